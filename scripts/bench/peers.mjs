@@ -1,0 +1,159 @@
+// Owns what the bench is compared with: which peers there are, which of them can run here, and one run of a peer.
+// The peers are step scripts outside this repository (Keras, PyTorch, DistributedDataParallel, plain tfjs-node);
+// each runs in a process of its own and prints one JSON line.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import util from 'node:util';
+import { peersPython } from './peers-setup.mjs';
+import { runGroup } from './process-group.mjs';
+
+const REPO = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Keeps freed memory in the process: otherwise glibc returns it, and PyTorch faults it in again at every step. */
+const TUNED_MALLOC = {
+  MALLOC_TRIM_THRESHOLD_: '1000000000',
+  MALLOC_MMAP_THRESHOLD_: '1000000000',
+  MALLOC_TOP_PAD_: '100000000',
+};
+
+/** What the bench may have set for our own step and a peer must not inherit, for its figure would be another's. */
+const NOT_INHERITED = [
+  ...Object.keys(TUNED_MALLOC),
+  'OMP_NUM_THREADS',
+  'TF_ENABLE_ONEDNN_OPTS',
+  'TF_NUM_INTEROP_THREADS',
+  'TF_NUM_INTRAOP_THREADS',
+];
+
+/** tfjs-node calls this function, which Node 23 removed. */
+const RESTORE_IS_NULL = "import util from 'node:util'; util.isNullOrUndefined = (value) => value == null;";
+const NODE_ARGS = 'isNullOrUndefined' in util ? [] : ['--import', `data:text/javascript,${RESTORE_IS_NULL}`];
+
+/**
+ * @typedef {object} Peer
+ * @property {string} id stable, e.g. `torch-tuned-2`: the kind and its threads
+ * @property {string} label for tables
+ * @property {string[]} command program and arguments, without the number of steps
+ * @property {Record<string, string>} env what it needs on top of the inherited environment
+ * @property {boolean} infers whether it also times the inference of 60,000 images
+ *
+ * @typedef {object} PeerRun
+ * @property {string} label
+ * @property {number} medianMs of the timed steps, as are the next two
+ * @property {number} minMs
+ * @property {number} maxMs
+ * @property {number | null} inferSeconds for 60,000 images, the median of three passes; null when not timed
+ * @property {Record<string, unknown>} raw the peer's own JSON line
+ */
+
+/** Every kind of peer. DDP gives its threads to as many processes of one thread each. */
+function kinds(threads) {
+  const on = `${threads} thread${threads === 1 ? '' : 's'}`;
+  const by = `${threads} worker${threads === 1 ? '' : 's'}`;
+  const t = ['--threads', `${threads}`];
+  const w = ['--workers', `${threads}`];
+  const bytes = ['--dropout', 'bytes'];
+  return [
+    { kind: 'keras', label: `Keras, ${on}`, script: 'step_keras.py', args: t },
+    { kind: 'torch', label: `PyTorch as usually written, ${on}`, script: 'step_torch.py', args: t },
+    {
+      kind: 'torch-tuned',
+      label: `PyTorch tuned fp32, ${on}`,
+      script: 'step_torch.py',
+      args: [...t, '--one-pass', ...bytes],
+      env: TUNED_MALLOC,
+    },
+    { kind: 'ddp', label: `PyTorch DDP gloo, ${by}`, script: 'step_torch_ddp.py', args: w, infers: false },
+    {
+      kind: 'ddp-tuned',
+      label: `PyTorch DDP gloo tuned fp32, ${by}`,
+      script: 'step_torch_ddp.py',
+      args: [...w, ...bytes],
+      env: TUNED_MALLOC,
+      infers: false,
+    },
+    { kind: 'tfjs', label: `plain tfjs-node, ${on}`, script: 'step_tfjs.cjs', args: t },
+  ];
+}
+
+/**
+ * The peers that can run on this machine, and why the others cannot.
+ * @param {object} [options]
+ * @param {string} [options.dir] folder of the step scripts (default: ../shared/peers beside the repository)
+ * @param {string} [options.nodeModules] where the tfjs peer finds tfjs-node (default: the repository's)
+ * @param {number[]} [options.threads] a list of peers for each of these numbers of threads (default: [2])
+ * @returns {Promise<{available: Peer[], missing: {label: string, why: string}[]}>}
+ */
+export async function findPeers({ dir, nodeModules, threads = [2] } = {}) {
+  const folder = resolve(dir ?? join(REPO, '..', 'shared', 'peers'));
+  const modules = resolve(nodeModules ?? join(REPO, 'node_modules'));
+  const python = peersPython();
+  const available = [];
+  const missing = [];
+  for (const count of threads) {
+    for (const { kind, label, script, args, env = {}, infers = true } of kinds(count)) {
+      const isPython = script.endsWith('.py');
+      const why = lacking(join(folder, script), folder) ?? (isPython ? lackingPython(python) : lackingTfjs(modules));
+      const command = [...(isPython ? [python] : [process.execPath, ...NODE_ARGS]), join(folder, script), ...args];
+      // The folder is not ours: Python leaves no __pycache__ in it.
+      const own = isPython ? { PYTHONDONTWRITEBYTECODE: '1' } : { NODE_PATH: modules };
+      if (why) missing.push({ label, why });
+      else available.push({ id: `${kind}-${count}`, label, command, env: { ...own, ...env }, infers });
+    }
+  }
+  return { available, missing };
+}
+
+function lacking(file, folder) {
+  if (!existsSync(folder)) return `there is no folder ${folder}; name the peers' folder with --peers DIR`;
+  return existsSync(file) ? null : `there is no ${file}; is --peers the right folder?`;
+}
+
+function lackingPython(python) {
+  return python ? null : 'its Python environment is not set up; run `npm run bench -- --setup-peers`';
+}
+
+function lackingTfjs(modules) {
+  const lib = join(modules, '@tensorflow', 'tfjs-node', 'lib');
+  const built = existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, 'tfjs_binding.node')));
+  return built ? null : `tfjs-node's native library is not built in ${modules}; run \`node scripts/setup.mjs\``;
+}
+
+/**
+ * One run of a peer in a fresh process.
+ * @param {Peer} peer
+ * @param {object} [options]
+ * @param {number} [options.steps] timed steps
+ * @param {number} [options.warmup] steps before them, not timed
+ * @param {boolean} [options.infer] time the inference too, where the peer can
+ * @param {number} [options.deadlineMs] for the whole process (default: three minutes and a second a step)
+ * @returns {Promise<PeerRun>}
+ * @throws {Error} when the peer does not start, fails, prints no figures or misses its deadline
+ */
+export async function runPeer(peer, { steps = 60, warmup = 10, infer = true, deadlineMs } = {}) {
+  const [program, ...fixed] = peer.command;
+  const args = [...fixed, '--steps', `${steps}`, '--warmup', `${warmup}`];
+  if (peer.infers && !infer) args.push('--no-infer');
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
+  const { output, errors, end } = await runGroup(program, args, {
+    env: { ...inherited, ...peer.env },
+    deadlineMs: deadlineMs ?? 180_000 + 1_000 * (steps + warmup),
+  });
+  const raw = end === 'exit code 0' ? lastJsonLine(output) : null;
+  if (!Number.isFinite(raw?.ms_median)) {
+    const said = errors.trim().split('\n').slice(-15).join('\n') || 'nothing';
+    throw new Error(`The peer "${peer.label}" gave no figures (${end}). Its last lines on stderr:\n${said}`);
+  }
+  const inferSeconds = raw.infer_60k_s ?? null;
+  return { label: peer.label, medianMs: raw.ms_median, minMs: raw.ms_min, maxMs: raw.ms_max, inferSeconds, raw };
+}
+
+function lastJsonLine(output) {
+  try {
+    return JSON.parse(output.split('\n').findLast((line) => line.startsWith('{')) ?? 'null');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,141 @@
+// Makes tfjs-node's native library out of TensorFlow's Python wheel: fetch the pinned wheel, take the libraries and the
+// few C headers out of it, compile tfjs-node's binding against them. Linux on x86-64; needs pip and a C++ compiler.
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { available, run, SetupError } from './command.mjs';
+import { extractZip } from './zip.mjs';
+
+/** The one TensorFlow build of this project: the weights of a run depend on it. Its Python version does not matter. */
+export const WHEEL = {
+  version: '2.21.0',
+  size: '274 MB',
+  download: [
+    ...['--python-version', '3.11', '--implementation', 'cp', '--platform', 'manylinux_2_27_x86_64'],
+    ...['--no-deps', '--only-binary=:all:', 'tensorflow-cpu==2.21.0'],
+  ],
+  sha256: '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
+};
+
+const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
+const HEADERS = /^tensorflow\/include\/((tensorflow\/c|tensorflow\/core\/platform|tsl\/platform|xla\/tsl\/c)\/.*\.h)$/;
+const PIPS = [['python3', '-m', 'pip'], ['pip3'], ['pip']];
+
+/** @typedef {<T>(title: string, work: () => Promise<T>) => Promise<T>} Step reports a piece of work and its duration */
+
+/**
+ * Creates the cache entry: lib/ with the TensorFlow libraries, and tfjs_binding.node. It appears under its name only when
+ * complete; the caller holds the set-up lock.
+ * @param {string} entry the folder to create
+ * @param {string} tfjsNode folder of @tensorflow/tfjs-node, which has the binding's source
+ * @param {Step} step
+ * @throws {SetupError | Error} naming what is missing or failed
+ */
+export async function createEntry(entry, tfjsNode, step) {
+  const [compiler] = await available(compilers(), ['--version']); // asked first: without it the download is in vain
+  if (compiler === undefined) throw new SetupError('no C++ compiler (CXX, c++, g++, clang++)');
+  const temporary = `${entry}.tmp`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    const wheel = await obtainWheel(join(temporary, 'download'), step);
+    await step(`unpacking TensorFlow ${WHEEL.version} and compiling the tfjs-node binding`, async () => {
+      await verifyWheel(wheel);
+      await extractHeaders(wheel, join(temporary, 'include'));
+      const results = await Promise.allSettled([
+        extractLibraries(wheel, join(temporary, 'lib')),
+        compileBinding(compiler, tfjsNode, temporary),
+      ]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    });
+    for (const leftover of ['download', 'include', 'stubs']) {
+      await rm(join(temporary, leftover), { recursive: true, force: true });
+    }
+    await rm(entry, { recursive: true, force: true });
+    await rename(temporary, entry);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** @returns {string[][]} command lines to try */
+function compilers() {
+  const chosen = process.env.CXX?.split(/\s+/).filter(Boolean) ?? [];
+  return [...(chosen.length > 0 ? [chosen] : []), ['c++'], ['g++'], ['clang++']];
+}
+
+/** @param {string} folder where a download may go @param {Step} step @returns {Promise<string>} path of the wheel */
+async function obtainWheel(folder, step) {
+  if (process.env.PSEUDOLABEL_TENSORFLOW_WHEEL) return process.env.PSEUDOLABEL_TENSORFLOW_WHEEL;
+  const pips = await available(PIPS, ['--version']);
+  if (pips.length === 0) throw new SetupError('no pip (python3 -m pip, pip3, pip)');
+  return step(`downloading TensorFlow ${WHEEL.version} (${WHEEL.size}) with pip`, async () => {
+    const failures = [];
+    for (const [program, ...rest] of pips) {
+      const quiet = ['--quiet', '--no-input', '--no-cache-dir', '--disable-pip-version-check'];
+      const args = [...rest, 'download', ...quiet, '--dest', folder, ...WHEEL.download];
+      try {
+        await run(/** @type {string} */ (program), args, { seconds: 30 * 60 });
+        const name = (await readdir(folder)).find((file) => file.endsWith('.whl'));
+        if (name !== undefined) return join(folder, name);
+      } catch (error) {
+        failures.push(/** @type {Error} */ (error).message);
+      }
+    }
+    throw new SetupError(failures.join('; ') || 'pip left no wheel');
+  });
+}
+
+/** @param {string} wheel */
+async function verifyWheel(wheel) {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(wheel, { highWaterMark: 1 << 20 }), hash);
+  if (hash.digest('hex') === WHEEL.sha256) return;
+  throw new SetupError(`${basename(wheel)} is not the pinned wheel; get it with: pip download ${WHEEL.download.join(' ')}`);
+}
+
+/** @param {string} wheel @param {string} folder */
+async function extractHeaders(wheel, folder) {
+  await extractZip(wheel, (name) => {
+    const path = HEADERS.exec(name)?.[1];
+    return path && join(folder, path);
+  });
+}
+
+/** @param {string} wheel @param {string} folder */
+async function extractLibraries(wheel, folder) {
+  const wanted = new Map(LIBRARIES.map((library) => [`tensorflow/${library}`, join(folder, library)]));
+  const extracted = await extractZip(wheel, (name) => wanted.get(name));
+  if (extracted !== LIBRARIES.length) throw new SetupError(`${basename(wheel)} lacks ${LIBRARIES.join(' or ')}`);
+  // The names under which tfjs-node's own tools look for its libraries.
+  for (const suffix of ['so', 'so.2', 'so.2.9.1']) {
+    await symlink('libtensorflow_cc.so.2', join(folder, `libtensorflow.${suffix}`));
+    if (suffix !== 'so.2') await symlink('libtensorflow_framework.so.2', join(folder, `libtensorflow_framework.${suffix}`));
+  }
+}
+
+/** Links against empty libraries of the right names: reading the symbols of the real ones takes five seconds, and a shared
+ *  object may leave symbols open. N-API makes one binding good for every Node version.
+ *  @param {readonly string[]} compiler @param {string} tfjsNode @param {string} folder holds include/, gets the binding */
+async function compileBinding([program, ...rest], tfjsNode, folder) {
+  const compile = (/** @type {string[]} */ ...args) =>
+    run(/** @type {string} */ (program), [...rest, '-shared', '-fPIC', ...args], { seconds: 300 });
+  const stubs = join(folder, 'stubs');
+  await mkdir(stubs);
+  for (const library of LIBRARIES) {
+    await compile('-nostdlib', `-Wl,-soname,${library}`, '-o', join(stubs, library), '-x', 'c++', '/dev/null');
+  }
+  const nodeApi = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
+  await compile(
+    ...['-O2', '-std=c++17', '-DNAPI_VERSION=8', '-I', join(folder, 'include'), '-I', nodeApi],
+    ...[join(tfjsNode, 'binding', 'tfjs_backend.cc'), join(tfjsNode, 'binding', 'tfjs_binding.cc')],
+    fileURLToPath(new URL('quiet.cc', import.meta.url)),
+    ...['-L', stubs, '-Wl,--no-as-needed', ...LIBRARIES.map((library) => `-l:${library}`)],
+    ...['-Wl,-rpath,$ORIGIN/../../deps/lib', '-o', join(folder, 'tfjs_binding.node')],
+  );
+}

@@ -1,0 +1,53 @@
+// Which rows a step draws: epochs without replacement, every draw computable from its number alone.
+import { keyOf, Stream } from '../random.js';
+
+/** What an order of draws depends on. Stages (pre-training, fine-tuning) draw different orders from one seed. */
+interface Order {
+  readonly seed: number;
+  readonly stage: number;
+  /** How many things there are to draw from: at least 1. */
+  readonly count: number;
+}
+
+/**
+ * The positions in the labelled set that a step uses. An epoch has ceil(count / batch) steps, the last one shorter when batch does
+ * not divide count (100 rows in batches of 32: 32, 32, 32, 4), and an order of its own.
+ * @param step from 0
+ */
+export function labelledBatch(order: Order & { readonly batch: number }, step: number): Uint32Array {
+  const { seed, stage, count, batch } = order;
+  const stepsPerEpoch = Math.ceil(count / batch);
+  const epoch = Math.floor(step / stepsPerEpoch);
+  const start = (step % stepsPerEpoch) * batch;
+  return new Stream(keyOf(seed, 'labelled', stage, epoch)).permutation(count).slice(start, start + batch);
+}
+
+/**
+ * The order in which a shard draws its unlabelled images, numbered 0, 1, 2, ...: draw k is entry k mod count of the permutation of
+ * epoch floor(k / count), so an epoch draws each image once, whatever the sizes of the batches. Keeps the last permutation, nothing else:
+ * any thread can take over at any draw.
+ */
+export class ShardSampler {
+  readonly #order: Order & { readonly shard: number };
+  #epoch = -1;
+  #permutation: Uint32Array = new Uint32Array();
+
+  constructor(order: Order & { readonly shard: number }) {
+    this.#order = order;
+  }
+
+  /** Positions (0 to count - 1) within the shard for the draws firstDraw to firstDraw + n - 1. */
+  draw(firstDraw: number, n: number): Uint32Array {
+    const { seed, stage, shard, count } = this.#order;
+    const positions = new Uint32Array(n);
+    for (let i = 0; i < n; i++) {
+      const epoch = Math.floor((firstDraw + i) / count);
+      if (epoch !== this.#epoch) {
+        this.#permutation = new Stream(keyOf(seed, 'unlabelled', stage, shard, epoch)).permutation(count);
+        this.#epoch = epoch;
+      }
+      positions[i] = this.#permutation[(firstDraw + i) % count]!;
+    }
+    return positions;
+  }
+}

@@ -1,0 +1,116 @@
+// Owns the layout of a node's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
+// addresses into it, so that nothing is copied between them.
+import { PseudolabelError } from '../errors.js';
+import { JOURNAL_BYTES } from './kernel/kernel.js';
+import { normalQuantiles } from './normals.js';
+
+/** What an arena has room for. Fixed for its life. */
+export interface ArenaShape {
+  readonly pixels: number;
+  /** Unlabelled images, in shard order. */
+  readonly unlabelled: number;
+  /** Images of the evaluation set (test or validation). */
+  readonly evaluation: number;
+  /** Length of the longest parameter vector, in floats. */
+  readonly parameters: number;
+  /** Gradient slots, one a shard. */
+  readonly shards: number;
+  /** Tasks that run at the same time: each has a lane, its own scratch memory. */
+  readonly lanes: number;
+  readonly laneBytes: number;
+}
+
+/** Byte offsets of the regions, each aligned to 64 bytes. */
+export interface Regions {
+  readonly images: number;
+  readonly evaluationImages: number;
+  readonly pseudoLabels: number;
+  readonly confidences: number;
+  readonly parameters: number;
+  readonly firstMoment: number;
+  readonly secondMoment: number;
+  readonly slots: number;
+  readonly normals: number;
+  readonly journals: number;
+  readonly lanes: number;
+  readonly end: number;
+}
+
+export interface Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly shape: ArenaShape;
+  readonly regions: Regions;
+}
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+const QUANTILES = 2 ** 14;
+
+/** Bytes between the journals of two slices. */
+export const JOURNAL_STRIDE = roundUp(JOURNAL_BYTES);
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}
+
+export function regionsOf(shape: ArenaShape): Regions {
+  // The first page stays empty, so that an address of 0 is always a mistake.
+  let end = PAGE;
+  const take = (bytes: number): number => {
+    const start = end;
+    end += roundUp(bytes);
+    return start;
+  };
+  const vector = shape.parameters * 4;
+  return {
+    images: take(shape.unlabelled * shape.pixels),
+    evaluationImages: take(shape.evaluation * shape.pixels),
+    pseudoLabels: take(shape.unlabelled),
+    confidences: take(shape.unlabelled * 4),
+    parameters: take(vector),
+    firstMoment: take(vector),
+    secondMoment: take(vector),
+    slots: take(roundUp(vector) * shape.shards),
+    normals: take(QUANTILES * 4),
+    journals: take(shape.lanes * JOURNAL_STRIDE),
+    lanes: take(shape.lanes * roundUp(shape.laneBytes)),
+    end,
+  };
+}
+
+/** Bytes between the gradient slots of two shards. */
+export const slotStride = (shape: ArenaShape): number => roundUp(shape.parameters * 4);
+
+/** Where lane `lane` begins, in bytes. */
+export const laneStart = (arena: Arena, lane: number): number =>
+  arena.regions.lanes + lane * roundUp(arena.shape.laneBytes);
+
+/** Throws E_MEMORY where the shape needs more than the 4 GiB that WebAssembly can address, or than the system gives. */
+export function createArena(shape: ArenaShape): Arena {
+  const regions = regionsOf(shape);
+  const pages = Math.ceil(regions.end / PAGE);
+  const megabytes = Math.ceil(regions.end / 2 ** 20);
+  const fix = 'use fewer --shards or a smaller network';
+  if (pages > MOST_PAGES)
+    throw new PseudolabelError('E_MEMORY', `the run needs ${megabytes} MiB of shared memory; 4096 are possible`, fix);
+  try {
+    const arena = attachArena(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), shape);
+    floats(arena, 'normals', QUANTILES).set(normalQuantiles(QUANTILES));
+    return arena;
+  } catch (cause) {
+    throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
+  }
+}
+
+/** The same arena in another thread. */
+export function attachArena(memory: WebAssembly.Memory, shape: ArenaShape): Arena {
+  return { memory, shape, regions: regionsOf(shape) };
+}
+
+export function floats(arena: Arena, region: keyof Regions, length: number): Float32Array {
+  return new Float32Array(arena.memory.buffer, arena.regions[region], length);
+}
+
+export function bytes(arena: Arena, region: keyof Regions, length: number): Uint8Array {
+  return new Uint8Array(arena.memory.buffer, arena.regions[region], length);
+}

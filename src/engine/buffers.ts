@@ -1,0 +1,63 @@
+// Owns where a batch's matrices lie in a lane, the scratch memory of one task.
+import { aligned, type Model } from './model.js';
+
+/** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
+const ROW_GROUP = 8;
+
+export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
+
+/** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
+export interface Buffers {
+  /** Inputs [rows, pixels], and transposed [pixels, rows]. */
+  readonly x: number;
+  readonly xt: number;
+  /** Output of each layer; of the last layer its logits, then the gradient at them. */
+  readonly outputs: readonly number[];
+  /** Gradient at each layer's weighted inputs; the last layer's is its output. Empty where nothing is trained. */
+  readonly gradients: readonly number[];
+  /** [units of the last layer, rows]. */
+  readonly targets: number;
+  /** One float a row. */
+  readonly weights: number;
+  readonly losses: number;
+  readonly confidences: number;
+  /** One byte a row. */
+  readonly classes: number;
+  /** Positions of the rows' images, u32; the labelled images, whose bytes came with the task. */
+  readonly indices: number;
+  readonly labelled: number;
+  /** State of a random stream, 64 bytes. */
+  readonly random: number;
+  readonly end: number;
+}
+
+/** rows: a multiple of 8. training: false leaves out what only a backward pass needs. start: a multiple of 64. */
+export function buffersOf(model: Model, rows: number, training: boolean, start = 0): Buffers {
+  let end = start;
+  const take = (floats: number): number => {
+    const address = end;
+    end += aligned(floats) * 4;
+    return address;
+  };
+  const pixels = model.layers[0]!.inputs;
+  const classes = model.layers.at(-1)!.units;
+  const x = take(rows * pixels);
+  const xt = take(rows * pixels);
+  const outputs = model.layers.map(({ units }) => take(units * rows));
+  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => take(units * rows)) : [];
+  return {
+    x,
+    xt,
+    outputs,
+    gradients: training ? [...hidden, outputs.at(-1)!] : [],
+    targets: take(training ? classes * rows : 0),
+    weights: take(rows),
+    losses: take(rows),
+    confidences: take(rows),
+    classes: take(rows / 4),
+    indices: take(rows),
+    labelled: take(training ? (rows * pixels) / 4 : 0),
+    random: take(16),
+    end,
+  };
+}

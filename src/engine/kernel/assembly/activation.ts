@@ -1,0 +1,102 @@
+// Owns the passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their gradient.
+import { next, resume, suspend } from './random';
+
+/**
+ * z[u, :] = relu(z[u, :] + bias[u]) in place, then inverted dropout (keep of 65536, times scale; keep 65536 draws nothing).
+ * Returns the largest activation, which bounds the next layer's gradient.
+ */
+export function reluDropout(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
+  return keep >= 65536 ? relu(z, bias, units, rows) : reluMasked(z, bias, units, rows, keep, scale, state);
+}
+
+function relu(z: usize, bias: usize, units: i32, rows: i32): f32 {
+  const zero = f32x4.splat(0);
+  let largest = zero;
+  for (let u = 0; u < units; u++) {
+    const b = f32x4.splat(load<f32>(bias + ((<usize>u) << 2)));
+    const end = z + ((<usize>rows) << 2);
+    for (; z < end; z += 16) {
+      // relaxed order of operands: pmax(a, b) = a < b ? b : a keeps a NaN of the sum, so that it reaches the loss
+      const h = f32x4.max(f32x4.add(v128.load(z), b), zero);
+      v128.store(z, h);
+      largest = f32x4.max(largest, h);
+    }
+  }
+  return largestLane(largest);
+}
+
+function reluMasked(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
+  resume(state);
+  const zero = f32x4.splat(0);
+  const threshold = i32x4.splat(keep);
+  const factor = f32x4.splat(scale);
+  const low = i32x4.splat(0xffff);
+  let largest = zero;
+  for (let u = 0; u < units; u++) {
+    const b = f32x4.splat(load<f32>(bias + ((<usize>u) << 2)));
+    const end = z + ((<usize>rows) << 2);
+    for (; z < end; z += 32) {
+      const bits = next();
+      const first = f32x4.mul(f32x4.max(f32x4.add(v128.load(z), b), zero), factor);
+      const second = f32x4.mul(f32x4.max(f32x4.add(v128.load(z, 16), b), zero), factor);
+      v128.store(z, v128.and(first, i32x4.lt_u(v128.and(bits, low), threshold)));
+      v128.store(z, v128.and(second, i32x4.lt_u(i32x4.shr_u(bits, 16), threshold)), 16);
+      largest = f32x4.max(largest, f32x4.max(first, second));
+    }
+  }
+  suspend(state);
+  return largestLane(largest);
+}
+
+/**
+ * Gradient through reluDropout, in place: dz = h > 0 ? da * scale : 0 (a dropped unit has h = 0), and dbias[u] = sum of row u.
+ * Returns the largest sum of |dz| over a row: with the largest input it bounds every element of the weights' gradient.
+ */
+export function reluDropoutGradient(da: usize, h: usize, units: i32, rows: i32, scale: f32, dbias: usize): f32 {
+  const zero = f32x4.splat(0);
+  const factor = f32x4.splat(scale);
+  let largest: f32 = 0;
+  for (let u = 0; u < units; u++) {
+    let sum = zero;
+    let magnitude = zero;
+    const end = da + ((<usize>rows) << 2);
+    for (; da < end; da += 16, h += 16) {
+      const dz = v128.and(f32x4.mul(v128.load(da), factor), f32x4.gt(v128.load(h), zero));
+      v128.store(da, dz);
+      sum = f32x4.add(sum, dz);
+      magnitude = f32x4.add(magnitude, f32x4.abs(dz));
+    }
+    store<f32>(dbias + ((<usize>u) << 2), sumOfLanes(sum));
+    largest = max<f32>(largest, sumOfLanes(magnitude));
+  }
+  return largest;
+}
+
+/** dbias[u] = sum of dz[u, :]; returns the largest sum of |dz| over a row. For the output layer, whose dz the loss gives. */
+export function biasGradient(dz: usize, units: i32, rows: i32, dbias: usize): f32 {
+  let largest: f32 = 0;
+  for (let u = 0; u < units; u++) {
+    let sum = f32x4.splat(0);
+    let magnitude = f32x4.splat(0);
+    const end = dz + ((<usize>rows) << 2);
+    for (; dz < end; dz += 16) {
+      const value = v128.load(dz);
+      sum = f32x4.add(sum, value);
+      magnitude = f32x4.add(magnitude, f32x4.abs(value));
+    }
+    store<f32>(dbias + ((<usize>u) << 2), sumOfLanes(sum));
+    largest = max<f32>(largest, sumOfLanes(magnitude));
+  }
+  return largest;
+}
+
+function sumOfLanes(v: v128): f32 {
+  return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
+}
+
+function largestLane(v: v128): f32 {
+  return max<f32>(
+    max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}

@@ -1,0 +1,133 @@
+// Owns the reduction and the optimizer: the gradient slots of V shards are summed in a fixed binary tree and applied in the same pass.
+//
+// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps a journal: the new values of a block
+// are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
+// on where the dead worker stopped, and the result has the same bits.
+//
+//   journal:  id (i32) | progress (i32) | padding to 64 bytes | staged p, m, v (3 blocks) | sums (LEVELS blocks)
+//   progress: 2k     blocks 0 .. k-1 are done
+//             2k + 1 block k is staged, and perhaps partly copied
+
+const BLOCK: i32 = 1024;
+const BLOCK_BYTES: usize = 4096;
+const STAGED: usize = 64;
+const SUMS: usize = STAGED + 3 * BLOCK_BYTES;
+
+/** p = p - c * m with m = a * m + b * g: SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped momentum (b = (1 - a) * rate, c = 1). */
+export function momentum(
+  p: usize,
+  m: usize,
+  slots: usize,
+  stride: usize,
+  shards: i32,
+  start: i32,
+  end: i32,
+  a: f32,
+  b: f32,
+  c: f32,
+  id: i32,
+  journal: usize,
+): void {
+  const staged = journal + STAGED;
+  for (let k = begin(p, m, 0, start, end, id, journal); start + k * BLOCK < end; k++) {
+    const at = (<usize>(start + k * BLOCK)) << 2;
+    const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
+    const g = sumSlots(slots + at, stride, 0, shards, bytes, journal + SUMS);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const step = f32x4.add(
+        f32x4.mul(f32x4.splat(a), v128.load(m + at + i)),
+        f32x4.mul(f32x4.splat(b), v128.load(g + i)),
+      );
+      v128.store(staged + BLOCK_BYTES + i, step);
+      v128.store(staged + i, f32x4.sub(v128.load(p + at + i), f32x4.mul(f32x4.splat(c), step)));
+    }
+    commit(k, p + at, m + at, 0, bytes, journal);
+  }
+}
+
+/** Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). */
+export function adam(
+  p: usize,
+  m: usize,
+  v: usize,
+  slots: usize,
+  stride: usize,
+  shards: i32,
+  start: i32,
+  end: i32,
+  rate: f32,
+  b1: f32,
+  b2: f32,
+  c1: f32,
+  c2: f32,
+  epsilon: f32,
+  id: i32,
+  journal: usize,
+): void {
+  const staged = journal + STAGED;
+  for (let k = begin(p, m, v, start, end, id, journal); start + k * BLOCK < end; k++) {
+    const at = (<usize>(start + k * BLOCK)) << 2;
+    const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
+    const g = sumSlots(slots + at, stride, 0, shards, bytes, journal + SUMS);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const gradient = v128.load(g + i);
+      const first = f32x4.add(
+        f32x4.mul(f32x4.splat(b1), v128.load(m + at + i)),
+        f32x4.mul(f32x4.splat(1 - b1), gradient),
+      );
+      const square = f32x4.mul(f32x4.splat(1 - b2), f32x4.mul(gradient, gradient));
+      const second = f32x4.add(f32x4.mul(f32x4.splat(b2), v128.load(v + at + i)), square);
+      const root = f32x4.add(f32x4.sqrt(f32x4.mul(second, f32x4.splat(c2))), f32x4.splat(epsilon));
+      const step = f32x4.div(f32x4.mul(first, f32x4.splat(rate * c1)), root);
+      v128.store(staged + i, f32x4.sub(v128.load(p + at + i), step));
+      v128.store(staged + BLOCK_BYTES + i, first);
+      v128.store(staged + 2 * BLOCK_BYTES + i, second);
+    }
+    commit(k, p + at, m + at, v + at, bytes, journal);
+  }
+}
+
+/** Returns the first block that is still to do, after completing one that was staged. v = 0: there is none. */
+function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize): i32 {
+  if (atomic.load<i32>(journal) != id) {
+    // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
+    atomic.store<i32>(journal, 0, 4);
+    atomic.store<i32>(journal, id);
+    return 0;
+  }
+  const progress = atomic.load<i32>(journal, 4);
+  const k = progress >> 1;
+  if ((progress & 1) == 0) return k;
+  const at = (<usize>(start + k * BLOCK)) << 2;
+  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2, journal);
+  return k + 1;
+}
+
+function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
+  // Atomic, so that the staged values are in memory before the journal says so.
+  atomic.store<i32>(journal, 2 * k + 1, 4);
+  copyStaged(k, p, m, v, bytes, journal);
+}
+
+function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
+  const staged = journal + STAGED;
+  memory.copy(p, staged, bytes);
+  memory.copy(m, staged + BLOCK_BYTES, bytes);
+  if (v != 0) memory.copy(v, staged + 2 * BLOCK_BYTES, bytes);
+  atomic.store<i32>(journal, 2 * (k + 1), 4);
+}
+
+/**
+ * The sum of slots [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
+ * subtree can be summed elsewhere and the bits stay. Returns where the sum lies: in `sums`, or the one slot itself.
+ */
+export function sumSlots(slots: usize, stride: usize, first: i32, count: i32, bytes: usize, sums: usize): usize {
+  if (count == 1) return slots + stride * first;
+  const half = 1 << (31 - clz(count - 1));
+  const left = sumSlots(slots, stride, first, half, bytes, sums);
+  const right = sumSlots(slots, stride, first + half, count - half, bytes, sums + BLOCK_BYTES);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
+  }
+  return sums;
+}

@@ -1,0 +1,93 @@
+// Owns the loading of the WebAssembly kernel onto an arena's memory. What each function does stands in assembly/, beside its source.
+import { readFileSync } from 'node:fs';
+
+/** Addresses are byte offsets in the arena; counts are in elements. */
+export interface Kernel {
+  loadRows(images: number, indices: number, rows: number, padded: number, pixels: number, x: number): void;
+  dropout(x: number, n: number, keep: number, scale: number, state: number): void;
+  addNoise(x: number, n: number, sigma: number, normals: number, state: number): void;
+  transpose(from: number, rows: number, columns: number, to: number): void;
+  reluDropout(z: number, bias: number, units: number, rows: number, keep: number, scale: number, state: number): number;
+  reluDropoutGradient(da: number, h: number, units: number, rows: number, scale: number, dbias: number): number;
+  biasGradient(dz: number, units: number, rows: number, dbias: number): number;
+  softmaxCrossEntropy(
+    z: number,
+    bias: number,
+    targets: number,
+    weights: number,
+    classes: number,
+    rows: number,
+    losses: number,
+  ): void;
+  sigmoidCrossEntropy(
+    z: number,
+    bias: number,
+    targets: number,
+    weights: number,
+    classes: number,
+    rows: number,
+    losses: number,
+  ): void;
+  classify(
+    z: number,
+    bias: number,
+    classes: number,
+    rows: number,
+    softmax: number,
+    predicted: number,
+    confidences: number,
+  ): void;
+  momentum(
+    p: number,
+    m: number,
+    slots: number,
+    stride: number,
+    shards: number,
+    start: number,
+    end: number,
+    a: number,
+    b: number,
+    c: number,
+    id: number,
+    journal: number,
+  ): void;
+  adam(
+    p: number,
+    m: number,
+    v: number,
+    slots: number,
+    stride: number,
+    shards: number,
+    start: number,
+    end: number,
+    rate: number,
+    b1: number,
+    b2: number,
+    c1: number,
+    c2: number,
+    epsilon: number,
+    id: number,
+    journal: number,
+  ): void;
+}
+
+/** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */
+export const BLOCK = 1024;
+
+/** Bytes of a slice's journal with its staged block and the sums of up to 2^16 shards (assembly/update.ts). */
+export const JOURNAL_BYTES = 64 + (3 + 17) * BLOCK * 4;
+
+let compiled: WebAssembly.Module | undefined;
+
+export function loadKernel(memory: WebAssembly.Memory): Kernel {
+  compiled ??= new WebAssembly.Module(readFileSync(kernelFile()));
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Kernel;
+}
+
+/** Beside the built file; tests run the sources, and find it in the build. */
+function kernelFile(): URL {
+  const beside = new URL('kernel.wasm', import.meta.url);
+  return beside.pathname.includes('/dist/')
+    ? beside
+    : new URL('../../../dist/src/engine/kernel/kernel.wasm', import.meta.url);
+}

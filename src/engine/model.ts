@@ -1,0 +1,73 @@
+// Owns the description of a model and where each of its parameters lies in the flat parameter vector.
+// Every matrix is units-major, [units, inputs], so that a range of units is one contiguous range of the vector.
+import { keyOf, Stream } from '../random.js';
+
+/** One dense layer. Hidden layers are ReLU with inverted dropout of rate `dropout`; the last layer's function is the loss's. */
+export interface Layer {
+  readonly inputs: number;
+  readonly units: number;
+  readonly dropout: number;
+}
+
+export type Objective = 'softmax' | 'sigmoid' | 'reconstruction';
+
+export interface Model {
+  readonly layers: readonly Layer[];
+  /** Dropout rate of the inputs ("visible units"). */
+  readonly inputDropout: number;
+  /**
+   * What the output layer computes and is trained for: softmax with its cross-entropy, independent sigmoids with theirs (Lee 2013, eq. 4),
+   * or sigmoids that reconstruct the clean input (binary cross-entropy, mean over pixels).
+   */
+  readonly objective: Objective;
+}
+
+/** Offsets and sizes in floats. */
+export interface Place {
+  readonly kernel: number;
+  readonly bias: number;
+}
+
+/** 64 bytes: TensorFlow reads memory in place only where it is aligned so. */
+export const ALIGNMENT = 16;
+
+export const aligned = (floats: number): number => Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
+
+export interface Layout {
+  readonly places: readonly Place[];
+  /** Length of the parameter vector in floats, with the padding between its parts, which stays 0. */
+  readonly length: number;
+}
+
+export function layoutOf(model: Model): Layout {
+  const places: Place[] = [];
+  let length = 0;
+  for (const { inputs, units } of model.layers) {
+    const bias = length + aligned(inputs * units);
+    places.push({ kernel: length, bias });
+    length = bias + aligned(units);
+  }
+  return { places, length };
+}
+
+/** widths: inputs, then units of each layer. dropout: rate of each hidden layer. */
+export function modelOf(
+  widths: readonly number[],
+  options: { inputDropout: number; dropout: readonly number[]; objective: Objective },
+): Model {
+  const layers = widths.slice(1).map((units, l) => ({ inputs: widths[l]!, units, dropout: options.dropout[l] ?? 0 }));
+  return { layers, inputDropout: options.inputDropout, objective: options.objective };
+}
+
+/** Glorot-uniform kernels (Glorot & Bengio 2010, eq. 16), biases 0, drawn from the seed: the report's initial state. */
+export function initialParameters(model: Model, seed: number, stage: number): Float32Array {
+  const { places, length } = layoutOf(model);
+  const parameters = new Float32Array(length);
+  model.layers.forEach(({ inputs, units }, l) => {
+    const stream = new Stream(keyOf(seed, 'init', stage, l));
+    const limit = Math.sqrt(6 / (inputs + units));
+    const { kernel } = places[l]!;
+    for (let i = 0; i < inputs * units; i++) parameters[kernel + i] = (2 * stream.uniform() - 1) * limit;
+  });
+  return parameters;
+}

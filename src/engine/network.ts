@@ -1,0 +1,180 @@
+// Owns a model's passes over one batch shape in one lane: inputs, forward, loss, backward. Knows nothing of shards, labels or schedules.
+import { type Arena, laneStart, slotStride } from './arena.js';
+import { type Buffers, buffersOf } from './buffers.js';
+import { Dense, dropoutOf, type GradientPlace } from './dense.js';
+import type { Kernel } from './kernel/kernel.js';
+import { layoutOf, type Model } from './model.js';
+import type { Matrix, Products } from './tensorflow.js';
+
+/** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
+export type MaskStream = (layer: number) => Uint32Array;
+
+/** Above it a sum of products could pass the largest float (3.4e38). */
+const FINITE_BOUND = 1e38;
+
+export class Network {
+  readonly buffers: Buffers;
+  private readonly layers: readonly Dense[];
+  private readonly x: Matrix;
+  private readonly xt: Matrix;
+  private readonly places;
+  private readonly slots = new Map<number, readonly GradientPlace[]>();
+  /** The largest element that each layer read in the last forward pass. */
+  private readonly largestInputs: number[] = [];
+
+  /** rows: a multiple of 8. */
+  constructor(
+    products: Products,
+    private readonly kernel: Kernel,
+    private readonly arena: Arena,
+    private readonly model: Model,
+    readonly rows: number,
+    options: { readonly lane: number; readonly training: boolean },
+  ) {
+    const buffers = buffersOf(model, rows, options.training, laneStart(arena, options.lane));
+    const pixels = model.layers[0]!.inputs;
+    this.buffers = buffers;
+    this.places = layoutOf(model).places;
+    this.x = products.matrix(buffers.x, rows, pixels);
+    this.xt = products.matrix(buffers.xt, pixels, rows);
+    this.layers = model.layers.map((layer, l) => {
+      const { kernel: at, bias } = this.addresses(arena.regions.parameters, l);
+      const place = { kernel: at, bias, output: buffers.outputs[l]!, gradient: buffers.gradients[l] };
+      return new Dense(products, kernel, layer, rows, place);
+    });
+  }
+
+  /** Loads rows whose bytes came with the task, from row 0 on. */
+  loadBytes(images: Uint8Array): void {
+    if (images.length === 0) return;
+    new Uint8Array(this.arena.memory.buffer, this.buffers.labelled, images.length).set(images);
+    this.load(
+      this.buffers.labelled,
+      Uint32Array.from({ length: images.length / this.x.columns }, (_, r) => r),
+      0,
+    );
+  }
+
+  /** Loads rows from row `first` on, and zeros behind them; images: address of bytes; positions: each row's image among them. */
+  load(images: number, positions: ArrayLike<number>, first: number): void {
+    const pixels = this.model.layers[0]!.inputs;
+    this.uint32(this.buffers.indices, positions.length).set(positions);
+    const to = this.buffers.x + first * pixels * 4;
+    this.kernel.loadRows(images, this.buffers.indices, positions.length, this.rows - first, pixels, to);
+  }
+
+  /** The targets of a reconstruction: the inputs as they are now, before noise. */
+  keepInputsAsTargets(): void {
+    this.kernel.transpose(this.buffers.x, this.rows, this.model.layers[0]!.inputs, this.buffers.targets);
+  }
+
+  /** x = clip(x + sigma N(0, 1), 0, 1). */
+  addNoise(sigma: number, state: Uint32Array): void {
+    this.uint32(this.buffers.random, 16).set(state);
+    const { x, random } = this.buffers;
+    this.kernel.addNoise(x, this.x.values.length, sigma, this.arena.regions.normals, random);
+  }
+
+  /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */
+  forward(masks: MaskStream | undefined): void {
+    const { x, xt, random } = this.buffers;
+    const { inputDropout } = this.model;
+    const draw = (rate: number, layer: number) => {
+      if (!masks || rate === 0) return dropoutOf(0, random);
+      this.uint32(random, 16).set(masks(layer));
+      return dropoutOf(rate, random);
+    };
+    const { keep, scale } = draw(inputDropout, -1);
+    if (scale !== 1) this.kernel.dropout(x, this.x.values.length, keep, scale, random);
+    this.kernel.transpose(x, this.rows, this.x.columns, xt);
+    let input = this.xt;
+    this.largestInputs[0] = scale;
+    this.layers.slice(0, -1).forEach((dense, l) => {
+      this.largestInputs[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
+      input = dense.output;
+    });
+    this.layers.at(-1)!.forwardLinear(input);
+  }
+
+  /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
+  loss(): void {
+    const { outputs, targets, weights, losses } = this.buffers;
+    const last = this.layers.length - 1;
+    const { bias } = this.addresses(this.arena.regions.parameters, last);
+    const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
+    this.kernel[loss](outputs[last]!, bias, targets, weights, this.layers[last]!.layer.units, this.rows, losses);
+  }
+
+  /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
+  backward(slot: number): boolean {
+    const places = this.gradientPlaces(slot);
+    let finite = true;
+    for (let l = this.layers.length - 1; l >= 0; l--) {
+      const dense = this.layers[l]!;
+      const input = l === 0 ? this.x : this.layers[l - 1]!.output;
+      const next = this.layers[l + 1];
+      const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
+      const largest = next
+        ? dense.backward(next, scale, input, l === 0, places[l]!)
+        : dense.backwardOutput(input, l === 0, places[l]!);
+      // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
+      finite &&= largest * this.largestInputs[l]! < FINITE_BOUND;
+    }
+    return finite;
+  }
+
+  /** Classes and confidences of all rows, from the logits of the last forward pass. */
+  classify(): void {
+    const { outputs, classes, confidences } = this.buffers;
+    const last = this.layers.length - 1;
+    const { bias } = this.addresses(this.arena.regions.parameters, last);
+    const { units } = this.layers[last]!.layer;
+    const softmax = Number(this.model.objective === 'softmax');
+    this.kernel.classify(outputs[last]!, bias, units, this.rows, softmax, classes, confidences);
+  }
+
+  targets(): Float32Array {
+    return this.floats(this.buffers.targets, this.rows * this.layers.at(-1)!.layer.units);
+  }
+
+  weights(): Float32Array {
+    return this.floats(this.buffers.weights, this.rows);
+  }
+
+  /** Of the rows, not weighted, after loss(). */
+  losses(): Float32Array {
+    return this.floats(this.buffers.losses, this.rows);
+  }
+
+  /** Copies of the first `rows` predictions, after classify(). */
+  predictions(rows: number): { classes: Uint8Array; confidences: Float32Array } {
+    const classes = new Uint8Array(this.arena.memory.buffer, this.buffers.classes, rows);
+    return { classes: Uint8Array.from(classes), confidences: this.floats(this.buffers.confidences, rows).slice() };
+  }
+
+  private gradientPlaces(slot: number): readonly GradientPlace[] {
+    let places = this.slots.get(slot);
+    if (!places) {
+      const start = this.arena.regions.slots + slot * slotStride(this.arena.shape);
+      places = this.layers.map((dense, l) => {
+        const { kernel, bias } = this.addresses(start, l);
+        return dense.gradientPlace(kernel, bias);
+      });
+      this.slots.set(slot, places);
+    }
+    return places;
+  }
+
+  private addresses(vector: number, l: number): { kernel: number; bias: number } {
+    const { kernel, bias } = this.places[l]!;
+    return { kernel: vector + kernel * 4, bias: vector + bias * 4 };
+  }
+
+  private floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.arena.memory.buffer, address, length);
+  }
+
+  private uint32(address: number, length: number): Uint32Array {
+    return new Uint32Array(this.arena.memory.buffer, address, length);
+  }
+}

@@ -1,0 +1,34 @@
+// Owns inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
+import type { PredictResult, PredictTask } from '../protocol/tasks.js';
+import { paddedRows } from './buffers.js';
+import type { Engine } from './engine.js';
+
+/** Rows of a batch: hidden activations of 5000 units stay in the last-level cache, and larger products gain nothing. */
+export const PREDICT_ROWS = 256;
+
+export function predict(engine: Engine, { model, lane, set, start, end }: PredictTask): PredictResult {
+  const began = performance.now();
+  const { memory, regions } = engine.arena;
+  const images = set === 'unlabelled' ? regions.images : regions.evaluationImages;
+  const classes = new Uint8Array(end - start);
+  const confidences = new Float32Array(end - start);
+  for (let first = start; first < end; first += PREDICT_ROWS) {
+    const rows = Math.min(PREDICT_ROWS, end - first);
+    const network = engine.network(model, paddedRows(rows), lane, false);
+    const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
+    network.load(images, positions, 0);
+    network.forward(undefined);
+    network.classify();
+    const predicted = network.predictions(rows);
+    classes.set(predicted.classes, first - start);
+    confidences.set(predicted.confidences, first - start);
+  }
+  let flips = 0;
+  if (set === 'unlabelled') {
+    const stored = new Uint8Array(memory.buffer, regions.pseudoLabels + start, end - start);
+    for (let i = 0; i < classes.length; i++) flips += Number(stored[i] !== classes[i]);
+    stored.set(classes);
+    new Float32Array(memory.buffer, regions.confidences + start * 4, end - start).set(confidences);
+  }
+  return { classes, confidences, flips, milliseconds: performance.now() - began };
+}

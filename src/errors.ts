@@ -1,0 +1,69 @@
+// Every failure a user can meet: a stable code, what went wrong, what to do about it, and the exit code of the process.
+
+/** The error codes. `exit` is the exit code of the command that meets one: 2 = wrong usage or input, 1 = failed, 130 = interrupted. */
+export const ERROR_CODES = {
+  E_DATA_MISSING: { exit: 2, means: 'a data file is not there or cannot be read' },
+  E_DATA_MAGIC: { exit: 2, means: 'a data file is not an IDX file of unsigned bytes' },
+  E_DATA_TRUNCATED: { exit: 2, means: 'a data file ends before the values its header declares' },
+  E_DATA_TRAILING: { exit: 2, means: 'a data file goes on after the values its header declares' },
+  E_DATA_COUNT: { exit: 2, means: 'a set has not as many labels as images' },
+  E_DATA_EMPTY: { exit: 2, means: 'a data file declares no values' },
+  E_DATA_CHECKSUM: { exit: 2, means: 'a data file is damaged: its bytes do not match its checksum' },
+  E_DATA_CLASSES: { exit: 2, means: 'a test label names a class that the training labels do not have' },
+  E_DATA_SHAPE: { exit: 2, means: 'a data file has dimensions that do not fit its use' },
+  E_SPLIT_TOO_FEW: { exit: 2, means: 'the training set is too small for the labelled and validation images asked for' },
+  E_CONFIG: { exit: 2, means: 'the config is not valid' },
+  E_USAGE: { exit: 2, means: 'the command line is not valid' },
+  E_CHECKPOINT_MISSING: { exit: 2, means: 'there is no checkpoint to resume from' },
+  E_CHECKPOINT_DAMAGED: { exit: 2, means: 'a checkpoint cannot be read back' },
+  E_CHECKPOINT_MISMATCH: { exit: 2, means: 'a checkpoint belongs to another run or another data set' },
+  E_NOT_FINITE: { exit: 1, means: 'the loss or the parameters became infinite or not a number' },
+  E_INTERRUPTED: { exit: 130, means: 'the user stopped the run' },
+  E_WORKER_LOST: { exit: 1, means: 'workers were lost and could not be replaced' },
+  E_TIMEOUT: { exit: 1, means: 'a wait reached its deadline' },
+  E_MEMORY: { exit: 1, means: 'there is not enough memory' },
+  E_MODEL: { exit: 2, means: 'a model cannot be used' },
+  E_NATIVE: { exit: 1, means: "TensorFlow's native library is missing or does not work" },
+  E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class PseudolabelError extends Error {
+  override readonly name = 'PseudolabelError';
+  readonly code: ErrorCode;
+  /** What the user can do about it, as a sentence. */
+  readonly fix: string;
+
+  /**
+   * @param message what went wrong, naming the thing: 'data/train-labels-idx1-ubyte has 5 labels for 6 images'
+   * @param options.cause the error that led to this one; read it back at `error.cause.cause`
+   */
+  constructor(code: ErrorCode, message: string, fix: string, options: { cause?: unknown } = {}) {
+    // A structured clone (worker threads, piscina) keeps only the message, stack and cause of an Error: the cause carries the rest.
+    super(message, { cause: { code, fix, ...options } });
+    this.code = code;
+    this.fix = fix;
+  }
+
+  /** Gives an error that came from another thread its class, code and fix back; returns anything else as it is. */
+  static revive(error: unknown): unknown {
+    if (error instanceof PseudolabelError || !(error instanceof Error) || !isCarried(error.cause)) return error;
+    const { code, fix, ...options } = error.cause;
+    const revived = new PseudolabelError(code, error.message, fix, options);
+    if (error.stack !== undefined) revived.stack = error.stack;
+    return revived;
+  }
+}
+
+type Carried = { code: ErrorCode; fix: string; cause?: unknown };
+
+function isCarried(cause: unknown): cause is Carried {
+  if (typeof cause !== 'object' || cause === null || !('code' in cause) || !('fix' in cause)) return false;
+  return typeof cause.code === 'string' && Object.hasOwn(ERROR_CODES, cause.code) && typeof cause.fix === 'string';
+}
+
+/** The exit code of a process that ends with `error`: 1 for an error that has no code of ours. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof PseudolabelError ? ERROR_CODES[error.code].exit : 1;
+}

@@ -1,0 +1,134 @@
+// Random streams named by a key (seed, purpose, numbers): any stream can be started anywhere, in any order, with the same result.
+// 32-bit integer arithmetic, so the same on every machine.
+
+/** What a stream is for. The codes are part of every run's result: add new ones, never change or reuse one. */
+const PURPOSES = {
+  init: 1,
+  split: 2,
+  labelled: 3,
+  unlabelled: 4,
+  mask: 5,
+  noise: 6,
+  validation: 7,
+} as const;
+
+export type Purpose = keyof typeof PURPOSES;
+
+/** A 128-bit key, never all zero. */
+export type Key = Uint32Array;
+
+/**
+ * The key of the stream for (seed, purpose, ...parts).
+ * @param seed integer from 0 to 2^53 - 1, as each part
+ * @param parts what tells this stream from the others of its purpose: an epoch; a step and a shard
+ * @returns 4 words
+ */
+export function keyOf(seed: number, purpose: Purpose, ...parts: number[]): Key {
+  return hash([seed, PURPOSES[purpose], ...parts]);
+}
+
+/**
+ * The start of four xoshiro128 generators that run side by side, one in each lane of a 4 x 32-bit vector.
+ * @returns 16 words: word w of lane l is at 4 * w + l, so that each vector loads as it lies. No lane is all zero.
+ */
+export function laneStates(key: Key): Uint32Array {
+  const states = new Uint32Array(16);
+  for (let lane = 0; lane < 4; lane++) {
+    const state = hash([...key, lane]);
+    for (let word = 0; word < 4; word++) states[4 * word + lane] = state[word]!;
+  }
+  return states;
+}
+
+/** xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018). */
+export class Stream {
+  readonly #s: Uint32Array;
+
+  /** @param state 4 words, not all zero: a key */
+  constructor(state: Key) {
+    this.#s = state.slice();
+  }
+
+  /** The next integer from 0 to 2^32 - 1. */
+  nextUint32(): number {
+    const s = this.#s;
+    const s1 = s[1]!;
+    const result = Math.imul(rotateLeft(Math.imul(s1, 5), 7), 9) >>> 0;
+    s[2]! ^= s[0]!;
+    s[3]! ^= s1;
+    s[1]! ^= s[2]!;
+    s[0]! ^= s[3]!;
+    s[2]! ^= s1 << 9;
+    s[3] = rotateLeft(s[3]!, 11);
+    return result;
+  }
+
+  /** Uniform in [0, 1), a multiple of 2^-24: exact in 32-bit floating point. */
+  uniform(): number {
+    return (this.nextUint32() >>> 8) * 2 ** -24;
+  }
+
+  /** Uniform integer in [0, n), for n from 1 to 2^32. */
+  below(n: number): number {
+    // The last, incomplete run of n values would favour the small ones: draw again.
+    const limit = 2 ** 32 - (2 ** 32 % n);
+    let x = this.nextUint32();
+    while (x >= limit) x = this.nextUint32();
+    return x % n;
+  }
+
+  /** A uniform permutation of 0 .. n - 1 (Fisher-Yates). */
+  permutation(n: number): Uint32Array {
+    const p = Uint32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      const taken = p[i]!;
+      p[i] = p[j]!;
+      p[j] = taken;
+    }
+    return p;
+  }
+
+  /** A standard normal number (Marsaglia's polar method). Its logarithm is V8's own, the same for every platform. */
+  normal(): number {
+    for (;;) {
+      const x = 2 * this.uniform() - 1;
+      const y = 2 * this.uniform() - 1;
+      const square = x * x + y * y;
+      if (square > 0 && square < 1) return x * Math.sqrt((-2 * Math.log(square)) / square);
+    }
+  }
+}
+
+/**
+ * Hashes integers (0 to 2^53 - 1) to 128 bits: a sponge that takes in one 32-bit word a round. A round is a bijection of the
+ * state, so two inputs part for good unless later words cancel a difference spread over all 128 bits.
+ */
+function hash(values: readonly number[]): Uint32Array {
+  const h = Uint32Array.of(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344); // the first digits of pi's fraction
+  const absorb = (word: number): void => {
+    h[0] = avalanche(h[0]! ^ h[3]! ^ word);
+    h[1] = avalanche(h[1]! ^ h[0]!);
+    h[2] = avalanche(h[2]! ^ h[1]!);
+    h[3] = avalanche(h[3]! ^ h[2]!);
+  };
+  for (const value of values) {
+    absorb(value >>> 0);
+    absorb(Math.floor(value / 2 ** 32));
+  }
+  absorb(values.length);
+  if (h.every((word) => word === 0)) h[0] = 1; // the one state that xoshiro128 cannot leave
+  return h;
+}
+
+/** The 32-bit finaliser of MurmurHash3 (Appleby): a bijection in which every input bit flips every output bit about half the time. */
+function avalanche(word: number): number {
+  let h = word;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+function rotateLeft(x: number, bits: number): number {
+  return (x << bits) | (x >>> (32 - bits));
+}

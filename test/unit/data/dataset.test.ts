@@ -1,0 +1,167 @@
+// Data sets: the packaged MNIST, and small generated ones of other sizes, spellings and faults.
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadDataset } from '../../../src/data/dataset.js';
+import { splitLabelled } from '../../../src/data/split.js';
+import { PseudolabelError } from '../../../src/errors.js';
+import { writeIdx } from '../../write-idx.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dataset-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+type Files = Record<string, { shape: number[]; values: Uint8Array }>;
+
+/** 6 training and 4 test images of 3 x 5 pixels, in 3 classes. */
+function sound(): Files {
+  return {
+    'train-images-idx3-ubyte': { shape: [6, 3, 5], values: new Uint8Array(90).map((_, i) => i) },
+    'train-labels-idx1-ubyte': { shape: [6], values: Uint8Array.of(0, 1, 2, 0, 1, 2) },
+    't10k-images-idx3-ubyte': { shape: [4, 3, 5], values: new Uint8Array(60).map((_, i) => 255 - i) },
+    't10k-labels-idx1-ubyte': { shape: [4], values: Uint8Array.of(2, 1, 0, 1) },
+  };
+}
+
+let folders = 0;
+async function folderOf(files: Files, spell = (name: string) => name): Promise<string> {
+  const folder = join(root, `set-${folders++}`);
+  await mkdir(folder);
+  for (const [name, { shape, values }] of Object.entries(files)) {
+    await writeIdx(join(folder, spell(name)), shape, values);
+  }
+  return folder;
+}
+
+async function refusal(files: Files): Promise<PseudolabelError> {
+  const folder = await folderOf(files);
+  const error: unknown = await loadDataset({ folder }).catch((reason: unknown) => reason);
+  if (!(error instanceof PseudolabelError)) throw error;
+  return error;
+}
+
+describe('loadDataset of a folder', () => {
+  it('reads images of any size', async () => {
+    const files = sound();
+    const folder = await folderOf(files);
+    const values = (name: string) => files[name]!.values;
+    const sha256 = createHash('sha256');
+    for (const name of Object.keys(files)) sha256.update(values(name));
+    expect(await loadDataset({ folder })).toEqual({
+      name: folder.slice(root.length + 1),
+      rows: 3,
+      columns: 5,
+      pixels: 15,
+      classes: 3,
+      train: { count: 6, images: values('train-images-idx3-ubyte'), labels: values('train-labels-idx1-ubyte') },
+      test: { count: 4, images: values('t10k-images-idx3-ubyte'), labels: values('t10k-labels-idx1-ubyte') },
+      sha256: sha256.digest('hex'),
+    });
+  });
+
+  it.each([
+    ['gzipped', (name: string) => `${name}.gz`],
+    ['with a dot before idx', (name: string) => name.replace('-idx', '.idx')],
+    ['both', (name: string) => `${name.replace('-idx', '.idx')}.gz`],
+    ['the labels gzipped only', (name: string) => (name.includes('labels') ? `${name}.gz` : name)],
+  ])('finds the files %s', async (_, spell) => {
+    const plain = await loadDataset({ folder: await folderOf(sound()) });
+    const spelled = await loadDataset({ folder: await folderOf(sound(), spell) });
+    expect(spelled).toEqual({ ...plain, name: spelled.name });
+  });
+
+  it('has up to 256 classes', async () => {
+    const files = sound();
+    files['train-labels-idx1-ubyte']!.values[0] = 255;
+    expect((await loadDataset({ folder: await folderOf(files) })).classes).toBe(256);
+  });
+
+  it.each(Object.keys(sound()))('names %s when it is not there', async (name) => {
+    const { [name]: _, ...others } = sound();
+    const error = await refusal(others);
+    expect(error.code).toBe('E_DATA_MISSING');
+    expect(error.message).toContain(name);
+    expect(error.fix).toContain(`${name.replace('-idx', '.idx')}.gz`);
+  });
+
+  it.each<[string, string, Files]>([
+    [
+      'E_DATA_COUNT',
+      'labels that are fewer than the images',
+      {
+        'train-labels-idx1-ubyte': { shape: [5], values: Uint8Array.of(0, 1, 2, 0, 1) },
+      },
+    ],
+    [
+      'E_DATA_COUNT',
+      'test labels that are more than the images',
+      {
+        't10k-labels-idx1-ubyte': { shape: [5], values: Uint8Array.of(0, 1, 2, 0, 1) },
+      },
+    ],
+    [
+      'E_DATA_SHAPE',
+      'test images of another size, if of as many pixels',
+      {
+        't10k-images-idx3-ubyte': { shape: [4, 5, 3], values: new Uint8Array(60) },
+      },
+    ],
+    [
+      'E_DATA_SHAPE',
+      'labels in the place of images',
+      {
+        'train-images-idx3-ubyte': { shape: [6], values: new Uint8Array(6) },
+      },
+    ],
+    [
+      'E_DATA_SHAPE',
+      'images in the place of labels',
+      {
+        'train-labels-idx1-ubyte': { shape: [6, 1, 1], values: new Uint8Array(6) },
+      },
+    ],
+    [
+      'E_DATA_CLASSES',
+      'a test label that the training labels do not have',
+      {
+        't10k-labels-idx1-ubyte': { shape: [4], values: Uint8Array.of(0, 1, 3, 1) },
+      },
+    ],
+    [
+      'E_DATA_EMPTY',
+      'an empty test set',
+      {
+        't10k-images-idx3-ubyte': { shape: [0, 3, 5], values: new Uint8Array() },
+        't10k-labels-idx1-ubyte': { shape: [0], values: new Uint8Array() },
+      },
+    ],
+  ])('gives %s for %s', async (code, _, fault) => {
+    const error = await refusal({ ...sound(), ...fault });
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(root);
+  });
+});
+
+describe('loadDataset without a folder', () => {
+  it('is MNIST, whose first ten of each class are the labelled set of the report', async () => {
+    const mnist = await loadDataset({ folder: undefined });
+    expect(mnist).toMatchObject({ name: 'mnist', rows: 28, columns: 28, pixels: 784, classes: 10 });
+    expect([mnist.train.count, mnist.train.images.length, mnist.train.labels.length]).toEqual([60000, 47040000, 60000]);
+    expect([mnist.test.count, mnist.test.images.length, mnist.test.labels.length]).toEqual([10000, 7840000, 10000]);
+    expect([...mnist.train.labels.subarray(0, 12)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5]);
+
+    const { labelled } = splitLabelled(mnist.train.labels, {
+      perClass: 10,
+      kind: 'first',
+      splitSeed: 0,
+      validation: 0,
+    });
+    expect(labelled).toHaveLength(100);
+    expect([...labelled.subarray(0, 10)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(labelled.at(-1)).toBe(173);
+  });
+});

@@ -1,0 +1,146 @@
+// The IDX reader: what was written comes back; anything else is an error, never a crash or an array of the wrong size.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type IdxFile, readIdx } from '../../../src/data/idx.js';
+import { PseudolabelError } from '../../../src/errors.js';
+import { idxBytes } from '../../write-idx.js';
+
+let folder: string;
+let path: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-idx-'));
+  path = join(folder, 'file');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function read(bytes: Uint8Array): Promise<IdxFile> {
+  await writeFile(path, bytes);
+  return readIdx(path);
+}
+
+async function codeOf(reading: Promise<unknown>): Promise<string> {
+  const error: unknown = await reading.then(
+    () => expect.fail('it was read'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof PseudolabelError)) throw error;
+  expect(error.message).toContain(folder);
+  return error.code;
+}
+
+const anyFile = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }).chain((shape) => {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return fc.record({ shape: fc.constant(shape), values: fc.uint8Array({ minLength: size, maxLength: size }) });
+});
+
+const small = idxBytes([2, 3], Uint8Array.of(1, 2, 3, 4, 5, 6));
+
+describe('readIdx', () => {
+  it('reads back what was written, plain or gzipped whatever the name', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyFile, fc.boolean(), async (file, zip) => {
+        const bytes = idxBytes(file.shape, file.values);
+        expect(await read(zip ? gzipSync(bytes) : bytes)).toEqual(file);
+      }),
+    );
+  });
+
+  it('reads a file of more than one chunk', async () => {
+    const file = { shape: [3, 1_000_003], values: new Uint8Array(3_000_009).map((_, i) => i % 251) };
+    for (const bytes of [idxBytes(file.shape, file.values), gzipSync(idxBytes(file.shape, file.values))]) {
+      const { shape, values } = await read(bytes);
+      expect(shape).toEqual(file.shape);
+      expect(Buffer.compare(values, file.values)).toBe(0);
+    }
+  });
+
+  it('refuses a file cut short anywhere', async () => {
+    const zipped = gzipSync(small);
+    for (let length = 0; length < small.length; length++) {
+      expect(await codeOf(read(small.subarray(0, length)))).toBe('E_DATA_TRUNCATED');
+    }
+    // Cut within its magic bytes, a gzipped file is no longer known as one, but too short for an IDX file.
+    for (let length = 0; length < zipped.length; length++) {
+      expect(await codeOf(read(zipped.subarray(0, length)))).toBe('E_DATA_TRUNCATED');
+    }
+  });
+
+  it('refuses bytes after the end', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyFile, fc.uint8Array({ minLength: 1, maxLength: 9 }), async (file, more) => {
+        const bytes = Buffer.concat([idxBytes(file.shape, file.values), more]);
+        expect(await codeOf(read(bytes))).toBe('E_DATA_TRAILING');
+        expect(await codeOf(read(gzipSync(bytes)))).toBe('E_DATA_TRAILING');
+      }),
+    );
+  });
+
+  it('refuses bytes after the end of a gzip stream', async () => {
+    const zipped = gzipSync(small);
+    expect(await codeOf(read(Buffer.concat([zipped, Buffer.alloc(5)])))).toBe('E_DATA_TRAILING');
+    expect(await codeOf(read(Buffer.concat([zipped, Buffer.alloc(3 * 2 ** 20)])))).toBe('E_DATA_TRAILING');
+    expect(await codeOf(read(Buffer.concat([zipped, Buffer.from('abc')])))).toBe('E_DATA_CHECKSUM');
+    expect(await codeOf(read(Buffer.concat([zipped, zipped])))).toBe('E_DATA_TRAILING');
+  });
+
+  it('refuses a file with any bit of its header flipped', async () => {
+    const header = small.length - 6;
+    for (let bit = 0; bit < 8 * header; bit++) {
+      const bytes = Buffer.from(small);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      expect(await codeOf(read(bytes))).toMatch(/^E_DATA_(MAGIC|EMPTY|SHAPE|TRUNCATED|TRAILING)$/);
+    }
+  });
+
+  it('gives the values that were written or an error when any bit of a gzipped file is flipped', async () => {
+    const zipped = gzipSync(small);
+    const intact = await read(zipped);
+    let refused = 0;
+    for (let bit = 0; bit < 8 * zipped.length; bit++) {
+      const bytes = Buffer.from(zipped);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      const outcome: unknown = await read(bytes).catch((error: unknown) => error);
+      if (outcome instanceof PseudolabelError) refused += 1;
+      else expect(outcome).toEqual(intact); // the gzip header holds a date and a system, which mean nothing here
+    }
+    expect(refused).toBeGreaterThan(8 * small.length);
+  });
+
+  it('reads any bytes as what they declare, or refuses them', async () => {
+    const prefix = fc.constantFrom([], [0, 0, 8], [0, 0, 8, 1, 0, 0, 0], [0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0]);
+    await fc.assert(
+      fc.asyncProperty(prefix, fc.uint8Array({ maxLength: 12 }), async (start, rest) => {
+        const bytes = Buffer.from([...start, ...rest]);
+        const outcome: unknown = await read(bytes).catch((error: unknown) => error);
+        if (outcome instanceof PseudolabelError) return;
+        const { shape, values } = outcome as IdxFile;
+        expect(idxBytes(shape, values)).toEqual(bytes);
+      }),
+    );
+  });
+
+  it('refuses, before it takes the memory, more values than the file can hold or than 4 GiB', async () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const claims = (shape: number[]) => idxBytes(shape, new Uint8Array(100));
+    expect(await codeOf(read(claims([2 ** 31])))).toBe('E_DATA_TRUNCATED');
+    expect(await codeOf(read(gzipSync(claims([2 ** 31]))))).toBe('E_DATA_TRUNCATED');
+    expect(await codeOf(read(claims([2 ** 31, 3])))).toBe('E_DATA_SHAPE');
+    expect(await codeOf(read(gzipSync(claims([2 ** 31, 3]))))).toBe('E_DATA_SHAPE');
+    expect(await codeOf(read(claims(Array(255).fill(2 ** 32 - 1))))).toBe('E_DATA_SHAPE');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 26);
+  });
+
+  it('refuses an empty set, and a scalar', async () => {
+    expect(await codeOf(read(idxBytes([0, 28, 28], new Uint8Array())))).toBe('E_DATA_EMPTY');
+    expect(await codeOf(read(idxBytes([], Uint8Array.of(7))))).toBe('E_DATA_MAGIC');
+  });
+
+  it('refuses what is not a file, or not there', async () => {
+    expect(await codeOf(readIdx(folder))).toBe('E_DATA_MISSING');
+    expect(await codeOf(readIdx(join(folder, 'absent')))).toBe('E_DATA_MISSING');
+  });
+});

@@ -1,0 +1,17 @@
+// Writes IDX files for tests: the inverse of src/data/idx.ts.
+import { writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+
+export function idxBytes(shape: readonly number[], values: Uint8Array): Buffer {
+  const header = Buffer.alloc(4 + 4 * shape.length);
+  header.set([0, 0, 0x08, shape.length]);
+  shape.forEach((size, i) => {
+    header.writeUInt32BE(size, 4 + 4 * i);
+  });
+  return Buffer.concat([header, values]);
+}
+
+export async function writeIdx(path: string, shape: readonly number[], values: Uint8Array): Promise<void> {
+  const bytes = idxBytes(shape, values);
+  await writeFile(path, path.endsWith('.gz') ? gzipSync(bytes) : bytes);
+}
