@@ -46,14 +46,11 @@ export function run(program, args, { seconds, ...options }) {
   });
 }
 
-/** The last lines that say something about the failure. @param {string} output */
+/** The lines that say why a program failed, as far as can be told. @param {string} output */
 function tellingLines(output) {
-  const lines = output
-    .split('\n')
-    .map((line) => line.trim())
-    .filter(Boolean);
-  const errors = lines.filter((line) => /error|no module|not found|cannot|denied|no space/i.test(line));
-  return (errors.length > 0 ? errors : lines).slice(-3).join(' | ') || 'no output';
+  const lines = output.split('\n').map((line) => line.trim().slice(0, 240));
+  const errors = lines.filter((line) => /error[: ]|no module|not found|no space|denied/i.test(line));
+  return (errors.length > 0 ? errors.slice(0, 3) : lines.filter(Boolean).slice(-3)).join(' | ') || 'no output';
 }
 
 /**

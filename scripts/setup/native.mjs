@@ -1,14 +1,23 @@
 // The native library of @tensorflow/tfjs-node: is it in place, and if not, the ways to get it there, cheapest first.
 // tfjs-node's own install step downloads a library of 2022 from a host that many machines cannot reach.
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
 import { run, SetupError } from './command.mjs';
-import { createEntry, WHEEL } from './wheel.mjs';
+import { chosenWheel, createEntry, WHEEL } from './wheel.mjs';
 
 const RECIPE = 1; // raise it when the way the binding is built changes, so that no cached one is taken for the new one
 const BINDING = join('lib', 'napi-v8', 'tfjs_binding.node');
@@ -51,16 +60,17 @@ export async function prepareNative(step) {
   const folder = tfjsNodeFolder();
   const key = keyOf(folder);
   const entry = join(cacheRoot, key);
-  const cacheable = process.platform === 'linux' && process.arch === 'x64';
-  const chosen = process.env.PSEUDOLABEL_TENSORFLOW_WHEEL;
+  const onLinux = process.platform === 'linux' && process.arch === 'x64';
+  const chosen = chosenWheel();
   const place = () => link(entry, folder);
+  const createAndPlace = () => createEntry(entry, folder, step).then(place);
+  // A wheel that the user chose is not quietly replaced by something else.
   /** @type {[name: string, applies: boolean, prepare: () => Promise<void> | void][]} */
   const ways = [
     ['the library already in place', existsSync(join(folder, BINDING)) && !existsSync(join(folder, STAMP)), () => {}],
     [`the cache (${entry})`, existsSync(entry), place],
-    [chosen ? `the wheel ${chosen}` : 'the Python wheel', cacheable, () => createEntry(entry, folder, step).then(place)],
-    // A wheel chosen by the user is not quietly replaced by something else.
-    ["tfjs-node's own installer", !(cacheable && chosen), () => runInstaller(folder, step)],
+    [chosen ? `the wheel ${chosen}` : 'the Python wheel', onLinux || Boolean(chosen), createAndPlace],
+    ["tfjs-node's own installer", !chosen, () => runInstaller(folder, step)],
   ];
   const failures = [];
   for (const [name, applies, prepare] of ways) {

@@ -8,19 +8,11 @@ import { SetupError } from './command.mjs';
 import { buildDist, distReady } from './dist.mjs';
 import { withLock } from './lock.mjs';
 import { cacheRoot, nativeReady, prepareNative } from './native.mjs';
+import { NODE_TOO_OLD, nodeReady } from './node-version.mjs';
 import { installPackages, packagesReady } from './packages.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const isCheckout = existsSync(join(root, 'src'));
-const OLDEST_NODE = [20, 10];
-
-/** @throws {SetupError} if this Node is too old */
-function requireNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE;
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new SetupError(`Node ${OLDEST_NODE.join('.')} or later is needed; this is ${process.versions.node}`);
-}
 
 /** @param {NodeJS.WritableStream} output @returns {import('./wheel.mjs').Step} writes one line per step, with seconds */
 function stepsTo(output) {
@@ -44,7 +36,7 @@ function stepsTo(output) {
  * @throws {SetupError}
  */
 export async function setUp(output) {
-  requireNode();
+  if (!nodeReady()) throw new SetupError(NODE_TOO_OLD);
   const step = stepsTo(output);
   /** @type {[ready: () => boolean, prepare: () => Promise<void>][]} */
   const steps = [[nativeReady, () => prepareNative(step)]];

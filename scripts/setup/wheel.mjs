@@ -4,10 +4,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
+import { compileBinding, LIBRARIES } from './binding.mjs';
 import { available, run, SetupError } from './command.mjs';
 import { extractZip } from './zip.mjs';
 
@@ -22,7 +21,6 @@ export const WHEEL = {
   sha256: '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
 };
 
-const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 const HEADERS = /^tensorflow\/include\/((tensorflow\/c|tensorflow\/core\/platform|tsl\/platform|xla\/tsl\/c)\/.*\.h)$/;
 const PIPS = [['python3', '-m', 'pip'], ['pip3'], ['pip']];
 
@@ -37,13 +35,12 @@ const PIPS = [['python3', '-m', 'pip'], ['pip3'], ['pip']];
  * @throws {SetupError | Error} naming what is missing or failed
  */
 export async function createEntry(entry, tfjsNode, step) {
-  const [compiler] = await available(compilers(), ['--version']); // asked first: without it the download is in vain
-  if (compiler === undefined) throw new SetupError('no C++ compiler (CXX, c++, g++, clang++)');
+  const { compiler, pips } = await findTools();
   const temporary = `${entry}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   try {
-    const wheel = await obtainWheel(join(temporary, 'download'), step);
+    const wheel = await (chosenWheel() ?? download(pips, join(temporary, 'download'), step));
     await step(`unpacking TensorFlow ${WHEEL.version} and compiling the tfjs-node binding`, async () => {
       await verifyWheel(wheel);
       await extractHeaders(wheel, join(temporary, 'include'));
@@ -63,17 +60,29 @@ export async function createEntry(entry, tfjsNode, step) {
   }
 }
 
-/** @returns {string[][]} command lines to try */
-function compilers() {
-  const chosen = process.env.CXX?.split(/\s+/).filter(Boolean) ?? [];
-  return [...(chosen.length > 0 ? [chosen] : []), ['c++'], ['g++'], ['clang++']];
+/** A wheel that the user has fetched. It has to be the pinned one all the same. */
+export function chosenWheel() {
+  return process.env.PSEUDOLABEL_TENSORFLOW_WHEEL || undefined;
 }
 
-/** @param {string} folder where a download may go @param {Step} step @returns {Promise<string>} path of the wheel */
-async function obtainWheel(folder, step) {
-  if (process.env.PSEUDOLABEL_TENSORFLOW_WHEEL) return process.env.PSEUDOLABEL_TENSORFLOW_WHEEL;
-  const pips = await available(PIPS, ['--version']);
-  if (pips.length === 0) throw new SetupError('no pip (python3 -m pip, pip3, pip)');
+/** Looks for everything first: without a compiler the download would be in vain. @throws {SetupError} */
+async function findTools() {
+  const chosen = process.env.CXX?.split(/\s+/).filter(Boolean) ?? [];
+  const compilers = [...(chosen.length > 0 ? [chosen] : []), ['c++'], ['g++'], ['clang++']];
+  const [[compiler], pips] = await Promise.all([
+    available(compilers, ['--version']),
+    chosenWheel() ? [] : available(PIPS, ['--version']),
+  ]);
+  const missing = [];
+  if (compiler === undefined) missing.push('no C++ compiler (CXX, c++, g++, clang++)');
+  if (pips.length === 0 && !chosenWheel()) missing.push('no pip (python3 -m pip, pip3, pip)');
+  if (compiler === undefined || missing.length > 0) throw new SetupError(missing.join('; '));
+  return { compiler, pips };
+}
+
+/** @param {readonly (readonly string[])[]} pips @param {string} folder @param {Step} step
+ *  @returns {Promise<string>} path of the wheel */
+function download(pips, folder, step) {
   return step(`downloading TensorFlow ${WHEEL.version} (${WHEEL.size}) with pip`, async () => {
     const failures = [];
     for (const [program, ...rest] of pips) {
@@ -96,7 +105,7 @@ async function verifyWheel(wheel) {
   const hash = createHash('sha256');
   await pipeline(createReadStream(wheel, { highWaterMark: 1 << 20 }), hash);
   if (hash.digest('hex') === WHEEL.sha256) return;
-  throw new SetupError(`${basename(wheel)} is not the pinned wheel; get it with: pip download ${WHEEL.download.join(' ')}`);
+  throw new SetupError(`it is not the pinned wheel (its SHA-256 is not ${WHEEL.sha256})`);
 }
 
 /** @param {string} wheel @param {string} folder */
@@ -110,32 +119,11 @@ async function extractHeaders(wheel, folder) {
 /** @param {string} wheel @param {string} folder */
 async function extractLibraries(wheel, folder) {
   const wanted = new Map(LIBRARIES.map((library) => [`tensorflow/${library}`, join(folder, library)]));
-  const extracted = await extractZip(wheel, (name) => wanted.get(name));
-  if (extracted !== LIBRARIES.length) throw new SetupError(`${basename(wheel)} lacks ${LIBRARIES.join(' or ')}`);
+  await extractZip(wheel, (name) => wanted.get(name));
   // The names under which tfjs-node's own tools look for its libraries.
-  for (const suffix of ['so', 'so.2', 'so.2.9.1']) {
-    await symlink('libtensorflow_cc.so.2', join(folder, `libtensorflow.${suffix}`));
-    if (suffix !== 'so.2') await symlink('libtensorflow_framework.so.2', join(folder, `libtensorflow_framework.${suffix}`));
+  const link = (/** @type {string} */ from, /** @type {string} */ to) => symlink(to, join(folder, from));
+  for (const suffix of ['so', 'so.2', 'so.2.9.1']) await link(`libtensorflow.${suffix}`, 'libtensorflow_cc.so.2');
+  for (const suffix of ['so', 'so.2.9.1']) {
+    await link(`libtensorflow_framework.${suffix}`, 'libtensorflow_framework.so.2');
   }
-}
-
-/** Links against empty libraries of the right names: reading the symbols of the real ones takes five seconds, and a shared
- *  object may leave symbols open. N-API makes one binding good for every Node version.
- *  @param {readonly string[]} compiler @param {string} tfjsNode @param {string} folder holds include/, gets the binding */
-async function compileBinding([program, ...rest], tfjsNode, folder) {
-  const compile = (/** @type {string[]} */ ...args) =>
-    run(/** @type {string} */ (program), [...rest, '-shared', '-fPIC', ...args], { seconds: 300 });
-  const stubs = join(folder, 'stubs');
-  await mkdir(stubs);
-  for (const library of LIBRARIES) {
-    await compile('-nostdlib', `-Wl,-soname,${library}`, '-o', join(stubs, library), '-x', 'c++', '/dev/null');
-  }
-  const nodeApi = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
-  await compile(
-    ...['-O2', '-std=c++17', '-DNAPI_VERSION=8', '-I', join(folder, 'include'), '-I', nodeApi],
-    ...[join(tfjsNode, 'binding', 'tfjs_backend.cc'), join(tfjsNode, 'binding', 'tfjs_binding.cc')],
-    fileURLToPath(new URL('quiet.cc', import.meta.url)),
-    ...['-L', stubs, '-Wl,--no-as-needed', ...LIBRARIES.map((library) => `-l:${library}`)],
-    ...['-Wl,-rpath,$ORIGIN/../../deps/lib', '-o', join(folder, 'tfjs_binding.node')],
-  );
 }

@@ -1,7 +1,7 @@
 // Reads zip archives (a Python wheel is one) with Node's own zlib, so that set-up needs no unzip program. Entries are
 // streamed: the largest is bigger than what a Buffer should hold. No zip64, no encryption. Layout: APPNOTE.TXT 4.3.
 
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -23,21 +23,17 @@ const CHUNK = 1 << 20; // bytes
  * Extracts the entries that `destinationOf` gives a path for.
  * @param {string} archive
  * @param {(name: string) => string | undefined} destinationOf
- * @returns {Promise<number>} how many entries were extracted
  * @throws {Error} if the archive is damaged or of an unsupported kind
  */
 export async function extractZip(archive, destinationOf) {
   const file = await open(archive);
   try {
-    let extracted = 0;
     for (const entry of await readDirectory(file)) {
       const destination = entry.name.endsWith('/') ? undefined : destinationOf(entry.name);
       if (destination === undefined) continue;
       await mkdir(dirname(destination), { recursive: true });
-      await extract(file, entry, destination);
-      extracted += 1;
+      await extract(archive, file, entry, destination);
     }
-    return extracted;
   } finally {
     await file.close();
   }
@@ -91,8 +87,8 @@ function parseEntries(directory, count) {
   return entries;
 }
 
-/** @param {FileHandle} file @param {Entry} entry @param {string} destination */
-async function extract(file, entry, destination) {
+/** @param {string} archive @param {FileHandle} file @param {Entry} entry @param {string} destination */
+async function extract(archive, file, entry, destination) {
   const header = await readBytes(file, entry.offset, 30);
   if (header.readUInt32LE(0) !== LOCAL_SIGNATURE)
     throw new Error(`damaged zip: ${entry.name} is not where it should be`);
@@ -102,12 +98,7 @@ async function extract(file, entry, destination) {
   if (entry.packed === 0) return writeFile(destination, '');
   // The local header repeats the name and has an extra field of its own length.
   const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const packed = file.createReadStream({
-    start,
-    end: start + entry.packed - 1,
-    highWaterMark: CHUNK,
-    autoClose: false,
-  });
+  const packed = createReadStream(archive, { start, end: start + entry.packed - 1, highWaterMark: CHUNK });
   const check = (/** @type {AsyncIterable<Buffer>} */ chunks) => checked(chunks, entry);
   const output = createWriteStream(destination, { highWaterMark: CHUNK });
   try {

@@ -71,7 +71,7 @@ function draw(engine: Engine, task: GradientTask): Drawn {
   };
 }
 
-/** Pseudo-labels "at each weights update" (Lee 2013, section 2.1): a pass without dropout over the rows about to be trained on. */
+/** Pseudo-labels "at each weights update" (Lee 2013, section "Pseudo-Label"): a pass without dropout over the rows about to be trained on. */
 function predictNow(engine: Engine, { model, lane }: GradientTask, positions: Uint32Array) {
   const network = engine.network(model, paddedRows(positions.length), lane, false);
   network.load(engine.arena.regions.images, positions, 0);

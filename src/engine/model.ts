@@ -16,7 +16,7 @@ export interface Model {
   /** Dropout rate of the inputs ("visible units"). */
   readonly inputDropout: number;
   /**
-   * What the output layer computes and is trained for: softmax with its cross-entropy, independent sigmoids with theirs (Lee 2013, eq. 4),
+   * What the output layer computes and is trained for: softmax with its cross-entropy, independent sigmoids with theirs (Lee 2013, section "Deep Neural Networks"),
    * or sigmoids that reconstruct the clean input (binary cross-entropy, mean over pixels).
    */
   readonly objective: Objective;

@@ -1,5 +1,6 @@
 // Owns the loading of the WebAssembly kernel onto an arena's memory. What each function does stands in assembly/, beside its source.
 import { readFileSync } from 'node:fs';
+import { built } from '../../built.js';
 
 /** Addresses are byte offsets in the arena; counts are in elements. */
 export interface Kernel {
@@ -80,14 +81,6 @@ export const JOURNAL_BYTES = 64 + (3 + 17) * BLOCK * 4;
 let compiled: WebAssembly.Module | undefined;
 
 export function loadKernel(memory: WebAssembly.Memory): Kernel {
-  compiled ??= new WebAssembly.Module(readFileSync(kernelFile()));
+  compiled ??= new WebAssembly.Module(readFileSync(built('src/engine/kernel/kernel.wasm')));
   return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Kernel;
-}
-
-/** Beside the built file; tests run the sources, and find it in the build. */
-function kernelFile(): URL {
-  const beside = new URL('kernel.wasm', import.meta.url);
-  return beside.pathname.includes('/dist/')
-    ? beside
-    : new URL('../../../dist/src/engine/kernel/kernel.wasm', import.meta.url);
 }

@@ -37,7 +37,7 @@ export function softmaxCrossEntropy(
 }
 
 /**
- * Cross-entropy of independent sigmoid units (Lee 2013, eq. 4). z becomes dz = weights[r] * (sigmoid(z + bias) - targets) in place;
+ * Cross-entropy of independent sigmoid units (Lee 2013, section "Deep Neural Networks"). z becomes dz = weights[r] * (sigmoid(z + bias) - targets) in place;
  * losses[r] = -sum_c t log f + (1 - t) log(1 - f), not weighted, as max(z, 0) - z t + log(1 + e^-|z|).
  */
 export function sigmoidCrossEntropy(

@@ -1,0 +1,160 @@
+// Owns what the training loop sees of the machines: it cuts each phase into shards, hands them to a node and puts the answers together.
+// The mathematics of a run depends on the number of shards, never on who computes them.
+
+import type { TrainingState } from '../src/checkpoint.js';
+import { shardRange } from '../src/data/shards.js';
+import { layoutOf, type Model } from '../src/engine/model.js';
+import { PseudolabelError } from '../src/errors.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../src/protocol/tasks.js';
+
+export interface StepRequest {
+  readonly model: Model;
+  readonly seed: number;
+  /** Number of the stage in its run, and of the step in its stage: the names of the step's random streams. */
+  readonly stage: number;
+  readonly step: number;
+  readonly labelled: LabelledRows | undefined;
+  readonly unlabelled: UnlabelledRows | undefined;
+  readonly optimizer: OptimizerStep;
+}
+
+export interface StepOutcome {
+  /** Means over the step's labelled rows, and over its unlabelled rows that counted (0 where there were none). */
+  readonly labelledLoss: number;
+  readonly unlabelledLoss: number;
+  /** Unlabelled rows whose confidence reached the threshold. */
+  readonly counted: number;
+  readonly rows: number;
+}
+
+export interface Labelling {
+  readonly classes: Uint8Array;
+  readonly confidences: Float32Array;
+  /** Pseudo-labels that differ from the last ones. */
+  readonly flips: number;
+}
+
+/** How many images of each kind the nodes hold. The evaluation set is the validation images, then the test images. */
+export interface ImageCounts {
+  readonly unlabelled: number;
+  readonly validation: number;
+  readonly test: number;
+}
+
+export class Cluster {
+  constructor(
+    private readonly node: Node,
+    readonly shards: number,
+    private readonly counts: ImageCounts,
+  ) {}
+
+  get workers(): number {
+    return this.node.workers;
+  }
+
+  health(): NodeHealth {
+    return this.node.health();
+  }
+
+  /** One step of data-parallel training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
+  async step(request: StepRequest): Promise<StepOutcome> {
+    const { model, optimizer, stage, step } = request;
+    const results = await this.node.gradients(this.all((shard) => this.shardStep(request, shard)));
+    results.forEach((result, shard) => {
+      if (!result.finite) throw notFinite(stage, step, shard);
+    });
+    await this.node.update(model, this.shards, optimizer);
+    return outcomeOf(results, request);
+  }
+
+  /** Predicts a label for every unlabelled image. */
+  async label(model: Model): Promise<Labelling> {
+    const ranges = this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard));
+    const results = await this.node.predict(model, 'unlabelled', ranges);
+    return {
+      classes: concatenated(
+        results.map((result) => result.classes),
+        Uint8Array,
+      ),
+      confidences: concatenated(
+        results.map((result) => result.confidences),
+        Float32Array,
+      ),
+      flips: results.reduce((sum, result) => sum + result.flips, 0),
+    };
+  }
+
+  /** Predicted classes of the validation or the test images. */
+  async classify(model: Model, set: 'validation' | 'test'): Promise<Uint8Array> {
+    const first = set === 'validation' ? 0 : this.counts.validation;
+    const ranges = this.all((shard) => {
+      const [start, end] = shardRange(this.counts[set], this.shards, shard);
+      return [first + start, first + end] as const;
+    });
+    const results = await this.node.predict(model, 'evaluation', ranges);
+    return concatenated(
+      results.map((result) => result.classes),
+      Uint8Array,
+    );
+  }
+
+  read(model: Model): TrainingState {
+    return this.node.read(layoutOf(model).length);
+  }
+
+  write(state: Partial<TrainingState>): void {
+    this.node.write(state);
+  }
+
+  close(): Promise<void> {
+    return this.node.close();
+  }
+
+  private all<T>(make: (shard: number) => T): T[] {
+    return Array.from({ length: this.shards }, (_, shard) => make(shard));
+  }
+
+  private shardStep({ optimizer: _, labelled, ...request }: StepRequest, shard: number): ShardStep {
+    const labelledBatch = labelled?.labels.length ?? 0;
+    const [first, end] = shardRange(labelledBatch, this.shards, shard);
+    const pixels = request.model.layers[0]!.inputs;
+    const part =
+      first === end
+        ? undefined
+        : {
+            images: labelled!.images.slice(first * pixels, end * pixels),
+            labels: labelled!.labels.slice(first, end),
+          };
+    return { ...request, shard, shards: this.shards, labelled: part, labelledBatch };
+  }
+}
+
+function outcomeOf(results: readonly GradientResult[], request: StepRequest): StepOutcome {
+  const total = (of: (result: GradientResult) => number) => results.reduce((sum, result) => sum + of(result), 0);
+  const counted = total((result) => result.counted);
+  return {
+    labelledLoss: total((result) => result.labelledLoss) / (request.labelled?.labels.length || 1),
+    unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
+    counted,
+    rows: total((result) => result.rows),
+  };
+}
+
+function notFinite(stage: number, step: number, shard: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_NOT_FINITE',
+    `loss or gradient is not finite in stage ${stage}, step ${step}, shard ${shard}`,
+    'a smaller learning rate helps; the last checkpoint holds the parameters of before',
+  );
+}
+
+function concatenated<T extends Uint8Array | Float32Array>(parts: readonly T[], type: new (length: number) => T): T {
+  const whole = new type(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,91 @@
+// Owns a run directory: config.json, metrics.jsonl, checkpoints/, and at the end result.json and model/.
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunConfig } from '../src/config.js';
+import { PseudolabelError } from '../src/errors.js';
+import { cannotWrite, writeAtomically } from '../src/files.js';
+import type { Metric, RunResult } from './run.js';
+import type { Position } from './train.js';
+
+/** Lines of metrics.jsonl that are held back before they are written. */
+const BUFFERED_LINES = 100;
+
+export class RunDirectory {
+  readonly checkpoints: string;
+  private lines: string[] = [];
+  private writing: Promise<void> = Promise.resolve();
+
+  private constructor(readonly path: string) {
+    this.checkpoints = join(path, 'checkpoints');
+  }
+
+  /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made. */
+  static async create(path: string, config: RunConfig): Promise<RunDirectory> {
+    const directory = new RunDirectory(path);
+    try {
+      await mkdir(path, { recursive: true });
+    } catch (cause) {
+      throw cannotWrite(path, cause);
+    }
+    if ((await readdir(path)).length > 0) {
+      const fix = 'give another --out, or --resume this one';
+      throw new PseudolabelError('E_OUTPUT', `${path} is not empty`, fix);
+    }
+    await mkdir(directory.checkpoints);
+    await writeAtomically(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    return directory;
+  }
+
+  /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
+  static async reopen(path: string, stageNames: readonly string[], position: Position): Promise<RunDirectory> {
+    const directory = new RunDirectory(path);
+    const file = join(path, 'metrics.jsonl');
+    if (!existsSync(file)) return directory;
+    const isBefore = (line: string): boolean => {
+      const { stage, step } = JSON.parse(line) as Metric;
+      const s = stageNames.indexOf(stage);
+      return s < position.stage || (s === position.stage && step < position.step);
+    };
+    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.endsWith('}'));
+    await writeAtomically(
+      file,
+      lines
+        .filter(isBefore)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    return directory;
+  }
+
+  /** Reads the config of a run that was begun here. Throws E_CHECKPOINT_MISSING where there is none. */
+  static async configOf(path: string): Promise<unknown> {
+    try {
+      return JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as unknown;
+    } catch (cause) {
+      const fix = 'give the --out folder of an earlier run';
+      throw new PseudolabelError('E_CHECKPOINT_MISSING', `${path} is no run directory: config.json`, fix, { cause });
+    }
+  }
+
+  append(metric: Metric): void {
+    this.lines.push(`${JSON.stringify(metric)}\n`);
+    if (this.lines.length >= BUFFERED_LINES) void this.flush();
+  }
+
+  /** Resolves when all metrics so far are in the file. */
+  flush(): Promise<void> {
+    const text = this.lines.join('');
+    this.lines = [];
+    const file = join(this.path, 'metrics.jsonl');
+    this.writing = this.writing.then(() => (text === '' ? undefined : appendFile(file, text)));
+    return this.writing;
+  }
+
+  /** Writes result.json and, by `saveModel`, the folder model/. */
+  async finish(result: RunResult, saveModel: (folder: string) => Promise<void>): Promise<void> {
+    await this.flush();
+    await saveModel(join(this.path, 'model'));
+    await writeAtomically(join(this.path, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+  }
+}

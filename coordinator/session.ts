@@ -1,0 +1,86 @@
+// Owns the composition root: picks the node, sizes its arena for the runs to come, and gives them data and cluster.
+import type { RunConfig } from '../src/config.js';
+import { type Dataset, loadDataset } from '../src/data/dataset.js';
+import { type Split, splitLabelled } from '../src/data/split.js';
+import type { ArenaShape } from '../src/engine/arena.js';
+import { buffersOf, paddedRows } from '../src/engine/buffers.js';
+import { layoutOf } from '../src/engine/model.js';
+import { PREDICT_ROWS } from '../src/engine/predict.js';
+import { PseudolabelError } from '../src/errors.js';
+import { planOf } from '../src/plan.js';
+import type { Task } from '../src/presets/scenario.js';
+import type { Stage } from '../src/stage.js';
+import { createLocalNode, type LocalNode } from '../worker/node.js';
+import { Cluster } from './cluster.js';
+import { gather } from './labelled.js';
+
+export interface Session {
+  readonly dataset: Dataset;
+  readonly cluster: Cluster;
+  readonly node: LocalNode;
+  close(): Promise<void>;
+}
+
+export const splitOf = (config: RunConfig, dataset: Dataset): Split =>
+  splitLabelled(dataset.train.labels, {
+    perClass: config.labelsPerClass,
+    kind: config.split,
+    splitSeed: config.splitSeed,
+    validation: config.validation,
+  });
+
+export function taskOf(config: RunConfig, dataset: Dataset): Task {
+  return {
+    pixels: dataset.pixels,
+    classes: dataset.classes,
+    hidden: config.hidden,
+    labelled: config.labelsPerClass * dataset.classes,
+    unlabelled: dataset.train.count - config.validation,
+  };
+}
+
+/** A session for runs on the same images with the same shards and workers: those of the first config. */
+export async function openSession(configs: readonly [RunConfig, ...RunConfig[]], data?: Dataset): Promise<Session> {
+  const [config] = configs;
+  const dataset = data ?? (await loadDataset({ folder: config.data }));
+  const { unlabelled, validation } = splitOf(config, dataset);
+  if (unlabelled.length < config.shards) throw tooManyShards(config.shards, unlabelled.length);
+  const counts = { unlabelled: unlabelled.length, validation: validation.length, test: dataset.test.count };
+  const stages = configs.flatMap((each) => planOf(each, taskOf(each, dataset)));
+  const validationImages = gather(dataset.train.images, dataset.pixels, validation);
+  const node = await createLocalNode({
+    shape: shapeFor(stages, config, dataset.pixels, counts),
+    images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
+    evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
+  });
+  const cluster = new Cluster(node, config.shards, counts);
+  return { dataset, cluster, node, close: () => cluster.close() };
+}
+
+/** Room for the largest of the stages. */
+function shapeFor(
+  stages: readonly Stage[],
+  { shards, workers }: RunConfig,
+  pixels: number,
+  counts: { unlabelled: number; validation: number; test: number },
+): ArenaShape {
+  const lane = (stage: Stage): number => {
+    const unlabelled = stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
+    const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(unlabelled / shards);
+    const training = buffersOf(stage.model, paddedRows(rows), true).end;
+    return Math.max(training, buffersOf(stage.model, PREDICT_ROWS, false).end);
+  };
+  return {
+    pixels,
+    unlabelled: counts.unlabelled,
+    evaluation: counts.validation + counts.test,
+    parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
+    shards,
+    lanes: workers,
+    laneBytes: Math.max(...stages.map(lane)),
+  };
+}
+
+function tooManyShards(shards: number, images: number): PseudolabelError {
+  return new PseudolabelError('E_CONFIG', `${shards} shards for ${images} unlabelled images`, 'use fewer --shards');
+}

@@ -1,0 +1,108 @@
+// THE LOOP. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
+// or machines; all it asks of them is in cluster.ts.
+import { labelledBatch } from '../src/data/sampling.js';
+import { initialParameters, layoutOf } from '../src/engine/model.js';
+import { PseudolabelError } from '../src/errors.js';
+import type { LabelledRows, UnlabelledRows } from '../src/protocol/tasks.js';
+import { alpha } from '../src/schedule.js';
+import { epochOf, optimizerStep, type Stage } from '../src/stage.js';
+import type { Cluster, Labelling, StepOutcome } from './cluster.js';
+import type { LabelledSet } from './labelled.js';
+
+export interface Training {
+  readonly seed: number;
+  readonly stages: readonly Stage[];
+  /** The few labels. They stay here but for the rows of the current step. */
+  readonly labelled: LabelledSet;
+  /** Ends each stage after so many steps. */
+  readonly maxSteps: number;
+}
+
+/** Step `step` of stage `stage` is the next to do. */
+export interface Position {
+  readonly stage: number;
+  readonly step: number;
+}
+
+/** What the loop tells as it goes. `before` comes between two steps, when the state is whole: the place to save or to stop. */
+export interface Observer {
+  before(position: Position): Promise<void>;
+  stageBegins(stage: Stage, position: Position, steps: number): void;
+  labelled(stage: Stage, step: number, labelling: Labelling): void;
+  stepped(stage: Stage, step: number, outcome: StepOutcome & { readonly alpha: number }): void;
+}
+
+/**
+ * Trains through all stages. resumed: where the state came from that the cluster already holds; undefined for a new run.
+ * Throws what `before` throws, and E_NOT_FINITE.
+ */
+export async function train(
+  training: Training,
+  cluster: Cluster,
+  observer: Observer,
+  resumed: Position | undefined,
+): Promise<void> {
+  const { seed, stages, labelled, maxSteps } = training;
+  for (const [s, stage] of stages.entries()) {
+    if (resumed && s < resumed.stage) continue;
+    const isResumed = s === resumed?.stage;
+    const steps = Math.min(stage.steps, maxSteps);
+    const first = isResumed ? resumed.step : 0;
+    if (!isResumed) begin(training, s, cluster);
+    observer.stageBegins(stage, { stage: s, step: first }, steps);
+
+    for (let step = first; step < steps; step++) {
+      await observer.before({ stage: s, step });
+      if (refreshIsDue(stage, step)) observer.labelled(stage, step, await cluster.label(stage.model));
+
+      const t = epochOf(stage, step);
+      const factor = stage.pseudo ? alpha(stage.pseudo.alpha, t) : 1;
+      const outcome = await cluster.step({
+        model: stage.model,
+        seed,
+        stage: s,
+        step,
+        labelled: drawLabelled(labelled, seed, s, stage, step),
+        unlabelled: unlabelledRows(stage, factor),
+        optimizer: optimizerStep(stage, step),
+      });
+      observer.stepped(stage, step, { ...outcome, alpha: stage.pseudo ? factor : 0 });
+    }
+  }
+}
+
+/** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
+function begin({ stages, seed }: Training, s: number, cluster: Cluster): void {
+  const stage = stages[s]!;
+  const { length, places } = layoutOf(stage.model);
+  const parameters = initialParameters(stage.model, seed, s);
+  if (stage.start !== 'fresh') {
+    const previous = stages[s - 1];
+    if (!previous)
+      throw new PseudolabelError('E_CONFIG', `stage 0 (${stage.name}) has no stage before it`, 'start it fresh');
+    const learned = cluster.read(previous.model).parameters;
+    // The first layer is the first part of the vector, kernel and bias, whatever comes behind it.
+    const kept = stage.start === 'previous' ? length : (places[1]?.kernel ?? length);
+    parameters.set(learned.subarray(0, kept));
+  }
+  cluster.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
+}
+
+function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, step: number): LabelledRows | undefined {
+  if (stage.labelledBatch === 0) return undefined;
+  return set.rows(labelledBatch({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
+}
+
+/** undefined while alpha(t) is 0: rows of weight 0 need not be computed. */
+function unlabelledRows({ pseudo, denoising }: Stage, factor: number): UnlabelledRows | undefined {
+  if (denoising)
+    return { batch: denoising.batch, factor, pseudoLabels: 'stored', threshold: 0, noise: denoising.noise };
+  if (!pseudo || factor === 0) return undefined;
+  const pseudoLabels = pseudo.refresh === 'step' ? 'fresh' : 'stored';
+  return { batch: pseudo.batch, factor, pseudoLabels, threshold: pseudo.threshold, noise: 0 };
+}
+
+function refreshIsDue({ pseudo }: Stage, step: number): boolean {
+  if (!pseudo || pseudo.refresh === 'step') return false;
+  return step === 0 || (pseudo.refresh !== 'once' && step % pseudo.refresh === 0);
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+// The `pseudolabel` command. Sees that TensorFlow is in place and starts the command line in an environment that has to be
+// complete before a process begins (./environment.mjs).
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import { fileURLToPath } from 'node:url';
+import { completed, isComplete } from './environment.mjs';
+import { nativeReady } from './setup/native.mjs';
+import { nodeReady } from './setup/node-version.mjs';
+
+const cli = new URL('../dist/coordinator/cli.js', import.meta.url);
+
+if (!nodeReady() || !nativeReady() || !existsSync(cli)) {
+  const { main, setUp } = await import('./setup/steps.mjs');
+  await main(() => setUp(process.stderr));
+  if (process.exitCode) process.exit();
+}
+if (isComplete(process.env)) await import(cli.href);
+else startChild();
+
+/** Runs the command line in a child and ends as it ends. */
+function startChild() {
+  const args = [...process.execArgv, fileURLToPath(cli), ...process.argv.slice(2)];
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env: completed(process.env) });
+  // Ctrl-C and a closing terminal reach the child by themselves; a second signal would read as impatience. Without a
+  // terminal, or for SIGTERM, the signal came to this process alone. Either way the child decides when it is over.
+  const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => {
+      if (signal === 'SIGTERM' || !hasTerminal) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    console.error(`pseudolabel: cannot start Node (${error.message})`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+}

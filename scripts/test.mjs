@@ -1,0 +1,86 @@
+// Runs everything that must hold, fast things first, stopping at the first failure: types, style, then the tests in the
+// environment that runs have. Its last line is the count, alone: `N passed, N failed`. Arguments are passed to vitest.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { completed } from './environment.mjs';
+
+const CHECKS = [
+  ['typescript/bin/tsc', '--noEmit'],
+  ['typescript/bin/tsc', '--noEmit', '-p', 'test'],
+  ['@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'],
+];
+const GROUPS = ['unit', 'contract', 'numerics', 'integration', 'e2e'];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Count */
+
+/** @param {readonly string[]} command a script in node_modules and its arguments @returns {Promise<boolean>} whether it succeeded */
+function succeeds([script = '', ...args]) {
+  console.log(`\n> ${[script.split('/').at(-1), ...args].join(' ')}`);
+  return new Promise((resolve, reject) => {
+    const program = [join(root, 'node_modules', script), ...args];
+    const child = spawn(process.execPath, program, { cwd: root, stdio: 'inherit', env: completed(process.env) });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code === 0));
+  });
+}
+
+/**
+ * Runs one group of tests.
+ * @param {string} group folder in test/
+ * @param {string} report file for vitest's result
+ * @returns {Promise<Count>} a test file that could not be loaded counts as a failure
+ */
+async function runGroup(group, report) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const options = ['run', '--dir', `test/${group}`, '--passWithNoTests', ...reporters];
+  const ok = await succeeds(['vitest/vitest.mjs', ...options, ...process.argv.slice(2)]);
+  const result = readResult(report);
+  const passed = result?.numPassedTests ?? 0;
+  const failed = (result?.numFailedTests ?? 0) + (result?.testResults ?? []).filter(isBrokenFile).length;
+  const skipped = (result?.numPendingTests ?? 0) + (result?.numTodoTests ?? 0);
+  return { passed, failed: ok ? failed : Math.max(failed, 1), skipped };
+}
+
+/** @param {{ status: string, assertionResults: { status: string }[] }} file */
+function isBrokenFile(file) {
+  return file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed');
+}
+
+/** @param {string} report */
+function readResult(report) {
+  try {
+    return JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    return undefined; // no tests, or vitest ended before it could write: its exit code tells which
+  }
+}
+
+/** @returns {Promise<Count>} */
+async function runAll() {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const check of CHECKS) if (!(await succeeds(check))) return { ...total, failed: 1 };
+  const folder = mkdtempSync(join(tmpdir(), 'pseudolabel-test-'));
+  try {
+    for (const group of GROUPS) {
+      const count = await runGroup(group, join(folder, `${group}.json`));
+      total.passed += count.passed;
+      total.failed += count.failed;
+      total.skipped += count.skipped;
+      if (total.failed > 0) break;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return total;
+}
+
+const { passed, failed, skipped } = await runAll();
+if (passed + failed === 0) console.error('\nno test ran');
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exitCode = passed > 0 && failed === 0 ? 0 : 1;

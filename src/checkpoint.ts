@@ -1,0 +1,179 @@
+// Owns checkpoints: the complete state of a run between two steps, from which it continues to the same bits as if never stopped.
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { PseudolabelError } from './errors.js';
+import { cannotWrite, isSystemError, TEMPORARY, writeAtomically } from './files.js';
+import { DamagedFile, seal, unseal } from './sealed.js';
+
+/** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
+export interface TrainingState {
+  readonly parameters: Float32Array;
+  readonly firstMoment: Float32Array;
+  readonly secondMoment: Float32Array;
+  readonly pseudoLabels: Uint8Array;
+  readonly confidences: Float32Array;
+}
+
+/** Everything that the weights of a run depend on. */
+export interface Identity {
+  /** Anything that JSON holds. */
+  readonly config: unknown;
+  readonly seed: number;
+  readonly shards: number;
+  readonly dataSha256: string;
+}
+
+export interface Checkpoint {
+  readonly stage: number;
+  /** Steps done of the stage. */
+  readonly step: number;
+  /** Updates that the optimizer has made. */
+  readonly updates: number;
+  readonly identity: Identity;
+  readonly state: TrainingState;
+  /** What a resumed run goes on counting, such as seconds per phase; anything that JSON holds. */
+  readonly progress: Readonly<Record<string, unknown>>;
+}
+
+const COUNT = z.int().nonnegative();
+const CONTENT = z.strictObject({
+  stage: COUNT,
+  step: COUNT,
+  updates: COUNT,
+  identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
+  progress: z.record(z.string(), z.unknown()),
+});
+const STATE = z.strictObject({
+  parameters: z.instanceof(Float32Array),
+  firstMoment: z.instanceof(Float32Array),
+  secondMoment: z.instanceof(Float32Array),
+  pseudoLabels: z.instanceof(Uint8Array),
+  confidences: z.instanceof(Float32Array),
+});
+
+/**
+ * Saves a checkpoint as checkpoint-<stage>-<step>.plck in `folder`, and returns its path. The state must not change meanwhile.
+ * Afterwards the folder holds the last `keep` checkpoints (at least one) up to this one. Those of later steps go: the run that resumes from an older
+ * one, say because they are damaged, has taken their place.
+ * @throws PseudolabelError E_OUTPUT
+ */
+export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<string> {
+  const { state, ...content } = checkpoint;
+  const path = join(folder, fileNameOf(checkpoint));
+  await writeAtomically(path, seal(content, { ...state }));
+  try {
+    const names = await readdir(folder);
+    const saved = inOrder(names);
+    const end = saved.indexOf(basename(path)) + 1;
+    const kept = new Set(saved.slice(Math.max(0, end - Math.max(1, keep)), end));
+    const leftovers = names.filter((name) => name.startsWith('checkpoint-') && name.includes(`.plck${TEMPORARY}`));
+    for (const name of [...saved, ...leftovers]) if (!kept.has(name)) await rm(join(folder, name), { force: true });
+  } catch (error) {
+    throw isSystemError(error) ? cannotWrite(folder, error) : error;
+  }
+  return path;
+}
+
+/** The path of the newest checkpoint of a run directory or of its checkpoints folder; undefined if there is none. */
+export async function latestCheckpoint(folder: string): Promise<string | undefined> {
+  for (const place of [folder, join(folder, 'checkpoints')]) {
+    const last = inOrder(await namesIn(place)).at(-1);
+    if (last !== undefined) return join(place, last);
+  }
+  return undefined;
+}
+
+/**
+ * Loads a checkpoint: that file, or the newest of that run directory or checkpoints folder.
+ * @param expected what the run to be continued depends on
+ * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every difference from `expected`
+ */
+export async function loadCheckpoint(path: string, expected: Identity): Promise<Checkpoint> {
+  const file = await find(path);
+  const checkpoint = await read(file);
+  const differing = [...differences(checkpoint.identity, JSON.parse(JSON.stringify(expected)), '')];
+  if (differing.length === 0) return checkpoint;
+  throw new PseudolabelError(
+    'E_CHECKPOINT_MISMATCH',
+    `${file} belongs to another run: ${differing.join('; ')}`,
+    'Continue it with the config, seed, shards and data set that it began with, or start a new run in another folder.',
+  );
+}
+
+function fileNameOf({ stage, step }: Checkpoint): string {
+  return `checkpoint-${String(stage).padStart(2, '0')}-${String(step).padStart(8, '0')}.plck`;
+}
+
+/** The names of checkpoints among `names`, oldest first. */
+function inOrder(names: readonly string[]): string[] {
+  const placed = names.flatMap((name) => {
+    const [, stage, step] = /^checkpoint-(\d+)-(\d+)\.plck$/.exec(name) ?? [];
+    return stage === undefined ? [] : [{ name, stage: Number(stage), step: Number(step) }];
+  });
+  return placed.sort((a, b) => a.stage - b.stage || a.step - b.step).map(({ name }) => name);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (isSystemError(error) && ['ENOENT', 'ENOTDIR'].includes(error.code)) return [];
+    throw isSystemError(error) ? missing(folder, error) : error;
+  });
+}
+
+async function find(path: string): Promise<string> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw missing(path, cause);
+  });
+  if (found.isFile()) return path;
+  const latest = await latestCheckpoint(path);
+  if (latest === undefined) throw missing(path, new Error('no file checkpoint-*.plck in it'));
+  return latest;
+}
+
+function missing(path: string, cause: unknown): PseudolabelError {
+  const message = `There is no checkpoint at ${path}: ${cause instanceof Error ? cause.message : cause}`;
+  const fix = 'Give a run directory, its checkpoints folder, or one of the files in it.';
+  return new PseudolabelError('E_CHECKPOINT_MISSING', message, fix, { cause });
+}
+
+async function read(path: string): Promise<Checkpoint> {
+  try {
+    const { content, arrays } = await unseal(path);
+    return { ...CONTENT.parse(content), state: STATE.parse(Object.fromEntries(arrays)) };
+  } catch (error) {
+    if (error instanceof DamagedFile) throw await damaged(path, `is damaged: it ${error.message}`, error);
+    if (error instanceof z.ZodError) throw await damaged(path, 'is not the checkpoint of a training run', error);
+    if (isSystemError(error)) throw await damaged(path, `cannot be read: ${error.message}`, error);
+    throw error;
+  }
+}
+
+/** Which older checkpoint to take instead is the user's decision: it costs the steps between them. */
+async function damaged(path: string, reason: string, cause: Error): Promise<PseudolabelError> {
+  const names = inOrder(await namesIn(dirname(path)));
+  const older = names[names.indexOf(basename(path)) - 1];
+  const fix =
+    older === undefined
+      ? 'There is no older one beside it: start a new run.'
+      : `To continue from the one before it, name it: ${join(dirname(path), older)}`;
+  return new PseudolabelError('E_CHECKPOINT_DAMAGED', `${path} ${reason}`, fix, { cause });
+}
+
+/** Where two JSON values differ: 'config.rate is 0.1 in the checkpoint, 0.2 now'. */
+function* differences(saved: unknown, current: unknown, at: string): Generator<string> {
+  if (isContainer(saved) && isContainer(current) && Array.isArray(saved) === Array.isArray(current)) {
+    for (const key of new Set([...Object.keys(saved), ...Object.keys(current)])) {
+      yield* differences(saved[key], current[key], at === '' ? key : `${at}.${key}`);
+    }
+  } else if (saved !== current) yield `${at} is ${short(saved)} in the checkpoint, ${short(current)} now`;
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'absent';
+  return text.length <= 40 ? text : `${text.slice(0, 22)}...${text.slice(-15)}`;
+}

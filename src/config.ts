@@ -1,0 +1,63 @@
+// Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { PseudolabelError } from './errors.js';
+import { SCENARIOS } from './presets/scenario.js';
+
+export const PRESETS = ['best', 'paper', 'report'] as const;
+
+/** 2^16 is also what the kernel's tree of sums has room for. */
+const MOST_SHARDS = 65536;
+
+const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const count = z.int().min(1);
+
+/** What a user may say. Names are those of the flags, in camel case. */
+export const optionsSchema = z.strictObject({
+  scenario: z.enum(SCENARIOS).default('pl'),
+  preset: z.enum(PRESETS).default('best'),
+  /** Shortens the preset to a trial of it. */
+  quick: z.boolean().default(false),
+  seed: seed.default(1),
+  /** Folder of an IDX data set; MNIST where it is left out. */
+  data: z.string().optional(),
+  labelsPerClass: count.default(10),
+  split: z.enum(['first', 'random']).default('first'),
+  splitSeed: seed.default(1),
+  /** Training images held out for tuning. */
+  validation: z.int().min(0).default(0),
+  hidden: z.int().min(16).max(65536).default(5000),
+  workers: count.max(256).optional(),
+  shards: count.max(MOST_SHARDS).optional(),
+  /** Ends each stage after so many steps. */
+  maxSteps: count.optional(),
+  refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
+  threshold: z.number().min(0).max(1).optional(),
+  checkpointEvery: count.default(500),
+  keepCheckpoints: count.default(2),
+});
+
+export type Options = z.input<typeof optionsSchema>;
+
+/** Complete and valid. */
+export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' | 'shards'>> & {
+  readonly workers: number;
+  readonly shards: number;
+};
+
+/** Throws E_CONFIG, naming every option that is wrong. */
+export function normalise(options: unknown): RunConfig {
+  const parsed = optionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+    throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
+  }
+  const workers = parsed.data.workers ?? availableParallelism();
+  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers };
+}
+
+/** What the weights of a run depend on, besides its data: not who computes it, nor when it is saved. */
+export function identityOf(config: RunConfig): Record<string, unknown> {
+  const { workers: _, checkpointEvery: __, keepCheckpoints: ___, data: ____, ...identity } = config;
+  return identity;
+}

@@ -1,0 +1,147 @@
+// Owns saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { sha256OfParameters } from './checksum.js';
+import { type Model, modelOf } from './engine/model.js';
+import { PseudolabelError } from './errors.js';
+import { isSystemError, writeAtomically } from './files.js';
+import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './topology.js';
+import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './weights.js';
+
+/** The data set that a model was trained on. */
+export interface ModelMeta {
+  /** Size of an image in pixels. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly classes: number;
+}
+
+export interface SavedModel {
+  readonly model: Model;
+  /** As layoutOf(model) places them. */
+  readonly parameters: Float32Array;
+  /** Undefined for a model that was not saved by saveModel. */
+  readonly meta: ModelMeta | undefined;
+}
+
+const COUNT = z.int().positive();
+const METADATA = z.object({
+  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+  rows: COUNT,
+  columns: COUNT,
+  classes: COUNT,
+  weightsSha256: z.string(),
+});
+type Metadata = z.infer<typeof METADATA>;
+const MODEL_JSON = z.object({
+  modelTopology: TOPOLOGY,
+  weightsManifest: MANIFEST,
+  userDefinedMetadata: z.object({ pseudolabel: METADATA.optional() }).nullish(),
+});
+const MOST_JSON_BYTES = 2 ** 24;
+
+/**
+ * Saves a model to `folder`, over the one that may be there.
+ * @param parameters as layoutOf(model) places them
+ * @throws PseudolabelError E_OUTPUT
+ */
+export async function saveModel(
+  folder: string,
+  model: Model,
+  parameters: Float32Array,
+  { rows, columns, classes }: ModelMeta,
+): Promise<void> {
+  const weightsSha256 = sha256OfParameters(parameters);
+  const metadata: Metadata = { objective: model.objective, rows, columns, classes, weightsSha256 };
+  const json = {
+    format: 'layers-model',
+    generatedBy: 'pseudolabel',
+    convertedBy: null,
+    modelTopology: topologyOf(model),
+    weightsManifest: manifestOf(model, denseNames(model), 'weights.bin'),
+    userDefinedMetadata: { pseudolabel: metadata },
+  };
+  // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
+  await writeAtomically(join(folder, 'weights.bin'), weightPieces(model, parameters));
+  await writeAtomically(join(folder, 'model.json'), `${JSON.stringify(json, undefined, 1)}\n`);
+}
+
+/**
+ * Loads a model from a folder with a model.json: one that saveModel wrote, or any Sequential tf.LayersModel of Dense layers (relu, the
+ * last one softmax or sigmoid) with Dropout between them and weights of 32-bit floats.
+ * @throws PseudolabelError E_MODEL
+ */
+export async function loadModel(folder: string): Promise<SavedModel> {
+  const path = join(folder, 'model.json');
+  const { modelTopology: stack, weightsManifest, userDefinedMetadata } = await readJson(path);
+  const metadata = userDefinedMetadata?.pseudolabel;
+  const weights = weightsOf(weightsManifest);
+  const files = weightsManifest.flatMap(({ paths }) => paths.map((name) => join(folder, name)));
+  const floats = await readFloats(files, [...weights.values()].at(-1)?.end ?? 0);
+  try {
+    const names = stack.layers.map(({ name }) => name);
+    const model = describe(stack, weights, metadata);
+    const parameters = parametersOf(model, names, weights, floats);
+    if (metadata === undefined) return { model, parameters, meta: undefined };
+    checkSame(metadata, model, parameters);
+    const { rows, columns, classes } = metadata;
+    return { model, parameters, meta: { rows, columns, classes } };
+  } catch (error) {
+    throw error instanceof RangeError ? unusable(path, error.message, error) : error;
+  }
+}
+
+function describe({ layers, inputDropout, output }: Stack, weights: ReadonlyMap<string, Weight>, metadata?: Metadata): Model {
+  const inputs = weights.get(`${layers[0]?.name}/kernel`)?.shape[0] ?? 0;
+  const dropout = layers.map((layer) => layer.dropout);
+  const objective = metadata?.objective ?? output;
+  const model = modelOf([inputs, ...layers.map(({ units }) => units)], { inputDropout, dropout, objective });
+  if (outputOf(model) !== output) throw new RangeError(`it ends in ${output} where ${objective} is declared`);
+  return model;
+}
+
+/** Whether the weights are those that were saved, for the images that are declared. */
+function checkSame({ rows, columns, classes, weightsSha256 }: Metadata, model: Model, parameters: Float32Array): void {
+  const inputs = model.layers[0]!.inputs;
+  const outputs = model.layers.at(-1)!.units;
+  if (inputs !== rows * columns || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
+    const images = `${rows} x ${columns} pixels and ${classes} classes`;
+    throw new RangeError(`it has ${inputs} inputs and ${outputs} outputs where ${images} are declared`);
+  }
+  if (sha256OfParameters(parameters) !== weightsSha256) throw new RangeError('its weights do not match their checksum');
+}
+
+async function readJson(path: string): Promise<z.infer<typeof MODEL_JSON>> {
+  if ((await sizeOf(path)) > MOST_JSON_BYTES) throw unusable(path, 'it is longer than any description of a model');
+  try {
+    return MODEL_JSON.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    throw unusable(path, problemsOf(error), error);
+  }
+}
+
+function problemsOf(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : String(error);
+  return error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
+}
+
+/** The floats of the files, one file after the other. Memory is taken only if the files have the right size. */
+async function readFloats(paths: readonly string[], length: number): Promise<Float32Array> {
+  const sizes = await Promise.all(paths.map(sizeOf));
+  const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const all = paths.join(', ');
+  if (size !== 4 * length) throw unusable(all, `${size} bytes where model.json declares ${4 * length}`);
+  const floats = new Float32Array(length);
+  const bytes = new Uint8Array(floats.buffer);
+  let end = 0;
+  for (const path of paths) {
+    bytes.set(await readFile(path), end);
+    end += sizes.shift()!;
+  }
+  return floats;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  ...
+}

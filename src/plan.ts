@@ -1,0 +1,59 @@
+// Owns the way from a config to the stages of its training.
+import type { RunConfig } from './config.js';
+import { best } from './presets/best.js';
+import { paper } from './presets/paper.js';
+import { report } from './presets/report.js';
+import type { Preset, Task } from './presets/scenario.js';
+import type { RateSchedule } from './schedule.js';
+import type { Refresh, Stage } from './stage.js';
+
+const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
+
+/** --quick keeps this share of every stage: four rows of `best` in well under a minute on two cores. */
+const QUICK_SHARE = 0.12;
+
+export function planOf(config: RunConfig, task: Task): readonly Stage[] {
+  const stages = PRESET[config.preset](config.scenario, task);
+  const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
+  return shortened.map((stage) => overridden(stage, config, task));
+}
+
+/** The same stage in less time: all its schedules shrink with its steps. */
+export function shorten(stage: Stage, share: number): Stage {
+  const { pseudo, optimizer } = stage;
+  return {
+    ...stage,
+    steps: Math.max(1, Math.round(stage.steps * share)),
+    rate: shortenRate(stage.rate, share),
+    optimizer:
+      optimizer.kind === 'dampened'
+        ? { ...optimizer, momentum: { ...optimizer.momentum, epochs: optimizer.momentum.epochs * share } }
+        : optimizer,
+    pseudo: pseudo && {
+      ...pseudo,
+      alpha: { ...pseudo.alpha, t1: pseudo.alpha.t1 * share, t2: pseudo.alpha.t2 * share },
+    },
+  };
+}
+
+function shortenRate(rate: RateSchedule, share: number): RateSchedule {
+  return rate.kind === 'decay' ? { ...rate, every: rate.every * share } : rate;
+}
+
+function overridden(stage: Stage, { refresh, threshold }: RunConfig, task: Task): Stage {
+  const { pseudo } = stage;
+  if (!pseudo) return stage;
+  return {
+    ...stage,
+    pseudo: {
+      ...pseudo,
+      refresh: refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled),
+      threshold: threshold ?? pseudo.threshold,
+    },
+  };
+}
+
+/** 'epoch': a pass over the unlabelled images. */
+function refreshOf(refresh: NonNullable<RunConfig['refresh']>, batch: number, unlabelled: number): Refresh {
+  return refresh === 'epoch' ? Math.ceil(unlabelled / batch) : refresh;
+}

@@ -1,0 +1,64 @@
+// Owns the description of a stage of training: what a preset writes down and the training loop carries out.
+import type { Model } from './engine/model.js';
+import type { OptimizerStep } from './protocol/tasks.js';
+import { type AlphaSchedule, learningRate, type MomentumSchedule, momentum, type RateSchedule } from './schedule.js';
+
+/** dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout"); sgd: no momentum at all. */
+export type Optimizer =
+  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+  | { readonly kind: 'sgd' }
+  | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule };
+
+/** When the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many steps. */
+export type Refresh = 'once' | 'step' | number;
+
+export interface PseudoLabelling {
+  readonly batch: number;
+  readonly alpha: AlphaSchedule;
+  readonly refresh: Refresh;
+  /** Pseudo-labels of less confidence do not count. */
+  readonly threshold: number;
+}
+
+export interface Denoising {
+  readonly batch: number;
+  /** Standard deviation of the Gaussian noise on the inputs, which are clipped to [0, 1] again. */
+  readonly noise: number;
+}
+
+export interface Stage {
+  readonly name: 'pretrain' | 'supervised' | 'finetune';
+  readonly model: Model;
+  readonly steps: number;
+  /** Steps of an epoch: the unit of t in alpha(t) and p(t). */
+  readonly stepsPerEpoch: number;
+  /** 0: no labelled rows. */
+  readonly labelledBatch: number;
+  readonly pseudo: PseudoLabelling | undefined;
+  readonly denoising: Denoising | undefined;
+  readonly optimizer: Optimizer;
+  readonly rate: RateSchedule;
+  /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */
+  readonly start: 'fresh' | 'previous' | 'first-layer';
+}
+
+/** t: the epoch of a step, as the report and the paper count it: whole, from 0. */
+export const epochOf = (stage: Stage, step: number): number => Math.floor(step / stage.stepsPerEpoch);
+
+/** The numbers of the update that ends step `step` (from 0). */
+export function optimizerStep(stage: Stage, step: number): OptimizerStep {
+  const { optimizer } = stage;
+  const rate = learningRate(stage.rate, step, stage.steps);
+  switch (optimizer.kind) {
+    case 'adam': {
+      const { beta1, beta2, epsilon } = optimizer;
+      return { kind: 'adam', rate, beta1, beta2, epsilon, t: step + 1 };
+    }
+    case 'sgd':
+      return { kind: 'momentum', a: 0, b: 1, c: rate };
+    case 'dampened': {
+      const p = momentum(optimizer.momentum, epochOf(stage, step));
+      return { kind: 'momentum', a: p, b: (1 - p) * rate, c: 1 };
+    }
+  }
+}

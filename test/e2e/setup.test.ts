@@ -1,0 +1,70 @@
+// Set-up as a user meets it: what a second run says, and what is said when TensorFlow cannot be had. Nothing is downloaded.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function setUp(folder: string, env: NodeJS.ProcessEnv) {
+  return spawnSync(process.execPath, [join(folder, 'scripts', 'setup.mjs')], { encoding: 'utf8', env });
+}
+
+describe('set-up of a checkout', () => {
+  it('does nothing when nothing is missing, and says so in one line', { timeout: 120_000 }, () => {
+    expect(setUp(root, process.env).status).toBe(0);
+    const second = setUp(root, process.env);
+    expect(second.stdout).toBe('setup: nothing to do\n');
+    expect(second.stderr).toBe('');
+    expect(second.status).toBe(0);
+  });
+});
+
+describe('set-up of an installed package without TensorFlow', () => {
+  let folder: string;
+  let env: NodeJS.ProcessEnv;
+
+  const program = (name: string) => {
+    const path = join(folder, 'bin', name);
+    writeFileSync(path, '#!/bin/sh\nexit 0\n');
+    chmodSync(path, 0o755);
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'setup-'));
+    cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
+    const tfjsNode = join(folder, 'node_modules', '@tensorflow', 'tfjs-node');
+    mkdirSync(tfjsNode, { recursive: true });
+    writeFileSync(join(tfjsNode, 'package.json'), '{ "name": "@tensorflow/tfjs-node", "version": "4.22.0" }');
+    mkdirSync(join(folder, 'bin'));
+    env = { PATH: join(folder, 'bin'), XDG_CACHE_HOME: join(folder, 'cache') };
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('refuses a wheel that is not the pinned one with one message that gives the ways out', () => {
+    program('c++');
+    const wheel = join(folder, 'broken.whl');
+    writeFileSync(wheel, 'not a wheel');
+    const { status, stderr } = setUp(folder, { ...env, PSEUDOLABEL_TENSORFLOW_WHEEL: wheel });
+    expect(stderr).toMatch(/^setup: TensorFlow's native library could not be made ready\. Tried:\n/);
+    expect(stderr).toContain(`the wheel ${wheel}: it is not the pinned wheel`);
+    expect(stderr).toMatch(/install pip and a C\+\+ compiler/);
+    expect(stderr).toMatch(/set PSEUDOLABEL_TENSORFLOW_WHEEL=/);
+    expect(stderr).toContain(`copy ${join(folder, 'cache', 'pseudolabel')} from a machine`);
+    expect(stderr).not.toMatch(/\n\s+at /); // no stack
+    expect(status).toBe(1);
+  });
+
+  it('names every tool that is missing, and leaves nothing half-made in the cache', () => {
+    const { status, stderr } = setUp(folder, { ...env, PSEUDOLABEL_TENSORFLOW_WHEEL: join(folder, 'absent.whl') });
+    expect(stderr).toContain('no C++ compiler (CXX, c++, g++, clang++)');
+    expect(status).toBe(1);
+    program('c++');
+    const second = setUp(folder, { ...env, PSEUDOLABEL_TENSORFLOW_WHEEL: join(folder, 'absent.whl') });
+    expect(second.stderr).toMatch(/absent\.whl: .*no such file/);
+    expect(existsSync(join(folder, 'cache', 'pseudolabel', 'setup.lock'))).toBe(false);
+  });
+});

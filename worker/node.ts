@@ -1,0 +1,169 @@
+// Owns the local node: an arena, a pool of threads, and the promise that a lost thread costs time and nothing else.
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { built } from '../src/built.js';
+import type { TrainingState } from '../src/checkpoint.js';
+import { shardRange } from '../src/data/shards.js';
+import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
+import { BLOCK } from '../src/engine/kernel/kernel.js';
+import { layoutOf, type Model } from '../src/engine/model.js';
+import { PseudolabelError } from '../src/errors.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type {
+  GradientResult,
+  OptimizerStep,
+  PredictResult,
+  PredictTask,
+  Result,
+  Task,
+  UpdateResult,
+} from '../src/protocol/tasks.js';
+import { Lanes } from './lanes.js';
+import type { ThreadData } from './task.js';
+
+/** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
+const TASK_DEADLINE_MS = 300_000;
+
+/** A task that kills every thread that tries it will kill the next one too. */
+const ATTEMPTS = 4;
+
+export interface NodeOptions {
+  readonly shape: ArenaShape;
+  /** Bytes: shape.unlabelled and shape.evaluation images of shape.pixels each. */
+  readonly images: Uint8Array;
+  readonly evaluationImages: Uint8Array;
+}
+
+/** shape.lanes threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+export async function createLocalNode({ shape, images, evaluationImages }: NodeOptions): Promise<LocalNode> {
+  const arena = createArena(shape);
+  bytes(arena, 'images', images.length).set(images);
+  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  const workerData: ThreadData = { memory: arena.memory, shape };
+  const pool = new Piscina({
+    filename: fileURLToPath(built('worker/task.js')),
+    name: 'run',
+    minThreads: shape.lanes,
+    maxThreads: shape.lanes,
+    workerData,
+  });
+  try {
+    const started = Array.from({ length: shape.lanes }, () => pool.run({ kind: 'start' }));
+    const [first] = (await Promise.all(started)) as { writesInPlace: boolean }[];
+    return new LocalNode(arena, pool, first!.writesInPlace);
+  } catch (error) {
+    await pool.destroy();
+    throw PseudolabelError.revive(error);
+  }
+}
+
+export class LocalNode implements Node {
+  readonly name = 'local';
+  readonly workers: number;
+  private readonly lanes: Lanes;
+  private updates = 0;
+  private lostWorkers = 0;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly pool: Piscina,
+    readonly writesInPlace: boolean,
+  ) {
+    this.workers = arena.shape.lanes;
+    this.lanes = new Lanes(this.workers);
+  }
+
+  health(): NodeHealth {
+    return { lostWorkers: this.lostWorkers };
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    return Promise.all(steps.map((step) => this.run<GradientResult>((lane) => ({ ...step, kind: 'gradient', lane }))));
+  }
+
+  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    const { length } = layoutOf(model);
+    const blocks = Math.ceil(length / BLOCK);
+    this.updates++;
+    const update = this.updates;
+    const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
+      const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
+      return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
+    });
+    return Promise.all(
+      slices.map((slice) => this.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, shards, optimizer }))),
+    );
+  }
+
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    return Promise.all(
+      ranges.map(([start, end]) =>
+        this.run<PredictResult>((lane) => ({ kind: 'predict', lane, model, set, start, end })),
+      ),
+    );
+  }
+
+  read(parameters: number): TrainingState {
+    const { unlabelled } = this.arena.shape;
+    return {
+      parameters: floats(this.arena, 'parameters', parameters).slice(),
+      firstMoment: floats(this.arena, 'firstMoment', parameters).slice(),
+      secondMoment: floats(this.arena, 'secondMoment', parameters).slice(),
+      pseudoLabels: bytes(this.arena, 'pseudoLabels', unlabelled).slice(),
+      confidences: floats(this.arena, 'confidences', unlabelled).slice(),
+    };
+  }
+
+  write(state: Partial<TrainingState>): void {
+    for (const region of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
+      const values = state[region];
+      if (values) floats(this.arena, region, values.length).set(values);
+    }
+    if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
+  }
+
+  /** Ends a thread as a crash would. For tests of what happens then. */
+  async loseThread(index: number): Promise<void> {
+    await this.pool.threads[index]?.terminate();
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
+  private async run<R extends Result>(taskIn: (lane: number) => Task): Promise<R> {
+    for (let attempt = 1; ; attempt++) {
+      const lane = await this.lanes.take();
+      try {
+        return (await this.pool.run(taskIn(lane), { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
+      } catch (error) {
+        if (!isLostThread(error)) throw this.explained(error);
+        this.lostWorkers++;
+        if (attempt === ATTEMPTS) throw lost(error);
+      } finally {
+        // piscina reports a lost thread when it has exited, so that nobody writes to the lane any more.
+        this.lanes.give(lane);
+      }
+    }
+  }
+
+  private explained(error: unknown): unknown {
+    if (!(error instanceof Error) || error.name !== 'AbortError') return PseudolabelError.revive(error);
+    const fix = 'the machine may be overloaded or suspended: resume from the last checkpoint with --resume';
+    return new PseudolabelError('E_TIMEOUT', `a worker did not answer for ${TASK_DEADLINE_MS / 1000} s`, fix);
+  }
+}
+
+function isLostThread(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('worker exited with code');
+}
+
+function lost(cause: unknown): PseudolabelError {
+  const fix = 'look for a lack of memory (dmesg); fewer --workers or --shards need less';
+  return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
+}

@@ -1,0 +1,35 @@
+// Owns a worker thread: attaches to the node's arena once, then does one task after another. Holds no state but caches.
+import { workerData } from 'node:worker_threads';
+import { type ArenaShape, attachArena } from '../src/engine/arena.js';
+import { createEngine, type Engine } from '../src/engine/engine.js';
+import { gradient } from '../src/engine/gradient.js';
+import { predict } from '../src/engine/predict.js';
+import { update } from '../src/engine/update.js';
+import type { Result, Task } from '../src/protocol/tasks.js';
+
+export interface ThreadData {
+  readonly memory: WebAssembly.Memory;
+  readonly shape: ArenaShape;
+}
+
+let engine: Engine | undefined;
+
+/** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
+export function run(task: Task | { readonly kind: 'start' }): Result | { writesInPlace: boolean } {
+  engine ??= start();
+  switch (task.kind) {
+    case 'start':
+      return { writesInPlace: engine.writesInPlace };
+    case 'gradient':
+      return gradient(engine, task);
+    case 'update':
+      return update(engine, task);
+    case 'predict':
+      return predict(engine, task);
+  }
+}
+
+function start(): Engine {
+  const { memory, shape } = workerData as ThreadData;
+  return createEngine(attachArena(memory, shape));
+}
