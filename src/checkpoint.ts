@@ -70,7 +70,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, kee
     const leftovers = names.filter((name) => name.startsWith('checkpoint-') && name.includes(`.plck${TEMPORARY}`));
     for (const name of [...saved, ...leftovers]) if (!kept.has(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
-    throw isSystemError(error) ? cannotWrite(folder, error) : error;
+    throw cannotWrite(folder, error);
   }
   return path;
 }

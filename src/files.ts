@@ -22,7 +22,7 @@ export async function writeAtomically(path: string, data: Iterable<Uint8Array> |
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
-    throw isSystemError(error) ? cannotWrite(path, error) : error;
+    throw cannotWrite(path, error);
   }
 }
 
@@ -31,9 +31,11 @@ export function isSystemError(error: unknown): error is Error & { code: string }
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
 
-export function cannotWrite(path: string, cause: Error & { code: string }): PseudolabelError {
-  const fix = FIXES[cause.code] ?? 'Check the path and its disk, or write somewhere else.';
-  return new PseudolabelError('E_OUTPUT', `${path} cannot be written: ${cause.message}`, fix, { cause });
+/** The error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, any other as it is. */
+export function cannotWrite(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const fix = FIXES[error.code] ?? 'Check the path and its disk, or write somewhere else.';
+  return new PseudolabelError('E_OUTPUT', `${path} cannot be written: ${error.message}`, fix, { cause: error });
 }
 
 const FREE_SPACE = 'Free some space there, or write to another disk.';

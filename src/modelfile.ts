@@ -83,6 +83,7 @@ export async function loadModel(folder: string): Promise<SavedModel> {
     const names = stack.layers.map(({ name }) => name);
     const model = describe(stack, weights, metadata);
     const parameters = parametersOf(model, names, weights, floats);
+    if (!parameters.every(Number.isFinite)) throw new RangeError('it has weights that are not finite numbers');
     if (metadata === undefined) return { model, parameters, meta: undefined };
     checkSame(metadata, model, parameters);
     const { rows, columns, classes } = metadata;
@@ -92,7 +93,11 @@ export async function loadModel(folder: string): Promise<SavedModel> {
   }
 }
 
-function describe({ layers, inputDropout, output }: Stack, weights: ReadonlyMap<string, Weight>, metadata?: Metadata): Model {
+function describe(
+  { layers, inputDropout, output }: Stack,
+  weights: ReadonlyMap<string, Weight>,
+  metadata?: Metadata,
+): Model {
   const inputs = weights.get(`${layers[0]?.name}/kernel`)?.shape[0] ?? 0;
   const dropout = layers.map((layer) => layer.dropout);
   const objective = metadata?.objective ?? output;
@@ -113,9 +118,9 @@ function checkSame({ rows, columns, classes, weightsSha256 }: Metadata, model: M
 }
 
 async function readJson(path: string): Promise<z.infer<typeof MODEL_JSON>> {
-  if ((await sizeOf(path)) > MOST_JSON_BYTES) throw unusable(path, 'it is longer than any description of a model');
+  const json = await readWithin(path, MOST_JSON_BYTES);
   try {
-    return MODEL_JSON.parse(JSON.parse(await readFile(path, 'utf8')));
+    return MODEL_JSON.parse(JSON.parse(json.toString()));
   } catch (error) {
     throw unusable(path, problemsOf(error), error);
   }
@@ -126,22 +131,40 @@ function problemsOf(error: unknown): string {
   return error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
 }
 
-/** The floats of the files, one file after the other. Memory is taken only if the files have the right size. */
+/** The floats of the files, one file after the other; exactly `length` of them. */
 async function readFloats(paths: readonly string[], length: number): Promise<Float32Array> {
-  const sizes = await Promise.all(paths.map(sizeOf));
-  const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
-  const all = paths.join(', ');
-  if (size !== 4 * length) throw unusable(all, `${size} bytes where model.json declares ${4 * length}`);
+  const parts: Buffer[] = [];
+  let missing = 4 * length;
+  for (const path of paths) {
+    const part = await readWithin(path, missing);
+    parts.push(part);
+    missing -= part.length;
+  }
+  if (missing > 0)
+    throw unusable(paths.join(', '), `${missing} bytes are missing of ${4 * length} that model.json declares`);
   const floats = new Float32Array(length);
   const bytes = new Uint8Array(floats.buffer);
   let end = 0;
-  for (const path of paths) {
-    bytes.set(await readFile(path), end);
-    end += sizes.shift()!;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
   }
   return floats;
 }
 
-async function sizeOf(path: string): Promise<number> {
-  ...
+/** @param most bytes: a longer file is refused before any memory is taken for it */
+async function readWithin(path: string, most: number): Promise<Buffer> {
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) throw unusable(path, 'it is not a file');
+    if (found.size > most) throw unusable(path, `it has ${found.size} bytes where at most ${most} can be`);
+    return await readFile(path);
+  } catch (error) {
+    throw isSystemError(error) ? unusable(path, error.message, error) : error;
+  }
+}
+
+function unusable(path: string, reason: string, cause?: unknown): PseudolabelError {
+  const fix = 'Give a folder that pseudolabel saved a model to, or TensorFlow.js a Sequential model of Dense layers.';
+  return new PseudolabelError('E_MODEL', `${path} cannot be used as a model: ${reason}`, fix, { cause });
 }

@@ -14,21 +14,22 @@ export type OutputFunction = 'softmax' | 'sigmoid';
 
 export const outputOf = ({ objective }: Model): OutputFunction => (objective === 'softmax' ? 'softmax' : 'sigmoid');
 
-/** The name that `topologyOf` gives to the Dense layer of layer `l`; its weights are <name>/kernel and <name>/bias. */
-export const denseName = (l: number): string => `dense_${l + 1}`;
+/** The names that topologyOf gives to the Dense layers. */
+export const denseNames = ({ layers }: Model): string[] => layers.map((_, l) => `dense_${l + 1}`);
 
 /** The modelTopology of a model.json. */
 export function topologyOf(model: Model): object {
   const layers: { class_name: string; config: Record<string, unknown> }[] = [];
-  const add = (class_name: string, name: string, config: object) => {
+  const add = (class_name: string, name: string, config: object): void => {
     const input = layers.length === 0 ? { batch_input_shape: [null, model.layers[0]?.inputs] } : {};
     layers.push({ class_name, config: { name, trainable: true, dtype: 'float32', ...input, ...config } });
   };
-  if (model.inputDropout > 0) add('Dropout', 'dropout_input', { rate: model.inputDropout });
+  const names = denseNames(model);
+  if (model.inputDropout > 0) add('Dropout', 'input_dropout', { rate: model.inputDropout });
   model.layers.forEach(({ units, dropout }, l) => {
     const activation = l === model.layers.length - 1 ? outputOf(model) : 'relu';
-    add('Dense', denseName(l), { units, activation, use_bias: true });
-    if (dropout > 0) add('Dropout', `dropout_${l + 1}`, { rate: dropout });
+    add('Dense', names[l]!, { units, activation, use_bias: true });
+    if (dropout > 0) add('Dropout', `${names[l]}_dropout`, { rate: dropout });
   });
   return { class_name: 'Sequential', config: { name: 'pseudolabel', layers }, backend: 'tensor_flow.js' };
 }

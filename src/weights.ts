@@ -68,10 +68,11 @@ export function parametersOf(
   const parameters = new Float32Array(length);
   const valuesOf = (name: string, shape: readonly number[]): Float32Array => {
     const weight = weights.get(name);
-    if (String(weight?.shape) !== String(shape)) {
-      throw new RangeError(`weight ${name} is ${weight?.shape.join(' x ') ?? 'missing'} where ${shape.join(' x ')} is needed`);
+    if (weight === undefined) throw new RangeError(`it has no weight ${name}`);
+    if (String(weight.shape) !== String(shape)) {
+      throw new RangeError(`weight ${name} is ${weight.shape.join(' x ')} where ${shape.join(' x ')} is needed`);
     }
-    return floats.subarray(weight!.start, weight!.end);
+    return floats.subarray(weight.start, weight.end);
   };
   for (const [l, { inputs, units }] of model.layers.entries()) {
     const { kernel, bias } = places[l]!;

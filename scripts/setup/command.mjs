@@ -11,11 +11,12 @@ export class SetupError extends Error {}
  * Runs a program to its end.
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ seconds: number, cwd?: string, env?: NodeJS.ProcessEnv, shell?: boolean }} options `seconds`: its deadline
- * @returns {Promise<string>} the end of what it wrote
+ * @param {{ seconds: number, name?: string, cwd?: string, env?: NodeJS.ProcessEnv, shell?: boolean }} options
+ *   `seconds`: its deadline; `name`: what messages call it
+ * @returns {Promise<void>}
  * @throws {SetupError} if it cannot be started, fails or is still running at its deadline
  */
-export function run(program, args, { seconds, ...options }) {
+export function run(program, args, { seconds, name = program, ...options }) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let output = '';
@@ -32,7 +33,7 @@ export function run(program, args, { seconds, ...options }) {
       child.stdout.destroy();
       child.stderr.destroy();
     }, seconds * 1000);
-    const fail = (/** @type {string} */ why) => reject(new SetupError(`${program} ${why}`));
+    const fail = (/** @type {string} */ why) => reject(new SetupError(`${name} ${why}`));
     child.on('error', (error) => {
       clearTimeout(timer);
       fail(`could not be started (${error.message})`);
@@ -40,7 +41,7 @@ export function run(program, args, { seconds, ...options }) {
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       if (late) fail(`was still running after ${seconds} s`);
-      else if (code === 0) resolve(output);
+      else if (code === 0) resolve();
       else fail(`failed (${signal ?? `exit ${code}`}): ${tellingLines(output)}`);
     });
   });

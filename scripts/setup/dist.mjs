@@ -45,7 +45,7 @@ export async function buildDist(root) {
   const hash = sourceHash(root); // before compiling: an edit during the build makes it stale, not fresh
   const next = `dist.${process.pid}`;
   const tool = (/** @type {string} */ path, /** @type {string[]} */ ...args) =>
-    run(process.execPath, [join(root, 'node_modules', path), ...args], { cwd: root, seconds: 300 });
+    run(process.execPath, [join(root, 'node_modules', path), ...args], { cwd: root, seconds: 300, name: path });
   try {
     await tool('typescript/bin/tsc', '-p', 'tsconfig.json', '--outDir', next);
     await tool(

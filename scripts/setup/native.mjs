@@ -105,14 +105,14 @@ function runInstaller(folder, step) {
   const env = { ...process.env, PATH: [...tools, process.env.PATH].join(delimiter) };
   return step("running tfjs-node's own installer", async () => {
     rmSync(join(folder, 'deps'), { recursive: true, force: true });
-    await run(process.execPath, [join('scripts', 'install.js')], { cwd: folder, env, seconds: 600 });
+    await run(process.execPath, [join('scripts', 'install.js')], { cwd: folder, env, seconds: 600, name: 'it' });
     if (!existsSync(join(folder, BINDING))) throw new SetupError('it ended without a binding');
   });
 }
 
 /** @param {string} folder of tfjs-node */
 async function probe(folder) {
-  await run(process.execPath, [PROBE, folder], { seconds: 120, env: completed(process.env) });
+  await run(process.execPath, [PROBE, folder], { seconds: 120, env: completed(process.env), name: 'TensorFlow' });
 }
 
 /** @param {string} folder of tfjs-node @param {string} key */

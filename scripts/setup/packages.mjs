@@ -40,7 +40,7 @@ export function packagesReady(root) {
 export async function installPackages(root) {
   const args = ['ci', '--ignore-scripts', '--include=dev', '--prefer-offline', '--no-audit', '--no-fund'];
   const npm = process.env.npm_execpath;
-  const options = { cwd: root, seconds: 20 * 60 };
+  const options = { cwd: root, seconds: 20 * 60, name: 'npm ci' };
   if (npm?.endsWith('npm-cli.js')) await run(process.execPath, [npm, ...args], options);
   else await run('npm', args, { ...options, shell: process.platform === 'win32' });
 }
