@@ -125,12 +125,13 @@ class Recorder implements Observer {
     if (signal.aborted) {
       await this.save(position);
       const fix = this.options.directory
-        ? `go on with --resume ${this.options.directory.path}`
-        : 'give --out DIR to keep a run';
+        ? `go on with: pseudolabel train --resume ${this.options.directory.path}`
+        : 'give the run a directory to keep it';
       throw new PseudolabelError('E_INTERRUPTED', `interrupted before step ${step} of stage ${stage}`, fix);
     }
     if (step > 0 && step % this.config.checkpointEvery === 0) await this.save(position);
-    if (validateEvery > 0 && step % validateEvery === 0 && step > 0 && this.validation.length > 0) {
+    const predicts = this.stages[stage]!.denoising === undefined;
+    if (predicts && validateEvery > 0 && step % validateEvery === 0 && step > 0 && this.validation.length > 0) {
       this.measured({
         kind: 'validation',
         stage: this.stages[stage]!.name,

@@ -4,7 +4,7 @@ import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
-import { cannotWrite, writeAtomically } from '../src/files.js';
+import { cannotWrite, isSystemError, writeAtomically } from '../src/files.js';
 import type { Metric, RunResult } from './run.js';
 import type { Position } from './train.js';
 
@@ -25,14 +25,14 @@ export class RunDirectory {
     const directory = new RunDirectory(path);
     try {
       await mkdir(path, { recursive: true });
-    } catch (cause) {
-      throw cannotWrite(path, cause);
+      if ((await readdir(path)).length > 0) {
+        const fix = 'give another --out, or --resume this one';
+        throw new PseudolabelError('E_OUTPUT', `${path} is not empty`, fix);
+      }
+      await mkdir(directory.checkpoints);
+    } catch (error) {
+      throw isSystemError(error) ? cannotWrite(path, error) : error;
     }
-    if ((await readdir(path)).length > 0) {
-      const fix = 'give another --out, or --resume this one';
-      throw new PseudolabelError('E_OUTPUT', `${path} is not empty`, fix);
-    }
-    await mkdir(directory.checkpoints);
     await writeAtomically(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
     return directory;
   }
@@ -64,13 +64,36 @@ export class RunDirectory {
       return JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as unknown;
     } catch (cause) {
       const fix = 'give the --out folder of an earlier run';
-      throw new PseudolabelError('E_CHECKPOINT_MISSING', `${path} is no run directory: config.json`, fix, { cause });
+      throw new PseudolabelError(
+        'E_CHECKPOINT_MISSING',
+        `${path} is no run directory: it has no config.json that can be read`,
+        fix,
+        { cause },
+      );
+    }
+  }
+
+  /** Whether a run was begun here. */
+  static isAt(path: string): boolean {
+    return existsSync(join(path, 'config.json'));
+  }
+
+  /** The result of a run that ended here; undefined for one that has not. */
+  static async resultOf(path: string): Promise<RunResult | undefined> {
+    const file = join(path, 'result.json');
+    if (!existsSync(file)) return undefined;
+    try {
+      return JSON.parse(await readFile(file, 'utf8')) as RunResult;
+    } catch (cause) {
+      const fix = 'remove the file and --resume the run: it goes on at its last checkpoint';
+      throw new PseudolabelError('E_CHECKPOINT_DAMAGED', `${file} cannot be read`, fix, { cause });
     }
   }
 
   append(metric: Metric): void {
     this.lines.push(`${JSON.stringify(metric)}\n`);
-    if (this.lines.length >= BUFFERED_LINES) void this.flush();
+    // A failure is not lost: the next flush meets it again, and there always is one before anything is saved.
+    if (this.lines.length >= BUFFERED_LINES) this.flush().catch(() => undefined);
   }
 
   /** Resolves when all metrics so far are in the file. */
@@ -78,7 +101,11 @@ export class RunDirectory {
     const text = this.lines.join('');
     this.lines = [];
     const file = join(this.path, 'metrics.jsonl');
-    this.writing = this.writing.then(() => (text === '' ? undefined : appendFile(file, text)));
+    this.writing = this.writing
+      .then(() => (text === '' ? undefined : appendFile(file, text)))
+      .catch((error: unknown) => {
+        throw isSystemError(error) ? cannotWrite(file, error) : error;
+      });
     return this.writing;
   }
 

@@ -1,4 +1,4 @@
-// Owns the composition root: picks the node, sizes its arena for the runs to come, and gives them data and cluster.
+// Owns the composition root: picks the node, sizes its arena for what is to come, and gives it images and a cluster.
 import type { RunConfig } from '../src/config.js';
 import { type Dataset, loadDataset } from '../src/data/dataset.js';
 import { type Split, splitLabelled } from '../src/data/split.js';
@@ -7,8 +7,10 @@ import { buffersOf, paddedRows } from '../src/engine/buffers.js';
 import { layoutOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
 import { PseudolabelError } from '../src/errors.js';
+import type { SavedModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Task } from '../src/presets/scenario.js';
+import type { Node } from '../src/protocol/node.js';
 import type { Stage } from '../src/stage.js';
 import { createLocalNode, type LocalNode } from '../worker/node.js';
 import { Cluster } from './cluster.js';
@@ -39,8 +41,15 @@ export function taskOf(config: RunConfig, dataset: Dataset): Task {
   };
 }
 
-/** A session for runs on the same images with the same shards and workers: those of the first config. */
-export async function openSession(configs: readonly [RunConfig, ...RunConfig[]], data?: Dataset): Promise<Session> {
+/**
+ * A session for runs on the same images with the same shards and workers: those of the first config.
+ * @param disturb puts something between the cluster and its node
+ */
+export async function openSession(
+  configs: readonly [RunConfig, ...RunConfig[]],
+  data?: Dataset,
+  disturb: (node: LocalNode) => Node = (node) => node,
+): Promise<Session> {
   const [config] = configs;
   const dataset = data ?? (await loadDataset({ folder: config.data }));
   const { unlabelled, validation } = splitOf(config, dataset);
@@ -53,8 +62,37 @@ export async function openSession(configs: readonly [RunConfig, ...RunConfig[]],
     images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
     evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
   });
-  const cluster = new Cluster(node, config.shards, counts);
+  const cluster = new Cluster(disturb(node), config.shards, counts);
   return { dataset, cluster, node, close: () => cluster.close() };
+}
+
+/**
+ * A cluster that predicts with a model that is trained already: `label` the unlabelled images, `classify` the test images.
+ * @param images bytes, as many an image as the model has inputs
+ */
+export async function openPredictor(
+  { model, parameters }: SavedModel,
+  images: { readonly unlabelled?: Uint8Array; readonly test?: Uint8Array },
+  workers: number,
+): Promise<Cluster> {
+  const { unlabelled = new Uint8Array(), test = new Uint8Array() } = images;
+  const pixels = model.layers[0]!.inputs;
+  const counts = { unlabelled: unlabelled.length / pixels, validation: 0, test: test.length / pixels };
+  const node = await createLocalNode({
+    shape: {
+      pixels,
+      unlabelled: counts.unlabelled,
+      evaluation: counts.test,
+      parameters: parameters.length,
+      shards: workers,
+      lanes: workers,
+      laneBytes: buffersOf(model, PREDICT_ROWS, false).end,
+    },
+    images: unlabelled,
+    evaluationImages: test,
+  });
+  node.write({ parameters });
+  return new Cluster(node, workers, counts);
 }
 
 /** Room for the largest of the stages. */

@@ -1,5 +1,5 @@
 // Owns checkpoints: the complete state of a run between two steps, from which it continues to the same bits as if never stopped.
-import { readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { PseudolabelError } from './errors.js';
@@ -61,18 +61,26 @@ const STATE = z.strictObject({
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<string> {
   const { state, ...content } = checkpoint;
   const path = join(folder, fileNameOf(checkpoint));
+  // What killed processes left goes first: the disk may need its space.
+  await remove(folder, (names) =>
+    names.filter((name) => name.startsWith('checkpoint-') && name.includes(`.plck${TEMPORARY}`)),
+  );
   await writeAtomically(path, seal(content, { ...state }));
-  try {
-    const names = await readdir(folder);
+  await remove(folder, (names) => {
     const saved = inOrder(names);
     const end = saved.indexOf(basename(path)) + 1;
-    const kept = new Set(saved.slice(Math.max(0, end - Math.max(1, keep)), end));
-    const leftovers = names.filter((name) => name.startsWith('checkpoint-') && name.includes(`.plck${TEMPORARY}`));
-    for (const name of [...saved, ...leftovers]) if (!kept.has(name)) await rm(join(folder, name), { force: true });
+    return [...saved.slice(0, Math.max(0, end - Math.max(1, keep))), ...saved.slice(end)];
+  });
+  return path;
+}
+
+async function remove(folder: string, choose: (names: readonly string[]) => readonly string[]): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const name of choose(await readdir(folder))) await rm(join(folder, name), { force: true });
   } catch (error) {
     throw cannotWrite(folder, error);
   }
-  return path;
 }
 
 /** The path of the newest checkpoint of a run directory or of its checkpoints folder; undefined if there is none. */

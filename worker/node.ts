@@ -63,6 +63,7 @@ export class LocalNode implements Node {
   private readonly lanes: Lanes;
   private updates = 0;
   private lostWorkers = 0;
+  private closed = false;
 
   constructor(
     private readonly arena: Arena,
@@ -71,6 +72,14 @@ export class LocalNode implements Node {
   ) {
     this.workers = arena.shape.lanes;
     this.lanes = new Lanes(this.workers);
+    // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
+    pool.on('workerDestroy', () =>
+      setImmediate(() => {
+        if (!this.closed && pool.threads.length < this.workers) pool.run({ kind: 'start' }).catch(() => undefined);
+      }),
+    );
+    // The answer of a thread that was lost just after it gave it: the task is being done again.
+    pool.on('error', () => undefined);
   }
 
   health(): NodeHealth {
@@ -131,17 +140,21 @@ export class LocalNode implements Node {
     await this.pool.threads[index]?.terminate();
   }
 
+  /** Ends the threads; what they were doing rejects with E_INTERRUPTED. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.pool.destroy();
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
   private async run<R extends Result>(taskIn: (lane: number) => Task): Promise<R> {
+    if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();
       try {
         return (await this.pool.run(taskIn(lane), { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
       } catch (error) {
+        if (this.closed) throw wasClosed(error);
         if (!isLostThread(error)) throw this.explained(error);
         this.lostWorkers++;
         if (attempt === ATTEMPTS) throw lost(error);
@@ -161,6 +174,11 @@ export class LocalNode implements Node {
 
 function isLostThread(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('worker exited with code');
+}
+
+function wasClosed(cause: unknown): PseudolabelError {
+  const fix = 'resume from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'the node was closed before its work was done', fix, { cause });
 }
 
 function lost(cause: unknown): PseudolabelError {

@@ -3,7 +3,7 @@ import { type Arena, laneStart, slotStride } from './arena.js';
 import { type Buffers, buffersOf } from './buffers.js';
 import { Dense, dropoutOf, type GradientPlace } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { layoutOf, type Model } from './model.js';
+import { aligned, layoutOf, type Model } from './model.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 /** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
@@ -108,6 +108,7 @@ export class Network {
   /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
   backward(slot: number): boolean {
     const places = this.gradientPlaces(slot);
+    this.clearPadding(slot);
     let finite = true;
     for (let l = this.layers.length - 1; l >= 0; l--) {
       const dense = this.layers[l]!;
@@ -163,6 +164,17 @@ export class Network {
       this.slots.set(slot, places);
     }
     return places;
+  }
+
+  /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
+  private clearPadding(slot: number): void {
+    const start = this.arena.regions.slots + slot * slotStride(this.arena.shape);
+    const gradient = this.floats(start, this.arena.shape.parameters);
+    this.model.layers.forEach(({ inputs, units }, l) => {
+      const { kernel, bias } = this.places[l]!;
+      gradient.fill(0, kernel + inputs * units, bias);
+      gradient.fill(0, bias + units, bias + aligned(units));
+    });
   }
 
   private addresses(vector: number, l: number): { kernel: number; bias: number } {

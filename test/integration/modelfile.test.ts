@@ -126,11 +126,12 @@ describe('loadModel', () => {
   });
 
   it('loads a model that TensorFlow.js made', async () => {
-    const { dense, dropout, flatten } = tf.layers;
+    const { dense, dropout, flatten, inputLayer } = tf.layers;
     const biasInitializer = 'randomNormal';
     const sequential = tf.sequential({
       layers: [
-        flatten({ inputShape: [3, 4] }),
+        inputLayer({ inputShape: [3, 4] }),
+        flatten(),
         dropout({ rate: 0.1 }),
         dense({ units: 7, activation: 'relu', biasInitializer }),
         dropout({ rate: 0.3 }),

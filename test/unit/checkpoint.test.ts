@@ -245,7 +245,7 @@ describe('saveCheckpoint', () => {
     expect((await readdir(folder)).sort()).toEqual(names);
   });
 
-  it('leaves the ones before when it is interrupted, and the next one cleans up', async () => {
+  it('leaves the ones before when it is interrupted, and the next save cleans up', async () => {
     const path = await saveCheckpoint(folder, checkpointAt(0, 100), 3);
     const half = (await readFile(path)).subarray(0, 700);
     await writeFile(join(folder, 'checkpoint-00-00000200.plck.tmp-0123abcd'), half);

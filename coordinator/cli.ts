@@ -1,0 +1,73 @@
+// Owns the process of `pseudolabel`: its program, its signals, its exit code.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { built } from '../src/built.js';
+import { exitCodeOf, PseudolabelError } from '../src/errors.js';
+import { addDoctor } from './commands/doctor.js';
+import { addEvaluate } from './commands/evaluate.js';
+import { addLabel } from './commands/label.js';
+import { addReproduce } from './commands/reproduce.js';
+import { addTrain } from './commands/train.js';
+import { Terminal } from './terminal/terminal.js';
+
+/** A signal to our process group reaches us twice: by itself, and from the launcher. */
+const ONE_REQUEST_MS = 300;
+
+const terminal = new Terminal(process.stdout, process.stderr, process.env);
+
+function programOf(signal: AbortSignal): Command {
+  const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
+  const program = new Command('pseudolabel')
+    .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addDoctor]) add(program, { terminal, signal });
+  return program;
+}
+
+/** What commander says of a wrong command line, as one of our errors; undefined where it only showed help or the version. */
+function usageError({ code, exitCode, message }: CommanderError): PseudolabelError | undefined {
+  if (exitCode === 0) return undefined;
+  if (code === 'commander.help')
+    return new PseudolabelError('E_USAGE', 'no command given', 'name one of the commands above');
+  const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\s*\((Did you mean .*)\))?$/s.exec(message)!;
+  return new PseudolabelError('E_USAGE', problem!, suggestion ?? 'add --help to see what is possible');
+}
+
+/** The first signal asks to stop when everything is saved, the second one stops. */
+function stopOnSignal(): AbortSignal {
+  const controller = new AbortController();
+  let asked = 0;
+  const stop = (): void => {
+    const now = performance.now();
+    if (controller.signal.aborted) {
+      if (now - asked > ONE_REQUEST_MS) process.exit(130);
+      return;
+    }
+    asked = now;
+    terminal.note('stopping; once more to stop at once');
+    controller.abort();
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
+  return controller.signal;
+}
+
+function fail(error: unknown): number {
+  terminal.explain(error);
+  return exitCodeOf(error);
+}
+
+// Whoever reads us may have gone (`| head`): a run is not lost for that.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+process.on('uncaughtException', (error) => process.exit(fail(error)));
+try {
+  await programOf(stopOnSignal()).parseAsync();
+} catch (error) {
+  const told = error instanceof CommanderError ? usageError(error) : error;
+  if (told !== undefined) process.exitCode = fail(told);
+}

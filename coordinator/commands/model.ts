@@ -1,0 +1,71 @@
+// Owns what the commands that use a saved model share: their flags, the checks that model and images fit, and a cluster for a while.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { normalise } from '../../src/config.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { loadModel, type SavedModel } from '../../src/modelfile.js';
+import type { Cluster } from '../cluster.js';
+import { openPredictor } from '../session.js';
+import { number } from './options.js';
+
+export interface ModelFlags {
+  readonly data?: string;
+  readonly workers?: number;
+  readonly json?: string;
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .argument('<model>', 'folder of a saved model, or a run directory')
+    .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
+    .option('--workers <n>', 'threads (one a core)', number)
+    .option('--json <file>', 'write the result as JSON; - for stdout');
+}
+
+/** A saved model that tells classes apart. Throws E_MODEL. */
+export async function loadClassifier(folder: string): Promise<SavedModel> {
+  const inRun = join(folder, 'model');
+  const saved = await loadModel(existsSync(join(inRun, 'model.json')) ? inRun : folder);
+  if (saved.model.objective !== 'reconstruction') return saved;
+  throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
+}
+
+/** Throws E_DATA_SHAPE where the images are not of the model's size. name: of the images. */
+export function checkPixels({ model, meta }: SavedModel, rows: number, columns: number, name: string): void {
+  const { inputs } = model.layers[0]!;
+  if (rows * columns === inputs) return;
+  const wanted = meta ? `${meta.rows} x ${meta.columns}` : `${inputs}`;
+  const fix = 'give images of the size that the model was trained on';
+  throw new PseudolabelError(
+    'E_DATA_SHAPE',
+    `${name} has images of ${rows} x ${columns} pixels, the model takes ${wanted}`,
+    fix,
+  );
+}
+
+/** Gives `work` a cluster that has the model and the images, until it is done or the user stops it. Throws E_INTERRUPTED. */
+export async function withPredictor<T>(
+  saved: SavedModel,
+  images: Parameters<typeof openPredictor>[1],
+  flags: ModelFlags,
+  signal: AbortSignal,
+  work: (cluster: Cluster) => Promise<T>,
+): Promise<T> {
+  const { workers } = normalise({ workers: flags.workers });
+  const cluster = await openPredictor(saved, images, workers);
+  try {
+    return await Promise.race([work(cluster), interruption(signal)]);
+  } finally {
+    await cluster.close();
+  }
+}
+
+function interruption(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void =>
+      reject(new PseudolabelError('E_INTERRUPTED', 'stopped', 'nothing was written: run it again'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,130 @@
+// Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/config.ts.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { identityOf, normalise, optionsSchema, PRESETS, type RunConfig } from '../../src/config.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { JsonTarget, Terminal } from '../terminal/terminal.js';
+
+/** What every command is given besides its flags. */
+export interface Context {
+  readonly terminal: Terminal;
+  /** Aborts when the user wants to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Flags that are about this start of the program; those of optionsSchema come beside them. */
+export interface RunFlags extends Readonly<Record<string, unknown>> {
+  readonly out?: string;
+  readonly json?: JsonTarget;
+  readonly config?: string;
+  readonly resume?: string;
+  readonly validateEvery?: number;
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--preset <name>', 'hyper-parameters (best)').choices(PRESETS))
+    .option('--quick', "a trial: an eighth of the preset's steps")
+    .option('--seed <n>', 'seed of all random numbers (1)', number)
+    .addOption(new Option('--split <kind>', 'labelled images of each class (first)').choices(['first', 'random']))
+    .option('--split-seed <n>', 'seed of a random split (1)', number)
+    .option('--labels-per-class <n>', 'labelled images of each class (10)', number)
+    .option('--validation <n>', 'training images held out for tuning (0)', number)
+    .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number)
+    .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
+    .option('--hidden <n>', 'hidden units (5000)', number)
+    .option('--workers <n>', 'threads (one a core)', number)
+    .option('--shards <n>', 'parts that a step is cut into; the result depends on it (the number of workers)', number)
+    .option('--max-steps <n>', 'end each stage after n steps', number)
+    .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
+    .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
+    .option('--checkpoint-every <n>', 'steps between two checkpoints (500)', number)
+    .option('--keep-checkpoints <n>', 'checkpoints that are kept (2)', number)
+    .option('--out <dir>', 'run directory (runs/<time>-<name>)')
+    .option('--json <file>', 'write the result as JSON; - for stdout')
+    .option('--config <file>', 'JSON file of these options in camel case; flags win over it')
+    .option('--resume <dir>', 'go on with an interrupted run where it was');
+}
+
+/** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
+export async function configFrom(flags: RunFlags): Promise<RunConfig> {
+  const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
+  return checked(normalise({ ...file, ...schemaOptions(flags) }), flags);
+}
+
+/** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */
+export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
+  const config = normalise({ ...saved, ...schemaOptions(flags) });
+  const [was, is] = [identityOf(saved), identityOf(config)];
+  const changed = Object.keys(is).filter((key) => is[key] !== was[key]);
+  const refused = [...(['out', 'config'] as const).filter((key) => flags[key] !== undefined), ...changed];
+  if (refused.length > 0) {
+    const names = refused.map(flagOf).join(', ');
+    const fix = `leave out ${names}, or start a new run without --resume`;
+    throw new PseudolabelError('E_USAGE', `a run that is resumed cannot change ${names}`, fix);
+  }
+  return checked(config, flags);
+}
+
+/** Throws E_USAGE for what the config alone cannot show. */
+function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
+  if (validateEvery === undefined) return config;
+  if (!Number.isInteger(validateEvery) || validateEvery < 1)
+    throw new PseudolabelError('E_USAGE', `--validate-every ${validateEvery}`, 'give a number of steps, from 1');
+  if (config.validation === 0)
+    throw new PseudolabelError('E_USAGE', '--validate-every without images to look at', 'add --validation N');
+  return config;
+}
+
+/** Those of the flags that are options of a run. */
+function schemaOptions(flags: RunFlags): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(optionsSchema.shape).flatMap((key) => (key in flags ? [[key, flags[key]]] : [])),
+  );
+}
+
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  try {
+    const options: unknown = JSON.parse(await readFile(path, 'utf8'));
+    normalise(options);
+    return options as Record<string, unknown>;
+  } catch (cause) {
+    const fix =
+      'give a JSON object of options: {"scenario": "pl", "labelsPerClass": 10}; `pseudolabel train --help` lists them';
+    throw new PseudolabelError('E_CONFIG', `${path}: ${cause instanceof Error ? cause.message : cause}`, fix, {
+      cause,
+    });
+  }
+}
+
+/** runs/<time>-<name>, where nothing is yet. */
+export function defaultDirectory(name: string, now = new Date()): string {
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('');
+  const path = join('runs', `${day}-${time}-${name}`);
+  for (let other = 2; ; other++) {
+    const candidate = other === 2 ? path : `${path}-${other - 1}`;
+    if (!existsSync(candidate)) return candidate;
+  }
+}
+
+/** 'labelsPerClass' to '--labels-per-class'. */
+const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Limits are the schema's. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+function refresh(text: string): string | number {
+  if (['once', 'epoch', 'step'].includes(text)) return text;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('It is once, epoch, step, or a number of steps.');
+  return value;
+}

@@ -1,0 +1,164 @@
+// Owns `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { writeAtomically } from '../../src/files.js';
+import { ROW_NAMES, SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
+import {
+  loadReproduction,
+  type PlannedRun,
+  type Reproduction,
+  rowsOf,
+  runsOf,
+  saveReproduction,
+} from '../reproduction.js';
+import { earlierRun, newRun } from '../resume.js';
+import { type RunResult, runTraining } from '../run.js';
+import { RunDirectory } from '../rundir.js';
+import { openSession, type Session } from '../session.js';
+import { duration, percent } from '../terminal/format.js';
+import { Progress } from '../terminal/progress.js';
+import { rowLines, sessionLine } from '../terminal/summary.js';
+import {
+  addRunOptions,
+  type Context,
+  configFrom,
+  defaultDirectory,
+  number,
+  type RunFlags,
+  resumedConfig,
+} from './options.js';
+
+interface ReproduceFlags extends RunFlags {
+  readonly scenarios?: readonly Scenario[];
+  readonly splits?: number;
+}
+
+const HELP = `
+The rows are NN, DropNN, DropNN+PL and DropNN+PL+DAE. A row above the report's accuracy is marked with ✓.
+Ctrl-C saves a checkpoint first; --resume DIR goes on with the row that was interrupted.
+
+Examples:
+  $ pseudolabel reproduce --quick
+  $ pseudolabel reproduce --preset report --out runs/report
+  $ pseudolabel reproduce --splits 5 --scenarios pl,dae
+  $ pseudolabel reproduce --resume runs/report`;
+
+export function addReproduce(program: Command, context: Context): void {
+  const command = program
+    .command('reproduce')
+    .description("the report's table: four scenarios, against report and paper");
+  addRunOptions(command)
+    .option('--scenarios <list>', 'rows, as nn,drop,pl,dae (all)', scenarioList)
+    .addOption(
+      new Option('--splits <k>', 'repeat over the random splits 1 to k: mean and deviation')
+        .argParser(count)
+        .conflicts(['split', 'splitSeed']),
+    )
+    .addHelpText('after', HELP)
+    .action((flags: ReproduceFlags) => reproduce(flags, context));
+}
+
+function scenarioList(text: string): Scenario[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !SCENARIOS.some((scenario) => scenario === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`There is no ${unknown}; choose from ${SCENARIOS.join(', ')}.`);
+  return SCENARIOS.filter((scenario) => names.includes(scenario));
+}
+
+function count(text: string): number {
+  const value = number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+
+async function reproduce(flags: ReproduceFlags, context: Context): Promise<void> {
+  const { terminal } = context;
+  const folder = flags.resume ?? flags.out ?? defaultDirectory('reproduce');
+  const reproduction = flags.resume === undefined ? await begun(folder, flags) : await resumed(folder, flags);
+  const { config, scenarios } = reproduction;
+  const dataset = await loadDataset({ folder: config.data });
+  terminal.note(sessionLine(dataset, config));
+  const results: RunResult[] = [];
+  try {
+    for (const runs of runsOf(reproduction, folder)) results.push(...(await runSplit(runs, dataset, flags, context)));
+  } catch (error) {
+    throw isInterruption(error) ? interrupted(error, folder) : error;
+  }
+  const rows = rowsOf(scenarios, results);
+  const value = { directory: folder, preset: config.preset, quick: config.quick, splits: reproduction.splits, rows };
+  await writeAtomically(join(folder, 'reproduce.json'), `${JSON.stringify(value, null, 2)}\n`);
+  await terminal.deliver((colours) => [...rowLines(rows, colours), `run directory: ${folder}`], value, flags.json);
+}
+
+async function begun(folder: string, flags: ReproduceFlags): Promise<Reproduction> {
+  const config = await configFrom(flags);
+  const reproduction = { config, scenarios: flags.scenarios ?? SCENARIOS, splits: flags.splits };
+  await saveReproduction(folder, reproduction);
+  return reproduction;
+}
+
+async function resumed(folder: string, flags: ReproduceFlags): Promise<Reproduction> {
+  const saved = await loadReproduction(folder);
+  for (const key of ['scenarios', 'splits'] as const) {
+    if (flags[key] === undefined || String(flags[key]) === String(saved[key])) continue;
+    const fix = `leave out --${key}, or start a new one without --resume`;
+    throw new PseudolabelError('E_USAGE', `a reproduction that is resumed cannot change --${key}`, fix);
+  }
+  return { ...saved, config: resumedConfig(saved.config, flags) };
+}
+
+/** Runs those that have no result yet, in one session. */
+async function runSplit(
+  runs: readonly PlannedRun[],
+  dataset: Dataset,
+  flags: ReproduceFlags,
+  context: Context,
+): Promise<RunResult[]> {
+  const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
+  const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ config }) => config);
+  const session = first && (await openSession([first, ...others], dataset));
+  try {
+    for (const [index, planned] of runs.entries()) {
+      const earlier = results[index];
+      context.terminal.note(`${titleOf(planned)}${earlier ? ' (finished before)' : ''}`);
+      const result = earlier ?? (await runOne(session!, planned, flags, context));
+      results[index] = result;
+      context.terminal.note(`  ${percent(result.testAccuracy!)} in ${duration(result.seconds)}`);
+    }
+    return results as RunResult[];
+  } finally {
+    await session?.close();
+  }
+}
+
+async function runOne(
+  session: Session,
+  { config, path }: PlannedRun,
+  { validateEvery = 0 }: ReproduceFlags,
+  { terminal, signal }: Context,
+): Promise<RunResult> {
+  const isBegun = RunDirectory.isAt(path);
+  const opened = isBegun ? await earlierRun(session, config, path, undefined) : await newRun(config, path);
+  return runTraining(session, config, {
+    ...opened,
+    listener: new Progress(terminal),
+    signal,
+    validateEvery,
+    test: true,
+  });
+}
+
+const titleOf = ({ config: { scenario, split, splitSeed } }: PlannedRun): string =>
+  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
+function isInterruption(error: unknown): error is PseudolabelError {
+  return error instanceof PseudolabelError && error.code === 'E_INTERRUPTED';
+}
+
+function interrupted(error: PseudolabelError, folder: string): PseudolabelError {
+  const fix = `go on with: pseudolabel reproduce --resume ${folder}`;
+  return new PseudolabelError('E_INTERRUPTED', error.message, fix, { cause: error });
+}

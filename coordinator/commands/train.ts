@@ -1,0 +1,109 @@
+// Owns `pseudolabel train`: one run, new or resumed, from flags to result.
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Command, Option } from 'commander';
+import { normalise, type RunConfig } from '../../src/config.js';
+import { loadDataset } from '../../src/data/dataset.js';
+import { SCENARIOS } from '../../src/presets/scenario.js';
+import { FaultyNode } from '../faults.js';
+import { earlierRun, newRun } from '../resume.js';
+import { type RunResult, runTraining } from '../run.js';
+import { RunDirectory } from '../rundir.js';
+import { openSession } from '../session.js';
+import { Progress } from '../terminal/progress.js';
+import { resultLines, sessionLine } from '../terminal/summary.js';
+import {
+  addRunOptions,
+  type Context,
+  configFrom,
+  defaultDirectory,
+  number,
+  type RunFlags,
+  resumedConfig,
+} from './options.js';
+
+interface TrainFlags extends RunFlags {
+  readonly test: boolean;
+  readonly loseWorker?: readonly number[];
+}
+
+/** A run that is there already. */
+interface Earlier {
+  readonly path: string;
+  /** undefined: its newest. */
+  readonly checkpoint: string | undefined;
+}
+
+const HELP = `
+Scenarios:
+  nn    a network without dropout, on the labelled images alone
+  drop  with dropout
+  pl    with dropout and pseudo-labels
+  dae   with dropout, pseudo-labels, and a denoising autoencoder before
+
+The weights of a run depend on its options, seed and --shards: not on --workers, nor on how often it was interrupted.
+Ctrl-C saves a checkpoint first; a second one stops at once.
+
+Examples:
+  $ pseudolabel train --scenario pl --quick
+  $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
+  $ pseudolabel train --resume runs/paper-dae
+  $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
+
+export function addTrain(program: Command, context: Context): void {
+  const command = program.command('train').description('train one scenario, or go on with a run');
+  command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
+  addRunOptions(command)
+    .option('--no-test', 'do not look at the test images')
+    .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
+    .addHelpText('after', HELP)
+    .action((flags: TrainFlags) => train(flags, context));
+}
+
+const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
+
+async function train(flags: TrainFlags, context: Context): Promise<void> {
+  const { terminal } = context;
+  const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
+  const config = earlier
+    ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
+    : await configFrom(flags);
+  const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
+  let result = earlier && (await RunDirectory.resultOf(earlier.path));
+  if (result) terminal.note(`${path} is finished; its result:`);
+  result ??= await run(config, path, earlier, flags, context);
+  await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
+}
+
+/** A run directory, or one of its checkpoints. */
+async function locate(path: string): Promise<Earlier> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? { path: dirname(dirname(path)), checkpoint: path } : { path, checkpoint: undefined };
+}
+
+async function run(
+  config: RunConfig,
+  path: string,
+  earlier: Earlier | undefined,
+  flags: TrainFlags,
+  { terminal, signal }: Context,
+): Promise<RunResult> {
+  const dataset = await loadDataset({ folder: config.data });
+  terminal.note(sessionLine(dataset, config));
+  const lost = new Set(flags.loseWorker);
+  const session = await openSession([config], dataset, (node) => (lost.size > 0 ? new FaultyNode(node, lost) : node));
+  try {
+    const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
+    if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
+    const listener = new Progress(terminal);
+    return await runTraining(session, config, {
+      ...opened,
+      ...{ listener, signal, validateEvery: flags.validateEvery ?? 0, test: flags.test },
+    });
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,104 @@
+// Owns the reproduction of the report's table: which runs it consists of, where they are, and what they come to.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { normalise, type RunConfig } from '../src/config.js';
+import { PseudolabelError } from '../src/errors.js';
+import { writeAtomically } from '../src/files.js';
+import { meanAndDeviation } from '../src/metrics.js';
+import { PUBLISHED, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
+import type { RunResult } from './run.js';
+
+export interface Reproduction {
+  /** Of every run, but for its scenario and its split. */
+  readonly config: RunConfig;
+  readonly scenarios: readonly Scenario[];
+  /** Random splits, of seeds 1 to this; undefined: the one split of config. */
+  readonly splits: number | undefined;
+}
+
+export interface PlannedRun {
+  readonly config: RunConfig;
+  readonly path: string;
+}
+
+/** A row of the table. Accuracies in per cent on the test set, means over the splits. */
+export interface Row {
+  readonly scenario: Scenario;
+  readonly name: string;
+  readonly paper: number;
+  readonly report: number;
+  readonly accuracy: number;
+  /** Sample standard deviation over the splits; undefined for one split. */
+  readonly deviation: number | undefined;
+  readonly aboveReport: boolean;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  readonly runs: readonly RunResult[];
+}
+
+/** Written when it begins, for those who resume it. */
+const FILE = 'reproduction.json';
+const SAVED = z.strictObject({
+  config: z.unknown(),
+  scenarios: z.array(z.enum(SCENARIOS)).min(1),
+  splits: z.int().min(1).optional(),
+});
+
+/** The runs of each split: they share their images. */
+export function runsOf({ config, scenarios, splits }: Reproduction, folder: string): PlannedRun[][] {
+  if (splits === undefined) {
+    return [scenarios.map((scenario) => ({ config: { ...config, scenario }, path: join(folder, scenario) }))];
+  }
+  return Array.from({ length: splits }, (_, index) => {
+    const splitSeed = index + 1;
+    return scenarios.map((scenario) => ({
+      config: { ...config, scenario, split: 'random', splitSeed },
+      path: join(folder, `split-${splitSeed}`, scenario),
+    }));
+  });
+}
+
+/** results: at least one of each scenario, with test accuracies. */
+export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[]): Row[] {
+  return scenarios.map((scenario) => {
+    const runs = results.filter((result) => result.scenario === scenario);
+    const mean = (of: (run: RunResult) => number): number => meanAndDeviation(runs.map(of)).mean;
+    const { mean: accuracy, deviation } = meanAndDeviation(runs.map((run) => 100 * run.testAccuracy!));
+    const { paper, report } = PUBLISHED[scenario];
+    return {
+      ...{ scenario, name: ROW_NAMES[scenario], paper, report, accuracy },
+      deviation: runs.length > 1 ? deviation : undefined,
+      aboveReport: accuracy > report,
+      steps: mean((run) => run.steps),
+      seconds: mean((run) => run.seconds),
+      imagesPerSecond: mean((run) => run.imagesPerSecond),
+      runs,
+    };
+  });
+}
+
+/** Throws E_OUTPUT. */
+export async function saveReproduction(folder: string, reproduction: Reproduction): Promise<void> {
+  const file = join(folder, FILE);
+  if (existsSync(file)) {
+    const fix = 'give another --out, or --resume this one';
+    throw new PseudolabelError('E_OUTPUT', `${folder} holds a reproduction already`, fix);
+  }
+  await writeAtomically(file, `${JSON.stringify(reproduction, null, 2)}\n`);
+}
+
+/** Throws E_CHECKPOINT_MISSING where none was begun in the folder. */
+export async function loadReproduction(folder: string): Promise<Reproduction> {
+  const file = join(folder, FILE);
+  try {
+    const { config, scenarios, splits } = SAVED.parse(JSON.parse(await readFile(file, 'utf8')));
+    return { config: normalise(config), scenarios, splits };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    const fix = 'give the folder of an earlier `pseudolabel reproduce`; a single run is resumed by `pseudolabel train`';
+    throw new PseudolabelError('E_CHECKPOINT_MISSING', `${file} cannot be read: ${reason}`, fix, { cause });
+  }
+}

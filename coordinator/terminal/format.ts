@@ -1,0 +1,27 @@
+// Owns how numbers are written for people.
+
+/** share: from 0 to 1. */
+export const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
+
+export const whole = (number: number): string => Math.round(number).toLocaleString('en-US');
+
+/** '8.3 s', '4m 05s', '2h 07m'. */
+export function duration(seconds: number): string {
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const rounded = Math.round(seconds);
+  const two = (number: number): string => String(Math.floor(number)).padStart(2, '0');
+  if (rounded < 3600) return `${Math.floor(rounded / 60)}m ${two(rounded % 60)}s`;
+  return `${Math.floor(rounded / 3600)}h ${two((rounded % 3600) / 60)}m`;
+}
+
+/** A loss in few digits; of one width most of the time, so that a line that is redrawn stands still. */
+export const loss = (value: number): string => value.toFixed(value < 100 ? 3 : 1);
+
+/** '2 workers', '1 worker'. */
+export const counted = (count: number, thing: string): string => `${whole(count)} ${thing}${count === 1 ? '' : 's'}`;
+
+/** '[#######.............]' */
+export function bar(share: number, width: number): string {
+  const filled = Math.min(width, Math.floor(share * width));
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
+}

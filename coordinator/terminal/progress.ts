@@ -1,0 +1,129 @@
+// Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
+import type { Stage } from '../../src/stage.js';
+import type { Metric, RunListener } from '../run.js';
+import { bar, counted, duration, loss, percent, whole } from './format.js';
+import type { Terminal } from './terminal.js';
+
+type StepMetric = Extract<Metric, { kind: 'step' }>;
+
+const REDRAW_MS = 100;
+/** Elsewhere: after so long, or after a tenth of the stage if that is not too soon. */
+const LINE_MS = 10_000;
+const SHORTEST_LINE_MS = 1000;
+/** Speed and time left are those of the last seconds: a stage gets slower when its pseudo-labels begin to count. */
+const WINDOW_MS = 10_000;
+const GAP = '  ';
+const LONG_BAR = 20;
+const SHORT_BAR = 10;
+
+interface Sample {
+  readonly at: number;
+  readonly steps: number;
+  readonly rows: number;
+}
+
+/** The stage that is going on. */
+interface Current {
+  readonly stage: Stage;
+  readonly steps: number;
+  readonly began: Sample;
+  /** Of the last seconds, oldest first. */
+  window: Sample[];
+  shownAt: number;
+  shownTenth: number;
+}
+
+export class Progress implements RunListener {
+  private current: Current | undefined;
+
+  /** now: in milliseconds. */
+  constructor(
+    private readonly terminal: Pick<Terminal, 'isLive' | 'width' | 'note' | 'draw' | 'colours'>,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  stageBegins(stage: Stage, firstStep: number, steps: number): void {
+    const began: Sample = { at: this.now(), steps: firstStep, rows: 0 };
+    const shownTenth = Math.floor((10 * firstStep) / steps);
+    this.current = { stage, steps, began, window: [began], shownAt: began.at, shownTenth };
+    if (firstStep > 0) this.terminal.note(`  ${stage.name}: goes on at step ${firstStep} of ${steps}`);
+  }
+
+  measured(metric: Metric): void {
+    if (metric.kind === 'validation') {
+      this.terminal.note(`  validation accuracy ${percent(metric.accuracy)} at step ${metric.step}`);
+    }
+    if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
+  }
+
+  saved(path: string): void {
+    if (!this.terminal.isLive) this.terminal.note(`  saved ${path}`);
+  }
+
+  private stepped(current: Current, metric: StepMetric): void {
+    const last = current.window.at(-1)!;
+    const sample = { at: this.now(), steps: metric.step + 1, rows: last.rows + metric.rows };
+    current.window.push(sample);
+    if (sample.steps === current.steps) {
+      this.terminal.note(this.summary(current, metric, sample));
+      this.current = undefined;
+    } else if (this.isDue(current, sample)) {
+      const begin = current.window.findLastIndex(({ at }) => at < sample.at - WINDOW_MS);
+      current.window = current.window.slice(Math.max(0, begin));
+      this.show(current, metric, sample);
+      current.shownAt = sample.at;
+      current.shownTenth = Math.floor((10 * sample.steps) / current.steps);
+    }
+  }
+
+  private isDue({ shownAt, shownTenth, steps }: Current, sample: Sample): boolean {
+    const passed = sample.at - shownAt;
+    if (this.terminal.isLive) return passed >= REDRAW_MS;
+    return passed >= LINE_MS || (passed >= SHORTEST_LINE_MS && Math.floor((10 * sample.steps) / steps) > shownTenth);
+  }
+
+  private show({ stage, steps, window }: Current, metric: StepMetric, sample: Sample): void {
+    const first = window[0]!;
+    const seconds = (sample.at - first.at) / 1000;
+    const left = ((steps - sample.steps) * seconds) / (sample.steps - first.steps);
+    const parts = [
+      `${stage.name} ${sample.steps}/${steps}`,
+      `${duration(left)} left`,
+      `${whole((sample.rows - first.rows) / seconds)} images/s`,
+      ...lossParts(stage, metric),
+    ];
+    if (this.terminal.isLive) this.terminal.draw(fitted(parts, sample.steps / steps, this.terminal.width));
+    else this.terminal.note(`  ${parts.join(GAP)}`);
+  }
+
+  private summary({ stage, began }: Current, metric: StepMetric, sample: Sample): string {
+    const seconds = (sample.at - began.at) / 1000;
+    const { bold } = this.terminal.colours;
+    return [
+      `  ${bold(stage.name)}: ${counted(sample.steps - began.steps, 'step')} in ${duration(seconds)}`,
+      ...lossParts(stage, metric),
+      `${whole(sample.rows / seconds)} images/s`,
+    ].join(GAP);
+  }
+}
+
+/** The loss is the one that is minimised: the labelled rows' mean, and alpha times the unlabelled rows' over their whole batch. */
+function lossParts({ pseudo, denoising }: Stage, metric: StepMetric): string[] {
+  if (denoising) return [`loss ${loss(metric.unlabelledLoss)}`];
+  if (!pseudo) return [`loss ${loss(metric.labelledLoss)}`];
+  if (metric.alpha === 0) return [`loss ${loss(metric.labelledLoss)}`, 'alpha 0'];
+  const share = metric.counted / pseudo.batch;
+  const total = metric.labelledLoss + metric.alpha * share * metric.unlabelledLoss;
+  return [`loss ${loss(total)}`, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(share, 0)}`];
+}
+
+/** A bar, and as many of the parts as the width has room for. */
+function fitted(parts: readonly string[], share: number, width: number): string {
+  const longest = parts.join(GAP).length + GAP.length + LONG_BAR + '[]'.length;
+  let text = bar(share, longest <= width ? LONG_BAR : SHORT_BAR);
+  for (const part of parts) {
+    if (text.length + GAP.length + part.length > width) break;
+    text += GAP + part;
+  }
+  return text;
+}

@@ -1,0 +1,64 @@
+// Owns what is said of a run before it begins and when it has ended.
+import type { RunConfig } from '../../src/config.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { ROW_NAMES } from '../../src/presets/scenario.js';
+import type { Row } from '../reproduction.js';
+import type { RunResult } from '../run.js';
+import { counted, duration, percent, whole } from './format.js';
+import { type Column, tableLines } from './table.js';
+import type { Colours } from './terminal.js';
+
+export function sessionLine(dataset: Dataset, { labelsPerClass, validation, workers, shards }: RunConfig): string {
+  const images = `${whole(dataset.train.count)} images, ${whole(labelsPerClass * dataset.classes)} of them labelled`;
+  const held = validation > 0 ? `, ${whole(validation)} held out` : '';
+  return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}`;
+}
+
+export function resultLines(result: RunResult, directory: string, { bold }: Colours): string[] {
+  const { validationAccuracy, testAccuracy, lostWorkers } = result;
+  const title = `${ROW_NAMES[result.scenario]}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
+  const phases = Object.entries(result.secondsByPhase).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
+  const speed = `${counted(result.steps, 'step')} in ${duration(result.seconds)}, ${whole(result.imagesPerSecond)} images/s`;
+  const lines: [name: string, value: string | undefined][] = [
+    ['test accuracy', testAccuracy === undefined ? undefined : bold(percent(testAccuracy))],
+    ['validation accuracy', validationAccuracy === undefined ? undefined : bold(percent(validationAccuracy))],
+    ['training', `${speed} (${phases.join(', ')})`],
+    ['lost workers', lostWorkers === 0 ? undefined : `${lostWorkers}, their work was done again`],
+    ['weights', `sha256 ${result.weightsSha256}`],
+    ['run directory', directory],
+  ];
+  return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
+}
+
+const splitName = ({ split, splitSeed }: RunResult): string =>
+  split === 'first' ? 'first split' : `random split ${splitSeed}`;
+
+const ROW_COLUMNS: readonly Column[] = [
+  { title: 'row', align: 'left' },
+  { title: 'paper %', align: 'right' },
+  { title: 'report %', align: 'right' },
+  { title: 'ours %', align: 'right' },
+  { title: 'steps', align: 'right' },
+  { title: 'seconds', align: 'right' },
+  { title: 'images/s', align: 'right' },
+];
+
+/** The report's table, with a mark where a row is above it. */
+export function rowLines(rows: readonly Row[], { bold, green }: Colours): string[] {
+  const [titles, rule, ...lines] = tableLines(
+    ROW_COLUMNS,
+    rows.map(({ name, paper, report, accuracy, deviation, aboveReport, steps, seconds, imagesPerSecond }) => [
+      name,
+      ...[paper, report].map((value) => value.toFixed(2)),
+      `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`,
+      ...[whole(steps), seconds.toFixed(1), whole(imagesPerSecond)],
+    ]),
+  );
+  const marked = rows.filter(({ aboveReport }) => aboveReport).length;
+  return [
+    bold(titles!),
+    rule!,
+    ...lines.map((line, r) => (rows[r]!.aboveReport ? green(line) : line)),
+    `${marked} of ${rows.length} rows above the report (✓)`,
+  ];
+}

@@ -1,0 +1,91 @@
+// Owns the two streams of the process: results go to stdout, everything on the way there to stderr, where one line may be redrawn.
+import picocolors from 'picocolors';
+import { PseudolabelError } from '../../src/errors.js';
+import { writeAtomically } from '../../src/files.js';
+
+/** What is used of process.stdout and process.stderr. */
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export type Colours = Pick<ReturnType<typeof picocolors.createColors>, 'bold' | 'dim' | 'green' | 'red' | 'yellow'>;
+
+/** Where a command's result goes besides the screen: a file, or '-' for stdout. */
+export type JsonTarget = string | undefined;
+
+const DEFAULT_COLUMNS = 80;
+
+export class Terminal {
+  /** Whether a line can be redrawn. */
+  readonly isLive: boolean;
+  readonly colours: Colours;
+  private drawn = 0;
+
+  constructor(
+    private readonly stdout: Output,
+    private readonly stderr: Output,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {
+    this.isLive = stderr.isTTY === true && env.TERM !== 'dumb';
+    this.colours = this.coloursOf(stderr);
+  }
+
+  /** Prints a line of what is going on. */
+  note(line: string): void {
+    this.erase();
+    this.stderr.write(`${line}\n`);
+  }
+
+  /** How long a drawn line can be. */
+  get width(): number {
+    return (this.stderr.columns || DEFAULT_COLUMNS) - 1;
+  }
+
+  /** Draws over the line that was drawn last. Only where isLive. */
+  draw(line: string): void {
+    const text = line.slice(0, this.width);
+    this.stderr.write(`\r${text.padEnd(this.drawn)}`);
+    this.drawn = text.length;
+  }
+
+  /** Makes the drawn line empty again. Without an escape sequence, since some terminals want none. */
+  erase(): void {
+    if (this.drawn > 0) this.stderr.write(`\r${' '.repeat(this.drawn)}\r`);
+    this.drawn = 0;
+  }
+
+  /** Prints a command's result, and writes it as JSON where asked. With '-' only the JSON goes to stdout. */
+  async deliver(lines: (colours: Colours) => readonly string[], value: unknown, json: JsonTarget): Promise<void> {
+    this.erase();
+    const output = json === '-' ? this.stderr : this.stdout;
+    output.write(
+      lines(this.coloursOf(output))
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    if (json === undefined) return;
+    const text = `${JSON.stringify(value, null, 2)}\n`;
+    if (json === '-') this.stdout.write(text);
+    else await writeAtomically(json, text);
+  }
+
+  /** Prints an error: its code, and what to do about it. A stack only for those who debug. */
+  explain(error: unknown): void {
+    const { red } = this.colours;
+    if (error instanceof PseudolabelError) {
+      this.note(`${red(`error ${error.code}:`)} ${error.message}`);
+      this.note(`  fix: ${error.fix}`);
+    } else {
+      this.note(`${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
+      this.note('  fix: this should not happen; PSEUDOLABEL_DEBUG=1 shows where it did, which helps in a bug report');
+    }
+    if (this.env.PSEUDOLABEL_DEBUG && error instanceof Error) this.note(error.stack ?? '');
+  }
+
+  private coloursOf(output: Output): Colours {
+    const { NO_COLOR, TERM } = this.env;
+    return picocolors.createColors(output.isTTY === true && !NO_COLOR && TERM !== 'dumb');
+  }
+}

@@ -1,0 +1,66 @@
+// The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
+// npm run bench -- [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { completed } from '../environment.mjs';
+import { findPeers, runPeer } from './peers.mjs';
+import { setupPeers } from './peers-setup.mjs';
+import { runGroup } from './process-group.mjs';
+import { printTables } from './tables.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    peers: { type: 'string' },
+    json: { type: 'string' },
+    memory: { type: 'boolean', default: false },
+    'setup-peers': { type: 'boolean', default: false },
+  },
+});
+
+/** Runs one of our measuring scripts in a process of its own. */
+async function ours(script, ...args) {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const { output, errors, end } = await runGroup(process.execPath, [path, ...args.map(String)], {
+    env: completed(process.env),
+    deadlineMs: 600_000,
+  });
+  if (end !== 'exit code 0') throw new Error(`${script}: ${end}\n${errors}`);
+  return JSON.parse(output.trim().split('\n').at(-1));
+}
+
+async function measureMemory() {
+  const { memory_mib: samples } = await ours('our-step.mjs', 2, 2000);
+  console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
+}
+
+async function compare() {
+  const { available, missing } = await findPeers({ dir: options.peers });
+  for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
+  const contestants = [
+    { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2) },
+    { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1) },
+    { id: 'product', label: 'bare product, 2 threads', run: () => ours('bare-product.mjs', 2) },
+    ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
+  ];
+  const runs = [];
+  for (let round = 1; round <= Number(options.rounds); round++) {
+    // Every round begins with another, so that none always runs on a machine that has just been idle.
+    for (let i = 0; i < contestants.length; i++) {
+      const { id, label, run } = contestants[(i + round) % contestants.length];
+      const result = await run().catch((error) => ({ failed: error.message }));
+      runs.push({ round, id, label, ...result });
+      const figure = result.failed ?? result.medianMs ?? result.ms_median ?? `${result.product_60k_s} s`;
+      console.log(`round ${round}: ${label}: ${figure}`);
+    }
+  }
+  printTables(runs);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
+}
+
+if (options['setup-peers']) await setupPeers();
+else if (options.memory) await measureMemory();
+else await compare();

@@ -1,0 +1,49 @@
+// The predicted class in the kernel: the lowest of equals, and its confidence.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { expectClose, type Logits, ROWS, SMALLEST_NORMAL, softmax, unitsMajor, wideLogits } from './logits.js';
+import { scratch } from './scratch.js';
+
+describe('the predicted class', () => {
+  function classified(logits: Logits, isSoftmax: boolean, bias?: readonly number[]) {
+    const { kernel, floats, bytes } = scratch();
+    const classes = logits[0]!.length;
+    const z = floats(unitsMajor(logits));
+    const predicted = bytes(new Uint8Array(ROWS).fill(255));
+    const confidences = floats(new Float32Array(ROWS));
+    const { byteOffset } = floats(bias ?? new Float32Array(classes));
+    const to = [predicted.byteOffset, confidences.byteOffset] as const;
+    kernel.classify(z.byteOffset, byteOffset, classes, ROWS, Number(isSoftmax), ...to);
+    return { predicted, confidences };
+  }
+
+  it('is the lowest of those with the largest logit', () => {
+    const fewValues = fc.array(
+      fc.array(fc.constantFrom<number[]>(-1, 0, 0.5, 2), { minLength: 10, maxLength: 10 }),
+      { minLength: ROWS, maxLength: ROWS },
+    );
+    fc.assert(
+      fc.property(fewValues, fc.boolean(), (logits, isSoftmax) => {
+        expect([...classified(logits, isSoftmax).predicted]).toEqual(logits.map((row) => row.indexOf(Math.max(...row))));
+      }),
+    );
+  });
+
+  it('is that of the logit with its bias', () => {
+    const logits = Array.from({ length: ROWS }, () => [0, 0, 0]);
+    expect([...classified(logits, true, [0, -1, 0.5]).predicted]).toEqual(new Array(ROWS).fill(2));
+  });
+
+  it('has the confidence of its softmax or sigmoid output, however large the logits', () => {
+    fc.assert(
+      fc.property(wideLogits, (logits) => {
+        const { confidences: ofSoftmax } = classified(logits, true);
+        const { confidences: ofSigmoid } = classified(logits, false);
+        logits.forEach((row, r) => {
+          expectClose(ofSoftmax[r]!, Math.max(...softmax(row)), 5e-7, 0);
+          expectClose(ofSigmoid[r]!, 1 / (1 + Math.exp(-Math.max(...row))), 5e-7, SMALLEST_NORMAL * 1e6);
+        });
+      }),
+    );
+  });
+});

@@ -1,0 +1,104 @@
+// What a shard says of its gradient: `finite` is never true where an element is not, and not false for ordinary numbers.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { floats } from '../../src/engine/arena.js';
+import { gradient } from '../../src/engine/gradient.js';
+import { layoutOf, type Model, modelOf } from '../../src/engine/model.js';
+import { update } from '../../src/engine/update.js';
+import type { GradientTask } from '../../src/protocol/tasks.js';
+import { randomEngine, randomParameters } from './random-arena.js';
+import { PSEUDO, slotOf, tasksOf } from './shard-task.js';
+
+const MODELS: readonly Model[] = [
+  modelOf([20, 24, 3], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' }),
+  modelOf([20, 24, 3], { inputDropout: 0, dropout: [], objective: 'sigmoid' }),
+  modelOf([20, 3], { inputDropout: 0.2, dropout: [], objective: 'softmax' }),
+  modelOf([20, 24, 16, 8, 20], { inputDropout: 0, dropout: [0.5, 0, 0.3], objective: 'reconstruction' }),
+];
+
+/** Positions in the parameter vector that are parameters, not padding. */
+function positionsOf(model: Model): number[] {
+  const { places } = layoutOf(model);
+  const range = (start: number, length: number) => Array.from({ length }, (_, i) => start + i);
+  return model.layers.flatMap(({ units, inputs }, l) => [
+    ...range(places[l]!.kernel, units * inputs),
+    ...range(places[l]!.bias, units),
+  ]);
+}
+
+const CASES = MODELS.map((model) => {
+  const engine = randomEngine(model, 1);
+  const labelledBatch = model.objective === 'reconstruction' ? 0 : 5;
+  const [task] = tasksOf({ model, shards: 1, labelledBatch, unlabelled: PSEUDO }) as [GradientTask];
+  return { engine, task, positions: positionsOf(model), name: `${model.layers.length} layers, ${model.objective}` };
+});
+
+const isFinite = (values: Float32Array): boolean => values.every(Number.isFinite);
+
+describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
+  const { arena } = engine;
+  const parameters = floats(arena, 'parameters', arena.shape.parameters);
+
+  /** The result with some parameters replaced, in step `step`. */
+  function resultWith(planted: readonly (readonly [position: number, value: number])[], step: number) {
+    parameters.set(randomParameters(task.model, 1));
+    for (const [position, value] of planted) parameters[positions[position]!] = value;
+    return gradient(engine, { ...task, step });
+  }
+
+  const anywhere = fc.nat(positions.length - 1);
+  const step = fc.nat(1000);
+
+  it('is said to be finite for ordinary parameters, up to thousands', () => {
+    const ordinary = fc.double({ min: -5000, max: 5000, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anywhere, ordinary), { maxLength: 20 }), step, (planted, s) => {
+        const { finite, labelledLoss, unlabelledLoss } = resultWith(planted, s);
+        expect([finite, labelledLoss, unlabelledLoss].every(Number.isFinite) || finite).toBe(true);
+        expect(isFinite(slotOf(arena, 0))).toBe(true);
+      }),
+    );
+  });
+
+  it('is never said to be finite where an element of it is not, or a loss', () => {
+    const extreme = fc.constantFrom(
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      ...[1e10, 1e19, 1e30, 3e38].flatMap((value) => [value, -value]),
+    );
+    let untrue = 0;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anywhere, extreme), { minLength: 1, maxLength: 6 }), step, (planted, s) => {
+        const { finite, labelledLoss, unlabelledLoss } = resultWith(planted, s);
+        untrue += Number(!finite);
+        if (finite) expect([labelledLoss, unlabelledLoss].every(Number.isFinite) && isFinite(slotOf(arena, 0))).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+    expect(untrue).toBeGreaterThan(0);
+  });
+
+  it('is not finite for a NaN in any parameter that the step used', () => {
+    fc.assert(
+      fc.property(anywhere, step, (position, s) => {
+        const { finite } = resultWith([[position, Number.NaN]], s);
+        expect(finite).toBe(false);
+      }),
+    );
+  });
+
+  it('stops being finite within a few steps of a huge learning rate', () => {
+    parameters.set(randomParameters(task.model, 1));
+    const rest = { slice: 0, start: 0, end: arena.shape.parameters, shards: 1 };
+    const seen: boolean[] = [];
+    for (let s = 1; s <= 5; s++) {
+      const { finite } = gradient(engine, { ...task, step: s });
+      expect(finite && !isFinite(slotOf(arena, 0))).toBe(false);
+      seen.push(finite);
+      update(engine, { kind: 'update', update: s, ...rest, optimizer: { kind: 'momentum', a: 0, b: 1, c: 1e30 } });
+    }
+    expect(seen[0]).toBe(true);
+    expect(seen.at(-1)).toBe(false);
+  });
+});

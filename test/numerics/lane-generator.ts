@@ -1,0 +1,37 @@
+// Owns a plain statement of the kernel's random bits: four xoshiro128+ generators side by side (Blackman & Vigna 2021).
+import type { Dropout } from '../../src/engine/dense.js';
+
+/** Takes the 16 words of laneStates(); each call gives one 32-bit word of every lane. */
+export function laneGenerator(states: Uint32Array): () => number[] {
+  const lanes = [0, 1, 2, 3].map((lane) => xoshiro128plus([0, 1, 2, 3].map((word) => states[4 * word + lane]!)));
+  return () => lanes.map((next) => next());
+}
+
+function xoshiro128plus(state: number[]): () => number {
+  let [a, b, c, d] = state as [number, number, number, number];
+  return () => {
+    const result = (a + d) >>> 0;
+    const t = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= t;
+    d = (d << 11) | (d >>> 21);
+    return result;
+  };
+}
+
+/** What dropout multiplies n floats (a multiple of 8) with: eight take the low, then the high halves of the four lanes' words. */
+export function dropoutFactors(states: Uint32Array, n: number, { keep, scale }: Omit<Dropout, 'random'>): Float32Array {
+  const next = laneGenerator(states);
+  const factors = new Float32Array(n);
+  for (let i = 0; i < n; i += 8) {
+    const words = next();
+    words.forEach((word, lane) => {
+      factors[i + lane] = (word & 0xffff) < keep ? scale : 0;
+      factors[i + 4 + lane] = word >>> 16 < keep ? scale : 0;
+    });
+  }
+  return factors;
+}

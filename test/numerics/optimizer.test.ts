@@ -1,0 +1,144 @@
+// The update: tfjs' optimizers and Lee's momentum as oracles, the tree in which the slots are summed, and its independence of slices.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { floats } from '../../src/engine/arena.js';
+import { BLOCK } from '../../src/engine/kernel/kernel.js';
+import { type Tf, tensorflow } from '../../src/engine/tensorflow.js';
+import { update } from '../../src/engine/update.js';
+import { paper } from '../../src/presets/paper.js';
+import type { OptimizerStep } from '../../src/protocol/tasks.js';
+import { optimizerStep } from '../../src/stage.js';
+import { sameBits } from '../bits.js';
+import { type UpdateArena, updateArena } from './update-arena.js';
+
+type Optimizer = InstanceType<Tf['Optimizer']>;
+
+const STEPS = 20;
+/** Blocks that are full, and a last one that is not. */
+const LENGTH = 2 * BLOCK + 112;
+
+const ADAM = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+
+/** Steps from random parameters and moments of 0, with new random gradients each time; returns the parameters after the last. */
+function trained(step: (t: number) => OptimizerStep, seeGradient: (gradient: Float32Array, t: number) => void) {
+  const vectors = updateArena(LENGTH, 1);
+  vectors.randomise(1);
+  const [initial] = vectors.read() as [Float32Array];
+  const zero = new Float32Array(LENGTH);
+  for (let t = 0; t < STEPS; t++) {
+    const state = t === 0 ? [initial, zero, zero] : vectors.read();
+    vectors.randomise(t + 1);
+    vectors.write(state);
+    seeGradient(vectors.slot(0), t);
+    updateAll(vectors, t + 1, step(t));
+  }
+  return { initial, parameters: vectors.read()[0]! };
+}
+
+function updateAll({ engine, arena: { shape } }: UpdateArena, id: number, optimizer: OptimizerStep): void {
+  const whole = { slice: 0, start: 0, end: shape.parameters };
+  update(engine, { kind: 'update', update: id, ...whole, shards: shape.shards, optimizer });
+}
+
+/** The largest difference, as a share of the expected value or of 1, whichever is larger. */
+function worst(found: Float32Array, expected: ArrayLike<number>): number {
+  return found.reduce((most, value, i) => {
+    const difference = Math.abs(value - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
+    return difference > most || Number.isNaN(difference) ? difference : most;
+  }, 0);
+}
+
+describe('the optimizers over twenty steps', () => {
+  const tf = tensorflow();
+
+  it.each<[string, () => Optimizer, (t: number) => OptimizerStep]>([
+    ['adam', () => tf.train.adam(0.01, 0.9, 0.999, 1e-7), (t) => ({ ...ADAM, t: t + 1 })],
+    ['momentum', () => tf.train.momentum(0.01, 0.9), () => ({ kind: 'momentum', a: 0.9, b: 1, c: 0.01 })],
+    ['sgd', () => tf.train.sgd(0.05), () => ({ kind: 'momentum', a: 0, b: 1, c: 0.05 })],
+  ])("of %s end where tfjs' end", (_, optimizer, step) => {
+    const gradients: Float32Array[] = [];
+    const { initial, parameters } = trained(step, (gradient) => gradients.push(gradient.slice()));
+    const variable = tf.variable(tf.tensor1d(initial), true);
+    const oracle = optimizer();
+    for (const gradient of gradients) oracle.applyGradients([{ name: variable.name, tensor: tf.tensor1d(gradient) }]);
+    expect(worst(parameters, variable.dataSync())).toBeLessThan(1e-5);
+    expect(worst(parameters, initial)).toBeGreaterThan(0.1);
+    tf.dispose(variable);
+  });
+
+  it("of Lee's momentum are those of the paper's formula in double precision", () => {
+    const [stage] = paper('drop', { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 1000 });
+    const m = new Float64Array(LENGTH);
+    const change = new Float64Array(LENGTH);
+    const { initial, parameters } = trained(
+      (t) => optimizerStep(stage!, t),
+      (gradient, t) => {
+        const epoch = Math.floor(t / 4); // 100 labels in batches of 32
+        const p = (epoch / 500) * 0.99 + (1 - epoch / 500) * 0.5;
+        const rate = 1.5 * 0.998 ** (t / 4);
+        gradient.forEach((g, i) => {
+          m[i] = p * m[i]! + (1 - p) * rate * g;
+          change[i]! -= m[i]!;
+        });
+      },
+    );
+    const expected = Float64Array.from(initial, (value, i) => value + change[i]!);
+    expect(worst(parameters, expected)).toBeLessThan(1e-5);
+  });
+});
+
+describe('the sum over the slots', () => {
+  /** In single precision, by levels: neighbours are added, and one without a neighbour goes up as it is. */
+  function sumByLevels(values: readonly number[]): number {
+    if (values.length === 1) return values[0]!;
+    const pairs = Array.from({ length: Math.ceil(values.length / 2) }, (_, i) => values.slice(2 * i, 2 * i + 2));
+    return sumByLevels(pairs.map(([left, right]) => (right === undefined ? left! : Math.fround(left! + right))));
+  }
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 13])('of %i shards is that of a fixed binary tree, to the bit', (shards) => {
+    const vectors = updateArena(LENGTH, shards);
+    vectors.randomise(shards);
+    updateAll(vectors, 1, { kind: 'momentum', a: 0, b: 1, c: 1 }); // leaves the sum in the first moment
+    const expected = Float32Array.from({ length: LENGTH }, (_, i) =>
+      sumByLevels(Array.from({ length: shards }, (_, shard) => vectors.slot(shard)[i]!)),
+    );
+    const sum = floats(vectors.arena, 'firstMoment', LENGTH);
+    expect(sameBits(sum, expected)).toBe(true);
+    if (shards < 3) return;
+    const inOrder = expected.map((_, i) =>
+      Array.from({ length: shards }, (_, shard) => vectors.slot(shard)[i]!).reduce((a, b) => Math.fround(a + b)),
+    );
+    expect(sameBits(sum, inOrder)).toBe(shards === 3); // else these numbers could not tell one order from another
+  });
+});
+
+describe('an update in slices', () => {
+  it('gives the same bits as in one, wherever they are cut', () => {
+    const blocks = 6;
+    const vectors = updateArena((blocks - 1) * BLOCK + 48, 5, blocks);
+    const { arena, engine } = vectors;
+    const optimizers: OptimizerStep[] = [
+      { ...ADAM, t: 7 },
+      { kind: 'momentum', a: 0.9, b: 0.1, c: 1 },
+    ];
+    let id = 0;
+    fc.assert(
+      fc.property(fc.subarray([1, 2, 3, 4, 5]), fc.constantFrom(...optimizers), fc.nat(), (cuts, optimizer, seed) => {
+        vectors.randomise(seed);
+        updateAll(vectors, ++id, optimizer);
+        const whole = vectors.read();
+        vectors.randomise(seed);
+        const ends = [...cuts.map((block) => block * BLOCK), arena.shape.parameters];
+        id++;
+        ends.forEach((end, slice) => {
+          const start = slice === 0 ? 0 : ends[slice - 1]!;
+          update(engine, { kind: 'update', update: id, slice, start, end, shards: 5, optimizer });
+        });
+        vectors.read().forEach((vector, i) => {
+          expect(sameBits(vector, whole[i]!)).toBe(true);
+        });
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

@@ -1,0 +1,64 @@
+// Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
+import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
+import { buffersOf } from '../../src/engine/buffers.js';
+import { createEngine, type Engine } from '../../src/engine/engine.js';
+import { initialParameters, layoutOf, type Model } from '../../src/engine/model.js';
+import { keyOf, Stream } from '../../src/random.js';
+
+const UNLABELLED = 90;
+const MOST_ROWS = 64;
+
+/** Room for one lane and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
+export function randomArena(model: Model, shards: number, seed = 1): Arena {
+  const shape: ArenaShape = {
+    pixels: model.layers[0]!.inputs,
+    unlabelled: UNLABELLED,
+    evaluation: 40,
+    parameters: layoutOf(model).length,
+    shards,
+    lanes: 1,
+    laneBytes: buffersOf(model, MOST_ROWS, true).end,
+  };
+  const arena = createArena(shape);
+  const stream = new Stream(keyOf(seed, 'split', 1));
+  const { images, normals, journals, end } = arena.regions;
+  for (const [from, to] of [
+    [images, normals],
+    [journals, end],
+  ] as const) {
+    const words = new Uint32Array(arena.memory.buffer, from, (to - from) / 4);
+    for (let i = 0; i < words.length; i++) words[i] = stream.nextUint32();
+  }
+  floats(arena, 'parameters', shape.parameters).set(randomParameters(model, seed));
+  for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameters).fill(0);
+  const classes = model.layers.at(-1)!.units;
+  const labels = bytes(arena, 'pseudoLabels', UNLABELLED);
+  labels.forEach((_, i) => {
+    labels[i] = stream.below(classes);
+  });
+  const confidences = floats(arena, 'confidences', UNLABELLED);
+  confidences.forEach((_, i) => {
+    confidences[i] = stream.uniform();
+  });
+  return arena;
+}
+
+export function randomEngine(model: Model, shards: number, seed = 1): Engine {
+  return createEngine(randomArena(model, shards, seed));
+}
+
+/** Kernels as at the start of a run, but biases that are not 0. */
+export function randomParameters(model: Model, seed: number): Float32Array {
+  const parameters = initialParameters(model, seed, 0);
+  const stream = new Stream(keyOf(seed, 'split', 2));
+  model.layers.forEach(({ units }, l) => {
+    const { bias } = layoutOf(model).places[l]!;
+    for (let u = 0; u < units; u++) parameters[bias + u] = 0.6 * stream.uniform() - 0.3;
+  });
+  return parameters;
+}
+
+export function randomBytes(length: number, seed: number): Uint8Array {
+  const stream = new Stream(keyOf(seed, 'split', 3));
+  return Uint8Array.from({ length }, () => stream.below(256));
+}

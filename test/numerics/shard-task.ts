@@ -1,0 +1,141 @@
+// Owns gradient tasks on a random arena, and the rows that such a task means, written down apart from the engine.
+import { ShardSampler } from '../../src/data/sampling.js';
+import { shardRange } from '../../src/data/shards.js';
+import { type Arena, bytes, floats, slotStride } from '../../src/engine/arena.js';
+import { paddedRows } from '../../src/engine/buffers.js';
+import { dropoutOf } from '../../src/engine/dense.js';
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import type { GradientTask, LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
+import { keyOf, laneStates, Stream } from '../../src/random.js';
+import { dropoutFactors } from './lane-generator.js';
+import { randomBytes } from './random-arena.js';
+import type { Row } from './reference.js';
+
+export interface StepOfShards {
+  readonly model: Model;
+  readonly shards: number;
+  /** Rows of the whole step. */
+  readonly labelledBatch: number;
+  readonly unlabelled: UnlabelledRows | undefined;
+}
+
+export const PSEUDO: UnlabelledRows = { batch: 13, factor: 0.7, pseudoLabels: 'stored', threshold: 0, noise: 0 };
+
+/** The task of each shard: step 3 of stage 1, its labelled rows cut as its unlabelled ones are. */
+export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {
+  const { pixels, classes } = sizesOf(model);
+  const images = randomBytes(labelledBatch * pixels, 7);
+  const labels = randomBytes(labelledBatch, 8).map((byte) => byte % classes);
+  return Array.from({ length: shards }, (_, shard) => {
+    const [first, end] = shardRange(labelledBatch, shards, shard);
+    const labelled: LabelledRows | undefined =
+      first === end
+        ? undefined
+        : { images: images.slice(first * pixels, end * pixels), labels: labels.slice(first, end) };
+    const order = { seed: 11, stage: 1, step: 3, shard, shards };
+    return { kind: 'gradient', lane: 0, model, ...order, labelled, labelledBatch, unlabelled };
+  });
+}
+
+const sizesOf = ({ layers }: Model) => ({ pixels: layers[0]!.inputs, classes: layers.at(-1)!.units });
+
+/** Positions in the unlabelled set of the rows that the shard draws in its step. */
+export function drawnBy(arena: Arena, { seed, stage, step, shard, shards, unlabelled }: GradientTask): number[] {
+  if (!unlabelled) return [];
+  const [first, end] = shardRange(arena.shape.unlabelled, shards, shard);
+  const [firstRow, endRow] = shardRange(unlabelled.batch, shards, shard);
+  const rows = endRow - firstRow;
+  const sampler = new ShardSampler({ seed, stage, shard, count: end - first });
+  return [...sampler.draw(step * rows, rows)].map((position) => position + first);
+}
+
+const unit = (image: Uint8Array): Float32Array => Float32Array.from(image, (byte) => byte / 255);
+
+export function imageAt({ memory, regions, shape: { pixels } }: Arena, position: number): Float32Array {
+  return unit(new Uint8Array(memory.buffer, regions.images + position * pixels, pixels));
+}
+
+/** The labelled rows: their weights make a mean over the whole step's. */
+export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask): Row[] {
+  const { pixels, classes } = sizesOf(model);
+  return Array.from(labelled?.labels ?? [], (label, r) => ({
+    input: unit(labelled!.images.subarray(r * pixels, (r + 1) * pixels)),
+    target: oneHot(label, classes),
+    weight: 1 / labelledBatch,
+  }));
+}
+
+/** The pseudo-labelled rows by the labels and confidences that the arena stores. */
+export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
+  const { classes } = sizesOf(task.model);
+  const { batch, factor, threshold } = task.unlabelled ?? PSEUDO;
+  const labels = bytes(arena, 'pseudoLabels', arena.shape.unlabelled);
+  const confidences = floats(arena, 'confidences', arena.shape.unlabelled);
+  return drawnBy(arena, task).map((position) => ({
+    input: imageAt(arena, position),
+    target: oneHot(labels[position]!, classes),
+    weight: confidences[position]! >= threshold ? factor / batch : 0,
+  }));
+}
+
+/** Rows to reconstruct: the loss is the mean over the batch of the mean over the pixels. */
+export function reconstructedRowsOf(arena: Arena, task: GradientTask): Row[] {
+  const { batch, factor } = task.unlabelled!;
+  return drawnBy(arena, task).map((position) => {
+    const input = imageAt(arena, position);
+    return { input, target: input, weight: factor / batch / input.length };
+  });
+}
+
+export function oneHot(label: number, classes: number): number[] {
+  return Array.from({ length: classes }, (_, c) => Number(c === label));
+}
+
+/** The rows with their inputs dropped out, and the factors of their hidden activations, as the task's random streams say. */
+export function droppedOut(task: GradientTask, rows: readonly Row[]): Row[] {
+  const { model, seed, stage, step, shard } = task;
+  const padded = paddedRows(rows.length);
+  const pixels = model.layers[0]!.inputs;
+  const factorsOf = (layer: number, rate: number, n: number) =>
+    rate === 0
+      ? new Float32Array(n).fill(1)
+      : dropoutFactors(laneStates(keyOf(seed, 'mask', stage, step, shard, layer + 1)), n, dropoutOf(rate, 0));
+  const visible = factorsOf(-1, model.inputDropout, padded * pixels); // row by row
+  const hidden = model.layers.slice(0, -1).map(({ dropout, units }, l) => factorsOf(l, dropout, units * padded)); // unit by unit
+  return rows.map((row, r) => ({
+    ...row,
+    input: Float32Array.from(row.input, (value, i) => value * visible[r * pixels + i]!),
+    factors: hidden.map((factors, l) =>
+      Float32Array.from({ length: model.layers[l]!.units }, (_, u) => factors[u * padded + r]!),
+    ),
+  }));
+}
+
+export function slotOf(arena: Arena, shard: number): Float32Array {
+  return new Float32Array(
+    arena.memory.buffer,
+    arena.regions.slots + shard * slotStride(arena.shape),
+    arena.shape.parameters,
+  );
+}
+
+/** The largest difference in any part (kernel or bias of a layer), as a share of that part's largest element; NaN where there is one. */
+export function worstPart(model: Model, found: ArrayLike<number>, expected: Float32Array): number {
+  const { places } = layoutOf(model);
+  const share = (start: number, length: number): number => {
+    const part = Array.from(expected.subarray(start, start + length));
+    const differences = part.map((value, i) => Math.abs(found[start + i]! - value));
+    return Math.max(...differences) / Math.max(...part.map(Math.abs));
+  };
+  const shares = model.layers.flatMap(({ units, inputs }, l) => [
+    share(places[l]!.kernel, units * inputs),
+    share(places[l]!.bias, units),
+  ]);
+  return Math.max(...shares);
+}
+
+/** Uniform in [0, 1). */
+export function uniform(seed: number): () => number {
+  const stream = new Stream(keyOf(seed, 'split', 4));
+  return () => stream.uniform();
+}

@@ -1,0 +1,59 @@
+// The options of a run: defaults, limits, and which of them the weights depend on.
+import { availableParallelism } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { identityOf, normalise } from '../../src/config.js';
+import { PseudolabelError } from '../../src/errors.js';
+
+function problems(options: unknown): string {
+  try {
+    normalise(options);
+  } catch (error) {
+    expect(error).toBeInstanceOf(PseudolabelError);
+    expect((error as PseudolabelError).code).toBe('E_CONFIG');
+    return (error as PseudolabelError).message;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('normalise', () => {
+  it('gives every option a value: the best preset on all cores, a shard each', () => {
+    const cores = availableParallelism();
+    expect(normalise({})).toMatchObject({
+      scenario: 'pl',
+      preset: 'best',
+      hidden: 5000,
+      workers: cores,
+      shards: cores,
+    });
+  });
+
+  it('takes as many shards as workers unless told otherwise', () => {
+    expect(normalise({ workers: 3 }).shards).toBe(3);
+    expect(normalise({ workers: 3, shards: 8 })).toMatchObject({ workers: 3, shards: 8 });
+  });
+
+  it('names every option that is wrong, and those it does not know', () => {
+    const message = problems({ seed: -1, workers: 0, threshold: 2, refresh: 'daily', sede: 1 });
+    for (const name of ['seed', 'workers', 'threshold', 'refresh', 'sede']) expect(message).toContain(name);
+    expect(problems(7)).toContain('options');
+  });
+});
+
+describe('identityOf', () => {
+  it('does not change with who computes a run or when it is saved', () => {
+    const run = { seed: 4, shards: 4, hidden: 64 };
+    const elsewhere = { ...run, workers: 7, checkpointEvery: 9, keepCheckpoints: 5, data: '/elsewhere' };
+    expect(identityOf(normalise(elsewhere))).toEqual(identityOf(normalise({ ...run, workers: 1 })));
+  });
+
+  it('changes with every other option', () => {
+    const base = normalise({ shards: 4 });
+    const changes = [
+      { scenario: 'nn', preset: 'paper', quick: true, seed: 2, labelsPerClass: 3, split: 'random', splitSeed: 2 },
+      { validation: 5, hidden: 32, shards: 5, maxSteps: 7, refresh: 'once', threshold: 0.5 },
+    ].flatMap((several) => Object.entries(several));
+    for (const [key, value] of changes) {
+      expect(identityOf(normalise({ ...base, [key]: value })), key).not.toEqual(identityOf(base));
+    }
+  });
+});

@@ -1,0 +1,38 @@
+// What the doctor makes of what it sees.
+import { describe, expect, it } from 'vitest';
+import { diagnose, nodeVersion, threads } from '../../coordinator/diagnosis.js';
+import { PseudolabelError } from '../../src/errors.js';
+
+describe('the doctor', () => {
+  it('takes Node.js from 20.10, and notes one that is newer than those tried', () => {
+    const states = ['18.20.4', '20.9.0', '20.10.0', '22.1.0', '26.10.0', '27.0.0'].map((version) =>
+      nodeVersion(version),
+    );
+    expect(states.map(({ state }) => state)).toEqual(['wrong', 'wrong', 'ok', 'ok', 'ok', 'note']);
+  });
+
+  it('notes threads inside of TensorFlow', () => {
+    expect(threads({ TF_NUM_INTRAOP_THREADS: '1' }).state).toBe('ok');
+    for (const env of [{}, { TF_NUM_INTRAOP_THREADS: '4' }]) {
+      expect(threads(env)).toMatchObject({ state: 'note', fix: expect.stringContaining('1') });
+    }
+  });
+
+  it('goes on after a check that fails, and says what to do', async () => {
+    const findings = await diagnose([
+      ['first', () => Promise.reject(new PseudolabelError('E_DATA_MISSING', 'no data', 'get data'))],
+      [
+        'second',
+        () => {
+          throw new Error('odd\nand long');
+        },
+      ],
+      ['third', () => ({ state: 'ok', found: 'fine' })],
+    ]);
+    expect(findings).toEqual([
+      { name: 'first', state: 'wrong', found: 'E_DATA_MISSING: no data', fix: 'get data' },
+      { name: 'second', state: 'wrong', found: 'odd', fix: expect.stringContaining('setup') },
+      { name: 'third', state: 'ok', found: 'fine' },
+    ]);
+  });
+});

@@ -1,0 +1,67 @@
+// From a config to the stages of its training.
+import { describe, expect, it } from 'vitest';
+import { normalise, PRESETS } from '../../src/config.js';
+import { planOf, shorten } from '../../src/plan.js';
+import { SCENARIOS } from '../../src/presets/scenario.js';
+
+const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+
+const plan = (options: object) => planOf(normalise({ hidden: 64, ...options }), TASK);
+const every = PRESETS.flatMap((preset) => SCENARIOS.map((scenario) => ({ preset, scenario })));
+
+describe('planOf', () => {
+  it.each(every)('is a plan that can be carried out: $preset, $scenario', (options) => {
+    const stages = plan(options);
+    expect(stages[0]!.start).toBe('fresh');
+    expect(new Set(stages.map(({ name }) => name)).size).toBe(stages.length);
+    for (const [s, stage] of stages.entries()) {
+      expect(stage.steps).toBeGreaterThan(0);
+      expect(stage.model.layers[0]!.inputs).toBe(TASK.pixels);
+      expect(stage.model.layers.at(-1)!.units).toBe(stage.denoising ? TASK.pixels : TASK.classes);
+      if (stage.start === 'first-layer') {
+        const { inputs, units } = stages[s - 1]!.model.layers[0]!;
+        expect(stage.model.layers[0]).toMatchObject({ inputs, units });
+      }
+      if (stage.start === 'previous') {
+        const sizes = (of: typeof stage) => of.model.layers.map(({ inputs, units }) => [inputs, units]);
+        expect(sizes(stage)).toEqual(sizes(stages[s - 1]!));
+      }
+    }
+  });
+
+  it.each(every)(
+    'uses pseudo-labels in pl and dae, and a denoising autoencoder in dae: $preset, $scenario',
+    (options) => {
+      const stages = plan(options);
+      expect(stages.some(({ pseudo }) => pseudo)).toBe(options.scenario === 'pl' || options.scenario === 'dae');
+      expect(stages.some(({ denoising }) => denoising)).toBe(options.scenario === 'dae');
+    },
+  );
+
+  it('gives refresh and threshold to the stages with pseudo-labels, an epoch being a pass over the unlabelled images', () => {
+    const [stage] = plan({ scenario: 'pl', refresh: 'epoch', threshold: 0.25 });
+    expect(stage!.pseudo).toMatchObject({ refresh: Math.ceil(60_000 / stage!.pseudo!.batch), threshold: 0.25 });
+    expect(plan({ scenario: 'nn', refresh: 7 })).toEqual(plan({ scenario: 'nn' }));
+  });
+});
+
+describe('--quick', () => {
+  it.each(every)(
+    'reaches the same alpha and rate at the end of each stage in fewer steps: $preset, $scenario',
+    (options) => {
+      const [whole, quick] = [plan(options), plan({ ...options, quick: true })];
+      for (const [s, stage] of whole.entries()) {
+        const short = quick[s]!;
+        const share = short.steps / stage.steps;
+        expect(share).toBeLessThan(0.2);
+        if (stage.pseudo) expect(short.pseudo!.alpha.t2 / stage.pseudo.alpha.t2).toBeCloseTo(share, 2);
+        if (stage.rate.kind === 'decay' && short.rate.kind === 'decay')
+          expect(short.rate.every / stage.rate.every).toBeCloseTo(share, 2);
+      }
+    },
+  );
+
+  it('keeps at least one step', () => {
+    expect(shorten({ ...plan({ scenario: 'nn' })[0]!, steps: 2 }, 0.01).steps).toBe(1);
+  });
+});

@@ -1,0 +1,65 @@
+// The report's table: its runs, and what they come to.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadReproduction, rowsOf, runsOf, saveReproduction } from '../../coordinator/reproduction.js';
+import type { RunResult } from '../../coordinator/run.js';
+import { normalise } from '../../src/config.js';
+import type { Scenario } from '../../src/presets/scenario.js';
+
+const config = normalise({ hidden: 64, workers: 1 });
+
+const result = (scenario: Scenario, testAccuracy: number, seconds: number): RunResult => ({
+  ...{ scenario, preset: 'best', seed: 1, split: 'random', splitSeed: 1, shards: 1, workers: 1, lostWorkers: 0 },
+  ...{ steps: 10, seconds, secondsByPhase: {}, imagesPerSecond: 100, validationAccuracy: undefined, testAccuracy },
+  ...{ confusion: undefined, weightsSha256: '' },
+});
+
+describe('the runs of a reproduction', () => {
+  it('are a run for each scenario, in a folder of its name', () => {
+    const [runs, ...others] = runsOf({ config, scenarios: ['nn', 'dae'], splits: undefined }, 'out');
+    expect(others).toEqual([]);
+    expect(runs!.map(({ path }) => path)).toEqual([join('out', 'nn'), join('out', 'dae')]);
+    expect(runs!.map((run) => run.config)).toEqual([
+      { ...config, scenario: 'nn' },
+      { ...config, scenario: 'dae' },
+    ]);
+  });
+
+  it('are repeated over random splits from 1', () => {
+    const runs = runsOf({ config, scenarios: ['nn'], splits: 2 }, 'out').flat();
+    expect(runs.map(({ path }) => path)).toEqual([join('out', 'split-1', 'nn'), join('out', 'split-2', 'nn')]);
+    expect(runs.map((run) => [run.config.split, run.config.splitSeed])).toEqual([
+      ['random', 1],
+      ['random', 2],
+    ]);
+  });
+});
+
+describe('the rows of a reproduction', () => {
+  it('have mean and sample deviation over the splits, and say whether they are above the report', () => {
+    const results = [result('nn', 0.7, 1), result('dae', 0.76, 3), result('nn', 0.72, 2), result('dae', 0.77, 3)];
+    const [nn, dae] = rowsOf(['nn', 'dae'], results);
+    expect(nn).toMatchObject({ name: 'NN', paper: 74.19, report: 70.03, aboveReport: true, seconds: 1.5 });
+    expect(nn!.accuracy).toBeCloseTo(71, 10);
+    expect(nn!.deviation).toBeCloseTo(Math.SQRT2, 10);
+    expect(dae).toMatchObject({ report: 76.95, aboveReport: false });
+  });
+
+  it('have no deviation where there is one split', () => {
+    expect(rowsOf(['nn'], [result('nn', 0.7, 1)])[0]!.deviation).toBeUndefined();
+  });
+});
+
+describe('a reproduction on disk', () => {
+  it('is read as it was written, once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-reproduction-'));
+    const reproduction = { config, scenarios: ['nn', 'pl'] as const, splits: undefined };
+    await saveReproduction(folder, reproduction);
+    expect(await loadReproduction(folder)).toEqual(reproduction);
+    await expect(saveReproduction(folder, reproduction)).rejects.toMatchObject({ code: 'E_OUTPUT' });
+    await rm(folder, { recursive: true });
+    await expect(loadReproduction(folder)).rejects.toMatchObject({ code: 'E_CHECKPOINT_MISSING' });
+  });
+});

@@ -1,0 +1,77 @@
+// What is shown of a stage, with a clock that stands still until it is moved.
+import { describe, expect, it } from 'vitest';
+import { Progress } from '../../../coordinator/terminal/progress.js';
+import { normalise } from '../../../src/config.js';
+import { planOf } from '../../../src/plan.js';
+import type { Scenario } from '../../../src/presets/scenario.js';
+import { terminalWith } from './streams.js';
+
+const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+
+/** Steps of the last stage of a scenario, `milliseconds` each, 288 rows, 128 of 256 pseudo-labels counted. */
+function shown(
+  isTTY: boolean,
+  options: { scenario: Scenario; steps: number; milliseconds: number; first?: number; columns?: number },
+) {
+  const { scenario, steps, milliseconds, first = 0, columns } = options;
+  const { terminal, stderr } = terminalWith(isTTY, { NO_COLOR: '1' }, columns);
+  let now = 0;
+  const progress = new Progress(terminal, () => now);
+  const stage = planOf(normalise({ scenario }), TASK).at(-1)!;
+  progress.stageBegins(stage, first, steps);
+  for (let step = first; step < steps; step++) {
+    now += milliseconds;
+    const outcome = { labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, rows: 288 };
+    progress.measured({ kind: 'step', stage: stage.name, step, alpha: 2, ...outcome });
+  }
+  return stderr();
+}
+
+describe('progress on a terminal', () => {
+  it('is redrawn ten times a second at most', () => {
+    const drawn = shown(true, { scenario: 'pl', steps: 1000, milliseconds: 1 }).split('\r').length - 1;
+    expect(drawn).toBeGreaterThanOrEqual(9);
+    expect(drawn).toBeLessThanOrEqual(12);
+  });
+
+  it('shows bar, steps, time left, speed, the loss that is minimised, alpha and the counted share', () => {
+    const lines = shown(true, { scenario: 'pl', steps: 200, milliseconds: 10 }).split('\r');
+    expect(lines).toContain(
+      '[##########..........]  finetune 100/200  1.0 s left  28,800 images/s  loss 0.750  alpha 2.00  counted 50 %',
+    );
+  });
+
+  it('leaves out what the terminal has no room for, whole words only', () => {
+    const lines = shown(true, { scenario: 'pl', steps: 200, milliseconds: 10, columns: 60 }).split('\r');
+    expect(lines).toContain('[#####.....]  finetune 100/200  1.0 s left  28,800 images/s');
+  });
+
+  it('shows no alpha for a stage without pseudo-labels', () => {
+    expect(shown(true, { scenario: 'drop', steps: 20, milliseconds: 200 })).not.toMatch(/alpha|counted/);
+  });
+});
+
+describe('progress elsewhere', () => {
+  it('is a line for each tenth of a stage, and nothing but text', () => {
+    const text = shown(false, { scenario: 'pl', steps: 100, milliseconds: 200 });
+    expect(text.trimEnd().split('\n')).toHaveLength(10);
+    expect([...text].every((letter) => letter === '\n' || letter >= ' ')).toBe(true);
+  });
+
+  it('is a line every ten seconds where a tenth takes longer', () => {
+    const text = shown(false, { scenario: 'pl', steps: 100, milliseconds: 5000 });
+    expect(text.trimEnd().split('\n')).toHaveLength(50);
+  });
+
+  it('is one line for a stage that is over at once', () => {
+    const text = shown(false, { scenario: 'nn', steps: 20, milliseconds: 10 });
+    expect(text).toBe('  supervised: 20 steps in 0.2 s  loss 0.500  28,800 images/s\n');
+  });
+
+  it('counts only its own steps where a run goes on', () => {
+    const text = shown(false, { scenario: 'nn', steps: 20, first: 15, milliseconds: 10 });
+    expect(text).toBe(
+      '  supervised: goes on at step 15 of 20\n  supervised: 5 steps in 0.1 s  loss 0.500  28,800 images/s\n',
+    );
+  });
+});

@@ -1,0 +1,35 @@
+// Tables line by line.
+import { describe, expect, it } from 'vitest';
+import { confusionLines, tableLines } from '../../../coordinator/terminal/table.js';
+
+describe('tableLines', () => {
+  it('makes each column as wide as its widest cell, and ends no line in spaces', () => {
+    const columns = [
+      { title: 'row', align: 'left' },
+      { title: '%', align: 'right' },
+      { title: 'note', align: 'left' },
+    ] as const;
+    const rows = [
+      ['NN', '7.5', 'long note'],
+      ['DropNN', '71.20', ''],
+    ];
+    expect(tableLines(columns, rows)).toEqual([
+      'row         %  note',
+      '------  -----  ---------',
+      'NN        7.5  long note',
+      'DropNN  71.20',
+    ]);
+  });
+});
+
+describe('confusionLines', () => {
+  it('has the recognised share of each label, and none for a label that does not occur', () => {
+    const [, titles, , first, second] = confusionLines([
+      [3, 1],
+      [0, 0],
+    ]);
+    expect(titles).toBe('label  0  1   right');
+    expect(first).toBe('    0  3  1  75.0 %');
+    expect(second).toBe('    1  0  0       -');
+  });
+});

@@ -1,0 +1,14 @@
+// How the tests run: each file in a process of its own, since TensorFlow's library wants a process's main thread, and in the
+// environment of a run. Threads are started from dist/, so it has to be current (`npm run build`).
+import { defineConfig } from 'vitest/config';
+import { completed } from './scripts/environment.mjs';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    env: completed(process.env),
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+  },
+});
