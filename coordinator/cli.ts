@@ -46,7 +46,7 @@ function stopOnSignal(): AbortSignal {
       return;
     }
     asked = now;
-    terminal.note('stopping; once more to stop at once');
+    terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort();
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);

@@ -13,7 +13,9 @@ import { nodeReady } from './setup/node-version.mjs';
 
 const cli = new URL('../dist/coordinator/cli.js', import.meta.url);
 
-if (!nodeReady() || !nativeReady() || !existsSync(cli)) {
+// The doctor has to see what is missing, not to wait for it.
+const isDoctor = process.argv[2] === 'doctor' && existsSync(cli);
+if (!isDoctor && (!nodeReady() || !nativeReady() || !existsSync(cli))) {
   const { main, setUp } = await import('./setup/steps.mjs');
   await main(() => setUp(process.stderr));
   if (process.exitCode) process.exit();

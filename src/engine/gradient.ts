@@ -5,6 +5,7 @@ import { keyOf, laneStates } from '../random.js';
 import { slotStride } from './arena.js';
 import { paddedRows } from './buffers.js';
 import type { Engine } from './engine.js';
+import type { Model } from './model.js';
 import type { Network } from './network.js';
 
 /** A shard's unlabelled rows of a step. Classes are empty for a reconstruction. */
@@ -42,7 +43,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   return {
     rows,
     labelledLoss: sum(losses.subarray(0, labels.length)),
-    unlabelledLoss: sum(unlabelledLosses.filter((_, r) => counted[r])),
+    unlabelledLoss: sum(unlabelledLosses.filter((_, r) => counted[r])) / termsOf(model),
     counted: sum(counted),
     finite: finite && losses.subarray(0, rows).every(Number.isFinite),
     milliseconds: { input: loaded - began, forward: forward - loaded, backward: ended - forward },
@@ -88,7 +89,7 @@ function setTargets(network: Network, task: GradientTask, labels: Uint8Array, dr
   const counted = countedRows(unlabelled, drawn);
   const each = unlabelled ? unlabelled.factor / unlabelled.batch : 0;
   if (model.objective === 'reconstruction') {
-    weights.fill(each / model.layers.at(-1)!.units, 0, counted.length);
+    weights.fill(each / termsOf(model), 0, counted.length);
     network.keepInputsAsTargets();
     network.addNoise(unlabelled?.noise ?? 0, laneStates(keyOf(seed, 'noise', stage, step, shard)));
     return counted;
@@ -103,6 +104,11 @@ function setTargets(network: Network, task: GradientTask, labels: Uint8Array, dr
   for (const [r, label] of labels.entries()) oneHot(r, label);
   for (const [r, label] of drawn.classes.entries()) oneHot(labels.length + r, label);
   return counted;
+}
+
+/** A row's loss is the mean over the pixels of a reconstruction, the sum over the classes of a classifier. */
+function termsOf({ objective, layers }: Model): number {
+  return objective === 'reconstruction' ? layers.at(-1)!.units : 1;
 }
 
 function countedRows(unlabelled: UnlabelledRows | undefined, { positions, confidences }: Drawn): Uint8Array {

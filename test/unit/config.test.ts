@@ -1,7 +1,7 @@
 // The options of a run: defaults, limits, and which of them the weights depend on.
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { identityOf, normalise } from '../../src/config.js';
+import { identityOf, normalise, optionsSchema } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 
 function problems(options: unknown): string {
@@ -52,6 +52,8 @@ describe('identityOf', () => {
       { scenario: 'nn', preset: 'paper', quick: true, seed: 2, labelsPerClass: 3, split: 'random', splitSeed: 2 },
       { validation: 5, hidden: 32, shards: 5, maxSteps: 7, refresh: 'once', threshold: 0.5 },
     ].flatMap((several) => Object.entries(several));
+    const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints'];
+    expect([...changes.map(([key]) => key), ...others].sort()).toEqual(Object.keys(optionsSchema.shape).sort());
     for (const [key, value] of changes) {
       expect(identityOf(normalise({ ...base, [key]: value })), key).not.toEqual(identityOf(base));
     }

@@ -1,0 +1,75 @@
+// Owns the work that every node under test is given: images, a model, and a few steps of all kinds.
+import type { TrainingState } from '../../src/checkpoint.js';
+import { shardRange } from '../../src/data/shards.js';
+import type { ArenaShape } from '../../src/engine/arena.js';
+import { buffersOf } from '../../src/engine/buffers.js';
+import { initialParameters, layoutOf, modelOf } from '../../src/engine/model.js';
+import { PREDICT_ROWS } from '../../src/engine/predict.js';
+import type { Node, ShardStep } from '../../src/protocol/node.js';
+import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
+import { keyOf, Stream } from '../../src/random.js';
+
+/** Large enough that a task takes milliseconds, in which its thread can be lost. */
+export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
+export const SHARDS = 4;
+export const UNLABELLED = 600;
+export const EVALUATION = 100;
+export const LENGTH = layoutOf(MODEL).length;
+
+const PIXELS = 400;
+const LABELLED_BATCH = 10;
+
+export const SHAPE: Omit<ArenaShape, 'lanes'> = {
+  pixels: PIXELS,
+  unlabelled: UNLABELLED,
+  evaluation: EVALUATION,
+  parameters: LENGTH,
+  shards: SHARDS,
+  laneBytes: Math.max(buffersOf(MODEL, 64, true).end, buffersOf(MODEL, PREDICT_ROWS, false).end),
+};
+
+const random = new Stream(keyOf(1, 'split', 6));
+const randomBytes = (length: number, below = 256) => Uint8Array.from({ length }, () => random.below(below));
+
+export const IMAGES = randomBytes(UNLABELLED * PIXELS);
+export const EVALUATION_IMAGES = randomBytes(EVALUATION * PIXELS);
+const LABELLED_IMAGES = randomBytes(LABELLED_BATCH * PIXELS);
+const LABELS = randomBytes(LABELLED_BATCH, 10);
+
+export const INITIAL: Partial<TrainingState> = {
+  parameters: initialParameters(MODEL, 1, 0),
+  firstMoment: new Float32Array(LENGTH),
+  secondMoment: new Float32Array(LENGTH),
+};
+
+export const FRESH: UnlabelledRows = { batch: 90, factor: 1.5, pseudoLabels: 'fresh', threshold: 0.15, noise: 0 };
+
+export const ADAM = (t: number): OptimizerStep => {
+  return { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t };
+};
+
+export function shardSteps(step: number, unlabelled: UnlabelledRows | undefined): ShardStep[] {
+  return Array.from({ length: SHARDS }, (_, shard) => {
+    const [first, end] = shardRange(LABELLED_BATCH, SHARDS, shard);
+    const labelled = {
+      images: LABELLED_IMAGES.slice(first * PIXELS, end * PIXELS),
+      labels: LABELS.slice(first, end),
+    };
+    const order = { seed: 5, stage: 0, step, shard, shards: SHARDS };
+    return { model: MODEL, ...order, labelled, labelledBatch: LABELLED_BATCH, unlabelled };
+  });
+}
+
+export const RANGES = Array.from({ length: SHARDS }, (_, shard) => shardRange(UNLABELLED, SHARDS, shard));
+
+/** Steps by stored and by fresh pseudo-labels and without any, with Adam and with momentum, and labellings in between. */
+export async function trainMixed(node: Node): Promise<TrainingState> {
+  node.write(INITIAL);
+  for (let t = 1; t <= 6; t++) {
+    if (t % 3 === 1) await node.predict(MODEL, 'unlabelled', RANGES);
+    const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
+    await node.gradients(shardSteps(t, unlabelled));
+    await node.update(MODEL, SHARDS, t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+  }
+  return node.read(LENGTH);
+}

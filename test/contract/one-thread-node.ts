@@ -1,0 +1,45 @@
+// Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
+import { bytes, createArena, floats } from '../../src/engine/arena.js';
+import { createEngine, type Engine } from '../../src/engine/engine.js';
+import { gradient } from '../../src/engine/gradient.js';
+import { layoutOf } from '../../src/engine/model.js';
+import { predict } from '../../src/engine/predict.js';
+import { update } from '../../src/engine/update.js';
+import type { Node } from '../../src/protocol/node.js';
+import type { NodeOptions } from '../../worker/node.js';
+
+export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): Node {
+  const arena = createArena(shape);
+  bytes(arena, 'images', images.length).set(images);
+  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  const engine: Engine = createEngine(arena);
+  let updates = 0;
+  return {
+    name: 'one thread',
+    workers: 1,
+    writesInPlace: engine.writesInPlace,
+    health: () => ({ lostWorkers: 0 }),
+    gradients: async (steps) => steps.map((step) => gradient(engine, { ...step, kind: 'gradient', lane: 0 })),
+    update: async (model, shards, optimizer) => {
+      updates++;
+      const whole = { slice: 0, start: 0, end: layoutOf(model).length };
+      return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
+    },
+    predict: async (model, set, ranges) =>
+      ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),
+    read: (parameters) => ({
+      parameters: floats(arena, 'parameters', parameters).slice(),
+      firstMoment: floats(arena, 'firstMoment', parameters).slice(),
+      secondMoment: floats(arena, 'secondMoment', parameters).slice(),
+      pseudoLabels: bytes(arena, 'pseudoLabels', shape.unlabelled).slice(),
+      confidences: floats(arena, 'confidences', shape.unlabelled).slice(),
+    }),
+    write: ({ pseudoLabels, ...vectors }) => {
+      for (const [region, values] of Object.entries(vectors)) {
+        floats(arena, region as keyof typeof vectors, values.length).set(values);
+      }
+      if (pseudoLabels) bytes(arena, 'pseudoLabels', pseudoLabels.length).set(pseudoLabels);
+    },
+    close: async () => undefined,
+  };
+}
