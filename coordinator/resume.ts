@@ -2,7 +2,7 @@
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from '../src/checkpoint.js';
 import type { RunConfig } from '../src/config.js';
 import { planOf } from '../src/plan.js';
-import { identityFor } from './run.js';
+import { identityFor } from './recorder.js';
 import { RunDirectory } from './rundir.js';
 import { type Session, taskOf } from './session.js';
 

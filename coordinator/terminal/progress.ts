@@ -1,6 +1,6 @@
 // Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
 import type { Stage } from '../../src/stage.js';
-import type { Metric, RunListener } from '../run.js';
+import type { Metric, RunListener } from '../recorder.js';
 import { bar, counted, duration, loss, percent, whole } from './format.js';
 import type { Terminal } from './terminal.js';
 

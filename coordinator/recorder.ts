@@ -1,0 +1,166 @@
+// Owns what happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
+import { type Checkpoint, type Identity, saveCheckpoint } from '../src/checkpoint.js';
+import { identityOf, type RunConfig } from '../src/config.js';
+import { PseudolabelError } from '../src/errors.js';
+import { accuracy, classCounts } from '../src/metrics.js';
+import { planOf } from '../src/plan.js';
+import type { Stage } from '../src/stage.js';
+import type { Labelling, StepOutcome } from './cluster.js';
+import type { RunDirectory } from './rundir.js';
+import { type Session, taskOf } from './session.js';
+import type { Observer, Position } from './train.js';
+
+export type Phase = Stage['name'] | 'labelling' | 'evaluation';
+
+/** One line of metrics.jsonl. */
+export type Metric =
+  | ({
+      readonly kind: 'step';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly alpha: number;
+    } & StepOutcome)
+  | {
+      readonly kind: 'labels';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly perClass: readonly number[];
+      readonly flips: number;
+      readonly meanConfidence: number;
+    }
+  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
+
+/** What a person at a terminal may be shown. */
+export interface RunListener {
+  stageBegins(stage: Stage, firstStep: number, steps: number): void;
+  measured(metric: Metric): void;
+  saved(path: string): void;
+}
+
+export interface RunOptions {
+  readonly directory: RunDirectory | undefined;
+  readonly listener: RunListener;
+  /** Saves a checkpoint and ends with E_INTERRUPTED. */
+  readonly signal: AbortSignal;
+  readonly resumeFrom: Checkpoint | undefined;
+  /** Steps between two looks at the validation images; 0: only at the end. */
+  readonly validateEvery: number;
+  /** false: the test labels are not even read. */
+  readonly test: boolean;
+}
+
+/** What a run has come to so far. */
+export interface Progress {
+  steps: number;
+  rows: number;
+  seconds: Partial<Record<Phase, number>>;
+}
+
+export const identityFor = (config: RunConfig, session: Session): Identity => ({
+  config: { ...identityOf(config), stages: planOf(config, taskOf(config, session.dataset)) },
+  seed: config.seed,
+  shards: config.shards,
+  dataSha256: session.dataset.sha256,
+});
+
+export class Recorder implements Observer {
+  readonly progress: Progress;
+  private clock = performance.now();
+  private lastSaved: Position | undefined;
+
+  constructor(
+    private readonly session: Session,
+    private readonly config: RunConfig,
+    private readonly stages: readonly Stage[],
+    private readonly validation: Uint32Array,
+    private readonly options: RunOptions,
+  ) {
+    const before = options.resumeFrom?.progress as Progress | undefined;
+    this.lastSaved = options.resumeFrom;
+    this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
+  }
+
+  async before(position: Position): Promise<void> {
+    const stage = this.stages[position.stage]!;
+    const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
+    if (this.options.signal.aborted) await this.interrupt(position);
+    if (isDue(this.config.checkpointEvery)) await this.save(position);
+    if (isDue(this.options.validateEvery) && this.validation.length > 0 && !stage.denoising) {
+      const { name } = stage;
+      this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
+    }
+    this.clock = performance.now();
+  }
+
+  stageBegins(stage: Stage, position: Position, steps: number): void {
+    this.options.listener.stageBegins(stage, position.step, steps);
+    this.clock = performance.now();
+  }
+
+  labelled(stage: Stage, step: number, { classes, confidences, flips }: Labelling): void {
+    this.charge('labelling');
+    this.measured({
+      kind: 'labels',
+      stage: stage.name,
+      step,
+      perClass: classCounts(classes, this.session.dataset.classes),
+      flips,
+      meanConfidence: confidences.reduce((sum, each) => sum + each, 0) / confidences.length,
+    });
+  }
+
+  stepped(stage: Stage, step: number, outcome: StepOutcome & { alpha: number }): void {
+    this.charge(stage.name);
+    this.progress.steps++;
+    this.progress.rows += outcome.rows;
+    this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
+  }
+
+  /** Accuracy on the validation images with the parameters as they are. */
+  async validate(stage: Stage): Promise<number> {
+    const predicted = await this.session.cluster.classify(stage.model, 'validation');
+    const { labels } = this.session.dataset.train;
+    return accuracy(
+      predicted,
+      Uint8Array.from(this.validation, (row) => labels[row]!),
+    );
+  }
+
+  private async interrupt(position: Position): Promise<never> {
+    const { directory } = this.options;
+    await this.save(position);
+    throw new PseudolabelError(
+      'E_INTERRUPTED',
+      `interrupted before step ${position.step} of stage ${position.stage}`,
+      directory ? `go on with: pseudolabel train --resume ${directory.path}` : 'give the run a directory to keep it',
+    );
+  }
+
+  private async save(position: Position): Promise<void> {
+    const { directory, listener } = this.options;
+    if (!directory || (this.lastSaved?.stage === position.stage && this.lastSaved.step === position.step)) return;
+    await directory.flush();
+    const { model } = this.stages[position.stage]!;
+    const checkpoint: Checkpoint = {
+      ...position,
+      updates: this.progress.steps,
+      identity: identityFor(this.config, this.session),
+      progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
+      state: this.session.cluster.read(model),
+    };
+    listener.saved(await saveCheckpoint(directory.checkpoints, checkpoint, this.config.keepCheckpoints));
+    this.lastSaved = position;
+  }
+
+  private measured(metric: Metric): void {
+    this.options.directory?.append(metric);
+    this.options.listener.measured(metric);
+  }
+
+  /** Adds the time since the last event to a phase. */
+  charge(phase: Phase): void {
+    const now = performance.now();
+    this.progress.seconds[phase] = (this.progress.seconds[phase] ?? 0) + (now - this.clock) / 1000;
+    this.clock = now;
+  }
+}
