@@ -10,7 +10,7 @@ import type { Refresh, Stage } from './stage.js';
 const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
 
 /** --quick keeps this share of every stage: four rows of `best` in well under a minute on two cores. */
-const QUICK_SHARE = 0.12;
+const QUICK_SHARE = 0.16;
 
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
   const stages = PRESET[config.preset](config.scenario, task);

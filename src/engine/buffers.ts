@@ -4,6 +4,9 @@ import { aligned, type Model } from './model.js';
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
 const ROW_GROUP = 8;
 
+/** Floats for which the kernel draws random bits at a time, 16 each (kernel/assembly/rows.ts). */
+const RANDOM_CHUNK = 1024;
+
 export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
@@ -26,7 +29,7 @@ export interface Buffers {
   /** Positions of the rows' images, u32; the labelled images, whose bytes came with the task. */
   readonly indices: number;
   readonly labelled: number;
-  /** State of a random stream, 64 bytes. */
+  /** State of a random stream, 64 bytes, and behind it room for the bits that the kernel draws at a time. */
   readonly random: number;
   readonly end: number;
 }
@@ -57,7 +60,7 @@ export function buffersOf(model: Model, rows: number, training: boolean, start =
     classes: take(rows / 4),
     indices: take(rows),
     labelled: take(training ? (rows * pixels) / 4 : 0),
-    random: take(16),
+    random: take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     end,
   };
 }

@@ -76,18 +76,17 @@ export class Dense {
     });
   }
 
-  /** output = dropout(relu(kernel * input + bias)). Returns its largest element. */
+  /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
   forward(input: Matrix, dropout: Dropout): number {
-    let largest = 0;
+    let sum = 0;
     this.kernelBlocks.forEach((kernel, k) => {
       const output = this.outputBlocks[k]!;
       this.products.multiply(kernel, false, input, false, output);
       const bias = this.place.bias + k * BLOCK_UNITS * 4;
       const { keep, scale, random } = dropout;
-      const most = this.pass.reluDropout(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
-      largest = Math.max(largest, most);
+      sum += this.pass.reluDropout(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
     });
-    return largest;
+    return sum;
   }
 
   /**

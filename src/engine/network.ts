@@ -19,8 +19,8 @@ export class Network {
   private readonly xt: Matrix;
   private readonly places;
   private readonly slots = new Map<number, readonly GradientPlace[]>();
-  /** The largest element that each layer read in the last forward pass. */
-  private readonly largestInputs: number[] = [];
+  /** Not smaller than any element that each layer read in the last forward pass. */
+  private readonly inputBounds: number[] = [];
 
   /** rows: a multiple of 8. */
   constructor(
@@ -88,9 +88,9 @@ export class Network {
     if (scale !== 1) this.kernel.dropout(x, this.x.values.length, keep, scale, random);
     this.kernel.transpose(x, this.rows, this.x.columns, xt);
     let input = this.xt;
-    this.largestInputs[0] = scale;
+    this.inputBounds[0] = scale;
     this.layers.slice(0, -1).forEach((dense, l) => {
-      this.largestInputs[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
+      this.inputBounds[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
       input = dense.output;
     });
     this.layers.at(-1)!.forwardLinear(input);
@@ -119,7 +119,7 @@ export class Network {
         ? dense.backward(next, scale, input, l === 0, places[l]!)
         : dense.backwardOutput(input, l === 0, places[l]!);
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
-      finite &&= largest * this.largestInputs[l]! < FINITE_BOUND;
+      finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
     return finite;
   }

@@ -1,10 +1,80 @@
-// The local node, with one to three threads: the contract, and what only threads can do.
-import { describeNode } from './node.contract.js';
-import { createLocalNode } from '../../worker/node.js';
+// The local node: the contract with one to three threads, and what can go wrong with threads only.
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { built } from '../../src/built.js';
+import { createLocalNode, type LocalNode } from '../../worker/node.js';
+import { CONTENT, describeNode } from './node.contract.js';
+import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './node-work.js';
 
-for (const workers of [1, 2, 3]) {
-  describeNode(`a local node with ${workers} threads`, async ({ shape, ...images }) => {
-    const node = await createLocalNode({ shape: { ...shape, lanes: workers }, ...images });
+const nodeOf = (threads: number, unlabelled = SHAPE.unlabelled): Promise<LocalNode> =>
+  createLocalNode({ ...CONTENT, shape: { ...SHAPE, unlabelled, lanes: threads } });
+
+for (const threads of [1, 2, 3]) {
+  describeNode(`a local node of ${threads}`, async () => {
+    const node = await nodeOf(threads);
     return { node, loseWorker: (index) => node.loseThread(index) };
   });
 }
+
+describe('a local node', () => {
+  it('gives up a task that four threads were lost in, and goes on with others', async () => {
+    const images = 50_000; // seconds of work
+    const node = await nodeOf(1, images);
+    node.write(INITIAL);
+    let rejected = false;
+    const working = node.predict(MODEL, 'unlabelled', [[0, images]]).finally(() => {
+      rejected = true;
+    });
+    const losses = (async () => {
+      // Long enough for a new thread to be at work again; one that is not yet is replaced without being counted.
+      for (let pause = 300; !rejected; pause += 50) {
+        await sleep(pause);
+        await node.loseThread(0);
+      }
+    })();
+    await expect(working).rejects.toMatchObject({ code: 'E_WORKER_LOST' });
+    await losses;
+    expect(node.health().lostWorkers).toBe(4);
+    expect(await node.gradients(shardSteps(1, FRESH))).toHaveLength(4);
+    await node.close();
+  });
+
+  it('replaces threads that are lost while they start', async () => {
+    const node = await nodeOf(2);
+    node.write(INITIAL);
+    const working = node.predict(MODEL, 'unlabelled', RANGES);
+    for (let loss = 0; loss < 10; loss++) {
+      await Promise.all([node.loseThread(0), node.loseThread(1)]);
+      await sleep(10);
+    }
+    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([...node.read(LENGTH).pseudoLabels]);
+    await node.close();
+  });
+
+  it('brings the code and the fix of an error out of its thread', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'node-without-tensorflow-'));
+    try {
+      cpSync(fileURLToPath(built('.')), join(folder, 'dist'), { recursive: true });
+      cpSync(fileURLToPath(new URL('../../package.json', import.meta.url)), join(folder, 'package.json'));
+      mkdirSync(join(folder, 'node_modules'));
+      const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+      for (const name of readdirSync(modules)) {
+        if (name !== '@tensorflow') symlinkSync(join(modules, name), join(folder, 'node_modules', name));
+      }
+      const url = pathToFileURL(join(folder, 'dist/worker/node.js')).href;
+      const elsewhere = (await import(/* @vite-ignore */ url)) as { createLocalNode: typeof createLocalNode };
+      const starting = elsewhere.createLocalNode({ ...CONTENT, shape: { ...SHAPE, lanes: 2 } });
+      await expect(starting).rejects.toMatchObject({
+        name: 'PseudolabelError',
+        code: 'E_NATIVE',
+        fix: expect.stringContaining('doctor'),
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -18,13 +18,15 @@ describe('the predicted class', () => {
   }
 
   it('is the lowest of those with the largest logit', () => {
-    const fewValues = fc.array(
-      fc.array(fc.constantFrom<number[]>(-1, 0, 0.5, 2), { minLength: 10, maxLength: 10 }),
-      { minLength: ROWS, maxLength: ROWS },
-    );
+    const fewValues = fc.array(fc.array(fc.constantFrom<number[]>(-1, 0, 0.5, 2), { minLength: 10, maxLength: 10 }), {
+      minLength: ROWS,
+      maxLength: ROWS,
+    });
     fc.assert(
       fc.property(fewValues, fc.boolean(), (logits, isSoftmax) => {
-        expect([...classified(logits, isSoftmax).predicted]).toEqual(logits.map((row) => row.indexOf(Math.max(...row))));
+        expect([...classified(logits, isSoftmax).predicted]).toEqual(
+          logits.map((row) => row.indexOf(Math.max(...row))),
+        );
       }),
     );
   });
@@ -45,5 +47,16 @@ describe('the predicted class', () => {
         });
       }),
     );
+  });
+
+  it('has a sigmoid confidence within 5e-7 down to -87, and next to 0 below', () => {
+    for (let logit = -120; logit < 20; logit += 0.37) {
+      const [confidence] = classified(
+        Array.from({ length: ROWS }, () => [Math.fround(logit)]),
+        false,
+      ).confidences;
+      if (logit > -87) expectClose(confidence!, 1 / (1 + Math.exp(-Math.fround(logit))), 5e-7, 0);
+      else expect(confidence! >= 0 && confidence! < 2 * SMALLEST_NORMAL).toBe(true);
+    }
   });
 });

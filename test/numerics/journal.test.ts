@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { built } from '../../src/built.js';
 import { floats } from '../../src/engine/arena.js';
-import { BLOCK } from '../../src/engine/kernel/kernel.js';
+import { BLOCK, loadKernel } from '../../src/engine/kernel/kernel.js';
 import { update } from '../../src/engine/update.js';
 import type { OptimizerStep, UpdateTask } from '../../src/protocol/tasks.js';
 import { sameBits } from '../bits.js';
@@ -63,6 +63,7 @@ describe('an update that stopped at any instruction', () => {
   it.each([ADAM, MOMENTUM])('goes on to the same bits: $kind', (optimizer) => {
     const vectors = updateArena(length, 3);
     const { words, staged } = journalOf(vectors);
+    const firstPage = new Uint8Array(vectors.arena.memory.buffer, 0, 65536); // where a missing vector would be
     const moments = optimizer.kind === 'adam' ? [0, 1, 2] : [0, 1];
     const block = fc.nat(BLOCKS - 1);
     // What of the block has been copied: nothing is staged yet, or so many floats of its vectors, one after the other.
@@ -87,9 +88,46 @@ describe('an update that stopped at any instruction', () => {
         words.set([9, floatsCopied === null ? 2 * k : 2 * k + 1]);
         update(vectors.engine, taskOf(vectors, 9, optimizer));
         expectBits(vectors, after);
+        expect(firstPage.every((byte) => byte === 0)).toBe(true);
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('an update that fails in the middle of a block', () => {
+  const BLOCKS = 4;
+  const length = BLOCKS * BLOCK;
+  const PAGES = 8;
+
+  it.each([0, 1, 2, 3])('goes on to the same bits, though an earlier one was finished there (block %i)', (k) => {
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+    const kernel = loadKernel(memory);
+    const next = uniform(k);
+    const place = (i: number) => 65536 + i * length * 4;
+    const [p, m, v, gradient, journal] = [place(0), place(1), place(2), place(3), place(4)] as const;
+    const vectors = [p, m, v].map((at) => new Float32Array(memory.buffer, at, length));
+    const values = new Float32Array(memory.buffer, gradient, length).map(next);
+    new Float32Array(memory.buffer, gradient, length).set(values);
+    const adam = (slots: number, id: number) =>
+      kernel.adam(p, m, v, slots, 0, 1, 0, length, 0.01, 0.9, 0.999, 1.5, 2.5, 1e-7, id, journal);
+    adam(gradient, 1);
+    const before = vectors.map((vector) => vector.slice());
+    adam(gradient, 2);
+    const after = vectors.map((vector) => vector.slice());
+
+    vectors.forEach((vector, i) => {
+      vector.set(before[i]!);
+    });
+    // The same gradient at the very end of the memory, which its block k reaches beyond: the kernel traps there.
+    const there = k * BLOCK + 4;
+    const hanging = memory.buffer.byteLength - there * 4;
+    new Float32Array(memory.buffer, hanging, there).set(values.subarray(0, there));
+    expect(() => adam(hanging, 3)).toThrow(WebAssembly.RuntimeError);
+    adam(gradient, 3);
+    vectors.forEach((vector, i) => {
+      expect(sameBits(vector, after[i]!)).toBe(true);
+    });
   });
 });
 

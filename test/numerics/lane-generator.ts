@@ -1,5 +1,11 @@
 // Owns a plain statement of the kernel's random bits: four xoshiro128+ generators side by side (Blackman & Vigna 2021).
 import type { Dropout } from '../../src/engine/dense.js';
+import { keyOf, laneStates } from '../../src/random.js';
+
+export const states = (seed: number): Uint32Array => laneStates(keyOf(seed, 'mask', 1));
+
+/** The state, and behind it room for the bits that the kernel draws at a time. */
+export const withRoom = (state: Uint32Array): number[] => [...state, ...new Uint32Array(1024)];
 
 /** Takes the 16 words of laneStates(); each call gives one 32-bit word of every lane. */
 export function laneGenerator(states: Uint32Array): () => number[] {

@@ -46,4 +46,3 @@ export function expectClose(found: number, expected: number, tolerance: number, 
 }
 
 export const SMALLEST_NORMAL = 2 ** -126;
-

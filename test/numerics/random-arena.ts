@@ -6,9 +6,10 @@ import { initialParameters, layoutOf, type Model } from '../../src/engine/model.
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
-const MOST_ROWS = 64;
+/** Rows of one task that a lane has room for, and not one more. */
+export const MOST_ROWS = 64;
 
-/** Room for one lane and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
+/** Room for two lanes and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
 export function randomArena(model: Model, shards: number, seed = 1): Arena {
   const shape: ArenaShape = {
     pixels: model.layers[0]!.inputs,
@@ -16,7 +17,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     evaluation: 40,
     parameters: layoutOf(model).length,
     shards,
-    lanes: 1,
+    lanes: 2,
     laneBytes: buffersOf(model, MOST_ROWS, true).end,
   };
   const arena = createArena(shape);

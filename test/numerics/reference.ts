@@ -24,8 +24,7 @@ export interface Reference {
 export function reference(model: Model, parameters: Float32Array, rows: readonly Row[]): Reference {
   const tf = tensorflow();
   const { places, length } = layoutOf(model);
-  const matrix = (of: (row: Row) => ArrayLike<number>) =>
-    tf.tensor2d(rows.map((row) => Array.from(of(row))));
+  const matrix = (of: (row: Row) => ArrayLike<number>) => tf.tensor2d(rows.map((row) => Array.from(of(row))));
   const part = (start: number, n: number) => parameters.slice(start, start + n);
   const variables = model.layers.map(({ units, inputs }, l) => ({
     kernel: tf.variable(tf.tensor2d(part(places[l]!.kernel, units * inputs), [units, inputs])),
@@ -34,11 +33,19 @@ export function reference(model: Model, parameters: Float32Array, rows: readonly
   const result = tf.tidy(() => {
     const targets = matrix((row) => row.target);
     const forward = () =>
-      variables.reduce((input, { kernel, bias }, l) => {
-        const z = tf.add(tf.matMul(input, kernel, false, true), bias) as typeof input;
-        if (l === variables.length - 1) return z;
-        return rows[0]!.factors ? tf.mul(tf.relu(z), matrix((row) => row.factors![l]!)) : tf.relu(z);
-      }, matrix((row) => row.input));
+      variables.reduce(
+        (input, { kernel, bias }, l) => {
+          const z = tf.add(tf.matMul(input, kernel, false, true), bias) as typeof input;
+          if (l === variables.length - 1) return z;
+          return rows[0]!.factors
+            ? tf.mul(
+                tf.relu(z),
+                matrix((row) => row.factors![l]!),
+              )
+            : tf.relu(z);
+        },
+        matrix((row) => row.input),
+      );
     const lossesOf = (logits: ReturnType<typeof forward>) =>
       model.objective === 'softmax'
         ? tf.neg(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), 1))

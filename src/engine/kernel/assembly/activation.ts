@@ -1,51 +1,56 @@
 // Owns the passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their gradient.
-import { next, resume, suspend } from './random';
+import { fill } from './random';
 
 /**
  * z[u, :] = relu(z[u, :] + bias[u]) in place, then inverted dropout (keep of 65536, times scale; keep 65536 draws nothing).
- * Returns the largest activation, which bounds the next layer's gradient.
+ * Returns the sum of the activations (of the kept and the dropped), which bounds each of them: they are not negative.
  */
 export function reluDropout(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
   return keep >= 65536 ? relu(z, bias, units, rows) : reluMasked(z, bias, units, rows, keep, scale, state);
 }
 
+// pmax(a, b) is a < b ? b : a, one instruction where max takes seven; with the 0 second a NaN stays NaN.
+
 function relu(z: usize, bias: usize, units: i32, rows: i32): f32 {
   const zero = f32x4.splat(0);
-  let largest = zero;
-  for (let u = 0; u < units; u++) {
-    const b = f32x4.splat(load<f32>(bias + ((<usize>u) << 2)));
-    const end = z + ((<usize>rows) << 2);
-    for (; z < end; z += 16) {
-      // relaxed order of operands: pmax(a, b) = a < b ? b : a keeps a NaN of the sum, so that it reaches the loss
-      const h = f32x4.max(f32x4.add(v128.load(z), b), zero);
-      v128.store(z, h);
-      largest = f32x4.max(largest, h);
-    }
-  }
-  return largestLane(largest);
-}
-
-function reluMasked(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
-  resume(state);
-  const zero = f32x4.splat(0);
-  const threshold = i32x4.splat(keep);
-  const factor = f32x4.splat(scale);
-  const low = i32x4.splat(0xffff);
-  let largest = zero;
+  let sum = zero;
+  let other = zero;
   for (let u = 0; u < units; u++) {
     const b = f32x4.splat(load<f32>(bias + ((<usize>u) << 2)));
     const end = z + ((<usize>rows) << 2);
     for (; z < end; z += 32) {
-      const bits = next();
-      const first = f32x4.mul(f32x4.max(f32x4.add(v128.load(z), b), zero), factor);
-      const second = f32x4.mul(f32x4.max(f32x4.add(v128.load(z, 16), b), zero), factor);
-      v128.store(z, v128.and(first, i32x4.lt_u(v128.and(bits, low), threshold)));
-      v128.store(z, v128.and(second, i32x4.lt_u(i32x4.shr_u(bits, 16), threshold)), 16);
-      largest = f32x4.max(largest, f32x4.max(first, second));
+      const first = f32x4.pmax(f32x4.add(v128.load(z), b), zero);
+      const second = f32x4.pmax(f32x4.add(v128.load(z, 16), b), zero);
+      v128.store(z, first);
+      v128.store(z, second, 16);
+      sum = f32x4.add(sum, first);
+      other = f32x4.add(other, second);
     }
   }
-  suspend(state);
-  return largestLane(largest);
+  return sumOfLanes(f32x4.add(sum, other));
+}
+
+function reluMasked(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
+  const zero = f32x4.splat(0);
+  const threshold = i32x4.splat(keep);
+  const factor = f32x4.splat(scale);
+  const low = i32x4.splat(0xffff);
+  let sum = zero;
+  let other = zero;
+  for (let u = 0; u < units; u++) {
+    const b = f32x4.splat(load<f32>(bias + ((<usize>u) << 2)));
+    const end = z + ((<usize>rows) << 2);
+    for (let at = fill(state, (<usize>rows) << 1); z < end; z += 32, at += 16) {
+      const bits = v128.load(at);
+      const first = f32x4.mul(f32x4.pmax(f32x4.add(v128.load(z), b), zero), factor);
+      const second = f32x4.mul(f32x4.pmax(f32x4.add(v128.load(z, 16), b), zero), factor);
+      v128.store(z, v128.and(first, i32x4.lt_s(v128.and(bits, low), threshold)));
+      v128.store(z, v128.and(second, i32x4.lt_s(i32x4.shr_u(bits, 16), threshold)), 16);
+      sum = f32x4.add(sum, first);
+      other = f32x4.add(other, second);
+    }
+  }
+  return sumOfLanes(f32x4.add(sum, other));
 }
 
 /**
@@ -92,11 +97,4 @@ export function biasGradient(dz: usize, units: i32, rows: i32, dbias: usize): f3
 
 function sumOfLanes(v: v128): f32 {
   return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
-}
-
-function largestLane(v: v128): f32 {
-  return max<f32>(
-    max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
-    max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
-  );
 }

@@ -1,0 +1,83 @@
+// THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
+// same bits for the same seed, stages, images and number of shards.
+import { labelledBatch } from '../../src/data/sampling.js';
+import { shardRange } from '../../src/data/shards.js';
+import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
+import { createEngine } from '../../src/engine/engine.js';
+import { gradient } from '../../src/engine/gradient.js';
+import { initialParameters, layoutOf } from '../../src/engine/model.js';
+import { predict } from '../../src/engine/predict.js';
+import { update } from '../../src/engine/update.js';
+import type { LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
+import { alpha } from '../../src/schedule.js';
+import { epochOf, optimizerStep, type Stage } from '../../src/stage.js';
+
+export interface Problem {
+  readonly seed: number;
+  readonly stages: readonly Stage[];
+  readonly shape: ArenaShape;
+  readonly unlabelled: Uint8Array;
+  /** The few images that have labels. */
+  readonly labelled: LabelledRows;
+}
+
+/** Returns the parameters that the last stage ends on. */
+export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: Problem): Float32Array {
+  const arena = createArena(shape);
+  const engine = createEngine(arena);
+  bytes(arena, 'images', unlabelled.length).set(unlabelled);
+  const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
+  const order = { seed, shards: shape.shards, lane: 0 };
+  let updates = 0;
+
+  for (const [s, stage] of stages.entries()) {
+    const { model } = stage;
+    const { length, places } = layoutOf(model);
+    const kept = { fresh: 0, 'first-layer': places[1]?.kernel ?? length, previous: length }[stage.start];
+    floats(arena, 'parameters', length).set(initialParameters(model, seed, s).subarray(kept), kept);
+    floats(arena, 'firstMoment', length).fill(0);
+    floats(arena, 'secondMoment', length).fill(0);
+
+    for (let step = 0; step < stage.steps; step++) {
+      for (const shard of isLabellingDue(stage, step) ? shards : []) {
+        const [start, end] = shardRange(shape.unlabelled, shape.shards, shard);
+        predict(engine, { kind: 'predict', lane: 0, model, set: 'unlabelled', start, end });
+      }
+      const drawn = drawLabelled(labelled, seed, s, stage, step);
+      for (const shard of shards) {
+        const [first, end] = shardRange(drawn.length, shape.shards, shard);
+        const part = rowsAt(labelled, shape.pixels, drawn.subarray(first, end));
+        const rows = { labelled: part, labelledBatch: drawn.length, unlabelled: unlabelledRows(stage, step) };
+        gradient(engine, { kind: 'gradient', model, ...order, stage: s, step, shard, ...rows });
+      }
+      const whole = { slice: 0, start: 0, end: length, shards: shape.shards };
+      update(engine, { kind: 'update', update: ++updates, ...whole, optimizer: optimizerStep(stage, step) });
+    }
+  }
+  return floats(arena, 'parameters', layoutOf(stages.at(-1)!.model).length).slice();
+}
+
+function isLabellingDue({ pseudo }: Stage, step: number): boolean {
+  if (pseudo === undefined || pseudo.refresh === 'step') return false;
+  return pseudo.refresh === 'once' ? step === 0 : step % pseudo.refresh === 0;
+}
+
+function drawLabelled({ labels }: LabelledRows, seed: number, s: number, stage: Stage, step: number): Uint32Array {
+  if (stage.labelledBatch === 0) return new Uint32Array();
+  return labelledBatch({ seed, stage: s, count: labels.length, batch: stage.labelledBatch }, step);
+}
+
+function rowsAt({ images, labels }: LabelledRows, pixels: number, positions: Uint32Array): LabelledRows {
+  const rows = Array.from(positions, (position) => images.subarray(position * pixels, (position + 1) * pixels));
+  return { images: Buffer.concat(rows), labels: Uint8Array.from(positions, (position) => labels[position]!) };
+}
+
+/** Nothing while alpha(t) is 0. A reconstruction has no labels, and a factor of 1. */
+function unlabelledRows(stage: Stage, step: number): UnlabelledRows | undefined {
+  const { pseudo, denoising } = stage;
+  if (denoising) return { ...denoising, factor: 1, pseudoLabels: 'stored', threshold: 0 };
+  const factor = pseudo ? alpha(pseudo.alpha, epochOf(stage, step)) : 0;
+  if (!pseudo || factor === 0) return undefined;
+  const { batch, threshold, refresh } = pseudo;
+  return { batch, factor, pseudoLabels: refresh === 'step' ? 'fresh' : 'stored', threshold, noise: 0 };
+}

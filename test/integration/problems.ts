@@ -1,0 +1,116 @@
+// Owns small problems on real MNIST: the plans of training that the tests compare runs on.
+
+import { LabelledSet } from '../../coordinator/labelled.js';
+import type { Training } from '../../coordinator/train.js';
+import { loadDataset } from '../../src/data/dataset.js';
+import { splitLabelled } from '../../src/data/split.js';
+import type { ArenaShape } from '../../src/engine/arena.js';
+import { buffersOf } from '../../src/engine/buffers.js';
+import { layoutOf } from '../../src/engine/model.js';
+import { PREDICT_ROWS } from '../../src/engine/predict.js';
+import { ADAM, autoencoder, classifier, type Task } from '../../src/presets/scenario.js';
+import type { PseudoLabelling, Stage } from '../../src/stage.js';
+import type { Problem } from './oracle.js';
+
+export const SHARDS = 3;
+const SEED = 4;
+const UNLABELLED = 700;
+const PER_CLASS = 3;
+const MOST_ROWS = 32;
+
+const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
+
+/** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
+const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number): PseudoLabelling => {
+  return { batch: 32, alpha: { t1: 0.5, t2: 2, final: 3 }, refresh, threshold };
+};
+
+const supervised: Stage = {
+  name: 'supervised',
+  model: classifier(TASK, true, 'softmax'),
+  steps: 3,
+  stepsPerEpoch: 2,
+  labelledBatch: 8,
+  pseudo: undefined,
+  denoising: undefined,
+  optimizer: ADAM,
+  rate: { kind: 'cosine', initial: 3e-3, final: 1e-3 },
+  start: 'fresh',
+};
+
+const finetune = (pseudoLabelling: PseudoLabelling, steps: number): Stage => {
+  return { ...supervised, name: 'finetune', steps, pseudo: pseudoLabelling };
+};
+
+const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
+  optimizer: { kind: 'dampened', momentum: { initial: 0.5, final: 0.9, epochs: 3 } },
+  rate: { kind: 'decay', initial: 0.5, factor: 0.9, every: 2 },
+};
+
+export const PLANS = {
+  'fresh labels at each step': [finetune(pseudo('step', 0), 7)],
+  'fresh labels above a threshold, with momentum and sigmoids': [
+    { ...finetune(pseudo('step', 0.55), 7), ...dampened, model: classifier(TASK, true, 'sigmoid') },
+  ],
+  'labels refreshed every third step, above a threshold': [finetune(pseudo(3, 0.15), 7)],
+  'labels once, after supervised training': [
+    { ...supervised, optimizer: { kind: 'sgd' } },
+    { ...finetune(pseudo('once', 0), 5), start: 'previous' },
+  ],
+  'an autoencoder, its first layer, and fresh labels': [
+    {
+      ...supervised,
+      name: 'pretrain',
+      model: autoencoder(TASK),
+      labelledBatch: 0,
+      denoising: { batch: MOST_ROWS, noise: 0.5 },
+    },
+    { ...supervised, start: 'first-layer' },
+    { ...finetune(pseudo('step', 0.15), 4), start: 'previous' },
+  ],
+} as const satisfies Record<string, readonly Stage[]>;
+
+const dataset = loadDataset({ folder: undefined });
+
+export interface Setting {
+  readonly problem: Problem;
+  readonly training: Training;
+}
+
+/** A plan on the first images of MNIST, three labelled ones of each class. */
+export async function settingOf(stages: readonly Stage[], lanes: number): Promise<Setting> {
+  const { train, pixels } = await dataset;
+  const { labelled: rows } = splitLabelled(train.labels, {
+    perClass: PER_CLASS,
+    kind: 'random',
+    splitSeed: 1,
+    validation: 0,
+  });
+  const set = new LabelledSet(train, pixels, rows);
+  return {
+    problem: {
+      seed: SEED,
+      stages,
+      shape: shapeFor(stages, lanes),
+      unlabelled: train.images.slice(0, UNLABELLED * pixels),
+      labelled: set.rows(Uint32Array.from(rows, (_, position) => position)),
+    },
+    training: { seed: SEED, stages, labelled: set, maxSteps: Number.POSITIVE_INFINITY },
+  };
+}
+
+function shapeFor(stages: readonly Stage[], lanes: number): ArenaShape {
+  const bytes = stages.flatMap(({ model }) => [
+    buffersOf(model, MOST_ROWS, true).end,
+    buffersOf(model, PREDICT_ROWS, false).end,
+  ]);
+  return {
+    pixels: TASK.pixels,
+    unlabelled: UNLABELLED,
+    evaluation: 0,
+    parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
+    shards: SHARDS,
+    lanes,
+    laneBytes: Math.max(...bytes),
+  };
+}

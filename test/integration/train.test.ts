@@ -1,0 +1,189 @@
+// The training loop on a cluster of threads against the oracle in one thread, and what a run that stops comes back to.
+import { describe, expect, it } from 'vitest';
+import { Cluster } from '../../coordinator/cluster.js';
+import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
+import type { TrainingState } from '../../src/checkpoint.js';
+import type { Node } from '../../src/protocol/node.js';
+import type { Stage } from '../../src/stage.js';
+import { createLocalNode, type NodeOptions } from '../../worker/node.js';
+import { sameBits } from '../bits.js';
+import { oneThreadNode } from '../contract/one-thread-node.js';
+import { type Problem, trainInOneThread } from './oracle.js';
+import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
+
+const plans = Object.entries(PLANS).map(([name, stages]) => ({ name, stages: stages as readonly Stage[] }));
+
+const contentOf = ({ shape, unlabelled }: Problem): NodeOptions => {
+  return { shape, images: unlabelled, evaluationImages: new Uint8Array() };
+};
+
+function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
+  return new Cluster(node, SHARDS, { unlabelled, validation: 0, test: 0 });
+}
+
+const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);
+
+function listener(part: Partial<Observer> = {}): Observer {
+  const nothing = () => undefined;
+  return { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing, ...part };
+}
+
+async function trained(training: Training, cluster: Cluster, observer = listener(), resumed?: Position) {
+  await train(training, cluster, observer, resumed);
+  return cluster.read(training.stages.at(-1)!.model).parameters;
+}
+
+describe.each(plans)('training with $name', ({ stages }) => {
+  it('on a cluster of two threads ends on the bits of one thread without a cluster', async () => {
+    const { problem, training } = await settingOf(stages, 2);
+    const cluster = clusterOf(await createLocalNode(contentOf(problem)), problem);
+    try {
+      const expected = trainInOneThread(problem);
+      expect(expected.every(Number.isFinite)).toBe(true);
+      expect(sameBits(await trained(training, cluster), expected)).toBe(true);
+      // Again, after something else has been in every part of the arena.
+      expect(sameBits(await trained({ ...training, seed: 99 }, cluster), expected)).toBe(false);
+      expect(sameBits(await trained(training, cluster), expected)).toBe(true);
+    } finally {
+      await cluster.close();
+    }
+  });
+
+  it('resumed before any of its steps ends on the same bits', async () => {
+    const setting = await settingOf(stages, 1);
+    const { training } = setting;
+    const cluster = inOneThread(setting);
+    const saved: { position: Position; state: TrainingState }[] = [];
+    const before = async (position: Position) => {
+      saved.push({ position, state: cluster.read(stages[position.stage]!.model) });
+    };
+    const expected = await trained(training, cluster, listener({ before }));
+    expect(saved).toHaveLength(stages.reduce((sum, { steps }) => sum + steps, 0));
+    for (const { position, state } of saved) {
+      const another = inOneThread(setting);
+      another.write(state);
+      const found = await trained(training, another, listener(), position);
+      expect(sameBits(found, expected), JSON.stringify(position)).toBe(true);
+    }
+  });
+});
+
+describe('the training loop', () => {
+  const once = PLANS['labels once, after supervised training'];
+  const everyThird = PLANS['labels refreshed every third step, above a threshold'];
+
+  it('tells what it does: stages, steps, rows, alpha, and labellings', async () => {
+    const told: unknown[] = [];
+    const { training, ...setting } = await settingOf(once, 1);
+    await trained(training, inOneThread({ training, ...setting }), {
+      before: async (position) => void told.push(position),
+      stageBegins: (stage, position, steps) => told.push([stage.name, position, steps]),
+      labelled: (_, step, { classes, confidences }) =>
+        told.push(['labelled', step, classes.length, confidences.length]),
+      stepped: (_, step, { alpha, rows, counted }) => told.push([step, alpha, rows, counted]),
+    });
+    const position = (stage: number, step: number) => ({ stage, step });
+    expect(told).toEqual([
+      ['supervised', position(0, 0), 3],
+      ...[position(0, 0), [0, 0, 8, 0], position(0, 1), [1, 0, 8, 0], position(0, 2), [2, 0, 8, 0]],
+      ['finetune', position(1, 0), 5],
+      ...[position(1, 0), ['labelled', 0, 700, 700], [0, 0, 8, 0], position(1, 1), [1, 0, 8, 0]],
+      ...[position(1, 2), [2, 1, 40, 32], position(1, 3), [3, 1, 6 + 32, 32], position(1, 4), [4, 3, 40, 32]],
+    ]);
+  });
+
+  it('labels again every so many steps, and counts what changed', async () => {
+    const setting = await settingOf(everyThird, 1);
+    const cluster = inOneThread(setting);
+    let last = new Uint8Array(700);
+    const labelled: number[] = [];
+    const observer = listener({
+      labelled: (_, step, { classes, flips }) => {
+        labelled.push(step);
+        expect(flips).toBe(classes.filter((label, i) => label !== last[i]).length);
+        last = classes.slice();
+      },
+    });
+    await trained(setting.training, cluster, observer);
+    expect(labelled).toEqual([0, 3, 6]);
+    expect(last).toEqual(cluster.read(everyThird[0].model).pseudoLabels);
+  });
+
+  it('ends every stage after as many steps as it may do', async () => {
+    const { training, ...setting } = await settingOf(once, 1);
+    const steps: Position[] = [];
+    const observer = listener({ before: async (position) => void steps.push(position) });
+    await trained({ ...training, maxSteps: 1 }, inOneThread({ training, ...setting }), observer);
+    expect(steps).toEqual([
+      { stage: 0, step: 0 },
+      { stage: 1, step: 0 },
+    ]);
+  });
+
+  it('stops where `before` throws, with the state of before that step', async () => {
+    const setting = await settingOf(once, 1);
+    const cluster = inOneThread(setting);
+    const [{ model }] = once;
+    let state = cluster.read(model);
+    const before = async ({ step }: Position) => {
+      state = cluster.read(model);
+      if (step === 2) throw new Error('enough');
+    };
+    await expect(trained(setting.training, cluster, listener({ before }))).rejects.toThrow('enough');
+    expect(cluster.read(model)).toEqual(state);
+  });
+
+  it('stops at a gradient that is not finite and leaves the parameters as they were', async () => {
+    const { training, problem } = await settingOf(
+      [{ ...once[0], steps: 50, rate: { kind: 'constant', value: 1e30 } }],
+      1,
+    );
+    const cluster = inOneThread({ training, problem });
+    const [{ model }] = once;
+    let state = cluster.read(model);
+    let position: Position | undefined;
+    const before = async (next: Position) => {
+      position = next;
+      state = cluster.read(model);
+    };
+    const diverging = trained(training, cluster, listener({ before }));
+    await expect(diverging).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
+    expect(position!.step).toBeGreaterThan(0);
+    const found = cluster.read(model);
+    for (const part of ['parameters', 'firstMoment', 'secondMoment'] as const) {
+      expect(sameBits(found[part], state[part]), part).toBe(true);
+    }
+  });
+
+  it('refuses to start the first stage from one before it', async () => {
+    const setting = await settingOf([{ ...once[0], start: 'previous' }], 1);
+    await expect(trained(setting.training, inOneThread(setting))).rejects.toMatchObject({ code: 'E_CONFIG' });
+  });
+
+  it('sends each shard its part of the labelled rows of a step, and no labels besides', async () => {
+    const { training, problem } = await settingOf(once, 1);
+    const node = oneThreadNode(contentOf(problem));
+    const sent: number[][] = [];
+    const recording: Node = {
+      ...node,
+      gradients: (steps) => {
+        sent.push(steps.map(({ labelled }) => labelled?.labels.length ?? 0));
+        for (const { labelled } of steps) {
+          expect(labelled?.images.buffer.byteLength).toBe((labelled?.labels.length ?? 0) * 784);
+        }
+        return node.gradients(steps);
+      },
+    };
+    await trained(training, clusterOf(recording, problem));
+    expect(sent).toEqual([
+      [2, 3, 3],
+      [2, 3, 3],
+      [2, 3, 3],
+      [2, 3, 3],
+      [2, 3, 3],
+      [2, 3, 3],
+      [2, 2, 2],
+      [2, 3, 3],
+    ]);
+  });
+});

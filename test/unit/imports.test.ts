@@ -1,0 +1,113 @@
+// The rule of the folders: what computes knows nothing of what hosts it, what hosts it nothing of what decides, and nobody goes in circles.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const KERNEL_SOURCES = 'src/engine/kernel/assembly/'; // another language, which knows no extensions
+
+const files = ['src', 'worker', 'coordinator'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((item) => item.isFile() && item.name.endsWith('.ts'))
+    .map((item) => relative(ROOT, join(item.parentPath, item.name)))
+    .filter((path) => !path.startsWith(KERNEL_SOURCES)),
+);
+
+interface Import {
+  readonly name: string;
+  /** Gone when TypeScript has been compiled. */
+  readonly isType: boolean;
+}
+
+/** What a file's imports, its `export ... from` and its `import()` name. */
+function importsOf(path: string): Import[] {
+  const source = readFileSync(join(ROOT, path), 'utf8');
+  const all = source.matchAll(
+    /^(?:import|export)(?<type> type)?\b[^;]*?\bfrom '(?<from>[^']+)';|^import '(?<bare>[^']+)';|\bimport\('(?<late>[^']+)'\)/gm,
+  );
+  return Array.from(all, ({ groups }) => ({
+    name: (groups!.from ?? groups!.bare ?? groups!.late)!,
+    isType: groups!.type !== undefined,
+  }));
+}
+
+/** The files of ours that a file imports. */
+function targetsOf(path: string, types: boolean): string[] {
+  return importsOf(path)
+    .filter(({ name, isType }) => name.startsWith('.') && (types || !isType))
+    .map(({ name }) => join(dirname(path), name).replace(/\.js$/, '.ts'));
+}
+
+/** Imports from files in `from` to files in `to`, as 'a -> b'. */
+function between(from: string, to: string): string[] {
+  return files
+    .filter((path) => path.startsWith(from))
+    .flatMap((path) => targetsOf(path, true).map((target) => [path, target] as const))
+    .filter(([, target]) => target.startsWith(to))
+    .map((way) => way.join(' -> '));
+}
+
+/** A way along the imports of some files from one of them back to itself; empty where there is none. */
+function cycle(paths: readonly string[], types: boolean): string[] {
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): string[] => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (done.has(path)) return [];
+    done.add(path);
+    for (const target of targetsOf(path, types)) {
+      const found = visit(target, [...trail, path]);
+      if (found.length > 0) return found;
+    }
+    return [];
+  };
+  return paths.map((path) => visit(path, [])).find((found) => found.length > 0) ?? [];
+}
+
+describe('imports', () => {
+  it('are all seen by this test, and lead to files that are there', () => {
+    for (const path of files) {
+      const source = readFileSync(join(ROOT, path), 'utf8');
+      expect(importsOf(path).length, path).toBe(source.match(/\bfrom '|\bimport '|\bimport\('/g)?.length ?? 0);
+      for (const target of targetsOf(path, true)) expect(files, `${path} -> ${target}`).toContain(target);
+    }
+    expect(targetsOf('coordinator/train.ts', false)).toContain('src/engine/model.ts');
+    expect(targetsOf('coordinator/train.ts', false)).not.toContain('src/protocol/tasks.ts');
+  });
+
+  it.each([
+    ['src/', 'worker/'],
+    ['src/', 'coordinator/'],
+    ['worker/', 'coordinator/'],
+    // Within src/: what is pure knows nothing of the engine, and the engine nothing of files or presets.
+    ['src/data/', 'src/engine/'],
+    ['src/engine/', 'src/presets/'],
+    ['src/engine/', 'src/checkpoint'],
+  ])('of %s lead to nothing in %s', (from, to) => {
+    expect(between(from, to)).toEqual([]);
+  });
+
+  it('never lead back to where they began, in src/ and worker/ not even those of types', () => {
+    expect(cycle(files, false)).toEqual([]);
+    const below = files.filter((path) => !path.startsWith('coordinator/'));
+    expect(cycle(below, true)).toEqual([]);
+  });
+
+  it('take nothing from a package but what package.json names', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const packages = files.flatMap((path) =>
+      importsOf(path)
+        .map(({ name }) => name)
+        .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+        .map((name) =>
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/'),
+        ),
+    );
+    expect([...new Set(packages)].filter((name) => !(name in dependencies))).toEqual([]);
+  });
+});
