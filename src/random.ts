@@ -1,4 +1,4 @@
-// Random streams named by a key (seed, purpose, numbers): any stream can be started anywhere, in any order, with the same result.
+// Random streams named by a key (seed, purpose, numbers), each of which can be started anywhere, in any order, with the same result.
 // 32-bit integer arithmetic, so the same on every machine.
 
 /** What a stream is for. The codes are part of every run's result: add new ones, never change or reuse one. */

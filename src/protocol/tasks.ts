@@ -1,4 +1,4 @@
-// Owns what a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena: any thread
+// Owns what a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
 import type { Model } from '../engine/model.js';
 

@@ -89,6 +89,56 @@ describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
   });
 });
 
+describe('numbers that are finite, but not their products', () => {
+  const WIDTHS = [20, 700, 8, 3] as const; // 700 units are two blocks
+  const model = modelOf(WIDTHS, { inputDropout: 0, dropout: [], objective: 'softmax' });
+  const engine = randomEngine(model, 1);
+  const { arena } = engine;
+  const [task] = tasksOf({ model, shards: 1, labelledBatch: 9, unlabelled: PSEUDO }) as [GradientTask];
+  const parameters = floats(arena, 'parameters', arena.shape.parameters);
+  const kernel = (l: number) => {
+    const { inputs, units } = model.layers[l]!;
+    return parameters.subarray(layoutOf(model).places[l]!.kernel).subarray(0, inputs * units);
+  };
+  const bias = (l: number) => parameters.subarray(layoutOf(model).places[l]!.bias).subarray(0, model.layers[l]!.units);
+
+  /** All parameters 0 but those of the last layer: weights of `size` from units that are 1 / size, so that the logits are ordinary. */
+  function prepare(size: number): void {
+    parameters.fill(0);
+    bias(1).fill(1 / size);
+    kernel(2).forEach((_, i, weights) => {
+      weights[i] = size * (1 + Math.floor(i / WIDTHS[2]));
+    });
+  }
+
+  it.each([
+    [5, 1e25, false],
+    [690, 1e25, false],
+    [5, 1e12, true],
+    [690, 1e12, true],
+  ])('are seen where a large activation meets a large gradient (unit %i, %f)', (unit, size, expected) => {
+    prepare(size);
+    bias(0)[unit] = size;
+    const { finite, labelledLoss } = gradient(engine, task);
+    expect(labelledLoss).toBeLessThan(1e3);
+    expect([finite, allFinite(slotOf(arena, 0))]).toEqual([expected, expected]);
+  });
+
+  it.each([
+    [5, 1e20, false],
+    [690, 1e20, false],
+    [5, 1e12, true],
+    [690, 1e12, true],
+  ])('are seen where a gradient grows on its way down (unit %i, %f)', (unit, size, expected) => {
+    prepare(size);
+    bias(0)[unit] = 1e-36;
+    for (let v = 0; v < WIDTHS[2]; v++) kernel(1)[v * WIDTHS[1] + unit] = size;
+    const { finite, labelledLoss } = gradient(engine, task);
+    expect(Number.isFinite(labelledLoss)).toBe(true);
+    expect([finite, allFinite(slotOf(arena, 0))]).toEqual([expected, expected]);
+  });
+});
+
 describe('a huge learning rate', () => {
   it('is seen within a few steps', () => {
     const { engine, task } = CASES[0]!;

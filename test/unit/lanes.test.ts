@@ -24,6 +24,7 @@ describe('lanes', () => {
         const lanes = new Lanes(count);
         const busy = new Set<number>();
         const task = async () => {
+          await scheduler.schedule(Promise.resolve());
           const lane = await lanes.take();
           expect(busy.has(lane)).toBe(false);
           busy.add(lane);
