@@ -6,29 +6,10 @@ import { accuracy, classCounts } from '../src/metrics.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
 import type { Labelling, StepOutcome } from './cluster.js';
+import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './rundir.js';
 import { type Session, taskOf } from './session.js';
 import type { Observer, Position } from './train.js';
-
-export type Phase = Stage['name'] | 'labelling' | 'evaluation';
-
-/** One line of metrics.jsonl. */
-export type Metric =
-  | ({
-      readonly kind: 'step';
-      readonly stage: Stage['name'];
-      readonly step: number;
-      readonly alpha: number;
-    } & StepOutcome)
-  | {
-      readonly kind: 'labels';
-      readonly stage: Stage['name'];
-      readonly step: number;
-      readonly perClass: readonly number[];
-      readonly flips: number;
-      readonly meanConfidence: number;
-    }
-  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 
 /** What a person at a terminal may be shown. */
 export interface RunListener {

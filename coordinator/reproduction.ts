@@ -8,7 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { writeAtomically } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
 import { PUBLISHED, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
-import type { RunResult } from './run.js';
+import type { RunResult } from './result.js';
 
 export interface Reproduction {
   /** Of every run, but for its scenario and its split. */

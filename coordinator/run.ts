@@ -6,32 +6,10 @@ import { saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
 import { LabelledSet } from './labelled.js';
-import { type Phase, Recorder, type RunOptions } from './recorder.js';
+import { Recorder, type RunOptions } from './recorder.js';
+import type { RunResult } from './result.js';
 import { type Session, splitOf, taskOf } from './session.js';
 import { train } from './train.js';
-
-/** result.json: what a run came to. */
-export interface RunResult {
-  readonly scenario: RunConfig['scenario'];
-  readonly preset: RunConfig['preset'];
-  readonly seed: number;
-  readonly split: RunConfig['split'];
-  readonly splitSeed: number;
-  readonly shards: number;
-  readonly workers: number;
-  readonly lostWorkers: number;
-  readonly steps: number;
-  /** Of training, without loading, saving and evaluation. */
-  readonly seconds: number;
-  readonly secondsByPhase: Readonly<Partial<Record<Phase, number>>>;
-  /** Rows that went through a training step, by the seconds of training. */
-  readonly imagesPerSecond: number;
-  readonly validationAccuracy: number | undefined;
-  readonly testAccuracy: number | undefined;
-  /** confusion[label][predicted] on the test images. */
-  readonly confusion: readonly (readonly number[])[] | undefined;
-  readonly weightsSha256: string;
-}
 
 /** Throws what train() throws, E_INTERRUPTED when options.signal says so, and E_OUTPUT. */
 export async function runTraining(session: Session, config: RunConfig, options: RunOptions): Promise<RunResult> {

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import type { RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
 import { cannotWrite, isSystemError, writeAtomically } from '../src/files.js';
-import type { Metric } from './recorder.js';
-import type { RunResult } from './run.js';
+import type { Metric, RunResult } from './result.js';
 import type { Position } from './train.js';
 
 /** Lines of metrics.jsonl that are held back before they are written. */

@@ -173,7 +173,9 @@ export class LocalNode implements Node {
 }
 
 function isLostThread(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('worker exited with code');
+  if (!(error instanceof Error)) return false;
+  const ranOutOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return ranOutOfMemory || error.message.startsWith('worker exited with code');
 }
 
 function wasClosed(cause: unknown): PseudolabelError {

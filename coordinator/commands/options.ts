@@ -26,7 +26,7 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
 export function addRunOptions(command: Command): Command {
   return command
     .addOption(new Option('--preset <name>', 'hyper-parameters (best)').choices(PRESETS))
-    .option('--quick', "a trial: an eighth of the preset's steps")
+    .option('--quick', "a trial: a sixth of the preset's steps")
     .option('--seed <n>', 'seed of all random numbers (1)', number)
     .addOption(new Option('--split <kind>', 'labelled images of each class (first)').choices(['first', 'random']))
     .option('--split-seed <n>', 'seed of a random split (1)', number)

@@ -13,8 +13,9 @@ import {
   runsOf,
   saveReproduction,
 } from '../reproduction.js';
+import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
-import { type RunResult, runTraining } from '../run.js';
+import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session } from '../session.js';
 import { duration, percent } from '../terminal/format.js';

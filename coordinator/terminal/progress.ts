@@ -1,6 +1,7 @@
 // Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
 import type { Stage } from '../../src/stage.js';
-import type { Metric, RunListener } from '../recorder.js';
+import type { RunListener } from '../recorder.js';
+import type { Metric } from '../result.js';
 import { bar, counted, duration, loss, percent, whole } from './format.js';
 import type { Terminal } from './terminal.js';
 

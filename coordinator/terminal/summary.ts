@@ -3,7 +3,7 @@ import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
 import type { Row } from '../reproduction.js';
-import type { RunResult } from '../run.js';
+import type { RunResult } from '../result.js';
 import { counted, duration, percent, whole } from './format.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';

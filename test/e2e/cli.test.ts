@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../coordinator/run.js';
+import type { RunResult } from '../../coordinator/result.js';
 import { readIdx } from '../../src/data/idx.js';
 import { accuracy, classCounts } from '../../src/metrics.js';
 import { writeIdx } from '../write-idx.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadReproduction, rowsOf, runsOf, saveReproduction } from '../../coordinator/reproduction.js';
-import type { RunResult } from '../../coordinator/run.js';
+import type { RunResult } from '../../coordinator/result.js';
 import { normalise } from '../../src/config.js';
 import type { Scenario } from '../../src/presets/scenario.js';
 

@@ -1,0 +1,47 @@
+// Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
+import type { RunConfig } from '../src/config.js';
+import type { Stage } from '../src/stage.js';
+import type { StepOutcome } from './cluster.js';
+
+export type Phase = Stage['name'] | 'labelling' | 'evaluation';
+
+/** One line of metrics.jsonl. */
+export type Metric =
+  | ({
+      readonly kind: 'step';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly alpha: number;
+    } & StepOutcome)
+  | {
+      readonly kind: 'labels';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly perClass: readonly number[];
+      readonly flips: number;
+      readonly meanConfidence: number;
+    }
+  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
+
+/** result.json: what a run came to. */
+export interface RunResult {
+  readonly scenario: RunConfig['scenario'];
+  readonly preset: RunConfig['preset'];
+  readonly seed: number;
+  readonly split: RunConfig['split'];
+  readonly splitSeed: number;
+  readonly shards: number;
+  readonly workers: number;
+  readonly lostWorkers: number;
+  readonly steps: number;
+  /** Of training, without loading, saving and evaluation. */
+  readonly seconds: number;
+  readonly secondsByPhase: Readonly<Partial<Record<Phase, number>>>;
+  /** Rows that went through a training step, by the seconds of training. */
+  readonly imagesPerSecond: number;
+  readonly validationAccuracy: number | undefined;
+  readonly testAccuracy: number | undefined;
+  /** confusion[label][predicted] on the test images. */
+  readonly confusion: readonly (readonly number[])[] | undefined;
+  readonly weightsSha256: string;
+}
