@@ -131,7 +131,7 @@ describe('train', () => {
 
   it('makes a model that evaluate and label find as good as its result says', async () => {
     const out = join(root, 'model-of-nn');
-    await pseudolabel('train', '--scenario', 'nn', ...SMALL, '--max-steps', '20', '--out', out);
+    await pseudolabel('train', '--scenario', 'nn', '--preset', 'report', ...SMALL, '--max-steps', '20', '--out', out);
     const { testAccuracy, confusion } = await resultOf(out);
     const [labels, csv] = [join(root, 'labels-idx1-ubyte'), join(root, 'labels.csv')];
     const images = join(MNIST, 't10k-images-idx3-ubyte');
