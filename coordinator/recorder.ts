@@ -124,7 +124,6 @@ export class Recorder implements Observer {
     const { model } = this.stages[position.stage]!;
     const checkpoint: Checkpoint = {
       ...position,
-      updates: this.progress.steps,
       identity: identityFor(this.config, this.session),
       progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
       state: this.session.cluster.read(model),

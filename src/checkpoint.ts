@@ -28,8 +28,6 @@ export interface Checkpoint {
   readonly stage: number;
   /** Steps done of the stage. */
   readonly step: number;
-  /** Updates that the optimizer has made. */
-  readonly updates: number;
   readonly identity: Identity;
   readonly state: TrainingState;
   /** What a resumed run goes on counting, such as seconds per phase; anything that JSON holds. */
@@ -40,7 +38,6 @@ const COUNT = z.int().nonnegative();
 const CONTENT = z.strictObject({
   stage: COUNT,
   step: COUNT,
-  updates: COUNT,
   identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
   progress: z.record(z.string(), z.unknown()),
 });

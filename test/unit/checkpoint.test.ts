@@ -31,7 +31,6 @@ function checkpointAt(stage: number, step: number): Checkpoint {
   return {
     stage,
     step,
-    updates: step,
     identity,
     state: {
       parameters: floats(19, step + 0.25),
@@ -64,7 +63,6 @@ const anyFloats = fc
 const anyCheckpoint = fc.record({
   stage: fc.nat({ max: 120 }),
   step: fc.nat(),
-  updates: fc.nat(),
   identity: fc.record({ config: fc.jsonValue(), seed: fc.nat(), shards: fc.nat(), dataSha256: fc.string() }),
   state: fc.record({
     parameters: anyFloats,
