@@ -7,6 +7,7 @@ import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
 import { BLOCK } from '../src/engine/kernel/kernel.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
+import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type {
@@ -36,6 +37,7 @@ export interface NodeOptions {
 
 /** shape.lanes threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
 export async function createLocalNode({ shape, images, evaluationImages }: NodeOptions): Promise<LocalNode> {
+  prepareForThreads();
   const arena = createArena(shape);
   bytes(arena, 'images', images.length).set(images);
   bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { nativeBinding } from '../../dist/src/engine/tensorflow.js';
+import { nativeBinding, prepareForThreads } from '../../dist/src/engine/tensorflow.js';
 
 const IMAGES = 60_000;
 const BATCHES = [256, 512, 1000, 2000];
@@ -14,6 +14,7 @@ if (isMainThread) await measure(Number(process.argv[2] ?? 2));
 else multiplyOnRequest();
 
 async function measure(count) {
+  prepareForThreads();
   const threads = Array.from(
     { length: count },
     () => new Worker(fileURLToPath(import.meta.url), { workerData: { rows: IMAGES / count } }),

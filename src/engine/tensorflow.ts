@@ -31,6 +31,19 @@ export function nativeBinding(): TFJSBinding {
   return (tensorflow().backend() as unknown as { binding: TFJSBinding }).binding;
 }
 
+/**
+ * To be called before a process starts threads that compute. The binding of tfjs-node 4.22 keeps the names of attributes in one
+ * std::set for all threads, without a lock (tfjs_backend.cc, ATTR_NAME_SET): two threads that both use a name for the first time
+ * may corrupt it, which ends the process or hangs it. This uses every name that Products needs, after which threads only read.
+ * Throws E_NATIVE.
+ */
+export function prepareForThreads(): void {
+  const products = new Products(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  const [a, b, to] = [0, 64, 128].map((offset) => products.matrix(offset, 4, 4)) as [Matrix, Matrix, Matrix];
+  products.multiply(a, false, b, false, to);
+  for (const matrix of [a, b, to]) products.release(matrix);
+}
+
 /** A matrix of floats in the arena, as TensorFlow sees it. */
 export interface Matrix {
   readonly rows: number;

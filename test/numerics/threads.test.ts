@@ -1,0 +1,29 @@
+// What the threads of a process share inside tfjs-node: its set of attribute names, which has no lock.
+import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
+import { afterAll, expect, it } from 'vitest';
+import { nativeBinding, prepareForThreads, tensorflow } from '../../src/engine/tensorflow.js';
+import { EVALUATION_IMAGES, IMAGES, SHAPE, trainMixed } from '../contract/node-work.js';
+import { oneThreadNode } from '../contract/one-thread-node.js';
+
+const backend = tensorflow().backend() as unknown as { binding: TFJSBinding };
+const binding = nativeBinding();
+const names = new Set<string>();
+
+const executeOp: TFJSBinding['executeOp'] = (name, attributes, inputs, outputs) => {
+  for (const attribute of attributes) names.add(attribute.name);
+  return binding.executeOp(name, attributes, inputs, outputs);
+};
+backend.binding = Object.create(binding, { executeOp: { value: executeOp } });
+afterAll(() => {
+  backend.binding = binding;
+});
+
+it('no thread is the first to use an attribute name: preparing has used all that steps of any kind use', async () => {
+  prepareForThreads();
+  const prepared = [...names].sort();
+  names.clear();
+  const lanes = { ...SHAPE, lanes: 1 };
+  await trainMixed(oneThreadNode({ shape: lanes, images: IMAGES, evaluationImages: EVALUATION_IMAGES }));
+  expect(prepared).toEqual([...names].sort());
+  expect(prepared).toContain('transpose_a');
+});
