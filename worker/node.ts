@@ -18,6 +18,7 @@ import type {
   Result,
   Task,
   UpdateResult,
+  UpdateTask,
 } from '../src/protocol/tasks.js';
 import { Lanes } from './lanes.js';
 import type { ThreadData } from './task.js';
@@ -68,7 +69,8 @@ export class LocalNode implements Node {
   private closed = false;
 
   constructor(
-    private readonly arena: Arena,
+    /** For those who bring its content to other machines, between its phases. */
+    readonly arena: Arena,
     private readonly pool: Piscina,
     readonly writesInPlace: boolean,
   ) {
@@ -93,6 +95,15 @@ export class LocalNode implements Node {
   }
 
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.updateBy(model, { shards, optimizer });
+  }
+
+  /** Updates the parameters by the gradient that the arena's total holds. */
+  updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
+  }
+
+  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
     const { length } = layoutOf(model);
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;
@@ -102,7 +113,7 @@ export class LocalNode implements Node {
       return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
     });
     return Promise.all(
-      slices.map((slice) => this.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, shards, optimizer }))),
+      slices.map((slice) => this.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, ...how }))),
     );
   }
 

@@ -1,7 +1,7 @@
 // Owns the layout of a node's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
-import { JOURNAL_BYTES } from './kernel/kernel.js';
+import { JOURNAL_BYTES, SUMS_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
 
 /** What an arena has room for. Fixed for its life. */
@@ -30,6 +30,11 @@ export interface Regions {
   readonly firstMoment: number;
   readonly secondMoment: number;
   readonly slots: number;
+  /** The sum of all slots, where it does not come from the slots of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
+  readonly total: number;
+  /** How many slots each slot is the sum of, i32, and scratch for summing them. */
+  readonly counts: number;
+  readonly sums: number;
   readonly normals: number;
   readonly journals: number;
   readonly lanes: number;
@@ -71,6 +76,9 @@ export function regionsOf(shape: ArenaShape): Regions {
     firstMoment: take(vector),
     secondMoment: take(vector),
     slots: take(roundUp(vector) * shape.shards),
+    total: take(vector),
+    counts: take(shape.shards * 4),
+    sums: take(SUMS_BYTES),
     normals: take(QUANTILES * 4),
     journals: take(shape.lanes * JOURNAL_STRIDE),
     lanes: take(shape.lanes * roundUp(shape.laneBytes)),

@@ -7,8 +7,10 @@ import type { Engine } from './engine.js';
 export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
-  const { parameters, firstMoment, secondMoment, slots, journals } = arena.regions;
-  const { start, end, shards, optimizer, update: id } = task;
+  const { parameters, firstMoment, secondMoment, total, journals } = arena.regions;
+  const { start, end, optimizer, update: id } = task;
+  // A total is a tree of one slot.
+  const [slots, shards] = task.isSummed ? [total, 1] : [arena.regions.slots, task.shards];
   const journal = journals + task.slice * JOURNAL_STRIDE;
   const stride = slotStride(arena.shape);
   if (optimizer.kind === 'momentum') {

@@ -74,6 +74,8 @@ export interface UpdateTask {
   readonly start: number;
   readonly end: number;
   readonly shards: number;
+  /** The arena's total holds the sum already: no slot is read. */
+  readonly isSummed?: boolean;
   readonly optimizer: OptimizerStep;
 }
 

@@ -14,7 +14,7 @@ import {
   slotStride,
 } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
-import { JOURNAL_BYTES } from '../../src/engine/kernel/kernel.js';
+import { JOURNAL_BYTES, SUMS_BYTES } from '../../src/engine/kernel/kernel.js';
 import { layoutOf, modelOf } from '../../src/engine/model.js';
 import { normalQuantiles } from '../../src/engine/normals.js';
 
@@ -40,6 +40,9 @@ function needs({ pixels, unlabelled, evaluation, parameters, shards, lanes, lane
     firstMoment: vector,
     secondMoment: vector,
     slots: vector * shards,
+    total: vector,
+    counts: shards * 4,
+    sums: SUMS_BYTES,
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
@@ -71,7 +74,7 @@ describe('the regions of an arena', () => {
         const arena = attachArena({} as WebAssembly.Memory, shape);
         expectApart([
           ...within(regions.slots, slotStride(shape), shape.shards, shape.parameters * 4),
-          [regions.normals, 0],
+          [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
           [regions.end, 0],
@@ -120,7 +123,7 @@ describe('createArena', () => {
     expect(() => createArena({ ...SMALL, parameters: 2 ** 28, shards: 9 })).toThrow(
       expect.objectContaining({
         code: 'E_MEMORY',
-        message: expect.stringContaining('12289 MiB'),
+        message: expect.stringContaining('13313 MiB'),
         fix: expect.stringContaining('--shards'),
       }),
     );

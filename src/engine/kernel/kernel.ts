@@ -70,13 +70,27 @@ export interface Kernel {
     id: number,
     journal: number,
   ): void;
+  sum(
+    slots: number,
+    stride: number,
+    counts: number,
+    first: number,
+    count: number,
+    start: number,
+    end: number,
+    to: number,
+    sums: number,
+  ): number;
 }
 
 /** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */
 export const BLOCK = 1024;
 
-/** Bytes of a slice's journal with its staged block and the sums of up to 2^16 shards (assembly/update.ts). */
-export const JOURNAL_BYTES = 64 + (3 + 17) * BLOCK * 4;
+/** Bytes for the sums of a tree over up to 2^16 shards, a block a level (assembly/update.ts). */
+export const SUMS_BYTES = 17 * BLOCK * 4;
+
+/** Bytes of a slice's journal with its staged block and its sums (assembly/update.ts). */
+export const JOURNAL_BYTES = 64 + 3 * BLOCK * 4 + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;
 

@@ -2,4 +2,4 @@
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy } from './loss';
 export { addNoise, dropout, loadRows, transpose } from './rows';
-export { adam, momentum } from './update';
+export { adam, momentum, sum } from './update';

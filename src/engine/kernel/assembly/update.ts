@@ -32,7 +32,7 @@ export function momentum(
   for (let k = begin(p, m, 0, start, end, id, journal); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + at, stride, 0, shards, bytes, journal + SUMS);
+    const g = sumSlots(slots + at, stride, 0, 0, shards, bytes, journal + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const step = f32x4.add(
         f32x4.mul(f32x4.splat(a), v128.load(m + at + i)),
@@ -68,7 +68,7 @@ export function adam(
   for (let k = begin(p, m, v, start, end, id, journal); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + at, stride, 0, shards, bytes, journal + SUMS);
+    const g = sumSlots(slots + at, stride, 0, 0, shards, bytes, journal + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = v128.load(g + i);
       const first = f32x4.add(
@@ -118,14 +118,54 @@ function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal:
 }
 
 /**
- * The sum of slots [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
- * subtree can be summed elsewhere and the bits stay. Returns where the sum lies: in `sums`, or the one slot itself.
+ * to = the sum of slots [first, first + count), a subtree, over the floats [start, end) of each; to may be slot `first` itself.
+ * counts[i] (i32): how many slots slot i is the sum of already. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
+ * Idempotent, unless it is done in place.
  */
-export function sumSlots(slots: usize, stride: usize, first: i32, count: i32, bytes: usize, sums: usize): usize {
-  if (count == 1) return slots + stride * first;
+export function sum(
+  slots: usize,
+  stride: usize,
+  counts: usize,
+  first: i32,
+  count: i32,
+  start: i32,
+  end: i32,
+  to: usize,
+  sums: usize,
+): i32 {
+  let odd = i32x4.splat(0);
+  for (let block = start; block < end; block += BLOCK) {
+    const at = (<usize>block) << 2;
+    const bytes = (<usize>min(end - block, BLOCK)) << 2;
+    const total = sumSlots(slots + at, stride, counts, first, count, bytes, sums);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const values = v128.load(total + i);
+      // x - x is 0 but for infinities and NaN, whose result is NaN.
+      odd = v128.or(odd, f32x4.sub(values, values));
+      v128.store(to + at + i, values);
+    }
+  }
+  return i32(!v128.any_true(odd));
+}
+
+/**
+ * The sum of slots [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
+ * subtree can be summed elsewhere and the bits stay: counts (0: none) says of slots that they hold such a sum already. Returns where
+ * the sum lies: in `sums`, or the one slot itself.
+ */
+function sumSlots(
+  slots: usize,
+  stride: usize,
+  counts: usize,
+  first: i32,
+  count: i32,
+  bytes: usize,
+  sums: usize,
+): usize {
+  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) return slots + stride * first;
   const half = 1 << (31 - clz(count - 1));
-  const left = sumSlots(slots, stride, first, half, bytes, sums);
-  const right = sumSlots(slots, stride, first + half, count - half, bytes, sums + BLOCK_BYTES);
+  const left = sumSlots(slots, stride, counts, first, half, bytes, sums);
+  const right = sumSlots(slots, stride, counts, first + half, count - half, bytes, sums + BLOCK_BYTES);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }

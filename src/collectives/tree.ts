@@ -1,0 +1,35 @@
+// Owns the shape of the one tree in which gradients are summed: over shard indices, split at the largest power of two below the count.
+// Whoever holds all shards of a subtree can sum it alone, and the bits of the whole stay the same (engine/kernel/assembly/update.ts).
+
+/** Shards [first, first + count). */
+export interface Subtree {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The fewest subtrees of the tree over `shards` shards that cover exactly those in `owned`, in order. */
+export function subtreesOf(owned: ReadonlySet<number>, shards: number): Subtree[] {
+  return cover({ first: 0, count: shards }, owned);
+}
+
+function cover(tree: Subtree, owned: ReadonlySet<number>): Subtree[] {
+  const held = countHeld(tree, owned);
+  if (held === tree.count) return [tree];
+  if (held === 0) return [];
+  return halves(tree).flatMap((half) => cover(half, owned));
+}
+
+function countHeld({ first, count }: Subtree, owned: ReadonlySet<number>): number {
+  let held = 0;
+  for (let shard = first; shard < first + count; shard++) held += Number(owned.has(shard));
+  return held;
+}
+
+/** The two subtrees of a tree of two shards or more. */
+export function halves({ first, count }: Subtree): readonly [Subtree, Subtree] {
+  const half = 2 ** (31 - Math.clz32(count - 1));
+  return [
+    { first, count: half },
+    { first: first + half, count: count - half },
+  ];
+}

@@ -1,0 +1,43 @@
+// Owns the summing of gradient slots outside of an update: for a node's partial sums, and for the total of several nodes.
+import type { Subtree } from '../collectives/tree.js';
+import { type Arena, slotStride } from './arena.js';
+import { loadKernel } from './kernel/kernel.js';
+
+export class Sums {
+  private readonly kernel;
+  private readonly counts;
+
+  constructor(private readonly arena: Arena) {
+    const { regions, memory, shape } = arena;
+    this.kernel = loadKernel(memory);
+    this.counts = new Int32Array(memory.buffer, regions.counts, shape.shards).fill(1);
+  }
+
+  /** Says of which subtrees the slot of their first shard holds the sum already; of all others the slots are single gradients. */
+  arrived(subtrees: readonly Subtree[]): void {
+    this.counts.fill(1);
+    for (const { first, count } of subtrees) this.counts[first] = count;
+  }
+
+  /** The arena's total = the sum over all shards of floats [start, end), start a multiple of BLOCK. Returns whether all are finite. */
+  total(shards: number, start: number, end: number): boolean {
+    return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
+  }
+
+  /**
+   * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
+   * only, and in a thread that does not die in it.
+   */
+  inPlace(subtree: Subtree, start: number, end: number): void {
+    if (subtree.count === 1) return;
+    this.counts.fill(1);
+    const { regions, shape } = this.arena;
+    this.sum(subtree, start, end, regions.slots + subtree.first * slotStride(shape));
+  }
+
+  private sum({ first, count }: Subtree, start: number, end: number, to: number): boolean {
+    const { regions, shape } = this.arena;
+    const { slots, counts, sums } = regions;
+    return this.kernel.sum(slots, slotStride(shape), counts, first, count, start, end, to, sums) === 1;
+  }
+}
