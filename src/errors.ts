@@ -24,6 +24,11 @@ export const ERROR_CODES = {
   E_MEMORY: { exit: 1, means: 'there is not enough memory' },
   E_MODEL: { exit: 2, means: 'a model cannot be used' },
   E_NATIVE: { exit: 1, means: "TensorFlow's native library is missing or does not work" },
+  E_CLOSED: { exit: 1, means: 'a connection was closed' },
+  E_PROTOCOL: { exit: 1, means: 'the other side of a connection sent what it should not' },
+  E_NODES: { exit: 1, means: 'there were not enough nodes in time' },
+  E_NUMERICS: { exit: 1, means: 'a node computes other bits than the coordinator' },
+  E_DRIFT: { exit: 1, means: 'the parameters of two nodes differ where they should be the same' },
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
 } as const;
 

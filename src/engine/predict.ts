@@ -1,5 +1,6 @@
 // Owns inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
 import type { PredictResult, PredictTask } from '../protocol/tasks.js';
+import type { Arena } from './arena.js';
 import { paddedRows } from './buffers.js';
 import type { Engine } from './engine.js';
 
@@ -8,7 +9,7 @@ export const PREDICT_ROWS = 256;
 
 export function predict(engine: Engine, { model, lane, set, start, end }: PredictTask): PredictResult {
   const began = performance.now();
-  const { memory, regions } = engine.arena;
+  const { regions } = engine.arena;
   const images = set === 'unlabelled' ? regions.images : regions.evaluationImages;
   const classes = new Uint8Array(end - start);
   const confidences = new Float32Array(end - start);
@@ -23,12 +24,20 @@ export function predict(engine: Engine, { model, lane, set, start, end }: Predic
     classes.set(predicted.classes, first - start);
     confidences.set(predicted.confidences, first - start);
   }
-  let flips = 0;
-  if (set === 'unlabelled') {
-    const stored = new Uint8Array(memory.buffer, regions.pseudoLabels + start, end - start);
-    for (let i = 0; i < classes.length; i++) flips += Number(stored[i] !== classes[i]);
-    stored.set(classes);
-    new Float32Array(memory.buffer, regions.confidences + start * 4, end - start).set(confidences);
-  }
+  const flips = set === 'unlabelled' ? storePseudoLabels(engine.arena, start, { classes, confidences }) : 0;
   return { classes, confidences, flips, milliseconds: performance.now() - began };
+}
+
+/** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many were another. */
+export function storePseudoLabels(
+  { memory, regions }: Arena,
+  start: number,
+  { classes, confidences }: Pick<PredictResult, 'classes' | 'confidences'>,
+): number {
+  const stored = new Uint8Array(memory.buffer, regions.pseudoLabels + start, classes.length);
+  let flips = 0;
+  for (let i = 0; i < classes.length; i++) flips += Number(stored[i] !== classes[i]);
+  stored.set(classes);
+  new Float32Array(memory.buffer, regions.confidences + start * 4, classes.length).set(confidences);
+  return flips;
 }

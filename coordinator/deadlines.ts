@@ -1,0 +1,46 @@
+// Owns how long to wait for a node: what the same kind of work took it before, and a margin. Pure but for what it remembers.
+
+/** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
+}
+
+export const BOUNDS: Bounds = { least: 3_000, most: 60_000 };
+
+/** Times remembered of each kind of work: the last minutes say more than the whole run. */
+const REMEMBERED = 32;
+/** Before so many times are known, `most` it is: a first step builds its networks. */
+const KNOWN = 4;
+/** Deviations beyond the median. Times of a healthy machine have long tails, and recomputing for nothing costs a step. */
+const MARGIN = 8;
+/** The standard deviation of a normal distribution, in median absolute deviations. */
+const DEVIATION = 1.4826;
+
+export class Deadlines {
+  private readonly times = new Map<string, number[]>();
+
+  constructor(private readonly bounds: Bounds = BOUNDS) {}
+
+  /** kind: of work; times of one kind say nothing of another. units: of work done, as rows or bytes, at least 1. */
+  record(kind: string, units: number, milliseconds: number): void {
+    const times = [...(this.times.get(kind) ?? []), milliseconds / Math.max(1, units)];
+    this.times.set(kind, times.slice(-REMEMBERED));
+  }
+
+  /** Milliseconds to wait for so many units of work. */
+  limit(kind: string, units: number): number {
+    const { least, most } = this.bounds;
+    const times = this.times.get(kind) ?? [];
+    if (times.length < KNOWN) return most;
+    const middle = median(times);
+    const deviation = DEVIATION * median(times.map((time) => Math.abs(time - middle)));
+    return Math.min(most, Math.max(least, Math.max(1, units) * (middle + MARGIN * deviation)));
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

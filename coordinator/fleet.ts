@@ -1,0 +1,198 @@
+// Owns a node that is made of many: this machine's and those that have joined. The state of the run is in this machine's arena; the others
+// mirror what they need of it. In a step:
+//
+//   nodes   gradients into slots | partial sums, chunk by chunk up          |                | update
+//   here    gradients into slots | sum of a chunk when all parts of it came | total of it down to all | update
+//
+// Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
+// parameters, by anyone, with the same bits.
+import type { TrainingState } from '../src/checkpoint.js';
+import { sha256OfParameters } from '../src/checksum.js';
+import { floats } from '../src/engine/arena.js';
+import { layoutOf, type Model } from '../src/engine/model.js';
+import { Sums } from '../src/engine/sum.js';
+import { PseudolabelError } from '../src/errors.js';
+import { MAX_BULK } from '../src/protocol/channel.js';
+import type { FleetStatus } from '../src/protocol/messages.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
+import type { LocalNode } from '../worker/node.js';
+import { BOUNDS } from './deadlines.js';
+import { LocalMember } from './local-member.js';
+import { MemberLost, spread } from './member.js';
+import { Members, type MembersOptions } from './members.js';
+import type { RemoteNode } from './remote-node.js';
+import type { NodeChannel } from './requests.js';
+import { Round } from './round.js';
+
+export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
+  /** false: this machine only coordinates, sums and updates. */
+  readonly computes: boolean;
+  /** Steps between two comparisons of the nodes' parameters. */
+  readonly checksumEvery: number;
+  readonly bounds?: MembersOptions['bounds'];
+}
+
+/** Floats of a chunk: a multiple of BLOCK, and one frame. */
+const CHUNK = MAX_BULK / 4;
+
+export class Fleet implements Node {
+  readonly name = 'fleet';
+  readonly writesInPlace: boolean;
+  readonly members: Members;
+  private readonly sums: Sums;
+  private round: Round | undefined;
+  private steps = 0;
+  private phase: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(
+    private readonly local: LocalNode,
+    private readonly options: FleetOptions,
+  ) {
+    this.writesInPlace = local.writesInPlace;
+    this.sums = new Sums(local.arena);
+    const member = options.computes ? new LocalMember(local) : undefined;
+    this.members = new Members(member, local.arena, { ...options, bounds: options.bounds ?? BOUNDS });
+  }
+
+  get workers(): number {
+    return this.members.workers;
+  }
+
+  /** Gives whoever is at the other end of the channel a place, if they may have one. They compute from the next phase on. */
+  admit(channel: NodeChannel): Promise<void> {
+    return this.members.admit(channel, () => this.status());
+  }
+
+  status(): FleetStatus {
+    const nodes = [...this.members.remotes].map(({ status }) => status);
+    return { nodes, steps: this.steps, shards: this.local.arena.shape.shards };
+  }
+
+  health(): NodeHealth {
+    return { lostWorkers: this.local.health().lostWorkers + this.members.lostWorkers };
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    return this.alone(() => {
+      this.round = new Round((count) => this.members.share(count));
+      return this.round.compute(steps);
+    });
+  }
+
+  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.alone(async () => {
+      const { length } = layoutOf(model);
+      this.steps++;
+      const remotes = [...this.members.remotes];
+      const followers = remotes.filter((node) => node.isInStep(length));
+      // What was sent last came from the memory that is written now.
+      await Promise.all(remotes.map((node) => node.sent()));
+      await this.sumUp(length, shards, followers);
+      for (const node of remotes) {
+        if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
+        else node.stateChanged(length);
+      }
+      const results = await this.local.updateByTotal(model, optimizer);
+      if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
+      return results;
+    });
+  }
+
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    return this.alone(() =>
+      spread(
+        ranges,
+        (count) => this.members.share(count),
+        async (member, part) => {
+          const results = await member.predict(model, set, part);
+          for (const node of this.members.remotes)
+            if (set === 'unlabelled' && node !== member) node.labelsChanged(part);
+          return results;
+        },
+      ),
+    );
+  }
+
+  read(parameters: number): TrainingState {
+    return this.local.read(parameters);
+  }
+
+  write(state: Partial<TrainingState>): void {
+    this.local.write(state);
+    for (const node of this.members.remotes) node.written(state);
+  }
+
+  /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
+  async close(): Promise<void> {
+    const isFinished = !this.isClosed;
+    this.isClosed = true;
+    await Promise.all([this.members.close(wasClosed(), isFinished), this.local.close()]);
+  }
+
+  /** The arena's total, chunk by chunk, and on to those who follow. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
+  private async sumUp(length: number, shards: number, followers: readonly RemoteNode[]): Promise<void> {
+    const { round } = this;
+    if (!round) throw new Error('an update comes after gradients');
+    for (let start = 0; start < length; start += CHUNK) {
+      const end = Math.min(start + CHUNK, length);
+      await round.gather(end * 4);
+      this.sums.arrived(round.subtrees());
+      if (!this.sums.total(shards, start, end)) throw notFinite();
+      for (const node of followers) node.sendTotal(this.steps, start, end);
+    }
+  }
+
+  private async compareParameters(length: number, nodes: readonly RemoteNode[]): Promise<void> {
+    const expected = sha256OfParameters(floats(this.local.arena, 'parameters', length));
+    const differing = await Promise.all(
+      nodes
+        .filter(({ isAvailable }) => isAvailable)
+        .map(async (node) => {
+          const found = await node.checksum(length).catch((error: unknown) => {
+            if (error instanceof MemberLost) return expected;
+            throw error;
+          });
+          return found === expected ? [] : [node.name];
+        }),
+    );
+    const names = differing.flat();
+    if (names.length > 0) throw drifted(names, this.steps);
+  }
+
+  /** Phases are one after another. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.phase.then(() => {
+      if (this.isClosed) throw wasClosed();
+      return work();
+    });
+    this.phase = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function wasClosed(): PseudolabelError {
+  const fix = 'resume from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'the nodes were closed before their work was done', fix);
+}
+
+function notFinite(): PseudolabelError {
+  return new PseudolabelError(
+    'E_NOT_FINITE',
+    'the sum of the gradients is not finite',
+    'a smaller learning rate helps; the last checkpoint holds the parameters of before',
+  );
+}
+
+function drifted(names: readonly string[], step: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_DRIFT',
+    `after ${step} steps the parameters of ${names.join(', ')} differ from the coordinator's`,
+    'check the memory of that machine, and go on without it from the last checkpoint with --resume',
+  );
+}

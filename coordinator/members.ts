@@ -1,0 +1,204 @@
+// Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
+
+import { shardRange } from '../src/data/shards.js';
+import type { Arena } from '../src/engine/arena.js';
+import { PseudolabelError } from '../src/errors.js';
+import type { FleetStatus } from '../src/protocol/messages.js';
+import { type AdmissionRules, admit } from './admission.js';
+import { alarm } from './alarm.js';
+import { assign, isWorthMoving } from './assignment.js';
+import { type Bounds, Deadlines } from './deadlines.js';
+import type { Member, Part } from './member.js';
+import type { RemoteListener, RemoteNode } from './remote-node.js';
+import { type NodeChannel, Requests } from './requests.js';
+
+/** What a person may be told of nodes. */
+export interface FleetListener {
+  joined(node: { readonly name: string; readonly workers: number }): void;
+  left(node: { readonly name: string }, reason: PseudolabelError): void;
+  /** One that wanted to join, by its name or address. */
+  refused(name: string, reason: unknown): void;
+  /** Nobody is there to compute: the run stands still until a node joins. */
+  waiting(): void;
+}
+
+export interface MembersOptions extends AdmissionRules {
+  /** How long to stand still for want of a node. */
+  readonly patienceMs: number;
+  readonly bounds: Bounds;
+  readonly listener: FleetListener;
+}
+
+interface Plan {
+  readonly members: readonly Member[];
+  readonly ends: readonly number[];
+}
+
+export class Members implements RemoteListener {
+  readonly remotes = new Set<RemoteNode>();
+  /** Of nodes that are gone. */
+  private lostBefore = 0;
+  private plan: Plan | undefined;
+  private waiting: (() => void)[] = [];
+  private joining = new Set<Requests>();
+  private end: PseudolabelError | undefined;
+
+  /** local: undefined where the coordinator does not compute. */
+  constructor(
+    private readonly local: Member | undefined,
+    private readonly arena: Arena,
+    private readonly options: MembersOptions,
+  ) {}
+
+  get workers(): number {
+    return this.available().reduce((sum, { workers }) => sum + workers, 0);
+  }
+
+  /** On other machines. */
+  get lostWorkers(): number {
+    return [...this.remotes].reduce((sum, { lostWorkers }) => sum + lostWorkers, this.lostBefore);
+  }
+
+  /** Lets in whoever is at the other end, if they may: between two steps of the run, whenever that is. Never throws. */
+  async admit(channel: NodeChannel, status: () => FleetStatus): Promise<void> {
+    const requests = new Requests(channel, new Deadlines(this.options.bounds));
+    this.joining.add(requests);
+    try {
+      const node = await admit(requests, this.arena, this.options, this, (wanted) => this.unique(wanted), status);
+      if (!node) return;
+      await this.bringImages(node);
+      if (this.end) throw this.end;
+      if (requests.isClosed) return;
+      this.remotes.add(node);
+      this.options.listener.joined(node);
+      this.wake();
+    } catch (error) {
+      const reason = error instanceof PseudolabelError ? error : reasonOf(error);
+      requests.close(reason);
+      if (!this.end) this.options.listener.refused(requests.name, reason);
+    } finally {
+      this.joining.delete(requests);
+    }
+  }
+
+  /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds. */
+  async waitFor(nodes: number, milliseconds: number): Promise<void> {
+    const enough = () => this.remotes.size >= nodes;
+    if (await this.until(enough, milliseconds)) return;
+    const message = `${this.remotes.size} of ${nodes} nodes joined in ${Math.round(milliseconds / 1000)} s`;
+    throw new PseudolabelError('E_NODES', message, 'start the others, or ask for fewer with --nodes');
+  }
+
+  /** Shares out so many items among those who are there now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
+  async share(count: number): Promise<Part[]> {
+    const members = await this.present();
+    const ends = this.ends(count, members);
+    return members.flatMap((member, i): Part[] => {
+      const first = ends[i - 1] ?? 0;
+      const items = Array.from({ length: ends[i]! - first }, (_, item) => first + item);
+      return items.length > 0 ? [[member, items]] : [];
+    });
+  }
+
+  /** Says to all nodes that the run is over. */
+  async close(reason: PseudolabelError, isFinished: boolean): Promise<void> {
+    this.end = reason;
+    this.wake();
+    for (const requests of this.joining) requests.close(reason);
+    const all = [...this.remotes];
+    if (isFinished) await Promise.all(all.map((node) => node.dismiss('finished', reason)));
+    for (const node of all) node.close(reason);
+  }
+
+  left(node: RemoteNode, reason: PseudolabelError): void {
+    if (!this.remotes.delete(node)) return;
+    this.lostBefore += node.lostWorkers;
+    if (!this.end) this.options.listener.left(node, reason);
+    this.wake();
+  }
+
+  answered(): void {
+    this.wake();
+  }
+
+  private available(): Member[] {
+    const remotes = [...this.remotes].filter(({ isAvailable }) => isAvailable);
+    return this.local ? [this.local, ...remotes] : remotes;
+  }
+
+  private async present(): Promise<Member[]> {
+    const { patienceMs, listener } = this.options;
+    if (!this.end && this.available().length === 0) {
+      listener.waiting();
+      const isThere = () => this.end !== undefined || this.available().length > 0;
+      if (!(await this.until(isThere, patienceMs))) throw abandoned(patienceMs);
+    }
+    if (this.end) throw this.end;
+    return this.available();
+  }
+
+  /** Shards stay where they are as long as nobody comes or goes, and nobody is much slower than thought. */
+  private ends(count: number, members: readonly Member[]): readonly number[] {
+    const speeds = speedsOf(members);
+    if (count !== this.arena.shape.shards) return assign(count, speeds);
+    const { plan } = this;
+    const isSame = plan?.members.length === members.length && members.every((member, i) => member === plan.members[i]);
+    if (plan && isSame && !isWorthMoving(plan.ends, speeds)) return plan.ends;
+    const ends = assign(count, speeds);
+    this.plan = { members, ends };
+    return ends;
+  }
+
+  /** Sends a node the images of the shards that it will get, while the others go on. */
+  private async bringImages(node: RemoteNode): Promise<void> {
+    const { shards, unlabelled } = this.arena.shape;
+    const members = [...this.available(), node];
+    const ends = assign(shards, speedsOf(members));
+    const [start] = shardRange(unlabelled, shards, ends.at(-2) ?? 0);
+    await node.bringImages(start, unlabelled);
+  }
+
+  private unique(wanted: string): string {
+    const taken = new Set([...this.remotes, ...this.joining].map(({ name }) => name));
+    let name = wanted;
+    for (let other = 2; taken.has(name); other++) name = `${wanted}-${other}`;
+    return name;
+  }
+
+  private until(holds: () => boolean, milliseconds: number): Promise<boolean> {
+    if (holds()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!holds()) return this.waiting.push(check);
+        cancel();
+        return resolve(true);
+      };
+      const cancel = alarm(milliseconds, () => {
+        this.waiting = this.waiting.filter((waiting) => waiting !== check);
+        resolve(holds());
+      });
+      this.waiting.push(check);
+    });
+  }
+
+  private wake(): void {
+    for (const check of this.waiting.splice(0)) check();
+  }
+}
+
+/** Those who have not been measured are taken to be as fast, by workers, as the median of the others. */
+function speedsOf(members: readonly Member[]): number[] {
+  const known = members.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
+  const typical = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 1;
+  return members.map(({ speed, workers }) => speed ?? typical * workers);
+}
+
+function reasonOf(error: unknown): PseudolabelError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
+}
+
+function abandoned(milliseconds: number): PseudolabelError {
+  const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
+  return new PseudolabelError('E_NODES', message, 'start a node, then go on from the last checkpoint with --resume');
+}

@@ -1,0 +1,203 @@
+// Owns the conversation with one node: requests with their answers and deadlines, and the order and the deadline of what is sent.
+
+import { PseudolabelError } from '../src/errors.js';
+import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
+import type { Answer, ToCoordinator, ToNode } from '../src/protocol/messages.js';
+import { alarm } from './alarm.js';
+import type { Deadlines } from './deadlines.js';
+import { MemberLost } from './member.js';
+
+export type NodeChannel = Channel<ToNode, ToCoordinator>;
+
+/** The kind of answer to each kind of request. */
+const ANSWERS = {
+  welcome: 'ready',
+  gradients: 'computed',
+  update: 'updated',
+  predict: 'predicted',
+  checksum: 'digest',
+} as const satisfies Partial<Record<ToNode['kind'], Answer['kind']>>;
+
+type Asked = Extract<ToNode, { kind: keyof typeof ANSWERS }>;
+type AnswerTo<M extends Asked> = Extract<Answer, { kind: (typeof ANSWERS)[M['kind']] }>;
+
+/** Troubles of the machine that has them: another one may do better. */
+const OF_THE_MACHINE: ReadonlySet<string> = new Set([
+  'E_WORKER_LOST',
+  'E_MEMORY',
+  'E_NATIVE',
+  'E_TIMEOUT',
+  'E_INTERRUPTED',
+]);
+
+interface Open {
+  readonly expected: Answer['kind'];
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface RequestsListener {
+  hello(message: Extract<ToCoordinator, { kind: 'hello' | 'ask' }>): void;
+  leaving(): void;
+  bulk(tag: BulkTag, payload: Uint8Array): void;
+  answered(answer: Answer): void;
+  closed(reason: PseudolabelError): void;
+}
+
+export class Requests implements ChannelListener<ToCoordinator> {
+  name: string;
+  listener: RequestsListener | undefined;
+  private number = 0;
+  private readonly open = new Map<number, Open>();
+  /** Requests that nobody waits for any longer, until they are answered. */
+  private readonly revoked = new Set<number>();
+  private outbox: Promise<void> = Promise.resolve();
+  private reason: PseudolabelError | undefined;
+
+  constructor(
+    readonly channel: NodeChannel,
+    readonly deadlines: Deadlines,
+  ) {
+    this.name = channel.peer;
+  }
+
+  /** The number of the next request. */
+  next(): number {
+    return this.number + 1;
+  }
+
+  get isClosed(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** It has not answered in time, and not since. */
+  get isBehind(): boolean {
+    return this.revoked.size > 0;
+  }
+
+  get isIdle(): boolean {
+    return this.open.size === 0 && this.revoked.size === 0;
+  }
+
+  /**
+   * Sends a request with the number next() and waits for its answer, as long as so many units of this kind of work may take.
+   * Rejects with MemberLost, or with the error that it led to there.
+   */
+  async ask<M extends Asked>(message: M, work: string, units: number): Promise<AnswerTo<M>> {
+    this.number = message.request;
+    const { request } = message;
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.open.set(request, { expected: ANSWERS[message.kind], resolve, reject });
+    });
+    answer.catch(() => undefined);
+    await this.send(message);
+    const began = performance.now();
+    const cancel = alarm(this.deadlines.limit(work, units), () => this.revoke(request, work));
+    try {
+      const found = await answer;
+      this.deadlines.record(work, units, performance.now() - began);
+      return found as AnswerTo<M>;
+    } finally {
+      cancel();
+    }
+  }
+
+  send(message: ToNode): Promise<void> {
+    return this.enqueue(() => this.channel.send(message));
+  }
+
+  /** The payload must not change before the promise is settled. */
+  sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
+    return this.enqueue(() => this.channel.sendBulk(tag, payload));
+  }
+
+  /** Resolves when all has been sent, or the channel is closed. */
+  sent(): Promise<void> {
+    return this.outbox;
+  }
+
+  close(reason: PseudolabelError): void {
+    if (this.reason) return;
+    this.reason = reason;
+    const lost = new MemberLost(this.name, reason);
+    for (const { reject } of this.open.values()) reject(lost);
+    this.open.clear();
+    this.revoked.clear();
+    this.channel.close(reason);
+    this.listener?.closed(reason);
+  }
+
+  message(message: ToCoordinator): void {
+    if (this.reason) return;
+    if (message.kind === 'hello' || message.kind === 'ask') this.listener?.hello(message);
+    else if (message.kind === 'leaving') this.listener?.leaving();
+    else this.answer(message);
+  }
+
+  bulk(tag: BulkTag, payload: Uint8Array): void {
+    if (!this.reason) this.listener?.bulk(tag, payload);
+  }
+
+  closed(reason: PseudolabelError): void {
+    this.close(reason);
+  }
+
+  private answer(answer: Answer): void {
+    const { request } = answer;
+    if (request > this.number) this.close(unexpected(`it answered request ${request}, which was not made`));
+    const open = this.open.get(request);
+    this.open.delete(request);
+    this.revoked.delete(request);
+    // An answer that comes a second time, or late, changes nothing.
+    if (open && answer.kind === 'failed') this.failed(open, answer);
+    else if (open && answer.kind !== open.expected)
+      this.close(unexpected(`it sent ${answer.kind} for ${open.expected}`));
+    else open?.resolve(answer);
+    if (!this.reason) this.listener?.answered(answer);
+  }
+
+  private failed({ reject }: Open, { code, message, fix }: Extract<Answer, { kind: 'failed' }>): void {
+    const error = code === null ? new Error(message) : new PseudolabelError(code, message, fix);
+    const isOfTheMachine = error instanceof PseudolabelError && OF_THE_MACHINE.has(error.code);
+    reject(isOfTheMachine ? new MemberLost(this.name, error) : error);
+    if (isOfTheMachine) this.close(error);
+  }
+
+  private revoke(request: number, work: string): void {
+    const open = this.open.get(request);
+    if (!open) return;
+    this.open.delete(request);
+    this.revoked.add(request);
+    open.reject(new MemberLost(this.name, late(this.name, `answer (${work})`)));
+  }
+
+  private enqueue(send: () => Promise<void>): Promise<void> {
+    const sent = this.outbox.then(() => this.sendNow(send));
+    this.outbox = sent.catch(() => undefined);
+    return sent;
+  }
+
+  /** What it does not take in time cannot be taken back: its memory may change, so the channel is closed. */
+  private async sendNow(send: () => Promise<void>): Promise<void> {
+    if (this.reason) throw new MemberLost(this.name, this.reason);
+    const began = performance.now();
+    const cancel = alarm(this.deadlines.limit('send', 1), () => this.close(late(this.name, 'take what was sent')));
+    try {
+      await send();
+      this.deadlines.record('send', 1, performance.now() - began);
+    } catch (error) {
+      throw new MemberLost(this.name, this.reason ?? error);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+export function unexpected(message: string): PseudolabelError {
+  return new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
+}
+
+function late(name: string, what: string): PseudolabelError {
+  const fix = 'it may be overloaded, suspended, or behind a slow network';
+  return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
+}

@@ -1,0 +1,26 @@
+// Owns the measured speed of a member, as the coordinator sees it: the time from asking to the answer, network included.
+import type { GradientResult } from '../src/protocol/tasks.js';
+
+/** The weight of the latest step in the mean: a change shows after some ten steps, an outlier hardly. */
+const LATEST = 0.1;
+/** Before so many steps a speed is that of a machine that is still building its networks. */
+const WARM = 3;
+
+export class Speed {
+  private steps = 0;
+  private mean = 0;
+
+  /** undefined until it means something. */
+  get rowsPerMillisecond(): number | undefined {
+    return this.steps > WARM ? this.mean : undefined;
+  }
+
+  add(results: readonly GradientResult[], milliseconds: number): void {
+    const rows = results.reduce((sum, result) => sum + result.rows, 0);
+    if (rows === 0) return;
+    this.steps++;
+    if (this.steps <= WARM) return;
+    const latest = rows / Math.max(milliseconds, 0.01);
+    this.mean = this.mean === 0 ? latest : (1 - LATEST) * this.mean + LATEST * latest;
+  }
+}

@@ -1,0 +1,68 @@
+// Owns the arrival of one request's sums in the coordinator's slots, frame by frame.
+import type { Subtree } from '../src/collectives/tree.js';
+import { type Arena, slotStride } from '../src/engine/arena.js';
+import { PseudolabelError } from '../src/errors.js';
+
+export class Upload {
+  /** Bytes of each subtree's sum that are here. */
+  private readonly received: number[];
+  private waiting: {
+    readonly bytes: number;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
+  private lost: unknown;
+  /** Frames are counted, but no longer written: others may be computing the same shards. */
+  isRevoked = false;
+
+  /** length: bytes of a vector. */
+  constructor(
+    private readonly arena: Arena,
+    readonly subtrees: readonly Subtree[],
+    readonly length: number,
+  ) {
+    this.received = subtrees.map(() => 0);
+  }
+
+  get isComplete(): boolean {
+    return this.received.every((bytes) => bytes === this.length);
+  }
+
+  /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
+  frame(first: number, offset: number, payload: Uint8Array): void {
+    const index = this.subtrees.findIndex((subtree) => subtree.first === first);
+    const at = this.received[index];
+    if (at === undefined || offset > at || offset + payload.length > this.length || payload.length % 4 !== 0) {
+      const message = `a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`;
+      throw new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
+    }
+    if (offset < at) return;
+    const slot = this.arena.regions.slots + first * slotStride(this.arena.shape);
+    if (!this.isRevoked) new Uint8Array(this.arena.memory.buffer, slot + offset, payload.length).set(payload);
+    this.received[index] = at + payload.length;
+    this.waiting = this.waiting.filter(({ bytes, resolve }) => {
+      if (!this.has(bytes)) return true;
+      resolve();
+      return false;
+    });
+  }
+
+  /** Resolves when so many bytes of every sum are here. */
+  arrived(bytes: number): Promise<void> {
+    if (this.lost !== undefined) return Promise.reject(this.lost);
+    if (this.has(bytes)) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waiting.push({ bytes, resolve, reject }));
+  }
+
+  /** What is not here yet will not be waited for. */
+  revoke(reason: unknown): void {
+    if (this.isComplete || this.isRevoked) return;
+    this.isRevoked = true;
+    this.lost = reason;
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
+  }
+
+  private has(bytes: number): boolean {
+    return this.received.every((received) => received >= Math.min(bytes, this.length));
+  }
+}

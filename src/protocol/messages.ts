@@ -1,0 +1,212 @@
+// Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
+// docs/protocol.md tells the story; the comments here say when each is sent.
+import { z } from 'zod';
+import type { Model } from '../engine/model.js';
+import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import type { Message } from './channel.js';
+import type { ShardStep } from './node.js';
+import type { GradientResult, OptimizerStep } from './tasks.js';
+
+/** Nodes of another version are refused. */
+export const PROTOCOL_VERSION = 1;
+
+/** What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. */
+export const BULK_KINDS = [
+  'images',
+  'evaluationImages',
+  'pseudoLabels',
+  'confidences',
+  'parameters',
+  'firstMoment',
+  'secondMoment',
+  'total',
+  /** From the node: the sum of the subtree that begins with shard `index`, for the request `attempt`. */
+  'sum',
+] as const;
+
+/** The parts of a node's arena that come from the coordinator. */
+export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+/** What WebAssembly can address: no count of anything in an arena is larger. */
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 32);
+const request = z.int().min(1);
+const text = z.string().max(4 * KIB);
+/** A number that may be infinite or not a number, as the loss of a run that diverges. */
+const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
+const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
+const probability = z.number().min(0).max(1);
+
+const model: z.ZodType<Model> = z.strictObject({
+  layers: z
+    .array(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }))
+    .min(1)
+    .max(64),
+  inputDropout: probability,
+  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+});
+
+/** A part that is left out is null on the wire, since undefined is not a value there. */
+type WireStep = {
+  [K in keyof ShardStep]: undefined extends ShardStep[K] ? NonNullable<ShardStep[K]> | null : ShardStep[K];
+};
+
+const step: z.ZodType<WireStep> = z.strictObject({
+  model,
+  seed: count.max(Number.MAX_SAFE_INTEGER),
+  stage: count,
+  step: count,
+  shard: count,
+  shards: count.min(1),
+  labelled: z.strictObject({ images: binary, labels: binary }).nullable(),
+  labelledBatch: count,
+  unlabelled: z
+    .strictObject({
+      batch: count,
+      factor: z.number(),
+      pseudoLabels: z.enum(['stored', 'fresh']),
+      threshold: probability,
+      noise: z.number().min(0),
+    })
+    .nullable(),
+});
+
+export const toWire = (of: ShardStep): WireStep => {
+  return { ...of, labelled: of.labelled ?? null, unlabelled: of.unlabelled ?? null };
+};
+
+/** Its arrays are copies: those of a message may be parts of a larger buffer, all of which would go to a thread with them. */
+export const fromWire = ({ labelled, unlabelled, ...of }: WireStep): ShardStep => {
+  const rows = labelled && { images: Uint8Array.from(labelled.images), labels: Uint8Array.from(labelled.labels) };
+  return { ...of, labelled: rows ?? undefined, unlabelled: unlabelled ?? undefined };
+};
+
+const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('momentum'), a: z.number(), b: z.number(), c: z.number() }),
+  z.strictObject({
+    kind: z.literal('adam'),
+    rate: z.number(),
+    beta1: z.number(),
+    beta2: z.number(),
+    epsilon: z.number(),
+    t: count,
+  }),
+]);
+
+const gradientResult: z.ZodType<GradientResult> = z.strictObject({
+  rows: count,
+  labelledLoss: real,
+  unlabelledLoss: real,
+  counted: count,
+  finite: z.boolean(),
+  milliseconds: z.strictObject({ input: real, forward: real, backward: real }),
+});
+
+/** Confidences: floats, as little-endian bytes. */
+const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds: real });
+
+const shape = z.strictObject({
+  pixels: count.min(1),
+  unlabelled: count,
+  evaluation: count,
+  parameters: count.min(1),
+  shards: count.min(1),
+  laneBytes: count,
+});
+
+const failure = { code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text, fix: text };
+
+const nodeStatus = z.strictObject({
+  name: text,
+  address: text,
+  workers: count,
+  state: z.enum(['working', 'behind', 'leaving']),
+  /** Of training steps; null before the first. */
+  rowsPerSecond: z.number().nullable(),
+  /** Of the last step. */
+  shards: count,
+  lostWorkers: count,
+  bytesSent: z.number(),
+  bytesReceived: z.number(),
+});
+
+const seen = z.strictObject({ nodes: z.array(nodeStatus), steps: count, shards: count });
+export type NodeStatus = z.output<typeof nodeStatus>;
+export type FleetStatus = z.output<typeof seen>;
+
+/** A schema and the most bytes that a message of it takes on the wire. */
+interface Kind {
+  readonly schema: z.ZodType<Message>;
+  readonly limit: number;
+}
+
+const kind = <const K extends string, S extends z.ZodRawShape>(name: K, fields: S, limit: number) => {
+  return { schema: z.strictObject({ kind: z.literal(name), ...fields }), limit };
+};
+
+/**
+ * From the coordinator. Each that has a `request` is answered once, by a message with the same number; numbers rise. The node does
+ * one after another. Long arrays that come before a request are there when it is done.
+ */
+export const TO_NODE = {
+  /** The answer to a hello: make an arena of this shape. Answered by `ready`. */
+  welcome: kind('welcome', { request, shape }, 4 * KIB),
+  /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
+  refused: kind('refused', failure, 16 * KIB),
+  /** Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. */
+  gradients: kind('gradients', { request, round: count, steps: z.array(step).min(1) }, 64 * MIB),
+  /** The total has been sent: update the parameters by it. Answered by `updated`. */
+  update: kind('update', { request, model, optimizer }, 64 * KIB),
+  /** Answered by `predicted`. */
+  predict: kind(
+    'predict',
+    { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: z.array(z.tuple([count, count])) },
+    MIB,
+  ),
+  /** Answered by `digest`: of so many parameters. */
+  checksum: kind('checksum', { request, parameters: count }, KIB),
+  /** The run is over, or the node may go as it wished. The channel is closed after it. */
+  bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
+  /** The answer to `ask`; the channel is closed after it. */
+  status: kind('status', { status: seen }, MIB),
+} as const satisfies Record<string, Kind>;
+
+/** Workers that were lost since the node was made come with each answer. */
+const answer = { request, lostWorkers: count };
+
+/** From a node. */
+export const TO_COORDINATOR = {
+  /** First. fingerprint: of the node's numerics (engine/fingerprint.ts). */
+  hello: kind(
+    'hello',
+    {
+      version: count,
+      name: z.string().min(1).max(255),
+      workers: count.min(1).max(4096),
+      fingerprint: z.string().max(128),
+    },
+    4 * KIB,
+  ),
+  /** First, from someone who only wants to know what the run is doing. */
+  ask: kind('ask', { version: count }, KIB),
+  ready: kind('ready', answer, KIB),
+  computed: kind('computed', { ...answer, results: z.array(gradientResult) }, MIB),
+  updated: kind('updated', { ...answer, milliseconds: real }, KIB),
+  predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, 512 * MIB),
+  digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),
+  /** The request went wrong; the node goes on with the next. */
+  failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
+  /** The node wants to go: no further requests, and `bye` when the last is done. */
+  leaving: kind('leaving', {}, KIB),
+} as const satisfies Record<string, Kind>;
+
+export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
+export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
+
+/** What the coordinator waits for an answer to, without its number. */
+export type Request = ToNode extends infer M ? (M extends { request: number } ? Omit<M, 'request'> : never) : never;
+export type Answer = Extract<ToCoordinator, { request: number }>;

@@ -1,0 +1,29 @@
+// Fleets of many kinds fulfil the contract of a node.
+import { describeNode } from './node.contract.js';
+import { atWork, type TestFleetOptions, testFleet } from './test-fleet.js';
+
+const kinds: [name: string, options: TestFleetOptions][] = [
+  ['a fleet of the local node', { local: 2, remotes: [] }],
+  ['a fleet of the local node and another', { local: 1, remotes: [1] }],
+  ['a fleet of the local node and three others', { local: 1, remotes: [1, 2, 1] }],
+  ['a fleet of others only', { local: 1, remotes: [1, 1], computes: false }],
+];
+
+for (const [name, options] of kinds) {
+  describeNode(name, async (content) => {
+    const { fleet, local, nodes } = await testFleet(content, options);
+    return {
+      node: fleet,
+      loseWorker: async (index) => {
+        const all = [options.computes === false ? [] : [local], ...nodes.map(({ node }) => [node])].flat();
+        const threads = (await Promise.all(all)).flatMap((node) =>
+          Array.from({ length: node.workers }, (_, thread) => [node, thread] as const),
+        );
+        const [node, thread] = threads[index]!;
+        // What another machine is asked takes a moment to get there.
+        if (node !== local) await atWork(node);
+        await node.loseThread(thread);
+      },
+    };
+  });
+}

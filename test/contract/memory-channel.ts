@@ -1,0 +1,146 @@
+// Owns a channel within one process, for tests: everything is checked and copied as on a wire, and anything can be made to go wrong on it.
+
+import type { NodeChannel } from '../../coordinator/requests.js';
+import { PseudolabelError } from '../../src/errors.js';
+import {
+  type BulkTag,
+  type Channel,
+  type ChannelListener,
+  MAX_BULK,
+  type Message,
+} from '../../src/protocol/channel.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
+import type { CoordinatorChannel } from '../../worker/host.js';
+
+export type Parcel<M> = { readonly message: M } | { readonly tag: BulkTag; readonly payload: Uint8Array<ArrayBuffer> };
+
+/** What arrives for what was sent; nothing, for what is lost for ever. */
+export type Tap<M> = (parcel: Parcel<M>) => readonly Parcel<M>[];
+
+export interface Link {
+  readonly coordinator: NodeChannel;
+  readonly node: CoordinatorChannel;
+  toNode: Tap<ToNode>;
+  toCoordinator: Tap<ToCoordinator>;
+  /** Ends it as an unplugged cable would. */
+  cut(): void;
+  /** Nothing gets through in either direction until release(). */
+  hold(): void;
+  release(): void;
+}
+
+class End<Out extends Message, In extends Message> implements Channel<Out, In> {
+  readonly traffic = { sent: 0, received: 0 };
+  readonly arrived: Parcel<In>[] = [];
+  private listener: ChannelListener<In> | undefined;
+  private isScheduled = false;
+  private reason: PseudolabelError | undefined;
+
+  constructor(
+    readonly peer: string,
+    private readonly wire: { isHeld: boolean },
+    private readonly deliver: (parcel: Parcel<Out>) => void,
+    private readonly closeOther: () => void,
+  ) {}
+
+  listen(listener: ChannelListener<In>): void {
+    this.listener = listener;
+    this.schedule();
+  }
+
+  async send(message: Out): Promise<void> {
+    if (this.reason) throw this.reason;
+    this.deliver({ message: structuredClone(message) });
+  }
+
+  async sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
+    if (this.reason) throw this.reason;
+    if (payload.length > MAX_BULK) throw new Error(`${payload.length} bytes are too many for a frame`);
+    this.traffic.sent += payload.length;
+    this.deliver({ tag, payload: Uint8Array.from(payload) });
+  }
+
+  close(reason = closed('closed here')): void {
+    this.end(reason);
+    this.closeOther();
+  }
+
+  end(reason: PseudolabelError): void {
+    this.reason ??= reason;
+    this.schedule();
+  }
+
+  /** Parcels arrive one in each turn of the event loop. */
+  schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      if (!this.listener || this.wire.isHeld) return;
+      const parcel = this.arrived.shift();
+      if (parcel && 'message' in parcel) this.listener.message(parcel.message);
+      else if (parcel) {
+        this.traffic.received += parcel.payload.length;
+        this.listener.bulk(parcel.tag, parcel.payload);
+      } else if (this.reason) {
+        const { listener } = this;
+        this.listener = undefined;
+        listener.closed(this.reason);
+      }
+      if (parcel) this.schedule();
+    });
+  }
+}
+
+const closed = (how: string): PseudolabelError =>
+  new PseudolabelError('E_CLOSED', `the connection was ${how}`, 'connect again');
+
+/** Fails where a message is not what its schema says. */
+function checked<M extends Message>(table: typeof TO_NODE | typeof TO_COORDINATOR, parcel: Parcel<M>): Parcel<M> {
+  if (!('message' in parcel)) return parcel;
+  const { schema } = (table as Record<string, { schema: { parse(value: unknown): unknown } }>)[parcel.message.kind]!;
+  return { message: schema.parse(parcel.message) as M };
+}
+
+export function memoryLink(): Link {
+  const wire = { isHeld: false };
+  const coordinator: End<ToNode, ToCoordinator> = new End(
+    'memory',
+    wire,
+    (parcel) => {
+      for (const each of link.toNode(parcel)) node.arrived.push(checked(TO_NODE, each));
+      node.schedule();
+    },
+    () => node.end(closed('closed by the coordinator')),
+  );
+  const node: End<ToCoordinator, ToNode> = new End(
+    'memory',
+    wire,
+    (parcel) => {
+      for (const each of link.toCoordinator(parcel)) coordinator.arrived.push(checked(TO_COORDINATOR, each));
+      coordinator.schedule();
+    },
+    () => coordinator.end(closed('closed by the node')),
+  );
+  const ends = [coordinator, node];
+  const link: Link = {
+    coordinator,
+    node,
+    toNode: (parcel) => [parcel],
+    toCoordinator: (parcel) => [parcel],
+    cut() {
+      for (const end of ends) {
+        end.arrived.length = 0;
+        end.end(closed('cut'));
+      }
+    },
+    hold() {
+      wire.isHeld = true;
+    },
+    release() {
+      wire.isHeld = false;
+      for (const end of ends) end.schedule();
+    },
+  };
+  return link;
+}

@@ -1,0 +1,100 @@
+// Owns fleets for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fleet, type FleetOptions } from '../../coordinator/fleet.js';
+import { type Ending, hostNode } from '../../worker/host.js';
+import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
+import { type Link, memoryLink } from './memory-channel.js';
+import type { Content } from './node.contract.js';
+
+export interface TestNode {
+  readonly link: Link;
+  readonly ended: Promise<Ending>;
+  /** Its node, once it has been welcomed. */
+  readonly node: Promise<LocalNode>;
+  leave(): void;
+}
+
+export interface TestFleet {
+  readonly fleet: Fleet;
+  readonly local: LocalNode;
+  readonly nodes: TestNode[];
+  /** Names of nodes that joined and left, as '+name' and '-name CODE', and of those refused, as '!name CODE'. */
+  readonly log: string[];
+  /** Adds a node of so many workers; it has joined when this resolves. */
+  join(workers: number, options?: Partial<{ name: string; fingerprint: string }>): Promise<TestNode>;
+}
+
+export interface TestFleetOptions extends Partial<Omit<FleetOptions, 'listener'>> {
+  /** Threads of the coordinator, and of each node. */
+  readonly local: number;
+  readonly remotes: readonly number[];
+}
+
+const FINGERPRINT = 'of tests';
+/** Nobody has to wait for what a test takes away on purpose. */
+const BOUNDS = { least: 400, most: 5_000 };
+
+export async function testFleet(
+  content: Content,
+  { local: lanes, remotes, ...options }: TestFleetOptions,
+): Promise<TestFleet> {
+  const local = await createLocalNode({ ...content, shape: { ...content.shape, lanes } });
+  const log: string[] = [];
+  const codeOf = (reason: unknown) => (reason as { code?: string }).code;
+  const fleet = new Fleet(local, {
+    ...{
+      computes: true,
+      checksumEvery: 2,
+      patienceMs: 2_000,
+      fingerprint: FINGERPRINT,
+      allowMixed: false,
+      bounds: BOUNDS,
+    },
+    ...options,
+    listener: {
+      joined: ({ name }) => log.push(`+${name}`),
+      left: ({ name }, reason) => log.push(`-${name} ${codeOf(reason)}`),
+      refused: (name, reason) => log.push(`!${name} ${codeOf(reason)}`),
+      waiting: () => log.push('waiting'),
+    },
+  });
+  const nodes: TestNode[] = [];
+  const join: TestFleet['join'] = async (workers, { name = 'node', fingerprint = FINGERPRINT } = {}) => {
+    const link = memoryLink();
+    const leaving = new AbortController();
+    let made: (node: LocalNode) => void = () => undefined;
+    const node = new Promise<LocalNode>((resolve) => {
+      made = resolve;
+    });
+    const create = async (nodeOptions: NodeOptions) => {
+      const created = await createLocalNode(nodeOptions);
+      made(created);
+      return created;
+    };
+    const ended = hostNode(link.node, { name, workers, fingerprint, signal: leaving.signal }, create);
+    const joined = { link, ended, node, leave: () => leaving.abort() };
+    await fleet.admit(link.coordinator);
+    nodes.push(joined);
+    return joined;
+  };
+  for (const workers of remotes) await join(workers);
+  return { fleet, local, nodes, log, join };
+}
+
+/** Resolves when the node is given its next task; after 100 ms at the latest, since it may have nothing to do. */
+export async function atWork(node: LocalNode): Promise<void> {
+  const spied = node as unknown as Record<'gradients' | 'predict' | 'updateByTotal', (...args: unknown[]) => unknown>;
+  const phases = ['gradients', 'predict', 'updateByTotal'] as const;
+  const began = new Promise<void>((resolve) => {
+    for (const phase of phases) {
+      const original = Object.getPrototypeOf(node)[phase] as (...args: unknown[]) => unknown;
+      spied[phase] = (...args) => {
+        const result = original.apply(node, args);
+        resolve();
+        return result;
+      };
+    }
+  });
+  await Promise.race([began, sleep(100)]);
+  for (const phase of phases) delete (spied as Partial<typeof spied>)[phase];
+}

@@ -1,0 +1,212 @@
+// Owns a node's end of the channel: it does what the coordinator asks on a local node, one request after another, and fills its arena with
+// what it is sent. It decides nothing.
+import { sha256OfParameters } from '../src/checksum.js';
+import { subtreesOf } from '../src/collectives/tree.js';
+import { type ArenaShape, floats, slotStride } from '../src/engine/arena.js';
+import { layoutOf } from '../src/engine/model.js';
+import { Sums } from '../src/engine/sum.js';
+import { PseudolabelError } from '../src/errors.js';
+import { type BulkTag, type Channel, type ChannelListener, MAX_BULK } from '../src/protocol/channel.js';
+import { BULK_KINDS, fromWire, PROTOCOL_VERSION, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { createLocalNode, type LocalNode } from './node.js';
+
+export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
+
+export interface HostOptions {
+  /** For people; the coordinator makes it unique. */
+  readonly name: string;
+  readonly workers: number;
+  /** Of this machine's numerics. */
+  readonly fingerprint: string;
+  /** Aborts when the node should leave: it finishes what it is doing first. */
+  readonly signal: AbortSignal;
+}
+
+/** Why a node is no longer in a run. */
+export type Ending =
+  | { readonly kind: 'finished' | 'left' }
+  /** Of no use to try again. */
+  | { readonly kind: 'refused'; readonly error: PseudolabelError }
+  | { readonly kind: 'lost'; readonly error: PseudolabelError };
+
+/** How long a coordinator may take to let a node go. */
+const LEAVE_MS = 60_000;
+
+type Request = Extract<ToNode, { request: number }>;
+type Reply = ToCoordinator extends infer M
+  ? M extends { request: number }
+    ? Omit<M, 'request' | 'lostWorkers'>
+    : never
+  : never;
+
+/** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills. */
+function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape): Record<string, number> {
+  const vector = parameters * 4;
+  return {
+    images: unlabelled * pixels,
+    evaluationImages: evaluation * pixels,
+    pseudoLabels: unlabelled,
+    confidences: unlabelled * 4,
+    parameters: vector,
+    firstMoment: vector,
+    secondMoment: vector,
+    total: vector,
+  };
+}
+
+/**
+ * Joins the run of the coordinator at the other end, and works for it until one of them ends it.
+ * @param create makes the node; for tests
+ */
+export function hostNode(channel: CoordinatorChannel, options: HostOptions, create = createLocalNode): Promise<Ending> {
+  return new Host(channel, options, create).run();
+}
+
+class Host implements ChannelListener<ToNode> {
+  private node: LocalNode | undefined;
+  private sums: Sums | undefined;
+  private capacity: Record<string, number> = {};
+  /** Requests are done in order, and long arrays wait for none. */
+  private work: Promise<void> = Promise.resolve();
+  private ending: Ending | undefined;
+  private end: (ending: Ending) => void = () => undefined;
+
+  constructor(
+    private readonly channel: CoordinatorChannel,
+    private readonly options: HostOptions,
+    private readonly create: typeof createLocalNode,
+  ) {}
+
+  async run(): Promise<Ending> {
+    const { name, workers, fingerprint, signal } = this.options;
+    const ended = new Promise<Ending>((resolve) => {
+      this.end = resolve;
+    });
+    const leave = () => this.leave();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      this.channel.listen(this);
+      await this.channel
+        .send({ kind: 'hello', version: PROTOCOL_VERSION, name, workers, fingerprint })
+        .catch(() => undefined);
+      if (signal.aborted) leave();
+      return await ended;
+    } finally {
+      signal.removeEventListener('abort', leave);
+      await this.node?.close();
+      await this.work;
+    }
+  }
+
+  message(message: ToNode): void {
+    if (message.kind === 'bye') this.ending = { kind: message.reason };
+    else if (message.kind === 'refused') {
+      this.ending = { kind: 'refused', error: new PseudolabelError(message.code, message.message, message.fix) };
+    } else if (message.kind !== 'status') this.work = this.work.then(() => this.serve(message));
+  }
+
+  /** Long arrays are written where they belong at once: the coordinator sends none that a request in progress could read. */
+  bulk({ kind, offset }: BulkTag, payload: Uint8Array): void {
+    const region = BULK_KINDS[kind];
+    if (!this.node || region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]!) {
+      this.channel.close(notAsked(`an array of kind ${kind} with ${payload.length} bytes at ${offset}`));
+      return;
+    }
+    const { memory, regions } = this.node.arena;
+    new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+  }
+
+  closed(error: PseudolabelError): void {
+    this.end(this.ending ?? { kind: 'lost', error });
+  }
+
+  private leave(): void {
+    this.channel.send({ kind: 'leaving' }).catch(() => undefined);
+    const reason = new PseudolabelError(
+      'E_TIMEOUT',
+      'the coordinator did not let the node go',
+      'nothing is lost by it',
+    );
+    setTimeout(() => this.channel.close(reason), LEAVE_MS).unref();
+  }
+
+  private async serve(message: Request): Promise<void> {
+    const { request } = message;
+    try {
+      await this.reply(request, await this.answer(message));
+      if (message.kind === 'gradients') await this.sendSums(message);
+    } catch (error) {
+      const { code, message: said, fix } = described(error);
+      await this.reply(request, { kind: 'failed', code, message: said, fix }).catch(() => undefined);
+    }
+  }
+
+  private async answer(message: Request): Promise<Reply> {
+    if (message.kind === 'welcome') {
+      await this.makeNode({ ...message.shape, lanes: this.options.workers });
+      return { kind: 'ready' };
+    }
+    const { node } = this;
+    if (!node) throw notAsked(`${message.kind} before a welcome`);
+    switch (message.kind) {
+      case 'gradients':
+        return { kind: 'computed', results: await node.gradients(message.steps.map(fromWire)) };
+      case 'update': {
+        const results = await node.updateByTotal(message.model, message.optimizer);
+        return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
+      }
+      case 'predict': {
+        const results = await node.predict(message.model, message.set, message.ranges);
+        return {
+          kind: 'predicted',
+          results: results.map(({ classes, confidences, milliseconds }) => {
+            return { classes, confidences: bytesOf(confidences), milliseconds };
+          }),
+        };
+      }
+      case 'checksum':
+        return { kind: 'digest', sha256: sha256OfParameters(floats(node.arena, 'parameters', message.parameters)) };
+    }
+  }
+
+  private async makeNode(shape: ArenaShape): Promise<void> {
+    if (this.node) throw notAsked('a second welcome');
+    const none = new Uint8Array();
+    this.capacity = capacities(shape);
+    this.node = await this.create({ shape, images: none, evaluationImages: none });
+    this.sums = new Sums(this.node.arena);
+  }
+
+  /** Chunk by chunk, those of all subtrees, so that the coordinator can sum the first while the next are on their way. */
+  private async sendSums({ request, round, steps }: Extract<Request, { kind: 'gradients' }>): Promise<void> {
+    const { memory, regions, shape } = this.node!.arena;
+    const { model, shards } = steps[0]!;
+    const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
+    const bytes = layoutOf(model).length * 4;
+    for (let offset = 0; offset < bytes; offset += MAX_BULK) {
+      const length = Math.min(MAX_BULK, bytes - offset);
+      for (const subtree of subtrees) {
+        this.sums!.inPlace(subtree, offset / 4, (offset + length) / 4);
+        const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request, offset };
+        const slot = regions.slots + subtree.first * slotStride(shape);
+        await this.channel.sendBulk(tag, new Uint8Array(memory.buffer, slot + offset, length));
+      }
+    }
+  }
+
+  private reply(request: number, reply: Reply): Promise<void> {
+    const { lostWorkers } = this.node?.health() ?? { lostWorkers: 0 };
+    return this.channel.send({ ...reply, request, lostWorkers } as ToCoordinator);
+  }
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function described(error: unknown): Pick<Extract<ToCoordinator, { kind: 'failed' }>, 'code' | 'message' | 'fix'> {
+  if (error instanceof PseudolabelError) return { code: error.code, message: error.message, fix: error.fix };
+  return { code: null, message: error instanceof Error ? error.message : String(error), fix: '' };
+}
+
+function notAsked(what: string): PseudolabelError {
+  return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
+}
