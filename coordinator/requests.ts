@@ -143,16 +143,17 @@ export class Requests implements ChannelListener<ToCoordinator> {
   }
 
   private answer(answer: Answer): void {
-    const { request } = answer;
-    if (request > this.number) this.close(unexpected(`it answered request ${request}, which was not made`));
+    const { request, kind } = answer;
+    if (request > this.number) return void this.close(unexpected(`it answered request ${request}, which was not made`));
     const open = this.open.get(request);
+    if (open && kind !== 'failed' && kind !== open.expected) {
+      return void this.close(unexpected(`it sent ${kind} where ${open.expected} was due`));
+    }
     this.open.delete(request);
     this.revoked.delete(request);
     // An answer that comes a second time, or late, changes nothing.
-    if (open && answer.kind === 'failed') this.failed(open, answer);
-    else if (open && answer.kind !== open.expected)
-      this.close(unexpected(`it sent ${answer.kind} for ${open.expected}`));
-    else open?.resolve(answer);
+    if (kind !== 'failed') open?.resolve(answer);
+    else if (open) this.failed(open, answer);
     if (!this.reason) this.listener?.answered(answer);
   }
 
