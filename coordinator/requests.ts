@@ -151,10 +151,10 @@ export class Requests implements ChannelListener<ToCoordinator> {
     }
     this.open.delete(request);
     this.revoked.delete(request);
+    this.listener?.answered(answer);
     // An answer that comes a second time, or late, changes nothing.
     if (kind !== 'failed') open?.resolve(answer);
     else if (open) this.failed(open, answer);
-    if (!this.reason) this.listener?.answered(answer);
   }
 
   private failed({ reject }: Open, { code, message, fix }: Extract<Answer, { kind: 'failed' }>): void {

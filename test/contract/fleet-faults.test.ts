@@ -64,12 +64,17 @@ const place = (kind: string, nth = 1): Place => {
 };
 
 let expected: TrainingState;
+/** One that has all the time in the world, and one for nodes that stall: on a busy machine others may miss its deadlines too. */
+let patient: TestFleet;
+let hasty: TestFleet;
 let shared: TestFleet;
 beforeAll(async () => {
   expected = await trainMixed(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }));
-  shared = await testFleet(CONTENT, { local: 1, remotes: [], bounds: { least: 300, most: 3_000 } });
+  patient = await testFleet(CONTENT, { local: 1, remotes: [], bounds: { least: 20_000, most: 20_000 } });
+  hasty = await testFleet(CONTENT, { local: 1, remotes: [], bounds: { least: 300, most: 3_000 } });
+  shared = patient;
 });
-afterAll(() => shared.fleet.close());
+afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
 
 /** A part of a predicting run that needs the evaluation images too. */
 async function trainAndEvaluate({ fleet }: TestFleet): Promise<TrainingState> {
@@ -99,11 +104,11 @@ async function trainUntil(happened: Promise<void>): Promise<void> {
   throw new Error('it did not happen');
 }
 
-function expectState(found: TrainingState): void {
+function expectState(found: TrainingState, state = expected): void {
   for (const part of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
-    expect(sameBits(found[part], expected[part]), part).toBe(true);
+    expect(sameBits(found[part], state[part]), part).toBe(true);
   }
-  expect(found.pseudoLabels).toEqual(expected.pseudoLabels);
+  expect(found.pseudoLabels).toEqual(state.pseudoLabels);
 }
 
 /** Runs with one node besides the coordinator, to which something happens. */
@@ -136,6 +141,13 @@ describe('a connection that breaks', () => {
 });
 
 describe('a node that stalls beyond its deadline, and then goes on', () => {
+  beforeAll(() => {
+    shared = hasty;
+  });
+  afterAll(() => {
+    shared = patient;
+  });
+
   it.each(PLACES)('$name costs no bit, and it is of use again', async (where) => {
     const log = await withVictim(async ({ link }) => {
       // Images come once. For all others its deadlines are known first, and short.
@@ -247,28 +259,26 @@ describe('a node', () => {
     expect(log).toEqual(['+node', left]);
   });
 
-  it.each([1, 2, 3])('whose sums hold NaN ends in E_NOT_FINITE, with the parameters as they were (%i)', async (nth) => {
-    await withVictim(async ({ link }) => {
-      const { fleet } = shared;
-      fleet.write(INITIAL);
-      const happened = at(link, place('sum', nth), ({ tag, payload }: Sum) => {
-        const floats = new Float32Array(payload.buffer.slice(0));
-        floats[floats.length - 1] = Number.NaN;
-        return [{ tag, payload: new Uint8Array(floats.buffer) }];
+  it.each([1, 2, 3])(
+    'whose sums hold NaN ends in E_NOT_FINITE, with the parameters as they were (chunk %i)',
+    async (nth) => {
+      await withVictim(async ({ link }) => {
+        const { fleet } = shared;
+        fleet.write(INITIAL);
+        const happened = at(link, place('sum', nth), ({ tag, payload }: Sum) => {
+          const floats = new Float32Array(payload.buffer.slice(0));
+          floats[floats.length - 1] = Number.NaN;
+          return [{ tag, payload: new Uint8Array(floats.buffer) }];
+        });
+        const before = fleet.read(LENGTH);
+        await fleet.gradients(shardSteps(1, FRESH));
+        await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
+        await happened;
+        expectState(fleet.read(LENGTH), before);
+        expectState(await trainAndEvaluate(shared));
       });
-      const steps = Math.ceil(nth / 2);
-      for (let t = 1; t < steps; t++) {
-        await fleet.gradients(shardSteps(t, FRESH));
-        await fleet.update(MODEL, SHARDS, ADAM(t));
-      }
-      const before = fleet.read(LENGTH);
-      await fleet.gradients(shardSteps(steps, FRESH));
-      await expect(fleet.update(MODEL, SHARDS, ADAM(steps))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
-      await happened;
-      expect(fleet.read(LENGTH)).toEqual(before);
-      expectState(await trainAndEvaluate(shared));
-    });
-  });
+    },
+  );
 
   it('whose parameters have drifted ends the run with E_DRIFT', async () => {
     await withVictim(async ({ link }) => {
