@@ -1,13 +1,10 @@
-// Owns the first words between a coordinator and whoever connects: a node is admitted or told why not, a questioner is answered.
+// Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
 import type { Arena } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
-import { type FleetStatus, PROTOCOL_VERSION, type ToCoordinator } from '../src/protocol/messages.js';
+import type { First, FleetStatus } from '../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import { type RemoteListener, RemoteNode } from './remote-node.js';
 import { type Requests, unexpected } from './requests.js';
-
-/** For hello, and for making an arena with its threads. */
-const JOIN_MS = 60_000;
 
 export interface AdmissionRules {
   /** Of the coordinator's numerics. */
@@ -16,46 +13,17 @@ export interface AdmissionRules {
   readonly allowMixed: boolean;
 }
 
-type First = Extract<ToCoordinator, { kind: 'hello' | 'ask' }>;
+type Hello = Extract<First, { kind: 'hello' }>;
 
-/** Resolves to a node that is ready; to undefined for one who only asked. Throws why it was refused, or what broke. */
-export async function admit(
-  requests: Requests,
-  arena: Arena,
-  rules: AdmissionRules,
-  listener: RemoteListener,
-  name: (wanted: string) => string,
-  status: () => FleetStatus,
-): Promise<RemoteNode | undefined> {
-  const first = await firstMessage(requests);
-  try {
-    if (first.version !== PROTOCOL_VERSION) throw otherVersion(first.version);
-    if (first.kind === 'ask') {
-      await requests.send({ kind: 'status', status: status() });
-      requests.close(new PseudolabelError('E_CLOSED', 'it only asked', 'nothing is to be done'));
-      return undefined;
-    }
-    if (first.fingerprint !== rules.fingerprint && !rules.allowMixed) throw otherNumerics(first.name);
-  } catch (error) {
-    if (!(error instanceof PseudolabelError)) throw error;
-    const { code, message, fix } = error;
-    await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
-    requests.close(error);
-    throw error;
-  }
-  requests.name = name(first.name);
-  const { lanes: _, ...shape } = arena.shape;
-  const node = new RemoteNode(requests, arena, first.workers, listener);
-  await requests.ask({ kind: 'welcome', request: requests.next(), shape }, 'join', 1);
-  return node;
-}
+const FIRST_MS = 10_000;
 
-function firstMessage(requests: Requests): Promise<First> {
+/** The first message of whoever has connected. Throws E_TIMEOUT, E_PROTOCOL, or what the connection broke on. */
+export function firstOf(requests: Requests): Promise<First> {
   return new Promise((resolve, reject) => {
-    const none = () => new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a pseudolabel node?');
-    const cancel = alarm(JOIN_MS, () => requests.close(none()));
+    const silent = () => new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a node of pseudolabel?');
+    const cancel = alarm(FIRST_MS, () => requests.close(silent()));
     requests.listener = {
-      hello: (message) => {
+      first: (message) => {
         cancel();
         resolve(message);
       },
@@ -66,14 +34,35 @@ function firstMessage(requests: Requests): Promise<First> {
       leaving: () => requests.close(unexpected('it left before it came')),
       bulk: () => requests.close(unexpected('it sent an array before it said hello')),
       answered: () => undefined,
+      late: () => undefined,
     };
     requests.channel.listen(requests);
   });
 }
 
-function otherVersion(version: number): PseudolabelError {
-  const message = `it speaks version ${version} of the protocol, the coordinator ${PROTOCOL_VERSION}`;
-  return new PseudolabelError('E_PROTOCOL', message, 'run the same version of pseudolabel on all machines');
+/** Resolves to a node that is ready. Throws E_NUMERICS when it was refused, or what broke. */
+export async function admit(
+  requests: Requests,
+  { name, workers, fingerprint }: Hello,
+  arena: Arena,
+  rules: AdmissionRules,
+  listener: RemoteListener,
+): Promise<RemoteNode> {
+  const node = new RemoteNode(requests, arena, workers, listener);
+  if (fingerprint !== rules.fingerprint && !rules.allowMixed) {
+    const error = otherNumerics(name);
+    const { code, message, fix } = error;
+    await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
+    throw error;
+  }
+  const { lanes: _, ...shape } = arena.shape;
+  await requests.ask({ kind: 'welcome', request: requests.next(), shape }, 'join', 1);
+  return node;
+}
+
+export async function inform(requests: Requests, status: FleetStatus): Promise<void> {
+  await requests.send({ kind: 'status', status });
+  requests.close(new PseudolabelError('E_CLOSED', 'an observer has been answered', 'nothing is to be done'));
 }
 
 function otherNumerics(name: string): PseudolabelError {

@@ -44,7 +44,7 @@ export class Fleet implements Node {
   private round: Round | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
-  private isClosed = false;
+  private closing: Promise<void> | undefined;
 
   constructor(
     private readonly local: LocalNode,
@@ -92,7 +92,7 @@ export class Fleet implements Node {
       await this.sumUp(length, shards, followers);
       for (const node of remotes) {
         if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
-        else node.stateChanged(length);
+        else node.replica.stateChanged(length);
       }
       const results = await this.local.updateByTotal(model, optimizer);
       if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
@@ -112,7 +112,7 @@ export class Fleet implements Node {
         async (member, part) => {
           const results = await member.predict(model, set, part);
           for (const node of this.members.remotes)
-            if (set === 'unlabelled' && node !== member) node.labelsChanged(part);
+            if (set === 'unlabelled' && node !== member) node.replica.labelsChanged(part);
           return results;
         },
       ),
@@ -125,14 +125,13 @@ export class Fleet implements Node {
 
   write(state: Partial<TrainingState>): void {
     this.local.write(state);
-    for (const node of this.members.remotes) node.written(state);
+    for (const node of this.members.remotes) node.replica.overwritten(state);
   }
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
-  async close(): Promise<void> {
-    const isFinished = !this.isClosed;
-    this.isClosed = true;
-    await Promise.all([this.members.close(wasClosed(), isFinished), this.local.close()]);
+  close(): Promise<void> {
+    this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);
+    return this.closing;
   }
 
   /** The arena's total, chunk by chunk, and on to those who follow. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
@@ -168,7 +167,7 @@ export class Fleet implements Node {
   /** Phases are one after another. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.phase.then(() => {
-      if (this.isClosed) throw wasClosed();
+      if (this.closing) throw wasClosed();
       return work();
     });
     this.phase = result.catch(() => undefined);

@@ -4,7 +4,7 @@ import { shardRange } from '../src/data/shards.js';
 import type { Arena } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { FleetStatus } from '../src/protocol/messages.js';
-import { type AdmissionRules, admit } from './admission.js';
+import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
 import { alarm } from './alarm.js';
 import { assign, isWorthMoving } from './assignment.js';
 import { type Bounds, Deadlines } from './deadlines.js';
@@ -17,7 +17,7 @@ export interface FleetListener {
   joined(node: { readonly name: string; readonly workers: number }): void;
   left(node: { readonly name: string }, reason: PseudolabelError): void;
   /** One that wanted to join, by its name or address. */
-  refused(name: string, reason: unknown): void;
+  refused(name: string, reason: PseudolabelError): void;
   /** Nobody is there to compute: the run stands still until a node joins. */
   waiting(): void;
 }
@@ -59,15 +59,17 @@ export class Members implements RemoteListener {
     return [...this.remotes].reduce((sum, { lostWorkers }) => sum + lostWorkers, this.lostBefore);
   }
 
-  /** Lets in whoever is at the other end, if they may: between two steps of the run, whenever that is. Never throws. */
+  /** Lets in whoever is at the other end, if they may: between two phases of the run, whenever that is. Never rejects. */
   async admit(channel: NodeChannel, status: () => FleetStatus): Promise<void> {
     const requests = new Requests(channel, new Deadlines(this.options.bounds));
     this.joining.add(requests);
     try {
-      const node = await admit(requests, this.arena, this.options, this, (wanted) => this.unique(wanted), status);
-      if (!node) return;
-      await this.bringImages(node);
+      const first = await firstOf(requests);
       if (this.end) throw this.end;
+      if (first.kind === 'ask') return await inform(requests, status());
+      requests.name = this.unique(first.name);
+      const node = await admit(requests, first, this.arena, this.options, this);
+      await this.bringImages(node);
       if (requests.isClosed) return;
       this.remotes.add(node);
       this.options.listener.joined(node);
@@ -81,10 +83,12 @@ export class Members implements RemoteListener {
     }
   }
 
-  /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds. */
+  /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds, E_INTERRUPTED when closed. */
   async waitFor(nodes: number, milliseconds: number): Promise<void> {
-    const enough = () => this.remotes.size >= nodes;
-    if (await this.until(enough, milliseconds)) return;
+    const isOver = () => this.end !== undefined || this.remotes.size >= nodes;
+    const inTime = await this.until(isOver, milliseconds);
+    if (this.end) throw this.end;
+    if (inTime) return;
     const message = `${this.remotes.size} of ${nodes} nodes joined in ${Math.round(milliseconds / 1000)} s`;
     throw new PseudolabelError('E_NODES', message, 'start the others, or ask for fewer with --nodes');
   }
@@ -101,13 +105,11 @@ export class Members implements RemoteListener {
   }
 
   /** Says to all nodes that the run is over. */
-  async close(reason: PseudolabelError, isFinished: boolean): Promise<void> {
+  async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
     this.wake();
     for (const requests of this.joining) requests.close(reason);
-    const all = [...this.remotes];
-    if (isFinished) await Promise.all(all.map((node) => node.dismiss('finished', reason)));
-    for (const node of all) node.close(reason);
+    await Promise.all([...this.remotes].map((node) => node.dismiss('finished', reason)));
   }
 
   left(node: RemoteNode, reason: PseudolabelError): void {
@@ -155,7 +157,7 @@ export class Members implements RemoteListener {
     const members = [...this.available(), node];
     const ends = assign(shards, speedsOf(members));
     const [start] = shardRange(unlabelled, shards, ends.at(-2) ?? 0);
-    await node.bringImages(start, unlabelled);
+    await node.replica.bringImages('unlabelled', [[start, unlabelled]]);
   }
 
   private unique(wanted: string): string {

@@ -1,24 +1,24 @@
 // Owns a node on another machine as the coordinator sees it: its arena is a mirror of the one here, brought up to date before each
 // request, and its answers are checked before they count.
-import type { TrainingState } from '../src/checkpoint.js';
 import { subtreesOf } from '../src/collectives/tree.js';
-import { shardRange } from '../src/data/shards.js';
 import type { Arena } from '../src/engine/arena.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
 import { storePseudoLabels } from '../src/engine/predict.js';
 import { PseudolabelError } from '../src/errors.js';
-import { type BulkTag, MAX_BULK } from '../src/protocol/channel.js';
-import { BULK_KINDS, type NodeStatus, type SentRegion, type ToCoordinator, toWire } from '../src/protocol/messages.js';
+import type { BulkTag } from '../src/protocol/channel.js';
+import { BULK_KINDS, type First, type NodeStatus, toWire } from '../src/protocol/messages.js';
 import type { ShardStep } from '../src/protocol/node.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../src/protocol/tasks.js';
 import { alarm } from './alarm.js';
+import { batchesOf, type Piece } from './batches.js';
 import { type Contribution, type Member, MemberLost } from './member.js';
-import { Mirror } from './mirror.js';
+import { Replica } from './replica.js';
 import { type Requests, type RequestsListener, unexpected } from './requests.js';
 import { Speed } from './speed.js';
 import { Upload } from './upload.js';
 
-const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
+/** Of one request: their labels, 5 bytes each, fit into one message. */
+const MOST_IMAGES = 2 ** 17;
 
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
@@ -28,7 +28,7 @@ export interface RemoteListener {
 }
 
 export class RemoteNode implements Member, RequestsListener {
-  readonly mirror = new Mirror();
+  readonly replica: Replica;
   lostWorkers = 0;
   /** Shards of its last step. */
   shards = 0;
@@ -45,6 +45,7 @@ export class RemoteNode implements Member, RequestsListener {
     private readonly listener: RemoteListener,
   ) {
     requests.listener = this;
+    this.replica = new Replica(requests, arena, () => this.idle());
   }
 
   get name(): string {
@@ -73,19 +74,19 @@ export class RemoteNode implements Member, RequestsListener {
     return { name, address: peer, workers, state, rowsPerSecond, shards, lostWorkers, ...bytes };
   }
 
-  /** Whether it has the parameters and moments that are here, so that an update of them keeps them alike. */
+  /** Whether it is there, with parameters and moments as they are here. */
   isInStep(parameters: number): boolean {
-    return this.isAvailable && VECTORS.every((region) => this.mirror.missing(region, 0, parameters * 4).length === 0);
+    return this.isAvailable && this.replica.hasState(parameters);
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
     const { model, shards, stage, unlabelled } = steps[0]!;
-    const bytes = this.bytesOf(model);
-    for (const region of VECTORS) await this.bring(region, 0, bytes);
-    for (const step of steps) await this.bringShard(step);
+    const length = this.parametersOf(model);
+    await this.replica.bringState(length);
+    for (const step of steps) await this.replica.bringShard(step);
 
     const request = this.requests.next();
-    const upload = new Upload(this.arena, subtreesOf(new Set(steps.map(({ shard }) => shard)), shards), bytes);
+    const upload = new Upload(this.arena, subtreesOf(new Set(steps.map(({ shard }) => shard)), shards), length * 4);
     this.uploads.set(request, upload);
     this.shards = steps.length;
     const began = performance.now();
@@ -109,40 +110,36 @@ export class RemoteNode implements Member, RequestsListener {
     set: PredictTask['set'],
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
-    const { pixels } = this.arena.shape;
-    await this.bring('parameters', 0, this.bytesOf(model));
-    const images = set === 'unlabelled' ? 'images' : 'evaluationImages';
-    for (const [start, end] of ranges) await this.bring(images, start * pixels, end * pixels);
-    if (set === 'unlabelled') this.labelsChanged(ranges);
+    await this.replica.bringParameters(this.parametersOf(model));
+    await this.replica.bringImages(set, ranges);
+    if (set === 'unlabelled') this.replica.labelsChanged(ranges);
 
-    const message = { kind: 'predict', request: this.requests.next(), model, set } as const;
-    const rows = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
-    const work = `labels by a model of ${layoutOf(model).length} parameters`;
-    const asked = { ...message, ranges: ranges.map(([start, end]): [number, number] => [start, end]) };
-    const { results } = await this.requests.ask(asked, work, rows);
-    const fits = ({ classes, confidences }: (typeof results)[number], i: number): boolean => {
-      const length = ranges[i]![1] - ranges[i]![0];
-      return classes.length === length && confidences.length === length * 4;
-    };
-    if (results.length !== ranges.length || !results.every(fits)) throw this.lose('its labels do not fit the images');
-    return results.map(({ classes, confidences, milliseconds }, i) => {
-      const predicted = { classes, confidences: new Float32Array(Uint8Array.from(confidences).buffer) };
-      const [start, end] = ranges[i]!;
-      const flips = set === 'unlabelled' ? storePseudoLabels(this.arena, start, predicted) : 0;
-      if (set === 'unlabelled') {
-        this.mirror.isAlike('pseudoLabels', start, end);
-        this.mirror.isAlike('confidences', start * 4, end * 4);
-      }
-      return { ...predicted, flips, milliseconds };
+    const results = ranges.map(([start, end]) => {
+      return { classes: new Uint8Array(end - start), confidences: new Float32Array(end - start), flips: 0, milliseconds: 0 };
     });
+    for (const batch of batchesOf(ranges, MOST_IMAGES)) {
+      const predicted = await this.predictBatch(model, set, batch);
+      batch.forEach(({ range, start }, i) => {
+        const result = results[range]!;
+        const { classes, confidences, milliseconds } = predicted[i]!;
+        result.classes.set(classes, start - ranges[range]![0]);
+        result.confidences.set(new Float32Array(new Uint8Array(confidences).buffer), start - ranges[range]![0]);
+        result.milliseconds += milliseconds;
+      });
+    }
+    if (set === 'unlabelled') {
+      results.forEach((result, i) => {
+        result.flips = storePseudoLabels(this.arena, ranges[i]![0], result);
+      });
+      this.replica.labelsAlike(ranges);
+    }
+    return results;
   }
 
   /** Sends floats [start, end) of the total. They must not change before sent() resolves. */
   sendTotal(step: number, start: number, end: number): void {
-    const tag = { kind: BULK_KINDS.indexOf('total'), step, index: 0, attempt: 0, offset: start * 4 };
-    const payload = this.bytesAt('total', start * 4, end * 4);
     // Whether it got there shows when it is needed next.
-    this.requests.sendBulk(tag, payload).catch(() => undefined);
+    this.replica.sendTotal(step, start, end).catch(() => undefined);
   }
 
   /** Resolves when all that was to be sent has been sent, or the node is lost. */
@@ -164,44 +161,18 @@ export class RemoteNode implements Member, RequestsListener {
     return (await this.requests.ask(message, 'checksum', 1)).sha256;
   }
 
-  /** Sends the images of a range ahead of the first request that needs them. */
-  async bringImages(start: number, end: number): Promise<void> {
-    const { pixels } = this.arena.shape;
-    await this.bring('images', start * pixels, end * pixels);
-  }
-
-  /** The labels of these images have changed here, not there. */
-  labelsChanged(ranges: readonly (readonly [number, number])[]): void {
-    for (const [start, end] of ranges) {
-      this.mirror.hasChanged('pseudoLabels', start, end);
-      this.mirror.hasChanged('confidences', start * 4, end * 4);
-    }
-  }
-
-  /** An update that it did not make has changed so many parameters here. */
-  stateChanged(parameters: number): void {
-    for (const region of VECTORS) this.mirror.hasChanged(region, 0, parameters * 4);
-  }
-
-  /** So much of the state has been overwritten here. */
-  written(state: Partial<TrainingState>): void {
-    for (const region of [...VECTORS, 'pseudoLabels', 'confidences'] as const) {
-      this.mirror.hasChanged(region, 0, state[region]?.byteLength ?? 0);
-    }
-  }
-
   /** Says that the run is over, and closes. */
   async dismiss(why: 'finished' | 'left', reason: PseudolabelError): Promise<void> {
     await this.requests.send({ kind: 'bye', reason: why }).catch(() => undefined);
     this.requests.close(reason);
   }
 
-  close(reason: PseudolabelError): void {
-    this.requests.close(reason);
+  first({ kind }: First): void {
+    this.lose(`it sent ${kind} a second time`);
   }
 
-  hello({ kind }: Extract<ToCoordinator, { kind: 'hello' | 'ask' }>): void {
-    this.lose(`it sent ${kind} a second time`);
+  late(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
   leaving(): void {
@@ -234,7 +205,7 @@ export class RemoteNode implements Member, RequestsListener {
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     for (const upload of this.uploads.values()) upload.revoke(lost);
-    for (const { reject } of this.waiting.splice(0)) reject(lost);
+    this.late(lost);
     this.listener.left(this, reason);
   }
 
@@ -247,6 +218,20 @@ export class RemoteNode implements Member, RequestsListener {
     if (this.isLeaving) void this.dismiss('left', wished());
   }
 
+  private async predictBatch(model: Model, set: PredictTask['set'], batch: readonly Piece[]) {
+    const ranges = batch.map(({ start, end }): [number, number] => [start, end]);
+    const images = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+    const message = { kind: 'predict', request: this.requests.next(), model, set, ranges } as const;
+    const work = `labels by a model of ${layoutOf(model).length} parameters`;
+    const { results } = await this.requests.ask(message, work, images);
+    const fits = results.every(({ classes, confidences }, i) => {
+      const [start, end] = ranges[i] ?? [0, 0];
+      return classes.length === end - start && confidences.length === (end - start) * 4;
+    });
+    if (results.length !== ranges.length || !fits) throw this.lose('its labels do not fit the images');
+    return results;
+  }
+
   private get isSendingLate(): boolean {
     return [...this.uploads.values()].some(({ isRevoked }) => isRevoked);
   }
@@ -255,9 +240,11 @@ export class RemoteNode implements Member, RequestsListener {
     const began = performance.now();
     const bytes = upload.length * upload.subtrees.length;
     const { deadlines } = this.requests;
-    const cancel = alarm(deadlines.limit('sums', bytes), () =>
-      upload.revoke(new MemberLost(this.name, 'its sums are late')),
-    );
+    const cancel = alarm(deadlines.limit('sums', bytes), () => {
+      const reason = new MemberLost(this.name, 'its sums are late');
+      upload.revoke(reason);
+      this.late(reason);
+    });
     const complete = () => deadlines.record('sums', bytes, performance.now() - began);
     void upload
       .arrived(upload.length)
@@ -271,37 +258,10 @@ export class RemoteNode implements Member, RequestsListener {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  private async bringShard({ unlabelled, model, shard, shards }: ShardStep): Promise<void> {
-    if (!unlabelled) return;
-    const [start, end] = shardRange(this.arena.shape.unlabelled, shards, shard);
-    await this.bringImages(start, end);
-    if (unlabelled.pseudoLabels === 'fresh' || model.objective === 'reconstruction') return;
-    await this.bring('pseudoLabels', start, end);
-    await this.bring('confidences', start * 4, end * 4);
-  }
-
-  /** Makes the bytes [start, end) of a region the same there as they are here. */
-  private async bring(region: SentRegion, start: number, end: number): Promise<void> {
-    for (const [from, to] of this.mirror.missing(region, start, end)) {
-      // What it is still doing may read or write them; but images do not change.
-      if (region !== 'images' && region !== 'evaluationImages') await this.idle();
-      for (let offset = from; offset < to; offset += MAX_BULK) {
-        const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: 0, offset };
-        await this.requests.sendBulk(tag, this.bytesAt(region, offset, Math.min(offset + MAX_BULK, to)));
-      }
-      this.mirror.isAlike(region, from, to);
-    }
-  }
-
-  private bytesAt(region: SentRegion, start: number, end: number): Uint8Array {
-    return new Uint8Array(this.arena.memory.buffer, this.arena.regions[region] + start, end - start);
-  }
-
-  /** Of a vector. */
-  private bytesOf(model: Model): number {
+  private parametersOf(model: Model): number {
     const { length } = layoutOf(model);
     if (length > this.arena.shape.parameters) throw new RangeError(`length ${length} of the model is beyond the arena`);
-    return length * 4;
+    return length;
   }
 
   private lose(message: string): MemberLost {

@@ -2,7 +2,7 @@
 
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
-import type { Answer, ToCoordinator, ToNode } from '../src/protocol/messages.js';
+import type { Answer, First, ToCoordinator, ToNode } from '../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import type { Deadlines } from './deadlines.js';
 import { MemberLost } from './member.js';
@@ -37,10 +37,12 @@ interface Open {
 }
 
 export interface RequestsListener {
-  hello(message: Extract<ToCoordinator, { kind: 'hello' | 'ask' }>): void;
+  first(message: First): void;
   leaving(): void;
   bulk(tag: BulkTag, payload: Uint8Array): void;
   answered(answer: Answer): void;
+  /** An answer did not come in time. */
+  late(reason: MemberLost): void;
   closed(reason: PseudolabelError): void;
 }
 
@@ -129,7 +131,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
 
   message(message: ToCoordinator): void {
     if (this.reason) return;
-    if (message.kind === 'hello' || message.kind === 'ask') this.listener?.hello(message);
+    if (message.kind === 'hello' || message.kind === 'ask') this.listener?.first(message);
     else if (message.kind === 'leaving') this.listener?.leaving();
     else this.answer(message);
   }
@@ -169,7 +171,9 @@ export class Requests implements ChannelListener<ToCoordinator> {
     if (!open) return;
     this.open.delete(request);
     this.revoked.add(request);
-    open.reject(new MemberLost(this.name, late(this.name, `answer (${work})`)));
+    const reason = new MemberLost(this.name, late(this.name, `answer (${work})`));
+    open.reject(reason);
+    this.listener?.late(reason);
   }
 
   private enqueue(send: () => Promise<void>): Promise<void> {

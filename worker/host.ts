@@ -7,7 +7,7 @@ import { layoutOf } from '../src/engine/model.js';
 import { Sums } from '../src/engine/sum.js';
 import { PseudolabelError } from '../src/errors.js';
 import { type BulkTag, type Channel, type ChannelListener, MAX_BULK } from '../src/protocol/channel.js';
-import { BULK_KINDS, fromWire, PROTOCOL_VERSION, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { BULK_KINDS, fromWire, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { createLocalNode, type LocalNode } from './node.js';
 
 export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
@@ -25,9 +25,8 @@ export interface HostOptions {
 /** Why a node is no longer in a run. */
 export type Ending =
   | { readonly kind: 'finished' | 'left' }
-  /** Of no use to try again. */
-  | { readonly kind: 'refused'; readonly error: PseudolabelError }
-  | { readonly kind: 'lost'; readonly error: PseudolabelError };
+  /** refused: of no use to try again. */
+  | { readonly kind: 'refused' | 'lost'; readonly error: PseudolabelError };
 
 /** How long a coordinator may take to let a node go. */
 const LEAVE_MS = 60_000;
@@ -69,6 +68,7 @@ class Host implements ChannelListener<ToNode> {
   /** Requests are done in order, and long arrays wait for none. */
   private work: Promise<void> = Promise.resolve();
   private ending: Ending | undefined;
+  private isOver = false;
   private end: (ending: Ending) => void = () => undefined;
 
   constructor(
@@ -86,13 +86,12 @@ class Host implements ChannelListener<ToNode> {
     signal.addEventListener('abort', leave, { once: true });
     try {
       this.channel.listen(this);
-      await this.channel
-        .send({ kind: 'hello', version: PROTOCOL_VERSION, name, workers, fingerprint })
-        .catch(() => undefined);
+      await this.channel.send({ kind: 'hello', name, workers, fingerprint }).catch(() => undefined);
       if (signal.aborted) leave();
       return await ended;
     } finally {
       signal.removeEventListener('abort', leave);
+      this.isOver = true;
       await this.node?.close();
       await this.work;
     }
@@ -136,6 +135,8 @@ class Host implements ChannelListener<ToNode> {
       await this.reply(request, await this.answer(message));
       if (message.kind === 'gradients') await this.sendSums(message);
     } catch (error) {
+      // A node that cannot be made here would fail again.
+      if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
       const { code, message: said, fix } = described(error);
       await this.reply(request, { kind: 'failed', code, message: said, fix }).catch(() => undefined);
     }
@@ -173,8 +174,10 @@ class Host implements ChannelListener<ToNode> {
     if (this.node) throw notAsked('a second welcome');
     const none = new Uint8Array();
     this.capacity = capacities(shape);
-    this.node = await this.create({ shape, images: none, evaluationImages: none });
-    this.sums = new Sums(this.node.arena);
+    const node = await this.create({ shape, images: none, evaluationImages: none });
+    if (this.isOver) return node.close();
+    this.node = node;
+    this.sums = new Sums(node.arena);
   }
 
   /** Chunk by chunk, those of all subtrees, so that the coordinator can sum the first while the next are on their way. */

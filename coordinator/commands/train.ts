@@ -13,6 +13,7 @@ import { RunDirectory } from '../rundir.js';
 import { openSession } from '../session.js';
 import { Progress } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
+import { addNodeOptions, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -22,8 +23,9 @@ import {
   type RunFlags,
   resumedConfig,
 } from './options.js';
+import type { Transport } from './transport.js';
 
-interface TrainFlags extends RunFlags {
+interface TrainFlags extends RunFlags, NodeFlags {
   readonly test: boolean;
   readonly loseWorker?: readonly number[];
 }
@@ -51,19 +53,21 @@ Examples:
   $ pseudolabel train --resume runs/paper-dae
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
-export function addTrain(program: Command, context: Context): void {
+/** transport: undefined where a run has to do with one machine. */
+export function addTrain(program: Command, context: Context, transport?: Transport): void {
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
+  if (transport) addNodeOptions(command);
   addRunOptions(command)
     .option('--no-test', 'do not look at the test images')
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
-    .action((flags: TrainFlags) => train(flags, context));
+    .action((flags: TrainFlags) => train(flags, context, transport));
 }
 
 const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
 
-async function train(flags: TrainFlags, context: Context): Promise<void> {
+async function train(flags: TrainFlags, context: Context, transport: Transport | undefined): Promise<void> {
   const { terminal } = context;
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
@@ -72,7 +76,7 @@ async function train(flags: TrainFlags, context: Context): Promise<void> {
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
-  result ??= await run(config, path, earlier, flags, context);
+  result ??= await run(config, path, earlier, flags, context, transport);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
 }
 
@@ -90,12 +94,18 @@ async function run(
   path: string,
   earlier: Earlier | undefined,
   flags: TrainFlags,
-  { terminal, signal }: Context,
+  context: Context,
+  transport: Transport | undefined,
 ): Promise<RunResult> {
+  const { terminal, signal } = context;
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const lost = new Set(flags.loseWorker);
-  const session = await openSession([config], dataset, (node) => (lost.size > 0 ? new FaultyNode(node, lost) : node));
+  const { listen } = flags;
+  const session =
+    transport && listen !== undefined
+      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport)
+      : await openSession([config], dataset, (node) => (lost.size > 0 ? new FaultyNode(node, lost) : node));
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');

@@ -1,14 +1,11 @@
 // Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
-// docs/protocol.md tells the story; the comments here say when each is sent.
+// The comments say when each is sent.
 import { z } from 'zod';
 import type { Model } from '../engine/model.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
 import type { ShardStep } from './node.js';
 import type { GradientResult, OptimizerStep } from './tasks.js';
-
-/** Nodes of another version are refused. */
-export const PROTOCOL_VERSION = 1;
 
 /** What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. */
 export const BULK_KINDS = [
@@ -79,10 +76,8 @@ export const toWire = (of: ShardStep): WireStep => {
   return { ...of, labelled: of.labelled ?? null, unlabelled: of.unlabelled ?? null };
 };
 
-/** Its arrays are copies: those of a message may be parts of a larger buffer, all of which would go to a thread with them. */
-export const fromWire = ({ labelled, unlabelled, ...of }: WireStep): ShardStep => {
-  const rows = labelled && { images: Uint8Array.from(labelled.images), labels: Uint8Array.from(labelled.labels) };
-  return { ...of, labelled: rows ?? undefined, unlabelled: unlabelled ?? undefined };
+export const fromWire = (of: WireStep): ShardStep => {
+  return { ...of, labelled: of.labelled ?? undefined, unlabelled: of.unlabelled ?? undefined };
 };
 
 const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
@@ -158,7 +153,7 @@ export const TO_NODE = {
   /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
   /** Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. */
-  gradients: kind('gradients', { request, round: count, steps: z.array(step).min(1) }, 64 * MIB),
+  gradients: kind('gradients', { request, round: count, steps: z.array(step).min(1) }, 16 * MIB),
   /** The total has been sent: update the parameters by it. Answered by `updated`. */
   update: kind('update', { request, model, optimizer }, 64 * KIB),
   /** Answered by `predicted`. */
@@ -183,20 +178,15 @@ export const TO_COORDINATOR = {
   /** First. fingerprint: of the node's numerics (engine/fingerprint.ts). */
   hello: kind(
     'hello',
-    {
-      version: count,
-      name: z.string().min(1).max(255),
-      workers: count.min(1).max(4096),
-      fingerprint: z.string().max(128),
-    },
+    { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprint: z.string().max(128) },
     4 * KIB,
   ),
   /** First, from someone who only wants to know what the run is doing. */
-  ask: kind('ask', { version: count }, KIB),
+  ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
   computed: kind('computed', { ...answer, results: z.array(gradientResult) }, MIB),
   updated: kind('updated', { ...answer, milliseconds: real }, KIB),
-  predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, 512 * MIB),
+  predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
   digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),
   /** The request went wrong; the node goes on with the next. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
@@ -207,6 +197,6 @@ export const TO_COORDINATOR = {
 export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
 export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
 
-/** What the coordinator waits for an answer to, without its number. */
-export type Request = ToNode extends infer M ? (M extends { request: number } ? Omit<M, 'request'> : never) : never;
+/** What a channel begins with. */
+export type First = Extract<ToCoordinator, { kind: 'hello' | 'ask' }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;

@@ -1,0 +1,111 @@
+// Owns a run over several machines, from its flags: the fleet, the door where nodes come in, and the wait for the first of them.
+import type { Command } from 'commander';
+import type { RunConfig } from '../../src/config.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { numericsFingerprint } from '../../src/engine/fingerprint.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { Fleet } from '../fleet.js';
+import type { FleetListener } from '../members.js';
+import { openSession, type Session } from '../session.js';
+import { counted } from '../terminal/format.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { type Context, number } from './options.js';
+import type { Door, Transport } from './transport.js';
+
+export interface NodeFlags {
+  readonly listen?: string;
+  readonly tokenFile?: string;
+  readonly insecure?: boolean;
+  readonly nodes?: number;
+  readonly nodesTimeout?: number;
+  readonly local?: boolean;
+  readonly allowMixed?: boolean;
+}
+
+/** Steps between two comparisons of the nodes' parameters: a checksum of 16 MB takes every machine some 10 ms. */
+const CHECKSUM_EVERY = 100;
+const NODES_TIMEOUT_S = 300;
+
+export function addNodeOptions(command: Command): Command {
+  return command
+    .option('--listen <host:port>', 'let nodes on other machines join the run')
+    .option('--token-file <file>', 'the token that nodes must know (made where there is none)')
+    .option('--insecure', 'listen beyond this machine without TLS')
+    .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
+    .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
+    .option('--no-local', 'leave computing to the nodes')
+    .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
+}
+
+/** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
+export async function openFleetSession(
+  config: RunConfig,
+  dataset: Dataset,
+  flags: NodeFlags & { readonly listen: string },
+  { terminal, signal }: Context,
+  transport: Transport,
+): Promise<Session> {
+  const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
+  check(flags, config.shards);
+  const fleets: Fleet[] = [];
+  const session = await openSession([config], dataset, (node) => {
+    const fleet = new Fleet(node, {
+      computes: local,
+      checksumEvery: CHECKSUM_EVERY,
+      patienceMs: nodesTimeout * 1000,
+      fingerprint: numericsFingerprint(),
+      allowMixed: flags.allowMixed ?? false,
+      listener: announcer(terminal),
+    });
+    fleets.push(fleet);
+    return fleet;
+  });
+  const [fleet] = fleets as [Fleet];
+  let door: Door | undefined;
+  const close = async () => {
+    door?.close();
+    await session.close();
+  };
+  try {
+    door = await transport.listen({
+      address: flags.listen,
+      tokenFile: flags.tokenFile,
+      insecure: flags.insecure ?? false,
+    });
+    terminal.note(`to join, on another machine: ${door.joinLine}`);
+    void welcome(door, fleet);
+    const stop = () => void fleet.close();
+    signal.addEventListener('abort', stop, { once: true });
+    await fleet.members.waitFor(nodes, nodesTimeout * 1000);
+    signal.removeEventListener('abort', stop);
+    return { ...session, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Until the door is closed. */
+async function welcome(door: Door, fleet: Fleet): Promise<void> {
+  for await (const channel of door.arrivals) void fleet.admit(channel);
+}
+
+function check({ nodes = 0, nodesTimeout = 1, local = true }: NodeFlags, shards: number): void {
+  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
+  if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');
+  if (!(nodesTimeout > 0)) throw usage(`--nodes-timeout ${nodesTimeout}`, 'give seconds, above 0');
+  const members = nodes + Number(local);
+  if (shards < members) {
+    const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;
+    throw usage(message, `give --shards ${members} or more, one for each worker of all nodes`);
+  }
+}
+
+function announcer(terminal: Terminal): FleetListener {
+  return {
+    joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
+    left: ({ name }, { code, message }) => terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
+    refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
+    waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+  };
+}

@@ -1,0 +1,80 @@
+// Owns `pseudolabel status`: who computes in a run on this or another machine.
+import type { Command } from 'commander';
+import { PseudolabelError } from '../../src/errors.js';
+import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { CoordinatorChannel } from '../../worker/host.js';
+import { counted, whole } from '../terminal/format.js';
+import { type Column, tableLines } from '../terminal/table.js';
+import type { JsonTarget } from '../terminal/terminal.js';
+import type { Context } from './options.js';
+import type { Transport } from './transport.js';
+
+interface StatusFlags {
+  readonly tokenFile: string;
+  readonly fingerprint?: string;
+  readonly insecure?: boolean;
+  readonly json?: JsonTarget;
+}
+
+const ANSWER_MS = 10_000;
+
+export function addStatus(program: Command, context: Context, transport: Transport): void {
+  program
+    .command('status')
+    .description('show the nodes of a training run')
+    .argument('<address>', 'HOST:PORT of its coordinator')
+    .requiredOption('--token-file <file>', 'the token of the run')
+    .option('--fingerprint <hex>', "SHA-256 of the coordinator's certificate")
+    .option('--insecure', 'connect to another machine without TLS')
+    .option('--json <file>', 'write the status as JSON; - for stdout')
+    .action((address: string, flags: StatusFlags) => show(address, flags, context, transport));
+}
+
+async function show(address: string, flags: StatusFlags, { terminal, signal }: Context, transport: Transport) {
+  const { tokenFile, fingerprint, insecure = false } = flags;
+  const onRetry = () => undefined;
+  const channel = await transport.connect({ address, tokenFile, fingerprint, insecure, patience: 0, signal, onRetry });
+  const status = await statusFrom(channel);
+  await terminal.deliver(() => linesOf(status), status, flags.json);
+}
+
+/** What the coordinator at the other end says of its run. Throws E_TIMEOUT, or what the connection broke on. */
+export function statusFrom(channel: CoordinatorChannel): Promise<FleetStatus> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => channel.close(silent(channel.peer)), ANSWER_MS);
+    channel.listen({
+      message: (message) => {
+        if (message.kind === 'status') resolve(message.status);
+      },
+      bulk: () => undefined,
+      closed: (reason) => {
+        clearTimeout(timer);
+        reject(reason); // of no effect after an answer
+      },
+    });
+    channel.send({ kind: 'ask' }).catch(reject);
+  });
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'node', align: 'left' },
+  { title: 'address', align: 'left' },
+  { title: 'workers', align: 'right' },
+  { title: 'state', align: 'left' },
+  { title: 'shards', align: 'right' },
+  { title: 'rows/s', align: 'right' },
+  { title: 'lost workers', align: 'right' },
+];
+
+function linesOf({ nodes, steps, shards }: FleetStatus): string[] {
+  const rows = nodes.map(({ name, address, workers, state, shards: held, rowsPerSecond, lostWorkers }) => {
+    const speed = rowsPerSecond === null ? '-' : whole(rowsPerSecond);
+    return [name, address, whole(workers), state, whole(held), speed, whole(lostWorkers)];
+  });
+  const summary = `${counted(steps, 'step')} done, ${counted(shards, 'shard')}, ${counted(nodes.length, 'node')} besides the coordinator`;
+  return nodes.length === 0 ? [summary] : [summary, ...tableLines(COLUMNS, rows)];
+}
+
+function silent(peer: string): PseudolabelError {
+  return new PseudolabelError('E_TIMEOUT', `${peer} did not say how its run stands`, 'try again; it may be very busy');
+}

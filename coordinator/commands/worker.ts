@@ -1,0 +1,56 @@
+// Owns `pseudolabel worker`: a node that joins a run on another machine.
+import { availableParallelism, hostname } from 'node:os';
+import type { Command } from 'commander';
+import { numericsFingerprint } from '../../src/engine/fingerprint.js';
+import { prepareForThreads } from '../../src/engine/tensorflow.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { joinRun } from '../../worker/join.js';
+import { type Context, number } from './options.js';
+import type { Transport } from './transport.js';
+
+interface WorkerFlags {
+  readonly tokenFile: string;
+  readonly fingerprint?: string;
+  readonly workers?: number;
+  readonly name?: string;
+  readonly patience: number;
+  readonly insecure?: boolean;
+}
+
+const HELP = `
+The coordinator prints the whole line when it starts (pseudolabel train --listen). A node needs no data of its own.
+When the connection is lost, it joins again. Ctrl-C lets it finish what it is doing; a second one stops at once.
+
+Example:
+  $ pseudolabel worker 192.168.1.10:7171 --token-file token --fingerprint 5f2a...`;
+
+export function addWorker(program: Command, context: Context, transport: Transport): void {
+  program
+    .command('worker')
+    .description('join a training run on another machine')
+    .argument('<address>', 'HOST:PORT of its coordinator')
+    .requiredOption('--token-file <file>', 'the token of the run')
+    .option('--fingerprint <hex>', "SHA-256 of the coordinator's certificate")
+    .option('--workers <n>', 'threads (one a core)', number)
+    .option('--name <name>', 'what the coordinator calls this node (the name of the machine)')
+    .option('--patience <s>', 'seconds to go on trying to connect (300)', number, 300)
+    .option('--insecure', 'connect to another machine without TLS')
+    .addHelpText('after', HELP)
+    .action((address: string, flags: WorkerFlags) => work(address, flags, context, transport));
+}
+
+async function work(address: string, flags: WorkerFlags, { terminal, signal }: Context, transport: Transport) {
+  const { tokenFile, fingerprint, insecure = false, name = hostname() || 'node' } = flags;
+  const workers = flags.workers ?? availableParallelism();
+  if (!Number.isInteger(workers) || workers < 1)
+    throw new PseudolabelError('E_USAGE', `--workers ${workers}`, 'give a number of threads, from 1');
+  prepareForThreads();
+  const onRetry = (failure: PseudolabelError, delay: number) =>
+    terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
+  const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
+  const ended = await joinRun(() => transport.connect(options), { name, workers, fingerprint: numericsFingerprint(), signal }, {
+    joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
+    lost: ({ message }) => terminal.note(`${message}; joining again`),
+  });
+  terminal.note(ended === 'finished' ? 'the run is over' : 'left the run, which goes on without this node');
+}

@@ -1,0 +1,165 @@
+// Who may join a fleet, who is told what, and what becomes of a run when nobody is left.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { statusFrom } from '../../coordinator/commands/status.js';
+import { BULK_KINDS } from '../../src/protocol/messages.js';
+import { joinRun } from '../../worker/join.js';
+import { sameBits } from '../bits.js';
+import { memoryLink } from './memory-channel.js';
+import { CONTENT } from './node.contract.js';
+import { ADAM, FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
+import { oneThreadNode } from './one-thread-node.js';
+import { type TestFleet, type TestFleetOptions, testFleet } from './test-fleet.js';
+
+let made: TestFleet | undefined;
+afterEach(async () => {
+  for (const { link } of made?.nodes ?? []) link.release();
+  await made?.fleet.close();
+  made = undefined;
+});
+
+async function fleetOf(options: Partial<TestFleetOptions> = {}): Promise<TestFleet> {
+  made = await testFleet(CONTENT, { local: 1, remotes: [], bounds: { least: 20_000, most: 20_000 }, ...options });
+  return made;
+}
+
+const expected = trainMixed(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }));
+
+describe('a fleet', () => {
+  it('refuses a node that computes other bits, and says so to both', async () => {
+    const { join, log, fleet } = await fleetOf();
+    const { ended } = await join(1, { name: 'odd', fingerprint: 'another' });
+    expect(await ended).toMatchObject({ kind: 'refused', error: { code: 'E_NUMERICS' } });
+    expect(log).toEqual(['!odd E_NUMERICS']);
+    expect(fleet.status().nodes).toEqual([]);
+  });
+
+  it('lets such a node in where that was allowed', async () => {
+    const { join, log } = await fleetOf({ allowMixed: true });
+    await join(1, { name: 'odd', fingerprint: 'another' });
+    expect(log).toEqual(['+odd']);
+  });
+
+  it('tells an observer who computes, how fast, and what they exchanged', async () => {
+    const { fleet } = await fleetOf({ remotes: [1, 2] });
+    await trainMixed(fleet);
+    const link = memoryLink();
+    const [status] = await Promise.all([statusFrom(link.node), fleet.admit(link.coordinator)]);
+    expect(status).toMatchObject({
+      steps: 6,
+      shards: SHARDS,
+      nodes: [
+        { name: 'node', workers: 1, state: 'working', shards: 1, lostWorkers: 0 },
+        { name: 'node-2', workers: 2, state: 'working', shards: 2, lostWorkers: 0 },
+      ],
+    });
+    for (const { rowsPerSecond, bytesSent, bytesReceived } of status.nodes) {
+      expect(rowsPerSecond).toBeGreaterThan(0);
+      // A total and a vector of sums a step; parameters and moments once.
+      expect(bytesSent).toBeGreaterThan((6 + 3) * LENGTH * 4);
+      expect(bytesReceived).toBeGreaterThanOrEqual(6 * LENGTH * 4);
+    }
+  });
+
+  it('sends a node the images of its shards only, and no image twice', async () => {
+    const { fleet, join } = await fleetOf();
+    const sent = new Map<string, number>();
+    const node = await join(1);
+    node.link.toNode = (parcel) => {
+      if ('tag' in parcel) {
+        const kind = BULK_KINDS[parcel.tag.kind]!;
+        sent.set(kind, (sent.get(kind) ?? 0) + parcel.payload.length);
+      }
+      return [parcel];
+    };
+    await trainMixed(fleet);
+    await fleet.predict(MODEL, 'evaluation', [[0, 50], [50, 100]]);
+    await fleet.predict(MODEL, 'evaluation', [[0, 50], [50, 100]]);
+    expect(sent.get('images')).toBeUndefined(); // they came when it joined
+    expect(sent.get('evaluationImages')).toBe(50 * SHAPE.pixels);
+    expect(sent.get('parameters')).toBe(LENGTH * 4);
+    const { bytesSent } = fleet.status().nodes[0]!;
+    const others = [...sent.values()].reduce((sum, bytes) => sum + bytes, 0);
+    expect(bytesSent - others).toBe((SHAPE.unlabelled / 2) * SHAPE.pixels);
+  });
+
+  it('that only coordinates waits for a node, says so, and goes on to the same bits', async () => {
+    const { fleet, join, log } = await fleetOf({ computes: false, patienceMs: 20_000 });
+    const training = trainMixed(fleet);
+    await sleep(50);
+    expect(log).toEqual(['waiting']);
+    const first = await join(1);
+    first.link.toCoordinator = (parcel) => {
+      if ('message' in parcel && parcel.message.kind === 'computed' && parcel.message.request > 6) first.link.cut();
+      return [parcel];
+    };
+    await first.ended;
+    await join(1, { name: 'second' });
+    const { parameters } = await training;
+    expect(sameBits(parameters, (await expected).parameters)).toBe(true);
+    expect(log).toEqual(['waiting', '+node', '-node E_CLOSED', 'waiting', '+second']);
+  });
+
+  it('that only coordinates ends in E_NODES when nobody comes', async () => {
+    const { fleet } = await fleetOf({ computes: false, patienceMs: 50 });
+    fleet.write(INITIAL);
+    await expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_NODES' });
+    await expect(fleet.members.waitFor(1, 50)).rejects.toMatchObject({
+      code: 'E_NODES',
+      message: expect.stringContaining('0 of 1'),
+    });
+  });
+
+  it('goes on alone when all nodes are gone', async () => {
+    const { fleet, nodes } = await fleetOf({ remotes: [1, 1] });
+    fleet.write(INITIAL);
+    await fleet.predict(MODEL, 'unlabelled', RANGES);
+    await fleet.gradients(shardSteps(1, FRESH));
+    for (const { link } of nodes) link.cut();
+    await fleet.update(MODEL, SHARDS, ADAM(1));
+    const { parameters } = await trainMixed(fleet);
+    expect(sameBits(parameters, (await expected).parameters)).toBe(true);
+  });
+
+  it('says to its nodes that the run is over', async () => {
+    const { fleet, nodes } = await fleetOf({ remotes: [1] });
+    await fleet.close();
+    expect(await nodes[0]!.ended).toEqual({ kind: 'finished' });
+  });
+});
+
+describe('joinRun', () => {
+  const listener = (told: string[]) => ({
+    joined: () => void told.push('joined'),
+    lost: ({ code }: { code: string }) => void told.push(code),
+  });
+  const options = { name: 'node', workers: 1, fingerprint: 'of tests', signal: new AbortController().signal };
+
+  it('joins again when the connection was lost, until the run is over', async () => {
+    const { fleet } = await fleetOf();
+    const told: string[] = [];
+    const links: ReturnType<typeof memoryLink>[] = [];
+    const connect = async () => {
+      const link = memoryLink();
+      links.push(link);
+      void fleet.admit(link.coordinator).then(() => (links.length === 1 ? link.cut() : fleet.close()));
+      return link.node;
+    };
+    expect(await joinRun(connect, options, listener(told))).toBe('finished');
+    expect(told).toEqual(['joined', 'E_CLOSED', 'joined']);
+  });
+
+  it('does not try again where it was refused, and throws what connecting throws', async () => {
+    const { fleet } = await fleetOf();
+    const told: string[] = [];
+    const connect = async () => {
+      const link = memoryLink();
+      void fleet.admit(link.coordinator);
+      return link.node;
+    };
+    await expect(joinRun(connect, { ...options, fingerprint: 'another' }, listener(told))).rejects.toMatchObject({ code: 'E_NUMERICS' });
+    expect(told).toEqual(['joined']);
+    const failing = () => Promise.reject(new Error('no way there'));
+    await expect(joinRun(failing, options, listener(told))).rejects.toThrow('no way there');
+  });
+});

@@ -1,0 +1,90 @@
+// The training loop on fleets, on real MNIST, against the oracle in one thread: the same weights for any number of nodes, whatever
+// becomes of them.
+import { describe, expect, it } from 'vitest';
+import { Cluster } from '../../coordinator/cluster.js';
+import { type Observer, train } from '../../coordinator/train.js';
+import { sha256OfParameters } from '../../src/checksum.js';
+import { keyOf, Stream } from '../../src/random.js';
+import type { Stage } from '../../src/stage.js';
+import { type TestFleet, type TestNode, testFleet } from '../contract/test-fleet.js';
+import { trainInOneThread } from './oracle.js';
+import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
+
+const [supervised] = PLANS['labels once, after supervised training'];
+
+const scenarios: [name: string, stages: readonly Stage[]][] = [
+  ['nn', [{ ...supervised, model: { ...supervised.model, inputDropout: 0 } }]],
+  ['drop', [supervised]],
+  ['pl, with labels stored', PLANS['labels once, after supervised training']],
+  ['pl, with fresh labels', PLANS['fresh labels above a threshold, with momentum and sigmoids']],
+  ['dae', PLANS['an autoencoder, its first layer, and fresh labels']],
+];
+
+const nothing = () => undefined;
+const SILENT: Observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
+
+function fleetFor({ problem }: Setting, remotes: readonly number[], bounds = { least: 20_000, most: 20_000 }) {
+  const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
+  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3 });
+}
+
+async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, observer = SILENT): Promise<string> {
+  const counts = { unlabelled: problem.shape.unlabelled, validation: 0, test: 0 };
+  const cluster = new Cluster(fleet, SHARDS, counts);
+  const { unlabelled } = problem.shape;
+  cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
+  await train(training, cluster, observer, undefined);
+  return sha256OfParameters(cluster.read(training.stages.at(-1)!.model).parameters);
+}
+
+describe('a run on a fleet', () => {
+  it.each(scenarios)('of %s ends on the weights of one thread with no node, and with one to four', async (_, stages) => {
+    const setting = await settingOf(stages, 1);
+    const expected = sha256OfParameters(trainInOneThread(setting.problem));
+    const fleet = await fleetFor(setting, []);
+    try {
+      for (let nodes = 0; nodes <= 4; nodes++) {
+        if (nodes > 0) await fleet.join(1);
+        expect(await weightsOf(fleet, setting), `${nodes} nodes`).toBe(expected);
+      }
+      expect(fleet.log).toEqual(['+node', '+node-2', '+node-3', '+node-4']);
+    } finally {
+      await fleet.fleet.close();
+    }
+  });
+
+  const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
+
+  it.each([1, 2, 3])('ends on the same weights when nodes come, go, stall and break all the time (%i)', async (seed) => {
+    const setting = await settingOf(long(PLANS['labels refreshed every third step, above a threshold']), 1);
+    const expected = sha256OfParameters(trainInOneThread(setting.problem));
+    const fleet = await fleetFor(setting, [1, 1], { least: 200, most: 2_000 });
+    const stream = new Stream(keyOf(seed, 'split', 9));
+    const happenings = [
+      (node: TestNode) => node.link.cut(),
+      (node: TestNode) => node.leave(),
+      (node: TestNode) => {
+        node.link.hold();
+        setTimeout(() => node.link.release(), 300);
+      },
+      async (node: TestNode) => (await node.node).loseThread(0),
+      () => fleet.join(1),
+      () => fleet.join(2),
+    ];
+    const going: unknown[] = [];
+    const before = async () => {
+      if (stream.below(3) > 0) return;
+      const happen = happenings[stream.below(happenings.length)]!;
+      const node = fleet.nodes[stream.below(fleet.nodes.length)]!;
+      // Within the step that begins now.
+      setTimeout(() => going.push(happen(node)), stream.below(15));
+    };
+    try {
+      expect(await weightsOf(fleet, setting, { ...SILENT, before })).toBe(expected);
+    } finally {
+      await Promise.all(going);
+      for (const { link } of fleet.nodes) link.release();
+      await fleet.fleet.close();
+    }
+  });
+});
