@@ -4,6 +4,7 @@ import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import type { FleetStatus } from '../../src/protocol/messages.js';
 import { Fleet } from '../fleet.js';
 import type { FleetListener } from '../members.js';
 import { openSession, type Session } from '../session.js';
@@ -64,6 +65,7 @@ export async function openFleetSession(
   let door: Door | undefined;
   const close = async () => {
     door?.close();
+    for (const line of trafficLines(fleet.status())) terminal.note(line);
     await session.close();
   };
   try {
@@ -76,6 +78,7 @@ export async function openFleetSession(
     void welcome(door, fleet);
     const stop = () => void fleet.close();
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
     return { ...session, close };
@@ -88,6 +91,15 @@ export async function openFleetSession(
 /** Until the door is closed. */
 async function welcome(door: Door, fleet: Fleet): Promise<void> {
   for await (const channel of door.arrivals) void fleet.admit(channel);
+}
+
+/** What each node that is still there exchanged. */
+function trafficLines({ nodes, steps }: FleetStatus): string[] {
+  const megabytes = (bytes: number) => `${(bytes / 1e6 / steps).toFixed(1)} MB`;
+  if (steps === 0) return [];
+  return nodes.map(({ name, bytesSent, bytesReceived }) => {
+    return `${name} was sent ${megabytes(bytesSent)} and sent ${megabytes(bytesReceived)} a step, all included`;
+  });
 }
 
 function check({ nodes = 0, nodesTimeout = 1, local = true }: NodeFlags, shards: number): void {

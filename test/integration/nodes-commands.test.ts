@@ -1,0 +1,131 @@
+// The commands of a run over several machines, from flags to result, with connections that stay within this process.
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { openFleetSession } from '../../coordinator/commands/nodes.js';
+import { addStatus } from '../../coordinator/commands/status.js';
+import type { Transport } from '../../coordinator/commands/transport.js';
+import { addWorker } from '../../coordinator/commands/worker.js';
+import type { NodeChannel } from '../../coordinator/requests.js';
+import { runTraining } from '../../coordinator/run.js';
+import { openSession, type Session } from '../../coordinator/session.js';
+import { normalise, type RunConfig } from '../../src/config.js';
+import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import { SCENARIOS } from '../../src/presets/scenario.js';
+import { memoryLink } from '../contract/memory-channel.js';
+import { terminalWith } from '../unit/terminal/streams.js';
+
+/** Whoever connects comes in at the door, whatever address was given. */
+function transportWithin(): Transport {
+  let come: (channel: NodeChannel) => void = () => undefined;
+  let closeDoor: () => void = () => undefined;
+  return {
+    listen: async () => {
+      const arrivals = new ReadableStream<NodeChannel>({
+        start(controller) {
+          come = (channel) => controller.enqueue(channel);
+          closeDoor = () => controller.close();
+        },
+      });
+      return { joinLine: 'pseudolabel worker here:1', arrivals, close: () => closeDoor() };
+    },
+    connect: async () => {
+      const link = memoryLink();
+      come(link.coordinator);
+      return link.node;
+    },
+  };
+}
+
+/** The beginning of MNIST. */
+async function someImages(): Promise<Dataset> {
+  const { train, test, ...rest } = await loadDataset({ folder: undefined });
+  const first = ({ images, labels }: Dataset['train'], count: number) => {
+    return { count, images: images.slice(0, count * rest.pixels), labels: labels.slice(0, count) };
+  };
+  return { ...rest, train: first(train, 900), test: first(test, 300) };
+}
+
+const configOf = (scenario: RunConfig['scenario']): RunConfig =>
+  normalise({ scenario, hidden: 32, labelsPerClass: 4, validation: 100, workers: 1, shards: 4, maxSteps: 4 });
+
+async function resultOf(session: Session, config: RunConfig) {
+  const nothing = () => undefined;
+  try {
+    const { weightsSha256, testAccuracy, validationAccuracy } = await runTraining(session, config, {
+      directory: undefined,
+      listener: { stageBegins: nothing, measured: nothing, saved: nothing },
+      signal: new AbortController().signal,
+      resumeFrom: undefined,
+      validateEvery: 0,
+      test: true,
+    });
+    return { weightsSha256, testAccuracy, validationAccuracy };
+  } finally {
+    await session.close();
+  }
+}
+
+function person() {
+  const { terminal, stdout, stderr } = terminalWith(false);
+  return { context: { terminal, signal: new AbortController().signal }, stdout, stderr };
+}
+
+async function command(add: typeof addWorker, transport: Transport, args: readonly string[]) {
+  const { context, stdout, stderr } = person();
+  const program = new Command().exitOverride();
+  add(program, context, transport);
+  await program.parseAsync([...args], { from: 'user' });
+  return { stdout: stdout(), stderr: stderr() };
+}
+
+describe('a run with nodes', () => {
+  it.each(SCENARIOS)('of scenario %s has the result of a run without', async (scenario) => {
+    const dataset = await someImages();
+    const config = configOf(scenario);
+    const expected = await resultOf(await openSession([config], dataset), config);
+
+    const transport = transportWithin();
+    const { context, stderr } = person();
+    const opening = openFleetSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
+    const flags = ['worker', 'here:1', '--token-file', 'token', '--workers', '1', '--name', 'helper'];
+    const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
+    const session = await opening;
+    const status = await command(addStatus, transport, ['status', 'here:1', '--token-file', 'token', '--json', '-']);
+    expect(JSON.parse(status.stdout)).toMatchObject({ steps: 0, nodes: [{ name: 'helper' }, { name: 'helper-2' }] });
+    expect(status.stderr).toContain('2 nodes besides the coordinator');
+
+    expect(await resultOf(session, config)).toEqual(expected);
+    expect(stderr()).toContain('pseudolabel worker here:1');
+    expect(stderr()).toContain('helper-2 joined with 1 worker');
+    for (const worker of workers) {
+      const { stderr: told } = await worker;
+      expect(told).toContain('joined memory with 1 worker');
+      expect(told).toContain('the run is over');
+    }
+  });
+
+  it.each([
+    [{ nodes: -1 }, 'E_USAGE'],
+    [{ nodes: 4 }, 'E_USAGE'], // with the coordinator's, five members for four shards
+    [{ nodesTimeout: 0 }, 'E_USAGE'],
+    [{ nodes: 1, nodesTimeout: 0.05 }, 'E_NODES'],
+  ] as const)('that is asked for with %j ends in %s', async (flags, code) => {
+    const { context } = person();
+    const opening = openFleetSession(configOf('nn'), await someImages(), { listen: 'here:1', ...flags }, context, transportWithin());
+    await expect(opening).rejects.toMatchObject({ code });
+  });
+
+  it('that is stopped while it waits for nodes ends in E_INTERRUPTED', async () => {
+    const { context } = person();
+    const stop = new AbortController();
+    const opening = openFleetSession(
+      configOf('nn'),
+      await someImages(),
+      { listen: 'here:1', nodes: 1 },
+      { ...context, signal: stop.signal },
+      transportWithin(),
+    );
+    setTimeout(() => stop.abort(), 100);
+    await expect(opening).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  });
+});
