@@ -20,7 +20,8 @@ const FIRST_MS = 10_000;
 /** The first message of whoever has connected. Throws E_TIMEOUT, E_PROTOCOL, or what the connection broke on. */
 export function firstOf(requests: Requests): Promise<First> {
   return new Promise((resolve, reject) => {
-    const silent = () => new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a node of pseudolabel?');
+    const silent = () =>
+      new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a node of pseudolabel?');
     const cancel = alarm(FIRST_MS, () => requests.close(silent()));
     requests.listener = {
       first: (message) => {

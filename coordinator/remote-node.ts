@@ -115,7 +115,12 @@ export class RemoteNode implements Member, RequestsListener {
     if (set === 'unlabelled') this.replica.labelsChanged(ranges);
 
     const results = ranges.map(([start, end]) => {
-      return { classes: new Uint8Array(end - start), confidences: new Float32Array(end - start), flips: 0, milliseconds: 0 };
+      return {
+        classes: new Uint8Array(end - start),
+        confidences: new Float32Array(end - start),
+        flips: 0,
+        milliseconds: 0,
+      };
     });
     for (const batch of batchesOf(ranges, MOST_IMAGES)) {
       const predicted = await this.predictBatch(model, set, batch);

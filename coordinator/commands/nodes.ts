@@ -116,7 +116,8 @@ function check({ nodes = 0, nodesTimeout = 1, local = true }: NodeFlags, shards:
 function announcer(terminal: Terminal): FleetListener {
   return {
     joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
-    left: ({ name }, { code, message }) => terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
+    left: ({ name }, { code, message }) =>
+      terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
   };

@@ -48,9 +48,13 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
-  const ended = await joinRun(() => transport.connect(options), { name, workers, fingerprint: numericsFingerprint(), signal }, {
-    joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
-    lost: ({ message }) => terminal.note(`${message}; joining again`),
-  });
+  const ended = await joinRun(
+    () => transport.connect(options),
+    { name, workers, fingerprint: numericsFingerprint(), signal },
+    {
+      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
+      lost: ({ message }) => terminal.note(`${message}; joining again`),
+    },
+  );
   terminal.note(ended === 'finished' ? 'the run is over' : 'left the run, which goes on without this node');
 }

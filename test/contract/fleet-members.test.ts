@@ -73,8 +73,14 @@ describe('a fleet', () => {
       return [parcel];
     };
     await trainMixed(fleet);
-    await fleet.predict(MODEL, 'evaluation', [[0, 50], [50, 100]]);
-    await fleet.predict(MODEL, 'evaluation', [[0, 50], [50, 100]]);
+    await fleet.predict(MODEL, 'evaluation', [
+      [0, 50],
+      [50, 100],
+    ]);
+    await fleet.predict(MODEL, 'evaluation', [
+      [0, 50],
+      [50, 100],
+    ]);
     expect(sent.get('images')).toBeUndefined(); // they came when it joined
     expect(sent.get('evaluationImages')).toBe(50 * SHAPE.pixels);
     expect(sent.get('parameters')).toBe(LENGTH * 4);
@@ -157,7 +163,9 @@ describe('joinRun', () => {
       void fleet.admit(link.coordinator);
       return link.node;
     };
-    await expect(joinRun(connect, { ...options, fingerprint: 'another' }, listener(told))).rejects.toMatchObject({ code: 'E_NUMERICS' });
+    await expect(joinRun(connect, { ...options, fingerprint: 'another' }, listener(told))).rejects.toMatchObject({
+      code: 'E_NUMERICS',
+    });
     expect(told).toEqual(['joined']);
     const failing = () => Promise.reject(new Error('no way there'));
     await expect(joinRun(failing, options, listener(told))).rejects.toThrow('no way there');

@@ -38,53 +38,59 @@ async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, o
 }
 
 describe('a run on a fleet', () => {
-  it.each(scenarios)('of %s ends on the weights of one thread with no node, and with one to four', async (_, stages) => {
-    const setting = await settingOf(stages, 1);
-    const expected = sha256OfParameters(trainInOneThread(setting.problem));
-    const fleet = await fleetFor(setting, []);
-    try {
-      for (let nodes = 0; nodes <= 4; nodes++) {
-        if (nodes > 0) await fleet.join(1);
-        expect(await weightsOf(fleet, setting), `${nodes} nodes`).toBe(expected);
+  it.each(scenarios)(
+    'of %s ends on the weights of one thread with no node, and with one to four',
+    async (_, stages) => {
+      const setting = await settingOf(stages, 1);
+      const expected = sha256OfParameters(trainInOneThread(setting.problem));
+      const fleet = await fleetFor(setting, []);
+      try {
+        for (let nodes = 0; nodes <= 4; nodes++) {
+          if (nodes > 0) await fleet.join(1);
+          expect(await weightsOf(fleet, setting), `${nodes} nodes`).toBe(expected);
+        }
+        expect(fleet.log).toEqual(['+node', '+node-2', '+node-3', '+node-4']);
+      } finally {
+        await fleet.fleet.close();
       }
-      expect(fleet.log).toEqual(['+node', '+node-2', '+node-3', '+node-4']);
-    } finally {
-      await fleet.fleet.close();
-    }
-  });
+    },
+  );
 
   const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
 
-  it.each([1, 2, 3])('ends on the same weights when nodes come, go, stall and break all the time (%i)', async (seed) => {
-    const setting = await settingOf(long(PLANS['labels refreshed every third step, above a threshold']), 1);
-    const expected = sha256OfParameters(trainInOneThread(setting.problem));
-    const fleet = await fleetFor(setting, [1, 1], { least: 200, most: 2_000 });
-    const stream = new Stream(keyOf(seed, 'split', 9));
-    const happenings = [
-      (node: TestNode) => node.link.cut(),
-      (node: TestNode) => node.leave(),
-      (node: TestNode) => {
-        node.link.hold();
-        setTimeout(() => node.link.release(), 300);
-      },
-      async (node: TestNode) => (await node.node).loseThread(0),
-      () => fleet.join(1),
-      () => fleet.join(2),
-    ];
-    const going: unknown[] = [];
-    const before = async () => {
-      if (stream.below(3) > 0) return;
-      const happen = happenings[stream.below(happenings.length)]!;
-      const node = fleet.nodes[stream.below(fleet.nodes.length)]!;
-      // Within the step that begins now.
-      setTimeout(() => going.push(happen(node)), stream.below(15));
-    };
-    try {
-      expect(await weightsOf(fleet, setting, { ...SILENT, before })).toBe(expected);
-    } finally {
-      await Promise.all(going);
-      for (const { link } of fleet.nodes) link.release();
-      await fleet.fleet.close();
-    }
-  });
+  it.each([1, 2, 3])(
+    'ends on the same weights when nodes come, go, stall and break all the time (%i)',
+    async (seed) => {
+      const setting = await settingOf(long(PLANS['labels refreshed every third step, above a threshold']), 1);
+      const expected = sha256OfParameters(trainInOneThread(setting.problem));
+      const fleet = await fleetFor(setting, [1, 1], { least: 200, most: 2_000 });
+      const stream = new Stream(keyOf(seed, 'split', 9));
+      const happenings = [
+        (node: TestNode) => node.link.cut(),
+        (node: TestNode) => node.leave(),
+        (node: TestNode) => {
+          node.link.hold();
+          setTimeout(() => node.link.release(), 300);
+        },
+        async (node: TestNode) => (await node.node).loseThread(0),
+        () => fleet.join(1),
+        () => fleet.join(2),
+      ];
+      const going: unknown[] = [];
+      const before = async () => {
+        if (stream.below(3) > 0) return;
+        const happen = happenings[stream.below(happenings.length)]!;
+        const node = fleet.nodes[stream.below(fleet.nodes.length)]!;
+        // Within the step that begins now.
+        setTimeout(() => going.push(happen(node)), stream.below(15));
+      };
+      try {
+        expect(await weightsOf(fleet, setting, { ...SILENT, before })).toBe(expected);
+      } finally {
+        await Promise.all(going);
+        for (const { link } of fleet.nodes) link.release();
+        await fleet.fleet.close();
+      }
+    },
+  );
 });

@@ -111,7 +111,13 @@ describe('a run with nodes', () => {
     [{ nodes: 1, nodesTimeout: 0.05 }, 'E_NODES'],
   ] as const)('that is asked for with %j ends in %s', async (flags, code) => {
     const { context } = person();
-    const opening = openFleetSession(configOf('nn'), await someImages(), { listen: 'here:1', ...flags }, context, transportWithin());
+    const opening = openFleetSession(
+      configOf('nn'),
+      await someImages(),
+      { listen: 'here:1', ...flags },
+      context,
+      transportWithin(),
+    );
     await expect(opening).rejects.toMatchObject({ code });
   });
 
