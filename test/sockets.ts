@@ -1,0 +1,104 @@
+// Coordinators and workers that meet over real sockets, for the tests of channels and of the door.
+import { createSecretKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ensureIdentity, type Identity } from '../coordinator/identity.js';
+import { type Arrival, type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
+import { parseAddress } from '../worker/address.js';
+import { type ConnectOptions, connect } from '../worker/connect.js';
+import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';
+
+export const HELLO = z.strictObject({ name: z.string() });
+export type Greeting = z.infer<typeof HELLO>;
+export type Door = Listener<Talk, Talk, Greeting>;
+
+export const TABLES = { outgoing: LOOSE_TALK, incoming: TALK };
+
+export const newToken = () => createSecretKey(randomBytes(32));
+export const TOKEN = newToken();
+
+export async function newIdentity(): Promise<Identity> {
+  const folder = mkdtempSync(join(tmpdir(), 'identity-'));
+  try {
+    return await ensureIdentity(join(folder, 'coordinator.pem'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export function openDoor(options: Partial<ListenOptions<Talk, Talk, Greeting>> = {}): Promise<Door> {
+  return listen({ token: TOKEN, tables: TABLES, hello: HELLO, ...options });
+}
+
+export function joinDoor(door: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
+  return connect({ address: door.address, token: TOKEN, tables: TABLES, hello: { name: 'worker' }, ...options });
+}
+
+/** Takes workers in one after another. */
+export class Arrivals {
+  private readonly reader: ReadableStreamDefaultReader<Arrival<Talk, Talk, Greeting>>;
+
+  constructor(door: Door) {
+    this.reader = door.arrivals.getReader() as ReadableStreamDefaultReader<Arrival<Talk, Talk, Greeting>>;
+  }
+
+  async next(): Promise<Arrival<Talk, Talk, Greeting>> {
+    const { value, done } = await this.reader.read();
+    if (done) throw new Error('the door was closed');
+    return value;
+  }
+}
+
+export interface Meeting {
+  readonly door: Door;
+  readonly coordinator: TalkChannel;
+  readonly worker: TalkChannel;
+}
+
+/** What stands between a worker and a coordinator: it can stop, change or cut what passes. */
+export class TcpProxy {
+  readonly sockets: Socket[] = [];
+  /** What becomes of bytes on their way to the coordinator; undefined: nothing is passed on. */
+  change: (chunk: Buffer) => Buffer | undefined = (chunk) => chunk;
+  private readonly server: Server;
+
+  private constructor(private readonly target: { readonly address: string }) {
+    const { host, port } = parseAddress(target.address);
+    this.server = createServer((near) => {
+      const far = connectTcp({ host, port });
+      this.sockets.push(near, far);
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+      near.on('data', (chunk) => {
+        const changed = this.change(chunk);
+        if (changed && !far.write(changed)) near.pause();
+      });
+      far.on('drain', () => near.resume());
+      far.pipe(near);
+      near.on('close', () => far.destroy());
+      far.on('close', () => near.destroy());
+    });
+  }
+
+  static async to(target: { readonly address: string }): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get address(): string {
+    const { port } = this.server.address() as { port: number };
+    return `${this.target.address.split('://')[0]}://127.0.0.1:${port}`;
+  }
+
+  cut(): void {
+    for (const socket of this.sockets.splice(0)) socket.resetAndDestroy();
+  }
+
+  close(): void {
+    this.cut();
+    this.server.close();
+  }
+}
