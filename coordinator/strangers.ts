@@ -7,7 +7,7 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { z } from 'zod';
 import { type ErrorCode, PseudolabelError } from '../src/errors.js';
-import { admit } from '../src/protocol/handshake.js';
+import { admit, welcome } from '../src/protocol/handshake.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../worker/pipe.js';
 import { tlsBinding } from '../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
@@ -30,6 +30,9 @@ export interface StrangerOptions<Hello> {
 
 /** An upgrade request of ws has some 200 bytes of header. */
 const MOST_HEADER_BYTES = 2048;
+
+/** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 4,608. */
+const MOST_STRANGER_BYTES = 8192;
 
 interface Stranger {
   readonly wire: Socket;
@@ -93,16 +96,18 @@ export class Strangers<Hello> {
   private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
     const { wire } = stranger;
     const { token, heartbeat, hello, limits } = this.options;
-    const pipe = new SocketPipe({ ws, stream, wire, peer: `${wire.remoteAddress}:${wire.remotePort}` });
+    const peer = `${wire.remoteAddress}:${wire.remotePort}`;
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
     stranger.pipe = pipe;
     try {
-      if (this.known >= limits.known) throw full(limits.known);
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
-      const greeting = await admit(pipe, { token, binding }, hello, heartbeat);
-      stranger.leave();
+      const greeting = await admit(pipe, { token, binding }, hello);
+      if (this.known >= limits.known) throw full(limits.known);
       this.known++;
       wire.once('close', () => this.known--);
-      pipe.trust(heartbeat);
+      stranger.leave();
+      pipe.trust(heartbeat); // before the welcome: its answer is no stranger's
+      await welcome(pipe, heartbeat);
       this.arrived(pipe, greeting);
     } catch (error) {
       if (!(error instanceof PseudolabelError)) throw error;

@@ -9,7 +9,7 @@ import { ensureIdentity, type Identity } from '../coordinator/identity.js';
 import { type Arrival, type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
-import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';
+import { LOOSE_TALK, TALK, type Talk } from './contract/channel.contract.js';
 
 export const HELLO = z.strictObject({ name: z.string() });
 export type Greeting = z.infer<typeof HELLO>;
@@ -52,33 +52,19 @@ export class Arrivals {
   }
 }
 
-export interface Meeting {
-  readonly door: Door;
-  readonly coordinator: TalkChannel;
-  readonly worker: TalkChannel;
-}
-
 /** What stands between a worker and a coordinator: it can stop, change or cut what passes. */
 export class TcpProxy {
-  readonly sockets: Socket[] = [];
-  /** What becomes of bytes on their way to the coordinator; undefined: nothing is passed on. */
-  change: (chunk: Buffer) => Buffer | undefined = (chunk) => chunk;
+  private readonly sockets: Socket[] = [];
+  /** What becomes of bytes on their way; undefined: they are not passed on. */
+  change: (chunk: Buffer, to: 'coordinator' | 'worker') => Buffer | undefined = (chunk) => chunk;
   private readonly server: Server;
 
   private constructor(private readonly target: { readonly address: string }) {
     const { host, port } = parseAddress(target.address);
     this.server = createServer((near) => {
       const far = connectTcp({ host, port });
-      this.sockets.push(near, far);
-      for (const socket of [near, far]) socket.on('error', () => undefined);
-      near.on('data', (chunk) => {
-        const changed = this.change(chunk);
-        if (changed && !far.write(changed)) near.pause();
-      });
-      far.on('drain', () => near.resume());
-      far.pipe(near);
-      near.on('close', () => far.destroy());
-      far.on('close', () => near.destroy());
+      this.pass(near, far, 'coordinator');
+      this.pass(far, near, 'worker');
     });
   }
 
@@ -93,6 +79,11 @@ export class TcpProxy {
     return `${this.target.address.split('://')[0]}://127.0.0.1:${port}`;
   }
 
+  /** Says something in the name of the other side, on the last connection. */
+  sendTo(to: 'coordinator' | 'worker', chunk: Buffer): void {
+    this.sockets.at(to === 'coordinator' ? -1 : -2)!.write(chunk);
+  }
+
   cut(): void {
     for (const socket of this.sockets.splice(0)) socket.resetAndDestroy();
   }
@@ -100,5 +91,16 @@ export class TcpProxy {
   close(): void {
     this.cut();
     this.server.close();
+  }
+
+  private pass(from: Socket, into: Socket, to: 'coordinator' | 'worker'): void {
+    this.sockets.push(from);
+    from.on('error', () => undefined);
+    from.on('close', () => into.destroy());
+    from.on('data', (chunk) => {
+      const changed = this.change(chunk, to);
+      if (changed && !into.write(changed)) from.pause();
+    });
+    into.on('drain', () => from.resume());
   }
 }

@@ -33,7 +33,9 @@ export async function dial({ address, fingerprint, insecure }: DialOptions, sign
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
     const stream: Duplex = tls ?? wire;
     const ws = await opened(stream, signal);
-    return { pipe: new SocketPipe({ ws, stream, wire, peer }), binding: tls ? tlsBinding(tls) : new Uint8Array() };
+    // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY });
+    return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
   } catch (error) {
     wire.destroy();
     if (error instanceof PseudolabelError) throw error;

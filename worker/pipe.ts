@@ -5,7 +5,6 @@ import type { RawData, WebSocket } from 'ws';
 import { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/closing.js';
 import { type Frame, MAX_FRAME } from '../src/protocol/codec.js';
-import { HANDSHAKE_BYTES } from '../src/protocol/handshake.js';
 import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 
@@ -25,13 +24,15 @@ export interface Connection {
   /** What carries the bytes, of which they are counted. */
   readonly wire: Socket;
   readonly peer: string;
+  /** Bytes that the other side may send in all before it is trusted. Frames that nobody has asked for stop the reading in any case. */
+  readonly allowance: number;
 }
 
-/** Takes over an open WebSocket. Until trust() is called, the other side is a stranger who may send HANDSHAKE_BYTES in all. */
+/** Takes over an open WebSocket. Until trust() is called, the other side is a stranger. */
 export class SocketPipe implements Pipe {
   readonly peer: string;
   private readonly inbox = new Inbox();
-  private allowance = HANDSHAKE_BYTES;
+  private trusted = false;
   private lastHeard = performance.now();
   private closing: PseudolabelError | undefined;
   private fault: PseudolabelError | undefined;
@@ -56,7 +57,7 @@ export class SocketPipe implements Pipe {
         this.inbox.end(reason);
       });
     });
-    stream.prependListener('data', (chunk: Buffer) => this.hear(chunk.length));
+    stream.prependListener('data', () => this.hear());
   }
 
   get traffic(): Pipe['traffic'] {
@@ -66,9 +67,9 @@ export class SocketPipe implements Pipe {
 
   /** The other side is known from now on: no limit but a frame's, and a heartbeat every `heartbeat` ms, expected of it as well. */
   trust(heartbeat: number): void {
-    this.allowance = Number.POSITIVE_INFINITY;
-    if (this.closing) return;
+    this.trusted = true;
     const { ws } = this.connection;
+    if (ws.readyState === ws.CLOSED) return;
     this.beating = setInterval(() => ws.readyState === ws.OPEN && ws.ping(), heartbeat);
     this.expect(MISSED_HEARTBEATS * heartbeat);
   }
@@ -107,7 +108,7 @@ export class SocketPipe implements Pipe {
     const { code, text } = closeFrameOf(reason);
     ws.close(code, text);
     ws.resume(); // its answer has to be read
-    if (this.allowance !== Number.POSITIVE_INFINITY) {
+    if (!this.trusted) {
       const timer = setTimeout(() => ws.terminate(), STRANGER_GRACE_MS);
       ws.once('close', () => clearTimeout(timer));
     }
@@ -118,25 +119,23 @@ export class SocketPipe implements Pipe {
     else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
   }
 
-  private hear(bytes: number): void {
+  private hear(): void {
     this.lastHeard = performance.now();
-    this.allowance -= bytes;
-    if (this.allowance >= 0) return;
-    const message = `${this.peer} sent more than ${HANDSHAKE_BYTES} bytes before it was known`;
+    const { wire, allowance } = this.connection;
+    if (this.trusted || wire.bytesRead <= allowance) return;
+    const message = `${this.peer} sent more than ${allowance} bytes before it was known`;
     this.drop(new PseudolabelError('E_TOO_LARGE', message, 'is that a worker?'));
   }
 
   /** Ends the connection when nothing was heard for `silence` ms, to the moment and not to the next tick of some clock. */
   private expect(silence: number): void {
-    const left = () => this.lastHeard + silence - performance.now();
-    const look = (): void => {
-      const { ws } = this.connection;
-      if (ws.readyState === ws.CLOSED) return;
-      if (left() > 0) this.expect(silence);
+    const due = Math.max(this.lastHeard + silence, performance.now());
+    this.listening = setTimeout(() => {
+      // Who stood still himself, by more than half a heartbeat, has not heard what came meanwhile, and may not have been heard either.
+      if (performance.now() - due > silence / (2 * MISSED_HEARTBEATS)) this.lastHeard = performance.now();
+      if (performance.now() < this.lastHeard + silence) this.expect(silence);
       else this.drop(connectionLost(this.peer, `was silent for ${silence / 1000} s`));
-    };
-    // This process may have stood still itself: what arrived meanwhile is read between a timer and an immediate.
-    this.listening = setTimeout(() => setImmediate(look), Math.max(left(), 1));
+    }, due - performance.now());
   }
 
   private drop(reason: PseudolabelError): void {

@@ -19,9 +19,6 @@ import { decodeFrame, encodeMessage, type MessageTable, PROTOCOL_VERSION } from 
 import type { Pipe } from './pipe.js';
 import { printable } from './printable.js';
 
-/** What all of a handshake may have in bytes, each way: of an unknown peer no more is read. */
-export const HANDSHAKE_BYTES = 8192;
-
 const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
 const MOST_HELLO_BYTES = 4096;
@@ -35,8 +32,10 @@ export interface Credentials {
 const bytes = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, `not ${length} bytes`);
 
-const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: bytes(NONCE_BYTES) });
-const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: bytes(NONCE_BYTES), proof: bytes(PROOF_BYTES) });
+/** What is not its version is looked at after that: of other versions it may be anything. */
+const NONCE = bytes(NONCE_BYTES);
+const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: z.unknown() });
+const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES), hello: z.unknown() });
 const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive() });
 
@@ -70,27 +69,32 @@ export async function introduce(pipe: Pipe, { token, binding }: Credentials, hel
 }
 
 /**
- * The coordinator's side. Returns the worker's hello, which has passed `schema`. Throws as introduce().
- * @param heartbeat interval in ms, for both sides
+ * The coordinator's side, up to the welcome: returns the hello of a worker that knows the token, once it has passed `schema`. Throws as
+ * introduce().
  */
 export async function admit<Hello>(
   pipe: Pipe,
   { token, binding }: Credentials,
   schema: z.ZodType<Hello>,
-  heartbeat: number,
 ): Promise<Hello> {
   const open = await receive(pipe, FROM_WORKER, 'open');
   if (open.version !== PROTOCOL_VERSION) throw otherVersion(open.version);
+  const { data: workerNonce } = NONCE.safeParse(open.nonce);
+  if (!workerNonce) throw unexpected('no nonce');
   const nonce = randomBytes(NONCE_BYTES);
-  const session = [open.nonce, nonce, binding];
+  const session = [workerNonce, nonce, binding];
   const proof = prove(token, 'coordinator', session);
   await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
   const answer = await receive(pipe, FROM_WORKER, 'answer');
   checkProof(answer.proof, prove(token, 'worker', session), pipe.peer);
   const { data, error } = schema.safeParse(answer.hello);
   if (error) throw unexpected(`a hello that is not one: ${printable(error.issues[0]?.message ?? '')}`);
-  await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat }));
   return data;
+}
+
+/** The coordinator's last word: from here on, frames are the channel's. heartbeat: interval in ms, for both sides. */
+export function welcome(pipe: Pipe, heartbeat: number): Promise<void> {
+  return pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat }));
 }
 
 /** The role is in it, so that a proof cannot be handed back to whom it came from. */
