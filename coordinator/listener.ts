@@ -5,16 +5,15 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
-import type { z } from 'zod';
 import { type ErrorCode, PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
-import type { MessageTables } from '../src/protocol/codec.js';
+import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
 import { FramedChannel } from '../src/protocol/framed.js';
 import { formatAddress, isLoopback } from '../worker/address.js';
 import type { Identity } from './identity.js';
 import { type StrangerLimits, Strangers } from './strangers.js';
 
-export interface ListenOptions<Out extends Message, In extends Message, Hello> {
+export interface ListenOptions<Out extends Message, In extends Message> {
   /** Name or IP address. Default: 127.0.0.1, which only this machine reaches. */
   readonly host?: string;
   /** Default: 0, any that is free. */
@@ -28,13 +27,6 @@ export interface ListenOptions<Out extends Message, In extends Message, Hello> {
   /** Interval of heartbeats in ms, for both sides: a side that is silent for two of them is lost. Default: 5,000. */
   readonly heartbeat?: number;
   readonly tables: MessageTables<Out, In>;
-  /** What a worker says of itself. */
-  readonly hello: z.ZodType<Hello>;
-}
-
-export interface Arrival<Out extends Message, In extends Message, Hello> {
-  readonly channel: Channel<Out, In>;
-  readonly hello: Hello;
 }
 
 const HEARTBEAT_MS = 5000;
@@ -43,9 +35,9 @@ const HEARTBEAT_MS = 5000;
 const LIMITS: StrangerLimits = { strangers: 64, strangersPerAddress: 32, rate: 64, known: 256, deadline: 10_000 };
 
 /** Throws E_INSECURE, E_LISTEN. */
-export async function listen<Out extends Message, In extends Message, Hello>(
-  options: ListenOptions<Out, In, Hello>,
-): Promise<Listener<Out, In, Hello>> {
+export async function listen<Out extends Message, In extends Message>(
+  options: ListenOptions<Out, In>,
+): Promise<Listener<Out, In>> {
   const { host = '127.0.0.1', port = 0, tls, insecure = false } = options;
   const server = createServer({ noDelay: true });
   try {
@@ -59,20 +51,20 @@ export async function listen<Out extends Message, In extends Message, Hello>(
   return new Listener(server, host, options);
 }
 
-export class Listener<Out extends Message, In extends Message, Hello> {
+export class Listener<Out extends Message, In extends Message> {
   /** What a worker connects to, as parseAddress() reads it. */
   readonly address: string;
   readonly fingerprint: string | undefined;
-  /** Workers that have come in, in order. Listen to each channel at once. Ends with close(). */
-  readonly arrivals: ReadableStream<Arrival<Out, In, Hello>>;
-  private readonly strangers: Strangers<Hello>;
-  private controller!: ReadableStreamDefaultController<Arrival<Out, In, Hello>>;
+  /** Channels with those who have come in, in order. Listen to each at once. Ends with close(). */
+  readonly arrivals: ReadableStream<Channel<Out, In>>;
+  private readonly hall: Strangers;
+  private controller!: ReadableStreamDefaultController<Channel<Out, In>>;
   private closed = false;
 
   constructor(
     private readonly server: Server,
     host: string,
-    { tls, token, limits, heartbeat = HEARTBEAT_MS, tables, hello }: ListenOptions<Out, In, Hello>,
+    { tls, token, limits, heartbeat = HEARTBEAT_MS, tables }: ListenOptions<Out, In>,
   ) {
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress({ tls: tls !== undefined, host: reachable(address) ?? host, port });
@@ -82,20 +74,23 @@ export class Listener<Out extends Message, In extends Message, Hello> {
         this.controller = controller;
       },
     });
-    this.strangers = new Strangers(
-      { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, hello },
-      (pipe, greeting) => {
-        if (this.closed) pipe.close();
-        else this.controller.enqueue({ channel: new FramedChannel(pipe, tables), hello: greeting });
-      },
-    );
-    server.on('connection', (wire) => this.strangers.take(wire));
+    const longest = longestFrame(tables.incoming);
+    this.hall = new Strangers({ tls, token, limits: { ...LIMITS, ...limits }, heartbeat, longest }, (pipe) => {
+      if (this.closed) pipe.close();
+      else this.controller.enqueue(new FramedChannel(pipe, tables));
+    });
+    server.on('connection', (wire) => this.hall.take(wire));
     server.on('error', () => undefined); // accepting fails while file descriptors are short: those who are in stay
   }
 
   /** How many were not let in, by reason. */
   get refused(): ReadonlyMap<ErrorCode, number> {
-    return this.strangers.refused;
+    return this.hall.refused;
+  }
+
+  /** Connections that have proven nothing yet. */
+  get strangers(): number {
+    return this.hall.size;
   }
 
   /** What to type on another machine. The token is not in it: the file has to be copied there. */
@@ -109,7 +104,7 @@ export class Listener<Out extends Message, In extends Message, Hello> {
     if (this.closed) return;
     this.closed = true;
     this.server.close();
-    this.strangers.close();
+    this.hall.close();
     this.controller.close();
   }
 }

@@ -5,7 +5,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { z } from 'zod';
 import { type ErrorCode, PseudolabelError } from '../src/errors.js';
 import { admit, welcome } from '../src/protocol/handshake.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../worker/pipe.js';
@@ -20,19 +19,20 @@ export interface StrangerLimits extends GateLimits {
   readonly deadline: number;
 }
 
-export interface StrangerOptions<Hello> {
+export interface StrangerOptions {
   readonly tls: Identity | undefined;
   readonly token: KeyObject;
   readonly limits: StrangerLimits;
   readonly heartbeat: number;
-  readonly hello: z.ZodType<Hello>;
+  /** Bytes of the longest frame to receive. */
+  readonly longest: number;
 }
 
 /** An upgrade request of ws has some 200 bytes of header. */
 const MOST_HEADER_BYTES = 2048;
 
-/** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 4,608. */
-const MOST_STRANGER_BYTES = 8192;
+/** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
+const MOST_STRANGER_BYTES = 4096;
 
 interface Stranger {
   readonly wire: Socket;
@@ -41,19 +41,21 @@ interface Stranger {
   readonly leave: () => void;
 }
 
-export class Strangers<Hello> {
+export class Strangers {
   readonly refused = new Map<ErrorCode, number>();
   private readonly gate: Gate;
   private readonly inside = new Map<Duplex, Stranger>();
   private known = 0;
   private readonly http: Server;
-  private readonly upgrades = new WebSocketServer({ ...SOCKET_OPTIONS, noServer: true, clientTracking: false });
+  private readonly upgrades: WebSocketServer;
 
   constructor(
-    private readonly options: StrangerOptions<Hello>,
-    private readonly arrived: (pipe: SocketPipe, hello: Hello) => void,
+    private readonly options: StrangerOptions,
+    private readonly arrived: (pipe: SocketPipe) => void,
   ) {
     this.gate = new Gate(options.limits);
+    const own = { maxPayload: options.longest, noServer: true, clientTracking: false };
+    this.upgrades = new WebSocketServer({ ...SOCKET_OPTIONS, ...own });
     // It listens nowhere: connections are handed to it.
     this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES }, (_, response) => {
       response.writeHead(426, { connection: 'close' }).end();
@@ -63,6 +65,10 @@ export class Strangers<Hello> {
       if (!stranger) stream.destroy();
       else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stream, stranger));
     });
+  }
+
+  get size(): number {
+    return this.inside.size;
   }
 
   /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
@@ -95,20 +101,20 @@ export class Strangers<Hello> {
 
   private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
     const { wire } = stranger;
-    const { token, heartbeat, hello, limits } = this.options;
+    const { token, heartbeat, limits } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
     const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
     stranger.pipe = pipe;
     try {
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
-      const greeting = await admit(pipe, { token, binding }, hello);
+      await admit(pipe, { token, binding });
       if (this.known >= limits.known) throw full(limits.known);
       this.known++;
       wire.once('close', () => this.known--);
       stranger.leave();
       pipe.trust(heartbeat); // before the welcome: its answer is no stranger's
       await welcome(pipe, heartbeat);
-      this.arrived(pipe, greeting);
+      this.arrived(pipe);
     } catch (error) {
       if (!(error instanceof PseudolabelError)) throw error;
       this.count(error.code);

@@ -19,9 +19,9 @@ export interface Closable {
 const ANY = z.custom<{ kind: string }>();
 /** Every message that a worker may send, and one that it may not yet; of any shape. */
 export const LOOSE = {
-  open: { schema: ANY, bytes: 1e6 },
-  answer: { schema: ANY, bytes: 1e6 },
-  say: { schema: ANY, bytes: 1e6 },
+  open: { schema: ANY, limit: 1e6 },
+  answer: { schema: ANY, limit: 1e6 },
+  say: { schema: ANY, limit: 1e6 },
 };
 
 /** A client that says what it likes. */
@@ -64,7 +64,7 @@ export async function conversation(
   arrivals: Arrivals,
   closing: <T extends Closable>(one: T) => T,
 ): Promise<{ stop(): Promise<number> }> {
-  const [worker, { channel }] = await Promise.all([joinDoor(door), arrivals.next()]);
+  const [worker, channel] = await Promise.all([joinDoor(door), arrivals.next()]);
   closing(worker);
   const ear = new Ear(worker);
   const answered = new Ear(channel, () => void channel.send(short('answer')));

@@ -4,16 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { ensureIdentity, type Identity } from '../coordinator/identity.js';
-import { type Arrival, type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
+import { type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
-import { LOOSE_TALK, TALK, type Talk } from './contract/channel.contract.js';
+import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';
 
-export const HELLO = z.strictObject({ name: z.string() });
-export type Greeting = z.infer<typeof HELLO>;
-export type Door = Listener<Talk, Talk, Greeting>;
+export type Door = Listener<Talk, Talk>;
 
 export const TABLES = { outgoing: LOOSE_TALK, incoming: TALK };
 
@@ -29,23 +26,23 @@ export async function newIdentity(): Promise<Identity> {
   }
 }
 
-export function openDoor(options: Partial<ListenOptions<Talk, Talk, Greeting>> = {}): Promise<Door> {
-  return listen({ token: TOKEN, tables: TABLES, hello: HELLO, ...options });
+export function openDoor(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Door> {
+  return listen({ token: TOKEN, tables: TABLES, ...options });
 }
 
 export function joinDoor(door: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
-  return connect({ address: door.address, token: TOKEN, tables: TABLES, hello: { name: 'worker' }, ...options });
+  return connect({ address: door.address, token: TOKEN, tables: TABLES, ...options });
 }
 
 /** Takes workers in one after another. */
 export class Arrivals {
-  private readonly reader: ReadableStreamDefaultReader<Arrival<Talk, Talk, Greeting>>;
+  private readonly reader: ReadableStreamDefaultReader<TalkChannel>;
 
   constructor(door: Door) {
-    this.reader = door.arrivals.getReader() as ReadableStreamDefaultReader<Arrival<Talk, Talk, Greeting>>;
+    this.reader = door.arrivals.getReader() as ReadableStreamDefaultReader<TalkChannel>;
   }
 
-  async next(): Promise<Arrival<Talk, Talk, Greeting>> {
+  async next(): Promise<TalkChannel> {
     const { value, done } = await this.reader.read();
     if (done) throw new Error('the door was closed');
     return value;

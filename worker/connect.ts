@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
-import type { MessageTables } from '../src/protocol/codec.js';
+import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
 import { FramedChannel } from '../src/protocol/framed.js';
 import { introduce } from '../src/protocol/handshake.js';
 import { parseAddress } from './address.js';
@@ -17,8 +17,6 @@ export interface ConnectOptions<Out extends Message, In extends Message> {
   readonly fingerprint?: string;
   /** Allows an address beyond this machine without TLS. Default: false. */
   readonly insecure?: boolean;
-  /** What this worker says of itself; the listener has a schema for it. */
-  readonly hello: unknown;
   readonly tables: MessageTables<Out, In>;
   /** How long to go on trying, in ms. Default: 0, one attempt. */
   readonly patience?: number;
@@ -67,7 +65,6 @@ async function attempt<Out extends Message, In extends Message>({
   token,
   fingerprint,
   insecure = false,
-  hello,
   tables,
   signal,
 }: ConnectOptions<Out, In>): Promise<Channel<Out, In>> {
@@ -77,8 +74,11 @@ async function attempt<Out extends Message, In extends Message>({
   signal?.addEventListener('abort', stop, { once: true });
   try {
     signal?.throwIfAborted();
-    const dialled = await dial({ address: parseAddress(address), fingerprint, insecure }, limit.signal);
-    await introduced(dialled, token, hello, limit.signal);
+    const dialled = await dial(
+      { address: parseAddress(address), fingerprint, insecure, longest: longestFrame(tables.incoming) },
+      limit.signal,
+    );
+    await introduced(dialled, token, limit.signal);
     return new FramedChannel(dialled.pipe, tables);
   } catch (error) {
     throw limit.signal.aborted ? limit.signal.reason : error;
@@ -88,10 +88,10 @@ async function attempt<Out extends Message, In extends Message>({
   }
 }
 
-async function introduced({ pipe, binding }: Dialled, token: KeyObject, hello: unknown, limit: AbortSignal) {
+async function introduced({ pipe, binding }: Dialled, token: KeyObject, limit: AbortSignal) {
   limit.addEventListener('abort', () => pipe.close(), { once: true });
   try {
-    pipe.trust(await introduce(pipe, { token, binding }, hello));
+    pipe.trust(await introduce(pipe, { token, binding }));
   } catch (error) {
     pipe.close(error instanceof PseudolabelError ? error : undefined);
     throw error;

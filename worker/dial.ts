@@ -15,6 +15,8 @@ export interface DialOptions {
   readonly fingerprint: string | undefined;
   /** Allows an address beyond this machine without TLS. */
   readonly insecure: boolean;
+  /** Bytes of the longest frame to receive. */
+  readonly longest: number;
 }
 
 export interface Dialled {
@@ -23,7 +25,7 @@ export interface Dialled {
 }
 
 /** Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE; E_TIMEOUT when `signal` says so. */
-export async function dial({ address, fingerprint, insecure }: DialOptions, signal: AbortSignal): Promise<Dialled> {
+export async function dial({ address, fingerprint, insecure, longest }: DialOptions, signal: AbortSignal): Promise<Dialled> {
   const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
   wire.on('error', () => undefined); // each is met where it is waited for
   const peer = formatAddress(address);
@@ -32,7 +34,7 @@ export async function dial({ address, fingerprint, insecure }: DialOptions, sign
     if (!address.tls && !insecure && !isLoopback(wire.remoteAddress!)) throw notEncrypted(peer);
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
     const stream: Duplex = tls ?? wire;
-    const ws = await opened(stream, signal);
+    const ws = await opened(stream, longest, signal);
     // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
     const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY });
     return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
@@ -58,9 +60,10 @@ async function secured(
   return tls;
 }
 
-async function opened(stream: Duplex, signal: AbortSignal): Promise<WebSocket> {
+async function opened(stream: Duplex, longest: number, signal: AbortSignal): Promise<WebSocket> {
   const ws = new WebSocket('ws://coordinator/', {
     ...SOCKET_OPTIONS,
+    maxPayload: longest,
     createConnection: () => stream as Socket,
     // A mask keeps what a browser's page chose to send from looking like a request to an old proxy. Here no page chooses, TLS hides
     // every byte from proxies, and loopback has none; a mask of zeros saves reading and writing 16 MB a step once more.

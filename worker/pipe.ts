@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/closing.js';
-import { type Frame, MAX_FRAME } from '../src/protocol/codec.js';
+import type { Frame } from '../src/protocol/codec.js';
 import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 
@@ -15,7 +15,7 @@ const MISSED_HEARTBEATS = 2;
 const STRANGER_GRACE_MS = 1000;
 
 /** For both sides. Compression would cost more than the network it saves; and a pong tells nothing that the other side's ping does not. */
-export const SOCKET_OPTIONS = { perMessageDeflate: false, autoPong: false, maxPayload: MAX_FRAME } as const;
+export const SOCKET_OPTIONS = { perMessageDeflate: false, autoPong: false } as const;
 
 export interface Connection {
   readonly ws: WebSocket;

@@ -18,7 +18,7 @@ const BYTES = 2 ** 24;
 const ROUNDS = Number(process.env.ROUNDS ?? 40);
 const FRAME = Number(process.env.FRAME ?? 2 ** 20);
 
-const word = (kind) => ({ schema: z.object({ kind: z.literal(kind) }), bytes: 64 });
+const word = (kind) => ({ schema: z.object({ kind: z.literal(kind) }), limit: 64 });
 const TABLE = { go: word('go'), done: word('done') };
 const tables = { outgoing: TABLE, incoming: TABLE };
 
@@ -136,12 +136,11 @@ async function bench() {
     ['channel', undefined],
     ['channel, TLS', identity],
   ]) {
-    const hello = z.unknown();
-    const door = await listen({ token: createSecretKey(secret), tables, hello, ...(tls && { tls }) });
+    const door = await listen({ token: createSecretKey(secret), tables, ...(tls && { tls }) });
     peer({ address: door.address, secret: secret.toString('hex') });
     const { value } = await door.arrivals.getReader().read();
-    await measure(name, endOfChannel(value.channel));
-    value.channel.close();
+    await measure(name, endOfChannel(value));
+    value.close();
     door.close();
   }
 }
@@ -150,7 +149,7 @@ if (process.env.PEER) {
   const { port, address, secret } = JSON.parse(process.env.PEER);
   if (port) endOfSocket(connectTcp(port, '127.0.0.1'));
   else
-    endOfChannel(await connect({ address, token: createSecretKey(Buffer.from(secret, 'hex')), tables, hello: null }));
+    endOfChannel(await connect({ address, token: createSecretKey(Buffer.from(secret, 'hex')), tables }));
 } else {
   await bench();
 }

@@ -16,9 +16,9 @@ import { printable } from './printable.js';
 /** Of frames, handshake and messages together: two sides speak the same number or not at all. */
 export const PROTOCOL_VERSION = 1;
 
-/** What may be received of each kind: the schema of the whole message, its kind included, and its longest body in bytes. */
+/** What may be received of each kind: the schema of the whole message, its kind included, and the most bytes of its body. */
 export type MessageTable<M extends Message> = {
-  readonly [K in M['kind']]: { readonly schema: z.ZodType<Extract<M, { kind: K }>>; readonly bytes: number };
+  readonly [K in M['kind']]: { readonly schema: z.ZodType<Extract<M, { kind: K }>>; readonly limit: number };
 };
 
 /** The messages of one side of a channel, and those of the other. */
@@ -40,8 +40,11 @@ const START_BYTES = 8;
 const BULK_HEAD_BYTES = 24;
 const MOST_KIND_BYTES = 255;
 
-/** Longest frame. No kind's limit may be above MAX_BULK. */
-export const MAX_FRAME = START_BYTES + MOST_KIND_BYTES + MAX_BULK;
+/** Bytes of the longest frame that may be received by such a table. */
+export function longestFrame(table: Readonly<Record<string, { readonly limit: number }>>): number {
+  const limits = Object.values(table).map(({ limit }) => limit);
+  return START_BYTES + MOST_KIND_BYTES + Math.max(MAX_BULK, ...limits);
+}
 
 /** Bytes within a message are copied: a view would keep all that arrived with it alive, and could not be passed to a thread. */
 const PLAIN = {
@@ -58,7 +61,7 @@ const unpackr = new Unpackr(PLAIN);
 export function encodeMessage<M extends Message>(table: MessageTable<M>, message: M): Frame {
   const kind = message.kind as M['kind'];
   const body = packr.pack(message);
-  checkSize(kind, body.length, table[kind].bytes);
+  checkSize(kind, body.length, table[kind].limit);
   const head = Buffer.alloc(START_BYTES + kind.length);
   head.writeUInt8(MESSAGE, 0);
   head.writeUInt8(kind.length, 1);
@@ -89,7 +92,7 @@ export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Fr
   }
   const kind = head.toString('latin1', START_BYTES);
   if (!isKindOf(table, kind)) throw refused(`a message of the unknown kind '${printable(kind)}'`);
-  checkSize(kind, body.length, table[kind].bytes);
+  checkSize(kind, body.length, table[kind].limit);
   checkSeal(head, body);
   return { message: parsed(table, kind, body) };
 }

@@ -6,7 +6,7 @@
 //     |-------------------------------------------------->|
 //     |                      challenge   nonce, proof     |
 //     |<--------------------------------------------------|
-//     | answer    proof, hello                            |
+//     | answer    proof                                   |
 //     |-------------------------------------------------->|
 //     |                      welcome     heartbeat        |
 //     |<--------------------------------------------------|
@@ -17,11 +17,9 @@ import { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
 import { decodeFrame, encodeMessage, type MessageTable, PROTOCOL_VERSION } from './codec.js';
 import type { Pipe } from './pipe.js';
-import { printable } from './printable.js';
 
 const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
-const MOST_HELLO_BYTES = 4096;
 
 export interface Credentials {
   readonly token: KeyObject;
@@ -36,47 +34,39 @@ const bytes = (length: number) =>
 const NONCE = bytes(NONCE_BYTES);
 const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: z.unknown() });
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
-const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES), hello: z.unknown() });
+const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
 const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive() });
 
 type FromWorker = z.infer<typeof OPEN> | z.infer<typeof ANSWER>;
 type FromCoordinator = z.infer<typeof CHALLENGE> | z.infer<typeof WELCOME>;
 
 const FROM_WORKER: MessageTable<FromWorker> = {
-  open: { schema: OPEN, bytes: 256 },
-  answer: { schema: ANSWER, bytes: 256 + MOST_HELLO_BYTES },
+  open: { schema: OPEN, limit: 256 },
+  answer: { schema: ANSWER, limit: 256 },
 };
 const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
-  challenge: { schema: CHALLENGE, bytes: 256 },
-  welcome: { schema: WELCOME, bytes: 256 },
+  challenge: { schema: CHALLENGE, limit: 256 },
+  welcome: { schema: WELCOME, limit: 256 },
 };
 
 /**
  * The worker's side. Returns the interval of heartbeats that the coordinator wants, in ms.
  * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL, E_TOO_LARGE,
  * or the reason why the pipe was closed.
- * @param hello what the worker says of itself, once it knows whom it talks to: plain msgpack of at most 4,096 bytes
  */
-export async function introduce(pipe: Pipe, { token, binding }: Credentials, hello: unknown): Promise<number> {
+export async function introduce(pipe: Pipe, { token, binding }: Credentials): Promise<number> {
   const workerNonce = randomBytes(NONCE_BYTES);
   await pipe.send(encodeMessage(FROM_WORKER, { kind: 'open', version: PROTOCOL_VERSION, nonce: workerNonce }));
   const challenge = await receive(pipe, FROM_COORDINATOR, 'challenge');
   const session = [workerNonce, challenge.nonce, binding];
   checkProof(challenge.proof, prove(token, 'coordinator', session), pipe.peer);
-  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session), hello }));
+  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session) }));
   const { heartbeat } = await receive(pipe, FROM_COORDINATOR, 'welcome');
   return heartbeat;
 }
 
-/**
- * The coordinator's side, up to the welcome: returns the hello of a worker that knows the token, once it has passed `schema`. Throws as
- * introduce().
- */
-export async function admit<Hello>(
-  pipe: Pipe,
-  { token, binding }: Credentials,
-  schema: z.ZodType<Hello>,
-): Promise<Hello> {
+/** The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token. Throws as introduce(). */
+export async function admit(pipe: Pipe, { token, binding }: Credentials): Promise<void> {
   const open = await receive(pipe, FROM_WORKER, 'open');
   if (open.version !== PROTOCOL_VERSION) throw otherVersion(open.version);
   const { data: workerNonce } = NONCE.safeParse(open.nonce);
@@ -87,9 +77,6 @@ export async function admit<Hello>(
   await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
   const answer = await receive(pipe, FROM_WORKER, 'answer');
   checkProof(answer.proof, prove(token, 'worker', session), pipe.peer);
-  const { data, error } = schema.safeParse(answer.hello);
-  if (error) throw unexpected(`a hello that is not one: ${printable(error.issues[0]?.message ?? '')}`);
-  return data;
 }
 
 /** The coordinator's last word: from here on, frames are the channel's. heartbeat: interval in ms, for both sides. */

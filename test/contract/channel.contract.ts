@@ -22,13 +22,13 @@ export type Talk = z.infer<typeof SAY> | z.infer<typeof SHORT>;
 export type TalkChannel = Channel<Talk, Talk>;
 
 export const TALK: MessageTable<Talk> = {
-  say: { schema: SAY, bytes: 200_000 },
-  short: { schema: SHORT, bytes: 64 },
+  say: { schema: SAY, limit: 200_000 },
+  short: { schema: SHORT, limit: 64 },
 };
 /** As TALK, but lets more through: what a peer of another mind may send. */
 export const LOOSE_TALK: MessageTable<Talk> = {
-  say: { schema: SAY, bytes: 300_000 },
-  short: { schema: SHORT, bytes: 300_000 },
+  say: { schema: SAY, limit: 300_000 },
+  short: { schema: SHORT, limit: 300_000 },
 };
 
 export interface ChannelPair {

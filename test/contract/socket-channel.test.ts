@@ -14,7 +14,7 @@ async function meeting(tls: boolean, first: 'worker' | 'coordinator'): Promise<C
   const proxy = await TcpProxy.to(door);
   const arrivals = new Arrivals(door);
   const pin = tls ? { fingerprint: identity.fingerprint } : {};
-  const [{ channel: coordinator }, worker] = await Promise.all([arrivals.next(), joinDoor(proxy, pin)]);
+  const [coordinator, worker] = await Promise.all([arrivals.next(), joinDoor(proxy, pin)]);
   const [a, b] = first === 'worker' ? [worker, coordinator] : [coordinator, worker];
   return {
     a,

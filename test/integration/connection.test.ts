@@ -8,7 +8,7 @@ import type { PseudolabelError } from '../../src/errors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/channel.contract.js';
 import { conversation } from '../intruders.js';
-import { Arrivals, type Greeting, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
+import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 
 let identity: Identity;
 beforeAll(async () => {
@@ -30,10 +30,10 @@ interface Meeting {
   readonly coordinator: TalkChannel;
 }
 
-async function meeting(options: Partial<ListenOptions<Talk, Talk, Greeting>> = {}): Promise<Meeting> {
+async function meeting(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Meeting> {
   const door = closing(await openDoor(options));
   const proxy = closing(await TcpProxy.to(door));
-  const [{ channel: coordinator }, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy)]);
+  const [coordinator, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy)]);
   return { proxy, worker: closing(worker), coordinator: closing(coordinator) };
 }
 
