@@ -25,7 +25,10 @@ export interface Dialled {
 }
 
 /** Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE; E_TIMEOUT when `signal` says so. */
-export async function dial({ address, fingerprint, insecure, longest }: DialOptions, signal: AbortSignal): Promise<Dialled> {
+export async function dial(
+  { address, fingerprint, insecure, longest }: DialOptions,
+  signal: AbortSignal,
+): Promise<Dialled> {
   const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
   wire.on('error', () => undefined); // each is met where it is waited for
   const peer = formatAddress(address);

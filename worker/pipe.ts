@@ -11,6 +11,9 @@ import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 /** Heartbeats that may fail to come before the other side counts as lost. */
 const MISSED_HEARTBEATS = 2;
 
+/** Looks at the clock within a heartbeat: the end comes at the second one that is missed, or a tick before, never after it. */
+const TICKS = 4;
+
 /** How long an unknown peer has to answer a close frame, in ms. */
 const STRANGER_GRACE_MS = 1000;
 
@@ -38,7 +41,6 @@ export class SocketPipe implements Pipe {
   private fault: PseudolabelError | undefined;
   private readonly ended: Promise<PseudolabelError>;
   private beating: NodeJS.Timeout | undefined;
-  private listening: NodeJS.Timeout | undefined;
 
   constructor(private readonly connection: Connection) {
     const { ws, stream, peer } = connection;
@@ -51,7 +53,6 @@ export class SocketPipe implements Pipe {
     this.ended = new Promise((resolve) => {
       ws.on('close', (code, text) => {
         clearInterval(this.beating);
-        clearTimeout(this.listening);
         const reason = this.closing ?? this.fault ?? reasonOf(code, text.toString(), peer);
         resolve(reason);
         this.inbox.end(reason);
@@ -70,8 +71,21 @@ export class SocketPipe implements Pipe {
     this.trusted = true;
     const { ws } = this.connection;
     if (ws.readyState === ws.CLOSED) return;
-    this.beating = setInterval(() => ws.readyState === ws.OPEN && ws.ping(), heartbeat);
-    this.expect(MISSED_HEARTBEATS * heartbeat);
+    const tick = heartbeat / TICKS;
+    const silence = MISSED_HEARTBEATS * heartbeat;
+    let ticks = 0;
+    let due = performance.now() + tick;
+    this.beating = setInterval(() => {
+      const now = performance.now();
+      // Who stood still himself has not heard what came meanwhile, and may not have been heard either.
+      if (now - due > heartbeat / 2) this.lastHeard = now;
+      due = now + tick;
+      if (now - this.lastHeard > silence - tick) {
+        this.drop(connectionLost(this.peer, `was silent for ${silence / 1000} s`));
+      } else if (++ticks % TICKS === 0 && ws.readyState === ws.OPEN) {
+        ws.ping();
+      }
+    }, tick);
   }
 
   next(): Promise<Frame> {
@@ -125,17 +139,6 @@ export class SocketPipe implements Pipe {
     if (this.trusted || wire.bytesRead <= allowance) return;
     const message = `${this.peer} sent more than ${allowance} bytes before it was known`;
     this.drop(new PseudolabelError('E_TOO_LARGE', message, 'is that a worker?'));
-  }
-
-  /** Ends the connection when nothing was heard for `silence` ms, to the moment and not to the next tick of some clock. */
-  private expect(silence: number): void {
-    const due = Math.max(this.lastHeard + silence, performance.now());
-    this.listening = setTimeout(() => {
-      // Who stood still himself, by more than half a heartbeat, has not heard what came meanwhile, and may not have been heard either.
-      if (performance.now() - due > silence / (2 * MISSED_HEARTBEATS)) this.lastHeard = performance.now();
-      if (performance.now() < this.lastHeard + silence) this.expect(silence);
-      else this.drop(connectionLost(this.peer, `was silent for ${silence / 1000} s`));
-    }, due - performance.now());
   }
 
   private drop(reason: PseudolabelError): void {

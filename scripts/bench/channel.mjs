@@ -148,8 +148,7 @@ async function bench() {
 if (process.env.PEER) {
   const { port, address, secret } = JSON.parse(process.env.PEER);
   if (port) endOfSocket(connectTcp(port, '127.0.0.1'));
-  else
-    endOfChannel(await connect({ address, token: createSecretKey(Buffer.from(secret, 'hex')), tables }));
+  else endOfChannel(await connect({ address, token: createSecretKey(Buffer.from(secret, 'hex')), tables }));
 } else {
   await bench();
 }

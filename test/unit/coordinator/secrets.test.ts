@@ -33,10 +33,11 @@ describe('a token file', () => {
   });
 
   it.each([0o644, 0o640, 0o604, 0o620])('is refused with mode %o', async (mode) => {
-    await ensureToken(path('open'));
-    chmodSync(path('open'), mode);
-    await expect(readToken(path('open'))).rejects.toEqual(refused);
-    await expect(ensureToken(path('open'))).rejects.toEqual(refused);
+    const file = path(`open-${mode}`);
+    await ensureToken(file);
+    chmodSync(file, mode);
+    await expect(readToken(file)).rejects.toEqual(refused);
+    await expect(ensureToken(file)).rejects.toEqual(refused);
   });
 
   it('is refused where it is missing, is a folder, or holds something else', async () => {

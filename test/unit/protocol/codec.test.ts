@@ -40,7 +40,7 @@ describe('a frame', () => {
     expect(Buffer.from(head!).toString('hex')).toMatch(/^02000201.{8}03000000040000000500000007060000$/);
     expect(body).toBe(payload);
     const [start] = encodeMessage(TABLE, note);
-    expect(Buffer.from(start!).toString('latin1')).toMatch(/^\x01\x04\0\0[^]{4}note$/);
+    expect(Buffer.from(start!).toString('hex')).toMatch(/^01040000.{8}6e6f7465$/); // 'note'
   });
 
   it('is refused with any one bit changed', () => {
@@ -70,7 +70,6 @@ describe('a frame', () => {
       const table = { ...Object.fromEntries([[kind, { schema: z.any(), limit: 1000 }]]) } as MessageTable<{
         kind: string;
       }>;
-      if (!Object.hasOwn(table, kind)) continue;
       expect(() => decodeFrame(TABLE, encodeMessage(table, { kind }))).toThrow(refused);
     }
   });
