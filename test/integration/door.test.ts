@@ -147,16 +147,14 @@ for (const secure of [false, true]) {
       const { stop } = await conversation(door, arrivals, closing);
       const port = Number(door.address.split(':').at(-1));
       const before = process.memoryUsage().rss;
-      const sockets = Array.from({ length: 1000 }, (_, i) => {
-        const socket = connectTcp(port, '127.0.0.1').on('error', () => undefined);
-        return socket.on('connect', () => socket.write(i % 2 ? randomBytes(100) : 'GET / HTTP/1.1\r\n'));
-      });
+      // They say nothing, and so keep the places that they get until the deadline.
+      const sockets = Array.from({ length: 1000 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined));
       await expect.poll(() => door.refused.get('E_BUSY') ?? 0, { timeout: 60_000 }).toBeGreaterThan(500);
-      expect(await stop()).toBeGreaterThan(10);
+      expect(await stop()).toBeGreaterThan(0);
       for (const socket of sockets) socket.destroy();
       expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
       await sleep(1100); // the rate's second is over
-      closing(await joinDoor(door, { patience: 5000 }));
+      closing(await joinDoor(door, { patience: 20_000 }));
     });
   });
 }
