@@ -19,7 +19,7 @@ export interface Finding {
 type Outcome = Omit<Finding, 'name'>;
 type Check = readonly [name: string, check: () => Outcome | Promise<Outcome>];
 
-const OLDEST_NODE = [20, 10] as const;
+const OLDEST_NODE = [20, 15] as const;
 /** The newest that this was tried on. */
 const NEWEST_MAJOR = 26;
 const SET_UP = 'run `node scripts/setup.mjs` in the folder of pseudolabel; it says what is missing';

@@ -1,6 +1,6 @@
 // The oldest Node this project runs on, said before anything newer is used.
 
-const OLDEST = /** @type {const} */ ([20, 10]);
+const OLDEST = /** @type {const} */ ([20, 15]);
 
 /** Whether this Node is new enough. */
 export function nodeReady() {

@@ -4,8 +4,8 @@ import { diagnose, nodeVersion, threads } from '../../coordinator/diagnosis.js';
 import { PseudolabelError } from '../../src/errors.js';
 
 describe('the doctor', () => {
-  it('takes Node.js from 20.10, and notes one that is newer than those tried', () => {
-    const states = ['18.20.4', '20.9.0', '20.10.0', '22.1.0', '26.10.0', '27.0.0'].map((version) =>
+  it('takes Node.js from 20.15, and notes one that is newer than those tried', () => {
+    const states = ['18.20.4', '20.14.0', '20.15.0', '22.1.0', '26.10.0', '27.0.0'].map((version) =>
       nodeVersion(version),
     );
     expect(states.map(({ state }) => state)).toEqual(['wrong', 'wrong', 'ok', 'ok', 'ok', 'note']);

@@ -1,0 +1,132 @@
+// Owns where a coordinator listens, and the stream of workers that come in; strangers.ts owns the way from a connection to a known worker.
+import type { KeyObject } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
+import { type ErrorCode, PseudolabelError } from '../src/errors.js';
+import type { Channel, Message } from '../src/protocol/channel.js';
+import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
+import { FramedChannel } from '../src/protocol/framed.js';
+import { formatAddress, isLoopback } from '../worker/address.js';
+import type { Identity } from './identity.js';
+import { type StrangerLimits, Strangers } from './strangers.js';
+
+export interface ListenOptions<Out extends Message, In extends Message> {
+  /** Name or IP address. Default: 127.0.0.1, which only this machine reaches. */
+  readonly host?: string;
+  /** Default: 0, any that is free. */
+  readonly port?: number;
+  /** Without it, nothing is encrypted. */
+  readonly tls?: Identity;
+  readonly token: KeyObject;
+  /** Allows listening beyond this machine without TLS. Default: false. */
+  readonly insecure?: boolean;
+  readonly limits?: Partial<StrangerLimits>;
+  /** Interval of heartbeats in ms, for both sides: a side that is silent for two of them is lost. Default: 5,000. */
+  readonly heartbeat?: number;
+  readonly tables: MessageTables<Out, In>;
+}
+
+const HEARTBEAT_MS = 5000;
+
+/** A handshake takes milliseconds, and a full house of strangers some seconds of TLS at most. */
+const LIMITS: StrangerLimits = { strangers: 64, strangersPerAddress: 32, rate: 64, known: 256, deadline: 10_000 };
+
+/** Throws E_INSECURE, E_LISTEN. */
+export async function listen<Out extends Message, In extends Message>(
+  options: ListenOptions<Out, In>,
+): Promise<Listener<Out, In>> {
+  const { host = '127.0.0.1', port = 0, tls, insecure = false } = options;
+  const server = createServer({ noDelay: true });
+  try {
+    const { address } = await lookup(host);
+    if (!tls && !insecure && !isLoopback(address)) throw notEncrypted(host);
+    server.listen({ host: address, port });
+    await once(server, 'listening');
+  } catch (error) {
+    throw error instanceof PseudolabelError ? error : cannotListen(host, port, error);
+  }
+  return new Listener(server, host, options);
+}
+
+export class Listener<Out extends Message, In extends Message> {
+  /** What a worker connects to, as parseAddress() reads it. */
+  readonly address: string;
+  readonly fingerprint: string | undefined;
+  /** Channels with those who have come in, in order. Listen to each at once. Ends with close(). */
+  readonly arrivals: ReadableStream<Channel<Out, In>>;
+  private readonly hall: Strangers;
+  private controller!: ReadableStreamDefaultController<Channel<Out, In>>;
+  private closed = false;
+
+  constructor(
+    private readonly server: Server,
+    host: string,
+    { tls, token, limits, heartbeat = HEARTBEAT_MS, tables }: ListenOptions<Out, In>,
+  ) {
+    const { address, port } = server.address() as AddressInfo;
+    this.address = formatAddress({ tls: tls !== undefined, host: reachable(address) ?? host, port });
+    this.fingerprint = tls?.fingerprint;
+    this.arrivals = new ReadableStream({
+      start: (controller) => {
+        this.controller = controller;
+      },
+    });
+    const longest = longestFrame(tables.incoming);
+    this.hall = new Strangers({ tls, token, limits: { ...LIMITS, ...limits }, heartbeat, longest }, (pipe) => {
+      if (this.closed) pipe.close();
+      else this.controller.enqueue(new FramedChannel(pipe, tables));
+    });
+    server.on('connection', (wire) => this.hall.take(wire));
+    server.on('error', () => undefined); // accepting fails while file descriptors are short: those who are in stay
+  }
+
+  /** How many were not let in, by reason. */
+  get refused(): ReadonlyMap<ErrorCode, number> {
+    return this.hall.refused;
+  }
+
+  /** Connections that have proven nothing yet. */
+  get strangers(): number {
+    return this.hall.size;
+  }
+
+  /** What to type on another machine. The token is not in it: the file has to be copied there. */
+  joinLine(tokenFile: string): string {
+    const pin = this.fingerprint === undefined ? '' : ` --fingerprint ${this.fingerprint}`;
+    return `pseudolabel worker ${this.address} --token-file ${tokenFile}${pin}`;
+  }
+
+  /** Lets nobody in any more. Channels stay open. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.server.close();
+    this.hall.close();
+    this.controller.close();
+  }
+}
+
+/** An address of this machine that others can reach it by, where it listens on all of them. */
+function reachable(address: string): string | undefined {
+  if (address !== '0.0.0.0' && address !== '::') return undefined;
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}
+
+function notEncrypted(host: string): PseudolabelError {
+  const fix = 'leave TLS on, or give --insecure on a network where nobody else can read or write';
+  return new PseudolabelError(
+    'E_INSECURE',
+    `${host} can be reached from other machines, and nothing would be encrypted`,
+    fix,
+  );
+}
+
+function cannotListen(host: string, port: number, cause: unknown): PseudolabelError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const fix = 'give an address of this machine and a port that is free and above 1023, or 0 for any';
+  return new PseudolabelError('E_LISTEN', `cannot listen on ${host}, port ${port}: ${what}`, fix, { cause });
+}

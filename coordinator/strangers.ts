@@ -1,0 +1,143 @@
+// Owns the way from a new connection to a known worker: how many may be on it, for how long, and that it ends for everyone.
+import type { KeyObject } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type ErrorCode, PseudolabelError } from '../src/errors.js';
+import { admit, welcome } from '../src/protocol/handshake.js';
+import { SOCKET_OPTIONS, SocketPipe } from '../worker/pipe.js';
+import { tlsBinding } from '../worker/tls.js';
+import { Gate, type GateLimits } from './gate.js';
+import type { Identity } from './identity.js';
+
+export interface StrangerLimits extends GateLimits {
+  /** Workers that are in; when there are so many, no further one is let in. */
+  readonly known: number;
+  /** For all of the way, from the first byte of TCP to the last of the handshake, in ms. */
+  readonly deadline: number;
+}
+
+export interface StrangerOptions {
+  readonly tls: Identity | undefined;
+  readonly token: KeyObject;
+  readonly limits: StrangerLimits;
+  readonly heartbeat: number;
+  /** Bytes of the longest frame to receive. */
+  readonly longest: number;
+}
+
+/** An upgrade request of ws has some 200 bytes of header. */
+const MOST_HEADER_BYTES = 2048;
+
+/** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
+const MOST_STRANGER_BYTES = 4096;
+
+interface Stranger {
+  readonly wire: Socket;
+  pipe?: SocketPipe;
+  /** Frees its place. */
+  readonly leave: () => void;
+}
+
+export class Strangers {
+  readonly refused = new Map<ErrorCode, number>();
+  private readonly gate: Gate;
+  private readonly inside = new Map<Duplex, Stranger>();
+  private known = 0;
+  private readonly http: Server;
+  private readonly upgrades: WebSocketServer;
+
+  constructor(
+    private readonly options: StrangerOptions,
+    private readonly arrived: (pipe: SocketPipe) => void,
+  ) {
+    this.gate = new Gate(options.limits);
+    const own = { maxPayload: options.longest, noServer: true, clientTracking: false };
+    this.upgrades = new WebSocketServer({ ...SOCKET_OPTIONS, ...own });
+    // It listens nowhere: connections are handed to it.
+    this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES }, (_, response) => {
+      response.writeHead(426, { connection: 'close' }).end();
+    });
+    this.http.on('upgrade', (request, stream, head) => {
+      const stranger = this.inside.get(stream);
+      if (!stranger) stream.destroy();
+      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stream, stranger));
+    });
+  }
+
+  get size(): number {
+    return this.inside.size;
+  }
+
+  /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
+  take(wire: Socket): void {
+    wire.on('error', () => undefined);
+    const leaveGate = this.gate.enter(wire.remoteAddress ?? '');
+    if (!leaveGate) {
+      this.count('E_BUSY');
+      wire.resetAndDestroy();
+      return;
+    }
+    const { tls, limits } = this.options;
+    const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
+    stream.on('error', () => undefined); // it closes then, which is waited for
+    const timer = setTimeout(() => this.expire(stranger), limits.deadline);
+    const leave = () => {
+      clearTimeout(timer);
+      this.inside.delete(stream);
+      leaveGate();
+    };
+    const stranger: Stranger = { wire, leave };
+    this.inside.set(stream, stranger);
+    wire.once('close', leave);
+    this.http.emit('connection', stream);
+  }
+
+  close(): void {
+    for (const { wire } of this.inside.values()) wire.destroy();
+  }
+
+  private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
+    const { wire } = stranger;
+    const { token, heartbeat, limits } = this.options;
+    const peer = `${wire.remoteAddress}:${wire.remotePort}`;
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
+    stranger.pipe = pipe;
+    try {
+      const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
+      await admit(pipe, { token, binding });
+      if (this.known >= limits.known) throw full(limits.known);
+      this.known++;
+      wire.once('close', () => this.known--);
+      stranger.leave();
+      pipe.trust(heartbeat); // before the welcome: its answer is no stranger's
+      await welcome(pipe, heartbeat);
+      this.arrived(pipe);
+    } catch (error) {
+      if (!(error instanceof PseudolabelError)) throw error;
+      this.count(error.code);
+      pipe.close(error);
+    }
+  }
+
+  private expire({ wire, pipe }: Stranger): void {
+    const message = `no handshake within ${this.options.limits.deadline} ms`;
+    const reason = new PseudolabelError('E_TIMEOUT', message, 'is that a worker, and is the network that slow?');
+    if (pipe) {
+      pipe.close(reason); // which meet() counts
+    } else {
+      this.count(reason.code);
+      wire.destroy();
+    }
+  }
+
+  private count(code: ErrorCode): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+  }
+}
+
+function full(known: number): PseudolabelError {
+  return new PseudolabelError('E_BUSY', `there are ${known} workers already`, 'give fewer workers more threads each');
+}

@@ -1,0 +1,50 @@
+// Owns how a pipe of frames becomes a channel: what goes out is encoded, what comes in is checked, and what fails a check ends the channel.
+import { PseudolabelError } from '../errors.js';
+import type { BulkTag, Channel, ChannelListener, Message } from './channel.js';
+import { decodeFrame, encodeBulk, encodeMessage, type Frame, type MessageTables } from './codec.js';
+import type { Pipe } from './pipe.js';
+
+export class FramedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
+  constructor(
+    private readonly pipe: Pipe,
+    private readonly tables: MessageTables<Out, In>,
+  ) {}
+
+  get peer(): string {
+    return this.pipe.peer;
+  }
+
+  get traffic(): Pipe['traffic'] {
+    return this.pipe.traffic;
+  }
+
+  listen(listener: ChannelListener<In>): void {
+    this.pipe.listen({
+      frame: (frame) => this.deliver(frame, listener),
+      closed: (reason) => listener.closed(reason),
+    });
+  }
+
+  async send(message: Out): Promise<void> {
+    await this.pipe.send(encodeMessage(this.tables.outgoing, message));
+  }
+
+  async sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
+    await this.pipe.send(encodeBulk(tag, payload));
+  }
+
+  close(reason?: PseudolabelError): void {
+    this.pipe.close(reason);
+  }
+
+  private deliver(frame: Frame, listener: ChannelListener<In>): void {
+    try {
+      const received = decodeFrame(this.tables.incoming, frame);
+      if ('message' in received) listener.message(received.message);
+      else listener.bulk(received.tag, received.payload);
+    } catch (error) {
+      if (!(error instanceof PseudolabelError)) throw error; // a mistake of ours, not of the peer
+      this.pipe.close(error);
+    }
+  }
+}

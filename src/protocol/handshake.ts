@@ -1,0 +1,125 @@
+// Owns the handshake: each side proves to the other that it knows the token, which never travels. Both proofs are over two fresh numbers
+// and over the TLS session that they pass through, so they are worth nothing in any other connection.
+//
+//   worker                                           coordinator
+//     | open      version, nonce                          |
+//     |-------------------------------------------------->|
+//     |                      challenge   nonce, proof     |
+//     |<--------------------------------------------------|
+//     | answer    proof                                   |
+//     |-------------------------------------------------->|
+//     |                      welcome     heartbeat        |
+//     |<--------------------------------------------------|
+//
+//   proof = HMAC-SHA256(token, "pseudolabel <version> <role>\0" | worker's nonce | coordinator's nonce | binding)
+import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { PseudolabelError } from '../errors.js';
+import { decodeFrame, encodeMessage, type MessageTable, PROTOCOL_VERSION } from './codec.js';
+import type { Pipe } from './pipe.js';
+
+const NONCE_BYTES = 32;
+const PROOF_BYTES = 32;
+
+export interface Credentials {
+  readonly token: KeyObject;
+  /** What both ends of one TLS session know and nobody else does (RFC 9266); empty without TLS. */
+  readonly binding: Uint8Array;
+}
+
+const bytes = (length: number) =>
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, `not ${length} bytes`);
+
+/** What is not its version is looked at after that: of other versions it may be anything. */
+const NONCE = bytes(NONCE_BYTES);
+const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: z.unknown() });
+const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
+const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
+const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive() });
+
+type FromWorker = z.infer<typeof OPEN> | z.infer<typeof ANSWER>;
+type FromCoordinator = z.infer<typeof CHALLENGE> | z.infer<typeof WELCOME>;
+
+const FROM_WORKER: MessageTable<FromWorker> = {
+  open: { schema: OPEN, limit: 256 },
+  answer: { schema: ANSWER, limit: 256 },
+};
+const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
+  challenge: { schema: CHALLENGE, limit: 256 },
+  welcome: { schema: WELCOME, limit: 256 },
+};
+
+/**
+ * The worker's side. Returns the interval of heartbeats that the coordinator wants, in ms.
+ * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL, E_TOO_LARGE,
+ * or the reason why the pipe was closed.
+ */
+export async function introduce(pipe: Pipe, { token, binding }: Credentials): Promise<number> {
+  const workerNonce = randomBytes(NONCE_BYTES);
+  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'open', version: PROTOCOL_VERSION, nonce: workerNonce }));
+  const challenge = await receive(pipe, FROM_COORDINATOR, 'challenge');
+  const session = [workerNonce, challenge.nonce, binding];
+  checkProof(challenge.proof, prove(token, 'coordinator', session), pipe.peer);
+  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session) }));
+  const { heartbeat } = await receive(pipe, FROM_COORDINATOR, 'welcome');
+  return heartbeat;
+}
+
+/** The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token. Throws as introduce(). */
+export async function admit(pipe: Pipe, { token, binding }: Credentials): Promise<void> {
+  const open = await receive(pipe, FROM_WORKER, 'open');
+  if (open.version !== PROTOCOL_VERSION) throw otherVersion(open.version);
+  const { data: workerNonce } = NONCE.safeParse(open.nonce);
+  if (!workerNonce) throw unexpected('no nonce');
+  const nonce = randomBytes(NONCE_BYTES);
+  const session = [workerNonce, nonce, binding];
+  const proof = prove(token, 'coordinator', session);
+  await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
+  const answer = await receive(pipe, FROM_WORKER, 'answer');
+  checkProof(answer.proof, prove(token, 'worker', session), pipe.peer);
+}
+
+/** The coordinator's last word: from here on, frames are the channel's. heartbeat: interval in ms, for both sides. */
+export function welcome(pipe: Pipe, heartbeat: number): Promise<void> {
+  return pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat }));
+}
+
+/** The role is in it, so that a proof cannot be handed back to whom it came from. */
+function prove(token: KeyObject, role: 'worker' | 'coordinator', session: readonly Uint8Array[]): Buffer {
+  const hmac = createHmac('sha256', token).update(`pseudolabel ${PROTOCOL_VERSION} ${role}\0`);
+  for (const part of session) hmac.update(part);
+  return hmac.digest();
+}
+
+function checkProof(given: Uint8Array, expected: Buffer, peer: string): void {
+  if (timingSafeEqual(given, expected)) return;
+  const message = `${peer} has not proven that it knows the token, or something stands between it and this machine`;
+  throw new PseudolabelError(
+    'E_TOKEN',
+    message,
+    'give both sides the same token file, and nothing between them that ends TLS',
+  );
+}
+
+async function receive<M extends FromWorker | FromCoordinator, K extends M['kind']>(
+  pipe: Pipe,
+  table: MessageTable<M>,
+  kind: K,
+): Promise<Extract<M, { kind: K }>> {
+  const received = decodeFrame(table, await pipe.next());
+  if ('message' in received && received.message.kind === kind) return received.message as Extract<M, { kind: K }>;
+  throw unexpected(`another message than '${kind}'`);
+}
+
+function otherVersion(version: number): PseudolabelError {
+  const message = `the coordinator speaks version ${PROTOCOL_VERSION} of the protocol, the worker version ${version}`;
+  return new PseudolabelError('E_VERSION', message, 'run the same version on both machines');
+}
+
+function unexpected(what: string): PseudolabelError {
+  return new PseudolabelError(
+    'E_PROTOCOL',
+    `received ${what} in the handshake`,
+    'run the same version on both machines',
+  );
+}

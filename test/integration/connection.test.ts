@@ -1,0 +1,250 @@
+// What connections meet in their lives over real sockets: silence, cuts, damage, a process that stands still, coordinators that come late.
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Identity } from '../../coordinator/identity.js';
+import type { ListenOptions } from '../../coordinator/listener.js';
+import type { PseudolabelError } from '../../src/errors.js';
+import { MAX_BULK } from '../../src/protocol/channel.js';
+import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/channel.contract.js';
+import { conversation } from '../intruders.js';
+import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
+
+let identity: Identity;
+beforeAll(async () => {
+  identity = await newIdentity();
+});
+
+const toClose: { close(): void }[] = [];
+afterEach(() => {
+  for (const one of toClose.splice(0)) one.close();
+});
+const closing = <T extends { close(): void }>(one: T): T => {
+  toClose.push(one);
+  return one;
+};
+
+interface Meeting {
+  readonly proxy: TcpProxy;
+  readonly worker: TalkChannel;
+  readonly coordinator: TalkChannel;
+}
+
+async function meeting(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Meeting> {
+  const door = closing(await openDoor(options));
+  const proxy = closing(await TcpProxy.to(door));
+  const [coordinator, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy)]);
+  return { proxy, worker: closing(worker), coordinator: closing(coordinator) };
+}
+
+/** Blocks this process's only thread. */
+const standStill = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+
+describe('heartbeats', () => {
+  it('keep a connection that says nothing', async () => {
+    const { worker, coordinator } = await meeting({ heartbeat: 100 });
+    const ears = [new Ear(worker), new Ear(coordinator)];
+    await sleep(700);
+    expect(ears.map(({ endings }) => endings)).toEqual([[], []]);
+  });
+
+  // Where a machine is so busy that a process stands still, it takes longer, as it should.
+  it('end it on both sides within two of them when nothing comes through any more', { retry: 4 }, async () => {
+    const { proxy, worker, coordinator } = await meeting({ heartbeat: 200 });
+    const ears = [new Ear(worker), new Ear(coordinator)];
+    await sleep(300);
+    proxy.change = () => undefined;
+    const cut = performance.now();
+    for (const reason of await Promise.all(ears.map((ear) => ear.end()))) {
+      expect(reason).toMatchObject({ code: 'E_CONNECTION_LOST', message: expect.stringContaining('silent for 0.4 s') });
+    }
+    expect(performance.now() - cut).toBeGreaterThan(200);
+    expect(performance.now() - cut).toBeLessThan(450);
+  });
+
+  it('end it where half of a frame came and nothing more', async () => {
+    const { proxy, worker, coordinator } = await meeting({ heartbeat: 50 });
+    const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    let left = MAX_BULK / 2;
+    proxy.change = (chunk, to) => {
+      if (to === 'worker') return chunk;
+      const passed = chunk.subarray(0, left);
+      left -= passed.length;
+      return passed;
+    };
+    worker.sendBulk(tagOf(0), new Uint8Array(MAX_BULK)).catch(() => undefined);
+    expect(await ear.end()).toMatchObject({ code: 'E_CONNECTION_LOST' });
+    expect(ear.heard).toEqual([]);
+  });
+
+  it('do not end it because a slow network takes long for a frame', async () => {
+    const { proxy, worker, coordinator } = await meeting({ heartbeat: 100 });
+    const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    let held: Buffer = Buffer.alloc(0);
+    proxy.change = (chunk, to) => {
+      if (to === 'worker') return chunk;
+      held = Buffer.concat([held, chunk]);
+      return undefined;
+    };
+    const sent = worker.sendBulk(tagOf(0), new Uint8Array(400_000));
+    const began = performance.now();
+    while (ear.heard.length === 0 && ear.endings.length === 0) {
+      proxy.sendTo('coordinator', held.subarray(0, 20_000));
+      held = held.subarray(20_000);
+      await sleep(25);
+    }
+    proxy.sendTo('coordinator', held);
+    proxy.change = (chunk) => chunk;
+    await sent;
+    expect(performance.now() - began).toBeGreaterThan(400); // 4 heartbeats
+    await ear.count(1);
+    expect(ear.endings).toEqual([]);
+  });
+
+  it('do not end it because this process stood still', async () => {
+    const { worker, coordinator } = await meeting({ heartbeat: 100 });
+    const [ear, other] = [new Ear(worker), new Ear(coordinator)];
+    await sleep(150);
+    standStill(600);
+    await sleep(300);
+    await coordinator.send(short('still there?'));
+    await ear.count(1);
+    expect([...ear.endings, ...other.endings]).toEqual([]);
+  });
+});
+
+describe('a bit that was changed on the way', () => {
+  /** Flips a bit of the n-th byte that goes to the coordinator from now on. */
+  const flip = (proxy: TcpProxy, at: number): void => {
+    let passed = 0;
+    proxy.change = (chunk, to) => {
+      if (to === 'worker') return chunk;
+      const copy = Buffer.from(chunk);
+      if (passed <= at && at < passed + copy.length) copy[at - passed]! ^= 0x10;
+      passed += copy.length;
+      return copy;
+    };
+  };
+
+  it.each([
+    ['a payload', 300_000],
+    ["a payload's tag", 6 + 12],
+    ['a checksum', 6 + 5],
+  ])('in %s ends the connection', async (_, at) => {
+    const { proxy, worker, coordinator } = await meeting();
+    const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    flip(proxy, at);
+    await worker.sendBulk(tagOf(5), new Uint8Array(MAX_BULK)).catch(() => undefined);
+    expect(await ear.end()).toMatchObject({ code: 'E_PROTOCOL', message: expect.stringContaining('altered') });
+    expect(ear.heard).toEqual([]);
+  });
+
+  it('in the text of a message ends the connection', async () => {
+    const { proxy, worker, coordinator } = await meeting();
+    const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    flip(proxy, 6 + 13 + 6 + 18);
+    await worker.send(short('a text that would do as another one')).catch(() => undefined);
+    expect(await ear.end()).toMatchObject({ code: 'E_PROTOCOL' });
+    expect(ear.heard).toEqual([]);
+  });
+
+  it('anywhere ends the connection, with TLS', async () => {
+    const { proxy, worker, coordinator } = await meeting({ tls: identity });
+    const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    flip(proxy, 200_000);
+    await worker.sendBulk(tagOf(5), new Uint8Array(MAX_BULK)).catch(() => undefined);
+    expect(await ear.end()).toMatchObject({ code: 'E_CONNECTION_LOST' });
+    expect(ear.heard).toEqual([]);
+  });
+});
+
+describe('connect', () => {
+  it('waits for a coordinator that comes later', async () => {
+    const spare = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => spare.on('listening', resolve));
+    const { port } = spare.address() as { port: number };
+    await new Promise((resolve) => spare.close(resolve));
+    const failures: PseudolabelError[] = [];
+    const joining = joinDoor(
+      { address: `ws://127.0.0.1:${port}` },
+      { patience: 20_000, onRetry: (failure) => failures.push(failure) },
+    );
+    await expect.poll(() => failures.length).toBeGreaterThan(1);
+    const door = closing(await openDoor({ port }));
+    closing(await joining);
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['E_UNREACHABLE']));
+    expect(door.refused.size).toBe(0);
+  });
+
+  it('gives up when its patience is at its end, and at once without any', async () => {
+    const nowhere = { address: 'wss://127.0.0.1:1' };
+    await expect(joinDoor(nowhere)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    const began = performance.now();
+    await expect(joinDoor(nowhere, { patience: 300 })).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  it('stops when it is told to, at an attempt and between two', async () => {
+    const mute = createServer((socket) => toClose.push({ close: () => socket.destroy() })).listen(0, '127.0.0.1');
+    closing(mute);
+    await new Promise((resolve) => mute.on('listening', resolve));
+    const { port } = mute.address() as { port: number };
+    for (const address of [`ws://127.0.0.1:${port}`, `wss://127.0.0.1:${port}`, 'ws://127.0.0.1:1']) {
+      const signal = AbortSignal.timeout(100);
+      await expect(joinDoor({ address }, { patience: 60_000, signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+    }
+    const signal = AbortSignal.abort(new Error('no'));
+    await expect(joinDoor({ address: 'ws://127.0.0.1:1' }, { signal })).rejects.toThrow('no');
+  });
+
+  it('says what to do where one side has TLS and the other has not', async () => {
+    const plain = closing(await openDoor());
+    const asTls = { address: plain.address.replace('ws:', 'wss:') };
+    await expect(joinDoor(asTls)).rejects.toMatchObject({
+      code: 'E_UNREACHABLE',
+      fix: expect.stringContaining('join line'),
+    });
+    const secure = closing(await openDoor({ tls: identity }));
+    const asPlain = { address: secure.address.replace('wss:', 'ws:') };
+    await expect(joinDoor(asPlain)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+  });
+
+  it('needs TLS beyond this machine, unless told otherwise; so does a door', async () => {
+    await expect(openDoor({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    const door = closing(await openDoor({ host: '0.0.0.0', insecure: true }));
+    if (door.address.includes('127.0.0.1')) return; // a machine with no network
+    await expect(joinDoor(door, { patience: 60_000 })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    closing(await joinDoor(door, { insecure: true }));
+    const secure = closing(await openDoor({ host: '0.0.0.0', tls: identity }));
+    closing(await joinDoor(secure));
+  });
+});
+
+describe('a door', () => {
+  it('prints a line that has all but the token', async () => {
+    const door = closing(await openDoor({ tls: identity }));
+    expect(door.joinLine('state/token')).toBe(
+      `pseudolabel worker ${door.address} --token-file state/token --fingerprint ${identity.fingerprint}`,
+    );
+    expect(door.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('says so when its address is taken, is none, or is not of this machine', async () => {
+    const door = closing(await openDoor());
+    const port = Number(door.address.split(':').at(-1));
+    await expect(openDoor({ port })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openDoor({ host: 'no.such.host.invalid' })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openDoor({ host: '192.0.2.1', insecure: true })).rejects.toMatchObject({ code: 'E_LISTEN' });
+  });
+
+  it('closes to those outside, not to those inside', async () => {
+    const door = await openDoor();
+    const arrivals = new Arrivals(door);
+    const talk = await conversation(door, arrivals, closing);
+    door.close();
+    await expect(joinDoor(door)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    await expect(arrivals.next()).rejects.toThrow('closed');
+    await sleep(50);
+    expect(await talk.stop()).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,215 @@
+// The door of a coordinator over real sockets: who comes in, who does not and why, and that those inside notice nothing of it.
+import { createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import type { Identity } from '../../coordinator/identity.js';
+import type { ErrorCode } from '../../src/errors.js';
+import { encodeMessage } from '../../src/protocol/codec.js';
+import { Ear, short } from '../contract/channel.contract.js';
+import { conversation, Impostor, LOOSE, Relay } from '../intruders.js';
+import { Arrivals, type Door, joinDoor, newIdentity, newToken, openDoor, TcpProxy, TOKEN } from '../sockets.js';
+
+let identity: Identity;
+beforeAll(async () => {
+  identity = await newIdentity();
+});
+
+const toClose: { close(): void }[] = [];
+afterEach(() => {
+  for (const one of toClose.splice(0)) one.close();
+});
+const closing = <T extends { close(): void }>(one: T): T => {
+  toClose.push(one);
+  return one;
+};
+
+const refusal = (code: ErrorCode) => expect.objectContaining({ code });
+
+for (const secure of [false, true]) {
+  const open = async (options = {}): Promise<Door> =>
+    closing(await openDoor({ ...(secure && { tls: identity }), ...options }));
+
+  describe(`a door ${secure ? 'with' : 'without'} TLS`, () => {
+    it('lets a worker in that knows the token', async () => {
+      const door = await open();
+      const arrivals = new Arrivals(door);
+      const worker = closing(await joinDoor(door));
+      const ear = new Ear(await arrivals.next());
+      await worker.send(short('hi'));
+      expect(await ear.count(1)).toEqual([{ message: short('hi') }]);
+      expect(door.refused.size).toBe(0);
+    });
+
+    it('lets nobody in with another token, and neither side tells', async () => {
+      const door = await open();
+      await expect(joinDoor(door, { token: newToken(), patience: 60_000 })).rejects.toEqual(refusal('E_TOKEN'));
+      await expect.poll(() => door.refused).toEqual(new Map([['E_TOKEN', 1]]));
+    });
+
+    it('refuses a proof that is wrong', async () => {
+      const door = await open();
+      const impostor = closing(await Impostor.at(door));
+      impostor.say({ kind: 'open', version: 1, nonce: randomBytes(32) });
+      await impostor.hears(1);
+      impostor.say({ kind: 'answer', proof: randomBytes(32) });
+      expect(await impostor.closed).toEqual({ code: 4401, text: expect.stringMatching(/^E_TOKEN: /) });
+    });
+
+    it("refuses the coordinator's own proof, handed back", async () => {
+      const door = await open();
+      const impostor = closing(await Impostor.at(door));
+      impostor.say({ kind: 'open', version: 1, nonce: randomBytes(32) });
+      const [challenge] = await impostor.hears(1);
+      const proof = challenge!.subarray(challenge!.indexOf('proof') + 7).subarray(0, 32);
+      impostor.say({ kind: 'answer', proof });
+      expect(await impostor.closed).toMatchObject({ code: 4401 });
+    });
+
+    it('refuses another version, and says which it speaks', async () => {
+      const door = await open();
+      const impostor = closing(await Impostor.at(door));
+      impostor.say({ kind: 'open', version: 0, nonce: new Uint8Array(), what: 'we did not know yet' });
+      const { code, text } = await impostor.closed;
+      expect([code, text]).toEqual([4426, expect.stringMatching(/^E_VERSION: .*version 1 .*version 0$/)]);
+    });
+
+    it.each([
+      ['text', (ws: WebSocket) => ws.send('hello'), 4400],
+      ['an empty frame', (ws: WebSocket) => ws.send(Buffer.alloc(0)), 4400],
+      ['a frame of no type', (ws: WebSocket) => ws.send(Buffer.alloc(64, 9)), 4400],
+      ['bulk', (ws: WebSocket) => ws.send(Buffer.from([2, ...Buffer.alloc(40)])), 4400],
+      [
+        'a message of a channel',
+        (ws: WebSocket) => ws.send(Buffer.concat(encodeMessage(LOOSE, { kind: 'say' }))),
+        4400,
+      ],
+    ] as const)('refuses %s before the handshake', async (_, send, code) => {
+      const door = await open();
+      const impostor = closing(await Impostor.at(door));
+      send(impostor.ws);
+      expect(await impostor.closed).toMatchObject({ code });
+      expect(door.refused).toEqual(new Map([['E_PROTOCOL', 1]]));
+    });
+
+    it('reads no more than 4 KiB of a stranger', async () => {
+      const door = await open();
+      const impostor = closing(await Impostor.at(door));
+      impostor.ws.send(Buffer.alloc(100_000));
+      await impostor.closed;
+      const slow = closing(await Impostor.at(door));
+      for (let i = 0; i < 100 && slow.ws.readyState === WebSocket.OPEN; i++) {
+        slow.ws.ping(Buffer.alloc(125));
+        await sleep(1);
+      }
+      await slow.closed;
+      await expect.poll(() => door.refused).toEqual(new Map([['E_TOO_LARGE', 2]]));
+    });
+
+    it('ends those who are too slow, wherever they stand', async () => {
+      const door = await open({ limits: { deadline: 1000 } });
+      const to = { host: '127.0.0.1', port: Number(door.address.split(':').at(-1)) };
+      const silent = connectTcp(to);
+      const loris = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
+      const sockets = [silent, loris].map((socket) => once(socket.on('error', () => undefined).resume(), 'close'));
+      loris.write('GET / HTTP/1.1\r\nx: ');
+      const dripping = setInterval(() => loris.write('x'), 20);
+      const upgraded = closing(await Impostor.at(door));
+      const halfway = closing(await Impostor.at(door));
+      halfway.say({ kind: 'open', version: 1, nonce: randomBytes(32) });
+      const began = performance.now();
+      await Promise.all(sockets);
+      for (const impostor of [upgraded, halfway]) {
+        expect(await impostor.closed).toEqual({ code: 4408, text: expect.stringMatching(/^E_TIMEOUT: /) });
+      }
+      clearInterval(dripping);
+      expect(performance.now() - began).toBeLessThan(5000);
+      await expect.poll(() => door.refused).toEqual(new Map([['E_TIMEOUT', 4]]));
+    });
+
+    it('takes up to its number of workers, and another one when one has gone', async () => {
+      const door = await open({ limits: { known: 2 } });
+      const arrivals = new Arrivals(door);
+      const workers = [closing(await joinDoor(door)), closing(await joinDoor(door))];
+      await expect(joinDoor(door)).rejects.toEqual(refusal('E_BUSY'));
+      new Ear(await arrivals.next());
+      const waiting = joinDoor(door, { patience: 10_000 });
+      workers[0]!.close();
+      closing(await waiting);
+    });
+
+    it('withstands 1,000 connections, and those inside go on', { timeout: 120_000 }, async () => {
+      const door = await open();
+      const arrivals = new Arrivals(door);
+      const { stop } = await conversation(door, arrivals, closing);
+      const port = Number(door.address.split(':').at(-1));
+      const before = process.memoryUsage().rss;
+      // They say nothing, and so keep the places that they get until the deadline.
+      const sockets = Array.from({ length: 1000 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined));
+      await expect.poll(() => door.refused.get('E_BUSY') ?? 0, { timeout: 60_000 }).toBeGreaterThan(500);
+      expect(await stop()).toBeGreaterThan(0);
+      for (const socket of sockets) socket.destroy();
+      expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
+      await sleep(1100); // the rate's second is over
+      closing(await joinDoor(door, { patience: 20_000 }));
+    });
+  });
+}
+
+describe('a proof', () => {
+  it('is worth nothing in another connection', async () => {
+    const door = closing(await openDoor());
+    const proxy = closing(await TcpProxy.to(door));
+    const recorded: Buffer[] = [];
+    proxy.change = (chunk, to) => {
+      if (to === 'coordinator') recorded.push(chunk);
+      return chunk;
+    };
+    closing(await joinDoor(proxy)); // one that succeeded
+    const replay = connectTcp(Number(door.address.split(':').at(-1)), '127.0.0.1');
+    const answers: Buffer[] = [];
+    replay.on('data', (chunk) => answers.push(chunk));
+    for (const chunk of recorded) {
+      replay.write(chunk);
+      await sleep(20);
+    }
+    await once(replay, 'close');
+    expect(Buffer.concat(answers).toString('latin1')).toContain('E_TOKEN');
+    expect(door.refused).toEqual(new Map([['E_TOKEN', 1]]));
+  });
+
+  it('does not pass through someone who ends TLS in between', async () => {
+    const door = closing(await openDoor({ tls: identity }));
+    const relay = closing(await Relay.to(door, await newIdentity()));
+    await expect(joinDoor(relay)).rejects.toEqual(refusal('E_TOKEN'));
+    expect(relay.relayed).toBeGreaterThan(0);
+  });
+
+  it('is not even begun where the certificate is not the pinned one', async () => {
+    const door = closing(await openDoor({ tls: identity }));
+    const other = await newIdentity();
+    const relay = closing(await Relay.to(door, other));
+    const joining = joinDoor(relay, { fingerprint: identity.fingerprint, patience: 60_000 });
+    await expect(joining).rejects.toEqual(refusal('E_FINGERPRINT'));
+    expect(relay.relayed).toBe(0);
+    const colons = other.fingerprint.toUpperCase().match(/../g)!.join(':');
+    await expect(joinDoor(door, { fingerprint: colons })).rejects.toEqual(refusal('E_FINGERPRINT'));
+    const own = identity.fingerprint.toUpperCase().match(/../g)!.join(':');
+    closing(await joinDoor(door, { fingerprint: `sha256:${own}` }));
+  });
+
+  it('is the HMAC that docs/protocol.md says', async () => {
+    const door = closing(await openDoor());
+    const impostor = closing(await Impostor.at(door));
+    const nonce = randomBytes(32);
+    impostor.say({ kind: 'open', version: 1, nonce });
+    const [challenge] = await impostor.hears(1);
+    const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
+    const proof = createHmac('sha256', TOKEN).update('pseudolabel 1 worker\0').update(nonce).update(theirs).digest();
+    impostor.say({ kind: 'answer', proof });
+    expect((await new Arrivals(door).next()).peer).toMatch(/^127\.0\.0\.1:/);
+  });
+});

@@ -1,0 +1,135 @@
+// Random and mutated bytes at a door and in channels, while others talk there: nothing falls, nothing stays, and nobody is disturbed.
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodeBulk, encodeMessage, type Frame } from '../../src/protocol/codec.js';
+import { introduce } from '../../src/protocol/handshake.js';
+import { parseAddress } from '../../worker/address.js';
+import { dial } from '../../worker/dial.js';
+import { Ear, LOOSE_TALK, short, tagOf } from '../contract/channel.contract.js';
+import { conversation, LOOSE } from '../intruders.js';
+import { Arrivals, type Door, openDoor, TOKEN } from '../sockets.js';
+
+/** Seconds are enough for every run of the tests; with more, FUZZ_RUNS=10000. */
+const RUNS = Number(process.env.FUZZ_RUNS ?? 150);
+const LIMITS = { rate: 1e9, strangers: 1000, strangersPerAddress: 1000 };
+const ANSWER_MS = 10_000;
+
+const toClose: { close(): void }[] = [];
+afterEach(() => {
+  for (const one of toClose.splice(0)) one.close();
+});
+const closing = <T extends { close(): void }>(one: T): T => {
+  toClose.push(one);
+  return one;
+};
+
+const UPGRADE = Buffer.from(
+  'GET / HTTP/1.1\r\nHost: c\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+);
+const open: { kind: string } = { kind: 'open', ...{ version: 1, nonce: new Uint8Array(32) } };
+const OPEN = Buffer.concat(encodeMessage(LOOSE, open));
+/** As a client's frame with a mask of zeros. */
+const webSocketFrame = (body: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([0x82, 0x80 | Math.min(body.length, 125), 0, 0, 0, 0]), body.subarray(0, 125)]);
+
+/** Some of the bytes replaced, some taken away, some doubled. */
+const mutated = (bytes: Buffer): fc.Arbitrary<Buffer> =>
+  fc
+    .tuple(
+      fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 6 }),
+      fc.nat(bytes.length),
+      fc.nat(bytes.length),
+      fc.boolean(),
+    )
+    .map(([changes, start, end, twice]) => {
+      const copy = Buffer.from(bytes);
+      for (const [at, value] of changes) copy[at] = value;
+      return start < end && twice
+        ? Buffer.concat([copy, copy.subarray(start, end)])
+        : copy.subarray(0, Math.max(start, end));
+    });
+
+const random = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes));
+
+/** Resolves when the door has let go of the one who says this. */
+async function say(door: Door, bytes: Buffer): Promise<void> {
+  const { host, port } = parseAddress(door.address);
+  const socket = connectTcp({ host, port }).on('error', () => undefined);
+  socket.resume();
+  socket.end(bytes);
+  await Promise.race([once(socket, 'close'), timeout()]);
+}
+
+const timeout = () =>
+  new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error('the door did not let go')), ANSWER_MS).unref();
+  });
+
+describe('a door', () => {
+  it.each([
+    ['random bytes', random],
+    ['a mutated upgrade', mutated(UPGRADE)],
+    ['random bytes after an upgrade', random.map((bytes) => Buffer.concat([UPGRADE, bytes]))],
+    ['random frames after an upgrade', random.map((bytes) => Buffer.concat([UPGRADE, webSocketFrame(bytes)]))],
+    ['a mutated handshake', mutated(webSocketFrame(OPEN)).map((bytes) => Buffer.concat([UPGRADE, bytes]))],
+  ] as const)('stands %s', { timeout: 120_000 }, async (_, bytes) => {
+    const door = closing(await openDoor({ limits: { ...LIMITS, deadline: 5000 } }));
+    const talk = await conversation(door, new Arrivals(door), closing);
+    await fc.assert(
+      fc.asyncProperty(fc.array(bytes, { minLength: 8, maxLength: 8 }), async (all) => {
+        await Promise.all(all.map((some) => say(door, some)));
+      }),
+      { numRuns: Math.ceil(RUNS / 8), seed: 5, endOnFailure: true },
+    );
+    expect(await talk.stop()).toBeGreaterThan(0);
+    await expect.poll(() => door.strangers, { timeout: 10_000 }).toBe(0);
+  });
+});
+
+describe('a channel', () => {
+  const messages = encodeMessage(LOOSE_TALK, short('a message'));
+  const bulk = encodeBulk(tagOf(1), new Uint8Array(64));
+  const whole = (frame: Frame) => Buffer.concat(frame);
+  const inOnePiece = (bytes: Buffer): Frame => [Buffer.alloc(0), bytes];
+
+  it.each([
+    ['random frames', random.map(inOnePiece)],
+    ['mutated messages', mutated(whole(messages)).map(inOnePiece)],
+    ['mutated bulk', mutated(whole(bulk)).map(inOnePiece)],
+    ['frames in random pieces', fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 2, maxLength: 2 })],
+  ] as const)(
+    'ends with %s, or takes them for what they are, and no other notices',
+    { timeout: 120_000 },
+    async (_, frames) => {
+      const door = closing(await openDoor({ limits: LIMITS }));
+      const arrivals = new Arrivals(door);
+      const talk = await conversation(door, arrivals, closing);
+      const address = parseAddress(door.address);
+      await fc.assert(
+        fc.asyncProperty(frames, async (frame) => {
+          const { pipe, binding } = await dial(
+            { address, fingerprint: undefined, insecure: false, longest: 1e6 },
+            new AbortController().signal,
+          );
+          await introduce(pipe, { token: TOKEN, binding });
+          const ear = new Ear(await arrivals.next());
+          await pipe.send(frame).catch(() => undefined);
+          pipe.close();
+          const { code } = await Promise.race([ear.end(), timeout()]);
+          expect(['E_PROTOCOL', 'E_TOO_LARGE', 'E_CLOSED']).toContain(code);
+          // What came through is what was sent, or the checksum has let one of four billion pass.
+          for (const heard of ear.heard) {
+            if ('tag' in heard) expect(heard).toEqual({ tag: tagOf(1), payload: new Uint8Array(64) });
+            else expect(heard.message).toEqual(short('a message'));
+          }
+        }),
+        { numRuns: Math.ceil(RUNS / 2), seed: 6, endOnFailure: true },
+      );
+      expect(await talk.stop()).toBeGreaterThan(0);
+      await expect.poll(() => door.refused.size, { timeout: 5000 }).toBe(0);
+    },
+  );
+});

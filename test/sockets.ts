@@ -1,0 +1,103 @@
+// Coordinators and workers that meet over real sockets, for the tests of channels and of the door.
+import { createSecretKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureIdentity, type Identity } from '../coordinator/identity.js';
+import { type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
+import { parseAddress } from '../worker/address.js';
+import { type ConnectOptions, connect } from '../worker/connect.js';
+import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';
+
+export type Door = Listener<Talk, Talk>;
+
+export const TABLES = { outgoing: LOOSE_TALK, incoming: TALK };
+
+export const newToken = () => createSecretKey(randomBytes(32));
+export const TOKEN = newToken();
+
+export async function newIdentity(): Promise<Identity> {
+  const folder = mkdtempSync(join(tmpdir(), 'identity-'));
+  try {
+    return await ensureIdentity(join(folder, 'coordinator.pem'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export function openDoor(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Door> {
+  return listen({ token: TOKEN, tables: TABLES, ...options });
+}
+
+export function joinDoor(door: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
+  return connect({ address: door.address, token: TOKEN, tables: TABLES, ...options });
+}
+
+/** Takes workers in one after another. */
+export class Arrivals {
+  private readonly reader: ReadableStreamDefaultReader<TalkChannel>;
+
+  constructor(door: Door) {
+    this.reader = door.arrivals.getReader() as ReadableStreamDefaultReader<TalkChannel>;
+  }
+
+  async next(): Promise<TalkChannel> {
+    const { value, done } = await this.reader.read();
+    if (done) throw new Error('the door was closed');
+    return value;
+  }
+}
+
+/** What stands between a worker and a coordinator: it can stop, change or cut what passes. */
+export class TcpProxy {
+  private readonly sockets: Socket[] = [];
+  /** What becomes of bytes on their way; undefined: they are not passed on. */
+  change: (chunk: Buffer, to: 'coordinator' | 'worker') => Buffer | undefined = (chunk) => chunk;
+  private readonly server: Server;
+
+  private constructor(private readonly target: { readonly address: string }) {
+    const { host, port } = parseAddress(target.address);
+    this.server = createServer((near) => {
+      const far = connectTcp({ host, port });
+      this.pass(near, far, 'coordinator');
+      this.pass(far, near, 'worker');
+    });
+  }
+
+  static async to(target: { readonly address: string }): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get address(): string {
+    const { port } = this.server.address() as { port: number };
+    return `${this.target.address.split('://')[0]}://127.0.0.1:${port}`;
+  }
+
+  /** Says something in the name of the other side, on the last connection. */
+  sendTo(to: 'coordinator' | 'worker', chunk: Buffer): void {
+    this.sockets.at(to === 'coordinator' ? -1 : -2)!.write(chunk);
+  }
+
+  cut(): void {
+    for (const socket of this.sockets.splice(0)) socket.resetAndDestroy();
+  }
+
+  close(): void {
+    this.cut();
+    this.server.close();
+  }
+
+  private pass(from: Socket, into: Socket, to: 'coordinator' | 'worker'): void {
+    this.sockets.push(from);
+    from.on('error', () => undefined);
+    from.on('close', () => into.destroy());
+    from.on('data', (chunk) => {
+      const changed = this.change(chunk, to);
+      if (changed && !into.write(changed)) from.pause();
+    });
+    into.on('drain', () => from.resume());
+  }
+}

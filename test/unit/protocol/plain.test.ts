@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { checkPlain } from '../../../src/protocol/plain.js';
+
+const packr = new Packr({ useRecords: false, moreTypes: false });
+const refused = expect.objectContaining({ code: 'E_PROTOCOL' });
+
+describe('plain msgpack', () => {
+  it('is what JSON can say, and bytes', () => {
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { depthSize: 'small', maxDepth: 5 },
+        tie('leaf'),
+        fc.array(tie('any')),
+        fc.dictionary(fc.string(), tie('any')),
+      ),
+      leaf: fc.oneof(
+        fc.integer(),
+        fc.double(),
+        fc.string({ maxLength: 300 }),
+        fc.boolean(),
+        fc.constant(null),
+        fc.uint8Array({ maxLength: 70_000 }),
+      ),
+    })).any;
+    const check = fc.property(value, (any) => checkPlain(packr.pack(any)));
+    fc.assert(check, { numRuns: 200, seed: 1 });
+  });
+
+  it.each([
+    ['a record, which msgpackr would compile', new Packr({ useRecords: true }).pack([{ a: 1 }])],
+    ['a regular expression', new Packr({ moreTypes: true }).pack(/a/)],
+    ['a set', new Packr({ moreTypes: true }).pack(new Set([1]))],
+    ['an error', new Packr({ moreTypes: true }).pack(new Error('no'))],
+    ['a typed array', new Packr({ moreTypes: true }).pack(new Float32Array(2))],
+    ['a date', packr.pack(new Date())],
+    ['undefined', packr.pack(undefined)],
+    ['the token that is never used', Buffer.from([0xc1])],
+  ])('is not %s', (_, bytes) => {
+    expect(() => checkPlain(bytes)).toThrow(refused);
+  });
+
+  it.each([
+    ['nothing', []],
+    ['two values', [1, 2]],
+    ['an array that says it has four billion entries', [0xdd, 255, 255, 255, 255, 1]],
+    ['text that says it has four billion bytes', [0xdb, 255, 255, 255, 255, 65]],
+    ['bytes one too short', [0xc4, 3, 1, 2]],
+    ['half a number', [0xcb, 0, 0]],
+    ['a thousand arrays in one another', [...new Array(1000).fill(0x91), 1]],
+  ])('is not %s', (_, bytes) => {
+    expect(() => checkPlain(Uint8Array.from(bytes))).toThrow(refused);
+  });
+
+  it('has arrays in one another up to 16 deep', () => {
+    const nested = (depth: number) => Uint8Array.from([...new Array(depth).fill(0x91), 1]);
+    checkPlain(nested(16));
+    expect(() => checkPlain(nested(17))).toThrow(refused);
+  });
+
+  it('is decided without an exception of another kind, whatever the bytes', () => {
+    const check = fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      try {
+        checkPlain(bytes);
+      } catch (error) {
+        expect(error).toEqual(refused);
+      }
+    });
+    fc.assert(check, { numRuns: 5000, seed: 2 });
+  });
+});

@@ -1,0 +1,38 @@
+// Owns how the address of a coordinator is written, and which addresses do not leave this machine.
+import { BlockList, isIP } from 'node:net';
+import { PseudolabelError } from '../src/errors.js';
+
+export interface Address {
+  readonly tls: boolean;
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const FORM = /^(?:(?<scheme>wss?):\/\/)?(?:\[(?<six>[\da-f:.]+)\]|(?<host>[^\s:/[\]]+)):(?<port>\d{1,5})\/?$/i;
+
+/** 'HOST:PORT' or 'wss://HOST:PORT' is TLS, 'ws://HOST:PORT' is not; an IPv6 address has brackets. Throws E_USAGE. */
+export function parseAddress(text: string): Address {
+  const { scheme, six, host, port } = FORM.exec(text)?.groups ?? {};
+  if (port === undefined || Number(port) > 65535) {
+    throw new PseudolabelError(
+      'E_USAGE',
+      `'${text}' is not an address`,
+      'give HOST:PORT, or ws://HOST:PORT without TLS',
+    );
+  }
+  return { tls: scheme?.toLowerCase() !== 'ws', host: (six ?? host)!, port: Number(port) };
+}
+
+export function formatAddress({ tls, host, port }: Address): string {
+  return `${tls ? 'wss' : 'ws'}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** ip: not a name. */
+export function isLoopback(ip: string): boolean {
+  return LOOPBACK.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
+}
