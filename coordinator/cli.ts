@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { built } from '../src/built.js';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
+import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addLabel } from './commands/label.js';
+import { addReport } from './commands/report.js';
 import { addReproduce } from './commands/reproduce.js';
 import { addTrain } from './commands/train.js';
 import { Terminal } from './terminal/terminal.js';
@@ -22,7 +24,8 @@ function programOf(signal: AbortSignal): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addDoctor]) add(program, { terminal, signal });
+  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addReport, addCompare, addDoctor])
+    add(program, { terminal, signal });
   return program;
 }
 

@@ -73,6 +73,8 @@ async function train(flags: TrainFlags, context: Context): Promise<void> {
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
   result ??= await run(config, path, earlier, flags, context);
+  const { writeReport } = await import('../report.js');
+  await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
 }
 

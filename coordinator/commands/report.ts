@@ -1,0 +1,25 @@
+// Owns `pseudolabel report`: the report of a run directory, built again from its files.
+import type { Command } from 'commander';
+import type { Context } from './options.js';
+
+const HELP = `
+Training writes it by itself; this is for runs that were interrupted, or came from another version.
+The page is one file, which needs no network. The plots are also saved as SVG files, in plots/.
+
+Examples:
+  $ pseudolabel report runs/paper-dae
+  $ pseudolabel report runs/reproduction --json -`;
+
+export function addReport(program: Command, { terminal }: Context): void {
+  program
+    .command('report')
+    .description('the report of a run or a reproduction: report.html and plots')
+    .argument('<dir>', 'directory of a run or a reproduction')
+    .option('--json <file>', 'write where the report is as JSON; - for stdout')
+    .addHelpText('after', HELP)
+    .action(async (folder: string, { json }: { json?: string }) => {
+      const { writeReport } = await import('../report.js');
+      const report = await writeReport(folder);
+      await terminal.deliver(() => [`report: ${report}`], { directory: folder, report }, json);
+    });
+}
