@@ -12,7 +12,7 @@ import type { Metric } from './result.js';
 type LabelMetric = Extract<Metric, { kind: 'labels' }>;
 
 const CONFIDENCE_PARTS = 20;
-const MISTAKES = 40;
+const MISTAKES = 30;
 /** As many as the report's figure has in a row. */
 const RECONSTRUCTED = 10;
 

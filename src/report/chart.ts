@@ -30,7 +30,7 @@ const ROW = 20;
 const DASHES = ['solid', [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]] as const;
 const FONT = 'system-ui, sans-serif';
 /** More points than pixels only make a file longer. */
-const MOST_POINTS = 400;
+const MOST_POINTS = 200;
 
 /** The chart as an SVG document in light colours. Names are escaped. */
 export function svgOf(chart: Chart): string {
@@ -53,6 +53,7 @@ export function svgOf(chart: Chart): string {
         type: 'line' as const,
         data: thinned(points).map(([x, y]) => [x, y]),
         showSymbol: points.length <= 30,
+        symbol: 'circle',
         symbolSize: 5,
         lineStyle: { width: 1.8, type: dashOf(l) as 'solid', color: colourOf(l) },
         itemStyle: { color: colourOf(l) },
@@ -67,7 +68,7 @@ export function svgOf(chart: Chart): string {
 const AXIS = {
   axisLine: { show: true, lineStyle: { color: LIGHT.faint } },
   axisTick: { lineStyle: { color: LIGHT.faint } },
-  axisLabel: { color: LIGHT.faint, fontSize: 11 },
+  axisLabel: { color: LIGHT.faint, fontSize: 11, hideOverlap: true },
   nameTextStyle: { color: LIGHT.faint, fontSize: 11 },
   splitLine: { lineStyle: { color: LIGHT.line } },
 };
@@ -96,14 +97,14 @@ export function thinned(points: Line['points']): [number, number][] {
 function cleaned(svg: string): string {
   return svg
     .replace(/<style\s*>.*?<\/style>/gs, '')
-    .replace(/ class="zr[^"]*"/g, '')
+    .replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, '')
     .replaceAll(' pointer-events="visible"', '');
 }
 
 /** A legend whose samples show the dashes: ECharts' own shows them too short to be told apart. */
 function withLegend(svg: string, lines: readonly Line[]): string {
   const items = lines.map(({ name }, l) => {
-    const x = 8 + (l % 3) * (WIDTH / 3);
+    const x = 8 + (l % 3) * Math.floor(WIDTH / 3);
     const y = 14 + ROW * Math.floor(l / 3);
     const dash = dashOf(l);
     const dashes = dash === 'solid' ? '' : ` stroke-dasharray="${dash.join(',')}"`;

@@ -74,7 +74,7 @@ const confidence: Measure = {
 };
 const flips: Measure = {
   id: 'flips',
-  title: 'Changed since the look before',
+  title: 'Changed',
   of: (metric) => (metric.kind === 'labels' && metric.step > 0 ? metric.flips / sum(metric.perClass) : undefined),
 };
 

@@ -1,4 +1,6 @@
 // Owns how a chart stands in a page: the drawing, a description for those who do not see it, and its numbers as a table.
+import { shardRange } from '../data/shards.js';
+import { whole } from '../format.js';
 import { type Chart, type Line, svgOf, written } from './chart.js';
 import { Html, html } from './html.js';
 import { themed } from './theme.js';
@@ -28,26 +30,27 @@ export function descriptionOf({ title, unit, x, lines }: Chart): string {
   return `Line chart. ${title}: ${parts.join('; ')}.`;
 }
 
-/** The means over equal parts of the x axis. */
+/** The means over equal parts of the x axis, whose values are whole. */
 function table({ title, unit, x, lines }: Chart): Html {
   const xs = lines.flatMap(({ points }) => [points[0]![0], points.at(-1)![0]]);
-  const [low, high] = [Math.min(...xs), Math.max(...xs)];
-  const width = (high - low) / TABLE_ROWS;
-  const edges = Array.from({ length: width === 0 ? 1 : TABLE_ROWS }, (_, row) => low + row * width);
-  const rows = edges.map((edge, row) => {
-    const end = row === edges.length - 1 ? high : edge + width;
-    const cells = lines.map(
-      ({ points }) => html`<td>${meanWithin(points, edge, end, row === edges.length - 1, unit)}</td>`,
-    );
-    return html`<tr><th scope="row">${written(Math.floor(edge), 'number')} to ${written(Math.floor(end), 'number')}</th>${cells}</tr>`;
+  const low = Math.min(...xs);
+  const range = Math.max(...xs) - low + 1;
+  const count = Math.min(TABLE_ROWS, range);
+  const rows = Array.from({ length: count }, (_, row) => {
+    const [from, to] = shardRange(range, count, row);
+    const cells = lines.map(({ points }) => html`<td>${meanWithin(points, low + from, low + to, unit)}</td>`);
+    return html`<tr><th scope="row">${rangeOf(low + from, low + to - 1)}</th>${cells}</tr>`;
   });
   return html`<details><summary>The numbers</summary><div class="scroll"><table><caption>${title}, means</caption>
 <thead><tr><th scope="col">${x}</th>${lines.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div></details>`;
 }
 
-function meanWithin(points: Line['points'], from: number, to: number, closed: boolean, unit: Chart['unit']): string {
-  const within = points.filter(([x]) => x >= from && (x < to || (closed && x === to)));
+const rangeOf = (first: number, last: number): string =>
+  first === last ? whole(first) : `${whole(first)} to ${whole(last)}`;
+
+function meanWithin(points: Line['points'], from: number, end: number, unit: Chart['unit']): string {
+  const within = points.filter(([x]) => x >= from && x < end);
   if (within.length === 0) return '–';
   return written(within.reduce((sum, [, y]) => sum + y, 0) / within.length, unit);
 }

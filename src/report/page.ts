@@ -34,10 +34,10 @@ export interface TableContent {
 
 export function table({ caption, columns, rows, isText = false }: TableContent): Html {
   const body = rows.map(([first, ...cells]) => {
-    const others = cells.map((cell) => html`<td${isText ? TEXT : undefined}>${cell ?? '–'}</td>`);
+    const others = cells.map((cell) => html`<td>${cell ?? '–'}</td>`);
     return html`<tr><th scope="row">${first ?? '–'}</th>${others}</tr>`;
   });
-  return html`<div class="scroll"><table><caption>${caption}</caption>
+  return html`<div class="scroll"><table${isText ? TEXT : undefined}><caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SCENARIOS } from '../presets/scenario.js';
 
 const count = z.int().min(0);
+const counts = z.array(count).readonly();
 const stage = z.enum(['pretrain', 'supervised', 'finetune']);
 const share = z.number().min(0).max(1);
 /** One byte a pixel, base64. */
@@ -25,11 +26,11 @@ export const METRIC = z.discriminatedUnion('kind', [
     kind: z.literal('labels'),
     stage,
     step: count,
-    perClass: z.array(count),
+    perClass: counts,
     flips: count,
     meanConfidence: share,
-    confidences: z.array(count).default([]),
-    truth: z.object({ images: z.array(count), right: z.array(count) }).optional(),
+    confidences: counts.default([]),
+    truth: z.object({ images: counts, right: counts }).optional(),
   }),
   z.object({ kind: z.literal('validation'), stage, step: count, accuracy: share }),
 ]);

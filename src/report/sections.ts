@@ -1,7 +1,7 @@
 // Owns the parts of a page that are about one run.
 import { duration, percent, whole } from '../format.js';
 import { PUBLISHED, ROW_NAMES } from '../presets/scenario.js';
-import { chartsOf, STAGE_TITLES } from './curves.js';
+import { chartsOf } from './curves.js';
 import { figure } from './figure.js';
 import { type Html, html } from './html.js';
 import { picture } from './image.js';
@@ -70,10 +70,10 @@ function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
   return Array.from({ length: most }, (_, i) => looks[Math.round((i * (looks.length - 1)) / (most - 1))]!);
 }
 
-const stepOf = ({ stage, step }: LabelsRecord): string => `${STAGE_TITLES[stage]}, step ${whole(step)}`;
+const stepOf = ({ step }: LabelsRecord): string => `Step ${whole(step)}`;
 
 function rightTable(looks: readonly LabelsRecord[]): Html {
-  const classes = looks[0]!.perClass.map((_, each) => `Class ${each}`);
+  const classes = looks[0]!.perClass.map((_, each) => each);
   const rows = chosen(looks).map((look) => {
     const cells = look.perClass.map((_, each) => {
       const images = look.truth?.images[each] ?? 0;
@@ -83,13 +83,17 @@ function rightTable(looks: readonly LabelsRecord[]): Html {
     });
     return html`<tr><th scope="row">${stepOf(look)}</th>${cells}</tr>`;
   });
-  return heatTable('Share of each true class whose pseudo-labels are right', ['When', ...classes], rows);
+  return heatTable(
+    'Share of each true class, 0 to the last, whose pseudo-labels are right',
+    ['When', ...classes],
+    rows,
+  );
 }
 
 function countsTable(looks: readonly LabelsRecord[]): Html {
   return table({
     caption: 'Pseudo-labels of each class, and how many changed since the look before',
-    columns: ['When', ...looks[0]!.perClass.map((_, each) => `Class ${each}`), 'Changed', 'Mean confidence'],
+    columns: ['When', ...looks[0]!.perClass.map((_, each) => String(each)), 'Changed', 'Mean confidence'],
     rows: chosen(looks).map((look) => [
       stepOf(look),
       ...look.perClass.map(whole),

@@ -64,12 +64,13 @@ a{color:var(--series1)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.6rem 0}
 caption{text-align:left;padding:.2rem 0}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child,.text th{text-align:left}
+tbody th{white-space:nowrap}
 thead th{border-bottom:2px solid var(--faint)}
-td.text{text-align:left;overflow-wrap:anywhere}
+.text td{text-align:left;overflow-wrap:anywhere}
 .heat td{background:color-mix(in srgb,var(--series2) calc(var(--share)*70%),var(--paper));min-width:3.2rem}
 .heat td.right{background:color-mix(in srgb,var(--series1) calc(var(--share)*45%),var(--paper));font-weight:600}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:1rem}
 figure{margin:.6rem 0;break-inside:avoid}
 figure svg{width:100%;height:auto;display:block}
 figcaption{font-size:.9rem}
@@ -78,10 +79,10 @@ summary{cursor:pointer;color:var(--faint)}
 .digits{display:flex;flex-wrap:wrap;gap:.8rem;padding:0;list-style:none}
 .digits li{width:6.5rem;font-size:.85rem;break-inside:avoid}
 .digits img,.rows img{image-rendering:pixelated;background:#000;display:block}
-.digits img{width:5.5rem}
+.digits img{width:5.5rem;height:auto}
 .rows td{border:0;padding:.15rem}
 .rows th{border:0}
-.rows img{width:3.5rem}
+.rows img{width:3.5rem;height:auto}
 code{font-size:.9em;overflow-wrap:anywhere}
 @media print{body{max-width:none;padding:0;font-size:11pt}h2{break-after:avoid}details{display:none}*{print-color-adjust:exact}}
 `.replaceAll('\n', '');
