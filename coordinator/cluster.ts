@@ -34,6 +34,8 @@ export interface StepOutcome {
   /** Unlabelled rows of the step, and rows in all. */
   readonly unlabelled: number;
   readonly rows: number;
+  /** Sums over the freshly labelled rows of each class's probability; empty where nothing balances them. */
+  readonly classMasses: readonly number[];
 }
 
 export interface Predictions {
@@ -155,6 +157,7 @@ function outcomeOf(results: readonly GradientResult[], request: StepRequest): St
     counted,
     unlabelled: request.unlabelled?.batch ?? 0,
     rows: total((result) => result.rows),
+    classMasses: summed(results.map((result) => result.classMasses)),
   };
 }
 
@@ -169,6 +172,13 @@ function predictionsOf(results: readonly PredictResult[]): Predictions {
       Float32Array,
     ),
   };
+}
+
+/** In the order of the shards. A shard without unlabelled rows has no sums. */
+function summed(vectors: readonly (readonly number[])[]): number[] {
+  const sums = new Array<number>(Math.max(...vectors.map(({ length }) => length))).fill(0);
+  for (const vector of vectors) for (const [c, value] of vector.entries()) sums[c]! += value;
+  return sums;
 }
 
 function notFinite(stage: number, step: number, shard: number): PseudolabelError {

@@ -13,7 +13,10 @@ import type { RunDirectory } from './rundir.js';
 import { type Session, taskOf } from './session.js';
 import type { Observer, Position } from './train.js';
 
-/** Where pseudo-labels are predicted at each step, nobody sees them all: a stage has about so many looks, at so many images each. */
+/**
+ * Where pseudo-labels are predicted at each step, nobody sees them all: a stage has about so many looks, at so many images each. They show
+ * what the model predicts, before classes are balanced.
+ */
 const LOOKS_A_STAGE = 20;
 const IMAGES_A_LOOK = 2000;
 
@@ -98,7 +101,7 @@ export class Recorder implements Observer {
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
   }
 
-  stepped(stage: Stage, step: number, outcome: StepOutcome & { alpha: number }): void {
+  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number }): void {
     this.charge(stage.name);
     this.progress.steps++;
     this.progress.rows += outcome.rows;

@@ -12,7 +12,7 @@ export type Metric =
       readonly stage: Stage['name'];
       readonly step: number;
       readonly alpha: number;
-    } & StepOutcome)
+    } & Omit<StepOutcome, 'classMasses'>)
   | {
       /** Of all unlabelled images, or where they are predicted at each step, of some now and then. */
       readonly kind: 'labels';

@@ -23,7 +23,7 @@ export class TensorBoard implements RunListener {
     folder: string,
     private readonly stages: readonly Stage[],
     private readonly maxSteps: number,
-    from: Position,
+    from: Pick<Position, 'stage' | 'step'>,
   ) {
     this.path = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.pseudolabel`);
     this.stream = createWriteStream(this.path, { flags: 'a' });
