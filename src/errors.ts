@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   E_MEMORY: { exit: 1, means: 'there is not enough memory' },
   E_MODEL: { exit: 2, means: 'a model cannot be used' },
   E_REPORT: { exit: 2, means: 'a run directory cannot be reported: it is none, or its files are damaged' },
+  E_LISTEN: { exit: 2, means: 'an address cannot be listened on' },
   E_NATIVE: { exit: 1, means: "TensorFlow's native library is missing or does not work" },
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
 } as const;
