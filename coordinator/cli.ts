@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addLabel } from './commands/label.js';
 import { addReproduce } from './commands/reproduce.js';
+import { addScaling } from './commands/scaling.js';
 import { addTrain } from './commands/train.js';
 import { Terminal } from './terminal/terminal.js';
 
@@ -22,7 +23,8 @@ function programOf(signal: AbortSignal): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addDoctor]) add(program, { terminal, signal });
+  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addScaling, addDoctor])
+    add(program, { terminal, signal });
   return program;
 }
 
