@@ -33,12 +33,7 @@ interface Contestant {
 export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
   const contestants = start(options);
   try {
-    // One after the other: together they would fight for memory and cores for nothing.
-    for (const contestant of contestants) {
-      const { group, count, program } = contestant;
-      const work = { workers: group === 'workers' ? count : 1, share: count };
-      contestant.traffic = await program.open(options.workload, work);
-    }
+    await Promise.all(contestants.map((contestant) => open(contestant, options)));
     const measurements: Measurement[] = [];
     for (const phase of options.phases) measurements.push(await measurePhase(phase, contestants, options));
     return measurements;
@@ -55,6 +50,11 @@ function start({ workers, signal }: MeasurementOptions): Contestant[] {
     return { group, count, program, traffic: undefined };
   };
   return workers.flatMap((count) => (count === 1 ? [of('workers', 1)] : [of('workers', count), of('threads', count)]));
+}
+
+async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
+  const { group, count, program } = contestant;
+  contestant.traffic = await program.open(workload, { workers: group === 'workers' ? count : 1, share: count });
 }
 
 async function measurePhase(

@@ -67,7 +67,7 @@ function lossOf({ loss, efficiency }: Row): string {
 function reasonOf(doubt: Doubt, { speedUp, splitError, withoutCore }: Row, cores: number): string {
   switch (doubt) {
     case 'more workers than cores':
-      return `there are only ${counted(cores, 'core')}, which they have to share`;
+      return `the machine has only ${counted(cores, 'core')}, which they have to share`;
     case 'too few rounds':
       return `it takes --repeats ${FEWEST_ROUNDS} or more to see the noise`;
     case 'too noisy': {

@@ -46,6 +46,7 @@ export interface Row {
   readonly serialFraction: number | undefined;
   /** A step of one worker, on the average: milliseconds that add up to those of the step. */
   readonly split: Split;
+  /** The largest of this row's and of one worker's blocks. */
   readonly splitError: number;
   /** The larger of the medians of this row's and of one worker's blocks. */
   readonly withoutCore: number;
@@ -77,42 +78,44 @@ export function summarise(
   return { rows, amdahl: fitAmdahl(points), universal: fitUniversal(points) };
 }
 
+type Contestant = (round: Round) => Block;
+
 const stepTime = ({ milliseconds, steps }: Block): number => milliseconds / steps;
-const rate = ({ rows, milliseconds }: Block): number => rows / milliseconds;
+const imageTime = ({ milliseconds, rows }: Block): number => milliseconds / rows;
+
+const medianOf = (rounds: readonly Round[], who: Contestant, of: (block: Block) => number): number =>
+  median(rounds.map((round) => of(who(round))));
 
 function rowOf(
   rounds: readonly Round[],
   workers: number,
   { mode, cores, seed }: { mode: Mode; cores: number; seed: number },
 ): Row {
-  type Contestant = (round: Round) => Block;
   const one: Contestant = (round) => round.workers[1]!;
   const several: Contestant = (round) => round.workers[workers]!;
   const threads: Contestant = (round) => round.threads[workers]!;
-  const medianOf = (of: (block: Block) => number, who: Contestant, from = rounds) =>
-    median(from.map((round) => of(who(round))));
   const over = (statistic: (from: readonly Round[]) => number) => estimate(rounds, statistic, seed);
-  const against = (who: Contestant) => over((from) => medianOf(rate, who, from) / medianOf(rate, one, from));
+  const times = (who: Contestant) => over((from) => medianOf(from, who, stepTime));
+  const gain = (who: Contestant) => over((from) => medianOf(from, one, imageTime) / medianOf(from, who, imageTime));
 
   const block = medianBlock(rounds.map(several));
-  const speedUp = against(several);
-  const withoutCore = Math.max(...[one, several].map((who) => medianOf((each) => each.withoutCore, who)));
-  const splitError = rounds.map((round) => several(round).splitError).reduce(largerError, 0);
+  const speedUp = gain(several);
+  const blocks = rounds.flatMap((round) => [one(round), several(round)]);
+  const splitError = blocks.map((each) => each.splitError).reduce(largerError);
+  const withoutCore = Math.max(...[one, several].map((who) => medianOf(rounds, who, (each) => each.withoutCore)));
+  const hasThreads = rounds[0]?.threads[workers] !== undefined;
   return {
     workers,
-    millisecondsPerStep: over((from) => medianOf(stepTime, several, from)),
-    imagesPerSecond: over((from) => 1e3 * medianOf(rate, several, from)),
+    millisecondsPerStep: times(several),
+    imagesPerSecond: over((from) => 1e3 / medianOf(from, several, imageTime)),
     speedUp,
-    efficiency: over((from) => medianOf(rate, several, from) / medianOf(rate, one, from) / workers),
+    efficiency: over((from) => medianOf(from, one, imageTime) / medianOf(from, several, imageTime) / workers),
     serialFraction: mode === 'strong' ? karpFlatt({ workers, speedUp: speedUp.value }) : undefined,
     split: scaled(block.split, 1 / (workers * block.steps)),
     splitError,
     withoutCore,
     loss: lossOf(block, medianBlock(rounds.map(one))),
-    oneWorkerOfThreads:
-      rounds[0]?.threads[workers] === undefined
-        ? undefined
-        : { millisecondsPerStep: over((from) => medianOf(stepTime, threads, from)), speedUp: against(threads) },
+    oneWorkerOfThreads: hasThreads ? { millisecondsPerStep: times(threads), speedUp: gain(threads) } : undefined,
     doubts: doubtsOf({ workers, cores, rounds: rounds.length, speedUp, splitError, withoutCore }),
   };
 }
