@@ -1,10 +1,10 @@
-// Owns the process of a contestant. It opens its workload and measures block after block, each when it is asked to: in between it must
+// Owns the process of a contestant. It prepares its work and measures block after block, each when it is asked to: in between it must
 // use no core that another contestant could have. A process of its own, since TensorFlow reads its number of threads only once.
 import { PseudolabelError } from '../../src/errors.js';
+import { Bench } from './bench.js';
 import type { Answer, Question } from './messages.js';
-import { openWorkload, type Workload } from './workload.js';
 
-let workload: Workload | undefined;
+let bench: Bench | undefined;
 
 process.on('message', (question: Question) => {
   void answerTo(question)
@@ -15,10 +15,10 @@ process.on('disconnect', () => process.exit());
 
 async function answerTo(question: Question): Promise<Answer> {
   if (question.kind === 'open') {
-    workload = await openWorkload(question.options, question.contestant);
-    return { kind: 'opened', traffic: workload.traffic };
+    bench = await Bench.open(question.options, question.contestant);
+    return { kind: 'opened', traffic: bench.workload.traffic };
   }
-  return { kind: 'measured', block: await workload!.measure(question.phase) };
+  return { kind: 'measured', block: await bench!.measure(question.phase) };
 }
 
 function failed(error: unknown): Answer {

@@ -46,7 +46,7 @@ export async function measure(options: MeasurementOptions): Promise<Measurement[
 function start({ workers, signal }: MeasurementOptions): Contestant[] {
   const of = (group: keyof Round, count: number): Contestant => {
     const name = group === 'workers' ? `workers: ${count}` : `1 worker of ${count} threads`;
-    const program = new ContestantProcess(name, group === 'threads' ? count : undefined, signal);
+    const program = new ContestantProcess(name, group === 'threads' ? count : 1, signal);
     return { group, count, program, traffic: undefined };
   };
   return workers.flatMap((count) => (count === 1 ? [of('workers', 1)] : [of('workers', count), of('threads', count)]));

@@ -22,15 +22,15 @@ export class ContestantProcess {
 
   /**
    * @param name for errors
-   * @param threads inside each operation of TensorFlow; undefined: as this process has them
+   * @param threads inside each operation of TensorFlow
    * @param signal ends the process
    */
   constructor(
     private readonly name: string,
-    threads: number | undefined,
+    threads: number,
     signal: AbortSignal,
   ) {
-    const env = threads === undefined ? process.env : { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
+    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
     const program = fileURLToPath(built('coordinator/scaling/entry.js'));
     this.child = fork(program, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.child.on('message', (answer) => this.waiting?.resolve(answer as Answer));
@@ -42,7 +42,7 @@ export class ContestantProcess {
     else signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** Throws what opening the workload throws, and what ask() does. */
+  /** Throws what Bench.open() throws, and what ask() does. */
   async open(options: WorkloadOptions, contestant: Contestant): Promise<Workload['traffic']> {
     return (await this.ask('opened', { kind: 'open', options, contestant })).traffic;
   }
