@@ -116,8 +116,9 @@ function machineOf(): Machine {
 
 function openingLine({ workers, mode, repeats }: ScalingFlags, { cores, load }: Machine): string {
   const what = `${mode} scaling, ${workers.join(', ')} workers on ${counted(cores, 'core')}, ${counted(repeats, 'round')}`;
-  // Linux counts who wants to run: a whole one besides us takes a core from some worker.
-  return load < 1 ? what : `${what}; the machine is busy (load ${load.toFixed(1)}): expect noise`;
+  // Linux counts who wants to run: those for whom we leave no core take one from some worker.
+  const spare = Math.max(0, cores - workers.at(-1)!);
+  return load - spare < 1 ? what : `${what}; the machine is busy (load ${load.toFixed(1)}): expect noise`;
 }
 
 function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: number): void {

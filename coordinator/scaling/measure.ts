@@ -45,7 +45,7 @@ export async function measure(options: MeasurementOptions): Promise<Measurement[
 /** N workers for each N; and, where that is something else, one worker of N threads. */
 function start({ workers, signal }: MeasurementOptions): Contestant[] {
   const of = (group: keyof Round, count: number): Contestant => {
-    const name = group === 'workers' ? `workers: ${count}` : `1 worker of ${count} threads`;
+    const name = group === 'workers' ? `${count} worker(s)` : `1 worker of ${count} threads`;
     const program = new ContestantProcess(name, group === 'threads' ? count : 1, signal);
     return { group, count, program, traffic: undefined };
   };

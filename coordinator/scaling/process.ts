@@ -21,7 +21,7 @@ export class ContestantProcess {
   private end: PseudolabelError | undefined;
 
   /**
-   * @param name for errors
+   * @param name for errors: '2 workers'
    * @param threads inside each operation of TensorFlow
    * @param signal ends the process
    */
@@ -67,7 +67,7 @@ export class ContestantProcess {
       clearTimeout(deadline);
       this.waiting = undefined;
     });
-    if (answer.kind === 'failed') throw this.failed(answer);
+    if (answer.kind === 'failed') throw failed(answer);
     if (answer.kind !== kind) throw new Error(`${this.name} answered '${answer.kind}' where '${kind}' was asked for`);
     return answer as Extract<Answer, { kind: K }>;
   }
@@ -82,20 +82,19 @@ export class ContestantProcess {
     this.waiting?.reject(this.end);
   }
 
-  private failed({ code, message, fix }: Extract<Answer, { kind: 'failed' }>): Error {
-    const said = `${this.name}: ${message}`;
-    return code === undefined ? new Error(said) : new PseudolabelError(code, said, fix);
-  }
-
   private lost(cause?: unknown): PseudolabelError {
     const fix = 'look for a lack of memory (dmesg): measure fewer --workers at once, or a smaller --hidden';
-    return new PseudolabelError('E_WORKER_LOST', `${this.name}: its process ended`, fix, { cause });
+    return new PseudolabelError('E_WORKER_LOST', `the process of ${this.name} ended`, fix, { cause });
   }
 
   private late(): PseudolabelError {
-    const message = `${this.name}: no answer in ${ANSWER_DEADLINE_MS / 1000} s`;
+    const message = `${this.name} gave no answer in ${ANSWER_DEADLINE_MS / 1000} s`;
     return new PseudolabelError('E_TIMEOUT', message, 'the machine may be overloaded: try again with fewer --steps');
   }
+}
+
+function failed({ code, message, fix }: Extract<Answer, { kind: 'failed' }>): Error {
+  return code === undefined ? new Error(message) : new PseudolabelError(code, message, fix);
 }
 
 const interrupted = (): PseudolabelError => new PseudolabelError('E_INTERRUPTED', 'stopped', 'run it again');
