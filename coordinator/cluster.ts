@@ -26,6 +26,8 @@ export interface StepOutcome {
   /** Unlabelled rows whose confidence reached the threshold. */
   readonly counted: number;
   readonly rows: number;
+  /** Sums over the freshly labelled rows of each class's probability; empty where nothing balances them. */
+  readonly classMasses: readonly number[];
 }
 
 export interface Labelling {
@@ -138,7 +140,15 @@ function outcomeOf(results: readonly GradientResult[], request: StepRequest): St
     unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
     counted,
     rows: total((result) => result.rows),
+    classMasses: summed(results.map((result) => result.classMasses)),
   };
+}
+
+/** In the order of the shards. A shard without unlabelled rows has no sums. */
+function summed(vectors: readonly (readonly number[])[]): number[] {
+  const sums = new Array<number>(Math.max(...vectors.map(({ length }) => length))).fill(0);
+  for (const vector of vectors) for (const [c, value] of vector.entries()) sums[c]! += value;
+  return sums;
 }
 
 function notFinite(stage: number, step: number, shard: number): PseudolabelError {

@@ -90,7 +90,7 @@ export class Recorder implements Observer {
     });
   }
 
-  stepped(stage: Stage, step: number, outcome: StepOutcome & { alpha: number }): void {
+  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number }): void {
     this.charge(stage.name);
     this.progress.steps++;
     this.progress.rows += outcome.rows;

@@ -12,7 +12,7 @@ export type Metric =
       readonly stage: Stage['name'];
       readonly step: number;
       readonly alpha: number;
-    } & StepOutcome)
+    } & Omit<StepOutcome, 'classMasses'>)
   | {
       readonly kind: 'labels';
       readonly stage: Stage['name'];

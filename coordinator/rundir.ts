@@ -38,7 +38,11 @@ export class RunDirectory {
   }
 
   /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
-  static async reopen(path: string, stageNames: readonly string[], position: Position): Promise<RunDirectory> {
+  static async reopen(
+    path: string,
+    stageNames: readonly string[],
+    position: Pick<Position, 'stage' | 'step'>,
+  ): Promise<RunDirectory> {
     const directory = new RunDirectory(path);
     const file = join(path, 'metrics.jsonl');
     if (!existsSync(file)) return directory;

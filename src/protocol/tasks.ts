@@ -17,6 +17,8 @@ export interface UnlabelledRows {
   readonly factor: number;
   /** Pseudo-labels as last stored in the arena, or predicted from the parameters as they are now ("at each weights update"). */
   readonly pseudoLabels: 'stored' | 'fresh';
+  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
+  readonly logitShift: Float32Array | undefined;
   /** Rows whose pseudo-label has less confidence weigh 0; the mean is still over the whole batch. */
   readonly threshold: number;
   /** Standard deviation of the noise on a reconstruction's inputs. */
@@ -59,6 +61,8 @@ export interface GradientResult extends Answer {
   readonly unlabelledLoss: number;
   /** Unlabelled rows that weigh more than 0. */
   readonly counted: number;
+  /** Sums over the freshly labelled rows of each class's probability, before the shift. Empty where none was asked for. */
+  readonly classMasses: readonly number[];
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
 }
