@@ -9,6 +9,7 @@ import { addEvaluate } from './commands/evaluate.js';
 import { addLabel } from './commands/label.js';
 import { addReport } from './commands/report.js';
 import { addReproduce } from './commands/reproduce.js';
+import { addScaling } from './commands/scaling.js';
 import { addTrain } from './commands/train.js';
 import { Terminal } from './terminal/terminal.js';
 
@@ -24,8 +25,8 @@ function programOf(signal: AbortSignal): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addReport, addCompare, addDoctor])
-    add(program, { terminal, signal });
+  const commands = [addReproduce, addTrain, addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor];
+  for (const add of commands) add(program, { terminal, signal });
   return program;
 }
 

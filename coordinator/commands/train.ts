@@ -4,8 +4,12 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { loadDataset } from '../../src/data/dataset.js';
+import { writeAtomically } from '../../src/files.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
+import type { Call } from '../../src/timeline.js';
+import { traceFile } from '../../src/trace.js';
 import { FaultyNode } from '../faults.js';
+import { ObservedNode } from '../observed.js';
 import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
@@ -25,6 +29,7 @@ import {
 
 interface TrainFlags extends RunFlags {
   readonly test: boolean;
+  readonly trace?: string;
   readonly loseWorker?: readonly number[];
 }
 
@@ -56,6 +61,7 @@ export function addTrain(program: Command, context: Context): void {
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   addRunOptions(command)
     .option('--no-test', 'do not look at the test images')
+    .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) => train(flags, context));
@@ -97,7 +103,11 @@ async function run(
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const lost = new Set(flags.loseWorker);
-  const session = await openSession([config], dataset, (node) => (lost.size > 0 ? new FaultyNode(node, lost) : node));
+  const calls: Call[] = [];
+  const session = await openSession([config], dataset, (node) => {
+    const faulty = lost.size > 0 ? new FaultyNode(node, lost) : node;
+    return flags.trace === undefined ? faulty : new ObservedNode(faulty, (call) => calls.push(call));
+  });
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
@@ -108,5 +118,6 @@ async function run(
     });
   } finally {
     await session.close();
+    if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }

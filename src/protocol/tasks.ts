@@ -41,7 +41,20 @@ export interface GradientTask {
   readonly unlabelled: UnlabelledRows | undefined;
 }
 
-export interface GradientResult {
+/** Who did a task, and when, on the clock of src/clock.ts. */
+export interface Span {
+  /** Names the worker among those of its node. */
+  readonly worker: number;
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** What every answer carries. A node without workers of its own leaves it out. */
+interface Answer {
+  readonly span?: Span;
+}
+
+export interface GradientResult extends Answer {
   readonly rows: number;
   /** Sums over the shard's rows of losses that are not weighted. */
   readonly labelledLoss: number;
@@ -81,7 +94,7 @@ export interface UpdateTask {
   readonly optimizer: OptimizerStep;
 }
 
-export interface UpdateResult {
+export interface UpdateResult extends Answer {
   readonly milliseconds: number;
 }
 
@@ -95,7 +108,7 @@ export interface PredictTask {
   readonly end: number;
 }
 
-export interface PredictResult {
+export interface PredictResult extends Answer {
   readonly classes: Uint8Array;
   readonly confidences: Float32Array;
   /** Images whose stored pseudo-label was another. */
