@@ -9,7 +9,7 @@ import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/sca
 import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
-import { counted } from '../terminal/format.js';
+import { counted } from '../../src/format.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';

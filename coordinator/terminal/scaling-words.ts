@@ -10,7 +10,7 @@ import {
   type PhaseSummary,
   type Row,
 } from '../../src/scaling/summary.js';
-import { counted, percent } from './format.js';
+import { counted, percent } from '../../src/format.js';
 import type { Colours } from './terminal.js';
 
 const NAMES: Record<Share, string> = {

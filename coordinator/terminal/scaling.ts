@@ -4,7 +4,7 @@ import { ASSUMPTIONS, COLLECTIVES, type Prediction } from '../../src/scaling/sim
 import { SHARES } from '../../src/scaling/split.js';
 import type { Row } from '../../src/scaling/summary.js';
 import type { PhaseReport, ScalingReport } from '../scaling/report.js';
-import { counted, percent, whole } from './format.js';
+import { counted, percent, whole } from '../../src/format.js';
 import { fitLines, predictionLines, verdictLines } from './scaling-words.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';
