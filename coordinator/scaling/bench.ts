@@ -1,4 +1,5 @@
 // Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
+import { equalShares } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/dataset.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
@@ -87,7 +88,8 @@ export class Bench {
     };
     const { seed } = this.workload.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
-    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps });
+    const classShares = equalShares(stage.model.layers.at(-1)!.units);
+    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps, classShares });
     return rows;
   }
 }
