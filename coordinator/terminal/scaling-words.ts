@@ -1,4 +1,6 @@
 // Owns what a scaling report says in plain sentences.
+
+import { counted, percent } from '../../src/format.js';
 import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
 import { COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
 import { SHARES, type Share } from '../../src/scaling/split.js';
@@ -10,7 +12,6 @@ import {
   type PhaseSummary,
   type Row,
 } from '../../src/scaling/summary.js';
-import { counted, percent } from '../../src/format.js';
 import type { Colours } from './terminal.js';
 
 const NAMES: Record<Share, string> = {

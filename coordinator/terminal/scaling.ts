@@ -1,10 +1,11 @@
 // Owns how a scaling report is printed: for each phase its tables, then what they say in words.
+
+import { counted, percent, whole } from '../../src/format.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
 import { ASSUMPTIONS, COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
 import { SHARES } from '../../src/scaling/split.js';
 import type { Row } from '../../src/scaling/summary.js';
 import type { PhaseReport, ScalingReport } from '../scaling/report.js';
-import { counted, percent, whole } from '../../src/format.js';
 import { fitLines, predictionLines, verdictLines } from './scaling-words.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';
