@@ -25,18 +25,15 @@ export class Gauges implements RunListener {
   private readonly flips = this.gauge('pseudo_label_flips', 'Pseudo-labels that changed since the look before');
   private readonly confidence = this.gauge('pseudo_label_confidence', 'Mean confidence at the last look, 0 to 1');
 
-  constructor(lostWorkers: () => number) {
-    collectDefaultMetrics({ register: this.registry });
-    const lost = this.gauge('lost_workers', 'Workers that were lost, and whose work was done again');
-    this.registry.setDefaultLabels({ service: 'pseudolabel' });
-    this.refresh = () => lost.set(lostWorkers());
-  }
+  private readonly lost = this.gauge('lost_workers', 'Workers that were lost, and whose work was done again');
 
-  private readonly refresh: () => void;
+  constructor(private readonly lostWorkers: () => number) {
+    collectDefaultMetrics({ register: this.registry });
+  }
 
   /** The text that Prometheus reads, and its type. */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
-    this.refresh();
+    this.lost.set(this.lostWorkers());
     return { type: this.registry.contentType, text: await this.registry.metrics() };
   }
 
