@@ -67,6 +67,8 @@ export class Gauges implements RunListener {
   saved(): void {}
 
   private gauge(name: string, help: string, ...labelNames: string[]): Gauge {
-    return new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
+    const gauge = new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
+    gauge.remove(); // one without labels begins at 0, as if that had been measured
+    return gauge;
   }
 }

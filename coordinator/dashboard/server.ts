@@ -110,7 +110,8 @@ function send(response: ServerResponse, { type, content }: File, policyFor?: str
 function policyOf(index: string): string {
   const [, map = ''] = /<script type="importmap">(.*?)<\/script>/s.exec(index) ?? [];
   const hash = createHash('sha256').update(map).digest('base64');
-  return `default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'`;
+  const own = `default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self' 'unsafe-inline'`;
+  return `${own}; img-src data:; frame-ancestors 'none'`;
 }
 
 function subscribe(response: ServerResponse, history: History, pages: Map<ServerResponse, Cursor>): void {

@@ -105,8 +105,7 @@ class Chart {
     const steps = x(series);
     this.figure.hidden = columns.every((column) => column.every((value) => value === null));
     this.plot.setData([steps as number[], ...(columns as (number | null)[][])]);
-    const last = columns.map((column) => column.findLast((value) => value !== null));
-    const parts = lines.map(({ name }, l) => `${name} ${this.written(last[l])}`);
+    const parts = lines.map(({ name }, l) => `${name} ${this.written(lastOf(columns[l]!))}`);
     const step = steps.at(-1) ?? 0;
     this.plot.root
       .querySelector('.u-wrap')
@@ -122,10 +121,16 @@ class Chart {
     return this.plan.isShare ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(3)));
   }
 
+  /** Of a place on the axis; a logarithmic one leaves some without. */
+  private label(value: number | null): string {
+    if (value === null) return '';
+    return this.plan.isShare ? `${Math.round(100 * value)} %` : this.written(value);
+  }
+
   private options(): uPlot.Options {
     const axis = {
       stroke: () => colour('faint'),
-      grid: { stroke: () => colour('line') },
+      grid: { stroke: () => colour('line'), width: 1 },
       ticks: { stroke: () => colour('line') },
     };
     const { isLog = false, isShare = false, lines } = this.plan;
@@ -139,21 +144,25 @@ class Chart {
         {
           ...axis,
           size: 60,
-          values: (_, splits) => splits.map((value) => (value === null ? '' : this.written(value))),
+          values: (_, splits) => splits.map((value) => this.label(value)),
         },
       ],
       series: [
-        { label: 'step' },
+        { label: 'step', value: (plot, value, _, at) => String((at === null ? plot.data[0].at(-1) : value) ?? '–') },
         ...lines.map(({ name }, l) => ({
           label: name,
           stroke: () => colour(`series${l + 1}`),
           width: 2,
           dash: DASHES[l]!,
           spanGaps: false,
-          value: (_: uPlot, value: number | null) => this.written(value),
+          value: (plot: uPlot, value: number | null, s: number, at: number | null) =>
+            this.written(at === null ? lastOf(plot.data[s]!) : value),
           points: { show: (plot: uPlot) => plot.data[0].length <= FEW },
         })),
       ],
     };
   }
 }
+
+const lastOf = (column: ArrayLike<number | null | undefined>): number | null | undefined =>
+  Array.from(column).findLast((value) => value !== null);

@@ -96,7 +96,7 @@ function row(name: string, cells: readonly HTMLElement[]): HTMLElement {
 
 function piece(share: number, role: string, title = ''): HTMLElement {
   const made = element('i');
-  made.style.width = percent(share);
+  made.style.width = `${100 * share}%`;
   made.style.background = `var(--${role})`;
   made.title = title;
   return made;
