@@ -3,11 +3,17 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { built } from '../src/built.js';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
+import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addLabel } from './commands/label.js';
+import { addReport } from './commands/report.js';
 import { addReproduce } from './commands/reproduce.js';
+import { addScaling } from './commands/scaling.js';
+import { addStatus } from './commands/status.js';
 import { addTrain } from './commands/train.js';
+import { addWorker } from './commands/worker.js';
+import { SOCKETS } from './sockets.js';
 import { Terminal } from './terminal/terminal.js';
 
 /** A signal to our process group reaches us twice: by itself, and from the launcher. */
@@ -22,7 +28,10 @@ function programOf(signal: AbortSignal): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const add of [addReproduce, addTrain, addEvaluate, addLabel, addDoctor]) add(program, { terminal, signal });
+  const context = { terminal, signal };
+  addReproduce(program, context);
+  for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
+  for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
   return program;
 }
 

@@ -6,7 +6,13 @@ import { shardRange } from '../src/data/shards.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../src/protocol/tasks.js';
+import type {
+  GradientResult,
+  LabelledRows,
+  OptimizerStep,
+  PredictResult,
+  UnlabelledRows,
+} from '../src/protocol/tasks.js';
 
 export interface StepRequest {
   readonly model: Model;
@@ -25,12 +31,19 @@ export interface StepOutcome {
   readonly unlabelledLoss: number;
   /** Unlabelled rows whose confidence reached the threshold. */
   readonly counted: number;
+  /** Unlabelled rows of the step, and rows in all. */
+  readonly unlabelled: number;
   readonly rows: number;
+  /** Sums over the freshly labelled rows of each class's probability; empty where nothing balances them. */
+  readonly classMasses: readonly number[];
 }
 
-export interface Labelling {
+export interface Predictions {
   readonly classes: Uint8Array;
   readonly confidences: Float32Array;
+}
+
+export interface Labelling extends Predictions {
   /** Pseudo-labels that differ from the last ones. */
   readonly flips: number;
 }
@@ -69,34 +82,34 @@ export class Cluster {
   }
 
   /** Predicts a label for every unlabelled image. */
-  async label(model: Model): Promise<Labelling> {
-    const ranges = this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard));
-    const results = await this.node.predict(model, 'unlabelled', ranges);
-    return {
-      classes: concatenated(
-        results.map((result) => result.classes),
-        Uint8Array,
-      ),
-      confidences: concatenated(
-        results.map((result) => result.confidences),
-        Float32Array,
-      ),
-      flips: results.reduce((sum, result) => sum + result.flips, 0),
-    };
+  label(model: Model): Promise<Labelling> {
+    return this.labelRanges(
+      model,
+      this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard)),
+    );
+  }
+
+  /**
+   * Predicts labels for about `count` of the unlabelled images, to see how they are doing: the last ones of each shard.
+   * @returns also their positions among the unlabelled images
+   */
+  async labelSome(model: Model, count: number): Promise<Labelling & { readonly positions: Uint32Array }> {
+    const ranges = this.all((shard) => {
+      const [start, end] = shardRange(this.counts.unlabelled, this.shards, shard);
+      return [Math.max(start, end - Math.ceil(count / this.shards)), end] as const;
+    });
+    const positions = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
+    return { ...(await this.labelRanges(model, ranges)), positions: Uint32Array.from(positions) };
   }
 
   /** Predicted classes of the validation or the test images. */
-  async classify(model: Model, set: 'validation' | 'test'): Promise<Uint8Array> {
+  async classify(model: Model, set: 'validation' | 'test'): Promise<Predictions> {
     const first = set === 'validation' ? 0 : this.counts.validation;
     const ranges = this.all((shard) => {
       const [start, end] = shardRange(this.counts[set], this.shards, shard);
       return [first + start, first + end] as const;
     });
-    const results = await this.node.predict(model, 'evaluation', ranges);
-    return concatenated(
-      results.map((result) => result.classes),
-      Uint8Array,
-    );
+    return predictionsOf(await this.node.predict(model, 'evaluation', ranges));
   }
 
   read(model: Model): TrainingState {
@@ -109,6 +122,11 @@ export class Cluster {
 
   close(): Promise<void> {
     return this.node.close();
+  }
+
+  private async labelRanges(model: Model, ranges: readonly (readonly [number, number])[]): Promise<Labelling> {
+    const results = await this.node.predict(model, 'unlabelled', ranges);
+    return { ...predictionsOf(results), flips: results.reduce((sum, result) => sum + result.flips, 0) };
   }
 
   private all<T>(make: (shard: number) => T): T[] {
@@ -137,8 +155,30 @@ function outcomeOf(results: readonly GradientResult[], request: StepRequest): St
     labelledLoss: total((result) => result.labelledLoss) / (request.labelled?.labels.length || 1),
     unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
     counted,
+    unlabelled: request.unlabelled?.batch ?? 0,
     rows: total((result) => result.rows),
+    classMasses: summed(results.map((result) => result.classMasses)),
   };
+}
+
+function predictionsOf(results: readonly PredictResult[]): Predictions {
+  return {
+    classes: concatenated(
+      results.map((result) => result.classes),
+      Uint8Array,
+    ),
+    confidences: concatenated(
+      results.map((result) => result.confidences),
+      Float32Array,
+    ),
+  };
+}
+
+/** In the order of the shards. A shard without unlabelled rows has no sums. */
+function summed(vectors: readonly (readonly number[])[]): number[] {
+  const sums = new Array<number>(Math.max(...vectors.map(({ length }) => length))).fill(0);
+  for (const vector of vectors) for (const [c, value] of vector.entries()) sums[c]! += value;
+  return sums;
 }
 
 function notFinite(stage: number, step: number, shard: number): PseudolabelError {

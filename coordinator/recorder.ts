@@ -1,20 +1,30 @@
 // Owns what happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
 import { type Checkpoint, type Identity, saveCheckpoint } from '../src/checkpoint.js';
 import { identityOf, type RunConfig } from '../src/config.js';
+import type { Split } from '../src/data/split.js';
 import { PseudolabelError } from '../src/errors.js';
-import { accuracy, classCounts } from '../src/metrics.js';
+import { accuracy } from '../src/metrics.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
 import type { Labelling, StepOutcome } from './cluster.js';
+import { type Reconstructions, reconstructionsOf, TrueLabels } from './evidence.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './rundir.js';
 import { type Session, taskOf } from './session.js';
 import type { Observer, Position } from './train.js';
 
-/** What a person at a terminal may be shown. */
+/**
+ * Where pseudo-labels are predicted at each step, nobody sees them all: a stage has about so many looks, at so many images each. They show
+ * what the model predicts, before classes are balanced.
+ */
+const LOOKS_A_STAGE = 20;
+const IMAGES_A_LOOK = 2000;
+
+/** What a person may be shown, at a terminal or elsewhere. */
 export interface RunListener {
   stageBegins(stage: Stage, firstStep: number, steps: number): void;
   measured(metric: Metric): void;
+  reconstructed(reconstructions: Reconstructions): void;
   saved(path: string): void;
 }
 
@@ -48,14 +58,19 @@ export class Recorder implements Observer {
   readonly progress: Progress;
   private clock = performance.now();
   private lastSaved: Position | undefined;
+  private stageSteps = 0;
+  /** Not yet in the run directory. */
+  private reconstructions: Reconstructions | undefined;
+  private readonly trueLabels: TrueLabels;
 
   constructor(
     private readonly session: Session,
     private readonly config: RunConfig,
     private readonly stages: readonly Stage[],
-    private readonly validation: Uint32Array,
+    private readonly split: Split,
     private readonly options: RunOptions,
   ) {
+    this.trueLabels = new TrueLabels(session.dataset, split);
     const before = options.resumeFrom?.progress as Progress | undefined;
     this.lastSaved = options.resumeFrom;
     this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
@@ -64,47 +79,71 @@ export class Recorder implements Observer {
   async before(position: Position): Promise<void> {
     const stage = this.stages[position.stage]!;
     const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
+    await this.keepReconstructions();
     if (this.options.signal.aborted) await this.interrupt(position);
     if (isDue(this.config.checkpointEvery)) await this.save(position);
-    if (isDue(this.options.validateEvery) && this.validation.length > 0 && !stage.denoising) {
+    if (isDue(this.options.validateEvery) && this.split.validation.length > 0 && !stage.denoising) {
       const { name } = stage;
       this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
     }
+    if (position.step % Math.ceil(this.stageSteps / LOOKS_A_STAGE) === 0) await this.look(stage, position.step);
     this.clock = performance.now();
   }
 
   stageBegins(stage: Stage, position: Position, steps: number): void {
+    this.stageSteps = steps;
     this.options.listener.stageBegins(stage, position.step, steps);
     this.clock = performance.now();
   }
 
-  labelled(stage: Stage, step: number, { classes, confidences, flips }: Labelling): void {
+  labelled(stage: Stage, step: number, labelling: Labelling): void {
     this.charge('labelling');
-    this.measured({
-      kind: 'labels',
-      stage: stage.name,
-      step,
-      perClass: classCounts(classes, this.session.dataset.classes),
-      flips,
-      meanConfidence: confidences.reduce((sum, each) => sum + each, 0) / confidences.length,
-    });
+    this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
   }
 
-  stepped(stage: Stage, step: number, outcome: StepOutcome & { alpha: number }): void {
+  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number }): void {
     this.charge(stage.name);
     this.progress.steps++;
     this.progress.rows += outcome.rows;
     this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
+    if (stage.denoising && step === this.stageSteps - 1) this.reconstruct(stage);
+  }
+
+  /** The last stage is done, and its parameters are as they will be saved. */
+  async ended(stage: Stage): Promise<void> {
+    await this.keepReconstructions();
+    await this.look(stage, this.stageSteps);
+    this.clock = performance.now();
   }
 
   /** Accuracy on the validation images with the parameters as they are. */
   async validate(stage: Stage): Promise<number> {
-    const predicted = await this.session.cluster.classify(stage.model, 'validation');
+    const { classes } = await this.session.cluster.classify(stage.model, 'validation');
     const { labels } = this.session.dataset.train;
     return accuracy(
-      predicted,
-      Uint8Array.from(this.validation, (row) => labels[row]!),
+      classes,
+      Uint8Array.from(this.split.validation, (row) => labels[row]!),
     );
+  }
+
+  /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones there, so that this changes no result. */
+  private async look(stage: Stage, step: number): Promise<void> {
+    if (stage.pseudo?.refresh !== 'step') return;
+    const labelling = await this.session.cluster.labelSome(stage.model, IMAGES_A_LOOK);
+    const measures = this.trueLabels.measure(labelling, labelling.positions);
+    this.measured({ kind: 'labels', stage: stage.name, step, ...measures });
+  }
+
+  /** Now, since the next stage begins with other parameters. */
+  private reconstruct(stage: Stage): void {
+    const { parameters } = this.session.cluster.read(stage.model);
+    this.reconstructions = reconstructionsOf(stage, parameters, this.session.dataset, this.config.seed);
+    this.options.listener.reconstructed(this.reconstructions);
+  }
+
+  private async keepReconstructions(): Promise<void> {
+    if (this.reconstructions) await this.options.directory?.keep('reconstructions.json', this.reconstructions);
+    this.reconstructions = undefined;
   }
 
   private async interrupt(position: Position): Promise<never> {

@@ -12,14 +12,22 @@ export type Metric =
       readonly stage: Stage['name'];
       readonly step: number;
       readonly alpha: number;
-    } & StepOutcome)
+    } & Omit<StepOutcome, 'classMasses'>)
   | {
+      /** Of all unlabelled images, or where they are predicted at each step, of some now and then. */
       readonly kind: 'labels';
       readonly stage: Stage['name'];
       readonly step: number;
       readonly perClass: readonly number[];
       readonly flips: number;
       readonly meanConfidence: number;
+      /** How many of them have a confidence in each twentieth of 0 to 1. */
+      readonly confidences: readonly number[];
+      /**
+       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones. Known only because these
+       * data sets have all their labels; written for people to read, and read by nothing that trains.
+       */
+      readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] };
     }
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 

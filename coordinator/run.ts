@@ -5,10 +5,14 @@ import { accuracy, confusionMatrix } from '../src/metrics.js';
 import { saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
+import { mistakesOf } from './evidence.js';
 import { LabelledSet } from './labelled.js';
+import { together } from './listeners.js';
+import { machine } from './machine.js';
 import { Recorder, type RunOptions } from './recorder.js';
 import type { RunResult } from './result.js';
 import { type Session, splitOf, taskOf } from './session.js';
+import { TensorBoard } from './tensorboard.js';
 import { train } from './train.js';
 
 /** Throws what train() throws, E_INTERRUPTED when options.signal says so, and E_OUTPUT. */
@@ -16,12 +20,19 @@ export async function runTraining(session: Session, config: RunConfig, options: 
   const { dataset, cluster } = session;
   const split = splitOf(config, dataset);
   const stages = planOf(config, taskOf(config, dataset));
-  const recorder = new Recorder(session, config, stages, split.validation, options);
-  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
+  const from = options.resumeFrom ?? { stage: 0, step: 0 };
+  const tensorBoard = options.directory && new TensorBoard(options.directory.path, stages, maxSteps, from);
+  const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
+  const recorder = new Recorder(session, config, stages, split, { ...options, listener });
+  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
   cluster.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
-  await train({ seed: config.seed, stages, labelled, maxSteps }, cluster, recorder, options.resumeFrom);
-  return finish(session, config, options, recorder, stages.at(-1)!);
+  try {
+    await train({ seed: config.seed, stages, labelled, maxSteps }, cluster, recorder, options.resumeFrom);
+    return await finish(session, config, options, recorder, stages.at(-1)!);
+  } finally {
+    await tensorBoard?.close();
+  }
 }
 
 /** The first pseudo-labels of a run flip none of those that another run left. */
@@ -36,6 +47,7 @@ async function finish(
 ): Promise<RunResult> {
   const { dataset, cluster } = session;
   const { model } = stage;
+  await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
   const { parameters } = cluster.read(model);
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
@@ -51,10 +63,12 @@ async function finish(
     secondsByPhase,
     imagesPerSecond: rows / seconds,
     validationAccuracy,
-    testAccuracy: predicted && accuracy(predicted, dataset.test.labels),
-    confusion: predicted && confusionMatrix(predicted, dataset.test.labels, dataset.classes),
+    testAccuracy: predicted && accuracy(predicted.classes, dataset.test.labels),
+    confusion: predicted && confusionMatrix(predicted.classes, dataset.test.labels, dataset.classes),
     weightsSha256: sha256OfParameters(parameters),
   };
+  await options.directory?.keep('machine.json', machine());
+  if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset));
   await options.directory?.finish(result, (folder) =>
     saveModel(folder, model, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
   );

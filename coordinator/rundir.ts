@@ -1,4 +1,4 @@
-// Owns a run directory: config.json, metrics.jsonl, checkpoints/, and at the end result.json and model/.
+// Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,7 +38,11 @@ export class RunDirectory {
   }
 
   /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
-  static async reopen(path: string, stageNames: readonly string[], position: Position): Promise<RunDirectory> {
+  static async reopen(
+    path: string,
+    stageNames: readonly string[],
+    position: Pick<Position, 'stage' | 'step'>,
+  ): Promise<RunDirectory> {
     const directory = new RunDirectory(path);
     const file = join(path, 'metrics.jsonl');
     if (!existsSync(file)) return directory;
@@ -107,6 +111,11 @@ export class RunDirectory {
         throw isSystemError(error) ? cannotWrite(file, error) : error;
       });
     return this.writing;
+  }
+
+  /** Writes a JSON file for reports. */
+  keep(name: 'machine.json' | 'mistakes.json' | 'reconstructions.json', value: object): Promise<void> {
+    return writeAtomically(join(this.path, name), `${JSON.stringify(value)}\n`);
   }
 
   /** Writes result.json and, by `saveModel`, the folder model/. */

@@ -96,7 +96,7 @@ export async function openPredictor(
 }
 
 /** Room for the largest of the stages. */
-function shapeFor(
+export function shapeFor(
   stages: readonly Stage[],
   { shards, workers }: RunConfig,
   pixels: number,

@@ -1,5 +1,6 @@
 // THE LOOP. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines; all it asks of them is in cluster.ts.
+import { type ClassShares, equalShares, logitShift, nextShares } from '../src/balance.js';
 import { labelledBatch } from '../src/data/sampling.js';
 import { initialParameters, layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -18,10 +19,12 @@ export interface Training {
   readonly maxSteps: number;
 }
 
-/** Step `step` of stage `stage` is the next to do. */
+/** Step `step` of stage `stage` is the next to do. With the state of the cluster, all that the rest of the run depends on. */
 export interface Position {
   readonly stage: number;
   readonly step: number;
+  /** Of the classes among the stage's pseudo-labels so far. */
+  readonly classShares: ClassShares;
 }
 
 /** What the loop tells as it goes. `before` comes between two steps, when the state is whole: the place to save or to stop. */
@@ -29,7 +32,7 @@ export interface Observer {
   before(position: Position): Promise<void>;
   stageBegins(stage: Stage, position: Position, steps: number): void;
   labelled(stage: Stage, step: number, labelling: Labelling): void;
-  stepped(stage: Stage, step: number, outcome: StepOutcome & { readonly alpha: number }): void;
+  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { readonly alpha: number }): void;
 }
 
 /**
@@ -48,24 +51,26 @@ export async function train(
     const isResumed = s === resumed?.stage;
     const steps = Math.min(stage.steps, maxSteps);
     const first = isResumed ? resumed.step : 0;
+    let classShares = isResumed ? resumed.classShares : equalShares(classesOf(stage));
     if (!isResumed) begin(training, s, cluster);
-    observer.stageBegins(stage, { stage: s, step: first }, steps);
+    observer.stageBegins(stage, { stage: s, step: first, classShares }, steps);
 
     for (let step = first; step < steps; step++) {
-      await observer.before({ stage: s, step });
+      await observer.before({ stage: s, step, classShares });
       if (refreshIsDue(stage, step)) observer.labelled(stage, step, await cluster.label(stage.model));
 
       const t = epochOf(stage, step);
       const factor = stage.pseudo ? alpha(stage.pseudo.alpha, t) : 1;
-      const outcome = await cluster.step({
+      const { classMasses, ...outcome } = await cluster.step({
         model: stage.model,
         seed,
         stage: s,
         step,
         labelled: drawLabelled(labelled, seed, s, stage, step),
-        unlabelled: unlabelledRows(stage, factor),
+        unlabelled: unlabelledRows(stage, factor, classShares),
         optimizer: optimizerStep(stage, step),
       });
+      classShares = nextShares(classShares, classMasses, stage.pseudo?.balance ?? 0);
       observer.stepped(stage, step, { ...outcome, alpha: stage.pseudo ? factor : 0 });
     }
   }
@@ -94,13 +99,18 @@ function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, s
 }
 
 /** undefined while alpha(t) is 0: rows of weight 0 need not be computed. */
-function unlabelledRows({ pseudo, denoising }: Stage, factor: number): UnlabelledRows | undefined {
-  if (denoising)
-    return { batch: denoising.batch, factor, pseudoLabels: 'stored', threshold: 0, noise: denoising.noise };
+function unlabelledRows(stage: Stage, factor: number, shares: ClassShares): UnlabelledRows | undefined {
+  const { pseudo, denoising } = stage;
+  const plain = { factor, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 } as const;
+  if (denoising) return { ...plain, ...denoising };
   if (!pseudo || factor === 0) return undefined;
-  const pseudoLabels = pseudo.refresh === 'step' ? 'fresh' : 'stored';
-  return { batch: pseudo.batch, factor, pseudoLabels, threshold: pseudo.threshold, noise: 0 };
+  const { batch, threshold, balance } = pseudo;
+  if (pseudo.refresh !== 'step') return { ...plain, batch, threshold };
+  const shift = balance === undefined ? undefined : logitShift(shares);
+  return { ...plain, batch, threshold, pseudoLabels: 'fresh', logitShift: shift };
 }
+
+const classesOf = (stage: Stage): number => stage.model.layers.at(-1)!.units;
 
 function refreshIsDue({ pseudo }: Stage, step: number): boolean {
   if (!pseudo || pseudo.refresh === 'step') return false;

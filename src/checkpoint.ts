@@ -28,6 +28,8 @@ export interface Checkpoint {
   readonly stage: number;
   /** Steps done of the stage. */
   readonly step: number;
+  /** Running shares of the classes among its pseudo-labels. */
+  readonly classShares: readonly number[];
   readonly identity: Identity;
   readonly state: TrainingState;
   /** What a resumed run goes on counting, such as seconds per phase; anything that JSON holds. */
@@ -38,6 +40,7 @@ const COUNT = z.int().nonnegative();
 const CONTENT = z.strictObject({
   stage: COUNT,
   step: COUNT,
+  classShares: z.array(z.number().min(0).max(1)).min(1),
   identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
   progress: z.record(z.string(), z.unknown()),
 });

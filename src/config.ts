@@ -33,6 +33,7 @@ export const optionsSchema = z.strictObject({
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
+  balance: z.union([z.literal('off'), z.number().min(0).lt(1)]).optional(),
   checkpointEvery: count.default(500),
   keepCheckpoints: count.default(2),
 });

@@ -1,4 +1,5 @@
 // The public library: what it takes to train in one process, read data and use saved models. Names only.
+export { type ClassShares, equalShares, logitShift, nextShares } from './balance.js';
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 export { sha256OfParameters } from './checksum.js';
 export { normalise, type Options, type RunConfig } from './config.js';

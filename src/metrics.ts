@@ -21,6 +21,28 @@ export function classCounts(classes: Uint8Array, count: number): number[] {
   return counts;
 }
 
+/** How many confidences (0 to 1) fall into each of so many equal parts of that range. */
+export function confidenceHistogram(confidences: Float32Array, parts: number): number[] {
+  const counts = new Array<number>(parts).fill(0);
+  for (const each of confidences) counts[Math.min(parts - 1, Math.floor(each * parts))]! += 1;
+  return counts;
+}
+
+/** Of the images of each true class: how many there are, and how many of them were predicted right. */
+export function rightOfClasses(
+  predicted: Uint8Array,
+  labels: Uint8Array,
+  classes: number,
+): { readonly images: number[]; readonly right: number[] } {
+  return {
+    images: classCounts(labels, classes),
+    right: classCounts(
+      labels.filter((label, i) => predicted[i] === label),
+      classes,
+    ),
+  };
+}
+
 /** Mean and sample standard deviation (0 for a single value). */
 export function meanAndDeviation(values: readonly number[]): { readonly mean: number; readonly deviation: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,5 +1,6 @@
 // Owns the way from a config to the stages of its training.
 import type { RunConfig } from './config.js';
+import { PseudolabelError } from './errors.js';
 import { best } from './presets/best.js';
 import { paper } from './presets/paper.js';
 import { report } from './presets/report.js';
@@ -40,17 +41,29 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
   return rate.kind === 'decay' ? { ...rate, every: rate.every * share } : rate;
 }
 
-function overridden(stage: Stage, { refresh, threshold }: RunConfig, task: Task): Stage {
+function overridden(stage: Stage, { refresh, threshold, balance }: RunConfig, task: Task): Stage {
   const { pseudo } = stage;
   if (!pseudo) return stage;
+  const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
+  if (typeof balance === 'number' && when !== 'step') throw onlyFreshOnes(when);
   return {
     ...stage,
     pseudo: {
       ...pseudo,
-      refresh: refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled),
+      refresh: when,
       threshold: threshold ?? pseudo.threshold,
+      balance: balance === 'off' || when !== 'step' ? undefined : (balance ?? pseudo.balance),
     },
   };
+}
+
+function onlyFreshOnes(when: Refresh): PseudolabelError {
+  const what = typeof when === 'number' ? `every ${when} steps` : when;
+  return new PseudolabelError(
+    'E_CONFIG',
+    `balance: pseudo-labels refreshed ${what} are not balanced`,
+    'leave --balance out, or add --refresh step',
+  );
 }
 
 /** 'epoch': a pass over the unlabelled images. */

@@ -10,6 +10,7 @@ const PURPOSES = {
   mask: 5,
   noise: 6,
   validation: 7,
+  resampling: 8,
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

@@ -18,6 +18,8 @@ export interface PseudoLabelling {
   readonly refresh: Refresh;
   /** Pseudo-labels of less confidence do not count. */
   readonly threshold: number;
+  /** Momentum of the class shares by which fresh pseudo-labels are balanced (balance.ts); undefined: taken as predicted. */
+  readonly balance: number | undefined;
 }
 
 export interface Denoising {

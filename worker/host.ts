@@ -8,6 +8,7 @@ import { Sums } from '../src/engine/sum.js';
 import { PseudolabelError } from '../src/errors.js';
 import { type BulkTag, type Channel, type ChannelListener, MAX_BULK } from '../src/protocol/channel.js';
 import { BULK_KINDS, fromWire, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import type { GradientResult } from '../src/protocol/tasks.js';
 import { createLocalNode, type LocalNode } from './node.js';
 
 export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
@@ -27,6 +28,8 @@ export type Ending =
   | { readonly kind: 'finished' | 'left' }
   /** refused: of no use to try again. */
   | { readonly kind: 'refused' | 'lost'; readonly error: PseudolabelError };
+
+const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
 
 /** How long a coordinator may take to let a node go. */
 const LEAVE_MS = 60_000;
@@ -151,7 +154,7 @@ class Host implements ChannelListener<ToNode> {
     if (!node) throw notAsked(`${message.kind} before a welcome`);
     switch (message.kind) {
       case 'gradients':
-        return { kind: 'computed', results: await node.gradients(message.steps.map(fromWire)) };
+        return { kind: 'computed', results: (await node.gradients(message.steps.map(fromWire))).map(withoutSpan) };
       case 'update': {
         const results = await node.updateByTotal(message.model, message.optimizer);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };

@@ -1,5 +1,6 @@
 // Owns a worker thread: attaches to the node's arena once, then does one task after another. Holds no state but caches.
-import { workerData } from 'node:worker_threads';
+import { threadId, workerData } from 'node:worker_threads';
+import { clock } from '../src/clock.js';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
 import { createEngine, type Engine } from '../src/engine/engine.js';
 import { gradient } from '../src/engine/gradient.js';
@@ -17,9 +18,14 @@ let engine: Engine | undefined;
 /** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
 export function run(task: Task | { readonly kind: 'start' }): Result | { writesInPlace: boolean } {
   engine ??= start();
+  if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
+  const began = clock();
+  const result = perform(engine, task);
+  return { ...result, span: { worker: threadId, began, ended: clock() } };
+}
+
+function perform(engine: Engine, task: Task): Result {
   switch (task.kind) {
-    case 'start':
-      return { writesInPlace: engine.writesInPlace };
     case 'gradient':
       return gradient(engine, task);
     case 'update':

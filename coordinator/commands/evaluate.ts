@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted, percent, whole } from '../../src/format.js';
 import { accuracy, confusionMatrix } from '../../src/metrics.js';
-import { counted, percent, whole } from '../terminal/format.js';
 import { confusionLines } from '../terminal/table.js';
 import { addModelOptions, checkPixels, loadClassifier, type ModelFlags, withPredictor } from './model.js';
 import type { Context } from './options.js';
@@ -42,7 +42,7 @@ async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }:
     signal,
     async (cluster) => {
       const began = performance.now();
-      const classes = await cluster.classify(saved.model, 'test');
+      const { classes } = await cluster.classify(saved.model, 'test');
       return { predicted: classes, seconds: (performance.now() - began) / 1000, workers: cluster.workers };
     },
   );

@@ -4,11 +4,12 @@ import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { Node } from '../../src/protocol/node.js';
 import { Fleet } from '../fleet.js';
 import type { FleetListener } from '../members.js';
 import { openSession, type Session } from '../session.js';
-import { counted } from '../terminal/format.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 import type { Door, Transport } from './transport.js';
@@ -17,6 +18,8 @@ export interface NodeFlags {
   readonly listen?: string;
   readonly tokenFile?: string;
   readonly insecure?: boolean;
+  readonly certificate?: string;
+  readonly key?: string;
   readonly nodes?: number;
   readonly nodesTimeout?: number;
   readonly local?: boolean;
@@ -31,7 +34,9 @@ export function addNodeOptions(command: Command): Command {
   return command
     .option('--listen <host:port>', 'let nodes on other machines join the run')
     .option('--token-file <file>', 'the token that nodes must know (made where there is none)')
-    .option('--insecure', 'listen beyond this machine without TLS')
+    .option('--insecure', 'listen without TLS, beyond this machine too')
+    .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
+    .option('--key <file>', 'its key, PEM')
     .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
@@ -45,6 +50,7 @@ export async function openFleetSession(
   flags: NodeFlags & { readonly listen: string },
   { terminal, signal }: Context,
   transport: Transport,
+  observed: (node: Node) => Node = (node) => node,
 ): Promise<Session> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
@@ -59,7 +65,7 @@ export async function openFleetSession(
       listener: announcer(terminal),
     });
     fleets.push(fleet);
-    return fleet;
+    return observed(fleet);
   });
   const [fleet] = fleets as [Fleet];
   let door: Door | undefined;
@@ -73,6 +79,7 @@ export async function openFleetSession(
       address: flags.listen,
       tokenFile: flags.tokenFile,
       insecure: flags.insecure ?? false,
+      certificate: flags.certificate && flags.key ? { file: flags.certificate, key: flags.key } : undefined,
     });
     terminal.note(`to join, on another machine: ${door.joinLine}`);
     void welcome(door, fleet);
@@ -102,10 +109,13 @@ function trafficLines({ nodes, steps }: FleetStatus): string[] {
   });
 }
 
-function check({ nodes = 0, nodesTimeout = 1, local = true }: NodeFlags, shards: number): void {
+function check(flags: NodeFlags, shards: number): void {
+  const { nodes = 0, nodesTimeout = 1, local = true } = flags;
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');
   if (!(nodesTimeout > 0)) throw usage(`--nodes-timeout ${nodesTimeout}`, 'give seconds, above 0');
+  if ((flags.certificate === undefined) !== (flags.key === undefined))
+    throw usage('a certificate goes with its key', 'give both --certificate and --key, or neither');
   const members = nodes + Number(local);
   if (shards < members) {
     const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;

@@ -40,6 +40,11 @@ export function addRunOptions(command: Command): Command {
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
+    .option(
+      '--balance <m>',
+      'memory of the class shares that pseudo-labels are held to: 0 to 1, or off (as the preset)',
+      balance,
+    )
     .option('--checkpoint-every <n>', 'steps between two checkpoints (500)', number)
     .option('--keep-checkpoints <n>', 'checkpoints that are kept (2)', number)
     .option('--out <dir>', 'run directory (runs/<time>-<name>)')
@@ -120,6 +125,8 @@ export function number(text: string): number {
   if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
   return value;
 }
+
+const balance = (text: string): string | number => (text === 'off' ? text : number(text));
 
 function refresh(text: string): string | number {
   if (['once', 'epoch', 'step'].includes(text)) return text;

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
+import { duration, percent } from '../../src/format.js';
 import { ROW_NAMES, SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
 import {
   loadReproduction,
@@ -18,7 +19,6 @@ import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session } from '../session.js';
-import { duration, percent } from '../terminal/format.js';
 import { Progress } from '../terminal/progress.js';
 import { rowLines, sessionLine } from '../terminal/summary.js';
 import {
@@ -91,7 +91,9 @@ async function reproduce(flags: ReproduceFlags, context: Context): Promise<void>
   const rows = rowsOf(scenarios, results);
   const value = { directory: folder, preset: config.preset, quick: config.quick, splits: reproduction.splits, rows };
   await writeAtomically(join(folder, 'reproduce.json'), `${JSON.stringify(value, null, 2)}\n`);
-  await terminal.deliver((colours) => [...rowLines(rows, colours), `run directory: ${folder}`], value, flags.json);
+  const { writeReport } = await import('../report.js');
+  const placeLines = [`run directory: ${folder}`, `report: ${await writeReport(folder)}`];
+  await terminal.deliver((colours) => [...rowLines(rows, colours), ...placeLines], value, flags.json);
 }
 
 async function begun(folder: string, flags: ReproduceFlags): Promise<Reproduction> {

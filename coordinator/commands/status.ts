@@ -1,9 +1,9 @@
 // Owns `pseudolabel status`: who computes in a run on this or another machine.
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted, whole } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
-import { counted, whole } from '../terminal/format.js';
 import { type Column, tableLines } from '../terminal/table.js';
 import type { JsonTarget } from '../terminal/terminal.js';
 import type { Context } from './options.js';

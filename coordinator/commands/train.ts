@@ -4,13 +4,23 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { loadDataset } from '../../src/data/dataset.js';
-import { SCENARIOS } from '../../src/presets/scenario.js';
+import { writeAtomically } from '../../src/files.js';
+import { planOf } from '../../src/plan.js';
+import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
+import type { Node } from '../../src/protocol/node.js';
+import type { Call } from '../../src/timeline.js';
+import { traceFile } from '../../src/trace.js';
+import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
 import { FaultyNode } from '../faults.js';
+import { together } from '../listeners.js';
+import { ObservedNode } from '../observed.js';
+import type { RunListener } from '../recorder.js';
 import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
-import { openSession } from '../session.js';
+import { openSession, type Session, taskOf } from '../session.js';
+import { jsonLogger, Log } from '../terminal/log.js';
 import { Progress } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
 import { addNodeOptions, type NodeFlags, openFleetSession } from './nodes.js';
@@ -27,6 +37,10 @@ import type { Transport } from './transport.js';
 
 interface TrainFlags extends RunFlags, NodeFlags {
   readonly test: boolean;
+  readonly trace?: string;
+  /** true: at the usual port. */
+  readonly dashboard?: number | true;
+  readonly logFormat?: 'text' | 'json';
   readonly loseWorker?: readonly number[];
 }
 
@@ -36,6 +50,9 @@ interface Earlier {
   /** undefined: its newest. */
   readonly checkpoint: string | undefined;
 }
+
+/** Of `--dashboard` without a number. */
+const DASHBOARD_PORT = 8765;
 
 const HELP = `
 Scenarios:
@@ -51,6 +68,7 @@ Examples:
   $ pseudolabel train --scenario pl --quick
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
+  $ pseudolabel train --dashboard
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
 /** transport: undefined where a run has to do with one machine. */
@@ -60,6 +78,9 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   if (transport) addNodeOptions(command);
   addRunOptions(command)
     .option('--no-test', 'do not look at the test images')
+    .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
+    .option('--dashboard [port]', `live page, and numbers for Prometheus (${DASHBOARD_PORT})`, number)
+    .addOption(new Option('--log-format <format>', 'how what goes on is written (text)').choices(['text', 'json']))
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) => train(flags, context, transport));
@@ -69,6 +90,7 @@ const listed = (text: string, before: readonly number[] = []): number[] => [...b
 
 async function train(flags: TrainFlags, context: Context, transport: Transport | undefined): Promise<void> {
   const { terminal } = context;
+  if (flags.logFormat === 'json') terminal.noteTo(jsonLogger(process.stderr));
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
@@ -77,6 +99,8 @@ async function train(flags: TrainFlags, context: Context, transport: Transport |
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
   result ??= await run(config, path, earlier, flags, context, transport);
+  const { writeReport } = await import('../report.js');
+  await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
 }
 
@@ -101,20 +125,58 @@ async function run(
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const lost = new Set(flags.loseWorker);
+  const calls: Call[] = [];
+  const dashboard = flags.dashboard === undefined ? undefined : new Dashboard();
+  const observed = (node: Node): Node => {
+    if (flags.trace === undefined && !dashboard) return node;
+    return new ObservedNode(node, (call) => {
+      if (flags.trace !== undefined) calls.push(call);
+      dashboard?.observed(call);
+    });
+  };
   const { listen } = flags;
   const session =
     transport && listen !== undefined
-      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport)
-      : await openSession([config], dataset, (node) => (lost.size > 0 ? new FaultyNode(node, lost) : node));
+      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed)
+      : await openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-    const listener = new Progress(terminal);
-    return await runTraining(session, config, {
-      ...opened,
-      ...{ listener, signal, validateEvery: flags.validateEvery ?? 0, test: flags.test },
-    });
+    const listeners: RunListener[] = [
+      flags.logFormat === 'json' ? new Log(jsonLogger(process.stderr)) : new Progress(terminal),
+    ];
+    if (dashboard) {
+      listeners.push(await dashboard.open(await dashboardOptions(session, config, path, flags.dashboard!)));
+      terminal.note(`dashboard: ${dashboard.url}`);
+    }
+    const options = { signal, validateEvery: flags.validateEvery ?? 0, test: flags.test };
+    const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
+    await dashboard?.ends(result);
+    return result;
+  } catch (error) {
+    await dashboard?.fails(error);
+    throw error;
   } finally {
     await session.close();
+    if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
+}
+
+async function dashboardOptions(
+  { dataset, cluster }: Session,
+  config: RunConfig,
+  path: string,
+  port: number | true,
+): Promise<DashboardOptions> {
+  const { readRun } = await import('../report.js');
+  const { name, metrics } = await readRun(path);
+  return {
+    port: port === true ? DASHBOARD_PORT : port,
+    directory: path,
+    info: { name, title: `${ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}` },
+    stages: planOf(config, taskOf(config, dataset)),
+    maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
+    past: metrics,
+    lostWorkers: () => cluster.health().lostWorkers,
+  };
 }

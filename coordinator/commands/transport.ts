@@ -3,12 +3,28 @@ import type { PseudolabelError } from '../../src/errors.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
 import type { NodeChannel } from '../requests.js';
 
-export interface ConnectionOptions {
+export interface ListenOptions {
   /** HOST:PORT. */
   readonly address: string;
+  /** undefined: this user's own, made where there is none. */
   readonly tokenFile: string | undefined;
+  /** Without TLS, beyond this machine too. */
+  readonly insecure: boolean;
+  /** PEM files of the user's own certificate and its key; undefined: one that is made on first use. */
+  readonly certificate: { readonly file: string; readonly key: string } | undefined;
+}
+
+export interface ConnectOptions {
+  /** HOST:PORT, or ws://HOST:PORT where the coordinator has no TLS. */
+  readonly address: string;
+  readonly tokenFile: string;
+  readonly fingerprint: string | undefined;
   /** Allows a connection beyond this machine without TLS. */
   readonly insecure: boolean;
+  /** How long to go on trying, in ms. */
+  readonly patience: number;
+  readonly signal: AbortSignal;
+  readonly onRetry: (failure: PseudolabelError, delay: number) => void;
 }
 
 /** Where nodes come in. */
@@ -20,14 +36,8 @@ export interface Door {
 }
 
 export interface Transport {
-  listen(options: ConnectionOptions): Promise<Door>;
-  connect(
-    options: ConnectionOptions & {
-      readonly fingerprint: string | undefined;
-      /** How long to go on trying, in ms. */
-      readonly patience: number;
-      readonly signal: AbortSignal;
-      readonly onRetry: (failure: PseudolabelError, delay: number) => void;
-    },
-  ): Promise<CoordinatorChannel>;
+  /** Throws E_USAGE, E_SECRET_FILE, E_INSECURE, E_LISTEN. */
+  listen(options: ListenOptions): Promise<Door>;
+  /** Throws what worker/connect.ts throws. */
+  connect(options: ConnectOptions): Promise<CoordinatorChannel>;
 }

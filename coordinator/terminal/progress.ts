@@ -1,8 +1,9 @@
 // Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
+
+import { bar, counted, duration, loss, percent, whole } from '../../src/format.js';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Metric } from '../result.js';
-import { bar, counted, duration, loss, percent, whole } from './format.js';
 import type { Terminal } from './terminal.js';
 
 type StepMetric = Extract<Metric, { kind: 'step' }>;
@@ -56,6 +57,9 @@ export class Progress implements RunListener {
     }
     if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
   }
+
+  /** Nothing that a terminal could show. */
+  reconstructed(): void {}
 
   saved(path: string): void {
     if (!this.terminal.isLive) this.terminal.note(`  saved ${path}`);

@@ -1,10 +1,11 @@
 // Owns what is said of a run before it begins and when it has ended.
+import { join } from 'node:path';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
+import { counted, duration, percent, whole } from '../../src/format.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
 import type { Row } from '../reproduction.js';
 import type { RunResult } from '../result.js';
-import { counted, duration, percent, whole } from './format.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';
 
@@ -26,6 +27,7 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
     ['lost workers', lostWorkers === 0 ? undefined : `${lostWorkers}, their work was done again`],
     ['weights', `sha256 ${result.weightsSha256}`],
     ['run directory', directory],
+    ['report', join(directory, 'report.html')],
   ];
   return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
 }

@@ -1,5 +1,7 @@
 // Owns the two streams of the process: results go to stdout, everything on the way there to stderr, where one line may be redrawn.
+import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
+import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 
@@ -22,6 +24,7 @@ export class Terminal {
   readonly isLive: boolean;
   readonly colours: Colours;
   private drawn = 0;
+  private log: Pick<Logger, 'info' | 'error'> | undefined;
 
   constructor(
     private readonly stdout: Output,
@@ -32,8 +35,17 @@ export class Terminal {
     this.colours = this.coloursOf(stderr);
   }
 
+  /** From now on what would be printed of what is going on goes to a log. */
+  noteTo(log: Pick<Logger, 'info' | 'error'>): void {
+    this.log = log;
+  }
+
   /** Prints a line of what is going on. */
   note(line: string): void {
+    if (this.log) {
+      this.log.info(stripVTControlCharacters(line).trim());
+      return;
+    }
     this.erase();
     this.stderr.write(`${line}\n`);
   }
@@ -73,6 +85,10 @@ export class Terminal {
 
   /** Prints an error: its code, and what to do about it. A stack only for those who debug. */
   explain(error: unknown): void {
+    if (this.log) {
+      logError(this.log, error);
+      return;
+    }
     const { red } = this.colours;
     if (error instanceof PseudolabelError) {
       this.note(`${red(`error ${error.code}:`)} ${error.message}`);
@@ -88,4 +104,9 @@ export class Terminal {
     const { NO_COLOR, TERM } = this.env;
     return picocolors.createColors(output.isTTY === true && !NO_COLOR && TERM !== 'dumb');
   }
+}
+
+function logError(log: Pick<Logger, 'error'>, error: unknown): void {
+  if (error instanceof PseudolabelError) log.error({ code: error.code, fix: error.fix }, error.message);
+  else log.error({ stack: error instanceof Error ? error.stack : undefined }, String(error));
 }

@@ -1,12 +1,14 @@
 // Builds dist/: TypeScript to JavaScript, and the AssemblyScript kernel to WebAssembly. Remembers what it was built from.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.mjs';
 
 const SOURCES = ['src', 'coordinator', 'worker', 'tsconfig.json', 'package-lock.json', 'scripts/setup/dist.mjs'];
 const KERNEL = 'src/engine/kernel';
+/** What the dashboard serves as it is. */
+const PAGE = ['coordinator/dashboard/page/index.html', 'coordinator/dashboard/page/page.css'];
 
 /** Hash of the path and content of everything dist/ is made from. @param {string} root */
 function sourceHash(root) {
@@ -55,6 +57,7 @@ export async function buildDist(root) {
       ...['--sharedMemory', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
       ...['--runtime', 'stub', '-O3', '--noAssert'],
     );
+    for (const file of PAGE) cpSync(join(root, file), join(root, next, file));
     writeFileSync(join(root, next, '.built-from'), hash);
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(join(root, next), join(root, 'dist'));

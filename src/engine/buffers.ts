@@ -24,6 +24,9 @@ export interface Buffers {
   readonly weights: number;
   readonly losses: number;
   readonly confidences: number;
+  /** One float a class; four a class. */
+  readonly shift: number;
+  readonly masses: number;
   /** One byte a row. */
   readonly classes: number;
   /** Positions of the rows' images, u32; the labelled images, whose bytes came with the task. */
@@ -57,6 +60,8 @@ export function buffersOf(model: Model, rows: number, training: boolean, start =
     weights: take(rows),
     losses: take(rows),
     confidences: take(rows),
+    shift: take(classes),
+    masses: take(4 * classes),
     classes: take(rows / 4),
     indices: take(rows),
     labelled: take(training ? (rows * pixels) / 4 : 0),

@@ -14,7 +14,14 @@ const ROWS = 72;
 const UNLABELLED = 200;
 /** Sizes like those of a run, since TensorFlow chooses its kernels by them. */
 const MODEL = modelOf([PIXELS, 640, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
-const ROWS_OF_STEP: UnlabelledRows = { batch: ROWS - 8, factor: 1, pseudoLabels: 'fresh', threshold: 0, noise: 0 };
+const ROWS_OF_STEP: UnlabelledRows = {
+  batch: ROWS - 8,
+  factor: 1,
+  pseudoLabels: 'fresh',
+  logitShift: undefined,
+  threshold: 0,
+  noise: 0,
+};
 const STEPS = 2;
 
 /** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */

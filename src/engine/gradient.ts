@@ -13,7 +13,10 @@ interface Drawn {
   readonly positions: Uint32Array;
   readonly classes: Uint8Array;
   readonly confidences: Float32Array;
+  readonly classMasses: readonly number[];
 }
+
+const UNSURE = { classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] } as const;
 
 /** The sum over all shards is the gradient of L = mean labelled + factor * mean unlabelled, whatever their number. */
 export function gradient(engine: Engine, task: GradientTask): GradientResult {
@@ -45,6 +48,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
     labelledLoss: sum(losses.subarray(0, labels.length)),
     unlabelledLoss: sum(unlabelledLosses.filter((_, r) => counted[r])) / termsOf(model),
     counted: sum(counted),
+    classMasses: drawn.classMasses,
     finite: finite && losses.subarray(0, rows).every(Number.isFinite),
     milliseconds: { input: loaded - began, forward: forward - loaded, backward: ended - forward },
   };
@@ -52,16 +56,14 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
 
 function draw(engine: Engine, task: GradientTask): Drawn {
   const { unlabelled, seed, stage, step, shard, shards, model } = task;
-  if (!unlabelled) return { positions: new Uint32Array(), classes: new Uint8Array(), confidences: new Float32Array() };
+  if (!unlabelled) return { positions: new Uint32Array(), ...UNSURE };
   const { arena } = engine;
   const [first, end] = shardRange(arena.shape.unlabelled, shards, shard);
   const [firstRow, endRow] = shardRange(unlabelled.batch, shards, shard);
   const rows = endRow - firstRow;
   const sampler = engine.sampler({ seed, stage, shard, count: end - first });
   const positions = sampler.draw(step * rows, rows).map((position) => position + first);
-  if (model.objective === 'reconstruction' || rows === 0) {
-    return { positions, classes: new Uint8Array(), confidences: new Float32Array() };
-  }
+  if (model.objective === 'reconstruction' || rows === 0) return { positions, ...UNSURE };
   if (unlabelled.pseudoLabels === 'fresh') return { positions, ...predictNow(engine, task, positions) };
   const stored = new Uint8Array(arena.memory.buffer, arena.regions.pseudoLabels, arena.shape.unlabelled);
   const sure = new Float32Array(arena.memory.buffer, arena.regions.confidences, arena.shape.unlabelled);
@@ -69,16 +71,19 @@ function draw(engine: Engine, task: GradientTask): Drawn {
     positions,
     classes: Uint8Array.from(positions, (p) => stored[p]!),
     confidences: Float32Array.from(positions, (p) => sure[p]!),
+    classMasses: [],
   };
 }
 
 /** Pseudo-labels "at each weights update" (Lee 2013, section "Pseudo-Label"): a pass without dropout over the rows about to be trained on. */
-function predictNow(engine: Engine, { model, lane }: GradientTask, positions: Uint32Array) {
+function predictNow(engine: Engine, { model, lane, unlabelled }: GradientTask, positions: Uint32Array) {
   const network = engine.network(model, paddedRows(positions.length), lane, false);
   network.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
-  network.classify();
-  return network.predictions(positions.length);
+  const shift = unlabelled?.logitShift;
+  if (!shift) network.classify();
+  const classMasses = shift ? network.classifyShifted(shift, positions.length) : [];
+  return { ...network.predictions(positions.length), classMasses };
 }
 
 /** Sets targets and row weights; returns 1 for each unlabelled row that counts. */
@@ -125,7 +130,7 @@ function nothing({ arena }: Engine, { shard }: GradientTask): GradientResult {
   const stride = slotStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.slots + shard * stride, stride).fill(0);
   const milliseconds = { input: 0, forward: 0, backward: 0 };
-  return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, finite: true, milliseconds };
+  return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, classMasses: [], finite: true, milliseconds };
 }
 
 /** In row order and double precision: the same for every split of the work. */

@@ -126,9 +126,28 @@ export class Network {
 
   /** Classes and confidences of all rows, from the logits of the last forward pass. */
   classify(): void {
+    const { bias } = this.addresses(this.arena.regions.parameters, this.layers.length - 1);
+    this.classifyWith(bias);
+  }
+
+  /** The same from logits shifted by `shift`; returns the sums over the first `rows` rows of each class's softmax before the shift. */
+  classifyShifted(shift: Float32Array, rows: number): number[] {
+    const last = this.layers.length - 1;
+    const { units } = this.layers[last]!.layer;
+    const { outputs, masses, shift: at } = this.buffers;
+    const { bias } = this.addresses(this.arena.regions.parameters, last);
+    this.kernel.softmaxMasses(outputs[last]!, bias, units, this.rows, rows, masses);
+    this.floats(at, units).set(shift);
+    this.classifyWith(at);
+    const parts = this.floats(masses, units * 4);
+    return Array.from({ length: units }, (_, c) =>
+      parts.subarray(c * 4, c * 4 + 4).reduce((sum, part) => sum + part, 0),
+    );
+  }
+
+  private classifyWith(bias: number): void {
     const { outputs, classes, confidences } = this.buffers;
     const last = this.layers.length - 1;
-    const { bias } = this.addresses(this.arena.regions.parameters, last);
     const { units } = this.layers[last]!.layer;
     const softmax = Number(this.model.objective === 'softmax');
     this.kernel.classify(outputs[last]!, bias, units, this.rows, softmax, classes, confidences);

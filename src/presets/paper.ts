@@ -30,7 +30,7 @@ export const paper: Preset = (scenario, task) => {
     start: 'fresh',
   };
   const pseudo = (alpha: typeof ALPHA_PLAIN) =>
-    ({ batch: UNLABELLED_BATCH, alpha, refresh: 'step', threshold: 0 }) as const; // "every weights update"
+    ({ batch: UNLABELLED_BATCH, alpha, refresh: 'step', threshold: 0, balance: undefined }) as const; // "every weights update"
   switch (scenario) {
     case 'nn':
     case 'drop':

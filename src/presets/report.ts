@@ -38,7 +38,7 @@ export const report: Preset = (scenario, task) => {
     ...supervised,
     name: 'finetune',
     steps: PL_EPOCHS * stepsPerEpoch,
-    pseudo: { batch: UNLABELLED_BATCH, alpha: ALPHA, refresh: 'once', threshold: 0 },
+    pseudo: { batch: UNLABELLED_BATCH, alpha: ALPHA, refresh: 'once', threshold: 0, balance: undefined },
     optimizer: ADAM,
     rate: ADAM_RATE,
     start: 'previous',

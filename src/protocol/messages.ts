@@ -5,7 +5,7 @@ import type { Model } from '../engine/model.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
 import type { ShardStep } from './node.js';
-import type { GradientResult, OptimizerStep } from './tasks.js';
+import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from './tasks.js';
 
 /** What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. */
 export const BULK_KINDS = [
@@ -24,6 +24,8 @@ export const BULK_KINDS = [
 /** The parts of a node's arena that come from the coordinator. */
 export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
 
+/** An IDX file's labels are bytes. */
+const MOST_CLASSES = 256;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 /** What WebAssembly can address: no count of anything in an arena is larger. */
@@ -47,9 +49,10 @@ const model: z.ZodType<Model> = z.strictObject({
   objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
 });
 
-/** A part that is left out is null on the wire, since undefined is not a value there. */
-type WireStep = {
-  [K in keyof ShardStep]: undefined extends ShardStep[K] ? NonNullable<ShardStep[K]> | null : ShardStep[K];
+/** A part that is left out is null on the wire, since undefined is not a value there, and floats are numbers. */
+type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
+  readonly labelled: LabelledRows | null;
+  readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
 };
 
 const step: z.ZodType<WireStep> = z.strictObject({
@@ -66,19 +69,28 @@ const step: z.ZodType<WireStep> = z.strictObject({
       batch: count,
       factor: z.number(),
       pseudoLabels: z.enum(['stored', 'fresh']),
+      logitShift: z.array(real).max(MOST_CLASSES).nullable(),
       threshold: probability,
       noise: z.number().min(0),
     })
     .nullable(),
 });
 
-export const toWire = (of: ShardStep): WireStep => {
-  return { ...of, labelled: of.labelled ?? null, unlabelled: of.unlabelled ?? null };
-};
+export function toWire(of: ShardStep): WireStep {
+  const shift = of.unlabelled?.logitShift;
+  const unlabelled = of.unlabelled && { ...of.unlabelled, logitShift: shift ? [...shift] : null };
+  return { ...of, labelled: of.labelled ?? null, unlabelled: unlabelled ?? null };
+}
 
-export const fromWire = (of: WireStep): ShardStep => {
-  return { ...of, labelled: of.labelled ?? undefined, unlabelled: of.unlabelled ?? undefined };
-};
+export function fromWire(of: WireStep): ShardStep {
+  const shift = of.unlabelled?.logitShift;
+  const logitShift = shift ? Float32Array.from(shift) : undefined;
+  return {
+    ...of,
+    labelled: of.labelled ?? undefined,
+    unlabelled: of.unlabelled ? { ...of.unlabelled, logitShift } : undefined,
+  };
+}
 
 const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('momentum'), a: z.number(), b: z.number(), c: z.number() }),
@@ -92,11 +104,13 @@ const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const gradientResult: z.ZodType<GradientResult> = z.strictObject({
+/** Without the span: the clocks of two machines differ. */
+const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictObject({
   rows: count,
   labelledLoss: real,
   unlabelledLoss: real,
   counted: count,
+  classMasses: z.array(real).max(MOST_CLASSES),
   finite: z.boolean(),
   milliseconds: z.strictObject({ input: real, forward: real, backward: real }),
 });

@@ -17,6 +17,8 @@ export interface UnlabelledRows {
   readonly factor: number;
   /** Pseudo-labels as last stored in the arena, or predicted from the parameters as they are now ("at each weights update"). */
   readonly pseudoLabels: 'stored' | 'fresh';
+  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
+  readonly logitShift: Float32Array | undefined;
   /** Rows whose pseudo-label has less confidence weigh 0; the mean is still over the whole batch. */
   readonly threshold: number;
   /** Standard deviation of the noise on a reconstruction's inputs. */
@@ -39,13 +41,28 @@ export interface GradientTask {
   readonly unlabelled: UnlabelledRows | undefined;
 }
 
-export interface GradientResult {
+/** Who did a task, and when, on the clock of src/clock.ts. */
+export interface Span {
+  /** Names the worker among those of its node. */
+  readonly worker: number;
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** What every answer carries. A node without workers of its own leaves it out. */
+interface Answer {
+  readonly span?: Span;
+}
+
+export interface GradientResult extends Answer {
   readonly rows: number;
   /** Sums over the shard's rows of losses that are not weighted. */
   readonly labelledLoss: number;
   readonly unlabelledLoss: number;
   /** Unlabelled rows that weigh more than 0. */
   readonly counted: number;
+  /** Sums over the freshly labelled rows of each class's probability, before the shift. Empty where none was asked for. */
+  readonly classMasses: readonly number[];
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
 }
@@ -79,7 +96,7 @@ export interface UpdateTask {
   readonly optimizer: OptimizerStep;
 }
 
-export interface UpdateResult {
+export interface UpdateResult extends Answer {
   readonly milliseconds: number;
 }
 
@@ -93,7 +110,7 @@ export interface PredictTask {
   readonly end: number;
 }
 
-export interface PredictResult {
+export interface PredictResult extends Answer {
   readonly classes: Uint8Array;
   readonly confidences: Float32Array;
   /** Images whose stored pseudo-label was another. */

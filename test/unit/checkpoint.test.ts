@@ -31,6 +31,7 @@ function checkpointAt(stage: number, step: number): Checkpoint {
   return {
     stage,
     step,
+    classShares: [0.25, 0.75],
     identity,
     state: {
       parameters: floats(19, step + 0.25),
@@ -63,6 +64,10 @@ const anyFloats = fc
 const anyCheckpoint = fc.record({
   stage: fc.nat({ max: 120 }),
   step: fc.nat(),
+  classShares: fc.array(
+    fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0),
+    { minLength: 1 },
+  ),
   identity: fc.record({ config: fc.jsonValue(), seed: fc.nat(), shards: fc.nat(), dataSha256: fc.string() }),
   state: fc.record({
     parameters: anyFloats,

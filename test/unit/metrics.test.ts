@@ -1,7 +1,14 @@
 // The measures of a classifier, on cases small enough to count by hand and against each other on random ones.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accuracy, classCounts, confusionMatrix, meanAndDeviation } from '../../src/metrics.js';
+import {
+  accuracy,
+  classCounts,
+  confidenceHistogram,
+  confusionMatrix,
+  meanAndDeviation,
+  rightOfClasses,
+} from '../../src/metrics.js';
 
 const labels = Uint8Array.of(0, 0, 1, 2, 2, 2);
 const predicted = Uint8Array.of(0, 1, 1, 2, 0, 2);
@@ -52,5 +59,17 @@ describe('meanAndDeviation', () => {
 
   it('has no deviation for a single value', () => {
     expect(meanAndDeviation([3])).toEqual({ mean: 3, deviation: 0 });
+  });
+});
+
+describe('confidenceHistogram', () => {
+  it('counts each confidence once, in the part it is in; 1 is in the last', () => {
+    expect(confidenceHistogram(Float32Array.of(0, 0.24, 0.25, 0.75, 0.99, 1), 4)).toEqual([2, 1, 0, 3]);
+  });
+});
+
+describe('rightOfClasses', () => {
+  it('counts images and right predictions by true class', () => {
+    expect(rightOfClasses(predicted, labels, 4)).toEqual({ images: [2, 1, 3, 0], right: [1, 1, 2, 0] });
   });
 });

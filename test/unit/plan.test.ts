@@ -9,6 +9,24 @@ const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 
 const plan = (options: object) => planOf(normalise({ hidden: 64, ...options }), TASK);
 const every = PRESETS.flatMap((preset) => SCENARIOS.map((scenario) => ({ preset, scenario })));
 
+describe('the balance of pseudo-labels', () => {
+  const balanceOf = (options: object) => plan(options).at(-1)!.pseudo?.balance;
+
+  it('is what the preset says, unless one says otherwise', () => {
+    expect(balanceOf({ preset: 'best' })).toBe(0.99);
+    expect(balanceOf({ preset: 'paper' })).toBeUndefined();
+    expect(balanceOf({ preset: 'paper', balance: 0.5 })).toBe(0.5);
+    expect(balanceOf({ preset: 'best', balance: 'off' })).toBeUndefined();
+  });
+
+  it('goes with labels that are refreshed at each step only', () => {
+    expect(balanceOf({ preset: 'best', refresh: 'epoch' })).toBeUndefined();
+    for (const refresh of ['once', 'epoch', 7]) {
+      expect(() => plan({ refresh, balance: 0.9 })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+    }
+  });
+});
+
 describe('planOf', () => {
   it.each(every)('is a plan that can be carried out: $preset, $scenario', (options) => {
     const stages = plan(options);

@@ -29,6 +29,7 @@ export interface Kernel {
     rows: number,
     losses: number,
   ): void;
+  softmaxMasses(z: number, bias: number, classes: number, rows: number, counted: number, masses: number): void;
   classify(
     z: number,
     bias: number,

@@ -21,7 +21,7 @@ function shown(
   progress.stageBegins(stage, first, steps);
   for (let step = first; step < steps; step++) {
     now += milliseconds;
-    const outcome = { labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, rows: 288 };
+    const outcome = { labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, unlabelled: 256, rows: 288 };
     progress.measured({ kind: 'step', stage: stage.name, step, alpha: 2, ...outcome });
   }
   return stderr();

@@ -70,6 +70,23 @@ export function sigmoidCrossEntropy(
   }
 }
 
+/** Adds the bias to the logits, in place; masses[c] = the sums of softmax output c over rows 0, 1, 2, 3 modulo 4 below `counted`. */
+export function softmaxMasses(z: usize, bias: usize, classes: i32, rows: i32, counted: i32, masses: usize): void {
+  const stride = (<usize>rows) << 2;
+  const size = stride * classes;
+  memory.fill(masses, 0, (<usize>classes) << 4);
+  for (let r: usize = 0, row = 0; row < counted; r += 16, row += 4) {
+    const most = addBias(z + r, bias, stride, size);
+    let sum = f32x4.splat(0);
+    for (let at = r; at < size; at += stride) sum = f32x4.add(sum, exp(f32x4.sub(v128.load(z + at), most)));
+    const counts = i32x4.lt_s(i32x4.add(i32x4.splat(row), i32x4(0, 1, 2, 3)), i32x4.splat(counted));
+    for (let at = r, to = masses; at < size; at += stride, to += 16) {
+      const share = f32x4.div(exp(f32x4.sub(v128.load(z + at), most)), sum);
+      v128.store(to, f32x4.add(v128.load(to), v128.and(share, counts)));
+    }
+  }
+}
+
 /** classes[r] = argmax_c (z + bias), the lowest of equals; confidences[r] = that class's softmax (or sigmoid) output. */
 export function classify(
   z: usize,

@@ -1,6 +1,6 @@
 // How numbers are written, at the places where the way of writing changes.
 import { describe, expect, it } from 'vitest';
-import { bar, counted, duration, loss, percent, whole } from '../../../coordinator/terminal/format.js';
+import { bar, counted, duration, loss, percent, whole } from '../../src/format.js';
 
 describe('numbers for people', () => {
   it('never shows 60 seconds or 60 minutes', () => {

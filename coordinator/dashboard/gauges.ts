@@ -1,0 +1,74 @@
+// Owns what Prometheus is told of a run.
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Stage } from '../../src/stage.js';
+import type { RunListener } from '../recorder.js';
+import type { Metric } from '../result.js';
+
+export class Gauges implements RunListener {
+  private readonly registry = new Registry();
+  private readonly registers = [this.registry];
+  private readonly steps = new Counter({
+    ...{ name: 'pseudolabel_steps_total', help: 'Training steps done by this process', labelNames: ['stage'] as const },
+    registers: this.registers,
+  });
+  private readonly rows = new Counter({
+    ...{ name: 'pseudolabel_rows_total', help: 'Rows that went through a training step of this process' },
+    registers: this.registers,
+  });
+  private readonly stageSteps = this.gauge('stage_steps', 'Steps of the stage', 'stage');
+  private readonly step = this.gauge('step', 'Number of the last step in its stage, from 0', 'stage');
+  private readonly loss = this.gauge('loss', 'Mean loss over rows of one kind in the last step', 'rows');
+  private readonly alpha = this.gauge('alpha', 'Weight of the pseudo-labels in the last step');
+  private readonly counted = this.gauge('counted_share', "Share of the last step's pseudo-labels that counted");
+  private readonly accuracy = this.gauge('validation_accuracy', 'Accuracy on the validation images, 0 to 1');
+  private readonly perClass = this.gauge('pseudo_labels', 'Pseudo-labels of each class at the last look', 'class');
+  private readonly flips = this.gauge('pseudo_label_flips', 'Pseudo-labels that changed since the look before');
+  private readonly confidence = this.gauge('pseudo_label_confidence', 'Mean confidence at the last look, 0 to 1');
+
+  private readonly lost = this.gauge('lost_workers', 'Workers that were lost, and whose work was done again');
+
+  constructor(private readonly lostWorkers: () => number) {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** The text that Prometheus reads, and its type. */
+  async text(): Promise<{ readonly type: string; readonly text: string }> {
+    this.lost.set(this.lostWorkers());
+    return { type: this.registry.contentType, text: await this.registry.metrics() };
+  }
+
+  stageBegins(stage: Stage, _: number, steps: number): void {
+    this.stageSteps.set({ stage: stage.name }, steps);
+  }
+
+  measured(metric: Metric): void {
+    const { stage } = metric;
+    switch (metric.kind) {
+      case 'step':
+        this.steps.inc({ stage });
+        this.rows.inc(metric.rows);
+        this.step.set({ stage }, metric.step);
+        if (stage !== 'pretrain') this.loss.set({ rows: 'labelled' }, metric.labelledLoss);
+        if (metric.unlabelled > 0) this.loss.set({ rows: 'unlabelled' }, metric.unlabelledLoss);
+        if (stage === 'finetune') this.alpha.set(metric.alpha);
+        if (stage === 'finetune' && metric.unlabelled > 0) this.counted.set(metric.counted / metric.unlabelled);
+        break;
+      case 'labels':
+        for (const [each, count] of metric.perClass.entries()) this.perClass.set({ class: String(each) }, count);
+        this.flips.set(metric.flips);
+        this.confidence.set(metric.meanConfidence);
+        break;
+      case 'validation':
+        this.accuracy.set(metric.accuracy);
+    }
+  }
+
+  reconstructed(): void {}
+  saved(): void {}
+
+  private gauge(name: string, help: string, ...labelNames: string[]): Gauge {
+    const gauge = new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
+    gauge.remove(); // one without labels begins at 0, as if that had been measured
+    return gauge;
+  }
+}

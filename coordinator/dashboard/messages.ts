@@ -1,0 +1,62 @@
+// Owns what the dashboard's server tells its page: everything once when a page connects, then what is new. The page may have been there
+// before, with another server of the same run: the first message replaces all that it knows.
+
+/** The name of the event of each message. */
+export type MessageName = 'everything' | 'news';
+
+export interface RunInfo {
+  /** Of the run directory. */
+  readonly name: string;
+  readonly title: string;
+  readonly stages: readonly { readonly title: string; readonly steps: number }[];
+  /** Whether there is a report.html to link to. */
+  readonly hasReport: boolean;
+}
+
+/** at: milliseconds since 1970, null where it is not known, which is so for steps of before a restart. */
+export type StepNews = readonly [
+  stage: number,
+  step: number,
+  at: number | null,
+  labelledLoss: number,
+  unlabelledLoss: number,
+  alpha: number,
+  counted: number,
+  unlabelled: number,
+  rows: number,
+];
+
+export interface LabelsNews {
+  readonly stage: number;
+  readonly step: number;
+  readonly perClass: readonly number[];
+  readonly flips: number;
+  readonly meanConfidence: number;
+  /** Share of the pseudo-labels that are right: known only because these data sets have all labels. */
+  readonly right: number | undefined;
+}
+
+export interface ValidationNews {
+  readonly stage: number;
+  readonly step: number;
+  readonly accuracy: number;
+}
+
+/** What one worker did in the last seconds, as shares of them; the rest it waited. */
+export interface LaneNews {
+  readonly worker: number;
+  readonly shares: readonly (readonly [part: string, share: number])[];
+}
+
+export interface News {
+  readonly steps: readonly StepNews[];
+  readonly labels: readonly LabelsNews[];
+  readonly validations: readonly ValidationNews[];
+  readonly events: readonly { readonly at: number; readonly text: string }[];
+  readonly lanes: readonly LaneNews[];
+  readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
+}
+
+export interface Everything extends News {
+  readonly info: RunInfo;
+}

@@ -1,0 +1,168 @@
+// Owns the charts of the page: lines over steps, with their last values as text for those who do not see them.
+import uPlot from 'uplot';
+import type { Series } from './series.js';
+
+interface Line {
+  readonly name: string;
+  of(series: Series): readonly (number | null)[];
+}
+
+interface Plan {
+  readonly title: string;
+  readonly isLog?: boolean;
+  readonly isShare?: boolean;
+  x(series: Series): readonly number[];
+  readonly lines: readonly Line[];
+}
+
+const PLANS: readonly Plan[] = [
+  {
+    title: 'Loss',
+    isLog: true,
+    x: ({ steps }) => steps,
+    lines: [
+      { name: 'Reconstruction', of: ({ reconstruction }) => reconstruction },
+      { name: 'Labelled images', of: ({ labelled }) => labelled },
+      { name: 'Pseudo-labelled images', of: ({ pseudoLabelled }) => pseudoLabelled },
+    ],
+  },
+  {
+    title: 'Weight of the pseudo-labels',
+    x: ({ steps }) => steps,
+    lines: [{ name: 'alpha(t)', of: ({ alpha }) => alpha }],
+  },
+  {
+    title: 'Share of pseudo-labels that count',
+    isShare: true,
+    x: ({ steps }) => steps,
+    lines: [{ name: 'Counted', of: ({ counted }) => counted }],
+  },
+  {
+    title: 'Accuracy on validation images',
+    isShare: true,
+    x: ({ validations }) => validations,
+    lines: [{ name: 'Accuracy', of: ({ accuracy }) => accuracy }],
+  },
+  {
+    title: 'Pseudo-labels (right: known only because this data set has all labels)',
+    isShare: true,
+    x: ({ looks }) => looks,
+    lines: [
+      { name: 'Right', of: ({ right }) => right },
+      { name: 'Mean confidence', of: ({ confidence }) => confidence },
+      { name: 'Changed', of: ({ flips }) => flips },
+    ],
+  },
+];
+
+const HEIGHT = 220;
+const DASHES: readonly number[][] = [[], [6, 3], [2, 2]];
+/** Points are shown where there are few. */
+const FEW = 60;
+
+/** A colour of the page's style, as it is now: light and dark change it. */
+const colour = (role: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${role}`).trim();
+
+export class Charts {
+  private readonly charts: readonly Chart[];
+
+  constructor(parent: HTMLElement) {
+    this.charts = PLANS.map((plan) => new Chart(parent, plan));
+    const redraw = (): void => {
+      for (const chart of this.charts) chart.redraw();
+    };
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+  }
+
+  show(series: Series): void {
+    for (const chart of this.charts) chart.show(series);
+  }
+}
+
+class Chart {
+  private readonly figure = document.createElement('figure');
+  private readonly plot: uPlot;
+
+  constructor(
+    parent: HTMLElement,
+    private readonly plan: Plan,
+  ) {
+    const caption = document.createElement('figcaption');
+    caption.textContent = plan.title;
+    this.figure.append(caption);
+    parent.append(this.figure);
+    this.plot = new uPlot(this.options(), [[], ...plan.lines.map(() => [])], this.figure);
+    this.plot.root.querySelector('.u-wrap')?.setAttribute('role', 'img');
+    new ResizeObserver(() => this.plot.setSize({ width: this.figure.clientWidth, height: HEIGHT })).observe(
+      this.figure,
+    );
+  }
+
+  show(series: Series): void {
+    const { x, lines, title } = this.plan;
+    const columns = lines.map((line) => line.of(series));
+    const steps = x(series);
+    this.figure.hidden = columns.every((column) => column.every((value) => value === null));
+    this.plot.setData([steps as number[], ...(columns as (number | null)[][])]);
+    const parts = lines.map(({ name }, l) => `${name} ${this.written(lastOf(columns[l]!))}`);
+    const step = steps.at(-1) ?? 0;
+    this.plot.root
+      .querySelector('.u-wrap')
+      ?.setAttribute('aria-label', `Line chart. ${title}: at step ${step}, ${parts.join(', ')}.`);
+  }
+
+  redraw(): void {
+    this.plot.redraw();
+  }
+
+  private written(value: number | null | undefined): string {
+    if (value === null || value === undefined) return 'nothing yet';
+    return this.plan.isShare ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(3)));
+  }
+
+  /** Of a place on the axis; a logarithmic one leaves some without. */
+  private label(value: number | null): string {
+    if (value === null) return '';
+    return this.plan.isShare ? `${Math.round(100 * value)} %` : this.written(value);
+  }
+
+  private options(): uPlot.Options {
+    const axis = {
+      stroke: () => colour('faint'),
+      grid: { stroke: () => colour('line'), width: 1 },
+      ticks: { stroke: () => colour('line') },
+    };
+    const { isLog = false, isShare = false, lines } = this.plan;
+    return {
+      width: this.figure.clientWidth || 400,
+      height: HEIGHT,
+      cursor: { drag: { x: true, y: false } },
+      scales: { x: { time: false }, y: isLog ? { distr: 3 } : isShare ? { range: [0, 1] } : {} },
+      axes: [
+        axis,
+        {
+          ...axis,
+          size: 60,
+          values: (_, splits) => splits.map((value) => this.label(value)),
+        },
+      ],
+      series: [
+        { label: 'step', value: (plot, value, _, at) => String((at === null ? plot.data[0].at(-1) : value) ?? '–') },
+        ...lines.map(({ name }, l) => ({
+          label: name,
+          stroke: () => colour(`series${l + 1}`),
+          width: 2,
+          dash: DASHES[l]!,
+          spanGaps: false,
+          value: (plot: uPlot, value: number | null, s: number, at: number | null) =>
+            this.written(at === null ? lastOf(plot.data[s]!) : value),
+          points: { show: (plot: uPlot) => plot.data[0].length <= FEW },
+        })),
+      ],
+    };
+  }
+}
+
+const lastOf = (column: ArrayLike<number | null | undefined>): number | null | undefined =>
+  Array.from(column).findLast((value) => value !== null);

@@ -1,0 +1,103 @@
+// Owns what the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the other.
+import type { Everything, LabelsNews, News, RunInfo, StepNews, ValidationNews } from '../messages.js';
+
+type Column = (number | null)[];
+
+/** Steps over which speed is taken. */
+const SPEED_STEPS = 100;
+
+export class Series {
+  readonly steps: number[] = [];
+  readonly reconstruction: Column = [];
+  readonly labelled: Column = [];
+  readonly pseudoLabelled: Column = [];
+  readonly alpha: Column = [];
+  readonly counted: Column = [];
+  readonly looks: number[] = [];
+  readonly right: Column = [];
+  readonly confidence: Column = [];
+  readonly flips: Column = [];
+  readonly validations: number[] = [];
+  readonly accuracy: Column = [];
+  events: News['events'] = [];
+  lanes: News['lanes'] = [];
+  state: News['state'];
+  lastLook: LabelsNews | undefined;
+  lastStep: StepNews | undefined;
+  private recent: StepNews[] = [];
+  readonly info: RunInfo;
+
+  constructor({ info, ...news }: Everything) {
+    this.info = info;
+    this.state = news.state;
+    this.add(news);
+  }
+
+  add({ steps, labels, validations, events, lanes, state }: News): void {
+    for (const step of steps) this.addStep(step);
+    for (const look of labels) this.addLook(look);
+    for (const validation of validations) this.addValidation(validation);
+    this.events = [...this.events, ...events];
+    this.lanes = lanes;
+    this.state = state;
+  }
+
+  /** Steps and rows a second, of the last steps of the current stage; undefined before there are some. */
+  speed(): { readonly steps: number; readonly rows: number } | undefined {
+    const [first, last] = [this.recent[0], this.recent.at(-1)];
+    if (!first || !last || first[2] === null || last[2] === null || last[2] <= first[2]) return undefined;
+    const seconds = (last[2] - first[2]) / 1000;
+    const rows = this.recent.slice(1).reduce((sum, step) => sum + step[8], 0);
+    return { steps: (this.recent.length - 1) / seconds, rows: rows / seconds };
+  }
+
+  /** Of the whole run. */
+  stepsLeft(): number {
+    const all = this.info.stages.reduce((sum, { steps }) => sum + steps, 0);
+    return this.lastStep ? all - this.at(this.lastStep[0], this.lastStep[1]) - 1 : all;
+  }
+
+  /** Steps done of a stage. */
+  done(stage: number): number {
+    const { steps } = this.info.stages[stage]!;
+    if (!this.lastStep || this.lastStep[0] < stage) return 0;
+    return this.lastStep[0] > stage ? steps : this.lastStep[1] + 1;
+  }
+
+  private at(stage: number, step: number): number {
+    return this.info.stages.slice(0, stage).reduce((sum, { steps }) => sum + steps, 0) + step;
+  }
+
+  private addStep(news: StepNews): void {
+    const [stage, step, at, labelledLoss, unlabelledLoss, alpha, counted, unlabelled] = news;
+    const isPretraining = this.info.stages[stage]!.title === 'Pre-training';
+    const isFinetuning = this.info.stages[stage]!.title === 'Fine-tuning';
+    this.steps.push(this.at(stage, step));
+    this.reconstruction.push(isPretraining ? unlabelledLoss : null);
+    this.labelled.push(isPretraining ? null : positive(labelledLoss));
+    this.pseudoLabelled.push(isFinetuning && counted > 0 ? positive(unlabelledLoss) : null);
+    this.alpha.push(isFinetuning ? alpha : null);
+    this.counted.push(isFinetuning && unlabelled > 0 ? counted / unlabelled : null);
+    if (this.lastStep?.[0] !== stage || at === null) this.recent = [];
+    this.recent.push(news);
+    if (this.recent.length > SPEED_STEPS) this.recent.shift();
+    this.lastStep = news;
+  }
+
+  private addLook(look: LabelsNews): void {
+    const images = look.perClass.reduce((sum, count) => sum + count, 0);
+    this.looks.push(this.at(look.stage, look.step));
+    this.right.push(look.right ?? null);
+    this.confidence.push(look.meanConfidence);
+    this.flips.push(look.step === 0 ? null : look.flips / images);
+    this.lastLook = look;
+  }
+
+  private addValidation({ stage, step, accuracy }: ValidationNews): void {
+    this.validations.push(this.at(stage, step));
+    this.accuracy.push(accuracy);
+  }
+}
+
+/** A logarithmic axis has no place for 0. */
+const positive = (value: number): number | null => (value > 0 ? value : null);

@@ -1,0 +1,144 @@
+// Owns the parts of the page that are words and numbers. Everything goes in as text, never as markup.
+import type { Series } from './series.js';
+
+const STATES = { running: 'training', ended: 'ended', failed: 'failed', interrupted: 'interrupted' } as const;
+const PART_COLOURS = ['series1', 'series2', 'series3', 'series4', 'series5', 'series6'];
+const EVENTS_SHOWN = 200;
+
+const byId = (id: string): HTMLElement => document.getElementById(id)!;
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function element(name: string, text = '', parts: readonly Node[] = []): HTMLElement {
+  const made = document.createElement(name);
+  made.textContent = text;
+  made.append(...parts);
+  return made;
+}
+
+export function showConnection(isConnected: boolean, series: Series | undefined): void {
+  const state = byId('state');
+  const text = isConnected ? (series ? STATES[series.state] : 'connecting') : 'connection lost, trying again';
+  if (state.textContent !== text) state.textContent = text; // or a screen reader would say it again
+  state.classList.toggle('lost', !isConnected);
+}
+
+export function show(series: Series): void {
+  const { info } = series;
+  document.title = `${info.title} - pseudolabel`;
+  byId('title').textContent = info.title;
+  byId('name').textContent = `Run ${info.name}:`;
+  showStages(series);
+  showFacts(series);
+  showLabels(series);
+  showLanes(series);
+  showEvents(series);
+}
+
+function showStages(series: Series): void {
+  const items = series.info.stages.map(({ title, steps }, stage) => {
+    const bar = document.createElement('progress');
+    bar.max = steps;
+    bar.value = series.done(stage);
+    bar.setAttribute('aria-label', title);
+    return element('li', '', [
+      element('span', title),
+      bar,
+      element('span', `${whole(series.done(stage))} of ${whole(steps)} steps`),
+    ]);
+  });
+  byId('stages').replaceChildren(...items);
+}
+
+function showFacts(series: Series): void {
+  const speed = series.state === 'running' ? series.speed() : undefined;
+  const seconds = speed ? series.stepsLeft() / speed.steps : undefined;
+  const end = seconds === undefined ? undefined : new Date(Date.now() + 1000 * seconds);
+  const facts: readonly (readonly [string, string])[] = [
+    ['Images/s', speed ? whole(speed.rows) : '–'],
+    ['Steps/s', speed ? speed.steps.toFixed(1) : '–'],
+    [
+      'End at this speed',
+      end ? end.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' }) : '–',
+    ],
+    ['alpha(t)', series.lastStep ? series.lastStep[5].toFixed(2) : '–'],
+    ['Validation', series.accuracy.length > 0 ? percent(series.accuracy.at(-1)!) : '–'],
+    ['Changed pseudo-labels', series.lastLook ? whole(series.lastLook.flips) : '–'],
+  ];
+  byId('facts').replaceChildren(
+    ...facts.map(([name, value]) => element('div', '', [element('dt', name), element('dd', value)])),
+  );
+  if (!series.info.hasReport) return;
+  const link = document.createElement('a');
+  link.href = '/report.html';
+  link.textContent = 'report';
+  byId('facts').append(element('div', '', [element('dt', 'After the run'), element('dd', '', [link])]));
+}
+
+function table(caption: string, columns: readonly string[], rows: readonly HTMLElement[]): HTMLElement {
+  const headings = columns.map((column) => {
+    const heading = element('th', column);
+    heading.setAttribute('scope', 'col');
+    return heading;
+  });
+  return element('table', '', [
+    element('caption', caption),
+    element('thead', '', [element('tr', '', headings)]),
+    element('tbody', '', rows),
+  ]);
+}
+
+function row(name: string, cells: readonly HTMLElement[]): HTMLElement {
+  const heading = element('th', name);
+  heading.setAttribute('scope', 'row');
+  return element('tr', '', [heading, ...cells]);
+}
+
+function piece(share: number, role: string, title = ''): HTMLElement {
+  const made = element('i');
+  made.style.width = `${100 * share}%`;
+  made.style.background = `var(--${role})`;
+  made.title = title;
+  return made;
+}
+
+function bars(className: string, pieces: readonly HTMLElement[]): HTMLElement {
+  const bar = element('div', '', pieces);
+  bar.className = className;
+  bar.setAttribute('aria-hidden', 'true'); // the numbers stand beside it
+  return element('td', '', [bar]);
+}
+
+function showLabels({ lastLook, info }: Series): void {
+  if (!lastLook) return;
+  const images = lastLook.perClass.reduce((sum, count) => sum + count, 0);
+  const most = Math.max(1, ...lastLook.perClass);
+  const rows = lastLook.perClass.map((count, each) =>
+    row(String(each), [
+      element('td', whole(count)),
+      element('td', percent(count / images)),
+      bars('bar', [piece(count / most, 'series1')]),
+    ]),
+  );
+  const caption = `${info.stages[lastLook.stage]!.title}, step ${whole(lastLook.step)}: ${whole(images)} images`;
+  byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Bar'], rows));
+}
+
+function showLanes({ lanes }: Series): void {
+  if (lanes.length === 0) return;
+  const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))];
+  const rows = lanes.map(({ worker, shares }) => {
+    const of = (name: string): number => shares.find(([part]) => part === name)?.[1] ?? 0;
+    const busy = shares.reduce((sum, [, share]) => sum + share, 0);
+    const pieces = names.map((name, n) => piece(of(name), PART_COLOURS[n % PART_COLOURS.length]!, name));
+    const numbers = [...names.map(of), Math.max(0, 1 - busy)].map((share) => element('td', percent(share)));
+    return row(`Worker ${worker}`, [...numbers, bars('lane', pieces)]);
+  });
+  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows));
+}
+
+function showEvents({ events }: Series): void {
+  const list = byId('events');
+  const shown = events.slice(-EVENTS_SHOWN).reverse();
+  list.replaceChildren(...shown.map(({ at, text }) => element('li', `${new Date(at).toLocaleTimeString()}  ${text}`)));
+}

@@ -1,0 +1,93 @@
+// Owns the watching of a node: passes every call on, and tells when it was made, when it was answered, and who did what in between.
+// Who does not ask for it gets no such node, and pays nothing.
+import type { TrainingState } from '../src/checkpoint.js';
+import { clock } from '../src/clock.js';
+import type { Model } from '../src/engine/model.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type {
+  GradientResult,
+  OptimizerStep,
+  PredictResult,
+  PredictTask,
+  Result,
+  UpdateResult,
+} from '../src/protocol/tasks.js';
+import type { Call, TimedTask } from '../src/timeline.js';
+
+type Parts<R extends Result> = (result: R) => TimedTask['parts'];
+
+export class ObservedNode implements Node {
+  readonly name: string;
+  readonly workers: number;
+  readonly writesInPlace: boolean;
+  private step: Call['step'];
+
+  constructor(
+    private readonly node: Node,
+    private readonly tell: (call: Call) => void,
+  ) {
+    this.name = node.name;
+    this.workers = node.workers;
+    this.writesInPlace = node.writesInPlace;
+  }
+
+  health(): NodeHealth {
+    return this.node.health();
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    const [first] = steps;
+    this.step = first && { stage: first.stage, step: first.step };
+    return this.observed(
+      'gradients',
+      this.step,
+      () => this.node.gradients(steps),
+      ({ milliseconds }) => [
+        ['input', milliseconds.input],
+        ['forward', milliseconds.forward],
+        ['backward', milliseconds.backward],
+      ],
+    );
+  }
+
+  /** It ends the step whose gradients were asked for last. */
+  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    const ask = () => this.node.update(model, shards, optimizer);
+    return this.observed('update', this.step, ask, ({ milliseconds }) => [['update', milliseconds]]);
+  }
+
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    const ask = () => this.node.predict(model, set, ranges);
+    return this.observed('predict', undefined, ask, ({ milliseconds }) => [['predict', milliseconds]]);
+  }
+
+  read(parameters: number): TrainingState {
+    return this.node.read(parameters);
+  }
+
+  write(state: Partial<TrainingState>): void {
+    this.node.write(state);
+  }
+
+  close(): Promise<void> {
+    return this.node.close();
+  }
+
+  private async observed<R extends Result>(
+    kind: Call['kind'],
+    step: Call['step'],
+    ask: () => Promise<R[]>,
+    partsOf: Parts<R>,
+  ): Promise<R[]> {
+    const called = clock();
+    const results = await ask();
+    const answered = clock();
+    const tasks = results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));
+    this.tell({ kind, called, answered, step, tasks });
+    return results;
+  }
+}

@@ -1,0 +1,99 @@
+// Owns reports on disk: reads what a run or a reproduction left in its directory, writes report.html and plots/ beside it.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import type { z } from 'zod';
+import { PseudolabelError } from '../src/errors.js';
+import { writeAtomically } from '../src/files.js';
+import { ROW_NAMES } from '../src/presets/scenario.js';
+import { svgOf } from '../src/report/chart.js';
+import { chartsOf } from '../src/report/curves.js';
+import { CONFIG, MACHINE, METRIC, MISTAKES, RECONSTRUCTIONS, RESULT, type RunRecord } from '../src/report/record.js';
+import { reproductionPage } from '../src/report/reproduction-page.js';
+import { runPage } from '../src/report/run-page.js';
+import { loadReproduction, type PlannedRun, rowsOf, runsOf } from './reproduction.js';
+import { RunDirectory } from './rundir.js';
+
+const FILE = 'report.html';
+
+/** Writes the report of a run directory, or of a reproduction and all its runs. Returns its path. Throws E_REPORT, E_OUTPUT. */
+export async function writeReport(folder: string): Promise<string> {
+  if (RunDirectory.isAt(folder)) return writeRunReport(folder);
+  if (existsSync(join(folder, 'reproduction.json'))) return writeReproductionReport(folder);
+  const fix = 'give the --out folder of `pseudolabel train` or `pseudolabel reproduce`';
+  throw new PseudolabelError('E_REPORT', `${folder} holds neither a run nor a reproduction`, fix);
+}
+
+async function writeRunReport(folder: string): Promise<string> {
+  const run = await readRun(folder);
+  const { training, quality } = chartsOf(run);
+  for (const chart of [...training, ...quality]) {
+    await writeAtomically(join(folder, 'plots', `${chart.id}.svg`), `${svgOf(chart)}\n`);
+  }
+  await writeAtomically(join(folder, FILE), runPage(run));
+  return join(folder, FILE);
+}
+
+async function writeReproductionReport(folder: string): Promise<string> {
+  const reproduction = await loadReproduction(folder);
+  const splits = runsOf(reproduction, folder);
+  const planned = splits.flat().filter(({ path }) => RunDirectory.isAt(path));
+  const runs = [];
+  for (const { path, config } of planned) {
+    await writeRunReport(path);
+    const folderOf = relative(folder, path).split(sep).join('/');
+    runs.push({ title: titleOf(config), folder: folderOf, record: await readRun(path) });
+  }
+  const results = await Promise.all(planned.map(({ path }) => RunDirectory.resultOf(path)));
+  const ended = results.filter((result) => result !== undefined);
+  const scenarios = reproduction.scenarios.filter((each) => ended.some(({ scenario }) => scenario === each));
+  const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
+  const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended), runs, detailed);
+  await writeAtomically(join(folder, FILE), text);
+  return join(folder, FILE);
+}
+
+const titleOf = ({ scenario, split, splitSeed }: PlannedRun['config']): string =>
+  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
+const nameOf = (folder: string): string => basename(resolve(folder));
+
+/** Throws E_REPORT where a file is not what a run writes. */
+export async function readRun(folder: string, name = nameOf(folder)): Promise<RunRecord> {
+  const optional = async <T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> =>
+    existsSync(join(folder, file)) ? parsed(join(folder, file), schema) : undefined;
+  return {
+    name,
+    config: await parsed(join(folder, 'config.json'), CONFIG),
+    metrics: await readMetrics(join(folder, 'metrics.jsonl')),
+    result: await optional('result.json', RESULT),
+    mistakes: await optional('mistakes.json', MISTAKES),
+    reconstructions: await optional('reconstructions.json', RECONSTRUCTIONS),
+    machine: await optional('machine.json', MACHINE),
+  };
+}
+
+async function parsed<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** A line that has no end is one that is being written. */
+async function readMetrics(path: string): Promise<RunRecord['metrics']> {
+  if (!existsSync(path)) return [];
+  try {
+    const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+    return lines.map((line) => METRIC.parse(JSON.parse(line)));
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): PseudolabelError {
+  const reason = cause instanceof Error ? cause.message.split('\n').slice(0, 6).join(' ') : String(cause);
+  const fix = 'give a directory that this version of pseudolabel wrote, and has not been changed since';
+  return new PseudolabelError('E_REPORT', `${path} cannot be reported: ${reason}`, fix, { cause });
+}

@@ -1,0 +1,104 @@
+// Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
+import { equalShares } from '../../src/balance.js';
+import { clock } from '../../src/clock.js';
+import { loadDataset } from '../../src/data/dataset.js';
+import { initialParameters, layoutOf } from '../../src/engine/model.js';
+import { splitOf as accountFor } from '../../src/scaling/split.js';
+import type { Block } from '../../src/scaling/summary.js';
+import type { Stage } from '../../src/stage.js';
+import type { Call } from '../../src/timeline.js';
+import { createLocalNode, type LocalNode } from '../../worker/node.js';
+import { Cluster } from '../cluster.js';
+import { LabelledSet } from '../labelled.js';
+import { ObservedNode } from '../observed.js';
+import { shapeFor, splitOf } from '../session.js';
+import { type Observer, train } from '../train.js';
+import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
+
+export class Bench {
+  private readonly calls: Call[] = [];
+  private readonly cluster: Cluster;
+  private prepared: Phase | undefined;
+
+  private constructor(
+    readonly workload: Workload,
+    private readonly steps: number,
+    private readonly labelled: LabelledSet,
+    node: LocalNode,
+  ) {
+    const watched = new ObservedNode(node, (call) => this.calls.push(call));
+    const counts = { unlabelled: workload.images, validation: 0, test: 0 };
+    this.cluster = new Cluster(watched, workload.config.shards, counts);
+  }
+
+  /** Throws what loading the data and creating a node throw. */
+  static async open(options: WorkloadOptions, contestant: Contestant): Promise<Bench> {
+    const dataset = await loadDataset({ folder: options.data });
+    const workload = workloadOf(options, contestant, dataset);
+    const { config, images, finetune, pretrain } = workload;
+    const counts = { unlabelled: images, validation: 0, test: 0 };
+    const node = await createLocalNode({
+      shape: shapeFor([pretrain, finetune], config, dataset.pixels, counts),
+      images: dataset.train.images.subarray(0, images * dataset.pixels),
+      evaluationImages: new Uint8Array(),
+    });
+    const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+    return new Bench(workload, options.steps, labelled, node);
+  }
+
+  /** The same steps each time. */
+  async measure(phase: Phase): Promise<Block> {
+    if (phase !== this.prepared) this.prepare(phase);
+    this.calls.length = 0;
+    const used = process.cpuUsage();
+    const began = clock();
+    const rows = phase === 'label' ? await this.label() : await this.train(this.workload[phase]);
+    const ended = clock();
+    const { user, system } = process.cpuUsage(used);
+    const { calls } = this;
+    const { split, error } = accountFor({ workers: this.cluster.workers, began, ended, calls });
+    const steps = phase === 'label' ? 1 : this.steps;
+    const withoutCore = shareWithoutCore(calls, (user + system) / 1e3);
+    return { steps, rows, milliseconds: ended - began, split, splitError: error, withoutCore };
+  }
+
+  private prepare(phase: Phase): void {
+    const { model } = phase === 'pretrain' ? this.workload.pretrain : this.workload.finetune;
+    const zeros = new Float32Array(layoutOf(model).length);
+    const parameters = initialParameters(model, this.workload.config.seed, 0);
+    this.cluster.write({ parameters, firstMoment: zeros, secondMoment: zeros });
+    this.prepared = phase;
+  }
+
+  private async label(): Promise<number> {
+    return (await this.cluster.label(this.workload.finetune.model)).classes.length;
+  }
+
+  /** The last steps of a stage, where pseudo-labels have their full weight. Returns the images that went through. */
+  private async train(stage: Stage): Promise<number> {
+    let rows = 0;
+    const nothing = () => undefined;
+    const observer: Observer = {
+      before: async () => undefined,
+      stageBegins: nothing,
+      labelled: nothing,
+      stepped: (_, __, outcome) => {
+        rows += outcome.rows;
+      },
+    };
+    const { seed } = this.workload.config;
+    const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
+    const classShares = equalShares(stage.model.layers.at(-1)!.units);
+    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps, classShares });
+    return rows;
+  }
+}
+
+/**
+ * A task never waits for anything but a core. What the coordinator's thread computed meanwhile counts as the workers' here, so that the
+ * true share is larger.
+ */
+function shareWithoutCore(calls: readonly Call[], computedMilliseconds: number): number {
+  const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, { began, ended }) => sum + ended - began, 0);
+  return inTasks === 0 ? 0 : Math.max(0, 1 - computedMilliseconds / inTasks);
+}

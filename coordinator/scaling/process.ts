@@ -1,0 +1,100 @@
+// Owns a contestant as the measurement sees it: a process that is started, asked one thing at a time, and ended.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { built } from '../../src/built.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { Block } from '../../src/scaling/summary.js';
+import type { Answer, Question } from './messages.js';
+import type { Contestant, Phase, Workload, WorkloadOptions } from './workload.js';
+
+/** Starting takes seconds, and so does labelling 60,000 images by one slow core. */
+const ANSWER_DEADLINE_MS = 600_000;
+
+interface Waiting {
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+export class ContestantProcess {
+  private readonly child: ChildProcess;
+  private waiting: Waiting | undefined;
+  private end: PseudolabelError | undefined;
+
+  /**
+   * @param name for errors: '2 workers'
+   * @param threads inside each operation of TensorFlow
+   * @param signal ends the process
+   */
+  constructor(
+    private readonly name: string,
+    threads: number,
+    signal: AbortSignal,
+  ) {
+    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
+    const program = fileURLToPath(built('coordinator/scaling/entry.js'));
+    this.child = fork(program, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.child.on('message', (answer) => this.waiting?.resolve(answer as Answer));
+    // An interruption from the keyboard reaches the contestant too, and maybe first.
+    this.child.on('exit', () => this.ended(signal.aborted ? interrupted() : this.lost()));
+    this.child.on('error', (cause) => this.ended(this.lost(cause)));
+    const stop = () => this.stop(interrupted());
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  }
+
+  /** Throws what Bench.open() throws, and what ask() does. */
+  async open(options: WorkloadOptions, contestant: Contestant): Promise<Workload['traffic']> {
+    return (await this.ask('opened', { kind: 'open', options, contestant })).traffic;
+  }
+
+  async measure(phase: Phase): Promise<Block> {
+    return (await this.ask('measured', { kind: 'measure', phase })).block;
+  }
+
+  /** Ends the process: it has nothing to save. */
+  close(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  /** Throws the contestant's own error, E_WORKER_LOST, E_TIMEOUT or E_INTERRUPTED. */
+  private async ask<K extends Answer['kind']>(kind: K, question: Question): Promise<Extract<Answer, { kind: K }>> {
+    const deadline = setTimeout(() => this.stop(this.late()), ANSWER_DEADLINE_MS);
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      if (this.end) reject(this.end);
+      else this.child.send(question);
+    }).finally(() => {
+      clearTimeout(deadline);
+      this.waiting = undefined;
+    });
+    if (answer.kind === 'failed') throw failed(answer);
+    if (answer.kind !== kind) throw new Error(`${this.name} answered '${answer.kind}' where '${kind}' was asked for`);
+    return answer as Extract<Answer, { kind: K }>;
+  }
+
+  private stop(reason: PseudolabelError): void {
+    this.ended(reason);
+    this.close();
+  }
+
+  private ended(reason: PseudolabelError): void {
+    this.end ??= reason;
+    this.waiting?.reject(this.end);
+  }
+
+  private lost(cause?: unknown): PseudolabelError {
+    const fix = 'look for a lack of memory (dmesg): measure fewer --workers at once, or a smaller --hidden';
+    return new PseudolabelError('E_WORKER_LOST', `the process of ${this.name} ended`, fix, { cause });
+  }
+
+  private late(): PseudolabelError {
+    const message = `${this.name} gave no answer in ${ANSWER_DEADLINE_MS / 1000} s`;
+    return new PseudolabelError('E_TIMEOUT', message, 'the machine may be overloaded: try again with fewer --steps');
+  }
+}
+
+function failed({ code, message, fix }: Extract<Answer, { kind: 'failed' }>): Error {
+  return code === undefined ? new Error(message) : new PseudolabelError(code, message, fix);
+}
+
+const interrupted = (): PseudolabelError => new PseudolabelError('E_INTERRUPTED', 'stopped', 'run it again');

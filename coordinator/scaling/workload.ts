@@ -1,0 +1,71 @@
+// Owns the work that is measured: real stages of a preset, on the data set, as large as a contestant has to have them.
+import { normalise, type PRESETS, type RunConfig } from '../../src/config.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { planOf } from '../../src/plan.js';
+import type { Mode } from '../../src/scaling/summary.js';
+import { labellingTraffic, type Traffic, trainingTraffic } from '../../src/scaling/traffic.js';
+import type { Stage } from '../../src/stage.js';
+import { taskOf } from '../session.js';
+
+export const PHASES = ['finetune', 'label', 'pretrain'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface WorkloadOptions {
+  readonly mode: Mode;
+  readonly preset: (typeof PRESETS)[number];
+  readonly hidden: number;
+  readonly seed: number;
+  /** undefined: MNIST. */
+  readonly data: string | undefined;
+  /** Steps of a block of training. A block of labelling is one pass over the images. */
+  readonly steps: number;
+  /** The most workers of all contestants: in weak scaling, those for whom the images are just enough. */
+  readonly largest: number;
+}
+
+/** One of those that are compared: so many workers, doing the work that `share` workers are given in weak scaling. */
+export interface Contestant {
+  readonly workers: number;
+  readonly share: number;
+}
+
+export interface Workload {
+  readonly config: RunConfig;
+  /** Unlabelled images, the first of the data set. */
+  readonly images: number;
+  readonly finetune: Stage;
+  readonly pretrain: Stage;
+  readonly traffic: Readonly<Record<Phase, Traffic>>;
+}
+
+/** As `train` has it: as many shards as workers. */
+export function workloadOf(options: WorkloadOptions, { workers, share }: Contestant, dataset: Dataset): Workload {
+  const { mode, preset, hidden, seed, data, steps, largest } = options;
+  const factor = mode === 'weak' ? share : 1;
+  // The labels grow with the work, so that their epochs keep their shape.
+  const labelsPerClass = normalise({}).labelsPerClass * factor;
+  const config = normalise({ scenario: 'dae', preset, hidden, seed, data, workers, labelsPerClass });
+  const { count } = dataset.train;
+  const images = mode === 'weak' ? Math.floor(count / largest) * share : count;
+  const plan = planOf(config, taskOf(config, dataset)).map((stage) => enlarged(stage, factor, steps));
+  const finetune = plan.findLast(({ name }) => name === 'finetune')!;
+  const pretrain = plan.findLast(({ name }) => name === 'pretrain')!;
+  const traffic = {
+    finetune: trainingTraffic(finetune, config.shards),
+    pretrain: trainingTraffic(pretrain, config.shards),
+    label: labellingTraffic(images),
+  };
+  return { config, images, finetune, pretrain, traffic };
+}
+
+/** Every batch `factor` times as large, and no fewer steps than are measured. */
+function enlarged(stage: Stage, factor: number, steps: number): Stage {
+  const { pseudo, denoising } = stage;
+  return {
+    ...stage,
+    steps: Math.max(stage.steps, steps),
+    labelledBatch: stage.labelledBatch * factor,
+    pseudo: pseudo && { ...pseudo, batch: pseudo.batch * factor },
+    denoising: denoising && { ...denoising, batch: denoising.batch * factor },
+  };
+}

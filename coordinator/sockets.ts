@@ -1,0 +1,38 @@
+// Owns how commands reach other machines: tokens and certificates from files, a listener, and connections, as one Transport.
+import { join } from 'node:path';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { parseAddress } from '../worker/address.js';
+import { connect } from '../worker/connect.js';
+import type { ConnectOptions, Door, ListenOptions, Transport } from './commands/transport.js';
+import { ensureIdentity, readIdentity } from './identity.js';
+import { listen } from './listener.js';
+import { ensureToken, readToken, stateDirectory } from './secrets.js';
+
+export const SOCKETS: Transport = { listen: openDoor, connect: reach };
+
+async function openDoor({ address, tokenFile, insecure, certificate }: ListenOptions): Promise<Door> {
+  const { host, port, tls } = parseAddress(address);
+  const file = tokenFile ?? join(stateDirectory(), 'token');
+  const isPlain = insecure || !tls;
+  const listener = await listen<ToNode, ToCoordinator>({
+    ...{ host, port, insecure },
+    token: await ensureToken(file),
+    ...(isPlain ? {} : { tls: await identityOf(certificate) }),
+    tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR },
+  });
+  return { joinLine: listener.joinLine(file), arrivals: listener.arrivals, close: () => listener.close() };
+}
+
+const identityOf = (certificate: ListenOptions['certificate']) =>
+  certificate
+    ? readIdentity(certificate.file, certificate.key)
+    : ensureIdentity(join(stateDirectory(), 'coordinator.pem'));
+
+async function reach({ tokenFile, fingerprint, ...options }: ConnectOptions) {
+  return connect<ToCoordinator, ToNode>({
+    ...options,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    token: await readToken(tokenFile),
+    tables: { outgoing: TO_COORDINATOR, incoming: TO_NODE },
+  });
+}

@@ -1,0 +1,74 @@
+// Owns the TensorBoard event file of a run, which is written while the run goes on. A run that is resumed begins another one.
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { cannotWrite } from '../src/files.js';
+import type { Stage } from '../src/stage.js';
+import { startEvent, summaryEvent, type Value, versionEvent } from '../src/tensorboard/event.js';
+import { recordOf } from '../src/tensorboard/record.js';
+import { reconstructionsImage, valuesOf } from '../src/tensorboard/summaries.js';
+import type { Reconstructions } from './evidence.js';
+import type { RunListener } from './recorder.js';
+import type { Metric } from './result.js';
+import type { Position } from './train.js';
+
+export class TensorBoard implements RunListener {
+  private readonly stream: WriteStream;
+  private readonly written: Promise<void>;
+  private readonly path: string;
+  private lastStep: number;
+
+  /** from: the first step that will be told of; TensorBoard forgets what earlier files say of it and of later ones. */
+  constructor(
+    folder: string,
+    private readonly stages: readonly Stage[],
+    private readonly maxSteps: number,
+    from: Pick<Position, 'stage' | 'step'>,
+  ) {
+    this.path = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.pseudolabel`);
+    this.stream = createWriteStream(this.path, { flags: 'a' });
+    this.written = finished(this.stream);
+    this.written.catch(() => undefined); // close() tells it
+    this.lastStep = this.stepsBefore(from.stage) + from.step;
+    this.write(versionEvent(this.when(this.lastStep)));
+    this.write(startEvent(this.when(this.lastStep)));
+  }
+
+  stageBegins(): void {}
+  saved(): void {}
+
+  measured(metric: Metric): void {
+    const stage = this.stages.findIndex(({ name }) => name === metric.stage);
+    this.lastStep = this.stepsBefore(stage) + metric.step;
+    this.summary(this.lastStep, valuesOf(metric));
+  }
+
+  reconstructed({ rows, columns, images }: Reconstructions): void {
+    this.summary(this.lastStep, [reconstructionsImage({ rows, columns }, images)]);
+  }
+
+  /** Resolves when everything is in the file. Throws E_OUTPUT. */
+  async close(): Promise<void> {
+    this.stream.end();
+    await this.written.catch((error: unknown) => {
+      throw cannotWrite(this.path, error);
+    });
+  }
+
+  private summary(step: number, values: readonly Value[]): void {
+    this.write(summaryEvent(this.when(step), values));
+  }
+
+  private write(event: Uint8Array): void {
+    if (!this.stream.destroyed) this.stream.write(recordOf(event));
+  }
+
+  private when(step: number): { time: number; step: number } {
+    return { time: Date.now() / 1000, step };
+  }
+
+  /** TensorBoard knows no stages: its steps are those of the whole run. */
+  private stepsBefore(stage: number): number {
+    return this.stages.slice(0, stage).reduce((sum, { steps }) => sum + Math.min(steps, this.maxSteps), 0);
+  }
+}

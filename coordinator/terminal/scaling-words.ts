@@ -1,0 +1,118 @@
+// Owns what a scaling report says in plain sentences.
+
+import { counted, percent } from '../../src/format.js';
+import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
+import { COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
+import { SHARES, type Share } from '../../src/scaling/split.js';
+import {
+  BUSY_LIMIT,
+  type Doubt,
+  FEWEST_ROUNDS,
+  NOISE_LIMIT,
+  type PhaseSummary,
+  type Row,
+} from '../../src/scaling/summary.js';
+import type { Colours } from './terminal.js';
+
+const NAMES: Record<Share, string> = {
+  input: 'slower input',
+  forward: 'slower forward passes',
+  backward: 'slower backward passes',
+  update: 'reduce + update',
+  predict: 'slower predictions',
+  dispatch: 'dispatch',
+  idle: 'idle behind the slowest worker',
+};
+
+/** Parts of the loss that are named, and the smallest of them. */
+const NAMED = 3;
+const SMALLEST_NAMED = 0.005;
+
+/** What a row of several workers comes to, or why it comes to nothing; nothing to say of one worker that no number shows. */
+export function verdictLines(row: Row, cores: number, { yellow }: Pick<Colours, 'yellow'>): string[] {
+  const { workers, speedUp, efficiency, doubts, oneWorkerOfThreads: one } = row;
+  if (workers === 1) return [];
+  const who = counted(workers, 'worker');
+  if (doubts.length > 0) {
+    const reasons = doubts.map((doubt) => reasonOf(doubt, row, cores));
+    return [yellow(`${who}: no conclusion: ${reasons.join('; ')}`)];
+  }
+  const gained = `${who}: ${speedUp.value.toFixed(2)}x (${percent(efficiency.value, 0)})`;
+  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one`)] : [];
+  const ratio = one && speedUp.value / one.speedUp.value;
+  return [
+    `${gained}; ${lossOf(row)}`,
+    ...(ratio === undefined ? [] : [`  ${ratio.toFixed(2)} times the speed of one worker of ${workers} threads`]),
+    ...warning,
+  ];
+}
+
+function lossOf({ loss, efficiency }: Row): string {
+  const total = 1 - efficiency.value;
+  const parts = SHARES.map((share) => ({ share, part: loss[share] })).filter(
+    ({ part }) => Math.abs(part) >= SMALLEST_NAMED,
+  );
+  const list = (some: typeof parts) =>
+    some
+      .sort((a, b) => Math.abs(b.part) - Math.abs(a.part))
+      .slice(0, NAMED)
+      .map(({ share, part }) => `${percent(Math.abs(part), 0)} ${NAMES[share]}`)
+      .join(', ');
+  const lost = list(parts.filter(({ part }) => part > 0));
+  const cheaper = parts.filter(({ part }) => part < 0).reduce((sum, { part }) => sum - part, 0);
+  if (lost === '') return 'nothing is lost';
+  const gain = cheaper > 0 ? `, less ${percent(cheaper, 0)} that other parts got cheaper` : '';
+  return `the loss of ${percent(total, 0)}: ${lost}${gain}`;
+}
+
+function reasonOf(doubt: Doubt, { speedUp, splitError, withoutCore }: Row, cores: number): string {
+  switch (doubt) {
+    case 'more workers than cores':
+      return `the machine has only ${counted(cores, 'core')}, which they have to share`;
+    case 'too few rounds':
+      return `it takes --repeats ${FEWEST_ROUNDS} or more to see the noise`;
+    case 'too noisy': {
+      const range = `between ${speedUp.low!.toFixed(2)} and ${speedUp.high!.toFixed(2)}`;
+      return `the speed-up is ${range}, more than ±${percent(NOISE_LIMIT, 0)}: quieten the machine, or take more --repeats`;
+    }
+    case 'too busy':
+      return `other programs had the workers' cores for ${percent(withoutCore, 0)} of the time (at most ${percent(BUSY_LIMIT, 0)}): stop them`;
+    case 'parts do not add up':
+      return `the parts of the time miss its whole by ${percent(splitError, 1)}`;
+  }
+}
+
+export function fitLines({ amdahl, universal }: PhaseSummary): string[] {
+  if (!amdahl || !universal) return [];
+  return [amdahlLine(amdahl), universalLine(universal)];
+}
+
+const undetermined = (law: string, { needs, has }: Undetermined): string =>
+  `${law}: not determined: it takes ${needs} conclusive rows of several workers, there ${has === 1 ? 'is' : 'are'} ${has}`;
+
+function amdahlLine(fit: AmdahlFit | Undetermined): string {
+  if (fit.kind === 'undetermined') return undetermined("Amdahl's law", fit);
+  const { sigma, limit, error } = fit;
+  const most = limit === undefined ? 'no limit' : `at most ${limit.toFixed(1)}x with any number of workers`;
+  return `Amdahl's law: serial share ${percent(sigma, 1)}, ${most}; off by ${percent(error, 1)}`;
+}
+
+function universalLine(fit: UniversalFit | Undetermined): string {
+  if (fit.kind === 'undetermined') return undetermined('universal scalability law', fit);
+  const { sigma, kappa, bestWorkers, error } = fit;
+  const best = bestWorkers === undefined ? 'no best number of workers' : `best with ${counted(bestWorkers, 'worker')}`;
+  const shares = `contention ${percent(sigma, 1)}, coherency ${percent(kappa, 2)}`;
+  return `universal scalability law: ${shares}, ${best}; off by ${percent(error, 1)}`;
+}
+
+/** The best of the simulated sizes for each collective. */
+export function predictionLines(prediction: readonly Prediction[], { rows }: PhaseSummary): string[] {
+  const lines = COLLECTIVES.map((name) => {
+    const best = prediction.reduce((a, b) => (b.speedUp[name] > a.speedUp[name] ? b : a));
+    return best.nodes === 1
+      ? `${name}: one node is the fastest`
+      : `${name}: best with ${counted(best.nodes, 'node')}, ${best.speedUp[name].toFixed(2)}x (${percent(best.efficiency[name], 0)})`;
+  });
+  const isDoubtful = rows.some(({ doubts }) => doubts.length > 0);
+  return isDoubtful ? [...lines, 'it starts from measurements that gave no conclusion: see above'] : lines;
+}

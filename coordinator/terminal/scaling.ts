@@ -1,0 +1,96 @@
+// Owns how a scaling report is printed: for each phase its tables, then what they say in words.
+
+import { counted, percent, whole } from '../../src/format.js';
+import type { Estimate } from '../../src/scaling/bootstrap.js';
+import { ASSUMPTIONS, COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
+import { SHARES } from '../../src/scaling/split.js';
+import type { Row } from '../../src/scaling/summary.js';
+import type { PhaseReport, ScalingReport } from '../scaling/report.js';
+import { fitLines, predictionLines, verdictLines } from './scaling-words.js';
+import { type Column, tableLines } from './table.js';
+import type { Colours } from './terminal.js';
+
+const PLAIN: Pick<Colours, 'bold' | 'yellow'> = { bold: String, yellow: String };
+
+const columns = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
+
+/** '1.87 [1.80, 1.93]': the value and its 95 % interval. */
+const interval = ({ value, low, high }: Estimate, digits: number): string =>
+  low === undefined || high === undefined || low === high
+    ? value.toFixed(digits)
+    : `${value.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
+
+export function scalingLines(report: ScalingReport, colours: Pick<Colours, 'bold' | 'yellow'> = PLAIN): string[] {
+  const { machine, workload } = report;
+  const place = `${counted(machine.cores, 'core')} of ${machine.processor}, Node ${machine.node}`;
+  return [
+    `${place}; preset ${workload.preset}, ${whole(workload.hidden)} hidden units`,
+    ...report.phases.flatMap((phase) => ['', ...phaseLines(phase, report, colours)]),
+    ...(report.network ? ['', 'assumed in the simulation:', ...ASSUMPTIONS.map((each) => `  - ${each}`)] : []),
+  ];
+}
+
+function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Colours, 'bold' | 'yellow'>): string[] {
+  const { rows, rounds, prediction } = phase;
+  const steps = phase.phase === 'label' ? 'one pass over the images' : counted(report.workload.steps, 'step');
+  const title = `${phase.phase}, ${report.mode} scaling: medians of ${counted(rounds.length, 'round')} of ${steps}, with 95 % intervals`;
+  return [
+    colours.bold(title),
+    ...speedLines(phase),
+    '',
+    "where a worker's time goes, in ms of a step",
+    ...splitLines(rows),
+    '',
+    ...rows.flatMap((row) => verdictLines(row, report.machine.cores, colours)),
+    ...fitLines(phase),
+    ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
+  ];
+}
+
+function speedLines({ rows, traffic }: PhaseReport): string[] {
+  const titles = columns('workers', 'ms a step', 'images/s', 'speed-up', 'efficiency', 'serial share', 'MB moved');
+  const lines = rows.flatMap((row) => {
+    const { workers, serialFraction, oneWorkerOfThreads: one } = row;
+    const own = [
+      String(workers),
+      interval(row.millisecondsPerStep, 1),
+      whole(row.imagesPerSecond.value),
+      interval(row.speedUp, 2),
+      percent(row.efficiency.value, 0),
+      serialFraction === undefined ? '-' : percent(serialFraction, 1),
+      (traffic[workers]!.moved / 1e6).toFixed(1),
+    ];
+    if (!one) return [own];
+    return [own, [`1 of ${workers} threads`, interval(one.millisecondsPerStep, 1), '', interval(one.speedUp, 2)]];
+  });
+  return tableLines(titles, lines);
+}
+
+function splitLines(rows: readonly Row[]): string[] {
+  const shown = SHARES.filter((share) => rows.some(({ split }) => split[share] > 0));
+  const lines = rows.map(({ workers, split, splitError }) => [
+    String(workers),
+    ...shown.map((share) => split[share].toFixed(2)),
+    percent(splitError, 1),
+  ]);
+  return tableLines(columns('workers', ...shown, 'sum is off by'), lines);
+}
+
+function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, { network }: ScalingReport): string[] {
+  const { bitsPerSecond, rttMilliseconds } = network!;
+  const link = `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
+  const titles = columns('nodes', ...COLLECTIVES.flatMap((name) => [`${name}: ms a step`, 'speed-up', 'efficiency']));
+  const lines = prediction.map(({ nodes, ...of }) => [
+    String(nodes),
+    ...COLLECTIVES.flatMap((name) => [
+      of.milliseconds[name].toFixed(1),
+      of.speedUp[name].toFixed(2),
+      percent(of.efficiency[name], 0),
+    ]),
+  ]);
+  return [
+    `simulated, not measured: nodes like this machine, ${link}`,
+    ...tableLines(titles, lines),
+    ...predictionLines(prediction, phase),
+  ];
+}

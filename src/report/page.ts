@@ -1,0 +1,44 @@
+// Owns the frame of every page: one file, which needs nothing from anywhere else.
+import { Html, html } from './html.js';
+import { PAGE_STYLE } from './theme.js';
+
+const STYLE = new Html(PAGE_STYLE);
+
+/** Nothing may be loaded, from nowhere, and nothing may run, whatever got into the page. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+export function page(title: string, lead: string, sections: readonly (Html | undefined)[]): string {
+  return `<!doctype html>\n${
+    html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
+<style>${STYLE}</style></head>
+<body><main><h1>${title}</h1><p class="lead">${lead}</p>
+${sections.map((each) => html`${each}\n`)}</main></body></html>`.text
+  }\n`;
+}
+
+/** A part of the page with a heading; undefined where there is nothing in it. */
+export function section(title: string, parts: readonly (Html | undefined)[]): Html | undefined {
+  const there = parts.filter((part) => part !== undefined);
+  return there.length === 0 ? undefined : html`<section><h2>${title}</h2>${there}</section>`;
+}
+
+export interface TableContent {
+  readonly caption: string;
+  readonly columns: readonly string[];
+  /** The first cell of a row is its heading. */
+  readonly rows: readonly (readonly (string | number | Html | undefined)[])[];
+  /** Flush left. */
+  readonly isText?: boolean;
+}
+
+export function table({ caption, columns, rows, isText = false }: TableContent): Html {
+  const body = rows.map(([first, ...cells]) => {
+    const others = cells.map((cell) => html`<td>${cell ?? '–'}</td>`);
+    return html`<tr><th scope="row">${first ?? '–'}</th>${others}</tr>`;
+  });
+  return html`<div class="scroll"><table${isText ? TEXT : undefined}><caption>${caption}</caption>
+<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+const TEXT = html` class="text"`;

@@ -1,0 +1,101 @@
+// Owns the report of a reproduction: the table against paper and report, and what its runs say beside each other.
+import { percent, whole } from '../format.js';
+import { comparedCharts } from './curves.js';
+import { figure } from './figure.js';
+import { escaped, Html, html } from './html.js';
+import { page, section, table } from './page.js';
+import type { RunRecord } from './record.js';
+import {
+  configSection,
+  confusionSection,
+  mistakesSection,
+  qualitySection,
+  reconstructionsSection,
+} from './sections.js';
+
+/** Accuracies in per cent on the test images, means over the splits. */
+export interface ReproductionRow {
+  readonly name: string;
+  readonly paper: number;
+  readonly report: number;
+  readonly accuracy: number;
+  readonly deviation: number | undefined;
+  readonly aboveReport: boolean;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+}
+
+/** A run of it. folder: of the run, relative to the page. */
+export interface ReproductionRun {
+  readonly title: string;
+  readonly folder: string;
+  readonly record: RunRecord;
+}
+
+/**
+ * A whole HTML document.
+ * @param runs all of them; curves and details are those of the first `detailed`, the runs of one split
+ */
+export function reproductionPage(
+  name: string,
+  rows: readonly ReproductionRow[],
+  runs: readonly ReproductionRun[],
+  detailed: number,
+): string {
+  const shown = runs.slice(0, detailed);
+  const last = shown.at(-1);
+  const of = detailed < runs.length ? ' (first split)' : '';
+  return page("The report's four scenarios, reproduced", `Reproduction ${name}`, [
+    section('Accuracy', [rowTable(rows)]),
+    section('Runs', [runTable(runs)]),
+    section(`Curves${of}`, [
+      html`<div class="charts">${comparedCharts(shown.map(({ title, record }) => ({ ...record, name: title }))).map(figure)}</div>`,
+    ]),
+    ...shown.flatMap(({ title, record }) =>
+      [qualitySection, confusionSection, mistakesSection, reconstructionsSection].map((make) =>
+        titled(title, make(record)),
+      ),
+    ),
+    last && configSection(last.record),
+  ]);
+}
+
+function rowTable(rows: readonly ReproductionRow[]): Html {
+  return table({
+    caption: 'Accuracy on the test images in per cent; ✓ marks rows above the report',
+    columns: ['Row', 'Paper', 'Report', 'Ours', 'Steps', 'Seconds', 'Images/s'],
+    rows: rows.map(({ name, paper, report, accuracy, deviation, aboveReport, steps, seconds, imagesPerSecond }) => [
+      name,
+      paper.toFixed(2),
+      report.toFixed(2),
+      `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`,
+      whole(steps),
+      seconds.toFixed(1),
+      whole(imagesPerSecond),
+    ]),
+  });
+}
+
+function runTable(runs: readonly ReproductionRun[]): Html {
+  const link = (folder: string): Html => {
+    const path = `${folder.split('/').map(encodeURIComponent).join('/')}/report.html`;
+    return html`<a href="${path}">its report</a>`;
+  };
+  return table({
+    caption: 'Every run has a directory of its own, with a report of its own',
+    columns: ['Run', 'Test accuracy', 'Steps', 'Weights (SHA-256)', 'More'],
+    isText: true,
+    rows: runs.map(({ title, folder, record: { result } }) => [
+      title,
+      result?.testAccuracy === undefined ? undefined : percent(result.testAccuracy),
+      result && whole(result.steps),
+      result && html`<code>${result.weightsSha256.slice(0, 16)}</code>`,
+      link(folder),
+    ]),
+  });
+}
+
+/** Headings of several runs on one page say which run they are of. */
+const titled = (title: string, part: Html | undefined): Html | undefined =>
+  part && new Html(part.text.replace('<h2>', `<h2>${escaped(title)}: `));

@@ -1,0 +1,105 @@
+// Owns the laws of speed-up: what a measured one says of its serial part, and the curves that are fitted through several.
+
+/** Speed-up S with N workers against one. */
+export interface Point {
+  readonly workers: number;
+  readonly speedUp: number;
+}
+
+/** The serial share that explains one speed-up (Karp and Flatt, CACM 33(5), 1990). undefined for one worker. */
+export function karpFlatt({ workers, speedUp }: Point): number | undefined {
+  return workers === 1 ? undefined : (1 / speedUp - 1 / workers) / (1 - 1 / workers);
+}
+
+/** S = N / (1 + sigma (N - 1)): a share sigma of the work is serial (Amdahl 1967, in the form of the law below with kappa = 0). */
+export interface AmdahlFit {
+  readonly kind: 'amdahl';
+  readonly sigma: number;
+  /** Root of the mean squared relative error of S. */
+  readonly error: number;
+  /** What S tends to; undefined where it grows without end. */
+  readonly limit: number | undefined;
+}
+
+/** S = N / (1 + sigma (N - 1) + kappa N (N - 1)): contention and coherency (Gunther, "Guerrilla Capacity Planning", 2007, chapter 4). */
+export interface UniversalFit {
+  readonly kind: 'universal';
+  readonly sigma: number;
+  readonly kappa: number;
+  readonly error: number;
+  /** The whole number of workers with the largest S; undefined where S never falls. */
+  readonly bestWorkers: number | undefined;
+}
+
+/** A curve through as many points as it has parameters has no error to speak of: there is nothing that it could have missed. */
+export interface Undetermined {
+  readonly kind: 'undetermined';
+  /** Different worker counts above one that it would take, and those that there are. */
+  readonly needs: number;
+  readonly has: number;
+}
+
+export const speedUpOf = (workers: number, sigma: number, kappa: number): number =>
+  workers / (1 + sigma * (workers - 1) + kappa * workers * (workers - 1));
+
+/** Least squares of N / S - 1 = sigma (N - 1); sigma is not below 0. */
+export function fitAmdahl(points: readonly Point[]): AmdahlFit | Undetermined {
+  const lacking = undeterminedBy(points, 2);
+  if (lacking) return lacking;
+  const { cost, others } = transformed(points);
+  const sigma = Math.max(0, dot(others, cost) / dot(others, others));
+  return { kind: 'amdahl', sigma, error: errorOf(points, sigma, 0), limit: sigma > 0 ? 1 / sigma : undefined };
+}
+
+/** Least squares of N / S - 1 = sigma (N - 1) + kappa N (N - 1), neither below 0. */
+export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermined {
+  const lacking = undeterminedBy(points, 3);
+  if (lacking) return lacking;
+  const { cost, others, pairs } = transformed(points);
+  const [oo, op, pp] = [dot(others, others), dot(others, pairs), dot(pairs, pairs)];
+  const [oc, pc] = [dot(others, cost), dot(pairs, cost)];
+  const determinant = oo * pp - op * op;
+  let sigma = (oc * pp - pc * op) / determinant;
+  let kappa = (pc * oo - oc * op) / determinant;
+  // The minimum of a convex function over a quadrant is on the edge where the free one is outside.
+  if (sigma < 0 || kappa < 0) [sigma, kappa] = bestOnEdge(points, Math.max(0, oc / oo), Math.max(0, pc / pp));
+  return { kind: 'universal', sigma, kappa, error: errorOf(points, sigma, kappa), bestWorkers: best(sigma, kappa) };
+}
+
+/** The better of the two edges by the squares that are minimised. */
+function bestOnEdge(points: readonly Point[], sigma: number, kappa: number): [sigma: number, kappa: number] {
+  const { cost, others, pairs } = transformed(points);
+  const squares = (s: number, k: number) =>
+    cost.reduce((sum, each, i) => sum + (each - s * others[i]! - k * pairs[i]!) ** 2, 0);
+  return squares(sigma, 0) <= squares(0, kappa) ? [sigma, 0] : [0, kappa];
+}
+
+/** S is largest at N = sqrt((1 - sigma) / kappa), which is seldom whole. */
+function best(sigma: number, kappa: number): number | undefined {
+  if (kappa === 0) return undefined;
+  const below = Math.max(1, Math.floor(Math.sqrt(Math.max(0, 1 - sigma) / kappa)));
+  return speedUpOf(below + 1, sigma, kappa) > speedUpOf(below, sigma, kappa) ? below + 1 : below;
+}
+
+/** What both laws are linear in, for the points above one worker (which lies on every curve). */
+function transformed(points: readonly Point[]): { cost: number[]; others: number[]; pairs: number[] } {
+  const several = points.filter(({ workers }) => workers > 1);
+  return {
+    cost: several.map(({ workers, speedUp }) => workers / speedUp - 1),
+    others: several.map(({ workers }) => workers - 1),
+    pairs: several.map(({ workers }) => workers * (workers - 1)),
+  };
+}
+
+function undeterminedBy(points: readonly Point[], needs: number): Undetermined | undefined {
+  const has = new Set(points.map(({ workers }) => workers).filter((workers) => workers > 1)).size;
+  return has < needs ? { kind: 'undetermined', needs, has } : undefined;
+}
+
+function errorOf(points: readonly Point[], sigma: number, kappa: number): number {
+  const several = points.filter(({ workers }) => workers > 1);
+  const squares = several.map(({ workers, speedUp }) => (speedUpOf(workers, sigma, kappa) / speedUp - 1) ** 2);
+  return Math.sqrt(squares.reduce((sum, each) => sum + each, 0) / several.length);
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, each, i) => sum + each * b[i]!, 0);

@@ -1,0 +1,113 @@
+// Owns the prediction for clusters that are not there: measured compute times, and a latency-bandwidth model of two collectives
+// (Hockney's: a message of m bytes takes latency + m / bandwidth).
+import { PseudolabelError } from '../errors.js';
+import type { Mode } from './summary.js';
+
+export interface Network {
+  readonly nodes: number;
+  /** Of each node's link, in each direction. */
+  readonly bitsPerSecond: number;
+  readonly rttMilliseconds: number;
+}
+
+/** What one node does in a step, as measured, and what it would send. */
+export interface NodeCost {
+  /** Milliseconds of the work that is divided over the nodes. */
+  readonly divided: number;
+  /** Milliseconds of what every node does in full: the update, dispatch, waiting. */
+  readonly repeated: number;
+  /** Bytes of the sum that every node contributes to and receives; 0 where there is none. */
+  readonly sumBytes: number;
+  /** Bytes of the coordinator's message to all nodes together, before a step, and of their own answers. */
+  readonly taskBytes: number;
+  readonly answerBytes: number;
+}
+
+export const COLLECTIVES = ['star', 'tree'] as const;
+export type Collective = (typeof COLLECTIVES)[number];
+
+export interface Prediction {
+  readonly nodes: number;
+  readonly milliseconds: Readonly<Record<Collective, number>>;
+  /** Against one node. */
+  readonly speedUp: Readonly<Record<Collective, number>>;
+  readonly efficiency: Readonly<Record<Collective, number>>;
+}
+
+/** What the model takes for granted. */
+export const ASSUMPTIONS: readonly string[] = [
+  'every node is like this machine, and all links are alike: full duplex, at their nominal speed, without protocol overhead',
+  'computing divides evenly over the nodes (smaller products are a little slower in fact); update, dispatch and waiting stay as measured',
+  'nothing is sent while anything is computed, and adding partial sums on the way costs nothing',
+  'star: the coordinator, one of the n nodes, takes in n - 1 sums over its one link and sends n - 1 back: 2 ((n - 1) bytes / bandwidth + rtt / 2)',
+  'tree: partial sums go up in ceil(log2 n) rounds and the sum comes down in as many: 2 ceil(log2 n) (bytes / bandwidth + rtt / 2)',
+  'in both, the tasks of a step go out from the coordinator first, and answers come back: bytes / bandwidth + rtt / 2 each',
+];
+
+const MOST_NODES = 65536;
+const UNITS: Readonly<Record<string, number>> = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+const TIMES: Readonly<Record<string, number>> = { us: 1e-3, ms: 1, s: 1e3 };
+
+/** Reads 'nodes=64,link=10Gbps,rtt=0.2ms'. Throws E_USAGE. */
+export function parseNetwork(text: string): Network {
+  const given = new Map(
+    text.split(',').map((part) => part.split('=', 2).map((word) => word.trim()) as [string, string]),
+  );
+  const nodes = Number(given.get('nodes'));
+  const link = /^(\d+(?:\.\d+)?)([kmgt])(?:bps|bit\/s)$/i.exec(given.get('link') ?? '');
+  const rtt = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(given.get('rtt') ?? '');
+  const isWhole = Number.isInteger(nodes) && nodes >= 2 && nodes <= MOST_NODES;
+  if (given.size !== 3 || !isWhole || !link || !(Number(link[1]) > 0) || !rtt) {
+    const fix = `write it as nodes=64,link=10Gbps,rtt=0.2ms, with 2 to ${MOST_NODES} nodes`;
+    throw new PseudolabelError('E_USAGE', `--simulate ${text} cannot be read`, fix);
+  }
+  return {
+    nodes,
+    bitsPerSecond: Number(link[1]) * UNITS[link[2]!.toLowerCase()]!,
+    rttMilliseconds: Number(rtt[1]) * TIMES[rtt[2]!]!,
+  };
+}
+
+/** For 1, 2, 4, ... nodes up to those of the network. mode: as for workers. */
+export function simulate(cost: NodeCost, network: Network, mode: Mode): Prediction[] {
+  const one = cost.divided + cost.repeated;
+  return sizes(network.nodes).map((nodes) => {
+    const work = (mode === 'strong' ? cost.divided / nodes : cost.divided) + cost.repeated;
+    const times = COLLECTIVES.map((collective) => [
+      collective,
+      work + exchange(collective, nodes, cost, network, mode),
+    ]);
+    const milliseconds = Object.fromEntries(times) as Record<Collective, number>;
+    const done = mode === 'strong' ? 1 : nodes;
+    const ratios = (divisor: number) =>
+      Object.fromEntries(COLLECTIVES.map((each) => [each, (done * one) / milliseconds[each] / divisor]));
+    return {
+      nodes,
+      milliseconds,
+      speedUp: ratios(1) as Record<Collective, number>,
+      efficiency: ratios(nodes) as Record<Collective, number>,
+    };
+  });
+}
+
+/** Milliseconds of a step's messages between `nodes` nodes. */
+function exchange(collective: Collective, nodes: number, cost: NodeCost, network: Network, mode: Mode): number {
+  if (nodes === 1) return 0;
+  const latency = network.rttMilliseconds / 2;
+  const sending = (bytes: number) => (8e3 * bytes) / network.bitsPerSecond;
+  // The coordinator's own part stays where it is.
+  const others = (mode === 'strong' ? 1 : nodes) * ((nodes - 1) / nodes);
+  const messages = 2 * latency + sending(others * (cost.taskBytes + cost.answerBytes));
+  if (cost.sumBytes === 0) return messages;
+  const rounds = Math.ceil(Math.log2(nodes));
+  const sums = {
+    star: latency + (nodes - 1) * sending(cost.sumBytes),
+    tree: rounds * (latency + sending(cost.sumBytes)),
+  };
+  return messages + 2 * sums[collective];
+}
+
+function sizes(nodes: number): number[] {
+  const powers = Array.from({ length: Math.ceil(Math.log2(nodes)) }, (_, power) => 2 ** power);
+  return [...powers, nodes];
+}

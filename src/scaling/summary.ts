@@ -1,0 +1,174 @@
+// Owns what measured blocks come to: speed, speed-up, efficiency and where the lost part of it went, and whether to believe any of it.
+import { type Estimate, estimate, median } from './bootstrap.js';
+import { type AmdahlFit, fitAmdahl, fitUniversal, karpFlatt, type Undetermined, type UniversalFit } from './laws.js';
+import { SHARES, type Share, type Split, scaled, TOLERANCE } from './split.js';
+
+/** strong: the same work for any number of workers. weak: as much work for each worker. */
+export type Mode = 'strong' | 'weak';
+
+/** Some steps in a row of one contestant. */
+export interface Block {
+  readonly steps: number;
+  /** Images that went through. */
+  readonly rows: number;
+  readonly milliseconds: number;
+  /** Milliseconds of all workers together. */
+  readonly split: Split;
+  /** What the parts miss of the whole, as a share of it. */
+  readonly splitError: number;
+  /** The share of its time in tasks that a worker had no core, since others had it; at least. */
+  readonly withoutCore: number;
+}
+
+/** One block of each contestant, one behind the other: N workers of one thread, and one worker of N threads. */
+export interface Round {
+  readonly workers: Readonly<Record<number, Block>>;
+  readonly threads: Readonly<Record<number, Block>>;
+}
+
+/** Why nothing is concluded from a row. */
+export type Doubt = 'more workers than cores' | 'too few rounds' | 'too noisy' | 'too busy' | 'parts do not add up';
+
+/** Fewer tell nothing of the spread: the interval of a median of two is the two. */
+export const FEWEST_ROUNDS = 3;
+/** A speed-up is too noisy when half its 95 % interval is more than this share of it. */
+export const NOISE_LIMIT = 0.1;
+/** The machine is too busy when workers, one or several, are without a core for more than this share: a steady load is no noise. */
+export const BUSY_LIMIT = 0.05;
+
+export interface Row {
+  readonly workers: number;
+  readonly millisecondsPerStep: Estimate;
+  readonly imagesPerSecond: Estimate;
+  readonly speedUp: Estimate;
+  readonly efficiency: Estimate;
+  /** Karp and Flatt's; of strong scaling with several workers only. */
+  readonly serialFraction: number | undefined;
+  /** A step of one worker, on the average: milliseconds that add up to those of the step. */
+  readonly split: Split;
+  /** The largest of this row's and of one worker's blocks. */
+  readonly splitError: number;
+  /** The larger of the medians of this row's and of one worker's blocks. */
+  readonly withoutCore: number;
+  /** What each part adds to 1 - efficiency, against one worker; negative where it got cheaper. */
+  readonly loss: Split;
+  /** One worker whose products have as many threads as there are workers here. */
+  readonly oneWorkerOfThreads: { readonly millisecondsPerStep: Estimate; readonly speedUp: Estimate } | undefined;
+  readonly doubts: readonly Doubt[];
+}
+
+export interface PhaseSummary {
+  readonly rows: readonly Row[];
+  /** undefined for weak scaling, of which these laws say nothing. */
+  readonly amdahl: AmdahlFit | Undetermined | undefined;
+  readonly universal: UniversalFit | Undetermined | undefined;
+}
+
+/** counts: workers, ascending, the first of them 1. seed: of the intervals. */
+export function summarise(
+  rounds: readonly Round[],
+  counts: readonly number[],
+  options: { readonly mode: Mode; readonly cores: number; readonly seed: number },
+): PhaseSummary {
+  const rows = counts.map((workers) => rowOf(rounds, workers, options));
+  if (options.mode === 'weak') return { rows, amdahl: undefined, universal: undefined };
+  const points = rows
+    .filter(({ doubts }) => doubts.length === 0)
+    .map(({ workers, speedUp }) => ({ workers, speedUp: speedUp.value }));
+  return { rows, amdahl: fitAmdahl(points), universal: fitUniversal(points) };
+}
+
+type Contestant = (round: Round) => Block;
+
+const stepTime = ({ milliseconds, steps }: Block): number => milliseconds / steps;
+const imageTime = ({ milliseconds, rows }: Block): number => milliseconds / rows;
+
+const medianOf = (rounds: readonly Round[], who: Contestant, of: (block: Block) => number): number =>
+  median(rounds.map((round) => of(who(round))));
+
+function rowOf(
+  rounds: readonly Round[],
+  workers: number,
+  { mode, cores, seed }: { mode: Mode; cores: number; seed: number },
+): Row {
+  const one: Contestant = (round) => round.workers[1]!;
+  const several: Contestant = (round) => round.workers[workers]!;
+  const threads: Contestant = (round) => round.threads[workers]!;
+  const over = (statistic: (from: readonly Round[]) => number) => estimate(rounds, statistic, seed);
+  const times = (who: Contestant) => over((from) => medianOf(from, who, stepTime));
+  const gain = (who: Contestant) => over((from) => medianOf(from, one, imageTime) / medianOf(from, who, imageTime));
+
+  const block = medianBlock(rounds.map(several));
+  const speedUp = gain(several);
+  const blocks = rounds.flatMap((round) => [one(round), several(round)]);
+  const splitError = blocks.map((each) => each.splitError).reduce(largerError);
+  const withoutCore = Math.max(...[one, several].map((who) => medianOf(rounds, who, (each) => each.withoutCore)));
+  const hasThreads = rounds[0]?.threads[workers] !== undefined;
+  return {
+    workers,
+    millisecondsPerStep: times(several),
+    imagesPerSecond: over((from) => 1e3 / medianOf(from, several, imageTime)),
+    speedUp,
+    efficiency: over((from) => medianOf(from, one, imageTime) / medianOf(from, several, imageTime) / workers),
+    serialFraction: mode === 'strong' ? karpFlatt({ workers, speedUp: speedUp.value }) : undefined,
+    split: scaled(block.split, 1 / (workers * block.steps)),
+    splitError,
+    withoutCore,
+    loss: lossOf(block, medianBlock(rounds.map(one))),
+    oneWorkerOfThreads: hasThreads ? { millisecondsPerStep: times(threads), speedUp: gain(threads) } : undefined,
+    doubts: doubtsOf({ workers, cores, rounds: rounds.length, speedUp, splitError, withoutCore }),
+  };
+}
+
+/**
+ * The block of the median time, or the two in the middle together: its parts add up to the median, which medians of parts do not.
+ * All blocks have the same steps.
+ */
+export function medianBlock(blocks: readonly Block[]): Block {
+  const sorted = blocks.toSorted((a, b) => a.milliseconds - b.milliseconds);
+  const high = sorted[sorted.length >> 1]!;
+  if (sorted.length % 2 === 1) return high;
+  const low = sorted[(sorted.length >> 1) - 1]!;
+  const split = Object.fromEntries(SHARES.map((share) => [share, low.split[share] + high.split[share]]));
+  return {
+    steps: low.steps + high.steps,
+    rows: low.rows + high.rows,
+    milliseconds: low.milliseconds + high.milliseconds,
+    split: split as Record<Share, number>,
+    splitError: largerError(low.splitError, high.splitError),
+    withoutCore: (low.withoutCore + high.withoutCore) / 2,
+  };
+}
+
+/** With c the time of all workers for an image: efficiency = c(one) / c(several), so 1 - efficiency = (c(several) - c(one)) / c(several). */
+function lossOf(several: Block, one: Block): Split {
+  const whole = SHARES.reduce((sum, share) => sum + several.split[share], 0) / several.rows;
+  const losses = SHARES.map((share) => {
+    const more = several.split[share] / several.rows - one.split[share] / one.rows;
+    return [share, more / whole] as const;
+  });
+  return Object.fromEntries(losses) as Record<Share, number>;
+}
+
+const largerError = (a: number, b: number): number => (Math.abs(b) > Math.abs(a) ? b : a);
+
+function doubtsOf(of: {
+  workers: number;
+  cores: number;
+  rounds: number;
+  speedUp: Estimate;
+  splitError: number;
+  withoutCore: number;
+}): Doubt[] {
+  const { value, low, high } = of.speedUp;
+  const isNoisy = low !== undefined && high !== undefined && (high - low) / 2 > NOISE_LIMIT * value;
+  const doubts: [Doubt, boolean][] = [
+    ['more workers than cores', of.workers > of.cores],
+    ['too few rounds', of.rounds < FEWEST_ROUNDS],
+    ['too noisy', isNoisy],
+    // With too few cores that is the same fact again.
+    ['too busy', of.workers <= of.cores && of.withoutCore > BUSY_LIMIT],
+    ['parts do not add up', Math.abs(of.splitError) > TOLERANCE],
+  ];
+  return doubts.filter(([, holds]) => holds).map(([doubt]) => doubt);
+}

@@ -1,0 +1,87 @@
+// `pseudolabel scaling` on a network so small that several workers gain nothing: what is checked is what it says, not how fast it is.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ScalingReport } from '../../coordinator/scaling/report.js';
+import { SHARES } from '../../src/scaling/split.js';
+import { pseudolabel, start } from './command.js';
+
+const SMALL = ['--hidden', '64', '--steps', '4', '--workers', '1,2'];
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+describe('scaling', { timeout: 60_000 }, () => {
+  it('measures every phase with every number of workers, and accounts for all of their time', async () => {
+    const out = join(root, 'all');
+    const options = ['--phase', 'all', '--repeats', '3', '--simulate', 'nodes=4,link=10Gbps,rtt=0.2ms'];
+    const ended = await pseudolabel('scaling', ...SMALL, ...options, '--out', out, '--json', '-');
+    expect(ended.exit).toBe(0);
+    const report = JSON.parse(ended.stdout) as ScalingReport;
+    expect(JSON.parse(await readFile(join(out, 'scaling.json'), 'utf8'))).toEqual(report);
+
+    expect(report.phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
+    for (const { phase, rows, rounds, amdahl, prediction } of report.phases) {
+      expect(rounds).toHaveLength(3);
+      for (const round of rounds) {
+        expect(Object.keys(round.workers)).toEqual(['1', '2']);
+        expect(Object.keys(round.threads)).toEqual(['2']);
+        // Labels are 60,000; of four steps, one has the last 4 of the 100 labelled rows where the others have 32.
+        const images = { finetune: 3 * 32 + 4 + 4 * 256, label: 60_000, pretrain: 4 * 256 }[phase];
+        for (const block of [...Object.values(round.workers), ...Object.values(round.threads)])
+          expect(block.rows).toBe(images);
+      }
+      expect(rows.map(({ workers }) => workers)).toEqual([1, 2]);
+      for (const { split, splitError, millisecondsPerStep, speedUp } of rows) {
+        expect(Math.abs(splitError)).toBeLessThan(0.03);
+        const sum = SHARES.reduce((total, share) => total + split[share], 0);
+        expect(Math.abs(sum / millisecondsPerStep.value - 1)).toBeLessThan(0.03);
+        expect(split[phase === 'label' ? 'predict' : 'backward']).toBeGreaterThan(0);
+        expect(speedUp.low).toBeLessThanOrEqual(speedUp.value);
+      }
+      expect(amdahl).toMatchObject({ kind: 'undetermined' });
+      expect(prediction!.map(({ nodes }) => nodes)).toEqual([1, 2, 4]);
+    }
+    const text = await readFile(join(out, 'scaling.txt'), 'utf8');
+    expect(text.match(/^2 workers: /gm)).toHaveLength(3);
+    expect(text).toMatch(/Amdahl's law: not determined/);
+    expect(text).toContain('assumed in the simulation');
+  });
+
+  it('gives as much work to each worker in weak scaling, and draws no conclusion from one round', async () => {
+    const ended = await pseudolabel('scaling', ...SMALL, '--mode', 'weak', '--repeats', '1', '--json', '-');
+    const { phases } = JSON.parse(ended.stdout) as ScalingReport;
+    const [round] = phases[0]!.rounds;
+    const rows = round!.workers[1]!.rows;
+    expect(round!.workers[2]!.rows).toBe(2 * rows);
+    expect(round!.threads[2]!.rows).toBe(2 * rows);
+    expect(ended.stderr).toMatch(/^2 workers: no conclusion: .*--repeats 3/m);
+    expect(ended.exit).toBe(0);
+  });
+
+  it('refuses what it cannot read or find', async () => {
+    const [workers, network, data, hidden] = await Promise.all([
+      pseudolabel('scaling', '--workers', '1,two'),
+      pseudolabel('scaling', '--simulate', 'nodes=64'),
+      pseudolabel('scaling', '--data', join(root, 'nowhere')),
+      pseudolabel('scaling', '--hidden', '1'),
+    ]);
+    expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });
+    expect(network).toMatchObject({ exit: 2, stderr: expect.stringContaining('link=10Gbps') });
+    expect(data).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_DATA_MISSING') });
+    expect(hidden).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_CONFIG') });
+  });
+
+  // The contestants have its stderr: that it closes shows that they are gone.
+  it.concurrent.each(['SIGINT', 'SIGKILL'] as const)('leaves no process behind after %s', async (signal) => {
+    const { child, says, ended } = start(['scaling', '--workers', '1,2', '--hidden', '64', '--steps', '100000']);
+    await says('warm-up');
+    child.kill(signal);
+    const { exit, stderr } = await ended;
+    if (signal === 'SIGINT') expect([exit, stderr]).toEqual([130, expect.stringContaining('E_INTERRUPTED')]);
+  });
+});

@@ -1,0 +1,101 @@
+// Event files, as the real TensorBoard reads them.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pseudolabel, start } from './command.js';
+
+const run = promisify(execFile);
+
+const PIN = 'tensorboard==2.21.0';
+const HOME = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pseudolabel', 'test-tensorboard');
+const PYTHON = join(HOME, 'bin', 'python');
+const STAMP = join(HOME, 'stamp');
+const INSTALL_DEADLINE_MS = 180_000;
+
+/** Prints what TensorBoard finds in a folder as JSON: scalars as [step, value], and the last histogram and image. */
+const READ = `
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0, 'histograms': 0, 'images': 0})
+events.Reload()
+tags = events.Tags()
+histogram = lambda h: {'num': h.num, 'min': h.min, 'max': h.max, 'limits': list(h.bucket_limit), 'counts': list(h.bucket)}
+image = lambda i: {'width': i.width, 'height': i.height, 'png': i.encoded_image_string[:8].hex()}
+print(json.dumps({
+  'scalars': {tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags['scalars']},
+  'histograms': {tag: histogram(events.Histograms(tag)[-1].histogram_value) for tag in tags['histograms']},
+  'images': {tag: image(events.Images(tag)[-1]) for tag in tags['images']},
+}))
+`;
+
+interface Found {
+  readonly scalars: Readonly<Record<string, readonly (readonly [step: number, value: number])[]>>;
+  readonly histograms: Readonly<
+    Record<string, { num: number; min: number; max: number; limits: number[]; counts: number[] }>
+  >;
+  readonly images: Readonly<Record<string, { width: number; height: number; png: string }>>;
+}
+
+/** Installs TensorBoard once a user. Returns why it could not. */
+async function install(): Promise<string | undefined> {
+  if (existsSync(PYTHON) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === PIN) return undefined;
+  try {
+    rmSync(HOME, { recursive: true, force: true });
+    mkdirSync(HOME, { recursive: true });
+    await run('python3', ['-m', 'venv', HOME], { timeout: INSTALL_DEADLINE_MS });
+    const pip = ['-m', 'pip', 'install', '--no-input', '--disable-pip-version-check', '--only-binary=:all:', PIN];
+    await run(PYTHON, pip, { timeout: INSTALL_DEADLINE_MS });
+    writeFileSync(STAMP, PIN);
+    return undefined;
+  } catch (error) {
+    return `TensorBoard cannot be installed here: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
+  }
+}
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-tensorboard-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const OPTIONS = ['--scenario', 'dae', '--quick', '--hidden', '64', '--validation', '500', '--validate-every', '50'];
+
+it("TensorBoard finds every step's values, the confidences and the digits, also of a run that was interrupted", {
+  timeout: 2 * INSTALL_DEADLINE_MS + 120_000,
+}, async ({ skip }) => {
+  const reason = await install();
+  if (reason !== undefined) return skip(reason);
+  const out = join(root, 'run');
+  const { child, says, ended } = start(['train', ...OPTIONS, '--checkpoint-every', '100', '--out', out]);
+  await says('pretrain: 333 steps');
+  child.kill('SIGINT');
+  expect((await ended).exit).toBe(130);
+  expect((await pseudolabel('train', '--resume', out)).exit).toBe(0);
+  expect((await readdir(out)).filter((name) => name.startsWith('events.out.tfevents.')).length).toBeGreaterThanOrEqual(
+    1,
+  );
+
+  const { stdout } = await run(PYTHON, ['-c', READ, out], { timeout: 120_000, maxBuffer: 2 ** 26 });
+  const { scalars, histograms, images } = JSON.parse(stdout) as Found;
+  const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  const metrics = lines.map((line) => JSON.parse(line));
+  const of = (stage: string, kind: string, field: string, first: number) =>
+    metrics
+      .filter((metric) => metric.stage === stage && metric.kind === kind)
+      .map((metric) => [first + metric.step, Math.fround(metric[field])]);
+  expect(scalars['pretrain/loss/reconstruction']).toEqual(of('pretrain', 'step', 'unlabelledLoss', 0));
+  expect(scalars['finetune/loss/labelled']).toEqual(of('finetune', 'step', 'labelledLoss', 333));
+  expect(scalars['finetune/alpha']).toEqual(of('finetune', 'step', 'alpha', 333));
+  expect(scalars['finetune/pseudo_labels/flips']).toEqual(of('finetune', 'labels', 'flips', 333));
+
+  const last = metrics.findLast((metric) => metric.kind === 'labels');
+  const histogram = histograms['finetune/pseudo_labels/confidence']!;
+  expect(histogram.counts).toEqual(last.confidences);
+  expect(histogram.limits.at(-1)).toBe(1);
+  expect(histogram.num).toBe(2000);
+  expect(images['pretrain/original_noisy_reconstructed']).toEqual({ width: 280, height: 84, png: '89504e470d0a1a0a' });
+});

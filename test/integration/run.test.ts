@@ -1,0 +1,85 @@
+// What a run keeps for reports, and that looking at a run changes nothing of it.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LabelledSet } from '../../coordinator/labelled.js';
+import type { RunListener } from '../../coordinator/recorder.js';
+import { readRun } from '../../coordinator/report.js';
+import { newRun } from '../../coordinator/resume.js';
+import { runTraining } from '../../coordinator/run.js';
+import { openSession, splitOf, taskOf } from '../../coordinator/session.js';
+import { train } from '../../coordinator/train.js';
+import { sha256OfParameters } from '../../src/checksum.js';
+import { normalise, type RunConfig } from '../../src/config.js';
+import { planOf } from '../../src/plan.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-run-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const nothing = () => undefined;
+const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };
+
+/** alpha(t) is above 0 from step 67 on. */
+const CONFIG = normalise({ scenario: 'dae', quick: true, hidden: 32, maxSteps: 90, workers: 2, shards: 3 });
+
+/** The loop with nobody who looks at it. */
+async function unwatched(config: RunConfig): Promise<string> {
+  const session = await openSession([config]);
+  try {
+    const { dataset, cluster } = session;
+    const stages = planOf(config, taskOf(config, dataset));
+    const split = splitOf(config, dataset);
+    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+    const observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
+    const { seed, maxSteps } = config;
+    await train({ seed, stages, labelled, maxSteps: maxSteps! }, cluster, observer, undefined);
+    return sha256OfParameters(cluster.read(stages.at(-1)!.model).parameters);
+  } finally {
+    await session.close();
+  }
+}
+
+it('a run whose pseudo-labels are looked at and judged ends on the weights of one that nobody looks at', async () => {
+  const session = await openSession([CONFIG]);
+  const path = join(folder, 'watched');
+  try {
+    const opened = await newRun(CONFIG, path);
+    const signal = new AbortController().signal;
+    const result = await runTraining(session, CONFIG, {
+      ...opened,
+      listener: silent,
+      signal,
+      validateEvery: 0,
+      test: true,
+    });
+    expect(result.weightsSha256).toBe(await unwatched(CONFIG));
+  } finally {
+    await session.close();
+  }
+
+  const run = await readRun(path);
+  const looks = run.metrics.filter((metric) => metric.kind === 'labels');
+  expect(looks.map(({ step }) => step)).toEqual(Array.from({ length: 19 }, (_, look) => look * 5));
+  for (const { perClass, confidences, truth } of looks) {
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    // 2,000 in three shards; none of the first ten of each class is among the last of a shard
+    expect([perClass, confidences, truth!.images].map(sum)).toEqual([2001, 2001, 2001]);
+    expect(truth!.right.every((right, each) => right <= truth!.images[each]!)).toBe(true);
+  }
+  expect(run.reconstructions!.images).toHaveLength(10);
+  const [surest, ...others] = run.mistakes!.images.map(({ confidence }) => confidence);
+  expect(others.every((confidence) => confidence <= surest!)).toBe(true);
+  expect(run.mistakes!.images.every(({ label, predicted }) => label !== predicted)).toBe(true);
+});
+
+it('nothing of true labels is in what the threads are sent, but for the labelled rows', async () => {
+  // The judging class is the only other place that reads labels of training images; it must not be known where tasks are made.
+  for (const file of ['coordinator/cluster.ts', 'coordinator/train.ts', 'worker/node.ts', 'worker/task.ts']) {
+    const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect(source, file).not.toMatch(/evidence|TrueLabels/);
+  }
+});

@@ -1,0 +1,51 @@
+// Structured logs: an object a line, not a line for each of thousands of steps.
+import { describe, expect, it } from 'vitest';
+import { jsonLogger, Log } from '../../../coordinator/terminal/log.js';
+import { Terminal } from '../../../coordinator/terminal/terminal.js';
+import { PseudolabelError } from '../../../src/errors.js';
+
+function logged() {
+  const lines: string[] = [];
+  const output = { write: (text: string) => lines.push(text) };
+  return { output, objects: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('a log of a run', () => {
+  it('has a step every ten seconds and the last of a stage, and everything else', () => {
+    const { output, objects } = logged();
+    let now = 0;
+    const log = new Log(jsonLogger(output), () => now);
+    log.saved('somewhere');
+    for (let step = 0; step < 30; step++) {
+      now += 1000;
+      const losses = { labelledLoss: 0.5, unlabelledLoss: 0, counted: 0, unlabelled: 0, rows: 32, alpha: 0 };
+      log.measured({ kind: 'step', stage: 'supervised', step, ...losses });
+      if (step === 4) log.measured({ kind: 'validation', stage: 'supervised', step, accuracy: 0.7 });
+    }
+    expect(objects().map(({ event, step }) => [event, step])).toEqual([
+      ['saved', undefined],
+      ['validation', 4],
+      ...[9, 19, 29].map((step) => ['step', step]),
+    ]);
+    expect(objects()[2]).toMatchObject({
+      level: 'info',
+      stage: 'supervised',
+      labelledLoss: 0.5,
+      time: expect.stringMatching(/Z$/),
+    });
+  });
+});
+
+describe('a terminal whose notes go to a log', () => {
+  it('writes notes and errors as objects, and nothing else', () => {
+    const { output, objects } = logged();
+    const terminal = new Terminal(output, output, {});
+    terminal.noteTo(jsonLogger(output));
+    terminal.note('  \u001b[1mbold\u001b[0m words');
+    terminal.explain(new PseudolabelError('E_OUTPUT', 'the disk is full', 'free some'));
+    expect(objects()).toMatchObject([
+      { level: 'info', msg: 'bold words' },
+      { level: 'error', msg: 'the disk is full', code: 'E_OUTPUT', fix: 'free some' },
+    ]);
+  });
+});
