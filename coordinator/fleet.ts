@@ -85,11 +85,12 @@ export class Fleet implements Node {
     return this.alone(async () => {
       const { length } = layoutOf(model);
       this.steps++;
-      const remotes = [...this.members.remotes];
-      const followers = remotes.filter((node) => node.isInStep(length));
+      const { remotes } = this.members;
+      const followers = [...remotes].filter((node) => node.isInStep(length));
       // What was sent last came from the memory that is written now.
-      await Promise.all(remotes.map((node) => node.sent()));
+      await Promise.all([...remotes].map((node) => node.sent()));
       await this.sumUp(length, shards, followers);
+      // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
       for (const node of remotes) {
         if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
         else node.replica.stateChanged(length);

@@ -35,6 +35,7 @@ export class RemoteNode implements Member, RequestsListener {
   private readonly uploads = new Map<number, Upload>();
   private readonly measured = new Speed();
   private isLeaving = false;
+  private isUpdating = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
@@ -74,9 +75,12 @@ export class RemoteNode implements Member, RequestsListener {
     return { name, address: peer, workers, state, rowsPerSecond, shards, lostWorkers, ...bytes };
   }
 
-  /** Whether it is there, with parameters and moments as they are here. */
+  /**
+   * Whether it is there, with parameters and moments as they are here. One that had no shards may still be at its last update, which
+   * reads the total that the next would be sent to.
+   */
   isInStep(parameters: number): boolean {
-    return this.isAvailable && this.replica.hasState(parameters);
+    return this.isAvailable && !this.isUpdating && this.replica.hasState(parameters);
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
@@ -155,7 +159,12 @@ export class RemoteNode implements Member, RequestsListener {
   /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
   update(model: Model, optimizer: OptimizerStep): void {
     const message = { kind: 'update', request: this.requests.next(), model, optimizer } as const;
-    this.requests.ask(message, 'update', 1).catch((error: unknown) => {
+    this.isUpdating = true;
+    const updated = () => {
+      this.isUpdating = false;
+    };
+    this.requests.ask(message, 'update', 1).then(updated, (error: unknown) => {
+      updated(); // or behind, or lost
       if (!(error instanceof MemberLost)) this.lose(`its update failed: ${error}`);
     });
   }

@@ -115,6 +115,7 @@ function expectState(found: TrainingState, state = expected): void {
 async function withVictim(test: (victim: TestNode) => Promise<void>): Promise<string[]> {
   const before = shared.log.length;
   const victim = await shared.join(1);
+  expect(shared.log.slice(before)).toEqual(['+node']);
   try {
     await test(victim);
     return shared.log.slice(before);

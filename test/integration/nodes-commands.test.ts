@@ -11,26 +11,23 @@ import { openSession, type Session } from '../../coordinator/session.js';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
+import type { FleetStatus } from '../../src/protocol/messages.js';
 import { memoryLink } from '../contract/memory-channel.js';
 import { terminalWith } from '../unit/terminal/streams.js';
 
 /** Whoever connects comes in at the door, whatever address was given. */
 function transportWithin(): Transport {
-  let come: (channel: NodeChannel) => void = () => undefined;
-  let closeDoor: () => void = () => undefined;
-  return {
-    listen: async () => {
-      const arrivals = new ReadableStream<NodeChannel>({
-        start(controller) {
-          come = (channel) => controller.enqueue(channel);
-          closeDoor = () => controller.close();
-        },
-      });
-      return { joinLine: 'pseudolabel worker here:1', arrivals, close: () => closeDoor() };
+  let door!: ReadableStreamDefaultController<NodeChannel>;
+  const arrivals = new ReadableStream<NodeChannel>({
+    start(controller) {
+      door = controller;
     },
+  });
+  return {
+    listen: async () => ({ joinLine: 'pseudolabel worker here:1', arrivals, close: () => door.close() }),
     connect: async () => {
       const link = memoryLink();
-      come(link.coordinator);
+      door.enqueue(link.coordinator);
       return link.node;
     },
   };
@@ -91,7 +88,8 @@ describe('a run with nodes', () => {
     const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
     const session = await opening;
     const status = await command(addStatus, transport, ['status', 'here:1', '--token-file', 'token', '--json', '-']);
-    expect(JSON.parse(status.stdout)).toMatchObject({ steps: 0, nodes: [{ name: 'helper' }, { name: 'helper-2' }] });
+    const { steps, nodes } = JSON.parse(status.stdout) as FleetStatus;
+    expect([steps, nodes.map(({ name }) => name).sort()]).toEqual([0, ['helper', 'helper-2']]);
     expect(status.stderr).toContain('2 nodes besides the coordinator');
 
     expect(await resultOf(session, config)).toEqual(expected);
