@@ -68,7 +68,7 @@ export class Gauges implements RunListener {
 
   private gauge(name: string, help: string, ...labelNames: string[]): Gauge {
     const gauge = new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
-    gauge.remove(); // one without labels begins at 0, as if that had been measured
+    if (labelNames.length === 0) gauge.remove(); // one without labels begins at 0, as if that had been measured
     return gauge;
   }
 }

@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const UPDATE_DEADLINE_MS = 60_000;
 const INSTALL_DEADLINE_MS = 240_000;
+/** Of a hook that opens a browser. */
+export const OPEN_DEADLINE_MS = UPDATE_DEADLINE_MS + INSTALL_DEADLINE_MS + 100_000;
 
 /** Where screenshots go; git ignores it. */
 const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts', import.meta.url));
@@ -24,9 +27,11 @@ export const WHY_SKIPPED = 'no Chromium here, and it could not be installed with
 function installed(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const args = ['install', '-y', '-qq', '--no-install-recommends', 'chromium'];
-  const run = (command: string[]) => spawnSync('apt-get', command, { env, timeout: INSTALL_DEADLINE_MS }).status === 0;
-  if (!run(args) && run(['update', '-qq'])) run(args);
+  spawnSync('apt-get', ['update', '-qq'], { env, timeout: UPDATE_DEADLINE_MS });
+  // Another test file may be at it: its lock is waited for.
+  const wait = ['-o', `DPkg::Lock::Timeout=${INSTALL_DEADLINE_MS / 1000}`];
+  const install = [...wait, 'install', '-y', '-qq', '--no-install-recommends', 'chromium'];
+  spawnSync('apt-get', install, { env, timeout: INSTALL_DEADLINE_MS });
   return PLACES.find((path) => existsSync(path));
 }
 

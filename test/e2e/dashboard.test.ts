@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { artefact, openBrowser, WHY_SKIPPED } from './browser.js';
+import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
 import { pseudolabel, type Running, start } from './command.js';
 
 /** A machine that is busy with other things takes its time. */
@@ -16,7 +16,7 @@ let browser: Browser | undefined;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'pseudolabel-dashboard-'));
   browser = await openBrowser();
-}, 400_000);
+}, OPEN_DEADLINE_MS);
 afterAll(async () => {
   await browser?.close();
   await rm(root, { recursive: true });
@@ -129,7 +129,7 @@ describe('the dashboard', () => {
     await served.ended;
   });
 
-  it('draws 2,500 steps and 16 workers within a frame', async ({ skip }) => {
+  it('draws 2,000 steps and 16 workers within a frame', async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     // Only a page that stands still is measured here: how long its script takes for one redraw of everything.
     const { History } = await import('../../coordinator/dashboard/history.js');

@@ -6,11 +6,15 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { artefact, openBrowser, WHY_SKIPPED } from './browser.js';
+import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
 import { pseudolabel } from './command.js';
 
 let root: string;
 let reproduction: string;
+let browser: Browser | undefined;
+beforeAll(async () => {
+  browser = await openBrowser();
+}, OPEN_DEADLINE_MS);
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'pseudolabel-report-'));
   reproduction = join(root, 'reproduction');
@@ -18,7 +22,10 @@ beforeAll(async () => {
   const ended = await pseudolabel('reproduce', ...flags, '--out', reproduction);
   expect(ended.exit, ended.stderr).toBe(0);
 }, 120_000);
-afterAll(() => rm(root, { recursive: true }));
+afterAll(async () => {
+  await browser?.close();
+  await rm(root, { recursive: true });
+});
 
 describe('report.html', () => {
   it('is written for a reproduction and for each of its runs, with plots beside it, and built again the same', async () => {
@@ -43,41 +50,36 @@ describe('report.html', () => {
   it('opens from disk in a browser that has no network, without an error, in light, in dark and on a telephone', {
     timeout: 300_000,
   }, async ({ skip }) => {
-    const browser: Browser | undefined = await openBrowser();
     if (!browser) return skip(WHY_SKIPPED);
-    try {
-      for (const [name, colorScheme, width] of [
-        ['light', 'light', 1200],
-        ['dark', 'dark', 1200],
-        ['telephone', 'light', 390],
-      ] as const) {
-        const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 }, offline: true });
-        const page = await context.newPage();
-        const said: string[] = [];
-        const asked: string[] = [];
-        page.on('console', (message) => said.push(message.text()));
-        page.on('pageerror', (error) => said.push(error.message));
-        page.on('request', (request) => asked.push(request.url()));
-        const url = pathToFileURL(join(reproduction, 'report.html')).href;
-        await page.goto(url);
-        expect(said).toEqual([]);
-        expect(asked.filter((each) => !each.startsWith('data:'))).toEqual([url]);
-        expect(await page.locator('tbody tr').first().locator('th').textContent()).toBe('NN');
-        expect(await page.locator('svg').count()).toBeGreaterThanOrEqual(6);
-        for (const picture of await page.locator('img').all()) {
-          expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(28);
-        }
-        // Wide tables scroll by themselves: the page does not.
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-        const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-        expect(paper).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 27)' : 'rgb(255, 255, 255)');
-        await page.screenshot({ path: artefact(`report-${name}.png`), fullPage: true });
-        await page.getByRole('link', { name: 'its report' }).last().click();
-        await expect.poll(() => page.title()).toBe('DropNN+PL+DAE: report of a run');
-        await context.close();
+    for (const [name, colorScheme, width] of [
+      ['light', 'light', 1200],
+      ['dark', 'dark', 1200],
+      ['telephone', 'light', 390],
+    ] as const) {
+      const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 }, offline: true });
+      const page = await context.newPage();
+      const said: string[] = [];
+      const asked: string[] = [];
+      page.on('console', (message) => said.push(message.text()));
+      page.on('pageerror', (error) => said.push(error.message));
+      page.on('request', (request) => asked.push(request.url()));
+      const url = pathToFileURL(join(reproduction, 'report.html')).href;
+      await page.goto(url);
+      expect(said).toEqual([]);
+      expect(asked.filter((each) => !each.startsWith('data:'))).toEqual([url]);
+      expect(await page.locator('tbody tr').first().locator('th').textContent()).toBe('NN');
+      expect(await page.locator('svg').count()).toBeGreaterThanOrEqual(6);
+      for (const picture of await page.locator('img').all()) {
+        expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(28);
       }
-    } finally {
-      await browser.close();
+      // Wide tables scroll by themselves: the page does not.
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      expect(paper).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 27)' : 'rgb(255, 255, 255)');
+      await page.screenshot({ path: artefact(`report-${name}.png`), fullPage: true });
+      await page.getByRole('link', { name: 'its report' }).last().click();
+      await expect.poll(() => page.title()).toBe('DropNN+PL+DAE: report of a run');
+      await context.close();
     }
   });
 

@@ -76,8 +76,7 @@ it('a run whose pseudo-labels are looked at and judged ends on the weights of on
   expect(run.mistakes!.images.every(({ label, predicted }) => label !== predicted)).toBe(true);
 });
 
-it('nothing of true labels is in what the threads are sent, but for the labelled rows', async () => {
-  // The judging class is the only other place that reads labels of training images; it must not be known where tasks are made.
+it('the files that make tasks and do them know nothing of the true labels that reports are judged by', async () => {
   for (const file of ['coordinator/cluster.ts', 'coordinator/train.ts', 'worker/node.ts', 'worker/task.ts']) {
     const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
     expect(source, file).not.toMatch(/evidence|TrueLabels/);
