@@ -7,9 +7,18 @@ import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
 import { BLOCK } from '../src/engine/kernel/kernel.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
+import { backwardTasks, partialLogits, slicingOf, writeLabelledImages } from '../src/engine/slicing.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type {
+  BackwardResult,
+  ForwardResult,
+  PartialLogits,
+  SlicedStep,
+  SliceResult,
+  SliceTask,
+} from '../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -106,6 +115,18 @@ export class LocalNode implements Node {
     );
   }
 
+  async forward(step: SlicedStep): Promise<PartialLogits[]> {
+    const slicing = slicingOf(this.arena, step, this.workers);
+    writeLabelledImages(slicing, step.labelledImages);
+    return partialLogits(slicing, await Promise.all(slicing.tasks.map((task) => this.run<ForwardResult>(() => task))));
+  }
+
+  backward(step: SlicedStep, gradient: Float32Array, optimizer: OptimizerStep): Promise<BackwardResult[]> {
+    this.updates++;
+    const tasks = backwardTasks(slicingOf(this.arena, step, this.workers), gradient, optimizer, this.updates);
+    return Promise.all(tasks.map((task) => this.run<BackwardResult>(() => task)));
+  }
+
   predict(
     model: Model,
     set: PredictTask['set'],
@@ -149,7 +170,7 @@ export class LocalNode implements Node {
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
-  private async run<R extends Result>(taskIn: (lane: number) => Task): Promise<R> {
+  private async run<R extends Result | SliceResult>(taskIn: (lane: number) => Task | SliceTask): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();

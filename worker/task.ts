@@ -3,8 +3,10 @@ import { workerData } from 'node:worker_threads';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
 import { createEngine, type Engine } from '../src/engine/engine.js';
 import { gradient } from '../src/engine/gradient.js';
+import { backward, forward } from '../src/engine/hidden.js';
 import { predict } from '../src/engine/predict.js';
 import { update } from '../src/engine/update.js';
+import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type { Result, Task } from '../src/protocol/tasks.js';
 
 export interface ThreadData {
@@ -15,7 +17,9 @@ export interface ThreadData {
 let engine: Engine | undefined;
 
 /** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
-export function run(task: Task | { readonly kind: 'start' }): Result | { writesInPlace: boolean } {
+export function run(
+  task: Task | SliceTask | { readonly kind: 'start' },
+): Result | SliceResult | { writesInPlace: boolean } {
   engine ??= start();
   switch (task.kind) {
     case 'start':
@@ -26,6 +30,10 @@ export function run(task: Task | { readonly kind: 'start' }): Result | { writesI
       return update(engine, task);
     case 'predict':
       return predict(engine, task);
+    case 'forward':
+      return forward(engine, task);
+    case 'backward':
+      return backward(engine, task);
   }
 }
 

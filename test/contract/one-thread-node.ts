@@ -2,8 +2,10 @@
 import { bytes, createArena, floats } from '../../src/engine/arena.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
+import { backward, forward } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
+import { backwardTasks, partialLogits, slicingOf, writeLabelledImages } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { NodeOptions } from '../../worker/node.js';
@@ -12,7 +14,12 @@ export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions):
   const arena = createArena(shape);
   bytes(arena, 'images', images.length).set(images);
   bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
-  const engine: Engine = createEngine(arena);
+  return nodeOn(createEngine(arena));
+}
+
+export function nodeOn(engine: Engine): Node {
+  const { arena } = engine;
+  const { shape } = arena;
   let updates = 0;
   return {
     name: 'one thread',
@@ -24,6 +31,19 @@ export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions):
       updates++;
       const whole = { slice: 0, start: 0, end: layoutOf(model).length };
       return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
+    },
+    forward: async (step) => {
+      const slicing = slicingOf(arena, step, 1);
+      writeLabelledImages(slicing, step.labelledImages);
+      return partialLogits(
+        slicing,
+        slicing.tasks.map((task) => forward(engine, task)),
+      );
+    },
+    backward: async (step, gradient, optimizer) => {
+      updates++;
+      const tasks = backwardTasks(slicingOf(arena, step, 1), gradient, optimizer, updates);
+      return tasks.map((task) => backward(engine, task));
     },
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),
