@@ -3,7 +3,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TrainingState } from '../src/checkpoint.js';
 import type { Model } from '../src/engine/model.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type { BackwardResult, PartialLogits, SlicedStep } from '../src/protocol/slices.js';
+import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
 import type { LocalNode } from '../worker/node.js';
 
@@ -48,8 +48,8 @@ export class FaultyNode implements Node {
     return this.disturbed('first', this.node.forward(step));
   }
 
-  backward(step: SlicedStep, gradient: Float32Array, optimizer: OptimizerStep): Promise<BackwardResult[]> {
-    return this.disturbed('second', this.node.backward(step, gradient, optimizer));
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.disturbed('second', this.node.backward(gradient));
   }
 
   predict(

@@ -144,7 +144,7 @@ function shapeFor(
     unlabelled: counts.unlabelled,
     evaluation: counts.validation + counts.test,
     parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
-    shards: hidden.length === stages.length ? 0 : shards,
+    shards,
     lanes: workers,
     laneBytes: Math.max(...stages.map(lane)),
     sliceBytes: Math.max(0, ...hidden.map(sliced)),

@@ -7,18 +7,10 @@ import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
 import { BLOCK } from '../src/engine/kernel/kernel.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
-import { backwardTasks, partialLogits, slicingOf, writeLabelledImages } from '../src/engine/slicing.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type {
-  BackwardResult,
-  ForwardResult,
-  PartialLogits,
-  SlicedStep,
-  SliceResult,
-  SliceTask,
-} from '../src/protocol/slices.js';
+import type { PartialLogits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -29,6 +21,7 @@ import type {
   UpdateResult,
 } from '../src/protocol/tasks.js';
 import { Lanes } from './lanes.js';
+import { SlicedSteps } from './sliced.js';
 import type { ThreadData } from './task.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
@@ -72,6 +65,7 @@ export class LocalNode implements Node {
   readonly name = 'local';
   readonly workers: number;
   private readonly lanes: Lanes;
+  private readonly sliced: SlicedSteps;
   private updates = 0;
   private lostWorkers = 0;
   private closed = false;
@@ -83,6 +77,7 @@ export class LocalNode implements Node {
   ) {
     this.workers = arena.shape.lanes;
     this.lanes = new Lanes(this.workers);
+    this.sliced = new SlicedSteps(arena, this.workers, (task) => this.run<SliceResult>(() => task));
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
       setImmediate(() => {
@@ -115,16 +110,12 @@ export class LocalNode implements Node {
     );
   }
 
-  async forward(step: SlicedStep): Promise<PartialLogits[]> {
-    const slicing = slicingOf(this.arena, step, this.workers);
-    writeLabelledImages(slicing, step.labelledImages);
-    return partialLogits(slicing, await Promise.all(slicing.tasks.map((task) => this.run<ForwardResult>(() => task))));
+  forward(step: SlicedStep): Promise<PartialLogits[]> {
+    return this.sliced.forward(step);
   }
 
-  backward(step: SlicedStep, gradient: Float32Array, optimizer: OptimizerStep): Promise<BackwardResult[]> {
-    this.updates++;
-    const tasks = backwardTasks(slicingOf(this.arena, step, this.workers), gradient, optimizer, this.updates);
-    return Promise.all(tasks.map((task) => this.run<BackwardResult>(() => task)));
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.sliced.backward(gradient);
   }
 
   predict(

@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
 import { createEngine, type Engine } from '../src/engine/engine.js';
 import { gradient } from '../src/engine/gradient.js';
-import { backward, forward } from '../src/engine/hidden.js';
+import { slices } from '../src/engine/hidden.js';
 import { predict } from '../src/engine/predict.js';
 import { update } from '../src/engine/update.js';
 import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
@@ -30,10 +30,8 @@ export function run(
       return update(engine, task);
     case 'predict':
       return predict(engine, task);
-    case 'forward':
-      return forward(engine, task);
-    case 'backward':
-      return backward(engine, task);
+    case 'slices':
+      return slices(engine, task);
   }
 }
 

@@ -24,7 +24,7 @@ export class HiddenSharding implements Strategy {
   ) {}
 
   async step(request: StepRequest, stored: StoredLabels): Promise<StepOutcome> {
-    const { model, optimizer } = request;
+    const { model } = request;
     const step = this.slicedStep(request);
     const output = this.outputLayer(request, step);
     const partials = await this.node.forward(step);
@@ -43,7 +43,7 @@ export class HiddenSharding implements Strategy {
       weights,
     );
     if (!isBounded(model, partials, loss)) throw notFinite(request);
-    await this.node.backward(step, loss.gradient, optimizer);
+    await this.node.backward(loss.gradient);
 
     const unlabelledLosses = loss.losses.subarray(labels.length).filter((_, r) => counts[r]);
     return {
@@ -56,9 +56,9 @@ export class HiddenSharding implements Strategy {
   }
 
   /** Without labels: they stay here. */
-  private slicedStep({ model, seed, stage, step, labelled, unlabelled }: StepRequest): SlicedStep {
+  private slicedStep({ model, seed, stage, step, labelled, unlabelled, optimizer }: StepRequest): SlicedStep {
     return {
-      ...{ model, seed, stage, step, shards: this.shards },
+      ...{ model, seed, stage, step, shards: this.shards, optimizer },
       labelledImages: labelled?.images ?? new Uint8Array(),
       unlabelledBatch: unlabelled?.batch ?? 0,
       labelsFresh: unlabelled?.pseudoLabels === 'fresh',

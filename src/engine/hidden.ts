@@ -1,54 +1,77 @@
 // Owns hidden-unit sharding as a worker does it: the rows of a step, which all slices share, and the passes of a group of slices over them.
 import { drawOfShards } from '../data/sampling.js';
-import type { BackwardResult, BackwardTask, ForwardResult, ForwardTask } from '../protocol/slices.js';
+import type { SliceResult, SliceTask } from '../protocol/slices.js';
 import { keyOf, laneStates } from '../random.js';
 import { dropoutOf } from './dense.js';
 import type { Engine } from './engine.js';
 import { type GroupBuffers, placesIn, type RowCounts, rowCountsOf, type SlicePlaces, sliceCount } from './slices.js';
+import { signalOf } from './slicing.js';
 
-/** Safe to be done again, until the backward pass of the same step has begun. */
-export function forward(engine: Engine, task: ForwardTask): ForwardResult {
+/** Safe to be done again after a worker died in it, and for those whose patience ended. */
+export function slices(engine: Engine, task: SliceTask): SliceResult {
+  const counts = rowCountsOf(task.labelledBatch, task);
+  const places = placesIn(engine.arena, task.model, counts, sliceCount(task.model, task.shards), task.groups);
+  const [forwarded, group] = signalOf(engine.arena, places, task.group);
   const began = performance.now();
+  let loaded = began;
+  if (Atomics.load(forwarded, group) !== task.number) {
+    loadRows(engine, task, counts, places);
+    loaded = performance.now();
+    forward(engine, task, counts, places);
+    Atomics.store(forwarded, group, task.number);
+    Atomics.notify(forwarded, group);
+  }
+  const ended = performance.now();
+  const isUpdated = gradientComes(engine, task, places);
+  const waited = performance.now();
+  if (isUpdated) backward(engine, task, counts, places);
+  const milliseconds = {
+    input: loaded - began,
+    forward: ended - loaded,
+    waiting: waited - ended,
+    backward: performance.now() - waited,
+  };
+  return { isUpdated, milliseconds };
+}
+
+function gradientComes({ arena }: Engine, { number, patience }: SliceTask, places: SlicePlaces): boolean {
+  const [signal, index] = signalOf(arena, places, 'gradient');
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const value = Atomics.load(signal, index);
+    if (value === number) return true;
+    if (Atomics.wait(signal, index, value, Math.max(0, deadline - performance.now())) === 'timed-out') return false;
+  }
+}
+
+function forward(engine: Engine, task: SliceTask, counts: RowCounts, places: SlicePlaces): void {
   const { model, seed, stage, step, first, end } = task;
-  const { counts, places } = geometryOf(engine, task);
   const group = places.groups[task.group]!;
-  loadRows(engine, task, counts, places, group);
-  const loaded = performance.now();
-  const bounds = [];
+  const { dropout } = model.layers[0]!;
   for (let slice = first; slice < end; slice++) {
-    const { dropout } = model.layers[0]!;
     // Masks of the inputs are drawn from the stream of slice 0, layer 0; a slice's own are of layer 1.
     if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, slice, 1));
-    bounds.push(engine.slice(model, counts, places, task, slice).forward(dropoutOf(dropout, group.random)));
+    engine.slice(model, counts, places, task, slice).forward(dropoutOf(dropout, group.random));
   }
-  return { bounds, milliseconds: { input: loaded - began, forward: performance.now() - loaded } };
 }
 
-/** Safe to be done again after a worker died in it. */
-export function backward(engine: Engine, task: BackwardTask): BackwardResult {
-  const began = performance.now();
-  const { model, first, end, optimizer, update } = task;
-  const { counts, places } = geometryOf(engine, task);
+/** Goes on where a worker before has died in it. */
+function backward(engine: Engine, task: SliceTask, counts: RowCounts, places: SlicePlaces): void {
+  const { model, first, end, optimizer, number } = task;
   const { scale } = dropoutOf(model.layers[0]!.dropout, 0);
   for (let slice = first; slice < end; slice++) {
-    engine.slice(model, counts, places, task, slice).backward(scale, optimizer, update);
+    engine.slice(model, counts, places, task, slice).backward(scale, optimizer, number);
   }
-  return { milliseconds: performance.now() - began };
-}
-
-function geometryOf({ arena }: Engine, task: Omit<ForwardTask, 'kind'>) {
-  const counts = rowCountsOf(task.labelledBatch, task);
-  return { counts, places: placesIn(arena, task.model, counts, sliceCount(task.model, task.shards), task.groups) };
 }
 
 /** The group's inputs: clean and transposed where labels are wanted, then dropped out and transposed. */
 function loadRows(
   { arena, kernel, sampler }: Engine,
-  task: ForwardTask,
+  task: SliceTask,
   { rows, clean }: RowCounts,
   places: SlicePlaces,
-  group: GroupBuffers,
 ): void {
+  const group = places.groups[task.group]!;
   const { model, seed, stage, step, labelledBatch } = task;
   const pixels = model.layers[0]!.inputs;
   const indices = (positions: ArrayLike<number>): number => {

@@ -1,8 +1,9 @@
 // Owns the output layer's part of hidden-unit sharding, which needs no parameters: sums of partial logits, labels taken from them, and the
 // loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
 import { type Kernel, loadKernel } from './kernel/kernel.js';
-import { aligned, type Model } from './model.js';
+import type { Model } from './model.js';
 import type { RowCounts } from './slices.js';
+import { Space } from './space.js';
 
 export interface Labels {
   readonly classes: Uint8Array;
@@ -33,24 +34,19 @@ export class OutputLayer {
     const { rows, clean } = counts;
     this.classes = model.layers.at(-1)!.units;
     const most = Math.max(rows, clean);
-    let end = PAGE;
-    const take = (floats: number): number => {
-      const address = end;
-      end += aligned(floats) * 4;
-      return address;
-    };
+    const space = new Space(PAGE);
     this.places = {
-      logits: take(this.classes * most),
-      noBias: take(this.classes),
-      shift: take(this.classes),
-      masses: take(4 * this.classes),
-      targets: take(this.classes * rows),
-      weights: take(rows),
-      losses: take(rows),
-      confidences: take(most),
-      predicted: take(most / 4),
+      logits: space.take(this.classes * most),
+      noBias: space.take(this.classes),
+      shift: space.take(this.classes),
+      masses: space.take(4 * this.classes),
+      targets: space.take(this.classes * rows),
+      weights: space.take(rows),
+      losses: space.take(rows),
+      confidences: space.take(most),
+      predicted: space.take(most / 4),
     };
-    const pages = Math.ceil(end / PAGE);
+    const pages = Math.ceil(space.end / PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.kernel = loadKernel(this.memory);
   }

@@ -4,9 +4,9 @@ import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
 import { BLOCK_UNITS, type Dropout } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { type Layer, layoutOf, type Model, type Place } from './model.js';
-import { apply } from './optimizer.js';
-import { type GroupBuffers, type RowCounts, type SliceBuffers, unitsOf } from './slices.js';
+import { layoutOf, type Model, type Place } from './model.js';
+import { Segments } from './segments.js';
+import { type GroupBuffers, layersOf, type RowCounts, type SliceBuffers, unitsOf } from './slices.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 export interface SlicePlace {
@@ -53,7 +53,7 @@ export class Slice {
   ) {
     const { group, own } = place;
     const { rows, clean } = counts;
-    const [{ inputs: pixels }, { units: classes }] = this.layers();
+    const [{ inputs: pixels }, { units: classes }] = layersOf(model);
     const matrix = (at: number, r: number, c: number) => tensorflow.matrix(at, r, c);
     const optional = (at: number, r: number, c: number) => (c === 0 ? undefined : matrix(at, r, c));
     const [first, end] = unitsOf(model, place.slices, place.slice);
@@ -86,11 +86,11 @@ export class Slice {
     });
   }
 
-  /** Writes the partial logits. Bounds: see PartialLogits. The inputs are the group's. */
-  forward(dropout: Dropout): { activationBound: number; weightBound: number } {
+  /** Writes the partial logits and their bounds. The inputs are the group's. */
+  forward(dropout: Dropout): void {
     const { kernel, place } = this;
     const { rows, clean } = this.counts;
-    const [hidden, { units: classes }] = this.layers();
+    const [hidden, { units: classes }] = layersOf(this.model);
     const { parameters } = this.arena.regions;
     const weights = parameters + this.places[1]!.kernel * 4;
     const weightBound = kernel.packColumns(weights, hidden.units, this.first, this.units, classes, place.own.kernel);
@@ -110,17 +110,17 @@ export class Slice {
       kernel.reluDropout(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
       this.addProduct(block.kernel, block.clean, this.products.clean!, place.own.clean);
     }
-    return { activationBound, weightBound };
+    new Float32Array(this.arena.memory.buffer, place.own.bounds, 2).set([activationBound, weightBound]);
   }
 
   /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
     const { kernel, place, tensorflow } = this;
     const { rows } = this.counts;
-    const [hidden, { units: classes }] = this.layers();
+    const [hidden, { units: classes }] = layersOf(this.model);
     const [below, above] = this.places as [Place, Place];
     const { group } = place;
-    const segments = this.segments(optimizer, update);
+    const segments = new Segments(kernel, this.arena, place.own.journal, optimizer, update);
     for (const { first, units, ...block } of this.blocks) {
       if (segments.skip(2)) continue;
       tensorflow.multiply(block.kernel, false, this.logitsGradient, false, block.dz);
@@ -143,39 +143,6 @@ export class Slice {
     segments.apply(above.bias, classes, group.bias);
   }
 
-  /**
-   * The slice's parameters as segments, which are updated one after the other. Beside the place within a segment, which is the kernel's
-   * (assembly/update.ts), the journal holds which one it is, from 1, as the id, and behind that the number of the update.
-   */
-  private segments(optimizer: OptimizerStep, update: number) {
-    const { kernel, arena, place } = this;
-    const { parameters, firstMoment, secondMoment } = arena.regions;
-    const journal = new Int32Array(arena.memory.buffer, place.own.journal, 3);
-    if (Atomics.load(journal, 2) !== update) {
-      // In this order: a death between the two leaves the old number, and the next call begins again.
-      Atomics.store(journal, 0, 0);
-      Atomics.store(journal, 2, update);
-    }
-    const reached = Atomics.load(journal, 0);
-    let id = 0;
-    return {
-      /** Passes over so many segments where a thread before has done them all, and is in a later one. */
-      skip(count: number): boolean {
-        const isDone = id + count < reached;
-        if (isDone) id += count;
-        return isDone;
-      },
-      /** offset, length: of the segment, in floats; gradient: its address. */
-      apply(offset: number, length: number, gradient: number): void {
-        id++;
-        if (id < reached) return;
-        const vectors = { p: parameters + offset * 4, m: firstMoment + offset * 4, v: secondMoment + offset * 4 };
-        const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length };
-        apply(kernel, optimizer, { ...vectors, ...whole, id, journal: place.own.journal });
-      },
-    };
-  }
-
   private beginLogits(z: number, classes: number, rows: number): void {
     const bias = this.arena.regions.parameters + this.places[1]!.bias * 4;
     if (this.first === 0) this.kernel.broadcast(bias, classes, rows, z);
@@ -186,10 +153,6 @@ export class Slice {
   private addProduct(kernel: Matrix, hidden: Matrix, product: Matrix, z: number): void {
     this.tensorflow.multiply(kernel, true, hidden, false, product);
     this.kernel.add(z, product.values.byteOffset, product.values.length);
-  }
-
-  private layers(): readonly [Layer, Layer] {
-    return this.model.layers as unknown as readonly [Layer, Layer];
   }
 }
 

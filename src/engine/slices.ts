@@ -4,10 +4,14 @@ import type { SlicedStep } from '../protocol/slices.js';
 import { type Arena, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
 import { BLOCK_UNITS } from './dense.js';
-import { aligned, type Model } from './model.js';
+import type { Layer, Model } from './model.js';
+import { Space } from './space.js';
 
 /** Slices begin at a multiple of it, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
 const UNIT_GROUP = 16;
+
+/** Words between two signals: a cache line. */
+export const SIGNAL_STRIDE = 16;
 
 /** Whether hidden-unit sharding covers a model: a classifier with one hidden layer. */
 export const isSliceable = ({ layers, objective }: Model): boolean =>
@@ -61,9 +65,13 @@ export interface SliceBuffers {
   readonly logits: number;
   readonly clean: number;
   readonly journal: number;
+  /** Two floats: activationBound and weightBound of PartialLogits. */
+  readonly bounds: number;
 }
 
 export interface SlicePlaces {
+  /** Numbers of steps, i32, SIGNAL_STRIDE apart: the one whose gradient is there, then for each group that of its last forward pass. */
+  readonly signals: number;
   readonly groups: readonly GroupBuffers[];
   readonly slices: readonly SliceBuffers[];
   /** Bytes of the labelled images, and the gradient at the logits [classes, rows]: the coordinator's part of a step. */
@@ -73,52 +81,53 @@ export interface SlicePlaces {
 }
 
 /** start: a multiple of 64. */
-export function slicePlaces(
-  model: Model,
-  { rows, clean }: RowCounts,
-  slices: number,
-  groups: number,
-  start = 0,
-): SlicePlaces {
-  let end = start;
-  const take = (floats: number): number => {
-    const address = end;
-    end += aligned(floats) * 4;
-    return address;
-  };
+export function slicePlaces(model: Model, counts: RowCounts, slices: number, groups: number, start = 0): SlicePlaces {
+  const space = new Space(start);
   const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-  const pixels = model.layers[0]!.inputs;
-  const classes = model.layers[1]!.units;
-  // First, and so at the same place for all shapes of a step: what else is written there would look like an update half done.
-  const journals = each(slices, () => take(JOURNAL_STRIDE / 4));
-  const largest = unitsOf(model, slices, slices - 1);
-  const room = {
-    groups: each(groups, () => ({
-      x: take((rows + 8) * pixels),
-      xt: take(rows * pixels),
-      cleanXt: take(clean * pixels),
-      indices: take(rows),
-      random: take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-      block: take(BLOCK_UNITS * Math.max(rows, clean)),
-      weights: take(Math.max(BLOCK_UNITS * pixels, classes * (largest[1] - largest[0] + UNIT_GROUP))),
-      bias: take(Math.max(BLOCK_UNITS, classes)),
-      product: take(classes * Math.max(rows, clean)),
+  const [{ inputs: pixels }, { units: classes }] = layersOf(model);
+  const sizes = each(slices, (slice) => {
+    const [first, end] = unitsOf(model, slices, slice);
+    return end - first;
+  });
+  // First, and so at the same place for all steps: what else is written there would look like a step half done.
+  const signals = space.take((1 + groups) * SIGNAL_STRIDE);
+  const journals = each(slices, () => space.take(JOURNAL_STRIDE / 4));
+  return {
+    signals,
+    groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes))),
+    slices: each(slices, (slice) => ({
+      hidden: space.take(sizes[slice]! * counts.rows),
+      kernel: space.take(sizes[slice]! * classes),
+      logits: space.take(classes * counts.rows),
+      clean: space.take(classes * counts.clean),
+      journal: journals[slice]!,
+      bounds: space.take(2),
     })),
-    slices: each(slices, (slice) => {
-      const [first, last] = unitsOf(model, slices, slice);
-      return {
-        hidden: take((last - first) * rows),
-        kernel: take((last - first) * classes),
-        logits: take(classes * rows),
-        clean: take(classes * clean),
-        journal: journals[slice]!,
-      };
-    }),
-    labelledImages: take((rows * pixels) / 4),
-    gradient: take(classes * rows),
+    labelledImages: space.take((counts.rows * pixels) / 4),
+    gradient: space.take(classes * counts.rows),
+    end: space.end,
   };
-  return { ...room, end };
 }
+
+/** units: of the largest slice. */
+function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
+  const [{ inputs: pixels }, { units: classes }] = layersOf(model);
+  const most = Math.max(rows, clean);
+  return {
+    x: space.take((rows + 8) * pixels),
+    xt: space.take(rows * pixels),
+    cleanXt: space.take(clean * pixels),
+    indices: space.take(rows),
+    random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
+    block: space.take(BLOCK_UNITS * most),
+    weights: space.take(Math.max(BLOCK_UNITS * pixels, classes * units)),
+    bias: space.take(Math.max(BLOCK_UNITS, classes)),
+    product: space.take(classes * most),
+  };
+}
+
+/** The hidden layer and the output layer. */
+export const layersOf = ({ layers }: Model) => layers as unknown as readonly [hidden: Layer, output: Layer];
 
 /** Those of a step in an arena. */
 export const placesIn = (arena: Arena, model: Model, rows: RowCounts, slices: number, groups: number): SlicePlaces =>

@@ -1,7 +1,7 @@
 // Owns the contract of a node: a machine, or a part of one, with an arena and workers. Local threads and remote machines fulfil it alike.
 import type { TrainingState } from '../checkpoint.js';
 import type { Model } from '../engine/model.js';
-import type { BackwardResult, PartialLogits, SlicedStep } from './slices.js';
+import type { PartialLogits, SlicedStep, SliceResult } from './slices.js';
 import type { GradientResult, GradientTask, OptimizerStep, PredictResult, PredictTask, UpdateResult } from './tasks.js';
 
 /** A gradient task before a lane is found for it. */
@@ -24,8 +24,8 @@ export interface Node {
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]>;
   /** Hidden-unit sharding: the forward pass of every slice. */
   forward(step: SlicedStep): Promise<PartialLogits[]>;
-  /** The backward pass and the update of the step whose forward pass came last. gradient: at the logits, [classes, rows]. */
-  backward(step: SlicedStep, gradient: Float32Array, optimizer: OptimizerStep): Promise<BackwardResult[]>;
+  /** The backward pass and the update of the last forward pass. gradient: at the logits, [classes, rows]. */
+  backward(gradient: Float32Array): Promise<SliceResult[]>;
   /** Predicts each of the ranges [start, end). */
   predict(
     model: Model,

@@ -17,6 +17,7 @@ export interface SlicedStep {
   readonly unlabelledBatch: number;
   /** Whether the coordinator wants to label the unlabelled rows by the parameters as they are now. */
   readonly labelsFresh: boolean;
+  readonly optimizer: OptimizerStep;
 }
 
 /** What a slice adds to the logits, [classes, rows]; slice 0 adds their biases as well. Valid until the next step. */
@@ -27,13 +28,16 @@ export interface PartialLogits {
   /** Not smaller than any activation, and than the sum of a unit's absolute weights to the classes: NaN or infinite where these are. */
   readonly activationBound: number;
   readonly weightBound: number;
-  /** Of the worker that computed it, with the other slices that it did at once. */
-  readonly milliseconds: ForwardResult['milliseconds'];
 }
 
-/** The forward pass of slices [first, end), which one worker computes. */
-export interface ForwardTask extends Omit<SlicedStep, 'labelledImages'> {
-  readonly kind: 'forward';
+/**
+ * A step of slices [first, end), which one worker computes: their forward passes, and their backward passes and updates once the arena
+ * holds the gradient. Done again, it goes on where the last worker stopped, and done twice it changes nothing.
+ */
+export interface SliceTask extends Omit<SlicedStep, 'labelledImages'> {
+  readonly kind: 'slices';
+  /** Number of this step since the arena was made, from 1. */
+  readonly number: number;
   /** Number of the group of slices, and of all groups: each has room of its own for the rows. */
   readonly group: number;
   readonly groups: number;
@@ -41,25 +45,17 @@ export interface ForwardTask extends Omit<SlicedStep, 'labelledImages'> {
   readonly end: number;
   /** Labelled rows, whose bytes are in the arena. */
   readonly labelledBatch: number;
+  /** Milliseconds to wait for the gradient after the forward pass: a thread that ends its task is slow to begin the next. */
+  readonly patience: number;
 }
 
-export interface ForwardResult {
-  /** Of each slice, in order. */
-  readonly bounds: readonly Pick<PartialLogits, 'activationBound' | 'weightBound'>[];
-  readonly milliseconds: { readonly input: number; readonly forward: number };
+export interface SliceResult {
+  /** false: the gradient did not come in time. */
+  readonly isUpdated: boolean;
+  readonly milliseconds: {
+    readonly input: number;
+    readonly forward: number;
+    readonly waiting: number;
+    readonly backward: number;
+  };
 }
-
-/** Backward pass and update of the same slices, from the gradient that the coordinator left in the arena. */
-export interface BackwardTask extends Omit<ForwardTask, 'kind'> {
-  readonly kind: 'backward';
-  /** Number of this update since the arena was made, from 1: doing a task twice changes nothing. */
-  readonly update: number;
-  readonly optimizer: OptimizerStep;
-}
-
-export interface BackwardResult {
-  readonly milliseconds: number;
-}
-
-export type SliceTask = ForwardTask | BackwardTask;
-export type SliceResult = ForwardResult | BackwardResult;

@@ -5,7 +5,9 @@ import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
 import { initialParameters, layoutOf, modelOf } from '../../src/engine/model.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
+import { slicePlaces } from '../../src/engine/slices.js';
 import type { Node, ShardStep } from '../../src/protocol/node.js';
+import type { SlicedStep } from '../../src/protocol/slices.js';
 import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -26,6 +28,7 @@ export const SHAPE: Omit<ArenaShape, 'lanes'> = {
   parameters: LENGTH,
   shards: SHARDS,
   laneBytes: Math.max(buffersOf(MODEL, 64, true).end, buffersOf(MODEL, PREDICT_ROWS, false).end),
+  sliceBytes: slicePlaces(MODEL, { rows: 104, clean: 96 }, SHARDS, SHARDS).end,
 };
 
 const random = new Stream(keyOf(1, 'split', 6));
@@ -77,6 +80,28 @@ export async function trainMixed(node: Node): Promise<TrainingState> {
     const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
     await node.gradients(shardSteps(t, unlabelled));
     await node.update(MODEL, SHARDS, t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+  }
+  return node.read(LENGTH);
+}
+
+export function slicedStep(t: number, unlabelled: 'fresh' | 'stored' | undefined): SlicedStep {
+  return {
+    ...{ model: MODEL, seed: 5, stage: 0, step: t, shards: SHARDS, labelledImages: LABELLED_IMAGES },
+    unlabelledBatch: unlabelled === undefined ? 0 : FRESH.batch,
+    labelsFresh: unlabelled === 'fresh',
+    optimizer: t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 },
+  };
+}
+
+/** The same for hidden-unit sharding. A made-up gradient, which depends on the logits, is as good as a loss's. */
+export async function trainSliced(node: Node): Promise<TrainingState> {
+  node.write(INITIAL);
+  for (let t = 1; t <= 6; t++) {
+    const partials = await node.forward(slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3]));
+    const gradient = Float32Array.from(partials[0]!.logits, (logit, i) =>
+      partials.reduce((sum, { logits, clean }) => sum + logits[i]! + (clean[i] ?? 0), logit / 1e3),
+    );
+    await node.backward(gradient.map((value) => value / 1e3));
   }
   return node.read(LENGTH);
 }

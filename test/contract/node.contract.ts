@@ -18,7 +18,9 @@ import {
   RANGES,
   SHAPE,
   shardSteps,
+  slicedStep,
   trainMixed,
+  trainSliced,
   UNLABELLED,
 } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
@@ -50,9 +52,11 @@ export function describeNode(name: string, create: (content: Content) => Promise
     let loseWorker: NodeUnderTest['loseWorker'];
     const oracle = oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } });
     let expected: TrainingState;
+    let expectedSliced: TrainingState;
 
     beforeAll(async () => {
       ({ node, loseWorker } = await create(CONTENT));
+      expectedSliced = await trainSliced(oracle);
       expected = await trainMixed(oracle);
     });
     afterAll(() => node.close());
@@ -63,6 +67,17 @@ export function describeNode(name: string, create: (content: Content) => Promise
 
     it('trains to the same bits as one thread', async () => {
       expectState(await trainMixed(node), expected);
+    });
+
+    it('trains by hidden units to the same bits as one thread', async () => {
+      expectState(await trainSliced(node), expectedSliced);
+    });
+
+    it('goes on by hidden units after a step that nobody gave a gradient to, which changed nothing', async () => {
+      node.write(INITIAL);
+      await node.forward(slicedStep(9, 'fresh'));
+      expect(sameBits(node.read(LENGTH).parameters, INITIAL.parameters!)).toBe(true);
+      expectState(await trainSliced(node), expectedSliced);
     });
 
     it('answers every shard of a step, in order, with what one thread would', async () => {
@@ -166,6 +181,7 @@ export function describeNode(name: string, create: (content: Content) => Promise
 
     it.each([1, 2, 3])('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
       expectState(await trainMixed(losing(node, loseWorker, seed)), expected);
+      expectState(await trainSliced(losing(node, loseWorker, seed)), expectedSliced);
     });
   });
 
@@ -207,6 +223,8 @@ function losing(node: Node, loseWorker: NodeUnderTest['loseWorker'], seed: numbe
     write: (state) => node.write(state),
     gradients: (steps) => whileLosing(node.gradients(steps)),
     update: (...args) => whileLosing(node.update(...args)),
+    forward: (step) => whileLosing(node.forward(step)),
+    backward: (gradient) => whileLosing(node.backward(gradient)),
     predict: (...args) => whileLosing(node.predict(...args)),
   };
 }

@@ -2,10 +2,10 @@
 import { bytes, createArena, floats } from '../../src/engine/arena.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
-import { backward, forward } from '../../src/engine/hidden.js';
+import { slices } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
-import { backwardTasks, partialLogits, slicingOf, writeLabelledImages } from '../../src/engine/slicing.js';
+import { giveGradient, partialLogits, type Slicing, slicingOf } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { NodeOptions } from '../../worker/node.js';
@@ -21,6 +21,8 @@ export function nodeOn(engine: Engine): Node {
   const { arena } = engine;
   const { shape } = arena;
   let updates = 0;
+  let steps = 0;
+  let sliced: Slicing | undefined;
   return {
     name: 'one thread',
     workers: 1,
@@ -33,17 +35,14 @@ export function nodeOn(engine: Engine): Node {
       return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
     },
     forward: async (step) => {
-      const slicing = slicingOf(arena, step, 1);
-      writeLabelledImages(slicing, step.labelledImages);
-      return partialLogits(
-        slicing,
-        slicing.tasks.map((task) => forward(engine, task)),
-      );
+      steps++;
+      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0 });
+      for (const task of sliced.tasks) slices(engine, task);
+      return partialLogits(sliced);
     },
-    backward: async (step, gradient, optimizer) => {
-      updates++;
-      const tasks = backwardTasks(slicingOf(arena, step, 1), gradient, optimizer, updates);
-      return tasks.map((task) => backward(engine, task));
+    backward: async (gradient) => {
+      giveGradient(sliced!, gradient);
+      return sliced!.tasks.map((task) => slices(engine, task));
     },
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),
