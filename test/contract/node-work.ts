@@ -7,7 +7,7 @@ import { initialParameters, layoutOf, modelOf } from '../../src/engine/model.js'
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
 import { slicePlaces } from '../../src/engine/slices.js';
 import type { Node, ShardStep } from '../../src/protocol/node.js';
-import type { SlicedStep } from '../../src/protocol/slices.js';
+import type { PartialLogits, SlicedStep } from '../../src/protocol/slices.js';
 import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -95,13 +95,14 @@ export function slicedStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
 
 /** The same for hidden-unit sharding. A made-up gradient, which depends on the logits, is as good as a loss's. */
 export async function trainSliced(node: Node): Promise<TrainingState> {
-  node.write(INITIAL);
+  node.write({ ...INITIAL, pseudoLabels: new Uint8Array(UNLABELLED), confidences: new Float32Array(UNLABELLED) });
   for (let t = 1; t <= 6; t++) {
     const partials = await node.forward(slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3]));
-    const gradient = Float32Array.from(partials[0]!.logits, (logit, i) =>
-      partials.reduce((sum, { logits, clean }) => sum + logits[i]! + (clean[i] ?? 0), logit / 1e3),
-    );
-    await node.backward(gradient.map((value) => value / 1e3));
+    const [{ logits, clean }] = partials as [PartialLogits];
+    // Of the clean logits those of the first row and class: what is behind the last row is not promised.
+    const sure = clean.length === 0 ? 0 : partials.reduce((sum, partial) => sum + partial.clean[0]!, 0);
+    const sums = logits.map((_, i) => partials.reduce((sum, partial) => sum + partial.logits[i]!, sure));
+    await node.backward(sums.map((sum) => sum / 1e3));
   }
   return node.read(LENGTH);
 }
