@@ -4,44 +4,9 @@
 import type { TrainingState } from '../src/checkpoint.js';
 import { shardRange } from '../src/data/shards.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
-import { PseudolabelError } from '../src/errors.js';
-import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type {
-  GradientResult,
-  LabelledRows,
-  OptimizerStep,
-  PredictResult,
-  UnlabelledRows,
-} from '../src/protocol/tasks.js';
-
-export interface StepRequest {
-  readonly model: Model;
-  readonly seed: number;
-  /** Number of the stage in its run, and of the step in its stage: the names of the step's random streams. */
-  readonly stage: number;
-  readonly step: number;
-  readonly labelled: LabelledRows | undefined;
-  readonly unlabelled: UnlabelledRows | undefined;
-  readonly optimizer: OptimizerStep;
-}
-
-export interface StepOutcome {
-  /** Means over the step's labelled rows, and over its unlabelled rows that counted (0 where there were none). */
-  readonly labelledLoss: number;
-  readonly unlabelledLoss: number;
-  /** Unlabelled rows whose confidence reached the threshold. */
-  readonly counted: number;
-  /** Unlabelled rows of the step, and rows in all. */
-  readonly unlabelled: number;
-  readonly rows: number;
-  /** Sums over the freshly labelled rows of each class's probability; empty where nothing balances them. */
-  readonly classMasses: readonly number[];
-}
-
-export interface Predictions {
-  readonly classes: Uint8Array;
-  readonly confidences: Float32Array;
-}
+import type { Node, NodeHealth } from '../src/protocol/node.js';
+import type { PredictResult } from '../src/protocol/tasks.js';
+import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
 export interface Labelling extends Predictions {
   /** Pseudo-labels that differ from the last ones. */
@@ -56,11 +21,18 @@ export interface ImageCounts {
 }
 
 export class Cluster {
+  /** The same as in the arena: some strategies need them here. */
+  private stored: Predictions;
+
   constructor(
     private readonly node: Node,
     readonly shards: number,
     private readonly counts: ImageCounts,
-  ) {}
+    private readonly strategyFor: (model: Model) => Strategy,
+  ) {
+    const { unlabelled } = counts;
+    this.stored = { classes: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) };
+  }
 
   get workers(): number {
     return this.node.workers;
@@ -70,23 +42,17 @@ export class Cluster {
     return this.node.health();
   }
 
-  /** One step of data-parallel training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
-  async step(request: StepRequest): Promise<StepOutcome> {
-    const { model, optimizer, stage, step } = request;
-    const results = await this.node.gradients(this.all((shard) => this.shardStep(request, shard)));
-    results.forEach((result, shard) => {
-      if (!result.finite) throw notFinite(stage, step, shard);
-    });
-    await this.node.update(model, this.shards, optimizer);
-    return outcomeOf(results, request);
+  /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
+  step(request: StepRequest): Promise<StepOutcome> {
+    return this.strategyFor(request.model).step(request, this.stored);
   }
 
   /** Predicts a label for every unlabelled image. */
-  label(model: Model): Promise<Labelling> {
-    return this.labelRanges(
-      model,
-      this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard)),
-    );
+  async label(model: Model): Promise<Labelling> {
+    const ranges = this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard));
+    const labelling = await this.labelRanges(model, ranges);
+    this.stored = labelling;
+    return labelling;
   }
 
   /**
@@ -118,6 +84,8 @@ export class Cluster {
 
   write(state: Partial<TrainingState>): void {
     this.node.write(state);
+    const { pseudoLabels = this.stored.classes, confidences = this.stored.confidences } = state;
+    this.stored = { classes: pseudoLabels, confidences };
   }
 
   close(): Promise<void> {
@@ -132,33 +100,6 @@ export class Cluster {
   private all<T>(make: (shard: number) => T): T[] {
     return Array.from({ length: this.shards }, (_, shard) => make(shard));
   }
-
-  private shardStep({ optimizer: _, labelled, ...request }: StepRequest, shard: number): ShardStep {
-    const labelledBatch = labelled?.labels.length ?? 0;
-    const [first, end] = shardRange(labelledBatch, this.shards, shard);
-    const pixels = request.model.layers[0]!.inputs;
-    const part =
-      first === end
-        ? undefined
-        : {
-            images: labelled!.images.slice(first * pixels, end * pixels),
-            labels: labelled!.labels.slice(first, end),
-          };
-    return { ...request, shard, shards: this.shards, labelled: part, labelledBatch };
-  }
-}
-
-function outcomeOf(results: readonly GradientResult[], request: StepRequest): StepOutcome {
-  const total = (of: (result: GradientResult) => number) => results.reduce((sum, result) => sum + of(result), 0);
-  const counted = total((result) => result.counted);
-  return {
-    labelledLoss: total((result) => result.labelledLoss) / (request.labelled?.labels.length || 1),
-    unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
-    counted,
-    unlabelled: request.unlabelled?.batch ?? 0,
-    rows: total((result) => result.rows),
-    classMasses: summed(results.map((result) => result.classMasses)),
-  };
 }
 
 function predictionsOf(results: readonly PredictResult[]): Predictions {
@@ -172,21 +113,6 @@ function predictionsOf(results: readonly PredictResult[]): Predictions {
       Float32Array,
     ),
   };
-}
-
-/** In the order of the shards. A shard without unlabelled rows has no sums. */
-function summed(vectors: readonly (readonly number[])[]): number[] {
-  const sums = new Array<number>(Math.max(...vectors.map(({ length }) => length))).fill(0);
-  for (const vector of vectors) for (const [c, value] of vector.entries()) sums[c]! += value;
-  return sums;
-}
-
-function notFinite(stage: number, step: number, shard: number): PseudolabelError {
-  return new PseudolabelError(
-    'E_NOT_FINITE',
-    `loss or gradient is not finite in stage ${stage}, step ${step}, shard ${shard}`,
-    'a smaller learning rate helps; the last checkpoint holds the parameters of before',
-  );
 }
 
 function concatenated<T extends Uint8Array | Float32Array>(parts: readonly T[], type: new (length: number) => T): T {

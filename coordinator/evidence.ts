@@ -6,8 +6,9 @@ import { classCounts, confidenceHistogram, rightOfClasses } from '../src/metrics
 import { keyOf, Stream } from '../src/random.js';
 import { reconstruct } from '../src/report/reconstruct.js';
 import type { Stage } from '../src/stage.js';
-import type { Labelling, Predictions } from './cluster.js';
+import type { Labelling } from './cluster.js';
 import type { Metric } from './result.js';
+import type { Predictions } from './strategies/strategy.js';
 
 type LabelMetric = Extract<Metric, { kind: 'labels' }>;
 

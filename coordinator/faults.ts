@@ -2,23 +2,25 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TrainingState } from '../src/checkpoint.js';
 import type { Model } from '../src/engine/model.js';
-import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { NodeHealth, ShardStep, SlicingNode } from '../src/protocol/node.js';
+import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
 import type { LocalNode } from '../worker/node.js';
 
-type Phase = 'gradients' | 'update';
+/** Gradients or a forward pass; an update or a backward pass. */
+type Phase = 'first' | 'second';
 
 /** Its steps without end make a number in [0, 1) that is all over the place, and the same in each run. */
 const GOLDEN_RATIO = 0.618033988749895;
 
-export class FaultyNode implements Node {
+export class FaultyNode implements SlicingNode {
   readonly name: string;
   readonly workers: number;
   readonly writesInPlace: boolean;
   private step = -1;
-  private readonly milliseconds: Record<Phase, number> = { gradients: 0, update: 0 };
+  private readonly milliseconds: Record<Phase, number> = { first: 0, second: 0 };
 
-  /** steps: in which a thread is lost, counted over all stages from 0; by turns while it computes gradients and while it updates. */
+  /** steps: in which a thread is lost, counted over all stages from 0; by turns in the first phase of a step and in the second. */
   constructor(
     private readonly node: LocalNode,
     private readonly steps: ReadonlySet<number>,
@@ -34,11 +36,20 @@ export class FaultyNode implements Node {
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     this.step++;
-    return this.disturbed('gradients', this.node.gradients(steps));
+    return this.disturbed('first', this.node.gradients(steps));
   }
 
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.disturbed('update', this.node.update(model, shards, optimizer));
+    return this.disturbed('second', this.node.update(model, shards, optimizer));
+  }
+
+  forward(step: SlicedStep): Promise<PartialLogits[]> {
+    this.step++;
+    return this.disturbed('first', this.node.forward(step));
+  }
+
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.disturbed('second', this.node.backward(gradient));
   }
 
   predict(
@@ -63,7 +74,7 @@ export class FaultyNode implements Node {
 
   private async disturbed<T>(phase: Phase, work: Promise<T>): Promise<T> {
     const began = performance.now();
-    const isTurn = phase === (this.step % 2 === 0 ? 'gradients' : 'update');
+    const isTurn = phase === (this.step % 2 === 0 ? 'first' : 'second');
     const [result] = await Promise.all([
       work,
       isTurn && this.steps.has(this.step) ? this.loseThread(phase) : undefined,

@@ -3,7 +3,8 @@
 import type { TrainingState } from '../src/checkpoint.js';
 import { clock } from '../src/clock.js';
 import type { Model } from '../src/engine/model.js';
-import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import { type Node, type NodeHealth, type ShardStep, type SlicingNode, slicingNode } from '../src/protocol/node.js';
+import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -16,11 +17,12 @@ import type { Call, TimedTask } from '../src/timeline.js';
 
 type Parts<R extends Result> = (result: R) => TimedTask['parts'];
 
-export class ObservedNode implements Node {
+export class ObservedNode implements SlicingNode {
   readonly name: string;
   readonly workers: number;
   readonly writesInPlace: boolean;
   private step: Call['step'];
+  private sliceCalled = 0;
 
   constructor(
     private readonly node: Node,
@@ -54,6 +56,30 @@ export class ObservedNode implements Node {
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
     const ask = () => this.node.update(model, shards, optimizer);
     return this.observed('update', this.step, ask, ({ milliseconds }) => [['update', milliseconds]]);
+  }
+
+  async forward(step: SlicedStep): Promise<PartialLogits[]> {
+    this.step = { stage: step.stage, step: step.step };
+    this.sliceCalled = clock();
+    return slicingNode(this.node).forward(step);
+  }
+
+  /** It ends what the forward pass began: workers do both in one task. */
+  async backward(gradient: Float32Array): Promise<SliceResult[]> {
+    const results = await slicingNode(this.node).backward(gradient);
+    const answered = clock();
+    const tasks = results.flatMap(({ span, milliseconds }) => {
+      const { input, forward, waiting, backward } = milliseconds;
+      const parts: TimedTask['parts'] = [
+        ['input', input],
+        ['forward', forward],
+        ['wait', waiting],
+        ['backward', backward],
+      ];
+      return span ? [{ ...span, parts }] : [];
+    });
+    this.tell({ kind: 'slices', called: this.sliceCalled, answered, step: this.step, tasks });
+    return results;
   }
 
   predict(

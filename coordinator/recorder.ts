@@ -6,11 +6,13 @@ import { PseudolabelError } from '../src/errors.js';
 import { accuracy } from '../src/metrics.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
-import type { Labelling, StepOutcome } from './cluster.js';
+import { strategyOf } from '../src/strategy.js';
+import type { Labelling } from './cluster.js';
 import { type Reconstructions, reconstructionsOf, TrueLabels } from './evidence.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './rundir.js';
 import { type Session, taskOf } from './session.js';
+import type { StepOutcome } from './strategies/strategy.js';
 import type { Observer, Position } from './train.js';
 
 /**
@@ -47,12 +49,14 @@ export interface Progress {
   seconds: Partial<Record<Phase, number>>;
 }
 
-export const identityFor = (config: RunConfig, session: Session): Identity => ({
-  config: { ...identityOf(config), stages: planOf(config, taskOf(config, session.dataset)) },
-  seed: config.seed,
-  shards: config.shards,
-  dataSha256: session.dataset.sha256,
-});
+/** The strategy counts as it was chosen for each stage, not as it was asked for. */
+export function identityFor(config: RunConfig, { dataset }: Session): Identity {
+  const { strategy: _, ...identity } = identityOf(config);
+  const stages = planOf(config, taskOf(config, dataset));
+  const strategies = stages.map(({ model }) => strategyOf(config, model));
+  const { seed, shards } = config;
+  return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
+}
 
 export class Recorder implements Observer {
   readonly progress: Progress;

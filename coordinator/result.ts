@@ -1,7 +1,7 @@
 // Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
 import type { RunConfig } from '../src/config.js';
 import type { Stage } from '../src/stage.js';
-import type { StepOutcome } from './cluster.js';
+import type { StepOutcome } from './strategies/strategy.js';
 
 export type Phase = Stage['name'] | 'labelling' | 'evaluation';
 

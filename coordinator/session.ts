@@ -4,17 +4,22 @@ import { type Dataset, loadDataset } from '../src/data/dataset.js';
 import { type Split, splitLabelled } from '../src/data/split.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
-import { layoutOf } from '../src/engine/model.js';
+import { layoutOf, type Model } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
+import { rowCountsOf, sliceCount, slicePlaces } from '../src/engine/slices.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SavedModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Task } from '../src/presets/scenario.js';
-import type { Node } from '../src/protocol/node.js';
+import { type Node, slicingNode } from '../src/protocol/node.js';
 import type { Stage } from '../src/stage.js';
+import { type StrategyName, strategyOf } from '../src/strategy.js';
 import { createLocalNode, type LocalNode } from '../worker/node.js';
 import { Cluster } from './cluster.js';
 import { gather } from './labelled.js';
+import { DataParallel } from './strategies/data.js';
+import { HiddenSharding } from './strategies/hidden.js';
+import type { Strategy } from './strategies/strategy.js';
 
 export interface Session {
   readonly dataset: Dataset;
@@ -42,7 +47,7 @@ export function taskOf(config: RunConfig, dataset: Dataset): Task {
 }
 
 /**
- * A session for runs on the same images with the same shards and workers: those of the first config.
+ * A session for runs on the same images with the same shards, workers and strategy: those of the first config.
  * @param disturb puts something between the cluster and its node
  */
 export async function openSession(
@@ -62,7 +67,8 @@ export async function openSession(
     images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
     evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
   });
-  const cluster = new Cluster(disturb(node), config.shards, counts);
+  const disturbed = disturb(node);
+  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, counts));
   return { dataset, cluster, node, close: () => cluster.close() };
 }
 
@@ -92,22 +98,47 @@ export async function openPredictor(
     evaluationImages: test,
   });
   node.write({ parameters });
-  return new Cluster(node, workers, counts);
+  return new Cluster(node, workers, counts, () => new DataParallel(node, workers));
+}
+
+/** The one by which a model is trained, made on first use. */
+export function strategies(
+  node: Node,
+  config: RunConfig,
+  { unlabelled }: { readonly unlabelled: number },
+): (model: Model) => Strategy {
+  const made: Partial<Record<StrategyName, Strategy>> = {};
+  const makers = {
+    data: () => new DataParallel(node, config.shards),
+    hidden: () => new HiddenSharding(slicingNode(node), config.shards, unlabelled),
+  };
+  return (model) => {
+    const name = strategyOf(config, model);
+    made[name] ??= makers[name]();
+    return made[name];
+  };
 }
 
 /** Room for the largest of the stages. */
 export function shapeFor(
   stages: readonly Stage[],
-  { shards, workers }: RunConfig,
+  config: RunConfig,
   pixels: number,
   counts: { unlabelled: number; validation: number; test: number },
 ): ArenaShape {
+  const { shards, workers } = config;
+  const rowsOf = (stage: Stage): number => stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
   const lane = (stage: Stage): number => {
-    const unlabelled = stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
-    const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(unlabelled / shards);
+    const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(rowsOf(stage) / shards);
     const training = buffersOf(stage.model, paddedRows(rows), true).end;
     return Math.max(training, buffersOf(stage.model, PREDICT_ROWS, false).end);
   };
+  const sliced = ({ model, ...stage }: Stage): number => {
+    const batch = { unlabelledBatch: rowsOf({ model, ...stage }), labelsFresh: true };
+    const slices = sliceCount(model, shards);
+    return slicePlaces(model, rowCountsOf(stage.labelledBatch, batch), slices, Math.min(workers, slices)).end;
+  };
+  const hidden = stages.filter(({ model }) => strategyOf(config, model) === 'hidden');
   return {
     pixels,
     unlabelled: counts.unlabelled,
@@ -116,6 +147,7 @@ export function shapeFor(
     shards,
     lanes: workers,
     laneBytes: Math.max(...stages.map(lane)),
+    sliceBytes: Math.max(0, ...hidden.map(sliced)),
   };
 }
 

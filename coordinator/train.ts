@@ -7,8 +7,9 @@ import { PseudolabelError } from '../src/errors.js';
 import type { LabelledRows, UnlabelledRows } from '../src/protocol/tasks.js';
 import { alpha } from '../src/schedule.js';
 import { epochOf, optimizerStep, type Stage } from '../src/stage.js';
-import type { Cluster, Labelling, StepOutcome } from './cluster.js';
+import type { Cluster, Labelling } from './cluster.js';
 import type { LabelledSet } from './labelled.js';
+import type { StepOutcome } from './strategies/strategy.js';
 
 export interface Training {
   readonly seed: number;

@@ -6,6 +6,8 @@ import { SCENARIOS } from './presets/scenario.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
+export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
+
 /** 2^16 is also what the kernel's tree of sums has room for. */
 const MOST_SHARDS = 65536;
 
@@ -29,6 +31,8 @@ export const optionsSchema = z.strictObject({
   hidden: z.int().min(16).max(65536).default(5000),
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
+  /** How a step is cut over the workers (strategy.ts). */
+  strategy: z.enum(STRATEGIES).default('data'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),

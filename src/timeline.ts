@@ -1,7 +1,10 @@
 // Owns the shape of what was done when: the calls that a coordinator makes, and in each the tasks of the workers, on one clock.
 
-/** What a worker can be seen doing. `backward` writes the gradient slot on its way; `update` sums the slots and applies the optimizer. */
-export const PARTS = ['input', 'forward', 'backward', 'update', 'predict'] as const;
+/**
+ * What a worker can be seen doing. `backward` writes the gradient slot on its way, or updates by hidden units; `update` sums the slots and
+ * applies the optimizer; `wait`: for the gradient at the logits, by hidden units.
+ */
+export const PARTS = ['input', 'forward', 'wait', 'backward', 'update', 'predict'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** One task of a worker. Times in milliseconds on the clock of src/clock.ts. */
@@ -16,7 +19,7 @@ export interface TimedTask {
 
 /** One call of a node, from the question to the last answer. */
 export interface Call {
-  readonly kind: 'gradients' | 'update' | 'predict';
+  readonly kind: 'gradients' | 'update' | 'slices' | 'predict';
   readonly called: number;
   readonly answered: number;
   /** Of its first shard's task; undefined where a call belongs to no step. */

@@ -23,7 +23,7 @@ export type TraceEvent =
 
 const PROCESS = 1;
 const COORDINATOR = 0;
-const TASK_NAMES = { gradients: 'gradient', update: 'update', predict: 'predict' } as const;
+const TASK_NAMES = { gradients: 'gradient', update: 'update', slices: 'slices', predict: 'predict' } as const;
 
 /** A span on a lane, in milliseconds. */
 interface Slice {

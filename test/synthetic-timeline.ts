@@ -9,7 +9,12 @@ export interface Plan {
   readonly work: readonly (readonly { readonly pause: number; readonly milliseconds: readonly number[] }[])[];
 }
 
-const PARTS = { gradients: ['input', 'forward', 'backward'], update: ['update'], predict: ['predict'] } as const;
+const PARTS = {
+  gradients: ['input', 'forward', 'backward'],
+  update: ['update'],
+  slices: ['input', 'forward', 'wait', 'backward'],
+  predict: ['predict'],
+} as const;
 
 /** A call at `called` that goes as planned. */
 export function callAt(called: number, kind: Call['kind'], { dispatch, answer, work }: Plan, step?: number): Call {

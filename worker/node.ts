@@ -10,6 +10,7 @@ import { layoutOf, type Model } from '../src/engine/model.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { PartialLogits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -21,6 +22,7 @@ import type {
   UpdateTask,
 } from '../src/protocol/tasks.js';
 import { Lanes } from './lanes.js';
+import { SlicedSteps } from './sliced.js';
 import type { ThreadData } from './task.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
@@ -64,6 +66,7 @@ export class LocalNode implements Node {
   readonly name = 'local';
   readonly workers: number;
   private readonly lanes: Lanes;
+  private readonly sliced: SlicedSteps;
   private updates = 0;
   private lostWorkers = 0;
   private closed = false;
@@ -76,6 +79,7 @@ export class LocalNode implements Node {
   ) {
     this.workers = arena.shape.lanes;
     this.lanes = new Lanes(this.workers);
+    this.sliced = new SlicedSteps(arena, this.workers, (task) => this.run<SliceResult>(() => task));
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
       setImmediate(() => {
@@ -115,6 +119,14 @@ export class LocalNode implements Node {
     return Promise.all(
       slices.map((slice) => this.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, ...how }))),
     );
+  }
+
+  forward(step: SlicedStep): Promise<PartialLogits[]> {
+    return this.sliced.forward(step);
+  }
+
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.sliced.backward(gradient);
   }
 
   predict(
@@ -160,7 +172,7 @@ export class LocalNode implements Node {
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
-  private async run<R extends Result>(taskIn: (lane: number) => Task): Promise<R> {
+  private async run<R extends Result | SliceResult>(taskIn: (lane: number) => Task | SliceTask): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();

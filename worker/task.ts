@@ -4,8 +4,10 @@ import { clock } from '../src/clock.js';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
 import { createEngine, type Engine } from '../src/engine/engine.js';
 import { gradient } from '../src/engine/gradient.js';
+import { slices } from '../src/engine/hidden.js';
 import { predict } from '../src/engine/predict.js';
 import { update } from '../src/engine/update.js';
+import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type { Result, Task } from '../src/protocol/tasks.js';
 
 export interface ThreadData {
@@ -16,7 +18,9 @@ export interface ThreadData {
 let engine: Engine | undefined;
 
 /** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
-export function run(task: Task | { readonly kind: 'start' }): Result | { writesInPlace: boolean } {
+export function run(
+  task: Task | SliceTask | { readonly kind: 'start' },
+): Result | SliceResult | { writesInPlace: boolean } {
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
   const began = clock();
@@ -24,7 +28,7 @@ export function run(task: Task | { readonly kind: 'start' }): Result | { writesI
   return { ...result, span: { worker: threadId, began, ended: clock() } };
 }
 
-function perform(engine: Engine, task: Task): Result {
+function perform(engine: Engine, task: Task | SliceTask): Result | SliceResult {
   switch (task.kind) {
     case 'gradient':
       return gradient(engine, task);
@@ -32,6 +36,8 @@ function perform(engine: Engine, task: Task): Result {
       return update(engine, task);
     case 'predict':
       return predict(engine, task);
+    case 'slices':
+      return slices(engine, task);
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { identityOf, normalise, optionsSchema, PRESETS, type RunConfig } from '../../src/config.js';
+import { identityOf, normalise, optionsSchema, PRESETS, type RunConfig, STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 
@@ -37,6 +37,12 @@ export function addRunOptions(command: Command): Command {
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--workers <n>', 'threads (one a core)', number)
     .option('--shards <n>', 'parts that a step is cut into; the result depends on it (the number of workers)', number)
+    .addOption(
+      new Option(
+        '--strategy <name>',
+        'cut a step into rows (data), into hidden units (hidden), or so where possible (auto) (data)',
+      ).choices(STRATEGIES),
+    )
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)

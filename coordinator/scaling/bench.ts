@@ -11,7 +11,7 @@ import { createLocalNode, type LocalNode } from '../../worker/node.js';
 import { Cluster } from '../cluster.js';
 import { LabelledSet } from '../labelled.js';
 import { ObservedNode } from '../observed.js';
-import { shapeFor, splitOf } from '../session.js';
+import { shapeFor, splitOf, strategies } from '../session.js';
 import { type Observer, train } from '../train.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
 
@@ -28,7 +28,8 @@ export class Bench {
   ) {
     const watched = new ObservedNode(node, (call) => this.calls.push(call));
     const counts = { unlabelled: workload.images, validation: 0, test: 0 };
-    this.cluster = new Cluster(watched, workload.config.shards, counts);
+    const { config } = workload;
+    this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, counts));
   }
 
   /** Throws what loading the data and creating a node throw. */

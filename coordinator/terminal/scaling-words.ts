@@ -17,6 +17,7 @@ import type { Colours } from './terminal.js';
 const NAMES: Record<Share, string> = {
   input: 'slower input',
   forward: 'slower forward passes',
+  wait: 'waiting for the coordinator',
   backward: 'slower backward passes',
   update: 'reduce + update',
   predict: 'slower predictions',

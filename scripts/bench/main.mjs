@@ -33,7 +33,7 @@ async function ours(script, ...args) {
 }
 
 async function measureMemory() {
-  const { memory_mib: samples } = await ours('our-step.mjs', 2, 2000);
+  const { memory_mib: samples } = await ours('our-step.mjs', 2, 'hidden', 2000);
   console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
 }
 
@@ -41,8 +41,10 @@ async function compare() {
   const { available, missing } = await findPeers({ dir: options.peers });
   for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
   const contestants = [
-    { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2) },
-    { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1) },
+    { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2, 'hidden') },
+    { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1, 'hidden') },
+    { id: 'data-2', label: 'pseudolabel, 2 workers, data-parallel', run: () => ours('our-step.mjs', 2, 'data') },
+    { id: 'data-1', label: 'pseudolabel, 1 worker, data-parallel', run: () => ours('our-step.mjs', 1, 'data') },
     { id: 'product', label: 'bare product, 2 threads', run: () => ours('bare-product.mjs', 2) },
     ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
   ];

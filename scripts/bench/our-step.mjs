@@ -1,22 +1,23 @@
 // Measures our own fine-tune step and labelling in this process, as the peers measure theirs: 784-5000-10, Adam, dropout 0.2 and 0.5,
 // 32 labelled and 256 pseudo-labelled rows of real MNIST. Prints one JSON line. Needs the environment of ../environment.mjs.
-// node our-step.mjs WORKERS [STEPS] [WARMUP]
+// node our-step.mjs WORKERS [STRATEGY] [STEPS] [WARMUP]
 
 import { LabelledSet } from '../../dist/coordinator/labelled.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
 import { normalise } from '../../dist/src/config.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { shardRange } from '../../dist/src/data/shards.js';
 import { initialParameters } from '../../dist/src/engine/model.js';
 import { classifier } from '../../dist/src/presets/scenario.js';
 
-const [workers = 2, steps = 60, warmup = 10] = process.argv.slice(2).map(Number);
-const config = normalise({ scenario: 'pl', preset: 'report', workers });
+const [strategy = 'hidden', ...counts] = process.argv.slice(3);
+const workers = Number(process.argv[2] ?? 2);
+const [steps = 60, warmup = 10] = counts.map(Number);
+const config = normalise({ scenario: 'pl', preset: 'report', workers, strategy });
 const session = await openSession([config]);
 const { node, dataset, cluster } = session;
 const model = classifier(taskOf(config, dataset), true, 'softmax');
 const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-node.write({ parameters: initialParameters(model, 1, 0) });
+cluster.write({ parameters: initialParameters(model, 1, 0) });
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -25,39 +26,36 @@ const median = (values) => {
 };
 const rounded = (value) => Math.round(value * 100) / 100;
 
-/** The labelled rows of a step, in the parts that the shards own. Always 32: the last batch of an epoch is left out. */
-function shardSteps(step) {
-  const rows = labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step));
-  return Array.from({ length: config.shards }, (_, shard) => {
-    const [first, end] = shardRange(32, config.shards, shard);
-    return {
-      ...{ model, seed: 1, stage: 0, step, shard, shards: config.shards, labelledBatch: 32 },
-      labelled: {
-        images: rows.images.slice(first * dataset.pixels, end * dataset.pixels),
-        labels: rows.labels.slice(first, end),
-      },
-      unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', threshold: 0, noise: 0 },
-    };
-  });
+/** What the workers say of the phases of the step that is going on. */
+let answers = [];
+for (const phase of ['gradients', 'update', 'forward', 'backward']) {
+  const ask = node[phase].bind(node);
+  node[phase] = async (...args) => {
+    const results = await ask(...args);
+    answers.push(...results.filter(({ milliseconds }) => milliseconds !== undefined));
+    return results;
+  };
 }
 
-/** Milliseconds of each part of a step; `waiting` is what the slower worker and the dispatch add. */
+/** Milliseconds of each part of a step, per worker; `waiting` is what the slower worker, the dispatch and the coordinator add. */
 async function timedStep(step) {
+  answers = [];
   const began = performance.now();
-  const gradients = await node.gradients(shardSteps(step));
-  const reduced = performance.now();
-  const optimizer = { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 };
-  const updates = await node.update(model, config.shards, optimizer);
-  const ended = performance.now();
-  const mean = (of) => gradients.reduce((sum, { milliseconds }) => sum + of(milliseconds), 0) / workers;
-  const parts = {
-    input: mean((ms) => ms.input),
-    forward: mean((ms) => ms.forward),
-    backward: mean((ms) => ms.backward),
-    update: updates.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / workers,
-  };
+  await cluster.step({
+    ...{ model, seed: 1, stage: 0, step },
+    // Always 32: the last batch of an epoch is left out.
+    labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
+    unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 },
+    optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
+  });
+  const total = performance.now() - began;
+  const parts = { input: 0, forward: 0, backward: 0, update: 0 };
+  for (const { milliseconds } of answers) {
+    const of = typeof milliseconds === 'number' ? { update: milliseconds } : milliseconds;
+    for (const part of Object.keys(parts)) parts[part] += (of[part] ?? 0) / workers;
+  }
   const busy = parts.input + parts.forward + parts.backward + parts.update;
-  return { step: ended - began, gradient: reduced - began, ...parts, waiting: ended - began - busy };
+  return { step: total, ...parts, waiting: total - busy };
 }
 
 await cluster.label(model);
@@ -80,6 +78,7 @@ await session.close();
 console.log(
   JSON.stringify({
     workers,
+    strategy,
     ms_median: rounded(median(times)),
     ms_min: rounded(Math.min(...times)),
     ms_max: rounded(Math.max(...times)),

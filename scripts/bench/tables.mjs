@@ -49,7 +49,7 @@ export function printTables(runs) {
   const labelling = median(of('ours-2', inferenceOf));
   const share = `${((100 * product) / labelling).toFixed(0)}% of the speed of its bare product (aim: 85%)`;
   console.log(`labelling 60,000 images: ${labelling.toFixed(2)} s, ${share}, which takes ${product.toFixed(2)} s`);
-  for (const id of ['ours-2', 'ours-1']) {
+  for (const id of ['ours-2', 'ours-1', 'data-2', 'data-1']) {
     const names = Object.keys(of(id, (run) => run.parts)[0]);
     const parts = names.map((name) => `${name} ${median(of(id, (run) => run.parts[name])).toFixed(2)}`);
     console.log(`${id}, ms: ${parts.join(', ')}`);

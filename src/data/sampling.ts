@@ -1,5 +1,6 @@
 // Which rows a step draws: epochs without replacement, every draw computable from its number alone.
 import { keyOf, Stream } from '../random.js';
+import { shardRange } from './shards.js';
 
 /** What an order of draws depends on. Stages (pre-training, fine-tuning) draw different orders from one seed. */
 interface Order {
@@ -7,6 +8,10 @@ interface Order {
   readonly stage: number;
   /** How many things there are to draw from: at least 1. */
   readonly count: number;
+}
+
+export interface ShardOrder extends Order {
+  readonly shard: number;
 }
 
 /**
@@ -28,11 +33,11 @@ export function labelledBatch(order: Order & { readonly batch: number }, step: n
  * any thread can take over at any draw.
  */
 export class ShardSampler {
-  readonly #order: Order & { readonly shard: number };
+  readonly #order: ShardOrder;
   #epoch = -1;
   #permutation: Uint32Array = new Uint32Array();
 
-  constructor(order: Order & { readonly shard: number }) {
+  constructor(order: ShardOrder) {
     this.#order = order;
   }
 
@@ -50,4 +55,22 @@ export class ShardSampler {
     }
     return positions;
   }
+}
+
+/** Positions in the whole set, of `count`, of a step's `batch` rows: the draws of all shards, one behind the other. */
+export function drawOfShards(
+  samplerOf: (order: ShardOrder) => ShardSampler,
+  step: Order & { readonly step: number; readonly shards: number; readonly batch: number },
+): Uint32Array {
+  const { seed, stage, count, shards, batch } = step;
+  const positions = new Uint32Array(batch);
+  for (let shard = 0; shard < shards; shard++) {
+    const [first, end] = shardRange(count, shards, shard);
+    const [firstRow, endRow] = shardRange(batch, shards, shard);
+    const rows = endRow - firstRow;
+    if (rows === 0) continue;
+    const drawn = samplerOf({ seed, stage, shard, count: end - first }).draw(step.step * rows, rows);
+    for (const [r, position] of drawn.entries()) positions[firstRow + r] = first + position;
+  }
+  return positions;
 }

@@ -18,6 +18,8 @@ export interface ArenaShape {
   /** Tasks that run at the same time: each has a lane, its own scratch memory. */
   readonly lanes: number;
   readonly laneBytes: number;
+  /** Room for hidden-unit sharding (slices.ts); left out where nothing is sharded so. */
+  readonly sliceBytes?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -38,6 +40,7 @@ export interface Regions {
   readonly normals: number;
   readonly journals: number;
   readonly lanes: number;
+  readonly slices: number;
   readonly end: number;
 }
 
@@ -82,6 +85,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     normals: take(QUANTILES * 4),
     journals: take(shape.lanes * JOURNAL_STRIDE),
     lanes: take(shape.lanes * roundUp(shape.laneBytes)),
+    slices: take(shape.sliceBytes ?? 0),
     end,
   };
 }

@@ -5,7 +5,7 @@ import { aligned, type Model } from './model.js';
 const ROW_GROUP = 8;
 
 /** Floats for which the kernel draws random bits at a time, 16 each (kernel/assembly/rows.ts). */
-const RANDOM_CHUNK = 1024;
+export const RANDOM_CHUNK = 1024;
 
 export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
 

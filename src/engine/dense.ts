@@ -5,7 +5,7 @@ import type { Layer } from './model.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
-const BLOCK_UNITS = 640;
+export const BLOCK_UNITS = 640;
 
 /** Addresses of the layer's parameters (or of their gradient) and of its two matrices [units, rows]. */
 export interface LayerPlace {

@@ -5,13 +5,19 @@ import type { Arena } from './arena.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import type { Model } from './model.js';
 import { Network } from './network.js';
+import { Slice } from './slice.js';
+import type { RowCounts, SlicePlaces } from './slices.js';
 import { Products } from './tensorflow.js';
+
+/** What tells where a slice lies, besides its number and the counts of rows. */
+export type SliceOf = { readonly shards: number; readonly group: number; readonly groups: number };
 
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly writesInPlace: boolean;
   network(model: Model, rows: number, lane: number, training: boolean): Network;
+  slice(model: Model, counts: RowCounts, places: SlicePlaces, of: SliceOf, slice: number): Slice;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
 
@@ -19,6 +25,7 @@ export function createEngine(arena: Arena): Engine {
   const products = new Products(arena.memory);
   const kernel = loadKernel(arena.memory);
   const networks = new Map<string, Network>();
+  const slices = new Map<string, Slice>();
   const samplers = new Map<string, ShardSampler>();
   return {
     arena,
@@ -27,6 +34,13 @@ export function createEngine(arena: Arena): Engine {
     network(model, rows, lane, training) {
       const build = () => new Network(products, kernel, arena, model, rows, { lane, training });
       return cached(networks, JSON.stringify([model, rows, lane, training]), build);
+    },
+    slice(model, counts, places, { shards, group, groups }, slice) {
+      const build = () => {
+        const own = { group: places.groups[group]!, own: places.slices[slice]!, gradient: places.gradient };
+        return new Slice(products, kernel, arena, model, counts, { slices: places.slices.length, slice, ...own });
+      };
+      return cached(slices, JSON.stringify([model, counts, shards, group, groups, slice]), build);
     },
     sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),
   };

@@ -10,7 +10,7 @@ import type { Matrix, Products } from './tensorflow.js';
 export type MaskStream = (layer: number) => Uint32Array;
 
 /** Above it a sum of products could pass the largest float (3.4e38). */
-const FINITE_BOUND = 1e38;
+export const FINITE_BOUND = 1e38;
 
 export class Network {
   readonly buffers: Buffers;

@@ -50,7 +50,7 @@ export interface Span {
 }
 
 /** What every answer carries. A node without workers of its own leaves it out. */
-interface Answer {
+export interface Answer {
   readonly span?: Span;
 }
 

@@ -10,15 +10,18 @@ import { built } from '../../src/built.js';
 import { createLocalNode, type LocalNode } from '../../worker/node.js';
 import { CONTENT, describeNode } from './node.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './node-work.js';
+import { describeSlicingNode } from './slicing-node.contract.js';
 
 const nodeOf = (threads: number, unlabelled = SHAPE.unlabelled): Promise<LocalNode> =>
   createLocalNode({ ...CONTENT, shape: { ...SHAPE, unlabelled, lanes: threads } });
 
 for (const threads of [1, 2, 3]) {
-  describeNode(`a local node of ${threads}`, async () => {
+  const create = async () => {
     const node = await nodeOf(threads);
-    return { node, loseWorker: (index) => node.loseThread(index) };
-  });
+    return { node, loseWorker: (index: number) => node.loseThread(index) };
+  };
+  describeNode(`a local node of ${threads}`, create);
+  describeSlicingNode(`a local node of ${threads}`, create);
 }
 
 describe('a local node', () => {

@@ -8,6 +8,7 @@ import type { Span } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 import type { NodeOptions } from '../../worker/node.js';
 import { sameBits } from '../bits.js';
+import { losing } from './losing.js';
 import {
   EVALUATION,
   EVALUATION_IMAGES,
@@ -35,7 +36,7 @@ export type Content = Omit<NodeOptions, 'shape'> & { readonly shape: Omit<NodeOp
 
 export const CONTENT: Content = { shape: SHAPE, images: IMAGES, evaluationImages: EVALUATION_IMAGES };
 
-function expectState(found: TrainingState, expected: TrainingState): void {
+export function expectState(found: TrainingState, expected: TrainingState): void {
   for (const part of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
     expect(sameBits(found[part], expected[part]), part).toBe(true);
   }
@@ -189,25 +190,4 @@ export function describeNode(name: string, create: (content: Content) => Promise
       expect(performance.now() - began).toBeLessThan(5000);
     });
   });
-}
-
-/** The node, losing a worker in every other of its phases, up to 20 ms after the phase began. */
-function losing(node: Node, loseWorker: NodeUnderTest['loseWorker'], seed: number): Node {
-  const stream = new Stream(keyOf(seed, 'split', 8));
-  const whileLosing = async <T>(phase: Promise<T>): Promise<T> => {
-    const delay = stream.below(40);
-    if (delay < 20) {
-      if (delay > 0) await sleep(delay);
-      await loseWorker(stream.below(node.workers));
-    }
-    return phase;
-  };
-  return {
-    ...node,
-    read: (parameters) => node.read(parameters),
-    write: (state) => node.write(state),
-    gradients: (steps) => whileLosing(node.gradients(steps)),
-    update: (...args) => whileLosing(node.update(...args)),
-    predict: (...args) => whileLosing(node.predict(...args)),
-  };
 }

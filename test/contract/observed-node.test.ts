@@ -1,18 +1,22 @@
 // A node that is watched keeps the contract of the node within, and tells of every call.
 import { describe, expect, it } from 'vitest';
 import { ObservedNode } from '../../coordinator/observed.js';
+import type { PartialLogits } from '../../src/protocol/slices.js';
 import type { Call } from '../../src/timeline.js';
 import { createLocalNode } from '../../worker/node.js';
 import { CONTENT, describeNode } from './node.contract.js';
-import { ADAM, FRESH, INITIAL, MODEL, RANGES, SHAPE, SHARDS, shardSteps } from './node-work.js';
+import { ADAM, FRESH, INITIAL, MODEL, RANGES, SHAPE, SHARDS, shardSteps, slicedStep } from './node-work.js';
+import { describeSlicingNode } from './slicing-node.contract.js';
 
 const nodeOfTwo = () => createLocalNode({ ...CONTENT, shape: { ...SHAPE, lanes: 2 } });
 
-describeNode('a watched node', async () => {
+const create = async () => {
   const node = await nodeOfTwo();
   const watched = new ObservedNode(node, () => undefined);
-  return { node: watched, loseWorker: (index) => node.loseThread(index) };
-});
+  return { node: watched, loseWorker: (index: number) => node.loseThread(index) };
+};
+describeNode('a watched node', create);
+describeSlicingNode('a watched node', create);
 
 describe('a watched node', () => {
   it('tells of each call, when it was answered, who did what in it, on one clock', async () => {
@@ -22,6 +26,8 @@ describe('a watched node', () => {
     await node.predict(MODEL, 'unlabelled', RANGES);
     await node.gradients(shardSteps(3, FRESH));
     await node.update(MODEL, SHARDS, ADAM(1));
+    const [{ logits }] = (await node.forward(slicedStep(3, 'fresh'))) as [PartialLogits];
+    await node.backward(logits.map(() => 0));
     await node.close();
 
     const step = { stage: 0, step: 3 };
@@ -29,8 +35,14 @@ describe('a watched node', () => {
       ['predict', undefined, SHARDS],
       ['gradients', step, SHARDS],
       ['update', step, 2],
+      ['slices', step, 2],
     ]);
-    const parts = { predict: ['predict'], gradients: ['input', 'forward', 'backward'], update: ['update'] };
+    const parts = {
+      predict: ['predict'],
+      gradients: ['input', 'forward', 'backward'],
+      update: ['update'],
+      slices: ['input', 'forward', 'wait', 'backward'],
+    };
     let before = 0;
     for (const { kind, called, answered, tasks } of calls) {
       expect(called).toBeGreaterThanOrEqual(before);

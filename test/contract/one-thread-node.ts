@@ -2,18 +2,27 @@
 import { bytes, createArena, floats } from '../../src/engine/arena.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
+import { slices } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
+import { giveGradient, partialLogits, type Slicing, slicingOf } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
-import type { Node } from '../../src/protocol/node.js';
+import type { SlicingNode } from '../../src/protocol/node.js';
 import type { NodeOptions } from '../../worker/node.js';
 
-export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): Node {
+export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): SlicingNode {
   const arena = createArena(shape);
   bytes(arena, 'images', images.length).set(images);
   bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
-  const engine: Engine = createEngine(arena);
+  return nodeOn(createEngine(arena));
+}
+
+export function nodeOn(engine: Engine): SlicingNode {
+  const { arena } = engine;
+  const { shape } = arena;
   let updates = 0;
+  let steps = 0;
+  let sliced: Slicing | undefined;
   return {
     name: 'one thread',
     workers: 1,
@@ -24,6 +33,16 @@ export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions):
       updates++;
       const whole = { slice: 0, start: 0, end: layoutOf(model).length };
       return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
+    },
+    forward: async (step) => {
+      steps++;
+      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0 });
+      for (const task of sliced.tasks) slices(engine, task);
+      return partialLogits(sliced);
+    },
+    backward: async (gradient) => {
+      giveGradient(sliced!, gradient);
+      return sliced!.tasks.map((task) => slices(engine, task));
     },
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),

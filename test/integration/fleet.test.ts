@@ -2,6 +2,7 @@
 // becomes of them.
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../coordinator/cluster.js';
+import { DataParallel } from '../../coordinator/strategies/data.js';
 import { type Observer, train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { keyOf, Stream } from '../../src/random.js';
@@ -30,7 +31,7 @@ function fleetFor({ problem }: Setting, remotes: readonly number[], bounds = { l
 
 async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, observer = SILENT): Promise<string> {
   const counts = { unlabelled: problem.shape.unlabelled, validation: 0, test: 0 };
-  const cluster = new Cluster(fleet, SHARDS, counts);
+  const cluster = new Cluster(fleet, SHARDS, counts, () => new DataParallel(fleet, SHARDS));
   const { unlabelled } = problem.shape;
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, cluster, observer, undefined);

@@ -1,6 +1,7 @@
 // The training loop on a cluster of threads against the oracle in one thread, and what a run that stops comes back to.
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../coordinator/cluster.js';
+import { DataParallel } from '../../coordinator/strategies/data.js';
 import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
 import type { Node } from '../../src/protocol/node.js';
@@ -18,7 +19,7 @@ const contentOf = ({ shape, unlabelled }: Problem): NodeOptions => {
 };
 
 function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
-  return new Cluster(node, SHARDS, { unlabelled, validation: 0, test: 0 });
+  return new Cluster(node, SHARDS, { unlabelled, validation: 0, test: 0 }, () => new DataParallel(node, SHARDS));
 }
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);

@@ -3,11 +3,13 @@ import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../s
 import { buffersOf } from '../../src/engine/buffers.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { initialParameters, layoutOf, type Model } from '../../src/engine/model.js';
+import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
 /** Rows of one task that a lane has room for, and not one more. */
 export const MOST_ROWS = 64;
+const MOST = { rows: MOST_ROWS, clean: MOST_ROWS };
 
 /** Room for two lanes and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
 export function randomArena(model: Model, shards: number, seed = 1): Arena {
@@ -19,6 +21,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     shards,
     lanes: 2,
     laneBytes: buffersOf(model, MOST_ROWS, true).end,
+    sliceBytes: isSliceable(model) ? slicePlaces(model, MOST, sliceCount(model, shards), 2).end : 0,
   };
   const arena = createArena(shape);
   const stream = new Stream(keyOf(seed, 'split', 1));

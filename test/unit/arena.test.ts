@@ -26,10 +26,12 @@ const shapes = fc.record({
   shards: fc.integer({ min: 1, max: 9 }),
   lanes: fc.integer({ min: 1, max: 5 }),
   laneBytes: fc.nat(5000),
+  sliceBytes: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
-function needs({ pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes }: ArenaShape) {
+function needs(shape: Required<ArenaShape>) {
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -46,6 +48,7 @@ function needs({ pixels, unlabelled, evaluation, parameters, shards, lanes, lane
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
+    slices: sliceBytes,
     end: 0,
   } satisfies Record<keyof Regions, number>;
 }
@@ -77,6 +80,7 @@ describe('the regions of an arena', () => {
           [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
+          [regions.slices, shape.sliceBytes],
           [regions.end, 0],
         ]);
       }),

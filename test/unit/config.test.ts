@@ -50,7 +50,16 @@ describe('identityOf', () => {
     const base = normalise({ shards: 4 });
     const changes = [
       { scenario: 'nn', preset: 'paper', quick: true, seed: 2, labelsPerClass: 3, split: 'random', splitSeed: 2 },
-      { validation: 5, hidden: 32, shards: 5, maxSteps: 7, refresh: 'once', threshold: 0.5, balance: 0.5 },
+      {
+        validation: 5,
+        hidden: 32,
+        shards: 5,
+        strategy: 'hidden',
+        maxSteps: 7,
+        refresh: 'once',
+        threshold: 0.5,
+        balance: 0.5,
+      },
     ].flatMap((several) => Object.entries(several));
     const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints'];
     expect([...changes.map(([key]) => key), ...others].sort()).toEqual(Object.keys(optionsSchema.shape).sort());

@@ -39,6 +39,9 @@ export interface Kernel {
     predicted: number,
     confidences: number,
   ): void;
+  packColumns(w: number, hidden: number, first: number, units: number, classes: number, to: number): number;
+  broadcast(bias: number, classes: number, rows: number, z: number): void;
+  add(to: number, from: number, n: number): void;
   momentum(
     p: number,
     m: number,

@@ -1,7 +1,8 @@
 // The draws of a step: each thing once an epoch, whatever the batches, from the number of the draw alone.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { labelledBatch, ShardSampler } from '../../../src/data/sampling.js';
+import { drawOfShards, labelledBatch, ShardSampler } from '../../../src/data/sampling.js';
+import { shardRange } from '../../../src/data/shards.js';
 
 const everyOne = (count: number) => [...Array(count).keys()];
 const sorted = (positions: Iterable<number>) => [...positions].sort((a, b) => a - b);
@@ -74,5 +75,26 @@ describe('ShardSampler', () => {
       new ShardSampler({ ...order, seed: 2 }).draw(0, 37),
     ];
     expect(new Set(orders.map(String)).size).toBe(5);
+  });
+});
+
+describe('drawOfShards', () => {
+  it('is the draws of all shards, one behind the other, as positions in the whole set', () => {
+    const shards = fc.integer({ min: 1, max: 9 });
+    fc.assert(
+      fc.property(anyCount, fc.nat(40), shards, fc.nat(30), (more, batch, shards, step) => {
+        const count = shards + more;
+        const order = { seed: 3, stage: 1, count };
+        const expected = Array.from({ length: shards }, (_, shard) => {
+          const [first, end] = shardRange(count, shards, shard);
+          const [firstRow, endRow] = shardRange(batch, shards, shard);
+          const rows = endRow - firstRow;
+          const sampler = new ShardSampler({ ...order, shard, count: end - first });
+          return [...sampler.draw(step * rows, rows)].map((position) => first + position);
+        });
+        const drawn = drawOfShards((of) => new ShardSampler(of), { ...order, step, shards, batch });
+        expect([...drawn]).toEqual(expected.flat());
+      }),
+    );
   });
 });

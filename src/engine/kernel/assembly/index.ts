@@ -2,4 +2,5 @@
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } from './loss';
 export { addNoise, dropout, loadRows, transpose } from './rows';
+export { add, broadcast, packColumns } from './slice';
 export { adam, momentum, sum } from './update';

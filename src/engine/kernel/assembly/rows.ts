@@ -8,12 +8,27 @@ const CHUNK: usize = 1024;
 /** x[r, :] = images[indices[r], :] / 255; `indices` are u32 positions in `images`, bytes of `pixels` a row. */
 export function loadRows(images: usize, indices: usize, rows: i32, padded: i32, pixels: i32, x: usize): void {
   const scale: f32 = 1.0 / 255.0;
+  const whole = pixels & ~15;
   for (let r = 0; r < rows; r++) {
     const from = images + <usize>load<u32>(indices + ((<usize>r) << 2)) * pixels;
     const to = x + ((<usize>r * pixels) << 2);
-    for (let j = 0; j < pixels; j++) store<f32>(to + ((<usize>j) << 2), <f32>load<u8>(from + j) * scale);
+    for (let j = 0; j < whole; j += 16) {
+      const bytes = v128.load(from + j);
+      const at = to + ((<usize>j) << 2);
+      const low = i16x8.extend_low_i8x16_u(bytes);
+      const high = i16x8.extend_high_i8x16_u(bytes);
+      v128.store(at, scaled(i32x4.extend_low_i16x8_u(low), scale));
+      v128.store(at, scaled(i32x4.extend_high_i16x8_u(low), scale), 16);
+      v128.store(at, scaled(i32x4.extend_low_i16x8_u(high), scale), 32);
+      v128.store(at, scaled(i32x4.extend_high_i16x8_u(high), scale), 48);
+    }
+    for (let j = whole; j < pixels; j++) store<f32>(to + ((<usize>j) << 2), <f32>load<u8>(from + j) * scale);
   }
   memory.fill(x + ((<usize>rows * pixels) << 2), 0, (<usize>(padded - rows) * pixels) << 2);
+}
+
+function scaled(integers: v128, scale: f32): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.splat(scale));
 }
 
 /** Inverted dropout in place: each of n floats (a multiple of 8) is kept where its 16 random bits are below `keep`, times `scale`. */
@@ -43,15 +58,38 @@ export function addNoise(x: usize, n: i32, sigma: f32, normals: usize, state: us
   }
 }
 
-/** to[columns, rows] = from[rows, columns] transposed. */
+/** to[columns, rows] = from[rows, columns] transposed. rows: a multiple of 8. */
 export function transpose(from: usize, rows: i32, columns: i32, to: usize): void {
+  const row = (<usize>columns) << 2;
+  const line = (<usize>rows) << 2;
+  const whole = columns & ~3;
   // Eight rows at a time: their cache lines serve sixteen columns before they are needed no more.
-  for (let r0 = 0; r0 < rows; r0 += 8) {
-    for (let c = 0; c < columns; c++) {
-      const line = to + ((<usize>c * rows) << 2);
-      for (let r = r0; r < r0 + 8; r++) {
-        store<f32>(line + ((<usize>r) << 2), load<f32>(from + ((<usize>r * columns + c) << 2)));
-      }
+  for (let r: usize = 0; r < line; r += 32, from += 8 * row) {
+    for (let c = 0; c < whole; c += 4) {
+      const source = from + ((<usize>c) << 2);
+      const target = to + r + line * c;
+      transposeFour(source, row, target, line);
+      transposeFour(source + 4 * row, row, target + 16, line);
+    }
+    for (let c = whole; c < columns; c++) {
+      const source = from + ((<usize>c) << 2);
+      const target = to + r + line * c;
+      for (let i: usize = 0; i < 8; i++) store<f32>(target + (i << 2), load<f32>(source + i * row));
     }
   }
+}
+
+function transposeFour(from: usize, row: usize, to: usize, line: usize): void {
+  const a = v128.load(from);
+  const b = v128.load(from + row);
+  const c = v128.load(from + 2 * row);
+  const d = v128.load(from + 3 * row);
+  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const abEnd = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cdEnd = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+  v128.store(to + line, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+  v128.store(to + 2 * line, v128.shuffle<f32>(abEnd, cdEnd, 0, 1, 4, 5));
+  v128.store(to + 3 * line, v128.shuffle<f32>(abEnd, cdEnd, 2, 3, 6, 7));
 }

@@ -4,7 +4,7 @@
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
-//   journal:  id (i32) | progress (i32) | padding to 64 bytes | staged p, m, v (3 blocks) | sums (LEVELS blocks)
+//   journal:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
 //   progress: 2k     blocks 0 .. k-1 are done
 //             2k + 1 block k is staged, and perhaps partly copied
 

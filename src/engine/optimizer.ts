@@ -1,0 +1,34 @@
+// Owns the way from an optimizer's numbers to the kernel that applies them.
+import type { OptimizerStep } from '../protocol/tasks.js';
+import type { Kernel } from './kernel/kernel.js';
+
+/** Addresses in bytes; start and end in floats from p, m, v and the slots. What id and journal are for: kernel/assembly/update.ts. */
+export interface UpdateRange {
+  readonly p: number;
+  readonly m: number;
+  readonly v: number;
+  readonly slots: number;
+  readonly stride: number;
+  readonly shards: number;
+  readonly start: number;
+  readonly end: number;
+  readonly id: number;
+  readonly journal: number;
+}
+
+/** Sums the slots of a range of the parameters and applies the optimizer, in one pass. */
+export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
+  const { p, m, v, slots, stride, shards, start, end, id, journal } = range;
+  if (optimizer.kind === 'momentum') {
+    const { a, b, c } = optimizer;
+    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal);
+  } else {
+    const { rate, beta1, beta2, epsilon } = optimizer;
+    const { c1, c2 } = biasCorrections(optimizer);
+    kernel.adam(p, m, v, slots, stride, shards, start, end, rate, beta1, beta2, c1, c2, epsilon, id, journal);
+  }
+}
+
+function biasCorrections({ beta1, beta2, t }: Extract<OptimizerStep, { kind: 'adam' }>) {
+  return { c1: 1 / (1 - beta1 ** t), c2: 1 / (1 - beta2 ** t) };
+}

@@ -1,0 +1,109 @@
+// Owns the output layer's part of hidden-unit sharding, which needs no parameters: sums of partial logits, labels taken from them, and the
+// loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
+import { type Kernel, loadKernel } from './kernel/kernel.js';
+import type { Model } from './model.js';
+import type { RowCounts } from './slices.js';
+import { Space } from './space.js';
+
+export interface Labels {
+  readonly classes: Uint8Array;
+  readonly confidences: Float32Array;
+  /** Sums over the rows of each class's probability before the shift; empty where there was none. */
+  readonly classMasses: readonly number[];
+}
+
+export interface Loss {
+  /** Of each row, not weighted. */
+  readonly losses: Float32Array;
+  /** Of sum_r weights[r] * loss[r] at the logits, [classes, rows]. Valid until the next call. */
+  readonly gradient: Float32Array;
+}
+
+const PAGE = 65536;
+
+export class OutputLayer {
+  private readonly memory: WebAssembly.Memory;
+  private readonly kernel: Kernel;
+  private readonly classes: number;
+  private readonly places;
+
+  constructor(
+    private readonly model: Model,
+    private readonly counts: RowCounts,
+  ) {
+    const { rows, clean } = counts;
+    this.classes = model.layers.at(-1)!.units;
+    const most = Math.max(rows, clean);
+    const space = new Space(PAGE);
+    this.places = {
+      logits: space.take(this.classes * most),
+      noBias: space.take(this.classes),
+      shift: space.take(this.classes),
+      masses: space.take(4 * this.classes),
+      targets: space.take(this.classes * rows),
+      weights: space.take(rows),
+      losses: space.take(rows),
+      confidences: space.take(most),
+      predicted: space.take(most / 4),
+    };
+    const pages = Math.ceil(space.end / PAGE);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.kernel = loadKernel(this.memory);
+  }
+
+  /** Labels of the first `count` rows, of partial logits [classes, counts.clean]. logitShift: as of UnlabelledRows. */
+  label(partials: readonly Float32Array[], count: number, logitShift: Float32Array | undefined): Labels {
+    const { logits, noBias, shift, masses, confidences, predicted } = this.places;
+    const { clean } = this.counts;
+    this.floats(logits, this.classes * clean).set(treeSum(partials));
+    let classMasses: number[] = [];
+    if (logitShift) {
+      this.kernel.softmaxMasses(logits, noBias, this.classes, clean, count, masses);
+      const parts = this.floats(masses, 4 * this.classes);
+      classMasses = Array.from({ length: this.classes }, (_, c) =>
+        parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0),
+      );
+      this.floats(shift, this.classes).set(logitShift);
+    }
+    const bias = logitShift ? shift : noBias;
+    const softmax = Number(this.model.objective === 'softmax');
+    this.kernel.classify(logits, bias, this.classes, clean, softmax, predicted, confidences);
+    return {
+      classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
+      confidences: this.floats(confidences, count).slice(),
+      classMasses,
+    };
+  }
+
+  /** partials: [classes, counts.rows]; labels and weights: of the rows, beyond which there is only padding. */
+  loss(partials: readonly Float32Array[], labels: readonly number[], weights: readonly number[]): Loss {
+    const { rows } = this.counts;
+    const places = this.places;
+    const logits = this.floats(places.logits, this.classes * rows);
+    logits.set(treeSum(partials));
+    const targets = this.floats(places.targets, this.classes * rows).fill(0);
+    labels.forEach((label, r) => {
+      targets[label * rows + r] = 1;
+    });
+    this.floats(places.weights, rows).fill(0).set(weights);
+    const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
+    const { noBias, losses } = places;
+    this.kernel[loss](places.logits, noBias, places.targets, places.weights, this.classes, rows, losses);
+    return { losses: this.floats(losses, labels.length).slice(), gradient: logits };
+  }
+
+  private floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+}
+
+/** The sum of vectors as a tree that splits at the largest power of two below their count, as kernel/assembly/update.ts sums slots. */
+export function treeSum(vectors: readonly Float32Array[]): Float32Array {
+  if (vectors.length === 1) return vectors[0]!;
+  const half = 2 ** Math.floor(Math.log2(vectors.length - 1));
+  const sum = treeSum(vectors.slice(0, half)).slice();
+  treeSum(vectors.slice(half)).forEach((value, i) => {
+    sum[i]! += value;
+  });
+  return sum;
+}

@@ -1,0 +1,54 @@
+// Owns the update of a slice's parameters segment by segment, and the memory of how far it is: a thread that takes over goes on there.
+import type { OptimizerStep } from '../protocol/tasks.js';
+import type { Arena } from './arena.js';
+import type { Kernel } from './kernel/kernel.js';
+import { apply } from './optimizer.js';
+
+/** Words of the journal behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
+const UPDATE = 2;
+const DONE = 3;
+
+/** Segments are numbered from 1 in the order in which they come: the kernel's ids. */
+export class Segments {
+  private readonly words: Int32Array;
+  /** Of threads before this one. */
+  private readonly done: number;
+  private last = 0;
+
+  /** journal: its address. */
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly arena: Arena,
+    private readonly journal: number,
+    private readonly optimizer: OptimizerStep,
+    update: number,
+  ) {
+    this.words = new Int32Array(arena.memory.buffer, journal, 4);
+    if (Atomics.load(this.words, UPDATE) !== update) {
+      // The number last: a death before it leaves the old one, and the next thread begins again.
+      Atomics.store(this.words, 0, 0);
+      Atomics.store(this.words, DONE, 0);
+      Atomics.store(this.words, UPDATE, update);
+    }
+    this.done = Atomics.load(this.words, DONE);
+  }
+
+  /** Passes over so many segments if all of them are done. */
+  skip(count: number): boolean {
+    const areDone = this.last + count <= this.done;
+    if (areDone) this.last += count;
+    return areDone;
+  }
+
+  /** Updates the next segment. offset, length: in floats, of the parameter vector; gradient: its address. */
+  apply(offset: number, length: number, gradient: number): void {
+    this.last++;
+    if (this.last <= this.done) return;
+    const { parameters, firstMoment, secondMoment } = this.arena.regions;
+    const vectors = { p: parameters + offset * 4, m: firstMoment + offset * 4, v: secondMoment + offset * 4 };
+    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length };
+    apply(this.kernel, this.optimizer, { ...vectors, ...whole, id: this.last, journal: this.journal });
+    // Beside the id, since the kernel forgets how far an id was before it notes the next one.
+    Atomics.store(this.words, DONE, this.last);
+  }
+}

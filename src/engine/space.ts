@@ -1,0 +1,18 @@
+// Owns the handing out of places in a memory, one behind the other, each aligned as TensorFlow wants it.
+import { aligned } from './model.js';
+
+export class Space {
+  /** start: in bytes, a multiple of 64. */
+  constructor(private next: number) {}
+
+  get end(): number {
+    return this.next;
+  }
+
+  /** The address of room for so many floats. */
+  take(floats: number): number {
+    const address = this.next;
+    this.next += aligned(floats) * 4;
+    return address;
+  }
+}
