@@ -56,7 +56,8 @@ export async function admit(
     await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
     throw error;
   }
-  const { lanes: _, ...shape } = arena.shape;
+  // Lanes are the node's own; hidden units stay on one machine.
+  const { lanes: _, sliceBytes: __, ...shape } = arena.shape;
   await requests.ask({ kind: 'welcome', request: requests.next(), shape }, 'join', 1);
   return node;
 }
