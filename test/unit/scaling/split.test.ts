@@ -34,6 +34,7 @@ describe('the split of the time', () => {
       forward: 18,
       backward: 36,
       update: 3,
+      wait: 0,
       predict: 0,
       // Of both: 0.5 before the tasks, 1 + 2 of pauses, 0.25 after them, 1 between; of the update 0.5 of one, and 0.5 after it of both.
       dispatch: 2 * 0.5 + 3 + 2 * 0.25 + 2 * 1 + 0.5 + 2 * 0.5,
