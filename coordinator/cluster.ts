@@ -21,7 +21,7 @@ export interface ImageCounts {
 }
 
 export class Cluster {
-  /** The same as in the arena: some strategies need them here. */
+  /** What label() predicted last, or write() set: some strategies need it here. */
   private stored: Predictions;
 
   constructor(

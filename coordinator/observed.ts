@@ -6,16 +6,16 @@ import type { Model } from '../src/engine/model.js';
 import { type Node, type NodeHealth, type ShardStep, type SlicingNode, slicingNode } from '../src/protocol/node.js';
 import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type {
+  Answer,
   GradientResult,
   OptimizerStep,
   PredictResult,
   PredictTask,
-  Result,
   UpdateResult,
 } from '../src/protocol/tasks.js';
 import type { Call, TimedTask } from '../src/timeline.js';
 
-type Parts<R extends Result> = (result: R) => TimedTask['parts'];
+type Parts<R extends Answer> = (result: R) => TimedTask['parts'];
 
 export class ObservedNode implements SlicingNode {
   readonly name: string;
@@ -65,21 +65,15 @@ export class ObservedNode implements SlicingNode {
   }
 
   /** It ends what the forward pass began: workers do both in one task. */
-  async backward(gradient: Float32Array): Promise<SliceResult[]> {
-    const results = await slicingNode(this.node).backward(gradient);
-    const answered = clock();
-    const tasks = results.flatMap(({ span, milliseconds }) => {
-      const { input, forward, waiting, backward } = milliseconds;
-      const parts: TimedTask['parts'] = [
-        ['input', input],
-        ['forward', forward],
-        ['wait', waiting],
-        ['backward', backward],
-      ];
-      return span ? [{ ...span, parts }] : [];
-    });
-    this.tell({ kind: 'slices', called: this.sliceCalled, answered, step: this.step, tasks });
-    return results;
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    const ask = () => slicingNode(this.node).backward(gradient);
+    const partsOf: Parts<SliceResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
+      ['input', input],
+      ['forward', forward],
+      ['wait', waiting],
+      ['backward', backward],
+    ];
+    return this.observed('slices', this.step, ask, partsOf, this.sliceCalled);
   }
 
   predict(
@@ -103,13 +97,13 @@ export class ObservedNode implements SlicingNode {
     return this.node.close();
   }
 
-  private async observed<R extends Result>(
+  private async observed<R extends Answer>(
     kind: Call['kind'],
     step: Call['step'],
     ask: () => Promise<R[]>,
     partsOf: Parts<R>,
+    called = clock(),
   ): Promise<R[]> {
-    const called = clock();
     const results = await ask();
     const answered = clock();
     const tasks = results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));

@@ -8,6 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { writeAtomically } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
 import { PUBLISHED, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
+import type { ReproductionRow } from '../src/report/reproduction-page.js';
 import type { RunResult } from './result.js';
 
 export interface Reproduction {
@@ -23,19 +24,9 @@ export interface PlannedRun {
   readonly path: string;
 }
 
-/** A row of the table. Accuracies in per cent on the test set, means over the splits. */
-export interface Row {
+/** A row of the table, with what it comes from. */
+export interface Row extends ReproductionRow {
   readonly scenario: Scenario;
-  readonly name: string;
-  readonly paper: number;
-  readonly report: number;
-  readonly accuracy: number;
-  /** Sample standard deviation over the splits; undefined for one split. */
-  readonly deviation: number | undefined;
-  readonly aboveReport: boolean;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly imagesPerSecond: number;
   readonly runs: readonly RunResult[];
 }
 

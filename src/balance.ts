@@ -5,6 +5,9 @@
 /** Running shares of the classes, in double precision, since every later step depends on their bits. They sum to 1. */
 export type ClassShares = readonly number[];
 
+/** A class that has all but vanished is favoured, not forced. */
+const LEAST_SHARE = 1e-3;
+
 /** Before any step: equal, as the labelled set has equally many of each class. */
 export const equalShares = (classes: number): ClassShares => new Array<number>(classes).fill(1 / classes);
 
@@ -22,6 +25,3 @@ export function nextShares(shares: ClassShares, masses: readonly number[], momen
   if (total === 0) return shares;
   return shares.map((share, c) => momentum * share + ((1 - momentum) * masses[c]!) / total);
 }
-
-/** A class that has all but vanished is favoured, not forced: e^-7 is a thousandth. */
-const LEAST_SHARE = 1e-3;

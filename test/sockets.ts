@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import { ensureIdentity, type Identity } from '../coordinator/identity.js';
 import { type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
 import { parseAddress } from '../worker/address.js';
@@ -100,4 +101,16 @@ export class TcpProxy {
     });
     into.on('drain', () => from.resume());
   }
+}
+
+/** A function that notes what is to be closed after each test of the file, and returns it. */
+export function closedAfterEach(): <T extends { close(): void }>(one: T) => T {
+  const open: { close(): void }[] = [];
+  afterEach(() => {
+    for (const one of open.splice(0)) one.close();
+  });
+  return (one) => {
+    open.push(one);
+    return one;
+  };
 }

@@ -2,7 +2,6 @@
 import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
-import { prepareForThreads } from '../../src/engine/tensorflow.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { joinRun } from '../../worker/join.js';
 import { type Context, number } from './options.js';
@@ -44,7 +43,6 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const workers = flags.workers ?? availableParallelism();
   if (!Number.isInteger(workers) || workers < 1)
     throw new PseudolabelError('E_USAGE', `--workers ${workers}`, 'give a number of threads, from 1');
-  prepareForThreads();
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };

@@ -2,6 +2,7 @@
 // partial logits, down goes their gradient, and the gradient of the weights exists nowhere but in the caches of the workers.
 import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
 import { dropoutOf } from '../../src/engine/dense.js';
+import { cached } from '../../src/engine/engine.js';
 import type { Model } from '../../src/engine/model.js';
 import { FINITE_BOUND } from '../../src/engine/network.js';
 import { type Labels, type Loss, OutputLayer } from '../../src/engine/output.js';
@@ -79,7 +80,7 @@ export class HiddenSharding implements Strategy {
       const clean = partials.map((partial) => partial.clean);
       return output.label(clean, unlabelled.batch, unlabelled.logitShift);
     }
-    const sampler = (order: ShardOrder) => cached(this.samplers, order, () => new ShardSampler(order));
+    const sampler = (order: ShardOrder) => cached(this.samplers, JSON.stringify(order), () => new ShardSampler(order));
     const positions = drawOfShards(sampler, { ...step, count: this.unlabelled, batch: unlabelled.batch });
     return {
       classes: Uint8Array.from(positions, (position) => classes[position]!),
@@ -90,7 +91,7 @@ export class HiddenSharding implements Strategy {
 
   private outputLayer({ model, labelled }: StepRequest, step: SlicedStep): OutputLayer {
     const counts = rowCountsOf(labelled?.labels.length ?? 0, step);
-    return cached(this.outputLayers, [model, counts], () => new OutputLayer(model, counts));
+    return cached(this.outputLayers, JSON.stringify([model, counts]), () => new OutputLayer(model, counts));
   }
 }
 
@@ -113,13 +114,6 @@ function isBounded(
         scale * weightBound * total < FINITE_BOUND && activationBound * total < FINITE_BOUND,
     )
   );
-}
-
-function cached<T>(map: Map<string, T>, key: object, make: () => T): T {
-  const name = JSON.stringify(key);
-  const value = map.get(name) ?? make();
-  map.set(name, value);
-  return value;
 }
 
 const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);

@@ -34,8 +34,10 @@ export interface Predictions {
 }
 
 export interface Strategy {
-  /** Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
-  /** stored: the pseudo-labels that were predicted last, of all unlabelled images. */
+  /**
+   * stored: the pseudo-labels that were predicted last, of all unlabelled images.
+   * Throws E_NOT_FINITE before the update, so that the parameters stay as they were.
+   */
   step(request: StepRequest, stored: Predictions): Promise<StepOutcome>;
 }
 

@@ -46,7 +46,8 @@ export function createEngine(arena: Arena): Engine {
   };
 }
 
-function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
+/** The value of a key, made when it is first asked for. */
+export function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   let value = map.get(key);
   if (value === undefined) {
     value = make();

@@ -80,9 +80,7 @@ function predictNow(engine: Engine, { model, lane, unlabelled }: GradientTask, p
   const network = engine.network(model, paddedRows(positions.length), lane, false);
   network.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
-  const shift = unlabelled?.logitShift;
-  if (!shift) network.classify();
-  const classMasses = shift ? network.classifyShifted(shift, positions.length) : [];
+  const classMasses = network.classify(positions.length, unlabelled?.logitShift);
   return { ...network.predictions(positions.length), classMasses };
 }
 

@@ -1,6 +1,7 @@
 // Owns a model's passes over one batch shape in one lane: inputs, forward, loss, backward. Knows nothing of shards, labels or schedules.
 import { type Arena, laneStart, slotStride } from './arena.js';
 import { type Buffers, buffersOf } from './buffers.js';
+import { classify } from './classify.js';
 import { Dense, dropoutOf, type GradientPlace } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
 import { aligned, layoutOf, type Model } from './model.js';
@@ -124,33 +125,19 @@ export class Network {
     return finite;
   }
 
-  /** Classes and confidences of all rows, from the logits of the last forward pass. */
-  classify(): void {
-    const { bias } = this.addresses(this.arena.regions.parameters, this.layers.length - 1);
-    this.classifyWith(bias);
-  }
-
-  /** The same from logits shifted by `shift`; returns the sums over the first `rows` rows of each class's softmax before the shift. */
-  classifyShifted(shift: Float32Array, rows: number): number[] {
+  /**
+   * Classes and confidences of all rows, from the logits of the last forward pass. logitShift, and what is returned of the first `count` rows:
+   * as of classify() in classify.ts.
+   */
+  classify(count: number, logitShift?: Float32Array): number[] {
+    const { outputs, classes: predicted, ...buffers } = this.buffers;
     const last = this.layers.length - 1;
-    const { units } = this.layers[last]!.layer;
-    const { outputs, masses, shift: at } = this.buffers;
     const { bias } = this.addresses(this.arena.regions.parameters, last);
-    this.kernel.softmaxMasses(outputs[last]!, bias, units, this.rows, rows, masses);
-    this.floats(at, units).set(shift);
-    this.classifyWith(at);
-    const parts = this.floats(masses, units * 4);
-    return Array.from({ length: units }, (_, c) =>
-      parts.subarray(c * 4, c * 4 + 4).reduce((sum, part) => sum + part, 0),
-    );
-  }
-
-  private classifyWith(bias: number): void {
-    const { outputs, classes, confidences } = this.buffers;
-    const last = this.layers.length - 1;
-    const { units } = this.layers[last]!.layer;
-    const softmax = Number(this.model.objective === 'softmax');
-    this.kernel.classify(outputs[last]!, bias, units, this.rows, softmax, classes, confidences);
+    const { units: classes } = this.layers[last]!.layer;
+    const { rows } = this;
+    const softmax = this.model.objective === 'softmax';
+    const at = { ...buffers, logits: outputs[last]!, bias, classes, rows, softmax, predicted };
+    return classify(this.kernel, this.arena.memory, at, count, logitShift);
   }
 
   targets(): Float32Array {

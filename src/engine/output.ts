@@ -1,5 +1,6 @@
 // Owns the output layer's part of hidden-unit sharding, which needs no parameters: sums of partial logits, labels taken from them, and the
 // loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
+import { classify } from './classify.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import type { Model } from './model.js';
 import type { RowCounts } from './slices.js';
@@ -53,21 +54,12 @@ export class OutputLayer {
 
   /** Labels of the first `count` rows, of partial logits [classes, counts.clean]. logitShift: as of UnlabelledRows. */
   label(partials: readonly Float32Array[], count: number, logitShift: Float32Array | undefined): Labels {
-    const { logits, noBias, shift, masses, confidences, predicted } = this.places;
+    const { logits, noBias, confidences, predicted } = this.places;
     const { clean } = this.counts;
     this.floats(logits, this.classes * clean).set(treeSum(partials));
-    let classMasses: number[] = [];
-    if (logitShift) {
-      this.kernel.softmaxMasses(logits, noBias, this.classes, clean, count, masses);
-      const parts = this.floats(masses, 4 * this.classes);
-      classMasses = Array.from({ length: this.classes }, (_, c) =>
-        parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0),
-      );
-      this.floats(shift, this.classes).set(logitShift);
-    }
-    const bias = logitShift ? shift : noBias;
-    const softmax = Number(this.model.objective === 'softmax');
-    this.kernel.classify(logits, bias, this.classes, clean, softmax, predicted, confidences);
+    const softmax = this.model.objective === 'softmax';
+    const at = { ...this.places, bias: noBias, classes: this.classes, rows: clean, softmax };
+    const classMasses = classify(this.kernel, this.memory, at, count, logitShift);
     return {
       classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
       confidences: this.floats(confidences, count).slice(),

@@ -19,7 +19,7 @@ export function predict(engine: Engine, { model, lane, set, start, end }: Predic
     const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
     network.load(images, positions, 0);
     network.forward(undefined);
-    network.classify();
+    network.classify(rows);
     const predicted = network.predictions(rows);
     classes.set(predicted.classes, first - start);
     confidences.set(predicted.confidences, first - start);

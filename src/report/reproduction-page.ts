@@ -19,6 +19,7 @@ export interface ReproductionRow {
   readonly paper: number;
   readonly report: number;
   readonly accuracy: number;
+  /** Sample standard deviation over the splits; undefined for one split. */
   readonly deviation: number | undefined;
   readonly aboveReport: boolean;
   readonly steps: number;

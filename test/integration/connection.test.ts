@@ -1,28 +1,21 @@
 // What connections meet in their lives over real sockets: silence, cuts, damage, a process that stands still, coordinators that come late.
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Identity } from '../../coordinator/identity.js';
 import type { ListenOptions } from '../../coordinator/listener.js';
 import type { PseudolabelError } from '../../src/errors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/channel.contract.js';
 import { conversation } from '../intruders.js';
-import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
+import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 
 let identity: Identity;
 beforeAll(async () => {
   identity = await newIdentity();
 });
 
-const toClose: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of toClose.splice(0)) one.close();
-});
-const closing = <T extends { close(): void }>(one: T): T => {
-  toClose.push(one);
-  return one;
-};
+const closing = closedAfterEach();
 
 interface Meeting {
   readonly proxy: TcpProxy;
@@ -185,7 +178,7 @@ describe('connect', () => {
   });
 
   it('stops when it is told to, at an attempt and between two', async () => {
-    const mute = createServer((socket) => toClose.push({ close: () => socket.destroy() })).listen(0, '127.0.0.1');
+    const mute = createServer((socket) => closing({ close: () => socket.destroy() })).listen(0, '127.0.0.1');
     closing(mute);
     await new Promise((resolve) => mute.on('listening', resolve));
     const { port } = mute.address() as { port: number };

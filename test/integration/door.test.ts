@@ -4,28 +4,31 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Identity } from '../../coordinator/identity.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { encodeMessage } from '../../src/protocol/codec.js';
 import { Ear, short } from '../contract/channel.contract.js';
 import { conversation, Impostor, LOOSE, Relay } from '../intruders.js';
-import { Arrivals, type Door, joinDoor, newIdentity, newToken, openDoor, TcpProxy, TOKEN } from '../sockets.js';
+import {
+  Arrivals,
+  closedAfterEach,
+  type Door,
+  joinDoor,
+  newIdentity,
+  newToken,
+  openDoor,
+  TcpProxy,
+  TOKEN,
+} from '../sockets.js';
 
 let identity: Identity;
 beforeAll(async () => {
   identity = await newIdentity();
 });
 
-const toClose: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of toClose.splice(0)) one.close();
-});
-const closing = <T extends { close(): void }>(one: T): T => {
-  toClose.push(one);
-  return one;
-};
+const closing = closedAfterEach();
 
 const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 

@@ -4,22 +4,17 @@ import { Cluster } from '../../coordinator/cluster.js';
 import { FaultyNode } from '../../coordinator/faults.js';
 import { DataParallel } from '../../coordinator/strategies/data.js';
 import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
-import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
+import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
 import type { SlicingNode } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
 import { strategyOf } from '../../src/strategy.js';
-import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
+import { createLocalNode, type LocalNode } from '../../worker/node.js';
 import { sameBits } from '../bits.js';
 import { oneThreadNode } from '../contract/one-thread-node.js';
 import { type Problem, trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
-
-const plans = Object.entries(PLANS).map(([name, stages]) => ({ name, stages: stages as readonly Stage[] }));
-
-const contentOf = ({ shape, unlabelled }: Problem): NodeOptions => {
-  return { shape, images: unlabelled, evaluationImages: new Uint8Array() };
-};
+import { contentOf, listener, plans, trained } from './training.js';
 
 /** By hidden units where that is possible. */
 function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem): Cluster {
@@ -29,16 +24,6 @@ function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem): Clust
 }
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);
-
-function listener(part: Partial<Observer> = {}): Observer {
-  const nothing = () => undefined;
-  return { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing, ...part };
-}
-
-async function trained(training: Training, cluster: Cluster, observer = listener(), resumed?: Position) {
-  await train(training, cluster, observer, resumed);
-  return cluster.read(training.stages.at(-1)!.model).parameters;
-}
 
 async function trainedOn(threads: number, stages: readonly Stage[], disturb = (node: LocalNode): SlicingNode => node) {
   const { problem, training } = await settingOf(stages, threads);

@@ -2,37 +2,21 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../coordinator/cluster.js';
 import { DataParallel } from '../../coordinator/strategies/data.js';
-import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
+import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
 import type { Node } from '../../src/protocol/node.js';
-import type { Stage } from '../../src/stage.js';
-import { createLocalNode, type NodeOptions } from '../../worker/node.js';
+import { createLocalNode } from '../../worker/node.js';
 import { sameBits } from '../bits.js';
 import { oneThreadNode } from '../contract/one-thread-node.js';
 import { type Problem, trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
-
-const plans = Object.entries(PLANS).map(([name, stages]) => ({ name, stages: stages as readonly Stage[] }));
-
-const contentOf = ({ shape, unlabelled }: Problem): NodeOptions => {
-  return { shape, images: unlabelled, evaluationImages: new Uint8Array() };
-};
+import { contentOf, listener, plans, trained } from './training.js';
 
 function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
   return new Cluster(node, SHARDS, { unlabelled, validation: 0, test: 0 }, () => new DataParallel(node, SHARDS));
 }
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);
-
-function listener(part: Partial<Observer> = {}): Observer {
-  const nothing = () => undefined;
-  return { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing, ...part };
-}
-
-async function trained(training: Training, cluster: Cluster, observer = listener(), resumed?: Position) {
-  await train(training, cluster, observer, resumed);
-  return cluster.read(training.stages.at(-1)!.model).parameters;
-}
 
 describe.each(plans)('training with $name', ({ stages }) => {
   it('on a cluster of two threads ends on the bits of one thread without a cluster', async () => {

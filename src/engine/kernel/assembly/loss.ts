@@ -70,7 +70,10 @@ export function sigmoidCrossEntropy(
   }
 }
 
-/** Adds the bias to the logits, in place; masses[c] = the sums of softmax output c over rows 0, 1, 2, 3 modulo 4 below `counted`. */
+/**
+ * masses[c] = the sums of softmax output c over rows 0, 1, 2, 3 modulo 4 below `counted`. Adds the bias to the logits of these rows, in place;
+ * the rows behind them are padding.
+ */
 export function softmaxMasses(z: usize, bias: usize, classes: i32, rows: i32, counted: i32, masses: usize): void {
   const stride = (<usize>rows) << 2;
   const size = stride * classes;
