@@ -13,7 +13,7 @@ import { addScaling } from './commands/scaling.js';
 import { addStatus } from './commands/status.js';
 import { addTrain } from './commands/train.js';
 import { addWorker } from './commands/worker.js';
-import { SOCKETS } from './sockets.js';
+import { SOCKETS } from './door/sockets.js';
 import { Terminal } from './terminal/terminal.js';
 
 /** A signal to our process group reaches us twice: by itself, and from the launcher. */

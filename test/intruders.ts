@@ -6,7 +6,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import type { Identity } from '../coordinator/identity.js';
+import type { Identity } from '../coordinator/door/identity.js';
 import { encodeMessage } from '../src/protocol/codec.js';
 import { parseAddress } from '../worker/address.js';
 import { Ear, short } from './contract/channel.contract.js';

@@ -5,8 +5,8 @@ import { connect as connectTcp, createServer, type Server, type Socket } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { ensureIdentity, type Identity } from '../coordinator/identity.js';
-import { type Listener, type ListenOptions, listen } from '../coordinator/listener.js';
+import { ensureIdentity, type Identity } from '../coordinator/door/identity.js';
+import { type Listener, type ListenOptions, listen } from '../coordinator/door/listener.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
 import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';

@@ -1,7 +1,7 @@
 // Owns what commands need of connections, so that none of them knows of sockets, certificates or tokens.
 import type { PseudolabelError } from '../../src/errors.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
-import type { NodeChannel } from '../requests.js';
+import type { NodeChannel } from '../fleet/requests.js';
 
 export interface ListenOptions {
   /** HOST:PORT. */

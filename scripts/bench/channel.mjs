@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ensureIdentity } from '../../dist/coordinator/identity.js';
-import { listen } from '../../dist/coordinator/listener.js';
+import { ensureIdentity } from '../../dist/coordinator/door/identity.js';
+import { listen } from '../../dist/coordinator/door/listener.js';
 import { connect } from '../../dist/worker/connect.js';
 
 const BYTES = 2 ** 24;

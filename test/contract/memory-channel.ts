@@ -1,6 +1,6 @@
 // Owns a channel within one process, for tests: everything is checked and copied as on a wire, and anything can be made to go wrong on it.
 
-import type { NodeChannel } from '../../coordinator/requests.js';
+import type { NodeChannel } from '../../coordinator/fleet/requests.js';
 import { PseudolabelError } from '../../src/errors.js';
 import {
   type BulkTag,

@@ -1,6 +1,6 @@
 // Channels over real sockets fulfil the contract, with TLS and without, whichever side speaks first.
 import { beforeAll } from 'vitest';
-import type { Identity } from '../../coordinator/identity.js';
+import type { Identity } from '../../coordinator/door/identity.js';
 import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 import { type ChannelPair, describeChannel } from './channel.contract.js';
 

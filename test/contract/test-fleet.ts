@@ -1,6 +1,6 @@
 // Owns fleets for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fleet, type FleetOptions } from '../../coordinator/fleet.js';
+import { Fleet, type FleetOptions } from '../../coordinator/fleet/fleet.js';
 import { type Ending, hostNode } from '../../worker/host.js';
 import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
 import { type Link, memoryLink } from './memory-channel.js';

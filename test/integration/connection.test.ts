@@ -2,8 +2,8 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Identity } from '../../coordinator/identity.js';
-import type { ListenOptions } from '../../coordinator/listener.js';
+import type { Identity } from '../../coordinator/door/identity.js';
+import type { ListenOptions } from '../../coordinator/door/listener.js';
 import type { PseudolabelError } from '../../src/errors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/channel.contract.js';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Identity } from '../../coordinator/identity.js';
+import type { Identity } from '../../coordinator/door/identity.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { encodeMessage } from '../../src/protocol/codec.js';
 import { Ear, short } from '../contract/channel.contract.js';

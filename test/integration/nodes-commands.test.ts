@@ -5,7 +5,7 @@ import { openFleetSession } from '../../coordinator/commands/nodes.js';
 import { addStatus } from '../../coordinator/commands/status.js';
 import type { Transport } from '../../coordinator/commands/transport.js';
 import { addWorker } from '../../coordinator/commands/worker.js';
-import type { NodeChannel } from '../../coordinator/requests.js';
+import type { NodeChannel } from '../../coordinator/fleet/requests.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession, type Session } from '../../coordinator/session.js';
 import { normalise, type RunConfig } from '../../src/config.js';

@@ -1,7 +1,7 @@
 // Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
-import type { Arena } from '../src/engine/arena.js';
-import { PseudolabelError } from '../src/errors.js';
-import type { First, FleetStatus } from '../src/protocol/messages.js';
+import type { Arena } from '../../src/engine/arena.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { First, FleetStatus } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import { type RemoteListener, RemoteNode } from './remote-node.js';
 import { type Requests, unexpected } from './requests.js';

@@ -5,10 +5,10 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type ErrorCode, PseudolabelError } from '../src/errors.js';
-import { admit, welcome } from '../src/protocol/handshake.js';
-import { SOCKET_OPTIONS, SocketPipe } from '../worker/pipe.js';
-import { tlsBinding } from '../worker/tls.js';
+import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
+import { admit, welcome } from '../../src/protocol/handshake.js';
+import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
+import { tlsBinding } from '../../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
 import type { Identity } from './identity.js';
 

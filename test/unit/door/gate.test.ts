@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Gate } from '../../../coordinator/gate.js';
+import { Gate } from '../../../coordinator/door/gate.js';
 
 const LIMITS = { strangers: 3, strangersPerAddress: 2, rate: 100 };
 

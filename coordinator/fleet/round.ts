@@ -1,8 +1,8 @@
 // Owns one step's gradients from the first request to the last byte of a sum: who contributes which shards, and that a shard whose
 // contributor is lost at any time before the update is computed again, with the same bits.
-import type { Subtree } from '../src/collectives/tree.js';
-import type { ShardStep } from '../src/protocol/node.js';
-import type { GradientResult } from '../src/protocol/tasks.js';
+import type { Subtree } from '../../src/collectives/tree.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { GradientResult } from '../../src/protocol/tasks.js';
 import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
 
 interface Held {

@@ -1,7 +1,7 @@
 // Owns the arrival of one request's sums in the coordinator's slots, frame by frame.
-import type { Subtree } from '../src/collectives/tree.js';
-import { type Arena, slotStride } from '../src/engine/arena.js';
-import { PseudolabelError } from '../src/errors.js';
+import type { Subtree } from '../../src/collectives/tree.js';
+import { type Arena, slotStride } from '../../src/engine/arena.js';
+import { PseudolabelError } from '../../src/errors.js';
 
 export class Upload {
   /** Bytes of each subtree's sum that are here. */

@@ -1,9 +1,9 @@
 // Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
 
-import { shardRange } from '../src/data/shards.js';
-import type { Arena } from '../src/engine/arena.js';
-import { PseudolabelError } from '../src/errors.js';
-import type { FleetStatus } from '../src/protocol/messages.js';
+import { shardRange } from '../../src/data/shards.js';
+import type { Arena } from '../../src/engine/arena.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { FleetStatus } from '../../src/protocol/messages.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
 import { alarm } from './alarm.js';
 import { assign, isWorthMoving } from './assignment.js';

@@ -6,17 +6,23 @@
 //
 // Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
 // parameters, by anyone, with the same bits.
-import type { TrainingState } from '../src/checkpoint.js';
-import { sha256OfParameters } from '../src/checksum.js';
-import { floats } from '../src/engine/arena.js';
-import { layoutOf, type Model } from '../src/engine/model.js';
-import { Sums } from '../src/engine/sum.js';
-import { PseudolabelError } from '../src/errors.js';
-import { MAX_BULK } from '../src/protocol/channel.js';
-import type { FleetStatus } from '../src/protocol/messages.js';
-import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
-import type { LocalNode } from '../worker/node.js';
+import type { TrainingState } from '../../src/checkpoint.js';
+import { sha256OfParameters } from '../../src/checksum.js';
+import { floats } from '../../src/engine/arena.js';
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import { Sums } from '../../src/engine/sum.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { MAX_BULK } from '../../src/protocol/channel.js';
+import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
+import type {
+  GradientResult,
+  OptimizerStep,
+  PredictResult,
+  PredictTask,
+  UpdateResult,
+} from '../../src/protocol/tasks.js';
+import type { LocalNode } from '../../worker/node.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';

@@ -1,7 +1,7 @@
 // Alarms ring in time, unless it was this process that stood still.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { alarm } from '../../../coordinator/alarm.js';
+import { alarm } from '../../../coordinator/fleet/alarm.js';
 
 function standStill(milliseconds: number): void {
   const end = performance.now() + milliseconds;

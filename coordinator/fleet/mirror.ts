@@ -1,6 +1,6 @@
 // Owns what the coordinator knows of a node's arena: which bytes of it are the same as here. Everything else is sent before it is needed.
-import { Intervals, type Range } from '../src/collectives/intervals.js';
-import type { SentRegion } from '../src/protocol/messages.js';
+import { Intervals, type Range } from '../../src/collectives/intervals.js';
+import type { SentRegion } from '../../src/protocol/messages.js';
 
 export class Mirror {
   private readonly alike = new Map<SentRegion, Intervals>();

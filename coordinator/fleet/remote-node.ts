@@ -1,14 +1,14 @@
 // Owns a node on another machine as the coordinator sees it: its arena is a mirror of the one here, brought up to date before each
 // request, and its answers are checked before they count.
-import { subtreesOf } from '../src/collectives/tree.js';
-import type { Arena } from '../src/engine/arena.js';
-import { layoutOf, type Model } from '../src/engine/model.js';
-import { storePseudoLabels } from '../src/engine/predict.js';
-import { PseudolabelError } from '../src/errors.js';
-import type { BulkTag } from '../src/protocol/channel.js';
-import { BULK_KINDS, type First, type NodeStatus, toWire } from '../src/protocol/messages.js';
-import type { ShardStep } from '../src/protocol/node.js';
-import type { OptimizerStep, PredictResult, PredictTask } from '../src/protocol/tasks.js';
+import { subtreesOf } from '../../src/collectives/tree.js';
+import type { Arena } from '../../src/engine/arena.js';
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import { storePseudoLabels } from '../../src/engine/predict.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { BulkTag } from '../../src/protocol/channel.js';
+import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import { alarm } from './alarm.js';
 import { batchesOf, type Piece } from './batches.js';
 import { type Contribution, type Member, MemberLost } from './member.js';

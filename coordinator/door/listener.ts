@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
-import { type ErrorCode, PseudolabelError } from '../src/errors.js';
-import type { Channel, Message } from '../src/protocol/channel.js';
-import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
-import { FramedChannel } from '../src/protocol/framed.js';
-import { formatAddress, isLoopback } from '../worker/address.js';
+import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
+import type { Channel, Message } from '../../src/protocol/channel.js';
+import { longestFrame, type MessageTables } from '../../src/protocol/codec.js';
+import { FramedChannel } from '../../src/protocol/framed.js';
+import { formatAddress, isLoopback } from '../../worker/address.js';
 import type { Identity } from './identity.js';
 import { type StrangerLimits, Strangers } from './strangers.js';
 

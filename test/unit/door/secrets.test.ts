@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ensureIdentity, readIdentity } from '../../../coordinator/identity.js';
-import { ensureToken, readToken, stateDirectory } from '../../../coordinator/secrets.js';
+import { ensureIdentity, readIdentity } from '../../../coordinator/door/identity.js';
+import { ensureToken, readToken, stateDirectory } from '../../../coordinator/door/secrets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));

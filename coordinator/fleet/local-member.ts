@@ -1,8 +1,8 @@
 // Owns the coordinator's own threads as a member: its sums need not travel, since its slots are those that are summed.
-import type { Model } from '../src/engine/model.js';
-import type { ShardStep } from '../src/protocol/node.js';
-import type { PredictResult, PredictTask } from '../src/protocol/tasks.js';
-import type { LocalNode } from '../worker/node.js';
+import type { Model } from '../../src/engine/model.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import type { LocalNode } from '../../worker/node.js';
 import type { Contribution, Member } from './member.js';
 import { Speed } from './speed.js';
 

@@ -1,7 +1,7 @@
 // How long to wait: never too short nor too long, by the work, and not led astray by a single slow time.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Deadlines } from '../../../coordinator/deadlines.js';
+import { Deadlines } from '../../../coordinator/fleet/deadlines.js';
 
 const bounds = { least: 100, most: 10_000 };
 

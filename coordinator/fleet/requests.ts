@@ -1,8 +1,8 @@
 // Owns the conversation with one node: requests with their answers and deadlines, and the order and the deadline of what is sent.
 
-import { PseudolabelError } from '../src/errors.js';
-import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
-import type { Answer, First, ToCoordinator, ToNode } from '../src/protocol/messages.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { BulkTag, Channel, ChannelListener } from '../../src/protocol/channel.js';
+import type { Answer, First, ToCoordinator, ToNode } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import type { Deadlines } from './deadlines.js';
 import { MemberLost } from './member.js';

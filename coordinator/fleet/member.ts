@@ -1,8 +1,8 @@
 // Owns what the coordinator sees of those who compute, its own threads and other machines alike, and the sharing of work among them.
-import type { Subtree } from '../src/collectives/tree.js';
-import type { Model } from '../src/engine/model.js';
-import type { ShardStep } from '../src/protocol/node.js';
-import type { GradientResult, PredictResult, PredictTask } from '../src/protocol/tasks.js';
+import type { Subtree } from '../../src/collectives/tree.js';
+import type { Model } from '../../src/engine/model.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { GradientResult, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 
 /** A member's part of a step. */
 export interface Contribution {

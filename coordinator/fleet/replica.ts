@@ -1,11 +1,11 @@
 // Owns the likeness of a node's arena to the one here: it knows what differs, and sends it before it is needed.
-import type { TrainingState } from '../src/checkpoint.js';
-import { shardRange } from '../src/data/shards.js';
-import type { Arena } from '../src/engine/arena.js';
-import { MAX_BULK } from '../src/protocol/channel.js';
-import { BULK_KINDS, type SentRegion } from '../src/protocol/messages.js';
-import type { ShardStep } from '../src/protocol/node.js';
-import type { PredictTask } from '../src/protocol/tasks.js';
+import type { TrainingState } from '../../src/checkpoint.js';
+import { shardRange } from '../../src/data/shards.js';
+import type { Arena } from '../../src/engine/arena.js';
+import { MAX_BULK } from '../../src/protocol/channel.js';
+import { BULK_KINDS, type SentRegion } from '../../src/protocol/messages.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { PredictTask } from '../../src/protocol/tasks.js';
 import { Mirror } from './mirror.js';
 import type { Requests } from './requests.js';
 

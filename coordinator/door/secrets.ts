@@ -3,8 +3,8 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { PseudolabelError } from '../src/errors.js';
-import { cannotWrite, isSystemError, TEMPORARY } from '../src/files.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { cannotWrite, isSystemError, TEMPORARY } from '../../src/files.js';
 
 const TOKEN_BYTES = 32;
 const MOST_BYTES = 2 ** 16;

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { PseudolabelError } from '../src/errors.js';
-import { TLS_OPTIONS } from '../worker/tls.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { TLS_OPTIONS } from '../../worker/tls.js';
 import { ensureSecret, readSecret } from './secrets.js';
 
 export interface Identity {

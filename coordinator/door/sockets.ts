@@ -1,9 +1,9 @@
 // Owns how commands reach other machines: tokens and certificates from files, a listener, and connections, as one Transport.
 import { join } from 'node:path';
-import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
-import { parseAddress } from '../worker/address.js';
-import { connect } from '../worker/connect.js';
-import type { ConnectOptions, Door, ListenOptions, Transport } from './commands/transport.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
+import { parseAddress } from '../../worker/address.js';
+import { connect } from '../../worker/connect.js';
+import type { ConnectOptions, Door, ListenOptions, Transport } from '../commands/transport.js';
 import { ensureIdentity, readIdentity } from './identity.js';
 import { listen } from './listener.js';
 import { ensureToken, readToken, stateDirectory } from './secrets.js';

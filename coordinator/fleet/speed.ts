@@ -1,5 +1,5 @@
 // Owns the measured speed of a member, as the coordinator sees it: the time from asking to the answer, network included.
-import type { GradientResult } from '../src/protocol/tasks.js';
+import type { GradientResult } from '../../src/protocol/tasks.js';
 
 /** The weight of the latest step in the mean: a change shows after some ten steps, an outlier hardly. */
 const LATEST = 0.1;
