@@ -12,6 +12,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves when stderr has the text. Rejects when the command ends before. */
   says(text: string): Promise<void>;
+  /** Its stderr so far. */
+  said(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -41,7 +43,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
       look();
       void ended.then(({ stderr }) => reject(new Error(`it ended without saying '${text}':\n${stderr}`)));
     });
-  return { child, says, ended };
+  return { child, says, said: () => written.stderr, ended };
 }
 
 export const pseudolabel = (...args: string[]): Promise<Ended> => start(args).ended;
