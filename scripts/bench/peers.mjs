@@ -106,6 +106,20 @@ export async function findPeers({ dir, nodeModules, threads = [2] } = {}) {
   return { available, missing };
 }
 
+/**
+ * The report's own code, in Keras.
+ * @param {string} [dir] folder of the peers
+ * @throws {Error} when it cannot run here
+ */
+export function seedScript(dir) {
+  const folder = resolve(dir ?? join(REPO, '..', 'shared', 'peers'));
+  const script = join(folder, 'keras_seed.py');
+  const python = peersPython();
+  const why = lacking(script, folder) ?? lackingPython(python);
+  if (why) throw new Error(`the report's Keras code cannot run: ${why}`);
+  return { python, script, env: { PYTHONDONTWRITEBYTECODE: '1' } };
+}
+
 function lacking(file, folder) {
   if (!existsSync(folder)) return `there is no folder ${folder}; name the peers' folder with --peers DIR`;
   return existsSync(file) ? null : `there is no ${file}; is --peers the right folder?`;
