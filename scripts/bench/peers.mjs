@@ -117,7 +117,12 @@ export function seedScript(dir) {
   const python = peersPython();
   const why = lacking(script, folder) ?? lackingPython(python);
   if (why) throw new Error(`the report's Keras code cannot run: ${why}`);
-  return { python, script, env: { PYTHONDONTWRITEBYTECODE: '1' } };
+  return { python, script, env: { ...inherited(), PYTHONDONTWRITEBYTECODE: '1' } };
+}
+
+/** The environment without what is ours. */
+function inherited() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
 }
 
 function lacking(file, folder) {
@@ -150,9 +155,8 @@ export async function runPeer(peer, { steps = 60, warmup = 10, infer = true, dea
   const [program, ...fixed] = peer.command;
   const args = [...fixed, '--steps', `${steps}`, '--warmup', `${warmup}`];
   if (peer.infers && !infer) args.push('--no-infer');
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
   const { output, errors, end } = await runGroup(program, args, {
-    env: { ...inherited, ...peer.env },
+    env: { ...inherited(), ...peer.env },
     deadlineMs: deadlineMs ?? 180_000 + 1_000 * (steps + warmup),
   });
   const raw = end === 'exit code 0' ? lastJsonLine(output) : null;

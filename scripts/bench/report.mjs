@@ -80,7 +80,7 @@ async function kerasSeconds({ python, script, env }) {
   const results = {};
   for (const scenario of SCENARIOS) {
     const args = [script, '--data', MNIST, '--scenario', scenario, '--no-retrace', '--dae-epochs', '1'];
-    const output = await run(python, args, { ...process.env, ...env });
+    const output = await run(python, args, env);
     results[scenario] = JSON.parse(output.split('\n').findLast((line) => line.startsWith('{')));
   }
   return STAGES.map(([, scenario, , name, steps]) => {
