@@ -62,12 +62,16 @@ export async function openFleetSession(
       patienceMs: nodesTimeout * 1000,
       fingerprint: numericsFingerprint(),
       allowMixed: flags.allowMixed ?? false,
-      listener: announcer(terminal),
+      listener: announcer(terminal, () => signal.aborted && fleet.close()),
     });
     fleets.push(fleet);
     return observed(fleet);
   });
   const [fleet] = fleets as [Fleet];
+  // Between two steps a run sees for itself that it should stop; here it would wait for nodes until its patience ends.
+  const stop = () => {
+    if (fleet.members.isWaiting) void fleet.close();
+  };
   let door: Door | undefined;
   const close = async () => {
     door?.close();
@@ -83,11 +87,10 @@ export async function openFleetSession(
     });
     terminal.note(`to join, on another machine: ${door.joinLine}`);
     void welcome(door, fleet);
-    const stop = () => void fleet.close();
     signal.addEventListener('abort', stop, { once: true });
+    const complete = fleet.members.waitFor(nodes, nodesTimeout * 1000);
     if (signal.aborted) stop();
-    await fleet.members.waitFor(nodes, nodesTimeout * 1000);
-    signal.removeEventListener('abort', stop);
+    await complete;
     return { ...session, close };
   } catch (error) {
     await close();
@@ -123,12 +126,18 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
-function announcer(terminal: Terminal): FleetListener {
+/** stoodStill: called when nobody is there to compute. */
+function announcer(terminal: Terminal, stoodStill: () => void): FleetListener {
   return {
     joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
     left: ({ name }, { code, message }) =>
       terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
+    fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
+    caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
-    waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    waiting: () => {
+      terminal.note('no node is there to compute: waiting for one to join');
+      stoodStill();
+    },
   };
 }

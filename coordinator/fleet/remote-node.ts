@@ -19,6 +19,9 @@ import { Uploads } from './uploads.js';
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
+  /** It did not answer in time, and is left out until it does. */
+  fellBehind(node: RemoteNode, reason: MemberLost): void;
+  caughtUp(node: RemoteNode): void;
   /** It may have become available. */
   answered(): void;
 }
@@ -32,6 +35,7 @@ export class RemoteNode implements Member, RequestsListener {
   private readonly measured = new Speed();
   private isLeaving = false;
   private isUpdating = false;
+  private isLeftOut = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
@@ -52,6 +56,10 @@ export class RemoteNode implements Member, RequestsListener {
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
+  }
+
+  passedOver(): void {
+    this.measured.rested();
   }
 
   /** Whether it takes requests. */
@@ -170,7 +178,10 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   late(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.giveUp(reason);
+    if (this.isLeftOut) return;
+    this.isLeftOut = true;
+    this.listener.fellBehind(this, reason);
   }
 
   leaving(): void {
@@ -195,16 +206,24 @@ export class RemoteNode implements Member, RequestsListener {
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     this.uploads.lost(lost);
-    this.late(lost);
+    this.giveUp(lost);
     this.listener.left(this, reason);
   }
 
   /** Something ended: what waits for that goes on. */
   private settled(): void {
+    if (this.isLeftOut && this.state !== 'behind') {
+      this.isLeftOut = false;
+      this.listener.caughtUp(this);
+    }
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
     if (this.isLeaving) void this.dismiss('left', wished());
+  }
+
+  private giveUp(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
   private get isIdle(): boolean {
