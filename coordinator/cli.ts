@@ -63,7 +63,7 @@ function stopOnSignal(): AbortSignal {
     }
     asked = now;
     terminal.note('stopping; Ctrl-C again stops at once');
-    controller.abort();
+    controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
   return controller.signal;

@@ -16,7 +16,7 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /**
  * @param connect tries as long as it should be tried
- * Throws what connect throws, and why the coordinator refused the node.
+ * Throws what connect throws, why the coordinator refused the node, and the signal's reason where it came between two connections.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,
@@ -34,7 +34,6 @@ export async function joinRun(
     if (ending.kind === 'refused') throw ending.error;
     listener.lost(ending.error);
     pause = performance.now() - began < SHORT_MS ? Math.min(2 * pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-    await sleep(pause, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return 'left';
+    await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

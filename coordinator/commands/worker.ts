@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/join.js';
 import { type Context, number } from './options.js';
 import type { Transport } from './transport.js';
@@ -43,6 +44,8 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const workers = flags.workers ?? availableParallelism();
   if (!Number.isInteger(workers) || workers < 1)
     throw new PseudolabelError('E_USAGE', `--workers ${workers}`, 'give a number of threads, from 1');
+  if (!(flags.patience >= 0))
+    throw new PseudolabelError('E_USAGE', `--patience ${flags.patience}`, 'give seconds, from 0');
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
@@ -50,7 +53,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
     () => transport.connect(options),
     { name, workers, fingerprint: numericsFingerprint(), signal },
     {
-      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
+      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`),
       lost: ({ message }) => terminal.note(`${message}; joining again`),
     },
   );
