@@ -36,7 +36,8 @@ describe('the weights of a run', () => {
     const { exit, stderr } = await coordinator.ended;
     expect(stderr).not.toContain('is gone');
     expect(exit).toBe(0);
-    for (const { ended } of workers) expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
+    for (const { ended } of workers)
+      expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
     expect(await operator.sha(name)).toBe(await alone.get(scenario));
   });
 });

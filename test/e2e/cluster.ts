@@ -57,7 +57,11 @@ export class Operator {
   }
 
   /** Starts a run that nodes can join. Resolves when it says how. `name`: its run directory; undefined where the flags resume one. */
-  async coordinator(name: string | undefined, flags: readonly string[] = SMALL, listen = 'ws://127.0.0.1:0'): Promise<Coordinator> {
+  async coordinator(
+    name: string | undefined,
+    flags: readonly string[] = SMALL,
+    listen = 'ws://127.0.0.1:0',
+  ): Promise<Coordinator> {
     const where = name === undefined ? [] : ['--data', this.data, '--out', this.out(name)];
     const running = this.start(['train', '--listen', listen, '--token-file', this.tokenFile, ...where, ...flags]);
     await running.says('--token-file');
@@ -70,8 +74,8 @@ export class Operator {
     return this.start(['worker', address, '--token-file', this.tokenFile, '--workers', '1', '--name', name, ...flags]);
   }
 
-  async wireTo({ address }: { readonly address: string }): Promise<Wire> {
-    const wire = await Wire.to(address);
+  async wireTo({ address }: { readonly address: string }, latency = 0): Promise<Wire> {
+    const wire = await Wire.to(address, latency);
     this.wires.push(wire);
     return wire;
   }

@@ -10,8 +10,8 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves when stderr has the text. Rejects when the command ends before. */
-  says(text: string): Promise<void>;
+  /** Resolves when stderr has the text so many times. Rejects when the command ends before. */
+  says(text: string, times?: number): Promise<void>;
   /** Its stderr so far. */
   said(): string;
   readonly ended: Promise<Ended>;
@@ -34,10 +34,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     child.on('error', reject);
     child.on('close', (exit) => resolve({ exit, ...written }));
   });
-  const says = (text: string): Promise<void> =>
+  const says = (text: string, times = 1): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (written.stderr.includes(text)) resolve();
+        if (written.stderr.split(text).length > times) resolve();
       };
       child.stderr.on('data', look);
       look();

@@ -30,13 +30,19 @@ export class Wire {
   private readonly sockets = new Set<Socket>();
   private readonly taps = new Set<(passing: Passing) => Change | undefined>();
 
-  private constructor(private readonly server: Server) {}
+  private constructor(
+    private readonly server: Server,
+    private readonly latency: number,
+  ) {}
 
-  /** coordinator: its address, as its join line says. */
-  static async to(coordinator: string): Promise<Wire> {
+  /**
+   * @param coordinator its address, as its join line says
+   * @param latency of what passes to it, in ms
+   */
+  static async to(coordinator: string, latency = 0): Promise<Wire> {
     const { host, port } = parseAddress(coordinator);
     const server = createServer();
-    const wire = new Wire(server);
+    const wire = new Wire(server, latency);
     server.on('connection', (near) => {
       const far = connect({ host, port, noDelay: true });
       wire.pass(near, far, 'coordinator');
@@ -65,6 +71,11 @@ export class Wire {
     });
   }
 
+  /** What was to be done at places that have not been reached is not done. */
+  forget(): void {
+    this.taps.clear();
+  }
+
   /** Ends all connections, behind what has been passed on. */
   cut(): void {
     for (const socket of this.sockets) socket.destroySoon();
@@ -86,7 +97,8 @@ export class Wire {
     });
     into.on('drain', () => from.resume());
     const write = (bytes: Buffer) => {
-      if (!into.write(bytes)) from.pause();
+      if (this.latency > 0 && to === 'coordinator') setTimeout(() => into.write(bytes), this.latency);
+      else if (!into.write(bytes)) from.pause();
     };
     from.on('data', (chunk: Buffer) => {
       for (const fragment of reader.read(chunk)) {
