@@ -66,6 +66,17 @@ describe('a worker', { timeout: 60_000 }, () => {
     expectError(await worker.ended, 'E_INTERRUPTED', 130);
   });
 
+  it('ends with its launcher, even where that is killed', async () => {
+    const coordinator = await operator.coordinator('launching', [...SMALL, '--nodes', '2']);
+    const flags = ['--token-file', operator.tokenFile, '--workers', '1', '--name', 'launched'];
+    // In an incomplete environment the launcher starts a process of its own.
+    const launcher = operator.start(['worker', coordinator.address, ...flags], { TF_CPP_MIN_LOG_LEVEL: undefined });
+    await coordinator.says('launched joined');
+    launcher.child.kill('SIGKILL');
+    await coordinator.says('launched is gone (E_CLOSED: it left as it wished)');
+    await launcher.ended;
+  });
+
   it('is refused for a patience that is none', async () => {
     const worker = operator.worker(NOBODY, 'hasty', '--patience', '-1');
     expectError(await worker.ended, 'E_USAGE', 2);
