@@ -1,6 +1,7 @@
 // A coordinator that is killed again and again, in each phase of a run, while its nodes live on: they wait, find it again by themselves at
 // the same address, and the run ends on the bits that it would have had.
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { operatorOfFile, SMALL } from './cluster.js';
 import { type Place, unchanged } from './wire.js';
@@ -25,6 +26,8 @@ it('a coordinator that is killed in any phase is found again by its nodes, and e
   const { address } = coordinator;
   const wire = await operator.wireTo(coordinator);
   const workers = [operator.worker(wire, 'one'), operator.worker(await operator.wireTo(coordinator, 10), 'two')];
+  // What a process that was killed may leave at worse moments than these.
+  await writeFile(join(operator.out('killed'), 'metrics.jsonl.tmp-0badcafe'), 'half a li');
   for (const { when, goesOn, ...place } of KILLS) {
     await wire.at(place, (passing) => {
       coordinator.child.kill('SIGKILL');
