@@ -25,9 +25,11 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     env: { ...process.env, ...env },
   });
   const written = { stdout: '', stderr: '' };
+  const watchers = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
       written[name] += text;
+      for (const look of watchers) look();
     });
   }
   const ended = new Promise<Ended>((resolve, reject) => {
@@ -37,9 +39,11 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   const says = (text: string, times = 1): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (written.stderr.split(text).length > times) resolve();
+        if (written.stderr.split(text).length <= times) return;
+        watchers.delete(look);
+        resolve();
       };
-      child.stderr.on('data', look);
+      watchers.add(look);
       look();
       void ended.then(({ stderr }) => reject(new Error(`it ended without saying '${text}':\n${stderr}`)));
     });

@@ -6,7 +6,7 @@ import type { Running } from '../e2e/command.js';
 import { type Place, unchanged, type Wire } from '../e2e/wire.js';
 
 /** Of what a node sends: it makes a step so long that a fault comes every few steps, not every hundred. */
-const LATENCY_MS = 25;
+const LATENCY_MS = 60;
 /** Nodes that are there or on their way. */
 const FEWEST = 2;
 const MOST = 4;
@@ -35,7 +35,6 @@ export class Chaos {
   /** Nodes that have joined. */
   private readonly players: Player[] = [];
   private coming = 0;
-  private late = 0;
 
   constructor(
     private readonly operator: Operator,
@@ -80,23 +79,31 @@ export class Chaos {
     const { name, running, wire } = victim;
     const place = { ...PLACES[this.choices.below(PLACES.length)]!, nth: 1 + this.choices.below(3) };
     const signal = fault === 'kill' ? 'SIGKILL' : 'SIGSTOP';
-    let struck = false;
+    // Set aside, or gone: always if it was killed, and if it stands still before its deadline is known.
+    let missed: Promise<void> | undefined;
     const there = wire.at(place, (passing) => {
-      struck = running.child.kill(signal);
+      missed = this.again(`${name} did not`, `${name} is gone`);
+      running.child.kill(signal);
       return unchanged(passing);
     });
     // One that has no shards now, or no images to label, may wait long for its turn.
     const passed = wire.at({ to: 'worker', kind: 'gradients', nth: 8 });
     await this.orOver(Promise.race([there, passed]));
-    if (!struck) return wire.forget();
+    wire.forget();
+    if (!missed) return;
     this.counts[fault]++;
-    if (fault === 'kill') {
-      this.players.splice(this.players.indexOf(victim), 1);
-      return this.orOver(this.coordinator.says(`${name} is gone`));
-    }
-    await this.orOver(this.coordinator.says('its work is done by others until it does', ++this.late));
+    if (fault === 'kill') this.players.splice(this.players.indexOf(victim), 1);
+    await this.orOver(missed);
+    if (fault === 'kill') return;
+    const back = this.again(`${name} answers again`, `${name} joined`);
     running.child.kill('SIGCONT');
-    await this.orOver(this.coordinator.says(`${name} answers again`));
+    await this.orOver(back);
+  }
+
+  /** Resolves when the coordinator says one of these once more than so far. */
+  private again(...texts: readonly string[]): Promise<void> {
+    const { coordinator } = this;
+    return Promise.race(texts.map((text) => coordinator.says(text, coordinator.said().split(text).length)));
   }
 
   private async orOver(happens: Promise<void>): Promise<void> {
