@@ -1,6 +1,6 @@
 // What can happen to a node, each at each phase of a run, on processes and sockets: the bits of the run are those without it.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Coordinator, operatorOfFile, SMALL } from './cluster.js';
+import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import type { Running } from './command.js';
 import { type Change, type Place, unchanged, type Wire } from './wire.js';
 
@@ -44,13 +44,6 @@ async function expectBits(name: string, coordinator: Coordinator): Promise<void>
   expect((await coordinator.ended).exit).toBe(0);
   expect(await operator.sha(name)).toBe(expected);
 }
-
-const signalling =
-  ({ child }: Running, signal: NodeJS.Signals): Change =>
-  (passing) => {
-    child.kill(signal);
-    return unchanged(passing);
-  };
 
 describe('a node', { timeout: 90_000 }, () => {
   it.each(PHASES)('that is killed while $phase costs no bit', async ({ phase, ...place }) => {

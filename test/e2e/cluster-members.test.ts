@@ -1,7 +1,7 @@
 // Nodes that come and go while a run goes on, as processes: what the run says of it, what `status` says, and that its bits stay the same.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { FleetStatus } from '../../src/protocol/messages.js';
-import { type Coordinator, operatorOfFile, SMALL } from './cluster.js';
+import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import { unchanged } from './wire.js';
 
 /** Without threads of the coordinator a run stands still as long as no node computes: time for anything. */
@@ -29,10 +29,7 @@ describe('a run', { timeout: 90_000 }, () => {
     const coordinator = await operator.coordinator('changing', NO_LOCAL);
     const wire = await operator.wireTo(coordinator);
     const first = operator.worker(wire, 'first');
-    await wire.at({ to: 'worker', kind: 'gradients', nth: 6 }, (passing) => {
-      first.child.kill('SIGINT');
-      return unchanged(passing);
-    });
+    await wire.at({ to: 'worker', kind: 'gradients', nth: 6 }, signalling(first, 'SIGINT'));
     expect(await first.ended).toMatchObject({
       exit: 0,
       stderr: expect.stringContaining('left the run, which goes on without this node'),
@@ -44,13 +41,15 @@ describe('a run', { timeout: 90_000 }, () => {
     expect(steps).toBeGreaterThan(0);
 
     const second = operator.worker(wire, 'second');
-    await wire.at({ to: 'worker', kind: 'gradients', nth: 6 }, (passing) => {
-      second.child.kill('SIGSTOP');
-      return unchanged(passing);
-    });
+    await wire.at({ to: 'worker', kind: 'gradients', nth: 6 }, signalling(second, 'SIGSTOP'));
     await coordinator.says('second joined with 1 worker');
     await coordinator.says(WAITS, 2);
     expect((await statusOf(coordinator)).nodes).toMatchObject([{ name: 'second', state: 'behind', shards: 8 }]);
+    const again = wire.at({ to: 'worker', kind: 'gradients', nth: 6 }, signalling(second, 'SIGSTOP'));
+    second.child.kill('SIGCONT');
+    await again;
+    await coordinator.says('second answers again');
+    await coordinator.says(WAITS, 3);
     const third = operator.worker(coordinator, 'third');
     await coordinator.says('third joined with 1 worker');
     second.child.kill('SIGCONT');
@@ -74,11 +73,8 @@ describe('a run', { timeout: 90_000 }, () => {
   it('that stands still for want of nodes is stopped by Ctrl-C, and goes on with --resume', async () => {
     const coordinator = await operator.coordinator('stopped', NO_LOCAL);
     const wire = await operator.wireTo(coordinator);
-    const { child } = operator.worker(wire, 'only');
-    await wire.at({ to: 'worker', kind: 'gradients', nth: 12 }, (passing) => {
-      child.kill('SIGKILL');
-      return unchanged(passing);
-    });
+    const only = operator.worker(wire, 'only');
+    await wire.at({ to: 'worker', kind: 'gradients', nth: 12 }, signalling(only, 'SIGKILL'));
     await coordinator.says(WAITS);
     coordinator.child.kill('SIGINT');
     expect(await coordinator.ended).toMatchObject({

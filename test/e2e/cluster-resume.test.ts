@@ -3,8 +3,8 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { operatorOfFile, SMALL } from './cluster.js';
-import { type Place, unchanged } from './wire.js';
+import { operatorOfFile, SMALL, signalling } from './cluster.js';
+import type { Place } from './wire.js';
 
 /** Each counted from the start of the coordinator that it ends; where it goes on says that a checkpoint was found, or not written yet. */
 const KILLS: readonly (Place & { readonly when: string; readonly goesOn: RegExp })[] = [
@@ -26,14 +26,11 @@ it('a coordinator that is killed in any phase is found again by its nodes, and e
   const { address } = coordinator;
   const wire = await operator.wireTo(coordinator);
   const workers = [operator.worker(wire, 'one'), operator.worker(await operator.wireTo(coordinator, 10), 'two')];
-  // What a process that was killed may leave at worse moments than these.
-  await writeFile(join(operator.out('killed'), 'metrics.jsonl.tmp-0badcafe'), 'half a li');
   for (const { when, goesOn, ...place } of KILLS) {
-    await wire.at(place, (passing) => {
-      coordinator.child.kill('SIGKILL');
-      return unchanged(passing);
-    });
+    await wire.at(place, signalling(coordinator, 'SIGKILL'));
     await coordinator.ended;
+    // What it may leave behind at a worse moment.
+    await writeFile(join(operator.out('killed'), 'metrics.jsonl.tmp-0badcafe'), 'half a li');
     const flags = ['--resume', operator.out('killed'), ...nodes];
     coordinator = await operator.coordinator(undefined, flags, address);
     await coordinator.says('two joined');

