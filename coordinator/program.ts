@@ -1,6 +1,6 @@
 // Owns the program of `pseudolabel`: its name, its version and its commands.
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { built } from '../src/built.js';
 import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
@@ -14,6 +14,7 @@ import { addStatus } from './commands/status.js';
 import { addTrain } from './commands/train.js';
 import { addWorker } from './commands/worker.js';
 import { SOCKETS } from './door/sockets.js';
+import { jsonLogger } from './terminal/log.js';
 
 /** Throws a CommanderError for a command line that is not valid, instead of ending the process. */
 export function programOf(context: Context): Command {
@@ -26,5 +27,11 @@ export function programOf(context: Context): Command {
   addReproduce(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
   for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
-  return program;
+  for (const command of program.commands) command.addOption(logFormat());
+  return program.hook('preAction', (_, command) => {
+    if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
+  });
 }
+
+const logFormat = (): Option =>
+  new Option('--log-format <format>', 'how notes and errors are written to stderr (text)').choices(['text', 'json']);
