@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/join.js';
 import { type Context, number } from './options.js';
 import type { Transport } from './transport.js';
@@ -51,7 +52,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
     () => transport.connect(options),
     { name, workers, fingerprint: numericsFingerprint(), signal },
     {
-      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
+      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`),
       lost: ({ message }) => terminal.note(`${message}; joining again`),
     },
   );
