@@ -139,5 +139,6 @@ function announcer(terminal: Terminal): FleetListener {
       terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    slower: (verdict) => terminal.note(`  ${verdict}`),
   };
 }

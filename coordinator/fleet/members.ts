@@ -20,6 +20,8 @@ export interface FleetListener {
   refused(name: string, reason: PseudolabelError): void;
   /** Nobody is there to compute: the run stands still until a node joins. */
   waiting(): void;
+  /** Nodes make the run slower: why, and what to do. */
+  slower(verdict: string): void;
 }
 
 export interface MembersOptions extends AdmissionRules {
