@@ -97,6 +97,7 @@ export async function openFleetSession(
     if (signal.aborted) stop();
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
     return { ...session, close };
   } catch (error) {
     await close();

@@ -121,6 +121,18 @@ describe('a fleet', () => {
     expect(log).toEqual(['waiting', '+node', '-node E_CLOSED', 'waiting', '+second']);
   });
 
+  it('that only coordinates stops at once when it is told to while nobody is there, and not while somebody is', async () => {
+    const { fleet, join, log } = await fleetOf({ computes: false, patienceMs: 20_000 });
+    fleet.write(INITIAL);
+    const waiting = expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    await expect.poll(() => log).toEqual(['waiting']);
+    fleet.members.stop();
+    await waiting;
+    await join(1);
+    await fleet.gradients(shardSteps(1, FRESH));
+    await fleet.update(MODEL, SHARDS, ADAM(1));
+  });
+
   it('that only coordinates ends in E_NODES when nobody comes', async () => {
     const { fleet } = await fleetOf({ computes: false, patienceMs: 50 });
     fleet.write(INITIAL);
