@@ -16,7 +16,7 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /**
  * @param connect tries as long as it should be tried
- * Throws what connect throws, why the coordinator refused the node, and the signal's reason where it came between two connections.
+ * Throws what connect throws, unless it has been told to end, and why the coordinator refused the node.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,
@@ -25,7 +25,10 @@ export async function joinRun(
 ): Promise<'finished' | 'left'> {
   const { signal } = options;
   for (let pause = FIRST_PAUSE_MS; ; ) {
-    const channel = await connect();
+    const channel = await connect().catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (!channel) return 'left';
     const began = performance.now();
     listener.joined(channel.peer);
     const ending = await hostNode(channel, options);
@@ -34,6 +37,7 @@ export async function joinRun(
     if (ending.kind === 'refused') throw ending.error;
     listener.lost(ending.error);
     pause = performance.now() - began < SHORT_MS ? Math.min(2 * pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-    await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return 'left';
   }
 }

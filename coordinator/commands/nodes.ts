@@ -37,10 +37,19 @@ export function addNodeOptions(command: Command): Command {
     .option('--insecure', 'listen without TLS, beyond this machine too')
     .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
     .option('--key <file>', 'its key, PEM')
-    .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
+    .option(
+      '--nodes <n>',
+      'wait for so many nodes before the first step; without --shards, each has as many as this machine (0)',
+      number,
+    )
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
+}
+
+/** How many are expected to compute, the coordinator among them; at least 1. What is wrong with the flags, openFleetSession() says. */
+export function machinesOf({ listen, nodes = 0, local = true }: NodeFlags): number {
+  return listen !== undefined && Number.isInteger(nodes) ? Math.max(1, nodes + Number(local)) : 1;
 }
 
 /** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
@@ -62,16 +71,12 @@ export async function openFleetSession(
       patienceMs: nodesTimeout * 1000,
       fingerprint: numericsFingerprint(),
       allowMixed: flags.allowMixed ?? false,
-      listener: announcer(terminal, () => signal.aborted && fleet.close()),
+      listener: announcer(terminal),
     });
     fleets.push(fleet);
     return observed(fleet);
   });
   const [fleet] = fleets as [Fleet];
-  // Between two steps a run sees for itself that it should stop; here it would wait for nodes until its patience ends.
-  const stop = () => {
-    if (fleet.members.isWaiting) void fleet.close();
-  };
   let door: Door | undefined;
   const close = async () => {
     door?.close();
@@ -87,10 +92,12 @@ export async function openFleetSession(
     });
     terminal.note(`to join, on another machine: ${door.joinLine}`);
     void welcome(door, fleet);
+    const stop = () => void fleet.close();
     signal.addEventListener('abort', stop, { once: true });
-    const complete = fleet.members.waitFor(nodes, nodesTimeout * 1000);
     if (signal.aborted) stop();
-    await complete;
+    await fleet.members.waitFor(nodes, nodesTimeout * 1000);
+    signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
     return { ...session, close };
   } catch (error) {
     await close();
@@ -126,8 +133,7 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
-/** stoodStill: called when nobody is there to compute. */
-function announcer(terminal: Terminal, stoodStill: () => void): FleetListener {
+function announcer(terminal: Terminal): FleetListener {
   return {
     joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
     left: ({ name }, { code, message }) =>
@@ -135,9 +141,7 @@ function announcer(terminal: Terminal, stoodStill: () => void): FleetListener {
     fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
     caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
-    waiting: () => {
-      terminal.note('no node is there to compute: waiting for one to join');
-      stoodStill();
-    },
+    waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    slower: (verdict) => terminal.note(`  ${verdict}`),
   };
 }

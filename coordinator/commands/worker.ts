@@ -19,7 +19,8 @@ interface WorkerFlags {
 
 const HELP = `
 The coordinator prints the whole line when it starts (pseudolabel train --listen). A node needs no data of its own.
-When the connection is lost, it joins again. Ctrl-C lets it finish what it is doing; a second one stops at once.
+When the connection is lost, it joins again. Ctrl-C or SIGTERM lets it finish what it is doing, and it exits with 0; a second
+one stops at once.
 
 Example:
   $ pseudolabel worker 192.168.1.10:7171 --token-file token --fingerprint 5f2a...`;

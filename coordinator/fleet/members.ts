@@ -23,6 +23,8 @@ export interface FleetListener {
   refused(name: string, reason: PseudolabelError): void;
   /** Nobody is there to compute: the run stands still until a node joins. */
   waiting(): void;
+  /** Nodes make the run slower: why, and what to do. */
+  slower(verdict: string): void;
 }
 
 export interface MembersOptions extends AdmissionRules {
@@ -45,6 +47,7 @@ export class Members implements RemoteListener {
   private waiting: (() => void)[] = [];
   private joining = new Set<Requests>();
   private end: PseudolabelError | undefined;
+  private isStopping = false;
 
   /** local: undefined where the coordinator does not compute. */
   constructor(
@@ -55,11 +58,6 @@ export class Members implements RemoteListener {
 
   get workers(): number {
     return this.available().reduce((sum, { workers }) => sum + workers, 0);
-  }
-
-  /** Whether the run stands still for want of nodes. */
-  get isWaiting(): boolean {
-    return this.waiting.length > 0;
   }
 
   /** On other machines. */
@@ -114,6 +112,12 @@ export class Members implements RemoteListener {
     });
   }
 
+  /** The run shall stop after its step: where nobody is there to finish that, at once. */
+  stop(): void {
+    this.isStopping = true;
+    this.wake();
+  }
+
   /** Says to all nodes that the run is over. */
   async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
@@ -150,8 +154,10 @@ export class Members implements RemoteListener {
     const { patienceMs, listener } = this.options;
     if (!this.end && this.available().length === 0) {
       listener.waiting();
-      const isThere = () => this.end !== undefined || this.available().length > 0;
-      if (!(await this.until(isThere, patienceMs))) throw abandoned(patienceMs);
+      const isThere = () => this.available().length > 0;
+      const isOver = () => this.end !== undefined || this.isStopping || isThere();
+      if (!(await this.until(isOver, patienceMs))) throw abandoned(patienceMs);
+      if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;
     return this.available();
@@ -217,6 +223,11 @@ function reasonOf(error: unknown): PseudolabelError {
   if (error instanceof PseudolabelError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
+}
+
+function stoppedWaiting(): PseudolabelError {
+  const fix = 'go on from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
 }
 
 function abandoned(milliseconds: number): PseudolabelError {

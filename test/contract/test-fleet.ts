@@ -58,6 +58,7 @@ export async function testFleet(
       caughtUp: () => undefined,
       refused: (name, reason) => log.push(`!${name} ${codeOf(reason)}`),
       waiting: () => log.push('waiting'),
+      slower: (verdict) => log.push(verdict),
     },
   });
   const nodes: TestNode[] = [];

@@ -1,5 +1,5 @@
 // Runs the command line as a user does: the launcher, in a process of its own, with nothing but pipes around it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export interface Ended {
@@ -10,8 +10,8 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves when stderr has the text so many times. Rejects when the command ends before. */
-  says(text: string, times?: number): Promise<void>;
+  /** Resolves with the first line of stderr that has the text, or with the so-manyeth. Rejects when the command ends before. */
+  says(text: string, times?: number): Promise<string>;
   /** Its stderr so far. */
   said(): string;
   readonly ended: Promise<Ended>;
@@ -19,15 +19,18 @@ export interface Running {
 
 const LAUNCHER = fileURLToPath(new URL('../../scripts/pseudolabel.mjs', import.meta.url));
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+/** How a process is started: here, or on another host. */
+export type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: Spawn = spawn): Running {
+  const child = by(process.execPath, [LAUNCHER, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
   const written = { stdout: '', stderr: '' };
   const watchers = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
       written[name] += text;
       for (const look of watchers) look();
     });
@@ -36,12 +39,14 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     child.on('error', reject);
     child.on('close', (exit) => resolve({ exit, ...written }));
   });
-  const says = (text: string, times = 1): Promise<void> =>
+  const says = (text: string, times = 1): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (written.stderr.split(text).length <= times) return;
+        const lines = written.stderr.split('\n').slice(0, -1);
+        const line = lines.filter((each) => each.includes(text))[times - 1];
+        if (line === undefined) return;
         watchers.delete(look);
-        resolve();
+        resolve(line);
       };
       watchers.add(look);
       look();

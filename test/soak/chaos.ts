@@ -80,7 +80,7 @@ export class Chaos {
     const place = { ...PLACES[this.choices.below(PLACES.length)]!, nth: 1 + this.choices.below(3) };
     const signal = fault === 'kill' ? 'SIGKILL' : 'SIGSTOP';
     // Set aside, or gone: always if it was killed, and if it stands still before its deadline is known.
-    let missed: Promise<void> | undefined;
+    let missed: Promise<unknown> | undefined;
     const there = wire.at(place, (passing) => {
       missed = this.again(`${name} did not`, `${name} is gone`);
       return signalling(running, signal)(passing);
@@ -100,12 +100,12 @@ export class Chaos {
   }
 
   /** Resolves when the coordinator says one of these once more than so far. */
-  private again(...texts: readonly string[]): Promise<void> {
+  private again(...texts: readonly string[]): Promise<unknown> {
     const { coordinator } = this;
     return Promise.race(texts.map((text) => coordinator.says(text, coordinator.said().split(text).length)));
   }
 
-  private async orOver(happens: Promise<void>): Promise<void> {
+  private async orOver(happens: Promise<unknown>): Promise<void> {
     await Promise.race([happens.catch(() => undefined), this.coordinator.ended]);
   }
 }
