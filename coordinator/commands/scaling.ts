@@ -1,15 +1,14 @@
 // Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { normalise, PRESETS } from '../../src/config.js';
-import { writeAtomically } from '../../src/files.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
+import { keepScaling } from '../scaling/written.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
@@ -57,7 +56,7 @@ export function addScaling(program: Command, context: Context): void {
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
     .option('--simulate <network>', 'predict a cluster: nodes=64,link=10Gbps,rtt=0.2ms', parseNetwork)
     .option('--json <file>', 'write the result as JSON; - for stdout')
-    .option('--out <dir>', 'folder for scaling.json and scaling.txt')
+    .option('--out <dir>', 'folder for report.html, plots, scaling.json and scaling.txt')
     .addHelpText('after', HELP)
     .action((flags: ScalingFlags) => scaling(flags, context));
 }
@@ -76,8 +75,9 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
     phases: measurements.map((measurement) => reportOf(measurement, flags, machine, workload.seed)),
   };
   if (flags.out !== undefined) {
-    await writeAtomically(join(flags.out, 'scaling.json'), `${JSON.stringify(report, null, 2)}\n`);
-    await writeAtomically(join(flags.out, 'scaling.txt'), `${scalingLines(report).join('\n')}\n`);
+    await keepScaling(flags.out, report);
+    const { writeReport } = await import('../report.js');
+    terminal.note(`report: ${await writeReport(flags.out)}`);
   }
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);
 }

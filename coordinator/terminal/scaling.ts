@@ -2,7 +2,7 @@
 
 import { counted, percent, whole } from '../../src/format.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
-import { ASSUMPTIONS, COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
+import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../src/scaling/simulate.js';
 import { SHARES } from '../../src/scaling/split.js';
 import type { Row } from '../../src/scaling/summary.js';
 import type { PhaseReport, ScalingReport } from '../scaling/report.js';
@@ -41,10 +41,18 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
     "where a worker's time goes, in ms of a step",
     ...splitLines(rows),
     '',
-    ...rows.flatMap((row) => verdictLines(row, report.machine.cores, colours)),
-    ...fitLines(phase),
+    ...phaseWords(phase, report, colours),
     ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
   ];
+}
+
+/** What the tables of a phase come to, in sentences. */
+export function phaseWords(
+  phase: PhaseReport,
+  { machine }: ScalingReport,
+  colours: Pick<Colours, 'yellow'> = PLAIN,
+): string[] {
+  return [...phase.rows.flatMap((row) => verdictLines(row, machine.cores, colours)), ...fitLines(phase)];
 }
 
 function speedLines({ rows, traffic }: PhaseReport): string[] {
@@ -76,9 +84,10 @@ function splitLines(rows: readonly Row[]): string[] {
   return tableLines(columns('workers', ...shown, 'sum is off by'), lines);
 }
 
+export const linkOf = ({ bitsPerSecond, rttMilliseconds }: Network): string =>
+  `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
+
 function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, { network }: ScalingReport): string[] {
-  const { bitsPerSecond, rttMilliseconds } = network!;
-  const link = `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
   const titles = columns('nodes', ...COLLECTIVES.flatMap((name) => [`${name}: ms a step`, 'speed-up', 'efficiency']));
   const lines = prediction.map(({ nodes, ...of }) => [
     String(nodes),
@@ -89,7 +98,7 @@ function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, 
     ]),
   ]);
   return [
-    `simulated, not measured: nodes like this machine, ${link}`,
+    `simulated, not measured: nodes like this machine, ${linkOf(network!)}`,
     ...tableLines(titles, lines),
     ...predictionLines(prediction, phase),
   ];

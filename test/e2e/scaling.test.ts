@@ -1,5 +1,5 @@
 // `pseudolabel scaling` on a network so small that several workers gain nothing: what is checked is what it says, not how fast it is.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -50,6 +50,19 @@ describe('scaling', { timeout: 60_000 }, () => {
     expect(text.match(/^2 workers: /gm)).toHaveLength(3);
     expect(text).toMatch(/Amdahl's law: not determined/);
     expect(text).toContain('assumed in the simulation');
+
+    // And the report of it, which is built again the same.
+    const plots = ['finetune', 'label', 'pretrain'].flatMap((phase) =>
+      ['efficiency', 'speed-up', 'time'].map((plot) => `${phase}-${plot}.svg`),
+    );
+    expect(await readdir(join(out, 'plots'))).toEqual(plots);
+    const page = () => readFile(join(out, 'report.html'), 'utf8');
+    const before = await page();
+    expect(before.match(/<svg role="img"/g)).toHaveLength(plots.length);
+    for (const line of text.match(/^2 workers: .*/gm)!) expect(before).toContain(line.replaceAll("'", '&#39;'));
+    expect((await pseudolabel('report', out)).exit).toBe(0);
+    const withoutIds = (text: string) => text.replace(/zr\d+-/g, '');
+    expect(withoutIds(await page())).toBe(withoutIds(before));
   });
 
   it('gives as much work to each worker in weak scaling, and draws no conclusion from one round', async () => {
