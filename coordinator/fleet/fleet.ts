@@ -135,6 +135,11 @@ export class Fleet implements Node {
     for (const node of this.members.remotes) node.replica.overwritten(state);
   }
 
+  /** Resolves when no node has anything left to do: the last update, which nobody waits for, is made. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.members.remotes].map((node) => node.idle()));
+  }
+
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
   close(): Promise<void> {
     this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);

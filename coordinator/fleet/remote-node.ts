@@ -212,7 +212,7 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   /** Rejects when it is lost, or behind, while something is still to be done. */
-  private idle(): Promise<void> {
+  idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }

@@ -5,7 +5,7 @@ import { writeAtomically } from '../../src/files.js';
 import { counted, whole } from '../../src/format.js';
 import { plotsOf, type ReportedPhase, scalingPage } from '../../src/report/scaling-page.js';
 import { SCALING } from '../../src/report/scaling-record.js';
-import { linkOf, phaseWords, scalingLines } from '../terminal/scaling.js';
+import { bytesMoved, linkOf, phaseWords, scalingLines } from '../terminal/scaling.js';
 import type { PhaseReport, ScalingReport } from './report.js';
 
 const JSON_FILE = 'scaling.json';
@@ -41,10 +41,10 @@ export async function writeScalingReport(
 }
 
 function reported(phase: PhaseReport, report: ScalingReport): ReportedPhase {
-  const { rows, rounds, prediction, traffic } = phase;
-  const megabytes = Object.entries(traffic).map(([workers, { moved }]) => [workers, moved / 1e6] as const);
+  const { rows, rounds, prediction } = phase;
+  const megabytes = rows.map((row) => [row.workers, bytesMoved(phase, row) / 1e6] as const);
   return {
-    ...{ phase: phase.phase, unit: 'workers', rows, rounds: rounds.length, prediction },
+    ...{ phase: phase.phase, unit: report.unit, rows, rounds: rounds.length, prediction },
     megabytes: Object.fromEntries(megabytes),
     words: phaseWords(phase, report),
   };

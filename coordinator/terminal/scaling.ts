@@ -36,10 +36,10 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
   const title = `${phase.phase}, ${report.mode} scaling: medians of ${counted(rounds.length, 'round')} of ${steps}, with 95 % intervals`;
   return [
     colours.bold(title),
-    ...speedLines(phase),
+    ...speedLines(phase, report),
     '',
     "where a worker's time goes, in ms of a step",
-    ...splitLines(rows),
+    ...splitLines(rows, report),
     '',
     ...phaseWords(phase, report, colours),
     ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
@@ -49,24 +49,30 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
 /** What the tables of a phase come to, in sentences. */
 export function phaseWords(
   phase: PhaseReport,
-  { machine }: ScalingReport,
+  { machine, unit }: ScalingReport,
   colours: Pick<Colours, 'yellow'> = PLAIN,
 ): string[] {
-  return [...phase.rows.flatMap((row) => verdictLines(row, machine.cores, colours)), ...fitLines(phase)];
+  const compared = { unit, each: phase.rows[0]!.workers, cores: machine.cores };
+  return [...phase.rows.flatMap((row) => verdictLines(row, compared, colours)), ...fitLines(phase)];
 }
 
-function speedLines({ rows, traffic }: PhaseReport): string[] {
-  const titles = columns('workers', 'ms a step', 'images/s', 'speed-up', 'efficiency', 'serial share', 'MB moved');
+/** In a step: between processes where there are several, and through shared memory where there is one. */
+export const bytesMoved = ({ traffic, rows }: PhaseReport, { workers, wireBytes }: Row): number =>
+  rows.some((row) => row.wireBytes > 0) ? wireBytes : traffic[workers]!.moved;
+
+function speedLines(phase: PhaseReport, { unit }: ScalingReport): string[] {
+  const { rows } = phase;
+  const titles = columns(unit, 'ms a step', 'images/s', 'speed-up', 'efficiency', 'serial share', 'MB moved');
   const lines = rows.flatMap((row) => {
     const { workers, serialFraction, oneWorkerOfThreads: one } = row;
     const own = [
-      String(workers),
+      String(workers / rows[0]!.workers),
       interval(row.millisecondsPerStep, 1),
       whole(row.imagesPerSecond.value),
       interval(row.speedUp, 2),
       percent(row.efficiency.value, 0),
       serialFraction === undefined ? '-' : percent(serialFraction, 1),
-      (traffic[workers]!.moved / 1e6).toFixed(1),
+      (bytesMoved(phase, row) / 1e6).toFixed(1),
     ];
     if (!one) return [own];
     return [own, [`1 of ${workers} threads`, interval(one.millisecondsPerStep, 1), '', interval(one.speedUp, 2)]];
@@ -74,14 +80,14 @@ function speedLines({ rows, traffic }: PhaseReport): string[] {
   return tableLines(titles, lines);
 }
 
-function splitLines(rows: readonly Row[]): string[] {
+function splitLines(rows: readonly Row[], { unit }: ScalingReport): string[] {
   const shown = SHARES.filter((share) => rows.some(({ split }) => split[share] > 0));
   const lines = rows.map(({ workers, split, splitError }) => [
-    String(workers),
+    String(workers / rows[0]!.workers),
     ...shown.map((share) => split[share].toFixed(2)),
     percent(splitError, 1),
   ]);
-  return tableLines(columns('workers', ...shown, 'sum is off by'), lines);
+  return tableLines(columns(unit, ...shown, 'sum is off by'), lines);
 }
 
 export const linkOf = ({ bitsPerSecond, rttMilliseconds }: Network): string =>

@@ -6,8 +6,8 @@ import type { Chart, Line } from './chart.js';
 import type { Stacks } from './stacks.js';
 import type { Role } from './theme.js';
 
-/** What is counted along the x axis: workers of one process, or machines, each with as many workers. */
-export type Unit = 'workers' | 'machines';
+/** What is counted along the x axis: workers of one process, or processes, each with as many workers. */
+export type Unit = 'workers' | 'processes';
 
 export interface MeasuredPhase {
   /** As 'finetune'. */
@@ -24,6 +24,8 @@ const COLOURS: Record<Share, Role> = {
   backward: 'series2',
   update: 'series3',
   predict: 'series1',
+  serialise: 'series5',
+  send: 'series4',
   dispatch: 'ink',
   idle: 'line',
 };

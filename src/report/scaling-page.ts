@@ -12,7 +12,7 @@ import { type Stacks, svgOfStacks } from './stacks.js';
 
 export interface ReportedPhase extends MeasuredPhase {
   readonly rounds: number;
-  /** MB that a step moves, by number of workers. */
+  /** MB that a step moves, by number of workers in all: between processes where there are several. */
   readonly megabytes: Readonly<Record<number, number>>;
   /** Sentences about the rows. */
   readonly words: readonly string[];

@@ -20,6 +20,7 @@ const row = z.object({
   split,
   splitError: z.number(),
   withoutCore: z.number(),
+  wireBytes: z.number().default(0),
   loss: split,
   oneWorkerOfThreads: z.object({ millisecondsPerStep: estimate, speedUp: estimate }).optional(),
   doubts: z.array(z.string()),
@@ -57,6 +58,7 @@ const phase = z.object({
 
 export const SCALING = z.object({
   mode: z.enum(['strong', 'weak']),
+  unit: z.enum(['workers', 'processes']).default('workers'),
   machine: z.object({ processor: z.string(), cores: z.int().min(1), load: z.number(), node: z.string() }),
   workload: z.object({ preset: z.string(), hidden: z.number(), seed: z.number(), steps: z.int().min(1) }),
   network: z.object({ nodes: z.number(), bitsPerSecond: z.number(), rttMilliseconds: z.number() }).optional(),

@@ -42,14 +42,14 @@ describe('the plots of a scaling measurement', () => {
     ]);
   });
 
-  it('count machines where workers come by the machine', () => {
-    const machines = summary.rows.map((row) => ({ ...row, workers: 3 * row.workers }));
-    const chart = speedUpChart({ ...measured, unit: 'machines', rows: machines });
+  it('count processes where workers come by the process', () => {
+    const processes = summary.rows.map((row) => ({ ...row, workers: 3 * row.workers }));
+    const chart = speedUpChart({ ...measured, unit: 'processes', rows: processes });
     expect(chart.lines[1]!.points).toEqual([
       [1, 1],
       [2, 2],
     ]);
-    expect(splitStacks({ ...measured, unit: 'machines', rows: machines }).bars).toEqual(['1', '2']);
+    expect(splitStacks({ ...measured, unit: 'processes', rows: processes }).bars).toEqual(['1', '2']);
   });
 
   it('stack the parts of the time so that the bar is the step', () => {

@@ -10,7 +10,7 @@ const QUIET = [1, 1.02, 0.99, 1.01, 1];
 
 function said(rounds: readonly Round[], cores = 2): string[] {
   const { rows } = summarise(rounds, [1, 2], { mode: 'strong', cores, seed: 1 });
-  return rows.flatMap((row) => verdictLines(row, cores, PLAIN));
+  return rows.flatMap((row) => verdictLines(row, { unit: 'workers', each: 1, cores }, PLAIN));
 }
 
 const withTwo = (two: Block) => said(roundsOf(QUIET, ONE, two));
@@ -72,6 +72,7 @@ describe('a report', () => {
   const cost = { divided: 40, repeated: 20, sumBytes: 15.9e6, taskBytes: 25_120, answerBytes: 0 };
   const lines = scalingLines({
     mode: 'strong',
+    unit: 'workers',
     machine: { processor: 'a processor', cores: 2, load: 0.1, node: 'v20.0.0' },
     workload: { mode: 'strong', preset: 'best', hidden: 5000, seed: 1, data: undefined, steps: 20, largest: 2 },
     network,
