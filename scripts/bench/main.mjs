@@ -1,5 +1,6 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
 // npm run bench -- [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// npm run bench -- overhead [--rounds 15]     what metrics, trace and dashboard cost
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -9,11 +10,12 @@ import { completed } from '../environment.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
-import { printTables } from './tables.mjs';
+import { overheadLines, printTables } from './tables.mjs';
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     peers: { type: 'string' },
     json: { type: 'string' },
     memory: { type: 'boolean', default: false },
@@ -49,7 +51,7 @@ async function compare() {
     ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
   ];
   const runs = [];
-  for (let round = 1; round <= Number(options.rounds); round++) {
+  for (let round = 1; round <= Number(options.rounds ?? 5); round++) {
     // Every round begins with another, so that none always runs on a machine that has just been idle.
     for (let i = 0; i < contestants.length; i++) {
       const { id, label, run } = contestants[(i + round) % contestants.length];
@@ -63,6 +65,13 @@ async function compare() {
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
 }
 
-if (options['setup-peers']) await setupPeers();
+async function measureOverhead() {
+  const result = await ours('overhead.mjs', options.rounds ?? 15);
+  for (const line of overheadLines(result)) console.log(line);
+}
+
+if (positionals[0] === 'overhead') await measureOverhead();
+else if (positionals.length > 0) throw new Error(`there is no bench of ${positionals.join(' ')}`);
+else if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
 else await compare();
