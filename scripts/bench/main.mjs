@@ -1,6 +1,6 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
-// npm run bench -- [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
-// npm run bench -- overhead [--rounds 15]     what metrics, trace and dashboard cost
+// npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and dashboard cost.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -10,9 +10,13 @@ import { completed } from '../environment.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
+import { benchReport } from './report.mjs';
 import { overheadLines, printTables } from './tables.mjs';
 
-const { values: options, positionals } = parseArgs({
+const {
+  values: options,
+  positionals: [suite = 'step'],
+} = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string' },
@@ -70,8 +74,13 @@ async function measureOverhead() {
   for (const line of overheadLines(result)) console.log(line);
 }
 
-if (positionals[0] === 'overhead') await measureOverhead();
-else if (positionals.length > 0) throw new Error(`there is no bench of ${positionals.join(' ')}`);
-else if (options['setup-peers']) await setupPeers();
+const SUITES = {
+  step: compare,
+  report: () => benchReport({ rounds: Number(options.rounds ?? 5), peers: options.peers }),
+  overhead: measureOverhead,
+};
+
+if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
-else await compare();
+else if (suite in SUITES) await SUITES[suite]();
+else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(' or ')}`);

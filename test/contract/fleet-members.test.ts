@@ -170,6 +170,15 @@ describe('joinRun', () => {
     expect(told).toEqual(['joined', 'E_CLOSED', 'joined']);
   });
 
+  it('ends as one that left when it is told to while it tries to connect', async () => {
+    const stop = new AbortController();
+    const connect = () => {
+      stop.abort();
+      return Promise.reject(stop.signal.reason);
+    };
+    expect(await joinRun(connect, { ...options, signal: stop.signal }, listener([]))).toBe('left');
+  });
+
   it('does not try again where it was refused, and throws what connecting throws', async () => {
     const { fleet } = await fleetOf();
     const told: string[] = [];
