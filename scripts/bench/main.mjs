@@ -1,12 +1,14 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
-// Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and dashboard cost.
+// Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
+// dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root).
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completed } from '../environment.mjs';
+import { benchLinks } from './links.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
@@ -78,6 +80,7 @@ const SUITES = {
   step: compare,
   report: () => benchReport({ rounds: Number(options.rounds ?? 5), peers: options.peers }),
   overhead: measureOverhead,
+  links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
 };
 
 if (options['setup-peers']) await setupPeers();
