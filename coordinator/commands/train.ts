@@ -22,7 +22,7 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
-import { addNodeOptions, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, type FleetSession, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -135,7 +135,7 @@ async function run(
   const { listen } = flags;
   const session =
     transport && listen !== undefined
-      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed)
+      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard)
       : await openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
@@ -159,7 +159,7 @@ async function run(
 }
 
 async function dashboardOptions(
-  { dataset, cluster }: Session,
+  { dataset, cluster, ...session }: Session | FleetSession,
   config: RunConfig,
   path: string,
   port: number | true,
@@ -174,5 +174,6 @@ async function dashboardOptions(
     maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
     past: metrics,
     lostWorkers: () => cluster.health().lostWorkers,
+    ...('activities' in session ? { nodes: session.activities } : {}),
   };
 }

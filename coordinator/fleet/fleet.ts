@@ -23,6 +23,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
@@ -74,6 +75,11 @@ export class Fleet implements Node {
   status(): FleetStatus {
     const nodes = [...this.members.remotes].map(({ status }) => status);
     return { nodes, steps: this.steps, shards: this.local.arena.shape.shards };
+  }
+
+  /** What the nodes on other machines are doing. */
+  activities(): NodeNow[] {
+    return [...this.members.remotes].map(({ name, activity }) => ({ name, doing: activity }));
   }
 
   health(): NodeHealth {

@@ -117,6 +117,40 @@ describe('the dashboard', () => {
     expect((await served.ended).exit).toBe(0);
   });
 
+  it('shows what nodes do, and one that was killed as gone, with marks where it came and went', {
+    timeout: 300_000,
+  }, async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const env = { XDG_STATE_HOME: join(root, 'state') };
+    const options = ['--scenario', 'pl', '--hidden', '64', '--workers', '1', '--shards', '4', '--seed', '3'];
+    const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
+    const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);
+    const line = await run.says('to join, on another machine: ');
+    const joinFlags = line.split(': pseudolabel ')[1]!.split(' ');
+    const url = urlOf(run);
+    const worker = start([...joinFlags, '--workers', '1', '--name', 'far-away'], env);
+
+    const { page, errors } = await open(await url);
+    const node = page.locator('#nodes tbody tr', { hasText: 'far-away' });
+    const now = () => node.locator('td').first().textContent();
+    await expect.poll(now, PATIENCE).toMatch(/^(gradients|sums|update|labels|waiting)$/);
+    await expect.poll(() => page.locator('#events').textContent(), PATIENCE).toContain('far-away joined with 1 worker');
+    await expect.poll(() => page.locator('#nodes thead').textContent(), PATIENCE).toContain('gradients');
+    expect(await page.locator('#marks').isVisible()).toBe(true);
+
+    worker.child.kill('SIGKILL');
+    await expect.poll(now, PATIENCE).toBe('gone');
+    expect(await page.locator('#events').textContent()).toMatch(
+      /far-away is gone \(E_\w+\): its work is done by others/,
+    );
+    const before = await stepsDone(page);
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(before);
+    await page.screenshot({ path: artefact('dashboard-nodes.png'), fullPage: true });
+    expect(errors).toEqual([]);
+    run.child.kill('SIGINT');
+    expect((await run.ended).exit).toBe(130);
+  });
+
   it('says which port is taken, and what to do', async () => {
     const folder = join(root, 'short');
     await pseudolabel('train', '--scenario', 'nn', '--hidden', '16', '--max-steps', '2', '--out', folder);
