@@ -9,6 +9,7 @@ import type { NodeNow } from '../fleet/activity.js';
 import { together } from '../listeners.js';
 import type { RunListener } from '../recorder.js';
 import type { RunResult } from '../result.js';
+import { type Guard, guardOf, type Place } from './access.js';
 import { Gauges } from './gauges.js';
 import { History } from './history.js';
 import { Lanes, type ObservedCall } from './lanes.js';
@@ -17,7 +18,7 @@ import { NodeLanes } from './node-lanes.js';
 import { type DashboardServer, serve } from './server.js';
 
 export interface DashboardOptions {
-  readonly port: number;
+  readonly place: Place;
   /** The run's. */
   readonly directory: string;
   readonly info: Omit<RunInfo, 'stages' | 'hasReport'>;
@@ -39,6 +40,7 @@ export class Dashboard {
   private server: DashboardServer | undefined;
   private told = 0;
   private nodes: NodeLanes | undefined;
+  private guard: Guard | undefined;
   private looking: NodeJS.Timeout | undefined;
   /** What happened to nodes before it was open. */
   private early: (() => void)[] = [];
@@ -62,15 +64,17 @@ export class Dashboard {
     });
   }
 
-  /** Throws E_LISTEN. */
+  /** Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
   async open(options: DashboardOptions): Promise<RunListener> {
-    const { port, directory, info, stages, maxSteps, past, lostWorkers, nodes } = options;
+    const { place, directory, info, stages, maxSteps, past, lostWorkers, nodes } = options;
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
     const nodeLanes = nodes && new NodeLanes(nodes);
     const history = new History({ ...info, stages: shown, hasReport: false }, names, past, this.lanes, nodeLanes);
     const gauges = new Gauges(lostWorkers);
-    this.server = await serve({ history, gauges, directory }, port);
+    const guard = await guardOf(place);
+    this.server = await serve({ history, gauges, directory }, place, guard);
+    this.guard = guard;
     this.history = history;
     this.nodes = nodeLanes;
     if (nodeLanes) this.looking = setInterval(() => nodeLanes.look(performance.now()), LOOK_MS);
@@ -93,6 +97,14 @@ export class Dashboard {
 
   get url(): string | undefined {
     return this.server?.url;
+  }
+
+  /** What someone has to know who looks from elsewhere; nothing on loopback. */
+  get keys(): string | undefined {
+    if (!this.guard) return undefined;
+    const { tokenFile, identity } = this.guard;
+    const pin = identity ? `; SHA-256 of its certificate: ${identity.fingerprint}` : '; nothing is encrypted';
+    return `it asks for the token in ${tokenFile}${pin}`;
   }
 
   /** Tells the pages how the run ended, and lets them go. */
@@ -131,5 +143,5 @@ export function serveRecord(run: RunRecord, directory: string, port: number): Pr
   const history = new History(info, names, run.metrics, undefined);
   if (run.result) history.ends('ended', 'the run has ended');
   else history.ends('interrupted', 'the run has not ended: this is what it has written so far');
-  return serve({ history, gauges: undefined, directory }, port);
+  return serve({ history, gauges: undefined, directory }, { host: '127.0.0.1', port });
 }

@@ -64,7 +64,14 @@ const [bare, full] = [clusterOf(node), clusterOf(watched)];
 const directory = await RunDirectory.create(path, config);
 const maxSteps = Number.POSITIVE_INFINITY;
 const page = await dashboard.open({
-  ...{ port: 0, directory: path, info: { name: 'overhead', title: 'Overhead' }, stages, maxSteps, past: [] },
+  ...{
+    place: { host: '127.0.0.1', port: 0 },
+    directory: path,
+    info: { name: 'overhead', title: 'Overhead' },
+    stages,
+    maxSteps,
+    past: [],
+  },
   lostWorkers: () => full.health().lostWorkers,
 });
 get(new URL('/events', dashboard.url), (response) => response.resume());

@@ -1,6 +1,6 @@
 // The dashboard in a real browser, while a real training goes on.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -151,6 +151,30 @@ describe('the dashboard', () => {
     expect((await run.ended).exit).toBe(130);
   });
 
+  it('asks who looks from elsewhere for the token, once', { timeout: 300_000 }, async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const token = join(root, 'dashboard-token');
+    const options = ['--scenario', 'pl', '--hidden', '64', '--out', join(root, 'far')];
+    const env = { XDG_STATE_HOME: join(root, 'state') };
+    const run = start(['train', ...options, '--dashboard', '0.0.0.0:0', '--dashboard-token', token], env);
+    const [, port] = /dashboard: https:\/\/\S+:(\d+)\//.exec(await run.says('dashboard: https://'))!;
+    await run.says(`it asks for the token in ${token}`);
+    // Its certificate is its own: what a person compares, this page takes as it is.
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    await page.goto(`https://127.0.0.1:${port}/`);
+    await page.getByLabel('The token').fill('something else');
+    await page.getByRole('button').click();
+    await expect.poll(() => page.locator('form').textContent(), PATIENCE).toContain('That is not the token.');
+    await page.getByLabel('The token').fill(await readFile(token, 'utf8'));
+    await page.getByRole('button').click();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.reload();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.close();
+    run.child.kill('SIGINT');
+    expect((await run.ended).exit).toBe(130);
+  });
+
   it('says which port is taken, and what to do', async () => {
     const folder = join(root, 'short');
     await pseudolabel('train', '--scenario', 'nn', '--hidden', '16', '--max-steps', '2', '--out', folder);
@@ -185,7 +209,7 @@ describe('the dashboard', () => {
         ...{ alpha: 3, counted: 200, unlabelled: 256, rows: 288 },
       });
     for (let n = 0; n < 2000; n++) step(n);
-    const server = await serve({ history, gauges: undefined, directory: root }, 0);
+    const server = await serve({ history, gauges: undefined, directory: root }, { host: '127.0.0.1', port: 0 });
     try {
       const { page } = await open(server.url);
       await expect.poll(() => stepsDone(page), PATIENCE).toBe(2000);
