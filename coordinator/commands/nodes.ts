@@ -104,6 +104,7 @@ export async function openFleetSession(
     if (signal.aborted) stop();
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
     return { ...session, close, activities: () => fleet.activities() };
   } catch (error) {
     await close();
@@ -151,5 +152,6 @@ function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 
     },
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    slower: (verdict) => terminal.note(`  ${verdict}`),
   };
 }

@@ -91,6 +91,7 @@ function fleetOf(local: LocalNode): Fleet {
       left: ({ name }, reason) => lost(name, reason),
       refused: lost,
       waiting: () => undefined,
+      slower: () => undefined,
     },
   });
 }

@@ -41,6 +41,13 @@ export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]):
   }
 }
 
+/** For a file of its own: with a title for those who do not see it, on white paper wherever it is shown. */
+export function standalone(svg: string, title: string): string {
+  return svg
+    .replace(/^<svg [^>]*>/, (tag) => `${tag}<title>${escaped(title)}</title>`)
+    .replace(/(<rect [^>]*)fill="none"/, `$1fill="${LIGHT.paper}"`);
+}
+
 /** ECharts adds style for a pointer that rests on a line, under names that would be those of the whole page. */
 function cleaned(svg: string): string {
   return svg

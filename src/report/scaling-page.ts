@@ -4,6 +4,7 @@ import type { Estimate } from '../scaling/bootstrap.js';
 import { COLLECTIVES, type Prediction } from '../scaling/simulate.js';
 import { SHARES } from '../scaling/split.js';
 import { svgOf } from './chart.js';
+import { standalone } from './drawing.js';
 import { descriptionOf, drawing } from './figure.js';
 import { type Html, html } from './html.js';
 import { page, section, table } from './page.js';
@@ -51,8 +52,8 @@ export function plotsOf(phase: MeasuredPhase): (readonly [file: string, svg: str
   const charts = [speedUpChart(phase), efficiencyChart(phase)];
   const stacks = splitStacks(phase);
   return [
-    ...charts.map((chart) => [`${chart.id}.svg`, svgOf(chart)] as const),
-    [`${stacks.id}.svg`, svgOfStacks(stacks)],
+    ...charts.map((chart) => [`${chart.id}.svg`, standalone(svgOf(chart), chart.title)] as const),
+    [`${stacks.id}.svg`, standalone(svgOfStacks(stacks), stacks.title)],
   ];
 }
 

@@ -79,7 +79,7 @@ function submit(): Job {
 
 describe('the Slurm script', () => {
   it('runs over the machines of its job, saves and leaves when its time is up, and goes on when submitted again', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const first = submit();
     await first.says('saved ');

@@ -94,7 +94,7 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
   }, 120_000);
 
   it('a run has the weights of threads alone, with nodes that compute and sums that travel by TLS', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     network = openNetwork({ hosts: 3, rate: '1gbit' });
     const [first, ...others] = network.hosts as [Host, ...Host[]];

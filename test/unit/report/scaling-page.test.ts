@@ -67,6 +67,8 @@ describe('the plots of a scaling measurement', () => {
     expect(files.map(([file]) => file)).toEqual(['speed-up', 'efficiency', 'time'].map((id) => `finetune-${id}.svg`));
     for (const [, svg] of files)
       expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[\s\S]*<\/svg>$/);
+    expect(files[0]![1]).toContain('<title>finetune: speed-up, with 95 % intervals</title>');
+    expect(files[2]![1]).toContain('<title>finetune: where a worker&#39;s time goes</title>');
     const point = (intervals: readonly (readonly [number, number, number])[]) => {
       const line = { name: 'a', points: [[1, 1] as const], intervals };
       return svgOf({ id: 'x', title: 'X', x: 'workers', unit: 'number', lines: [line] });
