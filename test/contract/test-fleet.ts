@@ -82,7 +82,7 @@ export async function testFleet(
   return { fleet, local, nodes, log, join };
 }
 
-/** Resolves when the node is given its next task; after a second at the latest, since it may have nothing to do. */
+/** Resolves when the node is given its next task; after 100 ms at the latest, since it may have nothing to do. */
 export async function atWork(node: LocalNode): Promise<void> {
   const spied = node as unknown as Record<'gradients' | 'predict' | 'updateByTotal', (...args: unknown[]) => unknown>;
   const phases = ['gradients', 'predict', 'updateByTotal'] as const;
@@ -96,6 +96,6 @@ export async function atWork(node: LocalNode): Promise<void> {
       };
     }
   });
-  await Promise.race([began, sleep(1000)]);
+  await Promise.race([began, sleep(100)]);
   for (const phase of phases) delete (spied as Partial<typeof spied>)[phase];
 }
