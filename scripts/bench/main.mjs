@@ -1,17 +1,19 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
-// npm run bench -- [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// npm run bench -- [cluster] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completed } from '../environment.mjs';
+import { benchCluster } from './cluster.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
 import { printTables } from './tables.mjs';
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     peers: { type: 'string' },
@@ -63,6 +65,7 @@ async function compare() {
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
 }
 
-if (options['setup-peers']) await setupPeers();
+if (positionals[0] === 'cluster') await benchCluster({ rounds: Number(options.rounds), json: options.json });
+else if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
 else await compare();
