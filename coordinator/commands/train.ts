@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { loadDataset } from '../../src/data/dataset.js';
+import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
 import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
@@ -122,6 +123,7 @@ async function run(
   transport: Transport | undefined,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const lost = new Set(flags.loseWorker);
@@ -161,6 +163,9 @@ async function run(
     if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }
+
+const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
+  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
 
 async function dashboardOptions(
   { dataset, cluster }: Session,

@@ -22,6 +22,7 @@ const LOOPBACK = [
   { id: '1', label: '1 worker, no network', nodes: 1 },
   { id: '2', label: '2 nodes', nodes: 2 },
   { id: '2-tls', label: '2 nodes, TLS', nodes: 2, tls: true },
+  { id: '2-bf16', label: '2 nodes, --wire bf16', nodes: 2, wire: 'bf16' },
   { id: '4', label: '4 nodes', nodes: 4 },
 ];
 

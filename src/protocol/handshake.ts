@@ -32,7 +32,12 @@ const bytes = (length: number) =>
 
 /** What is not its version is looked at after that: of other versions it may be anything. */
 const NONCE = bytes(NONCE_BYTES);
-const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: z.unknown(), guarded: z.unknown().optional() });
+const OPEN = z.object({
+  kind: z.literal('open'),
+  version: z.int(),
+  nonce: z.unknown(),
+  guarded: z.unknown().optional(),
+});
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
 const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive(), guarded: z.boolean() });
