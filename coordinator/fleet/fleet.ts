@@ -29,6 +29,7 @@ import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
+import { Pace } from './pace.js';
 import type { RemoteNode } from './remote-node.js';
 import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
@@ -49,6 +50,7 @@ export class Fleet implements Node {
   readonly members: Members;
   private readonly sums: Sums;
   private readonly wire: Wire;
+  private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
@@ -62,6 +64,7 @@ export class Fleet implements Node {
     this.sums = new Sums(local.arena);
     this.wire = wireOf(options.wire, local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
+    this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
   }
 
@@ -85,6 +88,7 @@ export class Fleet implements Node {
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(() => {
+      this.pace.begins(steps[0]!);
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
     });
@@ -104,7 +108,9 @@ export class Fleet implements Node {
         if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
         else node.replica.stateChanged(length);
       }
+      const summed = performance.now();
       const results = await this.local.updateByTotal(model, optimizer);
+      this.pace.ends(performance.now() - summed, this.round?.parts() ?? [], [...remotes]);
       if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
       return results;
     });
@@ -144,6 +150,7 @@ export class Fleet implements Node {
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
   close(): Promise<void> {
+    if (!this.closing) this.pace.ended();
     this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);
     return this.closing;
   }
