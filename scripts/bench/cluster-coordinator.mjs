@@ -23,7 +23,7 @@ const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards:
 let fleet;
 const session = await openSession([config], undefined, (node) => {
   if (nodes === 0) return node;
-  const listener = { joined() {}, left() {}, waiting() {}, refused: (_, reason) => fail(reason) };
+  const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
   const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
   fleet = new Fleet(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
   return fleet;

@@ -1,5 +1,5 @@
 // The benchmark of several machines: one training step over coordinator and nodes, each a process with one thread, interleaved in rounds.
-// npm run bench -- cluster [--rounds 5] [--json FILE]
+// Links of a given rate need root and Linux (namespaces.mjs). npm run bench -- cluster [--rounds 5] [--json FILE]
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
+import { openNetwork, whyNoNetworks } from './namespaces.mjs';
 import { median } from './tables.mjs';
 
 const COORDINATOR = fileURLToPath(new URL('cluster-coordinator.mjs', import.meta.url));
@@ -25,6 +26,14 @@ const LOOPBACK = [
   { id: '2-bf16', label: '2 nodes, --wire bf16', nodes: 2, wire: 'bf16' },
   { id: '4', label: '4 nodes', nodes: 4 },
 ];
+
+/** With TLS, as beyond one machine it is. Both hosts have the processors of this one. */
+const LINKS = ['10gbit', '1gbit'].flatMap((rate) =>
+  ['f32', 'bf16'].map((wire) => {
+    const label = `2 nodes, TLS, ${rate.replace('gbit', ' Gbit/s')}${wire === 'f32' ? '' : `, --wire ${wire}`}`;
+    return { id: `2-${rate}-${wire}`, label, nodes: 2, tls: true, wire, rate };
+  }),
+);
 
 /** A coordinator and its nodes, started when they are first wanted and kept, so that rounds can take turns. */
 class Contestant {
@@ -84,7 +93,15 @@ class Contestant {
 /** @param {{rounds: number, json: string | undefined}} options */
 export async function benchCluster({ rounds, json }) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-cluster-'));
-  const entries = LOOPBACK.map((entry) => ({ ...entry, contestant: new Contestant(entry, folder), runs: [] }));
+  const why = whyNoNetworks();
+  if (why) console.log(`left out: links of 1 and 10 Gbit/s (${why})`);
+  const networks = [];
+  const entries = [...LOOPBACK, ...(why ? [] : LINKS)].map((entry) => {
+    const network = entry.rate && openNetwork({ hosts: entry.nodes, rate: entry.rate });
+    if (network) networks.push(network);
+    const hosts = network?.hosts ?? [];
+    return { ...entry, contestant: new Contestant({ ...entry, hosts }, folder), runs: [] };
+  });
   try {
     for (const { contestant } of entries) await contestant.start();
     for (let round = 0; round < rounds; round++) {
@@ -108,6 +125,7 @@ export async function benchCluster({ rounds, json }) {
     if (json) writeFileSync(json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs, deaths }, null, 2)}\n`);
   } finally {
     for (const { contestant } of entries) contestant.end();
+    for (const network of networks) network.close();
     rmSync(folder, { recursive: true });
   }
 }
