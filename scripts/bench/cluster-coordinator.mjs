@@ -40,12 +40,28 @@ await cluster.label(model);
 
 /** When this machine last ended gradients that it was asked for. */
 let computed = 0;
-const gradients = local.gradients.bind(local);
-local.gradients = async (steps) => {
-  const results = await gradients(steps);
+/** Of the step that is going on: until all nodes have computed, and the update here. */
+const parts = { gradients: 0, update: 0 };
+watch(local, 'gradients', () => {
   computed = performance.now();
-  return results;
-};
+});
+watch(fleet ?? local, 'gradients', (milliseconds) => {
+  parts.gradients = milliseconds;
+});
+watch(local, fleet ? 'updateByTotal' : 'update', (milliseconds) => {
+  parts.update = milliseconds;
+});
+
+/** Tells how long each call of a method takes. */
+function watch(object, method, tell) {
+  const call = object[method].bind(object);
+  object[method] = async (...args) => {
+    const began = performance.now();
+    const result = await call(...args);
+    tell(performance.now() - began);
+    return result;
+  };
+}
 
 let step = 0;
 async function timedStep() {
@@ -58,7 +74,8 @@ async function timedStep() {
     optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
   });
   step++;
-  return performance.now() - began;
+  const whole = performance.now() - began;
+  return { step: whole, ...parts, exchange: whole - parts.gradients - parts.update };
 }
 
 /** Bytes to and from all nodes that are there. */
@@ -69,14 +86,14 @@ function traffic() {
 }
 
 const ORDERS = {
-  /** milliseconds: of each step. sent, received: bytes by step. */
+  /** milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. */
   async steps({ count }) {
     const before = traffic();
-    const milliseconds = [];
-    for (let s = 0; s < count; s++) milliseconds.push(await timedStep());
+    const parts = [];
+    for (let s = 0; s < count; s++) parts.push(await timedStep());
     const after = traffic();
     const bytes = (of) => (after[of] - before[of]) / count;
-    return { milliseconds, sent: bytes('sent'), received: bytes('received') };
+    return { milliseconds: parts.map(({ step }) => step), parts, sent: bytes('sent'), received: bytes('received') };
   },
   /** milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for it. */
   async kill({ pid, after }) {

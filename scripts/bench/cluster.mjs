@@ -146,6 +146,7 @@ function printTable(entries) {
       what: entry.label,
       'ms a step': step(entry).toFixed(1),
       'best tenth': fastest(entry).toFixed(1),
+      ...partsOf(entry),
       'MB sent': (median(entry.runs.map(({ sent }) => sent)) / 1e6).toFixed(2),
       'MB received': (median(entry.runs.map(({ received }) => received)) / 1e6).toFixed(2),
       efficiency: (speedUp(entry) / entry.nodes).toFixed(2),
@@ -154,6 +155,13 @@ function printTable(entries) {
   );
   const [plain, tls] = ['2', '2-tls'].map((id) => entries.find((entry) => entry.id === id));
   console.log(`TLS costs ${(step(tls) - step(plain)).toFixed(1)} ms a step`);
+}
+
+/** Milliseconds: `exchange` is sums, totals, and waiting for them. */
+function partsOf({ runs }) {
+  const parts = runs.flatMap((run) => run.parts);
+  const of = (name) => median(parts.map((part) => part[name])).toFixed(1);
+  return { gradients: of('gradients'), exchange: of('exchange'), update: of('update') };
 }
 
 /** A new pair each time. */
