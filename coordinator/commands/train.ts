@@ -136,6 +136,7 @@ async function run(
   transport: Transport | undefined,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const lost = new Set(flags.loseWorker);
@@ -174,6 +175,9 @@ async function run(
     if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }
+
+const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
+  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
 
 async function dashboardOptions(
   { dataset, cluster, ...session }: Session | FleetSession,

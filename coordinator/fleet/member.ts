@@ -9,8 +9,8 @@ export interface Contribution {
   readonly results: readonly GradientResult[];
   /** Sums that arrive in the coordinator's slots, each in that of its first shard. Shards in none are in their own slots. */
   readonly subtrees: readonly Subtree[];
-  /** Resolves when the first so many bytes of each sum are there; rejects with MemberLost. */
-  arrived(bytes: number): Promise<void>;
+  /** Resolves when the first so many floats of each sum are there; rejects with MemberLost. */
+  arrived(length: number): Promise<void>;
 }
 
 export interface Member {

@@ -2,6 +2,7 @@
 
 import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
@@ -53,6 +54,7 @@ export class Members implements RemoteListener {
   constructor(
     private readonly local: Member | undefined,
     private readonly arena: Arena,
+    private readonly wire: Wire,
     private readonly options: MembersOptions,
   ) {}
 
@@ -74,7 +76,7 @@ export class Members implements RemoteListener {
       if (this.end) throw this.end;
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
-      const node = await admit(requests, first, this.arena, this.options, this);
+      const node = await admit(requests, first, this.arena, this.wire, this.options, this);
       await this.bringImages(node);
       if (requests.isClosed) return;
       this.remotes.add(node);

@@ -48,6 +48,7 @@ export async function testFleet(
       patienceMs: 2_000,
       fingerprint: FINGERPRINT,
       allowMixed: false,
+      wire: 'f32',
       bounds: BOUNDS,
     },
     ...options,
