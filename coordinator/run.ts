@@ -1,6 +1,7 @@
 // Owns one run from its config to its result.
 import { sha256OfParameters } from '../src/checksum.js';
 import type { RunConfig } from '../src/config.js';
+import { relaid } from '../src/engine/model.js';
 import { accuracy, confusionMatrix } from '../src/metrics.js';
 import { saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
@@ -49,7 +50,8 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  const { parameters } = cluster.read(model);
+  // As a model of f32, which is what is saved.
+  const parameters = relaid(cluster.read(model).parameters, model, 'f32');
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;

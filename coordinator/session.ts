@@ -148,6 +148,7 @@ export function shapeFor(
     lanes: workers,
     laneBytes: Math.max(...stages.map(lane)),
     sliceBytes: Math.max(0, ...hidden.map(sliced)),
+    precision: config.precision,
   };
 }
 

@@ -1,10 +1,13 @@
 // Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import type { Precision } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
+
+export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
 
@@ -33,6 +36,8 @@ export const optionsSchema = z.strictObject({
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy.ts). */
   strategy: z.enum(STRATEGIES).default('data'),
+  /** Of matrix products and what they read (engine/model.ts). */
+  precision: z.enum(PRECISIONS).default('f32'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { identityOf, normalise, optionsSchema, PRESETS, type RunConfig, STRATEGIES } from '../../src/config.js';
+import { identityOf, normalise, optionsSchema, PRECISIONS, PRESETS, type RunConfig, STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 
@@ -43,6 +43,7 @@ export function addRunOptions(command: Command): Command {
         'cut a step into rows (data), into hidden units (hidden), or so where possible (auto) (data)',
       ).choices(STRATEGIES),
     )
+    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)

@@ -4,11 +4,11 @@ import type { SlicedStep } from '../protocol/slices.js';
 import { type Arena, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
 import { BLOCK_UNITS } from './dense.js';
-import type { Layer, Model } from './model.js';
+import { BYTES, type Layer, type Model, precisionOf } from './model.js';
 import { Space } from './space.js';
 
-/** Slices begin at a multiple of it, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
-const UNIT_GROUP = 16;
+/** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
+const unitGroup = (model: Model): number => 64 / BYTES[precisionOf(model)];
 
 /** Words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
@@ -19,13 +19,14 @@ export const isSliceable = ({ layers, objective }: Model): boolean =>
 
 /** A small layer has fewer slices than a run has shards. */
 export const sliceCount = (model: Model, shards: number): number =>
-  Math.min(shards, Math.ceil(model.layers[0]!.units / UNIT_GROUP));
+  Math.min(shards, Math.ceil(model.layers[0]!.units / unitGroup(model)));
 
 /** The hidden units [first, end) of a slice. */
 export function unitsOf(model: Model, slices: number, slice: number): readonly [first: number, end: number] {
   const { units } = model.layers[0]!;
-  const [first, end] = shardRange(Math.ceil(units / UNIT_GROUP), slices, slice);
-  return [first * UNIT_GROUP, Math.min(end * UNIT_GROUP, units)];
+  const group = unitGroup(model);
+  const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
+  return [first * group, Math.min(end * group, units)];
 }
 
 /** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
@@ -44,13 +45,14 @@ export const rowCountsOf = (
 
 /** Addresses in bytes of what a group of slices shares: it is computed by one thread at a time. */
 export interface GroupBuffers {
-  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows, and transposed. */
+  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
   readonly x: number;
-  readonly xt: number;
-  readonly cleanXt: number;
+  /** As products read them, of all rows and of the clean ones: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  readonly operand: number;
+  readonly cleanOperand: number;
   readonly indices: number;
   readonly random: number;
-  /** A block's activations without dropout, or gradients: [units, rows]; the gradient of its weights; a product that is to be added. */
+  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of its weights; a product that is to be added. */
   readonly block: number;
   readonly weights: number;
   readonly bias: number;
@@ -115,8 +117,8 @@ function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, un
   const most = Math.max(rows, clean);
   return {
     x: space.take((rows + 8) * pixels),
-    xt: space.take(rows * pixels),
-    cleanXt: space.take(clean * pixels),
+    operand: space.take(rows * pixels),
+    cleanOperand: space.take(clean * pixels),
     indices: space.take(rows),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     block: space.take(BLOCK_UNITS * most),
