@@ -3,7 +3,15 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { identityOf, normalise, optionsSchema, PRECISIONS, PRESETS, type RunConfig, STRATEGIES } from '../../src/config.js';
+import {
+  identityOf,
+  normalise,
+  optionsSchema,
+  PRECISIONS,
+  PRESETS,
+  type RunConfig,
+  STRATEGIES,
+} from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 

@@ -4,8 +4,8 @@ import type { Kernel } from './kernel/kernel.js';
 import { BYTES, type Layer, type Precision } from './model.js';
 import type { Matrix, Products } from './tensorflow.js';
 
-/** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 32, so that every block is aligned. */
-export const BLOCK_UNITS = 640;
+/** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
+export const blockUnits = (precision: Precision): number => 2560 / BYTES[precision];
 
 /** Addresses of the layer's parameters and of its two matrices [units, rows]. */
 export interface LayerPlace {
@@ -89,7 +89,7 @@ export class Dense {
     this.kernelBlocks.forEach((kernel, k) => {
       const output = this.outputBlocks[k]!;
       this.products.multiply(kernel, false, input, inputIsRowMajor, output);
-      const bias = this.place.bias + k * BLOCK_UNITS * 4;
+      const bias = this.place.bias + k * blockUnits(this.precision) * 4;
       const { keep, scale, random } = dropout;
       sum += pass(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
     });
@@ -107,7 +107,7 @@ export class Dense {
     let largest = 0;
     this.gradientBlocks.forEach((gradient, k) => {
       const output = this.outputBlocks[k]!.values.byteOffset;
-      const bias = biases + k * BLOCK_UNITS * 4;
+      const bias = biases + k * blockUnits(this.precision) * 4;
       const dz = gradient.values.byteOffset;
       largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
       this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
@@ -131,10 +131,11 @@ export class Dense {
   private blocks(address: number, columns: number): Matrix[] {
     const { units } = this.layer;
     const { precision } = this;
-    return Array.from({ length: Math.ceil(units / BLOCK_UNITS) }, (_, k) => {
-      const first = k * BLOCK_UNITS;
+    const most = blockUnits(precision);
+    return Array.from({ length: Math.ceil(units / most) }, (_, k) => {
+      const first = k * most;
       const at = address + first * columns * BYTES[precision];
-      return this.products.matrix(at, Math.min(BLOCK_UNITS, units - first), columns, precision);
+      return this.products.matrix(at, Math.min(most, units - first), columns, precision);
     });
   }
 }

@@ -2,7 +2,7 @@
 // block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
 import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
-import { BLOCK_UNITS, type Dropout } from './dense.js';
+import { blockUnits, type Dropout } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
 import { BYTES, layoutOf, type Model, type Place, type Precision, precisionOf } from './model.js';
 import { Segments } from './segments.js';
@@ -81,9 +81,10 @@ export class Slice {
     this.logitsGradient = matrix(isRounded ? group.product : place.gradient, classes, rows);
     this.kernelGradient = matrix(group.weights, classes, this.units);
     this.products = { rows: matrix(group.product, classes, rows), clean: optional(group.product, classes, clean) };
-    this.blocks = Array.from({ length: Math.ceil(this.units / BLOCK_UNITS) }, (_, k) => {
-      const from = k * BLOCK_UNITS;
-      const units = Math.min(BLOCK_UNITS, this.units - from);
+    const most = blockUnits(precision);
+    this.blocks = Array.from({ length: Math.ceil(this.units / most) }, (_, k) => {
+      const from = k * most;
+      const units = Math.min(most, this.units - from);
       const { parameters, rounded } = arena.regions;
       const weights = (isRounded ? rounded : parameters) + (this.places[0]!.kernel + (first + from) * pixels) * bytes;
       return {

@@ -3,7 +3,7 @@ import { shardRange } from '../data/shards.js';
 import type { SlicedStep } from '../protocol/slices.js';
 import { type Arena, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
-import { BLOCK_UNITS } from './dense.js';
+import { blockUnits } from './dense.js';
 import { BYTES, type Layer, type Model, precisionOf } from './model.js';
 import { Space } from './space.js';
 
@@ -61,7 +61,7 @@ export interface GroupBuffers {
 
 /** What a slice keeps from its forward to its backward pass, whichever threads do them. */
 export interface SliceBuffers {
-  /** Activations [units, rows]; its part of the output kernel [units, classes], as it was in the forward pass. */
+  /** Activations [units, rows]; its part of the output kernel [units, classes], as it was in the forward pass, with room for floats. */
   readonly hidden: number;
   readonly kernel: number;
   readonly logits: number;
@@ -98,7 +98,7 @@ export function slicePlaces(model: Model, counts: RowCounts, slices: number, gro
     signals,
     groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes))),
     slices: each(slices, (slice) => ({
-      hidden: space.take(sizes[slice]! * counts.rows),
+      hidden: space.take((sizes[slice]! * counts.rows * BYTES[precisionOf(model)]) / 4),
       kernel: space.take(sizes[slice]! * classes),
       logits: space.take(classes * counts.rows),
       clean: space.take(classes * counts.clean),
@@ -115,15 +115,18 @@ export function slicePlaces(model: Model, counts: RowCounts, slices: number, gro
 function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
   const [{ inputs: pixels }, { units: classes }] = layersOf(model);
   const most = Math.max(rows, clean);
+  const precision = precisionOf(model);
+  const block = blockUnits(precision);
+  const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
   return {
     x: space.take((rows + 8) * pixels),
-    operand: space.take(rows * pixels),
-    cleanOperand: space.take(clean * pixels),
+    operand: takeElements(rows * pixels),
+    cleanOperand: takeElements(clean * pixels),
     indices: space.take(rows),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-    block: space.take(BLOCK_UNITS * most),
-    weights: space.take(Math.max(BLOCK_UNITS * pixels, classes * units)),
-    bias: space.take(Math.max(BLOCK_UNITS, classes)),
+    block: takeElements(block * most),
+    weights: takeElements(Math.max(block * pixels, classes * units)),
+    bias: space.take(Math.max(block, classes)),
     product: space.take(classes * most),
   };
 }

@@ -27,11 +27,12 @@ const shapes = fc.record({
   lanes: fc.integer({ min: 1, max: 5 }),
   laneBytes: fc.nat(5000),
   sliceBytes: fc.nat(5000),
+  precision: fc.constantFrom('f32', 'bf16'),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes } = shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, precision } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -41,7 +42,8 @@ function needs(shape: Required<ArenaShape>) {
     parameters: vector,
     firstMoment: vector,
     secondMoment: vector,
-    slots: vector * shards,
+    rounded: precision === 'bf16' ? vector / 2 : 0,
+    slots: (precision === 'bf16' ? vector / 2 : vector) * shards,
     total: vector,
     counts: shards * 4,
     sums: SUMS_BYTES,
@@ -76,7 +78,7 @@ describe('the regions of an arena', () => {
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
         const arena = attachArena({} as WebAssembly.Memory, shape);
         expectApart([
-          ...within(regions.slots, slotStride(shape), shape.shards, shape.parameters * 4),
+          ...within(regions.slots, slotStride(shape), shape.shards, sizes.rounded || shape.parameters * 4),
           [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
@@ -149,7 +151,7 @@ describe('the buffers of a lane', () => {
         expectApart([
           [640, 0],
           [buffers.x, rows * pixels * 4],
-          [buffers.xt, rows * pixels * 4],
+          [buffers.operand, rows * pixels * 4],
           ...matrices,
           ...hidden.map((layer, l) => [buffers.gradients[l]!, layer.units * rows * 4] as const),
           [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],

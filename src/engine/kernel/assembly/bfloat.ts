@@ -2,12 +2,11 @@
 import { sumOfLanes } from './activation';
 import { fill } from './random';
 
-/** The nearest bfloat16 of each lane, ties to even, in its lower 16 bits. Infinities stay, and NaN stays NaN. */
+/** The nearest bfloat16 of each lane, ties to even, in its lower 16 bits. Infinities stay, and NaN becomes one of either sign. */
 function nearest(x: v128): v128 {
-  const upper = i32x4.shr_u(x, 16);
-  const odd = v128.and(upper, i32x4.splat(1));
+  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
   const rounded = i32x4.shr_u(i32x4.add(x, i32x4.add(odd, i32x4.splat(0x7fff))), 16);
-  return v128.bitselect(v128.or(upper, i32x4.splat(0x40)), rounded, f32x4.ne(x, x));
+  return v128.or(rounded, v128.and(f32x4.ne(x, x), i32x4.splat(0x7fc0)));
 }
 
 function lower(x: v128): v128 {
@@ -39,7 +38,7 @@ export function widen(from: usize, n: i32, to: usize): void {
   }
 }
 
-/** The floats to += from, of bfloat16. n: a multiple of 8. */
+/** The floats to += from, of bfloat16. Writes up to 7 floats behind the last. */
 export function addBf16(to: usize, from: usize, n: i32): void {
   for (const end = to + ((<usize>n) << 2); to < end; to += 32, from += 16) {
     const values = v128.load(from);
@@ -49,7 +48,15 @@ export function addBf16(to: usize, from: usize, n: i32): void {
 }
 
 /** As reluDropout() in activation.ts, with the same masks, for z of bfloat16. The sum is of the activations before they are rounded. */
-export function reluDropoutBf16(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
+export function reluDropoutBf16(
+  z: usize,
+  bias: usize,
+  units: i32,
+  rows: i32,
+  keep: i32,
+  scale: f32,
+  state: usize,
+): f32 {
   const zero = f32x4.splat(0);
   const threshold = i32x4.splat(keep);
   const factor = f32x4.splat(scale);

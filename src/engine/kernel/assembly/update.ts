@@ -11,7 +11,7 @@
 //   progress: 2k     blocks 0 .. k-1 are done
 //             2k + 1 block k is staged, and perhaps partly copied
 
-import { round, widen } from './bfloat';
+import { addBf16, round, widen } from './bfloat';
 
 const BLOCK: i32 = 1024;
 const BLOCK_BYTES: usize = 4096;
@@ -105,16 +105,7 @@ function inCopy(at: usize, rounded: usize): usize {
 }
 
 /** Returns the first block that is still to do, after completing one that was staged. v = 0: there is none. */
-function begin(
-  p: usize,
-  m: usize,
-  v: usize,
-  start: i32,
-  end: i32,
-  id: i32,
-  journal: usize,
-  rounded: usize,
-): i32 {
+function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize, rounded: usize): i32 {
   if (atomic.load<i32>(journal) != id) {
     // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
     atomic.store<i32>(journal, 0, 4);
@@ -198,6 +189,10 @@ function sumSlots(
   }
   const half = 1 << (31 - clz(count - 1));
   const left = sumSlots(slots, stride, counts, first, half, bytes, sums, areBf16);
+  if (areBf16 && count - half == 1) {
+    addBf16(left, slots + stride * (first + half), <i32>(bytes >> 2));
+    return left;
+  }
   const right = sumSlots(slots, stride, counts, first + half, count - half, bytes, sums + BLOCK_BYTES, areBf16);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
