@@ -54,6 +54,7 @@ export async function openFleetSession(
 ): Promise<Session> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
+  if (config.precision !== 'f32') throw onlyHere();
   const fleets: Fleet[] = [];
   const session = await openSession([config], dataset, (node) => {
     const fleet = new Fleet(node, {
@@ -93,6 +94,11 @@ export async function openFleetSession(
     await close();
     throw error;
   }
+}
+
+/** What travels are gradients of floats, and what is compared when a node joins are the bits of products of floats. */
+function onlyHere(): PseudolabelError {
+  return new PseudolabelError('E_CONFIG', 'precision: bf16 stays on one machine', 'leave --precision or --listen out');
 }
 
 /** Until the door is closed. */

@@ -13,6 +13,7 @@ import {
   STRATEGIES,
 } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 
 /** What every command is given besides its flags. */
@@ -88,8 +89,9 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   return checked(config, flags);
 }
 
-/** Throws E_USAGE for what the config alone cannot show. */
+/** Throws E_USAGE for what the config alone cannot show, and E_CONFIG for what this machine cannot do. */
 function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
+  checkPrecision(config.precision);
   if (validateEvery === undefined) return config;
   if (!Number.isInteger(validateEvery) || validateEvery < 1)
     throw new PseudolabelError('E_USAGE', `--validate-every ${validateEvery}`, 'give a number of steps, from 1');

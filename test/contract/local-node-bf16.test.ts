@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { createLocalNode, type LocalNode } from '../../worker/node.js';
+import { lacksBf16 } from '../bf16.js';
 import { losing } from './losing.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { MODEL, RANGES, shapeOf, trainMixed, trainSliced } from './node-work.js';
@@ -10,7 +11,7 @@ import { oneThreadNode } from './one-thread-node.js';
 const BF16 = { ...MODEL, precision: 'bf16' } as const;
 const contentFor = (lanes: number) => ({ ...CONTENT, shape: { ...shapeOf(BF16), lanes } });
 
-describe.each([1, 2, 3])('a local node of %i in bf16', (threads) => {
+describe.skipIf(lacksBf16).each([1, 2, 3])('a local node of %i in bf16', (threads) => {
   let node: LocalNode;
   let byRows: TrainingState;
   let bySlices: TrainingState;

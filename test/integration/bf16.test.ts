@@ -10,6 +10,7 @@ import type { SlicingNode } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
 import { strategyOf } from '../../src/strategy.js';
 import { createLocalNode } from '../../worker/node.js';
+import { lacksBf16 } from '../bf16.js';
 import { sameBits } from '../bits.js';
 import { oneThreadNode } from '../contract/one-thread-node.js';
 import { type Problem, trainInOneThread } from './oracle.js';
@@ -25,7 +26,7 @@ function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem, strate
   return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
 }
 
-describe.each(plans)('training in bf16 with $name', ({ stages }) => {
+describe.skipIf(lacksBf16).each(plans)('training in bf16 with $name', ({ stages }) => {
   const rounded = inBf16(stages);
   const oneThread = ({ problem }: Setting, strategy: 'data' | 'auto') =>
     clusterOf(oneThreadNode(contentOf(problem)), problem, strategy);

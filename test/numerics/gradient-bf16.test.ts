@@ -7,6 +7,7 @@ import { createEngine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
 import { layoutOf, type Model, modelOf, type Objective, relaid } from '../../src/engine/model.js';
 import type { GradientTask } from '../../src/protocol/tasks.js';
+import { lacksBf16 } from '../bf16.js';
 import { nodeOn } from '../contract/one-thread-node.js';
 import { nearest, valuesOf } from './bfloat.js';
 import { randomArena } from './random-arena.js';
@@ -125,7 +126,7 @@ const NETWORKS: [string, Model][] = [
   ['an autoencoder', network([20, 24, 16, 8, 24, 20], 'reconstruction', [0.5, 0, 0, 0.3])],
 ];
 
-describe.each(NETWORKS)('the gradient in bf16: %s', (_, model) => {
+describe.skipIf(lacksBf16).each(NETWORKS)('the gradient in bf16: %s', (_, model) => {
   const arena = randomArena(model, 2);
   const engine = createEngine(arena);
   const parameters = floats(arena, 'parameters', arena.shape.parameters).slice();
@@ -156,7 +157,7 @@ describe.each(NETWORKS)('the gradient in bf16: %s', (_, model) => {
   });
 });
 
-describe('the gradient in bf16 of many units', () => {
+describe.skipIf(lacksBf16)('the gradient in bf16 of many units', () => {
   it.each(['softmax', 'sigmoid'] as const)('is that of floats within 4 steps of bfloat16: %s', (objective) => {
     const model = network([20, 2000, 3], objective, [0.5], 0.2);
     const arena = randomArena(model, 1);
@@ -173,7 +174,7 @@ describe('the gradient in bf16 of many units', () => {
   });
 });
 
-describe('a step in bf16 by hidden units', () => {
+describe.skipIf(lacksBf16)('a step in bf16 by hidden units', () => {
   it.each([
     [90, 1],
     [90, 3],

@@ -1,6 +1,7 @@
 // The matrix products in shared memory: every transposition, in place and by way of a copy.
 import { describe, expect, it } from 'vitest';
 import { type Matrix, Products } from '../../src/engine/tensorflow.js';
+import { lacksBf16 } from '../bf16.js';
 import { sameBits } from '../bits.js';
 import { halvesOf, nearest, valuesOf } from './bfloat.js';
 import { uniform } from './shard-task.js';
@@ -62,7 +63,7 @@ describe('the two ways of writing a product', () => {
   });
 });
 
-describe.each([true, false])('a product of bfloat16 written in place: %s', (inPlace) => {
+describe.skipIf(lacksBf16).each([true, false])('a product of bfloat16 written in place: %s', (inPlace) => {
   it.each([
     [false, false],
     [true, false],
