@@ -1,6 +1,6 @@
 // Owns the process of `pseudolabel`: its program, its signals, its exit code.
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { built } from '../src/built.js';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
 import { addCompare } from './commands/compare.js';
@@ -14,6 +14,7 @@ import { addStatus } from './commands/status.js';
 import { addTrain } from './commands/train.js';
 import { addWorker } from './commands/worker.js';
 import { SOCKETS } from './door/sockets.js';
+import { jsonLogger } from './terminal/log.js';
 import { Terminal } from './terminal/terminal.js';
 
 /** A signal to our process group reaches us twice: by itself, and from the launcher. */
@@ -32,8 +33,14 @@ function programOf(signal: AbortSignal): Command {
   addReproduce(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
   for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
-  return program;
+  for (const command of program.commands) command.addOption(logFormat());
+  return program.hook('preAction', (_, command) => {
+    if (command.opts().logFormat === 'json') terminal.log = jsonLogger(process.stderr);
+  });
 }
+
+const logFormat = (): Option =>
+  new Option('--log-format <format>', 'how notes and errors are written to stderr (text)').choices(['text', 'json']);
 
 /** What commander says of a wrong command line, as one of our errors; undefined where it only showed help or the version. */
 function usageError({ code, exitCode, message }: CommanderError): PseudolabelError | undefined {

@@ -6,19 +6,15 @@ import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
+import { type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
-import { alarm } from './alarm.js';
-import { batchesOf, type Piece } from './batches.js';
 import { type Contribution, type Member, MemberLost } from './member.js';
+import { predictInBatches } from './prediction.js';
 import { Replica } from './replica.js';
 import { type Requests, type RequestsListener, unexpected } from './requests.js';
 import { Speed } from './speed.js';
-import { Upload } from './upload.js';
-
-/** Of one request: their labels, 5 bytes each, fit into one message. */
-const MOST_IMAGES = 2 ** 17;
+import { Uploads } from './uploads.js';
 
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
@@ -32,7 +28,7 @@ export class RemoteNode implements Member, RequestsListener {
   lostWorkers = 0;
   /** Shards of its last step. */
   shards = 0;
-  private readonly uploads = new Map<number, Upload>();
+  private readonly uploads: Uploads;
   private readonly measured = new Speed();
   private isLeaving = false;
   private isUpdating = false;
@@ -46,6 +42,7 @@ export class RemoteNode implements Member, RequestsListener {
     private readonly listener: RemoteListener,
   ) {
     requests.listener = this;
+    this.uploads = new Uploads(requests, arena, (reason) => this.late(reason));
     this.replica = new Replica(requests, arena, () => this.idle());
   }
 
@@ -64,7 +61,7 @@ export class RemoteNode implements Member, RequestsListener {
 
   get state(): NodeStatus['state'] {
     if (this.isLeaving) return 'leaving';
-    return this.requests.isBehind || this.isSendingLate ? 'behind' : 'working';
+    return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
   }
 
   get status(): NodeStatus {
@@ -90,8 +87,8 @@ export class RemoteNode implements Member, RequestsListener {
     for (const step of steps) await this.replica.bringShard(step);
 
     const request = this.requests.next();
-    const upload = new Upload(this.arena, subtreesOf(new Set(steps.map(({ shard }) => shard)), shards), length * 4);
-    this.uploads.set(request, upload);
+    const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
+    const upload = this.uploads.begin(request, subtrees, length * 4);
     this.shards = steps.length;
     const began = performance.now();
     const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
@@ -101,8 +98,8 @@ export class RemoteNode implements Member, RequestsListener {
       if (results.length !== steps.length)
         throw this.lose(`it sent ${results.length} results for ${steps.length} shards`);
       this.measured.add(results, performance.now() - began);
-      this.expectUpload(upload);
-      return { results, subtrees: upload.subtrees, arrived: (count) => upload.arrived(count) };
+      this.uploads.expect(upload);
+      return { results, subtrees, arrived: (count) => upload.arrived(count) };
     } catch (error) {
       upload.revoke(error);
       throw error;
@@ -118,31 +115,18 @@ export class RemoteNode implements Member, RequestsListener {
     await this.replica.bringImages(set, ranges);
     if (set === 'unlabelled') this.replica.labelsChanged(ranges);
 
-    const results = ranges.map(([start, end]) => {
-      return {
-        classes: new Uint8Array(end - start),
-        confidences: new Float32Array(end - start),
-        flips: 0,
-        milliseconds: 0,
-      };
-    });
-    for (const batch of batchesOf(ranges, MOST_IMAGES)) {
-      const predicted = await this.predictBatch(model, set, batch);
-      batch.forEach(({ range, start }, i) => {
-        const result = results[range]!;
-        const { classes, confidences, milliseconds } = predicted[i]!;
-        result.classes.set(classes, start - ranges[range]![0]);
-        result.confidences.set(new Float32Array(new Uint8Array(confidences).buffer), start - ranges[range]![0]);
-        result.milliseconds += milliseconds;
-      });
-    }
-    if (set === 'unlabelled') {
-      results.forEach((result, i) => {
-        result.flips = storePseudoLabels(this.arena, ranges[i]![0], result);
-      });
-      this.replica.labelsAlike(ranges);
-    }
-    return results;
+    const work = `labels by a model of ${layoutOf(model).length} parameters`;
+    const results = await predictInBatches(
+      ranges,
+      async (parts, images) => {
+        const message = { kind: 'predict', request: this.requests.next(), model, set, ranges: parts } as const;
+        return (await this.requests.ask(message, work, images)).results;
+      },
+      () => this.lose('its labels do not fit the images'),
+    );
+    if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
+    this.replica.labelsAlike(ranges);
+    return results.map((result, i) => ({ ...result, flips: storePseudoLabels(this.arena, ranges[i]![0], result) }));
   }
 
   /** Sends floats [start, end) of the total. They must not change before sent() resolves. */
@@ -195,80 +179,41 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   bulk(tag: BulkTag, payload: Uint8Array): void {
-    const upload = this.uploads.get(tag.attempt);
-    // Of a request that is long done: late, so dropped.
-    if (!upload) return;
     try {
-      if (BULK_KINDS[tag.kind] !== 'sum') throw unexpected(`it sent an array of kind ${tag.kind}`);
-      upload.frame(tag.index, tag.offset, payload);
+      if (this.uploads.frame(tag, payload)) this.settled();
     } catch (error) {
       this.requests.close(error as PseudolabelError);
     }
-    if (upload.isComplete) this.settled();
   }
 
   answered({ lostWorkers, request, kind }: Parameters<RequestsListener['answered']>[0]): void {
     this.lostWorkers = lostWorkers;
-    if (kind === 'failed') {
-      this.uploads.get(request)?.revoke(new MemberLost(this.name, 'its sums failed'));
-      this.uploads.delete(request);
-    }
+    if (kind === 'failed') this.uploads.failed(request);
     this.settled();
   }
 
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
-    for (const upload of this.uploads.values()) upload.revoke(lost);
+    this.uploads.lost(lost);
     this.late(lost);
     this.listener.left(this, reason);
   }
 
   /** Something ended: what waits for that goes on. */
   private settled(): void {
-    for (const [request, upload] of this.uploads) if (upload.isComplete) this.uploads.delete(request);
     this.listener.answered();
-    if (!this.requests.isIdle || this.uploads.size > 0) return;
+    if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
     if (this.isLeaving) void this.dismiss('left', wished());
   }
 
-  private async predictBatch(model: Model, set: PredictTask['set'], batch: readonly Piece[]) {
-    const ranges = batch.map(({ start, end }): [number, number] => [start, end]);
-    const images = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
-    const message = { kind: 'predict', request: this.requests.next(), model, set, ranges } as const;
-    const work = `labels by a model of ${layoutOf(model).length} parameters`;
-    const { results } = await this.requests.ask(message, work, images);
-    const fits = results.every(({ classes, confidences }, i) => {
-      const [start, end] = ranges[i] ?? [0, 0];
-      return classes.length === end - start && confidences.length === (end - start) * 4;
-    });
-    if (results.length !== ranges.length || !fits) throw this.lose('its labels do not fit the images');
-    return results;
-  }
-
-  private get isSendingLate(): boolean {
-    return [...this.uploads.values()].some(({ isRevoked }) => isRevoked);
-  }
-
-  private expectUpload(upload: Upload): void {
-    const began = performance.now();
-    const bytes = upload.length * upload.subtrees.length;
-    const { deadlines } = this.requests;
-    const cancel = alarm(deadlines.limit('sums', bytes), () => {
-      const reason = new MemberLost(this.name, 'its sums are late');
-      upload.revoke(reason);
-      this.late(reason);
-    });
-    const complete = () => deadlines.record('sums', bytes, performance.now() - began);
-    void upload
-      .arrived(upload.length)
-      .then(complete, () => undefined)
-      .finally(cancel);
+  private get isIdle(): boolean {
+    return this.requests.isIdle && this.uploads.areComplete;
   }
 
   /** Rejects when it is lost, or behind, while something is still to be done. */
   private idle(): Promise<void> {
-    if (this.requests.isIdle && this.uploads.size === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 

@@ -1,0 +1,76 @@
+// Owns the sums that a node still has to send, by the requests that they belong to, and how long they may take.
+import type { Subtree } from '../../src/collectives/tree.js';
+import type { Arena } from '../../src/engine/arena.js';
+import type { BulkTag } from '../../src/protocol/channel.js';
+import { BULK_KINDS } from '../../src/protocol/messages.js';
+import { alarm } from './alarm.js';
+import { MemberLost } from './member.js';
+import { type Requests, unexpected } from './requests.js';
+import { Upload } from './upload.js';
+
+export class Uploads {
+  private readonly open = new Map<number, Upload>();
+
+  constructor(
+    private readonly requests: Requests,
+    /** The coordinator's. */
+    private readonly arena: Arena,
+    /** Told when sums do not come in time. */
+    private readonly late: (reason: MemberLost) => void,
+  ) {}
+
+  /** Whether all that was asked for is here. */
+  get areComplete(): boolean {
+    return this.open.size === 0;
+  }
+
+  /** Whether some are still on their way that nobody waits for any longer. */
+  get areLate(): boolean {
+    return [...this.open.values()].some(({ isRevoked }) => isRevoked);
+  }
+
+  /** length: bytes of a sum. */
+  begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
+    const upload = new Upload(this.arena, subtrees, length);
+    this.open.set(request, upload);
+    return upload;
+  }
+
+  /** From now on they must come in time: the node has said that it has them. */
+  expect(upload: Upload): void {
+    const { deadlines, name } = this.requests;
+    const began = performance.now();
+    const bytes = upload.length * upload.subtrees.length;
+    const cancel = alarm(deadlines.limit('sums', bytes), () => {
+      const reason = new MemberLost(name, 'its sums are late');
+      upload.revoke(reason);
+      this.late(reason);
+    });
+    const complete = () => deadlines.record('sums', bytes, performance.now() - began);
+    void upload
+      .arrived(upload.length)
+      .then(complete, () => undefined)
+      .finally(cancel);
+  }
+
+  /** Whether the frame was the last of a sum. Throws E_PROTOCOL. */
+  frame(tag: BulkTag, payload: Uint8Array): boolean {
+    const upload = this.open.get(tag.attempt);
+    // Of a request that is long done: late, so dropped.
+    if (!upload) return false;
+    if (BULK_KINDS[tag.kind] !== 'sum') throw unexpected(`it sent an array of kind ${tag.kind}`);
+    upload.frame(tag.index, tag.offset, payload);
+    if (upload.isComplete) this.open.delete(tag.attempt);
+    return upload.isComplete;
+  }
+
+  /** There will be none. */
+  failed(request: number): void {
+    this.open.get(request)?.revoke(new MemberLost(this.requests.name, 'its sums failed'));
+    this.open.delete(request);
+  }
+
+  lost(reason: MemberLost): void {
+    for (const upload of this.open.values()) upload.revoke(reason);
+  }
+}
