@@ -50,8 +50,9 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  // As a model of f32, which is what is saved.
+  // What is saved, and named by its checksum, is a model of f32 whatever it was trained in.
   const parameters = relaid(cluster.read(model).parameters, model, 'f32');
+  const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;
@@ -72,7 +73,7 @@ async function finish(
   await options.directory?.keep('machine.json', machine());
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset));
   await options.directory?.finish(result, (folder) =>
-    saveModel(folder, model, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
+    saveModel(folder, saved, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
   );
   return result;
 }

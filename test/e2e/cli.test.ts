@@ -213,7 +213,9 @@ describe.skipIf(lacksBf16)('train --precision bf16', () => {
   it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', {
     timeout: 60_000,
   }, async () => {
-    const options = ['--scenario', 'nn', '--preset', 'report', '--max-steps', '20', '--shards', '2', ...SMALL];
+    // Units whose biases end elsewhere in bf16, where parameters are aligned to 32 of them.
+    const sizes = ['--hidden', '72', '--max-steps', '20', '--shards', '2'];
+    const options = ['--scenario', 'nn', '--preset', 'report', ...sizes];
     const run = async (name: string, ...flags: string[]) => {
       const out = join(root, name);
       await pseudolabel('train', ...options, '--out', out, ...flags);
