@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { loadDataset } from '../../src/data/dataset.js';
+import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
 import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
@@ -21,7 +22,7 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
-import { addNodeOptions, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -88,10 +89,12 @@ const listed = (text: string, before: readonly number[] = []): number[] => [...b
 
 async function train(flags: TrainFlags, context: Context, transport: Transport | undefined): Promise<void> {
   const { terminal } = context;
+  if (flags.loseWorker && flags.listen !== undefined)
+    throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags);
+    : await configFrom(flags, machinesOf(flags));
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
