@@ -156,6 +156,8 @@ function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 
       terminal.note(`${node.name} is gone (${reason.code}: ${reason.message}); its work is done by others`);
       watcher?.left(node, reason);
     },
+    fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
+    caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
     slower: (verdict) => terminal.note(`  ${verdict}`),

@@ -18,6 +18,8 @@ export interface Member {
   readonly workers: number;
   /** Rows of training steps by milliseconds; undefined before the first. */
   readonly speed: number | undefined;
+  /** It is given nothing to do this time. */
+  passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
   predict(
     model: Model,

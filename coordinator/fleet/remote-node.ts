@@ -20,6 +20,9 @@ import { Uploads } from './uploads.js';
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
+  /** It did not answer in time, and is left out until it does. */
+  fellBehind(node: RemoteNode, reason: MemberLost): void;
+  caughtUp(node: RemoteNode): void;
   /** It may have become available. */
   answered(): void;
 }
@@ -33,6 +36,7 @@ export class RemoteNode implements Member, RequestsListener {
   private readonly measured = new Speed();
   private isLeaving = false;
   private isUpdating = false;
+  private isLeftOut = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
@@ -53,6 +57,10 @@ export class RemoteNode implements Member, RequestsListener {
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
+  }
+
+  passedOver(): void {
+    this.measured.rested();
   }
 
   /** At which its sums come in, in Gbit/s; undefined before the first. */
@@ -180,7 +188,10 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   late(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.giveUp(reason);
+    if (this.isLeftOut) return;
+    this.isLeftOut = true;
+    this.listener.fellBehind(this, reason);
   }
 
   leaving(): void {
@@ -205,16 +216,24 @@ export class RemoteNode implements Member, RequestsListener {
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     this.uploads.lost(lost);
-    this.late(lost);
+    this.giveUp(lost);
     this.listener.left(this, reason);
   }
 
   /** Something ended: what waits for that goes on. */
   private settled(): void {
+    if (this.isLeftOut && this.state !== 'behind') {
+      this.isLeftOut = false;
+      this.listener.caughtUp(this);
+    }
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
     if (this.isLeaving) void this.dismiss('left', wished());
+  }
+
+  private giveUp(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
   private get isIdle(): boolean {

@@ -5,7 +5,7 @@ import type { BulkTag } from '../../src/protocol/channel.js';
 import { BULK_KINDS } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import { MemberLost } from './member.js';
-import { type Requests, unexpected } from './requests.js';
+import { late, type Requests, unexpected } from './requests.js';
 import { Upload } from './upload.js';
 
 export class Uploads {
@@ -48,7 +48,7 @@ export class Uploads {
     const began = performance.now();
     const bytes = upload.length * upload.subtrees.length;
     const cancel = alarm(deadlines.limit('sums', bytes), () => {
-      const reason = new MemberLost(name, 'its sums are late');
+      const reason = new MemberLost(name, late(name, 'send its sums'));
       upload.revoke(reason);
       this.late(reason);
     });

@@ -90,6 +90,8 @@ function fleetOf(local: LocalNode): Fleet {
       joined: () => undefined,
       left: ({ name }, reason) => lost(name, reason),
       refused: lost,
+      fellBehind: () => undefined,
+      caughtUp: () => undefined,
       waiting: () => undefined,
       slower: () => undefined,
     },

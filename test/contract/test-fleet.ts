@@ -54,6 +54,8 @@ export async function testFleet(
     listener: {
       joined: ({ name }) => log.push(`+${name}`),
       left: ({ name }, reason) => log.push(`-${name} ${codeOf(reason)}`),
+      fellBehind: () => undefined,
+      caughtUp: () => undefined,
       refused: (name, reason) => log.push(`!${name} ${codeOf(reason)}`),
       waiting: () => log.push('waiting'),
       slower: (verdict) => log.push(verdict),
