@@ -49,7 +49,7 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  const { parameters } = cluster.read(model);
+  const { parameters } = await cluster.read(model);
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;

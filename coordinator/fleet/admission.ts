@@ -56,9 +56,13 @@ export async function admit(
     await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
     throw error;
   }
-  // Lanes are the node's own; hidden units stay on one machine.
-  const { lanes: _, sliceBytes: __, ...shape } = arena.shape;
-  await requests.ask({ kind: 'welcome', request: requests.next(), shape }, 'join', 1);
+  // Lanes are the node's own.
+  const { lanes: _, sliceBytes = 0, groupBytes = 0, ...shape } = arena.shape;
+  await requests.ask(
+    { kind: 'welcome', request: requests.next(), shape: { ...shape, sliceBytes, groupBytes } },
+    'join',
+    1,
+  );
   return node;
 }
 

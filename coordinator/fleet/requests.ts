@@ -15,6 +15,10 @@ const ANSWERS = {
   gradients: 'computed',
   update: 'updated',
   predict: 'predicted',
+  forward: 'logits',
+  backward: 'updated',
+  replay: 'updated',
+  collect: 'collected',
   checksum: 'digest',
 } as const satisfies Partial<Record<ToNode['kind'], Answer['kind']>>;
 

@@ -18,8 +18,9 @@ export interface ArenaShape {
   /** Tasks that run at the same time: each has a lane, its own scratch memory. */
   readonly lanes: number;
   readonly laneBytes: number;
-  /** Room for hidden-unit sharding (slices.ts); left out where nothing is sharded so. */
+  /** Room for hidden-unit sharding (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
   readonly sliceBytes?: number;
+  readonly groupBytes?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -85,7 +86,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     normals: take(QUANTILES * 4),
     journals: take(shape.lanes * JOURNAL_STRIDE),
     lanes: take(shape.lanes * roundUp(shape.laneBytes)),
-    slices: take(shape.sliceBytes ?? 0),
+    slices: take((shape.sliceBytes ?? 0) + shape.lanes * (shape.groupBytes ?? 0)),
     end,
   };
 }

@@ -271,11 +271,11 @@ describe('a node', () => {
           floats[floats.length - 1] = Number.NaN;
           return [{ tag, payload: new Uint8Array(floats.buffer) }];
         });
-        const before = fleet.read(LENGTH);
+        const before = await fleet.read(LENGTH);
         await fleet.gradients(shardSteps(1, FRESH));
         await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
         await happened;
-        expectState(fleet.read(LENGTH), before);
+        expectState(await fleet.read(LENGTH), before);
         expectState(await trainAndEvaluate(shared));
       });
     },

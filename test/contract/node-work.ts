@@ -5,9 +5,9 @@ import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
 import { initialParameters, layoutOf, modelOf } from '../../src/engine/model.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
-import { slicePlaces } from '../../src/engine/slices.js';
-import type { Node, ShardStep, SlicingNode } from '../../src/protocol/node.js';
-import type { PartialLogits, SlicedStep } from '../../src/protocol/slices.js';
+import { sliceRoom } from '../../src/engine/slices.js';
+import type { Node, ShardStep } from '../../src/protocol/node.js';
+import type { SlicedStep } from '../../src/protocol/slices.js';
 import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -28,7 +28,7 @@ export const SHAPE: Omit<ArenaShape, 'lanes'> = {
   parameters: LENGTH,
   shards: SHARDS,
   laneBytes: Math.max(buffersOf(MODEL, 64, true).end, buffersOf(MODEL, PREDICT_ROWS, false).end),
-  sliceBytes: slicePlaces(MODEL, { rows: 104, clean: 96 }, SHARDS, SHARDS).end,
+  ...sliceRoom(MODEL, { rows: 104, clean: 96 }, SHARDS),
 };
 
 const random = new Stream(keyOf(1, 'split', 6));
@@ -94,15 +94,13 @@ export function slicedStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
 }
 
 /** The same for hidden-unit sharding. A made-up gradient, which depends on the logits, is as good as a loss's. */
-export async function trainSliced(node: SlicingNode): Promise<TrainingState> {
+export async function trainSliced(node: Node): Promise<TrainingState> {
   node.write({ ...INITIAL, pseudoLabels: new Uint8Array(UNLABELLED), confidences: new Float32Array(UNLABELLED) });
   for (let t = 1; t <= 6; t++) {
-    const partials = await node.forward(slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3]));
-    const [{ logits, clean }] = partials as [PartialLogits];
+    const { logits, clean } = await node.forward(slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3]));
     // Of the clean logits those of the first row and class: what is behind the last row is not promised.
-    const sure = clean.length === 0 ? 0 : partials.reduce((sum, partial) => sum + partial.clean[0]!, 0);
-    const sums = logits.map((_, i) => partials.reduce((sum, partial) => sum + partial.logits[i]!, sure));
-    await node.backward(sums.map((sum) => sum / 1e3));
+    const sure = clean[0] ?? 0;
+    await node.backward(logits.map((logit) => (logit + sure) / 1e3));
   }
   return node.read(LENGTH);
 }

@@ -35,7 +35,7 @@ async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, o
   const { unlabelled } = problem.shape;
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, cluster, observer, undefined);
-  return sha256OfParameters(cluster.read(training.stages.at(-1)!.model).parameters);
+  return sha256OfParameters((await cluster.read(training.stages.at(-1)!.model)).parameters);
 }
 
 describe('a run on a fleet', () => {

@@ -3,7 +3,7 @@ import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../s
 import { buffersOf } from '../../src/engine/buffers.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { initialParameters, layoutOf, type Model } from '../../src/engine/model.js';
-import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
+import { isSliceable, sliceCount, sliceRoom } from '../../src/engine/slices.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
@@ -21,7 +21,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     shards,
     lanes: 2,
     laneBytes: buffersOf(model, MOST_ROWS, true).end,
-    sliceBytes: isSliceable(model) ? slicePlaces(model, MOST, sliceCount(model, shards), 2).end : 0,
+    ...(isSliceable(model) ? sliceRoom(model, MOST, sliceCount(model, shards)) : {}),
   };
   const arena = createArena(shape);
   const stream = new Stream(keyOf(seed, 'split', 1));

@@ -27,11 +27,12 @@ const shapes = fc.record({
   lanes: fc.integer({ min: 1, max: 5 }),
   laneBytes: fc.nat(5000),
   sliceBytes: fc.nat(5000),
+  groupBytes: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes } = shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, groupBytes } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -48,7 +49,7 @@ function needs(shape: Required<ArenaShape>) {
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
-    slices: sliceBytes,
+    slices: sliceBytes + lanes * groupBytes,
     end: 0,
   } satisfies Record<keyof Regions, number>;
 }
@@ -80,7 +81,7 @@ describe('the regions of an arena', () => {
           [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
-          [regions.slices, shape.sliceBytes],
+          [regions.slices, shape.sliceBytes + shape.lanes * shape.groupBytes],
           [regions.end, 0],
         ]);
       }),
