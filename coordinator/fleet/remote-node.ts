@@ -49,6 +49,7 @@ export class RemoteNode implements Member, RequestsListener {
     this.replica = new Replica(requests, arena, () => this.idle());
     this.slices = new RemoteSlices({
       ...{ requests, arena, replica: this.replica, speed: this.measured },
+      isLeaving: () => this.isLeaving,
       lose: (message) => this.lose(message),
       holds: (count) => this.holds(count),
     });

@@ -33,6 +33,7 @@ export interface NodeOfSlices {
   readonly arena: Arena;
   readonly replica: Replica;
   readonly speed: Speed;
+  readonly isLeaving: () => boolean;
   /** Ends the connection for what it sent. */
   readonly lose: (message: string) => MemberLost;
   /** It is told how many slices it holds from now on. */
@@ -45,6 +46,10 @@ export class RemoteSlices implements SliceHolder {
   private rows = 0;
 
   constructor(private readonly node: NodeOfSlices) {}
+
+  get isLeaving(): boolean {
+    return this.node.isLeaving();
+  }
 
   async take(cut: Cut, range: SliceRange): Promise<void> {
     this.node.holds(range.end - range.first);

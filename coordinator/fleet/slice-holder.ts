@@ -23,6 +23,8 @@ export interface DoneStep {
 export interface SliceHolder {
   /** Whether its state is in the arena here. */
   readonly isHere: boolean;
+  /** Whether it wants to go as soon as its state is here. */
+  readonly isLeaving: boolean;
   /** Makes the state of these slices there what it is here. */
   take(cut: Cut, range: SliceRange): Promise<void>;
   replay(steps: readonly DoneStep[], range: SliceRange): Promise<void>;
@@ -39,6 +41,7 @@ export interface SliceHolder {
 /** The coordinator's own threads. Their slices are in its arena, and a lost thread is replaced by its node. */
 export class LocalSlices implements SliceHolder {
   readonly isHere = true;
+  readonly isLeaving = false;
   /** Of the step's slices: rows of the whole model that would cost as much. */
   private rows = 0;
 

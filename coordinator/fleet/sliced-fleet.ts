@@ -142,6 +142,7 @@ export class SlicedFleet {
       await member.slices.give(this.cut!, range);
       this.journal.arrived(range);
     });
+    for (const part of this.parts) if (part.member.slices.isLeaving) this.drop(part);
   }
 
   /** Slices move only when the state is here anyway. */

@@ -1,24 +1,12 @@
 // Faults by name, each injected into each phase of a run on a fleet: the same bits as without it, or the error that it should be.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
-import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
 import { sameBits } from '../bits.js';
-import type { Link, Parcel, Tap } from './memory-channel.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
+import { type AnyParcel, at, type Place, until } from './places.js';
 import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-
-type AnyParcel = Parcel<{ readonly kind: string }>;
-
-/** A place in the conversation: the so-manyeth parcel of a kind. */
-interface Place {
-  readonly name: string;
-  readonly to: 'node' | 'coordinator';
-  readonly kind: string;
-  readonly nth: number;
-}
 
 const PLACES: readonly Place[] = [
   { name: 'while it is sent images', to: 'node', kind: 'evaluationImages', nth: 1 },
@@ -36,27 +24,6 @@ const PLACES: readonly Place[] = [
   { name: 'before its parameters are compared', to: 'node', kind: 'checksum', nth: 1 },
   { name: 'when its parameters have been compared', to: 'coordinator', kind: 'digest', nth: 1 },
 ];
-
-const kindOf = (parcel: AnyParcel): string =>
-  'message' in parcel ? parcel.message.kind : BULK_KINDS[parcel.tag.kind]!;
-
-/** Does something with the parcel at a place, and gives what arrives instead. Resolves when it has happened. */
-function at<P extends AnyParcel>(
-  link: Link,
-  { to, kind, nth }: Place,
-  act: (parcel: P) => readonly AnyParcel[],
-): Promise<void> {
-  return new Promise((resolve) => {
-    let seen = 0;
-    const tap = (parcel: AnyParcel): readonly AnyParcel[] => {
-      if (kindOf(parcel) !== kind || ++seen !== nth) return [parcel];
-      resolve();
-      return act(parcel as P);
-    };
-    if (to === 'node') link.toNode = tap as unknown as Tap<ToNode>;
-    else link.toCoordinator = tap as unknown as Tap<ToCoordinator>;
-  });
-}
 
 const place = (kind: string, nth = 1): Place => {
   const to = ['sum', 'computed', 'predicted', 'updated', 'digest'].includes(kind) ? 'coordinator' : 'node';
@@ -165,14 +132,6 @@ describe('a node that stalls beyond its deadline, and then goes on', () => {
     expect(log).toEqual(['+node']);
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error('it has not become so in five seconds');
-    await sleep(10);
-  }
-}
 
 describe('a node', () => {
   it('may send everything twice', async () => {

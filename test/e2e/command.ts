@@ -10,8 +10,8 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves when stderr has the text. Rejects when the command ends before. */
-  says(text: string): Promise<void>;
+  /** Resolves to stderr when it has the text. Rejects when the command ends before. */
+  says(text: string): Promise<string>;
   readonly ended: Promise<Ended>;
 }
 
@@ -32,10 +32,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     child.on('error', reject);
     child.on('close', (exit) => resolve({ exit, ...written }));
   });
-  const says = (text: string): Promise<void> =>
+  const says = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (written.stderr.includes(text)) resolve();
+        if (written.stderr.includes(text)) resolve(written.stderr);
       };
       child.stderr.on('data', look);
       look();
