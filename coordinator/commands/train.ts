@@ -8,6 +8,7 @@ import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
 import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
+import { choiceLine } from '../../src/strategy.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
 import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
@@ -124,6 +125,8 @@ async function run(
   const { terminal, signal } = context;
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
+  const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
+  if (choice !== undefined) terminal.note(choice);
   const lost = new Set(flags.loseWorker);
   const calls: Call[] = [];
   const dashboard = flags.dashboard === undefined ? undefined : new Dashboard();
