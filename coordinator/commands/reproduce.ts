@@ -19,7 +19,7 @@ import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session } from '../session.js';
-import { Progress } from '../terminal/progress.js';
+import { progressOn } from '../terminal/progress.js';
 import { rowLines, sessionLine } from '../terminal/summary.js';
 import {
   addRunOptions,
@@ -147,7 +147,7 @@ async function runOne(
   const opened = isBegun ? await earlierRun(session, config, path, undefined) : await newRun(config, path);
   return runTraining(session, config, {
     ...opened,
-    listener: new Progress(terminal),
+    listener: progressOn(terminal),
     signal,
     validateEvery,
     test: true,

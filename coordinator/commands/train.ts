@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { loadDataset } from '../../src/data/dataset.js';
+import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
 import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
@@ -15,16 +16,14 @@ import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
 import { FaultyNode } from '../faults.js';
 import { together } from '../listeners.js';
 import { ObservedNode } from '../observed.js';
-import type { RunListener } from '../recorder.js';
 import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
-import { jsonLogger, Log } from '../terminal/log.js';
-import { Progress } from '../terminal/progress.js';
+import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
-import { addNodeOptions, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -41,7 +40,6 @@ interface TrainFlags extends RunFlags, NodeFlags {
   readonly trace?: string;
   /** true: at the usual port. */
   readonly dashboard?: number | true;
-  readonly logFormat?: 'text' | 'json';
   readonly loseWorker?: readonly number[];
 }
 
@@ -81,7 +79,6 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .option('--dashboard [port]', `live page, and numbers for Prometheus (${DASHBOARD_PORT})`, number)
-    .addOption(new Option('--log-format <format>', 'how what goes on is written (text)').choices(['text', 'json']))
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) => train(flags, context, transport));
@@ -91,11 +88,12 @@ const listed = (text: string, before: readonly number[] = []): number[] => [...b
 
 async function train(flags: TrainFlags, context: Context, transport: Transport | undefined): Promise<void> {
   const { terminal } = context;
-  if (flags.logFormat === 'json') terminal.noteTo(jsonLogger(process.stderr));
+  if (flags.loseWorker && flags.listen !== undefined)
+    throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags);
+    : await configFrom(flags, machinesOf(flags));
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
@@ -145,9 +143,7 @@ async function run(
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-    const listeners: RunListener[] = [
-      flags.logFormat === 'json' ? new Log(jsonLogger(process.stderr)) : new Progress(terminal),
-    ];
+    const listeners = [progressOn(terminal)];
     if (dashboard) {
       listeners.push(await dashboard.open(await dashboardOptions(session, config, path, flags.dashboard!)));
       terminal.note(`dashboard: ${dashboard.url}`);

@@ -29,6 +29,7 @@ import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
+import { Pace } from './pace.js';
 import type { RemoteNode } from './remote-node.js';
 import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
@@ -56,6 +57,7 @@ export class Fleet implements Node {
   readonly members: Members;
   private readonly sums: Sums;
   private readonly sliced: SlicedFleet;
+  private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
@@ -68,6 +70,7 @@ export class Fleet implements Node {
     this.writesInPlace = local.writesInPlace;
     this.sums = new Sums(local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
+    this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, { ...options, bounds: options.bounds ?? BOUNDS });
     this.sliced = new SlicedFleet(this.members, options.mirrorEvery ?? MIRROR_EVERY);
   }
@@ -93,6 +96,7 @@ export class Fleet implements Node {
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
       await this.sliced.release();
+      this.pace.begins(steps[0]!);
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
     });
@@ -112,7 +116,9 @@ export class Fleet implements Node {
         if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
         else node.replica.stateChanged(length);
       }
+      const summed = performance.now();
       const results = await this.local.updateByTotal(model, optimizer);
+      this.pace.ends(performance.now() - summed, this.round?.parts() ?? [], [...remotes]);
       if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
       return results;
     });
@@ -165,6 +171,7 @@ export class Fleet implements Node {
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
   close(): Promise<void> {
+    if (!this.closing) this.pace.ended();
     this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);
     return this.closing;
   }

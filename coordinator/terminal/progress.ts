@@ -4,6 +4,7 @@ import { bar, counted, duration, loss, percent, whole } from '../../src/format.j
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Metric } from '../result.js';
+import { Log } from './log.js';
 import type { Terminal } from './terminal.js';
 
 type StepMetric = Extract<Metric, { kind: 'step' }>;
@@ -34,6 +35,10 @@ interface Current {
   shownAt: number;
   shownTenth: number;
 }
+
+/** Shows a run in whichever way the user has chosen. */
+export const progressOn = (terminal: Terminal): RunListener =>
+  terminal.log ? new Log(terminal.log) : new Progress(terminal);
 
 export class Progress implements RunListener {
   private current: Current | undefined;

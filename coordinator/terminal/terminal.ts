@@ -23,8 +23,9 @@ export class Terminal {
   /** Whether a line can be redrawn. */
   readonly isLive: boolean;
   readonly colours: Colours;
+  /** Where notes and errors go instead of stderr. */
+  log: Logger | undefined;
   private drawn = 0;
-  private log: Pick<Logger, 'info' | 'error'> | undefined;
 
   constructor(
     private readonly stdout: Output,
@@ -33,11 +34,6 @@ export class Terminal {
   ) {
     this.isLive = stderr.isTTY === true && env.TERM !== 'dumb';
     this.colours = this.coloursOf(stderr);
-  }
-
-  /** From now on what would be printed of what is going on goes to a log. */
-  noteTo(log: Pick<Logger, 'info' | 'error'>): void {
-    this.log = log;
   }
 
   /** Prints a line of what is going on. */

@@ -1,5 +1,5 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
-// npm run bench -- [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// npm run bench -- [report] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -9,9 +9,14 @@ import { completed } from '../environment.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
+import { benchReport } from './report.mjs';
 import { printTables } from './tables.mjs';
 
-const { values: options } = parseArgs({
+const {
+  values: options,
+  positionals: [suite = 'step'],
+} = parseArgs({
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     peers: { type: 'string' },
@@ -63,6 +68,12 @@ async function compare() {
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
 }
 
+const SUITES = {
+  step: compare,
+  report: () => benchReport({ rounds: Number(options.rounds), peers: options.peers }),
+};
+
 if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
-else await compare();
+else if (suite in SUITES) await SUITES[suite]();
+else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(' or ')}`);

@@ -106,6 +106,25 @@ export async function findPeers({ dir, nodeModules, threads = [2] } = {}) {
   return { available, missing };
 }
 
+/**
+ * The report's own code, in Keras.
+ * @param {string} [dir] folder of the peers
+ * @throws {Error} when it cannot run here
+ */
+export function seedScript(dir) {
+  const folder = resolve(dir ?? join(REPO, '..', 'shared', 'peers'));
+  const script = join(folder, 'keras_seed.py');
+  const python = peersPython();
+  const why = lacking(script, folder) ?? lackingPython(python);
+  if (why) throw new Error(`the report's Keras code cannot run: ${why}`);
+  return { python, script, env: { ...inherited(), PYTHONDONTWRITEBYTECODE: '1' } };
+}
+
+/** The environment without what is ours. */
+function inherited() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
+}
+
 function lacking(file, folder) {
   if (!existsSync(folder)) return `there is no folder ${folder}; name the peers' folder with --peers DIR`;
   return existsSync(file) ? null : `there is no ${file}; is --peers the right folder?`;
@@ -136,9 +155,8 @@ export async function runPeer(peer, { steps = 60, warmup = 10, infer = true, dea
   const [program, ...fixed] = peer.command;
   const args = [...fixed, '--steps', `${steps}`, '--warmup', `${warmup}`];
   if (peer.infers && !infer) args.push('--no-infer');
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
   const { output, errors, end } = await runGroup(program, args, {
-    env: { ...inherited, ...peer.env },
+    env: { ...inherited(), ...peer.env },
     deadlineMs: deadlineMs ?? 180_000 + 1_000 * (steps + warmup),
   });
   const raw = end === 'exit code 0' ? lastJsonLine(output) : null;

@@ -120,6 +120,26 @@ describe('train', () => {
     expect(ended.exit).toBe(0);
   });
 
+  it('leaves stderr to lines of JSON with --log-format json, of which the last is the error', async () => {
+    const logs = ['--log-format', 'json'];
+    const out = join(root, 'logged');
+    const [trained, reproduced, failed] = await Promise.all([
+      pseudolabel('train', ...SMALL, '--max-steps', '2', '--out', out, ...logs),
+      pseudolabel('reproduce', ...SMALL, '--scenarios', 'nn', '--max-steps', '2', '--out', `${out}-all`, ...logs),
+      pseudolabel('evaluate', join(root, 'nowhere'), ...logs),
+    ]);
+    const linesOf = ({ stderr }: Ended) =>
+      stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const run of [trained, reproduced]) {
+      expect(linesOf(run).map(({ event }) => event)).toEqual(expect.arrayContaining(['stage', 'step']));
+      expect(run.exit).toBe(0);
+    }
+    expect(linesOf(failed).at(-1)).toMatchObject({ level: 'error', code: 'E_MODEL' });
+  });
+
   it('is not lost when nobody reads its result', async () => {
     const out = join(root, 'unread');
     const { child, ended } = start(['train', ...SMALL, '--max-steps', '2', '--out', out]);

@@ -1,5 +1,5 @@
 // Runs the command line as a user does: the launcher, in a process of its own, with nothing but pipes around it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export interface Ended {
@@ -10,21 +10,24 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves to stderr when it has the text. Rejects when the command ends before. */
+  /** Resolves with the first line of stderr that has the text. Rejects when the command ends before. */
   says(text: string): Promise<string>;
   readonly ended: Promise<Ended>;
 }
 
 const LAUNCHER = fileURLToPath(new URL('../../scripts/pseudolabel.mjs', import.meta.url));
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+/** How a process is started: here, or on another host. */
+export type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: Spawn = spawn): Running {
+  const child = by(process.execPath, [LAUNCHER, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
       written[name] += text;
     });
   }
@@ -35,9 +38,13 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   const says = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (written.stderr.includes(text)) resolve(written.stderr);
+        const line = written.stderr
+          .split('\n')
+          .slice(0, -1)
+          .find((each) => each.includes(text));
+        if (line !== undefined) resolve(line);
       };
-      child.stderr.on('data', look);
+      child.stderr!.on('data', look);
       look();
       void ended.then(({ stderr }) => reject(new Error(`it ended without saying '${text}':\n${stderr}`)));
     });

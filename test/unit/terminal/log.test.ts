@@ -40,7 +40,7 @@ describe('a terminal whose notes go to a log', () => {
   it('writes notes and errors as objects, and nothing else', () => {
     const { output, objects } = logged();
     const terminal = new Terminal(output, output, {});
-    terminal.noteTo(jsonLogger(output));
+    terminal.log = jsonLogger(output);
     terminal.note('  \u001b[1mbold\u001b[0m words');
     terminal.explain(new PseudolabelError('E_OUTPUT', 'the disk is full', 'free some'));
     expect(objects()).toMatchObject([
