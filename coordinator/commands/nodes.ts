@@ -7,6 +7,7 @@ import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node } from '../../src/protocol/node.js';
+import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/members.js';
 import { openSession, type Session } from '../session.js';
@@ -24,6 +25,11 @@ export interface NodeFlags {
   readonly nodesTimeout?: number;
   readonly local?: boolean;
   readonly allowMixed?: boolean;
+}
+
+export interface FleetSession extends Session {
+  /** What the nodes on other machines are doing. */
+  activities(): readonly NodeNow[];
 }
 
 /** Steps between two comparisons of the nodes' parameters: a checksum of 16 MB takes every machine some 10 ms. */
@@ -60,7 +66,8 @@ export async function openFleetSession(
   { terminal, signal }: Context,
   transport: Transport,
   observed: (node: Node) => Node = (node) => node,
-): Promise<Session> {
+  watcher?: Pick<FleetListener, 'joined' | 'left'>,
+): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
   const fleets: Fleet[] = [];
@@ -71,7 +78,7 @@ export async function openFleetSession(
       patienceMs: nodesTimeout * 1000,
       fingerprint: numericsFingerprint(),
       allowMixed: flags.allowMixed ?? false,
-      listener: announcer(terminal),
+      listener: announcer(terminal, watcher),
     });
     fleets.push(fleet);
     return observed(fleet);
@@ -98,7 +105,7 @@ export async function openFleetSession(
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
     signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
-    return { ...session, close };
+    return { ...session, close, activities: () => fleet.activities() };
   } catch (error) {
     await close();
     throw error;
@@ -133,11 +140,16 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
-function announcer(terminal: Terminal): FleetListener {
+function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 'left'>): FleetListener {
   return {
-    joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
-    left: ({ name }, { code, message }) =>
-      terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
+    joined: (node) => {
+      terminal.note(`${node.name} joined with ${counted(node.workers, 'worker')}`);
+      watcher?.joined(node);
+    },
+    left: (node, reason) => {
+      terminal.note(`${node.name} is gone (${reason.code}: ${reason.message}); its work is done by others`);
+      watcher?.left(node, reason);
+    },
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
     slower: (verdict) => terminal.note(`  ${verdict}`),

@@ -110,7 +110,7 @@ export class Listener<Out extends Message, In extends Message> {
 }
 
 /** An address of this machine that others can reach it by, where it listens on all of them. */
-function reachable(address: string): string | undefined {
+export function reachable(address: string): string | undefined {
   if (address !== '0.0.0.0' && address !== '::') return undefined;
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;

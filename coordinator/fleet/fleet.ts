@@ -25,6 +25,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
@@ -87,6 +88,11 @@ export class Fleet implements Node {
   status(): FleetStatus {
     const nodes = [...this.members.remotes].map(({ status }) => status);
     return { nodes, steps: this.steps, shards: this.local.arena.shape.shards };
+  }
+
+  /** What the nodes on other machines are doing. */
+  activities(): NodeNow[] {
+    return [...this.members.remotes].map(({ name, activity }) => ({ name, doing: activity }));
   }
 
   health(): NodeHealth {
@@ -167,6 +173,11 @@ export class Fleet implements Node {
     if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
     for (const node of this.members.remotes) node.replica.overwritten(state);
+  }
+
+  /** Resolves when no node has anything left to do: the last update, which nobody waits for, is made. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.members.remotes].map((node) => node.idle()));
   }
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */

@@ -9,6 +9,7 @@ import type { BulkTag } from '../../src/protocol/channel.js';
 import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import { activityOf, type NodeActivity } from './activity.js';
 import { type Contribution, type Member, MemberLost, rowsOfResults } from './member.js';
 import { predictInBatches } from './prediction.js';
 import { RemoteSlices } from './remote-slices.js';
@@ -76,6 +77,10 @@ export class RemoteNode implements Member, RequestsListener {
   get state(): NodeStatus['state'] {
     if (this.isLeaving) return 'leaving';
     return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
+  }
+
+  get activity(): NodeActivity {
+    return this.state === 'working' ? activityOf(this.requests.awaited, !this.uploads.areComplete) : this.state;
   }
 
   get status(): NodeStatus {
@@ -234,7 +239,7 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   /** Rejects when it is lost, or behind, while something is still to be done. */
-  private idle(): Promise<void> {
+  idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }

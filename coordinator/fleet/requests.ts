@@ -81,6 +81,11 @@ export class Requests implements ChannelListener<ToCoordinator> {
     return this.revoked.size > 0;
   }
 
+  /** The kind of answer that is due next. */
+  get awaited(): Answer['kind'] | undefined {
+    return this.open.values().next().value?.expected;
+  }
+
   get isIdle(): boolean {
     return this.open.size === 0 && this.revoked.size === 0;
   }
