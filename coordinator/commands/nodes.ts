@@ -1,8 +1,9 @@
 // Owns a run over several machines, from its flags: the fleet, the door where nodes come in, and the wait for the first of them.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
+import { WIRES } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
@@ -50,6 +51,7 @@ export function addNodeOptions(command: Command): Command {
     )
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
+    .addOption(new Option('--wire <precision>', 'how sums of gradients travel (f32)').choices(WIRES))
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
 }
 
@@ -78,6 +80,7 @@ export async function openFleetSession(
       patienceMs: nodesTimeout * 1000,
       fingerprint: numericsFingerprint(),
       allowMixed: flags.allowMixed ?? false,
+      wire: config.wire,
       listener: announcer(terminal, watcher),
     });
     fleets.push(fleet);
@@ -97,6 +100,7 @@ export async function openFleetSession(
       insecure: flags.insecure ?? false,
       certificate: flags.certificate && flags.key ? { file: flags.certificate, key: flags.key } : undefined,
     });
+    if (config.wire !== 'f32') terminal.note(roundedNote(config.wire));
     terminal.note(`to join, on another machine: ${door.joinLine}`);
     void welcome(door, fleet);
     const stop = () => void fleet.close();
@@ -111,6 +115,9 @@ export async function openFleetSession(
     throw error;
   }
 }
+
+const roundedNote = (wire: RunConfig['wire']): string =>
+  `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
 /** Until the door is closed. */
 async function welcome(door: Door, fleet: Fleet): Promise<void> {
@@ -150,6 +157,8 @@ function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 
       terminal.note(`${node.name} is gone (${reason.code}: ${reason.message}); its work is done by others`);
       watcher?.left(node, reason);
     },
+    fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
+    caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
     slower: (verdict) => terminal.note(`  ${verdict}`),

@@ -137,6 +137,7 @@ async function run(
   transport: Transport | undefined,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
@@ -177,6 +178,9 @@ async function run(
     if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }
+
+const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
+  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
 
 async function dashboardOptions(
   { dataset, cluster, ...session }: Session | FleetSession,

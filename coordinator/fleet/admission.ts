@@ -1,5 +1,6 @@
 // Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
 import type { Arena } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { First, FleetStatus } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
@@ -46,10 +47,11 @@ export async function admit(
   requests: Requests,
   { name, workers, fingerprint }: Hello,
   arena: Arena,
+  wire: Wire,
   rules: AdmissionRules,
   listener: RemoteListener,
 ): Promise<RemoteNode> {
-  const node = new RemoteNode(requests, arena, workers, listener);
+  const node = new RemoteNode(requests, arena, wire, workers, listener);
   if (fingerprint !== rules.fingerprint && !rules.allowMixed) {
     const error = otherNumerics(name);
     const { code, message, fix } = error;
@@ -57,12 +59,9 @@ export async function admit(
     throw error;
   }
   // Lanes are the node's own.
-  const { lanes: _, sliceBytes = 0, groupBytes = 0, ...shape } = arena.shape;
-  await requests.ask(
-    { kind: 'welcome', request: requests.next(), shape: { ...shape, sliceBytes, groupBytes } },
-    'join',
-    1,
-  );
+  const { lanes: _, sliceBytes = 0, groupBytes = 0, ...rest } = arena.shape;
+  const shape = { ...rest, sliceBytes, groupBytes };
+  await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }
 

@@ -4,15 +4,17 @@
 //   nodes   gradients into slots | partial sums, chunk by chunk up          |                | update
 //   here    gradients into slots | sum of a chunk when all parts of it came | total of it down to all | update
 //
+// On a wire that rounds, the total that everybody applies, here too, is the one that was rounded.
+//
 // Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
 // parameters, by anyone, with the same bits.
 import type { TrainingState } from '../../src/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { Sums } from '../../src/engine/sum.js';
+import { CHUNK, Sums } from '../../src/engine/sum.js';
+import { type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { MAX_BULK } from '../../src/protocol/channel.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
@@ -43,14 +45,13 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   readonly checksumEvery: number;
   /** Steps by hidden units after which at the latest the state of all slices is fetched. */
   readonly mirrorEvery?: number;
+  /** How sums and totals travel. */
+  readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
 }
 
 /** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
 const MIRROR_EVERY = 256;
-
-/** Floats of a chunk: a multiple of BLOCK, and one frame. */
-const CHUNK = MAX_BULK / 4;
 
 export class Fleet implements Node {
   readonly name = 'fleet';
@@ -58,6 +59,7 @@ export class Fleet implements Node {
   readonly members: Members;
   private readonly sums: Sums;
   private readonly sliced: SlicedFleet;
+  private readonly wire: Wire;
   private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
@@ -70,9 +72,10 @@ export class Fleet implements Node {
   ) {
     this.writesInPlace = local.writesInPlace;
     this.sums = new Sums(local.arena);
+    this.wire = wireOf(options.wire, local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
-    this.members = new Members(member, local.arena, { ...options, bounds: options.bounds ?? BOUNDS });
+    this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
     this.sliced = new SlicedFleet(this.members, options.mirrorEvery ?? MIRROR_EVERY);
   }
 
@@ -172,7 +175,11 @@ export class Fleet implements Node {
     const given = VECTORS.filter((vector) => state[vector]);
     if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
-    for (const node of this.members.remotes) node.replica.overwritten(state);
+    if (state.parameters) this.wire.reset();
+    for (const node of this.members.remotes) {
+      if (state.parameters) node.forgetRounding();
+      node.replica.overwritten(state);
+    }
   }
 
   /** Resolves when no node has anything left to do: the last update, which nobody waits for, is made. */
@@ -193,10 +200,12 @@ export class Fleet implements Node {
     if (!round) throw new Error('an update comes after gradients');
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
-      await round.gather(end * 4);
+      await round.gather(end);
       this.sums.arrived(round.subtrees());
       if (!this.sums.total(shards, start, end)) throw notFinite();
-      for (const node of followers) node.sendTotal(this.steps, start, end);
+      const { payload, finite } = this.wire.encode(this.local.arena.regions.total, start, end);
+      if (!finite) throw notFinite();
+      for (const node of followers) node.sendTotal(this.steps, this.wire.bytes(start), payload);
     }
   }
 

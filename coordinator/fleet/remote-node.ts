@@ -4,6 +4,7 @@ import { subtreesOf } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
@@ -21,6 +22,9 @@ import { Uploads } from './uploads.js';
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
+  /** It did not answer in time, and is left out until it does. */
+  fellBehind(node: RemoteNode, reason: MemberLost): void;
+  caughtUp(node: RemoteNode): void;
   /** It may have become available. */
   answered(): void;
 }
@@ -33,20 +37,24 @@ export class RemoteNode implements Member, RequestsListener {
   shards = 0;
   private readonly uploads: Uploads;
   private readonly measured = new Speed();
+  /** Of its last sums: those of the same stage go on with what rounding left of them. */
+  private lastStage: number | undefined;
   private isLeaving = false;
   private isUpdating = false;
   private holdsSlices = false;
+  private isLeftOut = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
     private readonly requests: Requests,
     /** The coordinator's. */
     private readonly arena: Arena,
+    wire: Wire,
     readonly workers: number,
     private readonly listener: RemoteListener,
   ) {
     requests.listener = this;
-    this.uploads = new Uploads(requests, arena, (reason) => this.late(reason));
+    this.uploads = new Uploads(requests, arena, wire, (reason) => this.late(reason));
     this.replica = new Replica(requests, arena, () => this.idle());
     this.slices = new RemoteSlices({
       ...{ requests, arena, replica: this.replica, speed: this.measured },
@@ -62,6 +70,10 @@ export class RemoteNode implements Member, RequestsListener {
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
+  }
+
+  passedOver(): void {
+    this.measured.rested();
   }
 
   /** At which its sums come in, in Gbit/s; undefined before the first. */
@@ -107,19 +119,23 @@ export class RemoteNode implements Member, RequestsListener {
 
     const request = this.requests.next();
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
-    const upload = this.uploads.begin(request, subtrees, length * 4);
+    const upload = this.uploads.begin(request, subtrees, length);
     this.shards = steps.length;
     const began = performance.now();
     const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
-    const message = { kind: 'gradients', request, round: steps[0]!.step, steps: steps.map(toWire) } as const;
+    const { step: round, stage: of } = steps[0]!;
+    const goesOn = this.lastStage === of;
+    const message = { kind: 'gradients', request, round, goesOn, steps: steps.map(toWire) } as const;
+    this.lastStage = of;
     try {
       const { results } = await this.requests.ask(message, work, rowsOf(steps));
       if (results.length !== steps.length)
         throw this.lose(`it sent ${results.length} results for ${steps.length} shards`);
       this.measured.add(rowsOfResults(results), performance.now() - began);
       this.uploads.expect(upload);
-      return { results, subtrees, arrived: (count) => upload.arrived(count) };
+      return { results, subtrees, arrived: (floats) => upload.arrived(floats) };
     } catch (error) {
+      this.forgetRounding();
       upload.revoke(error);
       throw error;
     }
@@ -148,10 +164,10 @@ export class RemoteNode implements Member, RequestsListener {
     return results.map((result, i) => ({ ...result, flips: storePseudoLabels(this.arena, ranges[i]![0], result) }));
   }
 
-  /** Sends floats [start, end) of the total. They must not change before sent() resolves. */
-  sendTotal(step: number, start: number, end: number): void {
+  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
+  sendTotal(step: number, offset: number, payload: Uint8Array): void {
     // Whether it got there shows when it is needed next.
-    this.replica.sendTotal(step, start, end).catch(() => undefined);
+    this.replica.sendTotal(step, offset, payload).catch(() => undefined);
   }
 
   /** Resolves when all that was to be sent has been sent, or the node is lost. */
@@ -188,8 +204,17 @@ export class RemoteNode implements Member, RequestsListener {
     this.lose(`it sent ${kind} a second time`);
   }
 
+  /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
+  forgetRounding(): void {
+    this.lastStage = undefined;
+  }
+
   late(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.forgetRounding();
+    this.giveUp(reason);
+    if (this.isLeftOut) return;
+    this.isLeftOut = true;
+    this.listener.fellBehind(this, reason);
   }
 
   leaving(): void {
@@ -215,12 +240,16 @@ export class RemoteNode implements Member, RequestsListener {
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     this.uploads.lost(lost);
-    this.late(lost);
+    this.giveUp(lost);
     this.listener.left(this, reason);
   }
 
   /** Something ended: what waits for that goes on. */
   private settled(): void {
+    if (this.isLeftOut && this.state !== 'behind') {
+      this.isLeftOut = false;
+      this.listener.caughtUp(this);
+    }
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
@@ -232,6 +261,10 @@ export class RemoteNode implements Member, RequestsListener {
     this.holdsSlices = slices > 0;
     this.shards = slices;
     this.settled();
+  }
+
+  private giveUp(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
   private get isIdle(): boolean {

@@ -213,7 +213,7 @@ export function unexpected(message: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
 }
 
-function late(name: string, what: string): PseudolabelError {
+export function late(name: string, what: string): PseudolabelError {
   const fix = 'it may be overloaded, suspended, or behind a slow network';
   return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }

@@ -85,11 +85,13 @@ function fleetOf(local: LocalNode): Fleet {
   };
   return new Fleet(local, {
     ...{ computes: true, checksumEvery: 100, patienceMs: JOIN_MS },
-    ...{ fingerprint: numericsFingerprint(), allowMixed: false },
+    ...{ fingerprint: numericsFingerprint(), allowMixed: false, wire: 'f32' },
     listener: {
       joined: () => undefined,
       left: ({ name }, reason) => lost(name, reason),
       refused: lost,
+      fellBehind: () => undefined,
+      caughtUp: () => undefined,
       waiting: () => undefined,
       slower: () => undefined,
     },

@@ -1,13 +1,15 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 // Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
-// dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root).
+// dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
+// coordinator and nodes, each with one thread, in every precision of sums.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completed } from '../environment.mjs';
+import { benchCluster } from './cluster.mjs';
 import { benchLinks } from './links.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
@@ -81,9 +83,10 @@ const SUITES = {
   report: () => benchReport({ rounds: Number(options.rounds ?? 5), peers: options.peers }),
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
+  cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
 };
 
 if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
 else if (suite in SUITES) await SUITES[suite]();
-else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(' or ')}`);
+else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(', ')}`);

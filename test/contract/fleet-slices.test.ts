@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { sameBits } from '../bits.js';
+import { type AnyParcel, at, kindOf, type Place, until } from './faults.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps, slicedStep, trainSliced } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
-import { type AnyParcel, at, kindOf, type Place, until } from './places.js';
 import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
 
 const to = (end: Place['to'], kind: string, nth: number, name = kind): Place => ({ name, to: end, kind, nth });

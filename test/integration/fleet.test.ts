@@ -7,6 +7,7 @@ import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Strategy } from '../../coordinator/strategies/strategy.js';
 import { type Observer, train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
+import type { WireName } from '../../src/engine/wire.js';
 import { BULK_KINDS } from '../../src/protocol/messages.js';
 import type { Node } from '../../src/protocol/node.js';
 import { keyOf, Stream } from '../../src/random.js';
@@ -30,9 +31,14 @@ const scenarios: [name: string, stages: readonly Stage[]][] = [
 const nothing = () => undefined;
 const SILENT: Observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
 
-function fleetFor({ problem }: Setting, remotes: readonly number[], bounds = { least: 20_000, most: 20_000 }) {
+function fleetFor(
+  { problem }: Setting,
+  remotes: readonly number[],
+  bounds = { least: 20_000, most: 20_000 },
+  wire: WireName = 'f32',
+) {
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, mirrorEvery: 5 });
+  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, mirrorEvery: 5, wire });
 }
 
 type Cut = 'data' | 'auto';
@@ -63,6 +69,19 @@ function expectedOf(setting: Setting, strategy: Cut): Promise<string> | string {
   return weightsOf(oneThreadNode(content), setting, strategy);
 }
 
+/** Of the labelled rows of each step, over two nodes. */
+async function lossesOf(setting: Setting, wire: WireName): Promise<number[]> {
+  const fleet = await fleetFor(setting, [1], { least: 20_000, most: 20_000 }, wire);
+  const losses: number[] = [];
+  try {
+    const stepped: Observer['stepped'] = (_stage, _step, { labelledLoss }) => void losses.push(labelledLoss);
+    await weightsOf(fleet.fleet, setting, 'data', { ...SILENT, stepped });
+    return losses;
+  } finally {
+    await fleet.fleet.close();
+  }
+}
+
 describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (strategy) => {
   it.each(scenarios)(
     'of %s ends on the weights of one thread with no node, and with one to four',
@@ -81,6 +100,18 @@ describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (str
       }
     },
   );
+
+  it('has the losses of exact sums, nearly, on a wire of bf16', async () => {
+    const setting = await settingOf(
+      PLANS['fresh labels above a threshold, balanced'].map((stage) => ({ ...stage, steps: 100 })),
+      1,
+    );
+    const curves = await Promise.all((['f32', 'bf16'] as const).map((wire) => lossesOf(setting, wire)));
+    const [exact, rounded] = curves as [number[], number[]];
+    const apart = exact.map((loss, step) => Math.abs(loss - rounded[step]!));
+    expect(exact.at(-1)!).toBeLessThan(exact[0]! / 3);
+    expect(Math.max(...apart)).toBeLessThan(0.01);
+  });
 
   const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
 

@@ -1,4 +1,4 @@
-// Owns places in the conversation with a node at which tests make something happen.
+// Owns the places in a conversation between a coordinator and a node at which tests let something go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
 import type { Link, Parcel, Tap } from './memory-channel.js';
@@ -12,6 +12,23 @@ export interface Place {
   readonly kind: string;
   readonly nth: number;
 }
+
+export const PLACES: readonly Place[] = [
+  { name: 'while it is sent images', to: 'node', kind: 'evaluationImages', nth: 1 },
+  { name: 'while it is sent parameters', to: 'node', kind: 'parameters', nth: 2 },
+  { name: 'before it labels', to: 'node', kind: 'predict', nth: 1 },
+  { name: 'when it has labelled', to: 'coordinator', kind: 'predicted', nth: 2 },
+  { name: 'before its first gradients', to: 'node', kind: 'gradients', nth: 1 },
+  { name: 'when it has computed gradients', to: 'coordinator', kind: 'computed', nth: 3 },
+  { name: 'before its first sums', to: 'coordinator', kind: 'sum', nth: 1 },
+  { name: 'in the middle of its sums', to: 'coordinator', kind: 'sum', nth: 4 },
+  { name: 'before the total', to: 'node', kind: 'total', nth: 1 },
+  { name: 'in the middle of the total', to: 'node', kind: 'total', nth: 4 },
+  { name: 'before it updates', to: 'node', kind: 'update', nth: 2 },
+  { name: 'when it has updated', to: 'coordinator', kind: 'updated', nth: 1 },
+  { name: 'before its parameters are compared', to: 'node', kind: 'checksum', nth: 1 },
+  { name: 'when its parameters have been compared', to: 'coordinator', kind: 'digest', nth: 1 },
+];
 
 export const kindOf = (parcel: AnyParcel): string =>
   'message' in parcel ? parcel.message.kind : BULK_KINDS[parcel.tag.kind]!;
@@ -33,6 +50,11 @@ export function at<P extends AnyParcel>(
     else link.toCoordinator = tap as unknown as Tap<ToCoordinator>;
   });
 }
+
+export const place = (kind: string, nth = 1): Place => {
+  const to = ['sum', 'computed', 'predicted', 'updated', 'digest'].includes(kind) ? 'coordinator' : 'node';
+  return { name: kind, to, kind, nth };
+};
 
 export async function until(holds: () => boolean): Promise<void> {
   const deadline = performance.now() + 5_000;
