@@ -78,7 +78,8 @@ export class Cluster {
     return predictionsOf(await this.node.predict(model, 'evaluation', ranges));
   }
 
-  read(model: Model): TrainingState {
+  /** A copy of the state. */
+  read(model: Model): Promise<TrainingState> {
     return this.node.read(layoutOf(model).length);
   }
 

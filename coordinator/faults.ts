@@ -2,8 +2,8 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TrainingState } from '../src/checkpoint.js';
 import type { Model } from '../src/engine/model.js';
-import type { NodeHealth, ShardStep, SlicingNode } from '../src/protocol/node.js';
-import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { Logits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
 import type { LocalNode } from '../worker/node.js';
 
@@ -13,7 +13,7 @@ type Phase = 'first' | 'second';
 /** Its steps without end make a number in [0, 1) that is all over the place, and the same in each run. */
 const GOLDEN_RATIO = 0.618033988749895;
 
-export class FaultyNode implements SlicingNode {
+export class FaultyNode implements Node {
   readonly name: string;
   readonly workers: number;
   readonly writesInPlace: boolean;
@@ -43,7 +43,7 @@ export class FaultyNode implements SlicingNode {
     return this.disturbed('second', this.node.update(model, shards, optimizer));
   }
 
-  forward(step: SlicedStep): Promise<PartialLogits[]> {
+  forward(step: SlicedStep): Promise<Logits> {
     this.step++;
     return this.disturbed('first', this.node.forward(step));
   }
@@ -60,7 +60,7 @@ export class FaultyNode implements SlicingNode {
     return this.node.predict(model, set, ranges);
   }
 
-  read(parameters: number): TrainingState {
+  read(parameters: number): Promise<TrainingState> {
     return this.node.read(parameters);
   }
 

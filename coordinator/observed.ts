@@ -3,8 +3,8 @@
 import type { TrainingState } from '../src/checkpoint.js';
 import { clock } from '../src/clock.js';
 import type { Model } from '../src/engine/model.js';
-import { type Node, type NodeHealth, type ShardStep, type SlicingNode, slicingNode } from '../src/protocol/node.js';
-import type { PartialLogits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
+import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
+import type { Logits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type {
   Answer,
   GradientResult,
@@ -17,7 +17,7 @@ import type { Call, TimedTask } from '../src/timeline.js';
 
 type Parts<R extends Answer> = (result: R) => TimedTask['parts'];
 
-export class ObservedNode implements SlicingNode {
+export class ObservedNode implements Node {
   readonly name: string;
   readonly workers: number;
   readonly writesInPlace: boolean;
@@ -58,15 +58,15 @@ export class ObservedNode implements SlicingNode {
     return this.observed('update', this.step, ask, ({ milliseconds }) => [['update', milliseconds]]);
   }
 
-  async forward(step: SlicedStep): Promise<PartialLogits[]> {
+  forward(step: SlicedStep): Promise<Logits> {
     this.step = { stage: step.stage, step: step.step };
     this.sliceCalled = clock();
-    return slicingNode(this.node).forward(step);
+    return this.node.forward(step);
   }
 
   /** It ends what the forward pass began: workers do both in one task. */
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    const ask = () => slicingNode(this.node).backward(gradient);
+    const ask = () => this.node.backward(gradient);
     const partsOf: Parts<SliceResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
       ['input', input],
       ['forward', forward],
@@ -85,7 +85,7 @@ export class ObservedNode implements SlicingNode {
     return this.observed('predict', undefined, ask, ({ milliseconds }) => [['predict', milliseconds]]);
   }
 
-  read(parameters: number): TrainingState {
+  read(parameters: number): Promise<TrainingState> {
     return this.node.read(parameters);
   }
 

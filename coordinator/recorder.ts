@@ -106,12 +106,16 @@ export class Recorder implements Observer {
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
   }
 
-  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number }): void {
+  async stepped(
+    stage: Stage,
+    step: number,
+    outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number },
+  ): Promise<void> {
     this.charge(stage.name);
     this.progress.steps++;
     this.progress.rows += outcome.rows;
     this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
-    if (stage.denoising && step === this.stageSteps - 1) this.reconstruct(stage);
+    if (stage.denoising && step === this.stageSteps - 1) await this.reconstruct(stage);
   }
 
   /** The last stage is done, and its parameters are as they will be saved. */
@@ -140,8 +144,8 @@ export class Recorder implements Observer {
   }
 
   /** Now, since the next stage begins with other parameters. */
-  private reconstruct(stage: Stage): void {
-    const { parameters } = this.session.cluster.read(stage.model);
+  private async reconstruct(stage: Stage): Promise<void> {
+    const { parameters } = await this.session.cluster.read(stage.model);
     this.reconstructions = reconstructionsOf(stage, parameters, this.session.dataset, this.config.seed);
     this.options.listener.reconstructed(this.reconstructions);
   }
@@ -170,7 +174,7 @@ export class Recorder implements Observer {
       ...position,
       identity: identityFor(this.config, this.session),
       progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
-      state: this.session.cluster.read(model),
+      state: await this.session.cluster.read(model),
     };
     listener.saved(await saveCheckpoint(directory.checkpoints, checkpoint, this.config.keepCheckpoints));
     this.lastSaved = position;

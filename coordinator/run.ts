@@ -51,7 +51,7 @@ async function finish(
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
   // What is saved, and named by its checksum, is a model of f32 whatever it was trained in.
-  const parameters = relaid(cluster.read(model).parameters, model, 'f32');
+  const parameters = relaid((await cluster.read(model)).parameters, model, 'f32');
   const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;

@@ -6,12 +6,12 @@ import type { ArenaShape } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
 import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
-import { rowCountsOf, sliceCount, slicePlaces } from '../src/engine/slices.js';
+import { rowCountsOf, sliceCount, sliceRoom } from '../src/engine/slices.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SavedModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Task } from '../src/presets/scenario.js';
-import { type Node, slicingNode } from '../src/protocol/node.js';
+import type { Node } from '../src/protocol/node.js';
 import type { Stage } from '../src/stage.js';
 import { type StrategyName, strategyOf } from '../src/strategy.js';
 import { createLocalNode, type LocalNode } from '../worker/node.js';
@@ -111,7 +111,7 @@ export function strategies(
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(node, config.shards),
-    hidden: () => new HiddenSharding(slicingNode(node), config.shards, unlabelled),
+    hidden: () => new HiddenSharding(node, config.shards, unlabelled),
   };
   return (model) => {
     const name = strategyOf(config, model);
@@ -134,12 +134,11 @@ export function shapeFor(
     const training = buffersOf(stage.model, paddedRows(rows), true).end;
     return Math.max(training, buffersOf(stage.model, PREDICT_ROWS, false).end);
   };
-  const sliced = ({ model, ...stage }: Stage): number => {
-    const batch = { unlabelledBatch: rowsOf({ model, ...stage }), labelsFresh: true };
-    const slices = sliceCount(model, shards);
-    return slicePlaces(model, rowCountsOf(stage.labelledBatch, batch), slices, Math.min(workers, slices)).end;
+  const sliced = (stage: Stage) => {
+    const batch = { unlabelledBatch: rowsOf(stage), labelsFresh: true };
+    return sliceRoom(stage.model, rowCountsOf(stage.labelledBatch, batch), sliceCount(stage.model, shards));
   };
-  const hidden = stages.filter(({ model }) => strategyOf(config, model) === 'hidden');
+  const rooms = stages.filter(({ model }) => strategyOf(config, model) === 'hidden').map(sliced);
   return {
     pixels,
     unlabelled: counts.unlabelled,
@@ -148,7 +147,8 @@ export function shapeFor(
     shards,
     lanes: workers,
     laneBytes: Math.max(...stages.map(lane)),
-    sliceBytes: Math.max(0, ...hidden.map(sliced)),
+    sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
+    groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
     precision: config.precision,
   };
 }

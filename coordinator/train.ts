@@ -33,7 +33,11 @@ export interface Observer {
   before(position: Position): Promise<void>;
   stageBegins(stage: Stage, position: Position, steps: number): void;
   labelled(stage: Stage, step: number, labelling: Labelling): void;
-  stepped(stage: Stage, step: number, outcome: Omit<StepOutcome, 'classMasses'> & { readonly alpha: number }): void;
+  stepped(
+    stage: Stage,
+    step: number,
+    outcome: Omit<StepOutcome, 'classMasses'> & { readonly alpha: number },
+  ): void | Promise<void>;
 }
 
 /**
@@ -53,7 +57,7 @@ export async function train(
     const steps = Math.min(stage.steps, maxSteps);
     const first = isResumed ? resumed.step : 0;
     let classShares = isResumed ? resumed.classShares : equalShares(classesOf(stage));
-    if (!isResumed) begin(training, s, cluster);
+    if (!isResumed) await begin(training, s, cluster);
     observer.stageBegins(stage, { stage: s, step: first, classShares }, steps);
 
     for (let step = first; step < steps; step++) {
@@ -72,13 +76,13 @@ export async function train(
         optimizer: optimizerStep(stage, step),
       });
       classShares = nextShares(classShares, classMasses, stage.pseudo?.balance ?? 0);
-      observer.stepped(stage, step, { ...outcome, alpha: stage.pseudo ? factor : 0 });
+      await observer.stepped(stage, step, { ...outcome, alpha: stage.pseudo ? factor : 0 });
     }
   }
 }
 
 /** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
-function begin({ stages, seed }: Training, s: number, cluster: Cluster): void {
+async function begin({ stages, seed }: Training, s: number, cluster: Cluster): Promise<void> {
   const stage = stages[s]!;
   const { length, places } = layoutOf(stage.model);
   const parameters = initialParameters(stage.model, seed, s);
@@ -86,7 +90,7 @@ function begin({ stages, seed }: Training, s: number, cluster: Cluster): void {
     const previous = stages[s - 1];
     if (!previous)
       throw new PseudolabelError('E_CONFIG', `stage 0 (${stage.name}) has no stage before it`, 'start it fresh');
-    const learned = cluster.read(previous.model).parameters;
+    const { parameters: learned } = await cluster.read(previous.model);
     // The first layer is the first part of the vector, kernel and bias, whatever comes behind it.
     const kept = stage.start === 'previous' ? length : (places[1]?.kernel ?? length);
     parameters.set(learned.subarray(0, kept));

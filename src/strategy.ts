@@ -3,11 +3,15 @@ import type { RunConfig } from './config.js';
 import type { Model } from './engine/model.js';
 import { isSliceable } from './engine/slices.js';
 import { PseudolabelError } from './errors.js';
+import type { Stage } from './stage.js';
 
 /** How a step is cut over workers: into rows (data-parallel), or into hidden units. */
 export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
 
-/** 'auto': by hidden units where that is possible, which exchanges kilobytes where data-parallel moves the gradient. Throws E_CONFIG. */
+/**
+ * 'auto': by hidden units where that is possible, which exchanges kilobytes where data-parallel moves the gradient. By the config alone, since
+ * the bits of a run depend on it. Throws E_CONFIG.
+ */
 export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Model): StrategyName {
   if (strategy === 'data') return 'data';
   if (isSliceable(model)) return 'hidden';
@@ -17,4 +21,15 @@ export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Mod
     'strategy: a stage trains no classifier with one hidden layer, which hidden needs',
     'use --strategy auto, which takes data for such stages',
   );
+}
+
+/** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
+export function choiceLine(config: Pick<RunConfig, 'strategy'>, stages: readonly Stage[]): string | undefined {
+  if (config.strategy !== 'auto') return undefined;
+  const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
+  const hidden = 'a classifier with one hidden layer exchanges logits then, not gradients';
+  if (by('data').length === 0) return `strategy: hidden, since ${hidden}`;
+  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a classifier with one hidden layer';
+  const names = by('data').map(({ name }) => name);
+  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, which is none`;
 }

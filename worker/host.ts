@@ -8,9 +8,11 @@ import { CHUNK, Sums } from '../src/engine/sum.js';
 import { type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
-import { BULK_KINDS, fromWire, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { bytesOf } from '../src/protocol/floats.js';
+import { BULK_KINDS, fromWire, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
 import { createLocalNode, type LocalNode } from './node.js';
+import { SliceHost } from './slice-host.js';
 
 export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
 
@@ -36,11 +38,6 @@ const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
 const LEAVE_MS = 60_000;
 
 type Request = Extract<ToNode, { request: number }>;
-type Reply = ToCoordinator extends infer M
-  ? M extends { request: number }
-    ? Omit<M, 'request' | 'lostWorkers'>
-    : never
-  : never;
 
 /** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills, as they travel. */
 function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, wire: Wire): Record<string, number> {
@@ -68,6 +65,7 @@ export function hostNode(channel: CoordinatorChannel, options: HostOptions, crea
 class Host implements ChannelListener<ToNode> {
   private node: LocalNode | undefined;
   private sums: Sums | undefined;
+  private slices: SliceHost | undefined;
   private wire: Wire | undefined;
   private capacity: Record<string, number> = {};
   /** Requests are done in order, and long arrays wait for none. */
@@ -171,6 +169,11 @@ class Host implements ChannelListener<ToNode> {
           }),
         };
       }
+      case 'forward':
+      case 'backward':
+      case 'replay':
+      case 'collect':
+        return this.slices!.answer(message);
       case 'checksum':
         return { kind: 'digest', sha256: sha256OfParameters(floats(node.arena, 'parameters', message.parameters)) };
     }
@@ -183,6 +186,7 @@ class Host implements ChannelListener<ToNode> {
     if (this.isOver) return node.close();
     this.node = node;
     this.sums = new Sums(node.arena);
+    this.slices = new SliceHost(node, this.channel);
     this.wire = wireOf(wire, node.arena);
     this.capacity = capacities(shape, this.wire);
   }
@@ -211,8 +215,6 @@ class Host implements ChannelListener<ToNode> {
     return this.channel.send({ ...reply, request, lostWorkers } as ToCoordinator);
   }
 }
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
 function described(error: unknown): Pick<Extract<ToCoordinator, { kind: 'failed' }>, 'code' | 'message' | 'fix'> {
   if (error instanceof PseudolabelError) return { code: error.code, message: error.message, fix: error.fix };

@@ -11,7 +11,7 @@ import { roundParameters } from '../src/engine/rounded.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
-import type { PartialLogits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
+import type { Logits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -66,8 +66,9 @@ export async function createLocalNode({ shape, images, evaluationImages }: NodeO
 export class LocalNode implements Node {
   readonly name = 'local';
   readonly workers: number;
+  /** Steps of a part of the slices, for those who share them out over machines. */
+  readonly sliced: SlicedSteps;
   private readonly lanes: Lanes;
-  private readonly sliced: SlicedSteps;
   private readonly kernel;
   private updates = 0;
   private lostWorkers = 0;
@@ -124,8 +125,9 @@ export class LocalNode implements Node {
     );
   }
 
-  forward(step: SlicedStep): Promise<PartialLogits[]> {
-    return this.sliced.forward(step);
+  async forward(step: SlicedStep): Promise<Logits> {
+    const [logits] = await this.sliced.forward(step);
+    return logits!;
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
@@ -144,7 +146,7 @@ export class LocalNode implements Node {
     );
   }
 
-  read(parameters: number): TrainingState {
+  async read(parameters: number): Promise<TrainingState> {
     const { unlabelled } = this.arena.shape;
     return {
       parameters: floats(this.arena, 'parameters', parameters).slice(),

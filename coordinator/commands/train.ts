@@ -9,6 +9,7 @@ import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
 import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
+import { choiceLine } from '../../src/strategy.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
 import { parseAddress } from '../../worker/address.js';
@@ -141,6 +142,8 @@ async function run(
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
+  const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
+  if (choice !== undefined) terminal.note(choice);
   const lost = new Set(flags.loseWorker);
   const calls: Call[] = [];
   const dashboard = flags.dashboard === undefined ? undefined : new Dashboard();

@@ -1,8 +1,19 @@
 // Owns what a node on another machine is doing now, as far as the coordinator can see it: by what it has asked for and not got yet.
 import type { Answer } from '../../src/protocol/messages.js';
 
-/** sums: it sends those of the gradients that it has computed. behind: it has not answered in time, and others do its work. */
-export type NodeActivity = 'gradients' | 'sums' | 'update' | 'labels' | 'waiting' | 'behind' | 'leaving';
+/**
+ * sums: it sends those of the gradients that it has computed; logits: the forward pass of its slices; state: it sends that of its slices. behind: it has not answered in time, and others do its work.
+ */
+export type NodeActivity =
+  | 'gradients'
+  | 'sums'
+  | 'logits'
+  | 'update'
+  | 'state'
+  | 'labels'
+  | 'waiting'
+  | 'behind'
+  | 'leaving';
 
 export interface NodeNow {
   readonly name: string;
@@ -14,6 +25,8 @@ const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>>
   computed: 'gradients',
   updated: 'update',
   predicted: 'labels',
+  logits: 'logits',
+  collected: 'state',
   digest: 'update',
 };
 

@@ -58,8 +58,9 @@ export async function admit(
     await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
     throw error;
   }
-  // Lanes are the node's own; hidden units and bf16 products stay on one machine.
-  const { lanes: _, sliceBytes: __, precision: ___, ...shape } = arena.shape;
+  // Lanes are the node's own, and products of bf16 stay on one machine.
+  const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, ...rest } = arena.shape;
+  const shape = { ...rest, sliceBytes, groupBytes };
   await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }

@@ -17,6 +17,8 @@ import { type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
+import { VECTORS } from '../../src/protocol/slice-state.js';
+import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -34,22 +36,29 @@ import { Pace } from './pace.js';
 import type { RemoteNode } from './remote-node.js';
 import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
+import { SlicedFleet } from './sliced-fleet.js';
 
 export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   /** false: this machine only coordinates, sums and updates. */
   readonly computes: boolean;
   /** Steps between two comparisons of the nodes' parameters. */
   readonly checksumEvery: number;
+  /** Steps by hidden units after which at the latest the state of all slices is fetched. */
+  readonly mirrorEvery?: number;
   /** How sums and totals travel. */
   readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
 }
+
+/** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
+const MIRROR_EVERY = 256;
 
 export class Fleet implements Node {
   readonly name = 'fleet';
   readonly writesInPlace: boolean;
   readonly members: Members;
   private readonly sums: Sums;
+  private readonly sliced: SlicedFleet;
   private readonly wire: Wire;
   private readonly pace: Pace;
   private round: Round | undefined;
@@ -67,6 +76,7 @@ export class Fleet implements Node {
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
+    this.sliced = new SlicedFleet(this.members, options.mirrorEvery ?? MIRROR_EVERY);
   }
 
   get workers(): number {
@@ -93,7 +103,8 @@ export class Fleet implements Node {
   }
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    return this.alone(() => {
+    return this.alone(async () => {
+      await this.sliced.release();
       this.pace.begins(steps[0]!);
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
@@ -122,13 +133,25 @@ export class Fleet implements Node {
     });
   }
 
+  forward(step: SlicedStep): Promise<Logits> {
+    return this.alone(() => this.sliced.forward(step));
+  }
+
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.alone(() => {
+      this.steps++;
+      return this.sliced.backward(gradient);
+    });
+  }
+
   predict(
     model: Model,
     set: PredictTask['set'],
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
-    return this.alone(() =>
-      spread(
+    return this.alone(async () => {
+      await this.sliced.settle();
+      return spread(
         ranges,
         (count) => this.members.share(count),
         async (member, part) => {
@@ -137,15 +160,20 @@ export class Fleet implements Node {
             if (set === 'unlabelled' && node !== member) node.replica.labelsChanged(part);
           return results;
         },
-      ),
-    );
+      );
+    });
   }
 
-  read(parameters: number): TrainingState {
-    return this.local.read(parameters);
+  read(parameters: number): Promise<TrainingState> {
+    return this.alone(async () => {
+      await this.sliced.settle();
+      return this.local.read(parameters);
+    });
   }
 
   write(state: Partial<TrainingState>): void {
+    const given = VECTORS.filter((vector) => state[vector]);
+    if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
     if (state.parameters) this.wire.reset();
     for (const node of this.members.remotes) {

@@ -3,17 +3,20 @@ import type { Model } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
-import type { Contribution, Member } from './member.js';
+import { type Contribution, type Member, rowsOfResults } from './member.js';
+import { LocalSlices } from './slice-holder.js';
 import { Speed } from './speed.js';
 
 export class LocalMember implements Member {
   readonly name: string;
   readonly workers: number;
+  readonly slices: LocalSlices;
   private readonly measured = new Speed();
 
   constructor(private readonly node: LocalNode) {
     this.name = node.name;
     this.workers = node.workers;
+    this.slices = new LocalSlices(node, this.measured);
   }
 
   get speed(): number | undefined {
@@ -27,7 +30,7 @@ export class LocalMember implements Member {
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
     const began = performance.now();
     const results = await this.node.gradients(steps);
-    this.measured.add(results, performance.now() - began);
+    this.measured.add(rowsOfResults(results), performance.now() - began);
     return { results, subtrees: [], arrived: async () => undefined };
   }
 

@@ -3,6 +3,7 @@ import type { Subtree } from '../../src/collectives/tree.js';
 import type { Model } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { GradientResult, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import type { SliceHolder } from './slice-holder.js';
 
 /** A member's part of a step. */
 export interface Contribution {
@@ -18,6 +19,7 @@ export interface Member {
   readonly workers: number;
   /** Rows of training steps by milliseconds; undefined before the first. */
   readonly speed: number | undefined;
+  readonly slices: SliceHolder;
   /** It is given nothing to do this time. */
   passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
@@ -27,6 +29,9 @@ export interface Member {
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]>;
 }
+
+export const rowsOfResults = (results: readonly { readonly rows: number }[]): number =>
+  results.reduce((sum, { rows }) => sum + rows, 0);
 
 /** What a member was doing has to be done by others. The run is none the worse for it. */
 export class MemberLost extends Error {

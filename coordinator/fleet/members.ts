@@ -152,7 +152,8 @@ export class Members implements RemoteListener {
     return this.local ? [this.local, ...remotes] : remotes;
   }
 
-  private async present(): Promise<Member[]> {
+  /** Who is there to compute now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
+  async present(): Promise<Member[]> {
     const { patienceMs, listener } = this.options;
     if (!this.end && this.available().length === 0) {
       listener.waiting();
@@ -179,7 +180,9 @@ export class Members implements RemoteListener {
 
   /** Sends a node the images of the shards that it will get, while the others go on. */
   private async bringImages(node: RemoteNode): Promise<void> {
-    const { shards, unlabelled } = this.arena.shape;
+    const { shards, unlabelled, sliceBytes = 0 } = this.arena.shape;
+    // Every slice of the hidden units sees all rows.
+    if (sliceBytes > 0) return node.replica.bringImages('unlabelled', [[0, unlabelled]]);
     const members = [...this.available(), node];
     const ends = assign(shards, speedsOf(members));
     const [start] = shardRange(unlabelled, shards, ends.at(-2) ?? 0);
@@ -215,7 +218,7 @@ export class Members implements RemoteListener {
 }
 
 /** Those who have not been measured are taken to be as fast, by workers, as the median of the others. */
-function speedsOf(members: readonly Member[]): number[] {
+export function speedsOf(members: readonly Member[]): number[] {
   const known = members.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
   const typical = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 1;
   return members.map(({ speed, workers }) => speed ?? typical * workers);

@@ -7,12 +7,13 @@ import { storePseudoLabels } from '../../src/engine/predict.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
+import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import { activityOf, type NodeActivity } from './activity.js';
-import { type Contribution, type Member, MemberLost } from './member.js';
+import { type Contribution, type Member, MemberLost, rowsOfResults } from './member.js';
 import { predictInBatches } from './prediction.js';
+import { RemoteSlices } from './remote-slices.js';
 import { Replica } from './replica.js';
 import { type Requests, type RequestsListener, unexpected } from './requests.js';
 import { Speed } from './speed.js';
@@ -31,7 +32,8 @@ export interface RemoteListener {
 export class RemoteNode implements Member, RequestsListener {
   readonly replica: Replica;
   lostWorkers = 0;
-  /** Shards of its last step. */
+  readonly slices: RemoteSlices;
+  /** Shards, or slices, of its last step. */
   shards = 0;
   private readonly uploads: Uploads;
   private readonly measured = new Speed();
@@ -39,6 +41,7 @@ export class RemoteNode implements Member, RequestsListener {
   private lastStage: number | undefined;
   private isLeaving = false;
   private isUpdating = false;
+  private holdsSlices = false;
   private isLeftOut = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
@@ -53,6 +56,12 @@ export class RemoteNode implements Member, RequestsListener {
     requests.listener = this;
     this.uploads = new Uploads(requests, arena, wire, (reason) => this.late(reason));
     this.replica = new Replica(requests, arena, () => this.idle());
+    this.slices = new RemoteSlices({
+      ...{ requests, arena, replica: this.replica, speed: this.measured },
+      isLeaving: () => this.isLeaving,
+      lose: (message) => this.lose(message),
+      holds: (count) => this.holds(count),
+    });
   }
 
   get name(): string {
@@ -122,7 +131,7 @@ export class RemoteNode implements Member, RequestsListener {
       const { results } = await this.requests.ask(message, work, rowsOf(steps));
       if (results.length !== steps.length)
         throw this.lose(`it sent ${results.length} results for ${steps.length} shards`);
-      this.measured.add(results, performance.now() - began);
+      this.measured.add(rowsOfResults(results), performance.now() - began);
       this.uploads.expect(upload);
       return { results, subtrees, arrived: (floats) => upload.arrived(floats) };
     } catch (error) {
@@ -215,7 +224,8 @@ export class RemoteNode implements Member, RequestsListener {
 
   bulk(tag: BulkTag, payload: Uint8Array): void {
     try {
-      if (this.uploads.frame(tag, payload)) this.settled();
+      if (BULK_KINDS[tag.kind] !== 'sum') this.slices.frame(tag, payload);
+      else if (this.uploads.frame(tag, payload)) this.settled();
     } catch (error) {
       this.requests.close(error as PseudolabelError);
     }
@@ -243,7 +253,14 @@ export class RemoteNode implements Member, RequestsListener {
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
-    if (this.isLeaving) void this.dismiss('left', wished());
+    // The state of its slices is fetched first.
+    if (this.isLeaving && !this.holdsSlices) void this.dismiss('left', wished());
+  }
+
+  private holds(slices: number): void {
+    this.holdsSlices = slices > 0;
+    this.shards = slices;
+    this.settled();
   }
 
   private giveUp(reason: MemberLost): void {

@@ -5,13 +5,12 @@ import type { Arena } from '../../src/engine/arena.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
+import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { PredictTask } from '../../src/protocol/tasks.js';
 import { Mirror } from './mirror.js';
 import type { Requests } from './requests.js';
 
 type Ranges = readonly (readonly [start: number, end: number])[];
-
-const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
 
 export class Replica {
   private readonly mirror = new Mirror();
@@ -31,6 +30,11 @@ export class Replica {
   /** Sends what of so many parameters and moments differs. This and all that follow reject with MemberLost. */
   async bringState(parameters: number): Promise<void> {
     for (const region of VECTORS) await this.bring(region, 0, parameters * 4);
+  }
+
+  /** Sends what of these floats of the parameters and moments differs. */
+  async bringParts(parts: Ranges): Promise<void> {
+    for (const region of VECTORS) for (const [start, end] of parts) await this.bring(region, start * 4, end * 4);
   }
 
   bringParameters(parameters: number): Promise<void> {
@@ -73,6 +77,11 @@ export class Replica {
       this.mirror.isAlike('pseudoLabels', start, end);
       this.mirror.isAlike('confidences', start * 4, end * 4);
     }
+  }
+
+  /** These floats of the parameters and moments came from there. */
+  partsAlike(parts: Ranges): void {
+    for (const region of VECTORS) for (const [start, end] of parts) this.mirror.isAlike(region, start * 4, end * 4);
   }
 
   /** An update that was not made there has changed so many parameters and moments here. */

@@ -15,6 +15,10 @@ const ANSWERS = {
   gradients: 'computed',
   update: 'updated',
   predict: 'predicted',
+  forward: 'logits',
+  backward: 'updated',
+  replay: 'updated',
+  collect: 'collected',
   checksum: 'digest',
 } as const satisfies Partial<Record<ToNode['kind'], Answer['kind']>>;
 
@@ -196,6 +200,8 @@ export class Requests implements ChannelListener<ToCoordinator> {
       await send();
       this.deadlines.record('send', 1, performance.now() - began);
     } catch (error) {
+      // Before the channel says so itself: whoever is told of the loss looks at once who is still there.
+      if (error instanceof PseudolabelError) this.close(error);
       throw new MemberLost(this.name, this.reason ?? error);
     } finally {
       cancel();

@@ -1,5 +1,4 @@
 // Owns the measured speed of a member, as the coordinator sees it: the time from asking to the answer, network included.
-import type { GradientResult } from '../../src/protocol/tasks.js';
 
 /** The weight of the latest step in the mean: a change shows after some ten steps, an outlier hardly. */
 const LATEST = 0.1;
@@ -25,8 +24,8 @@ export class Speed {
     this.mean *= 1 + HOPE;
   }
 
-  add(results: readonly GradientResult[], milliseconds: number): void {
-    const rows = results.reduce((sum, result) => sum + result.rows, 0);
+  /** rows: of a whole step, or as much work. */
+  add(rows: number, milliseconds: number): void {
     if (rows === 0) return;
     this.steps++;
     if (this.steps <= WARM) return;

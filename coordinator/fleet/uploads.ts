@@ -3,10 +3,9 @@ import type { Subtree } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { BULK_KINDS } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import { MemberLost } from './member.js';
-import { late, type Requests, unexpected } from './requests.js';
+import { late, type Requests } from './requests.js';
 import { Upload } from './upload.js';
 
 export class Uploads {
@@ -66,7 +65,6 @@ export class Uploads {
     const upload = this.open.get(tag.attempt);
     // Of a request that is long done: late, so dropped.
     if (!upload) return false;
-    if (BULK_KINDS[tag.kind] !== 'sum') throw unexpected(`it sent an array of kind ${tag.kind}`);
     upload.frame(tag.index, tag.offset, payload);
     if (upload.isComplete) this.open.delete(tag.attempt);
     return upload.isComplete;

@@ -7,8 +7,8 @@ import type { Model } from '../../src/engine/model.js';
 import { FINITE_BOUND } from '../../src/engine/network.js';
 import { type Labels, type Loss, OutputLayer } from '../../src/engine/output.js';
 import { rowCountsOf } from '../../src/engine/slices.js';
-import type { SlicingNode } from '../../src/protocol/node.js';
-import type { PartialLogits, SlicedStep } from '../../src/protocol/slices.js';
+import type { Node } from '../../src/protocol/node.js';
+import type { Logits, SlicedStep } from '../../src/protocol/slices.js';
 import { notFinite, type Predictions, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
 
 const NO_LABELS: Labels = { classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] };
@@ -19,7 +19,7 @@ export class HiddenSharding implements Strategy {
 
   /** unlabelled: images in the set. */
   constructor(
-    private readonly node: SlicingNode,
+    private readonly node: Node,
     private readonly shards: number,
     private readonly unlabelled: number,
   ) {}
@@ -28,22 +28,18 @@ export class HiddenSharding implements Strategy {
     const { model } = request;
     const step = this.slicedStep(request);
     const output = this.outputLayer(request, step);
-    const partials = await this.node.forward(step);
+    const sums = await this.node.forward(step);
 
     const labels = request.labelled?.labels ?? new Uint8Array();
-    const pseudo = this.pseudoLabels(request, step, output, partials, stored);
+    const pseudo = this.pseudoLabels(request, step, output, sums, stored);
     const { factor, batch, threshold } = request.unlabelled ?? { factor: 0, batch: 1, threshold: 0 };
     const counts = Array.from(pseudo.confidences, (confidence) => Number(confidence >= threshold));
     const weights = [
       ...Array.from(labels, () => 1 / labels.length),
       ...counts.map((count) => (count * factor) / batch),
     ];
-    const loss = output.loss(
-      partials.map(({ logits }) => logits),
-      [...labels, ...pseudo.classes],
-      weights,
-    );
-    if (!isBounded(model, partials, loss)) throw notFinite(request);
+    const loss = output.loss(sums.logits, [...labels, ...pseudo.classes], weights);
+    if (!isBounded(model, sums, loss)) throw notFinite(request);
     await this.node.backward(loss.gradient);
 
     const unlabelledLosses = loss.losses.subarray(labels.length).filter((_, r) => counts[r]);
@@ -72,14 +68,11 @@ export class HiddenSharding implements Strategy {
     { unlabelled }: StepRequest,
     step: SlicedStep,
     output: OutputLayer,
-    partials: readonly PartialLogits[],
+    { clean }: Logits,
     { classes, confidences }: Predictions,
   ): Labels {
     if (!unlabelled) return NO_LABELS;
-    if (step.labelsFresh) {
-      const clean = partials.map((partial) => partial.clean);
-      return output.label(clean, unlabelled.batch, unlabelled.logitShift);
-    }
+    if (step.labelsFresh) return output.label(clean, unlabelled.batch, unlabelled.logitShift);
     const sampler = (order: ShardOrder) => cached(this.samplers, JSON.stringify(order), () => new ShardSampler(order));
     const positions = drawOfShards(sampler, { ...step, count: this.unlabelled, batch: unlabelled.batch });
     return {
@@ -101,7 +94,7 @@ export class HiddenSharding implements Strategy {
  */
 function isBounded(
   { layers, inputDropout }: Model,
-  partials: readonly PartialLogits[],
+  { activationBound, weightBound }: Logits,
   { losses, gradient }: Loss,
 ): boolean {
   const total = gradient.reduce((most, value) => most + Math.abs(value), 0);
@@ -109,10 +102,8 @@ function isBounded(
   return (
     losses.every(Number.isFinite) &&
     total < FINITE_BOUND &&
-    partials.every(
-      ({ activationBound, weightBound }) =>
-        scale * weightBound * total < FINITE_BOUND && activationBound * total < FINITE_BOUND,
-    )
+    scale * weightBound * total < FINITE_BOUND &&
+    activationBound * total < FINITE_BOUND
   );
 }
 

@@ -28,7 +28,7 @@ const rounded = (value) => Math.round(value * 100) / 100;
 
 /** What the workers say of the phases of the step that is going on. */
 let answers = [];
-for (const phase of ['gradients', 'update', 'forward', 'backward']) {
+for (const phase of ['gradients', 'update', 'backward']) {
   const ask = node[phase].bind(node);
   node[phase] = async (...args) => {
     const results = await ask(...args);

@@ -12,6 +12,23 @@ export function subtreesOf(owned: ReadonlySet<number>, shards: number): Subtree[
   return cover({ first: 0, count: shards }, owned);
 }
 
+/** Those of the tree over `count` that cover [first, end). */
+export function subtreesIn({ first, end }: { readonly first: number; readonly end: number }, count: number): Subtree[] {
+  return subtreesOf(new Set(Array.from({ length: end - first }, (_, i) => first + i)), count);
+}
+
+/** What is known of subtrees that cover a tree, joined into one. known: undefined where the halves of a subtree have to be joined. */
+export function joined<T>(
+  tree: Subtree,
+  known: (subtree: Subtree) => T | undefined,
+  join: (left: T, right: T) => T,
+): T {
+  const found = known(tree);
+  if (found !== undefined) return found;
+  const [left, right] = halves(tree);
+  return join(joined(left, known, join), joined(right, known, join));
+}
+
 function cover(tree: Subtree, owned: ReadonlySet<number>): Subtree[] {
   const held = countHeld(tree, owned);
   if (held === tree.count) return [tree];

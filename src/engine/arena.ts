@@ -21,8 +21,9 @@ export interface ArenaShape {
   readonly laneBytes: number;
   /** That of all models, since it is that of the slots. f32 where it is left out. */
   readonly precision?: Precision;
-  /** Room for hidden-unit sharding (slices.ts); left out where nothing is sharded so. */
+  /** Room for hidden-unit sharding (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
   readonly sliceBytes?: number;
+  readonly groupBytes?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -96,7 +97,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     normals: take(QUANTILES * 4),
     journals: take(shape.lanes * JOURNAL_STRIDE),
     lanes: take(shape.lanes * roundUp(shape.laneBytes)),
-    slices: take(shape.sliceBytes ?? 0),
+    slices: take((shape.sliceBytes ?? 0) + shape.lanes * (shape.groupBytes ?? 0)),
     end,
   };
 }

@@ -40,7 +40,7 @@ function gradientComes({ arena }: Engine, { number, patience }: SliceTask, place
   const deadline = performance.now() + patience;
   for (;;) {
     const value = Atomics.load(signal, index);
-    if (value === number) return true;
+    if (Math.abs(value) === number) return value > 0;
     if (Atomics.wait(signal, index, value, Math.max(0, deadline - performance.now())) === 'timed-out') return false;
   }
 }

@@ -1,5 +1,4 @@
-// Owns the output layer's part of hidden-unit sharding, which needs no parameters: sums of partial logits, labels taken from them, and the
-// loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
+// Owns the output layer's part of hidden-unit sharding, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
 import { classify } from './classify.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import type { Model } from './model.js';
@@ -52,13 +51,13 @@ export class OutputLayer {
     this.kernel = loadKernel(this.memory);
   }
 
-  /** Labels of the first `count` rows, of partial logits [classes, counts.clean]. logitShift: as of UnlabelledRows. */
-  label(partials: readonly Float32Array[], count: number, logitShift: Float32Array | undefined): Labels {
+  /** Labels of the first `count` rows, of logits [classes, counts.clean]. logitShift: as of UnlabelledRows. */
+  label(clean: Float32Array, count: number, logitShift: Float32Array | undefined): Labels {
     const { logits, noBias, confidences, predicted } = this.places;
-    const { clean } = this.counts;
-    this.floats(logits, this.classes * clean).set(treeSum(partials));
+    const rows = this.counts.clean;
+    this.floats(logits, this.classes * rows).set(clean);
     const softmax = this.model.objective === 'softmax';
-    const at = { ...this.places, bias: noBias, classes: this.classes, rows: clean, softmax };
+    const at = { ...this.places, bias: noBias, classes: this.classes, rows, softmax };
     const classMasses = classify(this.kernel, this.memory, at, count, logitShift);
     return {
       classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
@@ -67,12 +66,12 @@ export class OutputLayer {
     };
   }
 
-  /** partials: [classes, counts.rows]; labels and weights: of the rows, beyond which there is only padding. */
-  loss(partials: readonly Float32Array[], labels: readonly number[], weights: readonly number[]): Loss {
+  /** sums: [classes, counts.rows]; labels and weights: of the rows, beyond which there is only padding. */
+  loss(sums: Float32Array, labels: readonly number[], weights: readonly number[]): Loss {
     const { rows } = this.counts;
     const places = this.places;
     const logits = this.floats(places.logits, this.classes * rows);
-    logits.set(treeSum(partials));
+    logits.set(sums);
     const targets = this.floats(places.targets, this.classes * rows).fill(0);
     labels.forEach((label, r) => {
       targets[label * rows + r] = 1;
@@ -87,15 +86,4 @@ export class OutputLayer {
   private floats(address: number, length: number): Float32Array {
     return new Float32Array(this.memory.buffer, address, length);
   }
-}
-
-/** The sum of vectors as a tree that splits at the largest power of two below their count, as kernel/assembly/update.ts sums slots. */
-export function treeSum(vectors: readonly Float32Array[]): Float32Array {
-  if (vectors.length === 1) return vectors[0]!;
-  const half = 2 ** Math.floor(Math.log2(vectors.length - 1));
-  const sum = treeSum(vectors.slice(0, half)).slice();
-  treeSum(vectors.slice(half)).forEach((value, i) => {
-    sum[i]! += value;
-  });
-  return sum;
 }

@@ -1,10 +1,10 @@
 // Owns the geometry of hidden-unit sharding: which hidden units are whose, and where a step's matrices lie in the arena.
 import { shardRange } from '../data/shards.js';
-import type { SlicedStep } from '../protocol/slices.js';
-import { type Arena, JOURNAL_STRIDE } from './arena.js';
+import type { SlicedStep, SliceRange } from '../protocol/slices.js';
+import { type Arena, type ArenaShape, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
 import { blockUnits } from './dense.js';
-import { BYTES, type Layer, type Model, precisionOf } from './model.js';
+import { BYTES, type Layer, layoutOf, type Model, type Place, precisionOf } from './model.js';
 import { Space } from './space.js';
 
 /** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
@@ -27,6 +27,24 @@ export function unitsOf(model: Model, slices: number, slice: number): readonly [
   const group = unitGroup(model);
   const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
   return [first * group, Math.min(end * group, units)];
+}
+
+/** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the output's biases. */
+export function stateOf(model: Model, slices: number, range: SliceRange): (readonly [start: number, end: number])[] {
+  const [hidden, output] = layersOf(model);
+  const [below, above] = layoutOf(model).places as [Place, Place];
+  const [first] = unitsOf(model, slices, range.first);
+  const [, end] = unitsOf(model, slices, range.end - 1);
+  const columns = Array.from({ length: output.units }, (_, c) => {
+    const row = above.kernel + c * hidden.units;
+    return [row + first, row + end] as const;
+  });
+  return [
+    [below.kernel + first * hidden.inputs, below.kernel + end * hidden.inputs],
+    [below.bias + first, below.bias + end],
+    ...columns,
+    ...(range.first === 0 ? [[above.bias, above.bias + output.units] as const] : []),
+  ];
 }
 
 /** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
@@ -67,7 +85,7 @@ export interface SliceBuffers {
   readonly logits: number;
   readonly clean: number;
   readonly journal: number;
-  /** Two floats: activationBound and weightBound of PartialLogits. */
+  /** Two floats: activationBound and weightBound of Logits. */
   readonly bounds: number;
 }
 
@@ -109,6 +127,16 @@ export function slicePlaces(model: Model, counts: RowCounts, slices: number, gro
     gradient: space.take(classes * counts.rows),
     end: space.end,
   };
+}
+
+/** What an arena needs for steps of so many rows. */
+export function sliceRoom(
+  model: Model,
+  counts: RowCounts,
+  slices: number,
+): Required<Pick<ArenaShape, 'sliceBytes' | 'groupBytes'>> {
+  const sliceBytes = slicePlaces(model, counts, slices, 0).end;
+  return { sliceBytes, groupBytes: slicePlaces(model, counts, slices, 1).end - sliceBytes };
 }
 
 /** units: of the largest slice. */

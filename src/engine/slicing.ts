@@ -1,6 +1,7 @@
 // Owns how a node divides a sliced step among its workers, and what passes between the arena and whoever asks for the step.
+import { joined, subtreesIn } from '../collectives/tree.js';
 import { shardRange } from '../data/shards.js';
-import type { PartialLogits, SlicedStep, SliceTask } from '../protocol/slices.js';
+import type { Logits, SlicedStep, SliceRange, SliceTask } from '../protocol/slices.js';
 import type { Arena } from './arena.js';
 import {
   layersOf,
@@ -18,27 +19,42 @@ export interface Slicing {
   readonly number: number;
   readonly counts: RowCounts;
   readonly places: SlicePlaces;
-  /** A task for each of the workers, or for each slice where there are fewer. */
+  readonly range: SliceRange;
+  /** A task for each of the workers, or for each slice of the range where there are fewer. */
   readonly tasks: readonly SliceTask[];
 }
 
-/** Step `number` since the arena was made, for so many workers; the labelled images are put into the arena. patience: of the tasks. */
+export interface Slicer {
+  /** Of the step, since the arena was made. */
+  readonly number: number;
+  readonly workers: number;
+  /** Of the tasks. */
+  readonly patience: number;
+  /** Default: all slices. */
+  readonly range: SliceRange | undefined;
+}
+
+/** A step of a range of slices; its labelled images are put into the arena. */
 export function slicingOf(
   arena: Arena,
   { labelledImages, ...step }: SlicedStep,
-  { number, workers, patience }: { readonly number: number; readonly workers: number; readonly patience: number },
+  { number, workers, patience, ...asked }: Slicer,
 ): Slicing {
   const labelledBatch = labelledImages.length / arena.shape.pixels;
   const slices = sliceCount(step.model, step.shards);
+  const range = asked.range ?? { first: 0, end: slices };
+  // As for all slices, whatever the range: the places of what lasts from step to step depend on it.
   const groups = Math.min(workers, slices);
   const counts = rowCountsOf(labelledBatch, step);
   const places = placesIn(arena, step.model, counts, slices, groups);
   new Uint8Array(arena.memory.buffer, places.labelledImages, labelledImages.length).set(labelledImages);
-  const tasks = Array.from({ length: groups }, (_, group): SliceTask => {
-    const [first, end] = shardRange(slices, groups, group);
+  const length = range.end - range.first;
+  const parts = Math.min(groups, length);
+  const tasks = Array.from({ length: parts }, (_, group): SliceTask => {
+    const [first, end] = shardRange(length, parts, group).map((slice) => range.first + slice) as [number, number];
     return { kind: 'slices', ...step, number, group, groups, first, end, labelledBatch, patience };
   });
-  return { arena, number, counts, places, tasks };
+  return { arena, number, counts, places, range, tasks };
 }
 
 /** Resolves when the group has done its forward pass; rejects with the work on it. */
@@ -56,15 +72,30 @@ export async function forwardOf(
   }
 }
 
-/** After the forward pass of every group. */
-export function partialLogits({ arena, counts, places, tasks }: Slicing): PartialLogits[] {
+/** After the forward pass of every group: the sum of each subtree of slices that the range is made of. */
+export function logitsOf({ arena, counts, places, range, tasks }: Slicing): Logits[] {
   const classes = layersOf(tasks[0]!.model)[1].units;
   const floats = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
-  return places.slices.map(({ logits, clean, bounds }) => {
+  const ofSlice = (slice: number): Logits => {
+    const { logits, clean, bounds } = places.slices[slice]!;
     const [activationBound, weightBound] = floats(bounds, 2) as unknown as readonly [number, number];
     const partial = { logits: floats(logits, classes * counts.rows), clean: floats(clean, classes * counts.clean) };
     return { ...partial, activationBound, weightBound };
-  });
+  };
+  return subtreesIn(range, places.slices.length).map((tree) =>
+    joined(tree, ({ first, count }) => (count === 1 ? ofSlice(first) : undefined), sumOf),
+  );
+}
+
+/** Of two subtrees. NaN stays NaN. */
+export function sumOf(left: Logits, right: Logits): Logits {
+  const added = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
+  return {
+    logits: added(left.logits, right.logits),
+    clean: added(left.clean, right.clean),
+    activationBound: Math.max(left.activationBound, right.activationBound),
+    weightBound: Math.max(left.weightBound, right.weightBound),
+  };
 }
 
 /** Puts the gradient at the logits into the arena and wakes up who waits for it. */
@@ -75,7 +106,14 @@ export function giveGradient({ arena, number, places }: Slicing, gradient: Float
   Atomics.notify(signal, index);
 }
 
-/** Where the number of the last step is whose forward pass a group has done, or whose gradient is there. */
+/** Sends home who waits for a gradient that will not come. */
+export function giveUp({ arena, number, places }: Slicing): void {
+  const [signal, index] = signalOf(arena, places, 'gradient');
+  Atomics.store(signal, index, -number);
+  Atomics.notify(signal, index);
+}
+
+/** Where the number of the last step is whose forward pass a group has done, or whose gradient is there; negative: the one whose gradient will not come. */
 export function signalOf(
   { memory }: Arena,
   { signals, groups }: SlicePlaces,

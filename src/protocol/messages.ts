@@ -6,11 +6,13 @@ import { WIRES } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
 import type { ShardStep } from './node.js';
+import type { SlicedStep } from './slices.js';
 import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from './tasks.js';
 
 /**
- * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. `total` and `sum`
- * travel in the precision that the welcome names, all others as they are in the arena.
+ * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills; parameters and
+ * moments come from the node, too, for the request `attempt`, where that is to collect them. `total` and `sum` travel in the precision that
+ * the welcome names, all others as they are in the arena.
  */
 export const BULK_KINDS = [
   'images',
@@ -108,6 +110,24 @@ const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
+  model,
+  seed: count.max(Number.MAX_SAFE_INTEGER),
+  stage: count,
+  step: count,
+  shards: count.min(1),
+  labelledImages: binary,
+  unlabelledBatch: count,
+  labelsFresh: z.boolean(),
+  optimizer,
+});
+
+/** Slices [first, end). */
+const slices = { first: count, end: count };
+
+/** Floats: as little-endian bytes. */
+const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
+
 /** Without the span: the clocks of two machines differ. */
 const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictObject({
   rows: count,
@@ -129,6 +149,8 @@ const shape = z.strictObject({
   parameters: count.min(1),
   shards: count.min(1),
   laneBytes: count,
+  sliceBytes: count,
+  groupBytes: count,
 });
 
 const failure = { code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text, fix: text };
@@ -183,6 +205,18 @@ export const TO_NODE = {
     { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: z.array(z.tuple([count, count])) },
     MIB,
   ),
+  /** Compute what these slices add to a step's logits. Answered by `logits`. */
+  forward: kind('forward', { request, step: slicedStep, ...slices }, 16 * MIB),
+  /** The gradient at the logits of the last forward pass, floats: update its slices. Answered by `updated`. */
+  backward: kind('backward', { request, gradient: binary }, 16 * MIB),
+  /** Do these steps, one after another, for slices that were lost elsewhere. Answered by `updated`. */
+  replay: kind(
+    'replay',
+    { request, ...slices, steps: z.array(z.strictObject({ step: slicedStep, gradient: binary })).min(1) },
+    16 * MIB,
+  ),
+  /** Send the state of slices: parameters, then both moments, as arrays; then answer by `collected`. */
+  collect: kind('collect', { request, model, shards: count.min(1), ...slices }, 64 * KIB),
   /** Answered by `digest`: of so many parameters. */
   checksum: kind('checksum', { request, parameters: count }, KIB),
   /** The run is over, or the node may go as it wished. The channel is closed after it. */
@@ -208,6 +242,9 @@ export const TO_COORDINATOR = {
   computed: kind('computed', { ...answer, results: z.array(gradientResult) }, MIB),
   updated: kind('updated', { ...answer, milliseconds: real }, KIB),
   predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
+  logits: kind('logits', { ...answer, sums: z.array(logits) }, 4 * MIB),
+  /** sha256: of what was sent before. */
+  collected: kind('collected', { ...answer, sha256: z.string().length(64) }, KIB),
   digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),
   /** The request went wrong; the node goes on with the next. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
@@ -221,3 +258,9 @@ export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COO
 /** What a channel begins with. */
 export type First = Extract<ToCoordinator, { kind: 'hello' | 'ask' }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;
+/** An answer before it is known to which request. */
+export type Reply = ToCoordinator extends infer M
+  ? M extends { request: number }
+    ? Omit<M, 'request' | 'lostWorkers'>
+    : never
+  : never;

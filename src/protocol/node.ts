@@ -1,8 +1,7 @@
 // Owns the contract of a node: a machine, or a part of one, with an arena and workers. Local threads and remote machines fulfil it alike.
 import type { TrainingState } from '../checkpoint.js';
 import type { Model } from '../engine/model.js';
-import { PseudolabelError } from '../errors.js';
-import type { PartialLogits, SlicedStep, SliceResult } from './slices.js';
+import type { Logits, SlicedStep, SliceResult } from './slices.js';
 import type { GradientResult, GradientTask, OptimizerStep, PredictResult, PredictTask, UpdateResult } from './tasks.js';
 
 /** A gradient task before a lane is found for it. */
@@ -29,27 +28,13 @@ export interface Node {
     set: PredictTask['set'],
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]>;
-  /** Copies of the state; `parameters` floats of each vector. */
-  read(parameters: number): TrainingState;
-  /** Overwrites what is given, from its beginning. */
-  write(state: Partial<TrainingState>): void;
-  close(): Promise<void>;
-}
-
-/** A node on one machine, whose workers can hold slices of the hidden units. */
-export interface SlicingNode extends Node {
-  /** The forward pass of every slice. */
-  forward(step: SlicedStep): Promise<PartialLogits[]>;
+  /** The forward pass of a step by hidden units. */
+  forward(step: SlicedStep): Promise<Logits>;
   /** The backward pass and the update of the last forward pass. gradient: at the logits, [classes, rows]. */
   backward(gradient: Float32Array): Promise<SliceResult[]>;
-}
-
-/** Throws E_CONFIG for a node that is spread over machines. */
-export function slicingNode(node: Node): SlicingNode {
-  if ('forward' in node) return node as SlicingNode;
-  throw new PseudolabelError(
-    'E_CONFIG',
-    'strategy: hidden units stay on one machine',
-    'leave --strategy or --listen out',
-  );
+  /** Copies of the state; `parameters` floats of each vector. */
+  read(parameters: number): Promise<TrainingState>;
+  /** Overwrites what is given, from its beginning; after a step by hidden units, all three vectors or none. */
+  write(state: Partial<TrainingState>): void;
+  close(): Promise<void>;
 }

@@ -20,8 +20,17 @@ export interface SlicedStep {
   readonly optimizer: OptimizerStep;
 }
 
-/** What a slice adds to the logits, [classes, rows]; slice 0 adds their biases as well. Valid until the next step. */
-export interface PartialLogits {
+/** Slices [first, end). */
+export interface SliceRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * What slices add to the logits, [classes, rows], summed in the tree over all slices (collectives/tree.ts); slice 0 adds the biases as well.
+ * Valid until the next step.
+ */
+export interface Logits {
   readonly logits: Float32Array;
   /** Of the unlabelled rows, without dropout; empty where they are not wanted. */
   readonly clean: Float32Array;

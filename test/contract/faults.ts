@@ -1,4 +1,5 @@
 // Owns the places in a conversation between a coordinator and a node at which tests let something go wrong.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
 import type { Link, Parcel, Tap } from './memory-channel.js';
 
@@ -29,7 +30,7 @@ export const PLACES: readonly Place[] = [
   { name: 'when its parameters have been compared', to: 'coordinator', kind: 'digest', nth: 1 },
 ];
 
-const kindOf = (parcel: AnyParcel): string =>
+export const kindOf = (parcel: AnyParcel): string =>
   'message' in parcel ? parcel.message.kind : BULK_KINDS[parcel.tag.kind]!;
 
 /** Does something with the parcel at a place, and gives what arrives instead. Resolves when it has happened. */
@@ -54,3 +55,11 @@ export const place = (kind: string, nth = 1): Place => {
   const to = ['sum', 'computed', 'predicted', 'updated', 'digest'].includes(kind) ? 'coordinator' : 'node';
   return { name: kind, to, kind, nth };
 };
+
+export async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error('it has not become so in five seconds');
+    await sleep(10);
+  }
+}

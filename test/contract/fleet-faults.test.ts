@@ -1,9 +1,8 @@
 // Faults by name, each injected into each phase of a run on a fleet: the same bits as without it, or the error that it should be.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { sameBits } from '../bits.js';
-import { type AnyParcel, at, PLACES, type Place, place } from './faults.js';
+import { type AnyParcel, at, PLACES, type Place, place, until } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
@@ -113,14 +112,6 @@ describe('a node that stalls beyond its deadline, and then goes on', () => {
   });
 });
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error('it has not become so in five seconds');
-    await sleep(10);
-  }
-}
-
 describe('a node', () => {
   it('may send everything twice', async () => {
     await withVictim(async ({ link }) => {
@@ -218,11 +209,11 @@ describe('a node', () => {
           floats[floats.length - 1] = Number.NaN;
           return [{ tag, payload: new Uint8Array(floats.buffer) }];
         });
-        const before = fleet.read(LENGTH);
+        const before = await fleet.read(LENGTH);
         await fleet.gradients(shardSteps(1, FRESH));
         await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
         await happened;
-        expectState(fleet.read(LENGTH), before);
+        expectState(await fleet.read(LENGTH), before);
         expectState(await trainAndEvaluate(shared));
       });
     },

@@ -1,5 +1,6 @@
 // Fleets of many kinds fulfil the contract of a node.
-import { describeNode } from './node.contract.js';
+import { CONTENT, type Content, describeNode } from './node.contract.js';
+import { describeSlicingNode } from './slicing-node.contract.js';
 import { atWork, type TestFleetOptions, testFleet } from './test-fleet.js';
 
 const kinds: [name: string, options: TestFleetOptions][] = [
@@ -10,11 +11,11 @@ const kinds: [name: string, options: TestFleetOptions][] = [
 ];
 
 for (const [name, options] of kinds) {
-  describeNode(name, async (content) => {
+  const create = async (content: Content) => {
     const { fleet, local, nodes } = await testFleet(content, options);
     return {
       node: fleet,
-      loseWorker: async (index) => {
+      loseWorker: async (index: number) => {
         const all = [options.computes === false ? [] : [local], ...nodes.map(({ node }) => [node])].flat();
         const threads = (await Promise.all(all)).flatMap((node) =>
           Array.from({ length: node.workers }, (_, thread) => [node, thread] as const),
@@ -25,5 +26,7 @@ for (const [name, options] of kinds) {
         await node.loseThread(thread);
       },
     };
-  });
+  };
+  describeNode(name, create);
+  describeSlicingNode(name, () => create(CONTENT));
 }

@@ -55,7 +55,7 @@ describe('a local node', () => {
       await Promise.all([node.loseThread(0), node.loseThread(1)]);
       await sleep(10);
     }
-    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([...node.read(LENGTH).pseudoLabels]);
+    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([...(await node.read(LENGTH)).pseudoLabels]);
     await node.close();
   });
 

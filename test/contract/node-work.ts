@@ -5,9 +5,9 @@ import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
 import { initialParameters, layoutOf, type Model, modelOf, precisionOf } from '../../src/engine/model.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
-import { slicePlaces } from '../../src/engine/slices.js';
-import type { Node, ShardStep, SlicingNode } from '../../src/protocol/node.js';
-import type { PartialLogits, SlicedStep } from '../../src/protocol/slices.js';
+import { sliceRoom } from '../../src/engine/slices.js';
+import type { Node, ShardStep } from '../../src/protocol/node.js';
+import type { SlicedStep } from '../../src/protocol/slices.js';
 import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -28,7 +28,7 @@ export const shapeOf = (model: Model): Omit<ArenaShape, 'lanes'> => ({
   parameters: layoutOf(model).length,
   shards: SHARDS,
   laneBytes: Math.max(buffersOf(model, 64, true).end, buffersOf(model, PREDICT_ROWS, false).end),
-  sliceBytes: slicePlaces(model, { rows: 104, clean: 96 }, SHARDS, SHARDS).end,
+  ...sliceRoom(model, { rows: 104, clean: 96 }, SHARDS),
   precision: precisionOf(model),
 });
 
@@ -99,19 +99,19 @@ export function slicedStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
 }
 
 /** The same for hidden-unit sharding. A made-up gradient, which depends on the logits, is as good as a loss's. */
-export async function trainSliced(node: SlicingNode, model = MODEL): Promise<TrainingState> {
+export async function trainSliced(node: Node, model = MODEL): Promise<TrainingState> {
   node.write({
     ...initialOf(model),
     pseudoLabels: new Uint8Array(UNLABELLED),
     confidences: new Float32Array(UNLABELLED),
   });
   for (let t = 1; t <= 6; t++) {
-    const partials = await node.forward(slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3], model));
-    const [{ logits, clean }] = partials as [PartialLogits];
+    const { logits, clean } = await node.forward(
+      slicedStep(t, (['fresh', 'stored', undefined] as const)[t % 3], model),
+    );
     // Of the clean logits those of the first row and class: what is behind the last row is not promised.
-    const sure = clean.length === 0 ? 0 : partials.reduce((sum, partial) => sum + partial.clean[0]!, 0);
-    const sums = logits.map((_, i) => partials.reduce((sum, partial) => sum + partial.logits[i]!, sure));
-    await node.backward(sums.map((sum) => sum / 1e3));
+    const sure = clean[0] ?? 0;
+    await node.backward(logits.map((logit) => (logit + sure) / 1e3));
   }
   return node.read(layoutOf(model).length);
 }

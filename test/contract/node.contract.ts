@@ -97,7 +97,7 @@ export function describeNode(name: string, create: (content: Content) => Promise
       for (const on of [node, oracle]) {
         on.write({ pseudoLabels: new Uint8Array(UNLABELLED).fill(200) });
         answers.push(untimed(await on.predict(MODEL, set, ranges)));
-        states.push(on.read(LENGTH).pseudoLabels);
+        states.push((await on.read(LENGTH)).pseudoLabels);
       }
       expect(answers[0]).toEqual(answers[1]);
       expect(answers[0]!.map(({ classes }) => classes.length)).toEqual(ranges.map(([start, end]) => end - start));
@@ -108,11 +108,11 @@ export function describeNode(name: string, create: (content: Content) => Promise
       const labels = new Uint8Array(UNLABELLED).fill(200);
       node.write({ pseudoLabels: labels });
       await node.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
-      expect(node.read(LENGTH).pseudoLabels).toEqual(labels);
+      expect((await node.read(LENGTH)).pseudoLabels).toEqual(labels);
 
       const first = await node.predict(MODEL, 'unlabelled', RANGES);
       expect(first.map(({ flips }) => flips)).toEqual(RANGES.map(([start, end]) => end - start));
-      const { pseudoLabels, confidences } = node.read(LENGTH);
+      const { pseudoLabels, confidences } = await node.read(LENGTH);
       expect([...pseudoLabels]).toEqual(first.flatMap(({ classes }) => [...classes]));
       expect([...confidences]).toEqual(first.flatMap((result) => [...result.confidences]));
 
@@ -121,7 +121,7 @@ export function describeNode(name: string, create: (content: Content) => Promise
       expect(again.map(({ flips }) => flips)).toEqual([7, 0, 0, 0]);
     });
 
-    it('reads back what was written, as copies, and keeps what was not', () => {
+    it('reads back what was written, as copies, and keeps what was not', async () => {
       const stream = new Stream(keyOf(3, 'split', 7));
       const some = (length: number) => Float32Array.from({ length }, () => stream.uniform());
       const state: TrainingState = {
@@ -132,15 +132,15 @@ export function describeNode(name: string, create: (content: Content) => Promise
         confidences: some(UNLABELLED),
       };
       node.write(state);
-      expectState(node.read(LENGTH), state);
-      node.read(LENGTH).parameters.fill(0);
-      expectState(node.read(LENGTH), state);
+      expectState(await node.read(LENGTH), state);
+      (await node.read(LENGTH)).parameters.fill(0);
+      expectState(await node.read(LENGTH), state);
       const start = some(LENGTH - 100);
       node.write({ secondMoment: start });
       const mixed = Float32Array.from(state.secondMoment);
       mixed.set(start);
-      expectState(node.read(LENGTH), { ...state, secondMoment: mixed });
-      expect(node.read(16).parameters).toEqual(state.parameters.subarray(0, 16));
+      expectState(await node.read(LENGTH), { ...state, secondMoment: mixed });
+      expect((await node.read(16)).parameters).toEqual(state.parameters.subarray(0, 16));
     });
 
     it('rejects with what went wrong in a task, and goes on working', async () => {

@@ -1,7 +1,6 @@
 // A node that is watched keeps the contract of the node within, and tells of every call.
 import { describe, expect, it } from 'vitest';
 import { ObservedNode } from '../../coordinator/observed.js';
-import type { PartialLogits } from '../../src/protocol/slices.js';
 import type { Call } from '../../src/timeline.js';
 import { createLocalNode } from '../../worker/node.js';
 import { CONTENT, describeNode } from './node.contract.js';
@@ -26,7 +25,7 @@ describe('a watched node', () => {
     await node.predict(MODEL, 'unlabelled', RANGES);
     await node.gradients(shardSteps(3, FRESH));
     await node.update(MODEL, SHARDS, ADAM(1));
-    const [{ logits }] = (await node.forward(slicedStep(3, 'fresh'))) as [PartialLogits];
+    const { logits } = await node.forward(slicedStep(3, 'fresh'));
     await node.backward(logits.map(() => 0));
     await node.close();
 

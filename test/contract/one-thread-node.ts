@@ -6,19 +6,19 @@ import { slices } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
 import { roundParameters } from '../../src/engine/rounded.js';
-import { giveGradient, partialLogits, type Slicing, slicingOf } from '../../src/engine/slicing.js';
+import { giveGradient, logitsOf, type Slicing, slicingOf } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
-import type { SlicingNode } from '../../src/protocol/node.js';
+import type { Node } from '../../src/protocol/node.js';
 import type { NodeOptions } from '../../worker/node.js';
 
-export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): SlicingNode {
+export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): Node {
   const arena = createArena(shape);
   bytes(arena, 'images', images.length).set(images);
   bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
   return nodeOn(createEngine(arena));
 }
 
-export function nodeOn(engine: Engine): SlicingNode {
+export function nodeOn(engine: Engine): Node {
   const { arena } = engine;
   const { shape } = arena;
   let updates = 0;
@@ -37,9 +37,9 @@ export function nodeOn(engine: Engine): SlicingNode {
     },
     forward: async (step) => {
       steps++;
-      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0 });
+      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
       for (const task of sliced.tasks) slices(engine, task);
-      return partialLogits(sliced);
+      return logitsOf(sliced)[0]!;
     },
     backward: async (gradient) => {
       giveGradient(sliced!, gradient);
@@ -47,7 +47,7 @@ export function nodeOn(engine: Engine): SlicingNode {
     },
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),
-    read: (parameters) => ({
+    read: async (parameters) => ({
       parameters: floats(arena, 'parameters', parameters).slice(),
       firstMoment: floats(arena, 'firstMoment', parameters).slice(),
       secondMoment: floats(arena, 'secondMoment', parameters).slice(),

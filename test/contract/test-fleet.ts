@@ -87,18 +87,23 @@ export async function testFleet(
 
 /** Resolves when the node is given its next task; after 100 ms at the latest, since it may have nothing to do. */
 export async function atWork(node: LocalNode): Promise<void> {
-  const spied = node as unknown as Record<'gradients' | 'predict' | 'updateByTotal', (...args: unknown[]) => unknown>;
-  const phases = ['gradients', 'predict', 'updateByTotal'] as const;
+  type Methods = Record<string, (...args: unknown[]) => unknown>;
+  const spied = [
+    [node as unknown as Methods, ['gradients', 'predict', 'updateByTotal']],
+    [node.sliced as unknown as Methods, ['forward', 'backward', 'replay']],
+  ] as const;
   const began = new Promise<void>((resolve) => {
-    for (const phase of phases) {
-      const original = Object.getPrototypeOf(node)[phase] as (...args: unknown[]) => unknown;
-      spied[phase] = (...args) => {
-        const result = original.apply(node, args);
-        resolve();
-        return result;
-      };
+    for (const [object, phases] of spied) {
+      for (const phase of phases) {
+        const original = (Object.getPrototypeOf(object) as Methods)[phase]!;
+        object[phase] = (...args) => {
+          const result = original.apply(object, args);
+          resolve();
+          return result;
+        };
+      }
     }
   });
   await Promise.race([began, sleep(100)]);
-  for (const phase of phases) delete (spied as Partial<typeof spied>)[phase];
+  for (const [object, phases] of spied) for (const phase of phases) delete object[phase];
 }

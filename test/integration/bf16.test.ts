@@ -6,7 +6,7 @@ import { DataParallel } from '../../coordinator/strategies/data.js';
 import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
-import type { SlicingNode } from '../../src/protocol/node.js';
+import type { Node } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
 import { strategyOf } from '../../src/strategy.js';
 import { createLocalNode } from '../../worker/node.js';
@@ -20,7 +20,7 @@ import { contentOf, listener, plans, trained } from './training.js';
 const inBf16 = (stages: readonly Stage[]): Stage[] =>
   stages.map((stage) => ({ ...stage, model: { ...stage.model, precision: 'bf16' } }));
 
-function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Cluster {
+function clusterOf(node: Node, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Cluster {
   const strategies = { data: new DataParallel(node, SHARDS), hidden: new HiddenSharding(node, SHARDS, unlabelled) };
   const counts = { unlabelled, validation: 0, test: 0 };
   return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
@@ -56,7 +56,7 @@ describe.skipIf(lacksBf16).each(plans)('training in bf16 with $name', ({ stages 
     const cluster = oneThread(setting, strategy);
     const saved: { position: Position; state: TrainingState }[] = [];
     const before = async (position: Position) => {
-      saved.push({ position, state: cluster.read(rounded[position.stage]!.model) });
+      saved.push({ position, state: await cluster.read(rounded[position.stage]!.model) });
     };
     const expected = await trained(setting.training, cluster, listener({ before }));
     for (const { position, state } of saved) {

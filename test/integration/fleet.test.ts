@@ -3,12 +3,18 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../coordinator/cluster.js';
 import { DataParallel } from '../../coordinator/strategies/data.js';
+import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
+import type { Strategy } from '../../coordinator/strategies/strategy.js';
 import { type Observer, train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import type { WireName } from '../../src/engine/wire.js';
+import { BULK_KINDS } from '../../src/protocol/messages.js';
+import type { Node } from '../../src/protocol/node.js';
 import { keyOf, Stream } from '../../src/random.js';
 import type { Stage } from '../../src/stage.js';
-import { type TestFleet, type TestNode, testFleet } from '../contract/test-fleet.js';
+import { type StrategyName, strategyOf } from '../../src/strategy.js';
+import { oneThreadNode } from '../contract/one-thread-node.js';
+import { type TestNode, testFleet } from '../contract/test-fleet.js';
 import { trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 
@@ -32,16 +38,35 @@ function fleetFor(
   wire: WireName = 'f32',
 ) {
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, wire });
+  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, mirrorEvery: 5, wire });
 }
 
-async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, observer = SILENT): Promise<string> {
-  const counts = { unlabelled: problem.shape.unlabelled, validation: 0, test: 0 };
-  const cluster = new Cluster(fleet, SHARDS, counts, () => new DataParallel(fleet, SHARDS));
+type Cut = 'data' | 'auto';
+
+async function weightsOf(
+  node: Node,
+  { training, problem }: Setting,
+  strategy: Cut,
+  observer = SILENT,
+): Promise<string> {
   const { unlabelled } = problem.shape;
+  const counts = { unlabelled, validation: 0, test: 0 };
+  const strategies: Record<StrategyName, Strategy> = {
+    data: new DataParallel(node, SHARDS),
+    hidden: new HiddenSharding(node, SHARDS, unlabelled),
+  };
+  const cluster = new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, cluster, observer, undefined);
-  return sha256OfParameters(cluster.read(training.stages.at(-1)!.model).parameters);
+  return sha256OfParameters((await cluster.read(training.stages.at(-1)!.model)).parameters);
+}
+
+/** What one thread ends on. */
+function expectedOf(setting: Setting, strategy: Cut): Promise<string> | string {
+  const { problem } = setting;
+  if (strategy === 'data') return sha256OfParameters(trainInOneThread(problem));
+  const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
+  return weightsOf(oneThreadNode(content), setting, strategy);
 }
 
 /** Of the labelled rows of each step, over two nodes. */
@@ -50,24 +75,24 @@ async function lossesOf(setting: Setting, wire: WireName): Promise<number[]> {
   const losses: number[] = [];
   try {
     const stepped: Observer['stepped'] = (_stage, _step, { labelledLoss }) => void losses.push(labelledLoss);
-    await weightsOf(fleet, setting, { ...SILENT, stepped });
+    await weightsOf(fleet.fleet, setting, 'data', { ...SILENT, stepped });
     return losses;
   } finally {
     await fleet.fleet.close();
   }
 }
 
-describe('a run on a fleet', () => {
+describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (strategy) => {
   it.each(scenarios)(
     'of %s ends on the weights of one thread with no node, and with one to four',
     async (_, stages) => {
       const setting = await settingOf(stages, 1);
-      const expected = sha256OfParameters(trainInOneThread(setting.problem));
+      const expected = await expectedOf(setting, strategy);
       const fleet = await fleetFor(setting, []);
       try {
         for (let nodes = 0; nodes <= 4; nodes++) {
           if (nodes > 0) await fleet.join(1);
-          expect(await weightsOf(fleet, setting), `${nodes} nodes`).toBe(expected);
+          expect(await weightsOf(fleet.fleet, setting, strategy), `${nodes} nodes`).toBe(expected);
         }
         expect(fleet.log).toEqual(['+node', '+node-2', '+node-3', '+node-4']);
       } finally {
@@ -94,7 +119,7 @@ describe('a run on a fleet', () => {
     'ends on the same weights when nodes come, go, stall and break all the time (%i)',
     async (seed) => {
       const setting = await settingOf(long(PLANS['labels refreshed every third step, above a threshold']), 1);
-      const expected = sha256OfParameters(trainInOneThread(setting.problem));
+      const expected = await expectedOf(setting, strategy);
       const fleet = await fleetFor(setting, [1, 1], { least: 200, most: 2_000 });
       const stream = new Stream(keyOf(seed, 'split', 9));
       const happenings = [
@@ -117,7 +142,7 @@ describe('a run on a fleet', () => {
         setTimeout(() => going.push(happen(node)), stream.below(15));
       };
       try {
-        expect(await weightsOf(fleet, setting, { ...SILENT, before })).toBe(expected);
+        expect(await weightsOf(fleet.fleet, setting, strategy, { ...SILENT, before })).toBe(expected);
       } finally {
         await Promise.all(going);
         for (const { link } of fleet.nodes) link.release();
@@ -125,4 +150,50 @@ describe('a run on a fleet', () => {
       }
     },
   );
+});
+
+describe('a run by hidden units on a fleet', () => {
+  it('sends no label, true or pseudo, in any message or array', async () => {
+    const setting = await settingOf(PLANS['fresh labels at each step'], 1);
+    const { training, problem } = setting;
+    const batches: Uint8Array[] = [];
+    const drawn = training.labelled.rows.bind(training.labelled);
+    const labelled = Object.assign(Object.create(training.labelled) as typeof training.labelled, {
+      rows: (positions: Uint32Array) => {
+        const rows = drawn(positions);
+        batches.push(rows.labels);
+        return rows;
+      },
+    });
+    const fleet = await fleetFor(setting, [1]);
+    const seen: (readonly [kind: string, fields: string, bytes: Uint8Array])[] = [];
+    const look = (kind: string, fields: string, value: unknown): void => {
+      if (value instanceof Uint8Array) seen.push([kind, fields, value.slice()]);
+      else if (typeof value === 'object' && value !== null)
+        for (const [field, part] of Object.entries(value)) look(kind, `${fields}.${field}`, part);
+      else seen.push([kind, fields, new Uint8Array()]);
+    };
+    fleet.nodes[0]!.link.toNode = (parcel) => {
+      if ('message' in parcel) look(parcel.message.kind, '', parcel.message);
+      else look(BULK_KINDS[parcel.tag.kind]!, '', parcel.payload);
+      return [parcel];
+    };
+    try {
+      await weightsOf(fleet.fleet, { training: { ...training, labelled }, problem }, 'auto');
+    } finally {
+      await fleet.fleet.close();
+    }
+    const kinds = ['backward', 'bye', 'collect', 'firstMoment', 'forward', 'parameters', 'secondMoment'];
+    expect([...new Set(seen.map(([kind]) => kind))].sort()).toEqual(kinds);
+    const binary = new Set(seen.flatMap(([kind, fields, { length }]) => (length > 0 ? [kind + fields] : [])));
+    const arrays = ['firstMoment', 'parameters', 'secondMoment'];
+    expect([...binary].sort()).toEqual(['backward.gradient', ...arrays, 'forward.step.labelledImages'].sort());
+    const ofLabels = new Set(seen.flatMap(([, fields]) => (/label/i.test(fields) ? [fields] : [])));
+    expect([...ofLabels].sort()).toEqual(['.step.labelledImages', '.step.labelsFresh', '.step.unlabelledBatch']);
+    expect(batches.length).toBeGreaterThan(0);
+    for (const labels of batches) {
+      expect(labels.length).toBeGreaterThan(5);
+      expect(seen.some(([, , bytes]) => Buffer.from(bytes).includes(Buffer.from(labels)))).toBe(false);
+    }
+  });
 });

@@ -6,7 +6,7 @@ import { DataParallel } from '../../coordinator/strategies/data.js';
 import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
-import type { SlicingNode } from '../../src/protocol/node.js';
+import type { Node } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
 import { strategyOf } from '../../src/strategy.js';
 import { createLocalNode, type LocalNode } from '../../worker/node.js';
@@ -17,7 +17,7 @@ import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
 
 /** By hidden units where that is possible. */
-function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem): Cluster {
+function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
   const strategies = { data: new DataParallel(node, SHARDS), hidden: new HiddenSharding(node, SHARDS, unlabelled) };
   const counts = { unlabelled, validation: 0, test: 0 };
   return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy: 'auto' }, model)]);
@@ -25,7 +25,7 @@ function clusterOf(node: SlicingNode, { shape: { unlabelled } }: Problem): Clust
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);
 
-async function trainedOn(threads: number, stages: readonly Stage[], disturb = (node: LocalNode): SlicingNode => node) {
+async function trainedOn(threads: number, stages: readonly Stage[], disturb = (node: LocalNode): Node => node) {
   const { problem, training } = await settingOf(stages, threads);
   const node = await createLocalNode(contentOf(problem));
   try {
@@ -53,7 +53,7 @@ describe.each(plans)('training by hidden units with $name', ({ stages }) => {
     const cluster = inOneThread(setting);
     const saved: { position: Position; state: TrainingState }[] = [];
     const before = async (position: Position) => {
-      saved.push({ position, state: cluster.read(stages[position.stage]!.model) });
+      saved.push({ position, state: await cluster.read(stages[position.stage]!.model) });
     };
     const expected = await trained(training, cluster, listener({ before }));
     for (const { position, state } of saved) {
@@ -80,7 +80,7 @@ describe('the coordinator of training by hidden units', () => {
     const { training, problem } = await settingOf(PLANS['fresh labels at each step'], 1);
     const node = oneThreadNode(contentOf(problem));
     const sent: object[] = [];
-    const recording: SlicingNode = {
+    const recording: Node = {
       ...node,
       forward: (step) => {
         sent.push(step);
@@ -101,6 +101,6 @@ describe('the coordinator of training by hidden units', () => {
     ];
     expect(sent).toHaveLength(7);
     for (const step of sent) expect(Object.keys(step).sort()).toEqual(allowed.toSorted());
-    expect(node.read(16).pseudoLabels.every((label) => label === 0)).toBe(true);
+    expect((await node.read(16)).pseudoLabels.every((label) => label === 0)).toBe(true);
   });
 });

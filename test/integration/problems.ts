@@ -6,9 +6,9 @@ import { loadDataset } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
-import { layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
+import { layoutOf, precisionOf } from '../../src/engine/model.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
-import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
+import { isSliceable, sliceCount, sliceRoom } from '../../src/engine/slices.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/presets/scenario.js';
 import type { PseudoLabelling, Stage } from '../../src/stage.js';
 import type { Problem } from './oracle.js';
@@ -106,6 +106,9 @@ function shapeFor(stages: readonly Stage[], lanes: number): ArenaShape {
     buffersOf(model, MOST_ROWS, true).end,
     buffersOf(model, PREDICT_ROWS, false).end,
   ]);
+  const rooms = stages
+    .filter(({ model }) => isSliceable(model))
+    .map(({ model }) => sliceRoom(model, { rows: 40, clean: MOST_ROWS }, sliceCount(model, SHARDS)));
   return {
     pixels: TASK.pixels,
     unlabelled: UNLABELLED,
@@ -115,9 +118,7 @@ function shapeFor(stages: readonly Stage[], lanes: number): ArenaShape {
     lanes,
     precision: precisionOf(stages[0]!.model),
     laneBytes: Math.max(...bytes),
-    sliceBytes: Math.max(...stages.map(({ model }) => (isSliceable(model) ? sliceBytesOf(model, lanes) : 0))),
+    sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
+    groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
   };
 }
-
-const sliceBytesOf = (model: Model, lanes: number): number =>
-  slicePlaces(model, { rows: 40, clean: MOST_ROWS }, sliceCount(model, SHARDS), lanes).end;

@@ -37,7 +37,7 @@ async function unwatched(config: RunConfig): Promise<string> {
     const observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
     const { seed, maxSteps } = config;
     await train({ seed, stages, labelled, maxSteps: maxSteps! }, cluster, observer, undefined);
-    return sha256OfParameters(cluster.read(stages.at(-1)!.model).parameters);
+    return sha256OfParameters((await cluster.read(stages.at(-1)!.model)).parameters);
   } finally {
     await session.close();
   }

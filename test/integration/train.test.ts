@@ -40,7 +40,7 @@ describe.each(plans)('training with $name', ({ stages }) => {
     const cluster = inOneThread(setting);
     const saved: { position: Position; state: TrainingState }[] = [];
     const before = async (position: Position) => {
-      saved.push({ position, state: cluster.read(stages[position.stage]!.model) });
+      saved.push({ position, state: await cluster.read(stages[position.stage]!.model) });
     };
     const expected = await trained(training, cluster, listener({ before }));
     expect(saved).toHaveLength(stages.reduce((sum, { steps }) => sum + steps, 0));
@@ -65,7 +65,7 @@ describe('the training loop', () => {
       stageBegins: (stage, position, steps) => told.push([stage.name, position, steps]),
       labelled: (_, step, { classes, confidences }) =>
         told.push(['labelled', step, classes.length, confidences.length]),
-      stepped: (_, step, { alpha, rows, counted }) => told.push([step, alpha, rows, counted]),
+      stepped: (_, step, { alpha, rows, counted }) => void told.push([step, alpha, rows, counted]),
     });
     const classShares = new Array(10).fill(0.1);
     const position = (stage: number, step: number) => ({ stage, step, classShares });
@@ -92,7 +92,7 @@ describe('the training loop', () => {
     });
     await trained(setting.training, cluster, observer);
     expect(labelled).toEqual([0, 3, 6]);
-    expect(last).toEqual(cluster.read(everyThird[0].model).pseudoLabels);
+    expect(last).toEqual((await cluster.read(everyThird[0].model)).pseudoLabels);
   });
 
   it('ends every stage after as many steps as it may do', async () => {
@@ -110,13 +110,13 @@ describe('the training loop', () => {
     const setting = await settingOf(once, 1);
     const cluster = inOneThread(setting);
     const [{ model }] = once;
-    let state = cluster.read(model);
+    let state = await cluster.read(model);
     const before = async ({ step }: Position) => {
-      state = cluster.read(model);
+      state = await cluster.read(model);
       if (step === 2) throw new Error('enough');
     };
     await expect(trained(setting.training, cluster, listener({ before }))).rejects.toThrow('enough');
-    expect(cluster.read(model)).toEqual(state);
+    expect(await cluster.read(model)).toEqual(state);
   });
 
   it('stops at a gradient that is not finite and leaves the parameters as they were', async () => {
@@ -126,16 +126,16 @@ describe('the training loop', () => {
     );
     const cluster = inOneThread({ training, problem });
     const [{ model }] = once;
-    let state = cluster.read(model);
+    let state = await cluster.read(model);
     let position: Position | undefined;
     const before = async (next: Position) => {
       position = next;
-      state = cluster.read(model);
+      state = await cluster.read(model);
     };
     const diverging = trained(training, cluster, listener({ before }));
     await expect(diverging).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
     expect(position!.step).toBeGreaterThan(0);
-    const found = cluster.read(model);
+    const found = await cluster.read(model);
     for (const part of ['parameters', 'firstMoment', 'secondMoment'] as const) {
       expect(sameBits(found[part], state[part]), part).toBe(true);
     }

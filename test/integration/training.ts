@@ -21,5 +21,5 @@ export function listener(part: Partial<Observer> = {}): Observer {
 /** The parameters that the last stage ends on. */
 export async function trained(training: Training, cluster: Cluster, observer = listener(), resumed?: Position) {
   await train(training, cluster, observer, resumed);
-  return cluster.read(training.stages.at(-1)!.model).parameters;
+  return (await cluster.read(training.stages.at(-1)!.model)).parameters;
 }

@@ -5,7 +5,7 @@ import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
 import { roundParameters } from '../../src/engine/rounded.js';
-import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
+import { isSliceable, sliceCount, sliceRoom } from '../../src/engine/slices.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
@@ -24,7 +24,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     lanes: 2,
     laneBytes: buffersOf(model, MOST_ROWS, true).end,
     precision: precisionOf(model),
-    sliceBytes: isSliceable(model) ? slicePlaces(model, MOST, sliceCount(model, shards), 2).end : 0,
+    ...(isSliceable(model) ? sliceRoom(model, MOST, sliceCount(model, shards)) : {}),
   };
   const arena = createArena(shape);
   const stream = new Stream(keyOf(seed, 'split', 1));

@@ -5,7 +5,7 @@ import { dropoutOf } from '../../src/engine/dense.js';
 import { BLOCK, type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
 import { layoutOf, modelOf } from '../../src/engine/model.js';
 import { Slice } from '../../src/engine/slice.js';
-import { placesIn, slicePlaces } from '../../src/engine/slices.js';
+import { placesIn, sliceRoom } from '../../src/engine/slices.js';
 import { Products } from '../../src/engine/tensorflow.js';
 import type { OptimizerStep } from '../../src/protocol/tasks.js';
 import { sameBits } from '../bits.js';
@@ -28,7 +28,7 @@ const arena = createArena({
   ...none,
   pixels: 16,
   parameters: LENGTH,
-  sliceBytes: slicePlaces(MODEL, COUNTS, 1, 1).end,
+  ...sliceRoom(MODEL, COUNTS, 1),
 });
 const places = placesIn(arena, MODEL, COUNTS, 1, 1);
 const group = places.groups[0]!;

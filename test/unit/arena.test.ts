@@ -28,11 +28,13 @@ const shapes = fc.record({
   laneBytes: fc.nat(5000),
   sliceBytes: fc.nat(5000),
   precision: fc.constantFrom('f32', 'bf16'),
+  groupBytes: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, precision } = shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, groupBytes, precision } =
+    shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -52,7 +54,7 @@ function needs(shape: Required<ArenaShape>) {
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
-    slices: sliceBytes,
+    slices: sliceBytes + lanes * groupBytes,
     end: 0,
   } satisfies Record<keyof Regions, number>;
 }
@@ -84,7 +86,7 @@ describe('the regions of an arena', () => {
           [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
-          [regions.slices, shape.sliceBytes],
+          [regions.slices, shape.sliceBytes + shape.lanes * shape.groupBytes],
           [regions.end, 0],
         ]);
       }),

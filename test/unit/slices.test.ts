@@ -1,11 +1,21 @@
 // The geometry of hidden-unit sharding: every unit has one slice, and every matrix a place of its own.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { joined, type Subtree, subtreesIn } from '../../src/collectives/tree.js';
 import { JOURNAL_STRIDE } from '../../src/engine/arena.js';
 import { blockUnits } from '../../src/engine/dense.js';
-import { modelOf } from '../../src/engine/model.js';
-import { treeSum } from '../../src/engine/output.js';
-import { rowCountsOf, SIGNAL_STRIDE, sliceCount, slicePlaces, unitsOf } from '../../src/engine/slices.js';
+import { layoutOf, modelOf } from '../../src/engine/model.js';
+import {
+  rowCountsOf,
+  SIGNAL_STRIDE,
+  sliceCount,
+  slicePlaces,
+  sliceRoom,
+  stateOf,
+  unitsOf,
+} from '../../src/engine/slices.js';
+import { sumOf } from '../../src/engine/slicing.js';
+import type { Logits, SliceRange } from '../../src/protocol/slices.js';
 
 const classifier = (pixels: number, hidden: number, classes: number) =>
   modelOf([pixels, hidden, classes], { inputDropout: 0, dropout: [], objective: 'softmax' });
@@ -49,6 +59,8 @@ describe('the places of a sliced step', () => {
         const counts = rowCountsOf(labelled, { unlabelledBatch: batch, labelsFresh });
         expect(counts.rows % 8).toBe(0);
         const places = slicePlaces(model, counts, slices, groups, 640);
+        const room = sliceRoom(model, counts, slices);
+        expect(places.end).toBe(640 + room.sliceBytes + groups * room.groupBytes);
         const most = Math.max(counts.rows, counts.clean);
         const units = Array.from({ length: slices }, (_, slice) => {
           const [first, end] = unitsOf(model, slices, slice);
@@ -96,14 +108,63 @@ describe('the places of a sliced step', () => {
   });
 });
 
-describe('a sum of partial logits', () => {
-  it('is a tree that splits at the largest power of two: ((0+1)+(2+3))+4, in floats', () => {
-    const parts = [1e8, 1, -1e8, 1, 3].map((value) => Float32Array.of(value));
-    const [a, b, c, d, e] = parts.map(([value]) => value!) as [number, number, number, number, number];
+describe('the state of slices', () => {
+  it('is all of the parameters but their padding, each once, whatever the ranges of slices', () => {
+    fc.assert(
+      fc.property(models, shardCounts, fc.array(fc.nat(8)), (widths, shards, cuts) => {
+        const model = classifier(...widths);
+        const slices = sliceCount(model, shards);
+        const ends = [...new Set([...cuts.filter((cut) => cut > 0 && cut < slices), slices])].sort((a, b) => a - b);
+        const { length, places } = layoutOf(model);
+        const held = new Uint8Array(length);
+        ends.forEach((end, i) => {
+          for (const [from, to] of stateOf(model, slices, { first: ends[i - 1] ?? 0, end })) {
+            for (let at = from; at < to; at++) held[at]!++;
+          }
+        });
+        const expected = new Uint8Array(length);
+        model.layers.forEach(({ inputs, units }, layer) => {
+          const { kernel, bias } = places[layer]!;
+          expected.fill(1, kernel, kernel + inputs * units).fill(1, bias, bias + units);
+        });
+        expect(held).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe('a sum of logits', () => {
+  it('is a tree that splits at the largest power of two: ((0+1)+(2+3))+4, in floats, whoever summed which subtrees', () => {
+    const values = [1e8, 1, -1e8, 1, 3] as const;
+    const [a, b, c, d, e] = values;
     const f = Math.fround;
-    expect(treeSum(parts)[0]).toBe(f(f(f(a + b) + f(c + d)) + e));
-    expect(treeSum(parts.slice(0, 3))[0]).toBe(f(f(a + b) + c));
-    expect(treeSum(parts.slice(0, 1))[0]).toBe(a);
-    expect(parts.map(([value]) => value)).toEqual([a, b, c, d, e]);
+    const leaf = (value: number): Logits => {
+      return {
+        logits: Float32Array.of(value),
+        clean: Float32Array.of(2 * value),
+        activationBound: value,
+        weightBound: 0,
+      };
+    };
+    const sumIn = (owned: readonly SliceRange[], count: number) => {
+      const known = owned.flatMap((range) =>
+        subtreesIn(range, count).map((tree) => {
+          const sum = joined(tree, (part) => (part.count === 1 ? leaf(values[part.first]!) : undefined), sumOf);
+          return { ...tree, sum };
+        }),
+      );
+      const find = (tree: Subtree) =>
+        known.find(({ first, count }) => first === tree.first && count === tree.count)?.sum;
+      return joined({ first: 0, count }, find, sumOf);
+    };
+    const expected = f(f(f(a + b) + f(c + d)) + e);
+    for (const ends of [[5], [1, 5], [2, 3, 5], [1, 2, 3, 4, 5]]) {
+      const { logits, clean, activationBound } = sumIn(
+        ends.map((end, i) => ({ first: ends[i - 1] ?? 0, end })),
+        5,
+      );
+      expect([logits[0], clean[0], activationBound]).toEqual([expected, 2 * expected, 1e8]);
+    }
+    expect(sumIn([{ first: 0, end: 3 }], 3).logits[0]).toBe(f(f(a + b) + c));
   });
 });

@@ -1,7 +1,10 @@
 // Which strategy a stage is trained by.
 import { describe, expect, it } from 'vitest';
+import { normalise } from '../../src/config.js';
 import { modelOf } from '../../src/engine/model.js';
-import { strategyOf } from '../../src/strategy.js';
+import { planOf } from '../../src/plan.js';
+import { SCENARIOS } from '../../src/presets/scenario.js';
+import { choiceLine, strategyOf } from '../../src/strategy.js';
 
 const options = { inputDropout: 0, dropout: [] };
 const classifier = modelOf([9, 32, 3], { ...options, objective: 'softmax' });
@@ -22,5 +25,30 @@ describe('the strategy of a stage', () => {
     expect(() => strategyOf({ strategy: 'hidden' }, model)).toThrow(
       expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy') }),
     );
+  });
+});
+
+describe('the choice that is left to a run', () => {
+  const task = { pixels: 9, classes: 3, hidden: 32, labelled: 9, unlabelled: 90 };
+  const lineOf = (scenario: (typeof SCENARIOS)[number], strategy: 'auto' | 'hidden' | 'data') => {
+    const config = normalise({ scenario, strategy });
+    return choiceLine(config, planOf(config, task));
+  };
+
+  it('is told with its reason, and with the stages that are trained otherwise', () => {
+    for (const scenario of ['nn', 'drop', 'pl'] as const) {
+      expect(lineOf(scenario, 'auto')).toBe(
+        'strategy: hidden, since a classifier with one hidden layer exchanges logits then, not gradients',
+      );
+    }
+    expect(lineOf('dae', 'auto')).toMatch(/^strategy: hidden, since .*; data for pretrain, which is none$/);
+    const stages = planOf(normalise({ scenario: 'dae' }), task);
+    const autoencoders = stages.filter(({ denoising }) => denoising);
+    expect(choiceLine({ strategy: 'auto' }, autoencoders)).toContain('strategy: data');
+  });
+
+  it('is not told of where there was none', () => {
+    for (const scenario of SCENARIOS) expect(lineOf(scenario, 'data')).toBeUndefined();
+    expect(lineOf('pl', 'hidden')).toBeUndefined();
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Speed } from '../../../coordinator/fleet/speed.js';
 
-const results = [{ rows: 100 }] as unknown as Parameters<Speed['add']>[0];
+const ROWS = 100;
 
 /** One that took so many milliseconds for each of its first steps. */
 function after(...milliseconds: readonly number[]): Speed {
   const speed = new Speed();
-  for (const each of milliseconds) speed.add(results, each);
+  for (const each of milliseconds) speed.add(ROWS, each);
   return speed;
 }
 

@@ -1,0 +1,167 @@
+// Owns what the coordinator and a node on another machine say to each other about slices of the hidden units. Answers are checked before
+// they count, and the state of a slice arrives as a whole or not at all.
+import { createHash } from 'node:crypto';
+import { subtreesIn } from '../../src/collectives/tree.js';
+import type { Arena } from '../../src/engine/arena.js';
+import { layersOf, rowCountsOf, stateOf } from '../../src/engine/slices.js';
+import type { BulkTag } from '../../src/protocol/channel.js';
+import { bytesOf, floatsOf } from '../../src/protocol/floats.js';
+import { type Answer, BULK_KINDS } from '../../src/protocol/messages.js';
+import { piecesOf, type StatePiece } from '../../src/protocol/slice-state.js';
+import type { Logits, SlicedStep, SliceRange } from '../../src/protocol/slices.js';
+import type { MemberLost } from './member.js';
+import type { Replica } from './replica.js';
+import { type Requests, unexpected } from './requests.js';
+import { type Cut, type DoneStep, type SliceHolder, slicesOf, workOf } from './slice-holder.js';
+import type { Speed } from './speed.js';
+
+/** Of a message of steps to replay. */
+const MOST_BYTES = 4 * 2 ** 20;
+
+type WireLogits = Extract<Answer, { kind: 'logits' }>['sums'][number];
+
+/** State on its way here. */
+interface Collection {
+  readonly request: number;
+  readonly pieces: readonly StatePiece[];
+  readonly arrived: Uint8Array[];
+}
+
+export interface NodeOfSlices {
+  readonly requests: Requests;
+  /** The coordinator's. */
+  readonly arena: Arena;
+  readonly replica: Replica;
+  readonly speed: Speed;
+  readonly isLeaving: () => boolean;
+  /** Ends the connection for what it sent. */
+  readonly lose: (message: string) => MemberLost;
+  /** It is told how many slices it holds from now on. */
+  readonly holds: (count: number) => void;
+}
+
+export class RemoteSlices implements SliceHolder {
+  readonly isHere = false;
+  private collection: Collection | undefined;
+  private rows = 0;
+
+  constructor(private readonly node: NodeOfSlices) {}
+
+  get isLeaving(): boolean {
+    return this.node.isLeaving();
+  }
+
+  async take(cut: Cut, range: SliceRange): Promise<void> {
+    this.node.holds(range.end - range.first);
+    await this.node.replica.bringParts(stateOf(cut.model, slicesOf(cut), range));
+  }
+
+  async replay(steps: readonly DoneStep[], range: SliceRange): Promise<void> {
+    const { requests, replica, arena } = this.node;
+    for (const batch of batchesOf(steps)) {
+      // Without labels, which were taken then: the rows are the same.
+      const wire = batch.map(({ step, gradient }) => {
+        return { step: { ...step, labelsFresh: false }, gradient: bytesOf(gradient) };
+      });
+      for (const { step } of batch) await this.bringImages(step);
+      const message = { kind: 'replay', request: requests.next(), ...range, steps: wire } as const;
+      replica.stateChanged(arena.shape.parameters);
+      await requests.ask(message, 'replay', wire.length * this.work(batch[0]!.step, range));
+    }
+  }
+
+  async forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
+    const { requests, lose } = this.node;
+    await this.bringImages(step);
+    this.rows = this.work(step, range);
+    const message = { kind: 'forward', request: requests.next(), step, ...range } as const;
+    const kind = `logits of stage ${step.stage}${step.labelsFresh ? ', labels fresh' : ''}`;
+    const { sums } = await requests.ask(message, kind, this.rows);
+    if (!this.fit(sums, step, range)) throw lose('its logits do not fit the step');
+    return sums.map(({ logits, clean, ...bounds }) => {
+      return { logits: floatsOf(logits), clean: floatsOf(clean), ...bounds };
+    });
+  }
+
+  async backward(gradient: Float32Array): Promise<[]> {
+    const { requests, speed } = this.node;
+    const { rows } = this;
+    const message = { kind: 'backward', request: requests.next(), gradient: bytesOf(gradient) } as const;
+    const { milliseconds } = await requests.ask(message, 'slices', rows);
+    speed.add(rows, milliseconds);
+    return [];
+  }
+
+  async give({ model, shards }: Cut, range: SliceRange): Promise<void> {
+    const { requests, replica, arena, lose } = this.node;
+    const pieces = piecesOf(model, shards, range);
+    const request = requests.next();
+    const collection: Collection = { request, pieces, arrived: [] };
+    this.collection = collection;
+    const bytes = pieces.reduce((sum, { start, end }) => sum + end - start, 0);
+    const message = { kind: 'collect', request, model, shards, ...range } as const;
+    const { sha256 } = await requests.ask(message, 'state', bytes);
+    const hash = createHash('sha256');
+    for (const piece of collection.arrived) hash.update(piece);
+    if (hash.digest('hex') !== sha256) throw lose('its state is not what it sent');
+    pieces.forEach(({ region, start }, i) => {
+      new Uint8Array(arena.memory.buffer, arena.regions[region] + start).set(collection.arrived[i]!);
+    });
+    this.collection = undefined;
+    replica.partsAlike(stateOf(model, slicesOf({ model, shards }), range));
+  }
+
+  release(): void {
+    this.node.holds(0);
+  }
+
+  /** A frame of state. Throws E_PROTOCOL; one that comes a second time is dropped. */
+  frame({ kind, attempt, offset }: BulkTag, payload: Uint8Array): void {
+    const { request, pieces, arrived } = this.collection ?? { request: undefined, pieces: [], arrived: [] };
+    const fits = (piece: StatePiece | undefined) =>
+      piece !== undefined &&
+      BULK_KINDS[kind] === piece.region &&
+      offset === piece.start &&
+      payload.length === piece.end - piece.start;
+    if (attempt === request && fits(pieces[arrived.length])) arrived.push(new Uint8Array(payload));
+    else if (attempt !== request || !fits(pieces[arrived.length - 1]))
+      throw unexpected(`it sent an array of kind ${kind} that was not asked for`);
+  }
+
+  /** Every slice sees all rows, which are drawn from all images. */
+  private async bringImages({ unlabelledBatch }: SlicedStep): Promise<void> {
+    const { replica, arena } = this.node;
+    if (unlabelledBatch > 0) await replica.bringImages('unlabelled', [[0, arena.shape.unlabelled]]);
+  }
+
+  private work(step: SlicedStep, range: SliceRange): number {
+    return workOf(step, range, this.node.arena.shape.pixels);
+  }
+
+  private fit(sums: readonly WireLogits[], step: SlicedStep, range: SliceRange): boolean {
+    const counts = rowCountsOf(step.labelledImages.length / this.node.arena.shape.pixels, step);
+    const bytes = layersOf(step.model)[1].units * 4;
+    return (
+      sums.length === subtreesIn(range, slicesOf(step)).length &&
+      sums.every(({ logits, clean, activationBound, weightBound }) => {
+        const isBound = !(activationBound < 0 || weightBound < 0);
+        return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;
+      })
+    );
+  }
+}
+
+function batchesOf(steps: readonly DoneStep[]): DoneStep[][] {
+  const batches: DoneStep[][] = [];
+  let room = 0;
+  for (const done of steps) {
+    const bytes = done.step.labelledImages.length + done.gradient.byteLength;
+    if (room < bytes) {
+      batches.push([]);
+      room = Math.max(bytes, MOST_BYTES);
+    }
+    batches.at(-1)!.push(done);
+    room -= bytes;
+  }
+  return batches;
+}

@@ -1,0 +1,80 @@
+// Owns what the coordinator asks of those who hold slices of the hidden units, its own threads and other machines alike.
+import type { Model } from '../../src/engine/model.js';
+import { sliceCount } from '../../src/engine/slices.js';
+import type { Logits, SlicedStep, SliceRange, SliceResult } from '../../src/protocol/slices.js';
+import type { LocalNode } from '../../worker/node.js';
+import type { Speed } from './speed.js';
+
+/** How the hidden units of a model are cut. */
+export interface Cut {
+  readonly model: Model;
+  readonly shards: number;
+}
+
+export const slicesOf = ({ model, shards }: Cut): number => sliceCount(model, shards);
+
+/** A step that has been done, with all that a slice needs to do it again alone. gradient: at the logits. */
+export interface DoneStep {
+  readonly step: SlicedStep;
+  readonly gradient: Float32Array;
+}
+
+/** All but release() reject with MemberLost where the holder is another machine. */
+export interface SliceHolder {
+  /** Whether its state is in the arena here. */
+  readonly isHere: boolean;
+  /** Whether it wants to go as soon as its state is here. */
+  readonly isLeaving: boolean;
+  /** Makes the state of these slices there what it is here. */
+  take(cut: Cut, range: SliceRange): Promise<void>;
+  replay(steps: readonly DoneStep[], range: SliceRange): Promise<void>;
+  /** The sum of each subtree of slices that the range is made of. */
+  forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]>;
+  /** Resolves when the slices of the last forward pass are updated. Results: of workers here. */
+  backward(gradient: Float32Array): Promise<readonly SliceResult[]>;
+  /** Makes the state of these slices here what it is there. */
+  give(cut: Cut, range: SliceRange): Promise<void>;
+  /** It holds no slices any longer. */
+  release(): void;
+}
+
+/** The coordinator's own threads. Their slices are in its arena, and a lost thread is replaced by its node. */
+export class LocalSlices implements SliceHolder {
+  readonly isHere = true;
+  readonly isLeaving = false;
+  /** Of the step's slices: rows of the whole model that would cost as much. */
+  private rows = 0;
+
+  constructor(
+    private readonly node: LocalNode,
+    private readonly speed: Speed,
+  ) {}
+
+  async take(): Promise<void> {}
+
+  async replay(steps: readonly DoneStep[], range: SliceRange): Promise<void> {
+    for (const { step, gradient } of steps) await this.node.sliced.replay(step, gradient, range);
+  }
+
+  forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
+    this.rows = workOf(step, range, this.node.arena.shape.pixels);
+    return this.node.sliced.forward(step, range);
+  }
+
+  async backward(gradient: Float32Array): Promise<readonly SliceResult[]> {
+    const results = await this.node.sliced.backward(gradient);
+    const times = results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward);
+    this.speed.add(this.rows, Math.max(...times));
+    return results;
+  }
+
+  async give(): Promise<void> {}
+
+  release(): void {}
+}
+
+/** Rows of a step by all slices that cost as much as those of a step by some. */
+export function workOf(step: SlicedStep, { first, end }: SliceRange, pixels: number): number {
+  const rows = step.labelledImages.length / pixels + step.unlabelledBatch;
+  return (rows * (end - first)) / slicesOf(step);
+}

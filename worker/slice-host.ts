@@ -1,0 +1,60 @@
+// Owns a node's part in steps by hidden units, as its coordinator asks for it: passes over its slices, and their state when it is wanted.
+import { createHash } from 'node:crypto';
+import type { Channel } from '../src/protocol/channel.js';
+import { bytesOf, floatsOf } from '../src/protocol/floats.js';
+import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { piecesOf } from '../src/protocol/slice-state.js';
+import type { SliceResult } from '../src/protocol/slices.js';
+import type { LocalNode } from './node.js';
+
+type Asked = Extract<ToNode, { kind: 'forward' | 'backward' | 'replay' | 'collect' }>;
+
+export class SliceHost {
+  constructor(
+    private readonly node: LocalNode,
+    private readonly channel: Channel<ToCoordinator, ToNode>,
+  ) {}
+
+  async answer(message: Asked): Promise<Reply> {
+    const { sliced } = this.node;
+    switch (message.kind) {
+      case 'forward': {
+        const sums = await sliced.forward(message.step, message);
+        return {
+          kind: 'logits',
+          sums: sums.map(({ logits, clean, ...bounds }) => {
+            return { logits: bytesOf(logits), clean: bytesOf(clean), ...bounds };
+          }),
+        };
+      }
+      case 'backward':
+        return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.gradient))) };
+      case 'replay': {
+        let milliseconds = 0;
+        for (const { step, gradient } of message.steps) {
+          milliseconds += slowest(await sliced.replay(step, floatsOf(gradient), message));
+        }
+        return { kind: 'updated', milliseconds };
+      }
+      case 'collect':
+        return { kind: 'collected', sha256: await this.sendState(message) };
+    }
+  }
+
+  private async sendState({ request, model, shards, ...range }: Extract<Asked, { kind: 'collect' }>): Promise<string> {
+    const { memory, regions } = this.node.arena;
+    const hash = createHash('sha256');
+    for (const { region, start, end } of piecesOf(model, shards, range)) {
+      const piece = new Uint8Array(memory.buffer, regions[region] + start, end - start);
+      hash.update(piece);
+      const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: request, offset: start };
+      await this.channel.sendBulk(tag, piece);
+    }
+    return hash.digest('hex');
+  }
+}
+
+/** Of computing: to wait for the gradient is not its fault. */
+function slowest(results: readonly SliceResult[]): number {
+  return Math.max(...results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward));
+}
