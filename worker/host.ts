@@ -30,7 +30,9 @@ export interface HostOptions {
 export type Ending =
   | { readonly kind: 'finished' | 'left' }
   /** refused: of no use to try again. */
-  | { readonly kind: 'refused' | 'lost'; readonly error: PseudolabelError };
+  | { readonly kind: 'refused'; readonly error: PseudolabelError }
+  /** isUseful: whether it had answered any request of the run. */
+  | { readonly kind: 'lost'; readonly error: PseudolabelError; readonly isUseful: boolean };
 
 const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
 
@@ -71,6 +73,7 @@ class Host implements ChannelListener<ToNode> {
   /** Requests are done in order, and long arrays wait for none. */
   private work: Promise<void> = Promise.resolve();
   private ending: Ending | undefined;
+  private isUseful = false;
   private isOver = false;
   private end: (ending: Ending) => void = () => undefined;
 
@@ -120,7 +123,7 @@ class Host implements ChannelListener<ToNode> {
   }
 
   closed(error: PseudolabelError): void {
-    this.end(this.ending ?? { kind: 'lost', error });
+    this.end(this.ending ?? { kind: 'lost', error, isUseful: this.isUseful });
   }
 
   private leave(): void {
@@ -137,6 +140,7 @@ class Host implements ChannelListener<ToNode> {
     const { request } = message;
     try {
       await this.reply(request, await this.answer(message));
+      this.isUseful ||= message.kind !== 'welcome';
       if (message.kind === 'gradients') await this.sendSums(message);
     } catch (error) {
       // A node that cannot be made here would fail again.

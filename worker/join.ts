@@ -9,8 +9,7 @@ export interface JoinListener {
   lost(reason: PseudolabelError): void;
 }
 
-/** A connection that ends so soon is not tried again at once. */
-const SHORT_MS = 5_000;
+/** Between two connections; longer after each one that was of no use, so that nobody is kept busy by it. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -31,14 +30,13 @@ export async function joinRun(
       if (!signal.aborted) throw error;
     });
     if (!channel) return 'left';
-    const began = performance.now();
     listener.joined(channel.peer);
     const ending = await hostNode(channel, options, create);
     if (!('error' in ending)) return ending.kind;
     if (signal.aborted) return 'left';
     if (ending.kind === 'refused') throw ending.error;
     listener.lost(ending.error);
-    pause = performance.now() - began < SHORT_MS ? Math.min(2 * pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    pause = ending.isUseful ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
     await sleep(pause, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return 'left';
   }

@@ -1,5 +1,6 @@
 // Owns what the steps of a run with nodes take, and when that is judged: over some steps of the kind that is most of a stage's work, and told
 // once a stage.
+import { isSliceable } from '../../src/engine/slices.js';
 import type { NodeStatus } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import { type StepPart, type StepTimes, verdict } from './verdict.js';
@@ -48,6 +49,7 @@ export class Pace {
     const times: StepTimes = {
       ...{ rows: labelledBatch + (unlabelled?.batch ?? 0), shards, update, parts, nodes: nodes.length },
       step: this.now() - this.began,
+      isSliceable: isSliceable(this.step.model),
       bytes: {
         sent: (this.before.sent - sent) / nodes.length,
         received: (this.before.received - received) / nodes.length,

@@ -17,6 +17,8 @@ export interface StepTimes {
   readonly bytes: { readonly sent: number; readonly received: number };
   /** At which sums came in on the slowest link, in Gbit/s; undefined where none has been measured. */
   readonly gigabits: number | undefined;
+  /** Whether the step could be cut into hidden units. */
+  readonly isSliceable: boolean;
 }
 
 export interface StepPart {
@@ -29,9 +31,6 @@ export interface StepPart {
 /** Less of a difference is within what such a comparison knows. */
 const SLOWER = 1.1;
 
-/** What helps against waiting for what travels. */
-const AGAINST_WAITING = ['a faster link', 'fewer nodes'];
-
 /**
  * A sentence with the reason and what to do; undefined where nodes pay off, or nearly. One machine is the fastest of those who compute, which
  * would compute all shards with its own workers.
@@ -42,7 +41,7 @@ export function verdict(times: readonly StepTimes[]): string | undefined {
   const step = middle((each) => each.step);
   const alone = middle(aloneOf);
   if (step < SLOWER * alone) return undefined;
-  const { nodes, rows, gigabits } = times.at(-1)!;
+  const { nodes, rows, gigabits, isSliceable } = times.at(-1)!;
   const waiting = middle((each) => each.step - each.update - slowestOf(each));
   const makes = `${counted(nodes, 'node')} ${nodes === 1 ? 'makes' : 'make'} this run slower than one machine would be`;
   const takes = `a step of ${whole(rows)} rows takes ${whole(step)} ms, and would take ${whole(alone)} there`;
@@ -53,8 +52,9 @@ export function verdict(times: readonly StepTimes[]): string | undefined {
   }
   const megabytes = (of: (step: StepTimes) => number) => `${(middle(of) / 1e6).toFixed(1)} MB`;
   const rate = gigabits === undefined ? '' : ` at ${gigabits.toFixed(1)} Gbit/s`;
+  const instead = isSliceable ? ', or begin a run with --strategy hidden, which sends kilobytes' : '';
   const travels = `${megabytes(({ bytes }) => bytes.sent)} to and ${megabytes(({ bytes }) => bytes.received)} from each node`;
-  return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use ${AGAINST_WAITING.join(' or ')}`;
+  return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use a faster link or fewer nodes${instead}`;
 }
 
 /** All shards on the machine that would be fastest. Its workers compute one each at a time. */

@@ -13,14 +13,17 @@ const STEP: StepTimes = {
   nodes: 2,
   bytes: { sent: 15_910_000, received: 15_910_000 },
   gigabits: 0.94,
+  isSliceable: true,
 };
 
 describe('the verdict on a run with nodes', () => {
   it('names what a step waits for, where a slow network is the reason', () => {
     expect(verdict([STEP])).toBe(
       '2 nodes make this run slower than one machine would be: a step of 288 rows takes 95 ms, and would take 40 there; ' +
-        '79 ms of it wait for 15.9 MB to and 15.9 MB from each node at 0.9 Gbit/s; use a faster link or fewer nodes',
+        '79 ms of it wait for 15.9 MB to and 15.9 MB from each node at 0.9 Gbit/s; use a faster link or fewer nodes, ' +
+        'or begin a run with --strategy hidden, which sends kilobytes',
     );
+    expect(verdict([{ ...STEP, isSliceable: false }])).toMatch(/fewer nodes$/);
   });
 
   it('names the slowest machine, where uneven work is the reason', () => {
