@@ -57,6 +57,7 @@ async function finish(
   const { scenario, preset, seed, split, splitSeed, shards, workers } = config;
   const result: RunResult = {
     ...{ scenario, preset, seed, split, splitSeed, shards, workers },
+    job: session.job,
     lostWorkers: cluster.health().lostWorkers,
     steps,
     seconds,

@@ -33,6 +33,8 @@ export const optionsSchema = z.strictObject({
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy.ts). */
   strategy: z.enum(STRATEGIES).default('data'),
+  /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
+  fastSum: z.literal(true).optional(),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
@@ -50,15 +52,18 @@ export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' 
   readonly shards: number;
 };
 
-/** Throws E_CONFIG, naming every option that is wrong. */
-export function normalise(options: unknown): RunConfig {
+/**
+ * Throws E_CONFIG, naming every option that is wrong.
+ * @param ranks processes of the job, each with as many workers: there is a shard for each
+ */
+export function normalise(options: unknown, ranks = 1): RunConfig {
   const parsed = optionsSchema.safeParse(options);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
   }
   const workers = parsed.data.workers ?? availableParallelism();
-  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers };
+  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers * ranks };
 }
 
 /** What the weights of a run depend on, besides its data: not who computes it, nor when it is saved. */
