@@ -17,6 +17,9 @@ import { SOCKETS } from './door/sockets.js';
 import { jsonLogger } from './terminal/log.js';
 import { Terminal } from './terminal/terminal.js';
 
+/** SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+
 /** A signal to our process group reaches us twice: by itself, and from the launcher. */
 const ONE_REQUEST_MS = 300;
 
@@ -65,7 +68,7 @@ function stopOnSignal(): AbortSignal {
     terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort();
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
+  for (const name of STOPPING) process.on(name, stop);
   return controller.signal;
 }
 
