@@ -53,7 +53,7 @@ export async function loadLibrary(names: readonly string[] = NAMES): Promise<Lib
     try {
       handle = koffi.load(name, { global: true });
     } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
+      failures.push(`${name}: ${error instanceof Error ? error.message : error}`);
       continue;
     }
     return bound(handle, name);

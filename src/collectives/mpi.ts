@@ -13,7 +13,7 @@ const TAG = 1;
 
 /** How long to ask without a pause, in ms; then, how long at each turn of the event loop. Later a wait is of a pause in the run, not of a step. */
 const BUSY_MS = 1;
-const EAGER_MS = 100;
+const EAGER_MS = 20;
 const PAUSE_MS = 1;
 /** How long to wait when the job is to stop: whoever does not answer then is gone. */
 const STOP_MS = 60_000;

@@ -17,8 +17,10 @@ export interface Running {
 
 const LAUNCHER = fileURLToPath(new URL('../../scripts/pseudolabel.mjs', import.meta.url));
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+/** before: a program that starts it, and its arguments. */
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, before: readonly string[] = []): Running {
+  const [program, ...rest] = [...before, process.execPath, LAUNCHER, ...args] as [string, ...string[]];
+  const child = spawn(program, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
