@@ -1,17 +1,14 @@
 // Training as a job of several processes, started by the real mpirun on networks small enough that a run takes a second or two.
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../coordinator/result.js';
-import { keyOf, Stream } from '../../src/random.js';
 import { describeCollective } from '../contract/collective.contract.js';
 import type { Found } from '../contract/collective-work.mjs';
-import { writeIdx } from '../write-idx.js';
 import { type Ended, pseudolabel } from './command.js';
-import { env, hasMpi, mpirun, startJob, WHY_SKIPPED } from './mpirun.js';
+import { env, hasMpi, mpirun, type Options, resultOf, smallRuns, startJob, WHY_SKIPPED } from './mpirun.js';
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -19,39 +16,12 @@ const isThere = hasMpi();
 if (!isThere) console.warn(`mpi.test.ts: skipped, ${WHY_SKIPPED}`);
 
 let root: string;
-let data: string;
+let options: Options;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'pseudolabel-mpi-'));
-  data = join(root, 'data');
-  await mkdir(data);
-  await writeImages('train', 400);
-  await writeImages('t10k', 100);
+  options = await smallRuns(root);
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
-
-/** Images of four classes: noise over a bright quarter each. */
-async function writeImages(name: string, count: number): Promise<void> {
-  const stream = new Stream(keyOf(name.length, 'split', 9));
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % 4);
-  const pixels = Uint8Array.from({ length: count * 64 }, (_, p) => {
-    const quarter = 2 * Number(p % 64 >= 32) + Number(p % 8 >= 4);
-    return stream.below(128) + (quarter === labels[p >> 6] ? 127 : 0);
-  });
-  await writeIdx(join(data, `${name}-images-idx3-ubyte`), [count, 8, 8], pixels);
-  await writeIdx(join(data, `${name}-labels-idx1-ubyte`), [count], labels);
-}
-
-const options = (scenario: string, steps: number, out: string): string[] => {
-  const network = ['--preset', 'report', '--hidden', '48', '--shards', '5', '--workers', '1', '--data', data];
-  return ['train', '--scenario', scenario, ...network, '--max-steps', `${steps}`, '--out', out];
-};
-
-const resultOf = async (out: string): Promise<RunResult> =>
-  JSON.parse(await readFile(join(out, 'result.json'), 'utf8')) as RunResult;
-
-async function weightsOf(out: string): Promise<string> {
-  return (await resultOf(out)).weightsSha256;
-}
 
 /** What ranks besides the first wrote. */
 const ofOthers = ({ stdout, stderr }: Ended): string[] =>
@@ -111,7 +81,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     const last = await startJob(2, [...resume, '--collective', 'mpi']).ended;
     expect(last).toMatchObject({ exit: 0 });
     expect((await undisturbed).exit).toBe(0);
-    expect(await weightsOf(disturbed)).toBe(await weightsOf(whole));
+    expect(await resultOf(disturbed)).toMatchObject({ weightsSha256: (await resultOf(whole)).weightsSha256 });
   });
 
   it('sums in the order of MPI where that is asked for, and says so', TIMEOUT, async () => {

@@ -1,5 +1,10 @@
 // Runs jobs of several processes on this machine, where Open MPI is installed or can be.
 import { spawnSync } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunResult } from '../../coordinator/result.js';
+import { keyOf, Stream } from '../../src/random.js';
+import { writeIdx } from '../write-idx.js';
 import { type Running, start } from './command.js';
 import { install } from './packages.js';
 
@@ -22,3 +27,33 @@ export const env = (): NodeJS.ProcessEnv => ({
 });
 
 export const startJob = (ranks: number, args: readonly string[]): Running => start(args, env(), mpirun(ranks));
+
+export const resultOf = async (out: string): Promise<RunResult> =>
+  JSON.parse(await readFile(join(out, 'result.json'), 'utf8')) as RunResult;
+
+/** The command line of a run that takes a second or two. */
+export type Options = (scenario: string, steps: number, out: string) => string[];
+
+/** Runs on images that this puts into the folder. */
+export async function smallRuns(folder: string): Promise<Options> {
+  const data = join(folder, 'data');
+  await mkdir(data);
+  await writeImages(data, 'train', 400);
+  await writeImages(data, 't10k', 100);
+  const network = ['--preset', 'report', '--hidden', '48', '--shards', '5', '--workers', '1', '--data', data];
+  return (scenario, steps, out) => {
+    return ['train', '--scenario', scenario, ...network, '--max-steps', `${steps}`, '--out', out];
+  };
+}
+
+/** Images of four classes: noise over a bright quarter each. */
+async function writeImages(folder: string, name: string, count: number): Promise<void> {
+  const stream = new Stream(keyOf(name.length, 'split', 9));
+  const labels = Uint8Array.from({ length: count }, (_, i) => i % 4);
+  const pixels = Uint8Array.from({ length: count * 64 }, (_, p) => {
+    const quarter = 2 * Number(p % 64 >= 32) + Number(p % 8 >= 4);
+    return stream.below(128) + (quarter === labels[p >> 6] ? 127 : 0);
+  });
+  await writeIdx(join(folder, `${name}-images-idx3-ubyte`), [count, 8, 8], pixels);
+  await writeIdx(join(folder, `${name}-labels-idx1-ubyte`), [count], labels);
+}
