@@ -1,11 +1,12 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
-// npm run bench -- [report] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// npm run bench -- [report|mpi] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completed } from '../environment.mjs';
+import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
@@ -70,6 +71,7 @@ async function compare() {
 
 const SUITES = {
   step: compare,
+  mpi: () => benchMpi({ rounds: Number(options.rounds) }),
   report: () => benchReport({ rounds: Number(options.rounds), peers: options.peers }),
 };
 
