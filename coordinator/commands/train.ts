@@ -76,6 +76,7 @@ Examples:
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
   $ pseudolabel train --dashboard
+  $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
 /** transport: undefined where a run has to do with one machine. */
