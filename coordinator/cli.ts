@@ -1,20 +1,7 @@
-// Owns the process of `pseudolabel`: its program, its signals, its exit code.
-import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
-import { built } from '../src/built.js';
+// Owns the process of `pseudolabel`: its signals, its exit code, what it says of a failure.
+import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
-import { addCompare } from './commands/compare.js';
-import { addDoctor } from './commands/doctor.js';
-import { addEvaluate } from './commands/evaluate.js';
-import { addLabel } from './commands/label.js';
-import { addReport } from './commands/report.js';
-import { addReproduce } from './commands/reproduce.js';
-import { addScaling } from './commands/scaling.js';
-import { addStatus } from './commands/status.js';
-import { addTrain } from './commands/train.js';
-import { addWorker } from './commands/worker.js';
-import { SOCKETS } from './door/sockets.js';
-import { jsonLogger } from './terminal/log.js';
+import { programOf } from './program.js';
 import { Terminal } from './terminal/terminal.js';
 
 /** SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. */
@@ -24,26 +11,6 @@ const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 const ONE_REQUEST_MS = 300;
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env);
-
-function programOf(signal: AbortSignal): Command {
-  const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
-  const program = new Command('pseudolabel')
-    .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
-    .version(version)
-    .exitOverride()
-    .configureOutput({ outputError: () => undefined });
-  const context = { terminal, signal };
-  addReproduce(program, context);
-  for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
-  for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
-  for (const command of program.commands) command.addOption(logFormat());
-  return program.hook('preAction', (_, command) => {
-    if (command.opts().logFormat === 'json') terminal.log = jsonLogger(process.stderr);
-  });
-}
-
-const logFormat = (): Option =>
-  new Option('--log-format <format>', 'how notes and errors are written to stderr (text)').choices(['text', 'json']);
 
 /** What commander says of a wrong command line, as one of our errors; undefined where it only showed help or the version. */
 function usageError({ code, exitCode, message }: CommanderError): PseudolabelError | undefined {
@@ -85,7 +52,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 try {
-  await programOf(stopOnSignal()).parseAsync();
+  await programOf({ terminal, signal: stopOnSignal() }).parseAsync();
 } catch (error) {
   const told = error instanceof CommanderError ? usageError(error) : error;
   if (told !== undefined) process.exitCode = fail(told);

@@ -52,18 +52,15 @@ export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' 
   readonly shards: number;
 };
 
-/**
- * Throws E_CONFIG, naming every option that is wrong.
- * @param ranks processes of the job, each with as many workers: there is a shard for each
- */
-export function normalise(options: unknown, ranks = 1): RunConfig {
+/** Throws E_CONFIG, naming every option that is wrong. */
+export function normalise(options: unknown): RunConfig {
   const parsed = optionsSchema.safeParse(options);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
   }
   const workers = parsed.data.workers ?? availableParallelism();
-  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers * ranks };
+  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers };
 }
 
 /** What the weights of a run depend on, besides its data: not who computes it, nor when it is saved. */

@@ -16,7 +16,7 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /**
  * @param connect tries as long as it should be tried
- * Throws what connect throws, and why the coordinator refused the node.
+ * Throws what connect throws, unless it has been told to end, and why the coordinator refused the node.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,
@@ -25,7 +25,10 @@ export async function joinRun(
 ): Promise<'finished' | 'left'> {
   const { signal } = options;
   for (let pause = FIRST_PAUSE_MS; ; ) {
-    const channel = await connect();
+    const channel = await connect().catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (!channel) return 'left';
     const began = performance.now();
     listener.joined(channel.peer);
     const ending = await hostNode(channel, options);

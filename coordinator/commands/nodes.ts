@@ -37,10 +37,19 @@ export function addNodeOptions(command: Command): Command {
     .option('--insecure', 'listen without TLS, beyond this machine too')
     .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
     .option('--key <file>', 'its key, PEM')
-    .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
+    .option(
+      '--nodes <n>',
+      'wait for so many nodes before the first step; without --shards, each has as many as this machine (0)',
+      number,
+    )
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
+}
+
+/** How many are expected to compute, the coordinator among them; at least 1. What is wrong with the flags, openFleetSession() says. */
+export function machinesOf({ listen, nodes = 0, local = true }: NodeFlags): number {
+  return listen !== undefined && Number.isInteger(nodes) ? Math.max(1, nodes + Number(local)) : 1;
 }
 
 /** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
@@ -88,6 +97,7 @@ export async function openFleetSession(
     if (signal.aborted) stop();
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
     return { ...session, close };
   } catch (error) {
     await close();
@@ -130,5 +140,6 @@ function announcer(terminal: Terminal): FleetListener {
       terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    slower: (verdict) => terminal.note(`  ${verdict}`),
   };
 }

@@ -59,10 +59,15 @@ export function addRunOptions(command: Command): Command {
     .option('--resume <dir>', 'go on with an interrupted run where it was');
 }
 
-/** The complete config that the flags and their config file ask for, for so many ranks of a job. Throws E_CONFIG. */
-export async function configFrom(flags: RunFlags, ranks = 1): Promise<RunConfig> {
+/**
+ * The complete config that the flags and their config file ask for. Throws E_CONFIG.
+ * @param machines that are expected to compute, of as many workers each: where nothing is said of shards, every worker has one
+ */
+export async function configFrom(flags: RunFlags, machines = 1): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
-  return checked(normalise({ ...file, ...schemaOptions(flags) }, ranks), flags);
+  const options = { ...file, ...schemaOptions(flags) };
+  const { workers } = normalise(options);
+  return checked(normalise({ shards: machines * workers, ...options }), flags);
 }
 
 /** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */

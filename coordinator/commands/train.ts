@@ -23,7 +23,7 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
-import { addNodeOptions, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -100,10 +100,12 @@ const listed = (text: string, before: readonly number[] = []): number[] => [...b
 
 async function train(flags: TrainFlags, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
+  if (flags.loseWorker && flags.listen !== undefined)
+    throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags, reach.collective?.size);
+    : await configFrom(flags, reach.collective?.size ?? machinesOf(flags));
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);

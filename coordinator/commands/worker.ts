@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/join.js';
 import { type Context, number } from './options.js';
 import type { Transport } from './transport.js';
@@ -18,7 +19,8 @@ interface WorkerFlags {
 
 const HELP = `
 The coordinator prints the whole line when it starts (pseudolabel train --listen). A node needs no data of its own.
-When the connection is lost, it joins again. Ctrl-C lets it finish what it is doing; a second one stops at once.
+When the connection is lost, it joins again. Ctrl-C or SIGTERM lets it finish what it is doing, and it exits with 0; a second
+one stops at once.
 
 Example:
   $ pseudolabel worker 192.168.1.10:7171 --token-file token --fingerprint 5f2a...`;
@@ -50,7 +52,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
     () => transport.connect(options),
     { name, workers, fingerprint: numericsFingerprint(), signal },
     {
-      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${workers} workers`),
+      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`),
       lost: ({ message }) => terminal.note(`${message}; joining again`),
     },
   );

@@ -12,6 +12,7 @@ const MOST_BYTES = 2 ** 16;
 /** Read and written by its owner, by nobody else. */
 const SECRET_MODE = 0o600;
 const OTHERS = 0o077;
+const ALL_BUT_GROUP_READS = 0o037;
 
 /** Where what this user's coordinators keep lies, by the XDG base directory specification. */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
@@ -55,8 +56,9 @@ export async function readSecret(path: string): Promise<string> {
   try {
     const handle = await open(path);
     try {
-      const { mode, size } = await handle.stat(); // of what was opened, whatever the path names a moment later
-      if (process.platform !== 'win32' && (mode & OTHERS) !== 0) throw notSecret(path);
+      const file = await handle.stat(); // of what was opened, whatever the path names a moment later
+      const { size } = file;
+      if (process.platform !== 'win32' && !isSecret(file, process.geteuid!())) throw notSecret(path);
       if (size > MOST_BYTES) throw new PseudolabelError('E_SECRET_FILE', `${path} is too long`, 'check the path');
       return await handle.readFile('utf8');
     } finally {
@@ -67,6 +69,14 @@ export async function readSecret(path: string): Promise<string> {
     const fix = "check the path; the coordinator's join line names the file to copy";
     throw new PseudolabelError('E_SECRET_FILE', `${path} cannot be read: ${error.message}`, fix, { cause: error });
   }
+}
+
+/**
+ * Whether a file is for the eyes of one user. One of root's that a group may read is too, where we are not root: so systemd (credentials) and
+ * Kubernetes (secrets, with fsGroup) hand a file to a single service, and PostgreSQL has the same rule for its keys.
+ */
+export function isSecret({ mode, uid }: { readonly mode: number; readonly uid: number }, self: number): boolean {
+  return (mode & (uid === 0 && self !== 0 ? ALL_BUT_GROUP_READS : OTHERS)) === 0;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -28,6 +28,12 @@ export class Deadlines {
     this.times.set(kind, times.slice(-REMEMBERED));
   }
 
+  /** Milliseconds that a unit of this kind of work takes in the middle; undefined before the first. */
+  typical(kind: string): number | undefined {
+    const times = this.times.get(kind);
+    return times && median(times);
+  }
+
   /** Milliseconds to wait for so many units of work. */
   limit(kind: string, units: number): number {
     const { least, most } = this.bounds;

@@ -27,6 +27,7 @@ import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
+import { Pace } from './pace.js';
 import type { RemoteNode } from './remote-node.js';
 import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
@@ -47,6 +48,7 @@ export class Fleet implements Node {
   readonly writesInPlace: boolean;
   readonly members: Members;
   private readonly sums: Sums;
+  private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
@@ -59,6 +61,7 @@ export class Fleet implements Node {
     this.writesInPlace = local.writesInPlace;
     this.sums = new Sums(local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
+    this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, { ...options, bounds: options.bounds ?? BOUNDS });
   }
 
@@ -82,6 +85,7 @@ export class Fleet implements Node {
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(() => {
+      this.pace.begins(steps[0]!);
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
     });
@@ -101,7 +105,9 @@ export class Fleet implements Node {
         if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
         else node.replica.stateChanged(length);
       }
+      const summed = performance.now();
       const results = await this.local.updateByTotal(model, optimizer);
+      this.pace.ends(performance.now() - summed, this.round?.parts() ?? [], [...remotes]);
       if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
       return results;
     });
@@ -137,6 +143,7 @@ export class Fleet implements Node {
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
   close(): Promise<void> {
+    if (!this.closing) this.pace.ended();
     this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);
     return this.closing;
   }

@@ -20,6 +20,8 @@ export interface FleetListener {
   refused(name: string, reason: PseudolabelError): void;
   /** Nobody is there to compute: the run stands still until a node joins. */
   waiting(): void;
+  /** Nodes make the run slower: why, and what to do. */
+  slower(verdict: string): void;
 }
 
 export interface MembersOptions extends AdmissionRules {
@@ -42,6 +44,7 @@ export class Members implements RemoteListener {
   private waiting: (() => void)[] = [];
   private joining = new Set<Requests>();
   private end: PseudolabelError | undefined;
+  private isStopping = false;
 
   /** local: undefined where the coordinator does not compute. */
   constructor(
@@ -104,6 +107,12 @@ export class Members implements RemoteListener {
     });
   }
 
+  /** The run shall stop after its step: where nobody is there to finish that, at once. */
+  stop(): void {
+    this.isStopping = true;
+    this.wake();
+  }
+
   /** Says to all nodes that the run is over. */
   async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
@@ -132,8 +141,10 @@ export class Members implements RemoteListener {
     const { patienceMs, listener } = this.options;
     if (!this.end && this.available().length === 0) {
       listener.waiting();
-      const isThere = () => this.end !== undefined || this.available().length > 0;
-      if (!(await this.until(isThere, patienceMs))) throw abandoned(patienceMs);
+      const isThere = () => this.available().length > 0;
+      const isOver = () => this.end !== undefined || this.isStopping || isThere();
+      if (!(await this.until(isOver, patienceMs))) throw abandoned(patienceMs);
+      if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;
     return this.available();
@@ -198,6 +209,11 @@ function speedsOf(members: readonly Member[]): number[] {
 function reasonOf(error: unknown): PseudolabelError {
   const message = error instanceof Error ? error.message : String(error);
   return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
+}
+
+function stoppedWaiting(): PseudolabelError {
+  const fix = 'go on from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
 }
 
 function abandoned(milliseconds: number): PseudolabelError {

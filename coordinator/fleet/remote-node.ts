@@ -54,6 +54,11 @@ export class RemoteNode implements Member, RequestsListener {
     return this.measured.rowsPerMillisecond;
   }
 
+  /** At which its sums come in, in Gbit/s; undefined before the first. */
+  get gigabits(): number | undefined {
+    return this.uploads.gigabits;
+  }
+
   /** Whether it takes requests. */
   get isAvailable(): boolean {
     return this.state === 'working' && !this.requests.isClosed;

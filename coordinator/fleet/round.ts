@@ -4,8 +4,10 @@ import type { Subtree } from '../../src/collectives/tree.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { GradientResult } from '../../src/protocol/tasks.js';
 import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
+import type { StepPart } from './verdict.js';
 
 interface Held {
+  readonly workers: number;
   readonly steps: readonly ShardStep[];
   readonly contribution: Contribution;
 }
@@ -19,7 +21,7 @@ export class Round {
   compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return spread(steps, this.share, async (member: Member, part) => {
       const contribution = await member.gradients(part);
-      this.held.push({ steps: part, contribution });
+      this.held.push({ workers: member.workers, steps: part, contribution });
       return contribution.results;
     });
   }
@@ -37,6 +39,16 @@ export class Round {
       // The parameters are still those of before the update everywhere, and what has been summed already has the same bits.
       await this.compute(lost.flatMap(({ steps }) => steps));
     }
+  }
+
+  /** Who computed how much. */
+  parts(): StepPart[] {
+    return this.held.map(({ workers, steps, contribution: { results } }) => {
+      const compute = results.reduce((sum, { milliseconds: { input, forward, backward } }) => {
+        return sum + input + forward + backward;
+      }, 0);
+      return { workers, shards: steps.length, compute };
+    });
   }
 
   /** The sums that came from elsewhere. */

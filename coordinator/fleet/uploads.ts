@@ -29,6 +29,12 @@ export class Uploads {
     return [...this.open.values()].some(({ isRevoked }) => isRevoked);
   }
 
+  /** At which sums come in, in Gbit/s; undefined before the first. */
+  get gigabits(): number | undefined {
+    const perByte = this.requests.deadlines.typical('sums');
+    return perByte === undefined ? undefined : 8e-6 / perByte;
+  }
+
   /** length: bytes of a sum. */
   begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
     const upload = new Upload(this.arena, subtrees, length);

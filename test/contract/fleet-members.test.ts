@@ -10,7 +10,7 @@ import { memoryLink } from './memory-channel.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
-import { type TestFleet, type TestFleetOptions, testFleet } from './test-fleet.js';
+import { type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
 
 let made: TestFleet | undefined;
 afterEach(async () => {
@@ -121,6 +121,18 @@ describe('a fleet', () => {
     expect(log).toEqual(['waiting', '+node', '-node E_CLOSED', 'waiting', '+second']);
   });
 
+  it('that only coordinates stops at once when it is told to while nobody is there, and not while somebody is', async () => {
+    const { fleet, join, log } = await fleetOf({ computes: false, patienceMs: 20_000 });
+    fleet.write(INITIAL);
+    const waiting = expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    await expect.poll(() => log).toEqual(['waiting']);
+    fleet.members.stop();
+    await waiting;
+    await join(1);
+    await fleet.gradients(shardSteps(1, FRESH));
+    await fleet.update(MODEL, SHARDS, ADAM(1));
+  });
+
   it('that only coordinates ends in E_NODES when nobody comes', async () => {
     const { fleet } = await fleetOf({ computes: false, patienceMs: 50 });
     fleet.write(INITIAL);
@@ -140,6 +152,26 @@ describe('a fleet', () => {
     await fleet.update(MODEL, SHARDS, ADAM(1));
     const { parameters } = await trainMixed(fleet);
     expect(sameBits(parameters, (await expected).parameters)).toBe(true);
+  });
+
+  it('says, once a stage, that its node makes it slower, where sums are long on their way', async () => {
+    const { fleet, nodes, log } = await fleetOf({ remotes: [1] });
+    const [{ link }] = nodes as [TestNode];
+    link.toCoordinator = (parcel) => {
+      // Behind the answer that a sum follows, so that the node is not taken to compute slowly.
+      if ('tag' in parcel && parcel.tag.offset === 0) setImmediate(() => link.hold());
+      if ('tag' in parcel && parcel.tag.offset === 0) setTimeout(() => link.release(), 100);
+      return [parcel];
+    };
+    fleet.write(INITIAL);
+    for (let t = 1; t <= 22; t++) {
+      await fleet.gradients(shardSteps(t, FRESH));
+      await fleet.update(MODEL, SHARDS, ADAM(t));
+    }
+    expect(log).toEqual([
+      '+node',
+      expect.stringMatching(/^1 node makes this run slower .* of 100 rows .* Gbit\/s; use a/),
+    ]);
   });
 
   it('says to its nodes that the run is over', async () => {
@@ -168,6 +200,15 @@ describe('joinRun', () => {
     };
     expect(await joinRun(connect, options, listener(told))).toBe('finished');
     expect(told).toEqual(['joined', 'E_CLOSED', 'joined']);
+  });
+
+  it('ends as one that left when it is told to while it tries to connect', async () => {
+    const stop = new AbortController();
+    const connect = () => {
+      stop.abort();
+      return Promise.reject(stop.signal.reason);
+    };
+    expect(await joinRun(connect, { ...options, signal: stop.signal }, listener([]))).toBe('left');
   });
 
   it('does not try again where it was refused, and throws what connecting throws', async () => {

@@ -56,6 +56,7 @@ export async function testFleet(
       left: ({ name }, reason) => log.push(`-${name} ${codeOf(reason)}`),
       refused: (name, reason) => log.push(`!${name} ${codeOf(reason)}`),
       waiting: () => log.push('waiting'),
+      slower: (verdict) => log.push(verdict),
     },
   });
   const nodes: TestNode[] = [];

@@ -5,8 +5,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pseudolabel, start } from './command.js';
-import { env, hasMpi, type Options, resultOf, smallRuns } from './mpirun.js';
+import { pseudolabel } from './command.js';
+import { hasMpi, type Options, resultOf, smallRuns, startBy } from './mpirun.js';
 
 /** Names of this test process's own. */
 const [HERE, THERE] = [`pl${process.pid}a`, `pl${process.pid}b`] as const;
@@ -68,7 +68,7 @@ describe.skipIf(!isPossible)('a job over a network', () => {
     const before = received();
     const [expected, ended] = await Promise.all([
       pseudolabel(...options('dae', 30, alone)),
-      start([...options('dae', 30, together), '--collective', 'mpi'], env(), [...within, ...job]).ended,
+      startBy([...within, ...job], [...options('dae', 30, together), '--collective', 'mpi']).ended,
     ]);
     expect([expected.exit, ended.exit, ended.stderr]).toEqual([
       0,

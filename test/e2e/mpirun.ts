@@ -1,5 +1,5 @@
 // Runs jobs of several processes on this machine, where Open MPI is installed or can be.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunResult } from '../../coordinator/result.js';
@@ -26,7 +26,13 @@ export const env = (): NodeJS.ProcessEnv => ({
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
 });
 
-export const startJob = (ranks: number, args: readonly string[]): Running => start(args, env(), mpirun(ranks));
+export const startJob = (ranks: number, args: readonly string[]): Running => startBy(mpirun(ranks), args);
+
+/** Starts the command line by another program. */
+export function startBy(before: readonly string[], args: readonly string[]): Running {
+  const [by, ...words] = before as [string, ...string[]];
+  return start(args, env(), (program, rest, options) => spawn(by, [...words, program, ...rest], options));
+}
 
 export const resultOf = async (out: string): Promise<RunResult> =>
   JSON.parse(await readFile(join(out, 'result.json'), 'utf8')) as RunResult;

@@ -1,8 +1,10 @@
 // The commands of a run over several machines, from flags to result, with connections that stay within this process.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { openFleetSession } from '../../coordinator/commands/nodes.js';
+import { machinesOf, type NodeFlags, openFleetSession } from '../../coordinator/commands/nodes.js';
+import { configFrom, type RunFlags, resumedConfig } from '../../coordinator/commands/options.js';
 import { addStatus } from '../../coordinator/commands/status.js';
+import { addTrain } from '../../coordinator/commands/train.js';
 import type { Transport } from '../../coordinator/commands/transport.js';
 import { addWorker } from '../../coordinator/commands/worker.js';
 import type { NodeChannel } from '../../coordinator/fleet/requests.js';
@@ -117,6 +119,28 @@ describe('a run with nodes', () => {
       transportWithin(),
     );
     await expect(opening).rejects.toMatchObject({ code });
+  });
+
+  it('has a shard for each worker of all machines that are expected, where nothing is said of shards', async () => {
+    const shardsFor = async (flags: NodeFlags & RunFlags) => (await configFrom(flags, machinesOf(flags))).shards;
+    const listen = 'here:1';
+    expect(await shardsFor({ workers: 3 })).toBe(3);
+    expect(await shardsFor({ workers: 3, listen })).toBe(3);
+    expect(await shardsFor({ workers: 3, listen, nodes: 2 })).toBe(9);
+    expect(await shardsFor({ workers: 3, listen, nodes: 2, local: false })).toBe(6);
+    expect(await shardsFor({ workers: 3, listen, local: false })).toBe(3);
+    expect(await shardsFor({ workers: 3, listen, nodes: 2, shards: 5 })).toBe(5);
+  });
+
+  it('that is resumed keeps its shards, however many nodes are expected', () => {
+    const saved = normalise({ workers: 2, shards: 4 });
+    const resumed = resumedConfig(saved, { workers: 1, listen: 'here:1', nodes: 2 });
+    expect(resumed).toMatchObject({ workers: 1, shards: 4 });
+  });
+
+  it('cannot be told to lose a worker, which it would not do', async () => {
+    const args = ['train', '--listen', 'here:1', '--lose-worker', '3'];
+    await expect(command(addTrain, transportWithin(), args)).rejects.toMatchObject({ code: 'E_USAGE' });
   });
 
   it('that is stopped while it waits for nodes ends in E_INTERRUPTED', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ensureIdentity, readIdentity } from '../../../coordinator/door/identity.js';
-import { ensureToken, readToken, stateDirectory } from '../../../coordinator/door/secrets.js';
+import { ensureToken, isSecret, readToken, stateDirectory } from '../../../coordinator/door/secrets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -38,6 +38,20 @@ describe('a token file', () => {
     chmodSync(file, mode);
     await expect(readToken(file)).rejects.toEqual(refused);
     await expect(ensureToken(file)).rejects.toEqual(refused);
+  });
+
+  it('may be read by a group where it is root who hands it to a service, and nowhere else', () => {
+    const [root, self, other] = [0, 1000, 1001];
+    for (const mode of [0o400, 0o600, 0o440, 0o640]) expect(isSecret({ mode, uid: root }, self)).toBe(true);
+    for (const mode of [0o660, 0o650, 0o444, 0o644, 0o641]) expect(isSecret({ mode, uid: root }, self)).toBe(false);
+    for (const [uid, reader] of [
+      [root, root],
+      [self, self],
+      [other, self],
+    ] as const) {
+      expect(isSecret({ mode: 0o600, uid }, reader)).toBe(true);
+      expect(isSecret({ mode: 0o440, uid }, reader)).toBe(false);
+    }
   });
 
   it('is refused where it is missing, is a folder, or holds something else', async () => {

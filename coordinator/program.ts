@@ -1,0 +1,37 @@
+// Owns the program of `pseudolabel`: its name, its version and its commands.
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { built } from '../src/built.js';
+import { addCompare } from './commands/compare.js';
+import { addDoctor } from './commands/doctor.js';
+import { addEvaluate } from './commands/evaluate.js';
+import { addLabel } from './commands/label.js';
+import type { Context } from './commands/options.js';
+import { addReport } from './commands/report.js';
+import { addReproduce } from './commands/reproduce.js';
+import { addScaling } from './commands/scaling.js';
+import { addStatus } from './commands/status.js';
+import { addTrain } from './commands/train.js';
+import { addWorker } from './commands/worker.js';
+import { SOCKETS } from './door/sockets.js';
+import { jsonLogger } from './terminal/log.js';
+
+/** Throws a CommanderError for a command line that is not valid, instead of ending the process. */
+export function programOf(context: Context): Command {
+  const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
+  const program = new Command('pseudolabel')
+    .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  addReproduce(program, context);
+  for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
+  for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
+  for (const command of program.commands) command.addOption(logFormat());
+  return program.hook('preAction', (_, command) => {
+    if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
+  });
+}
+
+const logFormat = (): Option =>
+  new Option('--log-format <format>', 'how notes and errors are written to stderr (text)').choices(['text', 'json']);

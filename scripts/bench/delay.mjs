@@ -1,0 +1,96 @@
+// Owns distance that is none: a TCP relay that holds every byte for some milliseconds each way, without a limit to how many are under way.
+// (The kernel's own, netem, is not in every kernel.) As a program: node scripts/bench/delay.mjs LISTEN_HOST:PORT TO_HOST:PORT MILLISECONDS
+
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * @param {{listen: {host: string, port?: number}, to: {host: string, port: number}, milliseconds: number}} options
+ *   milliseconds: each way, so that a round trip takes twice as long
+ * @returns {Promise<DelayingRelay>}
+ */
+export async function delayingRelay({ listen, to, milliseconds }) {
+  const relay = new DelayingRelay(to, milliseconds);
+  relay.server.listen({ port: 0, ...listen });
+  await once(relay.server, 'listening');
+  return relay;
+}
+
+export class DelayingRelay {
+  /** Bytes that are under way, both ways. */
+  held = 0;
+  /** @type {Set<import('node:net').Socket>} */
+  sockets = new Set();
+
+  /** @param {{host: string, port: number}} to @param {number} milliseconds */
+  constructor(to, milliseconds) {
+    this.milliseconds = milliseconds;
+    this.server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
+      const far = connect({ ...to, noDelay: true, allowHalfOpen: true });
+      this.carry(near, far);
+      this.carry(far, near);
+    });
+  }
+
+  get port() {
+    return this.server.address().port;
+  }
+
+  close() {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** @param {import('node:net').Socket} from @param {import('node:net').Socket} into */
+  carry(from, into) {
+    /** What is under way, and at its end perhaps the end. @type {{due: number, chunk: Buffer | undefined}[]} */
+    const queue = [];
+    let timer;
+    const arrive = () => {
+      timer = undefined;
+      while (queue.length > 0 && queue[0].due <= performance.now()) {
+        const { chunk } = queue.shift();
+        if (chunk === undefined) into.end();
+        else {
+          this.held -= chunk.length;
+          // Only a reader that does not read stops the one who sends, as without a relay.
+          if (!into.write(chunk)) from.pause();
+        }
+      }
+      if (queue.length > 0) timer = setTimeout(arrive, Math.max(0, queue[0].due - performance.now()));
+    };
+    const depart = (chunk) => {
+      this.held += chunk?.length ?? 0;
+      queue.push({ due: performance.now() + this.milliseconds, chunk });
+      timer ??= setTimeout(arrive, this.milliseconds);
+    };
+    this.sockets.add(from);
+    let ended = false;
+    from.on('data', depart);
+    from.on('end', () => {
+      ended = true;
+      depart(undefined);
+    });
+    from.on('error', () => undefined); // 'close' says so as well
+    from.on('close', (failed) => {
+      this.sockets.delete(from);
+      if (failed || !ended) into.destroy();
+    });
+    into.on('drain', () => from.resume());
+    into.on('close', () => {
+      clearTimeout(timer);
+      for (const { chunk } of queue.splice(0)) this.held -= chunk?.length ?? 0;
+    });
+  }
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const parse = (text = '') => {
+    const [host, port] = text.split(':');
+    return { host, port: Number(port) };
+  };
+  const relay = await delayingRelay({ listen: parse(argv[2]), to: parse(argv[3]), milliseconds: Number(argv[4]) });
+  console.log(relay.port);
+}

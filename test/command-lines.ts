@@ -1,0 +1,66 @@
+// Finds the command lines of `pseudolabel` in texts that people copy from, and reads them with the program itself.
+import type { Command } from 'commander';
+import { programOf } from '../coordinator/program.js';
+import { terminalWith } from './unit/terminal/streams.js';
+
+/** Arguments of `pseudolabel`. */
+export type CommandLine = readonly string[];
+
+/** What stands for a value that only a shell would know, and may have to be a number. */
+const SOME_VALUE = '7';
+const KNOWN: Record<string, string> = { way: '--resume' };
+
+/** Variables, calculations and expansions of Kubernetes have some value; what is passed on ("$@") is left out. */
+const expanded = (text: string): string =>
+  text
+    .replace(/"\$@"/g, '')
+    .replace(/\$\(\(.*?\)\)|\$\(\w+\)|\$\{\w+\}|\$(\w+)/g, (_, name) => KNOWN[name] ?? SOME_VALUE);
+
+/** The words of a command, up to where the shell begins another one or a comment. */
+export function wordsOf(text: string): string[] {
+  const [command] = expanded(text).split(/\s(?:#|&&|\|\|?|;|>>?)\s|[`;)]/);
+  const words = Array.from(command!.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g), ([, a, b, c]) => (a ?? b ?? c)!);
+  return words.filter((word) => word !== '...');
+}
+
+/** Whoever calls our script calls `train`. */
+export function argumentsOf([program, ...args]: readonly string[]): CommandLine {
+  if (!program!.endsWith('coordinator.sh')) return args[0] === '--' ? args.slice(1) : args;
+  const [directory, ...rest] = args;
+  return ['train', '--out', directory!, ...rest];
+}
+
+/** What is indented or quoted on a page. */
+export function codeOn(page: string): string {
+  const indented = page.split('\n').filter((line) => line.startsWith('    '));
+  return [...indented, ...Array.from(page.matchAll(/`([^`\n]+)`/g), ([, code]) => code!)].join('\n');
+}
+
+/** In a shell script. */
+export function commandLinesIn(text: string): CommandLine[] {
+  const whole = text.replace(/\\\n\s*/g, '');
+  const found = whole.matchAll(/^(?!#).*?(?<=[\s`'"=/]|^)((?:pseudolabel|coordinator\.sh)(?=["\s])[^\n]*)/gm);
+  return Array.from(found, ([, command]) => argumentsOf(wordsOf(command!.replace(/^([\w.]+)"/, '$1')))).filter(
+    ([first]) => first !== undefined && /^[a-z-]+$/.test(first),
+  );
+}
+
+export interface Parsed {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** What the program makes of it, without doing it. Throws what commander says of an option or argument that it does not have. */
+export async function parsed(line: CommandLine): Promise<Parsed> {
+  const program = programOf({ terminal: terminalWith(false).terminal, signal: new AbortController().signal });
+  let result: Parsed | undefined;
+  for (const command of program.commands) {
+    command.action((...given: unknown[]) => {
+      const called = given.at(-1) as Command;
+      result = { name: called.name(), args: called.args, options: called.opts() };
+    });
+  }
+  await program.parseAsync(line, { from: 'user' });
+  return result!;
+}

@@ -1,0 +1,72 @@
+// When a stage with nodes is judged: over enough steps of its most expensive kind, and once.
+import { describe, expect, it } from 'vitest';
+import { Pace } from '../../../coordinator/fleet/pace.js';
+import type { ShardStep } from '../../../src/protocol/node.js';
+import { FRESH, shardSteps } from '../../contract/node-work.js';
+
+/** A run of steps that take so long each; one machine would need 20 ms. */
+function run() {
+  const told: string[] = [];
+  let now = 0;
+  let bytes = 0;
+  const pace = new Pace(
+    (verdict) => told.push(verdict),
+    () => now,
+  );
+  const steps = (count: number, milliseconds: number, { stage = 0, unlabelled = true, nodes = 1 } = {}) => {
+    for (let step = 0; step < count; step++) {
+      const [first] = shardSteps(step, unlabelled ? FRESH : undefined) as [ShardStep];
+      pace.begins({ ...first, stage });
+      now += milliseconds;
+      bytes += 3e6;
+      const status = { bytesSent: bytes, bytesReceived: bytes / 2 };
+      const parts = [{ workers: 2, shards: 4, compute: 40 }];
+      pace.ends(
+        0,
+        parts,
+        Array.from({ length: nodes }, () => ({ status, gigabits: 1 })),
+      );
+    }
+  };
+  return { pace, told, steps };
+}
+
+describe('the pace of a run with nodes', () => {
+  it('is told when it has been seen for long enough, once a stage', () => {
+    const { told, steps } = run();
+    steps(19, 50);
+    expect(told).toEqual([]);
+    steps(1, 50);
+    expect(told).toEqual([expect.stringContaining('a step of 100 rows takes 50 ms, and would take 20 there')]);
+    expect(told[0]).toContain('3.0 MB to and 1.5 MB from each node at 1.0 Gbit/s');
+    steps(100, 50);
+    expect(told).toHaveLength(1);
+    steps(20, 50, { stage: 1 });
+    expect(told).toHaveLength(2);
+  });
+
+  it('is not told where nodes pay off, or where there are none', () => {
+    const { pace, told, steps } = run();
+    steps(100, 15);
+    steps(100, 50, { stage: 1, nodes: 0 });
+    pace.ended();
+    expect(told).toEqual([]);
+  });
+
+  it('of steps with labelled rows alone is told at the end of a stage that has no others', () => {
+    const { told, steps } = run();
+    steps(30, 50, { unlabelled: false });
+    expect(told).toEqual([]);
+    steps(1, 15, { stage: 1 });
+    expect(told).toEqual([expect.stringContaining('a step of 10 rows')]);
+  });
+
+  it('is that of the steps with most rows, whatever those before them took', () => {
+    const { pace, told, steps } = run();
+    steps(30, 50, { unlabelled: false });
+    steps(30, 15);
+    steps(5, 50, { unlabelled: false });
+    pace.ended();
+    expect(told).toEqual([]);
+  });
+});
