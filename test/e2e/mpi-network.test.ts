@@ -1,71 +1,62 @@
-// A job over two machines that share nothing but a network: namespaces with names, addresses and a cable of their own, for which one has to
-// be root. mpirun starts the second rank by the way in which it would over ssh.
-import { execFileSync, spawnSync } from 'node:child_process';
+// A job over two hosts with a link of 1 Gbit/s between them (network namespaces, with names of their own). mpirun starts the second rank as it
+// would over ssh.
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pseudolabel } from './command.js';
-import { hasMpi, type Options, resultOf, smallRuns, startBy } from './mpirun.js';
+import { hasMpi, type Options, resultOf, smallRuns, startBy, WHY_SKIPPED } from './mpirun.js';
 
-/** Names of this test process's own. */
-const [HERE, THERE] = [`pl${process.pid}a`, `pl${process.pid}b`] as const;
-const NETWORK = '10.213.77.0/24';
-const [ADDRESS, OTHER] = ['10.213.77.1', '10.213.77.2'] as const;
-
-const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });
-
-function hasNamespaces(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  if (spawnSync('unshare', ['--uts', 'true']).status !== 0) return false;
-  return spawnSync('ip', ['netns', 'add', HERE], { stdio: 'ignore' }).status === 0;
+interface Network {
+  readonly hosts: readonly { readonly name: string; readonly address: string }[];
+  close(): void;
 }
+interface Namespaces {
+  openNetwork(options: { hosts: number; rate: string }): Network;
+  whyNoNetworks(): string | undefined;
+}
+const source = new URL('../../scripts/bench/namespaces.mjs', import.meta.url).href;
+const { openNetwork, whyNoNetworks } = (await import(source)) as Namespaces;
 
-const isPossible = hasMpi() && hasNamespaces();
-if (!isPossible)
-  console.warn('mpi-network.test.ts: skipped, it needs mpirun, ip(8), and root who may make network namespaces');
+const whyNot = whyNoNetworks() ?? (hasMpi() ? undefined : WHY_SKIPPED);
+if (whyNot !== undefined) console.warn(`mpi-network.test.ts: skipped, ${whyNot}`);
 
-describe.skipIf(!isPossible)('a job over a network', () => {
+describe.skipIf(whyNot !== undefined)('a job over a network', () => {
   let root: string;
   let options: Options;
+  let network: Network;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'pseudolabel-mpi-network-'));
     options = await smallRuns(root);
-    ip('netns', 'add', THERE);
-    ip('link', 'add', 'cable', 'netns', HERE, 'type', 'veth', 'peer', 'name', 'cable', 'netns', THERE);
-    for (const [name, address] of [
-      [HERE, ADDRESS],
-      [THERE, OTHER],
-    ] as const) {
-      ip('-n', name, 'address', 'add', `${address}/24`, 'dev', 'cable');
-      for (const device of ['cable', 'lo']) ip('-n', name, 'link', 'set', device, 'up');
-    }
+    network = openNetwork({ hosts: 2, rate: '1gbit' });
   });
   afterAll(async () => {
-    for (const name of [HERE, THERE]) spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+    network.close();
     await rm(root, { recursive: true, force: true });
   });
 
-  const received = (): number => {
-    const [{ stats64 }] = JSON.parse(ip('-n', HERE, '-json', '-s', 'link', 'show', 'cable'));
+  /** Bytes that a host got over the network. */
+  function receivedBy(host: string): number {
+    const link = execFileSync('ip', ['-n', host, '-json', '-s', 'link', 'show', 'eth0'], { encoding: 'utf8' });
+    const [{ stats64 }] = JSON.parse(link) as [{ stats64: { rx: { bytes: number } } }];
     return stats64.rx.bytes;
-  };
+  }
 
   it('ends on the bits of one process, and its gradients go over the network', { timeout: 60_000 }, async () => {
+    const [here, there] = network.hosts as [Network['hosts'][number], Network['hosts'][number]];
     const agent = join(root, 'agent.sh');
     // In place of ssh: $1 is the machine, what follows a command line.
-    await writeFile(
-      agent,
-      `#!/bin/sh\nshift\nexec ip netns exec ${THERE} unshare --uts sh -c "hostname ${THERE}; $*"\n`,
-    );
+    const asHost = (name: string) => `ip netns exec ${name} unshare --uts sh -c`;
+    await writeFile(agent, `#!/bin/sh\nshift\nexec ${asHost(there.name)} "hostname ${there.name}; $*"\n`);
     await chmod(agent, 0o755);
-    const onTcp = ['btl_tcp_if_include', 'oob_tcp_if_include'].flatMap((name) => ['--mca', name, NETWORK]);
-    const network = ['--mca', 'plm_rsh_agent', agent, '--mca', 'btl', 'tcp,self', ...onTcp];
-    const job = ['mpirun', '-np', '2', '--host', `${ADDRESS}:1,${OTHER}:1`, ...network];
-    const within = ['ip', 'netns', 'exec', HERE, 'unshare', '--uts', 'sh', '-c', `hostname ${HERE}; exec "$0" "$@"`];
+    const onTcp = ['btl_tcp_if_include', 'oob_tcp_if_include'].flatMap((name) => ['--mca', name, 'eth0']);
+    const by = ['--mca', 'plm_rsh_agent', agent, '--mca', 'btl', 'tcp,self', ...onTcp];
+    const job = ['mpirun', '-np', '2', '--host', `${here.address}:1,${there.address}:1`, ...by];
+    const within = [...asHost(here.name).split(' '), `hostname ${here.name}; exec "$0" "$@"`];
 
     const [alone, together] = [join(root, 'alone'), join(root, 'together')];
-    const before = received();
+    const before = receivedBy(here.name);
     const [expected, ended] = await Promise.all([
       pseudolabel(...options('dae', 30, alone)),
       startBy([...within, ...job], [...options('dae', 30, together), '--collective', 'mpi']).ended,
@@ -79,6 +70,6 @@ describe.skipIf(!isPossible)('a job over a network', () => {
     expect(found).toEqual({ ranks: 2, workers: 2, sum: 'tree' });
     expect((await resultOf(alone)).weightsSha256).toBe(weightsSha256);
     // Each of 90 updates brings half of its gradient and half of its total: some 3,400 to 6,300 floats of 4 bytes.
-    expect(received() - before).toBeGreaterThan(90 * 3_000 * 4);
+    expect(receivedBy(here.name) - before).toBeGreaterThan(90 * 3_000 * 4);
   });
 });

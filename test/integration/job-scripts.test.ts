@@ -5,11 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Command } from 'commander';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { addTrain } from '../../coordinator/commands/train.js';
-import { Terminal } from '../../coordinator/terminal/terminal.js';
+import { parsed } from '../command-lines.js';
 
 const scriptAt = (name: string) => fileURLToPath(new URL(`../../docs/cluster/${name}`, import.meta.url));
 const count = z.string().regex(/^[1-9]\d*$/);
@@ -106,16 +104,12 @@ async function statusOf(script: string, more: NodeJS.ProcessEnv): Promise<number
 
 const words = (name: string): string[] => readFileSync(join(root, name), 'utf8').trim().split('\n');
 
-/** The flags of train that a job was started with, as our own command line reads them. */
-function trained(): Record<string, unknown> {
+/** The flags of train that a job was started with, as the program reads them. */
+async function trained(): Promise<Readonly<Record<string, unknown>>> {
   const asked = words('asked');
-  const first = asked.indexOf('pseudolabel');
-  const program = new Command().exitOverride();
-  const terminal = new Terminal(process.stdout, process.stderr, {});
-  addTrain(program, { terminal, signal: new AbortController().signal });
-  const train = program.commands[0]!.action(() => undefined);
-  program.parse(asked.slice(first + 1), { from: 'user' });
-  return train.opts();
+  const { name, options } = await parsed(asked.slice(asked.indexOf('pseudolabel') + 1));
+  expect(name).toBe('train');
+  return options;
 }
 
 beforeEach(() => {
@@ -140,12 +134,12 @@ describe('a job script', () => {
     ['mpi.pbs', 'runs/pseudolabel-71'],
   ])('begins a run, and goes on with one that is there (%s)', async (name, run) => {
     expect(await statusOf(name, { STATUS: '0' })).toBe(0);
-    expect(trained()).toMatchObject({ collective: 'mpi', workers: 16, scenario: 'dae', shards: 64, out: run });
+    expect(await trained()).toMatchObject({ collective: 'mpi', workers: 16, scenario: 'dae', shards: 64, out: run });
     mkdirSync(join(root, run), { recursive: true });
     writeFileSync(join(root, run, 'config.json'), '{}');
     expect(await statusOf(name, { STATUS: '0' })).toBe(0);
-    expect(trained()).toMatchObject({ collective: 'mpi', workers: 16, resume: run });
-    expect(trained()).not.toHaveProperty('out');
+    expect(await trained()).toMatchObject({ collective: 'mpi', workers: 16, resume: run });
+    expect(await trained()).not.toHaveProperty('out');
   });
 
   it.each([
