@@ -1,9 +1,9 @@
 // Owns a run as the job of several processes, from its flags: rank 0 is the command as a user knows it, the others only do what it tells.
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { openMpi, rankOf } from '../../src/collectives/mpi.js';
-import type { RunConfig } from '../../src/config.js';
+import { normalise, type RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -59,7 +59,8 @@ export async function inPlace(
   }
 }
 
-async function serve(collective: Collective, { workers = availableParallelism() }: RankFlags): Promise<void> {
+async function serve(collective: Collective, flags: RankFlags): Promise<void> {
+  const { workers } = normalise({ workers: flags.workers });
   const name = `rank ${collective.rank} on ${hostname()}`;
   await serveRank(collective, { name, workers, fingerprint: numericsFingerprint() });
   collective.close();
@@ -103,10 +104,8 @@ export async function openRanksSession(
   return { ...session, job: { ranks, workers, sum: order } };
 }
 
-function check({ collective, listen, workers = 1 }: RankFlags, env: NodeJS.ProcessEnv): void {
+function check({ collective, listen }: RankFlags, env: NodeJS.ProcessEnv): void {
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
-  if (!Number.isInteger(workers) || workers < 1)
-    throw usage(`--workers ${workers}`, 'give a number of threads, from 1');
   if (collective !== undefined && listen !== undefined)
     throw usage('--collective mpi and --listen', 'take nodes that come and go, or the ranks of a job, not both');
   if (collective === undefined && Number(env.OMPI_COMM_WORLD_SIZE ?? 1) > 1)

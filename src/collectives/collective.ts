@@ -19,6 +19,6 @@ export interface Collective {
   exchange(sends: Iterable<Piece>, receives: readonly Piece[]): Promise<void>;
   /** values[i] = the sum of values[i] over all ranks, added up in any order. */
   sum(values: Float32Array): Promise<void>;
-  /** Every rank has done its last; does not wait for others. */
+  /** To be called by every rank when all has been done; may wait for the others. */
   close(): void;
 }
