@@ -33,9 +33,12 @@ function stopOnSignal(): AbortSignal {
     }
     asked = now;
     terminal.note('stopping; Ctrl-C again stops at once');
-    controller.abort();
+    controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
   for (const name of STOPPING) process.on(name, stop);
+  // The launcher was killed: whoever did so knows no other process that could be stopped.
+  process.on('disconnect', stop);
+  process.channel?.unref();
   return controller.signal;
 }
 

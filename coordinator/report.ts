@@ -1,4 +1,4 @@
-// Owns reports on disk: reads what a run or a reproduction left in its directory, writes report.html and plots/ beside it.
+// Owns reports on disk: reads what a run, a reproduction or a scaling measurement left in its directory, writes report.html and plots/ beside it.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
@@ -13,15 +13,21 @@ import { reproductionPage } from '../src/report/reproduction-page.js';
 import { runPage } from '../src/report/run-page.js';
 import { loadReproduction, type PlannedRun, rowsOf, runsOf } from './reproduction.js';
 import { RunDirectory } from './rundir.js';
+import { isScaling, writeScalingReport } from './scaling/written.js';
 
 const FILE = 'report.html';
 
-/** Writes the report of a run directory, or of a reproduction and all its runs. Returns its path. Throws E_REPORT, E_OUTPUT. */
+/** Writes the report of a run directory, of a reproduction and all its runs, or of a scaling measurement. Returns its path. Throws E_REPORT, E_OUTPUT. */
 export async function writeReport(folder: string): Promise<string> {
   if (RunDirectory.isAt(folder)) return writeRunReport(folder);
   if (existsSync(join(folder, 'reproduction.json'))) return writeReproductionReport(folder);
-  const fix = 'give the --out folder of `pseudolabel train` or `pseudolabel reproduce`';
-  throw new PseudolabelError('E_REPORT', `${folder} holds neither a run nor a reproduction`, fix);
+  if (isScaling(folder)) return writeScalingReport(folder, parsed);
+  const fix = 'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`';
+  throw new PseudolabelError(
+    'E_REPORT',
+    `${folder} holds neither a run, a reproduction nor a scaling measurement`,
+    fix,
+  );
 }
 
 async function writeRunReport(folder: string): Promise<string> {
@@ -73,7 +79,7 @@ export async function readRun(folder: string, name = nameOf(folder)): Promise<Ru
   };
 }
 
-async function parsed<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+async function parsed<T>(path: string, schema: Pick<z.ZodType<T>, 'parse'>): Promise<T> {
   try {
     return schema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {

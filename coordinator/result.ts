@@ -49,6 +49,8 @@ export interface RunResult {
   readonly splitSeed: number;
   readonly shards: number;
   readonly workers: number;
+  /** Of sums between machines; of anything but f32 the weights depend on who computed what. */
+  readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;
   readonly lostWorkers: number;
   readonly steps: number;

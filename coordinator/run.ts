@@ -54,9 +54,9 @@ async function finish(
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;
   recorder.charge('evaluation');
-  const { scenario, preset, seed, split, splitSeed, shards, workers } = config;
+  const { scenario, preset, seed, split, splitSeed, shards, workers, wire } = config;
   const result: RunResult = {
-    ...{ scenario, preset, seed, split, splitSeed, shards, workers },
+    ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
     job: session.job,
     lostWorkers: cluster.health().lostWorkers,
     steps,

@@ -1,10 +1,10 @@
 // Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
-import { cannotWrite, isSystemError, writeAtomically } from '../src/files.js';
+import { cannotWrite, isSystemError, TEMPORARY, writeAtomically } from '../src/files.js';
 import type { Metric, RunResult } from './result.js';
 import type { Position } from './train.js';
 
@@ -44,6 +44,7 @@ export class RunDirectory {
     position: Pick<Position, 'stage' | 'step'>,
   ): Promise<RunDirectory> {
     const directory = new RunDirectory(path);
+    await removeTemporary(path);
     const file = join(path, 'metrics.jsonl');
     if (!existsSync(file)) return directory;
     const isBefore = (line: string): boolean => {
@@ -124,4 +125,12 @@ export class RunDirectory {
     await saveModel(join(this.path, 'model'));
     await writeAtomically(join(this.path, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
   }
+}
+
+/** What a process that was killed had begun to write. */
+async function removeTemporary(path: string): Promise<void> {
+  const names = await readdir(path, { recursive: true });
+  await Promise.all(
+    names.filter((name) => name.includes(TEMPORARY)).map((name) => rm(join(path, name), { force: true })),
+  );
 }

@@ -12,11 +12,16 @@ import type { RunListener } from './recorder.js';
 import type { Metric } from './result.js';
 import type { Position } from './train.js';
 
+/** Events are held back so long before they are written: one write for each would take a core from the workers at every step. */
+const HELD_MS = 1000;
+
 export class TensorBoard implements RunListener {
   private readonly stream: WriteStream;
   private readonly written: Promise<void>;
   private readonly path: string;
   private lastStep: number;
+  private held: Uint8Array[] = [];
+  private lastWrite = performance.now();
 
   /** from: the first step that will be told of; TensorBoard forgets what earlier files say of it and of later ones. */
   constructor(
@@ -35,7 +40,11 @@ export class TensorBoard implements RunListener {
   }
 
   stageBegins(): void {}
-  saved(): void {}
+
+  /** What a run that goes on from here will not tell again is in the file. */
+  saved(): void {
+    this.flush();
+  }
 
   measured(metric: Metric): void {
     const stage = this.stages.findIndex(({ name }) => name === metric.stage);
@@ -49,6 +58,7 @@ export class TensorBoard implements RunListener {
 
   /** Resolves when everything is in the file. Throws E_OUTPUT. */
   async close(): Promise<void> {
+    this.flush();
     this.stream.end();
     await this.written.catch((error: unknown) => {
       throw cannotWrite(this.path, error);
@@ -60,7 +70,15 @@ export class TensorBoard implements RunListener {
   }
 
   private write(event: Uint8Array): void {
-    if (!this.stream.destroyed) this.stream.write(recordOf(event));
+    this.held.push(recordOf(event));
+    if (performance.now() - this.lastWrite > HELD_MS) this.flush();
+  }
+
+  private flush(): void {
+    const events = Buffer.concat(this.held);
+    this.held = [];
+    this.lastWrite = performance.now();
+    if (!this.stream.destroyed && events.length > 0) this.stream.write(events);
   }
 
   private when(step: number): { time: number; step: number } {

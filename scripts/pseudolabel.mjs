@@ -26,7 +26,11 @@ else startChild();
 /** Runs the command line in a child and ends as it ends. */
 function startChild() {
   const args = [...process.execArgv, fileURLToPath(cli), ...process.argv.slice(2)];
-  const child = spawn(process.execPath, args, { stdio: 'inherit', env: completed(process.env) });
+  // Nothing is said over the channel: it ends when this process is killed, and the child with it.
+  const child = spawn(process.execPath, args, {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: completed(process.env),
+  });
   // Ctrl-C and a closing terminal reach the child by themselves; a second signal would read as impatience. Without a
   // terminal, or for SIGTERM and SIGUSR2, the signal came to this process alone. Either way the child decides when it is over.
   const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));

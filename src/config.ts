@@ -1,6 +1,7 @@
 // Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { WIRES } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
 
@@ -33,6 +34,8 @@ export const optionsSchema = z.strictObject({
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy.ts). */
   strategy: z.enum(STRATEGIES).default('data'),
+  /** How sums of gradients travel between machines. */
+  wire: z.enum(WIRES).default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
   /** Ends each stage after so many steps. */

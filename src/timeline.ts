@@ -2,7 +2,7 @@
 
 /**
  * What a worker can be seen doing. `backward` writes the gradient slot on its way, or updates by hidden units; `update` sums the slots and
- * applies the optimizer; `wait`: for the gradient at the logits, by hidden units.
+ * applies the optimizer; `wait`: for what comes from elsewhere, by hidden units the gradient at the logits.
  */
 export const PARTS = ['input', 'forward', 'wait', 'backward', 'update', 'predict'] as const;
 export type Part = (typeof PARTS)[number];
@@ -25,4 +25,17 @@ export interface Call {
   /** Of its first shard's task; undefined where a call belongs to no step. */
   readonly step: { readonly stage: number; readonly step: number } | undefined;
   readonly tasks: readonly TimedTask[];
+}
+
+/**
+ * What the main thread of a process does for other processes, or waits for, while its workers have no task. `serialise`: encodes what is sent
+ * and puts what has come where it belongs; `send`: until the socket has taken it.
+ */
+export const ACTIVITIES = ['serialise', 'send', 'wait'] as const;
+
+/** A stretch of it, on the same clock as the calls. */
+export interface Activity {
+  readonly kind: (typeof ACTIVITIES)[number];
+  readonly began: number;
+  readonly ended: number;
 }

@@ -6,6 +6,7 @@ import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 
 export class MemoryPipe implements Pipe {
+  readonly isGuarded = false;
   readonly traffic = { sent: 0, received: 0 };
   private readonly inbox = new Inbox();
   private reason: PseudolabelError | undefined;

@@ -5,7 +5,7 @@ import { PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
 import { FramedChannel } from '../src/protocol/framed.js';
-import { introduce } from '../src/protocol/handshake.js';
+import { introduce, type Terms } from '../src/protocol/handshake.js';
 import { parseAddress } from './address.js';
 import { type Dialled, dial } from './dial.js';
 
@@ -78,8 +78,8 @@ async function attempt<Out extends Message, In extends Message>({
       { address: parseAddress(address), fingerprint, insecure, longest: longestFrame(tables.incoming) },
       limit.signal,
     );
-    await introduced(dialled, token, limit.signal);
-    return new FramedChannel(dialled.pipe, tables);
+    const { isGuarded } = await introduced(dialled, token, limit.signal);
+    return new FramedChannel(dialled.pipe, tables, isGuarded);
   } catch (error) {
     throw limit.signal.aborted ? limit.signal.reason : error;
   } finally {
@@ -88,10 +88,12 @@ async function attempt<Out extends Message, In extends Message>({
   }
 }
 
-async function introduced({ pipe, binding }: Dialled, token: KeyObject, limit: AbortSignal) {
+async function introduced({ pipe, binding }: Dialled, token: KeyObject, limit: AbortSignal): Promise<Terms> {
   limit.addEventListener('abort', () => pipe.close(), { once: true });
   try {
-    pipe.trust(await introduce(pipe, { token, binding }));
+    const terms = await introduce(pipe, { token, binding });
+    pipe.trust(terms.heartbeat);
+    return terms;
   } catch (error) {
     pipe.close(error instanceof PseudolabelError ? error : undefined);
     throw error;

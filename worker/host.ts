@@ -4,9 +4,10 @@ import { sha256OfParameters } from '../src/checksum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
 import { type ArenaShape, floats, slotStride } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
-import { Sums } from '../src/engine/sum.js';
+import { CHUNK, Sums } from '../src/engine/sum.js';
+import { type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
-import { type BulkTag, type Channel, type ChannelListener, MAX_BULK } from '../src/protocol/channel.js';
+import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { BULK_KINDS, fromWire, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
 import { createLocalNode, type LocalNode } from './node.js';
@@ -41,8 +42,8 @@ type Reply = ToCoordinator extends infer M
     : never
   : never;
 
-/** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills. */
-function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape): Record<string, number> {
+/** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills, as they travel. */
+function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, wire: Wire): Record<string, number> {
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -52,7 +53,7 @@ function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape):
     parameters: vector,
     firstMoment: vector,
     secondMoment: vector,
-    total: vector,
+    total: wire.bytes(parameters),
   };
 }
 
@@ -67,6 +68,7 @@ export function hostNode(channel: CoordinatorChannel, options: HostOptions, crea
 class Host implements ChannelListener<ToNode> {
   private node: LocalNode | undefined;
   private sums: Sums | undefined;
+  private wire: Wire | undefined;
   private capacity: Record<string, number> = {};
   /** Requests are done in order, and long arrays wait for none. */
   private work: Promise<void> = Promise.resolve();
@@ -115,7 +117,8 @@ class Host implements ChannelListener<ToNode> {
       return;
     }
     const { memory, regions } = this.node.arena;
-    new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+    if (region === 'total') this.wire!.decode(payload, regions.total, offset);
+    else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
   }
 
   closed(error: PseudolabelError): void {
@@ -147,7 +150,7 @@ class Host implements ChannelListener<ToNode> {
 
   private async answer(message: Request): Promise<Reply> {
     if (message.kind === 'welcome') {
-      await this.makeNode({ ...message.shape, lanes: this.options.workers });
+      await this.makeNode({ ...message.shape, lanes: this.options.workers }, message.wire);
       return { kind: 'ready' };
     }
     const { node } = this;
@@ -173,29 +176,32 @@ class Host implements ChannelListener<ToNode> {
     }
   }
 
-  private async makeNode(shape: ArenaShape): Promise<void> {
+  private async makeNode(shape: ArenaShape, wire: WireName): Promise<void> {
     if (this.node) throw notAsked('a second welcome');
     const none = new Uint8Array();
-    this.capacity = capacities(shape);
     const node = await this.create({ shape, images: none, evaluationImages: none });
     if (this.isOver) return node.close();
     this.node = node;
     this.sums = new Sums(node.arena);
+    this.wire = wireOf(wire, node.arena);
+    this.capacity = capacities(shape, this.wire);
   }
 
   /** Chunk by chunk, those of all subtrees, so that the coordinator can sum the first while the next are on their way. */
-  private async sendSums({ request, round, steps }: Extract<Request, { kind: 'gradients' }>): Promise<void> {
-    const { memory, regions, shape } = this.node!.arena;
+  private async sendSums({ request, round, goesOn, steps }: Extract<Request, { kind: 'gradients' }>): Promise<void> {
+    const { regions, shape } = this.node!.arena;
+    const wire = this.wire!;
     const { model, shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
-    const bytes = layoutOf(model).length * 4;
-    for (let offset = 0; offset < bytes; offset += MAX_BULK) {
-      const length = Math.min(MAX_BULK, bytes - offset);
+    const { length } = layoutOf(model);
+    if (!goesOn) wire.reset();
+    for (let start = 0; start < length; start += CHUNK) {
+      const end = Math.min(start + CHUNK, length);
       for (const subtree of subtrees) {
-        this.sums!.inPlace(subtree, offset / 4, (offset + length) / 4);
-        const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request, offset };
-        const slot = regions.slots + subtree.first * slotStride(shape);
-        await this.channel.sendBulk(tag, new Uint8Array(memory.buffer, slot + offset, length));
+        this.sums!.inPlace(subtree, start, end);
+        const { payload } = wire.encode(regions.slots + subtree.first * slotStride(shape), start, end);
+        const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
+        await this.channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
       }
     }
   }

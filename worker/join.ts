@@ -16,12 +16,14 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /**
  * @param connect tries as long as it should be tried
+ * @param create as hostNode() has it
  * Throws what connect throws, unless it has been told to end, and why the coordinator refused the node.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,
   options: HostOptions,
   listener: JoinListener,
+  create?: Parameters<typeof hostNode>[2],
 ): Promise<'finished' | 'left'> {
   const { signal } = options;
   for (let pause = FIRST_PAUSE_MS; ; ) {
@@ -31,7 +33,7 @@ export async function joinRun(
     if (!channel) return 'left';
     const began = performance.now();
     listener.joined(channel.peer);
-    const ending = await hostNode(channel, options);
+    const ending = await hostNode(channel, options, create);
     if (!('error' in ending)) return ending.kind;
     if (signal.aborted) return 'left';
     if (ending.kind === 'refused') throw ending.error;

@@ -7,6 +7,7 @@ import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/proto
 import type { Frame } from '../src/protocol/codec.js';
 import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
+import { isLoopback } from './address.js';
 
 /** Heartbeats that may fail to come before the other side counts as lost. */
 const MISSED_HEARTBEATS = 2;
@@ -34,6 +35,7 @@ export interface Connection {
 /** Takes over an open WebSocket. Until trust() is called, the other side is a stranger. */
 export class SocketPipe implements Pipe {
   readonly peer: string;
+  readonly isGuarded: boolean;
   private readonly inbox = new Inbox();
   private trusted = false;
   private lastHeard = performance.now();
@@ -43,8 +45,10 @@ export class SocketPipe implements Pipe {
   private beating: NodeJS.Timeout | undefined;
 
   constructor(private readonly connection: Connection) {
-    const { ws, stream, peer } = connection;
+    const { ws, stream, wire, peer } = connection;
     this.peer = peer;
+    // What a machine sends to itself is copied from memory to memory; TLS authenticates every record.
+    this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
     ws.binaryType = 'fragments'; // as they came: putting a megabyte together would copy it
     ws.on('message', (data, isBinary) => this.receive(data, isBinary));
     ws.on('error', (error) => {

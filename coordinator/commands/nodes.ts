@@ -1,12 +1,14 @@
 // Owns a run over several machines, from its flags: the fleet, the door where nodes come in, and the wait for the first of them.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
+import { WIRES } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node } from '../../src/protocol/node.js';
+import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/members.js';
 import { openSession, type Session } from '../session.js';
@@ -24,6 +26,11 @@ export interface NodeFlags {
   readonly nodesTimeout?: number;
   readonly local?: boolean;
   readonly allowMixed?: boolean;
+}
+
+export interface FleetSession extends Session {
+  /** What the nodes on other machines are doing. */
+  activities(): readonly NodeNow[];
 }
 
 /** Steps between two comparisons of the nodes' parameters: a checksum of 16 MB takes every machine some 10 ms. */
@@ -44,6 +51,7 @@ export function addNodeOptions(command: Command): Command {
     )
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
+    .addOption(new Option('--wire <precision>', 'how sums of gradients travel (f32)').choices(WIRES))
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
 }
 
@@ -60,7 +68,8 @@ export async function openFleetSession(
   { terminal, signal }: Context,
   transport: Transport,
   observed: (node: Node) => Node = (node) => node,
-): Promise<Session> {
+  watcher?: Pick<FleetListener, 'joined' | 'left'>,
+): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
   const fleets: Fleet[] = [];
@@ -71,7 +80,8 @@ export async function openFleetSession(
       patienceMs: nodesTimeout * 1000,
       fingerprint: numericsFingerprint(),
       allowMixed: flags.allowMixed ?? false,
-      listener: announcer(terminal),
+      wire: config.wire,
+      listener: announcer(terminal, watcher),
     });
     fleets.push(fleet);
     return observed(fleet);
@@ -90,6 +100,7 @@ export async function openFleetSession(
       insecure: flags.insecure ?? false,
       certificate: flags.certificate && flags.key ? { file: flags.certificate, key: flags.key } : undefined,
     });
+    if (config.wire !== 'f32') terminal.note(roundedNote(config.wire));
     terminal.note(`to join, on another machine: ${door.joinLine}`);
     void welcome(door, fleet);
     const stop = () => void fleet.close();
@@ -98,12 +109,15 @@ export async function openFleetSession(
     await fleet.members.waitFor(nodes, nodesTimeout * 1000);
     signal.removeEventListener('abort', stop);
     signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
-    return { ...session, close };
+    return { ...session, close, activities: () => fleet.activities() };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+const roundedNote = (wire: RunConfig['wire']): string =>
+  `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
 /** Until the door is closed. */
 async function welcome(door: Door, fleet: Fleet): Promise<void> {
@@ -133,11 +147,18 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
-function announcer(terminal: Terminal): FleetListener {
+function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 'left'>): FleetListener {
   return {
-    joined: ({ name, workers }) => terminal.note(`${name} joined with ${counted(workers, 'worker')}`),
-    left: ({ name }, { code, message }) =>
-      terminal.note(`${name} is gone (${code}: ${message}); its work is done by others`),
+    joined: (node) => {
+      terminal.note(`${node.name} joined with ${counted(node.workers, 'worker')}`);
+      watcher?.joined(node);
+    },
+    left: (node, reason) => {
+      terminal.note(`${node.name} is gone (${reason.code}: ${reason.message}); its work is done by others`);
+      watcher?.left(node, reason);
+    },
+    fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
+    caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
     slower: (verdict) => terminal.note(`  ${verdict}`),

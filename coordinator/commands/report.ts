@@ -11,13 +11,14 @@ The page is one file, which needs no network. The plots are also saved as SVG fi
 Examples:
   $ pseudolabel report runs/paper-dae
   $ pseudolabel report runs/paper-dae --serve
-  $ pseudolabel report runs/reproduction --json -`;
+  $ pseudolabel report runs/reproduction --json -
+  $ pseudolabel report runs/scaling`;
 
 export function addReport(program: Command, { terminal, signal }: Context): void {
   program
     .command('report')
-    .description('the report of a run or a reproduction: report.html and plots')
-    .argument('<dir>', 'directory of a run or a reproduction')
+    .description('the report of a run, a reproduction or a scaling measurement: report.html and plots')
+    .argument('<dir>', 'directory of a run, a reproduction or a scaling measurement')
     .option('--json <file>', 'write where the report is as JSON; - for stdout')
     .option('--serve [port]', 'then show a run as its dashboard did, until Ctrl-C (any free port)', number)
     .addHelpText('after', HELP)

@@ -1,21 +1,23 @@
 // Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { normalise, PRESETS } from '../../src/config.js';
-import { writeAtomically } from '../../src/files.js';
+import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
-import { type Measurement, measure } from '../scaling/measure.js';
+import { type Measurement, type MeasurementOptions, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
+import { keepScaling } from '../scaling/written.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 
 interface ScalingFlags {
-  readonly workers: readonly number[];
+  /** undefined: one and one a core; with nodes, one. */
+  readonly workers?: readonly number[];
+  readonly nodes?: readonly number[];
   readonly mode: Mode;
   readonly phase: Phase | 'all';
   readonly repeats: number;
@@ -36,13 +38,19 @@ For other programs on the same step (Keras, PyTorch, plain TensorFlow.js) see \`
 Examples:
   $ pseudolabel scaling --workers 1,2
   $ pseudolabel scaling --workers 1,2,4,8 --phase all --repeats 9 --out runs/scaling
-  $ pseudolabel scaling --workers 1,2 --mode weak --simulate nodes=64,link=10Gbps,rtt=0.2ms`;
+  $ pseudolabel scaling --workers 1,2 --mode weak --simulate nodes=64,link=10Gbps,rtt=0.2ms
+  $ pseudolabel scaling --nodes 0,1,2 --workers 1 --phase all`;
 
 export function addScaling(program: Command, context: Context): void {
   program
     .command('scaling')
     .description('speed-up, parallel efficiency and where the time goes, for several numbers of workers')
-    .option('--workers <list>', 'numbers of workers to compare (1 and one a core)', counts, defaultCounts())
+    .option('--workers <list>', 'numbers of workers to compare (1 and one a core)', counts)
+    .option(
+      '--nodes <list>',
+      'numbers of nodes to compare, processes on this machine with --workers each (1)',
+      nodeCounts,
+    )
     .addOption(
       new Option('--mode <mode>', 'strong: the same work for all; weak: as much for each worker')
         .choices(['strong', 'weak'])
@@ -57,48 +65,75 @@ export function addScaling(program: Command, context: Context): void {
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
     .option('--simulate <network>', 'predict a cluster: nodes=64,link=10Gbps,rtt=0.2ms', parseNetwork)
     .option('--json <file>', 'write the result as JSON; - for stdout')
-    .option('--out <dir>', 'folder for scaling.json and scaling.txt')
+    .option('--out <dir>', 'folder for report.html, plots, scaling.json and scaling.txt')
     .addHelpText('after', HELP)
     .action((flags: ScalingFlags) => scaling(flags, context));
 }
 
 async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Promise<void> {
-  const workload = workloadOf(flags);
+  const sizes = sizesOf(flags);
+  const workload = workloadOf(flags, sizes);
   const phases = flags.phase === 'all' ? PHASES : [flags.phase];
   const machine = machineOf();
-  terminal.note(openingLine(flags, machine));
+  for (const line of openingLines(flags, sizes, machine)) terminal.note(line);
   const measurements = await measure({
-    ...{ workload, phases, workers: flags.workers, rounds: flags.repeats, signal },
+    ...{ workload, phases, ...sizes, rounds: flags.repeats, signal },
     progress: (phase, round) => showProgress(terminal, phase, round, flags.repeats),
   });
+  const unit = sizes.nodes ? 'processes' : 'workers';
   const report: ScalingReport = {
-    ...{ mode: flags.mode, machine, workload, network: flags.simulate },
-    phases: measurements.map((measurement) => reportOf(measurement, flags, machine, workload.seed)),
+    ...{ mode: flags.mode, unit, machine, workload, network: flags.simulate },
+    phases: measurements.map((measurement) => reportOf(measurement, flags, sizes, machine, workload.seed)),
   };
   if (flags.out !== undefined) {
-    await writeAtomically(join(flags.out, 'scaling.json'), `${JSON.stringify(report, null, 2)}\n`);
-    await writeAtomically(join(flags.out, 'scaling.txt'), `${scalingLines(report).join('\n')}\n`);
+    await keepScaling(flags.out, report);
+    const { writeReport } = await import('../report.js');
+    terminal.note(`report: ${await writeReport(flags.out)}`);
   }
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);
 }
 
+/** What is compared, as measure() has it. */
+type Sizes = Pick<MeasurementOptions, 'workers' | 'nodes'>;
+
+/** Throws E_USAGE. */
+function sizesOf({ workers, nodes }: ScalingFlags): Sizes {
+  // One worker is always among them: it is what the others are compared with.
+  if (!nodes) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), nodes };
+  if (workers !== undefined && workers.length > 1) {
+    const fix = 'with --nodes, give one number: the workers of each process';
+    throw new PseudolabelError('E_USAGE', `--workers ${workers.join(',')} with --nodes`, fix);
+  }
+  return { workers: workers ?? [1], nodes: ascending([0, ...nodes]) };
+}
+
+/** Workers in all, for each that is compared. */
+const totals = ({ workers, nodes }: Sizes): readonly number[] =>
+  nodes ? nodes.map((joining) => (joining + 1) * workers[0]!) : workers;
+
 /** Throws E_CONFIG for what is out of the limits of a run. */
-function workloadOf({ mode, preset, steps, data, workers, ...flags }: ScalingFlags): WorkloadOptions {
-  const largest = workers.at(-1)!;
-  const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: largest });
+function workloadOf({ mode, preset, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
+  const most = totals(sizes).at(-1)!;
+  const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: most });
+  const largest = sizes.nodes ? sizes.nodes.at(-1)! + 1 : most;
   return { mode, preset, hidden, seed, data, steps, largest };
 }
 
-function reportOf(measurement: Measurement, flags: ScalingFlags, { cores }: Machine, seed: number): PhaseReport {
-  const { mode, workers, simulate: network } = flags;
-  const summary = summarise(measurement.rounds, workers, { mode, cores, seed });
-  const prediction = network && simulate(nodeCost(measurement, summary, cores), network, mode);
+function reportOf(
+  measurement: Measurement,
+  { mode, simulate: network }: ScalingFlags,
+  sizes: Sizes,
+  { cores }: Machine,
+  seed: number,
+): PhaseReport {
+  const summary = summarise(measurement.rounds, totals(sizes), { mode, cores, seed });
+  const prediction = network && simulate(nodeCost(measurement, summary, sizes, cores), network, mode);
   return { ...measurement, ...summary, prediction };
 }
 
-/** A node: the largest number of workers that this machine has cores for. */
-function nodeCost({ traffic }: Measurement, { rows }: PhaseSummary, cores: number): NodeCost {
-  const { split, workers } = rows.findLast((row: Row) => row.workers <= cores) ?? rows[0]!;
+/** A node: the largest number of workers of one process that this machine has cores for. */
+function nodeCost({ traffic }: Measurement, { rows }: PhaseSummary, { nodes }: Sizes, cores: number): NodeCost {
+  const { split, workers } = (nodes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
   const { sum, tasks, answers } = traffic[workers]!;
   const divided = split.input + split.forward + split.backward + split.predict;
   const repeated = split.update + split.dispatch + split.idle;
@@ -114,11 +149,18 @@ function machineOf(): Machine {
   };
 }
 
-function openingLine({ workers, mode, repeats }: ScalingFlags, { cores, load }: Machine): string {
-  const what = `${mode} scaling, ${workers.join(', ')} workers on ${counted(cores, 'core')}, ${counted(repeats, 'round')}`;
+function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, load }: Machine): string[] {
+  const { workers, nodes } = sizes;
+  const most = totals(sizes).at(-1)!;
+  const who = nodes
+    ? `${nodes.join(', ')} nodes on loopback beside the coordinator, each of ${counted(workers[0]!, 'worker')},`
+    : `${workers.join(', ')} workers`;
+  const what = `${mode} scaling, ${who} on ${counted(cores, 'core')}, ${counted(repeats, 'round')}`;
   // Linux counts who wants to run: those for whom we leave no core take one from some worker.
-  const spare = Math.max(0, cores - workers.at(-1)!);
-  return load - spare < 1 ? what : `${what}; the machine is busy (load ${load.toFixed(1)}): expect noise`;
+  const spare = Math.max(0, cores - most);
+  const busy = load - spare < 1 ? '' : `; the machine is busy (load ${load.toFixed(1)}): expect noise`;
+  const few = `warning: ${counted(most, 'worker')} in all share ${counted(cores, 'core')}: nothing can be concluded from them`;
+  return [what + busy, ...(nodes && most > cores ? [few] : [])];
 }
 
 function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: number): void {
@@ -127,13 +169,13 @@ function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: n
   else if (round <= 0) terminal.note(line);
 }
 
-/** '1,2,4' as ascending numbers. One worker is always among them: it is what the others are compared with. */
-function counts(text: string): number[] {
-  const numbers = text.split(',').map(count);
-  return [...new Set([1, ...numbers])].sort((a, b) => a - b);
-}
+const ascending = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
-const defaultCounts = (): number[] => counts(`1,${availableParallelism()}`);
+/** '1,2,4'. */
+const counts = (text: string): number[] => ascending(text.split(',').map(count));
+
+/** '0,1,2'. No node is always among them: it is what the others are compared with. */
+const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : count(each)));
 
 function count(text: string): number {
   const value = number(text);

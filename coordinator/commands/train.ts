@@ -12,6 +12,8 @@ import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
+import { parseAddress } from '../../worker/address.js';
+import type { Place } from '../dashboard/access.js';
 import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
 import { FaultyNode } from '../faults.js';
 import { together } from '../listeners.js';
@@ -23,7 +25,7 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
-import { addNodeOptions, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, type FleetSession, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
 import {
   addRunOptions,
   type Context,
@@ -40,8 +42,9 @@ interface TrainFlags extends RunFlags, NodeFlags, RankFlags {
   readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
-  /** true: at the usual port. */
-  readonly dashboard?: number | true;
+  /** true: at the usual port of this machine. */
+  readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
+  readonly dashboardToken?: string;
   readonly loseWorker?: readonly number[];
 }
 
@@ -60,6 +63,7 @@ interface Earlier {
 
 /** Of `--dashboard` without a number. */
 const DASHBOARD_PORT = 8765;
+const LOOPBACK = '127.0.0.1';
 
 const HELP = `
 Scenarios:
@@ -76,6 +80,7 @@ Examples:
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
   $ pseudolabel train --dashboard
+  $ pseudolabel train --dashboard 192.168.1.10:8765
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
@@ -88,12 +93,23 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   addRunOptions(command)
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
-    .option('--dashboard [port]', `live page, and numbers for Prometheus (${DASHBOARD_PORT})`, number)
+    .option(
+      '--dashboard [host:port]',
+      `live page, and numbers for Prometheus, on this machine unless another address is given (${DASHBOARD_PORT})`,
+      place,
+    )
+    .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)')
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) =>
       inPlace(flags, context, (collective) => train(flags, context, { transport, collective })),
     );
+}
+
+/** '8765' or '0.0.0.0:8765'. */
+function place(text: string): Pick<Place, 'host' | 'port'> {
+  const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
+  return { host, port };
 }
 
 const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
@@ -133,6 +149,7 @@ async function run(
   reach: Reach,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const calls: Call[] = [];
@@ -144,14 +161,15 @@ async function run(
       dashboard?.observed(call);
     });
   };
-  const session = await sessionOver(reach, config, dataset, flags, context, observed);
+  const session = await sessionOver(reach, config, dataset, flags, context, observed, dashboard);
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
     const listeners = [progressOn(terminal)];
     if (dashboard) {
-      listeners.push(await dashboard.open(await dashboardOptions(session, config, path, flags.dashboard!)));
+      listeners.push(await dashboard.open(await dashboardOptions(session, config, path, flags)));
       terminal.note(`dashboard: ${dashboard.url}`);
+      if (dashboard.keys !== undefined) terminal.note(dashboard.keys);
     }
     const options = { signal, validateEvery: flags.validateEvery ?? 0, test: flags.test };
     const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
@@ -174,31 +192,41 @@ function sessionOver(
   flags: TrainFlags,
   context: Context,
   observed: (node: Node) => Node,
-): Promise<Session> {
+  dashboard: Dashboard | undefined,
+): Promise<Session | FleetSession> {
   const { listen } = flags;
   if (collective) return openRanksSession(config, dataset, flags, context, collective, observed);
   if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
   if (transport && listen !== undefined)
-    return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed);
+    return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard);
   const lost = new Set(flags.loseWorker);
   return openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
 }
 
+const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
+  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
+
 async function dashboardOptions(
-  { dataset, cluster }: Session,
+  { dataset, cluster, ...session }: Session | FleetSession,
   config: RunConfig,
   path: string,
-  port: number | true,
+  { dashboard, dashboardToken, insecure = false, certificate, key }: TrainFlags,
 ): Promise<DashboardOptions> {
   const { readRun } = await import('../report.js');
   const { name, metrics } = await readRun(path);
   return {
-    port: port === true ? DASHBOARD_PORT : port,
+    place: {
+      ...(typeof dashboard === 'object' ? dashboard : { host: LOOPBACK, port: DASHBOARD_PORT }),
+      tokenFile: dashboardToken,
+      insecure,
+      certificate: certificate && key ? { file: certificate, key } : undefined,
+    },
     directory: path,
     info: { name, title: `${ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}` },
     stages: planOf(config, taskOf(config, dataset)),
     maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
     past: metrics,
     lostWorkers: () => cluster.health().lostWorkers,
+    ...('activities' in session ? { nodes: session.activities } : {}),
   };
 }

@@ -45,6 +45,8 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const workers = flags.workers ?? availableParallelism();
   if (!Number.isInteger(workers) || workers < 1)
     throw new PseudolabelError('E_USAGE', `--workers ${workers}`, 'give a number of threads, from 1');
+  if (!(flags.patience >= 0))
+    throw new PseudolabelError('E_USAGE', `--patience ${flags.patience}`, 'give seconds, from 0');
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };

@@ -4,7 +4,8 @@ import type { MetricRecord } from '../../src/report/record.js';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Lanes } from './lanes.js';
-import type { Everything, LabelsNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
+import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
+import type { NodeLanes } from './node-lanes.js';
 
 /** How much of each list someone has been told. */
 export interface Cursor {
@@ -12,15 +13,17 @@ export interface Cursor {
   readonly labels: number;
   readonly validations: number;
   readonly events: number;
+  readonly marks: number;
 }
 
-const BEGINNING: Cursor = { steps: 0, labels: 0, validations: 0, events: 0 };
+const BEGINNING: Cursor = { steps: 0, labels: 0, validations: 0, events: 0, marks: 0 };
 
 export class History implements RunListener {
   private readonly steps: StepNews[] = [];
   private readonly labels: LabelsNews[] = [];
   private readonly validations: ValidationNews[] = [];
   private readonly events: { readonly at: number; readonly text: string }[] = [];
+  private readonly marks: MarkNews[] = [];
   private state: News['state'] = 'running';
 
   /** stages: names, as metrics have them; past: metrics of before this process. */
@@ -29,6 +32,7 @@ export class History implements RunListener {
     private readonly stages: readonly string[],
     past: readonly MetricRecord[],
     private readonly lanes: Pick<Lanes, 'shares'> | undefined,
+    private readonly nodes?: Pick<NodeLanes, 'news'>,
   ) {
     for (const metric of past) this.take(metric, null);
   }
@@ -52,18 +56,26 @@ export class History implements RunListener {
     this.events.push({ at: Date.now(), text });
   }
 
+  /** Tells of a node that came or went, and where on the curves that was. */
+  mark(kind: MarkNews['kind'], text: string): void {
+    const [stage, step] = this.steps.at(-1) ?? [0, 0];
+    this.marks.push({ stage, step, kind });
+    this.say(text);
+  }
+
   ends(state: Exclude<News['state'], 'running'>, text: string): void {
     this.state = state;
     this.say(text);
   }
 
   get cursor(): Cursor {
-    const { steps, labels, validations, events } = this;
+    const { steps, labels, validations, events, marks } = this;
     return {
       steps: steps.length,
       labels: labels.length,
       validations: validations.length,
       events: events.length,
+      marks: marks.length,
     };
   }
 
@@ -78,6 +90,8 @@ export class History implements RunListener {
       validations: this.validations.slice(cursor.validations),
       events: this.events.slice(cursor.events),
       lanes: this.lanes?.shares() ?? [],
+      nodes: this.nodes?.news() ?? [],
+      marks: this.marks.slice(cursor.marks),
       state: this.state,
     };
   }

@@ -1,6 +1,8 @@
 // Owns what the dashboard's server tells its page: everything once when a page connects, then what is new. The page may have been there
 // before, with another server of the same run: the first message replaces all that it knows.
 
+import type { NodeActivity } from '../fleet/activity.js';
+
 /** The name of the event of each message. */
 export type MessageName = 'everything' | 'news';
 
@@ -48,12 +50,28 @@ export interface LaneNews {
   readonly shares: readonly (readonly [part: string, share: number])[];
 }
 
+/** What a node on another machine does now, and did in the last seconds, as shares of them. */
+export interface NodeNews {
+  readonly name: string;
+  readonly doing: NodeActivity | 'gone';
+  readonly shares: readonly (readonly [doing: string, share: number])[];
+}
+
+/** Something that happened to the nodes, at the last step before it. */
+export interface MarkNews {
+  readonly stage: number;
+  readonly step: number;
+  readonly kind: 'joined' | 'gone';
+}
+
 export interface News {
   readonly steps: readonly StepNews[];
   readonly labels: readonly LabelsNews[];
   readonly validations: readonly ValidationNews[];
   readonly events: readonly { readonly at: number; readonly text: string }[];
   readonly lanes: readonly LaneNews[];
+  readonly nodes: readonly NodeNews[];
+  readonly marks: readonly MarkNews[];
   readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
 }
 

@@ -1,14 +1,19 @@
-// Owns the dashboard's server: the page's files, a stream of news (server-sent events), and numbers for Prometheus. On loopback alone:
-// who wants to look from elsewhere forwards the port (ssh -L).
+// Owns the dashboard's server: the page's files, a stream of news (server-sent events), and numbers for Prometheus. On
+// loopback for anyone; beyond it by TLS, for those who know a token (access.ts).
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { built } from '../../src/built.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { isSystemError } from '../../src/files.js';
 import { PAGE_STYLE } from '../../src/report/theme.js';
+import { TLS_OPTIONS } from '../../worker/tls.js';
+import { reachable } from '../door/listener.js';
+import { type Access, type Guard, LOGIN, type Place } from './access.js';
 import type { Gauges } from './gauges.js';
 import type { Cursor, History } from './history.js';
 import type { MessageName } from './messages.js';
@@ -31,6 +36,9 @@ const NEWS_MS = 250;
 /** A page that does not read is let go, and asks for everything when it is back. */
 const MOST_UNREAD_BYTES = 2 ** 24;
 const MOST_PAGES = 32;
+const MOST_CONNECTIONS = 128;
+const MOST_HEADER_BYTES = 8192;
+const REQUEST_MS = 10_000;
 const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 interface File {
@@ -38,18 +46,28 @@ interface File {
   readonly content: string;
 }
 
-/** port: 0 for any that is free. Throws E_LISTEN. */
-export async function serve(source: Source, port: number): Promise<DashboardServer> {
+/** guard: undefined on loopback alone. Throws E_LISTEN. */
+export async function serve(
+  source: Source,
+  { host, port }: Pick<Place, 'host' | 'port'>,
+  guard?: Guard,
+): Promise<DashboardServer> {
   const files = filesOfPage();
   const pages = new Map<ServerResponse, Cursor>();
-  const server = createServer((request, response) => {
-    answer(request, response, source, files, pages).catch(() => response.destroy());
-  });
-  await listening(server, port);
+  const answered = (request: IncomingMessage, response: ServerResponse): void => {
+    const answering = guard && !guard.access.knows(request) ? stranger(guard.access, request, response) : undefined;
+    (answering ?? answer(request, response, source, files, pages, guard === undefined)).catch(() => response.destroy());
+  };
+  const limits = { maxHeaderSize: MOST_HEADER_BYTES, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS };
+  const server = guard?.identity
+    ? createTlsServer({ ...limits, ...TLS_OPTIONS, ...guard.identity.pem, handshakeTimeout: REQUEST_MS }, answered)
+    : createServer(limits, answered);
+  server.maxConnections = MOST_CONNECTIONS;
+  await listening(server, host, port);
   const timer = setInterval(() => tellNews(source.history, pages), NEWS_MS);
   const { port: bound } = server.address() as { port: number };
   return {
-    url: `http://127.0.0.1:${bound}/`,
+    url: urlOf(guard, host, bound),
     close: async () => {
       clearInterval(timer);
       tellNews(source.history, pages);
@@ -62,16 +80,28 @@ export async function serve(source: Source, port: number): Promise<DashboardServ
   };
 }
 
-function listening(server: Server, port: number): Promise<void> {
+function urlOf(guard: Guard | undefined, host: string, port: number): string {
+  const reached = reachable(host) ?? host;
+  const shown = isIP(reached) === 6 ? `[${reached}]` : reached;
+  return `${guard?.identity ? 'https' : 'http'}://${shown}:${port}/`;
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(isSystemError(error) ? cannotListen(port, error) : error));
-    server.listen(port, '127.0.0.1', () => resolve());
+    server.listen(port, host, () => resolve());
   });
 }
 
 function cannotListen(port: number, cause: Error): PseudolabelError {
-  const fix = 'give another port, or 0 for any that is free';
+  const fix = 'give an address of this machine and another port, or 0 for any that is free';
   return new PseudolabelError('E_LISTEN', `port ${port} cannot be listened on: ${cause.message}`, fix, { cause });
+}
+
+/** Of someone who has not shown the token yet. */
+async function stranger(access: Access, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method === 'POST' && request.url === LOGIN) await access.logIn(request, response);
+  else access.ask(request, response);
 }
 
 async function answer(
@@ -80,10 +110,11 @@ async function answer(
   source: Source,
   files: ReadonlyMap<string, File>,
   pages: Map<ServerResponse, Cursor>,
+  isLocal: boolean,
 ): Promise<void> {
   const refuse = (code: number): void => void response.writeHead(code).end();
   // A page from elsewhere can make a browser send requests here under a name of its own: only our own names are answered.
-  if (!LOCAL_HOSTS.test(request.headers.host ?? '')) return refuse(403);
+  if (isLocal && !LOCAL_HOSTS.test(request.headers.host ?? '')) return refuse(403);
   if (request.method !== 'GET') return refuse(405);
   const { pathname } = new URL(request.url ?? '/', 'http://localhost');
   if (pathname === '/events') return subscribe(response, source.history, pages);

@@ -8,6 +8,8 @@ import { ensureSecret, readSecret } from './secrets.js';
 
 export interface Identity {
   readonly context: SecureContext;
+  /** What the context was made of. */
+  readonly pem: { readonly cert: string; readonly key: string };
   /** SHA-256 of the certificate, as 64 hexadecimal digits. */
   readonly fingerprint: string;
 }
@@ -34,7 +36,11 @@ export async function readIdentity(certificatePath: string, keyPath: string): Pr
 function identityOf(cert: string, key: string, name: string): Identity {
   try {
     const context = createSecureContext({ cert, key, ...TLS_OPTIONS });
-    return { context, fingerprint: new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase() };
+    return {
+      context,
+      pem: { cert, key },
+      fingerprint: new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase(),
+    };
   } catch (error) {
     throw unusable(name, error);
   }

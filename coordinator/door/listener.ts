@@ -26,6 +26,8 @@ export interface ListenOptions<Out extends Message, In extends Message> {
   readonly limits?: Partial<StrangerLimits>;
   /** Interval of heartbeats in ms, for both sides: a side that is silent for two of them is lost. Default: 5,000. */
   readonly heartbeat?: number;
+  /** Checksums over long arrays with TLS and on loopback too, for what forwards loopback over a network. Default: false. */
+  readonly checksAll?: boolean;
   readonly tables: MessageTables<Out, In>;
 }
 
@@ -64,7 +66,7 @@ export class Listener<Out extends Message, In extends Message> {
   constructor(
     private readonly server: Server,
     host: string,
-    { tls, token, limits, heartbeat = HEARTBEAT_MS, tables }: ListenOptions<Out, In>,
+    { tls, token, limits, heartbeat = HEARTBEAT_MS, checksAll = false, tables }: ListenOptions<Out, In>,
   ) {
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress({ tls: tls !== undefined, host: reachable(address) ?? host, port });
@@ -75,9 +77,10 @@ export class Listener<Out extends Message, In extends Message> {
       },
     });
     const longest = longestFrame(tables.incoming);
-    this.hall = new Strangers({ tls, token, limits: { ...LIMITS, ...limits }, heartbeat, longest }, (pipe) => {
+    const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest };
+    this.hall = new Strangers(options, (pipe, isGuarded) => {
       if (this.closed) pipe.close();
-      else this.controller.enqueue(new FramedChannel(pipe, tables));
+      else this.controller.enqueue(new FramedChannel(pipe, tables, isGuarded));
     });
     server.on('connection', (wire) => this.hall.take(wire));
     server.on('error', () => undefined); // accepting fails while file descriptors are short: those who are in stay
@@ -110,7 +113,7 @@ export class Listener<Out extends Message, In extends Message> {
 }
 
 /** An address of this machine that others can reach it by, where it listens on all of them. */
-function reachable(address: string): string | undefined {
+export function reachable(address: string): string | undefined {
   if (address !== '0.0.0.0' && address !== '::') return undefined;
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;

@@ -24,6 +24,8 @@ export interface StrangerOptions {
   readonly token: KeyObject;
   readonly limits: StrangerLimits;
   readonly heartbeat: number;
+  /** Checksums over payloads even where nothing can change them unnoticed. */
+  readonly checksAll: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
 }
@@ -51,7 +53,7 @@ export class Strangers {
 
   constructor(
     private readonly options: StrangerOptions,
-    private readonly arrived: (pipe: SocketPipe) => void,
+    private readonly arrived: (pipe: SocketPipe, isGuarded: boolean) => void,
   ) {
     this.gate = new Gate(options.limits);
     const own = { maxPayload: options.longest, noServer: true, clientTracking: false };
@@ -101,20 +103,20 @@ export class Strangers {
 
   private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
     const { wire } = stranger;
-    const { token, heartbeat, limits } = this.options;
+    const { token, heartbeat, limits, checksAll } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
     const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
     stranger.pipe = pipe;
     try {
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
-      await admit(pipe, { token, binding });
+      const isGuarded = (await admit(pipe, { token, binding })) && !checksAll;
       if (this.known >= limits.known) throw full(limits.known);
       this.known++;
       wire.once('close', () => this.known--);
       stranger.leave();
       pipe.trust(heartbeat); // before the welcome: its answer is no stranger's
-      await welcome(pipe, heartbeat);
-      this.arrived(pipe);
+      await welcome(pipe, { heartbeat, isGuarded });
+      this.arrived(pipe, isGuarded);
     } catch (error) {
       if (!(error instanceof PseudolabelError)) throw error;
       this.count(error.code);

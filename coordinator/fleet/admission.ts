@@ -1,5 +1,6 @@
 // Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
 import type { Arena } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { First, FleetStatus } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
@@ -46,10 +47,11 @@ export async function admit(
   requests: Requests,
   { name, workers, fingerprint }: Hello,
   arena: Arena,
+  wire: Wire,
   rules: AdmissionRules,
   listener: RemoteListener,
 ): Promise<RemoteNode> {
-  const node = new RemoteNode(requests, arena, workers, listener);
+  const node = new RemoteNode(requests, arena, wire, workers, listener);
   if (fingerprint !== rules.fingerprint && !rules.allowMixed) {
     const error = otherNumerics(name);
     const { code, message, fix } = error;
@@ -58,7 +60,7 @@ export async function admit(
   }
   // Lanes are the node's own; hidden units stay on one machine.
   const { lanes: _, sliceBytes: __, ...shape } = arena.shape;
-  await requests.ask({ kind: 'welcome', request: requests.next(), shape }, 'join', 1);
+  await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }
 

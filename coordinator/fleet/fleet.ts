@@ -4,15 +4,17 @@
 //   nodes   gradients into slots | partial sums, chunk by chunk up          |                | update
 //   here    gradients into slots | sum of a chunk when all parts of it came | total of it down to all | update
 //
+// On a wire that rounds, the total that everybody applies, here too, is the one that was rounded.
+//
 // Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
 // parameters, by anyone, with the same bits.
 import type { TrainingState } from '../../src/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { Sums } from '../../src/engine/sum.js';
+import { CHUNK, Sums } from '../../src/engine/sum.js';
+import { type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { MAX_BULK } from '../../src/protocol/channel.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import type {
@@ -23,6 +25,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
 import { MemberLost, spread } from './member.js';
@@ -37,17 +40,17 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   readonly computes: boolean;
   /** Steps between two comparisons of the nodes' parameters. */
   readonly checksumEvery: number;
+  /** How sums and totals travel. */
+  readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
 }
-
-/** Floats of a chunk: a multiple of BLOCK, and one frame. */
-const CHUNK = MAX_BULK / 4;
 
 export class Fleet implements Node {
   readonly name = 'fleet';
   readonly writesInPlace: boolean;
   readonly members: Members;
   private readonly sums: Sums;
+  private readonly wire: Wire;
   private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
@@ -60,9 +63,10 @@ export class Fleet implements Node {
   ) {
     this.writesInPlace = local.writesInPlace;
     this.sums = new Sums(local.arena);
+    this.wire = wireOf(options.wire, local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
-    this.members = new Members(member, local.arena, { ...options, bounds: options.bounds ?? BOUNDS });
+    this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
   }
 
   get workers(): number {
@@ -77,6 +81,11 @@ export class Fleet implements Node {
   status(): FleetStatus {
     const nodes = [...this.members.remotes].map(({ status }) => status);
     return { nodes, steps: this.steps, shards: this.local.arena.shape.shards };
+  }
+
+  /** What the nodes on other machines are doing. */
+  activities(): NodeNow[] {
+    return [...this.members.remotes].map(({ name, activity }) => ({ name, doing: activity }));
   }
 
   health(): NodeHealth {
@@ -138,7 +147,16 @@ export class Fleet implements Node {
 
   write(state: Partial<TrainingState>): void {
     this.local.write(state);
-    for (const node of this.members.remotes) node.replica.overwritten(state);
+    if (state.parameters) this.wire.reset();
+    for (const node of this.members.remotes) {
+      if (state.parameters) node.forgetRounding();
+      node.replica.overwritten(state);
+    }
+  }
+
+  /** Resolves when no node has anything left to do: the last update, which nobody waits for, is made. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.members.remotes].map((node) => node.idle()));
   }
 
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
@@ -154,10 +172,12 @@ export class Fleet implements Node {
     if (!round) throw new Error('an update comes after gradients');
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
-      await round.gather(end * 4);
+      await round.gather(end);
       this.sums.arrived(round.subtrees());
       if (!this.sums.total(shards, start, end)) throw notFinite();
-      for (const node of followers) node.sendTotal(this.steps, start, end);
+      const { payload, finite } = this.wire.encode(this.local.arena.regions.total, start, end);
+      if (!finite) throw notFinite();
+      for (const node of followers) node.sendTotal(this.steps, this.wire.bytes(start), payload);
     }
   }
 

@@ -20,6 +20,10 @@ export class LocalMember implements Member {
     return this.measured.rowsPerMillisecond;
   }
 
+  passedOver(): void {
+    this.measured.rested();
+  }
+
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
     const began = performance.now();
     const results = await this.node.gradients(steps);

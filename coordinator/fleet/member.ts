@@ -9,8 +9,8 @@ export interface Contribution {
   readonly results: readonly GradientResult[];
   /** Sums that arrive in the coordinator's slots, each in that of its first shard. Shards in none are in their own slots. */
   readonly subtrees: readonly Subtree[];
-  /** Resolves when the first so many bytes of each sum are there; rejects with MemberLost. */
-  arrived(bytes: number): Promise<void>;
+  /** Resolves when the first so many floats of each sum are there; rejects with MemberLost. */
+  arrived(length: number): Promise<void>;
 }
 
 export interface Member {
@@ -18,6 +18,8 @@ export interface Member {
   readonly workers: number;
   /** Rows of training steps by milliseconds; undefined before the first. */
   readonly speed: number | undefined;
+  /** It is given nothing to do this time. */
+  passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
   predict(
     model: Model,

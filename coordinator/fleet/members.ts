@@ -2,13 +2,14 @@
 
 import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
 import { alarm } from './alarm.js';
 import { assign, isWorthMoving } from './assignment.js';
 import { type Bounds, Deadlines } from './deadlines.js';
-import type { Member, Part } from './member.js';
+import type { Member, MemberLost, Part } from './member.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
 import { type NodeChannel, Requests } from './requests.js';
 
@@ -16,6 +17,9 @@ import { type NodeChannel, Requests } from './requests.js';
 export interface FleetListener {
   joined(node: { readonly name: string; readonly workers: number }): void;
   left(node: { readonly name: string }, reason: PseudolabelError): void;
+  /** It is left out until it has caught up. */
+  fellBehind(node: { readonly name: string }, reason: PseudolabelError): void;
+  caughtUp(node: { readonly name: string }): void;
   /** One that wanted to join, by its name or address. */
   refused(name: string, reason: PseudolabelError): void;
   /** Nobody is there to compute: the run stands still until a node joins. */
@@ -50,6 +54,7 @@ export class Members implements RemoteListener {
   constructor(
     private readonly local: Member | undefined,
     private readonly arena: Arena,
+    private readonly wire: Wire,
     private readonly options: MembersOptions,
   ) {}
 
@@ -71,14 +76,14 @@ export class Members implements RemoteListener {
       if (this.end) throw this.end;
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
-      const node = await admit(requests, first, this.arena, this.options, this);
+      const node = await admit(requests, first, this.arena, this.wire, this.options, this);
       await this.bringImages(node);
       if (requests.isClosed) return;
       this.remotes.add(node);
       this.options.listener.joined(node);
       this.wake();
     } catch (error) {
-      const reason = error instanceof PseudolabelError ? error : reasonOf(error);
+      const reason = reasonOf(error);
       requests.close(reason);
       if (!this.end) this.options.listener.refused(requests.name, reason);
     } finally {
@@ -103,7 +108,9 @@ export class Members implements RemoteListener {
     return members.flatMap((member, i): Part[] => {
       const first = ends[i - 1] ?? 0;
       const items = Array.from({ length: ends[i]! - first }, (_, item) => first + item);
-      return items.length > 0 ? [[member, items]] : [];
+      if (items.length > 0) return [[member, items]];
+      member.passedOver();
+      return [];
     });
   }
 
@@ -126,6 +133,14 @@ export class Members implements RemoteListener {
     this.lostBefore += node.lostWorkers;
     if (!this.end) this.options.listener.left(node, reason);
     this.wake();
+  }
+
+  fellBehind(node: RemoteNode, { cause }: MemberLost): void {
+    this.options.listener.fellBehind(node, reasonOf(cause));
+  }
+
+  caughtUp(node: RemoteNode): void {
+    this.options.listener.caughtUp(node);
   }
 
   answered(): void {
@@ -207,6 +222,7 @@ function speedsOf(members: readonly Member[]): number[] {
 }
 
 function reasonOf(error: unknown): PseudolabelError {
+  if (error instanceof PseudolabelError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
 }

@@ -4,11 +4,13 @@ import { subtreesOf } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import { activityOf, type NodeActivity } from './activity.js';
 import { type Contribution, type Member, MemberLost } from './member.js';
 import { predictInBatches } from './prediction.js';
 import { Replica } from './replica.js';
@@ -19,6 +21,9 @@ import { Uploads } from './uploads.js';
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
+  /** It did not answer in time, and is left out until it does. */
+  fellBehind(node: RemoteNode, reason: MemberLost): void;
+  caughtUp(node: RemoteNode): void;
   /** It may have become available. */
   answered(): void;
 }
@@ -30,19 +35,23 @@ export class RemoteNode implements Member, RequestsListener {
   shards = 0;
   private readonly uploads: Uploads;
   private readonly measured = new Speed();
+  /** Of its last sums: those of the same stage go on with what rounding left of them. */
+  private lastStage: number | undefined;
   private isLeaving = false;
   private isUpdating = false;
+  private isLeftOut = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
     private readonly requests: Requests,
     /** The coordinator's. */
     private readonly arena: Arena,
+    wire: Wire,
     readonly workers: number,
     private readonly listener: RemoteListener,
   ) {
     requests.listener = this;
-    this.uploads = new Uploads(requests, arena, (reason) => this.late(reason));
+    this.uploads = new Uploads(requests, arena, wire, (reason) => this.late(reason));
     this.replica = new Replica(requests, arena, () => this.idle());
   }
 
@@ -52,6 +61,10 @@ export class RemoteNode implements Member, RequestsListener {
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
+  }
+
+  passedOver(): void {
+    this.measured.rested();
   }
 
   /** At which its sums come in, in Gbit/s; undefined before the first. */
@@ -67,6 +80,10 @@ export class RemoteNode implements Member, RequestsListener {
   get state(): NodeStatus['state'] {
     if (this.isLeaving) return 'leaving';
     return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
+  }
+
+  get activity(): NodeActivity {
+    return this.state === 'working' ? activityOf(this.requests.awaited, !this.uploads.areComplete) : this.state;
   }
 
   get status(): NodeStatus {
@@ -93,19 +110,23 @@ export class RemoteNode implements Member, RequestsListener {
 
     const request = this.requests.next();
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
-    const upload = this.uploads.begin(request, subtrees, length * 4);
+    const upload = this.uploads.begin(request, subtrees, length);
     this.shards = steps.length;
     const began = performance.now();
     const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
-    const message = { kind: 'gradients', request, round: steps[0]!.step, steps: steps.map(toWire) } as const;
+    const { step: round, stage: of } = steps[0]!;
+    const goesOn = this.lastStage === of;
+    const message = { kind: 'gradients', request, round, goesOn, steps: steps.map(toWire) } as const;
+    this.lastStage = of;
     try {
       const { results } = await this.requests.ask(message, work, rowsOf(steps));
       if (results.length !== steps.length)
         throw this.lose(`it sent ${results.length} results for ${steps.length} shards`);
       this.measured.add(results, performance.now() - began);
       this.uploads.expect(upload);
-      return { results, subtrees, arrived: (count) => upload.arrived(count) };
+      return { results, subtrees, arrived: (floats) => upload.arrived(floats) };
     } catch (error) {
+      this.forgetRounding();
       upload.revoke(error);
       throw error;
     }
@@ -134,10 +155,10 @@ export class RemoteNode implements Member, RequestsListener {
     return results.map((result, i) => ({ ...result, flips: storePseudoLabels(this.arena, ranges[i]![0], result) }));
   }
 
-  /** Sends floats [start, end) of the total. They must not change before sent() resolves. */
-  sendTotal(step: number, start: number, end: number): void {
+  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
+  sendTotal(step: number, offset: number, payload: Uint8Array): void {
     // Whether it got there shows when it is needed next.
-    this.replica.sendTotal(step, start, end).catch(() => undefined);
+    this.replica.sendTotal(step, offset, payload).catch(() => undefined);
   }
 
   /** Resolves when all that was to be sent has been sent, or the node is lost. */
@@ -174,8 +195,17 @@ export class RemoteNode implements Member, RequestsListener {
     this.lose(`it sent ${kind} a second time`);
   }
 
+  /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
+  forgetRounding(): void {
+    this.lastStage = undefined;
+  }
+
   late(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.forgetRounding();
+    this.giveUp(reason);
+    if (this.isLeftOut) return;
+    this.isLeftOut = true;
+    this.listener.fellBehind(this, reason);
   }
 
   leaving(): void {
@@ -200,16 +230,24 @@ export class RemoteNode implements Member, RequestsListener {
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     this.uploads.lost(lost);
-    this.late(lost);
+    this.giveUp(lost);
     this.listener.left(this, reason);
   }
 
   /** Something ended: what waits for that goes on. */
   private settled(): void {
+    if (this.isLeftOut && this.state !== 'behind') {
+      this.isLeftOut = false;
+      this.listener.caughtUp(this);
+    }
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
     if (this.isLeaving) void this.dismiss('left', wished());
+  }
+
+  private giveUp(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
   private get isIdle(): boolean {
@@ -217,7 +255,7 @@ export class RemoteNode implements Member, RequestsListener {
   }
 
   /** Rejects when it is lost, or behind, while something is still to be done. */
-  private idle(): Promise<void> {
+  idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }

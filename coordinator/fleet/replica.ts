@@ -53,9 +53,10 @@ export class Replica {
     for (const [start, end] of ranges) await this.bring(region, start * pixels, end * pixels);
   }
 
-  /** Sends floats [start, end) of the total. */
-  sendTotal(step: number, start: number, end: number): Promise<void> {
-    return this.send('total', step, start * 4, end * 4);
+  /** Sends a part of the total, behind so many bytes that were sent before. */
+  sendTotal(step: number, offset: number, payload: Uint8Array): Promise<void> {
+    const tag = { kind: BULK_KINDS.indexOf('total'), step, index: 0, attempt: 0, offset };
+    return this.requests.sendBulk(tag, payload);
   }
 
   /** The labels of these images have changed here, not there. */
@@ -90,14 +91,14 @@ export class Replica {
   private async bring(region: SentRegion, start: number, end: number): Promise<void> {
     for (const [from, to] of this.mirror.missing(region, start, end)) {
       if (region !== 'images' && region !== 'evaluationImages') await this.idle();
-      for (let at = from; at < to; at += MAX_BULK) await this.send(region, 0, at, Math.min(at + MAX_BULK, to));
+      for (let at = from; at < to; at += MAX_BULK) await this.send(region, at, Math.min(at + MAX_BULK, to));
       this.mirror.isAlike(region, from, to);
     }
   }
 
-  private send(region: SentRegion, step: number, start: number, end: number): Promise<void> {
+  private send(region: SentRegion, start: number, end: number): Promise<void> {
     const { memory, regions } = this.arena;
-    const tag = { kind: BULK_KINDS.indexOf(region), step, index: 0, attempt: 0, offset: start };
+    const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: 0, offset: start };
     return this.requests.sendBulk(tag, new Uint8Array(memory.buffer, regions[region] + start, end - start));
   }
 }

@@ -77,6 +77,11 @@ export class Requests implements ChannelListener<ToCoordinator> {
     return this.revoked.size > 0;
   }
 
+  /** The kind of answer that is due next. */
+  get awaited(): Answer['kind'] | undefined {
+    return this.open.values().next().value?.expected;
+  }
+
   get isIdle(): boolean {
     return this.open.size === 0 && this.revoked.size === 0;
   }
@@ -202,7 +207,7 @@ export function unexpected(message: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
 }
 
-function late(name: string, what: string): PseudolabelError {
+export function late(name: string, what: string): PseudolabelError {
   const fix = 'it may be overloaded, suspended, or behind a slow network';
   return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }

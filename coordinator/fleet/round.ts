@@ -26,10 +26,10 @@ export class Round {
     });
   }
 
-  /** Resolves when the first so many bytes of all sums are here. */
-  async gather(bytes: number): Promise<void> {
+  /** Resolves when the first so many floats of all sums are here. */
+  async gather(length: number): Promise<void> {
     for (;;) {
-      const settled = await Promise.allSettled(this.held.map(({ contribution }) => contribution.arrived(bytes)));
+      const settled = await Promise.allSettled(this.held.map(({ contribution }) => contribution.arrived(length)));
       const failed = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
       const [other] = failed.filter((reason) => !(reason instanceof MemberLost));
       if (other !== undefined) throw other;

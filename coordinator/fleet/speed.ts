@@ -5,6 +5,11 @@ import type { GradientResult } from '../../src/protocol/tasks.js';
 const LATEST = 0.1;
 /** Before so many steps a speed is that of a machine that is still building its networks. */
 const WARM = 3;
+/**
+ * Who was slow once is given nothing, and then is never measured again: each step without it, it is thought to be faster by this part, until
+ * it is tried. One that is twenty times slower than others is tried every few hundred steps.
+ */
+const HOPE = 0.005;
 
 export class Speed {
   private steps = 0;
@@ -13,6 +18,11 @@ export class Speed {
   /** undefined until it means something. */
   get rowsPerMillisecond(): number | undefined {
     return this.steps > WARM ? this.mean : undefined;
+  }
+
+  /** It was given nothing to do in a step. */
+  rested(): void {
+    this.mean *= 1 + HOPE;
   }
 
   add(results: readonly GradientResult[], milliseconds: number): void {

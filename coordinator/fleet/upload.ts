@@ -1,13 +1,14 @@
 // Owns the arrival of one request's sums in the coordinator's slots, frame by frame.
 import type { Subtree } from '../../src/collectives/tree.js';
 import { type Arena, slotStride } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 
 export class Upload {
-  /** Bytes of each subtree's sum that are here. */
+  /** Bytes of each subtree's sum that are here, as they travel. */
   private readonly received: number[];
   private waiting: {
-    readonly bytes: number;
+    readonly length: number;
     readonly resolve: () => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
@@ -15,9 +16,10 @@ export class Upload {
   /** Frames are counted, but no longer written: others may be computing the same shards. */
   isRevoked = false;
 
-  /** length: bytes of a vector. */
+  /** length: floats of a vector. */
   constructor(
     private readonly arena: Arena,
+    private readonly wire: Wire,
     readonly subtrees: readonly Subtree[],
     readonly length: number,
   ) {
@@ -25,33 +27,36 @@ export class Upload {
   }
 
   get isComplete(): boolean {
-    return this.received.every((bytes) => bytes === this.length);
+    return this.has(this.length);
   }
 
   /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
   frame(first: number, offset: number, payload: Uint8Array): void {
     const index = this.subtrees.findIndex((subtree) => subtree.first === first);
     const at = this.received[index];
-    if (at === undefined || offset > at || offset + payload.length > this.length || payload.length % 4 !== 0) {
+    const whole = this.wire.bytes(this.length);
+    // A vector is so long that the parts of whole blocks of 8 floats are whole blocks too.
+    const isWhole = payload.length % this.wire.bytes(8) === 0;
+    if (at === undefined || offset > at || offset + payload.length > whole || !isWhole) {
       const message = `a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`;
       throw new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
     }
     if (offset < at) return;
     const slot = this.arena.regions.slots + first * slotStride(this.arena.shape);
-    if (!this.isRevoked) new Uint8Array(this.arena.memory.buffer, slot + offset, payload.length).set(payload);
+    if (!this.isRevoked) this.wire.decode(payload, slot, offset);
     this.received[index] = at + payload.length;
-    this.waiting = this.waiting.filter(({ bytes, resolve }) => {
-      if (!this.has(bytes)) return true;
+    this.waiting = this.waiting.filter(({ length, resolve }) => {
+      if (!this.has(length)) return true;
       resolve();
       return false;
     });
   }
 
-  /** Resolves when so many bytes of every sum are here. */
-  arrived(bytes: number): Promise<void> {
+  /** Resolves when so many floats of every sum are here. */
+  arrived(length: number): Promise<void> {
     if (this.lost !== undefined) return Promise.reject(this.lost);
-    if (this.has(bytes)) return Promise.resolve();
-    return new Promise((resolve, reject) => this.waiting.push({ bytes, resolve, reject }));
+    if (this.has(length)) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waiting.push({ length, resolve, reject }));
   }
 
   /** What is not here yet will not be waited for. */
@@ -62,7 +67,8 @@ export class Upload {
     for (const { reject } of this.waiting.splice(0)) reject(reason);
   }
 
-  private has(bytes: number): boolean {
-    return this.received.every((received) => received >= Math.min(bytes, this.length));
+  private has(length: number): boolean {
+    const bytes = this.wire.bytes(Math.min(length, this.length));
+    return this.received.every((received) => received >= bytes);
   }
 }

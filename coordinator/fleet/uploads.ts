@@ -1,11 +1,12 @@
 // Owns the sums that a node still has to send, by the requests that they belong to, and how long they may take.
 import type { Subtree } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
+import type { Wire } from '../../src/engine/wire.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { BULK_KINDS } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
 import { MemberLost } from './member.js';
-import { type Requests, unexpected } from './requests.js';
+import { late, type Requests, unexpected } from './requests.js';
 import { Upload } from './upload.js';
 
 export class Uploads {
@@ -15,6 +16,7 @@ export class Uploads {
     private readonly requests: Requests,
     /** The coordinator's. */
     private readonly arena: Arena,
+    private readonly wire: Wire,
     /** Told when sums do not come in time. */
     private readonly late: (reason: MemberLost) => void,
   ) {}
@@ -35,9 +37,9 @@ export class Uploads {
     return perByte === undefined ? undefined : 8e-6 / perByte;
   }
 
-  /** length: bytes of a sum. */
+  /** length: floats of a sum. */
   begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
-    const upload = new Upload(this.arena, subtrees, length);
+    const upload = new Upload(this.arena, this.wire, subtrees, length);
     this.open.set(request, upload);
     return upload;
   }
@@ -46,9 +48,9 @@ export class Uploads {
   expect(upload: Upload): void {
     const { deadlines, name } = this.requests;
     const began = performance.now();
-    const bytes = upload.length * upload.subtrees.length;
+    const bytes = this.wire.bytes(upload.length) * upload.subtrees.length;
     const cancel = alarm(deadlines.limit('sums', bytes), () => {
-      const reason = new MemberLost(name, 'its sums are late');
+      const reason = new MemberLost(name, late(name, 'send its sums'));
       upload.revoke(reason);
       this.late(reason);
     });

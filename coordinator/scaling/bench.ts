@@ -3,7 +3,7 @@ import { equalShares } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/dataset.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
-import { splitOf as accountFor } from '../../src/scaling/split.js';
+import { splitOf as accountFor, together } from '../../src/scaling/split.js';
 import type { Block } from '../../src/scaling/summary.js';
 import type { Stage } from '../../src/stage.js';
 import type { Call } from '../../src/timeline.js';
@@ -13,6 +13,7 @@ import { LabelledSet } from '../labelled.js';
 import { ObservedNode } from '../observed.js';
 import { shapeFor, splitOf, strategies } from '../session.js';
 import { type Observer, train } from '../train.js';
+import { Joined } from './joined.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
 
 export class Bench {
@@ -24,15 +25,17 @@ export class Bench {
     readonly workload: Workload,
     private readonly steps: number,
     private readonly labelled: LabelledSet,
-    node: LocalNode,
+    private readonly node: LocalNode,
+    /** undefined: no other processes. */
+    private readonly joined: Joined | undefined,
   ) {
-    const watched = new ObservedNode(node, (call) => this.calls.push(call));
+    const watched = joined?.fleet ?? new ObservedNode(node, (call) => this.calls.push(call));
     const counts = { unlabelled: workload.images, validation: 0, test: 0 };
     const { config } = workload;
     this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, counts));
   }
 
-  /** Throws what loading the data and creating a node throw. */
+  /** Throws what loading the data, creating a node and joining it throw. */
   static async open(options: WorkloadOptions, contestant: Contestant): Promise<Bench> {
     const dataset = await loadDataset({ folder: options.data });
     const workload = workloadOf(options, contestant, dataset);
@@ -44,23 +47,27 @@ export class Bench {
       evaluationImages: new Uint8Array(),
     });
     const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-    return new Bench(workload, options.steps, labelled, node);
+    const joined = contestant.nodes > 0 ? await Joined.open(node, contestant.nodes) : undefined;
+    return new Bench(workload, options.steps, labelled, node, joined);
   }
 
   /** The same steps each time. */
   async measure(phase: Phase): Promise<Block> {
     if (phase !== this.prepared) this.prepare(phase);
+    await this.joined?.begin();
     this.calls.length = 0;
     const used = process.cpuUsage();
+    const bytes = this.joined?.wireBytes ?? 0;
     const began = clock();
     const rows = phase === 'label' ? await this.label() : await this.train(this.workload[phase]);
     const ended = clock();
     const { user, system } = process.cpuUsage(used);
-    const { calls } = this;
-    const { split, error } = accountFor({ workers: this.cluster.workers, began, ended, calls });
     const steps = phase === 'label' ? 1 : this.steps;
-    const withoutCore = shareWithoutCore(calls, (user + system) / 1e3);
-    return { steps, rows, milliseconds: ended - began, split, splitError: error, withoutCore };
+    const accounted = this.joined
+      ? await accountOf(this.joined, this.node.workers, began, ended)
+      : accountOfCalls(this.calls, this.node.workers, began, ended, (user + system) / 1e3);
+    const wireBytes = (this.joined?.wireBytes ?? 0) - bytes;
+    return { steps, rows, milliseconds: ended - began, wireBytes, ...accounted };
   }
 
   private prepare(phase: Phase): void {
@@ -95,11 +102,32 @@ export class Bench {
   }
 }
 
-/**
- * A task never waits for anything but a core. What the coordinator's thread computed meanwhile counts as the workers' here, so that the
- * true share is larger.
- */
-function shareWithoutCore(calls: readonly Call[], computedMilliseconds: number): number {
-  const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, { began, ended }) => sum + ended - began, 0);
-  return inTasks === 0 ? 0 : Math.max(0, 1 - computedMilliseconds / inTasks);
+type Accounted = Pick<Block, 'split' | 'splitError' | 'withoutCore'>;
+
+function accountOfCalls(
+  calls: readonly Call[],
+  workers: number,
+  began: number,
+  ended: number,
+  computed: number,
+): Accounted {
+  const { split, error } = accountFor({ workers, began, ended, calls });
+  const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, task) => sum + task.ended - task.began, 0);
+  return { split, splitError: error, withoutCore: shareWithoutCore(inTasks, computed) };
 }
+
+/** Of all processes, each by its own notes. All are on this machine: they have one clock. */
+async function accountOf(joined: Joined, workers: number, began: number, ended: number): Promise<Accounted> {
+  const accounts = await joined.accounts(began, ended);
+  const splits = accounts.map((each) => each.split);
+  const { split, error } = together(splits, accounts.length * workers * (ended - began));
+  const sum = (of: 'inTasks' | 'computed') => accounts.reduce((total, account) => total + account[of], 0);
+  return { split, splitError: error, withoutCore: shareWithoutCore(sum('inTasks'), sum('computed')) };
+}
+
+/**
+ * A task never waits for anything but a core. What the main threads computed meanwhile counts as the workers' here, so that the true share
+ * is larger.
+ */
+const shareWithoutCore = (inTasks: number, computed: number): number =>
+  inTasks === 0 ? 0 : Math.max(0, 1 - computed / inTasks);

@@ -2,8 +2,9 @@
 // while disturbs all of them.
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
-import { ContestantProcess } from './process.js';
-import type { Phase, WorkloadOptions } from './workload.js';
+import type { Answer, Question } from './messages.js';
+import { Program } from './program.js';
+import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
 export interface Measurement {
   readonly phase: Phase;
@@ -14,8 +15,10 @@ export interface Measurement {
 
 export interface MeasurementOptions {
   readonly workload: WorkloadOptions;
-  /** Ascending, the first of them 1. */
+  /** Ascending. Of each process where there are nodes; the first of them is then the only one, and else 1. */
   readonly workers: readonly number[];
+  /** Numbers of processes that join another, ascending, the first of them 0; undefined: all workers are of one process. */
+  readonly nodes: readonly number[] | undefined;
   readonly phases: readonly Phase[];
   readonly rounds: number;
   readonly signal: AbortSignal;
@@ -25,8 +28,10 @@ export interface MeasurementOptions {
 
 interface Contestant {
   readonly group: keyof Round;
+  /** Workers in all, or threads. */
   readonly count: number;
-  readonly program: ContestantProcess;
+  readonly setup: Setup;
+  readonly program: Program<Question, Answer>;
   traffic: Readonly<Record<Phase, Traffic>> | undefined;
 }
 
@@ -42,19 +47,31 @@ export async function measure(options: MeasurementOptions): Promise<Measurement[
   }
 }
 
-/** N workers for each N; and, where that is something else, one worker of N threads. */
-function start({ workers, signal }: MeasurementOptions): Contestant[] {
-  const of = (group: keyof Round, count: number): Contestant => {
-    const name = group === 'workers' ? `${count} worker(s)` : `1 worker of ${count} threads`;
-    const program = new ContestantProcess(name, group === 'threads' ? count : 1, signal);
-    return { group, count, program, traffic: undefined };
+/** N workers for each N; and, where that is something else, one worker of N threads. Or a process that N others join, for each N. */
+function start({ workers, nodes, signal }: MeasurementOptions): Contestant[] {
+  const of = (group: keyof Round, count: number, setup: Setup, name: string): Contestant => {
+    const program: Contestant['program'] = new Program(
+      ...(['coordinator/scaling/entry.js', name, group === 'threads' ? count : 1, signal] as const),
+    );
+    return { group, count, setup, program, traffic: undefined };
   };
-  return workers.flatMap((count) => (count === 1 ? [of('workers', 1)] : [of('workers', count), of('threads', count)]));
+  if (nodes) {
+    const [each = 1] = workers;
+    return nodes.map((joining) => {
+      const setup = { workers: each, nodes: joining, share: joining + 1 };
+      return of('workers', each * (joining + 1), setup, `a coordinator of ${joining} node(s)`);
+    });
+  }
+  return workers.flatMap((count) => {
+    const several = of('workers', count, { workers: count, nodes: 0, share: count }, `${count} worker(s)`);
+    const one = { workers: 1, nodes: 0, share: count };
+    return count === 1 ? [several] : [several, of('threads', count, one, `1 worker of ${count} threads`)];
+  });
 }
 
 async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
-  const { group, count, program } = contestant;
-  contestant.traffic = await program.open(workload, { workers: group === 'workers' ? count : 1, share: count });
+  const { program, setup } = contestant;
+  contestant.traffic = (await program.ask('opened', { kind: 'open', options: workload, contestant: setup })).traffic;
 }
 
 async function measurePhase(
@@ -81,7 +98,7 @@ async function round(phase: Phase, contestants: readonly Contestant[], r: number
   const blocks: Record<keyof Round, Record<number, Block>> = { workers: {}, threads: {} };
   for (let i = 0; i < contestants.length; i++) {
     const { group, count, program } = contestants[(i + r) % contestants.length]!;
-    blocks[group][count] = await program.measure(phase);
+    blocks[group][count] = (await program.ask('measured', { kind: 'measure', phase })).block;
   }
   return blocks;
 }

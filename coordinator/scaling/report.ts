@@ -1,4 +1,6 @@
 // Owns the shape of what `scaling` leaves behind: scaling.json, which has every measured block besides what they come to.
+
+import type { Unit } from '../../src/report/scaling-charts.js';
 import type { Network, Prediction } from '../../src/scaling/simulate.js';
 import type { Mode, PhaseSummary } from '../../src/scaling/summary.js';
 import type { Measurement } from './measure.js';
@@ -19,6 +21,8 @@ export interface PhaseReport extends Measurement, PhaseSummary {
 
 export interface ScalingReport {
   readonly mode: Mode;
+  /** What there are more and more of. */
+  readonly unit: Unit;
   readonly machine: Machine;
   readonly workload: WorkloadOptions;
   readonly network: Network | undefined;

@@ -19,13 +19,16 @@ export interface WorkloadOptions {
   readonly data: string | undefined;
   /** Steps of a block of training. A block of labelling is one pass over the images. */
   readonly steps: number;
-  /** The most workers of all contestants: in weak scaling, those for whom the images are just enough. */
+  /** The largest share of all contestants: in weak scaling, the one for which the images are just enough. */
   readonly largest: number;
 }
 
-/** One of those that are compared: so many workers, doing the work that `share` workers are given in weak scaling. */
+/** One of those that are compared, doing so many times the work of one worker, or of one process, in weak scaling. */
 export interface Contestant {
+  /** Of each of its processes. */
   readonly workers: number;
+  /** Processes that join it, by loopback. */
+  readonly nodes: number;
   readonly share: number;
 }
 
@@ -39,12 +42,17 @@ export interface Workload {
 }
 
 /** As `train` has it: as many shards as workers. */
-export function workloadOf(options: WorkloadOptions, { workers, share }: Contestant, dataset: Dataset): Workload {
+export function workloadOf(
+  options: WorkloadOptions,
+  { workers, nodes, share }: Contestant,
+  dataset: Dataset,
+): Workload {
   const { mode, preset, hidden, seed, data, steps, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = normalise({}).labelsPerClass * factor;
-  const config = normalise({ scenario: 'dae', preset, hidden, seed, data, workers, labelsPerClass });
+  const shards = workers * (nodes + 1);
+  const config = normalise({ scenario: 'dae', preset, hidden, seed, data, workers, shards, labelsPerClass });
   const { count } = dataset.train;
   const images = mode === 'weak' ? Math.floor(count / largest) * share : count;
   const plan = planOf(config, taskOf(config, dataset)).map((stage) => enlarged(stage, factor, steps));

@@ -1,6 +1,7 @@
 // Owns what a scaling report says in plain sentences.
 
 import { counted, percent } from '../../src/format.js';
+import type { Unit } from '../../src/report/scaling-charts.js';
 import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
 import { COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
 import { SHARES, type Share } from '../../src/scaling/split.js';
@@ -17,10 +18,12 @@ import type { Colours } from './terminal.js';
 const NAMES: Record<Share, string> = {
   input: 'slower input',
   forward: 'slower forward passes',
-  wait: 'waiting for the coordinator',
+  wait: 'waiting for what others send',
   backward: 'slower backward passes',
   update: 'reduce + update',
   predict: 'slower predictions',
+  serialise: 'copying what is sent and received',
+  send: 'sending',
   dispatch: 'dispatch',
   idle: 'idle behind the slowest worker',
 };
@@ -29,11 +32,20 @@ const NAMES: Record<Share, string> = {
 const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
-/** What a row of several workers comes to, or why it comes to nothing; nothing to say of one worker that no number shows. */
-export function verdictLines(row: Row, cores: number, { yellow }: Pick<Colours, 'yellow'>): string[] {
+/** Who is compared: workers of one process (each: 1), or processes of `each` workers. */
+export interface Compared {
+  readonly unit: Unit;
+  readonly each: number;
+  readonly cores: number;
+}
+
+/** What a row of several comes to, or why it comes to nothing; nothing to say of the first row that no number shows. */
+export function verdictLines(row: Row, compared: Compared, { yellow }: Pick<Colours, 'yellow'>): string[] {
+  const { unit, each, cores } = compared;
   const { workers, speedUp, efficiency, doubts, oneWorkerOfThreads: one } = row;
-  if (workers === 1) return [];
-  const who = counted(workers, 'worker');
+  if (workers === each) return [];
+  const who =
+    unit === 'workers' ? counted(workers, 'worker') : `${workers / each} processes of ${counted(each, 'worker')}`;
   if (doubts.length > 0) {
     const reasons = doubts.map((doubt) => reasonOf(doubt, row, cores));
     return [yellow(`${who}: no conclusion: ${reasons.join('; ')}`)];

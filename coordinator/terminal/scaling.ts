@@ -2,7 +2,7 @@
 
 import { counted, percent, whole } from '../../src/format.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
-import { ASSUMPTIONS, COLLECTIVES, type Prediction } from '../../src/scaling/simulate.js';
+import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../src/scaling/simulate.js';
 import { SHARES } from '../../src/scaling/split.js';
 import type { Row } from '../../src/scaling/summary.js';
 import type { PhaseReport, ScalingReport } from '../scaling/report.js';
@@ -36,29 +36,43 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
   const title = `${phase.phase}, ${report.mode} scaling: medians of ${counted(rounds.length, 'round')} of ${steps}, with 95 % intervals`;
   return [
     colours.bold(title),
-    ...speedLines(phase),
+    ...speedLines(phase, report),
     '',
     "where a worker's time goes, in ms of a step",
-    ...splitLines(rows),
+    ...splitLines(rows, report),
     '',
-    ...rows.flatMap((row) => verdictLines(row, report.machine.cores, colours)),
-    ...fitLines(phase),
+    ...phaseWords(phase, report, colours),
     ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
   ];
 }
 
-function speedLines({ rows, traffic }: PhaseReport): string[] {
-  const titles = columns('workers', 'ms a step', 'images/s', 'speed-up', 'efficiency', 'serial share', 'MB moved');
+/** What the tables of a phase come to, in sentences. */
+export function phaseWords(
+  phase: PhaseReport,
+  { machine, unit }: ScalingReport,
+  colours: Pick<Colours, 'yellow'> = PLAIN,
+): string[] {
+  const compared = { unit, each: phase.rows[0]!.workers, cores: machine.cores };
+  return [...phase.rows.flatMap((row) => verdictLines(row, compared, colours)), ...fitLines(phase)];
+}
+
+/** In a step: between processes where there are several, and through shared memory where there is one. */
+export const bytesMoved = ({ traffic, rows }: PhaseReport, { workers, wireBytes }: Row): number =>
+  rows.some((row) => row.wireBytes > 0) ? wireBytes : traffic[workers]!.moved;
+
+function speedLines(phase: PhaseReport, { unit }: ScalingReport): string[] {
+  const { rows } = phase;
+  const titles = columns(unit, 'ms a step', 'images/s', 'speed-up', 'efficiency', 'serial share', 'MB moved');
   const lines = rows.flatMap((row) => {
     const { workers, serialFraction, oneWorkerOfThreads: one } = row;
     const own = [
-      String(workers),
+      String(workers / rows[0]!.workers),
       interval(row.millisecondsPerStep, 1),
       whole(row.imagesPerSecond.value),
       interval(row.speedUp, 2),
       percent(row.efficiency.value, 0),
       serialFraction === undefined ? '-' : percent(serialFraction, 1),
-      (traffic[workers]!.moved / 1e6).toFixed(1),
+      (bytesMoved(phase, row) / 1e6).toFixed(1),
     ];
     if (!one) return [own];
     return [own, [`1 of ${workers} threads`, interval(one.millisecondsPerStep, 1), '', interval(one.speedUp, 2)]];
@@ -66,19 +80,20 @@ function speedLines({ rows, traffic }: PhaseReport): string[] {
   return tableLines(titles, lines);
 }
 
-function splitLines(rows: readonly Row[]): string[] {
+function splitLines(rows: readonly Row[], { unit }: ScalingReport): string[] {
   const shown = SHARES.filter((share) => rows.some(({ split }) => split[share] > 0));
   const lines = rows.map(({ workers, split, splitError }) => [
-    String(workers),
+    String(workers / rows[0]!.workers),
     ...shown.map((share) => split[share].toFixed(2)),
     percent(splitError, 1),
   ]);
-  return tableLines(columns('workers', ...shown, 'sum is off by'), lines);
+  return tableLines(columns(unit, ...shown, 'sum is off by'), lines);
 }
 
+export const linkOf = ({ bitsPerSecond, rttMilliseconds }: Network): string =>
+  `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
+
 function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, { network }: ScalingReport): string[] {
-  const { bitsPerSecond, rttMilliseconds } = network!;
-  const link = `links of ${bitsPerSecond / 1e9} Gbit/s with a round trip of ${rttMilliseconds} ms`;
   const titles = columns('nodes', ...COLLECTIVES.flatMap((name) => [`${name}: ms a step`, 'speed-up', 'efficiency']));
   const lines = prediction.map(({ nodes, ...of }) => [
     String(nodes),
@@ -89,7 +104,7 @@ function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, 
     ]),
   ]);
   return [
-    `simulated, not measured: nodes like this machine, ${link}`,
+    `simulated, not measured: nodes like this machine, ${linkOf(network!)}`,
     ...tableLines(titles, lines),
     ...predictionLines(prediction, phase),
   ];

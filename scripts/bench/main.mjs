@@ -1,17 +1,22 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
-// npm run bench -- [report|mpi] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
+// Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
+// dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
+// coordinator and nodes, each with one thread, in every precision of sums; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completed } from '../environment.mjs';
+import { benchCluster } from './cluster.mjs';
+import { benchLinks } from './links.mjs';
 import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
 import { benchReport } from './report.mjs';
-import { printTables } from './tables.mjs';
+import { overheadLines, printTables } from './tables.mjs';
 
 const {
   values: options,
@@ -19,7 +24,7 @@ const {
 } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     peers: { type: 'string' },
     json: { type: 'string' },
     memory: { type: 'boolean', default: false },
@@ -55,7 +60,7 @@ async function compare() {
     ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
   ];
   const runs = [];
-  for (let round = 1; round <= Number(options.rounds); round++) {
+  for (let round = 1; round <= Number(options.rounds ?? 5); round++) {
     // Every round begins with another, so that none always runs on a machine that has just been idle.
     for (let i = 0; i < contestants.length; i++) {
       const { id, label, run } = contestants[(i + round) % contestants.length];
@@ -69,13 +74,21 @@ async function compare() {
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
 }
 
+async function measureOverhead() {
+  const result = await ours('overhead.mjs', options.rounds ?? 15);
+  for (const line of overheadLines(result)) console.log(line);
+}
+
 const SUITES = {
   step: compare,
-  mpi: () => benchMpi({ rounds: Number(options.rounds) }),
-  report: () => benchReport({ rounds: Number(options.rounds), peers: options.peers }),
+  report: () => benchReport({ rounds: Number(options.rounds ?? 5), peers: options.peers }),
+  overhead: measureOverhead,
+  links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
+  cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
+  mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 
 if (options['setup-peers']) await setupPeers();
 else if (options.memory) await measureMemory();
 else if (suite in SUITES) await SUITES[suite]();
-else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(' or ')}`);
+else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(', ')}`);

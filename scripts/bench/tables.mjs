@@ -55,3 +55,22 @@ export function printTables(runs) {
     console.log(`${id}, ms: ${parts.join(', ')}`);
   }
 }
+
+/** What watching a run may cost at most, as a share of a step. */
+const MOST_OVERHEAD = 0.02;
+
+/** @param {{ms: number, workers: number, rounds: number, overhead: {value: number, low: number, high: number}, parts: Record<string, number>}} of */
+export function overheadLines({ ms, workers, rounds, overhead: { value, low, high }, parts }) {
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const range = low === undefined ? '' : ` [${percent(low)}, ${percent(high)}]`;
+  const step = `a step of ${ms.toFixed(1)} ms, ${workers} workers; ${rounds} rounds, 95 % interval`;
+  // An interval that holds the limit says neither.
+  const verdict =
+    high < MOST_OVERHEAD ? 'yes' : low > MOST_OVERHEAD ? 'no' : 'not sure: the interval holds it; quieten the machine';
+  const where = Object.entries(parts).map(([what, milliseconds]) => `${what} ${percent(milliseconds / ms)}`);
+  return [
+    `metrics, trace and dashboard together cost ${percent(value)}${range} of ${step}`,
+    `under ${percent(MOST_OVERHEAD)}: ${verdict}`,
+    `the main thread's time, as shares of a step: ${where.join(', ')}`,
+  ];
+}

@@ -34,6 +34,9 @@ export interface Regions {
   readonly slots: number;
   /** The sum of all slots, where it does not come from the slots of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
   readonly total: number;
+  /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
+  readonly residual: number;
+  readonly rounded: number;
   /** How many slots each slot is the sum of, i32, and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
@@ -80,6 +83,8 @@ export function regionsOf(shape: ArenaShape): Regions {
     secondMoment: take(vector),
     slots: take(roundUp(vector) * shape.shards),
     total: take(vector),
+    residual: take(vector),
+    rounded: take(vector / 2),
     counts: take(shape.shards * 4),
     sums: take(SUMS_BYTES),
     normals: take(QUANTILES * 4),

@@ -3,6 +3,9 @@ import type { Subtree } from '../collectives/tree.js';
 import { type Arena, slotStride } from './arena.js';
 import { loadKernel } from './kernel/kernel.js';
 
+/** Floats that are summed and sent at once: a multiple of BLOCK, and in any precision within one frame. */
+export const CHUNK = 2 ** 18;
+
 export class Sums {
   private readonly kernel;
   private readonly counts;

@@ -1,10 +1,11 @@
 // Owns how messages and bulk frames are written as bytes, and what is checked before bytes become either. A frame is a head and a body:
 //
-//   0 type: 1 message, 2 bulk | 1 length of the kind's name (bulk: 0) | 2 bulk kind, u16 (message: 0) | 4 CRC-32 of all other bytes, u32
+//   0 type: 1 message, 2 bulk | 1 length of the kind's name (bulk: 0) | 2 bulk kind, u16 (message: 0) | 4 CRC-32, u32
 //   message: 8 kind's name, ASCII                                          body: the message, plain msgpack (plain.ts)
 //   bulk:    8 step, u32 | 12 index, u32 | 16 attempt, u32 | 20 offset, u32     body: the payload
 //
-// All numbers are little-endian. TCP's own checksum lets a flipped bit through now and then, and a run's bits must not depend on it.
+// All numbers are little-endian. The checksum is of all other bytes, since TCP's own lets a flipped bit through now and then, and a run's bits
+// must not depend on it. It leaves payloads out where the handshake has found that nothing on their way can change them unnoticed.
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import type { z } from 'zod';
@@ -39,6 +40,7 @@ const BULK = 2;
 const START_BYTES = 8;
 const BULK_HEAD_BYTES = 24;
 const MOST_KIND_BYTES = 255;
+const NOTHING = new Uint8Array();
 
 /** Bytes of the longest frame that may be received by such a table. */
 export function longestFrame(table: Readonly<Record<string, { readonly limit: number }>>): number {
@@ -66,11 +68,12 @@ export function encodeMessage<M extends Message>(table: MessageTable<M>, message
   head.writeUInt8(MESSAGE, 0);
   head.writeUInt8(kind.length, 1);
   head.write(kind, START_BYTES, 'latin1');
-  return sealed(head, body);
+  head.writeUInt32LE(checksum(head, body), 4);
+  return [head, body];
 }
 
-/** The payload is not copied. Throws E_TOO_LARGE; RangeError for a tag that is no tag. */
-export function encodeBulk(tag: BulkTag, payload: Uint8Array): Frame {
+/** The payload is not copied. isGuarded: it needs no checksum. Throws E_TOO_LARGE; RangeError for a tag that is no tag. */
+export function encodeBulk(tag: BulkTag, payload: Uint8Array, isGuarded = false): Frame {
   checkSize('bulk', payload.length, MAX_BULK);
   const head = Buffer.alloc(BULK_HEAD_BYTES);
   head.writeUInt8(BULK, 0);
@@ -79,15 +82,16 @@ export function encodeBulk(tag: BulkTag, payload: Uint8Array): Frame {
   head.writeUInt32LE(tag.index, 12);
   head.writeUInt32LE(tag.attempt, 16);
   head.writeUInt32LE(tag.offset, 20);
-  return sealed(head, payload);
+  head.writeUInt32LE(checksum(head, isGuarded ? NOTHING : payload), 4);
+  return [head, payload];
 }
 
 /** Throws E_PROTOCOL or E_TOO_LARGE for what is no frame, is altered, or is not as the table says. */
-export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Frame): Received<M> {
+export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Frame, isGuarded = false): Received<M> {
   const { head, body } = split(frame);
   if (head[0] === BULK) {
     checkSize('bulk', body.length, MAX_BULK);
-    checkSeal(head, body);
+    checkSeal(head, isGuarded ? NOTHING : body);
     return { tag: tagOf(head), payload: aligned(body) };
   }
   const kind = head.toString('latin1', START_BYTES);
@@ -144,11 +148,6 @@ function headBytes(start: Uint8Array): number | undefined {
   if (start[0] === MESSAGE) return START_BYTES + start[1]!;
   if (start[0] === BULK) return BULK_HEAD_BYTES;
   throw refused(`a frame of the unknown type ${start[0]}`);
-}
-
-function sealed(head: Buffer, body: Uint8Array): Frame {
-  head.writeUInt32LE(checksum(head, body), 4);
-  return [head, body];
 }
 
 function checkSeal(head: Buffer, body: Uint8Array): void {

@@ -8,6 +8,8 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
   constructor(
     private readonly pipe: Pipe,
     private readonly tables: MessageTables<Out, In>,
+    /** Of both sides: payloads come without a checksum. */
+    private readonly isGuarded = false,
   ) {}
 
   get peer(): string {
@@ -30,7 +32,7 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
   }
 
   async sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
-    await this.pipe.send(encodeBulk(tag, payload));
+    await this.pipe.send(encodeBulk(tag, payload, this.isGuarded));
   }
 
   close(reason?: PseudolabelError): void {
@@ -39,7 +41,7 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
 
   private deliver(frame: Frame, listener: ChannelListener<In>): void {
     try {
-      const received = decodeFrame(this.tables.incoming, frame);
+      const received = decodeFrame(this.tables.incoming, frame, this.isGuarded);
       if ('message' in received) listener.message(received.message);
       else listener.bulk(received.tag, received.payload);
     } catch (error) {

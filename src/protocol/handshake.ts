@@ -2,13 +2,13 @@
 // and over the TLS session that they pass through, so they are worth nothing in any other connection.
 //
 //   worker                                           coordinator
-//     | open      version, nonce                          |
+//     | open      version, nonce, guarded                 |
 //     |-------------------------------------------------->|
 //     |                      challenge   nonce, proof     |
 //     |<--------------------------------------------------|
 //     | answer    proof                                   |
 //     |-------------------------------------------------->|
-//     |                      welcome     heartbeat        |
+//     |                  welcome  heartbeat, guarded      |
 //     |<--------------------------------------------------|
 //
 //   proof = HMAC-SHA256(token, "pseudolabel <version> <role>\0" | worker's nonce | coordinator's nonce | binding)
@@ -32,10 +32,23 @@ const bytes = (length: number) =>
 
 /** What is not its version is looked at after that: of other versions it may be anything. */
 const NONCE = bytes(NONCE_BYTES);
-const OPEN = z.object({ kind: z.literal('open'), version: z.int(), nonce: z.unknown() });
+const OPEN = z.object({
+  kind: z.literal('open'),
+  version: z.int(),
+  nonce: z.unknown(),
+  guarded: z.unknown().optional(),
+});
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
-const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive() });
+const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive(), guarded: z.boolean() });
+
+/** What holds for the rest of the connection. */
+export interface Terms {
+  /** Interval of heartbeats in ms, for both sides. */
+  readonly heartbeat: number;
+  /** Both sides see that nothing can change a byte unnoticed: payloads need no checksum. */
+  readonly isGuarded: boolean;
+}
 
 type FromWorker = z.infer<typeof OPEN> | z.infer<typeof ANSWER>;
 type FromCoordinator = z.infer<typeof CHALLENGE> | z.infer<typeof WELCOME>;
@@ -50,23 +63,27 @@ const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
 };
 
 /**
- * The worker's side. Returns the interval of heartbeats that the coordinator wants, in ms.
+ * The worker's side. Returns the terms that the coordinator sets.
  * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL, E_TOO_LARGE,
  * or the reason why the pipe was closed.
  */
-export async function introduce(pipe: Pipe, { token, binding }: Credentials): Promise<number> {
+export async function introduce(pipe: Pipe, { token, binding }: Credentials): Promise<Terms> {
   const workerNonce = randomBytes(NONCE_BYTES);
-  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'open', version: PROTOCOL_VERSION, nonce: workerNonce }));
+  const opening = { kind: 'open', version: PROTOCOL_VERSION, nonce: workerNonce, guarded: pipe.isGuarded } as const;
+  await pipe.send(encodeMessage(FROM_WORKER, opening));
   const challenge = await receive(pipe, FROM_COORDINATOR, 'challenge');
   const session = [workerNonce, challenge.nonce, binding];
   checkProof(challenge.proof, prove(token, 'coordinator', session), pipe.peer);
   await pipe.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session) }));
-  const { heartbeat } = await receive(pipe, FROM_COORDINATOR, 'welcome');
-  return heartbeat;
+  const { heartbeat, guarded } = await receive(pipe, FROM_COORDINATOR, 'welcome');
+  return { heartbeat, isGuarded: guarded };
 }
 
-/** The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token. Throws as introduce(). */
-export async function admit(pipe: Pipe, { token, binding }: Credentials): Promise<void> {
+/**
+ * The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token, with whether both sides see that
+ * nothing can change a byte unnoticed. Throws as introduce().
+ */
+export async function admit(pipe: Pipe, { token, binding }: Credentials): Promise<boolean> {
   const open = await receive(pipe, FROM_WORKER, 'open');
   if (open.version !== PROTOCOL_VERSION) throw otherVersion(open.version);
   const { data: workerNonce } = NONCE.safeParse(open.nonce);
@@ -77,11 +94,12 @@ export async function admit(pipe: Pipe, { token, binding }: Credentials): Promis
   await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
   const answer = await receive(pipe, FROM_WORKER, 'answer');
   checkProof(answer.proof, prove(token, 'worker', session), pipe.peer);
+  return pipe.isGuarded && open.guarded === true;
 }
 
-/** The coordinator's last word: from here on, frames are the channel's. heartbeat: interval in ms, for both sides. */
-export function welcome(pipe: Pipe, heartbeat: number): Promise<void> {
-  return pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat }));
+/** The coordinator's last word: from here on, frames are the channel's. */
+export function welcome(pipe: Pipe, { heartbeat, isGuarded }: Terms): Promise<void> {
+  return pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat, guarded: isGuarded }));
 }
 
 /** The role is in it, so that a proof cannot be handed back to whom it came from. */

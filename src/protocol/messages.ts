@@ -2,12 +2,16 @@
 // The comments say when each is sent.
 import { z } from 'zod';
 import type { Model } from '../engine/model.js';
+import { WIRES } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
 import type { ShardStep } from './node.js';
 import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from './tasks.js';
 
-/** What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. */
+/**
+ * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills. `total` and `sum`
+ * travel in the precision that the welcome names, all others as they are in the arena.
+ */
 export const BULK_KINDS = [
   'images',
   'evaluationImages',
@@ -162,12 +166,15 @@ const kind = <const K extends string, S extends z.ZodRawShape>(name: K, fields: 
  * one after another. Long arrays that come before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** The answer to a hello: make an arena of this shape. Answered by `ready`. */
-  welcome: kind('welcome', { request, shape }, 4 * KIB),
+  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
+  welcome: kind('welcome', { request, shape, wire: z.enum(WIRES) }, 4 * KIB),
   /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
-  /** Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. */
-  gradients: kind('gradients', { request, round: count, steps: z.array(step).min(1) }, 16 * MIB),
+  /**
+   * Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. goesOn: what rounding has
+   * left of earlier sums is added to these; otherwise it is forgotten first.
+   */
+  gradients: kind('gradients', { request, round: count, goesOn: z.boolean(), steps: z.array(step).min(1) }, 16 * MIB),
   /** The total has been sent: update the parameters by it. Answered by `updated`. */
   update: kind('update', { request, model, optimizer }, 64 * KIB),
   /** Answered by `predicted`. */

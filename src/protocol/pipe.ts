@@ -13,6 +13,8 @@ export interface PipeListener {
 export interface Pipe {
   /** Address of the other side, for people. */
   readonly peer: string;
+  /** Nothing on the way can change a byte unnoticed, as far as this side sees: TLS, or both ends are on this machine. */
+  readonly isGuarded: boolean;
   readonly traffic: { readonly sent: number; readonly received: number };
   /** The next frame, for who talks in turns: before listen(), one call at a time. Rejects with the reason once the pipe is closed. */
   next(): Promise<Frame>;

@@ -27,12 +27,12 @@ const region: z.ZodType<SentRegion> = z.enum([
 /** From rank 0. */
 export const TO_RANK = {
   /** Make an arena of this shape. Answered by `hello`. */
-  welcome: { schema: TO_NODE.welcome.schema.omit({ request: true }), limit: TO_NODE.welcome.limit },
+  welcome: { schema: TO_NODE.welcome.schema.omit({ request: true, wire: true }), limit: TO_NODE.welcome.limit },
   /** The bytes [start, end) of a region follow. */
   fill: { schema: z.strictObject({ kind: z.literal('fill'), region, start: count, end: count }), limit: 2 ** 10 },
   /** The steps of all shards. Answered by `computed`. */
   gradients: {
-    schema: TO_NODE.gradients.schema.omit({ request: true, round: true }).extend({ ends }),
+    schema: TO_NODE.gradients.schema.omit({ request: true, round: true, goesOn: true }).extend({ ends }),
     limit: TO_NODE.gradients.limit,
   },
   /** Sum up the gradients, in the order of the tree or in MPI's own, and update the parameters by the total. */

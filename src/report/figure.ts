@@ -8,14 +8,14 @@ import { themed } from './theme.js';
 const TABLE_ROWS = 12;
 
 export function figure(chart: Chart): Html {
-  return html`<figure><figcaption>${chart.title}</figcaption>${drawing(chart)}${table(chart)}</figure>`;
+  return html`<figure><figcaption>${chart.title}</figcaption>${drawing(svgOf(chart), descriptionOf(chart))}${table(chart)}</figure>`;
 }
 
 /** The SVG document without what only a file of its own needs, and with a text alternative. */
-function drawing(chart: Chart): Html {
-  const label = html`<svg role="img" aria-label="${descriptionOf(chart)}" `;
+export function drawing(svg: string, description: string): Html {
+  const label = html`<svg role="img" aria-label="${description}" `;
   return new Html(
-    themed(svgOf(chart))
+    themed(svg)
       .replace(/^.*?<svg /s, label.text)
       .replace(/(<svg [^>]*?) width="\d+" height="(\d+)"/, '$1'),
   );

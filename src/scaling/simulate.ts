@@ -1,6 +1,7 @@
 // Owns the prediction for clusters that are not there: measured compute times, and a latency-bandwidth model of two collectives
-// (Hockney's: a message of m bytes takes latency + m / bandwidth).
+// (Hockney's: a message of m bytes takes latency + m / bandwidth). `npm run bench -- links` holds it against runs.
 import { PseudolabelError } from '../errors.js';
+import { MAX_BULK } from '../protocol/channel.js';
 import type { Mode } from './summary.js';
 
 export interface Network {
@@ -34,14 +35,22 @@ export interface Prediction {
   readonly efficiency: Readonly<Record<Collective, number>>;
 }
 
+/**
+ * What a main thread sends or receives with TLS: `node scripts/bench/channel.mjs` on two cores of an AMD EPYC that others used too, both
+ * directions at 240 to 410.
+ */
+export const CHANNEL_BYTES_PER_SECOND = 300e6;
+
 /** What the model takes for granted. */
 export const ASSUMPTIONS: readonly string[] = [
   'every node is like this machine, and all links are alike: full duplex, at their nominal speed, without protocol overhead',
+  `a node encrypts and copies ${CHANNEL_BYTES_PER_SECOND / 1e6} MB/s on one thread, sent and received together: a link faster than that is of no use`,
   'computing divides evenly over the nodes (smaller products are a little slower in fact); update, dispatch and waiting stay as measured',
   'nothing is sent while anything is computed, and adding partial sums on the way costs nothing',
-  'star: the coordinator, one of the n nodes, takes in n - 1 sums over its one link and sends n - 1 back: 2 ((n - 1) bytes / bandwidth + rtt / 2)',
-  'tree: partial sums go up in ceil(log2 n) rounds and the sum comes down in as many: 2 ceil(log2 n) (bytes / bandwidth + rtt / 2)',
+  'star: the coordinator, one of the n nodes, takes in n - 1 sums over its one link and sends n - 1 back meanwhile, a chunk of 1 MiB behind: (n - 1) bytes / bandwidth + chunk / bandwidth + rtt, or what encrypting takes if that is longer',
+  'tree: whole partial sums go up in ceil(log2 n) rounds and the sum comes down in as many: 2 ceil(log2 n) (bytes / bandwidth + rtt / 2); not what a run does so far',
   'in both, the tasks of a step go out from the coordinator first, and answers come back: bytes / bandwidth + rtt / 2 each',
+  'held against runs of two hosts over links of 1 and 10 Gbit/s on a busy machine, a step of the star took 0.6 to 1.2 times what this says (docs/scaling.md)',
 ];
 
 const MOST_NODES = 65536;
@@ -94,17 +103,20 @@ export function simulate(cost: NodeCost, network: Network, mode: Mode): Predicti
 function exchange(collective: Collective, nodes: number, cost: NodeCost, network: Network, mode: Mode): number {
   if (nodes === 1) return 0;
   const latency = network.rttMilliseconds / 2;
-  const sending = (bytes: number) => (8e3 * bytes) / network.bitsPerSecond;
+  const onLink = (bytes: number) => (8e3 * bytes) / network.bitsPerSecond;
+  const onThread = (bytes: number) => (1e3 * bytes) / CHANNEL_BYTES_PER_SECOND;
+  const sending = (bytes: number) => Math.max(onLink(bytes), onThread(bytes));
   // The coordinator's own part stays where it is.
   const others = (mode === 'strong' ? 1 : nodes) * ((nodes - 1) / nodes);
   const messages = 2 * latency + sending(others * (cost.taskBytes + cost.answerBytes));
   if (cost.sumBytes === 0) return messages;
   const rounds = Math.ceil(Math.log2(nodes));
-  const sums = {
-    star: latency + (nodes - 1) * sending(cost.sumBytes),
-    tree: rounds * (latency + sending(cost.sumBytes)),
-  };
-  return messages + 2 * sums[collective];
+  const sums = (nodes - 1) * cost.sumBytes;
+  const chunk = Math.min(MAX_BULK, cost.sumBytes);
+  // One thread does both directions, a link each at the same time.
+  const star = 2 * latency + Math.max(onLink(sums + chunk), onThread(2 * sums));
+  const tree = 2 * rounds * (latency + sending(cost.sumBytes));
+  return messages + (collective === 'star' ? star : tree);
 }
 
 function sizes(nodes: number): number[] {

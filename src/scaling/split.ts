@@ -1,11 +1,12 @@
 // Owns where the time of the workers went: the timeline of a measurement cut into parts that add up to the whole.
-import { type Call, PARTS } from '../timeline.js';
+import { type Activity, type Call, PARTS } from '../timeline.js';
 
 /**
- * dispatch: a worker has no task since the coordinator prepares a call, hands out its tasks or collects its answers.
+ * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits for them.
+ * dispatch: it has none since its process prepares a call, hands out its tasks or collects its answers; with nodes, also adds up sums.
  * idle: it has done its part of a call and waits for the worker that is last.
  */
-export const SHARES = [...PARTS, 'dispatch', 'idle'] as const;
+export const SHARES = [...PARTS, 'serialise', 'send', 'dispatch', 'idle'] as const;
 export type Share = (typeof SHARES)[number];
 export type Split = Readonly<Record<Share, number>>;
 
@@ -15,6 +16,8 @@ export interface Timeline {
   readonly began: number;
   readonly ended: number;
   readonly calls: readonly Call[];
+  /** In order, none before the end of the last; what lies within a call is not looked at, since the workers then have tasks. */
+  readonly activities?: readonly Activity[];
 }
 
 export interface Accounted {
@@ -28,18 +31,39 @@ export interface Accounted {
 export const TOLERANCE = 0.03;
 
 /** Every part is taken from its own two times; none is what the others leave, so the sum is a check. */
-export function splitOf({ workers, began, ended, calls }: Timeline): Accounted {
+export function splitOf({ workers, began, ended, calls, activities = [] }: Timeline): Accounted {
   const split = Object.fromEntries(SHARES.map((share) => [share, 0])) as Record<Share, number>;
   let before = began;
   for (const call of calls) {
-    split.dispatch += workers * (call.called - before);
+    addGap(split, before, call.called, activities, workers);
     before = call.answered;
     addCall(split, call, workers);
   }
-  split.dispatch += workers * (ended - before);
+  addGap(split, before, ended, activities, workers);
   const whole = workers * (ended - began);
   const sum = SHARES.reduce((total, share) => total + split[share], 0);
   return { split, error: whole === 0 ? 0 : (sum - whole) / whole };
+}
+
+/** Between two calls. */
+function addGap(
+  split: Record<Share, number>,
+  from: number,
+  to: number,
+  activities: readonly Activity[],
+  workers: number,
+): void {
+  let at = from;
+  for (const activity of activities) {
+    const began = Math.max(from, activity.began);
+    const ended = Math.min(to, activity.ended);
+    if (ended <= began) continue;
+    // As with tasks: what overlaps must show in the sum.
+    split.dispatch += workers * Math.max(0, began - at);
+    split[activity.kind] += workers * (ended - began);
+    at = Math.max(at, ended);
+  }
+  split.dispatch += workers * (to - at);
 }
 
 function addCall(split: Record<Share, number>, { called, answered, tasks }: Call, workers: number): void {
@@ -60,6 +84,33 @@ function addCall(split: Record<Share, number>, { called, answered, tasks }: Call
   }
   split.idle += (workers - names.size) * (lastEnd - called);
   split.dispatch += workers * Math.max(0, answered - lastEnd);
+}
+
+/** So much of a call as was before `end`. */
+export function until(call: Call, end: number): Call {
+  if (call.answered <= end) return call;
+  const tasks = call.tasks
+    .filter(({ began }) => began < end)
+    .map((task) => {
+      const ended = Math.min(task.ended, end);
+      let left = ended - task.began;
+      const parts = task.parts.map(([part, milliseconds]) => {
+        const kept = Math.min(milliseconds, left);
+        left -= kept;
+        return [part, kept] as const;
+      });
+      return { ...task, ended, parts };
+    });
+  return { ...call, answered: end, tasks };
+}
+
+/** What several processes did in the same stretch of time. whole: milliseconds of all their workers together. */
+export function together(splits: readonly Split[], whole: number): Accounted {
+  const split = Object.fromEntries(
+    SHARES.map((share) => [share, splits.reduce((sum, each) => sum + each[share], 0)]),
+  ) as Record<Share, number>;
+  const sum = SHARES.reduce((total, share) => total + split[share], 0);
+  return { split, error: (sum - whole) / whole };
 }
 
 /** Each share of a split times `factor`. */

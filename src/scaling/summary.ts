@@ -18,9 +18,11 @@ export interface Block {
   readonly splitError: number;
   /** The share of its time in tasks that a worker had no core, since others had it; at least. */
   readonly withoutCore: number;
+  /** Bytes that went between processes. */
+  readonly wireBytes: number;
 }
 
-/** One block of each contestant, one behind the other: N workers of one thread, and one worker of N threads. */
+/** One block of each contestant, one behind the other: N workers of one thread in all, and one worker of N threads. */
 export interface Round {
   readonly workers: Readonly<Record<number, Block>>;
   readonly threads: Readonly<Record<number, Block>>;
@@ -36,7 +38,12 @@ export const NOISE_LIMIT = 0.1;
 /** The machine is too busy when workers, one or several, are without a core for more than this share: a steady load is no noise. */
 export const BUSY_LIMIT = 0.05;
 
+/**
+ * What S, E and the laws count is how many times as many workers there are as in the first row: workers of one process, or processes with
+ * as many workers each.
+ */
 export interface Row {
+  /** In all. */
   readonly workers: number;
   readonly millisecondsPerStep: Estimate;
   readonly imagesPerSecond: Estimate;
@@ -46,11 +53,13 @@ export interface Row {
   readonly serialFraction: number | undefined;
   /** A step of one worker, on the average: milliseconds that add up to those of the step. */
   readonly split: Split;
-  /** The largest of this row's and of one worker's blocks. */
+  /** The largest of this row's and of the first row's blocks. */
   readonly splitError: number;
-  /** The larger of the medians of this row's and of one worker's blocks. */
+  /** The larger of the medians of this row's and of the first row's blocks. */
   readonly withoutCore: number;
-  /** What each part adds to 1 - efficiency, against one worker; negative where it got cheaper. */
+  /** Between processes, of a step. */
+  readonly wireBytes: number;
+  /** What each part adds to 1 - efficiency, against the first row; negative where it got cheaper. */
   readonly loss: Split;
   /** One worker whose products have as many threads as there are workers here. */
   readonly oneWorkerOfThreads: { readonly millisecondsPerStep: Estimate; readonly speedUp: Estimate } | undefined;
@@ -64,17 +73,18 @@ export interface PhaseSummary {
   readonly universal: UniversalFit | Undetermined | undefined;
 }
 
-/** counts: workers, ascending, the first of them 1. seed: of the intervals. */
+/** counts: workers in all, ascending; the others are multiples of the first. seed: of the intervals. */
 export function summarise(
   rounds: readonly Round[],
   counts: readonly number[],
   options: { readonly mode: Mode; readonly cores: number; readonly seed: number },
 ): PhaseSummary {
-  const rows = counts.map((workers) => rowOf(rounds, workers, options));
+  const first = counts[0]!;
+  const rows = counts.map((workers) => rowOf(rounds, workers, { ...options, first }));
   if (options.mode === 'weak') return { rows, amdahl: undefined, universal: undefined };
   const points = rows
     .filter(({ doubts }) => doubts.length === 0)
-    .map(({ workers, speedUp }) => ({ workers, speedUp: speedUp.value }));
+    .map(({ workers, speedUp }) => ({ workers: workers / first, speedUp: speedUp.value }));
   return { rows, amdahl: fitAmdahl(points), universal: fitUniversal(points) };
 }
 
@@ -89,15 +99,16 @@ const medianOf = (rounds: readonly Round[], who: Contestant, of: (block: Block) 
 function rowOf(
   rounds: readonly Round[],
   workers: number,
-  { mode, cores, seed }: { mode: Mode; cores: number; seed: number },
+  { mode, cores, seed, first }: { mode: Mode; cores: number; seed: number; first: number },
 ): Row {
-  const one: Contestant = (round) => round.workers[1]!;
+  const one: Contestant = (round) => round.workers[first]!;
   const several: Contestant = (round) => round.workers[workers]!;
   const threads: Contestant = (round) => round.threads[workers]!;
   const over = (statistic: (from: readonly Round[]) => number) => estimate(rounds, statistic, seed);
   const times = (who: Contestant) => over((from) => medianOf(from, who, stepTime));
   const gain = (who: Contestant) => over((from) => medianOf(from, one, imageTime) / medianOf(from, who, imageTime));
 
+  const units = workers / first;
   const block = medianBlock(rounds.map(several));
   const speedUp = gain(several);
   const blocks = rounds.flatMap((round) => [one(round), several(round)]);
@@ -109,11 +120,12 @@ function rowOf(
     millisecondsPerStep: times(several),
     imagesPerSecond: over((from) => 1e3 / medianOf(from, several, imageTime)),
     speedUp,
-    efficiency: over((from) => medianOf(from, one, imageTime) / medianOf(from, several, imageTime) / workers),
-    serialFraction: mode === 'strong' ? karpFlatt({ workers, speedUp: speedUp.value }) : undefined,
+    efficiency: over((from) => medianOf(from, one, imageTime) / medianOf(from, several, imageTime) / units),
+    serialFraction: mode === 'strong' ? karpFlatt({ workers: units, speedUp: speedUp.value }) : undefined,
     split: scaled(block.split, 1 / (workers * block.steps)),
     splitError,
     withoutCore,
+    wireBytes: block.wireBytes / block.steps,
     loss: lossOf(block, medianBlock(rounds.map(one))),
     oneWorkerOfThreads: hasThreads ? { millisecondsPerStep: times(threads), speedUp: gain(threads) } : undefined,
     doubts: doubtsOf({ workers, cores, rounds: rounds.length, speedUp, splitError, withoutCore }),
@@ -137,6 +149,7 @@ export function medianBlock(blocks: readonly Block[]): Block {
     split: split as Record<Share, number>,
     splitError: largerError(low.splitError, high.splitError),
     withoutCore: (low.withoutCore + high.withoutCore) / 2,
+    wireBytes: low.wireBytes + high.wireBytes,
   };
 }
 

@@ -10,8 +10,10 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves with the first line of stderr that has the text. Rejects when the command ends before. */
-  says(text: string): Promise<string>;
+  /** Resolves with the first line of stderr that has the text, or with the so-manyeth. Rejects when the command ends before. */
+  says(text: string, times?: number): Promise<string>;
+  /** Its stderr so far. */
+  said(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -26,29 +28,31 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
     env: { ...process.env, ...env },
   });
   const written = { stdout: '', stderr: '' };
+  const watchers = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]!.setEncoding('utf8').on('data', (text: string) => {
       written[name] += text;
+      for (const look of watchers) look();
     });
   }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exit) => resolve({ exit, ...written }));
   });
-  const says = (text: string): Promise<string> =>
+  const says = (text: string, times = 1): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        const line = written.stderr
-          .split('\n')
-          .slice(0, -1)
-          .find((each) => each.includes(text));
-        if (line !== undefined) resolve(line);
+        const lines = written.stderr.split('\n').slice(0, -1);
+        const line = lines.filter((each) => each.includes(text))[times - 1];
+        if (line === undefined) return;
+        watchers.delete(look);
+        resolve(line);
       };
-      child.stderr!.on('data', look);
+      watchers.add(look);
       look();
       void ended.then(({ stderr }) => reject(new Error(`it ended without saying '${text}':\n${stderr}`)));
     });
-  return { child, says, ended };
+  return { child, says, said: () => written.stderr, ended };
 }
 
 export const pseudolabel = (...args: string[]): Promise<Ended> => start(args).ended;

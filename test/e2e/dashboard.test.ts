@@ -1,6 +1,6 @@
 // The dashboard in a real browser, while a real training goes on.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -117,6 +117,64 @@ describe('the dashboard', () => {
     expect((await served.ended).exit).toBe(0);
   });
 
+  it('shows what nodes do, and one that was killed as gone, with marks where it came and went', {
+    timeout: 300_000,
+  }, async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const env = { XDG_STATE_HOME: join(root, 'state') };
+    const options = ['--scenario', 'pl', '--hidden', '64', '--workers', '1', '--shards', '4', '--seed', '3'];
+    const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
+    const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);
+    const line = await run.says('to join, on another machine: ');
+    const joinFlags = line.split(': pseudolabel ')[1]!.split(' ');
+    const url = urlOf(run);
+    const worker = start([...joinFlags, '--workers', '1', '--name', 'far-away'], env);
+
+    const { page, errors } = await open(await url);
+    const node = page.locator('#nodes tbody tr', { hasText: 'far-away' });
+    const now = () => node.locator('td').first().textContent();
+    await expect.poll(now, PATIENCE).toMatch(/^(gradients|sums|update|labels|waiting)$/);
+    await expect.poll(() => page.locator('#events').textContent(), PATIENCE).toContain('far-away joined with 1 worker');
+    await expect.poll(() => page.locator('#nodes thead').textContent(), PATIENCE).toContain('gradients');
+    expect(await page.locator('#marks').isVisible()).toBe(true);
+
+    worker.child.kill('SIGKILL');
+    await expect.poll(now, PATIENCE).toBe('gone');
+    expect(await page.locator('#events').textContent()).toMatch(
+      /far-away is gone \(E_\w+\): its work is done by others/,
+    );
+    const before = await stepsDone(page);
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(before);
+    await page.screenshot({ path: artefact('dashboard-nodes.png'), fullPage: true });
+    expect(errors).toEqual([]);
+    run.child.kill('SIGINT');
+    expect((await run.ended).exit).toBe(130);
+  });
+
+  it('asks who looks from elsewhere for the token, once', { timeout: 300_000 }, async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const token = join(root, 'dashboard-token');
+    const options = ['--scenario', 'pl', '--hidden', '64', '--out', join(root, 'far')];
+    const env = { XDG_STATE_HOME: join(root, 'state') };
+    const run = start(['train', ...options, '--dashboard', '0.0.0.0:0', '--dashboard-token', token], env);
+    const [, port] = /dashboard: https:\/\/\S+:(\d+)\//.exec(await run.says('dashboard: https://'))!;
+    await run.says(`it asks for the token in ${token}`);
+    // Its certificate is its own: what a person compares, this page takes as it is.
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    await page.goto(`https://127.0.0.1:${port}/`);
+    await page.getByLabel('The token').fill('something else');
+    await page.getByRole('button').click();
+    await expect.poll(() => page.locator('form').textContent(), PATIENCE).toContain('That is not the token.');
+    await page.getByLabel('The token').fill(await readFile(token, 'utf8'));
+    await page.getByRole('button').click();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.reload();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.close();
+    run.child.kill('SIGINT');
+    expect((await run.ended).exit).toBe(130);
+  });
+
   it('says which port is taken, and what to do', async () => {
     const folder = join(root, 'short');
     await pseudolabel('train', '--scenario', 'nn', '--hidden', '16', '--max-steps', '2', '--out', folder);
@@ -151,7 +209,7 @@ describe('the dashboard', () => {
         ...{ alpha: 3, counted: 200, unlabelled: 256, rows: 288 },
       });
     for (let n = 0; n < 2000; n++) step(n);
-    const server = await serve({ history, gauges: undefined, directory: root }, 0);
+    const server = await serve({ history, gauges: undefined, directory: root }, { host: '127.0.0.1', port: 0 });
     try {
       const { page } = await open(server.url);
       await expect.poll(() => stepsDone(page), PATIENCE).toBe(2000);

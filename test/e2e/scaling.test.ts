@@ -1,5 +1,5 @@
 // `pseudolabel scaling` on a network so small that several workers gain nothing: what is checked is what it says, not how fast it is.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -50,6 +50,19 @@ describe('scaling', { timeout: 60_000 }, () => {
     expect(text.match(/^2 workers: /gm)).toHaveLength(3);
     expect(text).toMatch(/Amdahl's law: not determined/);
     expect(text).toContain('assumed in the simulation');
+
+    // And the report of it, which is built again the same.
+    const plots = ['finetune', 'label', 'pretrain'].flatMap((phase) =>
+      ['efficiency', 'speed-up', 'time'].map((plot) => `${phase}-${plot}.svg`),
+    );
+    expect(await readdir(join(out, 'plots'))).toEqual(plots);
+    const page = () => readFile(join(out, 'report.html'), 'utf8');
+    const before = await page();
+    expect(before.match(/<svg role="img"/g)).toHaveLength(plots.length);
+    for (const line of text.match(/^2 workers: .*/gm)!) expect(before).toContain(line.replaceAll("'", '&#39;'));
+    expect((await pseudolabel('report', out)).exit).toBe(0);
+    const withoutIds = (text: string) => text.replace(/zr\d+-/g, '');
+    expect(withoutIds(await page())).toBe(withoutIds(before));
   });
 
   it('gives as much work to each worker in weak scaling, and draws no conclusion from one round', async () => {
@@ -63,13 +76,47 @@ describe('scaling', { timeout: 60_000 }, () => {
     expect(ended.exit).toBe(0);
   });
 
+  it('measures nodes that joined over loopback, and accounts for the time of all processes', async () => {
+    const out = join(root, 'nodes');
+    const small = ['--hidden', '64', '--steps', '4', '--workers', '1', '--phase', 'all', '--mode', 'weak'];
+    const ended = await pseudolabel('scaling', '--nodes', '1', ...small, '--repeats', '2', '--out', out, '--json', '-');
+    expect(ended.exit, ended.stderr).toBe(0);
+    const { unit, phases } = JSON.parse(ended.stdout) as ScalingReport;
+    expect(unit).toBe('processes');
+    for (const { phase, rows, rounds } of phases) {
+      expect(rows.map(({ workers }) => workers)).toEqual([1, 2]);
+      for (const { workers, threads } of rounds) {
+        expect(Object.keys(threads)).toEqual([]);
+        expect(workers[2]!.rows).toBe(2 * workers[1]!.rows);
+      }
+      const [one, two] = rows;
+      expect(one!.wireBytes).toBe(0);
+      // The sum of the gradients goes up, and the total down; labels and confidences up.
+      const parameters = phase === 'pretrain' ? 784 * 64 + 64 + 64 * 784 + 784 : 784 * 64 + 64 + 64 * 10 + 10;
+      const least = phase === 'label' ? 5 * 30_000 : 2 * 4 * parameters;
+      expect(two!.wireBytes).toBeGreaterThan(least);
+      expect(two!.wireBytes).toBeLessThan(1.5 * least + 50_000);
+      for (const { split, splitError, millisecondsPerStep } of rows) {
+        expect(Math.abs(splitError)).toBeLessThan(0.03);
+        const sum = SHARES.reduce((total, share) => total + split[share], 0);
+        expect(Math.abs(sum / millisecondsPerStep.value - 1)).toBeLessThan(0.03);
+      }
+      expect(two!.split.wait + two!.split.send + two!.split.serialise).toBeGreaterThan(0);
+      expect(one!.split).toMatchObject({ wait: 0, send: 0, serialise: 0 });
+    }
+    expect(await readdir(join(out, 'plots'))).toContain('finetune-speed-up.svg');
+    expect(await readFile(join(out, 'scaling.txt'), 'utf8')).toMatch(/^2 processes of 1 worker: /m);
+  });
+
   it('refuses what it cannot read or find', async () => {
-    const [workers, network, data, hidden] = await Promise.all([
+    const [workers, network, data, hidden, both] = await Promise.all([
       pseudolabel('scaling', '--workers', '1,two'),
       pseudolabel('scaling', '--simulate', 'nodes=64'),
       pseudolabel('scaling', '--data', join(root, 'nowhere')),
       pseudolabel('scaling', '--hidden', '1'),
+      pseudolabel('scaling', '--nodes', '0,1', '--workers', '1,2'),
     ]);
+    expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });
     expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });
     expect(network).toMatchObject({ exit: 2, stderr: expect.stringContaining('link=10Gbps') });
     expect(data).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_DATA_MISSING') });
@@ -77,8 +124,12 @@ describe('scaling', { timeout: 60_000 }, () => {
   });
 
   // The contestants have its stderr: that it closes shows that they are gone.
-  it.concurrent.each(['SIGINT', 'SIGKILL'] as const)('leaves no process behind after %s', async (signal) => {
-    const { child, says, ended } = start(['scaling', '--workers', '1,2', '--hidden', '64', '--steps', '100000']);
+  it.concurrent.each([
+    ['SIGINT', ['--workers', '1,2']],
+    ['SIGKILL', ['--workers', '1,2']],
+    ['SIGKILL', ['--nodes', '1']],
+  ] as const)('leaves no process behind after %s, with %j', async (signal, sizes) => {
+    const { child, says, ended } = start(['scaling', ...sizes, '--hidden', '64', '--steps', '100000']);
     await says('warm-up');
     child.kill(signal);
     const { exit, stderr } = await ended;

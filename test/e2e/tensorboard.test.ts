@@ -96,6 +96,6 @@ it("TensorBoard finds every step's values, the confidences and the digits, also 
   const histogram = histograms['finetune/pseudo_labels/confidence']!;
   expect(histogram.counts).toEqual(last.confidences);
   expect(histogram.limits.at(-1)).toBe(1);
-  expect(histogram.num).toBe(2000);
+  expect(histogram.num).toBe(1000);
   expect(images['pretrain/original_noisy_reconstructed']).toEqual({ width: 280, height: 84, png: '89504e470d0a1a0a' });
 });

@@ -124,7 +124,7 @@ describe('a bit that was changed on the way', () => {
     ["a payload's tag", 6 + 12],
     ['a checksum', 6 + 5],
   ])('in %s ends the connection', async (_, at) => {
-    const { proxy, worker, coordinator } = await meeting();
+    const { proxy, worker, coordinator } = await meeting({ checksAll: true });
     const [, ear] = [new Ear(worker), new Ear(coordinator)];
     flip(proxy, at);
     await worker.sendBulk(tagOf(5), new Uint8Array(MAX_BULK)).catch(() => undefined);

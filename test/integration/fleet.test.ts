@@ -5,6 +5,7 @@ import { Cluster } from '../../coordinator/cluster.js';
 import { DataParallel } from '../../coordinator/strategies/data.js';
 import { type Observer, train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
+import type { WireName } from '../../src/engine/wire.js';
 import { keyOf, Stream } from '../../src/random.js';
 import type { Stage } from '../../src/stage.js';
 import { type TestFleet, type TestNode, testFleet } from '../contract/test-fleet.js';
@@ -24,9 +25,14 @@ const scenarios: [name: string, stages: readonly Stage[]][] = [
 const nothing = () => undefined;
 const SILENT: Observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
 
-function fleetFor({ problem }: Setting, remotes: readonly number[], bounds = { least: 20_000, most: 20_000 }) {
+function fleetFor(
+  { problem }: Setting,
+  remotes: readonly number[],
+  bounds = { least: 20_000, most: 20_000 },
+  wire: WireName = 'f32',
+) {
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3 });
+  return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, wire });
 }
 
 async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, observer = SILENT): Promise<string> {
@@ -36,6 +42,19 @@ async function weightsOf({ fleet }: TestFleet, { training, problem }: Setting, o
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, cluster, observer, undefined);
   return sha256OfParameters(cluster.read(training.stages.at(-1)!.model).parameters);
+}
+
+/** Of the labelled rows of each step, over two nodes. */
+async function lossesOf(setting: Setting, wire: WireName): Promise<number[]> {
+  const fleet = await fleetFor(setting, [1], { least: 20_000, most: 20_000 }, wire);
+  const losses: number[] = [];
+  try {
+    const stepped: Observer['stepped'] = (_stage, _step, { labelledLoss }) => void losses.push(labelledLoss);
+    await weightsOf(fleet, setting, { ...SILENT, stepped });
+    return losses;
+  } finally {
+    await fleet.fleet.close();
+  }
 }
 
 describe('a run on a fleet', () => {
@@ -56,6 +75,18 @@ describe('a run on a fleet', () => {
       }
     },
   );
+
+  it('has the losses of exact sums, nearly, on a wire of bf16', async () => {
+    const setting = await settingOf(
+      PLANS['fresh labels above a threshold, balanced'].map((stage) => ({ ...stage, steps: 100 })),
+      1,
+    );
+    const curves = await Promise.all((['f32', 'bf16'] as const).map((wire) => lossesOf(setting, wire)));
+    const [exact, rounded] = curves as [number[], number[]];
+    const apart = exact.map((loss, step) => Math.abs(loss - rounded[step]!));
+    expect(exact.at(-1)!).toBeLessThan(exact[0]! / 3);
+    expect(Math.max(...apart)).toBeLessThan(0.01);
+  });
 
   const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
 

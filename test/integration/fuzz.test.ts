@@ -104,7 +104,7 @@ describe('a channel', () => {
     'ends with %s, or takes them for what they are, and no other notices',
     { timeout: 120_000 },
     async (_, frames) => {
-      const door = closing(await openDoor({ limits: LIMITS }));
+      const door = closing(await openDoor({ limits: LIMITS, checksAll: true }));
       const arrivals = new Arrivals(door);
       const talk = await conversation(door, arrivals, closing);
       const address = parseAddress(door.address);

@@ -50,7 +50,7 @@ const configOf = (scenario: RunConfig['scenario']): RunConfig =>
 async function resultOf(session: Session, config: RunConfig) {
   const nothing = () => undefined;
   try {
-    const { weightsSha256, testAccuracy, validationAccuracy } = await runTraining(session, config, {
+    const { weightsSha256, testAccuracy, validationAccuracy, wire } = await runTraining(session, config, {
       directory: undefined,
       listener: { stageBegins: nothing, measured: nothing, saved: nothing, reconstructed: nothing },
       signal: new AbortController().signal,
@@ -58,7 +58,7 @@ async function resultOf(session: Session, config: RunConfig) {
       validateEvery: 0,
       test: true,
     });
-    return { weightsSha256, testAccuracy, validationAccuracy };
+    return { weightsSha256, testAccuracy, validationAccuracy, wire };
   } finally {
     await session.close();
   }
@@ -136,6 +136,23 @@ describe('a run with nodes', () => {
     const saved = normalise({ workers: 2, shards: 4 });
     const resumed = resumedConfig(saved, { workers: 1, listen: 'here:1', nodes: 2 });
     expect(resumed).toMatchObject({ workers: 1, shards: 4 });
+  });
+
+  it('that rounds what travels says so, in its result too', async () => {
+    const config = { ...configOf('nn'), wire: 'bf16' } as const;
+    const transport = transportWithin();
+    const { context, stderr } = person();
+    const opening = openFleetSession(config, await someImages(), { listen: 'here:1', nodes: 1 }, context, transport);
+    const worker = command(addWorker, transport, ['worker', 'here:1', '--token-file', 'token', '--workers', '1']);
+    const { wire } = await resultOf(await opening, config);
+    expect(wire).toBe('bf16');
+    expect(stderr()).toContain('sums travel as bf16');
+    await worker;
+  });
+
+  it('is what --wire is for', async () => {
+    const training = command(addTrain, transportWithin(), ['train', '--wire', 'bf16']);
+    await expect(training).rejects.toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('--wire') });
   });
 
   it('cannot be told to lose a worker, which it would not do', async () => {

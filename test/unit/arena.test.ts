@@ -43,6 +43,8 @@ function needs(shape: Required<ArenaShape>) {
     secondMoment: vector,
     slots: vector * shards,
     total: vector,
+    residual: vector,
+    rounded: vector / 2,
     counts: shards * 4,
     sums: SUMS_BYTES,
     normals: 2 ** 14 * 4,
@@ -127,7 +129,7 @@ describe('createArena', () => {
     expect(() => createArena({ ...SMALL, parameters: 2 ** 28, shards: 9 })).toThrow(
       expect.objectContaining({
         code: 'E_MEMORY',
-        message: expect.stringContaining('13313 MiB'),
+        message: expect.stringContaining('14849 MiB'),
         fix: expect.stringContaining('--shards'),
       }),
     );

@@ -60,6 +60,7 @@ describe('identityOf', () => {
         refresh: 'once',
         threshold: 0.5,
         balance: 0.5,
+        wire: 'bf16',
       },
     ].flatMap((several) => Object.entries(several));
     const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints'];

@@ -11,7 +11,17 @@ import type { Scenario } from '../../src/presets/scenario.js';
 const config = normalise({ hidden: 64, workers: 1 });
 
 const result = (scenario: Scenario, testAccuracy: number, seconds: number): RunResult => ({
-  ...{ scenario, preset: 'best', seed: 1, split: 'random', splitSeed: 1, shards: 1, workers: 1, lostWorkers: 0 },
+  ...{
+    scenario,
+    preset: 'best',
+    seed: 1,
+    split: 'random',
+    splitSeed: 1,
+    shards: 1,
+    workers: 1,
+    wire: 'f32',
+    lostWorkers: 0,
+  },
   ...{ steps: 10, seconds, secondsByPhase: {}, imagesPerSecond: 100, validationAccuracy: undefined, testAccuracy },
   ...{ confusion: undefined, weightsSha256: '' },
 });

@@ -83,6 +83,7 @@ export class Charts {
 class Chart {
   private readonly figure = document.createElement('figure');
   private readonly plot: uPlot;
+  private marks: Series['marks'] = [];
 
   constructor(
     parent: HTMLElement,
@@ -103,6 +104,7 @@ class Chart {
     const { x, lines, title } = this.plan;
     const columns = lines.map((line) => line.of(series));
     const steps = x(series);
+    this.marks = series.marks;
     this.figure.hidden = columns.every((column) => column.every((value) => value === null));
     this.plot.setData([steps as number[], ...(columns as (number | null)[][])]);
     const parts = lines.map(({ name }, l) => `${name} ${this.written(lastOf(columns[l]!))}`);
@@ -121,6 +123,23 @@ class Chart {
     return this.plan.isShare ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(3)));
   }
 
+  /** A line at each step where a node came or went. */
+  private drawMarks({ ctx, bbox, scales, valToPos }: uPlot): void {
+    ctx.save();
+    ctx.lineWidth = devicePixelRatio;
+    for (const { x, kind } of this.marks) {
+      if (x < (scales.x?.min ?? 0) || x > (scales.x?.max ?? 0)) continue;
+      const left = Math.round(valToPos(x, 'x', true));
+      ctx.strokeStyle = colour(kind === 'gone' ? 'series2' : 'series3');
+      ctx.setLineDash(kind === 'gone' ? [] : [2 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(left, bbox.top);
+      ctx.lineTo(left, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
   /** Of a place on the axis; a logarithmic one leaves some without. */
   private label(value: number | null): string {
     if (value === null) return '';
@@ -137,6 +156,7 @@ class Chart {
     return {
       width: this.figure.clientWidth || 400,
       height: HEIGHT,
+      hooks: { draw: [(plot) => this.drawMarks(plot)] },
       cursor: { drag: { x: true, y: false } },
       scales: { x: { time: false }, y: isLog ? { distr: 3 } : isShare ? { range: [0, 1] } : {} },
       axes: [

@@ -1,5 +1,5 @@
 // Owns what the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the other.
-import type { Everything, LabelsNews, News, RunInfo, StepNews, ValidationNews } from '../messages.js';
+import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from '../messages.js';
 
 type Column = (number | null)[];
 
@@ -21,6 +21,9 @@ export class Series {
   readonly accuracy: Column = [];
   events: News['events'] = [];
   lanes: News['lanes'] = [];
+  nodes: News['nodes'] = [];
+  /** Where nodes came and went. */
+  readonly marks: { readonly x: number; readonly kind: MarkNews['kind'] }[] = [];
   state: News['state'];
   lastLook: LabelsNews | undefined;
   lastStep: StepNews | undefined;
@@ -33,12 +36,14 @@ export class Series {
     this.add(news);
   }
 
-  add({ steps, labels, validations, events, lanes, state }: News): void {
+  add({ steps, labels, validations, events, lanes, nodes, marks, state }: News): void {
     for (const step of steps) this.addStep(step);
     for (const look of labels) this.addLook(look);
     for (const validation of validations) this.addValidation(validation);
     this.events = [...this.events, ...events];
     this.lanes = lanes;
+    this.nodes = nodes;
+    for (const { stage, step, kind } of marks) this.marks.push({ x: this.at(stage, step), kind });
     this.state = state;
   }
 

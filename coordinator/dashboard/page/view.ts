@@ -32,6 +32,7 @@ export function show(series: Series): void {
   showFacts(series);
   showLabels(series);
   showLanes(series);
+  showNodes(series);
   showEvents(series);
 }
 
@@ -135,6 +136,20 @@ function showLanes({ lanes }: Series): void {
     return row(`Worker ${worker}`, [...numbers, bars('lane', pieces)]);
   });
   byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows));
+}
+
+function showNodes({ nodes, marks }: Series): void {
+  byId('marks').hidden = marks.length === 0;
+  byId('nodes-section').hidden = nodes.length === 0;
+  const names = [...new Set(nodes.flatMap(({ shares }) => shares.map(([doing]) => doing)))].sort();
+  const rows = nodes.map(({ name, doing, shares }) => {
+    const of = (what: string): number => shares.find(([each]) => each === what)?.[1] ?? 0;
+    const pieces = names.map((each, n) => piece(of(each), PART_COLOURS[n % PART_COLOURS.length]!, each));
+    const now = element('td', doing);
+    now.className = doing === 'gone' || doing === 'behind' ? 'lost' : '';
+    return row(name, [now, ...names.map((each) => element('td', percent(of(each)))), bars('lane', pieces)]);
+  });
+  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows));
 }
 
 function showEvents({ events }: Series): void {

@@ -85,6 +85,8 @@ export interface Kernel {
     to: number,
     sums: number,
   ): number;
+  round(v: number, residual: number, to: number, n: number): number;
+  widen(v: number, n: number): void;
 }
 
 /** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */

@@ -59,9 +59,27 @@ describe('the series of a page', () => {
     expect(new Series(historyOf().everything()).stepsLeft()).toBe(140);
   });
 
+  it('have a mark at the last step before a node came or went', () => {
+    const marked = historyOf(METRICS);
+    const page = new Series(historyOf().everything());
+    marked.mark('joined', 'a joined');
+    page.add(marked.since({ ...marked.cursor, marks: 0, events: 0 }));
+    marked.mark('gone', 'a is gone');
+    page.add(marked.since({ ...marked.cursor, marks: 1, events: 1 }));
+    expect(page.marks).toEqual([
+      { x: 119, kind: 'joined' },
+      { x: 119, kind: 'gone' },
+    ]);
+    expect(page.events.map(({ text }) => text)).toEqual(['a joined', 'a is gone']);
+    expect(new Series(marked.everything()).marks).toEqual(page.marks);
+  });
+
   it('have a speed only of steps whose time is known, of one stage', () => {
     expect(series.speed()).toBeUndefined();
-    const empty = { labels: [], validations: [], events: [], lanes: [], state: 'running' } as const;
+    const empty = {
+      ...{ labels: [], validations: [], events: [], lanes: [], nodes: [], marks: [] },
+      state: 'running',
+    } as const;
     const step = (stage: number, n: number, at: number | null) => [stage, n, at, 1, 1, 0, 0, 0, 288] as const;
     const live = new Series({ info: INFO, ...empty, steps: [step(0, 98, null), step(0, 99, 1000), step(1, 0, 2000)] });
     expect(live.speed()).toBeUndefined();

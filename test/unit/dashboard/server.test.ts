@@ -7,12 +7,14 @@ import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
 import { METRICS } from '../report/record.js';
 
+const HERE = { host: '127.0.0.1', port: 0 };
+
 let history: History;
 let server: DashboardServer;
 beforeEach(async () => {
   const info = { name: 'mine', title: 'Mine', stages: [{ title: 'Fine-tuning', steps: 40 }], hasReport: false };
   history = new History(info, ['finetune'], METRICS.slice(0, 3), undefined);
-  server = await serve({ history, gauges: new Gauges(() => 3), directory: '/nowhere' }, 0);
+  server = await serve({ history, gauges: new Gauges(() => 3), directory: '/nowhere' }, HERE);
 });
 afterEach(() => server.close());
 
@@ -81,7 +83,7 @@ describe('the server of the dashboard', () => {
 
   it("has Prometheus' numbers, and none of what was not measured", async () => {
     const gauges = new Gauges(() => 3);
-    const other = await serve({ history, gauges, directory: '/nowhere' }, 0);
+    const other = await serve({ history, gauges, directory: '/nowhere' }, HERE);
     try {
       const text = async () => (await fetch(new URL('/metrics', other.url))).text();
       expect(await text()).toMatch(/^pseudolabel_lost_workers 3$/m);
@@ -103,7 +105,7 @@ describe('the server of the dashboard', () => {
   it('says so where its port is taken', async () => {
     const { port } = new URL(server.url);
     const source = { history, gauges: undefined, directory: '/nowhere' };
-    await expect(serve(source, Number(port))).rejects.toMatchObject({
+    await expect(serve(source, { ...HERE, port: Number(port) })).rejects.toMatchObject({
       code: 'E_LISTEN',
       fix: expect.stringContaining('port'),
     });

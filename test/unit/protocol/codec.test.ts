@@ -54,6 +54,17 @@ describe('a frame', () => {
     }
   });
 
+  it('whose payload something else guards has no checksum over it, and still one over its head', () => {
+    const [head, body] = encodeBulk(tag, payload, true);
+    expect(decodeFrame(TABLE, [head!, body!], true)).toEqual({ tag, payload });
+    expect(() => decodeFrame(TABLE, [head!, body!])).toThrow(refused);
+    for (let bit = 0; bit < 8 * head!.length; bit++) {
+      const changed = head!.slice();
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => decodeFrame(TABLE, [changed, body!], true)).toThrow(refused);
+    }
+  });
+
   it('is refused at any shorter length, and with more behind it', () => {
     for (const frame of [encodeMessage(TABLE, note), encodeBulk(tag, payload)]) {
       const bytes = whole(frame);

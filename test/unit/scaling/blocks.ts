@@ -6,7 +6,7 @@ import type { Block, Round } from '../../../src/scaling/summary.js';
 export function blockOf(workers: number, rows: number, parts: Partial<Record<Share, number>>): Block {
   const split = Object.fromEntries(SHARES.map((share) => [share, parts[share] ?? 0])) as Record<Share, number>;
   const sum = SHARES.reduce((total, share) => total + split[share], 0);
-  return { steps: 1, rows, milliseconds: sum / workers, split, splitError: 0, withoutCore: 0 };
+  return { steps: 1, rows, milliseconds: sum / workers, split, splitError: 0, withoutCore: 0, wireBytes: 0 };
 }
 
 /** One worker takes 100 ms for 100 rows, two 60: they lose 20 of 120 ms, 15 waiting and 10 with the update, but go forward in 5 less. */

@@ -10,7 +10,7 @@ const QUIET = [1, 1.02, 0.99, 1.01, 1];
 
 function said(rounds: readonly Round[], cores = 2): string[] {
   const { rows } = summarise(rounds, [1, 2], { mode: 'strong', cores, seed: 1 });
-  return rows.flatMap((row) => verdictLines(row, cores, PLAIN));
+  return rows.flatMap((row) => verdictLines(row, { unit: 'workers', each: 1, cores }, PLAIN));
 }
 
 const withTwo = (two: Block) => said(roundsOf(QUIET, ONE, two));
@@ -69,9 +69,10 @@ describe('a report', () => {
   const network = { nodes: 4, bitsPerSecond: 40e9, rttMilliseconds: 0.2 };
   const traffic = { moved: 127.2e6, sum: 15.9e6, tasks: 25_120, answers: 0 };
   const rounds = roundsOf(QUIET);
-  const cost = { divided: 40, repeated: 20, sumBytes: 15.9e6, taskBytes: 25_120, answerBytes: 0 };
+  const cost = { divided: 40, repeated: 20, sumBytes: 1e6, taskBytes: 25_120, answerBytes: 0 };
   const lines = scalingLines({
     mode: 'strong',
+    unit: 'workers',
     machine: { processor: 'a processor', cores: 2, load: 0.1, node: 'v20.0.0' },
     workload: { mode: 'strong', preset: 'best', hidden: 5000, seed: 1, data: undefined, steps: 20, largest: 2 },
     network,
@@ -92,8 +93,8 @@ describe('a report', () => {
   });
 
   it('says of a simulation what it assumes, and which size is best', () => {
-    expect(lines).toContain('star: best with 2 nodes, 1.28x (64 %)');
-    expect(lines).toContain('tree: best with 4 nodes, 1.38x (35 %)');
+    expect(lines).toContain('star: best with 2 nodes, 1.27x (64 %)');
+    expect(lines).toContain('tree: best with 4 nodes, 1.36x (34 %)');
     expect(lines.filter((line) => line.startsWith('  - ')).length).toBeGreaterThan(3);
   });
 });

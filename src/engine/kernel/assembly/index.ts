@@ -4,3 +4,4 @@ export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } fro
 export { addNoise, dropout, loadRows, transpose } from './rows';
 export { add, broadcast, packColumns } from './slice';
 export { adam, momentum, sum } from './update';
+export { round, widen } from './wire';

@@ -1,0 +1,131 @@
+// Owns what is noted of a process while it is measured: the calls of its node, and what its main thread has to do with other processes.
+import { clock } from '../../src/clock.js';
+import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
+import { exclusive } from '../../src/scaling/activities.js';
+import { type Split, splitOf, until } from '../../src/scaling/split.js';
+import type { Activity, Call } from '../../src/timeline.js';
+import type { LocalNode } from '../../worker/node.js';
+import { ObservedNode } from '../observed.js';
+
+/** What a process did in a stretch of time. */
+export interface Account {
+  /** Milliseconds of its workers together. */
+  readonly split: Split;
+  /** Milliseconds in tasks, and those that the process computed at all. */
+  readonly inTasks: number;
+  readonly computed: number;
+}
+
+export class Journal {
+  private calls: Call[] = [];
+  private activities: Activity[] = [];
+  /** When the main thread last did something for other processes. */
+  private last = clock();
+  private used = process.cpuUsage();
+
+  /** Begins anew. */
+  clear(): void {
+    this.calls = [];
+    this.activities = [];
+    this.last = clock();
+    this.used = process.cpuUsage();
+  }
+
+  called(call: Call): void {
+    this.calls.push(call);
+  }
+
+  async sending(send: () => Promise<void>): Promise<void> {
+    const began = clock();
+    const sent = send();
+    const handedOver = clock();
+    this.add('serialise', began, handedOver);
+    try {
+      await sent;
+    } finally {
+      this.add('send', handedOver, clock());
+    }
+  }
+
+  /** What came was waited for since the main thread had last to do with others. */
+  arriving(take: () => void): void {
+    const began = clock();
+    this.add('wait', this.last, began);
+    take();
+    this.add('serialise', began, clock());
+  }
+
+  /** What it did from `began` until `ended`. Nobody waits for a node's last update: it may be made later. */
+  account(workers: number, began: number, ended: number): Account {
+    const calls = this.calls.filter(({ called }) => called < ended).map((call) => until(call, ended));
+    const { user, system } = process.cpuUsage(this.used);
+    const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
+    const { split } = splitOf({ workers, began, ended, calls, activities });
+    const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, task) => sum + task.ended - task.began, 0);
+    return { split, inTasks, computed: (user + system) / 1e3 };
+  }
+
+  private add(kind: Activity['kind'], began: number, ended: number): void {
+    this.activities.push({ kind, began, ended });
+    this.last = ended;
+  }
+}
+
+/** What a main thread did before it made a call of its own was no waiting, even if the next thing that it saw was an arrival. */
+function afterCall(activity: Activity, calls: readonly Call[]): Activity {
+  if (activity.kind !== 'wait') return activity;
+  const call = calls.findLast(({ called }) => called > activity.began && called < activity.ended);
+  return call ? { ...activity, began: call.called } : activity;
+}
+
+/** Tells the journal of all calls of the node, of those too that only a fleet or a host makes. Returns the same node. */
+export function watched(node: LocalNode, journal: Journal): LocalNode {
+  const gradients = node.gradients.bind(node);
+  const predict = node.predict.bind(node);
+  const updateByTotal = node.updateByTotal.bind(node);
+  const update: LocalNode['update'] = (model, _, optimizer) => updateByTotal(model, optimizer);
+  const bare: LocalNode = Object.assign(Object.create(node), { gradients, predict, update });
+  const observed = new ObservedNode(bare, (call) => journal.called(call));
+  return Object.assign(node, {
+    gradients: observed.gradients.bind(observed),
+    predict: observed.predict.bind(observed),
+    updateByTotal: (...[model, optimizer]: Parameters<LocalNode['updateByTotal']>) =>
+      observed.update(model, 1, optimizer),
+  });
+}
+
+/** Tells the journal of all that passes. */
+export class WatchedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
+  constructor(
+    private readonly channel: Channel<Out, In>,
+    private readonly journal: Journal,
+  ) {}
+
+  get peer(): string {
+    return this.channel.peer;
+  }
+
+  get traffic(): Channel<Out, In>['traffic'] {
+    return this.channel.traffic;
+  }
+
+  listen(listener: ChannelListener<In>): void {
+    this.channel.listen({
+      message: (message) => this.journal.arriving(() => listener.message(message)),
+      bulk: (tag, payload) => this.journal.arriving(() => listener.bulk(tag, payload)),
+      closed: (reason) => listener.closed(reason),
+    });
+  }
+
+  send(message: Out): Promise<void> {
+    return this.journal.sending(() => this.channel.send(message));
+  }
+
+  sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
+    return this.journal.sending(() => this.channel.sendBulk(tag, payload));
+  }
+
+  close(reason?: Parameters<Channel<Out, In>['close']>[0]): void {
+    this.channel.close(reason);
+  }
+}

@@ -1,0 +1,62 @@
+// Owns what a scaling measurement leaves in its folder: scaling.json and scaling.txt, and report.html and plots made of the former.
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { writeAtomically } from '../../src/files.js';
+import { counted, whole } from '../../src/format.js';
+import { plotsOf, type ReportedPhase, scalingPage } from '../../src/report/scaling-page.js';
+import { SCALING } from '../../src/report/scaling-record.js';
+import { bytesMoved, linkOf, phaseWords, scalingLines } from '../terminal/scaling.js';
+import type { PhaseReport, ScalingReport } from './report.js';
+
+const JSON_FILE = 'scaling.json';
+
+export const isScaling = (folder: string): boolean => existsSync(join(folder, JSON_FILE));
+
+/** Throws E_OUTPUT. */
+export async function keepScaling(folder: string, report: ScalingReport): Promise<void> {
+  await writeAtomically(join(folder, JSON_FILE), `${JSON.stringify(report, null, 2)}\n`);
+  await writeAtomically(join(folder, 'scaling.txt'), `${scalingLines(report).join('\n')}\n`);
+}
+
+/**
+ * Writes report.html and plots/ from scaling.json. Returns the path of the former. Throws E_OUTPUT.
+ * @param read reads a JSON file, and throws where it does not fit the schema
+ */
+export async function writeScalingReport(
+  folder: string,
+  read: <T>(path: string, schema: { parse(value: unknown): T }) => Promise<T>,
+): Promise<string> {
+  // What JSON left out is undefined.
+  const report = (await read(join(folder, JSON_FILE), SCALING)) as unknown as ScalingReport;
+  const phases = report.phases.map((phase) => reported(phase, report));
+  for (const [file, svg] of phases.flatMap(plotsOf)) await writeAtomically(join(folder, 'plots', file), `${svg}\n`);
+  const { mode, network } = report;
+  const link = network && linkOf(network);
+  const path = join(folder, 'report.html');
+  await writeAtomically(
+    path,
+    scalingPage({ name: basename(resolve(folder)), mode, facts: factsOf(report), link, phases }),
+  );
+  return path;
+}
+
+function reported(phase: PhaseReport, report: ScalingReport): ReportedPhase {
+  const { rows, rounds, prediction } = phase;
+  const megabytes = rows.map((row) => [row.workers, bytesMoved(phase, row) / 1e6] as const);
+  return {
+    ...{ phase: phase.phase, unit: report.unit, rows, rounds: rounds.length, prediction },
+    megabytes: Object.fromEntries(megabytes),
+    words: phaseWords(phase, report),
+  };
+}
+
+function factsOf({ machine, workload }: ScalingReport): (readonly [string, string])[] {
+  return [
+    ['Processor', machine.processor],
+    ['Cores', String(machine.cores)],
+    ['Load before', machine.load.toFixed(1)],
+    ['Node.js', machine.node],
+    ['Preset', `${workload.preset}, ${whole(workload.hidden)} hidden units, seed ${workload.seed}`],
+    ['A block', counted(workload.steps, 'step')],
+  ];
+}

@@ -1,0 +1,138 @@
+// A coordinator to be measured, with one thread of its own: its parent says over IPC when nodes are there to wait for, how many steps to do, and
+// which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","folder":DIR}'
+
+import { join } from 'node:path';
+import { ensureIdentity } from '../../dist/coordinator/door/identity.js';
+import { listen } from '../../dist/coordinator/door/listener.js';
+import { ensureToken } from '../../dist/coordinator/door/secrets.js';
+import { Fleet } from '../../dist/coordinator/fleet/fleet.js';
+import { LabelledSet } from '../../dist/coordinator/labelled.js';
+import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
+import { normalise } from '../../dist/src/config.js';
+import { labelledBatch } from '../../dist/src/data/sampling.js';
+import { numericsFingerprint } from '../../dist/src/engine/fingerprint.js';
+import { initialParameters } from '../../dist/src/engine/model.js';
+import { classifier } from '../../dist/src/presets/scenario.js';
+import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/messages.js';
+
+const { nodes, listen: host, tls, wire, folder } = JSON.parse(process.argv[2]);
+const PATIENCE_MS = 60_000;
+const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1 });
+
+/** A fleet where there are nodes; without any, what a run on one machine has. */
+let fleet;
+const session = await openSession([config], undefined, (node) => {
+  if (nodes === 0) return node;
+  const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
+  const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
+  fleet = new Fleet(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
+  return fleet;
+});
+const { node: local, dataset, cluster } = session;
+const model = classifier(taskOf(config, dataset), true, 'softmax');
+const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+cluster.write({ parameters: initialParameters(model, 1, 0) });
+
+const door = fleet && (await openDoor());
+process.send({ address: door?.address, fingerprint: door?.fingerprint });
+await fleet?.members.waitFor(nodes, PATIENCE_MS);
+await cluster.label(model);
+
+/** When this machine last ended gradients that it was asked for. */
+let computed = 0;
+/** Of the step that is going on: until all nodes have computed, and the update here. */
+const parts = { gradients: 0, update: 0 };
+watch(local, 'gradients', () => {
+  computed = performance.now();
+});
+watch(fleet ?? local, 'gradients', (milliseconds) => {
+  parts.gradients = milliseconds;
+});
+watch(local, fleet ? 'updateByTotal' : 'update', (milliseconds) => {
+  parts.update = milliseconds;
+});
+
+/** Tells how long each call of a method takes. */
+function watch(object, method, tell) {
+  const call = object[method].bind(object);
+  object[method] = async (...args) => {
+    const began = performance.now();
+    const result = await call(...args);
+    tell(performance.now() - began);
+    return result;
+  };
+}
+
+let step = 0;
+async function timedStep() {
+  const began = performance.now();
+  await cluster.step({
+    ...{ model, seed: 1, stage: 0, step },
+    // Always 32: the last batch of an epoch is left out.
+    labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
+    unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 },
+    optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
+  });
+  step++;
+  const whole = performance.now() - began;
+  return { step: whole, ...parts, exchange: whole - parts.gradients - parts.update };
+}
+
+/** Bytes to and from all nodes that are there. */
+function traffic() {
+  const each = fleet?.status().nodes ?? [];
+  const total = (of) => each.reduce((sum, node) => sum + node[of], 0);
+  return { sent: total('bytesSent'), received: total('bytesReceived') };
+}
+
+const ORDERS = {
+  /** milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. */
+  async steps({ count }) {
+    const before = traffic();
+    const parts = [];
+    for (let s = 0; s < count; s++) parts.push(await timedStep());
+    const after = traffic();
+    const bytes = (of) => (after[of] - before[of]) / count;
+    return { milliseconds: parts.map(({ step }) => step), parts, sent: bytes('sent'), received: bytes('received') };
+  },
+  /** milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for it. */
+  async kill({ pid, after }) {
+    const stepping = timedStep();
+    await new Promise((resolve) => setTimeout(resolve, after));
+    const killed = performance.now();
+    process.kill(pid, 'SIGKILL');
+    await stepping;
+    return { milliseconds: computed - killed, stepEnded: performance.now() - killed };
+  },
+  async close() {
+    door?.close();
+    await session.close();
+    return {};
+  },
+};
+
+process.on('message', async ({ order, ...options }) => {
+  try {
+    process.send(await ORDERS[order](options));
+    if (order === 'close') process.disconnect();
+  } catch (error) {
+    fail(error);
+  }
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });
+
+async function openDoor() {
+  const identity = tls ? { tls: await ensureIdentity(join(folder, 'coordinator.pem')) } : { insecure: true };
+  const token = await ensureToken(join(folder, 'token'));
+  const opened = await listen({ host, ...identity, token, tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR } });
+  void (async () => {
+    for await (const channel of opened.arrivals) void fleet.admit(channel);
+  })();
+  return opened;
+}
+
+function fail(error) {
+  console.error(error);
+  process.exit(1);
+}

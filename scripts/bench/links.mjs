@@ -1,0 +1,158 @@
+// Holds the model behind `pseudolabel scaling --simulate` against runs over links of a given rate: hosts that are network namespaces, which
+// share this machine's cores. Two stages of a real training: pre-training (256 rows, 31 MB of gradient) and supervised (32 rows, 16 MB).
+// The tree that the model also knows is not what a run does, so that nothing is said of it.
+
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { simulate } from '../../dist/src/scaling/simulate.js';
+import { openNetwork, whyNoNetworks } from './namespaces.mjs';
+import { median } from './tables.mjs';
+
+const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
+const STEPS = 24;
+/** Steps of each stage that are not counted: nodes join, networks are built. */
+const WARM = 8;
+const STAGES = [
+  { name: 'pre-training', parameters: 784 * 5000 + 5000 + 5000 * 784 + 784, taskBytes: 0 },
+  { name: 'supervised', parameters: 784 * 5000 + 5000 + 5000 * 10 + 10, taskBytes: 32 * 785 },
+];
+const RATES = ['1gbit', '10gbit'];
+/** Between two namespaces it is some 0.05 ms, next to what it takes to notice an arrival. */
+const RTT_MS = 0.1;
+const JOIN = /to join, on another machine: pseudolabel (.*)/;
+
+/** @param {{rounds: number, nodes?: readonly number[]}} options nodes: hosts in all, the coordinator's included */
+export async function benchLinks({ rounds, nodes = [2, 4] }) {
+  const why = whyNoNetworks();
+  if (why !== undefined) throw new Error(why);
+  const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-links-'));
+  try {
+    const found = [];
+    for (let round = 0; round < rounds; round++) {
+      // What one host does in a round is what the others of this round are predicted from.
+      const one = await measured(folder, 1, RATES[0]);
+      for (const hosts of nodes) {
+        for (const rate of RATES) {
+          const several = await measured(folder, hosts, rate);
+          for (const [s, { name, parameters, taskBytes }] of STAGES.entries()) {
+            const { step, divided } = one[s];
+            const cost = { divided, repeated: step - divided, sumBytes: 4 * parameters, taskBytes, answerBytes: 0 };
+            const network = { nodes: hosts, bitsPerSecond: 1e9 * parseFloat(rate), rttMilliseconds: RTT_MS };
+            const predicted = simulate(cost, network, 'strong').at(-1).milliseconds.star;
+            found.push({ hosts, rate, name, one: step, step: several[s].step, predicted });
+          }
+          console.log(`round ${round + 1}: ${hosts} hosts, ${rate}`);
+        }
+      }
+    }
+    for (const line of linkLines(found)) console.log(line);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** @returns {string[]} the medians over the rounds of each case, and what the model misses */
+function linkLines(found) {
+  const errors = [];
+  const lines = [...new Set(found.map(caseOf))].map((name) => {
+    const runs = found.filter((each) => caseOf(each) === name);
+    const ratio = median(runs.map(({ predicted, step }) => predicted / step));
+    const of = (what) => median(runs.map((run) => run[what])).toFixed(1);
+    const crowded = runs[0].hosts > availableParallelism();
+    if (!crowded) errors.push(Math.abs(Math.log(ratio)));
+    const note = crowded ? '; they share the cores, which the model does not know' : '';
+    return `${name}: ${of('step')} ms a step, predicted ${of('predicted')} (${ratio.toFixed(2)} of it)${note}; one host: ${of('one')} ms`;
+  });
+  if (errors.length === 0) return lines;
+  const error = Math.exp(Math.max(...errors)) - 1;
+  return [...lines, `the model is off by a factor of ${(1 + error).toFixed(2)} at most where each host has a core`];
+}
+
+const caseOf = ({ hosts, rate, name }) => `${hosts} hosts, ${rate}, ${name}`;
+
+/** Milliseconds of a step of each stage, and of what is divided over hosts, as one of them was seen doing it. */
+async function measured(folder, hosts, rate) {
+  const network = openNetwork({ hosts, rate });
+  try {
+    const [first, ...others] = network.hosts;
+    const trace = join(folder, 'trace.json');
+    const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state') };
+    const run = join(folder, `run-${hosts}-${rate}-${Date.now()}`);
+    const flags = [
+      '--scenario',
+      'dae',
+      '--max-steps',
+      `${STEPS}`,
+      '--workers',
+      '1',
+      '--shards',
+      `${hosts}`,
+      '--no-test',
+    ];
+    const listening = others.length > 0 ? ['--listen', `${first.address}:7171`, '--nodes', `${others.length}`] : [];
+    const files = ['--token-file', join(folder, 'token'), '--trace', trace, '--out', run];
+    const started = (host, args) => {
+      const child = host.spawn(process.execPath, [LAUNCHER, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+      return { child, ended: once(child, 'exit') };
+    };
+    const coordinator = started(first, [
+      'train',
+      ...flags,
+      ...listening,
+      ...(others.length > 0 ? files : files.slice(2)),
+    ]);
+    const text = heard(coordinator.child);
+    if (others.length > 0) {
+      const [, line] = await text.says(JOIN);
+      for (const host of others)
+        heard(started(host, [...line.trim().split(' '), '--workers', '1', '--name', host.name]).child);
+    }
+    const [exit] = await coordinator.ended;
+    if (exit !== 0) throw new Error(`the coordinator ended with ${exit}:\n${text.all()}`);
+    return stagesOf(JSON.parse(await readFile(trace, 'utf8')).traceEvents);
+  } finally {
+    network.close();
+  }
+}
+
+/** What a child says on stderr, which has to be read. */
+function heard(child) {
+  let all = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    all += text;
+  });
+  const says = (pattern) =>
+    new Promise((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(all);
+        if (found && all.indexOf('\n', found.index) > 0) resolve(pattern.exec(all));
+      };
+      child.stderr.on('data', look);
+      child.on('exit', () => reject(new Error(`it ended:\n${all}`)));
+      look();
+    });
+  return { says, all: () => all };
+}
+
+/** Of a trace's events, whose times are microseconds. */
+function stagesOf(events) {
+  return STAGES.map((_, stage) => {
+    const of = (name) =>
+      events.filter((event) => event.ph === 'X' && event.args.stage === stage && event.name === name);
+    const starts = of('step')
+      .filter(({ args }) => args.step >= WARM)
+      .map(({ ts }) => ts);
+    const steps = starts.slice(1).map((ts, i) => (ts - starts[i]) / 1e3);
+    const parts = ['input', 'forward', 'backward'].map((name) =>
+      median(
+        of(name)
+          .filter(({ args, cat }) => cat === 'part' && args.step >= WARM)
+          .map(({ dur }) => dur / 1e3),
+      ),
+    );
+    return { step: median(steps), divided: parts.reduce((sum, each) => sum + each, 0) };
+  });
+}

@@ -1,0 +1,143 @@
+// Measures what it costs to watch a run: metrics, trace and dashboard together, with a page that listens, against none of them. The same
+// steps of the training loop on the same node, in turns of a few steps. Prints one JSON line. Needs the environment of ../environment.mjs.
+// node overhead.mjs [ROUNDS] [WORKERS]
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cluster } from '../../dist/coordinator/cluster.js';
+import { Dashboard } from '../../dist/coordinator/dashboard/dashboard.js';
+import { LabelledSet } from '../../dist/coordinator/labelled.js';
+import { together } from '../../dist/coordinator/listeners.js';
+import { ObservedNode } from '../../dist/coordinator/observed.js';
+import { Recorder } from '../../dist/coordinator/recorder.js';
+import { RunDirectory } from '../../dist/coordinator/rundir.js';
+import { openSession, splitOf, strategies, taskOf } from '../../dist/coordinator/session.js';
+import { TensorBoard } from '../../dist/coordinator/tensorboard.js';
+import { train } from '../../dist/coordinator/train.js';
+import { equalShares } from '../../dist/src/balance.js';
+import { normalise } from '../../dist/src/config.js';
+import { planOf } from '../../dist/src/plan.js';
+import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
+
+/** A turn, and the turns of each side in a round. A round is as long as the steps between two looks at the pseudo-labels. */
+const TURN = 25;
+const TURNS = 5;
+const [rounds = 8, workers = 2] = process.argv.slice(2).map(Number);
+
+const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-overhead-'));
+const path = join(folder, 'run');
+const config = normalise({ scenario: 'pl', preset: 'best', workers, checkpointEvery: 1_000_000 });
+const session = await openSession([config]);
+const { node, dataset } = session;
+const stages = planOf(config, taskOf(config, dataset));
+const stage = stages.findIndex(({ name }) => name === 'finetune');
+const split = splitOf(config, dataset);
+const counts = { unlabelled: split.unlabelled.length, validation: 0, test: dataset.test.count };
+
+/** Milliseconds on the main thread by what they went to; what was done within counts there alone. */
+const spent = { trace: 0, dashboard: 0, TensorBoard: 0, metrics: 0, looks: 0 };
+let inner = 0;
+function timed(what, work) {
+  const outer = inner;
+  const began = performance.now();
+  inner = 0;
+  try {
+    return work();
+  } finally {
+    const milliseconds = performance.now() - began;
+    spent[what] += milliseconds - inner;
+    inner = outer + milliseconds;
+  }
+}
+
+const calls = [];
+const dashboard = new Dashboard();
+const watched = new ObservedNode(node, (call) => {
+  timed('trace', () => calls.push(call));
+  timed('dashboard', () => dashboard.observed(call));
+});
+const clusterOf = (each) => new Cluster(each, config.shards, counts, strategies(each, config, counts));
+const [bare, full] = [clusterOf(node), clusterOf(watched)];
+
+const directory = await RunDirectory.create(path, config);
+const maxSteps = Number.POSITIVE_INFINITY;
+const page = await dashboard.open({
+  ...{
+    place: { host: '127.0.0.1', port: 0 },
+    directory: path,
+    info: { name: 'overhead', title: 'Overhead' },
+    stages,
+    maxSteps,
+    past: [],
+  },
+  lostWorkers: () => full.health().lostWorkers,
+});
+get(new URL('/events', dashboard.url), (response) => response.resume());
+const tensorBoard = new TensorBoard(path, stages, maxSteps, { stage: 0, step: 0 });
+const each = (what, listener) => ({
+  ...listener,
+  stageBegins: () => undefined,
+  measured: (metric) => timed(what, () => listener.measured(metric)),
+});
+const listener = together([each('dashboard', page), each('TensorBoard', tensorBoard)]);
+const { signal } = new AbortController();
+const options = { directory, listener, signal, resumeFrom: undefined, validateEvery: 0, test: false };
+const recorder = new Recorder({ ...session, cluster: full }, config, stages, split, options);
+
+const nothing = () => undefined;
+const silent = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
+const observing = {
+  before: async (position) => {
+    const began = performance.now();
+    await recorder.before(position);
+    spent.looks += performance.now() - began;
+  },
+  // A turn is no stage: the stage begins once.
+  stageBegins: nothing,
+  labelled: (...told) => recorder.labelled(...told),
+  stepped: (...told) => timed('metrics', () => recorder.stepped(...told)),
+};
+
+const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+const classShares = equalShares(dataset.classes);
+const { steps } = stages[stage];
+recorder.stageBegins(stages[stage], { stage, step: 0, classShares }, steps);
+
+/** Milliseconds of the steps [first, end). */
+async function turn(cluster, observer, first, end) {
+  const training = { seed: 1, stages: [...stages.slice(0, stage), stages[stage]], labelled, maxSteps: end };
+  const began = performance.now();
+  await train(training, cluster, observer, { stage, step: first, classShares });
+  return performance.now() - began;
+}
+
+async function round(number) {
+  const sums = { bare: 0, full: 0 };
+  const start = steps - TURN * TURNS;
+  for (let t = 0; t < TURNS; t++) {
+    const sides = { bare: [bare, silent], full: [full, observing] };
+    const order = (t + number) % 2 ? ['bare', 'full'] : ['full', 'bare'];
+    for (const side of order) sums[side] += await turn(...sides[side], start + t * TURN, start + (t + 1) * TURN);
+  }
+  return sums;
+}
+
+try {
+  await round(0); // caches, the heap and the compiled code get to where they stay
+  for (const what of Object.keys(spent)) spent[what] = 0;
+  const measured = [];
+  for (let r = 1; r <= rounds; r++) measured.push(await round(r));
+  const ratio = estimate(measured, (from) => median(from.map((sums) => sums.full / sums.bare)) - 1, 1);
+  const perStep = (milliseconds) => milliseconds / (rounds * TURN * TURNS);
+  const parts = Object.entries(spent).map(([what, milliseconds]) => [what, perStep(milliseconds)]);
+  const ms = median(measured.map((sums) => sums.bare / (TURN * TURNS)));
+  console.log(JSON.stringify({ workers, rounds, ms, overhead: ratio, parts: Object.fromEntries(parts) }));
+} finally {
+  await dashboard.ends({ testAccuracy: undefined });
+  await tensorBoard.close();
+  await directory.flush();
+  await session.close();
+  await rm(folder, { recursive: true });
+}

@@ -1,0 +1,91 @@
+// Owns the form in which sums and totals go over a network. Rounding is fed back: what it leaves of one sum is added to the next, so that
+// of all sums together never more than one rounding is missing.
+import { type Arena, floats } from './arena.js';
+import { type Kernel, loadKernel } from './kernel/kernel.js';
+
+export const WIRES = ['f32', 'bf16'] as const;
+export type WireName = (typeof WIRES)[number];
+
+export interface Encoded {
+  /** Overwritten by the next call for the same range, or by whoever writes to the vector. */
+  readonly payload: Uint8Array;
+  /** false where rounding met, or led to, what is not finite. Without rounding nobody looks. */
+  readonly finite: boolean;
+}
+
+/** One end's. Ranges are in floats and begin and end at multiples of 8. */
+export interface Wire {
+  readonly name: WireName;
+  /** Bytes of so many floats on their way. */
+  bytes(length: number): number;
+  /** Floats [start, end) of the vector at an address, as they travel. The vector then holds what the other end will have. */
+  encode(vector: number, start: number, end: number): Encoded;
+  /** Writes what has come to the vector at an address, behind so many bytes that came before. Throws RangeError for half a number. */
+  decode(payload: Uint8Array, vector: number, offset: number): void;
+  /** Forgets what rounding has left. */
+  reset(): void;
+}
+
+export function wireOf(name: WireName, arena: Arena): Wire {
+  return name === 'f32' ? new Exact(arena) : new Rounded(arena);
+}
+
+class Exact implements Wire {
+  readonly name = 'f32';
+
+  constructor(private readonly arena: Arena) {}
+
+  bytes(length: number): number {
+    return length * 4;
+  }
+
+  encode(vector: number, start: number, end: number): Encoded {
+    const payload = new Uint8Array(this.arena.memory.buffer, vector + start * 4, (end - start) * 4);
+    return { payload, finite: true };
+  }
+
+  decode(payload: Uint8Array, vector: number, offset: number): void {
+    checkWhole(payload.length, 4);
+    new Uint8Array(this.arena.memory.buffer, vector + offset, payload.length).set(payload);
+  }
+
+  reset(): void {
+    // Nothing is ever left.
+  }
+}
+
+/** bfloat16, to nearest even. One residual for all sums of this end: whichever it is added to, their total is what counts. */
+class Rounded implements Wire {
+  readonly name = 'bf16';
+  private readonly kernel: Kernel;
+
+  constructor(private readonly arena: Arena) {
+    this.kernel = loadKernel(arena.memory);
+  }
+
+  bytes(length: number): number {
+    return length * 2;
+  }
+
+  encode(vector: number, start: number, end: number): Encoded {
+    const { memory, regions } = this.arena;
+    const to = regions.rounded + start * 2;
+    const finite = this.kernel.round(vector + start * 4, regions.residual + start * 4, to, end - start) === 1;
+    return { payload: new Uint8Array(memory.buffer, to, (end - start) * 2), finite };
+  }
+
+  decode(payload: Uint8Array, vector: number, offset: number): void {
+    checkWhole(payload.length, 16);
+    const to = vector + offset * 2;
+    new Uint8Array(this.arena.memory.buffer, to + payload.length, payload.length).set(payload);
+    this.kernel.widen(to, payload.length / 2);
+  }
+
+  reset(): void {
+    floats(this.arena, 'residual', this.arena.shape.parameters).fill(0);
+  }
+}
+
+function checkWhole(bytes: number, unit: number): void {
+  if (bytes % unit !== 0) throw new RangeError(`${bytes} bytes are no multiple of ${unit}`);
+}

@@ -1,0 +1,43 @@
+// A run over one to four processes on loopback: the bits of a run on threads alone, in every scenario, with TLS, without, and without the
+// coordinator's own threads.
+import { describe, expect, it } from 'vitest';
+import { operatorOfFile, SHARDS } from './cluster.js';
+
+/** One step an epoch, and every schedule shrunk: labels by the network count from step 17 on, and are predicted at each step. */
+const flagsOf = (scenario: string): string[] => [
+  ...['--scenario', scenario, '--quick', '--labels-per-class', '3', '--threshold', '0'],
+  ...['--hidden', '64', '--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '24'],
+];
+
+const TLS = '127.0.0.1:0';
+const PLAIN = 'ws://127.0.0.1:0';
+
+const operator = operatorOfFile();
+const alone = new Map<string, Promise<string>>();
+
+describe('the weights of a run', () => {
+  it.each([
+    { scenario: 'dae', nodes: 1, listen: TLS, flags: [] },
+    { scenario: 'dae', nodes: 2, listen: PLAIN, flags: ['--no-local'] },
+    { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
+    { scenario: 'dae', nodes: 4, listen: PLAIN, flags: [] },
+    { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
+    { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
+    { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
+  ])('of $scenario are the same over $nodes nodes, by $listen $flags', { timeout: 120_000 }, async (run) => {
+    const { scenario, nodes, listen, flags } = run;
+    const options = flagsOf(scenario);
+    if (!alone.has(scenario)) alone.set(scenario, operator.alone(`${scenario}-alone`, options));
+    const name = `${scenario}-${nodes}`;
+    const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
+    const workers = Array.from({ length: nodes }, (_, i) =>
+      operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
+    );
+    const { exit, stderr } = await coordinator.ended;
+    expect(stderr).not.toContain('is gone');
+    expect(exit).toBe(0);
+    for (const { ended } of workers)
+      expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
+    expect(await operator.sha(name)).toBe(await alone.get(scenario));
+  });
+});
