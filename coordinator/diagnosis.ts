@@ -8,6 +8,7 @@ import { loadDataset } from '../src/data/dataset.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
 import { nativeBinding, Products } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
+import { multipliesBf16 } from './processor.js';
 
 export interface Finding {
   readonly name: string;
@@ -28,6 +29,7 @@ const SET_UP = 'run `node scripts/setup.mjs` in the folder of pseudolabel; it sa
 const CHECKS: readonly Check[] = [
   ['Node.js', () => nodeVersion(process.versions.node)],
   ['processor', () => ok(`${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown model'}`)],
+  ['bf16', () => bf16(multipliesBf16())],
   ['memory', memory],
   ['build', build],
   ['tfjs-node', () => ok(versionOf('@tensorflow/tfjs-node'))],
@@ -72,6 +74,14 @@ export function nodeVersion(version: string): Outcome {
     found: version,
     fix: `should anything fail, try Node.js ${NEWEST_MAJOR}: later ones are untried`,
   };
+}
+
+/** Nothing needs it: a note only where one knows that it is missing would be one that nobody can act on. */
+export function bf16(has: boolean | undefined): Outcome {
+  if (has) return ok('the processor has products of it: --precision bf16 is fast');
+  const why =
+    has === undefined ? 'whether the processor has products of it is not known' : 'the processor has no products of it';
+  return ok(`${why}: leave --precision at f32`);
 }
 
 /** A run of the report's network takes about 1 GiB with two workers. */

@@ -1,6 +1,7 @@
 // Owns one run from its config to its result.
 import { sha256OfParameters } from '../src/checksum.js';
 import type { RunConfig } from '../src/config.js';
+import { relaid } from '../src/engine/model.js';
 import { accuracy, confusionMatrix } from '../src/metrics.js';
 import { saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
@@ -49,7 +50,9 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  const { parameters } = cluster.read(model);
+  // What is saved, and named by its checksum, is a model of f32 whatever it was trained in.
+  const parameters = relaid(cluster.read(model).parameters, model, 'f32');
+  const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;
@@ -71,7 +74,7 @@ async function finish(
   await options.directory?.keep('machine.json', machine());
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset));
   await options.directory?.finish(result, (folder) =>
-    saveModel(folder, model, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
+    saveModel(folder, saved, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
   );
   return result;
 }

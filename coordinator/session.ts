@@ -4,7 +4,7 @@ import { type Dataset, loadDataset } from '../src/data/dataset.js';
 import { type Split, splitLabelled } from '../src/data/split.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
-import { layoutOf, type Model } from '../src/engine/model.js';
+import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
 import { rowCountsOf, sliceCount, slicePlaces } from '../src/engine/slices.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -96,6 +96,7 @@ export async function openPredictor(
       shards: workers,
       lanes: workers,
       laneBytes: buffersOf(model, PREDICT_ROWS, false).end,
+      precision: precisionOf(model),
     },
     images: unlabelled,
     evaluationImages: test,
@@ -151,6 +152,7 @@ export function shapeFor(
     lanes: workers,
     laneBytes: Math.max(...stages.map(lane)),
     sliceBytes: Math.max(0, ...hidden.map(sliced)),
+    precision: config.precision,
   };
 }
 

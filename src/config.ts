@@ -1,11 +1,14 @@
 // Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import type { Precision } from './engine/model.js';
 import { WIRES } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
+
+export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
 
@@ -38,6 +41,8 @@ export const optionsSchema = z.strictObject({
   wire: z.enum(WIRES).default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
+  /** Of matrix products and what they read (engine/model.ts). */
+  precision: z.enum(PRECISIONS).default('f32'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),

@@ -16,7 +16,21 @@ const QUICK_SHARE = 1 / 6;
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
   const stages = PRESET[config.preset](config.scenario, task);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
-  return shortened.map((stage) => overridden(stage, config, task));
+  const { precision } = config;
+  if (precision === 'bf16' && config.hidden % 2 !== 0) throw onlyEven(config.hidden);
+  return shortened.map((stage) => {
+    const planned = overridden(stage, config, task);
+    return precision === 'f32' ? planned : { ...planned, model: { ...planned.model, precision } };
+  });
+}
+
+/** Results of bf16 are copied in pairs. */
+function onlyEven(hidden: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_CONFIG',
+    `precision: bf16 needs an even number of hidden units, not ${hidden}`,
+    'use another --hidden, or leave --precision out',
+  );
 }
 
 /** The same stage in less time: all its schedules shrink with its steps. */

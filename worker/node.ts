@@ -5,8 +5,9 @@ import { built } from '../src/built.js';
 import type { TrainingState } from '../src/checkpoint.js';
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
-import { BLOCK } from '../src/engine/kernel/kernel.js';
+import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
+import { roundParameters } from '../src/engine/rounded.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
@@ -67,6 +68,7 @@ export class LocalNode implements Node {
   readonly workers: number;
   private readonly lanes: Lanes;
   private readonly sliced: SlicedSteps;
+  private readonly kernel;
   private updates = 0;
   private lostWorkers = 0;
   private closed = false;
@@ -79,6 +81,7 @@ export class LocalNode implements Node {
   ) {
     this.workers = arena.shape.lanes;
     this.lanes = new Lanes(this.workers);
+    this.kernel = loadKernel(arena.memory);
     this.sliced = new SlicedSteps(arena, this.workers, (task) => this.run<SliceResult>(() => task));
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
@@ -157,6 +160,7 @@ export class LocalNode implements Node {
       const values = state[region];
       if (values) floats(this.arena, region, values.length).set(values);
     }
+    if (state.parameters) roundParameters(this.arena, this.kernel, state.parameters.length);
     if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
   }
 

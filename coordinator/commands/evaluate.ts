@@ -22,7 +22,7 @@ export function addEvaluate(program: Command, context: Context): void {
 }
 
 async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }: Context): Promise<void> {
-  const saved = await loadClassifier(folder);
+  const saved = await loadClassifier(folder, flags.precision);
   const dataset = await loadDataset({ folder: flags.data });
   checkPixels(saved, dataset.rows, dataset.columns, dataset.name);
   const { units } = saved.model.layers.at(-1)!;

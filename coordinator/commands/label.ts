@@ -42,7 +42,7 @@ export function addLabel(program: Command, context: Context): void {
 }
 
 async function label(folder: string, flags: LabelFlags, { terminal, signal }: Context): Promise<void> {
-  const saved = await loadClassifier(folder);
+  const saved = await loadClassifier(folder, flags.precision);
   const images = flags.images === undefined ? await trainingImages(flags.data) : await imagesOf(flags.images);
   checkPixels(saved, images.rows, images.columns, images.name);
   const unlabelled = images.bytes;

@@ -1,17 +1,20 @@
 // Owns what the commands that use a saved model share: their flags, the checks that model and images fit, and a cluster for a while.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
-import { normalise } from '../../src/config.js';
+import { type Command, Option } from 'commander';
+import { normalise, PRECISIONS } from '../../src/config.js';
+import { type Precision, relaid } from '../../src/engine/model.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { loadModel, type SavedModel } from '../../src/modelfile.js';
 import type { Cluster } from '../cluster.js';
+import { checkPrecision } from '../processor.js';
 import { openPredictor } from '../session.js';
 import { number } from './options.js';
 
 export interface ModelFlags {
   readonly data?: string;
   readonly workers?: number;
+  readonly precision?: Precision;
   readonly json?: string;
 }
 
@@ -20,15 +23,20 @@ export function addModelOptions(command: Command): Command {
     .argument('<model>', 'folder of a saved model, or a run directory')
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
     .option('--workers <n>', 'threads (one a core)', number)
+    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
     .option('--json <file>', 'write the result as JSON; - for stdout');
 }
 
-/** A saved model that tells classes apart. Throws E_MODEL. */
-export async function loadClassifier(folder: string): Promise<SavedModel> {
+/** A saved model that tells classes apart, in a precision to predict with. Throws E_MODEL and E_CONFIG. */
+export async function loadClassifier(folder: string, precision: Precision = 'f32'): Promise<SavedModel> {
   const inRun = join(folder, 'model');
   const saved = await loadModel(existsSync(join(inRun, 'model.json')) ? inRun : folder);
-  if (saved.model.objective !== 'reconstruction') return saved;
-  throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
+  const { model, parameters } = saved;
+  if (model.objective === 'reconstruction')
+    throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
+  if (precision === 'f32') return saved;
+  checkPrecision(precision);
+  return { ...saved, model: { ...model, precision }, parameters: relaid(parameters, model, precision) };
 }
 
 /** Throws E_DATA_SHAPE where the images are not of the model's size. name: of the images. */

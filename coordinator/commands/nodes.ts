@@ -72,6 +72,7 @@ export async function openFleetSession(
 ): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
+  if (config.precision !== 'f32') throw onlyHere();
   const fleets: Fleet[] = [];
   const session = await openSession([config], dataset, (node) => {
     const fleet = new Fleet(node, {
@@ -118,6 +119,11 @@ export async function openFleetSession(
 
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
+
+/** What travels are gradients of floats, and what is compared when a node joins are the bits of products of floats. */
+function onlyHere(): PseudolabelError {
+  return new PseudolabelError('E_CONFIG', 'precision: bf16 stays on one machine', 'leave --precision or --listen out');
+}
 
 /** Until the door is closed. */
 async function welcome(door: Door, fleet: Fleet): Promise<void> {

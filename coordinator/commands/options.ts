@@ -3,8 +3,17 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { identityOf, normalise, optionsSchema, PRESETS, type RunConfig, STRATEGIES } from '../../src/config.js';
+import {
+  identityOf,
+  normalise,
+  optionsSchema,
+  PRECISIONS,
+  PRESETS,
+  type RunConfig,
+  STRATEGIES,
+} from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 
 /** What every command is given besides its flags. */
@@ -43,6 +52,7 @@ export function addRunOptions(command: Command): Command {
         'cut a step into rows (data), into hidden units (hidden), or so where possible (auto) (data)',
       ).choices(STRATEGIES),
     )
+    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
@@ -84,8 +94,9 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   return checked(config, flags);
 }
 
-/** Throws E_USAGE for what the config alone cannot show. */
+/** Throws E_USAGE for what the config alone cannot show, and E_CONFIG for what this machine cannot do. */
 function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
+  checkPrecision(config.precision);
   if (validateEvery === undefined) return config;
   if (!Number.isInteger(validateEvery) || validateEvery < 1)
     throw new PseudolabelError('E_USAGE', `--validate-every ${validateEvery}`, 'give a number of steps, from 1');

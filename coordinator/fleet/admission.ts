@@ -58,8 +58,8 @@ export async function admit(
     await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
     throw error;
   }
-  // Lanes are the node's own; hidden units stay on one machine.
-  const { lanes: _, sliceBytes: __, ...shape } = arena.shape;
+  // Lanes are the node's own; hidden units and bf16 products stay on one machine.
+  const { lanes: _, sliceBytes: __, precision: ___, ...shape } = arena.shape;
   await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }

@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { multipliesBf16 } from '../../dist/coordinator/processor.js';
 import { completed } from '../environment.mjs';
 import { benchCluster } from './cluster.mjs';
 import { benchLinks } from './links.mjs';
@@ -44,18 +45,26 @@ async function ours(script, ...args) {
 }
 
 async function measureMemory() {
-  const { memory_mib: samples } = await ours('our-step.mjs', 2, 'hidden', 2000);
+  const { memory_mib: samples } = await ours('our-step.mjs', 2, 'hidden', 'f32', 2000);
   console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
 }
 
 async function compare() {
   const { available, missing } = await findPeers({ dir: options.peers });
   for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
+  const bf16 = (workers, strategy) => () => ours('our-step.mjs', workers, strategy, 'bf16');
   const contestants = [
     { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2, 'hidden') },
     { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1, 'hidden') },
     { id: 'data-2', label: 'pseudolabel, 2 workers, data-parallel', run: () => ours('our-step.mjs', 2, 'data') },
     { id: 'data-1', label: 'pseudolabel, 1 worker, data-parallel', run: () => ours('our-step.mjs', 1, 'data') },
+    ...(multipliesBf16()
+      ? [
+          { id: 'bf16-2', label: 'pseudolabel, 2 workers, bf16', run: bf16(2, 'hidden') },
+          { id: 'bf16-1', label: 'pseudolabel, 1 worker, bf16', run: bf16(1, 'hidden') },
+          { id: 'bf16-data-2', label: 'pseudolabel, 2 workers, data-parallel, bf16', run: bf16(2, 'data') },
+        ]
+      : []),
     { id: 'product', label: 'bare product, 2 threads', run: () => ours('bare-product.mjs', 2) },
     ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
   ];

@@ -1,6 +1,6 @@
 // Measures our own fine-tune step and labelling in this process, as the peers measure theirs: 784-5000-10, Adam, dropout 0.2 and 0.5,
 // 32 labelled and 256 pseudo-labelled rows of real MNIST. Prints one JSON line. Needs the environment of ../environment.mjs.
-// node our-step.mjs WORKERS [STRATEGY] [STEPS] [WARMUP]
+// node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
 
 import { LabelledSet } from '../../dist/coordinator/labelled.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
@@ -9,13 +9,13 @@ import { labelledBatch } from '../../dist/src/data/sampling.js';
 import { initialParameters } from '../../dist/src/engine/model.js';
 import { classifier } from '../../dist/src/presets/scenario.js';
 
-const [strategy = 'hidden', ...counts] = process.argv.slice(3);
+const [strategy = 'hidden', precision = 'f32', ...counts] = process.argv.slice(3);
 const workers = Number(process.argv[2] ?? 2);
 const [steps = 60, warmup = 10] = counts.map(Number);
-const config = normalise({ scenario: 'pl', preset: 'report', workers, strategy });
+const config = normalise({ scenario: 'pl', preset: 'report', workers, strategy, precision });
 const session = await openSession([config]);
 const { node, dataset, cluster } = session;
-const model = classifier(taskOf(config, dataset), true, 'softmax');
+const model = { ...classifier(taskOf(config, dataset), true, 'softmax'), precision };
 const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
 cluster.write({ parameters: initialParameters(model, 1, 0) });
 
@@ -79,6 +79,7 @@ console.log(
   JSON.stringify({
     workers,
     strategy,
+    precision,
     ms_median: rounded(median(times)),
     ms_min: rounded(Math.min(...times)),
     ms_max: rounded(Math.max(...times)),

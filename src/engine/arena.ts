@@ -2,6 +2,7 @@
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
 import { JOURNAL_BYTES, SUMS_BYTES } from './kernel/kernel.js';
+import { BYTES, type Precision, precisionOf } from './model.js';
 import { normalQuantiles } from './normals.js';
 
 /** What an arena has room for. Fixed for its life. */
@@ -18,6 +19,8 @@ export interface ArenaShape {
   /** Tasks that run at the same time: each has a lane, its own scratch memory. */
   readonly lanes: number;
   readonly laneBytes: number;
+  /** That of all models, since it is that of the slots. f32 where it is left out. */
+  readonly precision?: Precision;
   /** Room for hidden-unit sharding (slices.ts); left out where nothing is sharded so. */
   readonly sliceBytes?: number;
 }
@@ -31,12 +34,14 @@ export interface Regions {
   readonly parameters: number;
   readonly firstMoment: number;
   readonly secondMoment: number;
+  /** The parameters rounded to bf16, for products; of no length in f32. Whoever changes the parameters changes it too. */
+  readonly rounded: number;
   readonly slots: number;
   /** The sum of all slots, where it does not come from the slots of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
   readonly total: number;
   /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
   readonly residual: number;
-  readonly rounded: number;
+  readonly encoded: number;
   /** How many slots each slot is the sum of, i32, and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
@@ -81,10 +86,11 @@ export function regionsOf(shape: ArenaShape): Regions {
     parameters: take(vector),
     firstMoment: take(vector),
     secondMoment: take(vector),
-    slots: take(roundUp(vector) * shape.shards),
+    rounded: take(shape.precision === 'bf16' ? shape.parameters * BYTES.bf16 : 0),
+    slots: take(slotStride(shape) * shape.shards),
     total: take(vector),
     residual: take(vector),
-    rounded: take(vector / 2),
+    encoded: take(vector / 2),
     counts: take(shape.shards * 4),
     sums: take(SUMS_BYTES),
     normals: take(QUANTILES * 4),
@@ -96,7 +102,7 @@ export function regionsOf(shape: ArenaShape): Regions {
 }
 
 /** Bytes between the gradient slots of two shards. */
-export const slotStride = (shape: ArenaShape): number => roundUp(shape.parameters * 4);
+export const slotStride = (shape: ArenaShape): number => roundUp(shape.parameters * BYTES[precisionOf(shape)]);
 
 /** Where lane `lane` begins, in bytes. */
 export const laneStart = (arena: Arena, lane: number): number =>

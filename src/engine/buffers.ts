@@ -1,5 +1,5 @@
 // Owns where a batch's matrices lie in a lane, the scratch memory of one task.
-import { aligned, type Model } from './model.js';
+import { aligned, BYTES, type Model, precisionOf } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
 const ROW_GROUP = 8;
@@ -11,13 +11,17 @@ export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) 
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
 export interface Buffers {
-  /** Inputs [rows, pixels], and transposed [pixels, rows]. */
+  /** Inputs [rows, pixels], and as the first layer's products read them: transposed [pixels, rows], or in bf16 [rows, pixels]. */
   readonly x: number;
-  readonly xt: number;
-  /** Output of each layer; of the last layer its logits, then the gradient at them. */
+  readonly operand: number;
+  /** Output of each layer; of the last layer its logits, then the gradient at them. In the model's precision. */
   readonly outputs: readonly number[];
-  /** Gradient at each layer's weighted inputs; the last layer's is its output. Empty where nothing is trained. */
+  /** The output of the last layer in floats: the same place in f32. */
+  readonly logits: number;
+  /** Gradient at each layer's weighted inputs, in the model's precision; the last layer's is its output. Empty where nothing is trained. */
   readonly gradients: readonly number[];
+  /** A float a unit of the largest layer. */
+  readonly scratch: number;
   /** [units of the last layer, rows]. */
   readonly targets: number;
   /** One float a row. */
@@ -45,17 +49,21 @@ export function buffersOf(model: Model, rows: number, training: boolean, start =
     end += aligned(floats) * 4;
     return address;
   };
+  const precision = precisionOf(model);
+  const takeElements = (count: number): number => take((count * BYTES[precision]) / 4);
   const pixels = model.layers[0]!.inputs;
   const classes = model.layers.at(-1)!.units;
   const x = take(rows * pixels);
-  const xt = take(rows * pixels);
-  const outputs = model.layers.map(({ units }) => take(units * rows));
-  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => take(units * rows)) : [];
+  const operand = takeElements(rows * pixels);
+  const outputs = model.layers.map(({ units }) => takeElements(units * rows));
+  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => takeElements(units * rows)) : [];
   return {
     x,
-    xt,
+    operand,
     outputs,
+    logits: precision === 'f32' ? outputs.at(-1)! : take(classes * rows),
     gradients: training ? [...hidden, outputs.at(-1)!] : [],
+    scratch: take(training && precision === 'bf16' ? Math.max(...model.layers.map(({ units }) => units)) : 0),
     targets: take(training ? classes * rows : 0),
     weights: take(rows),
     losses: take(rows),

@@ -4,6 +4,7 @@ import type { SliceResult, SliceTask } from '../protocol/slices.js';
 import { keyOf, laneStates } from '../random.js';
 import { dropoutOf } from './dense.js';
 import type { Engine } from './engine.js';
+import { precisionOf } from './model.js';
 import { type GroupBuffers, placesIn, type RowCounts, rowCountsOf, type SlicePlaces, sliceCount } from './slices.js';
 import { signalOf } from './slicing.js';
 
@@ -64,7 +65,7 @@ function backward(engine: Engine, task: SliceTask, counts: RowCounts, places: Sl
   }
 }
 
-/** The group's inputs: clean and transposed where labels are wanted, then dropped out and transposed. */
+/** The group's inputs: clean where labels are wanted, then dropped out, both as the products read them. */
 function loadRows(
   { arena, kernel, sampler }: Engine,
   task: SliceTask,
@@ -83,13 +84,17 @@ function loadRows(
   const unlabelled = group.x + labelledBatch * pixels * 4;
   const drawn = indices(drawOfShards(sampler, { ...task, count: arena.shape.unlabelled, batch: task.unlabelledBatch }));
   kernel.loadRows(arena.regions.images, group.indices, drawn, rows - labelledBatch, pixels, unlabelled);
-  if (clean > 0) kernel.transpose(unlabelled, clean, pixels, group.cleanXt);
+  const toOperand = (from: number, count: number, to: number): void => {
+    if (precisionOf(model) === 'bf16') kernel.round(from, count * pixels, to);
+    else kernel.transpose(from, count, pixels, to);
+  };
+  if (clean > 0) toOperand(unlabelled, clean, group.cleanOperand);
   if (model.inputDropout > 0) {
     setState({ arena }, group, keyOf(seed, 'mask', stage, step, 0, 0));
     const { keep, scale, random } = dropoutOf(model.inputDropout, group.random);
     kernel.dropout(group.x, rows * pixels, keep, scale, random);
   }
-  kernel.transpose(group.x, rows, pixels, group.xt);
+  toOperand(group.x, rows, group.operand);
 }
 
 function setState({ arena }: Pick<Engine, 'arena'>, { random }: GroupBuffers, key: Uint32Array): void {

@@ -11,6 +11,12 @@ export interface Layer {
 
 export type Objective = 'softmax' | 'sigmoid' | 'reconstruction';
 
+/**
+ * What products read and write: floats, or bfloat16, the upper half of a float, whose products are computed twice as fast where the
+ * processor has them. Parameters, moments, losses and the sums within a product are floats either way.
+ */
+export type Precision = 'f32' | 'bf16';
+
 export interface Model {
   readonly layers: readonly Layer[];
   /** Dropout rate of the inputs ("visible units"). */
@@ -20,7 +26,14 @@ export interface Model {
    * or sigmoids that reconstruct the clean input (binary cross-entropy, mean over pixels).
    */
   readonly objective: Objective;
+  /** f32 where it is left out. */
+  readonly precision?: Precision;
 }
+
+export const precisionOf = ({ precision = 'f32' }: Pick<Model, 'precision'>): Precision => precision;
+
+/** Bytes of an element. */
+export const BYTES = { f32: 4, bf16: 2 } as const satisfies Record<Precision, number>;
 
 /** Offsets and sizes in floats. */
 export interface Place {
@@ -40,6 +53,9 @@ export interface Layout {
 }
 
 export function layoutOf(model: Model): Layout {
+  // 64 bytes of what products read: a copy of the parameters that is rounded to bf16 has the same offsets.
+  const unit = 64 / BYTES[precisionOf(model)];
+  const aligned = (elements: number): number => Math.ceil(elements / unit) * unit;
   const places: Place[] = [];
   let length = 0;
   for (const { inputs, units } of model.layers) {
@@ -48,6 +64,18 @@ export function layoutOf(model: Model): Layout {
     length = bias + aligned(units);
   }
   return { places, length };
+}
+
+/** The parameters of a model, placed as for the same model in another precision. */
+export function relaid(parameters: Float32Array, model: Model, precision: Precision): Float32Array {
+  const [from, to] = [layoutOf(model), layoutOf({ ...model, precision })];
+  const result = new Float32Array(to.length);
+  model.layers.forEach(({ inputs, units }, l) => {
+    const [place, next] = [from.places[l]!, to.places[l]!];
+    result.set(parameters.subarray(place.kernel, place.kernel + inputs * units), next.kernel);
+    result.set(parameters.subarray(place.bias, place.bias + units), next.bias);
+  });
+  return result;
 }
 
 /** widths: inputs, then units of each layer. dropout: rate of each hidden layer. */

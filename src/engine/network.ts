@@ -4,7 +4,7 @@ import { type Buffers, buffersOf } from './buffers.js';
 import { classify } from './classify.js';
 import { Dense, dropoutOf, type GradientPlace } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { aligned, layoutOf, type Model } from './model.js';
+import { BYTES, layoutOf, type Model, type Precision, precisionOf } from './model.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 /** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
@@ -16,9 +16,10 @@ export const FINITE_BOUND = 1e38;
 export class Network {
   readonly buffers: Buffers;
   private readonly layers: readonly Dense[];
-  private readonly x: Matrix;
-  private readonly xt: Matrix;
-  private readonly places;
+  /** The inputs as the forward and the backward pass read them. */
+  private readonly inputs: { readonly forward: Matrix; readonly backward: Matrix; readonly forwardIsRowMajor: boolean };
+  private readonly layout;
+  private readonly precision: Precision;
   private readonly slots = new Map<number, readonly GradientPlace[]>();
   /** Not smaller than any element that each layer read in the last forward pass. */
   private readonly inputBounds: number[] = [];
@@ -35,23 +36,40 @@ export class Network {
     const buffers = buffersOf(model, rows, options.training, laneStart(arena, options.lane));
     const pixels = model.layers[0]!.inputs;
     this.buffers = buffers;
-    this.places = layoutOf(model).places;
-    this.x = products.matrix(buffers.x, rows, pixels);
-    this.xt = products.matrix(buffers.xt, pixels, rows);
+    this.layout = layoutOf(model);
+    this.precision = precisionOf(model);
+    this.inputs = this.inputsOf(products, pixels);
+    const { parameters, rounded } = arena.regions;
     this.layers = model.layers.map((layer, l) => {
-      const { kernel: at, bias } = this.addresses(arena.regions.parameters, l);
-      const place = { kernel: at, bias, output: buffers.outputs[l]!, gradient: buffers.gradients[l] };
-      return new Dense(products, kernel, layer, rows, place);
+      const place = {
+        kernel: this.addresses(this.precision === 'bf16' ? rounded : parameters, l, this.precision).kernel,
+        bias: this.bias(l),
+        output: buffers.outputs[l]!,
+        gradient: buffers.gradients[l],
+        scratch: buffers.scratch,
+      };
+      return new Dense(products, kernel, layer, rows, place, this.precision);
     });
+  }
+
+  private inputsOf(products: Products, pixels: number) {
+    const { buffers, rows } = this;
+    if (this.precision === 'bf16') {
+      const operand = products.matrix(buffers.operand, rows, pixels, 'bf16');
+      return { forward: operand, backward: operand, forwardIsRowMajor: true };
+    }
+    const backward = products.matrix(buffers.x, rows, pixels);
+    return { forward: products.matrix(buffers.operand, pixels, rows), backward, forwardIsRowMajor: false };
   }
 
   /** Loads rows whose bytes came with the task, from row 0 on. */
   loadBytes(images: Uint8Array): void {
     if (images.length === 0) return;
     new Uint8Array(this.arena.memory.buffer, this.buffers.labelled, images.length).set(images);
+    const rows = images.length / this.model.layers[0]!.inputs;
     this.load(
       this.buffers.labelled,
-      Uint32Array.from({ length: images.length / this.x.columns }, (_, r) => r),
+      Uint32Array.from({ length: rows }, (_, r) => r),
       0,
     );
   }
@@ -73,37 +91,44 @@ export class Network {
   addNoise(sigma: number, state: Uint32Array): void {
     this.uint32(this.buffers.random, 16).set(state);
     const { x, random } = this.buffers;
-    this.kernel.addNoise(x, this.x.values.length, sigma, this.arena.regions.normals, random);
+    this.kernel.addNoise(x, this.rows * this.model.layers[0]!.inputs, sigma, this.arena.regions.normals, random);
   }
 
   /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */
   forward(masks: MaskStream | undefined): void {
-    const { x, xt, random } = this.buffers;
-    const { inputDropout } = this.model;
+    const { x, operand, random } = this.buffers;
+    const { inputDropout, layers } = this.model;
+    const pixels = layers[0]!.inputs;
     const draw = (rate: number, layer: number) => {
       if (!masks || rate === 0) return dropoutOf(0, random);
       this.uint32(random, 16).set(masks(layer));
       return dropoutOf(rate, random);
     };
     const { keep, scale } = draw(inputDropout, -1);
-    if (scale !== 1) this.kernel.dropout(x, this.x.values.length, keep, scale, random);
-    this.kernel.transpose(x, this.rows, this.x.columns, xt);
-    let input = this.xt;
+    if (scale !== 1) this.kernel.dropout(x, this.rows * pixels, keep, scale, random);
+    if (this.precision === 'bf16') this.kernel.round(x, this.rows * pixels, operand);
+    else this.kernel.transpose(x, this.rows, pixels, operand);
+    let { forward: input, forwardIsRowMajor: isRowMajor } = this.inputs;
     this.inputBounds[0] = scale;
     this.layers.slice(0, -1).forEach((dense, l) => {
-      this.inputBounds[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
+      this.inputBounds[l + 1] = dense.forward(input, isRowMajor, draw(dense.layer.dropout, l));
       input = dense.output;
+      isRowMajor = false;
     });
-    this.layers.at(-1)!.forwardLinear(input);
+    const { output } = this.layers.at(-1)!;
+    this.layers.at(-1)!.forwardLinear(input, isRowMajor);
+    if (this.precision === 'bf16')
+      this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
   }
 
   /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
   loss(): void {
-    const { outputs, targets, weights, losses } = this.buffers;
+    const { outputs, logits, targets, weights, losses } = this.buffers;
     const last = this.layers.length - 1;
-    const { bias } = this.addresses(this.arena.regions.parameters, last);
+    const { units } = this.layers[last]!.layer;
     const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
-    this.kernel[loss](outputs[last]!, bias, targets, weights, this.layers[last]!.layer.units, this.rows, losses);
+    this.kernel[loss](logits, this.bias(last), targets, weights, units, this.rows, losses);
+    if (this.precision === 'bf16') this.kernel.round(logits, units * this.rows, outputs[last]!);
   }
 
   /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
@@ -113,12 +138,12 @@ export class Network {
     let finite = true;
     for (let l = this.layers.length - 1; l >= 0; l--) {
       const dense = this.layers[l]!;
-      const input = l === 0 ? this.x : this.layers[l - 1]!.output;
+      const input = l === 0 ? this.inputs.backward : this.layers[l - 1]!.output;
       const next = this.layers[l + 1];
       const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
       const largest = next
         ? dense.backward(next, scale, input, l === 0, places[l]!)
-        : dense.backwardOutput(input, l === 0, places[l]!);
+        : dense.backwardOutput(this.buffers.logits, input, l === 0, places[l]!);
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
@@ -130,13 +155,12 @@ export class Network {
    * as of classify() in classify.ts.
    */
   classify(count: number, logitShift?: Float32Array): number[] {
-    const { outputs, classes: predicted, ...buffers } = this.buffers;
+    const { classes: predicted, ...buffers } = this.buffers;
     const last = this.layers.length - 1;
-    const { bias } = this.addresses(this.arena.regions.parameters, last);
     const { units: classes } = this.layers[last]!.layer;
     const { rows } = this;
     const softmax = this.model.objective === 'softmax';
-    const at = { ...buffers, logits: outputs[last]!, bias, classes, rows, softmax, predicted };
+    const at = { ...buffers, bias: this.bias(last), classes, rows, softmax, predicted };
     return classify(this.kernel, this.arena.memory, at, count, logitShift);
   }
 
@@ -164,7 +188,7 @@ export class Network {
     if (!places) {
       const start = this.arena.regions.slots + slot * slotStride(this.arena.shape);
       places = this.layers.map((dense, l) => {
-        const { kernel, bias } = this.addresses(start, l);
+        const { kernel, bias } = this.addresses(start, l, this.precision);
         return dense.gradientPlace(kernel, bias);
       });
       this.slots.set(slot, places);
@@ -174,18 +198,30 @@ export class Network {
 
   /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
   private clearPadding(slot: number): void {
-    const start = this.arena.regions.slots + slot * slotStride(this.arena.shape);
-    const gradient = this.floats(start, this.arena.shape.parameters);
+    const stride = slotStride(this.arena.shape);
+    const elements = { f32: Float32Array, bf16: Uint16Array }[this.precision];
+    const gradient = new elements(
+      this.arena.memory.buffer,
+      this.arena.regions.slots + slot * stride,
+      this.layout.length,
+    );
+    const { places, length } = this.layout;
     this.model.layers.forEach(({ inputs, units }, l) => {
-      const { kernel, bias } = this.places[l]!;
+      const { kernel, bias } = places[l]!;
       gradient.fill(0, kernel + inputs * units, bias);
-      gradient.fill(0, bias + units, bias + aligned(units));
+      gradient.fill(0, bias + units, places[l + 1]?.kernel ?? length);
     });
   }
 
-  private addresses(vector: number, l: number): { kernel: number; bias: number } {
-    const { kernel, bias } = this.places[l]!;
-    return { kernel: vector + kernel * 4, bias: vector + bias * 4 };
+  /** Of a layer's parameters in a vector of elements of this precision. */
+  private addresses(vector: number, l: number, precision: Precision): { kernel: number; bias: number } {
+    const { kernel, bias } = this.layout.places[l]!;
+    return { kernel: vector + kernel * BYTES[precision], bias: vector + bias * BYTES[precision] };
+  }
+
+  /** Address of a layer's biases. */
+  private bias(l: number): number {
+    return this.addresses(this.arena.regions.parameters, l, 'f32').bias;
   }
 
   private floats(address: number, length: number): Float32Array {

@@ -14,18 +14,20 @@ export interface UpdateRange {
   readonly end: number;
   readonly id: number;
   readonly journal: number;
+  /** Of the parameters rounded to bf16, where there are such: the slots are bf16 then. 0: there are none. */
+  readonly rounded: number;
 }
 
 /** Sums the slots of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
-  const { p, m, v, slots, stride, shards, start, end, id, journal } = range;
+  const { p, m, v, slots, stride, shards, start, end, id, journal, rounded } = range;
   if (optimizer.kind === 'momentum') {
     const { a, b, c } = optimizer;
-    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal);
+    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal, rounded);
   } else {
     const { rate, beta1, beta2, epsilon } = optimizer;
     const { c1, c2 } = biasCorrections(optimizer);
-    kernel.adam(p, m, v, slots, stride, shards, start, end, rate, beta1, beta2, c1, c2, epsilon, id, journal);
+    kernel.adam(p, m, v, slots, stride, shards, start, end, rate, beta1, beta2, c1, c2, epsilon, id, journal, rounded);
   }
 }
 

@@ -3,12 +3,12 @@ import { shardRange } from '../data/shards.js';
 import type { SlicedStep } from '../protocol/slices.js';
 import { type Arena, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
-import { BLOCK_UNITS } from './dense.js';
-import type { Layer, Model } from './model.js';
+import { blockUnits } from './dense.js';
+import { BYTES, type Layer, type Model, precisionOf } from './model.js';
 import { Space } from './space.js';
 
-/** Slices begin at a multiple of it, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
-const UNIT_GROUP = 16;
+/** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
+const unitGroup = (model: Model): number => 64 / BYTES[precisionOf(model)];
 
 /** Words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
@@ -19,13 +19,14 @@ export const isSliceable = ({ layers, objective }: Model): boolean =>
 
 /** A small layer has fewer slices than a run has shards. */
 export const sliceCount = (model: Model, shards: number): number =>
-  Math.min(shards, Math.ceil(model.layers[0]!.units / UNIT_GROUP));
+  Math.min(shards, Math.ceil(model.layers[0]!.units / unitGroup(model)));
 
 /** The hidden units [first, end) of a slice. */
 export function unitsOf(model: Model, slices: number, slice: number): readonly [first: number, end: number] {
   const { units } = model.layers[0]!;
-  const [first, end] = shardRange(Math.ceil(units / UNIT_GROUP), slices, slice);
-  return [first * UNIT_GROUP, Math.min(end * UNIT_GROUP, units)];
+  const group = unitGroup(model);
+  const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
+  return [first * group, Math.min(end * group, units)];
 }
 
 /** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
@@ -44,13 +45,14 @@ export const rowCountsOf = (
 
 /** Addresses in bytes of what a group of slices shares: it is computed by one thread at a time. */
 export interface GroupBuffers {
-  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows, and transposed. */
+  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
   readonly x: number;
-  readonly xt: number;
-  readonly cleanXt: number;
+  /** As products read them, of all rows and of the clean ones: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  readonly operand: number;
+  readonly cleanOperand: number;
   readonly indices: number;
   readonly random: number;
-  /** A block's activations without dropout, or gradients: [units, rows]; the gradient of its weights; a product that is to be added. */
+  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of its weights; a product that is to be added. */
   readonly block: number;
   readonly weights: number;
   readonly bias: number;
@@ -59,7 +61,7 @@ export interface GroupBuffers {
 
 /** What a slice keeps from its forward to its backward pass, whichever threads do them. */
 export interface SliceBuffers {
-  /** Activations [units, rows]; its part of the output kernel [units, classes], as it was in the forward pass. */
+  /** Activations [units, rows]; its part of the output kernel [units, classes], as it was in the forward pass, with room for floats. */
   readonly hidden: number;
   readonly kernel: number;
   readonly logits: number;
@@ -96,7 +98,7 @@ export function slicePlaces(model: Model, counts: RowCounts, slices: number, gro
     signals,
     groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes))),
     slices: each(slices, (slice) => ({
-      hidden: space.take(sizes[slice]! * counts.rows),
+      hidden: space.take((sizes[slice]! * counts.rows * BYTES[precisionOf(model)]) / 4),
       kernel: space.take(sizes[slice]! * classes),
       logits: space.take(classes * counts.rows),
       clean: space.take(classes * counts.clean),
@@ -113,15 +115,18 @@ export function slicePlaces(model: Model, counts: RowCounts, slices: number, gro
 function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
   const [{ inputs: pixels }, { units: classes }] = layersOf(model);
   const most = Math.max(rows, clean);
+  const precision = precisionOf(model);
+  const block = blockUnits(precision);
+  const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
   return {
     x: space.take((rows + 8) * pixels),
-    xt: space.take(rows * pixels),
-    cleanXt: space.take(clean * pixels),
+    operand: takeElements(rows * pixels),
+    cleanOperand: takeElements(clean * pixels),
     indices: space.take(rows),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-    block: space.take(BLOCK_UNITS * most),
-    weights: space.take(Math.max(BLOCK_UNITS * pixels, classes * units)),
-    bias: space.take(Math.max(BLOCK_UNITS, classes)),
+    block: takeElements(block * most),
+    weights: takeElements(Math.max(block * pixels, classes * units)),
+    bias: space.take(Math.max(block, classes)),
     product: space.take(classes * most),
   };
 }

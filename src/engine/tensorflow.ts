@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import util from 'node:util';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
+import { BYTES, type Precision } from './model.js';
 
 export type Tf = typeof import('@tensorflow/tfjs-node');
 
@@ -41,31 +42,39 @@ export function prepareForThreads(): void {
   const products = new Products(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
   const [a, b, to] = [0, 64, 128].map((offset) => products.matrix(offset, 4, 4)) as [Matrix, Matrix, Matrix];
   products.multiply(a, false, b, false, to);
-  for (const matrix of [a, b, to]) products.release(matrix);
+  // No product of bf16: not every processor does one, and it has no names that this does not have.
+  const rounded = products.matrix(192, 4, 4, 'bf16');
+  for (const matrix of [a, b, to, rounded]) products.release(matrix);
 }
 
-/** A matrix of floats in the arena, as TensorFlow sees it. */
+/** Numbers of TensorFlow's types that tfjs does not know. */
+const [TF_UINT8, TF_BFLOAT16] = [4, 14];
+
+/** A matrix in the arena, as TensorFlow sees it. */
 export interface Matrix {
+  readonly precision: Precision;
   readonly rows: number;
   readonly columns: number;
   /** Tensor of shape [rows, columns] that reads the arena's memory in place. */
   readonly tensor: number;
-  /** The same memory as [1, rows * columns]: what InplaceUpdate writes to. */
+  /** The same memory as [1, rows * columns]: what InplaceUpdate writes to. Of bf16, which it would write one by one, pairs as integers. */
   readonly line: number;
   readonly shapeOfLine: number;
-  readonly values: Float32Array;
+  /** What the line consists of. */
+  readonly values: Float32Array | Int32Array;
 }
 
 /** Multiplies matrices of one memory. One object a thread: tensors belong to the thread that made them. */
 export class Products {
   private readonly binding = nativeBinding();
   private readonly firstRow = this.binding.createTensor([1], this.binding.TF_INT32, new Int32Array([0]));
-  private readonly floatType = { name: 'T', type: this.binding.TF_ATTR_TYPE, value: this.binding.TF_FLOAT };
-  private readonly reshapeTypes = [
-    this.floatType,
-    { name: 'Tshape', type: this.binding.TF_ATTR_TYPE, value: this.binding.TF_INT32 },
-  ];
-  private readonly products = [false, true].map((a) => [false, true].map((b) => this.productAttributes(a, b)));
+  private readonly types = {
+    f32: this.type('T', this.binding.TF_FLOAT),
+    bf16: this.type('T', TF_BFLOAT16),
+    pairs: this.type('T', this.binding.TF_INT32),
+  };
+  private readonly shapeType = this.type('Tshape', this.binding.TF_INT32);
+  private readonly products = { f32: this.productsOf('f32'), bf16: this.productsOf('bf16') };
   readonly writesInPlace: boolean;
 
   constructor(private readonly memory: WebAssembly.Memory) {
@@ -73,14 +82,17 @@ export class Products {
   }
 
   /** offset: in bytes, a multiple of 64, since TensorFlow copies what is not aligned and the copy would go stale. */
-  matrix(offset: number, rows: number, columns: number): Matrix {
+  matrix(offset: number, rows: number, columns: number, precision: Precision = 'f32'): Matrix {
     if (offset % 64 !== 0) throw new RangeError(`matrix at ${offset}: not aligned to 64 bytes`);
-    return this.matrixOf(new Float32Array(this.memory.buffer, offset, rows * columns), rows, columns);
+    const { buffer } = this.memory;
+    if (precision === 'f32') return this.matrixOf(new Float32Array(buffer, offset, rows * columns), rows, columns);
+    if ((rows * columns) % 2 !== 0) throw new RangeError(`${rows} x ${columns} of bf16: an odd number`);
+    return this.roundedMatrix(offset, rows, columns);
   }
 
-  /** to = a * b, with a or b transposed first where said so. */
+  /** to = a * b, with a or b transposed first where said so. All three are of one precision. */
   multiply(a: Matrix, transposeA: boolean, b: Matrix, transposeB: boolean, to: Matrix): void {
-    const attributes = this.products[Number(transposeA)]![Number(transposeB)]!;
+    const attributes = this.products[to.precision][Number(transposeA)]![Number(transposeB)]!;
     this.store(this.execute('MatMul', attributes, [a.tensor, b.tensor]), to);
   }
 
@@ -90,18 +102,52 @@ export class Products {
 
   /** Moves a result of TensorFlow into the arena: its InplaceUpdate writes to the memory behind its first input. */
   private store(result: number, to: Matrix): void {
+    const line = this.lineOf(result, to);
     if (this.writesInPlace) {
-      const line = this.execute('Reshape', this.reshapeTypes, [result, to.shapeOfLine]);
-      const same = this.execute('InplaceUpdate', [this.floatType], [to.line, this.firstRow, line]);
-      this.binding.deleteTensor(line);
-      this.binding.deleteTensor(same);
-    } else to.values.set(this.binding.tensorDataSync(result) as Float32Array);
+      const type = to.precision === 'f32' ? this.types.f32 : this.types.pairs;
+      this.binding.deleteTensor(this.execute('InplaceUpdate', [type], [to.line, this.firstRow, line]));
+    } else to.values.set(this.binding.tensorDataSync(line) as Float32Array | Int32Array);
+    this.binding.deleteTensor(line);
     this.binding.deleteTensor(result);
+  }
+
+  /** A result in the shape and type of a matrix's line. */
+  private lineOf(result: number, { precision, shapeOfLine }: Matrix): number {
+    const line = this.execute('Reshape', [this.types[precision], this.shapeType], [result, shapeOfLine]);
+    if (precision === 'f32') return line;
+    const pairs = this.bitcast(line, TF_BFLOAT16, this.binding.TF_INT32);
+    this.binding.deleteTensor(line);
+    return pairs;
+  }
+
+  /** The same memory as elements of another type; of [..., n] smaller ones, of n of which a larger one consists, [...]. */
+  private bitcast(tensor: number, from: number, to: number): number {
+    return this.execute('Bitcast', [this.type('T', from), this.type('type', to)], [tensor]);
+  }
+
+  private roundedMatrix(offset: number, rows: number, columns: number): Matrix {
+    const { binding, memory } = this;
+    const pairs = (rows * columns) / 2;
+    const values = new Int32Array(memory.buffer, offset, pairs);
+    const bytes = new Uint8Array(memory.buffer, offset, rows * columns * BYTES.bf16);
+    const tensorOfBytes = binding.createTensor([rows, columns, BYTES.bf16], TF_UINT8, bytes);
+    const tensor = this.bitcast(tensorOfBytes, TF_UINT8, TF_BFLOAT16);
+    binding.deleteTensor(tensorOfBytes);
+    return {
+      precision: 'bf16',
+      rows,
+      columns,
+      tensor,
+      line: binding.createTensor([1, pairs], binding.TF_INT32, values),
+      shapeOfLine: binding.createTensor([3], binding.TF_INT32, new Int32Array([1, pairs, 2])),
+      values,
+    };
   }
 
   private matrixOf(values: Float32Array, rows: number, columns: number): Matrix {
     const { binding } = this;
     return {
+      precision: 'f32',
       rows,
       columns,
       tensor: binding.createTensor([rows, columns], binding.TF_FLOAT, values),
@@ -116,7 +162,7 @@ export class Products {
     const values = new Float32Array(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer, 0, 16);
     const to = this.matrixOf(values, 4, 4);
     const probe = this.binding.createTensor([1, 16], this.binding.TF_FLOAT, new Float32Array(16).fill(7));
-    const same = this.execute('InplaceUpdate', [this.floatType], [to.line, this.firstRow, probe]);
+    const same = this.execute('InplaceUpdate', [this.types.f32], [to.line, this.firstRow, probe]);
     for (const id of [probe, same]) this.binding.deleteTensor(id);
     const seenAgain = this.binding.tensorDataSync(to.tensor) as Float32Array;
     this.release(to);
@@ -131,12 +177,18 @@ export class Products {
     return this.binding.executeOp(name, attributes, inputs, 1)[0]!.id;
   }
 
-  private productAttributes(a: boolean, b: boolean) {
+  /** Attributes of the products of a, transposed or not, and b, transposed or not. */
+  private productsOf(precision: Precision) {
     const { TF_ATTR_BOOL } = this.binding;
-    return [
+    const attributes = (a: boolean, b: boolean) => [
       { name: 'transpose_a', type: TF_ATTR_BOOL, value: a },
       { name: 'transpose_b', type: TF_ATTR_BOOL, value: b },
-      this.floatType,
+      this.types[precision],
     ];
+    return [false, true].map((a) => [false, true].map((b) => attributes(a, b)));
+  }
+
+  private type(name: string, value: number) {
+    return { name, type: this.binding.TF_ATTR_TYPE, value };
   }
 }

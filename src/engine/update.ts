@@ -9,12 +9,13 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, journals } = arena.regions;
+  const rounded = arena.shape.precision === 'bf16' ? arena.regions.rounded : 0;
   const { start, end, optimizer, update: id } = task;
   // A total is a tree of one slot.
   const [slots, shards] = task.isSummed ? [total, 1] : [arena.regions.slots, task.shards];
   const journal = journals + task.slice * JOURNAL_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
   const gradient = { slots, stride: slotStride(arena.shape), shards };
-  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, journal });
+  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, journal, rounded });
   return { milliseconds: performance.now() - began };
 }

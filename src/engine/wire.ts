@@ -69,8 +69,8 @@ class Rounded implements Wire {
 
   encode(vector: number, start: number, end: number): Encoded {
     const { memory, regions } = this.arena;
-    const to = regions.rounded + start * 2;
-    const finite = this.kernel.round(vector + start * 4, regions.residual + start * 4, to, end - start) === 1;
+    const to = regions.encoded + start * 2;
+    const finite = this.kernel.roundFedBack(vector + start * 4, regions.residual + start * 4, to, end - start) === 1;
     return { payload: new Uint8Array(memory.buffer, to, (end - start) * 2), finite };
   }
 
@@ -78,7 +78,8 @@ class Rounded implements Wire {
     checkWhole(payload.length, 16);
     const to = vector + offset * 2;
     new Uint8Array(this.arena.memory.buffer, to + payload.length, payload.length).set(payload);
-    this.kernel.widen(to, payload.length / 2);
+    // In place: what is written lies behind what is still to be read.
+    this.kernel.widen(to + payload.length, payload.length / 2, to);
   }
 
   reset(): void {

@@ -5,6 +5,7 @@ import { gradient } from '../../src/engine/gradient.js';
 import { slices } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
+import { roundParameters } from '../../src/engine/rounded.js';
 import { giveGradient, partialLogits, type Slicing, slicingOf } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
 import type { SlicingNode } from '../../src/protocol/node.js';
@@ -57,6 +58,7 @@ export function nodeOn(engine: Engine): SlicingNode {
       for (const [region, values] of Object.entries(vectors)) {
         floats(arena, region as keyof typeof vectors, values.length).set(values);
       }
+      if (vectors.parameters) roundParameters(arena, engine.kernel, vectors.parameters.length);
       if (pseudoLabels) bytes(arena, 'pseudoLabels', pseudoLabels.length).set(pseudoLabels);
     },
     close: async () => undefined,

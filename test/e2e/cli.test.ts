@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../coordinator/result.js';
 import { readIdx } from '../../src/data/idx.js';
 import { accuracy, classCounts } from '../../src/metrics.js';
+import { lacksBf16 } from '../bf16.js';
 import { writeIdx } from '../write-idx.js';
 import { type Ended, pseudolabel, start } from './command.js';
 
@@ -205,6 +206,41 @@ describe('the weights of a run', () => {
     const disturbed = await run('disturbed', '--workers', '2', ...losses);
     expect(disturbed.lostWorkers).toBeGreaterThan(0);
     expect(disturbed.weightsSha256).toBe(alone.weightsSha256);
+  });
+});
+
+describe.skipIf(lacksBf16)('train --precision bf16', () => {
+  it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', {
+    timeout: 60_000,
+  }, async () => {
+    // Units whose biases end elsewhere in bf16, where parameters are aligned to 32 of them.
+    const sizes = ['--hidden', '72', '--max-steps', '20', '--shards', '2'];
+    const options = ['--scenario', 'nn', '--preset', 'report', ...sizes];
+    const run = async (name: string, ...flags: string[]) => {
+      const out = join(root, name);
+      await pseudolabel('train', ...options, '--out', out, ...flags);
+      return { out, ...(await resultOf(out)) };
+    };
+    const bf16 = ['--precision', 'bf16'];
+    const [f32, one, two] = await Promise.all([
+      run('in-f32'),
+      run('in-bf16', ...bf16, '--workers', '1'),
+      run('in-bf16-by-two', ...bf16, '--workers', '2'),
+    ]);
+    expect(two.weightsSha256).toBe(one.weightsSha256);
+    expect(one.weightsSha256).not.toBe(f32.weightsSha256);
+    expect(one.testAccuracy).toBeGreaterThan(0.3);
+
+    const [evaluated, resumed, listening] = await Promise.all([
+      pseudolabel('evaluate', one.out, ...bf16, '--json', '-'),
+      pseudolabel('train', '--resume', one.out, '--precision', 'f32'),
+      pseudolabel('train', ...options, ...bf16, '--out', join(root, 'never-begun'), '--listen', '127.0.0.1:0'),
+    ]);
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy: one.testAccuracy, confusion: one.confusion });
+    expectError(resumed, 'E_USAGE');
+    expect(resumed.stderr).toContain('--precision');
+    expectError(listening, 'E_CONFIG');
+    expect(listening.stderr).toContain('precision');
   });
 });
 

@@ -8,6 +8,7 @@ import { createEngine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
+import { roundParameters } from '../../src/engine/rounded.js';
 import { update } from '../../src/engine/update.js';
 import type { LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { alpha } from '../../src/schedule.js';
@@ -36,6 +37,7 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     const { length, places } = layoutOf(model);
     const kept = { fresh: 0, 'first-layer': places[1]?.kernel ?? length, previous: length }[stage.start];
     floats(arena, 'parameters', length).set(initialParameters(model, seed, s).subarray(kept), kept);
+    roundParameters(arena, engine.kernel, length);
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
     let classShares = equalShares(model.layers.at(-1)!.units);

@@ -6,7 +6,7 @@ import { loadDataset } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
-import { layoutOf, type Model } from '../../src/engine/model.js';
+import { layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
 import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/presets/scenario.js';
@@ -113,6 +113,7 @@ function shapeFor(stages: readonly Stage[], lanes: number): ArenaShape {
     parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
     shards: SHARDS,
     lanes,
+    precision: precisionOf(stages[0]!.model),
     laneBytes: Math.max(...bytes),
     sliceBytes: Math.max(...stages.map(({ model }) => (isSliceable(model) ? sliceBytesOf(model, lanes) : 0))),
   };

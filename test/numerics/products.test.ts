@@ -1,7 +1,9 @@
 // The matrix products in shared memory: every transposition, in place and by way of a copy.
 import { describe, expect, it } from 'vitest';
 import { type Matrix, Products } from '../../src/engine/tensorflow.js';
+import { lacksBf16 } from '../bf16.js';
 import { sameBits } from '../bits.js';
+import { halvesOf, nearest, valuesOf } from './bfloat.js';
 import { uniform } from './shard-task.js';
 
 const memory = () => new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
@@ -61,7 +63,51 @@ describe('the two ways of writing a product', () => {
   });
 });
 
+describe.skipIf(lacksBf16).each([true, false])('a product of bfloat16 written in place: %s', (inPlace) => {
+  it.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])('is a sum of floats, rounded once (%s, %s), of what the operands hold now', (transposeA, transposeB) => {
+    const shared = memory();
+    const products = Object.assign(new Products(shared), { writesInPlace: inPlace });
+    const [rows, inner, columns] = [6, 150, 8];
+    const place = (offset: number, [r, c]: readonly [number, number]) => ({
+      matrix: products.matrix(offset, r, c, 'bf16'),
+      halves: new Uint16Array(shared.buffer, offset, r * c),
+      at: (transposed: boolean, i: number, j: number) => (transposed ? j * c + i : i * c + j),
+    });
+    const a = place(0, transposeA ? [inner, rows] : [rows, inner]);
+    const b = place(8192, transposeB ? [columns, inner] : [inner, columns]);
+    const to = place(16384, [rows, columns]);
+    const next = uniform(3);
+    for (let round = 0; round < 2; round++) {
+      // Whole numbers, whose sums floats hold exactly and bfloat16 does not.
+      const [left, right] = [a, b].map(({ halves }) => halves.map(() => Math.floor(32 * next()))) as [
+        Uint16Array,
+        Uint16Array,
+      ];
+      a.halves.set(halvesOf(left));
+      b.halves.set(halvesOf(right));
+      products.multiply(a.matrix, transposeA, b.matrix, transposeB, to.matrix);
+      const found = valuesOf(to.halves);
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < columns; j++) {
+          let expected = 0;
+          for (let k = 0; k < inner; k++) expected += left[a.at(transposeA, i, k)]! * right[b.at(transposeB, k, j)]!;
+          expect(found[i * columns + j]).toBe(nearest(expected));
+        }
+      }
+    }
+  });
+});
+
 describe('a matrix', () => {
+  it('of bfloat16 is refused where it has an odd number of elements, which are copied in pairs', () => {
+    expect(() => new Products(memory()).matrix(64, 3, 5, 'bf16')).toThrow(RangeError);
+  });
+
   it('is refused where TensorFlow would not read it in place', () => {
     expect(() => new Products(memory()).matrix(32, 4, 4)).toThrow(RangeError);
   });

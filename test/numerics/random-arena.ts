@@ -2,7 +2,9 @@
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
-import { initialParameters, layoutOf, type Model } from '../../src/engine/model.js';
+import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
+import { roundParameters } from '../../src/engine/rounded.js';
 import { isSliceable, sliceCount, slicePlaces } from '../../src/engine/slices.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -21,6 +23,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     shards,
     lanes: 2,
     laneBytes: buffersOf(model, MOST_ROWS, true).end,
+    precision: precisionOf(model),
     sliceBytes: isSliceable(model) ? slicePlaces(model, MOST, sliceCount(model, shards), 2).end : 0,
   };
   const arena = createArena(shape);
@@ -34,6 +37,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     for (let i = 0; i < words.length; i++) words[i] = stream.nextUint32();
   }
   floats(arena, 'parameters', shape.parameters).set(randomParameters(model, seed));
+  roundParameters(arena, loadKernel(arena.memory), shape.parameters);
   for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameters).fill(0);
   const classes = model.layers.at(-1)!.units;
   const labels = bytes(arena, 'pseudoLabels', UNLABELLED);

@@ -48,7 +48,7 @@ function begin(seed: number): void {
   floats(arena, 'parameters', LENGTH).set(randomParameters(MODEL, seed));
   for (const part of ['firstMoment', 'secondMoment'] as const) floats(arena, part, LENGTH).fill(0.5);
   const randomise = (at: number, length: number) => memory(at, length).set(Float32Array.from({ length }, next));
-  for (const at of [group.x, group.xt]) randomise(at, 16 * 8);
+  for (const at of [group.x, group.operand]) randomise(at, 16 * 8);
   whole.forward(dropoutOf(0, group.random));
   randomise(places.gradient, 3 * 8);
 }

@@ -2,7 +2,8 @@
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { afterAll, expect, it } from 'vitest';
 import { nativeBinding, prepareForThreads, tensorflow } from '../../src/engine/tensorflow.js';
-import { EVALUATION_IMAGES, IMAGES, SHAPE, trainMixed } from '../contract/node-work.js';
+import { lacksBf16 } from '../bf16.js';
+import { EVALUATION_IMAGES, IMAGES, MODEL, shapeOf, trainMixed } from '../contract/node-work.js';
 import { oneThreadNode } from '../contract/one-thread-node.js';
 
 const backend = tensorflow().backend() as unknown as { binding: TFJSBinding };
@@ -22,8 +23,11 @@ it('no thread is the first to use an attribute name: preparing has used all that
   prepareForThreads();
   const prepared = [...names].sort();
   names.clear();
-  const lanes = { ...SHAPE, lanes: 1 };
-  await trainMixed(oneThreadNode({ shape: lanes, images: IMAGES, evaluationImages: EVALUATION_IMAGES }));
+  const models = lacksBf16 ? [MODEL] : [MODEL, { ...MODEL, precision: 'bf16' } as const];
+  for (const model of models) {
+    const shape = { ...shapeOf(model), lanes: 1 };
+    await trainMixed(oneThreadNode({ shape, images: IMAGES, evaluationImages: EVALUATION_IMAGES }), model);
+  }
   expect(prepared).toEqual([...names].sort());
   expect(prepared).toContain('transpose_a');
 });

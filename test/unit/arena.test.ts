@@ -15,7 +15,7 @@ import {
 } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
 import { JOURNAL_BYTES, SUMS_BYTES } from '../../src/engine/kernel/kernel.js';
-import { layoutOf, modelOf } from '../../src/engine/model.js';
+import { initialParameters, layoutOf, modelOf, relaid } from '../../src/engine/model.js';
 import { normalQuantiles } from '../../src/engine/normals.js';
 
 const shapes = fc.record({
@@ -27,11 +27,12 @@ const shapes = fc.record({
   lanes: fc.integer({ min: 1, max: 5 }),
   laneBytes: fc.nat(5000),
   sliceBytes: fc.nat(5000),
+  precision: fc.constantFrom('f32', 'bf16'),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes } = shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, precision } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -41,10 +42,11 @@ function needs(shape: Required<ArenaShape>) {
     parameters: vector,
     firstMoment: vector,
     secondMoment: vector,
-    slots: vector * shards,
+    rounded: precision === 'bf16' ? vector / 2 : 0,
+    slots: (precision === 'bf16' ? vector / 2 : vector) * shards,
     total: vector,
     residual: vector,
-    rounded: vector / 2,
+    encoded: vector / 2,
     counts: shards * 4,
     sums: SUMS_BYTES,
     normals: 2 ** 14 * 4,
@@ -78,7 +80,7 @@ describe('the regions of an arena', () => {
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
         const arena = attachArena({} as WebAssembly.Memory, shape);
         expectApart([
-          ...within(regions.slots, slotStride(shape), shape.shards, shape.parameters * 4),
+          ...within(regions.slots, slotStride(shape), shape.shards, sizes.rounded || shape.parameters * 4),
           [regions.total, 0],
           ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
           ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
@@ -137,34 +139,65 @@ describe('createArena', () => {
 });
 
 describe('the buffers of a lane', () => {
+  const precisions = fc.constantFrom('f32', 'bf16');
   const widths = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 6 });
 
   it('are aligned to 64 bytes and do not overlap', () => {
     fc.assert(
-      fc.property(widths, fc.integer({ min: 1, max: 9 }), fc.boolean(), (units, groups, training) => {
-        const model = modelOf(units, { inputDropout: 0, dropout: [], objective: 'softmax' });
-        const rows = groups * 8;
-        const pixels = units[0]!;
-        const buffers = buffersOf(model, rows, training, 640);
-        const matrices = model.layers.map((layer, l) => [buffers.outputs[l]!, layer.units * rows * 4] as const);
-        const hidden = training ? model.layers.slice(0, -1) : [];
-        expectApart([
-          [640, 0],
-          [buffers.x, rows * pixels * 4],
-          [buffers.xt, rows * pixels * 4],
-          ...matrices,
-          ...hidden.map((layer, l) => [buffers.gradients[l]!, layer.units * rows * 4] as const),
-          [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],
-          ...[buffers.weights, buffers.losses, buffers.confidences, buffers.indices].map(
-            (at) => [at, rows * 4] as const,
-          ),
-          [buffers.classes, rows],
-          [buffers.labelled, training ? rows * pixels : 0],
-          [buffers.random, 64],
-          [buffers.end, 0],
-        ]);
-        expect(buffers.gradients.at(-1)).toBe(training ? buffers.outputs.at(-1) : undefined);
+      fc.property(
+        widths,
+        fc.integer({ min: 1, max: 9 }),
+        fc.boolean(),
+        precisions,
+        (units, groups, training, precision) => {
+          const model = { ...modelOf(units, { inputDropout: 0, dropout: [], objective: 'softmax' }), precision };
+          const bytes = precision === 'f32' ? 4 : 2;
+          const rows = groups * 8;
+          const pixels = units[0]!;
+          const buffers = buffersOf(model, rows, training, 640);
+          const matrices = model.layers.map((layer, l) => [buffers.outputs[l]!, layer.units * rows * bytes] as const);
+          const hidden = training ? model.layers.slice(0, -1) : [];
+          expectApart([
+            [640, 0],
+            [buffers.x, rows * pixels * 4],
+            [buffers.operand, rows * pixels * bytes],
+            ...matrices,
+            ...hidden.map((layer, l) => [buffers.gradients[l]!, layer.units * rows * bytes] as const),
+            // In f32 they are the last output.
+            ...(precision === 'f32' ? [] : [[buffers.logits, units.at(-1)! * rows * 4] as const]),
+            [buffers.scratch, training && precision === 'bf16' ? Math.max(...units.slice(1)) * 4 : 0],
+            [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],
+            ...[buffers.weights, buffers.losses, buffers.confidences, buffers.indices].map(
+              (at) => [at, rows * 4] as const,
+            ),
+            [buffers.classes, rows],
+            [buffers.labelled, training ? rows * pixels : 0],
+            [buffers.random, 64],
+            [buffers.end, 0],
+          ]);
+          expect(buffers.gradients.at(-1)).toBe(training ? buffers.outputs.at(-1) : undefined);
+        },
+      ),
+    );
+  });
+});
+
+describe('parameters of another precision', () => {
+  it('are the same ones, each kernel and bias at a multiple of 64 bytes of what products read, and come back as they were', () => {
+    const units = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(units, (widths) => {
+        const model = modelOf(widths, { inputDropout: 0, dropout: [], objective: 'softmax' });
+        const bf16 = { ...model, precision: 'bf16' } as const;
+        const { places, length } = layoutOf(bf16);
+        for (const { kernel, bias } of places) expect([kernel % 32, bias % 32]).toEqual([0, 0]);
+        const parameters = initialParameters(model, 1, 0);
+        const there = relaid(parameters, model, 'bf16');
+        expect(there).toEqual(initialParameters(bf16, 1, 0));
+        expect(there).toHaveLength(length);
+        expect(relaid(there, bf16, 'f32')).toEqual(parameters);
       }),
+      { numRuns: 20 },
     );
   });
 });

@@ -56,6 +56,7 @@ describe('identityOf', () => {
         shards: 5,
         strategy: 'hidden',
         fastSum: true,
+        precision: 'bf16',
         maxSteps: 7,
         refresh: 'once',
         threshold: 0.5,

@@ -1,6 +1,7 @@
 // From a config to the stages of its training.
 import { describe, expect, it } from 'vitest';
 import { normalise, PRESETS } from '../../src/config.js';
+import { precisionOf } from '../../src/engine/model.js';
 import { planOf, shorten } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 
@@ -55,6 +56,15 @@ describe('planOf', () => {
       expect(stages.some(({ denoising }) => denoising)).toBe(options.scenario === 'dae');
     },
   );
+
+  it('computes all stages in the precision asked for, which takes an even number of hidden units', () => {
+    for (const options of every) {
+      for (const { model } of plan({ ...options, precision: 'bf16' })) expect(model.precision).toBe('bf16');
+      for (const { model } of plan(options)) expect(precisionOf(model)).toBe('f32');
+    }
+    expect(() => plan({ hidden: 65, precision: 'bf16' })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+    expect(plan({ hidden: 65 })).toHaveLength(1);
+  });
 
   it('gives refresh and threshold to the stages with pseudo-labels, an epoch being a pass over the unlabelled images', () => {
     const [stage] = plan({ scenario: 'pl', refresh: 'epoch', threshold: 0.25 });

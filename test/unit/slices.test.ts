@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JOURNAL_STRIDE } from '../../src/engine/arena.js';
-import { BLOCK_UNITS } from '../../src/engine/dense.js';
+import { blockUnits } from '../../src/engine/dense.js';
 import { modelOf } from '../../src/engine/model.js';
 import { treeSum } from '../../src/engine/output.js';
 import { rowCountsOf, SIGNAL_STRIDE, sliceCount, slicePlaces, unitsOf } from '../../src/engine/slices.js';
@@ -61,12 +61,12 @@ describe('the places of a sliced step', () => {
           [places.end, 0],
         ];
         for (const group of places.groups) {
-          const block = Math.min(BLOCK_UNITS, Math.max(...units));
+          const block = Math.min(blockUnits('f32'), Math.max(...units));
           floats.push(
             // Clean rows begin behind the labelled ones and go on to a multiple of 8.
             [group.x, Math.max(counts.rows, labelled + counts.clean) * pixels],
-            [group.xt, pixels * counts.rows],
-            [group.cleanXt, pixels * counts.clean],
+            [group.operand, pixels * counts.rows],
+            [group.cleanOperand, pixels * counts.clean],
             [group.indices, Math.max(labelled, batch)],
             [group.random, 16 + most / 2],
             [group.block, block * most],

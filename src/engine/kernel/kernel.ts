@@ -39,9 +39,22 @@ export interface Kernel {
     predicted: number,
     confidences: number,
   ): void;
+  reluDropoutBf16(
+    z: number,
+    bias: number,
+    units: number,
+    rows: number,
+    keep: number,
+    scale: number,
+    state: number,
+  ): number;
+  reluDropoutGradientBf16(da: number, h: number, units: number, rows: number, scale: number, dbias: number): number;
+  round(from: number, n: number, to: number): void;
+  widen(from: number, n: number, to: number): void;
   packColumns(w: number, hidden: number, first: number, units: number, classes: number, to: number): number;
   broadcast(bias: number, classes: number, rows: number, z: number): void;
   add(to: number, from: number, n: number): void;
+  addBf16(to: number, from: number, n: number): void;
   momentum(
     p: number,
     m: number,
@@ -55,6 +68,7 @@ export interface Kernel {
     c: number,
     id: number,
     journal: number,
+    rounded: number,
   ): void;
   adam(
     p: number,
@@ -73,6 +87,7 @@ export interface Kernel {
     epsilon: number,
     id: number,
     journal: number,
+    rounded: number,
   ): void;
   sum(
     slots: number,
@@ -85,8 +100,7 @@ export interface Kernel {
     to: number,
     sums: number,
   ): number;
-  round(v: number, residual: number, to: number, n: number): number;
-  widen(v: number, n: number): void;
+  roundFedBack(v: number, residual: number, to: number, n: number): number;
 }
 
 /** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */

@@ -95,6 +95,6 @@ export function biasGradient(dz: usize, units: i32, rows: i32, dbias: usize): f3
   return largest;
 }
 
-function sumOfLanes(v: v128): f32 {
+export function sumOfLanes(v: v128): f32 {
   return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }

@@ -4,9 +4,14 @@
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
+// Where parameters have a copy rounded to bf16 (`rounded`, parallel to p; 0: none), the slots are bf16, the same pass keeps the copy, and sums
+// are floats still.
+//
 //   journal:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
 //   progress: 2k     blocks 0 .. k-1 are done
 //             2k + 1 block k is staged, and perhaps partly copied
+
+import { addBf16, round, widen } from './bfloat';
 
 const BLOCK: i32 = 1024;
 const BLOCK_BYTES: usize = 4096;
@@ -27,12 +32,13 @@ export function momentum(
   c: f32,
   id: i32,
   journal: usize,
+  rounded: usize,
 ): void {
   const staged = journal + STAGED;
-  for (let k = begin(p, m, 0, start, end, id, journal); start + k * BLOCK < end; k++) {
+  for (let k = begin(p, m, 0, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + at, stride, 0, 0, shards, bytes, journal + SUMS);
+    const g = sumSlots(slots + inSlot(at, rounded), stride, 0, 0, shards, bytes, journal + SUMS, rounded != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
       const step = f32x4.add(
         f32x4.mul(f32x4.splat(a), v128.load(m + at + i)),
@@ -41,7 +47,7 @@ export function momentum(
       v128.store(staged + BLOCK_BYTES + i, step);
       v128.store(staged + i, f32x4.sub(v128.load(p + at + i), f32x4.mul(f32x4.splat(c), step)));
     }
-    commit(k, p + at, m + at, 0, bytes, journal);
+    commit(k, p + at, m + at, 0, bytes, journal, inCopy(at, rounded));
   }
 }
 
@@ -63,12 +69,13 @@ export function adam(
   epsilon: f32,
   id: i32,
   journal: usize,
+  rounded: usize,
 ): void {
   const staged = journal + STAGED;
-  for (let k = begin(p, m, v, start, end, id, journal); start + k * BLOCK < end; k++) {
+  for (let k = begin(p, m, v, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + at, stride, 0, 0, shards, bytes, journal + SUMS);
+    const g = sumSlots(slots + inSlot(at, rounded), stride, 0, 0, shards, bytes, journal + SUMS, rounded != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = v128.load(g + i);
       const first = f32x4.add(
@@ -83,12 +90,22 @@ export function adam(
       v128.store(staged + BLOCK_BYTES + i, first);
       v128.store(staged + 2 * BLOCK_BYTES + i, second);
     }
-    commit(k, p + at, m + at, v + at, bytes, journal);
+    commit(k, p + at, m + at, v + at, bytes, journal, inCopy(at, rounded));
   }
 }
 
+/** Where the floats at byte `at` of a vector are in a slot. */
+function inSlot(at: usize, rounded: usize): usize {
+  return rounded == 0 ? at : at >> 1;
+}
+
+/** Where the copy of the floats at byte `at` of the parameters is; 0: there is none. */
+function inCopy(at: usize, rounded: usize): usize {
+  return rounded == 0 ? 0 : rounded + (at >> 1);
+}
+
 /** Returns the first block that is still to do, after completing one that was staged. v = 0: there is none. */
-function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize): i32 {
+function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize, rounded: usize): i32 {
   if (atomic.load<i32>(journal) != id) {
     // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
     atomic.store<i32>(journal, 0, 4);
@@ -99,21 +116,23 @@ function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, jour
   const k = progress >> 1;
   if ((progress & 1) == 0) return k;
   const at = (<usize>(start + k * BLOCK)) << 2;
-  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2, journal);
+  const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
+  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, bytes, journal, inCopy(at, rounded));
   return k + 1;
 }
 
-function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
+function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize, copy: usize): void {
   // Atomic, so that the staged values are in memory before the journal says so.
   atomic.store<i32>(journal, 2 * k + 1, 4);
-  copyStaged(k, p, m, v, bytes, journal);
+  copyStaged(k, p, m, v, bytes, journal, copy);
 }
 
-function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
+function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize, copy: usize): void {
   const staged = journal + STAGED;
   memory.copy(p, staged, bytes);
   memory.copy(m, staged + BLOCK_BYTES, bytes);
   if (v != 0) memory.copy(v, staged + 2 * BLOCK_BYTES, bytes);
+  if (copy != 0) round(staged, <i32>(bytes >> 2), copy);
   atomic.store<i32>(journal, 2 * (k + 1), 4);
 }
 
@@ -137,7 +156,7 @@ export function sum(
   for (let block = start; block < end; block += BLOCK) {
     const at = (<usize>block) << 2;
     const bytes = (<usize>min(end - block, BLOCK)) << 2;
-    const total = sumSlots(slots + at, stride, counts, first, count, bytes, sums);
+    const total = sumSlots(slots + at, stride, counts, first, count, bytes, sums, false);
     for (let i: usize = 0; i < bytes; i += 16) {
       const values = v128.load(total + i);
       // x - x is 0 but for infinities and NaN, whose result is NaN.
@@ -161,11 +180,20 @@ function sumSlots(
   count: i32,
   bytes: usize,
   sums: usize,
+  areBf16: bool,
 ): usize {
-  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) return slots + stride * first;
+  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) {
+    if (!areBf16) return slots + stride * first;
+    widen(slots + stride * first, <i32>(bytes >> 2), sums);
+    return sums;
+  }
   const half = 1 << (31 - clz(count - 1));
-  const left = sumSlots(slots, stride, counts, first, half, bytes, sums);
-  const right = sumSlots(slots, stride, counts, first + half, count - half, bytes, sums + BLOCK_BYTES);
+  const left = sumSlots(slots, stride, counts, first, half, bytes, sums, areBf16);
+  if (areBf16 && count - half == 1) {
+    addBf16(left, slots + stride * (first + half), <i32>(bytes >> 2));
+    return left;
+  }
+  const right = sumSlots(slots, stride, counts, first + half, count - half, bytes, sums + BLOCK_BYTES, areBf16);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }

@@ -1,0 +1,32 @@
+// Owns what this machine's processor can do, as far as the operating system tells.
+import { readFileSync } from 'node:fs';
+import type { Precision } from '../src/engine/model.js';
+import { PseudolabelError } from '../src/errors.js';
+
+/** Of AVX512_BF16 or of AMX: the only ones that TensorFlow's products use on x86-64. */
+const X86_FLAGS = /\b(avx512_bf16|amx_bf16)\b/;
+
+/** Whether it has products of bfloat16 of its own. undefined: not known here. cpuinfo: content of /proc/cpuinfo, where there is one. */
+export function multipliesBf16(cpuinfo = cpuInfo()): boolean | undefined {
+  const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1];
+  return flags === undefined ? undefined : X86_FLAGS.test(flags);
+}
+
+/**
+ * Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 by way of floats, five times slower
+ * than f32, or not at all.
+ */
+export function checkPrecision(precision: Precision): void {
+  if (precision === 'f32' || multipliesBf16() !== false) return;
+  const fix = 'leave --precision out; for a run that began in bf16, use a processor with AVX512_BF16 or AMX';
+  throw new PseudolabelError('E_CONFIG', 'precision: this processor has no products of bf16', fix);
+}
+
+function cpuInfo(): string {
+  try {
+    return readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    // No Linux.
+    return '';
+  }
+}
