@@ -80,6 +80,8 @@ export async function openRanksSession(
     const message = `${counted(config.shards, 'shard')} for ${counted(ranks, 'rank')}: not all would have something to do`;
     throw new PseudolabelError('E_USAGE', message, `give --shards ${ranks} or more, one for each worker of all ranks`);
   }
+  if (config.precision !== 'f32')
+    throw new PseudolabelError('E_CONFIG', 'precision: bf16 products stay on one machine', 'leave out --precision');
   if (planOf(config, taskOf(config, dataset)).some(({ model }) => strategyOf(config, model) === 'hidden')) {
     const fix = 'use --strategy data, which ends on the same bits on any number of ranks';
     throw new PseudolabelError('E_CONFIG', 'strategy: hidden units stay on one machine', fix);

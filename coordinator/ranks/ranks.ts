@@ -76,8 +76,8 @@ export class Ranks implements Node {
   /** Has the other ranks make their nodes. To be done first. Throws E_NUMERICS, and what a rank failed by. */
   welcome(): Promise<void> {
     return this.alone(async () => {
-      // Lanes are the rank's own; hidden units stay on one machine.
-      const { lanes: _, sliceBytes: __, ...shape } = this.local.arena.shape;
+      // Lanes are the rank's own; hidden units and bf16 products stay on one machine.
+      const { lanes: _, sliceBytes: __, precision: ___, ...shape } = this.local.arena.shape;
       const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
       this.others = hellos;
       const { fingerprint, allowMixed } = this.options;
