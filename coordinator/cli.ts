@@ -4,6 +4,9 @@ import { exitCodeOf, PseudolabelError } from '../src/errors.js';
 import { programOf } from './program.js';
 import { Terminal } from './terminal/terminal.js';
 
+/** SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+
 /** A signal to our process group reaches us twice: by itself, and from the launcher. */
 const ONE_REQUEST_MS = 300;
 
@@ -32,7 +35,7 @@ function stopOnSignal(): AbortSignal {
     terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
+  for (const name of STOPPING) process.on(name, stop);
   // The launcher was killed: whoever did so knows no other process that could be stopped.
   process.on('disconnect', stop);
   process.channel?.unref();

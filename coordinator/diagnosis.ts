@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { built } from '../src/built.js';
+import { loadLibrary, versionOf as versionOfMpi } from '../src/collectives/mpi-library.js';
 import { loadDataset } from '../src/data/dataset.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
 import { nativeBinding, Products } from '../src/engine/tensorflow.js';
@@ -36,6 +37,7 @@ const CHECKS: readonly Check[] = [
   ['threads', () => threads(process.env)],
   ['kernel', kernel],
   ['MNIST', mnist],
+  ['MPI', mpi],
 ];
 
 export async function diagnose(checks = CHECKS): Promise<Finding[]> {
@@ -124,6 +126,16 @@ function tensorflow(): Outcome {
 function kernel(): Outcome {
   loadKernel(someMemory());
   return ok('loads');
+}
+
+/** Nobody needs it on one machine. */
+async function mpi(): Promise<Outcome> {
+  try {
+    return ok(`${versionOfMpi(await loadLibrary())}, for train --collective mpi`);
+  } catch (error) {
+    if (!(error instanceof PseudolabelError)) throw error;
+    return { state: 'note', found: `${error.message} (only train --collective mpi needs it)`, fix: error.fix };
+  }
 }
 
 const someMemory = (): WebAssembly.Memory => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });

@@ -31,6 +31,15 @@ export type Metric =
     }
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 
+/** Several processes that did a run together. */
+export interface Job {
+  readonly ranks: number;
+  /** Of all ranks. */
+  readonly workers: number;
+  /** The order in which gradients were summed. 'any': MPI's own, by which the bits depend on the number of ranks. */
+  readonly sum: 'tree' | 'any';
+}
+
 /** result.json: what a run came to. */
 export interface RunResult {
   readonly scenario: RunConfig['scenario'];
@@ -42,6 +51,7 @@ export interface RunResult {
   readonly workers: number;
   /** Of sums between machines; of anything but f32 the weights depend on who computed what. */
   readonly wire: RunConfig['wire'];
+  readonly job?: Job | undefined;
   readonly lostWorkers: number;
   readonly steps: number;
   /** Of training, without loading, saving and evaluation. */

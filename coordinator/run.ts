@@ -60,6 +60,7 @@ async function finish(
   const { scenario, preset, seed, split, splitSeed, shards, workers, wire } = config;
   const result: RunResult = {
     ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
+    job: session.job,
     lostWorkers: cluster.health().lostWorkers,
     steps,
     seconds,

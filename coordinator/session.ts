@@ -17,6 +17,7 @@ import { type StrategyName, strategyOf } from '../src/strategy.js';
 import { createLocalNode, type LocalNode } from '../worker/node.js';
 import { Cluster } from './cluster.js';
 import { gather } from './labelled.js';
+import type { Job } from './result.js';
 import { DataParallel } from './strategies/data.js';
 import { HiddenSharding } from './strategies/hidden.js';
 import type { Strategy } from './strategies/strategy.js';
@@ -25,6 +26,8 @@ export interface Session {
   readonly dataset: Dataset;
   readonly cluster: Cluster;
   readonly node: LocalNode;
+  /** Where this is rank 0 of several processes. */
+  readonly job?: Job;
   close(): Promise<void>;
 }
 

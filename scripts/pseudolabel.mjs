@@ -32,11 +32,11 @@ function startChild() {
     env: completed(process.env),
   });
   // Ctrl-C and a closing terminal reach the child by themselves; a second signal would read as impatience. Without a
-  // terminal, or for SIGTERM, the signal came to this process alone. Either way the child decides when it is over.
+  // terminal, or for SIGTERM and SIGUSR2, the signal came to this process alone. Either way the child decides when it is over.
   const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])) {
     process.on(signal, () => {
-      if (signal === 'SIGTERM' || !hasTerminal) child.kill(signal);
+      if (signal === 'SIGTERM' || signal === 'SIGUSR2' || !hasTerminal) child.kill(signal);
     });
   }
   child.on('error', (error) => {

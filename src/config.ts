@@ -39,6 +39,8 @@ export const optionsSchema = z.strictObject({
   strategy: z.enum(STRATEGIES).default('data'),
   /** How sums of gradients travel between machines. */
   wire: z.enum(WIRES).default('f32'),
+  /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
+  fastSum: z.literal(true).optional(),
   /** Of matrix products and what they read (engine/model.ts). */
   precision: z.enum(PRECISIONS).default('f32'),
   /** Ends each stage after so many steps. */

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   E_MODEL: { exit: 2, means: 'a model cannot be used' },
   E_REPORT: { exit: 2, means: 'a run directory cannot be reported: it is none, or its files are damaged' },
   E_NATIVE: { exit: 1, means: "TensorFlow's native library is missing or does not work" },
+  E_MPI: { exit: 1, means: 'Open MPI is missing or does not work' },
   E_NODES: { exit: 1, means: 'there were not enough nodes in time' },
   E_NUMERICS: { exit: 1, means: 'a node computes other bits than the coordinator' },
   E_DRIFT: { exit: 1, means: 'the parameters of two nodes differ where they should be the same' },

@@ -2,8 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { Collective } from '../../src/collectives/collective.js';
 import { normalise, type RunConfig } from '../../src/config.js';
-import { loadDataset } from '../../src/data/dataset.js';
+import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
@@ -35,15 +36,23 @@ import {
   type RunFlags,
   resumedConfig,
 } from './options.js';
+import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
 
-interface TrainFlags extends RunFlags, NodeFlags {
+interface TrainFlags extends RunFlags, NodeFlags, RankFlags {
+  readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
   /** true: at the usual port of this machine. */
   readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
   readonly dashboardToken?: string;
   readonly loseWorker?: readonly number[];
+}
+
+/** What there may be besides this machine. */
+interface Reach {
+  readonly transport: Transport | undefined;
+  readonly collective: Collective | undefined;
 }
 
 /** A run that is there already. */
@@ -75,6 +84,7 @@ Examples:
   $ pseudolabel train --resume runs/paper-dae
   $ pseudolabel train --dashboard
   $ pseudolabel train --dashboard 192.168.1.10:8765
+  $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
 /** transport: undefined where a run has to do with one machine. */
@@ -82,6 +92,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addNodeOptions(command);
+  addRankOptions(command);
   addRunOptions(command)
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
@@ -93,7 +104,9 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
     .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)')
     .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
-    .action((flags: TrainFlags) => train(flags, context, transport));
+    .action((flags: TrainFlags) =>
+      inPlace(flags, context, (collective) => train(flags, context, { transport, collective })),
+    );
 }
 
 /** '8765' or '0.0.0.0:8765'. */
@@ -104,18 +117,18 @@ function place(text: string): Pick<Place, 'host' | 'port'> {
 
 const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
 
-async function train(flags: TrainFlags, context: Context, transport: Transport | undefined): Promise<void> {
+async function train(flags: TrainFlags, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
   if (flags.loseWorker && flags.listen !== undefined)
     throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags, machinesOf(flags));
+    : await configFrom(flags, reach.collective?.size ?? machinesOf(flags));
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
-  result ??= await run(config, path, earlier, flags, context, transport);
+  result ??= await run(config, path, earlier, flags, context, reach);
   const { writeReport } = await import('../report.js');
   await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
@@ -136,7 +149,7 @@ async function run(
   earlier: Earlier | undefined,
   flags: TrainFlags,
   context: Context,
-  transport: Transport | undefined,
+  reach: Reach,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
@@ -144,7 +157,6 @@ async function run(
   terminal.note(sessionLine(dataset, config));
   const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
   if (choice !== undefined) terminal.note(choice);
-  const lost = new Set(flags.loseWorker);
   const calls: Call[] = [];
   const dashboard = flags.dashboard === undefined ? undefined : new Dashboard();
   const observed = (node: Node): Node => {
@@ -154,11 +166,7 @@ async function run(
       dashboard?.observed(call);
     });
   };
-  const { listen } = flags;
-  const session =
-    transport && listen !== undefined
-      ? await openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard)
-      : await openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
+  const session = await sessionOver(reach, config, dataset, flags, context, observed, dashboard);
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
@@ -179,6 +187,25 @@ async function run(
     await session.close();
     if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
+}
+
+/** On this machine alone, with nodes on others, or with the ranks of a job. */
+function sessionOver(
+  { transport, collective }: Reach,
+  config: RunConfig,
+  dataset: Dataset,
+  flags: TrainFlags,
+  context: Context,
+  observed: (node: Node) => Node,
+  dashboard: Dashboard | undefined,
+): Promise<Session | FleetSession> {
+  const { listen } = flags;
+  if (collective) return openRanksSession(config, dataset, flags, context, collective, observed);
+  if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
+  if (transport && listen !== undefined)
+    return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard);
+  const lost = new Set(flags.loseWorker);
+  return openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
 }
 
 const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>

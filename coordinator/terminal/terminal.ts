@@ -25,6 +25,8 @@ export class Terminal {
   readonly colours: Colours;
   /** Where notes and errors go instead of stderr. */
   log: Logger | undefined;
+  /** Only errors are printed: of several processes that do one work, one speaks. */
+  isQuiet = false;
   private drawn = 0;
 
   constructor(
@@ -38,12 +40,7 @@ export class Terminal {
 
   /** Prints a line of what is going on. */
   note(line: string): void {
-    if (this.log) {
-      this.log.info(stripVTControlCharacters(line).trim());
-      return;
-    }
-    this.erase();
-    this.stderr.write(`${line}\n`);
+    if (!this.isQuiet) this.write(line);
   }
 
   /** How long a drawn line can be. */
@@ -87,13 +84,22 @@ export class Terminal {
     }
     const { red } = this.colours;
     if (error instanceof PseudolabelError) {
-      this.note(`${red(`error ${error.code}:`)} ${error.message}`);
-      this.note(`  fix: ${error.fix}`);
+      this.write(`${red(`error ${error.code}:`)} ${error.message}`);
+      this.write(`  fix: ${error.fix}`);
     } else {
-      this.note(`${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
-      this.note('  fix: this should not happen; PSEUDOLABEL_DEBUG=1 shows where it did, which helps in a bug report');
+      this.write(`${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
+      this.write('  fix: this should not happen; PSEUDOLABEL_DEBUG=1 shows where it did, which helps in a bug report');
     }
-    if (this.env.PSEUDOLABEL_DEBUG && error instanceof Error) this.note(error.stack ?? '');
+    if (this.env.PSEUDOLABEL_DEBUG && error instanceof Error) this.write(error.stack ?? '');
+  }
+
+  private write(line: string): void {
+    if (this.log) {
+      this.log.info(stripVTControlCharacters(line).trim());
+      return;
+    }
+    this.erase();
+    this.stderr.write(`${line}\n`);
   }
 
   private coloursOf(output: Output): Colours {

@@ -2,7 +2,7 @@
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 // Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
 // dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
-// coordinator and nodes, each with one thread, in every precision of sums.
+// coordinator and nodes, each with one thread, in every precision of sums; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -12,6 +12,7 @@ import { multipliesBf16 } from '../../dist/coordinator/processor.js';
 import { completed } from '../environment.mjs';
 import { benchCluster } from './cluster.mjs';
 import { benchLinks } from './links.mjs';
+import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
@@ -93,6 +94,7 @@ const SUITES = {
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
+  mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 
 if (options['setup-peers']) await setupPeers();

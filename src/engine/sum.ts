@@ -27,6 +27,18 @@ export class Sums {
     return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
   }
 
+  /** The arena's total = the sum of slots [first, first + count), each a single gradient, as a tree of their own. */
+  partial(slots: Subtree, start: number, end: number): void {
+    this.counts.fill(1);
+    this.sum(slots, start, end, this.arena.regions.total);
+  }
+
+  isTotalFinite(start: number, end: number): boolean {
+    const { total, sums } = this.arena.regions;
+    // A tree of one slot, which is copied onto itself.
+    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums) === 1;
+  }
+
   /**
    * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
    * only, and in a thread that does not die in it.

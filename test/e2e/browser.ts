@@ -1,15 +1,13 @@
 // A real Chromium for tests: the one of the system, which Debian's package brings and root may install.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
+import { DEADLINE_MS, install } from './packages.js';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const UPDATE_DEADLINE_MS = 60_000;
-const INSTALL_DEADLINE_MS = 240_000;
 /** Of a hook that opens a browser. */
-export const OPEN_DEADLINE_MS = UPDATE_DEADLINE_MS + INSTALL_DEADLINE_MS + 100_000;
+export const OPEN_DEADLINE_MS = DEADLINE_MS + 100_000;
 
 /** Where screenshots go; git ignores it. */
 const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts', import.meta.url));
@@ -25,14 +23,7 @@ export async function openBrowser(): Promise<Browser | undefined> {
 export const WHY_SKIPPED = 'no Chromium here, and it could not be installed with apt-get as root';
 
 function installed(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  spawnSync('apt-get', ['update', '-qq'], { env, timeout: UPDATE_DEADLINE_MS });
-  // Another test file may be at it: its lock is waited for.
-  const wait = ['-o', `DPkg::Lock::Timeout=${INSTALL_DEADLINE_MS / 1000}`];
-  const install = [...wait, 'install', '-y', '-qq', '--no-install-recommends', 'chromium'];
-  spawnSync('apt-get', install, { env, timeout: INSTALL_DEADLINE_MS });
-  return PLACES.find((path) => existsSync(path));
+  return install('chromium') ? PLACES.find((path) => existsSync(path)) : undefined;
 }
 
 export function artefact(name: string): string {

@@ -85,6 +85,7 @@ function commandLines(): [string, CommandLine][] {
   const texts = {
     'README.md': codeOn(read(ROOT, 'README.md')),
     'cluster.md': codeOn(read(ROOT, 'docs/cluster.md')),
+    'mpi.md': codeOn(read(ROOT, 'docs/mpi.md')),
     'coordinator.sh': read(FOLDER, 'coordinator.sh'),
     'pseudolabel.sbatch': read(FOLDER, 'pseudolabel.sbatch'),
   };
@@ -109,6 +110,7 @@ describe('a command line that people copy', () => {
     expect(Object.fromEntries(places)).toEqual({
       'README.md': expect.arrayContaining(['train', 'worker', 'status', 'evaluate', 'label', 'scaling', 'doctor']),
       'cluster.md': expect.arrayContaining(['train', 'worker', 'status', 'doctor']),
+      'mpi.md': expect.arrayContaining(['train', 'doctor']),
       'coordinator.sh': ['train'],
       'pseudolabel.sbatch': ['train', 'worker'],
       'pseudolabel-coordinator.service': ['train'],

@@ -55,6 +55,7 @@ describe('identityOf', () => {
         hidden: 32,
         shards: 5,
         strategy: 'hidden',
+        fastSum: true,
         precision: 'bf16',
         maxSteps: 7,
         refresh: 'once',

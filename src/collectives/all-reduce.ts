@@ -1,0 +1,110 @@
+// Owns the sum of the gradients of all ranks: from the slots of each into the total of all, straight out of their arenas. The bits are those
+// of one machine: reduce-scatter is an exchange of whole subtrees, and each rank sums its part of the vector in the tree's order. It moves
+// as many bytes as a ring would where each rank's shards are one subtree, and as many times more as they are several.
+import { shardRange } from '../data/shards.js';
+import { type Arena, floats, slotStride } from '../engine/arena.js';
+import { BLOCK } from '../engine/kernel/kernel.js';
+import { Sums } from '../engine/sum.js';
+import type { Collective, Piece } from './collective.js';
+import { type Subtree, subtreesOf } from './tree.js';
+
+/** [start, end) in floats. */
+type Chunk = readonly [start: number, end: number];
+
+export class AllReduce {
+  private readonly sums: Sums;
+
+  constructor(
+    private readonly collective: Collective,
+    private readonly arena: Arena,
+  ) {
+    this.sums = new Sums(arena);
+  }
+
+  /**
+   * Every rank's total = the sum over all shards, in the order of the one tree. To be done once only: it sums in place.
+   * @param length floats of a gradient
+   * @param ends rank r's slots hold the gradients of shards [ends[r - 1], ends[r])
+   * @returns whether all of it is finite; the same at every rank. If not, the totals are not complete.
+   */
+  async byTree(length: number, shards: number, ends: readonly number[]): Promise<boolean> {
+    const { rank } = this.collective;
+    const chunks = this.chunks(length);
+    const mine = chunks[rank]!;
+    const subtrees = ends.map((end, r) => {
+      const first = ends[r - 1] ?? 0;
+      return subtreesOf(new Set(Array.from({ length: end - first }, (_, i) => first + i)), shards);
+    });
+    const others = subtrees.flatMap((trees, r) => (r === rank ? [] : trees.map((tree) => [r, tree] as const)));
+    await this.collective.exchange(
+      this.summed(subtrees[rank]!, chunks),
+      notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.slot(tree, mine) }))),
+    );
+    this.sums.arrived(subtrees.flat());
+    if (!(await this.allHold(this.sums.total(shards, ...mine)))) return false;
+    await this.shareTotal(chunks);
+    return true;
+  }
+
+  /** The same in MPI's own order: the bits depend on the number of ranks, and on MPI. */
+  async byAnyOrder(length: number, ends: readonly number[]): Promise<boolean> {
+    const { rank } = this.collective;
+    const first = ends[rank - 1] ?? 0;
+    const total = floats(this.arena, 'total', length);
+    if (ends[rank] === first) total.fill(0);
+    else this.sums.partial({ first, count: ends[rank]! - first }, 0, length);
+    await this.collective.sum(total);
+    return this.allHold(this.sums.isTotalFinite(...this.chunks(length)[rank]!));
+  }
+
+  /** A whole number of the kernel's blocks for each rank. */
+  private chunks(length: number): Chunk[] {
+    const { size } = this.collective;
+    const blocks = Math.ceil(length / BLOCK);
+    return Array.from({ length: size }, (_, r) => {
+      const [first, end] = shardRange(blocks, size, r);
+      return [Math.min(first * BLOCK, length), Math.min(end * BLOCK, length)] as const;
+    });
+  }
+
+  /** This rank's subtrees, part by part: while one is on its way to the rank that sums it, the next is made. */
+  private *summed(subtrees: readonly Subtree[], chunks: readonly Chunk[]): Generator<Piece> {
+    const { rank, size } = this.collective;
+    for (let away = 1; away <= size; away++) {
+      const to = (rank + away) % size;
+      for (const subtree of subtrees) {
+        this.sums.inPlace(subtree, ...chunks[to]!);
+        if (to !== rank) yield* notEmpty([{ rank: to, bytes: this.slot(subtree, chunks[to]!) }]);
+      }
+    }
+  }
+
+  private async shareTotal(chunks: readonly Chunk[]): Promise<void> {
+    const { rank } = this.collective;
+    const others = chunks.flatMap((chunk, r) => (r === rank ? [] : [{ rank: r, bytes: this.part('total', 0, chunk) }]));
+    const mine = this.part('total', 0, chunks[rank]!);
+    await this.collective.exchange(
+      notEmpty(others.map((piece) => ({ rank: piece.rank, bytes: mine }))),
+      notEmpty(others),
+    );
+  }
+
+  /** A count of those where it does not hold is exact in any order. */
+  private async allHold(holds: boolean): Promise<boolean> {
+    const exceptions = Float32Array.of(holds ? 0 : 1);
+    await this.collective.sum(exceptions);
+    return exceptions[0] === 0;
+  }
+
+  private slot({ first }: Subtree, chunk: Chunk): Uint8Array {
+    return this.part('slots', first * slotStride(this.arena.shape), chunk);
+  }
+
+  private part(region: 'slots' | 'total', offset: number, [start, end]: Chunk): Uint8Array {
+    const { memory, regions } = this.arena;
+    return new Uint8Array(memory.buffer, regions[region] + offset + start * 4, (end - start) * 4);
+  }
+}
+
+/** A vector may have fewer blocks than there are ranks. */
+const notEmpty = (pieces: readonly Piece[]): Piece[] => pieces.filter(({ bytes }) => bytes.length > 0);

@@ -1,0 +1,138 @@
+// Owns Open MPI, called in its own library: the collective of the ranks that mpirun started. Operations begin without blocking, and are
+// asked whether they are done: busily at first, since a step waits for microseconds, then between two turns of the event loop.
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { PseudolabelError } from '../errors.js';
+import type { Collective, Piece } from './collective.js';
+import { type Library, loadLibrary } from './mpi-library.js';
+
+/** MPI_THREAD_FUNNELED: only this thread calls it. */
+const FUNNELED = 1;
+/** MPI_IN_PLACE, as Open MPI's mpi.h defines it. */
+const IN_PLACE = 1n;
+const TAG = 1;
+
+/** How long to ask without a pause, in ms; then, how long at each turn of the event loop. Later a wait is of a pause in the run, not of a step. */
+const BUSY_MS = 1;
+const EAGER_MS = 20;
+const PAUSE_MS = 1;
+/** How long to wait when the job is to stop: whoever does not answer then is gone. */
+const STOP_MS = 60_000;
+/** Longer than a task may take (worker/node.ts). For messages there is no limit: nobody knows how long rank 0 has nothing to say. */
+const DEADLINE_MS = 600_000;
+
+/** The number of this process among those that mpirun (or srun with PMIx) started; undefined where none did. */
+export function rankOf(env: NodeJS.ProcessEnv): number | undefined {
+  const rank = env.OMPI_COMM_WORLD_RANK ?? env.PMIX_RANK;
+  return rank === undefined ? undefined : Number(rank);
+}
+
+/**
+ * signal: aborts when the job is to stop.
+ * Throws E_USAGE where no mpirun started this process, E_MPI where Open MPI or koffi is missing.
+ */
+export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Collective> {
+  if (rankOf(env) === undefined) {
+    const fix = 'start it by mpirun: mpirun -np 2 npx pseudolabel train --collective mpi ...';
+    throw new PseudolabelError('E_USAGE', '--collective mpi without mpirun', fix);
+  }
+  const library = await loadLibrary();
+  // Where ranks share cores, one that waits gives its core away. Read by MPI_Init in the environment of the process.
+  env.OMPI_MCA_mpi_yield_when_idle ??= '1';
+  library.initThread(null, null, FUNNELED, new Int32Array(1));
+  return new Mpi(library, signal);
+}
+
+class Mpi implements Collective {
+  readonly rank: number;
+  readonly size: number;
+  private requests = new BigUint64Array(64);
+  /** The memory of those that are going on, in their order: it must stay although nobody here may look at it again. */
+  private readonly held: ArrayBufferView[] = [];
+  private readonly isDone = new Int32Array(1);
+  private failure: PseudolabelError | undefined;
+
+  constructor(
+    private readonly library: Library,
+    private readonly signal: AbortSignal,
+  ) {
+    const { world } = library;
+    const number = new Int32Array(1);
+    library.commRank(world, number);
+    this.rank = number[0]!;
+    library.commSize(world, number);
+    this.size = number[0]!;
+    process.once('exit', this.abort);
+  }
+
+  async broadcast(bytes: Uint8Array): Promise<void> {
+    const { byte, world } = this.library;
+    this.begin(bytes, (request) => this.library.ibcast(bytes, bytes.length, byte, 0, world, request));
+    await this.done(Number.POSITIVE_INFINITY);
+  }
+
+  async exchange(sends: Iterable<Piece>, receives: readonly Piece[]): Promise<void> {
+    const { byte, world } = this.library;
+    for (const { rank, bytes } of receives) {
+      this.begin(bytes, (request) => this.library.irecv(bytes, bytes.length, byte, rank, TAG, world, request));
+    }
+    for (const { rank, bytes } of sends) {
+      this.begin(bytes, (request) => this.library.isend(bytes, bytes.length, byte, rank, TAG, world, request));
+    }
+    await this.done(DEADLINE_MS);
+  }
+
+  /** The one call that blocks, for a few ms, when all are there: Open MPI's non-blocking sum of a long vector takes several times as long. */
+  async sum(values: Float32Array): Promise<void> {
+    const { float, plus, world } = this.library;
+    this.begin(values, (request) => this.library.ibarrier(world, request));
+    await this.done(DEADLINE_MS);
+    this.library.allreduce(IN_PLACE, values, values.length, float, plus, world);
+  }
+
+  close(): void {
+    if (this.failure) return;
+    process.off('exit', this.abort);
+    this.library.finalize();
+  }
+
+  /** Who ends before the end takes the others along: they would wait for it. */
+  private readonly abort = (code: number): void => {
+    this.library.abort(this.library.world, code || 1);
+  };
+
+  private begin(memory: ArrayBufferView, start: (request: BigUint64Array) => unknown): void {
+    if (this.failure) throw this.failure;
+    const open = this.held.push(memory);
+    if (open > this.requests.length) {
+      const more = new BigUint64Array(2 * this.requests.length);
+      more.set(this.requests);
+      this.requests = more;
+    }
+    start(this.requests.subarray(open - 1, open));
+  }
+
+  private async done(deadline: number): Promise<void> {
+    const began = performance.now();
+    let stopped: number | undefined;
+    while (!this.areDone()) {
+      const now = performance.now();
+      const waited = now - began;
+      if (this.signal.aborted) stopped ??= now;
+      if (waited > deadline || (stopped !== undefined && now - stopped > STOP_MS)) throw this.late(waited);
+      if (waited > EAGER_MS) await sleep(PAUSE_MS);
+      else if (waited > BUSY_MS) await setImmediate();
+    }
+    this.held.length = 0;
+  }
+
+  private areDone(): boolean {
+    this.library.testall(this.held.length, this.requests, this.isDone, null);
+    return this.isDone[0] === 1;
+  }
+
+  private late(waited: number): PseudolabelError {
+    const message = `rank ${this.rank} waited for the others for ${Math.round(waited / 1000)} s`;
+    this.failure = new PseudolabelError('E_TIMEOUT', message, 'resume from the last checkpoint with --resume');
+    return this.failure;
+  }
+}
