@@ -7,6 +7,7 @@ import { gradient } from '../src/engine/gradient.js';
 import { slices } from '../src/engine/hidden.js';
 import { predict } from '../src/engine/predict.js';
 import { update } from '../src/engine/update.js';
+import { PseudolabelError } from '../src/errors.js';
 import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type { Result, Task } from '../src/protocol/tasks.js';
 
@@ -14,6 +15,9 @@ export interface ThreadData {
   readonly memory: WebAssembly.Memory;
   readonly shape: ArenaShape;
 }
+
+/** Longer than a thread that is told to end goes on; no longer than somebody would wait for the error of one that is not. */
+const ENDING_MS = 1000;
 
 let engine: Engine | undefined;
 
@@ -24,8 +28,21 @@ export function run(
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
   const began = clock();
-  const result = perform(engine, task);
-  return { ...result, span: { worker: threadId, began, ended: clock() } };
+  try {
+    const result = perform(engine, task);
+    return { ...result, span: { worker: threadId, began, ended: clock() } };
+  } catch (error) {
+    if (!(error instanceof PseudolabelError)) letEndCome();
+    throw error;
+  }
+}
+
+/**
+ * A thread that is being ended may run on for a moment, in which the native library can give it no results. What it throws then is no answer
+ * to its task, which another thread will do: so the end, which wakes from this wait for good, is let come first.
+ */
+function letEndCome(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_MS);
 }
 
 function perform(engine: Engine, task: Task | SliceTask): Result | SliceResult {
