@@ -1,0 +1,35 @@
+// A thread that is being ended gives no answer: what the native library does to its last task must not pass for one.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { built } from '../../src/built.js';
+import { createArena } from '../../src/engine/arena.js';
+import { SHAPE } from '../contract/node-work.js';
+
+/** Does a task that throws what is no error of ours, as one does that gets no results any more. */
+const THREAD = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(workerData.script).then(({ run }) => {
+    run({ kind: 'start' });
+    parentPort.postMessage('ready');
+    try {
+      run({ kind: 'slices' });
+    } catch {
+      parentPort.postMessage('threw');
+    }
+  });`;
+
+it('what a thread throws while it is being ended is heard by nobody, and otherwise by all', async () => {
+  const shape = { ...SHAPE, lanes: 1 };
+  const { memory } = createArena(shape);
+  for (const isEnded of [true, false]) {
+    const workerData = { memory, shape, script: built('worker/task.js').href };
+    const worker = new Worker(THREAD, { eval: true, workerData });
+    const said: unknown[] = [];
+    worker.on('message', (message) => said.push(message));
+    await once(worker, 'message');
+    if (isEnded) await worker.terminate();
+    else await once(worker, 'exit');
+    expect(said).toEqual(isEnded ? ['ready'] : ['ready', 'threw']);
+  }
+});
