@@ -14,7 +14,6 @@ import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { CHUNK, Sums } from '../../src/engine/sum.js';
 import { type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
-import { PseudolabelError } from '../../src/errors.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
@@ -27,6 +26,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { drifted, notFinite, wasClosed } from '../failures.js';
 import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
@@ -190,7 +190,7 @@ export class Fleet implements Node {
   /** Says to the nodes that the run is over; what is going on rejects with E_INTERRUPTED. */
   close(): Promise<void> {
     if (!this.closing) this.pace.ended();
-    this.closing ??= Promise.all([this.members.close(wasClosed()), this.local.close()]).then(() => undefined);
+    this.closing ??= Promise.all([this.members.close(wasClosed('nodes')), this.local.close()]).then(() => undefined);
     return this.closing;
   }
 
@@ -223,37 +223,16 @@ export class Fleet implements Node {
         }),
     );
     const names = differing.flat();
-    if (names.length > 0) throw drifted(names, this.steps);
+    if (names.length > 0) throw drifted(names, "the coordinator's", this.steps);
   }
 
   /** Phases are one after another. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.phase.then(() => {
-      if (this.closing) throw wasClosed();
+      if (this.closing) throw wasClosed('nodes');
       return work();
     });
     this.phase = result.catch(() => undefined);
     return result;
   }
-}
-
-function wasClosed(): PseudolabelError {
-  const fix = 'resume from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'the nodes were closed before their work was done', fix);
-}
-
-function notFinite(): PseudolabelError {
-  return new PseudolabelError(
-    'E_NOT_FINITE',
-    'the sum of the gradients is not finite',
-    'a smaller learning rate helps; the last checkpoint holds the parameters of before',
-  );
-}
-
-function drifted(names: readonly string[], step: number): PseudolabelError {
-  return new PseudolabelError(
-    'E_DRIFT',
-    `after ${step} steps the parameters of ${names.join(', ')} differ from the coordinator's`,
-    'check the memory of that machine, and go on without it from the last checkpoint with --resume',
-  );
 }

@@ -2,29 +2,11 @@
 import { PseudolabelError } from '../../src/errors.js';
 import type { ToRoot } from '../../src/protocol/ranks.js';
 
-export function wasClosed(): PseudolabelError {
-  const fix = 'resume from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'the ranks were closed before their work was done', fix);
-}
-
-export function notFinite(): PseudolabelError {
-  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
-  return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
-}
-
 export function otherNumerics(names: readonly string[]): PseudolabelError {
   return new PseudolabelError(
     'E_NUMERICS',
     `a training step has other bits on ${names.join(', ')} than on rank 0: another type of processor, or another build of TensorFlow`,
     'ask for machines of one type, or start the run with --allow-mixed and do without exact repetition',
-  );
-}
-
-export function drifted(names: readonly string[], step: number): PseudolabelError {
-  return new PseudolabelError(
-    'E_DRIFT',
-    `after ${step} steps the parameters of ${names.join(', ')} differ from rank 0's`,
-    'check the memory of that machine, and go on without it from the last checkpoint with --resume',
   );
 }
 

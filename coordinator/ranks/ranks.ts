@@ -19,10 +19,11 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { drifted, notFinite, wasClosed } from '../failures.js';
 import { assign } from '../fleet/assignment.js';
 import { Mirror } from '../fleet/mirror.js';
 import { predictInBatches } from '../fleet/prediction.js';
-import { drifted, misfit, notFinite, notOverMpi, otherNumerics, revived, unexpected, wasClosed } from './failures.js';
+import { misfit, notOverMpi, otherNumerics, revived, unexpected } from './failures.js';
 
 export interface RanksOptions {
   /** Of rank 0's numerics. */
@@ -201,7 +202,7 @@ export class Ranks implements Node {
     const own = async () => sha256OfParameters(floats(this.local.arena, 'parameters', length));
     const [expected, digests] = await this.together({ kind: 'checksum', parameters: length }, 'digest', own);
     const names = this.others.flatMap(({ name }, i) => (digests[i]!.sha256 === expected ? [] : [name]));
-    if (names.length > 0) throw drifted(names, this.steps);
+    if (names.length > 0) throw drifted(names, "rank 0's", this.steps);
   }
 
   private async bringForGradients({ model, unlabelled }: ShardStep): Promise<void> {
@@ -262,7 +263,7 @@ export class Ranks implements Node {
   /** Phases are one after another: all ranks do the same things in the same order. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.phase.then(() => {
-      if (this.closing) throw wasClosed();
+      if (this.closing) throw wasClosed('ranks');
       return work();
     });
     this.phase = result.catch(() => undefined);

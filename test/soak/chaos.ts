@@ -11,9 +11,9 @@ const LATENCY_MS = 60;
 const FEWEST = 2;
 const MOST = 4;
 
-type Fault = 'kill' | 'stall' | 'join';
+const FAULTS = ['kill', 'stall', 'join'] as const;
+type Fault = (typeof FAULTS)[number];
 
-const FAULTS: readonly Fault[] = ['kill', 'stall', 'join'];
 const PLACES: readonly Omit<Place, 'nth'>[] = [
   { to: 'worker', kind: 'gradients' },
   { to: 'coordinator', kind: 'computed' },

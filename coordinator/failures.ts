@@ -1,0 +1,21 @@
+// Owns what can go wrong with those who compute, whether they are nodes or ranks, in words for the user of the run.
+import { PseudolabelError } from '../src/errors.js';
+
+export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
+  const fix = 'resume from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', `the ${who} were closed before their work was done`, fix);
+}
+
+export function notFinite(): PseudolabelError {
+  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
+  return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
+}
+
+/** whose: the parameters that those of the named ones were compared with. */
+export function drifted(names: readonly string[], whose: string, step: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_DRIFT',
+    `after ${step} steps the parameters of ${names.join(', ')} differ from ${whose}`,
+    'check the memory of that machine, and go on without it from the last checkpoint with --resume',
+  );
+}
