@@ -1,7 +1,8 @@
 // Owns a node's part in steps by hidden units, as its coordinator asks for it: passes over its slices, and their state when it is wanted.
 import { createHash } from 'node:crypto';
 import type { Channel } from '../src/protocol/channel.js';
-import { bytesOf, floatsOf } from '../src/protocol/floats.js';
+import { floatsOf } from '../src/protocol/floats.js';
+import { logitsToWire } from '../src/protocol/logits.js';
 import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { piecesOf } from '../src/protocol/slice-state.js';
 import type { SliceResult } from '../src/protocol/slices.js';
@@ -18,15 +19,8 @@ export class SliceHost {
   async answer(message: Asked): Promise<Reply> {
     const { sliced } = this.node;
     switch (message.kind) {
-      case 'forward': {
-        const sums = await sliced.forward(message.step, message);
-        return {
-          kind: 'logits',
-          sums: sums.map(({ logits, clean, ...bounds }) => {
-            return { logits: bytesOf(logits), clean: bytesOf(clean), ...bounds };
-          }),
-        };
-      }
+      case 'forward':
+        return { kind: 'logits', sums: logitsToWire(await sliced.forward(message.step, message)) };
       case 'backward':
         return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.gradient))) };
       case 'replay': {

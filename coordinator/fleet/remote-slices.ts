@@ -1,12 +1,12 @@
 // Owns what the coordinator and a node on another machine say to each other about slices of the hidden units. Answers are checked before
 // they count, and the state of a slice arrives as a whole or not at all.
 import { createHash } from 'node:crypto';
-import { subtreesIn } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
-import { layersOf, rowCountsOf, stateOf } from '../../src/engine/slices.js';
+import { stateOf } from '../../src/engine/slices.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { bytesOf, floatsOf } from '../../src/protocol/floats.js';
-import { type Answer, BULK_KINDS } from '../../src/protocol/messages.js';
+import { bytesOf } from '../../src/protocol/floats.js';
+import { logitsFit, logitsFromWire } from '../../src/protocol/logits.js';
+import { BULK_KINDS } from '../../src/protocol/messages.js';
 import { piecesOf, type StatePiece } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceRange } from '../../src/protocol/slices.js';
 import type { MemberLost } from './member.js';
@@ -17,8 +17,6 @@ import type { Speed } from './speed.js';
 
 /** Of a message of steps to replay. */
 const MOST_BYTES = 4 * 2 ** 20;
-
-type WireLogits = Extract<Answer, { kind: 'logits' }>['sums'][number];
 
 /** State on its way here. */
 interface Collection {
@@ -77,10 +75,8 @@ export class RemoteSlices implements SliceHolder {
     const message = { kind: 'forward', request: requests.next(), step, ...range } as const;
     const kind = `logits of stage ${step.stage}${step.labelsFresh ? ', labels fresh' : ''}`;
     const { sums } = await requests.ask(message, kind, this.rows);
-    if (!this.fit(sums, step, range)) throw lose('its logits do not fit the step');
-    return sums.map(({ logits, clean, ...bounds }) => {
-      return { logits: floatsOf(logits), clean: floatsOf(clean), ...bounds };
-    });
+    if (!logitsFit(sums, step, range, this.node.arena.shape.pixels)) throw lose('its logits do not fit the step');
+    return logitsFromWire(sums);
   }
 
   async backward(gradient: Float32Array): Promise<[]> {
@@ -136,18 +132,6 @@ export class RemoteSlices implements SliceHolder {
 
   private work(step: SlicedStep, range: SliceRange): number {
     return workOf(step, range, this.node.arena.shape.pixels);
-  }
-
-  private fit(sums: readonly WireLogits[], step: SlicedStep, range: SliceRange): boolean {
-    const counts = rowCountsOf(step.labelledImages.length / this.node.arena.shape.pixels, step);
-    const bytes = layersOf(step.model)[1].units * 4;
-    return (
-      sums.length === subtreesIn(range, slicesOf(step)).length &&
-      sums.every(({ logits, clean, activationBound, weightBound }) => {
-        const isBound = !(activationBound < 0 || weightBound < 0);
-        return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;
-      })
-    );
   }
 }
 
