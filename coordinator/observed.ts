@@ -17,6 +17,18 @@ import type { Call, TimedTask } from '../src/timeline.js';
 
 type Parts<R extends Answer> = (result: R) => TimedTask['parts'];
 
+/** Of a step by hidden units. */
+export const slicedParts: Parts<SliceResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
+  ['input', input],
+  ['forward', forward],
+  ['wait', waiting],
+  ['backward', backward],
+];
+
+/** Who did what: of results from other machines nothing is known. */
+export const tasksOf = <R extends Answer>(results: readonly R[], partsOf: Parts<R>): TimedTask[] =>
+  results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));
+
 export class ObservedNode implements Node {
   readonly name: string;
   readonly workers: number;
@@ -66,14 +78,7 @@ export class ObservedNode implements Node {
 
   /** It ends what the forward pass began: workers do both in one task. */
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    const ask = () => this.node.backward(gradient);
-    const partsOf: Parts<SliceResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
-      ['input', input],
-      ['forward', forward],
-      ['wait', waiting],
-      ['backward', backward],
-    ];
-    return this.observed('slices', this.step, ask, partsOf, this.sliceCalled);
+    return this.observed('slices', this.step, () => this.node.backward(gradient), slicedParts, this.sliceCalled);
   }
 
   predict(
@@ -106,8 +111,7 @@ export class ObservedNode implements Node {
   ): Promise<R[]> {
     const results = await ask();
     const answered = clock();
-    const tasks = results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));
-    this.tell({ kind, called, answered, step, tasks });
+    this.tell({ kind, called, answered, step, tasks: tasksOf(results, partsOf) });
     return results;
   }
 }

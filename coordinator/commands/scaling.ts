@@ -1,7 +1,7 @@
 // Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { normalise, PRESETS } from '../../src/config.js';
+import { normalise, PRESETS, STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
@@ -23,6 +23,7 @@ interface ScalingFlags {
   readonly repeats: number;
   readonly steps: number;
   readonly preset: WorkloadOptions['preset'];
+  readonly strategy: WorkloadOptions['strategy'];
   readonly hidden?: number;
   readonly seed?: number;
   readonly data?: string;
@@ -60,6 +61,14 @@ export function addScaling(program: Command, context: Context): void {
     .option('--repeats <n>', 'rounds, of one block of steps for each number of workers', count, 7)
     .option('--steps <n>', 'steps of a block', count, 20)
     .addOption(new Option('--preset <name>', 'hyper-parameters').choices(PRESETS).default('best'))
+    .addOption(
+      new Option(
+        '--strategy <name>',
+        'cut a step into rows (data), into hidden units (hidden), or so where possible (auto)',
+      )
+        .choices(STRATEGIES)
+        .default('data'),
+    )
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--seed <n>', 'seed of all random numbers (1)', number)
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
@@ -112,11 +121,11 @@ const totals = ({ workers, nodes }: Sizes): readonly number[] =>
   nodes ? nodes.map((joining) => (joining + 1) * workers[0]!) : workers;
 
 /** Throws E_CONFIG for what is out of the limits of a run. */
-function workloadOf({ mode, preset, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
+function workloadOf({ mode, preset, strategy, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
   const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: most });
   const largest = sizes.nodes ? sizes.nodes.at(-1)! + 1 : most;
-  return { mode, preset, hidden, seed, data, steps, largest };
+  return { mode, preset, strategy, hidden, seed, data, steps, largest };
 }
 
 function reportOf(
@@ -136,7 +145,7 @@ function nodeCost({ traffic }: Measurement, { rows }: PhaseSummary, { nodes }: S
   const { split, workers } = (nodes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
   const { sum, tasks, answers } = traffic[workers]!;
   const divided = split.input + split.forward + split.backward + split.predict;
-  const repeated = split.update + split.dispatch + split.idle;
+  const repeated = split.update + split.wait + split.dispatch + split.idle;
   return { divided, repeated, sumBytes: sum, taskBytes: tasks, answerBytes: answers };
 }
 

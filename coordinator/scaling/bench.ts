@@ -3,7 +3,7 @@ import { equalShares } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/dataset.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
-import { splitOf as accountFor, together } from '../../src/scaling/split.js';
+import { splitOf as accountFor, computing, together } from '../../src/scaling/split.js';
 import type { Block } from '../../src/scaling/summary.js';
 import type { Stage } from '../../src/stage.js';
 import type { Call } from '../../src/timeline.js';
@@ -112,8 +112,7 @@ function accountOfCalls(
   computed: number,
 ): Accounted {
   const { split, error } = accountFor({ workers, began, ended, calls });
-  const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, task) => sum + task.ended - task.began, 0);
-  return { split, splitError: error, withoutCore: shareWithoutCore(inTasks, computed) };
+  return { split, splitError: error, withoutCore: shareWithoutCore(computing(calls), computed) };
 }
 
 /** Of all processes, each by its own notes. All are on this machine: they have one clock. */
@@ -126,7 +125,7 @@ async function accountOf(joined: Joined, workers: number, began: number, ended: 
 }
 
 /**
- * A task never waits for anything but a core. What the main threads computed meanwhile counts as the workers' here, so that the true share
+ * inTasks: without what they waited for others. What the main threads computed meanwhile counts as the workers' here, so that the true share
  * is larger.
  */
 const shareWithoutCore = (inTasks: number, computed: number): number =>

@@ -2,16 +2,17 @@
 import { clock } from '../../src/clock.js';
 import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
 import { exclusive } from '../../src/scaling/activities.js';
-import { type Split, splitOf, until } from '../../src/scaling/split.js';
+import { computing, type Split, splitOf, until } from '../../src/scaling/split.js';
 import type { Activity, Call } from '../../src/timeline.js';
 import type { LocalNode } from '../../worker/node.js';
-import { ObservedNode } from '../observed.js';
+import type { SlicedSteps } from '../../worker/sliced.js';
+import { ObservedNode, slicedParts, tasksOf } from '../observed.js';
 
 /** What a process did in a stretch of time. */
 export interface Account {
   /** Milliseconds of its workers together. */
   readonly split: Split;
-  /** Milliseconds in tasks, and those that the process computed at all. */
+  /** Milliseconds in tasks that waited for nothing but a core, and those that the process computed at all. */
   readonly inTasks: number;
   readonly computed: number;
 }
@@ -61,8 +62,7 @@ export class Journal {
     const { user, system } = process.cpuUsage(this.used);
     const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
     const { split } = splitOf({ workers, began, ended, calls, activities });
-    const inTasks = calls.flatMap(({ tasks }) => tasks).reduce((sum, task) => sum + task.ended - task.began, 0);
-    return { split, inTasks, computed: (user + system) / 1e3 };
+    return { split, inTasks: computing(calls), computed: (user + system) / 1e3 };
   }
 
   private add(kind: Activity['kind'], began: number, ended: number): void {
@@ -86,12 +86,33 @@ export function watched(node: LocalNode, journal: Journal): LocalNode {
   const update: LocalNode['update'] = (model, _, optimizer) => updateByTotal(model, optimizer);
   const bare: LocalNode = Object.assign(Object.create(node), { gradients, predict, update });
   const observed = new ObservedNode(bare, (call) => journal.called(call));
+  watchSlices(node.sliced, journal);
   return Object.assign(node, {
     gradients: observed.gradients.bind(observed),
     predict: observed.predict.bind(observed),
     updateByTotal: (...[model, optimizer]: Parameters<LocalNode['updateByTotal']>) =>
       observed.update(model, 1, optimizer),
   });
+}
+
+/** A call is from the question for a forward pass to the last answer of the backward pass: workers do both in one task. */
+function watchSlices(sliced: SlicedSteps, journal: Journal): void {
+  const forward = sliced.forward.bind(sliced);
+  const backward = sliced.backward.bind(sliced);
+  let called = 0;
+  const watching: Pick<SlicedSteps, 'forward' | 'backward'> = {
+    forward: (...asked) => {
+      called = clock();
+      return forward(...asked);
+    },
+    backward: async (gradient) => {
+      const results = await backward(gradient);
+      const tasks = tasksOf(results, slicedParts);
+      journal.called({ kind: 'slices', called, answered: clock(), step: undefined, tasks });
+      return results;
+    },
+  };
+  Object.assign(sliced, watching);
 }
 
 /** Tells the journal of all that passes. */

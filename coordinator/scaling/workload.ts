@@ -1,10 +1,12 @@
 // Owns the work that is measured: real stages of a preset, on the data set, as large as a contestant has to have them.
-import { normalise, type PRESETS, type RunConfig } from '../../src/config.js';
+import { normalise, type PRESETS, type RunConfig, type STRATEGIES } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
+import { sliceCount } from '../../src/engine/slices.js';
 import { planOf } from '../../src/plan.js';
 import type { Mode } from '../../src/scaling/summary.js';
-import { labellingTraffic, type Traffic, trainingTraffic } from '../../src/scaling/traffic.js';
+import { labellingTraffic, slicedTraffic, type Traffic, trainingTraffic } from '../../src/scaling/traffic.js';
 import type { Stage } from '../../src/stage.js';
+import { strategyOf } from '../../src/strategy.js';
 import { taskOf } from '../session.js';
 
 export const PHASES = ['finetune', 'label', 'pretrain'] as const;
@@ -13,6 +15,8 @@ export type Phase = (typeof PHASES)[number];
 export interface WorkloadOptions {
   readonly mode: Mode;
   readonly preset: (typeof PRESETS)[number];
+  /** How a step of training is cut over the workers. */
+  readonly strategy: (typeof STRATEGIES)[number];
   readonly hidden: number;
   readonly seed: number;
   /** undefined: MNIST. */
@@ -47,24 +51,30 @@ export function workloadOf(
   { workers, nodes, share }: Contestant,
   dataset: Dataset,
 ): Workload {
-  const { mode, preset, hidden, seed, data, steps, largest } = options;
+  const { mode, preset, strategy, hidden, seed, data, steps, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = normalise({}).labelsPerClass * factor;
   const shards = workers * (nodes + 1);
-  const config = normalise({ scenario: 'dae', preset, hidden, seed, data, workers, shards, labelsPerClass });
+  const given = { preset, strategy, hidden, seed, data };
+  const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
   const { count } = dataset.train;
   const images = mode === 'weak' ? Math.floor(count / largest) * share : count;
   const plan = planOf(config, taskOf(config, dataset)).map((stage) => enlarged(stage, factor, steps));
   const finetune = plan.findLast(({ name }) => name === 'finetune')!;
   const pretrain = plan.findLast(({ name }) => name === 'pretrain')!;
   const traffic = {
-    finetune: trainingTraffic(finetune, config.shards),
-    pretrain: trainingTraffic(pretrain, config.shards),
+    finetune: trafficOf(finetune, config),
+    pretrain: trafficOf(pretrain, config),
     label: labellingTraffic(images),
   };
   return { config, images, finetune, pretrain, traffic };
 }
+
+const trafficOf = (stage: Stage, config: RunConfig): Traffic =>
+  strategyOf(config, stage.model) === 'hidden'
+    ? slicedTraffic(stage, sliceCount(stage.model, config.shards))
+    : trainingTraffic(stage, config.shards);
 
 /** Every batch `factor` times as large, and no fewer steps than are measured. */
 function enlarged(stage: Stage, factor: number, steps: number): Stage {

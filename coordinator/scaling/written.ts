@@ -57,6 +57,7 @@ function factsOf({ machine, workload }: ScalingReport): (readonly [string, strin
     ['Load before', machine.load.toFixed(1)],
     ['Node.js', machine.node],
     ['Preset', `${workload.preset}, ${whole(workload.hidden)} hidden units, seed ${workload.seed}`],
+    ['Strategy', workload.strategy],
     ['A block', counted(workload.steps, 'step')],
   ];
 }

@@ -24,7 +24,7 @@ export function scalingLines(report: ScalingReport, colours: Pick<Colours, 'bold
   const { machine, workload } = report;
   const place = `${counted(machine.cores, 'core')} of ${machine.processor}, Node ${machine.node}`;
   return [
-    `${place}; preset ${workload.preset}, ${whole(workload.hidden)} hidden units`,
+    `${place}; preset ${workload.preset}, ${whole(workload.hidden)} hidden units, strategy ${workload.strategy}`,
     ...report.phases.flatMap((phase) => ['', ...phaseLines(phase, report, colours)]),
     ...(report.network ? ['', 'assumed in the simulation:', ...ASSUMPTIONS.map((each) => `  - ${each}`)] : []),
   ];

@@ -1,38 +1,40 @@
 // Measures the fine-tune step of our-step.mjs, cut into two shards, by one process of one worker or by the ranks of mpirun, of one worker each.
-// Rank 0 prints one JSON line. Needs the environment of ../environment.mjs.
-// [mpirun -np 2] node mpi-step.mjs alone|tree|any [STEPS] [WARMUP]
+// By rows (any: summed in MPI's order) or by hidden units. Rank 0 prints one JSON line. Needs the environment of ../environment.mjs.
+// [mpirun -np 2] node mpi-step.mjs data|any|hidden [STEPS] [WARMUP]
 
 import { inPlace, openRanksSession } from '../../dist/coordinator/commands/ranks.js';
 import { LabelledSet } from '../../dist/coordinator/labelled.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
+import { rankOf } from '../../dist/src/collectives/mpi.js';
 import { normalise } from '../../dist/src/config.js';
 import { loadDataset } from '../../dist/src/data/dataset.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
 import { initialParameters } from '../../dist/src/engine/model.js';
 import { classifier } from '../../dist/src/presets/scenario.js';
 
-const [order = 'tree', ...counts] = process.argv.slice(2);
+const [how = 'data', ...counts] = process.argv.slice(2);
 const [steps = 60, warmup = 10] = counts.map(Number);
-const sum = order === 'any' ? { fastSum: true } : {};
-const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: 2, ...sum });
+const options = { any: { fastSum: true }, hidden: { strategy: 'hidden' } }[how];
+const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: 2, ...options });
 const context = {
   terminal: new Terminal(process.stdout, process.stderr, process.env),
   signal: new AbortController().signal,
 };
-const flags = order === 'alone' ? {} : { collective: 'mpi', workers: 1 };
+const flags = rankOf(process.env) === undefined ? {} : { collective: 'mpi', workers: 1 };
+/** The two calls that a step makes of its node. */
+const phases = how === 'hidden' ? ['forward', 'backward'] : ['gradients', 'update'];
 
 await inPlace(flags, context, async (collective) => {
   const dataset = await loadDataset({ folder: undefined });
-  /** Milliseconds of the calls of a node: gradients and update of each step. */
-  const spent = { gradients: [], update: [] };
+  const spent = phases.map(() => []);
   const timed = (node) => {
-    for (const [phase, times] of Object.entries(spent)) {
+    for (const [i, phase] of phases.entries()) {
       const ask = node[phase].bind(node);
       node[phase] = async (...args) => {
         const began = performance.now();
         const results = await ask(...args);
-        times.push(performance.now() - began);
+        spent[i].push(performance.now() - began);
         return results;
       };
     }
@@ -45,15 +47,18 @@ await inPlace(flags, context, async (collective) => {
   const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
   session.cluster.write({ parameters: initialParameters(model, 1, 0) });
   await session.cluster.label(model);
+  const whole = [];
   for (let step = 0; step < warmup + steps; step++) {
+    const began = performance.now();
     await session.cluster.step({
       ...{ model, seed: 1, stage: 0, step },
       labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
       unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 },
       optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
     });
+    whole.push(performance.now() - began);
   }
   await session.close();
-  const [gradients, update] = [spent.gradients, spent.update].map((times) => times.slice(warmup));
-  console.log(JSON.stringify({ order, gradients, update }));
+  const [step, first, second] = [whole, ...spent].map((times) => times.slice(warmup));
+  console.log(JSON.stringify({ step, first, second }));
 });

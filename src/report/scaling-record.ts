@@ -60,7 +60,13 @@ export const SCALING = z.object({
   mode: z.enum(['strong', 'weak']),
   unit: z.enum(['workers', 'processes']).default('workers'),
   machine: z.object({ processor: z.string(), cores: z.int().min(1), load: z.number(), node: z.string() }),
-  workload: z.object({ preset: z.string(), hidden: z.number(), seed: z.number(), steps: z.int().min(1) }),
+  workload: z.object({
+    preset: z.string(),
+    strategy: z.string().default('data'),
+    hidden: z.number(),
+    seed: z.number(),
+    steps: z.int().min(1),
+  }),
   network: z.object({ nodes: z.number(), bitsPerSecond: z.number(), rttMilliseconds: z.number() }).optional(),
   phases: z.array(phase).min(1),
 });

@@ -104,6 +104,15 @@ export function until(call: Call, end: number): Call {
   return { ...call, answered: end, tasks };
 }
 
+/** Milliseconds of tasks in which they waited for nothing but a core. */
+export const computing = (calls: readonly Call[]): number =>
+  calls
+    .flatMap(({ tasks }) => tasks)
+    .reduce((sum, { began, ended, parts }) => {
+      const waited = parts.reduce((total, [part, milliseconds]) => total + (part === 'wait' ? milliseconds : 0), 0);
+      return sum + ended - began - waited;
+    }, 0);
+
 /** What several processes did in the same stretch of time. whole: milliseconds of all their workers together. */
 export function together(splits: readonly Split[], whole: number): Accounted {
   const split = Object.fromEntries(

@@ -7,9 +7,9 @@ const FLOAT = 4;
 const PREDICTION = 1 + FLOAT;
 
 export interface Traffic {
-  /** Bytes that pass between the threads through shared memory: gradient slots and what the update reads and writes, or predictions. */
+  /** Bytes that pass between the threads through shared memory: gradient slots or logits and what the update reads and writes, or predictions. */
   readonly moved: number;
-  /** Bytes of a sum of gradients, which nodes would exchange; 0 for predictions. */
+  /** Bytes of a sum of gradients, or of partial logits, which nodes would exchange; 0 for predictions. */
   readonly sum: number;
   /** Bytes of labelled rows that go out with a step's tasks. */
   readonly tasks: number;
@@ -23,6 +23,19 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
   const pixels = model.layers[0]!.inputs;
   return { moved: 2 * (shards + vectors) * vector, sum: vector, tasks: labelledBatch * (pixels + 1), answers: 0 };
+}
+
+/**
+ * A step by hidden units: the parameters and the moments are read and written; partial logits of each slice are written once and read once,
+ * and so is their gradient.
+ */
+export function slicedTraffic(stage: Stage, slices: number): Traffic {
+  const { model, optimizer, labelledBatch, pseudo, denoising } = stage;
+  const vectors = optimizer.kind === 'adam' ? 3 : 2;
+  const rows = labelledBatch + (pseudo?.batch ?? denoising?.batch ?? 0);
+  const logits = FLOAT * model.layers.at(-1)!.units * rows;
+  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 4 * slices * logits;
+  return { moved, sum: logits, tasks: labelledBatch * model.layers[0]!.inputs, answers: 0 };
 }
 
 /** Predictions of `images` images, which are written to the arena. */
