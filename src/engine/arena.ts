@@ -46,6 +46,10 @@ export interface Regions {
   /** How many slots each slot is the sum of, i32, and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
+  /** Sums of several slots on their way to another machine; takes no memory where none are. */
+  readonly outgoing: number;
+  /** How far the gradient in each slot has been written (progress.ts), i32. */
+  readonly progress: number;
   readonly normals: number;
   readonly journals: number;
   readonly lanes: number;
@@ -94,6 +98,8 @@ export function regionsOf(shape: ArenaShape): Regions {
     encoded: take(vector / 2),
     counts: take(shape.shards * 4),
     sums: take(SUMS_BYTES),
+    outgoing: take(vector),
+    progress: take(shape.shards * 4),
     normals: take(QUANTILES * 4),
     journals: take(shape.lanes * JOURNAL_STRIDE),
     lanes: take(shape.lanes * roundUp(shape.laneBytes)),

@@ -98,9 +98,17 @@ export class Dense {
 
   /**
    * The gradient of this hidden layer, given that of the layer above (`next`, whose own gradient is there already).
-   * input: what this layer read, transposed if it lies as [rows, inputs]. Returns the largest sum of |dz| over a unit's rows.
+   * input: what this layer read, transposed if it lies as [rows, inputs]. written: told of how many units the kernel's gradient is there.
+   * Returns the largest sum of |dz| over a unit's rows.
    */
-  backward(next: Dense, scale: number, input: Matrix, inputIsRowMajor: boolean, to: GradientPlace): number {
+  backward(
+    next: Dense,
+    scale: number,
+    input: Matrix,
+    inputIsRowMajor: boolean,
+    to: GradientPlace,
+    written: (units: number) => void,
+  ): number {
     this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
     const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
     const biases = this.isRounded ? this.place.scratch : to.bias;
@@ -111,6 +119,7 @@ export class Dense {
       const dz = gradient.values.byteOffset;
       largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
       this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+      written(k * blockUnits(this.precision) + gradient.rows);
     });
     if (this.isRounded) this.pass.round(biases, this.layer.units, to.bias);
     return largest;

@@ -239,7 +239,8 @@ export const TO_COORDINATOR = {
   /** First, from someone who only wants to know what the run is doing. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
-  computed: kind('computed', { ...answer, results: z.array(gradientResult) }, MIB),
+  /** milliseconds: all of them together; parts of the sums may have come before. */
+  computed: kind('computed', { ...answer, results: z.array(gradientResult), milliseconds: real }, MIB),
   updated: kind('updated', { ...answer, milliseconds: real }, KIB),
   predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
   logits: kind('logits', { ...answer, sums: z.array(logits) }, 4 * MIB),

@@ -51,7 +51,10 @@ export const TO_RANK = {
 /** To rank 0, in the order of the ranks. */
 export const TO_ROOT = {
   hello: TO_COORDINATOR.hello,
-  computed: { schema: TO_COORDINATOR.computed.schema.omit({ request: true }), limit: TO_COORDINATOR.computed.limit },
+  computed: {
+    schema: TO_COORDINATOR.computed.schema.omit({ request: true, milliseconds: true }),
+    limit: TO_COORDINATOR.computed.limit,
+  },
   predicted: { schema: TO_COORDINATOR.predicted.schema.omit({ request: true }), limit: TO_COORDINATOR.predicted.limit },
   digest: { schema: TO_COORDINATOR.digest.schema.omit({ request: true }), limit: TO_COORDINATOR.digest.limit },
   failed: { schema: TO_COORDINATOR.failed.schema.omit({ request: true }), limit: TO_COORDINATOR.failed.limit },

@@ -7,6 +7,11 @@ import { Arrivals, closedAfterEach, joinDoor, openDoor } from '../sockets.js';
 
 const closing = closedAfterEach();
 
+/** An entry of a collection, which the types of Node.js do not know. */
+interface Collection {
+  readonly detail: { readonly kind: number };
+}
+
 /** What 32 steps of a gradient of 16 MB are; V8 would mark the heap after 64 MB, and near its first limit at every step. */
 const ARRAYS = 512;
 
@@ -24,7 +29,7 @@ it('hundreds of megabytes arrive, and the whole heap is marked no more than a fe
   });
   const collections: number[] = [];
   const observer = new PerformanceObserver((list) => {
-    for (const { detail } of list.getEntries()) collections.push((detail as { kind: number }).kind);
+    for (const entry of list.getEntries()) collections.push((entry as unknown as Collection).detail.kind);
   });
   observer.observe({ entryTypes: ['gc'] });
 

@@ -51,6 +51,8 @@ function needs(shape: Required<ArenaShape>) {
     encoded: vector / 2,
     counts: shards * 4,
     sums: SUMS_BYTES,
+    outgoing: vector,
+    progress: shards * 4,
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
