@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Contestant } from './contestant.mjs';
 import { atWorst, openDilated } from './dilation.mjs';
 import { whyNoNetworks } from './namespaces.mjs';
+import { roundTrip } from './round-trip.mjs';
 import { median } from './tables.mjs';
 
 /** Of a block that is timed: what data-parallel takes for a step over 1 Gbit/s is long. */
@@ -49,7 +50,10 @@ export async function benchHiddenLinks({ rounds, only = '', json }) {
   const wanted = ENTRIES.filter(({ hosts, label }) => label.includes(only) || hosts === 1);
   const entries = wanted.map((entry) => opened(entry, folder));
   try {
-    for (const { contestant } of entries) await contestant.start();
+    for (const { strategy, contestant } of entries) {
+      await contestant.start();
+      await contestant.order('steps', { count: STEPS[strategy] });
+    }
     for (let round = 0; round < rounds; round++) {
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[(i + round) % entries.length];
@@ -60,6 +64,7 @@ export async function benchHiddenLinks({ rounds, only = '', json }) {
     const rows = entries.map((entry) => ({ ...entry, ...resultOf(entry, entries) }));
     printTable(rows);
     for (const line of controls(rows)) console.log(line);
+    for (const entry of entries) if (entry.contestant.delay > 0) console.log(await delayLine(entry));
     if (json) writeFileSync(json, `${JSON.stringify({ cpu: cpus()[0]?.model, rows: rows.map(plain) }, null, 2)}\n`);
   } finally {
     for (const { contestant, network } of entries) {
@@ -83,8 +88,8 @@ async function measured({ contestant, strategy, hosts, factor }) {
   const before = contestant.mainThreads();
   const { mean, sent, received } = await contestant.order('steps', { count });
   const [coordinator, ...nodes] = contestant.mainThreads().map((now, i) => (now - before[i]) / 1e6 / count);
-  const { milliseconds } = await contestant.order('fetch');
-  const fetch = strategy === 'hidden' && hosts > 1 ? milliseconds / FETCHED_EVERY : 0;
+  const isElsewhere = strategy === 'hidden' && hosts > 1;
+  const fetch = isElsewhere ? (await contestant.order('fetch')).milliseconds / FETCHED_EVERY : 0;
   const main = coordinator + Math.max(0, ...nodes);
   const step = (mean + fetch) / factor;
   return { step, worst: atWorst(mean + fetch, main, factor) / factor, fetch: fetch / factor, main, sent, received };
@@ -128,6 +133,13 @@ function controls(rows) {
       const dilated = `${efficiency.toFixed(2)} (at worst ${atWorst.toFixed(2)})`;
       return `${label}: efficiency ${dilated}, on two cores ${whole ? whole.efficiency.toFixed(2) : 'not measured'}`;
     });
+}
+
+/** Programs, kernel and relay take time besides the delay. */
+async function delayLine({ label, factor, rtt, network: { hosts }, contestant: { delay } }) {
+  const [without, through] = [await roundTrip(hosts, 0), await roundTrip(hosts, delay)];
+  const measured = `${without.toFixed(2)} ms without the relay, ${through.toFixed(2)} through it`;
+  return `${label}: a byte there and back takes ${measured}, ${(factor * rtt).toFixed(1)} more being wanted`;
 }
 
 const plain = ({ contestant: _, network: __, ...row }) => row;

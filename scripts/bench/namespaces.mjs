@@ -70,7 +70,10 @@ export class Network {
     const name = `pseudolabel-${process.pid}-${++networks}`;
     this.shape = ['root', 'tbf', 'rate', rate, 'burst', `${burst}`, 'latency', `${QUEUE_MS}ms`];
     this.switch = `${name}-switch`;
-    this.hosts = Array.from({ length: count }, (_, i) => new Host(`${name}-host${i + 1}`, i + 1, this.switch, cores[i]));
+    this.hosts = Array.from(
+      { length: count },
+      (_, i) => new Host(`${name}-host${i + 1}`, i + 1, this.switch, cores[i]),
+    );
   }
 
   build() {
