@@ -24,12 +24,12 @@ const LINKS = [
 const nameOf = ({ gigabits, rtt }) => `${gigabits} Gbit/s${rtt > 0 ? `, ${rtt} ms` : ''}`;
 
 const ENTRIES = [
-  ...['hidden', 'data'].map((strategy) => ({ id: strategy, strategy, hosts: 1, label: `${strategy}, 1 host` })),
+  ...['hidden', 'data'].map((strategy) => ({ strategy, hosts: 1, label: `${strategy}, 1 host` })),
   ...LINKS.flatMap(({ aim, ...link }) => {
     const over = (strategy, hosts, also = {}) => {
       const { what = '', ...options } = also;
-      const label = `${strategy}, ${hosts} hosts, ${nameOf(link)}${what}`;
-      return { id: label, label, strategy, hosts, ...link, tls: true, ...options };
+      const of = { ...link, ...options };
+      return { label: `${strategy}, ${hosts} hosts, ${nameOf(of)}${what}`, strategy, hosts, tls: true, ...of };
     };
     return [
       over('hidden', 2),
