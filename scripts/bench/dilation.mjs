@@ -8,8 +8,9 @@
 //   - cores, caches and memory are shared and threads take turns: it is slower than it should, by what a run over as many hosts as
 //     cores shows, once dilated and once not.
 
+import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { openNetwork } from './namespaces.mjs';
+import { openNetwork, whyNoNetworks } from './namespaces.mjs';
 
 /** Milliseconds at full speed that a link saves up while it has nothing to send, where the time of a short message matters. */
 const SHORT_MS = 0.02;
@@ -31,6 +32,13 @@ export function openDilated({ hosts, gigabits, short = false, cores = availableP
     cores: Array.from({ length: hosts }, (_, i) => Math.floor(i / factor)),
   });
   return { factor, network };
+}
+
+/** Why this machine can have no such hosts, as a sentence; undefined where it can. */
+export function whyNoHosts() {
+  const why = whyNoNetworks();
+  if (why !== undefined) return why;
+  return spawnSync('taskset', ['--version']).error ? 'there is no `taskset` (package util-linux)' : undefined;
 }
 
 /** Hosts by core, as many on each; 1: each has one of its own. */

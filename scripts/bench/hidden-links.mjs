@@ -6,8 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Contestant } from './contestant.mjs';
-import { atWorst, openDilated } from './dilation.mjs';
-import { whyNoNetworks } from './namespaces.mjs';
+import { atWorst, openDilated, whyNoHosts } from './dilation.mjs';
 import { roundTrip } from './round-trip.mjs';
 import { median } from './tables.mjs';
 
@@ -44,7 +43,7 @@ const ENTRIES = [
 
 /** @param {{rounds: number, only?: string, json?: string}} options only: hosts, links or strategy to be measured besides one host */
 export async function benchHiddenLinks({ rounds, only = '', json }) {
-  const why = whyNoNetworks();
+  const why = whyNoHosts();
   if (why) return void console.log(`skipped: ${why}`);
   const folder = mkdtempSync(join(tmpdir(), 'bench-hidden-links-'));
   const wanted = ENTRIES.filter(({ hosts, label }) => label.includes(only) || hosts === 1);

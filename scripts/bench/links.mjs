@@ -8,8 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { simulate } from '../../dist/src/scaling/simulate.js';
-import { openDilated } from './dilation.mjs';
-import { whyNoNetworks } from './namespaces.mjs';
+import { openDilated, whyNoHosts } from './dilation.mjs';
 import { median } from './tables.mjs';
 
 const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
@@ -28,7 +27,7 @@ const JOIN = /to join, on another machine: pseudolabel (.*)/;
 
 /** @param {{rounds: number, nodes?: readonly number[]}} options nodes: hosts in all, the coordinator's included */
 export async function benchLinks({ rounds, nodes = [2, 4] }) {
-  const why = whyNoNetworks();
+  const why = whyNoHosts();
   if (why !== undefined) throw new Error(why);
   const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-links-'));
   try {
