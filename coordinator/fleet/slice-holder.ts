@@ -56,12 +56,14 @@ export class LocalSlices implements SliceHolder {
     for (const { step, gradient } of steps) await this.node.sliced.replay(step, gradient, range);
   }
 
-  forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
+  async forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
     this.rows = workOf(step, range, this.node.arena.shape.pixels);
+    await othersAreAsked();
     return this.node.sliced.forward(step, range);
   }
 
   async backward(gradient: Float32Array): Promise<readonly SliceResult[]> {
+    await othersAreAsked();
     const results = await this.node.sliced.backward(gradient);
     const times = results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward);
     this.speed.add(this.rows, Math.max(...times));
@@ -72,6 +74,12 @@ export class LocalSlices implements SliceHolder {
 
   release(): void {}
 }
+
+/**
+ * Resolves when the sockets have what was sent just now. A worker here that is woken up first takes the core that the main thread is on, where
+ * there are no more cores than workers, and the others would wait for milliseconds.
+ */
+const othersAreAsked = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Rows of a step by all slices that cost as much as those of a step by some. */
 export function workOf(step: SlicedStep, { first, end }: SliceRange, pixels: number): number {

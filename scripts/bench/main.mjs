@@ -2,7 +2,8 @@
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 // Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
 // dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
-// coordinator and nodes, each with one thread, in every precision of sums; mpi, a step by two ranks.
+// coordinator and nodes, each with one thread, in every precision of sums; hidden-links, a step by hidden units and by rows over hosts with
+// such links; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { multipliesBf16 } from '../../dist/coordinator/processor.js';
 import { completed } from '../environment.mjs';
 import { benchCluster } from './cluster.mjs';
+import { benchHiddenLinks } from './hidden-links.mjs';
 import { benchLinks } from './links.mjs';
 import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
@@ -28,6 +30,7 @@ const {
     rounds: { type: 'string' },
     peers: { type: 'string' },
     json: { type: 'string' },
+    only: { type: 'string' },
     memory: { type: 'boolean', default: false },
     'setup-peers': { type: 'boolean', default: false },
   },
@@ -94,6 +97,8 @@ const SUITES = {
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
+  'hidden-links': () =>
+    benchHiddenLinks({ rounds: Number(options.rounds ?? 3), only: options.only, json: options.json }),
   mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 

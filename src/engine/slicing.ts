@@ -89,7 +89,12 @@ export function logitsOf({ arena, counts, places, range, tasks }: Slicing): Logi
 
 /** Of two subtrees. NaN stays NaN. */
 export function sumOf(left: Logits, right: Logits): Logits {
-  const added = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
+  // No map(): it would make an object of every number, a third of what a coordinator has to collect.
+  const added = (a: Float32Array, b: Float32Array) => {
+    const sum = new Float32Array(a.length);
+    for (let i = 0; i < sum.length; i++) sum[i] = a[i]! + b[i]!;
+    return sum;
+  };
   return {
     logits: added(left.logits, right.logits),
     clean: added(left.clean, right.clean),
