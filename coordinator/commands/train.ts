@@ -16,7 +16,6 @@ import { traceFile } from '../../src/trace.js';
 import { parseAddress } from '../../worker/address.js';
 import type { Place } from '../dashboard/access.js';
 import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
-import { FaultyNode } from '../faults.js';
 import { together } from '../listeners.js';
 import { ObservedNode } from '../observed.js';
 import type { RunResult } from '../result.js';
@@ -26,27 +25,19 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
+import { addFaultOptions, areFaults, type FaultFlags, withFaults } from './faults.js';
 import { addNodeOptions, type FleetSession, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
-import {
-  addRunOptions,
-  type Context,
-  configFrom,
-  defaultDirectory,
-  number,
-  type RunFlags,
-  resumedConfig,
-} from './options.js';
+import { addRunOptions, type Context, configFrom, defaultDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
 
-interface TrainFlags extends RunFlags, NodeFlags, RankFlags {
+interface TrainFlags extends RunFlags, NodeFlags, RankFlags, FaultFlags {
   readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
   /** true: at the usual port of this machine. */
   readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
   readonly dashboardToken?: string;
-  readonly loseWorker?: readonly number[];
 }
 
 /** What there may be besides this machine. */
@@ -102,11 +93,11 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
       place,
     )
     .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)')
-    .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) =>
       inPlace(flags, context, (collective) => train(flags, context, { transport, collective })),
     );
+  addFaultOptions(command);
 }
 
 /** '8765' or '0.0.0.0:8765'. */
@@ -115,11 +106,9 @@ function place(text: string): Pick<Place, 'host' | 'port'> {
   return { host, port };
 }
 
-const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
-
 async function train(flags: TrainFlags, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
-  if (flags.loseWorker && flags.listen !== undefined)
+  if (areFaults(flags) && flags.listen !== undefined)
     throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
@@ -204,8 +193,7 @@ function sessionOver(
   if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
   if (transport && listen !== undefined)
     return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard);
-  const lost = new Set(flags.loseWorker);
-  return openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
+  return openSession([config], dataset, (node) => observed(withFaults(node, flags)));
 }
 
 const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>

@@ -38,6 +38,7 @@ export class Dashboard {
   private readonly lanes = new Lanes((worker) => this.history?.say(`worker ${worker} is there`));
   private history: History | undefined;
   private server: DashboardServer | undefined;
+  private lostWorkers: () => number = () => 0;
   private told = 0;
   private nodes: NodeLanes | undefined;
   private guard: Guard | undefined;
@@ -79,15 +80,17 @@ export class Dashboard {
     this.nodes = nodeLanes;
     if (nodeLanes) this.looking = setInterval(() => nodeLanes.look(performance.now()), LOOK_MS);
     for (const tell of this.early.splice(0)) tell();
-    const losses: RunListener = {
-      ...SILENT,
-      measured: () => {
-        const lost = lostWorkers();
-        if (lost > this.told) history.say(`${lost - this.told} lost: what they were doing is done again`);
-        this.told = lost;
-      },
-    };
-    return together([history, gauges, losses]);
+    this.lostWorkers = lostWorkers;
+    return together([history, gauges, { ...SILENT, measured: () => this.tellLosses() }]);
+  }
+
+  private tellLosses(): void {
+    const lost = this.lostWorkers();
+    if (lost > this.told) {
+      const [workers, work] = [counted(lost - this.told, 'worker'), lost - this.told === 1 ? 'its' : 'their'];
+      this.history?.say(`${workers} lost: ${work} work is done again`);
+    }
+    this.told = lost;
   }
 
   private whenOpen(tell: () => void): void {
@@ -110,12 +113,14 @@ export class Dashboard {
   /** Tells the pages how the run ended, and lets them go. */
   async ends({ testAccuracy }: RunResult): Promise<void> {
     clearInterval(this.looking);
+    this.tellLosses(); // of the evaluation, which is no measure
     this.history?.ends('ended', testAccuracy === undefined ? 'ended' : `ended: test accuracy ${percent(testAccuracy)}`);
     await this.server?.close();
   }
 
   async fails(error: unknown): Promise<void> {
     clearInterval(this.looking);
+    this.tellLosses();
     const isInterruption = error instanceof PseudolabelError && error.code === 'E_INTERRUPTED';
     this.history?.ends(
       isInterruption ? 'interrupted' : 'failed',
