@@ -7,7 +7,9 @@ import type { Model } from '../src/engine/model.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type { Logits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
-import type { LocalNode } from '../worker/node.js';
+
+/** A node that can be told to lose a thread, if there are to be losses. */
+type Breakable = Node & { loseThread?(index: number): Promise<void> };
 
 /** Gradients or a forward pass; an update or a backward pass. */
 type Phase = 'first' | 'second';
@@ -30,7 +32,7 @@ export class FaultyNode implements Node {
    * stalls: steps, counted alike, that begin when there is a SIGCONT.
    */
   constructor(
-    private readonly node: LocalNode,
+    private readonly node: Breakable,
     private readonly steps: ReadonlySet<number>,
     private readonly stalls: ReadonlySet<number> = new Set(),
   ) {
@@ -83,7 +85,10 @@ export class FaultyNode implements Node {
 
   private async stepBegins(): Promise<void> {
     this.step++;
-    if (this.stalls.has(this.step)) await once(process, 'SIGCONT');
+    if (!this.stalls.has(this.step)) return;
+    const keepsProcess = setInterval(() => undefined, 1000); // to wait for a signal does not
+    await once(process, 'SIGCONT');
+    clearInterval(keepsProcess);
   }
 
   private async disturbed<T>(phase: Phase, ask: () => Promise<T>): Promise<T> {
@@ -109,7 +114,7 @@ export class FaultyNode implements Node {
     await this.loseThread();
   }
 
-  private loseThread(): Promise<void> {
-    return this.node.loseThread(Math.max(0, this.step) % this.workers);
+  private async loseThread(): Promise<void> {
+    await this.node.loseThread?.(Math.max(0, this.step) % this.workers);
   }
 }

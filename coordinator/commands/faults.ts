@@ -1,7 +1,6 @@
 // Owns the flags of faults on purpose, which --help does not show.
 import { type Command, Option } from 'commander';
 import type { Node } from '../../src/protocol/node.js';
-import type { LocalNode } from '../../worker/node.js';
 import { FaultyNode } from '../faults.js';
 import { number } from './options.js';
 
@@ -18,8 +17,8 @@ export function addFaultOptions(command: Command): void {
 
 const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
 
-export const areFaults = ({ loseWorker, stallWorker }: FaultFlags): boolean =>
-  loseWorker !== undefined || stallWorker !== undefined;
-
-export const withFaults = (node: LocalNode, flags: FaultFlags): Node =>
-  areFaults(flags) ? new FaultyNode(node, new Set(flags.loseWorker), new Set(flags.stallWorker)) : node;
+/** Losses are for nodes that are threads of this process; others can only stall. */
+export function withFaults(node: Node, { loseWorker, stallWorker }: FaultFlags): Node {
+  if (!loseWorker && !stallWorker) return node;
+  return new FaultyNode(node, new Set(loseWorker), new Set(stallWorker));
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
-import { pseudolabel, type Running, start } from './command.js';
+import { interrupt, pseudolabel, type Running, start } from './command.js';
 
 /** A machine that is busy with other things takes its time. */
 const PATIENCE = { timeout: 120_000, interval: 100 };
@@ -160,8 +160,7 @@ describe('the dashboard', () => {
     await page.reload();
     await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
     await page.close();
-    run.child.kill('SIGINT');
-    run.child.kill('SIGCONT');
+    interrupt(run.child);
     expect((await run.ended).exit).toBe(130);
   });
 

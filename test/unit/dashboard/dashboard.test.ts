@@ -9,11 +9,9 @@ import { PseudolabelError } from '../../../src/errors.js';
 const MEASURED = { kind: 'validation', stage: 'finetune', step: 1, accuracy: 0.5 } as const;
 
 async function opened() {
-  const dashboard = new Dashboard();
+  const dashboard = new Dashboard({ host: '127.0.0.1', port: 0 }, '/nowhere');
   const health = { lostWorkers: 0 };
-  const listener = await dashboard.open({
-    place: { host: '127.0.0.1', port: 0 },
-    directory: '/nowhere',
+  const listener = await dashboard.begins({
     info: { name: 'mine', title: 'Mine' },
     stages: [],
     maxSteps: 40,
@@ -39,7 +37,8 @@ it('a dashboard tells of each worker that was lost, of those after the last meas
   listener.measured(MEASURED);
   listener.measured(MEASURED);
   health.lostWorkers = 3;
-  await dashboard.ends({ testAccuracy: 0.5 } as RunResult);
+  dashboard.ends({ testAccuracy: 0.5 } as RunResult);
+  await dashboard.close();
   expect(await events()).toEqual([
     '2 workers lost: their work is done again',
     '1 worker lost: its work is done again',
