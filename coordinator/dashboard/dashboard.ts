@@ -84,6 +84,7 @@ export class Dashboard {
     this.lostWorkers = lostWorkers;
     this.told = 0;
     this.runs?.begins(info.name, history);
+    if (this.runs) history.say(`${info.title} begins`);
     this.gauges.begins(info.name);
     if (!this.server) await this.listen(history);
     this.nodes = nodeLanes;

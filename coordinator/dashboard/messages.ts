@@ -79,7 +79,8 @@ export interface News {
 export interface RunNews {
   /** Its directory, within that of the reproduction: a page asks for it by this (`/?run=...`). */
   readonly name: string;
-  readonly state: 'waiting' | 'running' | 'ended';
+  /** stopped: it has begun, and may be resumed. */
+  readonly state: 'waiting' | 'running' | 'stopped' | 'ended';
   /** On the test images, 0 to 1. */
   readonly accuracy: number | undefined;
 }

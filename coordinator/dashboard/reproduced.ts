@@ -16,7 +16,6 @@ interface Known extends PlannedRun {
 
 export class Reproduced implements Runs {
   table: TableNews;
-  private readonly recorded = new Map<string, Promise<History>>();
   private current: { readonly name: string; readonly history: History } | undefined;
 
   private constructor(
@@ -67,9 +66,7 @@ export class Reproduced implements Runs {
     if (name === this.current?.name) return this.current.history;
     const run = this.splits.flat().find((each) => each.name === name);
     if (!run || !RunDirectory.isAt(run.path)) return undefined;
-    const history = this.recorded.get(name) ?? recordedHistory(run.path, name, titleOf(run.config));
-    this.recorded.set(name, history);
-    return history;
+    return recordedHistory(run.path, name, titleOf(run.config));
   }
 
   private tableOf(state: News['state']): TableNews {
@@ -88,8 +85,8 @@ export class Reproduced implements Runs {
   }
 
   private newsOf({ name, path, result }: Known): RunNews {
-    const hasRecord = result !== undefined || RunDirectory.isAt(path);
-    const state = name === this.current?.name ? 'running' : hasRecord ? 'ended' : 'waiting';
+    const past = result ? 'ended' : RunDirectory.isAt(path) ? 'stopped' : 'waiting';
+    const state = name === this.current?.name ? 'running' : past;
     return { name, state, accuracy: result?.testAccuracy };
   }
 }

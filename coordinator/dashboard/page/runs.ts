@@ -34,8 +34,8 @@ const oursOf = ({ accuracy, deviation }: { accuracy: number; deviation: number |
 
 /** A way to look at the run, where there is something to look at. */
 function cell({ name, state, accuracy }: RunNews, title: string, isRepeated: boolean, current: string): HTMLElement {
-  const number = accuracy === undefined ? 'not ended' : isRepeated ? (100 * accuracy).toFixed(2) : 'ended';
-  const text = state === 'running' ? 'training' : state === 'ended' ? number : '–';
+  const number = isRepeated && accuracy !== undefined ? (100 * accuracy).toFixed(2) : 'ended';
+  const text = { waiting: '–', running: 'training', stopped: 'not ended', ended: number }[state];
   if (state === 'waiting') return element('td', text);
   const link = document.createElement('a');
   link.href = state === 'running' ? '/' : `/?run=${encodeURIComponent(name)}`;

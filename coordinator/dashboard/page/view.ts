@@ -102,31 +102,37 @@ function showLabels({ lastLook, info }: Series): void {
   byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Bar'], rows));
 }
 
-function showLanes({ lanes }: Series): void {
+const coloursOf = (names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name, n) => [name, PART_COLOURS[n % PART_COLOURS.length]!]));
+
+function showLanes({ lanes, state }: Series): void {
+  byId('lanes-section').hidden = lanes.length === 0 && state !== 'running';
   if (lanes.length === 0) return;
   const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))];
+  const colours = coloursOf(names);
   const rows = lanes.map(({ worker, shares }) => {
     const of = (name: string): number => shares.find(([part]) => part === name)?.[1] ?? 0;
     const busy = shares.reduce((sum, [, share]) => sum + share, 0);
-    const pieces = names.map((name, n) => piece(of(name), PART_COLOURS[n % PART_COLOURS.length]!, name));
+    const pieces = names.map((name) => piece(of(name), colours[name]!, name));
     const numbers = [...names.map(of), Math.max(0, 1 - busy)].map((share) => element('td', percent(share)));
     return row(`Worker ${worker}`, [...numbers, bars('lane', pieces)]);
   });
-  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows));
+  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows, colours));
 }
 
 function showNodes({ nodes, marks }: Series): void {
   byId('marks').hidden = marks.length === 0;
   byId('nodes-section').hidden = nodes.length === 0;
   const names = [...new Set(nodes.flatMap(({ shares }) => shares.map(([doing]) => doing)))].sort();
+  const colours = coloursOf(names);
   const rows = nodes.map(({ name, doing, shares }) => {
     const of = (what: string): number => shares.find(([each]) => each === what)?.[1] ?? 0;
-    const pieces = names.map((each, n) => piece(of(each), PART_COLOURS[n % PART_COLOURS.length]!, each));
+    const pieces = names.map((each) => piece(of(each), colours[each]!, each));
     const now = element('td', doing);
     now.className = doing === 'gone' || doing === 'behind' ? 'lost' : '';
     return row(name, [now, ...names.map((each) => element('td', percent(of(each)))), bars('lane', pieces)]);
   });
-  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows));
+  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows, colours));
 }
 
 function showEvents({ events }: Series): void {
