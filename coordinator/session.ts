@@ -2,7 +2,7 @@
 import type { RunConfig } from '../src/config.js';
 import { type Dataset, loadDataset } from '../src/data/dataset.js';
 import { type Split, splitLabelled } from '../src/data/split.js';
-import type { ArenaShape } from '../src/engine/arena.js';
+import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
 import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
@@ -71,7 +71,7 @@ export async function openSession(
     evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
   });
   const disturbed = disturb(node);
-  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, counts));
+  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));
   return { dataset, cluster, node, close: () => cluster.close() };
 }
 
@@ -105,16 +105,23 @@ export async function openPredictor(
   return new Cluster(node, workers, counts, () => new DataParallel(node, workers));
 }
 
-/** The one by which a model is trained, made on first use. */
-export function strategies(
-  node: Node,
-  config: RunConfig,
-  { unlabelled }: { readonly unlabelled: number },
-): (model: Model) => Strategy {
+export interface UnlabelledImages {
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** As they lie in the arena. */
+export function imagesOf({ arena }: LocalNode): UnlabelledImages {
+  const { unlabelled, pixels } = arena.shape;
+  return { count: unlabelled, bytes: bytes(arena, 'images', unlabelled * pixels) };
+}
+
+/** The one by which a model is trained, made on first use. images: the unlabelled ones. */
+export function strategies(node: Node, config: RunConfig, images: UnlabelledImages): (model: Model) => Strategy {
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(node, config.shards),
-    hidden: () => new HiddenSharding(node, config.shards, unlabelled),
+    hidden: () => new HiddenSharding(node, config.shards, images.count, images.bytes),
   };
   return (model) => {
     const name = strategyOf(config, model);

@@ -194,6 +194,7 @@ class Host implements ChannelListener<ToNode> {
         };
       }
       case 'forward':
+      case 'onward':
       case 'backward':
       case 'replay':
       case 'collect':

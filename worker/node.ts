@@ -25,6 +25,7 @@ import type {
 import { Lanes } from './lanes.js';
 import { SlicedSteps } from './sliced.js';
 import type { ThreadData } from './task.js';
+import { WholeSteps } from './whole-steps.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
 const TASK_DEADLINE_MS = 300_000;
@@ -68,6 +69,7 @@ export class LocalNode implements Node {
   readonly workers: number;
   /** Steps of a part of the slices, for those who share them out over machines. */
   readonly sliced: SlicedSteps;
+  private readonly wholeSteps: WholeSteps;
   private readonly lanes: Lanes;
   private readonly kernel;
   private updates = 0;
@@ -84,6 +86,11 @@ export class LocalNode implements Node {
     this.lanes = new Lanes(this.workers);
     this.kernel = loadKernel(arena.memory);
     this.sliced = new SlicedSteps(arena, this.workers, (task) => this.run<SliceResult>(() => task));
+    this.wholeSteps = new WholeSteps(arena, this.workers, {
+      forward: async (step) => (await this.sliced.forward(step))[0]!,
+      onward: async (values) => (await this.sliced.onward(values))[0]!,
+      backward: (values) => this.sliced.backward(values),
+    });
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
       setImmediate(() => {
@@ -125,13 +132,12 @@ export class LocalNode implements Node {
     );
   }
 
-  async forward(step: SlicedStep): Promise<Logits> {
-    const [logits] = await this.sliced.forward(step);
-    return logits!;
+  forward(step: SlicedStep): Promise<Logits> {
+    return this.wholeSteps.forward(step);
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.sliced.backward(gradient);
+    return this.wholeSteps.backward(gradient);
   }
 
   predict(

@@ -4,10 +4,10 @@ import type { Channel } from '../src/protocol/channel.js';
 import { bytesOf, floatsOf } from '../src/protocol/floats.js';
 import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { piecesOf } from '../src/protocol/slice-state.js';
-import type { SliceResult } from '../src/protocol/slices.js';
+import type { Logits, SliceResult } from '../src/protocol/slices.js';
 import type { LocalNode } from './node.js';
 
-type Asked = Extract<ToNode, { kind: 'forward' | 'backward' | 'replay' | 'collect' }>;
+type Asked = Extract<ToNode, { kind: 'forward' | 'onward' | 'backward' | 'replay' | 'collect' }>;
 
 export class SliceHost {
   constructor(
@@ -18,21 +18,16 @@ export class SliceHost {
   async answer(message: Asked): Promise<Reply> {
     const { sliced } = this.node;
     switch (message.kind) {
-      case 'forward': {
-        const sums = await sliced.forward(message.step, message);
-        return {
-          kind: 'logits',
-          sums: sums.map(({ logits, clean, ...bounds }) => {
-            return { logits: bytesOf(logits), clean: bytesOf(clean), ...bounds };
-          }),
-        };
-      }
+      case 'forward':
+        return logitsOf(await sliced.forward(message.step, message));
+      case 'onward':
+        return logitsOf(await sliced.onward(floatsOf(message.values)));
       case 'backward':
-        return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.gradient))) };
+        return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.values))) };
       case 'replay': {
         let milliseconds = 0;
-        for (const { step, gradient } of message.steps) {
-          milliseconds += slowest(await sliced.replay(step, floatsOf(gradient), message));
+        for (const { step, given } of message.steps) {
+          milliseconds += slowest(await sliced.replay(step, given.map(floatsOf), message));
         }
         return { kind: 'updated', milliseconds };
       }
@@ -52,6 +47,15 @@ export class SliceHost {
     }
     return hash.digest('hex');
   }
+}
+
+function logitsOf(sums: readonly Logits[]): Reply {
+  return {
+    kind: 'logits',
+    sums: sums.map(({ logits, clean, ...bounds }) => {
+      return { logits: bytesOf(logits), clean: bytesOf(clean), ...bounds };
+    }),
+  };
 }
 
 /** Of computing: to wait for the gradient is not its fault. */

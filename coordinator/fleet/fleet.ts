@@ -26,6 +26,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { WholeSteps } from '../../worker/whole-steps.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';
 import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
@@ -45,6 +46,8 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   readonly checksumEvery: number;
   /** Steps by hidden units after which at the latest the state of all slices is fetched. */
   readonly mirrorEvery?: number;
+  /** The same for the bytes of a journal of the steps since. */
+  readonly mirrorBytes?: number;
   /** How sums and totals travel. */
   readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
@@ -53,12 +56,16 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
 /** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
 const MIRROR_EVERY = 256;
 
+/** 60 steps of an autoencoder with 256 rows, whose state is 110 MB: fetching it moves as much as the steps do. */
+const MIRROR_BYTES = 64 * 2 ** 20;
+
 export class Fleet implements Node {
   readonly name = 'fleet';
   readonly writesInPlace: boolean;
   readonly members: Members;
   private readonly sums: Sums;
   private readonly sliced: SlicedFleet;
+  private readonly wholeSteps: WholeSteps;
   private readonly wire: Wire;
   private readonly pace: Pace;
   private round: Round | undefined;
@@ -76,7 +83,9 @@ export class Fleet implements Node {
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
-    this.sliced = new SlicedFleet(this.members, options.mirrorEvery ?? MIRROR_EVERY);
+    const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
+    this.sliced = new SlicedFleet(this.members, { steps, bytes });
+    this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
   }
 
   get workers(): number {
@@ -134,13 +143,13 @@ export class Fleet implements Node {
   }
 
   forward(step: SlicedStep): Promise<Logits> {
-    return this.alone(() => this.sliced.forward(step));
+    return this.alone(() => this.wholeSteps.forward(step));
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
     return this.alone(() => {
       this.steps++;
-      return this.sliced.backward(gradient);
+      return this.wholeSteps.backward(gradient);
     });
   }
 

@@ -16,6 +16,7 @@ const ANSWERS = {
   update: 'updated',
   predict: 'predicted',
   forward: 'logits',
+  onward: 'logits',
   backward: 'updated',
   replay: 'updated',
   collect: 'collected',

@@ -42,10 +42,10 @@ export function dropoutOf(rate: number, random: number): Dropout {
 
 export class Dense {
   readonly output: Matrix;
-  private readonly kernel: Matrix;
+  readonly kernel: Matrix;
   private readonly kernelBlocks: readonly Matrix[];
   private readonly outputBlocks: readonly Matrix[];
-  private readonly gradient: Matrix | undefined;
+  readonly gradient: Matrix | undefined;
   private readonly gradientBlocks: readonly Matrix[];
   private readonly isRounded: boolean;
 
@@ -110,6 +110,11 @@ export class Dense {
     written: (units: number) => void,
   ): number {
     this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
+    return this.backwardThrough(scale, input, inputIsRowMajor, to);
+  }
+
+  /** The same where the gradient at its output lies in place of its own already. */
+  backwardThrough(scale: number, input: Matrix, inputIsRowMajor: boolean, to: GradientPlace): number {
     const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
     const biases = this.isRounded ? this.place.scratch : to.bias;
     let largest = 0;

@@ -119,6 +119,7 @@ const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
   labelledImages: binary,
   unlabelledBatch: count,
   labelsFresh: z.boolean(),
+  noise: z.number().min(0).exactOptional(),
   optimizer,
 });
 
@@ -207,12 +208,18 @@ export const TO_NODE = {
   ),
   /** Compute what these slices add to a step's logits. Answered by `logits`. */
   forward: kind('forward', { request, step: slicedStep, ...slices }, 16 * MIB),
-  /** The gradient at the logits of the last forward pass, floats: update its slices. Answered by `updated`. */
-  backward: kind('backward', { request, gradient: binary }, 16 * MIB),
-  /** Do these steps, one after another, for slices that were lost elsewhere. Answered by `updated`. */
+  /** What the last pass led to, floats: do the next. Answered by `logits`. */
+  onward: kind('onward', { request, values: binary }, 16 * MIB),
+  /** The same after the last pass, such as the gradient at the logits: update its slices. Answered by `updated`. */
+  backward: kind('backward', { request, values: binary }, 16 * MIB),
+  /** Do these steps, one after another, for slices that were lost elsewhere. given: the values of each exchange. Answered by `updated`. */
   replay: kind(
     'replay',
-    { request, ...slices, steps: z.array(z.strictObject({ step: slicedStep, gradient: binary })).min(1) },
+    {
+      request,
+      ...slices,
+      steps: z.array(z.strictObject({ step: slicedStep, given: z.array(binary).min(1).max(3) })).min(1),
+    },
     16 * MIB,
   ),
   /** Send the state of slices: parameters, then both moments, as arrays; then answer by `collected`. */
@@ -243,7 +250,8 @@ export const TO_COORDINATOR = {
   computed: kind('computed', { ...answer, results: z.array(gradientResult), milliseconds: real }, MIB),
   updated: kind('updated', { ...answer, milliseconds: real }, KIB),
   predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
-  logits: kind('logits', { ...answer, sums: z.array(logits) }, 4 * MIB),
+  /** Up to twice as many sums as levels in the tree over slices, each as long as the gradient that comes down. */
+  logits: kind('logits', { ...answer, sums: z.array(logits) }, 64 * MIB),
   /** sha256: of what was sent before. */
   collected: kind('collected', { ...answer, sha256: z.string().length(64) }, KIB),
   digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),

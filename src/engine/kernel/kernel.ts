@@ -51,7 +51,15 @@ export interface Kernel {
   reluDropoutGradientBf16(da: number, h: number, units: number, rows: number, scale: number, dbias: number): number;
   round(from: number, n: number, to: number): void;
   widen(from: number, n: number, to: number): void;
-  packColumns(w: number, hidden: number, first: number, units: number, classes: number, to: number): number;
+  packColumns(
+    w: number,
+    hidden: number,
+    first: number,
+    units: number,
+    classes: number,
+    to: number,
+    sums: number,
+  ): number;
   broadcast(bias: number, classes: number, rows: number, z: number): void;
   add(to: number, from: number, n: number): void;
   addBf16(to: number, from: number, n: number): void;
