@@ -12,10 +12,10 @@ let arrived = 0;
 
 /** Tells of bytes that have arrived in buffers which are not needed any more. */
 export function hasArrived(bytes: number): void {
+  collectYoung ??= collector(); // at the first bytes, since its limits are for all that the thread does
   arrived += bytes;
   if (arrived < EVERY) return;
   arrived = 0;
-  collectYoung ??= collector();
   collectYoung();
 }
 

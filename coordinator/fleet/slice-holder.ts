@@ -67,7 +67,8 @@ export class LocalSlices implements SliceHolder {
     return this.node.sliced.forward(step, range);
   }
 
-  onward(values: Float32Array): Promise<readonly Logits[]> {
+  async onward(values: Float32Array): Promise<readonly Logits[]> {
+    await othersAreAsked();
     return this.node.sliced.onward(values);
   }
 
