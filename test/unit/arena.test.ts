@@ -135,7 +135,7 @@ describe('createArena', () => {
     expect(() => createArena({ ...SMALL, parameters: 2 ** 28, shards: 9 })).toThrow(
       expect.objectContaining({
         code: 'E_MEMORY',
-        message: expect.stringContaining('14849 MiB'),
+        message: expect.stringContaining('15873 MiB'),
         fix: expect.stringContaining('--shards'),
       }),
     );
