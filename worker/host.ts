@@ -5,12 +5,13 @@ import { subtreesOf } from '../src/collectives/tree.js';
 import { type ArenaShape, floats, slotStride } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { type Wire, type WireName, wireOf } from '../src/engine/wire.js';
+import { rankOf, type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
 import { BULK_KINDS, fromWire, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
+import { FactorHost } from './factor-host.js';
 import { createLocalNode, type LocalNode } from './node.js';
 import { SliceHost } from './slice-host.js';
 
@@ -42,7 +43,8 @@ const LEAVE_MS = 60_000;
 type Request = Extract<ToNode, { request: number }>;
 
 /** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills, as they travel. */
-function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, wire: Wire): Record<string, number> {
+function capacities(shape: ArenaShape, wire: Wire): Record<string, number> {
+  const { pixels, unlabelled, evaluation, parameters, factors = 0 } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -53,6 +55,8 @@ function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, 
     firstMoment: vector,
     secondMoment: vector,
     total: wire.bytes(parameters),
+    left: factors * 4,
+    right: factors * 4,
   };
 }
 
@@ -68,6 +72,7 @@ class Host implements ChannelListener<ToNode> {
   private node: LocalNode | undefined;
   private sums: Sums | undefined;
   private slices: SliceHost | undefined;
+  private factors: FactorHost | undefined;
   private wire: Wire | undefined;
   private capacity: Record<string, number> = {};
   /** Requests are done in order, and long arrays wait for none. */
@@ -141,7 +146,7 @@ class Host implements ChannelListener<ToNode> {
     try {
       await this.reply(request, await this.answer(message));
       this.isUseful ||= message.kind !== 'welcome';
-      if (message.kind === 'gradients') await this.sendSums(message);
+      if (message.kind === 'gradients' && this.factors!.rank === undefined) await this.sendSums(message);
     } catch (error) {
       // A node that cannot be made here would fail again.
       if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
@@ -161,7 +166,8 @@ class Host implements ChannelListener<ToNode> {
       case 'gradients':
         return { kind: 'computed', results: (await node.gradients(message.steps.map(fromWire))).map(withoutSpan) };
       case 'update': {
-        const results = await node.updateByTotal(message.model, message.optimizer);
+        if (message.counted) await node.factors.counted();
+        const results = await node.updateByTotal(message.model, message.optimizer, this.factors!.rank);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
       case 'predict': {
@@ -173,6 +179,8 @@ class Host implements ChannelListener<ToNode> {
           }),
         };
       }
+      case 'factor':
+        return this.factors!.answer(message);
       case 'forward':
       case 'backward':
       case 'replay':
@@ -191,6 +199,7 @@ class Host implements ChannelListener<ToNode> {
     this.node = node;
     this.sums = new Sums(node.arena);
     this.slices = new SliceHost(node, this.channel);
+    this.factors = new FactorHost(node, this.channel, rankOf(wire));
     this.wire = wireOf(wire, node.arena);
     this.capacity = capacities(shape, this.wire);
   }
