@@ -131,7 +131,9 @@ function sumOf(parts: readonly Float32Array[], length: number): Float64Array {
 }
 
 /** Whether the node has the factors of the total now. */
-async function bring({ replica }: RemoteNode, { left, right }: Factoring): Promise<boolean> {
+async function bring({ isAvailable, replica }: RemoteNode, { left, right }: Factoring): Promise<boolean> {
+  // One that is behind would be waited for.
+  if (!isAvailable) return false;
   try {
     await replica.bringFactors('left', left);
     await replica.bringFactors('right', right);
