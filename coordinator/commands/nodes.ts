@@ -124,7 +124,7 @@ export async function openFleetSession(
 }
 
 const roundedNote = (wire: RunConfig['wire']): string =>
-  `sums travel as ${wire}${rankOf(wire) === undefined ? '' : ', what low rank leaves of them a step later'}: the weights depend on which node computes what, and when nodes come and go`;
+  `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
 /** What travels are gradients of floats, and what is compared when a node joins are the bits of products of floats. */
 function onlyHere(): PseudolabelError {
