@@ -2,7 +2,7 @@
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 // Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
 // dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
-// coordinator and nodes, each with one thread, in every precision of sums; mpi, a step by two ranks.
+// coordinator and nodes, each with one thread, on every wire; wires, the accuracy that each of them comes to; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -18,6 +18,7 @@ import { setupPeers } from './peers-setup.mjs';
 import { runGroup } from './process-group.mjs';
 import { benchReport } from './report.mjs';
 import { overheadLines, printTables } from './tables.mjs';
+import { benchWires } from './wires.mjs';
 
 const {
   values: options,
@@ -94,6 +95,7 @@ const SUITES = {
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
+  wires: () => benchWires({ rounds: Number(options.rounds ?? 3) }),
   mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 
