@@ -6,12 +6,13 @@ import { type ArenaShape, floats } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
 import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { type Wire, type WireName, wireOf } from '../src/engine/wire.js';
+import { rankOf, type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
 import { BULK_KINDS, fromWire, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
+import { FactorHost } from './factor-host.js';
 import { createLocalNode, type LocalNode } from './node.js';
 import { SliceHost } from './slice-host.js';
 
@@ -44,7 +45,8 @@ type Request = Extract<ToNode, { request: number }>;
 type GradientsRequest = Extract<ToNode, { kind: 'gradients' }>;
 
 /** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills, as they travel. */
-function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, wire: Wire): Record<string, number> {
+function capacities(shape: ArenaShape, wire: Wire): Record<string, number> {
+  const { pixels, unlabelled, evaluation, parameters, factors = 0 } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -55,6 +57,8 @@ function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, 
     firstMoment: vector,
     secondMoment: vector,
     total: wire.bytes(parameters),
+    left: factors * 4,
+    right: factors * 4,
   };
 }
 
@@ -71,6 +75,7 @@ class Host implements ChannelListener<ToNode> {
   private sums: Sums | undefined;
   private progress: Progress | undefined;
   private slices: SliceHost | undefined;
+  private factors: FactorHost | undefined;
   private wire: Wire | undefined;
   private capacity: Record<string, number> = {};
   /** Requests are done in order, and long arrays wait for none. */
@@ -161,7 +166,8 @@ class Host implements ChannelListener<ToNode> {
     this.progress!.begin(steps.map(({ shard }) => shard));
     const began = performance.now();
     const work = node.gradients(steps);
-    const sent = this.sendSums({ request, ...message }, work);
+    // Factors are asked for when the gradients are there.
+    const sent = this.factors!.rank === undefined ? this.sendSums({ request, ...message }, work) : Promise.resolve();
     sent.catch(() => undefined); // with the work, which is waited for first, or with the channel
     const results = await work.catch(async (error: unknown) => {
       await sent.catch(() => undefined); // the next sums are not to be mixed up with these
@@ -181,7 +187,8 @@ class Host implements ChannelListener<ToNode> {
     if (!node) throw notAsked(`${message.kind} before a welcome`);
     switch (message.kind) {
       case 'update': {
-        const results = await node.updateByTotal(message.model, message.optimizer);
+        if (message.counted) await node.factors.counted();
+        const results = await node.updateByTotal(message.model, message.optimizer, this.factors!.rank);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
       case 'predict': {
@@ -193,6 +200,8 @@ class Host implements ChannelListener<ToNode> {
           }),
         };
       }
+      case 'factor':
+        return this.factors!.answer(message);
       case 'forward':
       case 'onward':
       case 'backward':
@@ -213,6 +222,7 @@ class Host implements ChannelListener<ToNode> {
     this.sums = new Sums(node.arena);
     this.progress = new Progress(node.arena);
     this.slices = new SliceHost(node, this.channel);
+    this.factors = new FactorHost(node, this.channel, rankOf(wire));
     this.wire = wireOf(wire, node.arena);
     this.capacity = capacities(shape, this.wire);
   }

@@ -10,6 +10,7 @@ import { layoutOf, type Model } from '../src/engine/model.js';
 import { roundParameters } from '../src/engine/rounded.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
+import type { FactorResult, FactorTask } from '../src/protocol/factors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type { Logits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type {
@@ -22,6 +23,7 @@ import type {
   UpdateResult,
   UpdateTask,
 } from '../src/protocol/tasks.js';
+import { Factors } from './factors.js';
 import { Lanes } from './lanes.js';
 import { SlicedSteps } from './sliced.js';
 import type { ThreadData } from './task.js';
@@ -70,6 +72,8 @@ export class LocalNode implements Node {
   /** Steps of a part of the slices, for those who share them out over machines. */
   readonly sliced: SlicedSteps;
   private readonly wholeSteps: WholeSteps;
+  /** Sums as low-rank factors, for those who exchange them with other machines. */
+  readonly factors: Factors;
   private readonly lanes: Lanes;
   private readonly kernel;
   private updates = 0;
@@ -91,6 +95,7 @@ export class LocalNode implements Node {
       onward: async (values) => (await this.sliced.onward(values))[0]!,
       backward: (values) => this.sliced.backward(values),
     });
+    this.factors = new Factors(arena, this.workers, (task) => this.run<FactorResult>(() => task));
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
       setImmediate(() => {
@@ -113,12 +118,16 @@ export class LocalNode implements Node {
     return this.updateBy(model, { shards, optimizer });
   }
 
-  /** Updates the parameters by the gradient that the arena's total holds. */
-  updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
+  /** Updates the parameters by the gradient that the arena's total holds; with a rank, that its factors are of. */
+  updateByTotal(model: Model, optimizer: OptimizerStep, rank?: number): Promise<UpdateResult[]> {
+    const factored = rank === undefined ? undefined : { model, rank };
+    return this.updateBy(model, { shards: 1, isSummed: true, factored, optimizer });
   }
 
-  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
+  private updateBy(
+    model: Model,
+    how: Pick<UpdateTask, 'shards' | 'isSummed' | 'factored' | 'optimizer'>,
+  ): Promise<UpdateResult[]> {
     const { length } = layoutOf(model);
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;
@@ -184,7 +193,9 @@ export class LocalNode implements Node {
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
-  private async run<R extends Result | SliceResult>(taskIn: (lane: number) => Task | SliceTask): Promise<R> {
+  private async run<R extends Result | SliceResult | FactorResult>(
+    taskIn: (lane: number) => Task | SliceTask | FactorTask,
+  ): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();

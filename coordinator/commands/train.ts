@@ -121,7 +121,7 @@ async function run(
   reach: Reach,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
-  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
@@ -178,5 +178,13 @@ function sessionOver(
   return openSession([config], dataset, observed);
 }
 
-const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
-  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
+function nothingTravels({ wire }: RunConfig, { collective }: Reach): PseudolabelError {
+  if (!collective)
+    return new PseudolabelError(
+      'E_USAGE',
+      `--wire ${wire} without --listen`,
+      'add --listen, or leave --wire out of a new run',
+    );
+  const fix = 'leave --wire out, or use nodes in place of ranks (--listen)';
+  return new PseudolabelError('E_CONFIG', `wire: ${wire} does not go over MPI, where sums are floats`, fix);
+}

@@ -13,6 +13,7 @@ export type NodeChannel = Channel<ToNode, ToCoordinator>;
 const ANSWERS = {
   welcome: 'ready',
   gradients: 'computed',
+  factor: 'factored',
   update: 'updated',
   predict: 'predicted',
   forward: 'logits',

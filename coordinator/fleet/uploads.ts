@@ -41,12 +41,13 @@ export class Uploads {
   /** length: floats of a sum. */
   begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
     const upload = new Upload(this.arena, this.wire, subtrees, length);
-    this.open.set(request, upload);
+    if (!upload.isComplete) this.open.set(request, upload);
     return upload;
   }
 
   /** From now on they must come in time: the node has said that it has them. Most may be here already. */
   expect(upload: Upload): void {
+    if (upload.isComplete) return;
     const { deadlines, name } = this.requests;
     const began = performance.now();
     const bytes = upload.bytes - upload.bytesReceived;

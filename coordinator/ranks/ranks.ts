@@ -79,7 +79,7 @@ export class Ranks implements Node {
     return this.alone(async () => {
       // Lanes are the rank's own; bf16 products stay on one machine.
       const { lanes: _, precision: __, ...rest } = this.local.arena.shape;
-      const shape = { ...rest, sliceBytes: 0, groupBytes: 0 };
+      const shape = { ...rest, sliceBytes: 0, groupBytes: 0, factors: 0 };
       const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
       this.others = hellos;
       const { fingerprint, allowMixed } = this.options;

@@ -17,7 +17,7 @@ import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/messages.js';
 
 const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
-const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy });
+const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy, wire });
 
 /** A fleet where there are nodes; without any, what a run on one machine has. */
 let fleet;

@@ -2,7 +2,7 @@
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
 // Suites: report, the four trainings against the report's own code; pretrain, steps of the autoencoder by rows and by hidden units;
 // overhead, what metrics, trace and dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux,
-// root); cluster, a step over coordinator and nodes, each with one thread, in every precision of sums; hidden-links, a step by hidden units
+// root); cluster, a step over coordinator and nodes, each with one thread, on every wire; wires, the accuracy that each of them comes to; hidden-links, a step by hidden units
 // and by rows over hosts with such links; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
@@ -21,6 +21,7 @@ import { benchPretrain } from './pretrain.mjs';
 import { runGroup } from './process-group.mjs';
 import { benchReport } from './report.mjs';
 import { overheadLines, printTables } from './tables.mjs';
+import { benchWires } from './wires.mjs';
 
 const {
   values: options,
@@ -101,6 +102,7 @@ const SUITES = {
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
   'hidden-links': () =>
     benchHiddenLinks({ rounds: Number(options.rounds ?? 3), only: options.only, json: options.json }),
+  wires: () => benchWires({ rounds: Number(options.rounds ?? 3) }),
   mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 
