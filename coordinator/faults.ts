@@ -1,11 +1,15 @@
-// Owns faults on purpose: a node whose threads get lost in the middle of steps, to try recovery with real runs (--lose-worker).
+// Owns faults on purpose, to try real runs with: a node whose threads get lost in the middle of steps (--lose-worker), or whose steps stall until
+// the process is told to go on (--stall-worker), so that a test can look at a run however fast it is.
+import { once } from 'node:events';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TrainingState } from '../src/checkpoint.js';
 import type { Model } from '../src/engine/model.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type { Logits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type { GradientResult, OptimizerStep, PredictResult, PredictTask, UpdateResult } from '../src/protocol/tasks.js';
-import type { LocalNode } from '../worker/node.js';
+
+/** A node that can be told to lose a thread, if there are to be losses. */
+type Breakable = Node & { loseThread?(index: number): Promise<void> };
 
 /** Gradients or a forward pass; an update or a backward pass. */
 type Phase = 'first' | 'second';
@@ -18,12 +22,19 @@ export class FaultyNode implements Node {
   readonly workers: number;
   readonly writesInPlace: boolean;
   private step = -1;
+  /** Steps whose task was done before its thread was lost, so that nothing was. */
+  private owed = 0;
   private readonly milliseconds: Record<Phase, number> = { first: 0, second: 0 };
 
-  /** steps: in which a thread is lost, counted over all stages from 0; by turns in the first phase of a step and in the second. */
+  /**
+   * steps: in which a thread is lost with its task, counted from 0 at the step that this process begins with, over all stages; by turns in
+   * the first phase of a step and in the second. Where the task was quicker than the fault, a task of a later step is lost for it.
+   * stalls: steps, counted alike, that begin when there is a SIGCONT.
+   */
   constructor(
-    private readonly node: LocalNode,
+    private readonly node: Breakable,
     private readonly steps: ReadonlySet<number>,
+    private readonly stalls: ReadonlySet<number> = new Set(),
   ) {
     this.name = node.name;
     this.workers = node.workers;
@@ -34,22 +45,22 @@ export class FaultyNode implements Node {
     return this.node.health();
   }
 
-  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    this.step++;
-    return this.disturbed('first', this.node.gradients(steps));
+  async gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    await this.stepBegins();
+    return this.disturbed('first', () => this.node.gradients(steps));
   }
 
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.disturbed('second', this.node.update(model, shards, optimizer));
+    return this.disturbed('second', () => this.node.update(model, shards, optimizer));
   }
 
-  forward(step: SlicedStep): Promise<Logits> {
-    this.step++;
-    return this.disturbed('first', this.node.forward(step));
+  async forward(step: SlicedStep): Promise<Logits> {
+    await this.stepBegins();
+    return this.disturbed('first', () => this.node.forward(step));
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.disturbed('second', this.node.backward(gradient));
+    return this.disturbed('second', () => this.node.backward(gradient));
   }
 
   predict(
@@ -72,22 +83,38 @@ export class FaultyNode implements Node {
     return this.node.close();
   }
 
-  private async disturbed<T>(phase: Phase, work: Promise<T>): Promise<T> {
+  private async stepBegins(): Promise<void> {
+    this.step++;
+    if (!this.stalls.has(this.step)) return;
+    const keepsProcess = setInterval(() => undefined, 1000); // to wait for a signal does not
+    await once(process, 'SIGCONT');
+    clearInterval(keepsProcess);
+  }
+
+  private async disturbed<T>(phase: Phase, ask: () => Promise<T>): Promise<T> {
     const began = performance.now();
     const isTurn = phase === (this.step % 2 === 0 ? 'first' : 'second');
-    const [result] = await Promise.all([
-      work,
-      isTurn && this.steps.has(this.step) ? this.loseThread(phase) : undefined,
-    ]);
+    const isDue = isTurn && this.steps.has(this.step);
+    if (isDue) this.owed++;
+    // A thread that is told to end before it is given a task takes the task with it. In the second phase it is replaced.
+    const isLate = !isDue && phase === 'first' && this.owed > 0;
+    const loss = isDue ? this.loseLater(phase) : isLate ? this.loseThread() : undefined;
+    const before = this.node.health().lostWorkers;
+    const [result] = await Promise.all([ask(), loss]);
+    this.owed = Math.max(0, this.owed - (this.node.health().lostWorkers - before));
     this.milliseconds[phase] = performance.now() - began;
     return result;
   }
 
   /** After a part of the time that the phase took last. */
-  private async loseThread(phase: Phase): Promise<void> {
+  private async loseLater(phase: Phase): Promise<void> {
     const delay = ((this.step * GOLDEN_RATIO) % 1) * this.milliseconds[phase];
     // Timers have a resolution of 1 ms; the tasks are with their threads before the next turn of the event loop.
     await (delay < 1 ? setImmediate() : setTimeout(delay));
-    await this.node.loseThread(this.step % this.workers);
+    await this.loseThread();
+  }
+
+  private async loseThread(): Promise<void> {
+    await this.node.loseThread?.(Math.max(0, this.step) % this.workers);
   }
 }

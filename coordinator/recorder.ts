@@ -67,6 +67,8 @@ export class Recorder implements Observer {
   /** Not yet in the run directory. */
   private reconstructions: Reconstructions | undefined;
   private readonly trueLabels: TrueLabels;
+  /** In earlier runs of the session. */
+  private readonly lostBefore: number;
 
   constructor(
     private readonly session: Session,
@@ -78,7 +80,13 @@ export class Recorder implements Observer {
     this.trueLabels = new TrueLabels(session.dataset, split);
     const before = options.resumeFrom?.progress as Progress | undefined;
     this.lastSaved = options.resumeFrom;
+    this.lostBefore = session.cluster.health().lostWorkers;
     this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
+  }
+
+  /** How often a worker was lost since the run began or went on. */
+  get lostWorkers(): number {
+    return this.session.cluster.health().lostWorkers - this.lostBefore;
   }
 
   async before(position: Position): Promise<void> {

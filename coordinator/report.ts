@@ -5,13 +5,12 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
 import { writeAtomically } from '../src/files.js';
-import { ROW_NAMES } from '../src/presets/scenario.js';
 import { svgOf } from '../src/report/chart.js';
 import { chartsOf } from '../src/report/curves.js';
 import { CONFIG, MACHINE, METRIC, MISTAKES, RECONSTRUCTIONS, RESULT, type RunRecord } from '../src/report/record.js';
 import { reproductionPage } from '../src/report/reproduction-page.js';
 import { runPage } from '../src/report/run-page.js';
-import { loadReproduction, type PlannedRun, rowsOf, runsOf } from './reproduction.js';
+import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './reproduction.js';
 import { RunDirectory } from './rundir.js';
 import { isScaling, writeScalingReport } from './scaling/written.js';
 
@@ -20,7 +19,7 @@ const FILE = 'report.html';
 /** Writes the report of a run directory, of a reproduction and all its runs, or of a scaling measurement. Returns its path. Throws E_REPORT, E_OUTPUT. */
 export async function writeReport(folder: string): Promise<string> {
   if (RunDirectory.isAt(folder)) return writeRunReport(folder);
-  if (existsSync(join(folder, 'reproduction.json'))) return writeReproductionReport(folder);
+  if (isReproduction(folder)) return writeReproductionReport(folder);
   if (isScaling(folder)) return writeScalingReport(folder, parsed);
   const fix = 'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`';
   throw new PseudolabelError(
@@ -58,9 +57,6 @@ async function writeReproductionReport(folder: string): Promise<string> {
   await writeAtomically(join(folder, FILE), text);
   return join(folder, FILE);
 }
-
-const titleOf = ({ scenario, split, splitSeed }: PlannedRun['config']): string =>
-  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
 
 const nameOf = (folder: string): string => basename(resolve(folder));
 

@@ -52,6 +52,9 @@ export function runsOf({ config, scenarios, splits }: Reproduction, folder: stri
   });
 }
 
+export const titleOf = ({ scenario, split, splitSeed }: RunConfig): string =>
+  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
 /** results: at least one of each scenario, with test accuracies. */
 export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[]): Row[] {
   return scenarios.map((scenario) => {
@@ -71,10 +74,12 @@ export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResu
   });
 }
 
+export const isReproduction = (folder: string): boolean => existsSync(join(folder, FILE));
+
 /** Throws E_OUTPUT. */
 export async function saveReproduction(folder: string, reproduction: Reproduction): Promise<void> {
   const file = join(folder, FILE);
-  if (existsSync(file)) {
+  if (isReproduction(folder)) {
     const fix = 'give another --out, or --resume this one';
     throw new PseudolabelError('E_OUTPUT', `${folder} holds a reproduction already`, fix);
   }

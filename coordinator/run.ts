@@ -61,7 +61,7 @@ async function finish(
   const result: RunResult = {
     ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
     job: session.job,
-    lostWorkers: cluster.health().lostWorkers,
+    lostWorkers: recorder.lostWorkers,
     steps,
     seconds,
     secondsByPhase,

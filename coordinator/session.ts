@@ -2,11 +2,13 @@
 import type { RunConfig } from '../src/config.js';
 import { type Dataset, loadDataset } from '../src/data/dataset.js';
 import { type Split, splitLabelled } from '../src/data/split.js';
-import type { ArenaShape } from '../src/engine/arena.js';
+import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
+import { factoringOf } from '../src/engine/factors.js';
 import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
 import { rowCountsOf, sliceCount, sliceRoom } from '../src/engine/slices.js';
+import { rankOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SavedModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
@@ -71,7 +73,7 @@ export async function openSession(
     evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
   });
   const disturbed = disturb(node);
-  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, counts));
+  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));
   return { dataset, cluster, node, close: () => cluster.close() };
 }
 
@@ -105,16 +107,23 @@ export async function openPredictor(
   return new Cluster(node, workers, counts, () => new DataParallel(node, workers));
 }
 
-/** The one by which a model is trained, made on first use. */
-export function strategies(
-  node: Node,
-  config: RunConfig,
-  { unlabelled }: { readonly unlabelled: number },
-): (model: Model) => Strategy {
+export interface UnlabelledImages {
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** As they lie in the arena. */
+export function imagesOf({ arena }: LocalNode): UnlabelledImages {
+  const { unlabelled, pixels } = arena.shape;
+  return { count: unlabelled, bytes: bytes(arena, 'images', unlabelled * pixels) };
+}
+
+/** The one by which a model is trained, made on first use. images: the unlabelled ones. */
+export function strategies(node: Node, config: RunConfig, images: UnlabelledImages): (model: Model) => Strategy {
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(node, config.shards),
-    hidden: () => new HiddenSharding(node, config.shards, unlabelled),
+    hidden: () => new HiddenSharding(node, config.shards, images.count, images.bytes),
   };
   return (model) => {
     const name = strategyOf(config, model);
@@ -152,8 +161,17 @@ export function shapeFor(
     laneBytes: Math.max(...stages.map(lane)),
     sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
     groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
+    factors: Math.max(0, ...stages.map(({ model }) => factorsOf(config, model))),
     precision: config.precision,
   };
+}
+
+/** Room for the low-rank factors of a model's gradient, where they travel. */
+function factorsOf(config: RunConfig, model: Model): number {
+  const rank = rankOf(config.wire);
+  if (rank === undefined || strategyOf(config, model) === 'hidden') return 0;
+  const { left, right } = factoringOf(model, rank);
+  return Math.max(left, right);
 }
 
 function tooManyShards(shards: number, images: number): PseudolabelError {

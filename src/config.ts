@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { Precision } from './engine/model.js';
-import { WIRES } from './engine/wire.js';
+import { isWireName, type WireName } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
 
@@ -37,8 +37,8 @@ export const optionsSchema = z.strictObject({
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy.ts). */
   strategy: z.enum(STRATEGIES).default('data'),
-  /** How sums of gradients travel between machines. */
-  wire: z.enum(WIRES).default('f32'),
+  /** How sums of gradients travel between machines (engine/wire.ts). */
+  wire: z.custom<WireName>(isWireName, 'f32, bf16, or powersgd:R with a rank R of 1 to 8').default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
   /** Of matrix products and what they read (engine/model.ts). */

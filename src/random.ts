@@ -11,6 +11,7 @@ const PURPOSES = {
   noise: 6,
   validation: 7,
   resampling: 8,
+  factors: 9,
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

@@ -1,7 +1,7 @@
 // Owns the choice of the strategy by which a stage is trained.
 import type { RunConfig } from './config.js';
 import type { Model } from './engine/model.js';
-import { isSliceable } from './engine/slices.js';
+import { isSliceable } from './engine/pairs.js';
 import { PseudolabelError } from './errors.js';
 import type { Stage } from './stage.js';
 
@@ -18,7 +18,7 @@ export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Mod
   if (strategy === 'auto') return 'data';
   throw new PseudolabelError(
     'E_CONFIG',
-    'strategy: a stage trains no classifier with one hidden layer, which hidden needs',
+    'strategy: hidden cuts classifiers with one hidden layer, and autoencoders of f32 by a wide layer at each end; a stage trains neither',
     'use --strategy auto, which takes data for such stages',
   );
 }
@@ -27,9 +27,9 @@ export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Mod
 export function choiceLine(config: Pick<RunConfig, 'strategy'>, stages: readonly Stage[]): string | undefined {
   if (config.strategy !== 'auto') return undefined;
   const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
-  const hidden = 'a classifier with one hidden layer exchanges logits then, not gradients';
+  const hidden = 'workers exchange sums over their units then, not gradients';
   if (by('data').length === 0) return `strategy: hidden, since ${hidden}`;
-  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a classifier with one hidden layer';
+  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a network that hidden cuts';
   const names = by('data').map(({ name }) => name);
-  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, which is none`;
+  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, whose network it does not cut`;
 }

@@ -2,15 +2,17 @@
 // what it is sent. It decides nothing.
 import { sha256OfParameters } from '../src/checksum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
-import { type ArenaShape, floats, slotStride } from '../src/engine/arena.js';
+import { type ArenaShape, floats } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
+import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { type Wire, type WireName, wireOf } from '../src/engine/wire.js';
+import { rankOf, type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
 import { BULK_KINDS, fromWire, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
+import { FactorHost } from './factor-host.js';
 import { createLocalNode, type LocalNode } from './node.js';
 import { SliceHost } from './slice-host.js';
 
@@ -40,9 +42,11 @@ const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
 const LEAVE_MS = 60_000;
 
 type Request = Extract<ToNode, { request: number }>;
+type GradientsRequest = Extract<ToNode, { kind: 'gradients' }>;
 
 /** What a node of this shape can be asked to hold: bytes of each region that the coordinator fills, as they travel. */
-function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, wire: Wire): Record<string, number> {
+function capacities(shape: ArenaShape, wire: Wire): Record<string, number> {
+  const { pixels, unlabelled, evaluation, parameters, factors = 0 } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -53,6 +57,8 @@ function capacities({ pixels, unlabelled, evaluation, parameters }: ArenaShape, 
     firstMoment: vector,
     secondMoment: vector,
     total: wire.bytes(parameters),
+    left: factors * 4,
+    right: factors * 4,
   };
 }
 
@@ -67,7 +73,9 @@ export function hostNode(channel: CoordinatorChannel, options: HostOptions, crea
 class Host implements ChannelListener<ToNode> {
   private node: LocalNode | undefined;
   private sums: Sums | undefined;
+  private progress: Progress | undefined;
   private slices: SliceHost | undefined;
+  private factors: FactorHost | undefined;
   private wire: Wire | undefined;
   private capacity: Record<string, number> = {};
   /** Requests are done in order, and long arrays wait for none. */
@@ -139,9 +147,9 @@ class Host implements ChannelListener<ToNode> {
   private async serve(message: Request): Promise<void> {
     const { request } = message;
     try {
-      await this.reply(request, await this.answer(message));
+      if (message.kind === 'gradients') await this.gradients(message);
+      else await this.reply(request, await this.answer(message));
       this.isUseful ||= message.kind !== 'welcome';
-      if (message.kind === 'gradients') await this.sendSums(message);
     } catch (error) {
       // A node that cannot be made here would fail again.
       if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
@@ -150,7 +158,27 @@ class Host implements ChannelListener<ToNode> {
     }
   }
 
-  private async answer(message: Request): Promise<Reply> {
+  /** The sums are on their way while they are still being computed. */
+  private async gradients({ request, ...message }: GradientsRequest): Promise<void> {
+    const { node } = this;
+    if (!node) throw notAsked(`${message.kind} before a welcome`);
+    const steps = message.steps.map(fromWire);
+    this.progress!.begin(steps.map(({ shard }) => shard));
+    const began = performance.now();
+    const work = node.gradients(steps);
+    // Factors are asked for when the gradients are there.
+    const sent = this.factors!.rank === undefined ? this.sendSums({ request, ...message }, work) : Promise.resolve();
+    sent.catch(() => undefined); // with the work, which is waited for first, or with the channel
+    const results = await work.catch(async (error: unknown) => {
+      await sent.catch(() => undefined); // the next sums are not to be mixed up with these
+      throw error;
+    });
+    const milliseconds = performance.now() - began;
+    await this.reply(request, { kind: 'computed', results: results.map(withoutSpan), milliseconds });
+    await sent;
+  }
+
+  private async answer(message: Exclude<Request, GradientsRequest>): Promise<Reply> {
     if (message.kind === 'welcome') {
       await this.makeNode({ ...message.shape, lanes: this.options.workers }, message.wire);
       return { kind: 'ready' };
@@ -158,10 +186,9 @@ class Host implements ChannelListener<ToNode> {
     const { node } = this;
     if (!node) throw notAsked(`${message.kind} before a welcome`);
     switch (message.kind) {
-      case 'gradients':
-        return { kind: 'computed', results: (await node.gradients(message.steps.map(fromWire))).map(withoutSpan) };
       case 'update': {
-        const results = await node.updateByTotal(message.model, message.optimizer);
+        if (message.counted) await node.factors.counted();
+        const results = await node.updateByTotal(message.model, message.optimizer, this.factors!.rank);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
       case 'predict': {
@@ -173,7 +200,10 @@ class Host implements ChannelListener<ToNode> {
           }),
         };
       }
+      case 'factor':
+        return this.factors!.answer(message);
       case 'forward':
+      case 'onward':
       case 'backward':
       case 'replay':
       case 'collect':
@@ -190,14 +220,18 @@ class Host implements ChannelListener<ToNode> {
     if (this.isOver) return node.close();
     this.node = node;
     this.sums = new Sums(node.arena);
+    this.progress = new Progress(node.arena);
     this.slices = new SliceHost(node, this.channel);
+    this.factors = new FactorHost(node, this.channel, rankOf(wire));
     this.wire = wireOf(wire, node.arena);
     this.capacity = capacities(shape, this.wire);
   }
 
-  /** Chunk by chunk, those of all subtrees, so that the coordinator can sum the first while the next are on their way. */
-  private async sendSums({ request, round, goesOn, steps }: Extract<Request, { kind: 'gradients' }>): Promise<void> {
-    const { regions, shape } = this.node!.arena;
+  /**
+   * Chunk by chunk, those of all subtrees, each as soon as it is computed, so that the coordinator can sum the first while the next are on
+   * their way. Slots are only read: a thread that dies may leave its own to be written again, by the same bits.
+   */
+  private async sendSums({ request, round, goesOn, steps }: GradientsRequest, work: Promise<unknown>): Promise<void> {
     const wire = this.wire!;
     const { model, shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
@@ -206,8 +240,9 @@ class Host implements ChannelListener<ToNode> {
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
       for (const subtree of subtrees) {
-        this.sums!.inPlace(subtree, start, end);
-        const { payload } = wire.encode(regions.slots + subtree.first * slotStride(shape), start, end);
+        for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
+          await this.progress!.until(shard, end, work);
+        const { payload } = wire.encode(this.sums!.outgoing(subtree, start, end), start, end);
         const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
         await this.channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
       }

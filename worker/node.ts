@@ -10,6 +10,7 @@ import { layoutOf, type Model } from '../src/engine/model.js';
 import { roundParameters } from '../src/engine/rounded.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
+import type { FactorResult, FactorTask } from '../src/protocol/factors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type { Logits, SlicedStep, SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type {
@@ -22,9 +23,11 @@ import type {
   UpdateResult,
   UpdateTask,
 } from '../src/protocol/tasks.js';
+import { Factors } from './factors.js';
 import { Lanes } from './lanes.js';
 import { SlicedSteps } from './sliced.js';
 import type { ThreadData } from './task.js';
+import { WholeSteps } from './whole-steps.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
 const TASK_DEADLINE_MS = 300_000;
@@ -68,6 +71,9 @@ export class LocalNode implements Node {
   readonly workers: number;
   /** Steps of a part of the slices, for those who share them out over machines. */
   readonly sliced: SlicedSteps;
+  private readonly wholeSteps: WholeSteps;
+  /** Sums as low-rank factors, for those who exchange them with other machines. */
+  readonly factors: Factors;
   private readonly lanes: Lanes;
   private readonly kernel;
   private updates = 0;
@@ -84,6 +90,12 @@ export class LocalNode implements Node {
     this.lanes = new Lanes(this.workers);
     this.kernel = loadKernel(arena.memory);
     this.sliced = new SlicedSteps(arena, this.workers, (task) => this.run<SliceResult>(() => task));
+    this.wholeSteps = new WholeSteps(arena, this.workers, {
+      forward: async (step) => (await this.sliced.forward(step))[0]!,
+      onward: async (values) => (await this.sliced.onward(values))[0]!,
+      backward: (values) => this.sliced.backward(values),
+    });
+    this.factors = new Factors(arena, this.workers, (task) => this.run<FactorResult>(() => task));
     // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
     pool.on('workerDestroy', () =>
       setImmediate(() => {
@@ -106,12 +118,16 @@ export class LocalNode implements Node {
     return this.updateBy(model, { shards, optimizer });
   }
 
-  /** Updates the parameters by the gradient that the arena's total holds. */
-  updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
+  /** Updates the parameters by the gradient that the arena's total holds; with a rank, that its factors are of. */
+  updateByTotal(model: Model, optimizer: OptimizerStep, rank?: number): Promise<UpdateResult[]> {
+    const factored = rank === undefined ? undefined : { model, rank };
+    return this.updateBy(model, { shards: 1, isSummed: true, factored, optimizer });
   }
 
-  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
+  private updateBy(
+    model: Model,
+    how: Pick<UpdateTask, 'shards' | 'isSummed' | 'factored' | 'optimizer'>,
+  ): Promise<UpdateResult[]> {
     const { length } = layoutOf(model);
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;
@@ -125,13 +141,12 @@ export class LocalNode implements Node {
     );
   }
 
-  async forward(step: SlicedStep): Promise<Logits> {
-    const [logits] = await this.sliced.forward(step);
-    return logits!;
+  forward(step: SlicedStep): Promise<Logits> {
+    return this.wholeSteps.forward(step);
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.sliced.backward(gradient);
+    return this.wholeSteps.backward(gradient);
   }
 
   predict(
@@ -178,7 +193,9 @@ export class LocalNode implements Node {
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
-  private async run<R extends Result | SliceResult>(taskIn: (lane: number) => Task | SliceTask): Promise<R> {
+  private async run<R extends Result | SliceResult | FactorResult>(
+    taskIn: (lane: number) => Task | SliceTask | FactorTask,
+  ): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();

@@ -8,6 +8,7 @@ import type { Frame } from '../src/protocol/codec.js';
 import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 import { isLoopback } from './address.js';
+import { hasArrived } from './collection.js';
 
 /** Heartbeats that may fail to come before the other side counts as lost. */
 const MISSED_HEARTBEATS = 2;
@@ -62,7 +63,7 @@ export class SocketPipe implements Pipe {
         this.inbox.end(reason);
       });
     });
-    stream.prependListener('data', () => this.hear());
+    stream.prependListener('data', ({ length }: Buffer) => this.hear(length));
   }
 
   get traffic(): Pipe['traffic'] {
@@ -137,8 +138,9 @@ export class SocketPipe implements Pipe {
     else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
   }
 
-  private hear(): void {
+  private hear(bytes: number): void {
     this.lastHeard = performance.now();
+    if (this.trusted) hasArrived(bytes);
     const { wire, allowance } = this.connection;
     if (this.trusted || wire.bytesRead <= allowance) return;
     const message = `${this.peer} sent more than ${allowance} bytes before it was known`;

@@ -21,7 +21,7 @@ export interface RankOptions {
 
 type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
 /** What is answered. */
-type Question = Command<'gradients' | 'predict' | 'forward' | 'checksum'>;
+type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checksum'>;
 
 /**
  * Works until rank 0 says that the run is over. What goes wrong in a task is told to rank 0, which decides; what goes wrong between the
@@ -130,6 +130,10 @@ class Rank {
       }
       case 'forward': {
         const sums = await this.sliced.forward(message);
+        return { kind: 'logits', ...node.health(), sums };
+      }
+      case 'onward': {
+        const sums = await this.sliced.onward(message);
         return { kind: 'logits', ...node.health(), sums };
       }
       case 'checksum': {

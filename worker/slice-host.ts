@@ -8,7 +8,7 @@ import { piecesOf } from '../src/protocol/slice-state.js';
 import type { SliceResult } from '../src/protocol/slices.js';
 import type { LocalNode } from './node.js';
 
-type Asked = Extract<ToNode, { kind: 'forward' | 'backward' | 'replay' | 'collect' }>;
+type Asked = Extract<ToNode, { kind: 'forward' | 'onward' | 'backward' | 'replay' | 'collect' }>;
 
 export class SliceHost {
   constructor(
@@ -21,12 +21,14 @@ export class SliceHost {
     switch (message.kind) {
       case 'forward':
         return { kind: 'logits', sums: logitsToWire(await sliced.forward(message.step, message)) };
+      case 'onward':
+        return { kind: 'logits', sums: logitsToWire(await sliced.onward(floatsOf(message.values))) };
       case 'backward':
-        return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.gradient))) };
+        return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.values))) };
       case 'replay': {
         let milliseconds = 0;
-        for (const { step, gradient } of message.steps) {
-          milliseconds += slowest(await sliced.replay(step, floatsOf(gradient), message));
+        for (const { step, given } of message.steps) {
+          milliseconds += slowest(await sliced.replay(step, given.map(floatsOf), message));
         }
         return { kind: 'updated', milliseconds };
       }

@@ -24,8 +24,12 @@ export class SlicedRank {
     return this.hasAny ? logitsToWire(await this.node.sliced.forward(step, range)) : [];
   }
 
-  async backward({ gradient }: Command<'backward'>): Promise<void> {
-    if (this.hasAny) await this.node.sliced.backward(floatsOf(gradient));
+  async onward({ values }: Command<'onward'>): Promise<WireLogits[]> {
+    return this.hasAny ? logitsToWire(await this.node.sliced.onward(floatsOf(values))) : [];
+  }
+
+  async backward({ values }: Command<'backward'>): Promise<void> {
+    if (this.hasAny) await this.node.sliced.backward(floatsOf(values));
   }
 
   async collect({ model, shards, ends }: Command<'collect'>): Promise<void> {

@@ -1,17 +1,19 @@
 // Owns a run over several machines, from its flags: the fleet, the door where nodes come in, and the wait for the first of them.
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
-import { WIRES } from '../../src/engine/wire.js';
+import { rankOf } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
+import { planOf } from '../../src/plan.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node } from '../../src/protocol/node.js';
+import { strategyOf } from '../../src/strategy.js';
 import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/members.js';
-import { openSession, type Session } from '../session.js';
+import { openSession, type Session, taskOf } from '../session.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 import type { Door, Transport } from './transport.js';
@@ -51,7 +53,10 @@ export function addNodeOptions(command: Command): Command {
     )
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
-    .addOption(new Option('--wire <precision>', 'how sums of gradients travel (f32)').choices(WIRES))
+    .option(
+      '--wire <form>',
+      'how sums of gradients travel: f32, bf16 (half the bytes), powersgd:R (factors of rank R, 1 to 8) (f32)',
+    )
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
 }
 
@@ -73,6 +78,7 @@ export async function openFleetSession(
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
   if (config.precision !== 'f32') throw onlyHere();
+  checkWire(config, dataset);
   const fleets: Fleet[] = [];
   const session = await openSession([config], dataset, (node) => {
     const fleet = new Fleet(node, {
@@ -123,6 +129,15 @@ const roundedNote = (wire: RunConfig['wire']): string =>
 /** What travels are gradients of floats, and what is compared when a node joins are the bits of products of floats. */
 function onlyHere(): PseudolabelError {
   return new PseudolabelError('E_CONFIG', 'precision: bf16 stays on one machine', 'leave --precision or --listen out');
+}
+
+/** Throws E_CONFIG where nothing would ever go over the wire. */
+function checkWire(config: RunConfig, dataset: Dataset): void {
+  if (rankOf(config.wire) === undefined) return;
+  const stages = planOf(config, taskOf(config, dataset));
+  if (stages.some(({ model }) => strategyOf(config, model) === 'data')) return;
+  const message = `wire: ${config.wire} is for steps by rows; those by hidden units exchange kilobytes already`;
+  throw new PseudolabelError('E_CONFIG', message, 'leave out --wire, or use --strategy data');
 }
 
 /** Until the door is closed. */

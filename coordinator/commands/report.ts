@@ -11,6 +11,7 @@ The page is one file, which needs no network. The plots are also saved as SVG fi
 Examples:
   $ pseudolabel report runs/paper-dae
   $ pseudolabel report runs/paper-dae --serve
+  $ pseudolabel report runs/reproduction --serve 8765
   $ pseudolabel report runs/reproduction --json -
   $ pseudolabel report runs/scaling`;
 
@@ -20,15 +21,19 @@ export function addReport(program: Command, { terminal, signal }: Context): void
     .description('the report of a run, a reproduction or a scaling measurement: report.html and plots')
     .argument('<dir>', 'directory of a run, a reproduction or a scaling measurement')
     .option('--json <file>', 'write where the report is as JSON; - for stdout')
-    .option('--serve [port]', 'then show a run as its dashboard did, until Ctrl-C (any free port)', number)
+    .option(
+      '--serve [port]',
+      'then show a run or a reproduction as its dashboard did, until Ctrl-C (any free port)',
+      number,
+    )
     .addHelpText('after', HELP)
     .action(async (folder: string, { json, serve }: { json?: string; serve?: number | true }) => {
-      const { readRun, writeReport } = await import('../report.js');
+      const { writeReport } = await import('../report.js');
       const report = await writeReport(folder);
       await terminal.deliver(() => [`report: ${report}`], { directory: folder, report }, json);
       if (serve === undefined) return;
-      const { serveRecord } = await import('../dashboard/dashboard.js');
-      const server = await serveRecord(await readRun(folder), folder, serve === true ? 0 : serve);
+      const { serveRecorded } = await import('../dashboard/recorded.js');
+      const server = await serveRecorded(folder, serve === true ? 0 : serve);
       terminal.note(`dashboard: ${server.url}`);
       if (!signal.aborted) await once(signal, 'abort');
       await server.close();

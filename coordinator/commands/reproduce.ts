@@ -5,7 +5,12 @@ import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { duration, percent } from '../../src/format.js';
-import { ROW_NAMES, SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
+import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
+import type { Node } from '../../src/protocol/node.js';
+import { Dashboard } from '../dashboard/dashboard.js';
+import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
+import { together } from '../listeners.js';
+import { ObservedNode } from '../observed.js';
 import {
   loadReproduction,
   type PlannedRun,
@@ -13,6 +18,7 @@ import {
   rowsOf,
   runsOf,
   saveReproduction,
+  titleOf,
 } from '../reproduction.js';
 import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
@@ -21,6 +27,8 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { rowLines, sessionLine } from '../terminal/summary.js';
+import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
+import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import {
   addRunOptions,
   type Context,
@@ -31,7 +39,7 @@ import {
   resumedConfig,
 } from './options.js';
 
-interface ReproduceFlags extends RunFlags {
+interface ReproduceFlags extends RunFlags, DashboardFlags, FaultFlags {
   readonly scenarios?: readonly Scenario[];
   readonly splits?: number;
 }
@@ -39,18 +47,23 @@ interface ReproduceFlags extends RunFlags {
 const HELP = `
 The rows are NN, DropNN, DropNN+PL and DropNN+PL+DAE. A row above the report's accuracy is marked with ✓.
 Ctrl-C saves a checkpoint first; --resume DIR goes on with the row that was interrupted.
+--dashboard is one page for all runs: the table so far, and the run that is on.
 
 Examples:
   $ pseudolabel reproduce --quick
   $ pseudolabel reproduce --preset report --out runs/report
   $ pseudolabel reproduce --splits 5 --scenarios pl,dae
+  $ pseudolabel reproduce --dashboard
   $ pseudolabel reproduce --resume runs/report`;
 
 export function addReproduce(program: Command, context: Context): void {
   const command = program
     .command('reproduce')
     .description("the report's table: four scenarios, against report and paper");
-  addRunOptions(command)
+  addDashboardOptions(addRunOptions(command))
+    .option('--insecure', 'the dashboard without TLS, beyond this machine too')
+    .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
+    .option('--key <file>', 'its key, PEM')
     .option('--scenarios <list>', 'rows, as nn,drop,pl,dae (all)', scenarioList)
     .addOption(
       new Option('--splits <k>', 'repeat over the random splits 1 to k: mean and deviation')
@@ -59,6 +72,7 @@ export function addReproduce(program: Command, context: Context): void {
     )
     .addHelpText('after', HELP)
     .action((flags: ReproduceFlags) => reproduce(flags, context));
+  addFaultOptions(command);
 }
 
 function scenarioList(text: string): Scenario[] {
@@ -82,10 +96,16 @@ async function reproduce(flags: ReproduceFlags, context: Context): Promise<void>
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
+  const place = placeOf(flags);
+  const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
   const results: RunResult[] = [];
   try {
-    for (const runs of runsOf(reproduction, folder)) results.push(...(await runSplit(runs, dataset, flags, context)));
+    const watched = { folder, dashboard };
+    for (const runs of runsOf(reproduction, folder))
+      results.push(...(await runSplit(runs, dataset, flags, context, watched)));
+    await dashboard?.close();
   } catch (error) {
+    await dashboard?.fails(error);
     throw isInterruption(error) ? interrupted(error, folder) : error;
   }
   const rows = rowsOf(scenarios, results);
@@ -113,21 +133,32 @@ async function resumed(folder: string, flags: ReproduceFlags): Promise<Reproduct
   return { ...saved, config: resumedConfig(saved.config, flags) };
 }
 
+/** Where it all is, and who shows it. */
+interface Watched {
+  readonly folder: string;
+  readonly dashboard: Dashboard | undefined;
+}
+
 /** Runs those that have no result yet, in one session. */
 async function runSplit(
   runs: readonly PlannedRun[],
   dataset: Dataset,
   flags: ReproduceFlags,
   context: Context,
+  watched: Watched,
 ): Promise<RunResult[]> {
   const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
   const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ config }) => config);
-  const session = first && (await openSession([first, ...others], dataset));
+  const observed = (node: Node): Node => {
+    const whole = withFaults(node, flags);
+    return watched.dashboard ? new ObservedNode(whole, (call) => watched.dashboard!.observed(call)) : whole;
+  };
+  const session = first && (await openSession([first, ...others], dataset, observed));
   try {
     for (const [index, planned] of runs.entries()) {
       const earlier = results[index];
-      context.terminal.note(`${titleOf(planned)}${earlier ? ' (finished before)' : ''}`);
-      const result = earlier ?? (await runOne(session!, planned, flags, context));
+      context.terminal.note(`${titleOf(planned.config)}${earlier ? ' (finished before)' : ''}`);
+      const result = earlier ?? (await runOne(session!, planned, flags, context, watched));
       results[index] = result;
       context.terminal.note(`  ${percent(result.testAccuracy!)} in ${duration(result.seconds)}`);
     }
@@ -139,23 +170,26 @@ async function runSplit(
 
 async function runOne(
   session: Session,
-  { config, path }: PlannedRun,
+  planned: PlannedRun,
   { validateEvery = 0 }: ReproduceFlags,
   { terminal, signal }: Context,
+  { folder, dashboard }: Watched,
 ): Promise<RunResult> {
+  const { config, path } = planned;
   const isBegun = RunDirectory.isAt(path);
   const opened = isBegun ? await earlierRun(session, config, path, undefined) : await newRun(config, path);
-  return runTraining(session, config, {
-    ...opened,
-    listener: progressOn(terminal),
-    signal,
-    validateEvery,
-    test: true,
-  });
+  const listeners = [progressOn(terminal)];
+  if (dashboard) {
+    const isFirst = dashboard.url === undefined;
+    const info = { name: nameWithin(folder, path), title: titleOf(config) };
+    listeners.push(await dashboard.begins(await shownRun(session, config, path, info)));
+    if (isFirst) announce(dashboard, terminal);
+  }
+  const options = { signal, validateEvery, test: true };
+  const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
+  dashboard?.ends(result);
+  return result;
 }
-
-const titleOf = ({ config: { scenario, split, splitSeed } }: PlannedRun): string =>
-  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
 
 function isInterruption(error: unknown): error is PseudolabelError {
   return error instanceof PseudolabelError && error.code === 'E_INTERRUPTED';

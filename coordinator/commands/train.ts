@@ -8,15 +8,12 @@ import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
-import { ROW_NAMES, SCENARIOS } from '../../src/presets/scenario.js';
+import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
 import { choiceLine } from '../../src/strategy.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
-import { parseAddress } from '../../worker/address.js';
-import type { Place } from '../dashboard/access.js';
-import { Dashboard, type DashboardOptions } from '../dashboard/dashboard.js';
-import { FaultyNode } from '../faults.js';
+import { Dashboard } from '../dashboard/dashboard.js';
 import { together } from '../listeners.js';
 import { ObservedNode } from '../observed.js';
 import type { RunResult } from '../result.js';
@@ -26,27 +23,17 @@ import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { resultLines, sessionLine } from '../terminal/summary.js';
+import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
+import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { addNodeOptions, type FleetSession, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
-import {
-  addRunOptions,
-  type Context,
-  configFrom,
-  defaultDirectory,
-  number,
-  type RunFlags,
-  resumedConfig,
-} from './options.js';
+import { addRunOptions, type Context, configFrom, defaultDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
 
-interface TrainFlags extends RunFlags, NodeFlags, RankFlags {
+interface TrainFlags extends RunFlags, NodeFlags, RankFlags, DashboardFlags, FaultFlags {
   readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
-  /** true: at the usual port of this machine. */
-  readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
-  readonly dashboardToken?: string;
-  readonly loseWorker?: readonly number[];
 }
 
 /** What there may be besides this machine. */
@@ -61,10 +48,6 @@ interface Earlier {
   /** undefined: its newest. */
   readonly checkpoint: string | undefined;
 }
-
-/** Of `--dashboard` without a number. */
-const DASHBOARD_PORT = 8765;
-const LOOPBACK = '127.0.0.1';
 
 const HELP = `
 Scenarios:
@@ -93,33 +76,19 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addNodeOptions(command);
   addRankOptions(command);
-  addRunOptions(command)
+  addDashboardOptions(addRunOptions(command))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
-    .option(
-      '--dashboard [host:port]',
-      `live page, and numbers for Prometheus, on this machine unless another address is given (${DASHBOARD_PORT})`,
-      place,
-    )
-    .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)')
-    .addOption(new Option('--lose-worker <step>').argParser(listed).hideHelp())
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) =>
       inPlace(flags, context, (collective) => train(flags, context, { transport, collective })),
     );
+  addFaultOptions(command);
 }
-
-/** '8765' or '0.0.0.0:8765'. */
-function place(text: string): Pick<Place, 'host' | 'port'> {
-  const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
-  return { host, port };
-}
-
-const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
 
 async function train(flags: TrainFlags, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
-  if (flags.loseWorker && flags.listen !== undefined)
+  if (flags.loseWorker && (reach.collective || flags.listen !== undefined))
     throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
@@ -152,16 +121,18 @@ async function run(
   reach: Reach,
 ): Promise<RunResult> {
   const { terminal, signal } = context;
-  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config);
+  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
   const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
   if (choice !== undefined) terminal.note(choice);
   const calls: Call[] = [];
-  const dashboard = flags.dashboard === undefined ? undefined : new Dashboard();
+  const place = placeOf(flags);
+  const dashboard = place && new Dashboard(place, path);
   const observed = (node: Node): Node => {
-    if (flags.trace === undefined && !dashboard) return node;
-    return new ObservedNode(node, (call) => {
+    const whole = withFaults(node, flags);
+    if (flags.trace === undefined && !dashboard) return whole;
+    return new ObservedNode(whole, (call) => {
       if (flags.trace !== undefined) calls.push(call);
       dashboard?.observed(call);
     });
@@ -172,13 +143,13 @@ async function run(
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
     const listeners = [progressOn(terminal)];
     if (dashboard) {
-      listeners.push(await dashboard.open(await dashboardOptions(session, config, path, flags)));
-      terminal.note(`dashboard: ${dashboard.url}`);
-      if (dashboard.keys !== undefined) terminal.note(dashboard.keys);
+      listeners.push(await dashboard.begins(await shownRun(session, config, path)));
+      announce(dashboard, terminal);
     }
     const options = { signal, validateEvery: flags.validateEvery ?? 0, test: flags.test };
     const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
-    await dashboard?.ends(result);
+    dashboard?.ends(result);
+    await dashboard?.close();
     return result;
   } catch (error) {
     await dashboard?.fails(error);
@@ -204,34 +175,16 @@ function sessionOver(
   if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
   if (transport && listen !== undefined)
     return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard);
-  const lost = new Set(flags.loseWorker);
-  return openSession([config], dataset, (node) => observed(lost.size > 0 ? new FaultyNode(node, lost) : node));
+  return openSession([config], dataset, observed);
 }
 
-const nothingTravels = ({ wire }: RunConfig): PseudolabelError =>
-  new PseudolabelError('E_USAGE', `--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
-
-async function dashboardOptions(
-  { dataset, cluster, ...session }: Session | FleetSession,
-  config: RunConfig,
-  path: string,
-  { dashboard, dashboardToken, insecure = false, certificate, key }: TrainFlags,
-): Promise<DashboardOptions> {
-  const { readRun } = await import('../report.js');
-  const { name, metrics } = await readRun(path);
-  return {
-    place: {
-      ...(typeof dashboard === 'object' ? dashboard : { host: LOOPBACK, port: DASHBOARD_PORT }),
-      tokenFile: dashboardToken,
-      insecure,
-      certificate: certificate && key ? { file: certificate, key } : undefined,
-    },
-    directory: path,
-    info: { name, title: `${ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}` },
-    stages: planOf(config, taskOf(config, dataset)),
-    maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
-    past: metrics,
-    lostWorkers: () => cluster.health().lostWorkers,
-    ...('activities' in session ? { nodes: session.activities } : {}),
-  };
+function nothingTravels({ wire }: RunConfig, { collective }: Reach): PseudolabelError {
+  if (!collective)
+    return new PseudolabelError(
+      'E_USAGE',
+      `--wire ${wire} without --listen`,
+      'add --listen, or leave --wire out of a new run',
+    );
+  const fix = 'leave --wire out, or use nodes in place of ranks (--listen)';
+  return new PseudolabelError('E_CONFIG', `wire: ${wire} does not go over MPI, where sums are floats`, fix);
 }

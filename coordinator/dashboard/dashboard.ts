@@ -1,9 +1,8 @@
-// Owns the dashboard of one run: what it listens to, and from when to when it is there.
+// Owns the dashboard of a run, or of several one after the other: what it listens to, and from when to when it is there.
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
-import { ROW_NAMES } from '../../src/presets/scenario.js';
 import { STAGE_TITLES } from '../../src/report/curves.js';
-import type { MetricRecord, RunRecord } from '../../src/report/record.js';
+import type { MetricRecord } from '../../src/report/record.js';
 import type { Stage } from '../../src/stage.js';
 import type { NodeNow } from '../fleet/activity.js';
 import { together } from '../listeners.js';
@@ -11,16 +10,15 @@ import type { RunListener } from '../recorder.js';
 import type { RunResult } from '../result.js';
 import { type Guard, guardOf, type Place } from './access.js';
 import { Gauges } from './gauges.js';
-import { History } from './history.js';
+import { type EventNews, History } from './history.js';
 import { Lanes, type ObservedCall } from './lanes.js';
 import type { RunInfo } from './messages.js';
 import { NodeLanes } from './node-lanes.js';
+import type { Reproduced } from './reproduced.js';
 import { type DashboardServer, serve } from './server.js';
 
-export interface DashboardOptions {
-  readonly place: Place;
-  /** The run's. */
-  readonly directory: string;
+/** A run that is about to begin or to go on. */
+export interface ShownRun {
   readonly info: Omit<RunInfo, 'stages' | 'hasReport'>;
   readonly stages: readonly Stage[];
   readonly maxSteps: number;
@@ -36,14 +34,25 @@ const LOOK_MS = 40;
 
 export class Dashboard {
   private readonly lanes = new Lanes((worker) => this.history?.say(`worker ${worker} is there`));
+  private readonly gauges = new Gauges(() => this.lostWorkers());
+  /** Of all runs. */
+  private readonly events: EventNews[] = [];
   private history: History | undefined;
   private server: DashboardServer | undefined;
+  private lostWorkers: () => number = () => 0;
   private told = 0;
   private nodes: NodeLanes | undefined;
   private guard: Guard | undefined;
   private looking: NodeJS.Timeout | undefined;
   /** What happened to nodes before it was open. */
   private early: (() => void)[] = [];
+
+  /** directory: of the run, or of all of them; runs: undefined where there is one. */
+  constructor(
+    private readonly place: Place,
+    private readonly directory: string,
+    private readonly runs?: Reproduced,
+  ) {}
 
   /** To be told every call of the node, from its beginning. */
   observed(call: ObservedCall): void {
@@ -64,34 +73,51 @@ export class Dashboard {
     });
   }
 
-  /** Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
-  async open(options: DashboardOptions): Promise<RunListener> {
-    const { place, directory, info, stages, maxSteps, past, lostWorkers, nodes } = options;
+  /** Shows a run from now on; listens when there is the first. Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
+  async begins({ info, stages, maxSteps, past, lostWorkers, nodes }: ShownRun): Promise<RunListener> {
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
     const nodeLanes = nodes && new NodeLanes(nodes);
-    const history = new History({ ...info, stages: shown, hasReport: false }, names, past, this.lanes, nodeLanes);
-    const gauges = new Gauges(lostWorkers);
-    const guard = await guardOf(place);
-    this.server = await serve({ history, gauges, directory }, place, guard);
-    this.guard = guard;
+    const whole = { ...info, stages: shown, hasReport: false };
+    const history = new History(whole, names, past, this.lanes, nodeLanes, this.events);
     this.history = history;
+    this.lostWorkers = lostWorkers;
+    this.told = 0;
+    this.runs?.begins(info.name, history);
+    if (this.runs) history.say(`${info.title} begins`);
+    this.gauges.begins(info.name);
+    if (!this.server) await this.listen(history);
     this.nodes = nodeLanes;
     if (nodeLanes) this.looking = setInterval(() => nodeLanes.look(performance.now()), LOOK_MS);
     for (const tell of this.early.splice(0)) tell();
-    const losses: RunListener = {
-      ...SILENT,
-      measured: () => {
-        const lost = lostWorkers();
-        if (lost > this.told) history.say(`${lost - this.told} lost: what they were doing is done again`);
-        this.told = lost;
+    return together([history, this.gauges, { ...SILENT, measured: () => this.tellLosses() }]);
+  }
+
+  private async listen(first: History): Promise<void> {
+    const { place, directory, gauges, runs } = this;
+    const current = (): History => this.history ?? first;
+    const source = {
+      ...{ gauges, directory, runs },
+      get history() {
+        return current();
       },
     };
-    return together([history, gauges, losses]);
+    const guard = await guardOf(place);
+    this.server = await serve(source, place, guard);
+    this.guard = guard;
+  }
+
+  private tellLosses(): void {
+    const lost = this.lostWorkers();
+    if (lost > this.told) {
+      const [workers, work] = [counted(lost - this.told, 'worker'), lost - this.told === 1 ? 'its' : 'their'];
+      this.history?.say(`${workers} lost: ${work} work is done again`);
+    }
+    this.told = lost;
   }
 
   private whenOpen(tell: () => void): void {
-    if (this.history) tell();
+    if (this.server) tell();
     else this.early.push(tell);
   }
 
@@ -107,21 +133,29 @@ export class Dashboard {
     return `it asks for the token in ${tokenFile}${pin}`;
   }
 
-  /** Tells the pages how the run ended, and lets them go. */
-  async ends({ testAccuracy }: RunResult): Promise<void> {
+  /** Tells the pages how the run ended. */
+  ends(result: RunResult): void {
+    const { testAccuracy } = result;
+    this.tellLosses(); // of the evaluation, which is no measure
+    const name = this.runs ? `${this.history?.info.title} ended` : 'ended';
+    this.history?.ends('ended', testAccuracy === undefined ? name : `${name}: test accuracy ${percent(testAccuracy)}`);
+    if (this.history) this.runs?.ended(this.history.info.name, result);
+  }
+
+  /** Lets the pages go. */
+  async close(): Promise<void> {
     clearInterval(this.looking);
-    this.history?.ends('ended', testAccuracy === undefined ? 'ended' : `ended: test accuracy ${percent(testAccuracy)}`);
+    if (this.runs?.table.state === 'running') this.runs.ends('ended');
     await this.server?.close();
   }
 
   async fails(error: unknown): Promise<void> {
-    clearInterval(this.looking);
+    this.tellLosses();
     const isInterruption = error instanceof PseudolabelError && error.code === 'E_INTERRUPTED';
-    this.history?.ends(
-      isInterruption ? 'interrupted' : 'failed',
-      error instanceof Error ? error.message : String(error),
-    );
-    await this.server?.close();
+    const state = isInterruption ? 'interrupted' : 'failed';
+    this.history?.ends(state, error instanceof Error ? error.message : String(error));
+    this.runs?.ends(state);
+    await this.close();
   }
 }
 
@@ -131,17 +165,3 @@ const SILENT: RunListener = {
   reconstructed: () => undefined,
   saved: () => undefined,
 };
-
-/** The dashboard of a run that is no longer going on, from its directory. Throws E_LISTEN. */
-export function serveRecord(run: RunRecord, directory: string, port: number): Promise<DashboardServer> {
-  const names = [...new Set(run.metrics.map(({ stage }) => stage))];
-  const stages = names.map((name) => {
-    const steps = run.metrics.filter((metric) => metric.kind === 'step' && metric.stage === name);
-    return { title: STAGE_TITLES[name], steps: (steps.at(-1)?.step ?? 0) + 1 };
-  });
-  const info = { name: run.name, title: ROW_NAMES[run.config.scenario], stages, hasReport: true };
-  const history = new History(info, names, run.metrics, undefined);
-  if (run.result) history.ends('ended', 'the run has ended');
-  else history.ends('interrupted', 'the run has not ended: this is what it has written so far');
-  return serve({ history, gauges: undefined, directory }, { host: '127.0.0.1', port });
-}

@@ -1,4 +1,4 @@
-// Owns what Prometheus is told of a run.
+// Owns what Prometheus is told of a run, or of several one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
@@ -27,6 +27,8 @@ export class Gauges implements RunListener {
 
   private readonly lost = this.gauge('lost_workers', 'Workers that were lost, and whose work was done again');
 
+  private readonly run = this.gauge('run', '1 for the run that is on', 'run');
+
   constructor(private readonly lostWorkers: () => number) {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -35,6 +37,12 @@ export class Gauges implements RunListener {
   async text(): Promise<{ readonly type: string; readonly text: string }> {
     this.lost.set(this.lostWorkers());
     return { type: this.registry.contentType, text: await this.registry.metrics() };
+  }
+
+  /** name: of a run, which may follow another. */
+  begins(name: string): void {
+    this.run.reset();
+    this.run.set({ run: name }, 1);
   }
 
   stageBegins(stage: Stage, _: number, steps: number): void {

@@ -18,21 +18,26 @@ export interface Cursor {
 
 const BEGINNING: Cursor = { steps: 0, labels: 0, validations: 0, events: 0, marks: 0 };
 
+export interface EventNews {
+  readonly at: number;
+  readonly text: string;
+}
+
 export class History implements RunListener {
   private readonly steps: StepNews[] = [];
   private readonly labels: LabelsNews[] = [];
   private readonly validations: ValidationNews[] = [];
-  private readonly events: { readonly at: number; readonly text: string }[] = [];
   private readonly marks: MarkNews[] = [];
   private state: News['state'] = 'running';
 
-  /** stages: names, as metrics have them; past: metrics of before this process. */
+  /** stages: names, as metrics have them; past: metrics of before this process; events: also those of the runs before. */
   constructor(
     readonly info: RunInfo,
     private readonly stages: readonly string[],
     past: readonly MetricRecord[],
     private readonly lanes: Pick<Lanes, 'shares'> | undefined,
     private readonly nodes?: Pick<NodeLanes, 'news'>,
+    private readonly events: EventNews[] = [],
   ) {
     for (const metric of past) this.take(metric, null);
   }

@@ -7,11 +7,11 @@ import type { NodeActivity } from '../fleet/activity.js';
 export type MessageName = 'everything' | 'news';
 
 export interface RunInfo {
-  /** Of the run directory. */
+  /** Of the run directory, within that of the reproduction where it is one of several. */
   readonly name: string;
   readonly title: string;
   readonly stages: readonly { readonly title: string; readonly steps: number }[];
-  /** Whether there is a report.html to link to. */
+  /** Whether there is a report to link to. */
   readonly hasReport: boolean;
 }
 
@@ -75,6 +75,34 @@ export interface News {
   readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
 }
 
+/** One run of a reproduction. */
+export interface RunNews {
+  /** Its directory, within that of the reproduction: a page asks for it by this (`/?run=...`). */
+  readonly name: string;
+  /** stopped: it has begun, and may be resumed. */
+  readonly state: 'waiting' | 'running' | 'stopped' | 'ended';
+  /** On the test images, 0 to 1. */
+  readonly accuracy: number | undefined;
+}
+
+/** The table of a reproduction as far as it is known. Accuracies in per cent. */
+export interface TableNews {
+  /** Of each run of a row. */
+  readonly splits: readonly string[];
+  readonly rows: readonly {
+    readonly name: string;
+    readonly paper: number;
+    readonly report: number;
+    /** Over the runs that have ended; undefined: none has. */
+    readonly ours: { readonly accuracy: number; readonly deviation: number | undefined } | undefined;
+    readonly runs: readonly RunNews[];
+  }[];
+  /** Of all of it. */
+  readonly state: News['state'];
+}
+
 export interface Everything extends News {
   readonly info: RunInfo;
+  /** Where the run is one of several. */
+  readonly table?: TableNews | undefined;
 }

@@ -59,8 +59,8 @@ export async function admit(
     throw error;
   }
   // Lanes are the node's own, and products of bf16 stay on one machine.
-  const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, ...rest } = arena.shape;
-  const shape = { ...rest, sliceBytes, groupBytes };
+  const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, factors = 0, ...rest } = arena.shape;
+  const shape = { ...rest, sliceBytes, groupBytes, factors };
   await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }

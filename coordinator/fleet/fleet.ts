@@ -13,7 +13,7 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { CHUNK, Sums } from '../../src/engine/sum.js';
-import { type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
+import { rankOf, type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
 import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
@@ -26,10 +26,12 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { WholeSteps } from '../../worker/whole-steps.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';
 import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
+import { LowRank } from './low-rank.js';
 import { MemberLost, spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
 import { Pace } from './pace.js';
@@ -45,6 +47,8 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   readonly checksumEvery: number;
   /** Steps by hidden units after which at the latest the state of all slices is fetched. */
   readonly mirrorEvery?: number;
+  /** The same for the bytes of a journal of the steps since. */
+  readonly mirrorBytes?: number;
   /** How sums and totals travel. */
   readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
@@ -53,13 +57,19 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
 /** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
 const MIRROR_EVERY = 256;
 
+/** 60 steps of an autoencoder with 256 rows, whose state is 110 MB: fetching it moves as much as the steps do. */
+const MIRROR_BYTES = 64 * 2 ** 20;
+
 export class Fleet implements Node {
   readonly name = 'fleet';
   readonly writesInPlace: boolean;
   readonly members: Members;
   private readonly sums: Sums;
   private readonly sliced: SlicedFleet;
+  private readonly wholeSteps: WholeSteps;
   private readonly wire: Wire;
+  /** Where low-rank factors travel, not vectors. */
+  private readonly lowRank: LowRank | undefined;
   private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
@@ -76,7 +86,11 @@ export class Fleet implements Node {
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
     this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
-    this.sliced = new SlicedFleet(this.members, options.mirrorEvery ?? MIRROR_EVERY);
+    const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
+    this.sliced = new SlicedFleet(this.members, { steps, bytes });
+    this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
+    const rank = rankOf(options.wire);
+    this.lowRank = rank === undefined ? undefined : new LowRank(local, this.members, rank);
   }
 
   get workers(): number {
@@ -119,28 +133,28 @@ export class Fleet implements Node {
       const followers = [...remotes].filter((node) => node.isInStep(length));
       // What was sent last came from the memory that is written now.
       await Promise.all([...remotes].map((node) => node.sent()));
-      await this.sumUp(length, shards, followers);
+      const complete = await this.sumUp(model, shards, followers);
       // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
       for (const node of remotes) {
-        if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
+        if (complete.includes(node) && node.isAvailable) node.update(model, optimizer);
         else node.replica.stateChanged(length);
       }
       const summed = performance.now();
-      const results = await this.local.updateByTotal(model, optimizer);
+      const results = await this.local.updateByTotal(model, optimizer, this.lowRank?.rank);
       this.pace.ends(performance.now() - summed, this.round?.parts() ?? [], [...remotes]);
-      if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, followers);
+      if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, complete);
       return results;
     });
   }
 
   forward(step: SlicedStep): Promise<Logits> {
-    return this.alone(() => this.sliced.forward(step));
+    return this.alone(() => this.wholeSteps.forward(step));
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
     return this.alone(() => {
       this.steps++;
-      return this.sliced.backward(gradient);
+      return this.wholeSteps.backward(gradient);
     });
   }
 
@@ -175,7 +189,10 @@ export class Fleet implements Node {
     const given = VECTORS.filter((vector) => state[vector]);
     if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
-    if (state.parameters) this.wire.reset();
+    if (state.parameters) {
+      this.wire.reset();
+      this.lowRank?.forget();
+    }
     for (const node of this.members.remotes) {
       if (state.parameters) node.forgetRounding();
       node.replica.overwritten(state);
@@ -194,10 +211,22 @@ export class Fleet implements Node {
     return this.closing;
   }
 
-  /** The arena's total, chunk by chunk, and on to those who follow. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
-  private async sumUp(length: number, shards: number, followers: readonly RemoteNode[]): Promise<void> {
+  /** The total, here and on to those who follow. Returns whoever of these has it. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
+  private async sumUp(model: Model, shards: number, followers: readonly RemoteNode[]): Promise<readonly RemoteNode[]> {
     const { round } = this;
     if (!round) throw new Error('an update comes after gradients');
+    if (this.lowRank) return this.lowRank.sumUp(round, model, followers);
+    await this.sumChunks(round, layoutOf(model).length, shards, followers);
+    return followers;
+  }
+
+  /** The arena's total, chunk by chunk. */
+  private async sumChunks(
+    round: Round,
+    length: number,
+    shards: number,
+    followers: readonly RemoteNode[],
+  ): Promise<void> {
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
       await round.gather(end);

@@ -1,7 +1,7 @@
-// Owns what the state of slices can be made of again: at which step each is in the arena here, and the steps since. Given the gradient at
-// the logits, a slice can do a step without any other. Pure.
+// Owns what the state of slices can be made of again: at which step each is in the arena here, and the steps since. Given what came
+// down to it in a step, a slice can do that without any other. Pure.
 import type { SliceRange } from '../../src/protocol/slices.js';
-import type { DoneStep } from './slice-holder.js';
+import { bytesOfStep, type DoneStep } from './slice-holder.js';
 
 /** Slices that lack the same steps. */
 export interface Missing extends SliceRange {
@@ -21,6 +21,10 @@ export class Journal {
   /** How many steps it holds. */
   get length(): number {
     return this.steps.length;
+  }
+
+  get bytes(): number {
+    return this.steps.reduce((sum, done) => sum + bytesOfStep(done), 0);
   }
 
   add(step: DoneStep): void {

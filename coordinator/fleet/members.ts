@@ -147,6 +147,10 @@ export class Members implements RemoteListener {
     this.wake();
   }
 
+  all(): Member[] {
+    return this.local ? [this.local, ...this.remotes] : [...this.remotes];
+  }
+
   private available(): Member[] {
     const remotes = [...this.remotes].filter(({ isAvailable }) => isAvailable);
     return this.local ? [this.local, ...remotes] : remotes;

@@ -6,13 +6,13 @@ import { stateOf } from '../../src/engine/slices.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { bytesOf } from '../../src/protocol/floats.js';
 import { logitsFit, logitsFromWire } from '../../src/protocol/logits.js';
-import { BULK_KINDS } from '../../src/protocol/messages.js';
+import { BULK_KINDS, type ToNode } from '../../src/protocol/messages.js';
 import { piecesOf, type StatePiece } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceRange } from '../../src/protocol/slices.js';
 import type { MemberLost } from './member.js';
 import type { Replica } from './replica.js';
 import { type Requests, unexpected } from './requests.js';
-import { type Cut, type DoneStep, type SliceHolder, slicesOf, workOf } from './slice-holder.js';
+import { bytesOfStep, type Cut, type DoneStep, type SliceHolder, slicesOf, workOf } from './slice-holder.js';
 import type { Speed } from './speed.js';
 
 /** Of a message of steps to replay. */
@@ -23,6 +23,15 @@ interface Collection {
   readonly request: number;
   readonly pieces: readonly StatePiece[];
   readonly arrived: Uint8Array[];
+}
+
+/** The step that it is at. */
+interface Asked {
+  readonly step: SlicedStep;
+  readonly range: SliceRange;
+  readonly exchange: number;
+  /** What its passes cost. */
+  readonly rows: number;
 }
 
 export interface NodeOfSlices {
@@ -41,7 +50,7 @@ export interface NodeOfSlices {
 export class RemoteSlices implements SliceHolder {
   readonly isHere = false;
   private collection: Collection | undefined;
-  private rows = 0;
+  private asked: Asked | undefined;
 
   constructor(private readonly node: NodeOfSlices) {}
 
@@ -58,8 +67,8 @@ export class RemoteSlices implements SliceHolder {
     const { requests, replica, arena } = this.node;
     for (const batch of batchesOf(steps)) {
       // Without labels, which were taken then: the rows are the same.
-      const wire = batch.map(({ step, gradient }) => {
-        return { step: { ...step, labelsFresh: false }, gradient: bytesOf(gradient) };
+      const wire = batch.map(({ step, given }) => {
+        return { step: { ...step, labelsFresh: false }, given: given.map(bytesOf) };
       });
       for (const { step } of batch) await this.bringImages(step);
       const message = { kind: 'replay', request: requests.next(), ...range, steps: wire } as const;
@@ -69,21 +78,28 @@ export class RemoteSlices implements SliceHolder {
   }
 
   async forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
-    const { requests, lose } = this.node;
+    const { requests } = this.node;
     await this.bringImages(step);
-    this.rows = this.work(step, range);
     const message = { kind: 'forward', request: requests.next(), step, ...range } as const;
     const kind = `logits of stage ${step.stage}${step.labelsFresh ? ', labels fresh' : ''}`;
-    const { sums } = await requests.ask(message, kind, this.rows);
-    if (!logitsFit(sums, step, range, this.node.arena.shape.pixels)) throw lose('its logits do not fit the step');
-    return logitsFromWire(sums);
+    return this.sums({ step, range, exchange: 0, rows: this.work(step, range) }, message, kind);
   }
 
-  async backward(gradient: Float32Array): Promise<[]> {
+  onward(values: Float32Array): Promise<readonly Logits[]> {
+    const { exchange, ...asked } = this.goingOn();
+    const message = { kind: 'onward', request: this.node.requests.next(), values: bytesOf(values) } as const;
+    return this.sums(
+      { ...asked, exchange: exchange + 1 },
+      message,
+      `pass ${exchange + 1} of stage ${asked.step.stage}`,
+    );
+  }
+
+  async backward(values: Float32Array): Promise<[]> {
     const { requests, speed } = this.node;
-    const { rows } = this;
-    const message = { kind: 'backward', request: requests.next(), gradient: bytesOf(gradient) } as const;
-    const { milliseconds } = await requests.ask(message, 'slices', rows);
+    const { rows, step } = this.goingOn();
+    const message = { kind: 'backward', request: requests.next(), values: bytesOf(values) } as const;
+    const { milliseconds } = await requests.ask(message, `slices of stage ${step.stage}`, rows);
     speed.add(rows, milliseconds);
     return [];
   }
@@ -133,13 +149,30 @@ export class RemoteSlices implements SliceHolder {
   private work(step: SlicedStep, range: SliceRange): number {
     return workOf(step, range, this.node.arena.shape.pixels);
   }
+
+  private goingOn(): Asked {
+    if (!this.asked) throw new Error('a pass comes after a forward pass');
+    return this.asked;
+  }
+
+  private async sums(
+    asked: Asked,
+    message: Extract<ToNode, { kind: 'forward' | 'onward' }>,
+    kind: string,
+  ): Promise<readonly Logits[]> {
+    const { requests, lose, arena } = this.node;
+    this.asked = asked;
+    const { sums } = await requests.ask(message, kind, asked.rows);
+    if (!logitsFit(sums, asked, arena.shape.pixels)) throw lose('its logits do not fit the step');
+    return logitsFromWire(sums);
+  }
 }
 
 function batchesOf(steps: readonly DoneStep[]): DoneStep[][] {
   const batches: DoneStep[][] = [];
   let room = 0;
   for (const done of steps) {
-    const bytes = done.step.labelledImages.length + done.gradient.byteLength;
+    const bytes = bytesOfStep(done);
     if (room < bytes) {
       batches.push([]);
       room = Math.max(bytes, MOST_BYTES);

@@ -13,9 +13,11 @@ export type NodeChannel = Channel<ToNode, ToCoordinator>;
 const ANSWERS = {
   welcome: 'ready',
   gradients: 'computed',
+  factor: 'factored',
   update: 'updated',
   predict: 'predicted',
   forward: 'logits',
+  onward: 'logits',
   backward: 'updated',
   replay: 'updated',
   collect: 'collected',

@@ -7,7 +7,7 @@ import { type Contribution, type Member, MemberLost, type Part, spread } from '.
 import type { StepPart } from './verdict.js';
 
 interface Held {
-  readonly workers: number;
+  readonly member: Member;
   readonly steps: readonly ShardStep[];
   readonly contribution: Contribution;
 }
@@ -21,7 +21,7 @@ export class Round {
   compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return spread(steps, this.share, async (member: Member, part) => {
       const contribution = await member.gradients(part);
-      this.held.push({ workers: member.workers, steps: part, contribution });
+      this.held.push({ member, steps: part, contribution });
       return contribution.results;
     });
   }
@@ -34,16 +34,30 @@ export class Round {
       const [other] = failed.filter((reason) => !(reason instanceof MemberLost));
       if (other !== undefined) throw other;
       if (failed.length === 0) return;
-      const lost = this.held.filter((_, i) => settled[i]!.status === 'rejected');
-      this.held = this.held.filter((_, i) => settled[i]!.status === 'fulfilled');
+      const lost = new Set(this.held.filter((_, i) => settled[i]!.status === 'rejected'));
       // The parameters are still those of before the update everywhere, and what has been summed already has the same bits.
-      await this.compute(lost.flatMap(({ steps }) => steps));
+      await this.again((held) => lost.has(held));
     }
+  }
+
+  /** The steps of each member that has computed gradients, in the order of their shards. */
+  byMember(): Map<Member, ShardStep[]> {
+    const ordered = this.held
+      .flatMap(({ member, steps }) => steps.map((step) => ({ member, step })))
+      .sort((a, b) => a.step.shard - b.step.shard);
+    const found = new Map<Member, ShardStep[]>();
+    for (const { member, step } of ordered) found.set(member, [...(found.get(member) ?? []), step]);
+    return found;
+  }
+
+  /** Has what these members computed computed again by those who are there. */
+  async replace(members: ReadonlySet<Member>): Promise<void> {
+    await this.again(({ member }) => members.has(member));
   }
 
   /** Who computed how much. */
   parts(): StepPart[] {
-    return this.held.map(({ workers, steps, contribution: { results } }) => {
+    return this.held.map(({ member: { workers }, steps, contribution: { results } }) => {
       const compute = results.reduce((sum, { milliseconds: { input, forward, backward } }) => {
         return sum + input + forward + backward;
       }, 0);
@@ -54,5 +68,11 @@ export class Round {
   /** The sums that came from elsewhere. */
   subtrees(): Subtree[] {
     return this.held.flatMap(({ contribution }) => contribution.subtrees);
+  }
+
+  private async again(isLost: (held: Held) => boolean): Promise<void> {
+    const lost = this.held.filter(isLost);
+    this.held = this.held.filter((held) => !lost.includes(held));
+    await this.compute(lost.flatMap(({ steps }) => steps));
   }
 }

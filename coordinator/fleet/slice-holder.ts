@@ -13,11 +13,14 @@ export interface Cut {
 
 export const slicesOf = ({ model, shards }: Cut): number => sliceCount(model, shards);
 
-/** A step that has been done, with all that a slice needs to do it again alone. gradient: at the logits. */
+/** A step that has been done, with all that a slice needs to do it again alone: what came down to it in each exchange. */
 export interface DoneStep {
   readonly step: SlicedStep;
-  readonly gradient: Float32Array;
+  readonly given: readonly Float32Array[];
 }
+
+export const bytesOfStep = ({ step, given }: DoneStep): number =>
+  given.reduce((sum, { byteLength }) => sum + byteLength, step.labelledImages.length);
 
 /** All but release() reject with MemberLost where the holder is another machine. */
 export interface SliceHolder {
@@ -30,8 +33,10 @@ export interface SliceHolder {
   replay(steps: readonly DoneStep[], range: SliceRange): Promise<void>;
   /** The sum of each subtree of slices that the range is made of. */
   forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]>;
-  /** Resolves when the slices of the last forward pass are updated. Results: of workers here. */
-  backward(gradient: Float32Array): Promise<readonly SliceResult[]>;
+  /** The same of the next pass of that step, for which these values have come. */
+  onward(values: Float32Array): Promise<readonly Logits[]>;
+  /** Takes the values after the last pass. Resolves when the slices are updated. Results: of workers here. */
+  backward(values: Float32Array): Promise<readonly SliceResult[]>;
   /** Makes the state of these slices here what it is there. */
   give(cut: Cut, range: SliceRange): Promise<void>;
   /** It holds no slices any longer. */
@@ -53,16 +58,23 @@ export class LocalSlices implements SliceHolder {
   async take(): Promise<void> {}
 
   async replay(steps: readonly DoneStep[], range: SliceRange): Promise<void> {
-    for (const { step, gradient } of steps) await this.node.sliced.replay(step, gradient, range);
+    for (const { step, given } of steps) await this.node.sliced.replay(step, given, range);
   }
 
-  forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
+  async forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
     this.rows = workOf(step, range, this.node.arena.shape.pixels);
+    await othersAreAsked();
     return this.node.sliced.forward(step, range);
   }
 
-  async backward(gradient: Float32Array): Promise<readonly SliceResult[]> {
-    const results = await this.node.sliced.backward(gradient);
+  async onward(values: Float32Array): Promise<readonly Logits[]> {
+    await othersAreAsked();
+    return this.node.sliced.onward(values);
+  }
+
+  async backward(values: Float32Array): Promise<readonly SliceResult[]> {
+    await othersAreAsked();
+    const results = await this.node.sliced.backward(values);
     const times = results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward);
     this.speed.add(this.rows, Math.max(...times));
     return results;
@@ -72,6 +84,12 @@ export class LocalSlices implements SliceHolder {
 
   release(): void {}
 }
+
+/**
+ * Resolves when the sockets have what was sent just now. A worker here that is woken up first takes the core that the main thread is on, where
+ * there are no more cores than workers, and the others would wait for milliseconds.
+ */
+const othersAreAsked = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Rows of a step by all slices that cost as much as those of a step by some. */
 export function workOf(step: SlicedStep, { first, end }: SliceRange, pixels: number): number {

@@ -4,6 +4,8 @@
 //   members   forward passes | logits, summed by subtrees, up |      | backward passes, updates
 //   here      forward pass   |                                | loss | gradient at the logits down, backward pass, update
 //
+// A network with a narrow middle has two exchanges more, alike; nothing is updated before the last.
+//
 // The state of a member that is lost is made again by others, from the arena and the journal: the same steps in the same order, so the
 // same bits.
 import { joined, subtreesIn } from '../../src/collectives/tree.js';
@@ -14,7 +16,13 @@ import { assign, isWorthMoving } from './assignment.js';
 import { Journal } from './journal.js';
 import { type Member, MemberLost } from './member.js';
 import { type Members, speedsOf } from './members.js';
-import { type Cut, slicesOf } from './slice-holder.js';
+import { type Cut, type DoneStep, slicesOf } from './slice-holder.js';
+
+/** The most steps that the state of a slice is behind here, and that may have to be done again, and the bytes of a journal that has them. */
+export interface MirrorEvery {
+  readonly steps: number;
+  readonly bytes: number;
+}
 
 /** A member and the slices that it holds. */
 interface Part extends SliceRange {
@@ -27,40 +35,36 @@ export class SlicedFleet {
   private parts: readonly Part[] = [];
   /** Among whom the slices were shared out; nobody, once one of them was lost. */
   private sharers: readonly Member[] = [];
-  private asked: SlicedStep | undefined;
+  /** The step that waits for values, and those that it was given. */
+  private asked: DoneStep | undefined;
   /** Of the last step. */
   private updates: Promise<unknown> = Promise.resolve();
 
-  /** mirrorEvery: the most steps that the state of a slice is behind here, and that may have to be done again. */
   constructor(
     private readonly members: Members,
-    private readonly mirrorEvery: number,
+    private readonly mirrorEvery: MirrorEvery,
   ) {}
 
   /** Throws E_NODES or E_INTERRUPTED where nobody is there to compute. */
   async forward(step: SlicedStep): Promise<Logits> {
     await this.cutFor(step);
-    for (;;) {
-      await this.share();
-      const { parts } = this;
-      const sums = await this.each(parts, ({ member, ...range }) => member.slices.forward(step, range));
-      // The others' forward passes changed nothing: they are given up, and done again with what was lost.
-      if (!sums) continue;
-      this.asked = step;
-      return wholeOf(parts, sums, slicesOf(step));
-    }
+    return this.passes({ step, given: [] });
   }
 
-  /** Answers of the workers here. Those of others come while the next step begins. */
-  async backward(gradient: Float32Array): Promise<SliceResult[]> {
-    if (!this.asked) throw new Error('a backward pass comes after a forward pass');
-    const done = { step: this.asked, gradient: gradient.slice() };
+  /** The sums of the next pass, for which these values have come. */
+  onward(values: Float32Array): Promise<Logits> {
+    return this.passes(this.given(values));
+  }
+
+  /** Takes the values after the last pass. Answers of the workers here; those of others come while the next step begins. */
+  async backward(values: Float32Array): Promise<SliceResult[]> {
+    const done = this.given(values);
     this.asked = undefined;
     this.journal.add(done);
     for (const { replica } of this.members.remotes) replica.stateChanged(layoutOf(done.step.model).length);
     const results = this.parts.map(async (part) => {
       try {
-        return await part.member.slices.backward(done.gradient);
+        return await part.member.slices.backward(done.given.at(-1)!);
       } catch (error) {
         if (!(error instanceof MemberLost)) throw error;
         this.drop(part);
@@ -71,7 +75,8 @@ export class SlicedFleet {
     this.updates.catch(() => undefined);
     const here = await Promise.all(results.filter((_, i) => this.parts[i]!.member.slices.isHere));
     this.arrivedHere();
-    if (this.journal.length >= this.mirrorEvery) {
+    const { steps, bytes } = this.mirrorEvery;
+    if (this.journal.length >= steps || this.journal.bytes >= bytes) {
       await this.collect();
       this.reconsider();
     }
@@ -99,6 +104,36 @@ export class SlicedFleet {
     this.dissolve();
     this.cut = undefined;
     this.journal = new Journal(0);
+  }
+
+  private given(values: Float32Array): DoneStep {
+    if (!this.asked) throw new Error('a backward pass comes after a forward pass');
+    return { step: this.asked.step, given: [...this.asked.given, values.slice()] };
+  }
+
+  /** The sums of the pass that comes after what was given. Where a member is lost, all who are there then do all passes again. */
+  private async passes(asked: DoneStep): Promise<Logits> {
+    const { step, given } = asked;
+    let sums = given.length > 0 ? await this.pass(asked, given.length) : undefined;
+    // The passes changed nothing: they are given up, and done again with what was lost, to the same values.
+    while (!sums) sums = await this.fromTheFirst(asked);
+    this.asked = asked;
+    return wholeOf(this.parts, sums, slicesOf(step));
+  }
+
+  private async fromTheFirst(asked: DoneStep): Promise<(readonly Logits[])[] | undefined> {
+    await this.share();
+    for (let pass = 0; ; pass++) {
+      const sums = await this.pass(asked, pass);
+      if (!sums || pass === asked.given.length) return sums;
+    }
+  }
+
+  /** A result for each part; undefined where a member was lost. */
+  private pass({ step, given }: DoneStep, pass: number): Promise<(readonly Logits[])[] | undefined> {
+    return this.each(this.parts, ({ member, ...range }) =>
+      pass === 0 ? member.slices.forward(step, range) : member.slices.onward(given[pass - 1]!),
+    );
   }
 
   private async cutFor({ model, shards }: SlicedStep): Promise<void> {

@@ -1,4 +1,4 @@
-// Owns the measured speed of a member, as the coordinator sees it: the time from asking to the answer, network included.
+// Owns the measured speed of a member: what its steps take.
 
 /** The weight of the latest step in the mean: a change shows after some ten steps, an outlier hardly. */
 const LATEST = 0.1;

@@ -26,6 +26,15 @@ export class Upload {
     this.received = subtrees.map(() => 0);
   }
 
+  /** Of all sums. */
+  get bytes(): number {
+    return this.wire.bytes(this.length) * this.received.length;
+  }
+
+  get bytesReceived(): number {
+    return this.received.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
   get isComplete(): boolean {
     return this.has(this.length);
   }

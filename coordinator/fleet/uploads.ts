@@ -10,6 +10,8 @@ import { Upload } from './upload.js';
 
 export class Uploads {
   private readonly open = new Map<number, Upload>();
+  /** When the first frame of the latest sums came, and its bytes. */
+  private first = { at: 0, bytes: 0 };
 
   constructor(
     private readonly requests: Requests,
@@ -30,24 +32,25 @@ export class Uploads {
     return [...this.open.values()].some(({ isRevoked }) => isRevoked);
   }
 
-  /** At which sums come in, in Gbit/s; undefined before the first. */
+  /** At which sums come in, in Gbit/s; undefined before the first that is of several frames. */
   get gigabits(): number | undefined {
-    const perByte = this.requests.deadlines.typical('sums');
+    const perByte = this.requests.deadlines.typical('sums in a row');
     return perByte === undefined ? undefined : 8e-6 / perByte;
   }
 
   /** length: floats of a sum. */
   begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
     const upload = new Upload(this.arena, this.wire, subtrees, length);
-    this.open.set(request, upload);
+    if (!upload.isComplete) this.open.set(request, upload);
     return upload;
   }
 
-  /** From now on they must come in time: the node has said that it has them. */
+  /** From now on they must come in time: the node has said that it has them. Most may be here already. */
   expect(upload: Upload): void {
+    if (upload.isComplete) return;
     const { deadlines, name } = this.requests;
     const began = performance.now();
-    const bytes = this.wire.bytes(upload.length) * upload.subtrees.length;
+    const bytes = upload.bytes - upload.bytesReceived;
     const cancel = alarm(deadlines.limit('sums', bytes), () => {
       const reason = new MemberLost(name, late(name, 'send its sums'));
       upload.revoke(reason);
@@ -65,9 +68,14 @@ export class Uploads {
     const upload = this.open.get(tag.attempt);
     // Of a request that is long done: late, so dropped.
     if (!upload) return false;
+    const isFirst = upload.bytesReceived === 0;
     upload.frame(tag.index, tag.offset, payload);
-    if (upload.isComplete) this.open.delete(tag.attempt);
-    return upload.isComplete;
+    if (isFirst) this.first = { at: performance.now(), bytes: upload.bytesReceived };
+    if (!upload.isComplete) return false;
+    this.open.delete(tag.attempt);
+    const behind = upload.bytes - this.first.bytes;
+    if (behind > 0) this.requests.deadlines.record('sums in a row', behind, performance.now() - this.first.at);
+    return true;
   }
 
   /** There will be none. */

@@ -36,7 +36,7 @@ export class Others {
   async welcome({ fingerprint, allowMixed }: { readonly fingerprint: string; readonly allowMixed: boolean }) {
     // Lanes are the rank's own; bf16 products stay on one machine.
     const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, ...rest } = this.arena.shape;
-    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes } } as const;
+    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes, factors: 0 } } as const;
     const [, hellos] = await this.together(message, 'hello', async () => undefined);
     this.all = hellos;
     const mixed = hellos.filter((hello) => hello.fingerprint !== fingerprint);

@@ -20,6 +20,7 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { WholeSteps } from '../../worker/whole-steps.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';
 import { assign } from '../fleet/assignment.js';
 import { predictInBatches } from '../fleet/prediction.js';
@@ -44,6 +45,7 @@ export class Ranks implements Node {
   private readonly allReduce: AllReduce;
   private readonly others: Others;
   private readonly sliced: SlicedRanks;
+  private readonly wholeSteps: WholeSteps;
   /** Of the last gradients: shards [ends[r - 1], ends[r]) are rank r's. */
   private ends: readonly number[] = [];
   private steps = 0;
@@ -60,6 +62,7 @@ export class Ranks implements Node {
     this.allReduce = new AllReduce(collective, local.arena);
     this.others = new Others(local.arena, collective);
     this.sliced = new SlicedRanks(local, collective, this.others);
+    this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
   }
 
   get workers(): number {
@@ -142,11 +145,11 @@ export class Ranks implements Node {
   }
 
   forward(step: SlicedStep): Promise<Logits> {
-    return this.alone(() => this.sliced.forward(step));
+    return this.alone(() => this.wholeSteps.forward(step));
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.alone(() => this.sliced.backward(gradient));
+    return this.alone(() => this.wholeSteps.backward(gradient));
   }
 
   read(parameters: number): Promise<TrainingState> {

@@ -3,14 +3,18 @@
 //   rank 0   tells the step | forward pass               | loss | gradient at the logits to all | backward pass, update
 //   others                  | forward pass, logits to it |      |                               | backward passes, updates
 //
+// A network with a narrow middle, which rank 0 computes, has two exchanges more, alike; nothing is updated before the last.
+//
 // The state of all slices comes here when somebody wants to read it: a rank that is lost ends the job, so nothing has to be done again.
 import type { Collective } from '../../src/collectives/collective.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { bytesOf } from '../../src/protocol/floats.js';
-import { logitsFit, logitsFromWire } from '../../src/protocol/logits.js';
+import { logitsFit, logitsFromWire, type SlicePass } from '../../src/protocol/logits.js';
+import type { ToRank } from '../../src/protocol/ranks.js';
 import { piecesOf } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceRange, SliceResult } from '../../src/protocol/slices.js';
 import type { LocalNode } from '../../worker/node.js';
+import type { SlicePasses } from '../../worker/whole-steps.js';
 import { assign } from '../fleet/assignment.js';
 import { type Cut, slicesOf } from '../fleet/slice-holder.js';
 import { wholeOf } from '../fleet/sliced-fleet.js';
@@ -23,11 +27,12 @@ interface Held {
   readonly ends: readonly number[];
 }
 
-export class SlicedRanks {
+export class SlicedRanks implements SlicePasses {
   private held: Held | undefined;
   /** Whether what the others hold is here as well. */
   private isHere = true;
-  private isAsked = false;
+  /** The pass that waits for the values that it leads to. */
+  private asked: Pick<SlicePass, 'step' | 'exchange'> | undefined;
 
   constructor(
     private readonly local: LocalNode,
@@ -36,31 +41,32 @@ export class SlicedRanks {
   ) {}
 
   async forward(step: SlicedStep): Promise<Logits> {
-    this.isAsked = false;
+    this.asked = undefined;
     const { ends } = await this.hold(step);
     if (step.unlabelledBatch > 0) await this.others.bringImages('unlabelled');
-    const [mine, ...theirs] = rangesOf(ends) as [SliceRange, ...SliceRange[]];
-    const message = { kind: 'forward' as const, step, ends: [...ends] };
-    const [own, answers] = await this.others.together(message, 'logits', async () =>
-      isEmpty(mine) ? [] : this.local.sliced.forward(step, mine),
+    return this.pass({ step, exchange: 0 }, { kind: 'forward', step, ends: [...ends] }, (mine) =>
+      this.local.sliced.forward(step, mine),
     );
-    const { pixels } = this.local.arena.shape;
-    if (!answers.every(({ sums }, i) => logitsFit(sums, step, theirs[i]!, pixels))) throw misfit();
-    this.isAsked = true;
-    return wholeOf([mine, ...theirs], [own, ...answers.map(({ sums }) => logitsFromWire(sums))], slicesOf(step));
   }
 
-  async backward(gradient: Float32Array): Promise<SliceResult[]> {
-    const { held } = this;
-    if (!held || !this.isAsked) throw new Error('a backward pass comes after a forward pass');
-    this.isAsked = false;
+  /** The sums of the next pass, for which these values have come. */
+  async onward(values: Float32Array): Promise<Logits> {
+    const { step, exchange } = this.goingOn();
+    return this.pass({ step, exchange: exchange + 1 }, { kind: 'onward', values: bytesOf(values) }, () =>
+      this.local.sliced.onward(values),
+    );
+  }
+
+  /** Takes the values after the last pass. Answers of the workers here; the others' updates are made while the next step begins. */
+  async backward(values: Float32Array): Promise<SliceResult[]> {
+    const { step } = this.goingOn();
     this.isHere = false;
-    this.others.stateChanged(layoutOf(held.cut.model).length);
-    const [mine] = rangesOf(held.ends);
+    this.others.stateChanged(layoutOf(step.model).length);
+    const [mine] = this.ranges();
     // The workers here have it at once.
-    const own = isEmpty(mine!) ? Promise.resolve([]) : this.local.sliced.backward(gradient);
+    const own = isEmpty(mine!) ? Promise.resolve([]) : this.local.sliced.backward(values);
     own.catch(() => undefined);
-    await this.others.tell({ kind: 'backward', gradient: bytesOf(gradient) });
+    await this.others.tell({ kind: 'backward', values: bytesOf(values) });
     return own;
   }
 
@@ -91,6 +97,33 @@ export class SlicedRanks {
     if (!isWhole && !this.isHere) throw new Error('a part of a state that is elsewhere was overwritten');
     this.held = undefined;
     this.isHere = true;
+  }
+
+  /** All ranks do a pass together. own: that of the workers here. */
+  private async pass(
+    asked: Pick<SlicePass, 'step' | 'exchange'>,
+    message: Extract<ToRank, { kind: 'forward' | 'onward' }>,
+    own: (mine: SliceRange) => Promise<Logits[]>,
+  ): Promise<Logits> {
+    const ranges = this.ranges();
+    const [mine, ...theirs] = ranges as [SliceRange, ...SliceRange[]];
+    const [here, answers] = await this.others.together(message, 'logits', async () => (isEmpty(mine) ? [] : own(mine)));
+    const { pixels } = this.local.arena.shape;
+    if (!answers.every(({ sums }, i) => logitsFit(sums, { ...asked, range: theirs[i]! }, pixels))) throw misfit();
+    this.asked = asked;
+    return wholeOf(ranges, [here, ...answers.map(({ sums }) => logitsFromWire(sums))], slicesOf(asked.step));
+  }
+
+  /** Once: values that were given are not given again. */
+  private goingOn(): Pick<SlicePass, 'step' | 'exchange'> {
+    const { asked } = this;
+    this.asked = undefined;
+    if (!asked) throw new Error('a backward pass comes after a forward pass');
+    return asked;
+  }
+
+  private ranges(): SliceRange[] {
+    return rangesOf(this.held?.ends ?? []);
   }
 
   /** Gives each rank the state of its slices, where it has not. */

@@ -11,7 +11,7 @@ import { createLocalNode, type LocalNode } from '../../worker/node.js';
 import { Cluster } from '../cluster.js';
 import { LabelledSet } from '../labelled.js';
 import { ObservedNode } from '../observed.js';
-import { shapeFor, splitOf, strategies } from '../session.js';
+import { imagesOf, shapeFor, splitOf, strategies } from '../session.js';
 import { type Observer, train } from '../train.js';
 import { Joined } from './joined.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
@@ -32,7 +32,7 @@ export class Bench {
     const watched = joined?.fleet ?? new ObservedNode(node, (call) => this.calls.push(call));
     const counts = { unlabelled: workload.images, validation: 0, test: 0 };
     const { config } = workload;
-    this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, counts));
+    this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, imagesOf(node)));
   }
 
   /** Throws what loading the data, creating a node and joining it throw. */

@@ -40,21 +40,31 @@ export interface Compared {
 }
 
 /** What a row of several comes to, or why it comes to nothing; nothing to say of the first row that no number shows. */
-export function verdictLines(row: Row, compared: Compared, { yellow }: Pick<Colours, 'yellow'>): string[] {
+export function verdictLines(
+  row: Row,
+  compared: Compared,
+  { bold, yellow }: Pick<Colours, 'bold' | 'yellow'>,
+): string[] {
   const { unit, each, cores } = compared;
   const { workers, speedUp, efficiency, doubts, oneWorkerOfThreads: one } = row;
   if (workers === each) return [];
   const who =
     unit === 'workers' ? counted(workers, 'worker') : `${workers / each} processes of ${counted(each, 'worker')}`;
+  const measured = `${speedUp.value.toFixed(2)}x as fast as one, an efficiency of ${percent(efficiency.value, 0)}`;
   if (doubts.length > 0) {
     const reasons = doubts.map((doubt) => reasonOf(doubt, row, cores));
-    return [yellow(`${who}: no conclusion: ${reasons.join('; ')}`)];
+    const slower = speedUp.value < 1 ? [yellow(`warning: as measured, ${who} are slower than one`)] : [];
+    return [
+      yellow(`${who}: no conclusion: ${reasons.join('; ')}`),
+      `  as measured: ${measured}; ${lossOf(row)}`,
+      ...slower,
+    ];
   }
-  const gained = `${who}: ${speedUp.value.toFixed(2)}x (${percent(efficiency.value, 0)})`;
-  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one`)] : [];
+  const alone = unit === 'workers' ? '--workers 1' : 'no nodes';
+  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one: train with ${alone}`)] : [];
   const ratio = one && speedUp.value / one.speedUp.value;
   return [
-    `${gained}; ${lossOf(row)}`,
+    bold(`${who}: ${measured}; ${lossOf(row)}`),
     ...(ratio === undefined ? [] : [`  ${ratio.toFixed(2)} times the speed of one worker of ${workers} threads`]),
     ...warning,
   ];
@@ -97,11 +107,17 @@ function reasonOf(doubt: Doubt, { speedUp, splitError, withoutCore }: Row, cores
 
 export function fitLines({ amdahl, universal }: PhaseSummary): string[] {
   if (!amdahl || !universal) return [];
+  if (amdahl.kind === 'undetermined' && universal.kind === 'undetermined') return [neither(amdahl, universal)];
   return [amdahlLine(amdahl), universalLine(universal)];
 }
 
+const rowsThere = (count: number): string => `there ${count === 1 ? 'is' : 'are'} ${count}`;
+
 const undetermined = (law: string, { needs, has }: Undetermined): string =>
-  `${law}: not determined: it takes ${needs} conclusive rows of several workers, there ${has === 1 ? 'is' : 'are'} ${has}`;
+  `${law}: not determined: it takes ${needs} conclusive rows of several workers, ${rowsThere(has)}`;
+
+const neither = (amdahl: Undetermined, universal: Undetermined): string =>
+  `Amdahl's law and the universal one are not fitted: they take ${amdahl.needs} and ${universal.needs} conclusive rows of several workers, ${rowsThere(amdahl.has)}`;
 
 function amdahlLine(fit: AmdahlFit | Undetermined): string {
   if (fit.kind === 'undetermined') return undetermined("Amdahl's law", fit);

@@ -40,20 +40,20 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
     '',
     "where a worker's time goes, in ms of a step",
     ...splitLines(rows, report),
+    ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
     '',
     ...phaseWords(phase, report, colours),
-    ...(prediction ? ['', ...simulationLines(prediction, phase, report)] : []),
   ];
 }
 
-/** What the tables of a phase come to, in sentences. */
+/** What the tables of a phase come to, in sentences. The judgement is the last, where a terminal's reader is when it is done. */
 export function phaseWords(
   phase: PhaseReport,
   { machine, unit }: ScalingReport,
-  colours: Pick<Colours, 'yellow'> = PLAIN,
+  colours: Pick<Colours, 'bold' | 'yellow'> = PLAIN,
 ): string[] {
   const compared = { unit, each: phase.rows[0]!.workers, cores: machine.cores };
-  return [...phase.rows.flatMap((row) => verdictLines(row, compared, colours)), ...fitLines(phase)];
+  return [...fitLines(phase), ...phase.rows.flatMap((row) => verdictLines(row, compared, colours))];
 }
 
 /** In a step: between processes where there are several, and through shared memory where there is one. */

@@ -1,5 +1,5 @@
 // A coordinator to be measured, with one thread of its own: its parent says over IPC when nodes are there to wait for, how many steps to do, and
-// which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","folder":DIR}'
+// which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","strategy":"data","folder":DIR}'
 
 import { join } from 'node:path';
 import { ensureIdentity } from '../../dist/coordinator/door/identity.js';
@@ -15,9 +15,9 @@ import { initialParameters } from '../../dist/src/engine/model.js';
 import { classifier } from '../../dist/src/presets/scenario.js';
 import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/messages.js';
 
-const { nodes, listen: host, tls, wire, folder } = JSON.parse(process.argv[2]);
+const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
-const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1 });
+const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy, wire });
 
 /** A fleet where there are nodes; without any, what a run on one machine has. */
 let fleet;
@@ -86,14 +86,23 @@ function traffic() {
 }
 
 const ORDERS = {
-  /** milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. */
+  /** milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. mean: milliseconds of all by their number. */
   async steps({ count }) {
     const before = traffic();
     const parts = [];
+    const began = performance.now();
     for (let s = 0; s < count; s++) parts.push(await timedStep());
+    const mean = (performance.now() - began) / count;
     const after = traffic();
     const bytes = (of) => (after[of] - before[of]) / count;
-    return { milliseconds: parts.map(({ step }) => step), parts, sent: bytes('sent'), received: bytes('received') };
+    const milliseconds = parts.map(({ step }) => step);
+    return { milliseconds, mean, parts, sent: bytes('sent'), received: bytes('received') };
+  },
+  /** milliseconds: until the whole state is here, as it is before a checkpoint. */
+  async fetch() {
+    const began = performance.now();
+    await cluster.read(model);
+    return { milliseconds: performance.now() - began };
   },
   /** milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for it. */
   async kill({ pid, after }) {

@@ -1,19 +1,13 @@
 // The benchmark of several machines: one training step over coordinator and nodes, each a process with one thread, interleaved in rounds.
 // Links of a given rate need root and Linux (namespaces.mjs). npm run bench -- cluster [--rounds 5] [--json FILE]
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { completed } from '../environment.mjs';
+import { Contestant } from './contestant.mjs';
 import { openNetwork, whyNoNetworks } from './namespaces.mjs';
 import { median } from './tables.mjs';
 
-const COORDINATOR = fileURLToPath(new URL('cluster-coordinator.mjs', import.meta.url));
-const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
-const WARMUP = 12;
 const STEPS = 20;
 /** A node dies in the middle of its gradients. */
 const KILL_AFTER_MS = 8;
@@ -23,72 +17,19 @@ const LOOPBACK = [
   { id: '1', label: '1 worker, no network', nodes: 1 },
   { id: '2', label: '2 nodes', nodes: 2 },
   { id: '2-tls', label: '2 nodes, TLS', nodes: 2, tls: true },
-  { id: '2-bf16', label: '2 nodes, --wire bf16', nodes: 2, wire: 'bf16' },
+  ...['bf16', 'powersgd:2', 'powersgd:4'].map((wire) => {
+    return { id: `2-${wire}`, label: `2 nodes, --wire ${wire}`, nodes: 2, wire };
+  }),
   { id: '4', label: '4 nodes', nodes: 4 },
 ];
 
 /** With TLS, as beyond one machine it is. Both hosts have the processors of this one. */
 const LINKS = ['10gbit', '1gbit'].flatMap((rate) =>
-  ['f32', 'bf16'].map((wire) => {
+  ['f32', 'bf16', 'powersgd:2'].map((wire) => {
     const label = `2 nodes, TLS, ${rate.replace('gbit', ' Gbit/s')}${wire === 'f32' ? '' : `, --wire ${wire}`}`;
     return { id: `2-${rate}-${wire}`, label, nodes: 2, tls: true, wire, rate };
   }),
 );
-
-/** A coordinator and its nodes, started when they are first wanted and kept, so that rounds can take turns. */
-class Contestant {
-  constructor({ nodes, tls = false, wire = 'f32', hosts = [] }, folder) {
-    Object.assign(this, { nodes, tls, wire, hosts, folder, workers: [] });
-  }
-
-  async start() {
-    const { nodes, tls, wire, hosts, folder } = this;
-    const env = completed(process.env);
-    const spawnOn = (i) => hosts[i]?.spawn ?? spawn;
-    const settings = { nodes: nodes - 1, listen: hosts[0]?.address ?? '127.0.0.1', tls, wire, folder };
-    this.coordinator = spawnOn(0)(process.execPath, [COORDINATOR, JSON.stringify(settings)], {
-      env,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const { address, fingerprint } = await this.told();
-    for (let i = 1; i < nodes; i++) {
-      const pin = fingerprint ? ['--fingerprint', fingerprint] : ['--insecure'];
-      const flags = ['--token-file', join(folder, 'token'), '--workers', '1', ...pin];
-      const options = { env, stdio: ['ignore', 'ignore', 'ignore'] };
-      this.workers.push(spawnOn(i)(process.execPath, [LAUNCHER, 'worker', address, ...flags], options));
-    }
-    await this.told();
-    await this.order('steps', { count: WARMUP });
-  }
-
-  order(order, options = {}) {
-    this.coordinator.send({ order, ...options });
-    return this.told();
-  }
-
-  async told() {
-    const ended = new AbortController();
-    const end = once(this.coordinator, 'exit', { signal: ended.signal }).then(([code]) => {
-      throw new Error(`the coordinator ended with ${code}`);
-    });
-    try {
-      const [message] = await Promise.race([once(this.coordinator, 'message'), end]);
-      return message;
-    } finally {
-      ended.abort();
-      end.catch(() => undefined);
-    }
-  }
-
-  /** Milliseconds from the death of a node to the end of its shards' recomputation. The contestant is of no further use. */
-  async kill() {
-    return this.order('kill', { pid: this.workers.at(-1).pid, after: KILL_AFTER_MS });
-  }
-
-  end() {
-    for (const child of [this.coordinator, ...this.workers]) child?.kill('SIGKILL');
-  }
-}
 
 /** @param {{rounds: number, json: string | undefined}} options */
 export async function benchCluster({ rounds, json }) {
@@ -171,7 +112,9 @@ async function recoveries(entry, folder, rounds) {
     const contestant = round === 0 ? entry.contestant : new Contestant(entry, folder);
     try {
       if (round > 0) await contestant.start();
-      found.push((await contestant.kill()).milliseconds);
+      // Milliseconds from the death of a node to the end of its shards' recomputation. The contestant is of no further use.
+      const order = { pid: contestant.workers.at(-1).pid, after: KILL_AFTER_MS };
+      found.push((await contestant.order('kill', order)).milliseconds);
     } finally {
       contestant.end();
     }

@@ -6,6 +6,11 @@ import { connect, createServer } from 'node:net';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+/** Milliseconds by which a timer may be late. */
+const TIMER_MS = 2;
+/** Wakes up nobody. */
+const NOBODY = new Int32Array(new SharedArrayBuffer(4));
+
 /**
  * @param {{listen: {host: string, port?: number}, to: {host: string, port: number}, milliseconds: number}} options
  *   milliseconds: each way, so that a round trip takes twice as long
@@ -50,7 +55,14 @@ export class DelayingRelay {
     let timer;
     const arrive = () => {
       timer = undefined;
-      while (queue.length > 0 && queue[0].due <= performance.now()) {
+      while (queue.length > 0) {
+        const left = queue[0].due - performance.now();
+        if (left >= TIMER_MS) {
+          timer = setTimeout(arrive, left - TIMER_MS);
+          return;
+        }
+        // A timer of Node's is late by a millisecond, so that the last one is waited for by standing still.
+        if (left > 0) Atomics.wait(NOBODY, 0, 0, left);
         const { chunk } = queue.shift();
         if (chunk === undefined) into.end();
         else {
@@ -59,12 +71,11 @@ export class DelayingRelay {
           if (!into.write(chunk)) from.pause();
         }
       }
-      if (queue.length > 0) timer = setTimeout(arrive, Math.max(0, queue[0].due - performance.now()));
     };
     const depart = (chunk) => {
       this.held += chunk?.length ?? 0;
       queue.push({ due: performance.now() + this.milliseconds, chunk });
-      timer ??= setTimeout(arrive, this.milliseconds);
+      if (timer === undefined) arrive();
     };
     this.sockets.add(from);
     let ended = false;

@@ -1,8 +1,9 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
-// Suites: report, the four trainings against the report's own code; overhead, what metrics, trace and
-// dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux, root); cluster, a step over
-// coordinator and nodes, each with one thread, in every precision of sums; mpi, a step by two ranks.
+// Suites: report, the four trainings against the report's own code; pretrain, steps of the autoencoder by rows and by hidden units;
+// overhead, what metrics, trace and dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux,
+// root); cluster, a step over coordinator and nodes, each with one thread, on every wire; wires, the accuracy that each of them comes to; hidden-links, a step by hidden units
+// and by rows over hosts with such links; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -11,13 +12,16 @@ import { parseArgs } from 'node:util';
 import { multipliesBf16 } from '../../dist/coordinator/processor.js';
 import { completed } from '../environment.mjs';
 import { benchCluster } from './cluster.mjs';
+import { benchHiddenLinks } from './hidden-links.mjs';
 import { benchLinks } from './links.mjs';
 import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 import { setupPeers } from './peers-setup.mjs';
+import { benchPretrain } from './pretrain.mjs';
 import { runGroup } from './process-group.mjs';
 import { benchReport } from './report.mjs';
 import { overheadLines, printTables } from './tables.mjs';
+import { benchWires } from './wires.mjs';
 
 const {
   values: options,
@@ -28,6 +32,7 @@ const {
     rounds: { type: 'string' },
     peers: { type: 'string' },
     json: { type: 'string' },
+    only: { type: 'string' },
     memory: { type: 'boolean', default: false },
     'setup-peers': { type: 'boolean', default: false },
   },
@@ -91,9 +96,13 @@ async function measureOverhead() {
 const SUITES = {
   step: compare,
   report: () => benchReport({ rounds: Number(options.rounds ?? 5), peers: options.peers }),
+  pretrain: () => benchPretrain({ rounds: Number(options.rounds ?? 5) }),
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
+  'hidden-links': () =>
+    benchHiddenLinks({ rounds: Number(options.rounds ?? 3), only: options.only, json: options.json }),
+  wires: () => benchWires({ rounds: Number(options.rounds ?? 3) }),
   mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };
 

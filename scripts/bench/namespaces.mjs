@@ -12,6 +12,8 @@ const SUBNET = '10.77.0';
 const MOST_HOSTS = 200;
 /** A link sends so long at full speed of what it saved up while it had nothing to send: TCP needs some, and little is more exact. */
 const BURST_MS = 1;
+/** The longest packet, with its head. */
+const LEAST_BURST = 1600;
 /** What is sent faster waits so long at most, then it is dropped, as by a switch. */
 const QUEUE_MS = 20;
 const UNITS = { kbit: 1e3, mbit: 1e6, gbit: 1e9 };
@@ -24,14 +26,18 @@ const open = new Set();
 
 /**
  * Makes as many hosts, each with an address that the others reach.
- * @param {{hosts: number, rate: string}} options rate: of each link, each way, such as '1gbit'
+ * @param {object} options
+ * @param {number} options.hosts
+ * @param {string} options.rate of each link, each way, such as '1gbit'
+ * @param {number} [options.burst] in bytes; the less, the more exact is the time of a short message, and the more work a long one
+ * @param {readonly number[]} [options.cores] the core of each host's processes; left out: they have all cores
  * @returns {Network}
  * Throws an Error that says what is missing on this machine. Nothing is left behind then.
  */
-export function openNetwork({ hosts, rate }) {
+export function openNetwork({ hosts, rate, burst = burstOf(rate), cores = [] }) {
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > MOST_HOSTS) throw new RangeError(`${hosts} hosts`);
   sweep();
-  const network = new Network(hosts, rate);
+  const network = new Network(hosts, { rate, burst: Math.max(LEAST_BURST, burst), cores });
   if (open.size === 0) removeAtTheEnd(true);
   open.add(network);
   try {
@@ -59,16 +65,19 @@ export class Network {
   /** @type {readonly Host[]} */
   hosts;
 
-  /** @param {number} count @param {string} rate */
-  constructor(count, rate) {
+  /** @param {number} count @param {{rate: string, burst: number, cores: readonly number[]}} options */
+  constructor(count, { rate, burst, cores }) {
     const name = `pseudolabel-${process.pid}-${++networks}`;
-    this.rate = rate;
+    this.shape = ['root', 'tbf', 'rate', rate, 'burst', `${burst}`, 'latency', `${QUEUE_MS}ms`];
     this.switch = `${name}-switch`;
-    this.hosts = Array.from({ length: count }, (_, i) => new Host(`${name}-host${i + 1}`, i + 1, this.switch));
+    this.hosts = Array.from(
+      { length: count },
+      (_, i) => new Host(`${name}-host${i + 1}`, i + 1, this.switch, cores[i]),
+    );
   }
 
   build() {
-    const shape = ['root', 'tbf', 'rate', this.rate, 'burst', `${burstOf(this.rate)}`, 'latency', `${QUEUE_MS}ms`];
+    const { shape } = this;
     run('ip', 'netns', 'add', this.switch);
     run('ip', '-n', this.switch, 'link', 'add', 'bridge', 'type', 'bridge');
     run('ip', '-n', this.switch, 'link', 'set', 'bridge', 'up');
@@ -94,12 +103,13 @@ export class Network {
 }
 
 class Host {
-  /** @param {string} name of its namespace @param {number} number from 1 @param {string} hub namespace of the switch */
-  constructor(name, number, hub) {
+  /** @param {string} name of its namespace @param {number} number from 1 @param {string} hub namespace of the switch @param {number} [core] */
+  constructor(name, number, hub, core) {
     this.name = name;
     this.address = `${SUBNET}.${number}`;
     this.port = `port${number}`;
     this.hub = hub;
+    this.pin = core === undefined ? [] : ['taskset', '--cpu-list', `${core}`];
     /** Those that are still on their way into the namespace too. @type {Set<import('node:child_process').ChildProcess>} */
     this.children = new Set();
   }
@@ -111,7 +121,7 @@ class Host {
    * @param {import('node:child_process').SpawnOptions} [options]
    */
   spawn = (program, args, options = {}) => {
-    const child = spawn('ip', ['netns', 'exec', this.name, program, ...args], options);
+    const child = spawn('ip', ['netns', 'exec', this.name, ...this.pin, program, ...args], options);
     this.children.add(child);
     child.on('exit', () => this.children.delete(child));
     return child;

@@ -53,7 +53,7 @@ function timed(what, work) {
 }
 
 const calls = [];
-const dashboard = new Dashboard();
+const dashboard = new Dashboard({ host: '127.0.0.1', port: 0 }, path);
 const watched = new ObservedNode(node, (call) => {
   timed('trace', () => calls.push(call));
   timed('dashboard', () => dashboard.observed(call));
@@ -63,15 +63,8 @@ const [bare, full] = [clusterOf(node), clusterOf(watched)];
 
 const directory = await RunDirectory.create(path, config);
 const maxSteps = Number.POSITIVE_INFINITY;
-const page = await dashboard.open({
-  ...{
-    place: { host: '127.0.0.1', port: 0 },
-    directory: path,
-    info: { name: 'overhead', title: 'Overhead' },
-    stages,
-    maxSteps,
-    past: [],
-  },
+const page = await dashboard.begins({
+  ...{ info: { name: 'overhead', title: 'Overhead' }, stages, maxSteps, past: [] },
   lostWorkers: () => full.health().lostWorkers,
 });
 get(new URL('/events', dashboard.url), (response) => response.resume());
@@ -135,7 +128,7 @@ try {
   const ms = median(measured.map((sums) => sums.bare / (TURN * TURNS)));
   console.log(JSON.stringify({ workers, rounds, ms, overhead: ratio, parts: Object.fromEntries(parts) }));
 } finally {
-  await dashboard.ends({ testAccuracy: undefined });
+  await dashboard.close();
   await tensorBoard.close();
   await directory.flush();
   await session.close();

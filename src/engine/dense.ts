@@ -42,10 +42,10 @@ export function dropoutOf(rate: number, random: number): Dropout {
 
 export class Dense {
   readonly output: Matrix;
-  private readonly kernel: Matrix;
+  readonly kernel: Matrix;
   private readonly kernelBlocks: readonly Matrix[];
   private readonly outputBlocks: readonly Matrix[];
-  private readonly gradient: Matrix | undefined;
+  readonly gradient: Matrix | undefined;
   private readonly gradientBlocks: readonly Matrix[];
   private readonly isRounded: boolean;
 
@@ -98,10 +98,29 @@ export class Dense {
 
   /**
    * The gradient of this hidden layer, given that of the layer above (`next`, whose own gradient is there already).
-   * input: what this layer read, transposed if it lies as [rows, inputs]. Returns the largest sum of |dz| over a unit's rows.
+   * input: what this layer read, transposed if it lies as [rows, inputs]. written: told of how many units the kernel's gradient is there.
+   * Returns the largest sum of |dz| over a unit's rows.
    */
-  backward(next: Dense, scale: number, input: Matrix, inputIsRowMajor: boolean, to: GradientPlace): number {
+  backward(
+    next: Dense,
+    scale: number,
+    input: Matrix,
+    inputIsRowMajor: boolean,
+    to: GradientPlace,
+    written?: (units: number) => void,
+  ): number {
     this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
+    return this.backwardThrough(scale, input, inputIsRowMajor, to, written);
+  }
+
+  /** The same where the gradient at its output lies in place of its own already. */
+  backwardThrough(
+    scale: number,
+    input: Matrix,
+    inputIsRowMajor: boolean,
+    to: GradientPlace,
+    written: (units: number) => void = () => undefined,
+  ): number {
     const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
     const biases = this.isRounded ? this.place.scratch : to.bias;
     let largest = 0;
@@ -111,6 +130,7 @@ export class Dense {
       const dz = gradient.values.byteOffset;
       largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
       this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+      written(k * blockUnits(this.precision) + gradient.rows);
     });
     if (this.isRounded) this.pass.round(biases, this.layer.units, to.bias);
     return largest;

@@ -3,21 +3,29 @@
 import { ShardSampler } from '../data/sampling.js';
 import type { Arena } from './arena.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
+import { Middle, type MiddlePlaces } from './middle.js';
 import type { Model } from './model.js';
 import { Network } from './network.js';
 import { Slice } from './slice.js';
 import type { RowCounts, SlicePlaces } from './slices.js';
 import { Products } from './tensorflow.js';
 
-/** What tells where a slice lies, besides its number and the counts of rows. */
-export type SliceOf = { readonly shards: number; readonly group: number; readonly groups: number };
+/** What tells where a slice lies, besides the counts of rows. */
+export interface SliceOf {
+  readonly shards: number;
+  readonly group: number;
+  readonly groups: number;
+  readonly pair: number;
+  readonly slice: number;
+}
 
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly writesInPlace: boolean;
   network(model: Model, rows: number, lane: number, training: boolean): Network;
-  slice(model: Model, counts: RowCounts, places: SlicePlaces, of: SliceOf, slice: number): Slice;
+  slice(model: Model, counts: RowCounts, places: SlicePlaces, of: SliceOf): Slice;
+  middle(model: Model, rows: number, places: MiddlePlaces): Middle;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
 
@@ -26,6 +34,7 @@ export function createEngine(arena: Arena): Engine {
   const kernel = loadKernel(arena.memory);
   const networks = new Map<string, Network>();
   const slices = new Map<string, Slice>();
+  const middles = new Map<string, Middle>();
   const samplers = new Map<string, ShardSampler>();
   return {
     arena,
@@ -35,12 +44,13 @@ export function createEngine(arena: Arena): Engine {
       const build = () => new Network(products, kernel, arena, model, rows, { lane, training });
       return cached(networks, JSON.stringify([model, rows, lane, training]), build);
     },
-    slice(model, counts, places, { shards, group, groups }, slice) {
-      const build = () => {
-        const own = { group: places.groups[group]!, own: places.slices[slice]!, gradient: places.gradient };
-        return new Slice(products, kernel, arena, model, counts, { slices: places.slices.length, slice, ...own });
-      };
-      return cached(slices, JSON.stringify([model, counts, shards, group, groups, slice]), build);
+    slice(model, counts, places, { shards, group, groups, pair, slice }) {
+      const build = () => new Slice(products, kernel, arena, model, counts, { places, group, pair, slice });
+      return cached(slices, JSON.stringify([model, counts, shards, group, groups, pair, slice]), build);
+    },
+    middle(model, rows, places) {
+      const build = () => new Middle(products, kernel, arena, model, rows, places);
+      return cached(middles, JSON.stringify([model, rows, places]), build);
     },
     sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),
   };

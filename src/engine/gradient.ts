@@ -5,8 +5,9 @@ import { keyOf, laneStates } from '../random.js';
 import { slotStride } from './arena.js';
 import { paddedRows } from './buffers.js';
 import type { Engine } from './engine.js';
-import type { Model } from './model.js';
+import { layoutOf, type Model } from './model.js';
 import type { Network } from './network.js';
+import { Progress } from './progress.js';
 
 /** A shard's unlabelled rows of a step. Classes are empty for a reconstruction. */
 interface Drawn {
@@ -124,9 +125,10 @@ function countedRows(unlabelled: UnlabelledRows | undefined, { positions, confid
 }
 
 /** A shard without rows in this step still owns its slot: a gradient of 0. */
-function nothing({ arena }: Engine, { shard }: GradientTask): GradientResult {
+function nothing({ arena }: Engine, { shard, model }: GradientTask): GradientResult {
   const stride = slotStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.slots + shard * stride, stride).fill(0);
+  new Progress(arena).reached(shard, layoutOf(model).length);
   const milliseconds = { input: 0, forward: 0, backward: 0 };
   return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, classMasses: [], finite: true, milliseconds };
 }

@@ -1,71 +1,98 @@
 // Owns hidden-unit sharding as a worker does it: the rows of a step, which all slices share, and the passes of a group of slices over them.
 import { drawOfShards } from '../data/sampling.js';
+import { shardRange } from '../data/shards.js';
 import type { SliceResult, SliceTask } from '../protocol/slices.js';
 import { keyOf, laneStates } from '../random.js';
 import { dropoutOf } from './dense.js';
 import type { Engine } from './engine.js';
-import { precisionOf } from './model.js';
+import { type Model, precisionOf } from './model.js';
+import { exchangesOf, pairsOf } from './pairs.js';
+import type { Slice } from './slice.js';
 import { type GroupBuffers, placesIn, type RowCounts, rowCountsOf, type SlicePlaces, sliceCount } from './slices.js';
-import { signalOf } from './slicing.js';
+import { isPast, progressOf, signalOf } from './slicing.js';
 
 /** Safe to be done again after a worker died in it, and for those whose patience ended. */
 export function slices(engine: Engine, task: SliceTask): SliceResult {
   const counts = rowCountsOf(task.labelledBatch, task);
   const places = placesIn(engine.arena, task.model, counts, sliceCount(task.model, task.shards), task.groups);
-  const [forwarded, group] = signalOf(engine.arena, places, task.group);
-  const began = performance.now();
-  let loaded = began;
-  if (Atomics.load(forwarded, group) !== task.number) {
-    loadRows(engine, task, counts, places);
-    loaded = performance.now();
-    forward(engine, task, counts, places);
-    Atomics.store(forwarded, group, task.number);
-    Atomics.notify(forwarded, group);
-  }
-  const ended = performance.now();
-  const isUpdated = gradientComes(engine, task, places);
-  const waited = performance.now();
-  if (isUpdated) backward(engine, task, counts, places);
-  const milliseconds = {
-    input: loaded - began,
-    forward: ended - loaded,
-    waiting: waited - ended,
-    backward: performance.now() - waited,
+  const [progress, group] = signalOf(engine.arena, places, task.group);
+  const milliseconds = { input: 0, forward: 0, waiting: 0, backward: 0 };
+  let now = performance.now();
+  const spent = (on: keyof typeof milliseconds): void => {
+    const before = now;
+    now = performance.now();
+    milliseconds[on] += now - before;
   };
-  return { isUpdated, milliseconds };
+  for (const [e, exchange] of exchangesOf(task.model).entries()) {
+    if (!isPast(Atomics.load(progress, group), task.number, e + 1)) {
+      if (e === 0) loadRows(engine, task, counts, places);
+      spent('input');
+      for (const each of slicesOf(engine, task, counts, places, exchange.pair)) {
+        if (exchange.pass === 'forward') forward(engine, task, places, each);
+        else each.slice.inputGradient(scaleOf(task.model, each.pair));
+      }
+      Atomics.store(progress, group, progressOf(task.number, e + 1));
+      Atomics.notify(progress, group);
+      spent(exchange.pass);
+    }
+    const isThere = valuesCome(engine, task, places, e);
+    spent('waiting');
+    if (!isThere) return { isUpdated: false, milliseconds };
+  }
+  const { model, optimizer, number } = task;
+  for (const pair of pairsOf(model).keys()) {
+    const scale = scaleOf(model, pair);
+    for (const { slice } of slicesOf(engine, task, counts, places, pair)) slice.backward(scale, optimizer, number);
+  }
+  spent('backward');
+  return { isUpdated: true, milliseconds };
 }
 
-function gradientComes({ arena }: Engine, { number, patience }: SliceTask, places: SlicePlaces): boolean {
-  const [signal, index] = signalOf(arena, places, 'gradient');
+function valuesCome(
+  { arena }: Engine,
+  { number, patience }: SliceTask,
+  places: SlicePlaces,
+  exchange: number,
+): boolean {
+  const [signal, index] = signalOf(arena, places, 'given');
   const deadline = performance.now() + patience;
   for (;;) {
     const value = Atomics.load(signal, index);
-    if (Math.abs(value) === number) return value > 0;
+    if (isPast(value, number, exchange + 1)) return true;
+    if (value === -progressOf(number, 0)) return false;
     if (Atomics.wait(signal, index, value, Math.max(0, deadline - performance.now())) === 'timed-out') return false;
   }
 }
 
-function forward(engine: Engine, task: SliceTask, counts: RowCounts, places: SlicePlaces): void {
-  const { model, seed, stage, step, first, end } = task;
+/** A slice of a pair, with the numbers of both. */
+interface Sliced {
+  readonly pair: number;
+  readonly index: number;
+  readonly slice: Slice;
+}
+
+/** Those of the task. */
+function slicesOf(engine: Engine, task: SliceTask, counts: RowCounts, places: SlicePlaces, pair: number): Sliced[] {
+  const { model, first, end } = task;
+  return Array.from({ length: end - first }, (_, i) => {
+    const index = first + i;
+    return { pair, index, slice: engine.slice(model, counts, places, { ...task, pair, slice: index }) };
+  });
+}
+
+function forward(engine: Engine, task: SliceTask, places: SlicePlaces, { pair, index, slice }: Sliced): void {
+  const { model, seed, stage, step } = task;
   const group = places.groups[task.group]!;
-  const { dropout } = model.layers[0]!;
-  for (let slice = first; slice < end; slice++) {
-    // Masks of the inputs are drawn from the stream of slice 0, layer 0; a slice's own are of layer 1.
-    if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, slice, 1));
-    engine.slice(model, counts, places, task, slice).forward(dropoutOf(dropout, group.random));
-  }
+  const layer = pairsOf(model)[pair]!;
+  const { dropout } = layer.hidden;
+  // Masks of the inputs are drawn from the stream of slice 0, layer 0; a slice's own are of the layers above.
+  if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, index, layer.index + 1));
+  slice.forward(dropoutOf(dropout, group.random));
 }
 
-/** Goes on where a worker before has died in it. */
-function backward(engine: Engine, task: SliceTask, counts: RowCounts, places: SlicePlaces): void {
-  const { model, first, end, optimizer, number } = task;
-  const { scale } = dropoutOf(model.layers[0]!.dropout, 0);
-  for (let slice = first; slice < end; slice++) {
-    engine.slice(model, counts, places, task, slice).backward(scale, optimizer, number);
-  }
-}
+const scaleOf = (model: Model, pair: number): number => dropoutOf(pairsOf(model)[pair]!.hidden.dropout, 0).scale;
 
-/** The group's inputs: clean where labels are wanted, then dropped out, both as the products read them. */
+/** The group's inputs: clean where labels are wanted, then with noise or dropped out, both as the products read them. */
 function loadRows(
   { arena, kernel, sampler }: Engine,
   task: SliceTask,
@@ -84,6 +111,7 @@ function loadRows(
   const unlabelled = group.x + labelledBatch * pixels * 4;
   const drawn = indices(drawOfShards(sampler, { ...task, count: arena.shape.unlabelled, batch: task.unlabelledBatch }));
   kernel.loadRows(arena.regions.images, group.indices, drawn, rows - labelledBatch, pixels, unlabelled);
+  if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
   const toOperand = (from: number, count: number, to: number): void => {
     if (precisionOf(model) === 'bf16') kernel.round(from, count * pixels, to);
     else kernel.transpose(from, count, pixels, to);
@@ -95,6 +123,21 @@ function loadRows(
     kernel.dropout(group.x, rows * pixels, keep, scale, random);
   }
   toOperand(group.x, rows, group.operand);
+}
+
+/** To the rows at `x`, each shard's from a stream of its own, as it would by rows. */
+function addNoise(
+  { arena, kernel }: Pick<Engine, 'arena' | 'kernel'>,
+  { model, seed, stage, step, shards, unlabelledBatch, noise = 0 }: SliceTask,
+  x: number,
+  group: GroupBuffers,
+): void {
+  const pixels = model.layers[0]!.inputs;
+  for (let shard = 0; shard < shards; shard++) {
+    const [first, end] = shardRange(unlabelledBatch, shards, shard);
+    setState({ arena }, group, keyOf(seed, 'noise', stage, step, shard));
+    kernel.addNoise(x + first * pixels * 4, (end - first) * pixels, noise, arena.regions.normals, group.random);
+  }
 }
 
 function setState({ arena }: Pick<Engine, 'arena'>, { random }: GroupBuffers, key: Uint32Array): void {

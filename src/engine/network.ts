@@ -5,6 +5,7 @@ import { classify } from './classify.js';
 import { Dense, dropoutOf, type GradientPlace } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
 import { BYTES, layoutOf, type Model, type Precision, precisionOf } from './model.js';
+import { Progress } from './progress.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 /** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
@@ -20,6 +21,7 @@ export class Network {
   private readonly inputs: { readonly forward: Matrix; readonly backward: Matrix; readonly forwardIsRowMajor: boolean };
   private readonly layout;
   private readonly precision: Precision;
+  private readonly progress: Progress;
   private readonly slots = new Map<number, readonly GradientPlace[]>();
   /** Not smaller than any element that each layer read in the last forward pass. */
   private readonly inputBounds: number[] = [];
@@ -38,6 +40,7 @@ export class Network {
     this.buffers = buffers;
     this.layout = layoutOf(model);
     this.precision = precisionOf(model);
+    this.progress = new Progress(arena);
     this.inputs = this.inputsOf(products, pixels);
     const { parameters, rounded } = arena.regions;
     this.layers = model.layers.map((layer, l) => {
@@ -141,12 +144,17 @@ export class Network {
       const input = l === 0 ? this.inputs.backward : this.layers[l - 1]!.output;
       const next = this.layers[l + 1];
       const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
+      const written = (units: number): void => {
+        // The layers above are there already, but what comes first goes first.
+        if (l === 0) this.progress.reached(slot, units * dense.layer.inputs);
+      };
       const largest = next
-        ? dense.backward(next, scale, input, l === 0, places[l]!)
+        ? dense.backward(next, scale, input, l === 0, places[l]!, written)
         : dense.backwardOutput(this.buffers.logits, input, l === 0, places[l]!);
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
+    this.progress.reached(slot, this.layout.length);
     return finite;
   }
 

@@ -1,4 +1,5 @@
-// Owns the output layer's part of hidden-unit sharding, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory of its own: the labels of a step are nowhere else.
+// Owns the output layer's part of hidden-unit sharding, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory
+// of its own: the labels of a step are nowhere else.
 import { classify } from './classify.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import type { Model } from './model.js';
@@ -17,6 +18,8 @@ export interface Loss {
   readonly losses: Float32Array;
   /** Of sum_r weights[r] * loss[r] at the logits, [classes, rows]. Valid until the next call. */
   readonly gradient: Float32Array;
+  /** The largest sum of its absolute values over the rows of a class; NaN where it has one. */
+  readonly largest: number;
 }
 
 const PAGE = 65536;
@@ -35,6 +38,7 @@ export class OutputLayer {
     this.classes = model.layers.at(-1)!.units;
     const most = Math.max(rows, clean);
     const space = new Space(PAGE);
+    const pixels = model.objective === 'reconstruction' ? this.classes : 0;
     this.places = {
       logits: space.take(this.classes * most),
       noBias: space.take(this.classes),
@@ -45,6 +49,10 @@ export class OutputLayer {
       losses: space.take(rows),
       confidences: space.take(most),
       predicted: space.take(most / 4),
+      sums: space.take(this.classes),
+      images: space.take((pixels * rows) / 4),
+      positions: space.take(rows),
+      x: space.take(pixels * rows),
     };
     const pages = Math.ceil(space.end / PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -66,21 +74,44 @@ export class OutputLayer {
     };
   }
 
-  /** sums: [classes, counts.rows]; labels and weights: of the rows, beyond which there is only padding. */
-  loss(sums: Float32Array, labels: readonly number[], weights: readonly number[]): Loss {
+  /** Sets the targets of the next loss: the classes of the rows. */
+  aimAtLabels(labels: readonly number[]): void {
+    const { rows } = this.counts;
+    const targets = this.floats(this.places.targets, this.classes * rows).fill(0);
+    labels.forEach((label, r) => {
+      targets[label * rows + r] = 1;
+    });
+  }
+
+  /** The same for a reconstruction: the images at these positions among `images`, bytes. */
+  aimAtImages(images: Uint8Array, drawn: Uint32Array): void {
+    const { rows } = this.counts;
+    const { images: bytes, positions, x, targets } = this.places;
+    const { buffer } = this.memory;
+    const pixels = this.classes;
+    if (images.length <= pixels * Math.max(...drawn)) throw new RangeError('a reconstruction needs the images');
+    drawn.forEach((position, r) => {
+      new Uint8Array(buffer, bytes + r * pixels, pixels).set(
+        images.subarray(position * pixels, (position + 1) * pixels),
+      );
+    });
+    new Uint32Array(buffer, positions, drawn.length).set(drawn.map((_, r) => r));
+    this.kernel.loadRows(bytes, positions, drawn.length, rows, pixels, x);
+    this.kernel.transpose(x, rows, pixels, targets);
+  }
+
+  /** sums: [classes, counts.rows]; weights: of the rows, beyond which there is only padding. */
+  loss(sums: Float32Array, weights: readonly number[]): Loss {
     const { rows } = this.counts;
     const places = this.places;
     const logits = this.floats(places.logits, this.classes * rows);
     logits.set(sums);
-    const targets = this.floats(places.targets, this.classes * rows).fill(0);
-    labels.forEach((label, r) => {
-      targets[label * rows + r] = 1;
-    });
     this.floats(places.weights, rows).fill(0).set(weights);
     const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
     const { noBias, losses } = places;
     this.kernel[loss](places.logits, noBias, places.targets, places.weights, this.classes, rows, losses);
-    return { losses: this.floats(losses, labels.length).slice(), gradient: logits };
+    const largest = this.kernel.biasGradient(places.logits, this.classes, rows, places.sums);
+    return { losses: this.floats(losses, weights.length).slice(), gradient: logits, largest };
   }
 
   private floats(address: number, length: number): Float32Array {

@@ -1,182 +1,169 @@
-// Owns one slice of a classifier's hidden units: its forward pass to partial logits, and its backward pass, which updates the weights of a
-// block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
+// Owns one slice of a pair's wide layer: its forward pass to what it adds to the layer above, and its backward pass, which updates the weights
+// of a block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
 import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
-import { blockUnits, type Dropout } from './dense.js';
+import type { Dropout } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES, layoutOf, type Model, type Place, type Precision, precisionOf } from './model.js';
+import { BYTES, type Model, precisionOf } from './model.js';
+import { type Pair, pairsOf } from './pairs.js';
 import { Segments } from './segments.js';
-import { type GroupBuffers, layersOf, type RowCounts, type SliceBuffers, unitsOf } from './slices.js';
+import { type Block, matricesOf, type SliceMatrices, type SliceOf } from './slice-matrices.js';
+import { type GroupBuffers, type PairPlaces, type RowCounts, type SliceBuffers, unitsOf } from './slices.js';
 import type { Matrix, Products } from './tensorflow.js';
 
-export interface SlicePlace {
-  readonly slices: number;
-  readonly slice: number;
-  readonly group: GroupBuffers;
-  readonly own: SliceBuffers;
-  /** Of the gradient at the logits. */
-  readonly gradient: number;
-}
-
-/** Matrices of one block of units. */
-interface Block {
-  /** Its first unit within the slice. */
-  readonly first: number;
-  readonly units: number;
-  readonly weights: Matrix;
-  readonly kernel: Matrix;
-  readonly hidden: Matrix;
-  /** In the group's scratch. */
-  readonly clean: Matrix | undefined;
-  readonly dz: Matrix;
-  readonly weightsGradient: Matrix;
-}
-
 export class Slice {
-  private readonly blocks: readonly Block[];
-  /** x as the backward pass reads it. */
-  private readonly inputs;
-  private readonly hidden: Matrix;
-  private readonly kernelGradient: Matrix;
-  private readonly logitsGradient: Matrix;
-  private readonly products: { readonly rows: Matrix; readonly clean: Matrix | undefined };
-  private readonly places;
+  private readonly matrices: SliceMatrices;
+  private readonly group: GroupBuffers;
+  private readonly pair: Pair;
+  private readonly places: PairPlaces;
+  private readonly own: SliceBuffers;
+  /** Whether something below reads the gradient at the pair's inputs. */
+  private readonly isUpper: boolean;
   private readonly first: number;
   private readonly units: number;
-  private readonly precision: Precision;
+  private readonly isRounded: boolean;
 
   constructor(
     private readonly tensorflow: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
-    private readonly model: Model,
+    model: Model,
     private readonly counts: RowCounts,
-    private readonly place: SlicePlace,
+    of: SliceOf,
   ) {
-    const { group, own } = place;
-    const { rows, clean } = counts;
-    const [{ inputs: pixels }, { units: classes }] = layersOf(model);
-    this.precision = precisionOf(model);
-    const { precision } = this;
-    const isRounded = precision === 'bf16';
-    const bytes = BYTES[precision];
-    const matrix = (at: number, r: number, c: number) => tensorflow.matrix(at, r, c, precision);
-    const optional = (at: number, r: number, c: number) => (r * c === 0 ? undefined : matrix(at, r, c));
-    const [first, end] = unitsOf(model, place.slices, place.slice);
+    this.matrices = matricesOf(tensorflow, arena, model, counts, of);
+    this.group = of.places.groups[of.group]!;
+    this.pair = pairsOf(model)[of.pair]!;
+    this.places = of.places.pairs[of.pair]!;
+    this.own = this.places.slices[of.slice]!;
+    this.isUpper = of.pair > 0;
+    const [first, end] = unitsOf(model, this.places.slices.length, of.slice, of.pair);
     this.first = first;
     this.units = end - first;
-    this.places = layoutOf(model).places;
-    this.inputs = isRounded
-      ? {
-          x: matrix(group.operand, rows, pixels),
-          operand: matrix(group.operand, rows, pixels),
-          clean: optional(group.cleanOperand, clean, pixels),
-        }
-      : {
-          x: matrix(group.x, rows, pixels),
-          operand: matrix(group.operand, pixels, rows),
-          clean: optional(group.cleanOperand, pixels, clean),
-        };
-    this.hidden = matrix(own.hidden, this.units, rows);
-    this.logitsGradient = matrix(isRounded ? group.product : place.gradient, classes, rows);
-    this.kernelGradient = matrix(group.weights, classes, this.units);
-    this.products = { rows: matrix(group.product, classes, rows), clean: optional(group.product, classes, clean) };
-    const most = blockUnits(precision);
-    this.blocks = Array.from({ length: Math.ceil(this.units / most) }, (_, k) => {
-      const from = k * most;
-      const units = Math.min(most, this.units - from);
-      const { parameters, rounded } = arena.regions;
-      const weights = (isRounded ? rounded : parameters) + (this.places[0]!.kernel + (first + from) * pixels) * bytes;
-      return {
-        first: from,
-        units,
-        weights: matrix(weights, units, pixels),
-        kernel: matrix(own.kernel + from * classes * bytes, units, classes),
-        hidden: matrix(own.hidden + from * rows * bytes, units, rows),
-        clean: optional(group.block, units, clean),
-        dz: matrix(group.block, units, rows),
-        weightsGradient: matrix(group.weights, units, pixels),
-      };
-    });
+    this.isRounded = precisionOf(model) === 'bf16';
   }
 
-  /** Writes the partial logits and their bounds. The inputs are the group's. */
+  /** Writes the sums and their bounds. */
   forward(dropout: Dropout): void {
-    const { kernel, place } = this;
+    const { kernel, own, isRounded, tensorflow } = this;
     const { rows, clean } = this.counts;
-    const [hidden, { units: classes }] = layersOf(this.model);
-    const { parameters } = this.arena.regions;
-    const weights = parameters + this.places[1]!.kernel * 4;
-    const weightBound = kernel.packColumns(weights, hidden.units, this.first, this.units, classes, place.own.kernel);
-    const isRounded = this.precision === 'bf16';
-    if (isRounded) kernel.round(place.own.kernel, this.units * classes, place.own.kernel);
+    const { blocks, inputs, cleanInputs, products } = this.matrices;
     const pass = isRounded ? kernel.reluDropoutBf16 : kernel.reluDropout;
-    this.beginLogits(place.own.logits, classes, rows);
-    this.beginLogits(place.own.clean, classes, clean);
+    this.beginSums(own.sums, rows);
+    this.beginSums(own.clean, clean);
     let activationBound = 0;
-    for (const block of this.blocks) {
-      const bias = parameters + (this.places[0]!.bias + this.first + block.first) * 4;
-      this.tensorflow.multiply(block.weights, false, this.inputs.operand, isRounded, block.hidden);
+    let weightBound = 0;
+    for (const block of blocks) {
+      weightBound = Math.max(weightBound, this.pack(block));
+      const bias = this.arena.regions.parameters + (this.pair.below.bias + block.first) * 4;
+      tensorflow.multiply(block.weights, false, inputs, isRounded, block.hidden);
       const { keep, scale, random } = dropout;
-      const at = block.hidden.values.byteOffset;
-      activationBound += pass(at, bias, block.units, rows, keep, scale, random);
-      this.addProduct(block.kernel, block.hidden, this.products.rows, place.own.logits);
+      activationBound += pass(block.hidden.values.byteOffset, bias, block.units, rows, keep, scale, random);
+      tensorflow.multiply(block.packed, false, block.hidden, false, products.rows);
+      this.add(own.sums, products.rows);
       if (!block.clean) continue;
       // The same weights again while they are in the cache.
-      this.tensorflow.multiply(block.weights, false, this.inputs.clean!, isRounded, block.clean);
+      tensorflow.multiply(block.weights, false, cleanInputs!, isRounded, block.clean);
       pass(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
-      this.addProduct(block.kernel, block.clean, this.products.clean!, place.own.clean);
+      tensorflow.multiply(block.packed, false, block.clean, false, products.clean!);
+      this.add(own.clean, products.clean!);
     }
-    new Float32Array(this.arena.memory.buffer, place.own.bounds, 2).set([activationBound, weightBound]);
+    this.setBounds(activationBound, weightBound);
+  }
+
+  /** Of an upper pair: writes what the slice adds to the gradient at the pair's inputs, and a bound of that at its units. Updates nothing. */
+  inputGradient(scale: number): void {
+    const { own, tensorflow } = this;
+    const product = this.matrices.products.inputs!;
+    this.floats(own.inputGradient, product.rows * product.columns).fill(0);
+    let largest = 0;
+    for (const block of this.matrices.blocks) {
+      largest = Math.max(largest, this.hiddenGradient(block, scale));
+      tensorflow.multiply(block.weights, true, block.dz, false, product);
+      this.add(own.inputGradient, product);
+    }
+    this.setBounds(largest, 0);
   }
 
   /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
-    const { kernel, place, tensorflow } = this;
+    const { kernel, tensorflow, group, places, isRounded } = this;
     const { rows } = this.counts;
-    const [hidden, { units: classes }] = layersOf(this.model);
-    const [below, above] = this.places as [Place, Place];
-    const { group } = place;
-    const isRounded = this.precision === 'bf16';
-    const pass = isRounded ? kernel.reluDropoutGradientBf16 : kernel.reluDropoutGradient;
+    const { below, above, hidden, output } = this.pair;
     // The products of the forward pass are not needed any more.
-    if (isRounded) kernel.round(place.gradient, classes * rows, group.product);
-    const segments = new Segments(kernel, this.arena, place.own.journal, optimizer, update);
-    for (const { first, units, ...block } of this.blocks) {
+    if (isRounded) kernel.round(places.gradient, output.units * rows, group.product);
+    const segments = new Segments(kernel, this.arena, this.own.journal, optimizer, update);
+    for (const block of this.matrices.blocks) {
       if (segments.skip(2)) continue;
-      tensorflow.multiply(block.kernel, false, this.logitsGradient, false, block.dz);
-      const dz = block.dz.values.byteOffset;
-      pass(dz, block.hidden.values.byteOffset, units, rows, scale, group.bias);
-      tensorflow.multiply(block.dz, false, this.inputs.x, false, block.weightsGradient);
-      const unit = this.first + first;
+      const { first, units, dz } = block;
+      if (this.isUpper) kernel.biasGradient(dz.values.byteOffset, units, rows, group.bias);
+      else this.hiddenGradient(block, scale);
+      tensorflow.multiply(dz, false, this.matrices.backwardInputs, this.isUpper, block.weightsGradient);
       if (isRounded) kernel.round(group.bias, units, group.bias);
-      segments.apply(below.kernel + unit * hidden.inputs, units * hidden.inputs, group.weights);
-      segments.apply(below.bias + unit, units, group.bias);
+      segments.apply(below.kernel + first * hidden.inputs, units * hidden.inputs, group.weights);
+      segments.apply(below.bias + first, units, group.bias);
     }
-    if (!segments.skip(classes)) {
-      tensorflow.multiply(this.logitsGradient, false, this.hidden, true, this.kernelGradient);
-      for (let c = 0; c < classes; c++) {
-        const gradient = group.weights + c * this.units * BYTES[this.precision];
-        segments.apply(above.kernel + c * hidden.units + this.first, this.units, gradient);
+    this.updateOutputs(segments);
+    if (this.first > 0) return;
+    kernel.biasGradient(places.gradient, output.units, rows, group.bias);
+    if (isRounded) kernel.round(group.bias, output.units, group.bias);
+    segments.apply(above.bias, output.units, group.bias);
+  }
+
+  /** The slice's columns of the output kernel. */
+  private updateOutputs(segments: Segments): void {
+    const { above, hidden } = this.pair;
+    const row = this.units * (this.isRounded ? BYTES.bf16 : BYTES.f32);
+    for (const { first, count, gradient, kernelGradient } of this.matrices.outputs) {
+      if (segments.skip(count)) continue;
+      this.tensorflow.multiply(gradient, false, this.matrices.hidden, true, kernelGradient);
+      for (let c = 0; c < count; c++) {
+        segments.apply(
+          above.kernel + (first + c) * hidden.units + this.first,
+          this.units,
+          this.group.weights + c * row,
+        );
       }
     }
-    if (this.first > 0) return;
-    kernel.biasGradient(place.gradient, classes, rows, group.bias);
-    if (isRounded) kernel.round(group.bias, classes, group.bias);
-    segments.apply(above.bias, classes, group.bias);
   }
 
-  private beginLogits(z: number, classes: number, rows: number): void {
-    const bias = this.arena.regions.parameters + this.places[1]!.bias * 4;
-    if (this.first === 0) this.kernel.broadcast(bias, classes, rows, z);
-    else new Float32Array(this.arena.memory.buffer, z, classes * rows).fill(0);
+  /** Copies a block's part of the output kernel; returns the largest sum of its absolute values over a unit's outputs. */
+  private pack({ first, units, packed }: Block): number {
+    const { hidden, output, above } = this.pair;
+    const weights = this.arena.regions.parameters + above.kernel * 4;
+    const to = packed.values.byteOffset;
+    const bound = this.kernel.packColumns(weights, hidden.units, first, units, output.units, to, this.group.bias);
+    // The next block's place, which the floats reach into, is still free.
+    if (this.isRounded) this.kernel.round(to, units * output.units, to);
+    return bound;
   }
 
-  /** z += kernel^T * hidden */
-  private addProduct(kernel: Matrix, hidden: Matrix, product: Matrix, z: number): void {
-    this.tensorflow.multiply(kernel, true, hidden, false, product);
-    const add = this.precision === 'bf16' ? this.kernel.addBf16 : this.kernel.add;
-    add(z, product.values.byteOffset, product.rows * product.columns);
+  /** Writes the gradient at a block's units, and their biases' to the group's; returns the largest sum of its absolute values over the rows. */
+  private hiddenGradient({ packed, dz, hidden, units }: Block, scale: number): number {
+    const { kernel, group } = this;
+    const pass = this.isRounded ? kernel.reluDropoutGradientBf16 : kernel.reluDropoutGradient;
+    this.tensorflow.multiply(packed, true, this.matrices.outputGradient, false, dz);
+    return pass(dz.values.byteOffset, hidden.values.byteOffset, units, this.counts.rows, scale, group.bias);
+  }
+
+  private beginSums(z: number, rows: number): void {
+    const { output, above } = this.pair;
+    const bias = this.arena.regions.parameters + above.bias * 4;
+    if (this.first === 0) this.kernel.broadcast(bias, output.units, rows, z);
+    else this.floats(z, output.units * rows).fill(0);
+  }
+
+  private add(to: number, product: Matrix): void {
+    const add = this.isRounded ? this.kernel.addBf16 : this.kernel.add;
+    add(to, product.values.byteOffset, product.rows * product.columns);
+  }
+
+  private setBounds(activationBound: number, weightBound: number): void {
+    this.floats(this.own.bounds, 2).set([activationBound, weightBound]);
+  }
+
+  private floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.arena.memory.buffer, at, length);
   }
 }
 

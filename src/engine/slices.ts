@@ -4,7 +4,9 @@ import type { SlicedStep, SliceRange } from '../protocol/slices.js';
 import { type Arena, type ArenaShape, JOURNAL_STRIDE } from './arena.js';
 import { paddedRows, RANDOM_CHUNK } from './buffers.js';
 import { blockUnits } from './dense.js';
-import { BYTES, type Layer, layoutOf, type Model, type Place, precisionOf } from './model.js';
+import { type MiddlePlaces, middlePlaces } from './middle.js';
+import { BYTES, type Model, precisionOf } from './model.js';
+import { type Pair, pairsOf } from './pairs.js';
 import { Space } from './space.js';
 
 /** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
@@ -13,38 +15,37 @@ const unitGroup = (model: Model): number => 64 / BYTES[precisionOf(model)];
 /** Words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
 
-/** Whether hidden-unit sharding covers a model: a classifier with one hidden layer. */
-export const isSliceable = ({ layers, objective }: Model): boolean =>
-  layers.length === 2 && objective !== 'reconstruction';
+/** The gradient of an output kernel is computed for a multiple of so many outputs at a time, so that matrices of theirs begin at 64 bytes. */
+export const OUTPUT_GROUP = 16;
 
 /** A small layer has fewer slices than a run has shards. */
 export const sliceCount = (model: Model, shards: number): number =>
-  Math.min(shards, Math.ceil(model.layers[0]!.units / unitGroup(model)));
+  Math.min(shards, ...pairsOf(model).map(({ hidden }) => Math.ceil(hidden.units / unitGroup(model))));
 
-/** The hidden units [first, end) of a slice. */
-export function unitsOf(model: Model, slices: number, slice: number): readonly [first: number, end: number] {
-  const { units } = model.layers[0]!;
+/** The units [first, end) of a slice in a pair's wide layer. */
+export function unitsOf(model: Model, slices: number, slice: number, pair = 0): readonly [first: number, end: number] {
+  const { units } = pairsOf(model)[pair]!.hidden;
   const group = unitGroup(model);
   const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
   return [first * group, Math.min(end * group, units)];
 }
 
-/** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the output's biases. */
+/** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the biases above. */
 export function stateOf(model: Model, slices: number, range: SliceRange): (readonly [start: number, end: number])[] {
-  const [hidden, output] = layersOf(model);
-  const [below, above] = layoutOf(model).places as [Place, Place];
-  const [first] = unitsOf(model, slices, range.first);
-  const [, end] = unitsOf(model, slices, range.end - 1);
-  const columns = Array.from({ length: output.units }, (_, c) => {
-    const row = above.kernel + c * hidden.units;
-    return [row + first, row + end] as const;
+  return pairsOf(model).flatMap(({ hidden, output, below, above }, pair) => {
+    const [first] = unitsOf(model, slices, range.first, pair);
+    const [, end] = unitsOf(model, slices, range.end - 1, pair);
+    const columns = Array.from({ length: output.units }, (_, c) => {
+      const row = above.kernel + c * hidden.units;
+      return [row + first, row + end] as const;
+    });
+    return [
+      [below.kernel + first * hidden.inputs, below.kernel + end * hidden.inputs],
+      [below.bias + first, below.bias + end],
+      ...columns,
+      ...(range.first === 0 ? [[above.bias, above.bias + output.units] as const] : []),
+    ] as const;
   });
-  return [
-    [below.kernel + first * hidden.inputs, below.kernel + end * hidden.inputs],
-    [below.bias + first, below.bias + end],
-    ...columns,
-    ...(range.first === 0 ? [[above.bias, above.bias + output.units] as const] : []),
-  ];
 }
 
 /** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
@@ -70,61 +71,89 @@ export interface GroupBuffers {
   readonly cleanOperand: number;
   readonly indices: number;
   readonly random: number;
-  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of its weights; a product that is to be added. */
+  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
   readonly block: number;
   readonly weights: number;
+  readonly weightFloats: number;
   readonly bias: number;
   readonly product: number;
 }
 
-/** What a slice keeps from its forward to its backward pass, whichever threads do them. */
+/** What a slice keeps of a pair from pass to pass, whichever threads do them. */
 export interface SliceBuffers {
-  /** Activations [units, rows]; its part of the output kernel [units, classes], as it was in the forward pass, with room for floats. */
+  /** Activations [units, rows]; its part of the output kernel, [outputs, units] for each block of units, as it was in the forward pass. */
   readonly hidden: number;
   readonly kernel: number;
-  readonly logits: number;
+  /** What it adds to the pair's outputs: [outputs, rows]. */
+  readonly sums: number;
   readonly clean: number;
+  /** The gradient at its activations [units, rows], and what it adds to that at the pair's inputs [inputs, rows]; of no length where nothing reads that. */
+  readonly hiddenGradient: number;
+  readonly inputGradient: number;
   readonly journal: number;
   /** Two floats: activationBound and weightBound of Logits. */
   readonly bounds: number;
 }
 
+export interface PairPlaces {
+  /** What the pair reads, [inputs, rows], where that is not the rows themselves. */
+  readonly inputs: number;
+  /** The gradient at its outputs, [outputs, rows]. */
+  readonly gradient: number;
+  readonly slices: readonly SliceBuffers[];
+}
+
 export interface SlicePlaces {
-  /** Numbers of steps, i32, SIGNAL_STRIDE apart: the one whose gradient is there, then for each group that of its last forward pass. */
+  /** How far a step is, i32, SIGNAL_STRIDE apart: what came down, then for each group what it has done (slicing.ts). */
   readonly signals: number;
   readonly groups: readonly GroupBuffers[];
-  readonly slices: readonly SliceBuffers[];
-  /** Bytes of the labelled images, and the gradient at the logits [classes, rows]: the coordinator's part of a step. */
+  readonly pairs: readonly PairPlaces[];
+  readonly middle: MiddlePlaces;
+  /** Bytes of the labelled images. */
   readonly labelledImages: number;
-  readonly gradient: number;
   readonly end: number;
 }
+
+const MOST_PAIRS = 2;
 
 /** start: a multiple of 64. */
 export function slicePlaces(model: Model, counts: RowCounts, slices: number, groups: number, start = 0): SlicePlaces {
   const space = new Space(start);
   const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-  const [{ inputs: pixels }, { units: classes }] = layersOf(model);
-  const sizes = each(slices, (slice) => {
-    const [first, end] = unitsOf(model, slices, slice);
-    return end - first;
-  });
-  // First, and so at the same place for all steps: what else is written there would look like a step half done.
+  // First, and so at the same place for all steps of all models: what else is written there would look like a step half done.
   const signals = space.take((1 + groups) * SIGNAL_STRIDE);
-  const journals = each(slices, () => space.take(JOURNAL_STRIDE / 4));
+  const journals = each(1 + MOST_PAIRS * slices, () => space.take(JOURNAL_STRIDE / 4));
+  const sizes = pairsOf(model).map((_, pair) =>
+    each(slices, (slice) => {
+      const [first, end] = unitsOf(model, slices, slice, pair);
+      return end - first;
+    }),
+  );
   return {
     signals,
-    groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes))),
-    slices: each(slices, (slice) => ({
-      hidden: space.take((sizes[slice]! * counts.rows * BYTES[precisionOf(model)]) / 4),
-      kernel: space.take(sizes[slice]! * classes),
-      logits: space.take(classes * counts.rows),
-      clean: space.take(classes * counts.clean),
-      journal: journals[slice]!,
-      bounds: space.take(2),
-    })),
-    labelledImages: space.take((counts.rows * pixels) / 4),
-    gradient: space.take(classes * counts.rows),
+    groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes.flat()))),
+    pairs: pairsOf(model).map(({ hidden, output }, pair) => {
+      const isFirst = pair === 0;
+      return {
+        inputs: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
+        gradient: space.take(output.units * counts.rows),
+        slices: each(slices, (slice) => {
+          const units = sizes[pair]![slice]!;
+          return {
+            hidden: space.take((units * counts.rows * BYTES[precisionOf(model)]) / 4),
+            kernel: space.take(units * output.units),
+            sums: space.take(output.units * counts.rows),
+            clean: space.take(output.units * counts.clean),
+            hiddenGradient: space.take(isFirst ? 0 : units * counts.rows),
+            inputGradient: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
+            journal: journals[1 + pair * slices + slice]!,
+            bounds: space.take(2),
+          };
+        }),
+      };
+    }),
+    middle: middlePlaces(space, model, counts.rows, journals[0]!),
+    labelledImages: space.take((counts.rows * model.layers[0]!.inputs) / 4),
     end: space.end,
   };
 }
@@ -141,11 +170,17 @@ export function sliceRoom(
 
 /** units: of the largest slice. */
 function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
-  const [{ inputs: pixels }, { units: classes }] = layersOf(model);
+  const pairs = pairsOf(model);
+  const pixels = model.layers[0]!.inputs;
   const most = Math.max(rows, clean);
   const precision = precisionOf(model);
   const block = blockUnits(precision);
   const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
+  const largest = (of: (pair: Pair, p: number) => number) => Math.max(...pairs.map(of));
+  const weightFloats = Math.max(
+    largest(({ hidden }) => block * hidden.inputs),
+    OUTPUT_GROUP * units,
+  );
   return {
     x: space.take((rows + 8) * pixels),
     operand: takeElements(rows * pixels),
@@ -153,14 +188,17 @@ function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, un
     indices: space.take(rows),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     block: takeElements(block * most),
-    weights: takeElements(Math.max(block * pixels, classes * units)),
-    bias: space.take(Math.max(block, classes)),
-    product: space.take(classes * most),
+    weights: takeElements(weightFloats),
+    weightFloats,
+    bias: space.take(
+      Math.max(
+        block,
+        largest(({ output }) => output.units),
+      ),
+    ),
+    product: space.take(most * largest(({ hidden, output }, p) => Math.max(output.units, p === 0 ? 0 : hidden.inputs))),
   };
 }
-
-/** The hidden layer and the output layer. */
-export const layersOf = ({ layers }: Model) => layers as unknown as readonly [hidden: Layer, output: Layer];
 
 /** Those of a step in an arena. */
 export const placesIn = (arena: Arena, model: Model, rows: RowCounts, slices: number, groups: number): SlicePlaces =>

@@ -3,15 +3,8 @@ import { joined, subtreesIn } from '../collectives/tree.js';
 import { shardRange } from '../data/shards.js';
 import type { Logits, SlicedStep, SliceRange, SliceTask } from '../protocol/slices.js';
 import type { Arena } from './arena.js';
-import {
-  layersOf,
-  placesIn,
-  type RowCounts,
-  rowCountsOf,
-  SIGNAL_STRIDE,
-  type SlicePlaces,
-  sliceCount,
-} from './slices.js';
+import { exchangesOf, widthsOf } from './pairs.js';
+import { placesIn, type RowCounts, rowCountsOf, SIGNAL_STRIDE, type SlicePlaces, sliceCount } from './slices.js';
 
 /** A step in an arena. */
 export interface Slicing {
@@ -57,39 +50,50 @@ export function slicingOf(
   return { arena, number, counts, places, range, tasks };
 }
 
-/** Resolves when the group has done its forward pass; rejects with the work on it. */
-export async function forwardOf(
+/** What a signal says of a step: how many passes a group has done, or after how many exchanges values came down. */
+const MOST_EXCHANGES = 4;
+export const progressOf = (number: number, exchanges: number): number => number * MOST_EXCHANGES + exchanges;
+
+/** Whether that is at least so many of this step: before its first word the memory may hold anything. */
+export const isPast = (value: number, number: number, exchanges: number): boolean =>
+  value >= progressOf(number, exchanges) && value < progressOf(number + 1, 0);
+
+/** Resolves when the group has done its pass before exchange number `exchange`; rejects with the work on it. */
+export async function passed(
   { arena, number, places }: Slicing,
+  exchange: number,
   group: number,
   work: Promise<unknown>,
 ): Promise<void> {
   const [signal, index] = signalOf(arena, places, group);
   for (;;) {
     const value = Atomics.load(signal, index);
-    if (value === number) return;
+    if (isPast(value, number, exchange + 1)) return;
     const change = Atomics.waitAsync(signal, index, value);
     if (change.async) await Promise.race([change.value, work]);
   }
 }
 
-/** After the forward pass of every group: the sum of each subtree of slices that the range is made of. */
-export function logitsOf({ arena, counts, places, range, tasks }: Slicing): Logits[] {
-  const classes = layersOf(tasks[0]!.model)[1].units;
+/** After the pass of every group: the sum of each subtree of slices that the range is made of. */
+export function sumsOf({ arena, counts, places, range, tasks }: Slicing, exchange: number): Logits[] {
+  const { model } = tasks[0]!;
+  const { pass, pair } = exchangesOf(model)[exchange]!;
+  const { up } = widthsOf(model, exchangesOf(model)[exchange]!);
   const floats = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
+  const slices = places.pairs[pair]!.slices;
   const ofSlice = (slice: number): Logits => {
-    const { logits, clean, bounds } = places.slices[slice]!;
+    const { sums, inputGradient, clean, bounds } = slices[slice]!;
     const [activationBound, weightBound] = floats(bounds, 2) as unknown as readonly [number, number];
-    const partial = { logits: floats(logits, classes * counts.rows), clean: floats(clean, classes * counts.clean) };
-    return { ...partial, activationBound, weightBound };
+    const logits = floats(pass === 'forward' ? sums : inputGradient, up * counts.rows);
+    return { logits, clean: floats(clean, up * counts.clean), activationBound, weightBound };
   };
-  return subtreesIn(range, places.slices.length).map((tree) =>
+  return subtreesIn(range, slices.length).map((tree) =>
     joined(tree, ({ first, count }) => (count === 1 ? ofSlice(first) : undefined), sumOf),
   );
 }
 
 /** Of two subtrees. NaN stays NaN. */
 export function sumOf(left: Logits, right: Logits): Logits {
-  const added = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
   return {
     logits: added(left.logits, right.logits),
     clean: added(left.clean, right.clean),
@@ -98,27 +102,41 @@ export function sumOf(left: Logits, right: Logits): Logits {
   };
 }
 
-/** Puts the gradient at the logits into the arena and wakes up who waits for it. */
-export function giveGradient({ arena, number, places }: Slicing, gradient: Float32Array): void {
-  new Float32Array(arena.memory.buffer, places.gradient, gradient.length).set(gradient);
-  const [signal, index] = signalOf(arena, places, 'gradient');
-  Atomics.store(signal, index, number);
-  Atomics.notify(signal, index);
+function added(a: Float32Array, b: Float32Array): Float32Array {
+  const sum = new Float32Array(a.length);
+  for (let i = 0; i < sum.length; i++) sum[i] = a[i]! + b[i]!;
+  return sum;
 }
 
-/** Sends home who waits for a gradient that will not come. */
+/** Puts the values of an exchange into the arena and wakes up who waits for them. */
+export function give({ arena, number, places, tasks }: Slicing, exchange: number, values: Float32Array): void {
+  const { down } = exchangesOf(tasks[0]!.model)[exchange]!;
+  new Float32Array(arena.memory.buffer, places.pairs[down.pair]![down.of], values.length).set(values);
+  say(arena, places, progressOf(number, exchange + 1));
+}
+
+/** Sends home who waits for values that will not come. */
 export function giveUp({ arena, number, places }: Slicing): void {
-  const [signal, index] = signalOf(arena, places, 'gradient');
-  Atomics.store(signal, index, -number);
+  say(arena, places, -progressOf(number, 0));
+}
+
+export function isGivenUp({ arena, number, places }: Slicing): boolean {
+  const [signal, index] = signalOf(arena, places, 'given');
+  return Atomics.load(signal, index) === -progressOf(number, 0);
+}
+
+function say(arena: Arena, places: SlicePlaces, progress: number): void {
+  const [signal, index] = signalOf(arena, places, 'given');
+  Atomics.store(signal, index, progress);
   Atomics.notify(signal, index);
 }
 
-/** Where the number of the last step is whose forward pass a group has done, or whose gradient is there; negative: the one whose gradient will not come. */
+/** Where it stands how far a group is in its last step (progressOf), and up to which exchange values were given; negative: no more will come. */
 export function signalOf(
-  { memory }: Arena,
+  { memory }: Pick<Arena, 'memory'>,
   { signals, groups }: SlicePlaces,
-  of: number | 'gradient',
+  of: number | 'given',
 ): readonly [words: Int32Array, index: number] {
   const words = new Int32Array(memory.buffer, signals, (1 + groups.length) * SIGNAL_STRIDE);
-  return [words, of === 'gradient' ? 0 : (1 + of) * SIGNAL_STRIDE];
+  return [words, of === 'given' ? 0 : (1 + of) * SIGNAL_STRIDE];
 }

@@ -40,6 +40,18 @@ export class Sums {
   }
 
   /**
+   * Floats [start, end) of the sum of the subtree's slots, each a single gradient, as they are to be sent. Returns the address of the vector
+   * that they are in: no slot is written, nor the total, of which parts may have come already.
+   */
+  outgoing(subtree: Subtree, start: number, end: number): number {
+    const { regions, shape } = this.arena;
+    if (subtree.count === 1) return regions.slots + subtree.first * slotStride(shape);
+    this.counts.fill(1);
+    this.sum(subtree, start, end, regions.outgoing);
+    return regions.outgoing;
+  }
+
+  /**
    * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
    * only, and in a thread that does not die in it.
    */

@@ -1,6 +1,7 @@
 // Owns partial logits within messages: how they travel, and whether what has come fits its step.
 import { subtreesIn } from '../collectives/tree.js';
-import { layersOf, rowCountsOf, sliceCount } from '../engine/slices.js';
+import { exchangesOf, widthsOf } from '../engine/pairs.js';
+import { rowCountsOf, sliceCount } from '../engine/slices.js';
 import { bytesOf, floatsOf } from './floats.js';
 import type { Logits, SlicedStep, SliceRange } from './slices.js';
 
@@ -17,12 +18,20 @@ export const logitsToWire = (sums: readonly Logits[]): WireLogits[] =>
 export const logitsFromWire = (sums: readonly WireLogits[]): Logits[] =>
   sums.map(({ logits, clean, ...bounds }) => ({ logits: floatsOf(logits), clean: floatsOf(clean), ...bounds }));
 
+/** A pass over a range of slices, whose sums go up in an exchange of the step. */
+export interface SlicePass {
+  readonly step: SlicedStep;
+  readonly range: SliceRange;
+  readonly exchange: number;
+}
+
 /** Whether they are those of each subtree of slices that the range is made of. pixels: of an image. */
-export function logitsFit(sums: readonly WireLogits[], step: SlicedStep, range: SliceRange, pixels: number): boolean {
-  const counts = rowCountsOf(step.labelledImages.length / pixels, step);
-  const bytes = layersOf(step.model)[1].units * 4;
+export function logitsFit(sums: readonly WireLogits[], { step, range, exchange }: SlicePass, pixels: number): boolean {
+  const { model, shards, labelledImages } = step;
+  const counts = rowCountsOf(labelledImages.length / pixels, step);
+  const bytes = widthsOf(model, exchangesOf(model)[exchange]!).up * 4;
   return (
-    sums.length === subtreesIn(range, sliceCount(step.model, step.shards)).length &&
+    sums.length === subtreesIn(range, sliceCount(model, shards)).length &&
     sums.every(({ logits, clean, activationBound, weightBound }) => {
       const isBound = !(activationBound < 0 || weightBound < 0);
       return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;

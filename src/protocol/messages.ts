@@ -1,8 +1,9 @@
 // Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
 // The comments say when each is sent.
 import { z } from 'zod';
+import { MOST_RANKS } from '../engine/factors.js';
 import type { Model } from '../engine/model.js';
-import { WIRES } from '../engine/wire.js';
+import { isWireName, type WireName } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
 import type { ShardStep } from './node.js';
@@ -11,8 +12,8 @@ import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from
 
 /**
  * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills; parameters and
- * moments come from the node, too, for the request `attempt`, where that is to collect them. `total` and `sum` travel in the precision that
- * the welcome names, all others as they are in the arena.
+ * moments come from the node, too, for the request `attempt`, where that is to collect them, and so do low-rank factors, where that is to
+ * factor its sum. `total` and `sum` travel in the precision that the welcome names, all others as they are in the arena.
  */
 export const BULK_KINDS = [
   'images',
@@ -25,6 +26,9 @@ export const BULK_KINDS = [
   'total',
   /** From the node: the sum of the subtree that begins with shard `index`, for the request `attempt`. */
   'sum',
+  /** Low-rank factors: of the step's total, or, from a node, of its part of it. */
+  'left',
+  'right',
 ] as const;
 
 /** The parts of a node's arena that come from the coordinator. */
@@ -44,6 +48,7 @@ const text = z.string().max(4 * KIB);
 /** A number that may be infinite or not a number, as the loss of a run that diverges. */
 const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
 const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
+const wire = z.custom<WireName>(isWireName, 'not a wire');
 const probability = z.number().min(0).max(1);
 
 const model: z.ZodType<Model> = z.strictObject({
@@ -119,6 +124,7 @@ const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
   labelledImages: binary,
   unlabelledBatch: count,
   labelsFresh: z.boolean(),
+  noise: z.number().min(0).exactOptional(),
   optimizer,
 });
 
@@ -151,6 +157,7 @@ const shape = z.strictObject({
   laneBytes: count,
   sliceBytes: count,
   groupBytes: count,
+  factors: count,
 });
 
 const failure = { code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text, fix: text };
@@ -188,8 +195,8 @@ const kind = <const K extends string, S extends z.ZodRawShape>(name: K, fields: 
  * one after another. Long arrays that come before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
-  welcome: kind('welcome', { request, shape, wire: z.enum(WIRES) }, 4 * KIB),
+  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`, or that factors travel. Answered by `ready`. */
+  welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
   /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
   /**
@@ -197,8 +204,23 @@ export const TO_NODE = {
    * left of earlier sums is added to these; otherwise it is forgotten first.
    */
   gradients: kind('gradients', { request, round: count, goesOn: z.boolean(), steps: z.array(step).min(1) }, 16 * MIB),
-  /** The total has been sent: update the parameters by it. Answered by `updated`. */
-  update: kind('update', { request, model, optimizer }, 64 * KIB),
+  /**
+   * Send the left or right factors of the sum over these shards, whose gradients have been computed; then answer by `factored`. goesOn: what
+   * low rank has left of the last sum is added to this one; otherwise it is forgotten. step: rises with each sum. On a wire of factors only.
+   */
+  factor: kind(
+    'factor',
+    {
+      ...{ request, model, side: z.enum(['left', 'right']), rank: z.int().min(1).max(MOST_RANKS), step: count },
+      ...{ shards: z.array(count).min(1), goesOn: z.boolean() },
+    },
+    MIB,
+  ),
+  /**
+   * The total has been sent: update the parameters by it. counted: the node's last right factors are in it, so that what they leave of its
+   * sum is what low rank has left. Answered by `updated`.
+   */
+  update: kind('update', { request, model, optimizer, counted: z.boolean() }, 64 * KIB),
   /** Answered by `predicted`. */
   predict: kind(
     'predict',
@@ -207,12 +229,18 @@ export const TO_NODE = {
   ),
   /** Compute what these slices add to a step's logits. Answered by `logits`. */
   forward: kind('forward', { request, step: slicedStep, ...slices }, 16 * MIB),
-  /** The gradient at the logits of the last forward pass, floats: update its slices. Answered by `updated`. */
-  backward: kind('backward', { request, gradient: binary }, 16 * MIB),
-  /** Do these steps, one after another, for slices that were lost elsewhere. Answered by `updated`. */
+  /** What the last pass led to, floats: do the next. Answered by `logits`. */
+  onward: kind('onward', { request, values: binary }, 16 * MIB),
+  /** The same after the last pass, such as the gradient at the logits: update its slices. Answered by `updated`. */
+  backward: kind('backward', { request, values: binary }, 16 * MIB),
+  /** Do these steps, one after another, for slices that were lost elsewhere. given: the values of each exchange. Answered by `updated`. */
   replay: kind(
     'replay',
-    { request, ...slices, steps: z.array(z.strictObject({ step: slicedStep, gradient: binary })).min(1) },
+    {
+      request,
+      ...slices,
+      steps: z.array(z.strictObject({ step: slicedStep, given: z.array(binary).min(1).max(3) })).min(1),
+    },
     16 * MIB,
   ),
   /** Send the state of slices: parameters, then both moments, as arrays; then answer by `collected`. */
@@ -239,10 +267,14 @@ export const TO_COORDINATOR = {
   /** First, from someone who only wants to know what the run is doing. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
-  computed: kind('computed', { ...answer, results: z.array(gradientResult) }, MIB),
+  /** milliseconds: all of them together; parts of the sums may have come before. */
+  computed: kind('computed', { ...answer, results: z.array(gradientResult), milliseconds: real }, MIB),
   updated: kind('updated', { ...answer, milliseconds: real }, KIB),
   predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
-  logits: kind('logits', { ...answer, sums: z.array(logits) }, 4 * MIB),
+  /** Up to twice as many sums as levels in the tree over slices, each as long as the gradient that comes down. */
+  logits: kind('logits', { ...answer, sums: z.array(logits) }, 64 * MIB),
+  /** The factors have been sent. */
+  factored: kind('factored', answer, KIB),
   /** sha256: of what was sent before. */
   collected: kind('collected', { ...answer, sha256: z.string().length(64) }, KIB),
   digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),

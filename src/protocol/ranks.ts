@@ -37,7 +37,7 @@ export const TO_RANK = {
   },
   /** Sum up the gradients, in the order of the tree or in MPI's own, and update the parameters by the total. */
   update: {
-    schema: TO_NODE.update.schema.omit({ request: true }).extend({ order: z.enum(['tree', 'any']) }),
+    schema: TO_NODE.update.schema.omit({ request: true, counted: true }).extend({ order: z.enum(['tree', 'any']) }),
     limit: TO_NODE.update.limit,
   },
   /** Ranges of images. Answered by `predicted`. */
@@ -47,7 +47,9 @@ export const TO_RANK = {
     schema: TO_NODE.forward.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
     limit: TO_NODE.forward.limit,
   },
-  /** The gradient at the logits of the last forward pass, floats: update its slices. */
+  /** What the last pass led to, floats: do the next. Answered by `logits`. */
+  onward: { schema: TO_NODE.onward.schema.omit({ request: true }), limit: TO_NODE.onward.limit },
+  /** The same after the last pass: update its slices. */
   backward: { schema: TO_NODE.backward.schema.omit({ request: true }), limit: TO_NODE.backward.limit },
   /** Send the state of the rank's slices to rank 0, piece by piece (slice-state.ts). */
   collect: {
@@ -63,7 +65,10 @@ export const TO_RANK = {
 /** To rank 0, in the order of the ranks. */
 export const TO_ROOT = {
   hello: TO_COORDINATOR.hello,
-  computed: { schema: TO_COORDINATOR.computed.schema.omit({ request: true }), limit: TO_COORDINATOR.computed.limit },
+  computed: {
+    schema: TO_COORDINATOR.computed.schema.omit({ request: true, milliseconds: true }),
+    limit: TO_COORDINATOR.computed.limit,
+  },
   predicted: { schema: TO_COORDINATOR.predicted.schema.omit({ request: true }), limit: TO_COORDINATOR.predicted.limit },
   logits: { schema: TO_COORDINATOR.logits.schema.omit({ request: true }), limit: TO_COORDINATOR.logits.limit },
   digest: { schema: TO_COORDINATOR.digest.schema.omit({ request: true }), limit: TO_COORDINATOR.digest.limit },

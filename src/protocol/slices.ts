@@ -1,5 +1,5 @@
-// Owns what hidden-unit sharding asks of workers, and what they answer. A classifier with one hidden layer is cut into slices of hidden units;
-// all of them see the same rows, and what goes between them and the coordinator is partial logits up and their gradient down: no labels.
+// Owns what hidden-unit sharding asks of workers, and what they answer. A network is cut into slices of its wide layers' units; all of them
+// see the same rows, and what goes between them and the coordinator is partial sums up and their gradient down: no labels.
 import type { Model } from '../engine/model.js';
 import type { Answer, OptimizerStep } from './tasks.js';
 
@@ -17,6 +17,8 @@ export interface SlicedStep {
   readonly unlabelledBatch: number;
   /** Whether the coordinator wants to label the unlabelled rows by the parameters as they are now. */
   readonly labelsFresh: boolean;
+  /** Standard deviation of the noise on the inputs, which the coordinator reconstructs without it; none where it is left out. */
+  readonly noise?: number;
   readonly optimizer: OptimizerStep;
 }
 
@@ -28,7 +30,8 @@ export interface SliceRange {
 
 /**
  * What slices add to the logits, [classes, rows], summed in the tree over all slices (collectives/tree.ts); slice 0 adds the biases as well.
- * Valid until the next step.
+ * Valid until the next step. A network with a narrow middle has two exchanges more (engine/pairs.ts): `logits` are then at first what goes into
+ * the middle, and last the gradient at what comes out of it, whose activationBound is that of the gradient at the units, by rows.
  */
 export interface Logits {
   readonly logits: Float32Array;
@@ -40,8 +43,8 @@ export interface Logits {
 }
 
 /**
- * A step of slices [first, end), which one worker computes: their forward passes, and their backward passes and updates once the arena
- * holds the gradient. Done again, it goes on where the last worker stopped, and done twice it changes nothing.
+ * A step of slices [first, end), which one worker computes: their passes, each when the arena holds what the one before led to, and
+ * at last their updates. Done again, it goes on where the last worker stopped, and done twice it changes nothing.
  */
 export interface SliceTask extends Omit<SlicedStep, 'labelledImages'> {
   readonly kind: 'slices';
@@ -54,12 +57,12 @@ export interface SliceTask extends Omit<SlicedStep, 'labelledImages'> {
   readonly end: number;
   /** Labelled rows, whose bytes are in the arena. */
   readonly labelledBatch: number;
-  /** Milliseconds to wait for the gradient after the forward pass: a thread that ends its task is slow to begin the next. */
+  /** Milliseconds to wait after a pass for what it leads to: a thread that ends its task is slow to begin the next. */
   readonly patience: number;
 }
 
 export interface SliceResult extends Answer {
-  /** false: the gradient did not come in time. */
+  /** false: something did not come in time. */
   readonly isUpdated: boolean;
   readonly milliseconds: {
     readonly input: number;

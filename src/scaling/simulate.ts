@@ -50,7 +50,7 @@ export const ASSUMPTIONS: readonly string[] = [
   'star: the coordinator, one of the n nodes, takes in n - 1 sums over its one link and sends n - 1 back meanwhile, a chunk of 1 MiB behind: (n - 1) bytes / bandwidth + chunk / bandwidth + rtt, or what encrypting takes if that is longer',
   'tree: whole partial sums go up in ceil(log2 n) rounds and the sum comes down in as many: 2 ceil(log2 n) (bytes / bandwidth + rtt / 2); not what a run does so far',
   'in both, the tasks of a step go out from the coordinator first, and answers come back: bytes / bandwidth + rtt / 2 each',
-  'held against runs of two hosts over links of 1 and 10 Gbit/s on a busy machine, a step of the star took 0.6 to 1.2 times what this says (docs/scaling.md)',
+  'held against runs of two and four hosts over links of 1 and 10 Gbit/s on a busy machine, a step of the star took 0.5 to 1.5 times what this says (docs/scaling.md)',
 ];
 
 const MOST_NODES = 65536;

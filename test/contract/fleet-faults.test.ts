@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { sameBits } from '../bits.js';
-import { type AnyParcel, at, PLACES, type Place, place, until } from './faults.js';
+import { type AnyParcel, at, kindOf, PLACES, type Place, place, until } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
@@ -85,6 +85,26 @@ describe('a connection that breaks', () => {
     });
     expect(log).toEqual(['+node', '-node E_CLOSED']);
   });
+});
+
+it('a node that has parts of the total already does the work of one that is lost, at no cost of a bit', async () => {
+  const { fleet, nodes } = await testFleet(CONTENT, { local: 1, remotes: [1, 1], computes: false });
+  const [{ link: lost }, { link: other }] = nodes as [TestNode, TestNode];
+  try {
+    const chunks: number[] = [];
+    lost.toCoordinator = (parcel) =>
+      kindOf(parcel) === 'sum' && 'tag' in parcel && parcel.tag.offset > 0 ? [] : [parcel];
+    other.toNode = (parcel) => {
+      if (kindOf(parcel) === 'total' && 'tag' in parcel) chunks.push(parcel.tag.offset);
+      if (chunks.length === 1) lost.cut();
+      return [parcel];
+    };
+    expectState(await trainMixed(fleet));
+    expect(chunks.slice(0, 2)).toEqual([0, 2 ** 20]);
+    expect(fleet.status().nodes).toHaveLength(1);
+  } finally {
+    await fleet.close();
+  }
 });
 
 describe('a node that stalls beyond its deadline, and then goes on', () => {

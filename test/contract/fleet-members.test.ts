@@ -161,7 +161,6 @@ describe('a fleet', () => {
     const { fleet, nodes, log } = await fleetOf({ remotes: [1] });
     const [{ link }] = nodes as [TestNode];
     link.toCoordinator = (parcel) => {
-      // Behind the answer that a sum follows, so that the node is not taken to compute slowly.
       if ('tag' in parcel && parcel.tag.offset === 0) setImmediate(() => link.hold());
       if ('tag' in parcel && parcel.tag.offset === 0) setTimeout(() => link.release(), 100);
       return [parcel];

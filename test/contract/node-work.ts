@@ -13,6 +13,12 @@ import { keyOf, Stream } from '../../src/random.js';
 
 /** Large enough that a task takes milliseconds, in which its thread can be lost. */
 export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
+/** No longer than that. */
+export const AUTOENCODER = modelOf([400, 600, 24, 8, 20, 560, 400], {
+  inputDropout: 0,
+  dropout: [0.5, 0, 0, 0, 0.5],
+  objective: 'reconstruction',
+});
 export const SHARDS = 4;
 export const UNLABELLED = 600;
 export const EVALUATION = 100;
@@ -32,7 +38,14 @@ export const shapeOf = (model: Model): Omit<ArenaShape, 'lanes'> => ({
   precision: precisionOf(model),
 });
 
-export const SHAPE = shapeOf(MODEL);
+const AUTOENCODER_ROOM = sliceRoom(AUTOENCODER, { rows: 96, clean: 0 }, SHARDS);
+const ROOM = sliceRoom(MODEL, { rows: 104, clean: 96 }, SHARDS);
+
+export const SHAPE: Omit<ArenaShape, 'lanes'> = {
+  ...shapeOf(MODEL),
+  sliceBytes: Math.max(ROOM.sliceBytes, AUTOENCODER_ROOM.sliceBytes),
+  groupBytes: Math.max(ROOM.groupBytes, AUTOENCODER_ROOM.groupBytes),
+};
 
 const random = new Stream(keyOf(1, 'split', 6));
 const randomBytes = (length: number, below = 256) => Uint8Array.from({ length }, () => random.below(below));
@@ -42,7 +55,7 @@ export const EVALUATION_IMAGES = randomBytes(EVALUATION * PIXELS);
 const LABELLED_IMAGES = randomBytes(LABELLED_BATCH * PIXELS);
 const LABELS = randomBytes(LABELLED_BATCH, 10);
 
-const initialOf = (model: Model): Partial<TrainingState> => ({
+export const initialOf = (model: Model): Partial<TrainingState> => ({
   parameters: initialParameters(model, 1, 0),
   firstMoment: new Float32Array(layoutOf(model).length),
   secondMoment: new Float32Array(layoutOf(model).length),
@@ -89,12 +102,18 @@ export async function trainMixed(node: Node, model = MODEL): Promise<TrainingSta
   return node.read(layoutOf(model).length);
 }
 
+/** Of an autoencoder: of unlabelled rows, with noise. */
 export function slicedStep(t: number, unlabelled: 'fresh' | 'stored' | undefined, model = MODEL): SlicedStep {
+  const optimizer: OptimizerStep = t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 };
+  const order = { model, seed: 5, stage: 0, step: t, shards: SHARDS, optimizer };
+  if (model.objective === 'reconstruction') {
+    const rows = { labelledImages: new Uint8Array(), unlabelledBatch: FRESH.batch, labelsFresh: false };
+    return { ...order, ...rows, noise: 0.5 };
+  }
   return {
-    ...{ model, seed: 5, stage: 0, step: t, shards: SHARDS, labelledImages: LABELLED_IMAGES },
+    ...{ ...order, labelledImages: LABELLED_IMAGES },
     unlabelledBatch: unlabelled === undefined ? 0 : FRESH.batch,
     labelsFresh: unlabelled === 'fresh',
-    optimizer: t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 },
   };
 }
 

@@ -6,10 +6,12 @@ import { slices } from '../../src/engine/hidden.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { predict } from '../../src/engine/predict.js';
 import { roundParameters } from '../../src/engine/rounded.js';
-import { giveGradient, logitsOf, type Slicing, slicingOf } from '../../src/engine/slicing.js';
+import { give, type Slicing, slicingOf, sumsOf } from '../../src/engine/slicing.js';
 import { update } from '../../src/engine/update.js';
 import type { Node } from '../../src/protocol/node.js';
+import type { Logits } from '../../src/protocol/slices.js';
 import type { NodeOptions } from '../../worker/node.js';
+import { WholeSteps } from '../../worker/whole-steps.js';
 
 export function oneThreadNode({ shape, images, evaluationImages }: NodeOptions): Node {
   const arena = createArena(shape);
@@ -24,6 +26,27 @@ export function nodeOn(engine: Engine): Node {
   let updates = 0;
   let steps = 0;
   let sliced: Slicing | undefined;
+  let exchange = 0;
+  const pass = (): Logits => {
+    for (const task of sliced!.tasks) slices(engine, task);
+    return sumsOf(sliced!, exchange)[0]!;
+  };
+  const whole = new WholeSteps(arena, 1, {
+    forward: async (step) => {
+      steps++;
+      exchange = 0;
+      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
+      return pass();
+    },
+    onward: async (values) => {
+      give(sliced!, exchange++, values);
+      return pass();
+    },
+    backward: async (values) => {
+      give(sliced!, exchange, values);
+      return sliced!.tasks.map((task) => slices(engine, task));
+    },
+  });
   return {
     name: 'one thread',
     workers: 1,
@@ -35,16 +58,8 @@ export function nodeOn(engine: Engine): Node {
       const whole = { slice: 0, start: 0, end: layoutOf(model).length };
       return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
     },
-    forward: async (step) => {
-      steps++;
-      sliced = slicingOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
-      for (const task of sliced.tasks) slices(engine, task);
-      return logitsOf(sliced)[0]!;
-    },
-    backward: async (gradient) => {
-      giveGradient(sliced!, gradient);
-      return sliced!.tasks.map((task) => slices(engine, task));
-    },
+    forward: (step) => whole.forward(step),
+    backward: (gradient) => whole.backward(gradient),
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', lane: 0, model, set, start, end })),
     read: async (parameters) => ({

@@ -21,7 +21,8 @@ const tasks = Array.from({ length: Number(process.env.SLURM_JOB_NUM_NODES) }, (_
   const env = { ...process.env, SLURM_PROCID: i, SLURMD_NODENAME: 'machine-' + i };
   return spawn(program, args, { env, stdio: 'inherit' });
 });
-process.on('SIGTERM', () => tasks.forEach((task) => task.kill('SIGTERM')));
+// As Slurm does, which wakes those that stand still.
+process.on('SIGTERM', () => ['SIGTERM', 'SIGCONT'].forEach((signal) => tasks.forEach((task) => task.kill(signal))));
 require('node:fs').writeFileSync(process.env.SRUN_PID, String(process.pid));
 Promise.all(tasks.map((task) => new Promise((resolve) => task.on('exit', resolve)))).then((codes) =>
   console.error('tasks ended with', ...codes),
@@ -29,7 +30,7 @@ Promise.all(tasks.map((task) => new Promise((resolve) => task.on('exit', resolve
 `;
 /** The command as in the path of a user, but with small networks. */
 const COMMAND = `#!/bin/bash
-[[ $1 == train ]] && small=(${SMALL.join(' ')})
+[[ $1 == train ]] && small=(${SMALL.join(' ')} $STALL)
 exec "${process.execPath}" "${join(ROOT, 'scripts', 'pseudolabel.mjs')}" "$@" "\${small[@]}"
 `;
 
@@ -52,9 +53,11 @@ interface Job {
   says(text: string): Promise<void>;
 }
 
-function submit(): Job {
+/** stall: a step that the run stands still in, so that it does not end before its time is up. */
+function submit(stall?: number): Job {
   const env = {
     ...process.env,
+    STALL: stall === undefined ? '' : `--stall-worker ${stall}`,
     PATH: `${root}${delimiter}${process.env.PATH}`,
     XDG_STATE_HOME: join(root, 'state'),
     RUN: join(root, 'runs', 'dae'),
@@ -81,7 +84,7 @@ describe('the Slurm script', () => {
   it('runs over the machines of its job, saves and leaves when its time is up, and goes on when submitted again', {
     timeout: 240_000,
   }, async () => {
-    const first = submit();
+    const first = submit(15);
     await first.says('saved ');
     // As --signal does: the tasks get it, not the script.
     process.kill(Number(await readFile(join(root, 'srun.pid'), 'utf8')), 'SIGTERM');

@@ -55,4 +55,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
   return { child, says, said: () => written.stderr, ended };
 }
 
+/** As Ctrl-C does, also where the command stands still in a step of --stall-worker: a run that waits there cannot end before. */
+export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
+  child.kill(signal);
+  child.kill('SIGCONT');
+}
+
 export const pseudolabel = (...args: string[]): Promise<Ended> => start(args).ended;

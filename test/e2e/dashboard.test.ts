@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
-import { pseudolabel, type Running, start } from './command.js';
+import { interrupt, pseudolabel, type Running, start } from './command.js';
 
 /** A machine that is busy with other things takes its time. */
 const PATIENCE = { timeout: 120_000, interval: 100 };
@@ -58,24 +58,13 @@ describe('the dashboard', () => {
     if (!browser) return skip(WHY_SKIPPED);
     const out = join(root, 'run');
     const options = ['--scenario', 'pl', '--hidden', '64', '--max-steps', '1000', '--checkpoint-every', '50'];
-    const first = start([
-      'train',
-      ...options,
-      '--validation',
-      '500',
-      '--validate-every',
-      '100',
-      '--dashboard',
-      '0',
-      '--out',
-      out,
-    ]);
+    const validation = ['--validation', '500', '--validate-every', '100'];
+    const live = ['--dashboard', '0', '--stall-worker', '620'];
+    const first = start(['train', ...options, ...validation, ...live, '--out', out]);
     const url = await urlOf(first);
     const { page, errors } = await open(url);
 
-    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(20);
-    const before = await stepsDone(page);
-    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(before);
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(620);
     expect(await state(page)).toBe('training');
     expect(await page.locator('#lanes tbody tr').count()).toBeGreaterThan(0);
     expect(
@@ -83,25 +72,24 @@ describe('the dashboard', () => {
     ).toBe(1);
 
     await page.reload();
-    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThanOrEqual(before);
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(620);
     await expect.poll(() => page.locator('#labels tbody tr').count(), PATIENCE).toBe(10);
     await page.screenshot({ path: artefact('dashboard-live.png'), fullPage: true });
 
-    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(60); // past a checkpoint
     first.child.kill('SIGKILL');
     await expect.poll(() => state(page), PATIENCE).toBe('connection lost, trying again');
-    const lastSeen = await stepsDone(page);
     const { port } = new URL(url);
-    const second = start(['train', '--resume', out, '--dashboard', port, '--lose-worker', '5', '--lose-worker', '8']);
+    const faults = ['--lose-worker', '5', '--lose-worker', '8', '--stall-worker', '30'];
+    const second = start(['train', '--resume', out, '--dashboard', port, ...faults]);
     await expect.poll(() => state(page), PATIENCE).toBe('training');
-    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(lastSeen);
-    await expect
-      .poll(() => page.locator('#events').textContent(), PATIENCE)
-      .toContain('lost: what they were doing is done again');
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(630); // 30 from its checkpoint, which is that of step 600
+    const events = () => page.locator('#events').textContent();
+    await expect.poll(events, PATIENCE).toMatch(/workers? lost: (its|their) work is done again/);
 
-    await expect.poll(() => state(page), { ...PATIENCE, timeout: 300_000 }).toBe('ended');
+    second.child.kill('SIGCONT');
+    await expect.poll(() => state(page), PATIENCE).toBe('ended');
     expect(await stepsDone(page)).toBe(1000);
-    expect(await page.locator('#events').textContent()).toMatch(/ended: test accuracy \d\d\.\d\d %/);
+    expect(await events()).toMatch(/ended: test accuracy \d\d\.\d\d %/);
     expect((await second.ended).exit).toBe(0);
     expect(errors).toEqual([]);
 
@@ -122,7 +110,8 @@ describe('the dashboard', () => {
   }, async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     const env = { XDG_STATE_HOME: join(root, 'state') };
-    const options = ['--scenario', 'pl', '--hidden', '64', '--workers', '1', '--shards', '4', '--seed', '3'];
+    // Steps of full size, of which there are 4,500: minutes of them, on any machine.
+    const options = ['--scenario', 'dae', '--workers', '1', '--shards', '4', '--seed', '3'];
     const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
     const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);
     const line = await run.says('to join, on another machine: ');
@@ -151,10 +140,73 @@ describe('the dashboard', () => {
     expect((await run.ended).exit).toBe(130);
   });
 
+  it('is one page for all runs of a reproduction, live and from its directory', { timeout: 300_000 }, async ({
+    skip,
+  }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const out = join(root, 'reproduction');
+    const options = ['--scenarios', 'nn,pl', '--splits', '2', '--hidden', '64', '--max-steps', '100'];
+    // In the first run of each split.
+    const run = start(['reproduce', ...options, '--dashboard', '0', '--stall-worker', '5', '--out', out]);
+    const url = await urlOf(run);
+    const { page, errors } = await open(url);
+    const title = () => page.locator('#title').textContent();
+    const caption = () => page.locator('#runs caption').textContent();
+    await expect.poll(title, PATIENCE).toMatch(/^NN, split 1,/);
+    await page.evaluate(() => {
+      const state = document.getElementById('state')!;
+      const states: (string | null)[] = [state.textContent];
+      Object.assign(window, { states });
+      new MutationObserver(() => states.push(state.textContent)).observe(state, { childList: true });
+    });
+    expect(await page.locator('#runs tbody tr').count()).toBe(2);
+    expect(await page.locator('#runs a[aria-current]').textContent()).toBe('training');
+
+    run.child.kill('SIGCONT');
+    await expect.poll(title, PATIENCE).toMatch(/^NN, split 2,/);
+    expect(await state(page)).toBe('training');
+    expect(await caption()).toContain('2 of 4 runs have ended');
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(5);
+    await page.screenshot({ path: artefact('dashboard-reproduction.png'), fullPage: true });
+    const other = await open(url);
+    await other.page.getByRole('link', { name: 'DropNN+PL, Split 1' }).click();
+    await expect.poll(() => state(other.page), PATIENCE).toBe('ended');
+    expect([await other.page.locator('#name').textContent(), await stepsDone(other.page)]).toEqual([
+      'Run split-1/pl:',
+      100,
+    ]);
+    await other.page.getByRole('link', { name: 'Show the run that is on' }).click();
+    await expect.poll(() => other.page.locator('#title').textContent(), PATIENCE).toMatch(/^NN, split 2,/);
+
+    run.child.kill('SIGCONT');
+    for (const each of [page, other.page]) await expect.poll(() => state(each), PATIENCE).toBe('ended');
+    expect(await caption()).toContain('4 of 4 runs have ended');
+    expect(await page.locator('#runs tbody').textContent()).toMatch(/^NN74\.1970\.03.*±.*DropNN\+PL83\.8572\.28.*±/);
+    expect(await page.evaluate(() => (window as unknown as { states: string[] }).states)).toEqual([
+      'training',
+      'ended',
+    ]);
+    expect([errors, other.errors, (await run.ended).exit]).toEqual([[], [], 0]);
+
+    const served = start(['report', out, '--serve']);
+    const after = await open(await urlOf(served), 'dark');
+    await expect.poll(() => after.page.locator('#name').textContent(), PATIENCE).toBe('Run split-2/pl:');
+    await after.page.getByRole('link', { name: 'NN, Split 2' }).click();
+    await expect.poll(() => after.page.locator('#name').textContent(), PATIENCE).toBe('Run split-2/nn:');
+    await after.page.getByRole('link', { name: 'report', exact: true }).click();
+    await expect.poll(() => after.page.title(), PATIENCE).toBe('NN: report of a run');
+    await after.page.goBack();
+    await after.page.getByRole('link', { name: 'The report of all runs' }).click();
+    await expect.poll(() => after.page.title(), PATIENCE).toContain('reproduced');
+    expect(after.errors).toEqual([]);
+    served.child.kill('SIGINT');
+    expect((await served.ended).exit).toBe(0);
+  });
+
   it('asks who looks from elsewhere for the token, once', { timeout: 300_000 }, async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     const token = join(root, 'dashboard-token');
-    const options = ['--scenario', 'pl', '--hidden', '64', '--out', join(root, 'far')];
+    const options = ['--scenario', 'pl', '--hidden', '64', '--stall-worker', '100', '--out', join(root, 'far')];
     const env = { XDG_STATE_HOME: join(root, 'state') };
     const run = start(['train', ...options, '--dashboard', '0.0.0.0:0', '--dashboard-token', token], env);
     const [, port] = /dashboard: https:\/\/\S+:(\d+)\//.exec(await run.says('dashboard: https://'))!;
@@ -171,7 +223,7 @@ describe('the dashboard', () => {
     await page.reload();
     await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
     await page.close();
-    run.child.kill('SIGINT');
+    interrupt(run.child);
     expect((await run.ended).exit).toBe(130);
   });
 

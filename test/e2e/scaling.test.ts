@@ -48,7 +48,7 @@ describe('scaling', { timeout: 60_000 }, () => {
     }
     const text = await readFile(join(out, 'scaling.txt'), 'utf8');
     expect(text.match(/^2 workers: /gm)).toHaveLength(3);
-    expect(text).toMatch(/Amdahl's law: not determined/);
+    expect(text).toMatch(/Amdahl's law and the universal one are not fitted/);
     expect(text).toContain('assumed in the simulation');
 
     // And the report of it, which is built again the same.

@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { pseudolabel, start } from './command.js';
+import { interrupt, pseudolabel, start } from './command.js';
 
 const run = promisify(execFile);
 
@@ -70,9 +70,10 @@ it("TensorBoard finds every step's values, the confidences and the digits, also 
   const reason = await install();
   if (reason !== undefined) return skip(reason);
   const out = join(root, 'run');
-  const { child, says, ended } = start(['train', ...OPTIONS, '--checkpoint-every', '100', '--out', out]);
+  const steps = ['--checkpoint-every', '100', '--stall-worker', '340'];
+  const { child, says, ended } = start(['train', ...OPTIONS, ...steps, '--out', out]);
   await says('pretrain: 333 steps');
-  child.kill('SIGINT');
+  interrupt(child);
   expect((await ended).exit).toBe(130);
   expect((await pseudolabel('train', '--resume', out)).exit).toBe(0);
   expect((await readdir(out)).filter((name) => name.startsWith('events.out.tfevents.')).length).toBeGreaterThanOrEqual(

@@ -53,7 +53,7 @@ async function weightsOf(
   const counts = { unlabelled, validation: 0, test: 0 };
   const strategies: Record<StrategyName, Strategy> = {
     data: new DataParallel(node, SHARDS),
-    hidden: new HiddenSharding(node, SHARDS, unlabelled),
+    hidden: new HiddenSharding(node, SHARDS, unlabelled, problem.unlabelled),
   };
   const cluster = new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
@@ -110,7 +110,9 @@ describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (str
     const [exact, rounded] = curves as [number[], number[]];
     const apart = exact.map((loss, step) => Math.abs(loss - rounded[step]!));
     expect(exact.at(-1)!).toBeLessThan(exact[0]! / 3);
-    expect(Math.max(...apart)).toBeLessThan(0.01);
+    expect(apart.reduce((sum, each) => sum + each, 0) / apart.length).toBeLessThan(0.002);
+    // A row whose confidence is next to the threshold may count in one of them alone.
+    expect(Math.max(...apart)).toBeLessThan(0.05);
   });
 
   const long = (stages: readonly Stage[]) => stages.map((stage) => ({ ...stage, steps: 30 }));
@@ -187,7 +189,7 @@ describe('a run by hidden units on a fleet', () => {
     expect([...new Set(seen.map(([kind]) => kind))].sort()).toEqual(kinds);
     const binary = new Set(seen.flatMap(([kind, fields, { length }]) => (length > 0 ? [kind + fields] : [])));
     const arrays = ['firstMoment', 'parameters', 'secondMoment'];
-    expect([...binary].sort()).toEqual(['backward.gradient', ...arrays, 'forward.step.labelledImages'].sort());
+    expect([...binary].sort()).toEqual(['backward.values', ...arrays, 'forward.step.labelledImages'].sort());
     const ofLabels = new Set(seen.flatMap(([, fields]) => (/label/i.test(fields) ? [fields] : [])));
     expect([...ofLabels].sort()).toEqual(['.step.labelledImages', '.step.labelsFresh', '.step.unlabelledBatch']);
     expect(batches.length).toBeGreaterThan(0);

@@ -17,8 +17,9 @@ import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
 
 /** By hidden units where that is possible. */
-function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
-  const strategies = { data: new DataParallel(node, SHARDS), hidden: new HiddenSharding(node, SHARDS, unlabelled) };
+function clusterOf(node: Node, { shape: { unlabelled }, unlabelled: images }: Problem): Cluster {
+  const hidden = new HiddenSharding(node, SHARDS, unlabelled, images);
+  const strategies = { data: new DataParallel(node, SHARDS), hidden };
   const counts = { unlabelled, validation: 0, test: 0 };
   return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy: 'auto' }, model)]);
 }
@@ -66,13 +67,16 @@ describe.each(plans)('training by hidden units with $name', ({ stages }) => {
 });
 
 describe('training by hidden units', () => {
-  it('ends on the same bits with one worker, two, or three', async () => {
-    const stages = PLANS['fresh labels above a threshold, balanced'];
-    const runs = [];
-    for (const threads of [1, 2, 3]) runs.push((await trainedOn(threads, stages)).parameters);
-    expect(sameBits(runs[1]!, runs[0]!)).toBe(true);
-    expect(sameBits(runs[2]!, runs[0]!)).toBe(true);
-  });
+  it.each(['fresh labels above a threshold, balanced', 'an autoencoder, its first layer, and fresh labels'] as const)(
+    'ends on the same bits with one worker, two, or three: %s',
+    async (plan) => {
+      const stages = PLANS[plan];
+      const runs = [];
+      for (const threads of [1, 2, 3]) runs.push((await trainedOn(threads, stages)).parameters);
+      expect(sameBits(runs[1]!, runs[0]!)).toBe(true);
+      expect(sameBits(runs[2]!, runs[0]!)).toBe(true);
+    },
+  );
 });
 
 describe('the coordinator of training by hidden units', () => {

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FaultyNode } from '../../coordinator/faults.js';
 import { LabelledSet } from '../../coordinator/labelled.js';
 import type { RunListener } from '../../coordinator/recorder.js';
 import { readRun } from '../../coordinator/report.js';
@@ -74,6 +75,23 @@ it('a run whose pseudo-labels are looked at and judged ends on the weights of on
   const [surest, ...others] = run.mistakes!.images.map(({ confidence }) => confidence);
   expect(others.every((confidence) => confidence <= surest!)).toBe(true);
   expect(run.mistakes!.images.every(({ label, predicted }) => label !== predicted)).toBe(true);
+});
+
+it('a run counts the workers that it lost itself, not those of a run before in the same session', async () => {
+  const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
+  const session = await openSession([config], undefined, (node) => new FaultyNode(node, new Set([0])));
+  const run = async (name: string) => {
+    const opened = await newRun(config, join(folder, name));
+    const { signal } = new AbortController();
+    return runTraining(session, config, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
+  };
+  try {
+    const [first, second] = [await run('first'), await run('second')];
+    expect([first.lostWorkers, second.lostWorkers]).toEqual([1, 0]);
+    expect(second.weightsSha256).toBe(first.weightsSha256);
+  } finally {
+    await session.close();
+  }
 });
 
 it('the files that make tasks and do them know nothing of the true labels that reports are judged by', async () => {

@@ -4,8 +4,9 @@ import { buffersOf } from '../../src/engine/buffers.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
+import { isSliceable } from '../../src/engine/pairs.js';
 import { roundParameters } from '../../src/engine/rounded.js';
-import { isSliceable, sliceCount, sliceRoom } from '../../src/engine/slices.js';
+import { sliceCount, sliceRoom } from '../../src/engine/slices.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;

@@ -32,14 +32,16 @@ const arena = createArena({
 });
 const places = placesIn(arena, MODEL, COUNTS, 1, 1);
 const group = places.groups[0]!;
+const {
+  slices: [own],
+  gradient,
+} = places.pairs[0]!;
 const products = new Products(arena.memory);
 const kernel = loadKernel(arena.memory);
 const memory = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
 
 const sliceWith = (kernel: Kernel): Slice =>
-  new Slice(products, kernel, arena, MODEL, COUNTS, {
-    ...{ slices: 1, slice: 0, group, own: places.slices[0]!, gradient: places.gradient },
-  });
+  new Slice(products, kernel, arena, MODEL, COUNTS, { places, group: 0, pair: 0, slice: 0 });
 const whole = sliceWith(kernel);
 
 /** Parameters, moments, inputs, and a gradient at the logits, after a forward pass. */
@@ -50,11 +52,11 @@ function begin(seed: number): void {
   const randomise = (at: number, length: number) => memory(at, length).set(Float32Array.from({ length }, next));
   for (const at of [group.x, group.operand]) randomise(at, 16 * 8);
   whole.forward(dropoutOf(0, group.random));
-  randomise(places.gradient, 3 * 8);
+  randomise(gradient, 3 * 8);
 }
 
 const FORGOTTEN = -1;
-const journal = new Int32Array(arena.memory.buffer, places.slices[0]!.journal, 2);
+const journal = new Int32Array(arena.memory.buffer, own!.journal, 2);
 
 const state = () => VECTORS.map((part) => floats(arena, part, LENGTH).slice());
 

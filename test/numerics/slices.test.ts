@@ -1,71 +1,17 @@
-// Hidden-unit sharding against tfjs' automatic differentiation of the same loss, and against data-parallel training of the same step.
+// Hidden-unit sharding of a classifier against tfjs' automatic differentiation of the same loss, and against data-parallel training of the same
+// step.
 import { describe, expect, it } from 'vitest';
-import { DataParallel } from '../../coordinator/strategies/data.js';
-import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
-import type { StepRequest } from '../../coordinator/strategies/strategy.js';
-import { bytes, floats } from '../../src/engine/arena.js';
-import { paddedRows } from '../../src/engine/buffers.js';
-import { dropoutOf } from '../../src/engine/dense.js';
-import { createEngine } from '../../src/engine/engine.js';
+import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model, modelOf, type Objective } from '../../src/engine/model.js';
-import { unitsOf } from '../../src/engine/slices.js';
-import type { OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
-import { keyOf, laneStates } from '../../src/random.js';
-import { nodeOn } from '../contract/one-thread-node.js';
-import { dropoutFactors } from './lane-generator.js';
+import type { UnlabelledRows } from '../../src/protocol/tasks.js';
 import { softmax } from './logits.js';
-import { randomArena, randomParameters } from './random-arena.js';
-import { type Row, reference } from './reference.js';
-import { labelledRowsOf, oneHot, PSEUDO, pseudoRowsOf, type StepOfShards, tasksOf, worstPart } from './shard-task.js';
-
-const TOLERANCE = 2e-6;
-
-/** Leaves the gradient itself, exactly, as the first moment, and the parameters as they are. */
-const KEEP_GRADIENT: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 0 };
+import { randomParameters } from './random-arena.js';
+import { reference } from './reference.js';
+import { oneHot, PSEUDO, worstPart } from './shard-task.js';
+import { droppedOut, setting, TOLERANCE } from './sliced-step.js';
 
 const network = (hidden: number, objective: Objective, dropout = 0): Model =>
   modelOf([20, hidden, 3], { inputDropout: dropout && 0.2, dropout: [dropout], objective });
-
-function setting(step: StepOfShards) {
-  const arena = randomArena(step.model, step.shards);
-  const node = nodeOn(createEngine(arena));
-  const [task] = tasksOf({ ...step, shards: 1 });
-  const request: StepRequest = { ...task!, labelled: task!.labelled, optimizer: KEEP_GRADIENT };
-  const { unlabelled } = arena.shape;
-  const stored = {
-    classes: bytes(arena, 'pseudoLabels', unlabelled).slice(),
-    confidences: floats(arena, 'confidences', unlabelled).slice(),
-  };
-  const gradient = () => floats(arena, 'firstMoment', layoutOf(step.model).length).slice();
-  return {
-    arena,
-    gradient,
-    bySlices: () => new HiddenSharding(node, step.shards, unlabelled).step(request, stored),
-    byRows: () => new DataParallel(node, step.shards).step(request),
-    /** The rows of the step: the labelled ones, then those that each shard draws. */
-    rows: {
-      labelled: labelledRowsOf(task!),
-      pseudo: tasksOf(step).flatMap((shard) => pseudoRowsOf(arena, shard)),
-    },
-  };
-}
-
-/** The rows with the masks that the slices draw: one for the inputs, and each its own for its units. */
-function droppedOut(model: Model, shards: number, rows: readonly Row[]): Row[] {
-  const padded = paddedRows(rows.length);
-  const factors = (rate: number, n: number, ...key: number[]) =>
-    dropoutFactors(laneStates(keyOf(11, 'mask', 1, 3, ...key)), n, dropoutOf(rate, 0));
-  const visible = factors(model.inputDropout, padded * 20, 0, 0);
-  const hidden = Array.from({ length: shards }, (_, slice) => {
-    const [first, end] = unitsOf(model, shards, slice);
-    return factors(model.layers[0]!.dropout, (end - first) * padded, slice, 1);
-  });
-  return rows.map((row, r) => ({
-    ...row,
-    input: Float32Array.from(row.input, (value, i) => value * visible[r * 20 + i]!),
-    factors: [Float32Array.from(hidden.flatMap((part) => Array.from(part).filter((_, i) => i % padded === r)))],
-  }));
-}
 
 describe('a step by hidden units, without dropout', () => {
   it.each([1, 2, 3, 5])(
@@ -75,7 +21,7 @@ describe('a step by hidden units, without dropout', () => {
         const model = network(90, objective);
         const unlabelled = { ...PSEUDO, threshold: 0.3 };
         const { arena, rows, gradient, bySlices, byRows } = setting({ model, shards, labelledBatch: 4, unlabelled });
-        const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.pseudo]).gradient;
+        const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.unlabelled]).gradient;
         const outcome = await bySlices();
         expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
         expect(floats(arena, 'parameters', arena.shape.parameters)).toEqual(randomParameters(model, 1));
@@ -94,7 +40,7 @@ describe('a step by hidden units, without dropout', () => {
   ] as const)('has the gradient of %s', async (_, labelledBatch, unlabelled) => {
     const model = network(48, 'softmax');
     const { rows, gradient, bySlices } = setting({ model, shards: 2, labelledBatch, unlabelled });
-    const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.pseudo]).gradient;
+    const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.unlabelled]).gradient;
     await bySlices();
     expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
   });
@@ -102,7 +48,7 @@ describe('a step by hidden units, without dropout', () => {
   it('has that of slices of more units than fit a block', async () => {
     const model = network(1400, 'softmax');
     const { rows, gradient, bySlices } = setting({ model, shards: 2, labelledBatch: 5, unlabelled: PSEUDO });
-    const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.pseudo]).gradient;
+    const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.unlabelled]).gradient;
     await bySlices();
     expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
   });
@@ -118,7 +64,7 @@ describe('a step by hidden units, with dropout', () => {
     async (hidden, objective, shards) => {
       const model = network(hidden, objective, 0.5);
       const { rows, gradient, bySlices } = setting({ model, shards, labelledBatch: 5, unlabelled: PSEUDO });
-      const dropped = droppedOut(model, shards, [...rows.labelled, ...rows.pseudo]);
+      const dropped = droppedOut(model, shards, [...rows.labelled, ...rows.unlabelled]);
       const expected = reference(model, randomParameters(model, 1), dropped).gradient;
       await bySlices();
       expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
@@ -155,14 +101,14 @@ describe('fresh pseudo-labels of a step by hidden units', () => {
     const fresh: UnlabelledRows = { ...PSEUDO, pseudoLabels: 'fresh', logitShift };
     const { rows } = setting({ model, shards, labelledBatch: 5, unlabelled: fresh });
     const parameters = randomParameters(model, 1);
-    const { logits } = reference(model, parameters, rows.pseudo);
-    const shifted = rows.pseudo.map((_, r) =>
+    const { logits } = reference(model, parameters, rows.unlabelled);
+    const shifted = rows.unlabelled.map((_, r) =>
       softmax([0, 1, 2].map((c) => logits[3 * r + c]! + (logitShift?.[c] ?? 0))),
     );
     const confidences = shifted.map((shares) => Math.max(...shares));
     const [low, high] = confidences.toSorted().slice(5) as [number, number];
     const relabelled = shifted.map((shares, r) => ({
-      ...rows.pseudo[r]!,
+      ...rows.unlabelled[r]!,
       target: oneHot(argmax(shares), 3),
       weight: confidences[r]! >= high ? 0.7 / 13 : 0,
     }));

@@ -28,6 +28,8 @@ it('no thread is the first to use an attribute name: preparing has used all that
     const shape = { ...shapeOf(model), lanes: 1 };
     await trainMixed(oneThreadNode({ shape, images: IMAGES, evaluationImages: EVALUATION_IMAGES }), model);
   }
-  expect(prepared).toEqual([...names].sort());
+  // A name that only bf16 needs is prepared for everywhere, and used where the processor has its products.
+  expect(prepared).toEqual(expect.arrayContaining([...names]));
+  expect(prepared.filter((name) => !names.has(name))).toEqual(lacksBf16 ? ['type'] : []);
   expect(prepared).toContain('transpose_a');
 });

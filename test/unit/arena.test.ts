@@ -29,12 +29,13 @@ const shapes = fc.record({
   sliceBytes: fc.nat(5000),
   precision: fc.constantFrom('f32', 'bf16'),
   groupBytes: fc.nat(5000),
+  factors: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes, sliceBytes, groupBytes, precision } =
-    shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes } = shape;
+  const { sliceBytes, groupBytes, precision, factors } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -49,8 +50,14 @@ function needs(shape: Required<ArenaShape>) {
     total: vector,
     residual: vector,
     encoded: vector / 2,
+    left: factors * 4,
+    right: factors * 4,
+    partial: factors * 4,
+    spare: factors > 0 ? vector : 0,
     counts: shards * 4,
     sums: SUMS_BYTES,
+    outgoing: vector,
+    progress: shards * 4,
     normals: 2 ** 14 * 4,
     journals: lanes * JOURNAL_BYTES,
     lanes: lanes * laneBytes,
@@ -133,7 +140,7 @@ describe('createArena', () => {
     expect(() => createArena({ ...SMALL, parameters: 2 ** 28, shards: 9 })).toThrow(
       expect.objectContaining({
         code: 'E_MEMORY',
-        message: expect.stringContaining('14849 MiB'),
+        message: expect.stringContaining('15873 MiB'),
         fix: expect.stringContaining('--shards'),
       }),
     );

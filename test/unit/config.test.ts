@@ -61,7 +61,7 @@ describe('identityOf', () => {
         refresh: 'once',
         threshold: 0.5,
         balance: 0.5,
-        wire: 'bf16',
+        wire: 'powersgd:2',
       },
     ].flatMap((several) => Object.entries(several));
     const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints'];
@@ -70,4 +70,18 @@ describe('identityOf', () => {
       expect(identityOf(normalise({ ...base, [key]: value })), key).not.toEqual(identityOf(base));
     }
   });
+});
+
+describe('a wire', () => {
+  it.each(['f32', 'bf16', 'powersgd:1', 'powersgd:8'])('may be %s', (wire) => {
+    expect(normalise({ wire }).wire).toBe(wire);
+  });
+
+  it.each(['powersgd:0', 'powersgd:9', 'powersgd:02', 'powersgd:1.5', 'powersgd:', 'powersgd', 'f16', 2])(
+    'is not %s',
+    (wire) => {
+      const refused = { code: 'E_CONFIG', message: expect.stringContaining('a rank R of 1 to 8') };
+      expect(() => normalise({ wire })).toThrow(expect.objectContaining(refused));
+    },
+  );
 });

@@ -69,7 +69,8 @@ describe('the places of a sliced step', () => {
         const floats: (readonly [at: number, length: number])[] = [
           [places.signals, (1 + groups) * SIGNAL_STRIDE],
           [places.labelledImages, (labelled * pixels) / 4],
-          [places.gradient, classes * counts.rows],
+          [places.pairs[0]!.gradient, classes * counts.rows],
+          [places.middle.journal, JOURNAL_STRIDE / 4],
           [places.end, 0],
         ];
         for (const group of places.groups) {
@@ -87,13 +88,13 @@ describe('the places of a sliced step', () => {
             [group.product, classes * most],
           );
         }
-        for (const [slice, own] of places.slices.entries()) {
+        for (const [slice, own] of places.pairs[0]!.slices.entries()) {
           floats.push(
             [own.journal, JOURNAL_STRIDE / 4],
             [own.bounds, 2],
             [own.hidden, units[slice]! * counts.rows],
             [own.kernel, units[slice]! * classes],
-            [own.logits, classes * counts.rows],
+            [own.sums, classes * counts.rows],
             [own.clean, classes * counts.clean],
           );
         }

@@ -1,7 +1,7 @@
 // Which strategy a stage is trained by.
 import { describe, expect, it } from 'vitest';
 import { normalise } from '../../src/config.js';
-import { modelOf } from '../../src/engine/model.js';
+import { modelOf, type Precision } from '../../src/engine/model.js';
 import { planOf } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import { choiceLine, strategyOf } from '../../src/strategy.js';
@@ -10,16 +10,23 @@ const options = { inputDropout: 0, dropout: [] };
 const classifier = modelOf([9, 32, 3], { ...options, objective: 'softmax' });
 const deep = modelOf([9, 32, 16, 3], { ...options, objective: 'sigmoid' });
 const autoencoder = modelOf([9, 32, 9], { ...options, objective: 'reconstruction' });
+const narrow = modelOf([9, 32, 4, 2, 4, 32, 9], { ...options, objective: 'reconstruction' });
+const odd = modelOf([9, 32, 4, 9], { ...options, objective: 'reconstruction' });
 
 describe('the strategy of a stage', () => {
-  it('is by hidden units for a classifier with one hidden layer, unless data is asked for', () => {
-    for (const strategy of ['auto', 'hidden'] as const) expect(strategyOf({ strategy }, classifier)).toBe('hidden');
-    expect(strategyOf({ strategy: 'data' }, classifier)).toBe('data');
+  it.each([
+    ['a classifier with one hidden layer', classifier],
+    ['an autoencoder with one', autoencoder],
+    ['an autoencoder with a narrow middle', narrow],
+  ])('is by hidden units for %s, unless data is asked for', (_, model) => {
+    for (const strategy of ['auto', 'hidden'] as const) expect(strategyOf({ strategy }, model)).toBe('hidden');
+    expect(strategyOf({ strategy: 'data' }, model)).toBe('data');
   });
 
   it.each([
     ['a classifier with two hidden layers', deep],
-    ['an autoencoder', autoencoder],
+    ['an autoencoder with two', odd],
+    ['an autoencoder of bf16', { ...narrow, precision: 'bf16' } as const],
   ])('is data for %s; asked for hidden, it says what to do', (_, model) => {
     for (const strategy of ['auto', 'data'] as const) expect(strategyOf({ strategy }, model)).toBe('data');
     expect(() => strategyOf({ strategy: 'hidden' }, model)).toThrow(
@@ -30,20 +37,23 @@ describe('the strategy of a stage', () => {
 
 describe('the choice that is left to a run', () => {
   const task = { pixels: 9, classes: 3, hidden: 32, labelled: 9, unlabelled: 90 };
-  const lineOf = (scenario: (typeof SCENARIOS)[number], strategy: 'auto' | 'hidden' | 'data') => {
-    const config = normalise({ scenario, strategy });
+  const lineOf = (
+    scenario: (typeof SCENARIOS)[number],
+    strategy: 'auto' | 'hidden' | 'data',
+    precision: Precision = 'f32',
+  ) => {
+    const config = normalise({ scenario, strategy, precision });
     return choiceLine(config, planOf(config, task));
   };
 
   it('is told with its reason, and with the stages that are trained otherwise', () => {
-    for (const scenario of ['nn', 'drop', 'pl'] as const) {
-      expect(lineOf(scenario, 'auto')).toBe(
-        'strategy: hidden, since a classifier with one hidden layer exchanges logits then, not gradients',
-      );
-    }
-    expect(lineOf('dae', 'auto')).toMatch(/^strategy: hidden, since .*; data for pretrain, which is none$/);
-    const stages = planOf(normalise({ scenario: 'dae' }), task);
-    const autoencoders = stages.filter(({ denoising }) => denoising);
+    const reason = 'workers exchange sums over their units then, not gradients';
+    for (const scenario of SCENARIOS) expect(lineOf(scenario, 'auto')).toBe(`strategy: hidden, since ${reason}`);
+    expect(lineOf('dae', 'auto', 'bf16')).toBe(
+      `strategy: hidden, since ${reason}; data for pretrain, whose network it does not cut`,
+    );
+    const config = normalise({ scenario: 'dae', precision: 'bf16' });
+    const autoencoders = planOf(config, task).filter(({ denoising }) => denoising);
     expect(choiceLine({ strategy: 'auto' }, autoencoders)).toContain('strategy: data');
   });
 

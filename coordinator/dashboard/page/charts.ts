@@ -107,11 +107,24 @@ class Chart {
     this.marks = series.marks;
     this.figure.hidden = columns.every((column) => column.every((value) => value === null));
     this.plot.setData([steps as number[], ...(columns as (number | null)[][])]);
-    const parts = lines.map(({ name }, l) => `${name} ${this.written(lastOf(columns[l]!))}`);
+    this.showLinesWithValues(columns);
+    const parts = lines.flatMap(({ name }, l) => {
+      const last = lastOf(columns[l]!);
+      return last === undefined ? [] : [`${name} ${this.written(last)}`];
+    });
     const step = steps.at(-1) ?? 0;
     this.plot.root
       .querySelector('.u-wrap')
       ?.setAttribute('aria-label', `Line chart. ${title}: at step ${step}, ${parts.join(', ')}.`);
+  }
+
+  /** A line that the run has no values for, or not yet, has no place in the legend either. */
+  private showLinesWithValues(columns: readonly (readonly (number | null)[])[]): void {
+    const entries = this.plot.root.querySelectorAll<HTMLElement>('.u-legend .u-series');
+    for (const [l, column] of columns.entries()) {
+      const entry = entries[l + 1];
+      if (entry) entry.hidden = column.every((value) => value === null);
+    }
   }
 
   redraw(): void {

@@ -19,8 +19,8 @@ function draw(): void {
   });
 }
 
-// The browser connects again by itself; the server then begins with everything.
-const source = new EventSource('/events');
+// The browser connects again by itself; the server then begins with everything. It does so too when the next run begins.
+const source = new EventSource(`/events${location.search}`);
 const listen = <T>(name: 'everything' | 'news', take: (message: T) => void): void => {
   source.addEventListener(name, (event: MessageEvent<string>) => {
     take(JSON.parse(event.data) as T);

@@ -1,5 +1,14 @@
 // Owns what the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the other.
-import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from '../messages.js';
+import type {
+  Everything,
+  LabelsNews,
+  MarkNews,
+  News,
+  RunInfo,
+  StepNews,
+  TableNews,
+  ValidationNews,
+} from '../messages.js';
 
 type Column = (number | null)[];
 
@@ -29,9 +38,12 @@ export class Series {
   lastStep: StepNews | undefined;
   private recent: StepNews[] = [];
   readonly info: RunInfo;
+  /** Of the reproduction that the run is one of. */
+  readonly table: TableNews | undefined;
 
-  constructor({ info, ...news }: Everything) {
+  constructor({ info, table, ...news }: Everything) {
     this.info = info;
+    this.table = table;
     this.state = news.state;
     this.add(news);
   }

@@ -1,20 +1,14 @@
-// Owns the parts of the page that are words and numbers. Everything goes in as text, never as markup.
+// Owns the parts of the page that are words and numbers.
+import { byId, element, row, table } from './elements.js';
+import { showRuns } from './runs.js';
 import type { Series } from './series.js';
 
 const STATES = { running: 'training', ended: 'ended', failed: 'failed', interrupted: 'interrupted' } as const;
 const PART_COLOURS = ['series1', 'series2', 'series3', 'series4', 'series5', 'series6'];
 const EVENTS_SHOWN = 200;
 
-const byId = (id: string): HTMLElement => document.getElementById(id)!;
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-function element(name: string, text = '', parts: readonly Node[] = []): HTMLElement {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.append(...parts);
-  return made;
-}
 
 export function showConnection(isConnected: boolean, series: Series | undefined): void {
   const state = byId('state');
@@ -28,6 +22,7 @@ export function show(series: Series): void {
   document.title = `${info.title} - pseudolabel`;
   byId('title').textContent = info.title;
   byId('name').textContent = `Run ${info.name}:`;
+  showRuns(series);
   showStages(series);
   showFacts(series);
   showLabels(series);
@@ -52,6 +47,7 @@ function showStages(series: Series): void {
 }
 
 function showFacts(series: Series): void {
+  const { info } = series;
   const speed = series.state === 'running' ? series.speed() : undefined;
   const seconds = speed ? series.stepsLeft() / speed.steps : undefined;
   const end = seconds === undefined ? undefined : new Date(Date.now() + 1000 * seconds);
@@ -69,30 +65,11 @@ function showFacts(series: Series): void {
   byId('facts').replaceChildren(
     ...facts.map(([name, value]) => element('div', '', [element('dt', name), element('dd', value)])),
   );
-  if (!series.info.hasReport) return;
+  if (!info.hasReport) return;
   const link = document.createElement('a');
-  link.href = '/report.html';
+  link.href = series.table ? `/${info.name}/report.html` : '/report.html';
   link.textContent = 'report';
   byId('facts').append(element('div', '', [element('dt', 'After the run'), element('dd', '', [link])]));
-}
-
-function table(caption: string, columns: readonly string[], rows: readonly HTMLElement[]): HTMLElement {
-  const headings = columns.map((column) => {
-    const heading = element('th', column);
-    heading.setAttribute('scope', 'col');
-    return heading;
-  });
-  return element('table', '', [
-    element('caption', caption),
-    element('thead', '', [element('tr', '', headings)]),
-    element('tbody', '', rows),
-  ]);
-}
-
-function row(name: string, cells: readonly HTMLElement[]): HTMLElement {
-  const heading = element('th', name);
-  heading.setAttribute('scope', 'row');
-  return element('tr', '', [heading, ...cells]);
 }
 
 function piece(share: number, role: string, title = ''): HTMLElement {
@@ -125,31 +102,37 @@ function showLabels({ lastLook, info }: Series): void {
   byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Bar'], rows));
 }
 
-function showLanes({ lanes }: Series): void {
+const coloursOf = (names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name, n) => [name, PART_COLOURS[n % PART_COLOURS.length]!]));
+
+function showLanes({ lanes, state }: Series): void {
+  byId('lanes-section').hidden = lanes.length === 0 && state !== 'running';
   if (lanes.length === 0) return;
   const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))];
+  const colours = coloursOf(names);
   const rows = lanes.map(({ worker, shares }) => {
     const of = (name: string): number => shares.find(([part]) => part === name)?.[1] ?? 0;
     const busy = shares.reduce((sum, [, share]) => sum + share, 0);
-    const pieces = names.map((name, n) => piece(of(name), PART_COLOURS[n % PART_COLOURS.length]!, name));
+    const pieces = names.map((name) => piece(of(name), colours[name]!, name));
     const numbers = [...names.map(of), Math.max(0, 1 - busy)].map((share) => element('td', percent(share)));
     return row(`Worker ${worker}`, [...numbers, bars('lane', pieces)]);
   });
-  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows));
+  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows, colours));
 }
 
 function showNodes({ nodes, marks }: Series): void {
   byId('marks').hidden = marks.length === 0;
   byId('nodes-section').hidden = nodes.length === 0;
   const names = [...new Set(nodes.flatMap(({ shares }) => shares.map(([doing]) => doing)))].sort();
+  const colours = coloursOf(names);
   const rows = nodes.map(({ name, doing, shares }) => {
     const of = (what: string): number => shares.find(([each]) => each === what)?.[1] ?? 0;
-    const pieces = names.map((each, n) => piece(of(each), PART_COLOURS[n % PART_COLOURS.length]!, each));
+    const pieces = names.map((each) => piece(of(each), colours[each]!, each));
     const now = element('td', doing);
     now.className = doing === 'gone' || doing === 'behind' ? 'lost' : '';
     return row(name, [now, ...names.map((each) => element('td', percent(of(each)))), bars('lane', pieces)]);
   });
-  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows));
+  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows, colours));
 }
 
 function showEvents({ events }: Series): void {

@@ -51,7 +51,15 @@ export interface Kernel {
   reluDropoutGradientBf16(da: number, h: number, units: number, rows: number, scale: number, dbias: number): number;
   round(from: number, n: number, to: number): void;
   widen(from: number, n: number, to: number): void;
-  packColumns(w: number, hidden: number, first: number, units: number, classes: number, to: number): number;
+  packColumns(
+    w: number,
+    hidden: number,
+    first: number,
+    units: number,
+    classes: number,
+    to: number,
+    sums: number,
+  ): number;
   broadcast(bias: number, classes: number, rows: number, z: number): void;
   add(to: number, from: number, n: number): void;
   addBf16(to: number, from: number, n: number): void;
@@ -101,6 +109,29 @@ export interface Kernel {
     sums: number,
   ): number;
   roundFedBack(v: number, residual: number, to: number, n: number): number;
+  project(m: number, rows: number, columns: number, right: number, rank: number, left: number, stride: number): void;
+  projectBack(
+    m: number,
+    rows: number,
+    columns: number,
+    first: number,
+    end: number,
+    left: number,
+    stride: number,
+    rank: number,
+    right: number,
+  ): void;
+  expand(
+    left: number,
+    stride: number,
+    right: number,
+    rank: number,
+    columns: number,
+    start: number,
+    end: number,
+    base: number,
+    to: number,
+  ): void;
 }
 
 /** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */

@@ -13,7 +13,7 @@ const stepOf = (step: number): DoneStep => ({
     ...{ model, seed: 1, stage: 0, step, shards: SLICES, labelledImages: new Uint8Array(4) },
     ...{ unlabelledBatch: 0, labelsFresh: false, optimizer: { kind: 'momentum', a: 0, b: 1, c: 1 } },
   },
-  gradient: Float32Array.of(step),
+  given: [Float32Array.of(step)],
 });
 
 const range = fc

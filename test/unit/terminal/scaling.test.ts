@@ -18,30 +18,41 @@ const withTwo = (two: Block) => said(roundsOf(QUIET, ONE, two));
 describe('the sentence about several workers', () => {
   it('gives speed-up, efficiency and the parts of the loss, the largest first', () => {
     expect(said(roundsOf(QUIET))).toEqual([
-      '2 workers: 1.67x (83 %); the loss of 17 %: 13 % idle behind the slowest worker, 8 % reduce + update, less 4 % that other parts got cheaper',
+      '2 workers: 1.67x as fast as one, an efficiency of 83 %; the loss of 17 %: 13 % idle behind the slowest worker, 8 % reduce + update, less 4 % that other parts got cheaper',
       '  1.33 times the speed of one worker of 2 threads',
     ]);
   });
 
   it('says that nothing is lost where nothing is', () => {
     expect(withTwo(blockOf(2, 100, { forward: 40, backward: 50, update: 10 }))[0]).toBe(
-      '2 workers: 2.00x (100 %); nothing is lost',
+      '2 workers: 2.00x as fast as one, an efficiency of 100 %; nothing is lost',
     );
   });
 
   it('warns where they are slower than one', () => {
     const lines = withTwo(blockOf(2, 100, { forward: 40, backward: 50, update: 10, idle: 110 }));
-    expect(lines).toContain('warning: 2 workers are slower than one');
+    expect(lines).toContain('warning: 2 workers are slower than one: train with --workers 1');
   });
 
   it('says why there is no conclusion, with numbers', () => {
-    expect(said(roundsOf([1]))).toEqual(['2 workers: no conclusion: it takes --repeats 3 or more to see the noise']);
-    expect(said(roundsOf(QUIET), 1)).toEqual([
+    expect(said(roundsOf([1]))).toEqual([
+      '2 workers: no conclusion: it takes --repeats 3 or more to see the noise',
+      expect.stringMatching(
+        /^ {2}as measured: 1\.67x as fast as one, an efficiency of 83 %; the loss of 17 %: 13 % idle/,
+      ),
+    ]);
+    expect(said(roundsOf(QUIET), 1)[0]).toBe(
       '2 workers: no conclusion: the machine has only 1 core, which they have to share',
-    ]);
-    expect(withTwo({ ...TWO, withoutCore: 0.3, splitError: -0.05 })).toEqual([
+    );
+    expect(withTwo({ ...TWO, withoutCore: 0.3, splitError: -0.05 })[0]).toBe(
       "2 workers: no conclusion: other programs had the workers' cores for 30 % of the time (at most 5 %): stop them; the parts of the time miss its whole by -5.0 %",
-    ]);
+    );
+  });
+
+  it('warns of what was slower than one also where there is no conclusion', () => {
+    const slow = blockOf(2, 100, { forward: 40, backward: 50, update: 10, idle: 110 });
+    const lines = said(roundsOf(QUIET, ONE, slow), 1);
+    expect(lines.at(-1)).toBe('warning: as measured, 2 workers are slower than one');
   });
 });
 
@@ -49,9 +60,10 @@ describe('the sentences about the laws', () => {
   it('do not fake a curve through two points', () => {
     const summary = summarise(roundsOf(QUIET), [1, 2], { mode: 'strong', cores: 2, seed: 1 });
     expect(fitLines(summary)).toEqual([
-      "Amdahl's law: not determined: it takes 2 conclusive rows of several workers, there is 1",
-      'universal scalability law: not determined: it takes 3 conclusive rows of several workers, there is 1',
+      "Amdahl's law and the universal one are not fitted: they take 2 and 3 conclusive rows of several workers, there is 1",
     ]);
+    const amdahl = { kind: 'amdahl', sigma: 0.05, limit: 20, error: 0.012 } as const;
+    expect(fitLines({ ...summary, amdahl })[1]).toMatch(/^universal scalability law: not determined: it takes 3 /);
   });
 
   it('give the numbers of the curves and how far they are off', () => {
@@ -74,7 +86,16 @@ describe('a report', () => {
     mode: 'strong',
     unit: 'workers',
     machine: { processor: 'a processor', cores: 2, load: 0.1, node: 'v20.0.0' },
-    workload: { mode: 'strong', preset: 'best', hidden: 5000, seed: 1, data: undefined, steps: 20, largest: 2 },
+    workload: {
+      mode: 'strong',
+      preset: 'best',
+      strategy: 'data',
+      hidden: 5000,
+      seed: 1,
+      data: undefined,
+      steps: 20,
+      largest: 2,
+    },
     network,
     phases: [
       {
@@ -90,6 +111,12 @@ describe('a report', () => {
     expect(rowsOf(2)[0]).toMatch(/60\.0 \[59\.4, 61\.2\] +1,667 +1\.67 +83 % +20\.0 % +127\.2$/);
     expect(rowsOf(2)[1]).toMatch(/17\.50 +25\.00 +10\.00 +0\.00 +7\.50|17\.50 +25\.00 +10\.00 +7\.50/);
     expect(lines.some((line) => /^1 of 2 threads +80\.0/.test(line))).toBe(true);
+  });
+
+  it('ends with the judgement', () => {
+    const end = lines.slice(lines.findIndex((line) => line.startsWith('2 workers: ')));
+    expect(end.slice(0, 3)).toEqual([expect.any(String), expect.stringContaining('one worker of 2 threads'), '']);
+    expect(end[3]).toBe('assumed in the simulation:');
   });
 
   it('says of a simulation what it assumes, and which size is best', () => {

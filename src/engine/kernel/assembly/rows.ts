@@ -46,11 +46,11 @@ export function dropout(x: usize, n: i32, keep: i32, scale: f32, state: usize): 
   }
 }
 
-/** x = clip(x + sigma * N(0, 1), 0, 1) in place, n a multiple of 8; `normals` holds 2^14 equally likely quantiles of N(0, 1). */
+/** x = clip(x + sigma * N(0, 1), 0, 1) in place for n floats; `normals` holds 2^14 equally likely quantiles of N(0, 1). */
 export function addNoise(x: usize, n: i32, sigma: f32, normals: usize, state: usize): void {
   for (let left = <usize>n; left > 0; left -= min(left, CHUNK)) {
     const end = x + (min(left, CHUNK) << 2);
-    for (let at = fill(state, min(left, CHUNK) << 1); x < end; x += 4, at += 2) {
+    for (let at = fill(state, ((min(left, CHUNK) << 1) + 15) & ~15); x < end; x += 4, at += 2) {
       const quantile = <usize>(load<u16>(at) & 0x3fff);
       const noisy = load<f32>(x) + sigma * load<f32>(normals + (quantile << 2));
       store<f32>(x, min<f32>(max<f32>(noisy, 0), 1));

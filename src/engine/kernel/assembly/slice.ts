@@ -1,22 +1,28 @@
 // Owns what hidden-unit sharding needs besides a layer's passes: a slice's part of the output kernel, and sums of partial logits.
 
 /**
- * The columns [first, first + units) of the output kernel w, [classes, hidden], as to[units, classes].
+ * The columns [first, first + units) of the output kernel w, [classes, hidden], as to[classes, units]. sums: scratch for a float a unit.
  * Returns the largest sum of |w| over a unit's classes: with the gradient at the logits it bounds that at the unit.
  */
-export function packColumns(w: usize, hidden: i32, first: i32, units: i32, classes: i32, to: usize): f32 {
-  const stride = (<usize>hidden) << 2;
-  let largest: f32 = 0;
-  for (let u = 0; u < units; u++) {
-    let at = w + ((<usize>(first + u)) << 2);
-    let sum: f32 = 0;
-    for (let c = 0; c < classes; c++, at += stride, to += 4) {
-      const value = load<f32>(at);
-      store<f32>(to, value);
-      sum += abs<f32>(value);
+export function packColumns(w: usize, hidden: i32, first: i32, units: i32, classes: i32, to: usize, sums: usize): f32 {
+  const bytes = (<usize>units) << 2;
+  const whole = (<usize>(units & ~3)) << 2;
+  w += (<usize>first) << 2;
+  memory.fill(sums, 0, bytes);
+  for (let c = 0; c < classes; c++, w += (<usize>hidden) << 2, to += bytes) {
+    for (let u: usize = 0; u < whole; u += 16) {
+      const value = v128.load(w + u);
+      v128.store(to + u, value);
+      v128.store(sums + u, f32x4.add(v128.load(sums + u), f32x4.abs(value)));
     }
-    largest = max<f32>(largest, sum);
+    for (let u = whole; u < bytes; u += 4) {
+      const value = load<f32>(w + u);
+      store<f32>(to + u, value);
+      store<f32>(sums + u, load<f32>(sums + u) + abs<f32>(value));
+    }
   }
+  let largest: f32 = 0;
+  for (let u: usize = 0; u < bytes; u += 4) largest = max<f32>(largest, load<f32>(sums + u));
   return largest;
 }
 

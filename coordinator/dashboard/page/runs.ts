@@ -1,0 +1,46 @@
+// Owns the table of a reproduction on the page: what its runs came to so far, which of them is on, and the ways to look at each.
+import type { RunNews, TableNews } from '../messages.js';
+import { byId, element, row, table } from './elements.js';
+import type { Series } from './series.js';
+
+/** The run that is looked at, whichever is on. */
+const isFixed = new URLSearchParams(location.search).has('run');
+
+/** Those that are on the page: a table that is made again would take the keyboard's focus away. */
+let shown: { readonly table: TableNews; readonly run: string } | undefined;
+
+export function showRuns({ table: runs, info }: Series): void {
+  byId('runs-section').hidden = runs === undefined;
+  if (!runs || (shown?.table === runs && shown.run === info.name)) return;
+  shown = { table: runs, run: info.name };
+  const rows = runs.rows.map(({ name, paper, report, ours, runs: ofRow }) =>
+    row(name, [
+      element('td', paper.toFixed(2)),
+      element('td', report.toFixed(2)),
+      element('td', ours ? oursOf(ours, report) : '–'),
+      ...ofRow.map((run, split) => cell(run, `${name}, ${runs.splits[split]}`, runs.splits.length > 1, info.name)),
+    ]),
+  );
+  const all = runs.rows.flatMap((each) => each.runs);
+  const ended = all.filter(({ state }) => state === 'ended').length;
+  const caption = `Accuracy on the test images in per cent; ✓ above the report. ${ended} of ${all.length} runs have ended.`;
+  byId('runs').replaceChildren(table(caption, ['Row', 'Paper', 'Report', 'Ours', ...runs.splits], rows));
+  byId('follow').hidden = !isFixed;
+  byId('all-report').hidden = runs.state === 'running' || !info.hasReport;
+}
+
+const oursOf = ({ accuracy, deviation }: { accuracy: number; deviation: number | undefined }, report: number): string =>
+  `${accuracy > report ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
+
+/** A way to look at the run, where there is something to look at. */
+function cell({ name, state, accuracy }: RunNews, title: string, isRepeated: boolean, current: string): HTMLElement {
+  const number = isRepeated && accuracy !== undefined ? (100 * accuracy).toFixed(2) : 'ended';
+  const text = { waiting: '–', running: 'training', stopped: 'not ended', ended: number }[state];
+  if (state === 'waiting') return element('td', text);
+  const link = document.createElement('a');
+  link.href = state === 'running' ? '/' : `/?run=${encodeURIComponent(name)}`;
+  link.textContent = text;
+  link.setAttribute('aria-label', `${title}: ${text}, show this run`);
+  if (name === current) link.setAttribute('aria-current', 'true');
+  return element('td', '', [link]);
+}

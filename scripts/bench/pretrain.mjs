@@ -1,0 +1,80 @@
+// Pre-training steps of the autoencoder, 784-5000-128-64-32-64-128-5000-784, cut into rows and into hidden units, by one worker and by two:
+// of 32 rows as in the report, and of 256. All in this process, interleaved in blocks. npm run bench -- pretrain [--rounds 5]
+
+import { openSession, taskOf } from '../../dist/coordinator/session.js';
+import { normalise } from '../../dist/src/config.js';
+import { initialParameters, layoutOf } from '../../dist/src/engine/model.js';
+import { exchangesOf, widthsOf } from '../../dist/src/engine/pairs.js';
+import { planOf } from '../../dist/src/plan.js';
+import { optimizerStep } from '../../dist/src/stage.js';
+import { median } from './tables.mjs';
+
+const CONTESTANTS = ['hidden', 'data'].flatMap((strategy) => [2, 1].map((workers) => ({ strategy, workers })));
+/** Steps of a block, of 32 rows and of 256. */
+const STEPS = { report: 30, best: 8 };
+const WARMUP = 5;
+
+/** @param {{ rounds: number }} options */
+export async function benchPretrain({ rounds }) {
+  for (const preset of ['report', 'best']) await compare(preset, rounds);
+}
+
+async function compare(preset, rounds) {
+  const contestants = [];
+  for (const contestant of CONTESTANTS) contestants.push(await opened(preset, contestant));
+  for (let round = 0; round < rounds; round++) {
+    // Every round begins with another, so that none always runs on a machine that has just been idle.
+    for (let i = 0; i < contestants.length; i++) {
+      const { step, times } = contestants[(i + round) % contestants.length];
+      for (let s = 0; s < STEPS[preset]; s++) times.push(await step());
+    }
+  }
+  for (const { session } of contestants) await session.close();
+  const first = median(contestants[0].times);
+  console.table(
+    contestants.map(({ rows, strategy, workers, times, kilobytes }) => ({
+      rows,
+      strategy,
+      workers,
+      'ms, median': median(times).toFixed(1),
+      'ms, least': Math.min(...times).toFixed(1),
+      ratio: (median(times) / first).toFixed(2),
+      'KB to a node and from it': kilobytes,
+    })),
+  );
+}
+
+async function opened(preset, { strategy, workers }) {
+  // As many shards for one worker as for two: the same work.
+  const config = normalise({ scenario: 'dae', preset, strategy, workers, shards: 2 });
+  const session = await openSession([config]);
+  const [stage] = planOf(config, taskOf(config, session.dataset));
+  const { model, denoising } = stage;
+  const { length } = layoutOf(model);
+  const zeros = new Float32Array(length);
+  session.cluster.write({ parameters: initialParameters(model, 1, 0), firstMoment: zeros, secondMoment: zeros });
+  let number = 0;
+  const step = async () => {
+    const began = performance.now();
+    await session.cluster.step({
+      ...{ model, seed: 1, stage: 0, step: number },
+      labelled: undefined,
+      unlabelled: { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 },
+      optimizer: optimizerStep(stage, number),
+    });
+    number++;
+    return performance.now() - began;
+  };
+  for (let s = 0; s < WARMUP; s++) await step();
+  const rows = denoising.batch;
+  return { ...{ rows, strategy, workers, session, step, times: [] }, kilobytes: kilobytesOf(strategy, model, rows) };
+}
+
+/** Floats of a step: sums up and values down, or the gradient each way. */
+function kilobytesOf(strategy, model, rows) {
+  const widths = exchangesOf(model).map((exchange) => widthsOf(model, exchange));
+  const bytes = (of) => (strategy === 'data' ? 4 * layoutOf(model).length : 4 * rows * sum(widths.map(of)));
+  return [({ down }) => down, ({ up }) => up].map((of) => Math.round(bytes(of) / 1000)).join(' + ');
+}
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { attachArena, type Regions } from '../../src/engine/arena.js';
+import { Progress } from '../../src/engine/progress.js';
+
+function progressOf(shards: number): Progress {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const arena = attachArena(memory, { shards } as never);
+  return new Progress({ ...arena, regions: { ...arena.regions, progress: 0 } as Regions });
+}
+
+const never = new Promise<never>(() => undefined);
+
+it('tells whoever waits when enough of a gradient is there, and not before', async () => {
+  const progress = progressOf(2);
+  let isThere = false;
+  const there = progress.until(1, 200, never).then(() => {
+    isThere = true;
+  });
+  progress.reached(0, 1000);
+  progress.reached(1, 199);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(isThere).toBe(false);
+  progress.reached(1, 201);
+  await there;
+  await progress.until(1, 201, never);
+});
+
+it('does not go back where a gradient is computed again, but for the next one', async () => {
+  const progress = progressOf(1);
+  progress.reached(0, 500);
+  progress.reached(0, 100);
+  await progress.until(0, 500, never);
+  progress.begin([0]);
+  await expect(progress.until(0, 1, Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+});
+
+it('does not wait for what will not come: the work has ended', async () => {
+  await progressOf(1).until(0, 1, Promise.resolve());
+  const lost = new Promise((_, reject) => setTimeout(() => reject(new Error('lost')), 10));
+  await expect(progressOf(1).until(0, 1, lost)).rejects.toThrow('lost');
+});
