@@ -44,7 +44,9 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['dae', 3, 'data'],
     ['pl', 2, 'hidden'],
     ['pl', 3, 'hidden'],
-    // A stage of it trains an autoencoder.
+    // A stage of it trains an autoencoder with a narrow middle.
+    ['dae', 2, 'hidden'],
+    ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', TIMEOUT, async (scenario, ranks, by) => {
     const [alone, together] = ['alone', 'job'].map((name) => join(root, [name, scenario, ranks, by].join('-')));
