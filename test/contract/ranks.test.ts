@@ -1,6 +1,8 @@
 // The ranks of a job fulfil the contract of a node, and what only they promise: one tree for any number of them, and no step by different ranks.
 import { afterEach, describe, expect, it } from 'vitest';
 import { Ranks, type RanksOptions } from '../../coordinator/ranks/ranks.js';
+import { layoutOf, type Model, modelOf } from '../../src/engine/model.js';
+import { sliceRoom } from '../../src/engine/slices.js';
 import type { Node } from '../../src/protocol/node.js';
 import { tell } from '../../src/protocol/ranks.js';
 import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
@@ -10,13 +12,16 @@ import { memoryRanks } from './memory-collective.js';
 import { CONTENT, type Content, describeNode, expectState } from './node.contract.js';
 import {
   ADAM,
+  AUTOENCODER,
   FRESH,
   INITIAL,
+  initialOf,
   LENGTH,
   MODEL,
   RANGES,
   SHAPE,
   SHARDS,
+  shapeOf,
   shardSteps,
   slicedStep,
   trainMixed,
@@ -33,6 +38,8 @@ interface Job {
   /** As rank 0 ends a run. */
   end(): Promise<void>;
 }
+
+const SHALLOW = modelOf([400, 600, 400], { inputDropout: 0, dropout: [0.5], objective: 'reconstruction' });
 
 const OPTIONS: RanksOptions = { fingerprint: 'of tests', allowMixed: false, order: 'tree', checksumEvery: 2 };
 
@@ -222,6 +229,48 @@ describe('the ranks of a job', () => {
       expectState(found.state, expected.state);
     },
   );
+
+  it.each([
+    ['a shallow one', SHALLOW, [1, 1]],
+    ['a shallow one', SHALLOW, [1, 2, 1]],
+    // The last ranks have no slice.
+    ['one with a middle', AUTOENCODER, [1, 1, 1, 1, 1, 1]],
+  ] as [string, Model, [number, ...number[]]][])(
+    'train an autoencoder by hidden units, %s',
+    async (_, model, workers) => {
+      const room = sliceRoom(model, { rows: 96, clean: 0 }, SHARDS);
+      const content = { ...CONTENT, shape: { ...shapeOf(model), ...room } };
+      job = await jobOf(content, of(...workers));
+      const train = async (node: Node) => {
+        const state = await trainSliced(node, model);
+        await node.forward(slicedStep(7, undefined, model));
+        const { logits } = await node.forward(slicedStep(8, undefined, model));
+        await node.backward(logits.map((logit) => logit / 1e3));
+        return [state, await node.read(layoutOf(model).length)] as const;
+      };
+      const [found, expected] = [
+        await train(job.ranks),
+        await train(oneThreadNode({ ...content, shape: { ...content.shape, lanes: 1 } })),
+      ];
+      for (const [i, state] of found.entries()) expectState(state, expected[i]!);
+    },
+  );
+
+  it('update nothing, not the middle either, where the gradient of an autoencoder is not finite', async () => {
+    job = await jobOf(CONTENT, of(1, 1));
+    const { ranks } = job;
+    const initial = initialOf(AUTOENCODER);
+    ranks.write(initial);
+    const { logits } = await ranks.forward(slicedStep(1, undefined, AUTOENCODER));
+    const infinite = ranks.backward(logits.map(() => Number.POSITIVE_INFINITY));
+    await expect(infinite).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
+    const { parameters } = await ranks.read(layoutOf(AUTOENCODER).length);
+    expect(sameBits(parameters, initial.parameters!)).toBe(true);
+    expectState(
+      await trainSliced(ranks, AUTOENCODER),
+      await trainSliced(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }), AUTOENCODER),
+    );
+  });
 
   it('do not have a part of a state overwritten whose rest is elsewhere', async () => {
     job = await jobOf(CONTENT, of(1, 1));

@@ -108,6 +108,33 @@ describe('scaling', { timeout: 60_000 }, () => {
     expect(await readFile(join(out, 'scaling.txt'), 'utf8')).toMatch(/^2 processes of 1 worker: /m);
   });
 
+  it.each([
+    ['threads', ['--workers', '1,2']],
+    ['nodes', ['--nodes', '1', '--workers', '1']],
+  ])('accounts for all of the time of steps by hidden units, over %s', async (over, sizes) => {
+    const small = ['--strategy', 'hidden', '--hidden', '64', '--steps', '4', '--phase', 'all', '--repeats', '2'];
+    const ended = await pseudolabel('scaling', ...small, ...sizes, '--json', '-');
+    expect(ended.exit, ended.stderr).toBe(0);
+    const { workload, phases } = JSON.parse(ended.stdout) as ScalingReport;
+    expect(workload.strategy).toBe('hidden');
+    for (const { phase, rows, traffic } of phases) {
+      expect(rows.map(({ workers }) => workers)).toEqual([1, 2]);
+      for (const { split, splitError, millisecondsPerStep } of rows) {
+        expect(Math.abs(splitError)).toBeLessThan(0.03);
+        const sum = SHARES.reduce((total, share) => total + split[share], 0);
+        expect(Math.abs(sum / millisecondsPerStep.value - 1)).toBeLessThan(0.03);
+        if (phase === 'label') continue;
+        // Updates are a part of the backward passes.
+        for (const part of ['forward', 'wait', 'backward'] as const) expect(split[part]).toBeGreaterThan(0);
+        expect(split.update).toBe(0);
+      }
+      if (phase !== 'finetune') continue;
+      // Partial logits of 10 classes where a gradient has 50,000 weights.
+      expect(traffic[2]!.sum).toBe(4 * 10 * (32 + 256));
+      if (over === 'nodes') expect(rows[1]!.wireBytes).toBeLessThan(4 * 784 * 64);
+    }
+  });
+
   it('refuses what it cannot read or find', async () => {
     const [workers, network, data, hidden, both] = await Promise.all([
       pseudolabel('scaling', '--workers', '1,two'),
