@@ -80,6 +80,10 @@ export function addScaling(program: Command, context: Context): void {
 }
 
 async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Promise<void> {
+  if (flags.simulate && flags.strategy !== 'data') {
+    const fix = 'leave out one of the two: the simulated clusters exchange gradients';
+    throw new PseudolabelError('E_USAGE', `--simulate with --strategy ${flags.strategy}`, fix);
+  }
   const sizes = sizesOf(flags);
   const workload = workloadOf(flags, sizes);
   const phases = flags.phase === 'all' ? PHASES : [flags.phase];

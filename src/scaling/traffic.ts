@@ -1,5 +1,6 @@
 // Owns how many bytes a step moves, computed from sizes: they are not measured.
 import { layoutOf } from '../engine/model.js';
+import { exchangesOf, widthsOf } from '../engine/pairs.js';
 import type { Stage } from '../stage.js';
 
 const FLOAT = 4;
@@ -7,9 +8,9 @@ const FLOAT = 4;
 const PREDICTION = 1 + FLOAT;
 
 export interface Traffic {
-  /** Bytes that pass between the threads through shared memory: gradient slots or logits and what the update reads and writes, or predictions. */
+  /** Bytes that pass between the threads through shared memory: gradient slots or partial sums, and what the update reads and writes, or predictions. */
   readonly moved: number;
-  /** Bytes of a sum of gradients, or of partial logits, which nodes would exchange; 0 for predictions. */
+  /** Bytes of a sum of gradients, or of the sums of slices, which nodes would exchange; 0 for predictions. */
   readonly sum: number;
   /** Bytes of labelled rows that go out with a step's tasks. */
   readonly tasks: number;
@@ -26,16 +27,20 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
 }
 
 /**
- * A step by hidden units: the parameters and the moments are read and written; partial logits of each slice are written once and read once,
- * and so is their gradient.
+ * A step by hidden units: the parameters and the moments are read and written. In each exchange the sums of every slice are written once and read
+ * once; what they lead to is written once, and every slice reads it.
  */
 export function slicedTraffic(stage: Stage, slices: number): Traffic {
   const { model, optimizer, labelledBatch, pseudo, denoising } = stage;
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
   const rows = labelledBatch + (pseudo?.batch ?? denoising?.batch ?? 0);
-  const logits = FLOAT * model.layers.at(-1)!.units * rows;
-  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 4 * slices * logits;
-  return { moved, sum: logits, tasks: labelledBatch * model.layers[0]!.inputs, answers: 0 };
+  const widths = exchangesOf(model).map((exchange) => widthsOf(model, exchange));
+  // Fresh pseudo-labels are predicted from a pass without dropout.
+  const clean = pseudo?.refresh === 'step' ? pseudo.batch * widths[0]!.up : 0;
+  const up = FLOAT * widths.reduce((sum, width) => sum + rows * width.up, clean);
+  const down = FLOAT * widths.reduce((sum, width) => sum + rows * width.down, 0);
+  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 2 * slices * up + (1 + slices) * down;
+  return { moved, sum: up, tasks: labelledBatch * model.layers[0]!.inputs, answers: 0 };
 }
 
 /** Predictions of `images` images, which are written to the arena. */

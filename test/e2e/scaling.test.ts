@@ -136,13 +136,15 @@ describe('scaling', { timeout: 60_000 }, () => {
   });
 
   it('refuses what it cannot read or find', async () => {
-    const [workers, network, data, hidden, both] = await Promise.all([
+    const [workers, network, data, hidden, both, simulated] = await Promise.all([
       pseudolabel('scaling', '--workers', '1,two'),
       pseudolabel('scaling', '--simulate', 'nodes=64'),
       pseudolabel('scaling', '--data', join(root, 'nowhere')),
       pseudolabel('scaling', '--hidden', '1'),
       pseudolabel('scaling', '--nodes', '0,1', '--workers', '1,2'),
+      pseudolabel('scaling', '--strategy', 'hidden', '--simulate', 'nodes=64,link=10Gbps,rtt=0.2ms'),
     ]);
+    expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy hidden') });
     expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });
     expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });
     expect(network).toMatchObject({ exit: 2, stderr: expect.stringContaining('link=10Gbps') });
