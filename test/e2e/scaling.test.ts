@@ -129,8 +129,8 @@ describe('scaling', { timeout: 60_000 }, () => {
         expect(split.update).toBe(0);
       }
       if (phase !== 'finetune') continue;
-      // Partial logits of 10 classes where a gradient has 50,000 weights.
-      expect(traffic[2]!.sum).toBe(4 * 10 * (32 + 256));
+      // Partial logits of 10 classes, and of fresh labels, where a gradient has 50,000 weights.
+      expect(traffic[2]!.sum).toBe(4 * 10 * (32 + 256 + 256));
       if (over === 'nodes') expect(rows[1]!.wireBytes).toBeLessThan(4 * 784 * 64);
     }
   });
