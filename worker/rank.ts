@@ -5,9 +5,11 @@ import type { Collective } from '../src/collectives/collective.js';
 import { floats } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
+import { bytesOf } from '../src/protocol/floats.js';
 import { fromWire } from '../src/protocol/messages.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/ranks.js';
 import { createLocalNode, type LocalNode } from './node.js';
+import { SlicedRank } from './sliced-rank.js';
 
 export interface RankOptions {
   /** For people. */
@@ -18,6 +20,8 @@ export interface RankOptions {
 }
 
 type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
+/** What is answered. */
+type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checksum'>;
 
 /**
  * Works until rank 0 says that the run is over. What goes wrong in a task is told to rank 0, which decides; what goes wrong between the
@@ -57,6 +61,7 @@ async function begin(
 
 class Rank {
   private readonly allReduce: AllReduce;
+  private readonly sliced: SlicedRank;
   /** Of the last gradients. */
   private ends: readonly number[] = [];
   private shards = 0;
@@ -66,12 +71,22 @@ class Rank {
     readonly node: LocalNode,
   ) {
     this.allReduce = new AllReduce(collective, node.arena);
+    this.sliced = new SlicedRank(collective, node);
   }
 
   async obey(message: Exclude<ToRank, Command<'welcome' | 'bye'>>): Promise<void> {
-    if (message.kind === 'fill') await this.fill(message);
-    else if (message.kind === 'update') await this.update(message);
-    else await answer(this.collective, await this.reply(message));
+    switch (message.kind) {
+      case 'fill':
+        return this.fill(message);
+      case 'update':
+        return this.update(message);
+      case 'backward':
+        return this.sliced.backward(message);
+      case 'collect':
+        return this.sliced.collect(message);
+      default:
+        return answer(this.collective, await this.reply(message));
+    }
   }
 
   private async fill({ region, start, end }: Command<'fill'>): Promise<void> {
@@ -88,7 +103,7 @@ class Rank {
     if (hasTotal) await this.node.updateByTotal(model, optimizer);
   }
 
-  private async reply(message: Command<'gradients' | 'predict' | 'checksum'>): Promise<ToRoot> {
+  private async reply(message: Question): Promise<ToRoot> {
     try {
       return await this.answered(message);
     } catch (error) {
@@ -96,7 +111,7 @@ class Rank {
     }
   }
 
-  private async answered(message: Command<'gradients' | 'predict' | 'checksum'>): Promise<ToRoot> {
+  private async answered(message: Question): Promise<ToRoot> {
     const { node } = this;
     switch (message.kind) {
       case 'gradients': {
@@ -113,6 +128,14 @@ class Rank {
         });
         return { kind: 'predicted', ...node.health(), results };
       }
+      case 'forward': {
+        const sums = await this.sliced.forward(message);
+        return { kind: 'logits', ...node.health(), sums };
+      }
+      case 'onward': {
+        const sums = await this.sliced.onward(message);
+        return { kind: 'logits', ...node.health(), sums };
+      }
       case 'checksum': {
         const sha256 = sha256OfParameters(floats(node.arena, 'parameters', message.parameters));
         return { kind: 'digest', ...node.health(), sha256 };
@@ -125,8 +148,6 @@ class Rank {
     return items.slice(ends[rank - 1], ends[rank]);
   }
 }
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
 function failed(error: unknown, lostWorkers: number): ToRoot {
   const message = error instanceof Error ? error.message : String(error);

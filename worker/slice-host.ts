@@ -1,10 +1,11 @@
 // Owns a node's part in steps by hidden units, as its coordinator asks for it: passes over its slices, and their state when it is wanted.
 import { createHash } from 'node:crypto';
 import type { Channel } from '../src/protocol/channel.js';
-import { bytesOf, floatsOf } from '../src/protocol/floats.js';
+import { floatsOf } from '../src/protocol/floats.js';
+import { logitsToWire } from '../src/protocol/logits.js';
 import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { piecesOf } from '../src/protocol/slice-state.js';
-import type { Logits, SliceResult } from '../src/protocol/slices.js';
+import type { SliceResult } from '../src/protocol/slices.js';
 import type { LocalNode } from './node.js';
 
 type Asked = Extract<ToNode, { kind: 'forward' | 'onward' | 'backward' | 'replay' | 'collect' }>;
@@ -19,9 +20,9 @@ export class SliceHost {
     const { sliced } = this.node;
     switch (message.kind) {
       case 'forward':
-        return logitsOf(await sliced.forward(message.step, message));
+        return { kind: 'logits', sums: logitsToWire(await sliced.forward(message.step, message)) };
       case 'onward':
-        return logitsOf(await sliced.onward(floatsOf(message.values)));
+        return { kind: 'logits', sums: logitsToWire(await sliced.onward(floatsOf(message.values))) };
       case 'backward':
         return { kind: 'updated', milliseconds: slowest(await sliced.backward(floatsOf(message.values))) };
       case 'replay': {
@@ -47,15 +48,6 @@ export class SliceHost {
     }
     return hash.digest('hex');
   }
-}
-
-function logitsOf(sums: readonly Logits[]): Reply {
-  return {
-    kind: 'logits',
-    sums: sums.map(({ logits, clean, ...bounds }) => {
-      return { logits: bytesOf(logits), clean: bytesOf(clean), ...bounds };
-    }),
-  };
 }
 
 /** Of computing: to wait for the gradient is not its fault. */

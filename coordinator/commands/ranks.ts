@@ -13,7 +13,6 @@ import type { Node } from '../../src/protocol/node.js';
 import { tell } from '../../src/protocol/ranks.js';
 import { strategyOf } from '../../src/strategy.js';
 import { serveRank } from '../../worker/rank.js';
-import { notOverMpi } from '../ranks/failures.js';
 import { Ranks } from '../ranks/ranks.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import type { Context } from './options.js';
@@ -83,8 +82,11 @@ export async function openRanksSession(
   }
   if (config.precision !== 'f32')
     throw new PseudolabelError('E_CONFIG', 'precision: bf16 products stay on one machine', 'leave out --precision');
-  if (planOf(config, taskOf(config, dataset)).some(({ model }) => strategyOf(config, model) === 'hidden'))
-    throw notOverMpi();
+  const sumsGradients = planOf(config, taskOf(config, dataset)).some(
+    ({ model }) => strategyOf(config, model) === 'data',
+  );
+  if (config.fastSum && !sumsGradients)
+    throw new PseudolabelError('E_CONFIG', 'fastSum: steps by hidden units sum no gradients', 'leave out --fast-sum');
   const order = config.fastSum ? 'any' : 'tree';
   const made: Ranks[] = [];
   const session = await openSession([config], dataset, (local) => {

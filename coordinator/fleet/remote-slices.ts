@@ -1,13 +1,12 @@
 // Owns what the coordinator and a node on another machine say to each other about slices of the hidden units. Answers are checked before
 // they count, and the state of a slice arrives as a whole or not at all.
 import { createHash } from 'node:crypto';
-import { subtreesIn } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
-import { exchangesOf, widthsOf } from '../../src/engine/pairs.js';
-import { rowCountsOf, stateOf } from '../../src/engine/slices.js';
+import { stateOf } from '../../src/engine/slices.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { bytesOf, floatsOf } from '../../src/protocol/floats.js';
-import { type Answer, BULK_KINDS, type ToNode } from '../../src/protocol/messages.js';
+import { bytesOf } from '../../src/protocol/floats.js';
+import { logitsFit, logitsFromWire } from '../../src/protocol/logits.js';
+import { BULK_KINDS, type ToNode } from '../../src/protocol/messages.js';
 import { piecesOf, type StatePiece } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceRange } from '../../src/protocol/slices.js';
 import type { MemberLost } from './member.js';
@@ -18,8 +17,6 @@ import type { Speed } from './speed.js';
 
 /** Of a message of steps to replay. */
 const MOST_BYTES = 4 * 2 ** 20;
-
-type WireLogits = Extract<Answer, { kind: 'logits' }>['sums'][number];
 
 /** State on its way here. */
 interface Collection {
@@ -163,26 +160,11 @@ export class RemoteSlices implements SliceHolder {
     message: Extract<ToNode, { kind: 'forward' | 'onward' }>,
     kind: string,
   ): Promise<readonly Logits[]> {
-    const { requests, lose } = this.node;
+    const { requests, arena, lose } = this.node;
     this.asked = asked;
     const { sums } = await requests.ask(message, kind, asked.rows);
-    if (!this.fit(sums, asked)) throw lose('its logits do not fit the step');
-    return sums.map(({ logits, clean, ...bounds }) => {
-      return { logits: floatsOf(logits), clean: floatsOf(clean), ...bounds };
-    });
-  }
-
-  private fit(sums: readonly WireLogits[], { step, range, exchange }: Asked): boolean {
-    const { model, labelledImages } = step;
-    const counts = rowCountsOf(labelledImages.length / this.node.arena.shape.pixels, step);
-    const bytes = widthsOf(model, exchangesOf(model)[exchange]!).up * 4;
-    return (
-      sums.length === subtreesIn(range, slicesOf(step)).length &&
-      sums.every(({ logits, clean, activationBound, weightBound }) => {
-        const isBound = !(activationBound < 0 || weightBound < 0);
-        return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;
-      })
-    );
+    if (!logitsFit(sums, asked, arena.shape.pixels)) throw lose('its logits do not fit the step');
+    return logitsFromWire(sums);
   }
 }
 

@@ -224,7 +224,8 @@ function partsOf(members: readonly Member[], slices: number): Part[] {
     .filter(({ first, end }) => first < end);
 }
 
-function wholeOf(parts: readonly Part[], sums: readonly (readonly Logits[])[], slices: number): Logits {
+/** The sum over all slices. sums: of each part, those of the subtrees that it is made of. */
+export function wholeOf(parts: readonly SliceRange[], sums: readonly (readonly Logits[])[], slices: number): Logits {
   const known = new Map<string, Logits>();
   const nameOf = ({ first, count }: { first: number; count: number }) => `${first}+${count}`;
   parts.forEach((part, p) => {

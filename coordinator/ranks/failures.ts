@@ -27,9 +27,3 @@ export function misfit(): PseudolabelError {
     'run the same version on all ranks',
   );
 }
-
-export function notOverMpi(): PseudolabelError {
-  const fix =
-    'use --strategy data, which ends on the same bits on any number of ranks, or nodes in place of ranks (--listen)';
-  return new PseudolabelError('E_CONFIG', 'strategy: steps by hidden units do not go over MPI', fix);
-}

@@ -8,9 +8,10 @@ import type { Collective } from '../../src/collectives/collective.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
-import { type SentRegion, toWire } from '../../src/protocol/messages.js';
+import { toWire } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
-import { answers, type ToRank, type ToRoot, tell } from '../../src/protocol/ranks.js';
+import { VECTORS } from '../../src/protocol/slice-state.js';
+import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -19,11 +20,13 @@ import type {
   UpdateResult,
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
+import { WholeSteps } from '../../worker/whole-steps.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';
 import { assign } from '../fleet/assignment.js';
-import { Mirror } from '../fleet/mirror.js';
 import { predictInBatches } from '../fleet/prediction.js';
-import { misfit, notOverMpi, otherNumerics, revived, unexpected } from './failures.js';
+import { misfit } from './failures.js';
+import { Others } from './others.js';
+import { SlicedRanks } from './sliced-ranks.js';
 
 export interface RanksOptions {
   /** Of rank 0's numerics. */
@@ -36,20 +39,13 @@ export interface RanksOptions {
   readonly checksumEvery: number;
 }
 
-const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
-
-/** Of one broadcast: an MPI library counts in 31 bits. */
-const MOST_BYTES = 2 ** 28;
-
 export class Ranks implements Node {
   readonly name = 'ranks';
   readonly writesInPlace: boolean;
   private readonly allReduce: AllReduce;
-  /** What all other arenas have as it is here. */
-  private readonly mirror = new Mirror();
-  /** Of ranks 1, 2, ... */
-  private others: readonly { readonly name: string; readonly workers: number }[] = [];
-  private lostElsewhere: readonly number[] = [];
+  private readonly others: Others;
+  private readonly sliced: SlicedRanks;
+  private readonly wholeSteps: WholeSteps;
   /** Of the last gradients: shards [ends[r - 1], ends[r]) are rank r's. */
   private ends: readonly number[] = [];
   private steps = 0;
@@ -59,11 +55,14 @@ export class Ranks implements Node {
   /** The collective stays the caller's, who says bye. */
   constructor(
     private readonly local: LocalNode,
-    private readonly collective: Collective,
+    collective: Collective,
     private readonly options: RanksOptions,
   ) {
     this.writesInPlace = local.writesInPlace;
     this.allReduce = new AllReduce(collective, local.arena);
+    this.others = new Others(local.arena, collective);
+    this.sliced = new SlicedRanks(local, collective, this.others);
+    this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
   }
 
   get workers(): number {
@@ -71,31 +70,23 @@ export class Ranks implements Node {
   }
 
   health(): NodeHealth {
-    return { lostWorkers: this.lostElsewhere.reduce((sum, lost) => sum + lost, this.local.health().lostWorkers) };
+    return { lostWorkers: this.local.health().lostWorkers + this.others.lostWorkers };
   }
 
   /** Has the other ranks make their nodes. To be done first. Throws E_NUMERICS, and what a rank failed by. */
   welcome(): Promise<void> {
-    return this.alone(async () => {
-      // Lanes are the rank's own; bf16 products stay on one machine.
-      const { lanes: _, precision: __, ...rest } = this.local.arena.shape;
-      const shape = { ...rest, sliceBytes: 0, groupBytes: 0, factors: 0 };
-      const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
-      this.others = hellos;
-      const { fingerprint, allowMixed } = this.options;
-      const mixed = hellos.filter((hello) => hello.fingerprint !== fingerprint);
-      if (mixed.length > 0 && !allowMixed) throw otherNumerics(mixed.map(({ name }) => name));
-    });
+    return this.alone(() => this.others.welcome(this.options));
   }
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
+      await this.sliced.release();
       await this.bringForGradients(steps[0]!);
       // Shards in their order, so that those of a rank are neighbours in the tree.
       const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
       const sorted = order.map((position) => steps[position]!);
       const ends = assign(steps.length, this.weights);
-      const [mine, answered] = await this.together(
+      const [mine, answered] = await this.others.together(
         { kind: 'gradients', steps: sorted.map(toWire), ends },
         'computed',
         () => this.local.gradients(sorted.slice(0, ends[0])),
@@ -114,7 +105,7 @@ export class Ranks implements Node {
       const { length } = layoutOf(model);
       const { order, checksumEvery } = this.options;
       this.steps++;
-      await tell(this.collective, { kind: 'update', model, optimizer, order });
+      await this.others.tell({ kind: 'update', model, optimizer, order });
       const hasTotal =
         order === 'tree'
           ? await this.allReduce.byTree(length, shards, this.ends)
@@ -132,8 +123,9 @@ export class Ranks implements Node {
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
     return this.alone(async () => {
-      await this.bring('parameters', 0, layoutOf(model).length * 4);
-      await this.bringImages(set);
+      await this.sliced.settle();
+      await this.others.bring('parameters', layoutOf(model).length * 4);
+      await this.others.bringImages(set);
       const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
       const mine = this.local.predict(model, set, ranges.slice(0, end));
       mine.catch(() => undefined);
@@ -141,9 +133,9 @@ export class Ranks implements Node {
       const results = await predictInBatches(
         elsewhere,
         async (parts) => {
-          const ends = [0, ...assign(parts.length, this.weights.slice(1))];
+          const ends = [0, ...assign(parts.length, this.others.workers)];
           const message = { kind: 'predict', model, set, ranges: parts, ends } as const;
-          const [, answered] = await this.together(message, 'predicted', () => mine);
+          const [, answered] = await this.others.together(message, 'predicted', () => mine);
           return answered.flatMap((each) => each.results);
         },
         misfit,
@@ -152,22 +144,27 @@ export class Ranks implements Node {
     });
   }
 
-  forward(): Promise<never> {
-    return Promise.reject(notOverMpi());
+  forward(step: SlicedStep): Promise<Logits> {
+    return this.alone(() => this.wholeSteps.forward(step));
   }
 
-  backward(): Promise<never> {
-    return Promise.reject(notOverMpi());
+  backward(gradient: Float32Array): Promise<SliceResult[]> {
+    return this.alone(() => this.wholeSteps.backward(gradient));
   }
 
   read(parameters: number): Promise<TrainingState> {
-    return this.local.read(parameters);
+    return this.alone(async () => {
+      await this.sliced.settle();
+      return this.local.read(parameters);
+    });
   }
 
   write(state: Partial<TrainingState>): void {
+    const given = VECTORS.filter((vector) => state[vector]);
+    if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
     for (const region of [...VECTORS, 'pseudoLabels', 'confidences'] as const) {
-      this.mirror.hasChanged(region, 0, state[region]?.byteLength ?? 0);
+      this.others.hasChanged(region, state[region]?.byteLength ?? 0);
     }
   }
 
@@ -179,7 +176,7 @@ export class Ranks implements Node {
 
   /** Workers of each rank. */
   private get weights(): number[] {
-    return [this.local.workers, ...this.others.map(({ workers }) => workers)];
+    return [this.local.workers, ...this.others.workers];
   }
 
   /** Stores in the arena here what was predicted elsewhere, and forgets which ranks have it too. */
@@ -190,8 +187,8 @@ export class Ranks implements Node {
   ): PredictResult[] {
     if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
     const { unlabelled } = this.local.arena.shape;
-    this.mirror.hasChanged('pseudoLabels', 0, unlabelled);
-    this.mirror.hasChanged('confidences', 0, unlabelled * 4);
+    this.others.hasChanged('pseudoLabels', unlabelled);
+    this.others.hasChanged('confidences', unlabelled * 4);
     return results.map((result, i) => ({
       ...result,
       flips: storePseudoLabels(this.local.arena, ranges[i]![0], result),
@@ -200,64 +197,19 @@ export class Ranks implements Node {
 
   private async compareParameters(length: number): Promise<void> {
     const own = async () => sha256OfParameters(floats(this.local.arena, 'parameters', length));
-    const [expected, digests] = await this.together({ kind: 'checksum', parameters: length }, 'digest', own);
-    const names = this.others.flatMap(({ name }, i) => (digests[i]!.sha256 === expected ? [] : [name]));
+    const [expected, digests] = await this.others.together({ kind: 'checksum', parameters: length }, 'digest', own);
+    const names = this.others.except((other) => digests[other]!.sha256 === expected);
     if (names.length > 0) throw drifted(names, "rank 0's", this.steps);
   }
 
   private async bringForGradients({ model, unlabelled }: ShardStep): Promise<void> {
-    for (const region of VECTORS) await this.bring(region, 0, layoutOf(model).length * 4);
+    await this.others.bringState(layoutOf(model).length);
     if (!unlabelled) return;
-    await this.bringImages('unlabelled');
+    await this.others.bringImages('unlabelled');
     if (unlabelled.pseudoLabels === 'fresh' || model.objective === 'reconstruction') return;
     const { shape } = this.local.arena;
-    await this.bring('pseudoLabels', 0, shape.unlabelled);
-    await this.bring('confidences', 0, shape.unlabelled * 4);
-  }
-
-  private bringImages(set: PredictTask['set']): Promise<void> {
-    const { pixels, unlabelled, evaluation } = this.local.arena.shape;
-    if (set === 'unlabelled') return this.bring('images', 0, unlabelled * pixels);
-    return this.bring('evaluationImages', 0, evaluation * pixels);
-  }
-
-  /** Makes the bytes [start, end) of a region the same everywhere as they are here. */
-  private async bring(region: SentRegion, start: number, end: number): Promise<void> {
-    const { memory, regions, shape } = this.local.arena;
-    if (VECTORS.some((vector) => vector === region) && end > shape.parameters * 4)
-      throw new RangeError(`length ${end / 4} of the model is beyond the arena`);
-    for (const [from, to] of this.mirror.missing(region, start, end)) {
-      for (let at = from; at < to; at += MOST_BYTES) {
-        const until = Math.min(at + MOST_BYTES, to);
-        await tell(this.collective, { kind: 'fill', region, start: at, end: until });
-        await this.collective.broadcast(new Uint8Array(memory.buffer, regions[region] + at, until - at));
-      }
-      this.mirror.isAlike(region, from, to);
-    }
-  }
-
-  /** Has the other ranks do something while `own` is done here, and waits for all, so that the next thing begins together. */
-  private async together<T, K extends ToRoot['kind']>(
-    message: ToRank,
-    kind: K,
-    own: () => Promise<T>,
-  ): Promise<[own: T, others: Extract<ToRoot, { kind: K }>[]]> {
-    await tell(this.collective, message);
-    const [mine] = await Promise.allSettled([own()]);
-    const found = await answers(this.collective);
-    if (mine.status === 'rejected') throw mine.reason;
-    this.lostElsewhere = found.map((answer, i) =>
-      'lostWorkers' in answer ? answer.lostWorkers : (this.lostElsewhere[i] ?? 0),
-    );
-    return [
-      mine.value,
-      found.map((answer, i) => {
-        if (answer.kind === kind) return answer as Extract<ToRoot, { kind: K }>;
-        throw answer.kind === 'failed'
-          ? revived(answer, this.others[i]?.name ?? `rank ${i + 1}`)
-          : unexpected(answer.kind);
-      }),
-    ];
+    await this.others.bring('pseudoLabels', shape.unlabelled);
+    await this.others.bring('confidences', shape.unlabelled * 4);
   }
 
   /** Phases are one after another: all ranks do the same things in the same order. */

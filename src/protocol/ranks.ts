@@ -11,7 +11,7 @@ const count = z
   .int()
   .min(0)
   .max(2 ** 32);
-/** Items [ends[r - 1], ends[r]) are rank r's. */
+/** Items [ends[r - 1], ends[r]) are rank r's: shards, ranges, or slices of the hidden units. */
 const ends = z.array(count).min(1);
 /** Regions of the arena that are brought to all ranks. */
 const region: z.ZodType<SentRegion> = z.enum([
@@ -42,6 +42,20 @@ export const TO_RANK = {
   },
   /** Ranges of images. Answered by `predicted`. */
   predict: { schema: TO_NODE.predict.schema.omit({ request: true }).extend({ ends }), limit: TO_NODE.predict.limit },
+  /** Compute what the rank's slices of the hidden units add to a step's logits. Answered by `logits`. */
+  forward: {
+    schema: TO_NODE.forward.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
+    limit: TO_NODE.forward.limit,
+  },
+  /** What the next pass of the rank's slices needs, floats. Answered by `logits`. */
+  onward: { schema: TO_NODE.onward.schema.omit({ request: true }), limit: TO_NODE.onward.limit },
+  /** What the last pass needs, floats: update the rank's slices. */
+  backward: { schema: TO_NODE.backward.schema.omit({ request: true }), limit: TO_NODE.backward.limit },
+  /** Send the state of the rank's slices to rank 0, piece by piece (slice-state.ts). */
+  collect: {
+    schema: TO_NODE.collect.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
+    limit: TO_NODE.collect.limit,
+  },
   /** Answered by `digest`. */
   checksum: { schema: TO_NODE.checksum.schema.omit({ request: true }), limit: TO_NODE.checksum.limit },
   /** The run is over. */
@@ -56,6 +70,7 @@ export const TO_ROOT = {
     limit: TO_COORDINATOR.computed.limit,
   },
   predicted: { schema: TO_COORDINATOR.predicted.schema.omit({ request: true }), limit: TO_COORDINATOR.predicted.limit },
+  logits: { schema: TO_COORDINATOR.logits.schema.omit({ request: true }), limit: TO_COORDINATOR.logits.limit },
   digest: { schema: TO_COORDINATOR.digest.schema.omit({ request: true }), limit: TO_COORDINATOR.digest.limit },
   failed: { schema: TO_COORDINATOR.failed.schema.omit({ request: true }), limit: TO_COORDINATOR.failed.limit },
 } as const;

@@ -1,13 +1,29 @@
 // The ranks of a job fulfil the contract of a node, and what only they promise: one tree for any number of them, and no step by different ranks.
 import { afterEach, describe, expect, it } from 'vitest';
 import { Ranks, type RanksOptions } from '../../coordinator/ranks/ranks.js';
+import type { Node } from '../../src/protocol/node.js';
 import { tell } from '../../src/protocol/ranks.js';
 import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
 import { serveRank } from '../../worker/rank.js';
 import { sameBits } from '../bits.js';
 import { memoryRanks } from './memory-collective.js';
-import { CONTENT, type Content, describeNode } from './node.contract.js';
-import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
+import { CONTENT, type Content, describeNode, expectState } from './node.contract.js';
+import {
+  ADAM,
+  FRESH,
+  INITIAL,
+  LENGTH,
+  MODEL,
+  RANGES,
+  SHAPE,
+  SHARDS,
+  shardSteps,
+  slicedStep,
+  trainMixed,
+  trainSliced,
+} from './node-work.js';
+import { oneThreadNode } from './one-thread-node.js';
+import { describeSlicingNode } from './slicing-node.contract.js';
 import { atWork } from './test-fleet.js';
 
 interface Job {
@@ -60,7 +76,8 @@ for (const workers of [
   [1, 1],
   [1, 2, 1],
 ] as [number, ...number[]][]) {
-  describeNode(`a job of ranks with ${workers.join(', ')} workers`, async (content) => {
+  const name = `a job of ranks with ${workers.join(', ')} workers`;
+  const create = async (content: Content) => {
     const { ranks, nodes, end } = await jobOf(content, of(...workers));
     return {
       // The contract closes the node, and nobody would say bye to the others.
@@ -71,14 +88,16 @@ for (const workers of [
           return typeof value === 'function' ? value.bind(target) : value;
         },
       }),
-      loseWorker: async (index) => {
+      loseWorker: async (index: number) => {
         const threads = nodes.flatMap((node) => Array.from({ length: node.workers }, (_, t) => [node, t] as const));
         const [node, thread] = threads[index]!;
         if (node !== nodes[0]) await atWork(node);
         await node.loseThread(thread);
       },
     };
-  });
+  };
+  describeNode(name, create);
+  describeSlicingNode(name, () => create(CONTENT));
 }
 
 describe('the ranks of a job', () => {
@@ -155,6 +174,65 @@ describe('the ranks of a job', () => {
     };
     await step(7);
     await expect(step(8)).rejects.toMatchObject({ code: 'E_DRIFT', message: expect.stringContaining('rank 1') });
+  });
+
+  it('hold the state of their own slices alone, until it is read', async () => {
+    job = await jobOf(CONTENT, of(1, 1));
+    const { ranks, nodes } = job;
+    const unchanged = async (node: LocalNode) => {
+      const { parameters } = await node.read(LENGTH);
+      const inLayer = (from: number, end: number) =>
+        sameBits(parameters.subarray(from, end), INITIAL.parameters!.subarray(from, end));
+      // The weights of the hidden units: rank 0 has the first half of them.
+      const [pixels, half] = [MODEL.layers[0]!.inputs, 656];
+      return [inLayer(0, half * pixels), inLayer(half * pixels, MODEL.layers[0]!.units * pixels)];
+    };
+    ranks.write(INITIAL);
+    const { logits } = await ranks.forward(slicedStep(1, 'fresh'));
+    await ranks.backward(logits.map((logit) => logit / 1e3));
+    // Rank 1 has done its update when it answers the next question.
+    await ranks.forward(slicedStep(2, 'fresh'));
+    expect(await unchanged(nodes[0]!)).toEqual([false, true]);
+    expect(await unchanged(nodes[1]!)).toEqual([true, false]);
+    const read = await ranks.read(LENGTH);
+    expect(await unchanged(nodes[0]!)).toEqual([false, false]);
+    expect(sameBits(read.parameters, (await nodes[0]!.read(LENGTH)).parameters)).toBe(true);
+  });
+
+  it.each([[[1, 1]], [[1, 1, 1, 1, 1, 1]]] as [[number, ...number[]]][])(
+    'go over from rows to hidden units, to predictions, and back (%j)',
+    async (workers) => {
+      // The last ranks have no slice where there are more of them than slices.
+      job = await jobOf(CONTENT, of(...workers));
+      const oracle = oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } });
+      const train = async (node: Node) => {
+        await trainSliced(node);
+        const predicted = await node.predict(MODEL, 'unlabelled', RANGES);
+        await node.forward(slicedStep(1, 'fresh'));
+        const { logits } = await node.forward(slicedStep(7, 'stored'));
+        await node.backward(logits.map((logit) => logit / 1e3));
+        await node.gradients(shardSteps(8, { ...FRESH, pseudoLabels: 'stored' }));
+        await node.update(MODEL, SHARDS, ADAM(8));
+        const again = await node.forward(slicedStep(9, undefined));
+        await node.backward(again.logits.map((logit) => logit / 1e3));
+        return { predicted: predicted.map(({ classes }) => [...classes]), state: await node.read(LENGTH) };
+      };
+      const [found, expected] = [await train(job.ranks), await train(oracle)];
+      expect(found.predicted).toEqual(expected.predicted);
+      expectState(found.state, expected.state);
+    },
+  );
+
+  it('do not have a part of a state overwritten whose rest is elsewhere', async () => {
+    job = await jobOf(CONTENT, of(1, 1));
+    const { ranks } = job;
+    ranks.write(INITIAL);
+    const { logits } = await ranks.forward(slicedStep(1, 'fresh'));
+    await ranks.backward(logits.map(() => 0));
+    expect(() => ranks.write({ parameters: INITIAL.parameters! })).toThrow('a part of a state');
+    await ranks.read(LENGTH);
+    ranks.write({ parameters: INITIAL.parameters! });
+    await expect(ranks.backward(logits)).rejects.toThrow('after a forward pass');
   });
 
   it('are told why one of them could not begin', async () => {

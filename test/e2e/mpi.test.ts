@@ -40,47 +40,57 @@ async function processOf(rank: number, out: string): Promise<number> {
 
 describe.skipIf(!isThere)('a job of several ranks', () => {
   it.each([
-    ['pl', 2],
-    ['dae', 3],
-  ])('trains %s by %i to the bits of one process, and one rank speaks', TIMEOUT, async (scenario, ranks) => {
-    const [alone, together] = [join(root, `alone-${scenario}`), join(root, `job-${scenario}`)];
+    ['pl', 2, 'data'],
+    ['dae', 3, 'data'],
+    ['pl', 2, 'hidden'],
+    ['pl', 3, 'hidden'],
+    // A stage of it trains an autoencoder.
+    ['dae', 2, 'auto'],
+  ])('trains %s by %i to the bits of one process by %s, and one rank speaks', TIMEOUT, async (scenario, ranks, by) => {
+    const [alone, together] = ['alone', 'job'].map((name) => join(root, [name, scenario, ranks, by].join('-')));
+    const strategy = ['--strategy', by];
     const [expected, ended] = await Promise.all([
-      pseudolabel(...options(scenario, 8, alone)),
-      startJob(ranks, [...options(scenario, 8, together), '--collective', 'mpi']).ended,
+      pseudolabel(...options(scenario, 8, alone!), ...strategy),
+      startJob(ranks, [...options(scenario, 8, together!), ...strategy, '--collective', 'mpi']).ended,
     ]);
     expect([expected.exit, ended.exit]).toEqual([0, 0]);
-    const { weightsSha256, testAccuracy, job } = await resultOf(together);
-    expect(await resultOf(alone)).toMatchObject({ weightsSha256, testAccuracy });
+    const { weightsSha256, testAccuracy, job } = await resultOf(together!);
+    expect(await resultOf(alone!)).toMatchObject({ weightsSha256, testAccuracy });
     expect(job).toEqual({ ranks, workers: ranks, sum: 'tree' });
     expect(ended.stderr).toContain(`${ranks} ranks with ${ranks} workers in all`);
     expect(ofOthers(ended)).toEqual([]);
   });
 
-  it('stops when asked to, ends when a rank is lost, and goes on each time, to the bits of a run that was not disturbed', {
-    timeout: 120_000,
-  }, async () => {
-    const [whole, disturbed] = [join(root, 'whole'), join(root, 'disturbed')];
-    const steps = [...options('pl', 120, disturbed), '--checkpoint-every', '20'];
-    const undisturbed = pseudolabel(...options('pl', 120, whole));
+  it.each(['data', 'hidden'])(
+    'stops when asked to, ends when a rank is lost, and goes on each time, to the bits of a run that was not disturbed (%s)',
+    {
+      timeout: 120_000,
+    },
+    async (by) => {
+      const [whole, disturbed] = [join(root, `whole-${by}`), join(root, `disturbed-${by}`)];
+      const strategy = ['--strategy', by];
+      const steps = [...options('pl', 120, disturbed), ...strategy, '--checkpoint-every', '20'];
+      const undisturbed = pseudolabel(...options('pl', 120, whole), ...strategy);
 
-    const first = startJob(2, [...steps, '--collective', 'mpi']);
-    await first.says('checkpoint-00-00000020');
-    first.child.kill('SIGUSR2'); // mpirun passes it on
-    const stopped = await first.ended;
-    expect(stopped.stderr).toContain('error E_INTERRUPTED');
-    expect(stopped.exit).toBe(130);
+      const first = startJob(2, [...steps, '--collective', 'mpi']);
+      await first.says('checkpoint-00-00000020');
+      first.child.kill('SIGUSR2'); // mpirun passes it on
+      const stopped = await first.ended;
+      expect(stopped.stderr).toContain('error E_INTERRUPTED');
+      expect(stopped.exit).toBe(130);
 
-    const resume = ['train', '--resume', disturbed, '--workers', '1'];
-    const second = startJob(3, [...resume, '--collective', 'mpi']);
-    await second.says('3 ranks');
-    process.kill(await processOf(2, disturbed), 'SIGKILL');
-    expect((await second.ended).exit).not.toBe(0);
+      const resume = ['train', '--resume', disturbed, '--workers', '1'];
+      const second = startJob(3, [...resume, '--collective', 'mpi']);
+      await second.says('3 ranks');
+      process.kill(await processOf(2, disturbed), 'SIGKILL');
+      expect((await second.ended).exit).not.toBe(0);
 
-    const last = await startJob(2, [...resume, '--collective', 'mpi']).ended;
-    expect(last).toMatchObject({ exit: 0 });
-    expect((await undisturbed).exit).toBe(0);
-    expect(await resultOf(disturbed)).toMatchObject({ weightsSha256: (await resultOf(whole)).weightsSha256 });
-  });
+      const last = await startJob(2, [...resume, '--collective', 'mpi']).ended;
+      expect(last).toMatchObject({ exit: 0 });
+      expect((await undisturbed).exit).toBe(0);
+      expect(await resultOf(disturbed)).toMatchObject({ weightsSha256: (await resultOf(whole)).weightsSha256 });
+    },
+  );
 
   it('sums in the order of MPI where that is asked for, and says so', TIMEOUT, async () => {
     const out = join(root, 'fast');
@@ -90,6 +100,9 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     expect((await resultOf(out)).job).toMatchObject({ ranks: 2, sum: 'any' });
     const other = await pseudolabel('train', '--resume', out, '--collective', 'mpi');
     expect(other.stderr).toContain('error E_USAGE: --collective mpi without mpirun');
+    const hidden = [...options('pl', 8, join(root, 'no-sums')), '--strategy', 'hidden', '--fast-sum'];
+    const without = await startJob(2, [...hidden, '--collective', 'mpi']).ended;
+    expect(without.stderr).toContain('error E_CONFIG: fastSum: steps by hidden units sum no gradients');
   });
 
   it('ends with the exit code and the error of its first rank', TIMEOUT, async () => {
