@@ -87,6 +87,8 @@ export class SlicedSteps {
       const result = await each;
       return result.isUpdated || isGivenUp(slicing) ? result : this.start(slicing.tasks[group]!);
     });
+    // Who waits for sums looks at a task no longer than until it has them: its end may come when nobody does.
+    for (const each of again) each.catch(() => undefined);
     this.asked = undefined;
     return { slicing, exchange, work: again };
   }

@@ -160,7 +160,7 @@ export class RemoteSlices implements SliceHolder {
     message: Extract<ToNode, { kind: 'forward' | 'onward' }>,
     kind: string,
   ): Promise<readonly Logits[]> {
-    const { requests, lose, arena } = this.node;
+    const { requests, arena, lose } = this.node;
     this.asked = asked;
     const { sums } = await requests.ask(message, kind, asked.rows);
     if (!logitsFit(sums, asked, arena.shape.pixels)) throw lose('its logits do not fit the step');

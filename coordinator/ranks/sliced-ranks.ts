@@ -3,13 +3,13 @@
 //   rank 0   tells the step | forward pass               | loss | gradient at the logits to all | backward pass, update
 //   others                  | forward pass, logits to it |      |                               | backward passes, updates
 //
-// A network with a narrow middle, which rank 0 computes, has two exchanges more, alike; nothing is updated before the last.
+// A network with a narrow middle has two exchanges more, alike; nothing is updated before the last.
 //
 // The state of all slices comes here when somebody wants to read it: a rank that is lost ends the job, so nothing has to be done again.
 import type { Collective } from '../../src/collectives/collective.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { bytesOf } from '../../src/protocol/floats.js';
-import { logitsFit, logitsFromWire, type SlicePass } from '../../src/protocol/logits.js';
+import { logitsFit, logitsFromWire } from '../../src/protocol/logits.js';
 import type { ToRank } from '../../src/protocol/ranks.js';
 import { piecesOf } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceRange, SliceResult } from '../../src/protocol/slices.js';
@@ -31,8 +31,8 @@ export class SlicedRanks implements SlicePasses {
   private held: Held | undefined;
   /** Whether what the others hold is here as well. */
   private isHere = true;
-  /** The pass that waits for the values that it leads to. */
-  private asked: Pick<SlicePass, 'step' | 'exchange'> | undefined;
+  /** The step that waits for values, and how many exchanges it has had. */
+  private asked: { readonly step: SlicedStep; readonly exchange: number } | undefined;
 
   constructor(
     private readonly local: LocalNode,
@@ -49,20 +49,22 @@ export class SlicedRanks implements SlicePasses {
     );
   }
 
-  /** The sums of the next pass, for which these values have come. */
   async onward(values: Float32Array): Promise<Logits> {
-    const { step, exchange } = this.goingOn();
-    return this.pass({ step, exchange: exchange + 1 }, { kind: 'onward', values: bytesOf(values) }, () =>
+    const { asked } = this;
+    if (!asked) throw new Error('a pass comes after a forward pass');
+    this.asked = undefined;
+    return this.pass({ ...asked, exchange: asked.exchange + 1 }, { kind: 'onward', values: bytesOf(values) }, () =>
       this.local.sliced.onward(values),
     );
   }
 
-  /** Takes the values after the last pass. Answers of the workers here; the others' updates are made while the next step begins. */
   async backward(values: Float32Array): Promise<SliceResult[]> {
-    const { step } = this.goingOn();
+    const { held } = this;
+    if (!held || !this.asked) throw new Error('a backward pass comes after a forward pass');
+    this.asked = undefined;
     this.isHere = false;
-    this.others.stateChanged(layoutOf(step.model).length);
-    const [mine] = this.ranges();
+    this.others.stateChanged(layoutOf(held.cut.model).length);
+    const [mine] = rangesOf(held.ends);
     // The workers here have it at once.
     const own = isEmpty(mine!) ? Promise.resolve([]) : this.local.sliced.backward(values);
     own.catch(() => undefined);
@@ -99,31 +101,18 @@ export class SlicedRanks implements SlicePasses {
     this.isHere = true;
   }
 
-  /** All ranks do a pass together. own: that of the workers here. */
+  /** The sums over all slices of the pass that all ranks are told to do. */
   private async pass(
-    asked: Pick<SlicePass, 'step' | 'exchange'>,
+    asked: { readonly step: SlicedStep; readonly exchange: number },
     message: Extract<ToRank, { kind: 'forward' | 'onward' }>,
-    own: (mine: SliceRange) => Promise<Logits[]>,
+    own: (mine: SliceRange) => Promise<readonly Logits[]>,
   ): Promise<Logits> {
-    const ranges = this.ranges();
-    const [mine, ...theirs] = ranges as [SliceRange, ...SliceRange[]];
+    const [mine, ...theirs] = rangesOf(this.held!.ends) as [SliceRange, ...SliceRange[]];
     const [here, answers] = await this.others.together(message, 'logits', async () => (isEmpty(mine) ? [] : own(mine)));
     const { pixels } = this.local.arena.shape;
     if (!answers.every(({ sums }, i) => logitsFit(sums, { ...asked, range: theirs[i]! }, pixels))) throw misfit();
     this.asked = asked;
-    return wholeOf(ranges, [here, ...answers.map(({ sums }) => logitsFromWire(sums))], slicesOf(asked.step));
-  }
-
-  /** Once: values that were given are not given again. */
-  private goingOn(): Pick<SlicePass, 'step' | 'exchange'> {
-    const { asked } = this;
-    this.asked = undefined;
-    if (!asked) throw new Error('a backward pass comes after a forward pass');
-    return asked;
-  }
-
-  private ranges(): SliceRange[] {
-    return rangesOf(this.held?.ends ?? []);
+    return wholeOf([mine, ...theirs], [here, ...answers.map(({ sums }) => logitsFromWire(sums))], slicesOf(asked.step));
   }
 
   /** Gives each rank the state of its slices, where it has not. */

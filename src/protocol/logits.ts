@@ -18,20 +18,24 @@ export const logitsToWire = (sums: readonly Logits[]): WireLogits[] =>
 export const logitsFromWire = (sums: readonly WireLogits[]): Logits[] =>
   sums.map(({ logits, clean, ...bounds }) => ({ logits: floatsOf(logits), clean: floatsOf(clean), ...bounds }));
 
-/** A pass over a range of slices, whose sums go up in an exchange of the step. */
-export interface SlicePass {
+/** What they were asked for. */
+export interface AskedLogits {
   readonly step: SlicedStep;
   readonly range: SliceRange;
+  /** Number of it in the step. */
   readonly exchange: number;
 }
 
 /** Whether they are those of each subtree of slices that the range is made of. pixels: of an image. */
-export function logitsFit(sums: readonly WireLogits[], { step, range, exchange }: SlicePass, pixels: number): boolean {
-  const { model, shards, labelledImages } = step;
-  const counts = rowCountsOf(labelledImages.length / pixels, step);
-  const bytes = widthsOf(model, exchangesOf(model)[exchange]!).up * 4;
+export function logitsFit(
+  sums: readonly WireLogits[],
+  { step, range, exchange }: AskedLogits,
+  pixels: number,
+): boolean {
+  const counts = rowCountsOf(step.labelledImages.length / pixels, step);
+  const bytes = widthsOf(step.model, exchangesOf(step.model)[exchange]!).up * 4;
   return (
-    sums.length === subtreesIn(range, sliceCount(model, shards)).length &&
+    sums.length === subtreesIn(range, sliceCount(step.model, step.shards)).length &&
     sums.every(({ logits, clean, activationBound, weightBound }) => {
       const isBound = !(activationBound < 0 || weightBound < 0);
       return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;

@@ -47,9 +47,9 @@ export const TO_RANK = {
     schema: TO_NODE.forward.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
     limit: TO_NODE.forward.limit,
   },
-  /** What the last pass led to, floats: do the next. Answered by `logits`. */
+  /** What the next pass of the rank's slices needs, floats. Answered by `logits`. */
   onward: { schema: TO_NODE.onward.schema.omit({ request: true }), limit: TO_NODE.onward.limit },
-  /** The same after the last pass: update its slices. */
+  /** What the last pass needs, floats: update the rank's slices. */
   backward: { schema: TO_NODE.backward.schema.omit({ request: true }), limit: TO_NODE.backward.limit },
   /** Send the state of the rank's slices to rank 0, piece by piece (slice-state.ts). */
   collect: {
