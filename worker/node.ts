@@ -35,6 +35,13 @@ const TASK_DEADLINE_MS = 300_000;
 /** A task that kills every thread that tries it will kill the next one too. */
 const ATTEMPTS = 4;
 
+/**
+ * piscina tries require() before import(). Where Node can require an ES module, a thread that is ended in the middle of it ends the whole
+ * process (v8::Module::IsGraphAsync, one in some 600 threads ended while they start); in the middle of an import() only the thread ends.
+ */
+const REQUIRING = '--experimental-require-module';
+const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
+
 export interface NodeOptions {
   readonly shape: ArenaShape;
   /** Bytes: shape.unlabelled and shape.evaluation images of shape.pixels each. */
@@ -54,6 +61,7 @@ export async function createLocalNode({ shape, images, evaluationImages }: NodeO
     name: 'run',
     minThreads: shape.lanes,
     maxThreads: shape.lanes,
+    execArgv: [...process.execArgv, ...IMPORTING],
     workerData,
   });
   try {
