@@ -9,13 +9,13 @@ import type { Stage } from './stage.js';
 export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
 
 /**
- * 'auto': by hidden units where that is possible, which exchanges kilobytes where data-parallel moves the gradient. By the config alone, since
- * the bits of a run depend on it. Throws E_CONFIG.
+ * 'auto': by hidden units where that is possible and no slower on one machine: not of an autoencoder. By the config alone, since the bits of a run
+ * depend on it. Throws E_CONFIG.
  */
 export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Model): StrategyName {
   if (strategy === 'data') return 'data';
+  if (strategy === 'auto') return isSliceable(model) && model.objective !== 'reconstruction' ? 'hidden' : 'data';
   if (isSliceable(model)) return 'hidden';
-  if (strategy === 'auto') return 'data';
   throw new PseudolabelError(
     'E_CONFIG',
     'strategy: hidden cuts classifiers with one hidden layer, and autoencoders of f32 by a wide layer at each end; a stage trains neither',
@@ -29,7 +29,7 @@ export function choiceLine(config: Pick<RunConfig, 'strategy'>, stages: readonly
   const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
   const hidden = 'workers exchange sums over their units then, not gradients';
   if (by('data').length === 0) return `strategy: hidden, since ${hidden}`;
-  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a network that hidden cuts';
+  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a classifier with one hidden layer';
   const names = by('data').map(({ name }) => name);
-  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, whose network it does not cut`;
+  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, which trains no classifier with one hidden layer`;
 }

@@ -41,12 +41,10 @@ function fleetFor(
   return testFleet(content, { local: 1, remotes, bounds, checksumEvery: 3, mirrorEvery: 5, wire });
 }
 
-type Cut = 'data' | 'auto';
-
 async function weightsOf(
   node: Node,
   { training, problem }: Setting,
-  strategy: Cut,
+  strategy: StrategyName,
   observer = SILENT,
 ): Promise<string> {
   const { unlabelled } = problem.shape;
@@ -62,7 +60,7 @@ async function weightsOf(
 }
 
 /** What one thread ends on. */
-function expectedOf(setting: Setting, strategy: Cut): Promise<string> | string {
+function expectedOf(setting: Setting, strategy: StrategyName): Promise<string> | string {
   const { problem } = setting;
   if (strategy === 'data') return sha256OfParameters(trainInOneThread(problem));
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
@@ -82,7 +80,7 @@ async function lossesOf(setting: Setting, wire: WireName): Promise<number[]> {
   }
 }
 
-describe.each(['data', 'auto'] as const)('a run on a fleet by strategy %s', (strategy) => {
+describe.each(['data', 'hidden'] as const)('a run on a fleet by strategy %s', (strategy) => {
   it.each(scenarios)(
     'of %s ends on the weights of one thread with no node, and with one to four',
     async (_, stages) => {
@@ -181,7 +179,7 @@ describe('a run by hidden units on a fleet', () => {
       return [parcel];
     };
     try {
-      await weightsOf(fleet.fleet, { training: { ...training, labelled }, problem }, 'auto');
+      await weightsOf(fleet.fleet, { training: { ...training, labelled }, problem }, 'hidden');
     } finally {
       await fleet.fleet.close();
     }

@@ -16,12 +16,11 @@ import { type Problem, trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
 
-/** By hidden units where that is possible. */
 function clusterOf(node: Node, { shape: { unlabelled }, unlabelled: images }: Problem): Cluster {
   const hidden = new HiddenSharding(node, SHARDS, unlabelled, images);
   const strategies = { data: new DataParallel(node, SHARDS), hidden };
   const counts = { unlabelled, validation: 0, test: 0 };
-  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy: 'auto' }, model)]);
+  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy: 'hidden' }, model)]);
 }
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);

@@ -15,12 +15,13 @@ const odd = modelOf([9, 32, 4, 9], { ...options, objective: 'reconstruction' });
 
 describe('the strategy of a stage', () => {
   it.each([
-    ['a classifier with one hidden layer', classifier],
-    ['an autoencoder with one', autoencoder],
-    ['an autoencoder with a narrow middle', narrow],
-  ])('is by hidden units for %s, unless data is asked for', (_, model) => {
-    for (const strategy of ['auto', 'hidden'] as const) expect(strategyOf({ strategy }, model)).toBe('hidden');
+    ['a classifier with one hidden layer', classifier, 'hidden'],
+    ['an autoencoder with one', autoencoder, 'data'],
+    ['an autoencoder with a narrow middle', narrow, 'data'],
+  ] as const)('is by hidden units for %s where they are asked for; what is left to it is told', (_, model, auto) => {
+    expect(strategyOf({ strategy: 'hidden' }, model)).toBe('hidden');
     expect(strategyOf({ strategy: 'data' }, model)).toBe('data');
+    expect(strategyOf({ strategy: 'auto' }, model)).toBe(auto);
   });
 
   it.each([
@@ -48,11 +49,14 @@ describe('the choice that is left to a run', () => {
 
   it('is told with its reason, and with the stages that are trained otherwise', () => {
     const reason = 'workers exchange sums over their units then, not gradients';
-    for (const scenario of SCENARIOS) expect(lineOf(scenario, 'auto')).toBe(`strategy: hidden, since ${reason}`);
-    expect(lineOf('dae', 'auto', 'bf16')).toBe(
-      `strategy: hidden, since ${reason}; data for pretrain, whose network it does not cut`,
-    );
-    const config = normalise({ scenario: 'dae', precision: 'bf16' });
+    const line = `strategy: hidden, since ${reason}`;
+    for (const scenario of ['nn', 'drop', 'pl'] as const) expect(lineOf(scenario, 'auto')).toBe(line);
+    for (const precision of ['f32', 'bf16'] as const) {
+      expect(lineOf('dae', 'auto', precision)).toBe(
+        `${line}; data for pretrain, which trains no classifier with one hidden layer`,
+      );
+    }
+    const config = normalise({ scenario: 'dae' });
     const autoencoders = planOf(config, task).filter(({ denoising }) => denoising);
     expect(choiceLine({ strategy: 'auto' }, autoencoders)).toContain('strategy: data');
   });
