@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Identity } from '../coordinator/door/identity.js';
 import { encodeMessage } from '../src/protocol/codec.js';
 import { parseAddress } from '../worker/address.js';
-import { Ear, short } from './contract/channel.contract.js';
+import { Ear, short } from './contract/talk.js';
 import { type Arrivals, joinDoor } from './sockets.js';
 
 export interface Closable {

@@ -9,7 +9,7 @@ import { ensureIdentity, type Identity } from '../coordinator/door/identity.js';
 import { type Listener, type ListenOptions, listen } from '../coordinator/door/listener.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
-import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/channel.contract.js';
+import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/talk.js';
 
 export type Door = Listener<Talk, Talk>;
 

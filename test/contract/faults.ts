@@ -51,15 +51,17 @@ export function at<P extends AnyParcel>(
   });
 }
 
+export const onWay = (to: Place['to'], kind: string, nth: number, name = kind): Place => ({ name, to, kind, nth });
+
 export const place = (kind: string, nth = 1): Place => {
   const to = ['sum', 'computed', 'predicted', 'updated', 'digest'].includes(kind) ? 'coordinator' : 'node';
   return { name: kind, to, kind, nth };
 };
 
 export async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 60_000;
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error('it has not become so in five seconds');
+    if (performance.now() > deadline) throw new Error('it has not become so in a minute');
     await sleep(10);
   }
 }

@@ -1,70 +1,35 @@
 // Faults by name, each injected into each exchange of an autoencoder's steps by hidden units on a fleet: the same bits as without it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrainingState } from '../../src/checkpoint.js';
 import { layoutOf } from '../../src/engine/model.js';
 import { sliceCount } from '../../src/engine/slices.js';
-import { type AnyParcel, at, kindOf, type Place, until } from './faults.js';
-import { CONTENT, expectState } from './node.contract.js';
-import { AUTOENCODER, initialOf, SHAPE, SHARDS, slicedStep, trainSliced } from './node-work.js';
-import { oneThreadNode } from './one-thread-node.js';
+import { exactAutoencoder } from './exact-runs.js';
+import { type AnyParcel, at, kindOf, onWay, type Place, until } from './faults.js';
+import { CONTENT } from './node.contract.js';
+import { AUTOENCODER, initialOf, SHARDS, slicedStep } from './node-work.js';
 import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-
-const to = (end: Place['to'], kind: string, nth: number, name: string): Place => ({ name, to: end, kind, nth });
+import { type Hasty, hastyFleet, PATIENT, stall, trainUntil, withVictim } from './victim.js';
 
 /** In a training of six steps, whose state is fetched after each second. */
 const PLACES: readonly Place[] = [
-  to('node', 'forward', 4, 'before a forward pass'),
-  to('coordinator', 'logits', 4, 'when it has given what goes into the middle'),
-  to('node', 'onward', 3, 'before the pass above the middle'),
-  to('coordinator', 'logits', 5, 'when it has given logits'),
-  to('node', 'onward', 4, 'before the gradient at its logits'),
-  to('coordinator', 'logits', 6, 'when it has given the gradient above the middle'),
-  to('node', 'backward', 2, 'before a backward pass'),
-  to('coordinator', 'updated', 5, 'when it has updated'),
-  to('coordinator', 'secondMoment', 40, 'in the middle of its state'),
+  onWay('node', 'forward', 4, 'before a forward pass'),
+  onWay('coordinator', 'logits', 4, 'when it has given what goes into the middle'),
+  onWay('node', 'onward', 3, 'before the pass above the middle'),
+  onWay('coordinator', 'logits', 5, 'when it has given logits'),
+  onWay('node', 'onward', 4, 'before the gradient at its logits'),
+  onWay('coordinator', 'logits', 6, 'when it has given the gradient above the middle'),
+  onWay('node', 'backward', 2, 'before a backward pass'),
+  onWay('coordinator', 'updated', 5, 'when it has updated'),
+  onWay('coordinator', 'secondMoment', 40, 'in the middle of its state'),
 ];
-
-const train = (fleet: TestFleet['fleet']): Promise<TrainingState> => trainSliced(fleet, AUTOENCODER);
-
-let expected: TrainingState;
-beforeAll(async () => {
-  expected = await trainSliced(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }), AUTOENCODER);
-});
-
-/** Until it has happened: on a busy machine a node may be left out for steps. Each time has to end on the same bits. */
-async function trainUntil({ fleet }: TestFleet, happened: Promise<void>): Promise<void> {
-  let isDone = false;
-  void happened.then(() => {
-    isDone = true;
-  });
-  for (let time = 0; time < 10; time++) {
-    expectState(await train(fleet), expected);
-    if (isDone) return;
-    await until(() => fleet.status().nodes.every(({ state }) => state !== 'behind'));
-  }
-  throw new Error('it did not happen');
-}
 
 describe('an autoencoder by hidden units on a fleet', () => {
   let patient: TestFleet;
-  let hasty: TestFleet;
+  let hasty: Hasty;
   beforeAll(async () => {
-    const options = { local: 1, remotes: [], mirrorEvery: 2 };
-    patient = await testFleet(CONTENT, { ...options, bounds: { least: 20_000, most: 20_000 } });
-    hasty = await testFleet(CONTENT, { ...options, bounds: { least: 300, most: 3_000 } });
+    patient = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2, bounds: PATIENT });
+    hasty = await hastyFleet({ mirrorEvery: 2 }, exactAutoencoder);
   });
   afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
-
-  async function withVictim(shared: TestFleet, test: (victim: TestNode) => Promise<void>): Promise<void> {
-    const victim = await shared.join(1);
-    try {
-      await test(victim);
-    } finally {
-      victim.link.release();
-      victim.link.cut();
-      await victim.ended;
-    }
-  }
 
   it.each(PLACES)('loses no bit where a connection breaks $name', async (where) => {
     await withVictim(patient, async ({ link, ended }) => {
@@ -72,23 +37,24 @@ describe('an autoencoder by hidden units on a fleet', () => {
         link.cut();
         return [];
       });
-      await trainUntil(patient, happened);
+      await trainUntil(patient, happened, exactAutoencoder);
       expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
     });
   });
 
   it.each(PLACES)('loses no bit where a node stalls $name, and then goes on', async (where) => {
-    await withVictim(hasty, async ({ link }) => {
-      await trainUntil(hasty, Promise.resolve());
-      const happened = at(link, where, (parcel) => {
-        link.hold();
-        setTimeout(() => link.release(), 800);
+    await withVictim(hasty, async (victim) => {
+      await exactAutoencoder(hasty);
+      let stalled: Promise<void> | undefined;
+      const happened = at(victim.link, where, (parcel) => {
+        stalled = stall(hasty, victim);
         return [parcel];
       });
-      await trainUntil(hasty, happened);
+      await trainUntil(hasty, happened, exactAutoencoder);
+      await stalled;
       await until(() => hasty.fleet.status().nodes[0]?.state === 'working');
-      const again = at(link, to('node', 'onward', 1, ''), (parcel) => [parcel]);
-      await trainUntil(hasty, again);
+      const again = at(victim.link, onWay('node', 'onward', 1), (parcel) => [parcel]);
+      await trainUntil(hasty, again, exactAutoencoder);
     });
   });
 
@@ -98,7 +64,7 @@ describe('an autoencoder by hidden units on a fleet', () => {
         leave();
         return [parcel];
       });
-      await trainUntil(patient, happened);
+      await trainUntil(patient, happened, exactAutoencoder);
       expect(await ended).toEqual({ kind: 'left' });
     });
   });
@@ -115,7 +81,7 @@ describe('an autoencoder by hidden units on a fleet', () => {
         last = message.sums;
         return [(sums.length === 0 ? parcel : { message: { ...message, sums } }) as typeof parcel];
       };
-      expectState(await train(patient.fleet), expected);
+      await exactAutoencoder(patient);
     });
     expect(patient.log.slice(before)).toEqual(['+node', '-node E_PROTOCOL']);
   });
@@ -131,7 +97,7 @@ describe('an autoencoder by hidden units on a fleet', () => {
           sent.push([parcel.tag.offset / 4, (parcel.tag.offset + parcel.payload.length) / 4]);
         return [parcel];
       };
-      expectState(await train(patient.fleet), expected);
+      await exactAutoencoder(patient);
       expect([...kinds].sort()).toEqual([
         'backward',
         'collect',
@@ -149,22 +115,47 @@ describe('an autoencoder by hidden units on a fleet', () => {
 
   it('ends on the same bits with nodes alone, and does the steps of a lost one again', async () => {
     const options = { local: 1, remotes: [1, 1], computes: false, mirrorEvery: 100, patienceMs: 20_000 };
-    const fleet = await testFleet(CONTENT, { ...options, bounds: { least: 20_000, most: 20_000 } });
+    const fleet = await testFleet(CONTENT, { ...options, bounds: PATIENT });
     try {
       const [first, second] = fleet.nodes as [TestNode, TestNode];
       const replayed: number[] = [];
-      const again = at(second.link, to('node', 'replay', 1, ''), (parcel) => {
+      const again = at(second.link, onWay('node', 'replay', 1), (parcel) => {
         const { steps } = (parcel as unknown as { message: { steps: { given: unknown[] }[] } }).message;
         replayed.push(steps.length, ...steps.map(({ given }) => given.length));
         return [parcel];
       });
-      void at(first.link, to('node', 'onward', 2 * 3 + 1, ''), () => {
+      void at(first.link, onWay('node', 'onward', 2 * 3 + 1), () => {
         first.link.cut();
         return [];
       });
-      expectState(await train(fleet.fleet), expected);
+      await exactAutoencoder(fleet);
       await again;
       expect(replayed).toEqual([3, 3, 3, 3]);
+    } finally {
+      await fleet.fleet.close();
+    }
+  });
+
+  it('does the passes of a step again where a node turns out not to have done its last update between two of them', async () => {
+    const bounds = { ...PATIENT };
+    const fleet = await testFleet(CONTENT, { local: 1, remotes: [1], mirrorEvery: 100, bounds });
+    try {
+      const [victim] = fleet.nodes as [TestNode];
+      const { link } = victim;
+      // Only its update is due soon.
+      link.toNode = (parcel) => {
+        Object.assign(bounds, kindOf(parcel as AnyParcel) === 'backward' ? { least: 300, most: 300 } : PATIENT);
+        return [parcel];
+      };
+      let stalled: Promise<void> | undefined;
+      const happened = at(link, onWay('coordinator', 'updated', 2), (parcel) => {
+        stalled = stall({ ...fleet, least: PATIENT.least }, victim);
+        return [parcel];
+      });
+      await exactAutoencoder(fleet);
+      await happened;
+      await stalled;
+      expect(fleet.log).toEqual(['+node']);
     } finally {
       await fleet.fleet.close();
     }

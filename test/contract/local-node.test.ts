@@ -15,13 +15,17 @@ import { describeSlicingNode } from './slicing-node.contract.js';
 const nodeOf = (threads: number, unlabelled = SHAPE.unlabelled): Promise<LocalNode> =>
   createLocalNode({ ...CONTENT, shape: { ...SHAPE, unlabelled, lanes: threads } });
 
-for (const threads of [1, 2, 3]) {
+for (const [threads, seeds] of [
+  [1, [1]],
+  [2, [1, 2, 3]],
+  [3, [1]],
+] as const) {
   const create = async () => {
     const node = await nodeOf(threads);
     return { node, loseWorker: (index: number) => node.loseThread(index) };
   };
-  describeNode(`a local node of ${threads}`, create);
-  describeSlicingNode(`a local node of ${threads}`, create);
+  describeNode(`a local node of ${threads}`, create, seeds);
+  describeSlicingNode(`a local node of ${threads}`, create, seeds);
 }
 
 describe('a local node', () => {

@@ -1,9 +1,11 @@
 // A channel within one process fulfils the contract.
 import { FramedChannel } from '../../src/protocol/framed.js';
 import { MemoryPipe } from '../memory-pipe.js';
-import { type ChannelPair, describeChannel, LOOSE_TALK, TALK } from './channel.contract.js';
+import { describeChannel } from './channel.contract.js';
+import { describeChannelEnd } from './channel-end.contract.js';
+import { type ChannelPair, LOOSE_TALK, TALK } from './talk.js';
 
-describeChannel('a pair in memory', async (): Promise<ChannelPair> => {
+async function pairInMemory(): Promise<ChannelPair> {
   const [pipeA, pipeB] = MemoryPipe.pair();
   const tables = { outgoing: LOOSE_TALK, incoming: TALK };
   return {
@@ -12,4 +14,7 @@ describeChannel('a pair in memory', async (): Promise<ChannelPair> => {
     cut: () => pipeA.cut(),
     end: () => Promise.resolve(),
   };
-});
+}
+
+describeChannel('a pair in memory', pairInMemory);
+describeChannelEnd('a pair in memory', pairInMemory);

@@ -9,36 +9,45 @@ import { CONTENT, expectState, type NodeUnderTest } from './node.contract.js';
 import { AUTOENCODER, initialOf, MODEL, SHAPE, slicedStep, trainSliced } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
 
-export function describeSlicingNode(name: string, create: () => Promise<NodeUnderTest>): void {
-  describe.each([
-    ['a classifier', MODEL],
-    ['an autoencoder', AUTOENCODER],
-  ])(`${name}, by hidden units: %s`, (_, model) => {
-    const initial = initialOf(model);
+/** seeds: as for all nodes. */
+export function describeSlicingNode(
+  name: string,
+  create: () => Promise<NodeUnderTest>,
+  seeds: readonly number[] = [1],
+): void {
+  describe(`${name}, by hidden units:`, () => {
     let node: Node;
     let loseWorker: NodeUnderTest['loseWorker'];
-    let expected: TrainingState;
-
     beforeAll(async () => {
       ({ node, loseWorker } = await create());
-      expected = await trainSliced(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }), model);
     });
     afterAll(() => node.close());
 
-    it('trains to the same bits as one thread', async () => {
-      expectState(await trainSliced(node, model), expected);
-    });
+    describe.each([
+      ['a classifier', MODEL],
+      ['an autoencoder', AUTOENCODER],
+    ])('%s', (_, model) => {
+      let expected: TrainingState;
+      beforeAll(async () => {
+        expected = await trainSliced(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }), model);
+      });
 
-    it('goes on after a step that nobody gave a gradient to, which changed nothing', async () => {
-      node.write(initial);
-      await node.forward(slicedStep(9, 'fresh', model));
-      const { parameters } = await node.read(layoutOf(model).length);
-      expect(sameBits(parameters, initial.parameters!)).toBe(true);
-      expectState(await trainSliced(node, model), expected);
-    });
+      it('trains to the same bits as one thread', async () => {
+        expectState(await trainSliced(node, model), expected);
+      });
 
-    it.each([1, 2, 3])('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
-      expectState(await trainSliced(losing(node, loseWorker, seed), model), expected);
+      it('goes on after a step that nobody gave a gradient to, which changed nothing', async () => {
+        const initial = initialOf(model);
+        node.write(initial);
+        await node.forward(slicedStep(9, 'fresh', model));
+        const { parameters } = await node.read(layoutOf(model).length);
+        expect(sameBits(parameters, initial.parameters!)).toBe(true);
+        expectState(await trainSliced(node, model), expected);
+      });
+
+      it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
+        expectState(await trainSliced(losing(node, loseWorker, seed), model), expected);
+      });
     });
   });
 }

@@ -2,7 +2,9 @@
 import { beforeAll } from 'vitest';
 import type { Identity } from '../../coordinator/door/identity.js';
 import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
-import { type ChannelPair, describeChannel } from './channel.contract.js';
+import { describeChannel } from './channel.contract.js';
+import { describeChannelEnd } from './channel-end.contract.js';
+import type { ChannelPair } from './talk.js';
 
 let identity: Identity;
 beforeAll(async () => {
@@ -29,7 +31,12 @@ async function meeting(tls: boolean, first: 'worker' | 'coordinator'): Promise<C
   };
 }
 
-describeChannel('a worker over a plain socket', () => meeting(false, 'worker'));
-describeChannel('a coordinator over a plain socket', () => meeting(false, 'coordinator'));
-describeChannel('a worker over TLS', () => meeting(true, 'worker'));
-describeChannel('a coordinator over TLS', () => meeting(true, 'coordinator'));
+for (const [name, tls, first] of [
+  ['a worker over a plain socket', false, 'worker'],
+  ['a coordinator over a plain socket', false, 'coordinator'],
+  ['a worker over TLS', true, 'worker'],
+  ['a coordinator over TLS', true, 'coordinator'],
+] as const) {
+  describeChannel(name, () => meeting(tls, first));
+  describeChannelEnd(name, () => meeting(tls, first));
+}

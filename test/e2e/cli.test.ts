@@ -190,7 +190,7 @@ describe('evaluate and label', () => {
 });
 
 describe('the weights of a run', () => {
-  it('are the same bits for any number of workers, and when workers are lost', { timeout: 120_000 }, async () => {
+  it('are the same bits for any number of workers, and when workers are lost', async () => {
     const run = async (name: string, ...flags: string[]) => {
       const out = join(root, name);
       const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '6', '--shards', '4', ...SMALL];
@@ -210,9 +210,7 @@ describe('the weights of a run', () => {
 });
 
 describe.skipIf(lacksBf16)('train --precision bf16', () => {
-  it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', {
-    timeout: 120_000,
-  }, async () => {
+  it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', async () => {
     // Units whose biases end elsewhere in bf16, where parameters are aligned to 32 of them.
     const sizes = ['--hidden', '72', '--max-steps', '20', '--shards', '2'];
     const options = ['--scenario', 'nn', '--preset', 'report', ...sizes];
@@ -245,9 +243,7 @@ describe.skipIf(lacksBf16)('train --precision bf16', () => {
 });
 
 describe('an interrupted run', () => {
-  it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not', {
-    timeout: 120_000,
-  }, async () => {
+  it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not', async () => {
     const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];
     const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '400', '--shards', '4', ...SMALL];
     await pseudolabel('train', ...options, '--out', whole);
@@ -299,7 +295,7 @@ describe('reproduce', () => {
     expect(rows[0]!.accuracy).toBeCloseTo((100 * (accuracies[0]! + accuracies[1]!)) / 2, 9);
   });
 
-  it('goes on after an interruption: finished rows are read, the others run', { timeout: 120_000 }, async () => {
+  it('goes on after an interruption: finished rows are read, the others run', async () => {
     const out = join(root, 'interrupted');
     const flags = ['--preset', 'report', '--scenarios', 'nn,pl', '--max-steps', '300', ...SMALL, '--out', out];
     // The row NN has 80 steps; the other one 300 on labelled images, and as many with pseudo-labels.

@@ -24,7 +24,7 @@ describe('the weights of a run', () => {
     { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
     { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
     { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
-  ])('of $scenario are the same over $nodes nodes, by $listen $flags', { timeout: 120_000 }, async (run) => {
+  ])('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
     const { scenario, nodes, listen, flags } = run;
     const options = flagsOf(scenario);
     if (!alone.has(scenario)) alone.set(scenario, operator.alone(`${scenario}-alone`, options));

@@ -21,7 +21,7 @@ const operator = operatorOfFile();
 let expected: string;
 beforeAll(async () => {
   expected = await operator.alone('alone');
-}, 120_000);
+});
 
 /** Starts a run over two nodes, the first of them behind a wire that can be watched. */
 async function runOfTwo(name: string) {
@@ -45,7 +45,7 @@ async function expectBits(name: string, coordinator: Coordinator): Promise<void>
   expect(await operator.sha(name)).toBe(expected);
 }
 
-describe('a node', { timeout: 120_000 }, () => {
+describe('a node', () => {
   it.each(PHASES)('that is killed while $phase costs no bit', async ({ phase, ...place }) => {
     const name = `killed while ${phase}`;
     const { coordinator, wire, victim, other } = await runOfTwo(name);
@@ -82,7 +82,7 @@ const BREAKS = [
   { how: 'alters a bit', places: ['sum', 'update'], change: altered, cuts: false, code: 'E_PROTOCOL' },
 ];
 
-describe('a wire', { timeout: 120_000 }, () => {
+describe('a wire', () => {
   // The run has no other node: it goes on when this one has joined again.
   it.each(BREAKS)('that $how by $places costs no bit', async ({ how, places, change, cuts, code }) => {
     const name = `a wire that ${how}`;

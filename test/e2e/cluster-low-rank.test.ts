@@ -10,7 +10,7 @@ const FLAGS = [
 
 const operator = operatorOfFile();
 
-describe('a run by low-rank factors', { timeout: 120_000 }, () => {
+describe('a run by low-rank factors', () => {
   it('ends over two nodes, and says what its weights depend on', async () => {
     const coordinator = await operator.coordinator('two', [...FLAGS, '--nodes', '2'], '127.0.0.1:0');
     const workers = ['one', 'two'].map((name) =>

@@ -12,7 +12,7 @@ const operator = operatorOfFile();
 let expected: string;
 beforeAll(async () => {
   expected = await operator.alone('alone');
-}, 120_000);
+});
 
 async function expectBits(name: string, coordinator: Coordinator): Promise<void> {
   expect((await coordinator.ended).exit).toBe(0);
@@ -24,7 +24,7 @@ async function statusOf({ address }: Coordinator): Promise<FleetStatus> {
   return JSON.parse(stdout) as FleetStatus;
 }
 
-describe('a run', { timeout: 120_000 }, () => {
+describe('a run', () => {
   it('says who left and who joined, waits where nobody is there, and its status agrees', async () => {
     const coordinator = await operator.coordinator('changing', NO_LOCAL);
     const wire = await operator.wireTo(coordinator);

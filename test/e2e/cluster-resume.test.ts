@@ -17,9 +17,7 @@ const KILLS: readonly (Place & { readonly when: string; readonly goesOn: RegExp 
 
 const operator = operatorOfFile();
 
-it('a coordinator that is killed in any phase is found again by its nodes, and ends on the same bits', {
-  timeout: 150_000,
-}, async () => {
+it('a coordinator that is killed in any phase is found again by its nodes, and ends on the same bits', async () => {
   const expected = await operator.alone('alone');
   const nodes = ['--nodes', '2', '--no-local'];
   let coordinator = await operator.coordinator('killed', [...SMALL, ...nodes]);

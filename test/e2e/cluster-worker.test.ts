@@ -17,7 +17,7 @@ function expectError({ exit, stderr }: Ended, code: string, exitCode: number): v
   expect(exit).toBe(exitCode);
 }
 
-describe('a worker', { timeout: 120_000 }, () => {
+describe('a worker', () => {
   it('that is not let in says why, and the coordinator waits on for others until Ctrl-C', async () => {
     const coordinator = await operator.coordinator('picky', [...SMALL, '--nodes', '2'], '127.0.0.1:0');
     const { address } = coordinator;

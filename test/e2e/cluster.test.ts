@@ -81,9 +81,7 @@ function submit(stall?: number): Job {
 }
 
 describe('the Slurm script', () => {
-  it('runs over the machines of its job, saves and leaves when its time is up, and goes on when submitted again', {
-    timeout: 240_000,
-  }, async () => {
+  it('runs over the machines of its job, saves and leaves when its time is up, and goes on when submitted again', async () => {
     const first = submit(15);
     await first.says('saved ');
     // As --signal does: the tasks get it, not the script.

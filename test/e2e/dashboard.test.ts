@@ -105,9 +105,7 @@ describe('the dashboard', () => {
     expect((await served.ended).exit).toBe(0);
   });
 
-  it('shows what nodes do, and one that was killed as gone, with marks where it came and went', {
-    timeout: 300_000,
-  }, async ({ skip }) => {
+  it('shows what nodes do, and one that was killed as gone, with marks where it came and went', async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     const env = { XDG_STATE_HOME: join(root, 'state') };
     // Steps of full size, of which there are 4,500: minutes of them, on any machine.
@@ -140,9 +138,7 @@ describe('the dashboard', () => {
     expect((await run.ended).exit).toBe(130);
   });
 
-  it('is one page for all runs of a reproduction, live and from its directory', { timeout: 300_000 }, async ({
-    skip,
-  }) => {
+  it('is one page for all runs of a reproduction, live and from its directory', async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     const out = join(root, 'reproduction');
     const options = ['--scenarios', 'nn,pl', '--splits', '2', '--hidden', '64', '--max-steps', '100'];
@@ -203,7 +199,7 @@ describe('the dashboard', () => {
     expect((await served.ended).exit).toBe(0);
   });
 
-  it('asks who looks from elsewhere for the token, once', { timeout: 300_000 }, async ({ skip }) => {
+  it('asks who looks from elsewhere for the token, once', async ({ skip }) => {
     if (!browser) return skip(WHY_SKIPPED);
     const token = join(root, 'dashboard-token');
     const options = ['--scenario', 'pl', '--hidden', '64', '--stall-worker', '100', '--out', join(root, 'far')];
@@ -289,5 +285,5 @@ describe('the dashboard', () => {
     } finally {
       await server.close();
     }
-  }, 300_000);
+  });
 });

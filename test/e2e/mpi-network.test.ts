@@ -43,7 +43,7 @@ describe.skipIf(whyNot !== undefined)('a job over a network', () => {
     return stats64.rx.bytes;
   }
 
-  it('ends on the bits of one process, and its gradients go over the network', { timeout: 60_000 }, async () => {
+  it('ends on the bits of one process, and its gradients go over the network', async () => {
     const [here, there] = network.hosts as [Network['hosts'][number], Network['hosts'][number]];
     const agent = join(root, 'agent.sh');
     // In place of ssh: $1 is the machine, what follows a command line.

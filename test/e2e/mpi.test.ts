@@ -10,8 +10,6 @@ import type { Found } from '../contract/collective-work.mjs';
 import { type Ended, pseudolabel } from './command.js';
 import { env, hasMpi, mpirun, type Options, resultOf, smallRuns, startJob, WHY_SKIPPED } from './mpirun.js';
 
-const TIMEOUT = { timeout: 60_000 };
-
 const isThere = hasMpi();
 if (!isThere) console.warn(`mpi.test.ts: skipped, ${WHY_SKIPPED}`);
 
@@ -48,7 +46,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['dae', 2, 'hidden'],
     ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
-  ])('trains %s by %i to the bits of one process by %s, and one rank speaks', TIMEOUT, async (scenario, ranks, by) => {
+  ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
     const [alone, together] = ['alone', 'job'].map((name) => join(root, [name, scenario, ranks, by].join('-')));
     const strategy = ['--strategy', by];
     const [expected, ended] = await Promise.all([
@@ -65,9 +63,6 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
 
   it.each(['data', 'hidden'])(
     'stops when asked to, ends when a rank is lost, and goes on each time, to the bits of a run that was not disturbed (%s)',
-    {
-      timeout: 120_000,
-    },
     async (by) => {
       const [whole, disturbed] = [join(root, `whole-${by}`), join(root, `disturbed-${by}`)];
       const strategy = ['--strategy', by];
@@ -94,7 +89,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     },
   );
 
-  it('sums in the order of MPI where that is asked for, and says so', TIMEOUT, async () => {
+  it('sums in the order of MPI where that is asked for, and says so', async () => {
     const out = join(root, 'fast');
     const { exit, stderr } = await startJob(2, [...options('pl', 8, out), '--collective', 'mpi', '--fast-sum']).ended;
     expect(exit).toBe(0);
@@ -107,14 +102,14 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     expect(without.stderr).toContain('error E_CONFIG: fastSum: steps by hidden units sum no gradients');
   });
 
-  it('ends with the exit code and the error of its first rank', TIMEOUT, async () => {
+  it('ends with the exit code and the error of its first rank', async () => {
     const { exit, stderr } = await startJob(2, ['train', '--collective', 'mpi', '--data', join(root, 'none')]).ended;
     expect(stderr).toMatch(/^\[1,0\]<stderr>:error E_DATA_MISSING/m);
     expect(stderr).not.toContain('[1,1]<stderr>:');
     expect(exit).toBe(2);
   });
 
-  it('is refused where each rank would train alone', TIMEOUT, async () => {
+  it('is refused where each rank would train alone', async () => {
     const { exit, stderr } = await startJob(2, options('nn', 2, join(root, 'twice'))).ended;
     expect(stderr).toContain('error E_USAGE: mpirun started several processes');
     expect(exit).toBe(2);

@@ -91,11 +91,9 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
   beforeAll(async () => {
     await writeImages(root);
     expected = await weightsOf(start([...runFlags(), '--out', join(root, 'threads')]));
-  }, 120_000);
+  });
 
-  it('a run has the weights of threads alone, with nodes that compute and sums that travel by TLS', {
-    timeout: 240_000,
-  }, async () => {
+  it('a run has the weights of threads alone, with nodes that compute and sums that travel by TLS', async () => {
     network = openNetwork({ hosts: 3, rate: '1gbit' });
     const [first, ...others] = network.hosts as [Host, ...Host[]];
     const coordinator = coordinatorOn(first, 'whole');
@@ -109,9 +107,7 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
     }
   });
 
-  it('a run whose cable is taken out waits for it, lets the nodes in again, and has the same weights', {
-    timeout: 240_000,
-  }, async () => {
+  it('a run whose cable is taken out waits for it, lets the nodes in again, and has the same weights', async () => {
     network = openNetwork({ hosts: 3, rate: '1gbit' });
     const [first, ...others] = network.hosts as [Host, ...Host[]];
     const coordinator = coordinatorOn(first, 'cut', '--no-local');

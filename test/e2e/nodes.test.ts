@@ -11,16 +11,13 @@ const operator = operatorOfFile();
 let expected: string;
 beforeAll(async () => {
   expected = await operator.alone('alone', FLAGS);
-}, 120_000);
+});
 
 it.each([
   { pass: 'forward', kind: 'forward' },
   { pass: 'backward', kind: 'backward' },
 ])(
   'a run by hidden units, of whose nodes one is killed in a $pass pass, ends on the weights of one machine',
-  {
-    timeout: 120_000,
-  },
   async ({ pass, kind }) => {
     const coordinator = await operator.coordinator(pass, [...FLAGS, '--nodes', '2']);
     const wire = await operator.wireTo(coordinator);

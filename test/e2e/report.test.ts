@@ -21,7 +21,7 @@ beforeAll(async () => {
   const flags = ['--quick', '--hidden', '64', '--max-steps', '120', '--validation', '500', '--validate-every', '30'];
   const ended = await pseudolabel('reproduce', ...flags, '--out', reproduction);
   expect(ended.exit, ended.stderr).toBe(0);
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await rm(root, { recursive: true });
@@ -47,9 +47,9 @@ describe('report.html', () => {
     expect(withoutIds(await readFile(join(dae, 'report.html'), 'utf8'))).toBe(withoutIds(before));
   });
 
-  it('opens from disk in a browser that has no network, without an error, in light, in dark and on a telephone', {
-    timeout: 300_000,
-  }, async ({ skip }) => {
+  it('opens from disk in a browser that has no network, without an error, in light, in dark and on a telephone', async ({
+    skip,
+  }) => {
     if (!browser) return skip(WHY_SKIPPED);
     for (const [name, colorScheme, width] of [
       ['light', 'light', 1200],

@@ -14,7 +14,7 @@ function setUp(folder: string, env: NodeJS.ProcessEnv) {
 }
 
 describe('set-up of a checkout', () => {
-  it('does nothing when nothing is missing, and says so in one line', { timeout: 120_000 }, () => {
+  it('does nothing when nothing is missing, and says so in one line', () => {
     expect(setUp(root, process.env).status).toBe(0);
     const second = setUp(root, process.env);
     expect(second.stdout).toBe('setup: nothing to do\n');

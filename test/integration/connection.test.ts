@@ -6,7 +6,7 @@ import type { Identity } from '../../coordinator/door/identity.js';
 import type { ListenOptions } from '../../coordinator/door/listener.js';
 import type { PseudolabelError } from '../../src/errors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
-import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/channel.contract.js';
+import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/talk.js';
 import { conversation } from '../intruders.js';
 import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 

@@ -13,7 +13,7 @@ it('an alarm rings once, after its time, and not when it was cancelled', async (
   const [rings, cancelled] = [vi.fn(() => performance.now() - began), vi.fn()];
   alarm(20, rings);
   alarm(20, cancelled)();
-  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 60_000 });
   // Timers are as much as a millisecond early.
   expect(rings.mock.results[0]!.value).toBeGreaterThan(18);
   await sleep(50);
@@ -35,5 +35,5 @@ it('an alarm that came due while the process stood still rings soon after, where
   const rings = vi.fn();
   alarm(30, rings);
   standStill(300);
-  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 60_000 });
 });

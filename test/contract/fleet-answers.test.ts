@@ -1,0 +1,137 @@
+// A node whose answers are not what they should be: it is sent away and its work done again, or the run ends in the error that says so.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exactByRows } from './exact-runs.js';
+import { type AnyParcel, at, type Place, place } from './faults.js';
+import { CONTENT, expectState } from './node.contract.js';
+import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHARDS, shardSteps } from './node-work.js';
+import { type TestFleet, testFleet } from './test-fleet.js';
+import { PATIENT, trainUntil, withVictim } from './victim.js';
+
+let patient: TestFleet;
+beforeAll(async () => {
+  patient = await testFleet(CONTENT, { local: 1, remotes: [], bounds: PATIENT });
+});
+afterAll(() => patient.fleet.close());
+
+describe('a node', () => {
+  it('may send everything twice', async () => {
+    await withVictim(patient, async ({ link }) => {
+      link.toCoordinator = (parcel) =>
+        'message' in parcel && parcel.message.kind === 'leaving' ? [parcel] : [parcel, parcel];
+      await exactByRows(patient);
+      expect(patient.fleet.status().nodes).toMatchObject([{ state: 'working' }]);
+    });
+  });
+
+  type Computed = { message: { kind: 'computed'; request: number; results: unknown[] } };
+  type Predicted = { message: { kind: 'predicted'; results: { classes: Uint8Array; confidences: Uint8Array }[] } };
+  type Sum = Extract<AnyParcel, { tag: unknown }>;
+
+  const wrong: [name: string, where: Place, change: (parcel: never) => AnyParcel][] = [
+    [
+      'results for fewer shards than it was given',
+      place('computed', 2),
+      ({ message }: Computed) => ({ message: { ...message, results: message.results.slice(1) } }),
+    ],
+    [
+      'an answer to a request that was not made',
+      place('computed', 2),
+      ({ message }: Computed) => ({ message: { ...message, request: message.request + 1 } }),
+    ],
+    [
+      'the answer to another kind of request',
+      place('computed', 2),
+      ({ message: { request } }: Computed) =>
+        ({ message: { kind: 'updated', request, lostWorkers: 0, milliseconds: 1 } }) as AnyParcel,
+    ],
+    [
+      'fewer classes than images',
+      place('predicted', 1),
+      ({ message }: Predicted) => {
+        return {
+          message: {
+            ...message,
+            results: message.results.map((each) => ({ ...each, classes: each.classes.slice(1) })),
+          },
+        };
+      },
+    ],
+    [
+      'labels for fewer ranges',
+      place('predicted', 2),
+      ({ message }: Predicted) => ({ message: { ...message, results: message.results.slice(1) } }),
+    ],
+    ['a sum of another subtree', place('sum', 3), ({ tag, payload }: Sum) => ({ tag: { ...tag, index: 1 }, payload })],
+    ['a sum with a gap', place('sum', 1), ({ tag, payload }: Sum) => ({ tag: { ...tag, offset: 4096 }, payload })],
+    [
+      'a sum that is too long',
+      place('sum', 3),
+      ({ tag, payload }: Sum) => ({ tag, payload: new Uint8Array(payload.length + LENGTH * 4) }),
+    ],
+    ['half a number', place('sum', 2), ({ tag, payload }: Sum) => ({ tag, payload: payload.slice(0, 1001) })],
+    ['another kind of array', place('sum', 2), ({ tag, payload }: Sum) => ({ tag: { ...tag, kind: 4 }, payload })],
+  ];
+
+  it.each(wrong)('that sends %s is sent away, and its work done again', async (_, where, change) => {
+    const log = await withVictim(patient, async ({ link }) => {
+      const happened = at(link, where, (parcel) => [change(parcel as never)]);
+      await trainUntil(patient, happened, exactByRows);
+    });
+    expect(log).toEqual(['+node', '-node E_PROTOCOL']);
+  });
+
+  it.each([
+    ['E_WORKER_LOST', '-node E_WORKER_LOST'],
+    ['E_MEMORY', '-node E_MEMORY'],
+  ] as const)('whose machine fails with %s is sent away, and its work done again', async (code, left) => {
+    const log = await withVictim(patient, async ({ link }) => {
+      const failing = ({ message }: { message: { request: number } }): AnyParcel[] => {
+        const { request } = message;
+        return [
+          { message: { kind: 'failed', request, code, message: 'it failed', fix: '', lostWorkers: 4 } } as AnyParcel,
+        ];
+      };
+      const before = patient.fleet.health().lostWorkers;
+      const happened = at(link, place('computed', 2), failing as never);
+      await trainUntil(patient, happened, exactByRows);
+      expect(patient.fleet.health().lostWorkers).toBe(before + 4);
+    });
+    expect(log).toEqual(['+node', left]);
+  });
+
+  it.each([1, 2, 3])(
+    'whose sums hold NaN ends in E_NOT_FINITE, with the parameters as they were (chunk %i)',
+    async (nth) => {
+      await withVictim(patient, async ({ link }) => {
+        const { fleet } = patient;
+        fleet.write(INITIAL);
+        const happened = at(link, place('sum', nth), ({ tag, payload }: Sum) => {
+          const floats = new Float32Array(payload.buffer.slice(0));
+          floats[floats.length - 1] = Number.NaN;
+          return [{ tag, payload: new Uint8Array(floats.buffer) }];
+        });
+        const before = await fleet.read(LENGTH);
+        await fleet.gradients(shardSteps(1, FRESH));
+        await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
+        await happened;
+        expectState(await fleet.read(LENGTH), before);
+        await exactByRows(patient);
+      });
+    },
+  );
+
+  it('whose parameters have drifted ends the run with E_DRIFT', async () => {
+    await withVictim(patient, async ({ link }) => {
+      const happened = at(link, place('total', 2), ({ tag, payload }: Sum) => {
+        const changed = payload.slice();
+        changed[1]! ^= 1;
+        return [{ tag, payload: changed }];
+      });
+      await expect(exactByRows(patient)).rejects.toMatchObject({
+        code: 'E_DRIFT',
+        message: expect.stringContaining('node'),
+      });
+      await happened;
+    });
+  });
+});

@@ -1,0 +1,113 @@
+// Faults by name, each injected into each phase of a step by hidden units on a fleet: the same bits as without it.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exactBySlices } from './exact-runs.js';
+import { at, onWay, type Place, until } from './faults.js';
+import { CONTENT } from './node.contract.js';
+import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
+import { type Hasty, hastyFleet, PATIENT, stall, trainUntil, withVictim } from './victim.js';
+
+let patient: TestFleet;
+let hasty: Hasty;
+beforeAll(async () => {
+  patient = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2, bounds: PATIENT });
+  hasty = await hastyFleet({ mirrorEvery: 2 }, exactBySlices);
+});
+afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
+
+/** In a training of six steps, whose state is fetched after each second. */
+const PLACES: readonly Place[] = [
+  onWay('node', 'images', 1, 'while it is sent images'),
+  onWay('node', 'firstMoment', 2, 'while it is sent the state of its slices'),
+  onWay('node', 'forward', 1, 'before its first forward pass'),
+  onWay('node', 'forward', 4, 'before a forward pass'),
+  onWay('coordinator', 'logits', 3, 'when it has done a forward pass and waits for the gradient'),
+  onWay('node', 'backward', 2, 'before a backward pass'),
+  onWay('coordinator', 'updated', 5, 'when it has updated'),
+  onWay('node', 'collect', 2, 'before its state is fetched'),
+  onWay('coordinator', 'parameters', 3, 'in the middle of its state'),
+  onWay('coordinator', 'secondMoment', 14, 'at the end of its state'),
+  onWay('coordinator', 'collected', 3, 'when its state has been fetched'),
+];
+
+/** All but images, which came when the node joined. */
+const INSIDE = PLACES.filter(({ kind }) => kind !== 'images');
+
+/** Taking over, forward passes, backward passes, the fetching of state. */
+const PHASES = new Set(['firstMoment', 'logits', 'backward', 'secondMoment']);
+const ONE_A_PHASE = INSIDE.filter(({ kind }) => PHASES.has(kind));
+
+describe('a connection that breaks, by hidden units', () => {
+  it.each(INSIDE)('$name costs no bit', async (where) => {
+    const log = await withVictim(patient, async ({ link, ended }) => {
+      const happened = at(link, where, () => {
+        link.cut();
+        return [];
+      });
+      await trainUntil(patient, happened, exactBySlices);
+      expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+});
+
+describe('a node that stalls beyond its deadline, and then goes on, by hidden units', () => {
+  it.each(ONE_A_PHASE)('$name costs no bit, and it is of use again', async (where) => {
+    const log = await withVictim(hasty, async (victim) => {
+      await exactBySlices(hasty);
+      let stalled: Promise<void> | undefined;
+      const happened = at(victim.link, where, (parcel) => {
+        stalled = stall(hasty, victim);
+        return [parcel];
+      });
+      await trainUntil(hasty, happened, exactBySlices);
+      await stalled;
+      await until(() => hasty.fleet.status().nodes[0]?.state === 'working');
+      const isUsed = at(victim.link, onWay('node', 'forward', 1), (parcel) => [parcel]);
+      await trainUntil(hasty, isUsed, exactBySlices);
+    });
+    expect(log).toEqual(['+node']);
+  });
+});
+
+describe('a node that holds slices', () => {
+  it.each(INSIDE)('and wants to leave $name hands them over and goes', async (where) => {
+    const log = await withVictim(patient, async ({ link, ended, leave }) => {
+      const replayed: string[] = [];
+      const happened = at(link, where, (parcel) => {
+        leave();
+        return [parcel];
+      });
+      const { sliced } = patient.local;
+      const replay = sliced.replay.bind(sliced);
+      sliced.replay = (...args) => {
+        replayed.push('replay');
+        return replay(...args);
+      };
+      try {
+        await trainUntil(patient, happened, exactBySlices);
+      } finally {
+        sliced.replay = replay;
+      }
+      expect(await ended).toEqual({ kind: 'left' });
+      expect(replayed).toEqual([]);
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+
+  it.each(ONE_A_PHASE)('may be joined by another ($name)', async (where) => {
+    const joined: Promise<TestNode>[] = [];
+    await withVictim(patient, async ({ link }) => {
+      const happened = at(link, where, (parcel) => {
+        joined.push(patient.join(1, { name: 'second' }));
+        return [parcel];
+      });
+      await trainUntil(patient, happened, exactBySlices);
+      const second = await joined[0]!;
+      const isUsed = at(second.link, onWay('coordinator', 'logits', 1), (parcel) => [parcel]);
+      await trainUntil(patient, isUsed, exactBySlices);
+      second.link.cut();
+      await second.ended;
+      await until(() => patient.fleet.status().nodes.length === 1);
+    });
+  });
+});

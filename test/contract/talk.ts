@@ -1,0 +1,97 @@
+// Owns what channels under test carry, the two ends of one, and who listens at them.
+import { expect } from 'vitest';
+import { z } from 'zod';
+import type { PseudolabelError } from '../../src/errors.js';
+import type { BulkTag, Channel } from '../../src/protocol/channel.js';
+import type { MessageTable } from '../../src/protocol/codec.js';
+
+/** z.number() refuses what is not finite. */
+const FLOAT = z.custom<number>((value) => typeof value === 'number');
+const SAY = z.strictObject({
+  kind: z.literal('say'),
+  number: FLOAT,
+  text: z.string(),
+  bytes: z.instanceof(Uint8Array),
+  nested: z.array(z.strictObject({ deep: z.array(FLOAT) })),
+  perhaps: z.boolean().optional(),
+});
+const SHORT = z.strictObject({ kind: z.literal('short'), text: z.string() });
+
+export type Talk = z.infer<typeof SAY> | z.infer<typeof SHORT>;
+export type TalkChannel = Channel<Talk, Talk>;
+
+export const TALK: MessageTable<Talk> = {
+  say: { schema: SAY, limit: 200_000 },
+  short: { schema: SHORT, limit: 64 },
+};
+/** As TALK, but lets more through: what a peer of another mind may send. */
+export const LOOSE_TALK: MessageTable<Talk> = {
+  say: { schema: SAY, limit: 300_000 },
+  short: { schema: SHORT, limit: 300_000 },
+};
+
+export interface ChannelPair {
+  /** Sends by LOOSE_TALK, receives by TALK, as does the other. */
+  readonly a: TalkChannel;
+  readonly b: TalkChannel;
+  /** Breaks the connection without a word. */
+  cut(): void;
+  end(): Promise<void>;
+}
+
+export type Heard = { readonly message: Talk } | { readonly tag: BulkTag; readonly payload: Uint8Array };
+
+/** Listens and keeps all that comes. */
+export class Ear {
+  readonly heard: Heard[] = [];
+  readonly endings: PseudolabelError[] = [];
+  private readonly ended: Promise<PseudolabelError>;
+
+  constructor(channel: TalkChannel, onHeard: (heard: Heard) => void = () => undefined) {
+    this.ended = new Promise((resolve) => {
+      const hear = (heard: Heard): void => {
+        this.heard.push(heard);
+        onHeard(heard);
+      };
+      channel.listen({
+        message: (message) => hear({ message }),
+        bulk: (tag, payload) => {
+          expect(payload.byteOffset % 8).toBe(0);
+          hear({ tag, payload: payload.slice() });
+        },
+        closed: (reason) => {
+          this.endings.push(reason);
+          resolve(reason);
+        },
+      });
+    });
+  }
+
+  get messages(): Talk[] {
+    return this.heard.flatMap((heard) => ('message' in heard ? [heard.message] : []));
+  }
+
+  async count(count: number): Promise<Heard[]> {
+    await expect.poll(() => this.heard.length, { interval: 2 }).toBeGreaterThanOrEqual(count);
+    return this.heard;
+  }
+
+  end(): Promise<PseudolabelError> {
+    return this.ended;
+  }
+}
+
+export const short = (text: string): Talk => ({ kind: 'short', text });
+export const tagOf = (step: number, offset = 0): BulkTag => ({ kind: 7, step, index: 3, attempt: 2, offset });
+
+export const pattern = (length: number, seed: number) =>
+  Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255);
+
+/** With bytes as text, which is compared at once where arrays take seconds. */
+export function readable(heard: readonly Heard[]): unknown {
+  const hex = (bytes: Uint8Array) => `${bytes.constructor.name} ${Buffer.from(bytes).toString('hex')}`;
+  return heard.map((one) => {
+    if ('tag' in one) return { ...one, payload: hex(one.payload) };
+    return one.message.kind === 'say' ? { ...one.message, bytes: hex(one.message.bytes) } : one.message;
+  });
+}
