@@ -129,11 +129,12 @@ export class SlicedFleet {
     }
   }
 
-  /** A result for each part; undefined where a member was lost. */
-  private pass({ step, given }: DoneStep, pass: number): Promise<(readonly Logits[])[] | undefined> {
-    return this.each(this.parts, ({ member, ...range }) =>
+  /** A result for each part; undefined where a member was lost, in this pass or, as it turned out since the first, in the last update. */
+  private async pass({ step, given }: DoneStep, pass: number): Promise<(readonly Logits[])[] | undefined> {
+    const sums = await this.each(this.parts, ({ member, ...range }) =>
       pass === 0 ? member.slices.forward(step, range) : member.slices.onward(given[pass - 1]!),
     );
+    return this.sharers.length > 0 ? sums : undefined;
   }
 
   private async cutFor({ model, shards }: SlicedStep): Promise<void> {
