@@ -1,8 +1,9 @@
 // Owns jobs of ranks for tests: all of them in this process, each with a local node of its own.
 import { Ranks, type RanksOptions } from '../../coordinator/ranks/ranks.js';
 import { tell } from '../../src/protocol/ranks.js';
-import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
+import type { LocalNode, NodeOptions } from '../../worker/node.js';
 import { serveRank } from '../../worker/rank.js';
+import { createKeptNode } from './kept-nodes.js';
 import { memoryRanks } from './memory-collective.js';
 import type { Content } from './node.contract.js';
 
@@ -26,13 +27,13 @@ export async function jobOf(
   [here, ...others]: readonly [Rank, ...Rank[]],
   options: Partial<RanksOptions> = {},
 ): Promise<Job> {
-  const local = await createLocalNode({ ...content, shape: { ...content.shape, lanes: here.workers } });
+  const local = await createKeptNode({ ...content, shape: { ...content.shape, lanes: here.workers } });
   const [collective, ...elsewhere] = memoryRanks(1 + others.length);
   const nodes: LocalNode[] = [local];
   const ended = elsewhere.map((of, i) => {
     const { workers, fingerprint = OPTIONS.fingerprint } = others[i]!;
     const create = async (nodeOptions: NodeOptions) => {
-      nodes[i + 1] = await createLocalNode(nodeOptions);
+      nodes[i + 1] = await createKeptNode(nodeOptions);
       return nodes[i + 1]!;
     };
     return serveRank(of, { name: `rank ${i + 1}`, workers, fingerprint }, create);

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fleet, type FleetOptions } from '../../coordinator/fleet/fleet.js';
 import { type Ending, hostNode } from '../../worker/host.js';
-import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
+import type { LocalNode, NodeOptions } from '../../worker/node.js';
+import { createKeptNode } from './kept-nodes.js';
 import { type Link, memoryLink } from './memory-channel.js';
 import type { Content } from './node.contract.js';
 
@@ -38,7 +39,7 @@ export async function testFleet(
   content: Content,
   { local: lanes, remotes, ...options }: TestFleetOptions,
 ): Promise<TestFleet> {
-  const local = await createLocalNode({ ...content, shape: { ...content.shape, lanes } });
+  const local = await createKeptNode({ ...content, shape: { ...content.shape, lanes } });
   const log: string[] = [];
   const codeOf = (reason: unknown) => (reason as { code?: string }).code;
   const fleet = new Fleet(local, {
@@ -71,7 +72,7 @@ export async function testFleet(
       made = resolve;
     });
     const create = async (nodeOptions: NodeOptions) => {
-      const created = await createLocalNode(nodeOptions);
+      const created = await createKeptNode(nodeOptions);
       made(created);
       return created;
     };

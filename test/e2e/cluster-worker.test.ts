@@ -3,19 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { operatorOfFile, SMALL } from './cluster.js';
-import type { Ended } from './command.js';
+import { expectError } from './command.js';
 
 const NOBODY = { address: 'ws://127.0.0.1:9' };
 
 const operator = operatorOfFile();
 
 const newToken = (): string => randomBytes(32).toString('hex');
-
-function expectError({ exit, stderr }: Ended, code: string, exitCode: number): void {
-  expect(stderr).toMatch(new RegExp(`^error ${code}: .+\n {2}fix: .+`, 'm'));
-  expect(stderr).not.toContain('this should not happen');
-  expect(exit).toBe(exitCode);
-}
 
 describe('a worker', () => {
   it('that is not let in says why, and the coordinator waits on for others until Ctrl-C', async () => {

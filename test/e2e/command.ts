@@ -1,6 +1,10 @@
 // Runs the command line as a user does: the launcher, in a process of its own, with nothing but pipes around it.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import type { RunResult } from '../../coordinator/result.js';
 
 export interface Ended {
   readonly exit: number | null;
@@ -62,3 +66,14 @@ export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 
 }
 
 export const pseudolabel = (...args: string[]): Promise<Ended> => start(args).ended;
+
+/** That it ended so, with an error of this code and a fix, and without a stack or an escape sequence. */
+export function expectError({ exit, stderr, stdout }: Ended, code: string, exitCode = 2): void {
+  expect(stderr).toMatch(new RegExp(`^error ${code}: .+\n {2}fix: .+`, 'm'));
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(stderr + stdout).not.toContain('\u001b');
+  expect(exit).toBe(exitCode);
+}
+
+export const json = async <T>(...path: string[]): Promise<T> => JSON.parse(await readFile(join(...path), 'utf8')) as T;
+export const resultOf = (...path: string[]): Promise<RunResult> => json(...path, 'result.json');

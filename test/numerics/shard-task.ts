@@ -146,3 +146,14 @@ export function uniform(seed: number): () => number {
   const stream = new Stream(keyOf(seed, 'split', 4));
   return () => stream.uniform();
 }
+
+/** Of a part of a gradient, relative to the longest: sums of floats in another order. */
+export const TOLERANCE = 2e-6;
+
+export const parametersOf = (arena: Arena): Float32Array => floats(arena, 'parameters', arena.shape.parameters).slice();
+
+export function rowsOf(arena: Arena, task: GradientTask): Row[] {
+  return task.model.objective === 'reconstruction'
+    ? reconstructedRowsOf(arena, task)
+    : [...labelledRowsOf(task), ...pseudoRowsOf(arena, task)];
+}

@@ -1,0 +1,53 @@
+// Owns local nodes for tests that begin many: one that is closed while its threads have nothing to do leaves them to the next of its shape,
+// with an arena as good as new. A thread takes a third of a second of a processor to begin, which is more than most trainings here.
+import type { Piscina } from 'piscina';
+import { afterAll } from 'vitest';
+import { type Arena, bytes } from '../../src/engine/arena.js';
+import { createLocalNode, LocalNode, type NodeOptions } from '../../worker/node.js';
+
+interface Kept {
+  readonly arena: Arena;
+  readonly pool: Piscina;
+  readonly writesInPlace: boolean;
+}
+
+/** What of a node its users do not see. */
+interface Inside {
+  readonly pool: Piscina;
+  readonly lanes: { readonly free: readonly number[] };
+  closed: boolean;
+}
+
+const kept = new Map<string, Kept[]>();
+afterAll(async () => {
+  await Promise.all([...kept.values()].flat().map(({ pool }) => pool.destroy()));
+  kept.clear();
+});
+
+/** As createLocalNode. */
+export async function createKeptNode(options: NodeOptions): Promise<LocalNode> {
+  const shape = JSON.stringify(options.shape);
+  const found = kept.get(shape)?.pop();
+  const node = found ? nodeAgain(found, options) : await createLocalNode(options);
+  const { arena, writesInPlace, workers } = node;
+  const inside = node as unknown as Inside;
+  const close = node.close.bind(node);
+  node.close = async () => {
+    const { pool, lanes, closed } = inside;
+    if (closed || lanes.free.length < workers || pool.threads.length < workers) return close();
+    inside.closed = true;
+    for (const event of ['workerDestroy', 'error']) pool.removeAllListeners(event);
+    kept.set(shape, [...(kept.get(shape) ?? []), { arena, pool, writesInPlace }]);
+  };
+  return node;
+}
+
+function nodeAgain({ arena, pool, writesInPlace }: Kept, { images, evaluationImages }: NodeOptions): LocalNode {
+  const { memory, regions } = arena;
+  const normals = bytes(arena, 'normals', regions.journals - regions.normals).slice();
+  new Uint8Array(memory.buffer, regions.images).fill(0);
+  bytes(arena, 'normals', normals.length).set(normals);
+  bytes(arena, 'images', images.length).set(images);
+  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  return new LocalNode(arena, pool, writesInPlace);
+}

@@ -1,0 +1,108 @@
+// Runs that are disturbed, on networks small enough that one takes a second or two: the bits and the tables are those without it.
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectError, interrupt, json, pseudolabel, resultOf, start } from './command.js';
+
+const SMALL = ['--hidden', '64'];
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-cli-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+describe('the weights of a run', () => {
+  it('are the same bits for any number of workers, and when workers are lost', async () => {
+    const run = async (name: string, ...flags: string[]) => {
+      const out = join(root, name);
+      const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '6', '--shards', '4', ...SMALL];
+      await pseudolabel('train', ...options, '--out', out, ...flags);
+      return resultOf(out);
+    };
+    const alone = await run('alone', '--workers', '1');
+    for (const workers of [2, 3]) {
+      const { weightsSha256, lostWorkers } = await run(`with-${workers}`, '--workers', `${workers}`);
+      expect({ weightsSha256, lostWorkers }).toEqual({ weightsSha256: alone.weightsSha256, lostWorkers: 0 });
+    }
+    const losses = [0, 4, 7, 8].flatMap((step) => ['--lose-worker', `${step}`]);
+    const disturbed = await run('disturbed', '--workers', '2', ...losses);
+    expect(disturbed.lostWorkers).toBeGreaterThan(0);
+    expect(disturbed.weightsSha256).toBe(alone.weightsSha256);
+  });
+});
+
+describe('an interrupted run', () => {
+  it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not', async () => {
+    const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];
+    const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '400', '--shards', '4', ...SMALL];
+    await pseudolabel('train', ...options, '--out', whole);
+
+    const { child, says, ended } = start(['train', ...options, '--out', halves, '--stall-worker', '410']);
+    await says('supervised: 400 steps');
+    interrupt(child);
+    expectError(await ended, 'E_INTERRUPTED', 130);
+    expect((await ended).stderr).toContain(`pseudolabel train --resume ${halves}`);
+    expect(await readdir(join(halves, 'checkpoints'))).toHaveLength(1);
+    expect(existsSync(join(halves, 'result.json'))).toBe(false);
+
+    const other = await pseudolabel('train', '--resume', halves, '--hidden', '32', '--seed', '9');
+    expectError(other, 'E_USAGE');
+    expect(other.stderr).toContain('--seed, --hidden');
+
+    const resumed = await pseudolabel('train', '--resume', halves, '--workers', '1');
+    expect(resumed).toMatchObject({ exit: 0 });
+    const { weightsSha256, testAccuracy } = await resultOf(whole);
+    expect(await resultOf(halves)).toMatchObject({ weightsSha256, testAccuracy, steps: 800, workers: 1 });
+    const metrics = await Promise.all([whole, halves].map((run) => readFile(join(run, 'metrics.jsonl'), 'utf8')));
+    expect(metrics[1]).toBe(metrics[0]);
+
+    const finished = await pseudolabel('train', '--resume', halves, '--json', '-');
+    expect(finished.exit).toBe(0);
+    expect(JSON.parse(finished.stdout)).toEqual(await resultOf(halves));
+    expectError(await pseudolabel('train', ...options, '--out', halves), 'E_OUTPUT', 1);
+  });
+});
+
+describe('reproduce', () => {
+  const table = (stdout: string) => stdout.split('\n').filter((line) => /^(NN|DropNN)/.test(line));
+
+  it('ends with a table of the rows, with mean and deviation over splits', async () => {
+    const out = join(root, 'splits');
+    const flags = ['--splits', '2', '--scenarios', 'nn,dae', '--max-steps', '4', ...SMALL, '--out', out];
+    const { exit, stdout, stderr } = await pseudolabel('reproduce', ...flags);
+    expect(exit).toBe(0);
+    expect(stdout + stderr).not.toContain('\u001b');
+    expect(table(stdout)).toEqual([
+      expect.stringMatching(/^NN +74\.19 +70\.03 +\d+\.\d\d ± \d+\.\d\d +4 +\d+\.\d +[\d,]+$/),
+      expect.stringMatching(/^DropNN\+PL\+DAE +89\.51 +76\.95 +\d+\.\d\d ± \d+\.\d\d +8 +\d+\.\d +[\d,]+$/),
+    ]);
+    expect(stdout).toContain(`run directory: ${out}`);
+    const { rows } = await json<{ rows: { accuracy: number }[] }>(out, 'reproduce.json');
+    const accuracies = await Promise.all(
+      [1, 2].map(async (k) => (await resultOf(out, `split-${k}`, 'nn')).testAccuracy!),
+    );
+    expect(rows[0]!.accuracy).toBeCloseTo((100 * (accuracies[0]! + accuracies[1]!)) / 2, 9);
+  });
+
+  it('goes on after an interruption: finished rows are read, the others run', async () => {
+    const out = join(root, 'interrupted');
+    const flags = ['--preset', 'report', '--scenarios', 'nn,pl', '--max-steps', '300', ...SMALL, '--out', out];
+    // The row NN has 80 steps; the other one 300 on labelled images, and as many with pseudo-labels.
+    const { child, says, ended } = start(['reproduce', ...flags, '--stall-worker', '390']);
+    await says('supervised: 300 steps');
+    interrupt(child);
+    expectError(await ended, 'E_INTERRUPTED', 130);
+    expect((await ended).stderr).toContain(`pseudolabel reproduce --resume ${out}`);
+    const finished = await resultOf(out, 'nn');
+
+    const { exit, stdout, stderr } = await pseudolabel('reproduce', '--resume', out);
+    expect(exit).toBe(0);
+    expect(stderr).toContain('NN (finished before)');
+    expect(stderr).toContain('finetune: goes on at step');
+    expect(table(stdout)).toHaveLength(2);
+    expect(await resultOf(out, 'nn')).toEqual(finished);
+  });
+});

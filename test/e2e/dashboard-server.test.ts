@@ -1,0 +1,110 @@
+// Who may look at the dashboard and from where, and that it draws as fast as a screen shows.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
+import { interrupt, pseudolabel, start } from './command.js';
+import { open, PATIENCE, stepsDone, urlOf } from './dashboard-page.js';
+
+let root: string;
+let browser: Browser | undefined;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dashboard-'));
+  browser = await openBrowser();
+}, OPEN_DEADLINE_MS);
+afterAll(async () => {
+  await browser?.close();
+  await rm(root, { recursive: true });
+});
+
+describe('the dashboard', () => {
+  it('asks who looks from elsewhere for the token, once', async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    const token = join(root, 'dashboard-token');
+    const options = ['--scenario', 'pl', '--hidden', '64', '--stall-worker', '100', '--out', join(root, 'far')];
+    const env = { XDG_STATE_HOME: join(root, 'state') };
+    const run = start(['train', ...options, '--dashboard', '0.0.0.0:0', '--dashboard-token', token], env);
+    const [, port] = /dashboard: https:\/\/\S+:(\d+)\//.exec(await run.says('dashboard: https://'))!;
+    await run.says(`it asks for the token in ${token}`);
+    // Its certificate is its own: what a person compares, this page takes as it is.
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    await page.goto(`https://127.0.0.1:${port}/`);
+    await page.getByLabel('The token').fill('something else');
+    await page.getByRole('button').click();
+    await expect.poll(() => page.locator('form').textContent(), PATIENCE).toContain('That is not the token.');
+    await page.getByLabel('The token').fill(await readFile(token, 'utf8'));
+    await page.getByRole('button').click();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.reload();
+    await expect.poll(() => stepsDone(page), PATIENCE).toBeGreaterThan(0);
+    await page.close();
+    interrupt(run.child);
+    expect((await run.ended).exit).toBe(130);
+  });
+
+  it('says which port is taken, and what to do', async () => {
+    const folder = join(root, 'short');
+    await pseudolabel('train', '--scenario', 'nn', '--hidden', '16', '--max-steps', '2', '--out', folder);
+    const served = start(['report', folder, '--serve']);
+    const { port } = new URL(await urlOf(served));
+    const { exit, stderr } = await pseudolabel('report', folder, '--serve', port);
+    expect(exit).toBe(2);
+    expect(stderr).toMatch(/^error E_LISTEN: .+\n {2}fix: .+/m);
+    served.child.kill('SIGTERM');
+    await served.ended;
+  });
+
+  it('draws 2,000 steps and 16 workers within a frame', async ({ skip }) => {
+    if (!browser) return skip(WHY_SKIPPED);
+    // Only a page that stands still is measured here: how long its script takes for one redraw of everything.
+    const { History } = await import('../../coordinator/dashboard/history.js');
+    const { serve } = await import('../../coordinator/dashboard/server.js');
+    const stages = [{ title: 'Fine-tuning', steps: 2500 }];
+    const info = { name: 'big', title: 'Big', stages, hasReport: false };
+    const workers = Array.from({ length: 16 }, (_, worker) => ({
+      worker,
+      shares: [
+        ['forward', 0.4],
+        ['backward', 0.4],
+        ['update', 0.1],
+      ] as (readonly [string, number])[],
+    }));
+    const history = new History(info, ['finetune'], [], { shares: () => workers });
+    const step = (n: number) =>
+      history.measured({
+        ...{ kind: 'step', stage: 'finetune', step: n, labelledLoss: 1 / (n + 1), unlabelledLoss: 0.5 },
+        ...{ alpha: 3, counted: 200, unlabelled: 256, rows: 288 },
+      });
+    for (let n = 0; n < 2000; n++) step(n);
+    const server = await serve({ history, gauges: undefined, directory: root }, { host: '127.0.0.1', port: 0 });
+    try {
+      const { page } = await open(browser, server.url);
+      await expect.poll(() => stepsDone(page), PATIENCE).toBe(2000);
+      expect(await page.locator('#lanes tbody tr').count()).toBe(16);
+      await page.evaluate(() => {
+        const frame = requestAnimationFrame;
+        const times: number[] = [];
+        Object.assign(window, { times });
+        window.requestAnimationFrame = (draw) =>
+          frame((now) => {
+            const began = performance.now();
+            draw(now);
+            times.push(performance.now() - began);
+          });
+      });
+      for (let n = 2000; n < 2040; n++) {
+        step(n);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await expect.poll(() => stepsDone(page), PATIENCE).toBe(2040);
+      const times = await page.evaluate(() => (window as unknown as { times: number[] }).times);
+      expect(times.length).toBeGreaterThan(3);
+      // The quickest says what it takes where nobody else wants the processor.
+      expect(Math.min(...times)).toBeLessThan(16);
+    } finally {
+      await server.close();
+    }
+  });
+});
