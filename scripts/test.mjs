@@ -1,5 +1,6 @@
-// Runs everything that must hold, fast things first, stopping at the first failure: types, style, then the tests in the
-// environment that runs have. Its last line is the count, alone: `N passed, N failed`. Arguments are passed to vitest.
+// Runs everything that must hold, fast things first, stopping after the first group that fails: types and style beside the first
+// group of tests, then the other groups, all in the environment that runs have. Its last line is the count, alone:
+// `N passed, N failed`. Arguments are passed to vitest.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,21 +14,42 @@ const CHECKS = [
   ['typescript/bin/tsc', '--noEmit', '-p', 'test'],
   ['@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'],
 ];
-const GROUPS = ['unit', 'contract', 'numerics', 'integration', 'e2e'];
+const GROUPS = ['unit', 'numerics', 'integration', 'contract', 'e2e'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Count */
 
-/** @param {readonly string[]} command a script in node_modules and its arguments @returns {Promise<boolean>} whether it succeeded */
-function succeeds([script = '', ...args]) {
-  console.log(`\n> ${[script.split('/').at(-1), ...args].join(' ')}`);
+/**
+ * @param {readonly string[]} command a script in node_modules and its arguments
+ * @param {'inherit' | 'pipe'} output pipe: shown in one piece when the command has ended
+ * @returns {Promise<boolean>} whether it succeeded
+ */
+function succeeds([script = '', ...args], output) {
+  const title = `\n> ${[script.split('/').at(-1), ...args].join(' ')}`;
+  if (output === 'inherit') console.log(title);
   return new Promise((resolve, reject) => {
     const program = [join(root, 'node_modules', script), ...args];
-    const child = spawn(process.execPath, program, { cwd: root, stdio: 'inherit', env: completed(process.env) });
+    const stdio = /** @type {const} */ (['inherit', output, output]);
+    const child = spawn(process.execPath, program, { cwd: root, stdio, env: completed(process.env) });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text) => {
+        said += text;
+      });
+    }
     child.on('error', reject);
-    child.on('exit', (code) => resolve(code === 0));
+    child.on('close', (code) => {
+      if (output === 'pipe') console.log(`${title}\n${said}`.trimEnd());
+      resolve(code === 0);
+    });
   });
+}
+
+/** Types and style. @returns {Promise<Count>} */
+async function runChecks() {
+  const results = await Promise.all(CHECKS.map((check) => succeeds(check, 'pipe')));
+  return { passed: 0, failed: results.filter((succeeded) => !succeeded).length, skipped: 0 };
 }
 
 /**
@@ -39,7 +61,7 @@ function succeeds([script = '', ...args]) {
 async function runGroup(group, report) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const options = ['run', '--dir', `test/${group}`, '--passWithNoTests', ...reporters];
-  const ok = await succeeds(['vitest/vitest.mjs', ...options, ...process.argv.slice(2)]);
+  const ok = await succeeds(['vitest/vitest.mjs', ...options, ...process.argv.slice(2)], 'inherit');
   const result = readResult(report);
   const passed = result?.numPassedTests ?? 0;
   const failed = (result?.numFailedTests ?? 0) + (result?.testResults ?? []).filter(isBrokenFile).length;
@@ -64,14 +86,15 @@ function readResult(report) {
 /** @returns {Promise<Count>} */
 async function runAll() {
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const check of CHECKS) if (!(await succeeds(check))) return { ...total, failed: 1 };
   const folder = mkdtempSync(join(tmpdir(), 'pseudolabel-test-'));
   try {
-    for (const group of GROUPS) {
-      const count = await runGroup(group, join(folder, `${group}.json`));
-      total.passed += count.passed;
-      total.failed += count.failed;
-      total.skipped += count.skipped;
+    for (const [i, group] of GROUPS.entries()) {
+      const running = [runGroup(group, join(folder, `${group}.json`)), ...(i === 0 ? [runChecks()] : [])];
+      for (const count of await Promise.all(running)) {
+        total.passed += count.passed;
+        total.failed += count.failed;
+        total.skipped += count.skipped;
+      }
       if (total.failed > 0) break;
     }
   } finally {
