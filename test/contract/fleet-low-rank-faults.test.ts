@@ -31,6 +31,7 @@ const PLACES: readonly Place[] = [
   { name: 'before it updates', to: 'node', kind: 'update', nth: 2 },
   { name: 'when it has updated', to: 'coordinator', kind: 'updated', nth: 1 },
 ];
+
 describe('a node that is lost', () => {
   it.each(PLACES)('$name takes no gradient with it, and the others stay alike', async (where) => {
     const log = await withVictim(shared, async ({ link, ended }) => {

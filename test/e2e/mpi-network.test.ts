@@ -5,8 +5,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pseudolabel } from './command.js';
-import { hasMpi, type Options, resultOf, smallRuns, startBy, WHY_SKIPPED } from './mpirun.js';
+import { pseudolabel, resultOf } from './command.js';
+import { hasMpi, type Options, smallRuns, startBy, WHY_SKIPPED } from './mpirun.js';
 
 interface Network {
   readonly hosts: readonly { readonly name: string; readonly address: string }[];

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeCollective } from '../contract/collective.contract.js';
 import type { Found } from '../contract/collective-work.mjs';
-import { type Ended, pseudolabel } from './command.js';
-import { env, hasMpi, mpirun, type Options, resultOf, smallRuns, startJob, WHY_SKIPPED } from './mpirun.js';
+import { type Ended, pseudolabel, resultOf } from './command.js';
+import { env, hasMpi, mpirun, type Options, smallRuns, startJob, WHY_SKIPPED } from './mpirun.js';
 
 const isThere = hasMpi();
 if (!isThere) console.warn(`mpi.test.ts: skipped, ${WHY_SKIPPED}`);
@@ -36,6 +36,15 @@ async function processOf(rank: number, out: string): Promise<number> {
   throw new Error(`no process of rank ${rank}`);
 }
 
+/** Runs of one process, once for each scenario and strategy. Returns where. */
+const alone = new Map<string, Promise<string>>();
+function aloneOf(scenario: string, by: string): Promise<string> {
+  const out = join(root, `alone-${scenario}-${by}`);
+  const found = alone.get(out) ?? pseudolabel(...options(scenario, 8, out), '--strategy', by).then(() => out);
+  alone.set(out, found);
+  return found;
+}
+
 describe.skipIf(!isThere)('a job of several ranks', () => {
   it.each([
     ['pl', 2, 'data'],
@@ -47,15 +56,14 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
-    const [alone, together] = ['alone', 'job'].map((name) => join(root, [name, scenario, ranks, by].join('-')));
-    const strategy = ['--strategy', by];
+    const together = join(root, ['job', scenario, ranks, by].join('-'));
     const [expected, ended] = await Promise.all([
-      pseudolabel(...options(scenario, 8, alone!), ...strategy),
-      startJob(ranks, [...options(scenario, 8, together!), ...strategy, '--collective', 'mpi']).ended,
+      aloneOf(scenario, by),
+      startJob(ranks, [...options(scenario, 8, together), '--strategy', by, '--collective', 'mpi']).ended,
     ]);
-    expect([expected.exit, ended.exit]).toEqual([0, 0]);
-    const { weightsSha256, testAccuracy, job } = await resultOf(together!);
-    expect(await resultOf(alone!)).toMatchObject({ weightsSha256, testAccuracy });
+    expect(ended.exit, ended.stderr).toBe(0);
+    const { weightsSha256, testAccuracy, job } = await resultOf(together);
+    expect(await resultOf(expected)).toMatchObject({ weightsSha256, testAccuracy });
     expect(job).toEqual({ ranks, workers: ranks, sum: 'tree' });
     expect(ended.stderr).toContain(`${ranks} ranks with ${ranks} workers in all`);
     expect(ofOthers(ended)).toEqual([]);

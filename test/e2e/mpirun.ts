@@ -1,8 +1,7 @@
 // Runs jobs of several processes on this machine, where Open MPI is installed or can be.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunResult } from '../../coordinator/result.js';
 import { keyOf, Stream } from '../../src/random.js';
 import { writeIdx } from '../write-idx.js';
 import { type Running, start } from './command.js';
@@ -33,9 +32,6 @@ export function startBy(before: readonly string[], args: readonly string[]): Run
   const [by, ...words] = before as [string, ...string[]];
   return start(args, env(), (program, rest, options) => spawn(by, [...words, program, ...rest], options));
 }
-
-export const resultOf = async (out: string): Promise<RunResult> =>
-  JSON.parse(await readFile(join(out, 'result.json'), 'utf8')) as RunResult;
 
 /** The command line of a run that takes a second or two. */
 export type Options = (scenario: string, steps: number, out: string) => string[];
