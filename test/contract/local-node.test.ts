@@ -30,7 +30,7 @@ for (const [threads, seeds] of [
 
 describe('a local node', () => {
   it('gives up a task that four threads were lost in, and goes on with others', async () => {
-    const images = 50_000; // seconds of work
+    const images = 200_000; // seconds of work, on any machine
     const node = await nodeOf(1, images);
     node.write(INITIAL);
     let rejected = false;
