@@ -1,6 +1,5 @@
 // Owns the node of a fleet that something happens to: how it joins, how long one trains for it, and that it is gone afterwards.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
 import { until } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
@@ -41,7 +40,7 @@ export async function withVictim(on: TestFleet, test: (victim: TestNode) => Prom
     victim.link.release();
     victim.link.cut();
     await victim.ended;
-    expect(on.fleet.status().nodes).toEqual([]);
+    await until(() => on.fleet.status().nodes.length === 0);
   }
 }
 
