@@ -8,6 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { type Address, formatAddress, isLoopback } from './address.js';
 import { Payloads } from './payloads.js';
 import { SOCKET_OPTIONS, SocketPipe } from './pipe.js';
+import { Reading } from './reading.js';
 import { TLS_OPTIONS, tlsBinding } from './tls.js';
 
 export interface DialOptions {
@@ -25,32 +26,21 @@ export interface Dialled {
   readonly binding: Uint8Array;
 }
 
-/** Longer reads are slower: what is read has left the cache before it is copied. */
-const READ_BYTES = 2 ** 16;
-
 /** Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE; E_TIMEOUT when `signal` says so. */
 export async function dial(
   { address, fingerprint, insecure, longest }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  let payloads: Payloads | undefined;
-  // Into the same memory each time, which stays in the cache. TLS reads for itself.
-  const buffer = Buffer.alloc(READ_BYTES);
-  const callback = (bytes: number) => {
-    payloads?.receive(buffer.subarray(0, bytes));
-    return true;
-  };
-  const wire = connectTcp({
-    ...{ host: address.host, port: address.port, noDelay: true },
-    ...(address.tls ? {} : { onread: { buffer, callback } }),
-  });
+  const reading = address.tls ? undefined : new Reading(); // TLS reads for itself
+  const { host, port } = address;
+  const wire = connectTcp({ host, port, noDelay: true, ...(reading && { onread: reading.onread }) });
   wire.on('error', () => undefined); // each is met where it is waited for
   const peer = formatAddress(address);
   try {
     await once(wire, 'connect', { signal });
     if (!address.tls && !insecure && !isLoopback(wire.remoteAddress!)) throw notEncrypted(peer);
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
-    payloads = new Payloads(tls ?? wire, { longest, isMasked: false });
+    const payloads = new Payloads(tls ?? wire, { longest, isMasked: false }, reading);
     const ws = await opened(payloads, longest, signal);
     // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
     const pipe = new SocketPipe({

@@ -3,6 +3,7 @@
 import { Duplex } from 'node:stream';
 import { hasArrived } from './collection.js';
 import { type MessageLimits, MessageReader } from './message-reader.js';
+import type { Reading } from './reading.js';
 
 export interface PayloadListener {
   /** Bytes have come, of whatever. */
@@ -28,12 +29,15 @@ export class Payloads extends Duplex {
   constructor(
     private readonly wire: Duplex,
     limits: MessageLimits,
+    /** Where the wire is read by one. */
+    reading?: Reading,
   ) {
     super();
     this.reader = new MessageReader(limits, {
       message: (bytes, isBinary) => this.listener!.message(bytes, isBinary),
       other: (bytes) => this.pass(bytes),
     });
+    if (reading) reading.receive = (bytes) => this.receive(bytes);
     wire.on('data', (bytes: Buffer) => {
       hasArrived(bytes.length);
       this.receive(bytes);
@@ -86,8 +90,8 @@ export class Payloads extends Duplex {
     done(error);
   }
 
-  /** What the wire has brought, where it gives no 'data' of its own. bytes: valid during the call only. */
-  receive(bytes: Buffer): void {
+  /** bytes: valid during the call only. */
+  private receive(bytes: Buffer): void {
     this.listener?.arrived();
     this.rest = this.rest ? Buffer.concat([this.rest, bytes]) : bytes;
     this.proceed();

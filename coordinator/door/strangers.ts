@@ -9,6 +9,7 @@ import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
 import { Payloads } from '../../worker/payloads.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
+import { Reading, readAccepted } from '../../worker/reading.js';
 import { tlsBinding } from '../../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
 import type { Identity } from './identity.js';
@@ -77,17 +78,19 @@ export class Strangers {
   }
 
   /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
-  take(wire: Socket): void {
-    wire.on('error', () => undefined);
-    const leaveGate = this.gate.enter(wire.remoteAddress ?? '');
+  take(accepted: Socket): void {
+    accepted.on('error', () => undefined);
+    const leaveGate = this.gate.enter(accepted.remoteAddress ?? '');
     if (!leaveGate) {
       this.count('E_BUSY');
-      wire.resetAndDestroy();
+      accepted.resetAndDestroy();
       return;
     }
     const { tls: identity, limits, longest } = this.options;
+    const reading = identity ? undefined : new Reading(); // TLS reads for itself
+    const wire = reading ? readAccepted(accepted, reading) : accepted;
     const tls = identity && new TLSSocket(wire, { isServer: true, secureContext: identity.context });
-    const payloads = new Payloads(tls ?? wire, { longest, isMasked: true });
+    const payloads = new Payloads(tls ?? wire, { longest, isMasked: true }, reading);
     payloads.on('error', () => undefined); // it closes then, which is waited for
     const timer = setTimeout(() => this.expire(stranger), limits.deadline);
     const leave = () => {
