@@ -5,7 +5,8 @@ import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
 import { rankOf, type Wire } from '../src/engine/wire.js';
 import type { Channel } from '../src/protocol/channel.js';
-import { BULK_KINDS, fromWire, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { fromWire } from '../src/protocol/shard-step.js';
 import type { GradientResult } from '../src/protocol/tasks.js';
 import type { LocalNode } from './node.js';
 

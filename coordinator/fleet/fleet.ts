@@ -11,10 +11,10 @@
 import type { TrainingState } from '../../src/checkpoint.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { rankOf, type WireName, wireOf } from '../../src/engine/wire.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import type {
   GradientResult,
   OptimizerStep,

@@ -3,7 +3,7 @@ import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
 import { assign } from './assignment.js';
 import { type Bounds, Deadlines } from './deadlines.js';

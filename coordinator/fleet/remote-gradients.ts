@@ -2,8 +2,8 @@
 // are waited for, and when its rounding of them begins anew.
 import { subtreesOf } from '../../src/collectives/tree.js';
 import { layoutOf } from '../../src/engine/model.js';
-import { toWire } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
+import { toWire } from '../../src/protocol/shard-step.js';
 import { type Contribution, type MemberLost, rowsOfResults } from './member.js';
 import type { Replica } from './replica.js';
 import type { Requests } from './requests.js';

@@ -1,5 +1,5 @@
 // Owns how a node on another machine stands with the coordinator: whether it takes requests, is behind, wants to go, or has nothing to do.
-import type { NodeStatus } from '../../src/protocol/messages.js';
+import type { NodeStatus } from '../../src/protocol/status.js';
 import type { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
 import type { Uploads } from './uploads.js';
