@@ -12,7 +12,7 @@ import type { FleetStatus } from '../../src/protocol/status.js';
 import { strategyOf } from '../../src/strategy.js';
 import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
-import type { FleetListener } from '../fleet/members.js';
+import type { FleetListener } from '../fleet/listener.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';

@@ -1,32 +1,17 @@
 // Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
-import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
+import { abandoned, stoppedWaiting } from '../failures.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
-import { assign } from './assignment.js';
 import { type Bounds, Deadlines } from './deadlines.js';
+import type { FleetListener } from './listener.js';
 import type { Member, MemberLost, Part } from './member.js';
-import { Placement } from './placement.js';
+import { firstImages, Placement } from './placement.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
 import { type NodeChannel, Requests } from './requests.js';
 import { Waits } from './waits.js';
-
-/** What a person may be told of nodes. */
-export interface FleetListener {
-  joined(node: { readonly name: string; readonly workers: number }): void;
-  left(node: { readonly name: string }, reason: PseudolabelError): void;
-  /** It is left out until it has caught up. */
-  fellBehind(node: { readonly name: string }, reason: PseudolabelError): void;
-  caughtUp(node: { readonly name: string }): void;
-  /** One that wanted to join, by its name or address. */
-  refused(name: string, reason: PseudolabelError): void;
-  /** Nobody is there to compute: the run stands still until a node joins. */
-  waiting(): void;
-  /** Nodes make the run slower: why, and what to do. */
-  slower(verdict: string): void;
-}
 
 export interface MembersOptions extends AdmissionRules {
   /** How long to stand still for want of a node. */
@@ -74,7 +59,8 @@ export class Members implements RemoteListener {
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
       const node = await admit(requests, first, this.arena, this.wire, this.options, this);
-      await this.bringImages(node);
+      const images = firstImages(this.arena.shape, speedsOf([...this.available(), node]));
+      await node.replica.bringImages('unlabelled', [images]); // while the others go on
       if (requests.isClosed) return;
       this.remotes.add(node);
       this.options.listener.joined(node);
@@ -167,17 +153,6 @@ export class Members implements RemoteListener {
     return this.available();
   }
 
-  /** Sends a node the images of the shards that it will get, while the others go on. */
-  private async bringImages(node: RemoteNode): Promise<void> {
-    const { shards, unlabelled, sliceBytes = 0 } = this.arena.shape;
-    // Every slice of the hidden units sees all rows.
-    if (sliceBytes > 0) return node.replica.bringImages('unlabelled', [[0, unlabelled]]);
-    const members = [...this.available(), node];
-    const ends = assign(shards, speedsOf(members));
-    const [start] = shardRange(unlabelled, shards, ends.at(-2) ?? 0);
-    await node.replica.bringImages('unlabelled', [[start, unlabelled]]);
-  }
-
   private unique(wanted: string): string {
     const taken = new Set([...this.remotes, ...this.joining].map(({ name }) => name));
     let name = wanted;
@@ -197,14 +172,4 @@ function reasonOf(error: unknown): PseudolabelError {
   if (error instanceof PseudolabelError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
-}
-
-function stoppedWaiting(): PseudolabelError {
-  const fix = 'go on from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
-}
-
-function abandoned(milliseconds: number): PseudolabelError {
-  const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
-  return new PseudolabelError('E_NODES', message, 'start a node, then go on from the last checkpoint with --resume');
 }

@@ -1,4 +1,6 @@
 // Owns where the shards of a run are: they stay there as long as nobody comes or goes, and nobody is much slower than thought.
+import { shardRange } from '../../src/data/shards.js';
+import type { ArenaShape } from '../../src/engine/arena.js';
 import { assign, isWorthMoving } from './assignment.js';
 import type { Member } from './member.js';
 
@@ -19,4 +21,15 @@ export class Placement {
     this.current = { members, ends };
     return ends;
   }
+}
+
+/** The unlabelled images [start, end) that the last of the members, which has just come, is likely to need. */
+export function firstImages(
+  { shards, unlabelled, sliceBytes = 0 }: ArenaShape,
+  speeds: readonly number[],
+): readonly [number, number] {
+  // Every slice of the hidden units sees all rows.
+  if (sliceBytes > 0) return [0, unlabelled];
+  const [start] = shardRange(unlabelled, shards, assign(shards, speeds).at(-2) ?? 0);
+  return [start, unlabelled];
 }
