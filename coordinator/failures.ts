@@ -19,3 +19,14 @@ export function drifted(names: readonly string[], whose: string, step: number): 
     'check the memory of that machine, and go on without it from the last checkpoint with --resume',
   );
 }
+
+export function stoppedWaiting(): PseudolabelError {
+  const fix = 'go on from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
+}
+
+/** After so many milliseconds without anyone to compute. */
+export function abandoned(milliseconds: number): PseudolabelError {
+  const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
+  return new PseudolabelError('E_NODES', message, 'start a node, then go on from the last checkpoint with --resume');
+}

@@ -6,8 +6,8 @@ import { floats } from '../src/engine/arena.js';
 import { layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import { bytesOf } from '../src/protocol/floats.js';
-import { fromWire } from '../src/protocol/messages.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/ranks.js';
+import { fromWire } from '../src/protocol/shard-step.js';
 import { createLocalNode, type LocalNode } from './node.js';
 import { SlicedRank } from './sliced-rank.js';
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
 import { type Column, tableLines } from '../terminal/table.js';
 import type { JsonTarget } from '../terminal/terminal.js';

@@ -7,7 +7,9 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
+import { Payloads } from '../../worker/payloads.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
+import { Reading, readAccepted } from '../../worker/reading.js';
 import { tlsBinding } from '../../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
 import type { Identity } from './identity.js';
@@ -38,6 +40,8 @@ const MOST_STRANGER_BYTES = 4096;
 
 interface Stranger {
   readonly wire: Socket;
+  readonly tls: TLSSocket | undefined;
+  readonly payloads: Payloads;
   pipe?: SocketPipe;
   /** Frees its place. */
   readonly leave: () => void;
@@ -65,7 +69,7 @@ export class Strangers {
     this.http.on('upgrade', (request, stream, head) => {
       const stranger = this.inside.get(stream);
       if (!stranger) stream.destroy();
-      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stream, stranger));
+      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stranger));
     });
   }
 
@@ -74,41 +78,47 @@ export class Strangers {
   }
 
   /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
-  take(wire: Socket): void {
-    wire.on('error', () => undefined);
-    const leaveGate = this.gate.enter(wire.remoteAddress ?? '');
+  take(accepted: Socket): void {
+    accepted.on('error', () => undefined);
+    const leaveGate = this.gate.enter(accepted.remoteAddress ?? '');
     if (!leaveGate) {
       this.count('E_BUSY');
-      wire.resetAndDestroy();
+      accepted.resetAndDestroy();
       return;
     }
-    const { tls, limits } = this.options;
-    const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
-    stream.on('error', () => undefined); // it closes then, which is waited for
+    const { tls: identity, limits, longest } = this.options;
+    const reading = identity ? undefined : new Reading(); // TLS reads for itself
+    const wire = reading ? readAccepted(accepted, reading) : accepted;
+    const tls = identity && new TLSSocket(wire, { isServer: true, secureContext: identity.context });
+    const payloads = new Payloads(tls ?? wire, { longest, isMasked: true }, reading);
+    payloads.on('error', () => undefined); // it closes then, which is waited for
     const timer = setTimeout(() => this.expire(stranger), limits.deadline);
     const leave = () => {
       clearTimeout(timer);
-      this.inside.delete(stream);
+      this.inside.delete(payloads);
       leaveGate();
     };
-    const stranger: Stranger = { wire, leave };
-    this.inside.set(stream, stranger);
+    const stranger: Stranger = { wire, tls, payloads, leave };
+    this.inside.set(payloads, stranger);
     wire.once('close', leave);
-    this.http.emit('connection', stream);
+    this.http.emit('connection', payloads);
   }
 
   close(): void {
     for (const { wire } of this.inside.values()) wire.destroy();
   }
 
-  private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
-    const { wire } = stranger;
+  private async meet(ws: WebSocket, stranger: Stranger): Promise<void> {
+    const { wire, tls, payloads } = stranger;
     const { token, heartbeat, limits, checksAll } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
-    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
+    const pipe = new SocketPipe({
+      ...{ ws, payloads, wire, peer, isEncrypted: tls !== undefined },
+      allowance: MOST_STRANGER_BYTES,
+    });
     stranger.pipe = pipe;
     try {
-      const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
+      const binding = tls ? tlsBinding(tls) : new Uint8Array();
       const isGuarded = (await admit(pipe, { token, binding })) && !checksAll;
       if (this.known >= limits.known) throw full(limits.known);
       this.known++;

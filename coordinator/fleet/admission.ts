@@ -2,7 +2,8 @@
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
-import type { First, FleetStatus } from '../../src/protocol/messages.js';
+import type { First } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import { alarm } from './alarm.js';
 import { type RemoteListener, RemoteNode } from './remote-node.js';
 import { type Requests, unexpected } from './requests.js';

@@ -1,4 +1,5 @@
-// Owns how long to wait for a node: what the same kind of work took it before, and a margin. Pure but for what it remembers.
+// Owns how long to wait for a node: what the same kind of work took it before, and a margin; and the error of who waited longer.
+import { PseudolabelError } from '../../src/errors.js';
 
 /** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
 export interface Bounds {
@@ -43,6 +44,11 @@ export class Deadlines {
     const deviation = DEVIATION * median(times.map((time) => Math.abs(time - middle)));
     return Math.min(most, Math.max(least, Math.max(1, units) * (middle + MARGIN * deviation)));
   }
+}
+
+export function late(name: string, what: string): PseudolabelError {
+  const fix = 'it may be overloaded, suspended, or behind a slow network';
+  return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }
 
 function median(values: readonly number[]): number {

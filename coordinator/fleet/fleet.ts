@@ -9,15 +9,12 @@
 // Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
 // parameters, by anyone, with the same bits.
 import type { TrainingState } from '../../src/checkpoint.js';
-import { sha256OfParameters } from '../../src/checksum.js';
-import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { CHUNK, Sums } from '../../src/engine/sum.js';
-import { rankOf, type Wire, type WireName, wireOf } from '../../src/engine/wire.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import { rankOf, type WireName, wireOf } from '../../src/engine/wire.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -27,18 +24,19 @@ import type {
 } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
 import { WholeSteps } from '../../worker/whole-steps.js';
-import { drifted, notFinite, wasClosed } from '../failures.js';
+import { wasClosed } from '../failures.js';
 import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
+import { checkAlike } from './drift.js';
 import { LocalMember } from './local-member.js';
 import { LowRank } from './low-rank.js';
-import { MemberLost, spread } from './member.js';
+import { spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
 import { Pace } from './pace.js';
-import type { RemoteNode } from './remote-node.js';
 import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
 import { SlicedFleet } from './sliced-fleet.js';
+import { type Total, VectorTotal } from './total.js';
 
 export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   /** false: this machine only coordinates, sums and updates. */
@@ -64,12 +62,9 @@ export class Fleet implements Node {
   readonly name = 'fleet';
   readonly writesInPlace: boolean;
   readonly members: Members;
-  private readonly sums: Sums;
   private readonly sliced: SlicedFleet;
   private readonly wholeSteps: WholeSteps;
-  private readonly wire: Wire;
-  /** Where low-rank factors travel, not vectors. */
-  private readonly lowRank: LowRank | undefined;
+  private readonly total: Total;
   private readonly pace: Pace;
   private round: Round | undefined;
   private steps = 0;
@@ -81,16 +76,15 @@ export class Fleet implements Node {
     private readonly options: FleetOptions,
   ) {
     this.writesInPlace = local.writesInPlace;
-    this.sums = new Sums(local.arena);
-    this.wire = wireOf(options.wire, local.arena);
+    const wire = wireOf(options.wire, local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
     this.pace = new Pace((verdict) => options.listener.slower(verdict));
-    this.members = new Members(member, local.arena, this.wire, { ...options, bounds: options.bounds ?? BOUNDS });
+    this.members = new Members(member, local.arena, wire, { ...options, bounds: options.bounds ?? BOUNDS });
     const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
     this.sliced = new SlicedFleet(this.members, { steps, bytes });
     this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
     const rank = rankOf(options.wire);
-    this.lowRank = rank === undefined ? undefined : new LowRank(local, this.members, rank);
+    this.total = rank === undefined ? new VectorTotal(local.arena, wire) : new LowRank(local, this.members, rank);
   }
 
   get workers(): number {
@@ -127,22 +121,25 @@ export class Fleet implements Node {
 
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
     return this.alone(async () => {
+      const { round } = this;
+      if (!round) throw new Error('an update comes after gradients');
       const { length } = layoutOf(model);
       this.steps++;
+      const { steps: step } = this;
       const { remotes } = this.members;
       const followers = [...remotes].filter((node) => node.isInStep(length));
       // What was sent last came from the memory that is written now.
-      await Promise.all([...remotes].map((node) => node.sent()));
-      const complete = await this.sumUp(model, shards, followers);
+      await Promise.all([...remotes].map(({ updates }) => updates.sent()));
+      const complete = await this.total.sumUp({ round, model, shards, step, followers });
       // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
       for (const node of remotes) {
-        if (complete.includes(node) && node.isAvailable) node.update(model, optimizer);
+        if (complete.includes(node) && node.isAvailable) node.updates.update(model, optimizer);
         else node.replica.stateChanged(length);
       }
       const summed = performance.now();
-      const results = await this.local.updateByTotal(model, optimizer, this.lowRank?.rank);
-      this.pace.ends(performance.now() - summed, this.round?.parts() ?? [], [...remotes]);
-      if (this.steps % this.options.checksumEvery === 0) await this.compareParameters(length, complete);
+      const results = await this.local.updateByTotal(model, optimizer, this.total.rank);
+      this.pace.ends(performance.now() - summed, round.parts(), [...remotes]);
+      if (step % this.options.checksumEvery === 0) await checkAlike(this.local.arena, length, complete, step);
       return results;
     });
   }
@@ -189,10 +186,7 @@ export class Fleet implements Node {
     const given = VECTORS.filter((vector) => state[vector]);
     if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
     this.local.write(state);
-    if (state.parameters) {
-      this.wire.reset();
-      this.lowRank?.forget();
-    }
+    if (state.parameters) this.total.forget();
     for (const node of this.members.remotes) {
       if (state.parameters) node.forgetRounding();
       node.replica.overwritten(state);
@@ -209,50 +203,6 @@ export class Fleet implements Node {
     if (!this.closing) this.pace.ended();
     this.closing ??= Promise.all([this.members.close(wasClosed('nodes')), this.local.close()]).then(() => undefined);
     return this.closing;
-  }
-
-  /** The total, here and on to those who follow. Returns whoever of these has it. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
-  private async sumUp(model: Model, shards: number, followers: readonly RemoteNode[]): Promise<readonly RemoteNode[]> {
-    const { round } = this;
-    if (!round) throw new Error('an update comes after gradients');
-    if (this.lowRank) return this.lowRank.sumUp(round, model, followers);
-    await this.sumChunks(round, layoutOf(model).length, shards, followers);
-    return followers;
-  }
-
-  /** The arena's total, chunk by chunk. */
-  private async sumChunks(
-    round: Round,
-    length: number,
-    shards: number,
-    followers: readonly RemoteNode[],
-  ): Promise<void> {
-    for (let start = 0; start < length; start += CHUNK) {
-      const end = Math.min(start + CHUNK, length);
-      await round.gather(end);
-      this.sums.arrived(round.subtrees());
-      if (!this.sums.total(shards, start, end)) throw notFinite();
-      const { payload, finite } = this.wire.encode(this.local.arena.regions.total, start, end);
-      if (!finite) throw notFinite();
-      for (const node of followers) node.sendTotal(this.steps, this.wire.bytes(start), payload);
-    }
-  }
-
-  private async compareParameters(length: number, nodes: readonly RemoteNode[]): Promise<void> {
-    const expected = sha256OfParameters(floats(this.local.arena, 'parameters', length));
-    const differing = await Promise.all(
-      nodes
-        .filter(({ isAvailable }) => isAvailable)
-        .map(async (node) => {
-          const found = await node.checksum(length).catch((error: unknown) => {
-            if (error instanceof MemberLost) return expected;
-            throw error;
-          });
-          return found === expected ? [] : [node.name];
-        }),
-    );
-    const names = differing.flat();
-    if (names.length > 0) throw drifted(names, "the coordinator's", this.steps);
   }
 
   /** Phases are one after another. */

@@ -15,11 +15,12 @@ import { type Member, MemberLost } from './member.js';
 import type { Members } from './members.js';
 import type { RemoteNode } from './remote-node.js';
 import type { Round } from './round.js';
+import type { Summing, Total } from './total.js';
 
 /** Of the absolute values in right factors: the total is a sum of at most 8 products of such a one and another of at most 1. */
 const LARGEST = 3e38 / 8;
 
-export class LowRank {
+export class LowRank implements Total {
   private sums = 0;
   /** Whether the arena's right factors are those of the last total. */
   private goesOn = false;
@@ -30,17 +31,13 @@ export class LowRank {
     readonly rank: number,
   ) {}
 
-  /** The next sum is of something else: factors and residuals begin anew. */
+  /** Factors and residuals begin anew. */
   forget(): void {
     this.goesOn = false;
     for (const { factors } of this.members.all()) factors.forget();
   }
 
-  /**
-   * Makes the factors of the total here and at those who follow. Returns whoever of these has them. Throws E_NOT_FINITE with the parameters
-   * as they were, everywhere.
-   */
-  async sumUp(round: Round, model: Model, followers: readonly RemoteNode[]): Promise<RemoteNode[]> {
+  async sumUp({ round, model, followers }: Summing): Promise<RemoteNode[]> {
     const factoring = factoringOf(model, this.rank);
     this.sums++;
     this.begin(factoring, stepOf(round));

@@ -1,32 +1,17 @@
 // Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
-
-import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
+import { abandoned, stoppedWaiting } from '../failures.js';
 import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
-import { alarm } from './alarm.js';
-import { assign, isWorthMoving } from './assignment.js';
 import { type Bounds, Deadlines } from './deadlines.js';
+import type { FleetListener } from './listener.js';
 import type { Member, MemberLost, Part } from './member.js';
+import { firstImages, Placement } from './placement.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
 import { type NodeChannel, Requests } from './requests.js';
-
-/** What a person may be told of nodes. */
-export interface FleetListener {
-  joined(node: { readonly name: string; readonly workers: number }): void;
-  left(node: { readonly name: string }, reason: PseudolabelError): void;
-  /** It is left out until it has caught up. */
-  fellBehind(node: { readonly name: string }, reason: PseudolabelError): void;
-  caughtUp(node: { readonly name: string }): void;
-  /** One that wanted to join, by its name or address. */
-  refused(name: string, reason: PseudolabelError): void;
-  /** Nobody is there to compute: the run stands still until a node joins. */
-  waiting(): void;
-  /** Nodes make the run slower: why, and what to do. */
-  slower(verdict: string): void;
-}
+import { Waits } from './waits.js';
 
 export interface MembersOptions extends AdmissionRules {
   /** How long to stand still for want of a node. */
@@ -35,17 +20,12 @@ export interface MembersOptions extends AdmissionRules {
   readonly listener: FleetListener;
 }
 
-interface Plan {
-  readonly members: readonly Member[];
-  readonly ends: readonly number[];
-}
-
 export class Members implements RemoteListener {
   readonly remotes = new Set<RemoteNode>();
   /** Of nodes that are gone. */
   private lostBefore = 0;
-  private plan: Plan | undefined;
-  private waiting: (() => void)[] = [];
+  private readonly placement: Placement;
+  private readonly waits = new Waits();
   private joining = new Set<Requests>();
   private end: PseudolabelError | undefined;
   private isStopping = false;
@@ -56,7 +36,9 @@ export class Members implements RemoteListener {
     private readonly arena: Arena,
     private readonly wire: Wire,
     private readonly options: MembersOptions,
-  ) {}
+  ) {
+    this.placement = new Placement(arena.shape.shards);
+  }
 
   get workers(): number {
     return this.available().reduce((sum, { workers }) => sum + workers, 0);
@@ -77,11 +59,12 @@ export class Members implements RemoteListener {
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
       const node = await admit(requests, first, this.arena, this.wire, this.options, this);
-      await this.bringImages(node);
+      const images = firstImages(this.arena.shape, speedsOf([...this.available(), node]));
+      await node.replica.bringImages('unlabelled', [images]); // while the others go on
       if (requests.isClosed) return;
       this.remotes.add(node);
       this.options.listener.joined(node);
-      this.wake();
+      this.waits.changed();
     } catch (error) {
       const reason = reasonOf(error);
       requests.close(reason);
@@ -94,7 +77,7 @@ export class Members implements RemoteListener {
   /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds, E_INTERRUPTED when closed. */
   async waitFor(nodes: number, milliseconds: number): Promise<void> {
     const isOver = () => this.end !== undefined || this.remotes.size >= nodes;
-    const inTime = await this.until(isOver, milliseconds);
+    const inTime = await this.waits.until(isOver, milliseconds);
     if (this.end) throw this.end;
     if (inTime) return;
     const message = `${this.remotes.size} of ${nodes} nodes joined in ${Math.round(milliseconds / 1000)} s`;
@@ -104,7 +87,7 @@ export class Members implements RemoteListener {
   /** Shares out so many items among those who are there now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
   async share(count: number): Promise<Part[]> {
     const members = await this.present();
-    const ends = this.ends(count, members);
+    const ends = this.placement.ends(count, members, speedsOf(members));
     return members.flatMap((member, i): Part[] => {
       const first = ends[i - 1] ?? 0;
       const items = Array.from({ length: ends[i]! - first }, (_, item) => first + item);
@@ -117,13 +100,13 @@ export class Members implements RemoteListener {
   /** The run shall stop after its step: where nobody is there to finish that, at once. */
   stop(): void {
     this.isStopping = true;
-    this.wake();
+    this.waits.changed();
   }
 
   /** Says to all nodes that the run is over. */
   async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
-    this.wake();
+    this.waits.changed();
     for (const requests of this.joining) requests.close(reason);
     await Promise.all([...this.remotes].map((node) => node.dismiss('finished', reason)));
   }
@@ -132,7 +115,7 @@ export class Members implements RemoteListener {
     if (!this.remotes.delete(node)) return;
     this.lostBefore += node.lostWorkers;
     if (!this.end) this.options.listener.left(node, reason);
-    this.wake();
+    this.waits.changed();
   }
 
   fellBehind(node: RemoteNode, { cause }: MemberLost): void {
@@ -144,7 +127,7 @@ export class Members implements RemoteListener {
   }
 
   answered(): void {
-    this.wake();
+    this.waits.changed();
   }
 
   all(): Member[] {
@@ -163,34 +146,11 @@ export class Members implements RemoteListener {
       listener.waiting();
       const isThere = () => this.available().length > 0;
       const isOver = () => this.end !== undefined || this.isStopping || isThere();
-      if (!(await this.until(isOver, patienceMs))) throw abandoned(patienceMs);
+      if (!(await this.waits.until(isOver, patienceMs))) throw abandoned(patienceMs);
       if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;
     return this.available();
-  }
-
-  /** Shards stay where they are as long as nobody comes or goes, and nobody is much slower than thought. */
-  private ends(count: number, members: readonly Member[]): readonly number[] {
-    const speeds = speedsOf(members);
-    if (count !== this.arena.shape.shards) return assign(count, speeds);
-    const { plan } = this;
-    const isSame = plan?.members.length === members.length && members.every((member, i) => member === plan.members[i]);
-    if (plan && isSame && !isWorthMoving(plan.ends, speeds)) return plan.ends;
-    const ends = assign(count, speeds);
-    this.plan = { members, ends };
-    return ends;
-  }
-
-  /** Sends a node the images of the shards that it will get, while the others go on. */
-  private async bringImages(node: RemoteNode): Promise<void> {
-    const { shards, unlabelled, sliceBytes = 0 } = this.arena.shape;
-    // Every slice of the hidden units sees all rows.
-    if (sliceBytes > 0) return node.replica.bringImages('unlabelled', [[0, unlabelled]]);
-    const members = [...this.available(), node];
-    const ends = assign(shards, speedsOf(members));
-    const [start] = shardRange(unlabelled, shards, ends.at(-2) ?? 0);
-    await node.replica.bringImages('unlabelled', [[start, unlabelled]]);
   }
 
   private unique(wanted: string): string {
@@ -198,26 +158,6 @@ export class Members implements RemoteListener {
     let name = wanted;
     for (let other = 2; taken.has(name); other++) name = `${wanted}-${other}`;
     return name;
-  }
-
-  private until(holds: () => boolean, milliseconds: number): Promise<boolean> {
-    if (holds()) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds()) return this.waiting.push(check);
-        cancel();
-        return resolve(true);
-      };
-      const cancel = alarm(milliseconds, () => {
-        this.waiting = this.waiting.filter((waiting) => waiting !== check);
-        resolve(holds());
-      });
-      this.waiting.push(check);
-    });
-  }
-
-  private wake(): void {
-    for (const check of this.waiting.splice(0)) check();
   }
 }
 
@@ -232,14 +172,4 @@ function reasonOf(error: unknown): PseudolabelError {
   if (error instanceof PseudolabelError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
-}
-
-function stoppedWaiting(): PseudolabelError {
-  const fix = 'go on from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
-}
-
-function abandoned(milliseconds: number): PseudolabelError {
-  const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
-  return new PseudolabelError('E_NODES', message, 'start a node, then go on from the last checkpoint with --resume');
 }

@@ -1,8 +1,8 @@
 // Owns what the steps of a run with nodes take, and when that is judged: over some steps of the kind that is most of a stage's work, and told
 // once a stage.
 import { isSliceable } from '../../src/engine/pairs.js';
-import type { NodeStatus } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
+import type { NodeStatus } from '../../src/protocol/status.js';
 import { type StepPart, type StepTimes, verdict } from './verdict.js';
 
 /** So many steps say how a stage goes; the first of them build networks and bring images, which a median passes over. */

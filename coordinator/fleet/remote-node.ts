@@ -1,23 +1,25 @@
 // Owns a node on another machine as the coordinator sees it: its arena is a mirror of the one here, brought up to date before each
 // request, and its answers are checked before they count.
-import { subtreesOf } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { storePseudoLabels } from '../../src/engine/predict.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { BULK_KINDS, type First, type NodeStatus, toWire } from '../../src/protocol/messages.js';
+import { BULK_KINDS, type First } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
-import type { OptimizerStep, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import type { NodeStatus } from '../../src/protocol/status.js';
+import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import { activityOf, type NodeActivity } from './activity.js';
-import { type Contribution, type Member, MemberLost, rowsOfResults } from './member.js';
-import { predictInBatches } from './prediction.js';
+import { type Contribution, type Member, MemberLost } from './member.js';
 import { RemoteFactors } from './remote-factors.js';
+import { RemoteGradients } from './remote-gradients.js';
+import { RemotePredictions } from './remote-predictions.js';
 import { RemoteSlices } from './remote-slices.js';
+import { RemoteUpdates } from './remote-updates.js';
 import { Replica } from './replica.js';
 import { type Requests, type RequestsListener, unexpected } from './requests.js';
 import { Speed } from './speed.js';
+import { Standing } from './standing.js';
 import { Uploads } from './uploads.js';
 
 export interface RemoteListener {
@@ -35,17 +37,14 @@ export class RemoteNode implements Member, RequestsListener {
   lostWorkers = 0;
   readonly slices: RemoteSlices;
   readonly factors: RemoteFactors;
+  readonly updates: RemoteUpdates;
   /** Shards, or slices, of its last step. */
   shards = 0;
   private readonly uploads: Uploads;
+  private readonly standing: Standing;
+  private readonly sums: RemoteGradients;
+  private readonly predictions: RemotePredictions;
   private readonly measured = new Speed();
-  /** Of its last sums: those of the same stage go on with what rounding left of them. */
-  private lastStage: number | undefined;
-  private isLeaving = false;
-  private isUpdating = false;
-  private holdsSlices = false;
-  private isLeftOut = false;
-  private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
     private readonly requests: Requests,
@@ -57,14 +56,24 @@ export class RemoteNode implements Member, RequestsListener {
   ) {
     requests.listener = this;
     this.uploads = new Uploads(requests, arena, wire, (reason) => this.late(reason));
+    this.standing = new Standing(requests, this.uploads, {
+      fellBehind: (reason) => listener.fellBehind(this, reason),
+      caughtUp: () => listener.caughtUp(this),
+      answered: () => listener.answered(),
+      mayGo: () => void this.dismiss('left', wished()),
+    });
     this.replica = new Replica(requests, arena, () => this.idle());
+    const { replica, uploads, measured: speed, standing } = this;
+    const lose = (message: string) => this.lose(message);
+    this.sums = new RemoteGradients({ requests, replica, uploads, speed, lose });
+    this.predictions = new RemotePredictions(requests, arena, replica, lose);
     this.slices = new RemoteSlices({
-      ...{ requests, arena, replica: this.replica, speed: this.measured },
-      isLeaving: () => this.isLeaving,
-      lose: (message) => this.lose(message),
+      ...{ requests, arena, replica, speed, lose },
+      isLeaving: () => standing.isLeaving,
       holds: (count) => this.holds(count),
     });
-    this.factors = new RemoteFactors(requests, this.replica, (message) => this.lose(message));
+    this.factors = new RemoteFactors(requests, replica, lose);
+    this.updates = new RemoteUpdates(requests, replica, this.factors, lose);
   }
 
   get name(): string {
@@ -86,12 +95,11 @@ export class RemoteNode implements Member, RequestsListener {
 
   /** Whether it takes requests. */
   get isAvailable(): boolean {
-    return this.state === 'working' && !this.requests.isClosed;
+    return this.standing.isAvailable;
   }
 
   get state(): NodeStatus['state'] {
-    if (this.isLeaving) return 'leaving';
-    return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
+    return this.standing.state;
   }
 
   get activity(): NodeActivity {
@@ -111,37 +119,13 @@ export class RemoteNode implements Member, RequestsListener {
    * reads the total that the next would be sent to.
    */
   isInStep(parameters: number): boolean {
-    return this.isAvailable && !this.isUpdating && this.replica.hasState(parameters);
+    return this.isAvailable && !this.updates.isOpen && this.replica.hasState(parameters);
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
-    const { model, shards, stage, unlabelled } = steps[0]!;
-    const length = this.parametersOf(model);
-    await this.replica.bringState(length);
-    for (const step of steps) await this.replica.bringShard(step);
-
-    const request = this.requests.next();
-    const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
-    const upload = this.uploads.begin(request, subtrees, length);
+    this.checkRoom(steps[0]!.model);
     this.shards = steps.length;
-    const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
-    const { step: round, stage: of } = steps[0]!;
-    const goesOn = this.lastStage === of;
-    const message = { kind: 'gradients', request, round, goesOn, steps: steps.map(toWire) } as const;
-    this.lastStage = of;
-    try {
-      const { results, milliseconds } = await this.requests.ask(message, work, rowsOf(steps));
-      if (results.length !== steps.length)
-        throw this.lose(`it sent ${results.length} results for ${steps.length} shards`);
-      // As it says: by the clock here it would be what its link takes as well, which is the same for any number of shards.
-      this.measured.add(rowsOfResults(results), milliseconds);
-      this.uploads.expect(upload);
-      return { results, subtrees, arrived: (floats) => upload.arrived(floats) };
-    } catch (error) {
-      this.forgetRounding();
-      upload.revoke(error);
-      throw error;
-    }
+    return this.sums.compute(steps);
   }
 
   async predict(
@@ -149,53 +133,8 @@ export class RemoteNode implements Member, RequestsListener {
     set: PredictTask['set'],
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
-    await this.replica.bringParameters(this.parametersOf(model));
-    await this.replica.bringImages(set, ranges);
-    if (set === 'unlabelled') this.replica.labelsChanged(ranges);
-
-    const work = `labels by a model of ${layoutOf(model).length} parameters`;
-    const results = await predictInBatches(
-      ranges,
-      async (parts, images) => {
-        const message = { kind: 'predict', request: this.requests.next(), model, set, ranges: parts } as const;
-        return (await this.requests.ask(message, work, images)).results;
-      },
-      () => this.lose('its labels do not fit the images'),
-    );
-    if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
-    this.replica.labelsAlike(ranges);
-    return results.map((result, i) => ({ ...result, flips: storePseudoLabels(this.arena, ranges[i]![0], result) }));
-  }
-
-  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
-  sendTotal(step: number, offset: number, payload: Uint8Array): void {
-    // Whether it got there shows when it is needed next.
-    this.replica.sendTotal(step, offset, payload).catch(() => undefined);
-  }
-
-  /** Resolves when all that was to be sent has been sent, or the node is lost. */
-  sent(): Promise<void> {
-    return this.requests.sent();
-  }
-
-  /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
-  update(model: Model, optimizer: OptimizerStep): void {
-    const counted = this.factors.told();
-    const message = { kind: 'update', request: this.requests.next(), model, optimizer, counted } as const;
-    this.isUpdating = true;
-    const updated = () => {
-      this.isUpdating = false;
-    };
-    this.requests.ask(message, 'update', 1).then(updated, (error: unknown) => {
-      updated(); // or behind, or lost
-      if (!(error instanceof MemberLost)) this.lose(`its update failed: ${error}`);
-    });
-  }
-
-  /** Hex SHA-256 of its parameters. */
-  async checksum(parameters: number): Promise<string> {
-    const message = { kind: 'checksum', request: this.requests.next(), parameters } as const;
-    return (await this.requests.ask(message, 'checksum', 1)).sha256;
+    this.checkRoom(model);
+    return this.predictions.predict(model, set, ranges);
   }
 
   /** Says that the run is over, and closes. */
@@ -210,20 +149,16 @@ export class RemoteNode implements Member, RequestsListener {
 
   /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
   forgetRounding(): void {
-    this.lastStage = undefined;
+    this.sums.forgetRounding();
   }
 
   late(reason: MemberLost): void {
     this.forgetRounding();
-    this.giveUp(reason);
-    if (this.isLeftOut) return;
-    this.isLeftOut = true;
-    this.listener.fellBehind(this, reason);
+    this.standing.late(reason);
   }
 
   leaving(): void {
-    this.isLeaving = true;
-    this.settled();
+    this.standing.leaves();
   }
 
   bulk(tag: BulkTag, payload: Uint8Array): void {
@@ -231,7 +166,7 @@ export class RemoteNode implements Member, RequestsListener {
       const kind = BULK_KINDS[tag.kind];
       if (kind === 'left' || kind === 'right') this.factors.frame(tag, payload);
       else if (kind !== 'sum') this.slices.frame(tag, payload);
-      else if (this.uploads.frame(tag, payload)) this.settled();
+      else if (this.uploads.frame(tag, payload)) this.standing.settled();
     } catch (error) {
       this.requests.close(error as PseudolabelError);
     }
@@ -240,53 +175,29 @@ export class RemoteNode implements Member, RequestsListener {
   answered({ lostWorkers, request, kind }: Parameters<RequestsListener['answered']>[0]): void {
     this.lostWorkers = lostWorkers;
     if (kind === 'failed') this.uploads.failed(request);
-    this.settled();
+    this.standing.settled();
   }
 
   closed(reason: PseudolabelError): void {
     const lost = new MemberLost(this.name, reason);
     this.uploads.lost(lost);
-    this.giveUp(lost);
+    this.standing.giveUp(lost);
     this.listener.left(this, reason);
-  }
-
-  /** Something ended: what waits for that goes on. */
-  private settled(): void {
-    if (this.isLeftOut && this.state !== 'behind') {
-      this.isLeftOut = false;
-      this.listener.caughtUp(this);
-    }
-    this.listener.answered();
-    if (!this.isIdle) return;
-    for (const { resolve } of this.waiting.splice(0)) resolve();
-    // The state of its slices is fetched first.
-    if (this.isLeaving && !this.holdsSlices) void this.dismiss('left', wished());
-  }
-
-  private holds(slices: number): void {
-    this.holdsSlices = slices > 0;
-    this.shards = slices;
-    this.settled();
-  }
-
-  private giveUp(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
-  }
-
-  private get isIdle(): boolean {
-    return this.requests.isIdle && this.uploads.areComplete;
   }
 
   /** Rejects when it is lost, or behind, while something is still to be done. */
   idle(): Promise<void> {
-    if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+    return this.standing.idle();
   }
 
-  private parametersOf(model: Model): number {
+  private holds(slices: number): void {
+    this.shards = slices;
+    this.standing.holds(slices);
+  }
+
+  private checkRoom(model: Model): void {
     const { length } = layoutOf(model);
     if (length > this.arena.shape.parameters) throw new RangeError(`length ${length} of the model is beyond the arena`);
-    return length;
   }
 
   private lose(message: string): MemberLost {
@@ -294,12 +205,6 @@ export class RemoteNode implements Member, RequestsListener {
     this.requests.close(reason);
     return new MemberLost(this.name, reason);
   }
-}
-
-function rowsOf(steps: readonly ShardStep[]): number {
-  return steps.reduce((sum, { labelled, unlabelled, shards }) => {
-    return sum + (labelled?.labels.length ?? 0) + (unlabelled?.batch ?? 0) / shards;
-  }, 0);
 }
 
 function wished(): PseudolabelError {

@@ -1,31 +1,14 @@
-// Owns the conversation with one node: requests with their answers and deadlines, and the order and the deadline of what is sent.
-
+// Owns the conversation with one node: requests, their answers, and how long these may take.
 import { PseudolabelError } from '../../src/errors.js';
+import { ANSWERS, type AnswerTo, type Request } from '../../src/protocol/answers.js';
 import type { BulkTag, Channel, ChannelListener } from '../../src/protocol/channel.js';
 import type { Answer, First, ToCoordinator, ToNode } from '../../src/protocol/messages.js';
 import { alarm } from './alarm.js';
-import type { Deadlines } from './deadlines.js';
+import { type Deadlines, late } from './deadlines.js';
 import { MemberLost } from './member.js';
+import { type Conversation, Outbox } from './outbox.js';
 
 export type NodeChannel = Channel<ToNode, ToCoordinator>;
-
-/** The kind of answer to each kind of request. */
-const ANSWERS = {
-  welcome: 'ready',
-  gradients: 'computed',
-  factor: 'factored',
-  update: 'updated',
-  predict: 'predicted',
-  forward: 'logits',
-  onward: 'logits',
-  backward: 'updated',
-  replay: 'updated',
-  collect: 'collected',
-  checksum: 'digest',
-} as const satisfies Partial<Record<ToNode['kind'], Answer['kind']>>;
-
-type Asked = Extract<ToNode, { kind: keyof typeof ANSWERS }>;
-type AnswerTo<M extends Asked> = Extract<Answer, { kind: (typeof ANSWERS)[M['kind']] }>;
 
 /** Troubles of the machine that has them: another one may do better. */
 const OF_THE_MACHINE: ReadonlySet<string> = new Set([
@@ -52,15 +35,16 @@ export interface RequestsListener {
   closed(reason: PseudolabelError): void;
 }
 
-export class Requests implements ChannelListener<ToCoordinator> {
+export class Requests implements ChannelListener<ToCoordinator>, Conversation {
   name: string;
   listener: RequestsListener | undefined;
   private number = 0;
   private readonly open = new Map<number, Open>();
   /** Requests that nobody waits for any longer, until they are answered. */
   private readonly revoked = new Set<number>();
-  private outbox: Promise<void> = Promise.resolve();
-  private reason: PseudolabelError | undefined;
+  private readonly outbox = new Outbox(this);
+  /** Why it is closed. */
+  reason: PseudolabelError | undefined;
 
   constructor(
     readonly channel: NodeChannel,
@@ -96,7 +80,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
    * Sends a request with the number next() and waits for its answer, as long as so many units of this kind of work may take.
    * Rejects with MemberLost, or with the error that it led to there.
    */
-  async ask<M extends Asked>(message: M, work: string, units: number): Promise<AnswerTo<M>> {
+  async ask<R extends Request>(message: R, work: string, units: number): Promise<AnswerTo<R>> {
     this.number = message.request;
     const { request } = message;
     const answer = new Promise<Answer>((resolve, reject) => {
@@ -109,24 +93,24 @@ export class Requests implements ChannelListener<ToCoordinator> {
     try {
       const found = await answer;
       this.deadlines.record(work, units, performance.now() - began);
-      return found as AnswerTo<M>;
+      return found as AnswerTo<R>;
     } finally {
       cancel();
     }
   }
 
   send(message: ToNode): Promise<void> {
-    return this.enqueue(() => this.channel.send(message));
+    return this.outbox.add(() => this.channel.send(message));
   }
 
   /** The payload must not change before the promise is settled. */
   sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
-    return this.enqueue(() => this.channel.sendBulk(tag, payload));
+    return this.outbox.add(() => this.channel.sendBulk(tag, payload));
   }
 
   /** Resolves when all has been sent, or the channel is closed. */
   sent(): Promise<void> {
-    return this.outbox;
+    return this.outbox.empty();
   }
 
   close(reason: PseudolabelError): void {
@@ -186,36 +170,8 @@ export class Requests implements ChannelListener<ToCoordinator> {
     open.reject(reason);
     this.listener?.late(reason);
   }
-
-  private enqueue(send: () => Promise<void>): Promise<void> {
-    const sent = this.outbox.then(() => this.sendNow(send));
-    this.outbox = sent.catch(() => undefined);
-    return sent;
-  }
-
-  /** What it does not take in time cannot be taken back: its memory may change, so the channel is closed. */
-  private async sendNow(send: () => Promise<void>): Promise<void> {
-    if (this.reason) throw new MemberLost(this.name, this.reason);
-    const began = performance.now();
-    const cancel = alarm(this.deadlines.limit('send', 1), () => this.close(late(this.name, 'take what was sent')));
-    try {
-      await send();
-      this.deadlines.record('send', 1, performance.now() - began);
-    } catch (error) {
-      // Before the channel says so itself: whoever is told of the loss looks at once who is still there.
-      if (error instanceof PseudolabelError) this.close(error);
-      throw new MemberLost(this.name, this.reason ?? error);
-    } finally {
-      cancel();
-    }
-  }
 }
 
 export function unexpected(message: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
-}
-
-export function late(name: string, what: string): PseudolabelError {
-  const fix = 'it may be overloaded, suspended, or behind a slow network';
-  return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }

@@ -4,8 +4,9 @@ import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { alarm } from './alarm.js';
+import { late } from './deadlines.js';
 import { MemberLost } from './member.js';
-import { late, type Requests } from './requests.js';
+import type { Requests } from './requests.js';
 import { Upload } from './upload.js';
 
 export class Uploads {

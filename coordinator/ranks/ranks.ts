@@ -8,8 +8,8 @@ import type { Collective } from '../../src/collectives/collective.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
-import { toWire } from '../../src/protocol/messages.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
+import { toWire } from '../../src/protocol/shard-step.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
 import type {

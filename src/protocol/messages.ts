@@ -2,13 +2,25 @@
 // The comments say when each is sent.
 import { z } from 'zod';
 import { MOST_RANKS } from '../engine/factors.js';
-import type { Model } from '../engine/model.js';
-import { isWireName, type WireName } from '../engine/wire.js';
-import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
-import type { ShardStep } from './node.js';
-import type { SlicedStep } from './slices.js';
-import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from './tasks.js';
+import {
+  binary,
+  count,
+  failure,
+  gradientResult,
+  logits,
+  model,
+  optimizer,
+  predictResult,
+  real,
+  request,
+  shape,
+  slicedStep,
+  slices,
+  wire,
+} from './fields.js';
+import { step } from './shard-step.js';
+import { fleetStatus } from './status.js';
 
 /**
  * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills; parameters and
@@ -34,151 +46,8 @@ export const BULK_KINDS = [
 /** The parts of a node's arena that come from the coordinator. */
 export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
 
-/** An IDX file's labels are bytes. */
-const MOST_CLASSES = 256;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
-/** What WebAssembly can address: no count of anything in an arena is larger. */
-const count = z
-  .int()
-  .min(0)
-  .max(2 ** 32);
-const request = z.int().min(1);
-const text = z.string().max(4 * KIB);
-/** A number that may be infinite or not a number, as the loss of a run that diverges. */
-const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
-const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
-const wire = z.custom<WireName>(isWireName, 'not a wire');
-const probability = z.number().min(0).max(1);
-
-const model: z.ZodType<Model> = z.strictObject({
-  layers: z
-    .array(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }))
-    .min(1)
-    .max(64),
-  inputDropout: probability,
-  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
-});
-
-/** A part that is left out is null on the wire, since undefined is not a value there, and floats are numbers. */
-type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
-  readonly labelled: LabelledRows | null;
-  readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
-};
-
-const step: z.ZodType<WireStep> = z.strictObject({
-  model,
-  seed: count.max(Number.MAX_SAFE_INTEGER),
-  stage: count,
-  step: count,
-  shard: count,
-  shards: count.min(1),
-  labelled: z.strictObject({ images: binary, labels: binary }).nullable(),
-  labelledBatch: count,
-  unlabelled: z
-    .strictObject({
-      batch: count,
-      factor: z.number(),
-      pseudoLabels: z.enum(['stored', 'fresh']),
-      logitShift: z.array(real).max(MOST_CLASSES).nullable(),
-      threshold: probability,
-      noise: z.number().min(0),
-    })
-    .nullable(),
-});
-
-export function toWire(of: ShardStep): WireStep {
-  const shift = of.unlabelled?.logitShift;
-  const unlabelled = of.unlabelled && { ...of.unlabelled, logitShift: shift ? [...shift] : null };
-  return { ...of, labelled: of.labelled ?? null, unlabelled: unlabelled ?? null };
-}
-
-export function fromWire(of: WireStep): ShardStep {
-  const shift = of.unlabelled?.logitShift;
-  const logitShift = shift ? Float32Array.from(shift) : undefined;
-  return {
-    ...of,
-    labelled: of.labelled ?? undefined,
-    unlabelled: of.unlabelled ? { ...of.unlabelled, logitShift } : undefined,
-  };
-}
-
-const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('momentum'), a: z.number(), b: z.number(), c: z.number() }),
-  z.strictObject({
-    kind: z.literal('adam'),
-    rate: z.number(),
-    beta1: z.number(),
-    beta2: z.number(),
-    epsilon: z.number(),
-    t: count,
-  }),
-]);
-
-const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
-  model,
-  seed: count.max(Number.MAX_SAFE_INTEGER),
-  stage: count,
-  step: count,
-  shards: count.min(1),
-  labelledImages: binary,
-  unlabelledBatch: count,
-  labelsFresh: z.boolean(),
-  noise: z.number().min(0).exactOptional(),
-  optimizer,
-});
-
-/** Slices [first, end). */
-const slices = { first: count, end: count };
-
-/** Floats: as little-endian bytes. */
-const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
-
-/** Without the span: the clocks of two machines differ. */
-const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictObject({
-  rows: count,
-  labelledLoss: real,
-  unlabelledLoss: real,
-  counted: count,
-  classMasses: z.array(real).max(MOST_CLASSES),
-  finite: z.boolean(),
-  milliseconds: z.strictObject({ input: real, forward: real, backward: real }),
-});
-
-/** Confidences: floats, as little-endian bytes. */
-const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds: real });
-
-const shape = z.strictObject({
-  pixels: count.min(1),
-  unlabelled: count,
-  evaluation: count,
-  parameters: count.min(1),
-  shards: count.min(1),
-  laneBytes: count,
-  sliceBytes: count,
-  groupBytes: count,
-  factors: count,
-});
-
-const failure = { code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text, fix: text };
-
-const nodeStatus = z.strictObject({
-  name: text,
-  address: text,
-  workers: count,
-  state: z.enum(['working', 'behind', 'leaving']),
-  /** Of training steps; null before the first. */
-  rowsPerSecond: z.number().nullable(),
-  /** Of the last step. */
-  shards: count,
-  lostWorkers: count,
-  bytesSent: z.number(),
-  bytesReceived: z.number(),
-});
-
-const seen = z.strictObject({ nodes: z.array(nodeStatus), steps: count, shards: count });
-export type NodeStatus = z.output<typeof nodeStatus>;
-export type FleetStatus = z.output<typeof seen>;
 
 /** A schema and the most bytes that a message of it takes on the wire. */
 interface Kind {
@@ -250,7 +119,7 @@ export const TO_NODE = {
   /** The run is over, or the node may go as it wished. The channel is closed after it. */
   bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
   /** The answer to `ask`; the channel is closed after it. */
-  status: kind('status', { status: seen }, MIB),
+  status: kind('status', { status: fleetStatus }, MIB),
 } as const satisfies Record<string, Kind>;
 
 /** Workers that were lost since the node was made come with each answer. */

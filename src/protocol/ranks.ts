@@ -5,12 +5,9 @@ import type { Collective } from '../collectives/collective.js';
 import { PseudolabelError } from '../errors.js';
 import type { Message } from './channel.js';
 import { decodeFrame, encodeMessage, type MessageTable } from './codec.js';
+import { count } from './fields.js';
 import { type SentRegion, TO_COORDINATOR, TO_NODE } from './messages.js';
 
-const count = z
-  .int()
-  .min(0)
-  .max(2 ** 32);
 /** Items [ends[r - 1], ends[r]) are rank r's: shards, ranges, or slices of the hidden units. */
 const ends = z.array(count).min(1);
 /** Regions of the arena that are brought to all ranks. */

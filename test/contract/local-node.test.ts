@@ -66,8 +66,8 @@ describe('a local node', () => {
   it('takes no notice of an answer that comes when its thread is already lost', async () => {
     const node = await nodeOf(1);
     // A matter of microseconds: piscina then finds no task that the answer is for, and says so by this event.
-    const { pool } = node as unknown as { pool: EventEmitter };
-    expect(() => pool.emit('error', new Error('Unexpected message from Worker'))).not.toThrow();
+    const { threads } = (node as unknown as { pool: { threads: EventEmitter } }).pool;
+    expect(() => threads.emit('error', new Error('Unexpected message from Worker'))).not.toThrow();
     await node.close();
   });
 

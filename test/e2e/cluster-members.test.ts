@@ -1,6 +1,6 @@
 // Nodes that come and go while a run goes on, as processes: what the run says of it, what `status` says, and that its bits stay the same.
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import { unchanged } from './wire.js';
 

@@ -13,7 +13,7 @@ import { openSession, type Session } from '../../coordinator/session.js';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
-import type { FleetStatus } from '../../src/protocol/messages.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import { memoryLink } from '../contract/memory-channel.js';
 import { terminalWith } from '../unit/terminal/streams.js';
 

@@ -1,0 +1,16 @@
+// Owns what a person may be told of the nodes of a run.
+import type { PseudolabelError } from '../../src/errors.js';
+
+export interface FleetListener {
+  joined(node: { readonly name: string; readonly workers: number }): void;
+  left(node: { readonly name: string }, reason: PseudolabelError): void;
+  /** It is left out until it has caught up. */
+  fellBehind(node: { readonly name: string }, reason: PseudolabelError): void;
+  caughtUp(node: { readonly name: string }): void;
+  /** One that wanted to join, by its name or address. */
+  refused(name: string, reason: PseudolabelError): void;
+  /** Nobody is there to compute: the run stands still until a node joins. */
+  waiting(): void;
+  /** Nodes make the run slower: why, and what to do. */
+  slower(verdict: string): void;
+}

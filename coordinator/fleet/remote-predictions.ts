@@ -1,0 +1,45 @@
+// Owns what the coordinator and a node on another machine say to each other about predictions. Labels that it gives are stored here too.
+import type { Arena } from '../../src/engine/arena.js';
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import { storePseudoLabels } from '../../src/engine/predict.js';
+import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import type { MemberLost } from './member.js';
+import { predictInBatches } from './prediction.js';
+import type { Replica } from './replica.js';
+import type { Requests } from './requests.js';
+
+export class RemotePredictions {
+  constructor(
+    private readonly requests: Requests,
+    /** The coordinator's. */
+    private readonly arena: Arena,
+    private readonly replica: Replica,
+    /** Ends the connection for what it sent. */
+    private readonly lose: (message: string) => MemberLost,
+  ) {}
+
+  async predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    const { requests, arena, replica, lose } = this;
+    const { length } = layoutOf(model);
+    await replica.bringParameters(length);
+    await replica.bringImages(set, ranges);
+    if (set === 'unlabelled') replica.labelsChanged(ranges);
+
+    const work = `labels by a model of ${length} parameters`;
+    const results = await predictInBatches(
+      ranges,
+      async (parts, images) => {
+        const message = { kind: 'predict', request: requests.next(), model, set, ranges: parts } as const;
+        return (await requests.ask(message, work, images)).results;
+      },
+      () => lose('its labels do not fit the images'),
+    );
+    if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
+    replica.labelsAlike(ranges);
+    return results.map((result, i) => ({ ...result, flips: storePseudoLabels(arena, ranges[i]![0], result) }));
+  }
+}

@@ -1,0 +1,52 @@
+// Owns what the coordinator and a node on another machine say to each other about the update that all make alike: the total that it is made
+// by, when that is complete, and whether all came to the same parameters.
+import type { Model } from '../../src/engine/model.js';
+import type { OptimizerStep } from '../../src/protocol/tasks.js';
+import { MemberLost } from './member.js';
+import type { RemoteFactors } from './remote-factors.js';
+import type { Replica } from './replica.js';
+import type { Requests } from './requests.js';
+
+export class RemoteUpdates {
+  /** Whether it may still be at one. */
+  isOpen = false;
+
+  constructor(
+    private readonly requests: Requests,
+    private readonly replica: Replica,
+    private readonly factors: RemoteFactors,
+    /** Ends the connection for what it sent. */
+    private readonly lose: (message: string) => MemberLost,
+  ) {}
+
+  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
+  sendTotal(step: number, offset: number, payload: Uint8Array): void {
+    // Whether it got there shows when it is needed next.
+    this.replica.sendTotal(step, offset, payload).catch(() => undefined);
+  }
+
+  /** Resolves when all that was to be sent has been sent, or the node is lost. */
+  sent(): Promise<void> {
+    return this.requests.sent();
+  }
+
+  /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
+  update(model: Model, optimizer: OptimizerStep): void {
+    const counted = this.factors.told();
+    const message = { kind: 'update', request: this.requests.next(), model, optimizer, counted } as const;
+    this.isOpen = true;
+    const updated = () => {
+      this.isOpen = false;
+    };
+    this.requests.ask(message, 'update', 1).then(updated, (error: unknown) => {
+      updated(); // or behind, or lost
+      if (!(error instanceof MemberLost)) this.lose(`its update failed: ${error}`);
+    });
+  }
+
+  /** Hex SHA-256 of its parameters. */
+  async checksum(parameters: number): Promise<string> {
+    const message = { kind: 'checksum', request: this.requests.next(), parameters } as const;
+    return (await this.requests.ask(message, 'checksum', 1)).sha256;
+  }
+}

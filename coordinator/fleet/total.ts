@@ -1,0 +1,60 @@
+// Owns the total that a step's update is made by: what whoever makes it promises, and the one made of vectors, which are summed chunk by
+// chunk as they come and go on at once to those who follow.
+import type { Arena } from '../../src/engine/arena.js';
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import { CHUNK, Sums } from '../../src/engine/sum.js';
+import type { Wire } from '../../src/engine/wire.js';
+import { notFinite } from '../failures.js';
+import type { RemoteNode } from './remote-node.js';
+import type { Round } from './round.js';
+
+export interface Summing {
+  readonly round: Round;
+  readonly model: Model;
+  readonly shards: number;
+  readonly step: number;
+  /** Those whose parameters and moments are as they are here. */
+  readonly followers: readonly RemoteNode[];
+}
+
+export interface Total {
+  /** Columns of the factors that it is the product of; undefined where it is a vector. */
+  readonly rank: number | undefined;
+  /**
+   * Makes it here and at those who follow. Returns whoever of these has it. Throws E_NOT_FINITE with the parameters as they were,
+   * everywhere.
+   */
+  sumUp(summing: Summing): Promise<readonly RemoteNode[]>;
+  /** The next one is of something else: what this one's form has left is forgotten. */
+  forget(): void;
+}
+
+export class VectorTotal implements Total {
+  readonly rank = undefined;
+  private readonly sums: Sums;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly wire: Wire,
+  ) {
+    this.sums = new Sums(arena);
+  }
+
+  async sumUp({ round, model, shards, step, followers }: Summing): Promise<readonly RemoteNode[]> {
+    const { length } = layoutOf(model);
+    for (let start = 0; start < length; start += CHUNK) {
+      const end = Math.min(start + CHUNK, length);
+      await round.gather(end);
+      this.sums.arrived(round.subtrees());
+      if (!this.sums.total(shards, start, end)) throw notFinite();
+      const { payload, finite } = this.wire.encode(this.arena.regions.total, start, end);
+      if (!finite) throw notFinite();
+      for (const { updates } of followers) updates.sendTotal(step, this.wire.bytes(start), payload);
+    }
+    return followers;
+  }
+
+  forget(): void {
+    this.wire.reset();
+  }
+}

@@ -1,0 +1,95 @@
+// Owns the schemas of what messages are made of: numbers, bytes, a model, steps and results, each as strict as its type.
+import { z } from 'zod';
+import type { Model } from '../engine/model.js';
+import { isWireName, type WireName } from '../engine/wire.js';
+import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import type { SlicedStep } from './slices.js';
+import type { GradientResult, OptimizerStep } from './tasks.js';
+
+/** An IDX file's labels are bytes. */
+export const MOST_CLASSES = 256;
+/** What WebAssembly can address: no count of anything in an arena is larger. */
+export const count = z
+  .int()
+  .min(0)
+  .max(2 ** 32);
+export const request = z.int().min(1);
+export const text = z.string().max(2 ** 12);
+/** A number that may be infinite or not a number, as the loss of a run that diverges. */
+export const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
+export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
+export const wire = z.custom<WireName>(isWireName, 'not a wire');
+export const probability = z.number().min(0).max(1);
+
+export const model: z.ZodType<Model> = z.strictObject({
+  layers: z
+    .array(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }))
+    .min(1)
+    .max(64),
+  inputDropout: probability,
+  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+});
+
+export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('momentum'), a: z.number(), b: z.number(), c: z.number() }),
+  z.strictObject({
+    kind: z.literal('adam'),
+    rate: z.number(),
+    beta1: z.number(),
+    beta2: z.number(),
+    epsilon: z.number(),
+    t: count,
+  }),
+]);
+
+export const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
+  model,
+  seed: count.max(Number.MAX_SAFE_INTEGER),
+  stage: count,
+  step: count,
+  shards: count.min(1),
+  labelledImages: binary,
+  unlabelledBatch: count,
+  labelsFresh: z.boolean(),
+  noise: z.number().min(0).exactOptional(),
+  optimizer,
+});
+
+/** Slices [first, end): fields of a message. */
+export const slices = { first: count, end: count };
+
+/** Floats: as little-endian bytes. */
+export const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
+
+/** Without the span: the clocks of two machines differ. */
+export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictObject({
+  rows: count,
+  labelledLoss: real,
+  unlabelledLoss: real,
+  counted: count,
+  classMasses: z.array(real).max(MOST_CLASSES),
+  finite: z.boolean(),
+  milliseconds: z.strictObject({ input: real, forward: real, backward: real }),
+});
+
+/** Confidences: floats, as little-endian bytes. */
+export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds: real });
+
+export const shape = z.strictObject({
+  pixels: count.min(1),
+  unlabelled: count,
+  evaluation: count,
+  parameters: count.min(1),
+  shards: count.min(1),
+  laneBytes: count,
+  sliceBytes: count,
+  groupBytes: count,
+  factors: count,
+});
+
+/** Fields of a message: an error of ours. */
+export const failure = {
+  code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
+  message: text,
+  fix: text,
+};

@@ -1,0 +1,44 @@
+// Owns what a coordinator may write into a node's arena, and where it goes.
+import type { Arena, ArenaShape } from '../src/engine/arena.js';
+import type { Wire } from '../src/engine/wire.js';
+import type { BulkTag } from '../src/protocol/channel.js';
+import { BULK_KINDS, type SentRegion } from '../src/protocol/messages.js';
+
+export class Filling {
+  private readonly capacity: Readonly<Record<SentRegion, number>>;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly wire: Wire,
+  ) {
+    this.capacity = capacities(arena.shape, wire);
+  }
+
+  /** Writes a part of an array. Returns false where there is no room for such a one, which no coordinator sends. */
+  write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
+    const region = BULK_KINDS[kind];
+    if (region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]) return false;
+    const { memory, regions } = this.arena;
+    if (region === 'total') this.wire.decode(payload, regions.total, offset);
+    else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+    return true;
+  }
+}
+
+/** Bytes of each region, as they travel. */
+function capacities(shape: ArenaShape, wire: Wire): Record<SentRegion, number> {
+  const { pixels, unlabelled, evaluation, parameters, factors = 0 } = shape;
+  const vector = parameters * 4;
+  return {
+    images: unlabelled * pixels,
+    evaluationImages: evaluation * pixels,
+    pseudoLabels: unlabelled,
+    confidences: unlabelled * 4,
+    parameters: vector,
+    firstMoment: vector,
+    secondMoment: vector,
+    total: wire.bytes(parameters),
+    left: factors * 4,
+    right: factors * 4,
+  };
+}

@@ -1,0 +1,70 @@
+// Owns a node's part in steps by rows, as its coordinator asks for it: gradients, whose sums are on their way while they are still computed.
+import { subtreesOf } from '../src/collectives/tree.js';
+import { layoutOf } from '../src/engine/model.js';
+import { Progress } from '../src/engine/progress.js';
+import { CHUNK, Sums } from '../src/engine/sum.js';
+import { rankOf, type Wire } from '../src/engine/wire.js';
+import type { Channel } from '../src/protocol/channel.js';
+import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
+import { fromWire } from '../src/protocol/shard-step.js';
+import type { GradientResult } from '../src/protocol/tasks.js';
+import type { LocalNode } from './node.js';
+
+type Asked = Extract<ToNode, { kind: 'gradients' }>;
+
+const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
+
+export class GradientHost {
+  private readonly sums: Sums;
+  private readonly progress: Progress;
+
+  constructor(
+    private readonly node: LocalNode,
+    private readonly channel: Channel<ToCoordinator, ToNode>,
+    private readonly wire: Wire,
+  ) {
+    this.sums = new Sums(node.arena);
+    this.progress = new Progress(node.arena);
+  }
+
+  /** Resolves when the last sum has been sent; the reply goes before it, as soon as the gradients are there. */
+  async serve(message: Asked, reply: (reply: Reply) => Promise<void>): Promise<void> {
+    const { progress, node, wire } = this;
+    const steps = message.steps.map(fromWire);
+    progress.begin(steps.map(({ shard }) => shard));
+    const began = performance.now();
+    const work = node.gradients(steps);
+    // Factors are asked for when the gradients are there.
+    const sent = rankOf(wire.name) === undefined ? this.sendSums(message, work) : Promise.resolve();
+    sent.catch(() => undefined); // with the work, which is waited for first, or with the channel
+    const results = await work.catch(async (error: unknown) => {
+      await sent.catch(() => undefined); // the next sums are not to be mixed up with these
+      throw error;
+    });
+    const milliseconds = performance.now() - began;
+    await reply({ kind: 'computed', results: results.map(withoutSpan), milliseconds });
+    await sent;
+  }
+
+  /**
+   * Chunk by chunk, those of all subtrees, each as soon as it is computed, so that the coordinator can sum the first while the next are on
+   * their way. Slots are only read: a thread that dies may leave its own to be written again, by the same bits.
+   */
+  private async sendSums({ request, round, goesOn, steps }: Asked, work: Promise<unknown>): Promise<void> {
+    const { wire, sums, progress, channel } = this;
+    const { model, shards } = steps[0]!;
+    const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
+    const { length } = layoutOf(model);
+    if (!goesOn) wire.reset();
+    for (let start = 0; start < length; start += CHUNK) {
+      const end = Math.min(start + CHUNK, length);
+      for (const subtree of subtrees) {
+        for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
+          await progress.until(shard, end, work);
+        const { payload } = wire.encode(sums.outgoing(subtree, start, end), start, end);
+        const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
+        await channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
+      }
+    }
+  }
+}
