@@ -3,7 +3,8 @@
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Answer, Question } from './messages.js';
-import { Program } from './program.js';
+import { mpirunCommand } from './mpirun.js';
+import { type CommandLine, nodeCommand, Program } from './program.js';
 import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
 export interface Measurement {
@@ -11,14 +12,26 @@ export interface Measurement {
   readonly rounds: readonly Round[];
   /** Of a step with so many workers. */
   readonly traffic: Readonly<Record<number, Traffic>>;
+  /** Of all machines that a contestant was on. */
+  readonly cores: number;
+}
+
+/** Contestants of several processes, of as many workers each. */
+export interface Processes {
+  /** Nodes that join a coordinator by loopback; or ranks of a job of MPI. */
+  readonly by: 'nodes' | 'ranks';
+  /** Ascending, the first of them 1. */
+  readonly counts: readonly number[];
+  /** Which machines ranks are started on; undefined: this one. */
+  readonly hostfile: string | undefined;
 }
 
 export interface MeasurementOptions {
   readonly workload: WorkloadOptions;
-  /** Ascending. Of each process where there are nodes; the first of them is then the only one, and else 1. */
+  /** Ascending. Of each process where there are several; the first of them is then the only one, and else 1. */
   readonly workers: readonly number[];
-  /** Numbers of processes that join another, ascending, the first of them 0; undefined: all workers are of one process. */
-  readonly nodes: readonly number[] | undefined;
+  /** undefined: all workers are of one process. */
+  readonly processes: Processes | undefined;
   readonly phases: readonly Phase[];
   readonly rounds: number;
   readonly signal: AbortSignal;
@@ -33,6 +46,7 @@ interface Contestant {
   readonly setup: Setup;
   readonly program: Program<Question, Answer>;
   traffic: Readonly<Record<Phase, Traffic>> | undefined;
+  cores: number;
 }
 
 export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
@@ -47,31 +61,40 @@ export async function measure(options: MeasurementOptions): Promise<Measurement[
   }
 }
 
-/** N workers for each N; and, where that is something else, one worker of N threads. Or a process that N others join, for each N. */
-function start({ workers, nodes, signal }: MeasurementOptions): Contestant[] {
-  const of = (group: keyof Round, count: number, setup: Setup, name: string): Contestant => {
-    const program: Contestant['program'] = new Program(
-      ...(['coordinator/scaling/entry.js', name, group === 'threads' ? count : 1, signal] as const),
-    );
-    return { group, count, setup, program, traffic: undefined };
+/** N workers for each N; and, where that is something else, one worker of N threads. Or N processes for each N. */
+function start({ workers, processes, signal }: MeasurementOptions): Contestant[] {
+  const here = nodeCommand('coordinator/scaling/entry.js');
+  const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Contestant => {
+    const program: Contestant['program'] = new Program(command, name, group === 'threads' ? count : 1, signal);
+    return { group, count, setup, program, traffic: undefined, cores: 0 };
   };
-  if (nodes) {
+  if (processes) {
     const [each = 1] = workers;
-    return nodes.map((joining) => {
-      const setup = { workers: each, nodes: joining, share: joining + 1 };
-      return of('workers', each * (joining + 1), setup, `a coordinator of ${joining} node(s)`);
+    return processes.counts.map((count) => {
+      const setup = { workers: each, others: count - 1, share: count };
+      return of('workers', each * count, setup, ...startedBy(processes, count, each));
     });
   }
   return workers.flatMap((count) => {
-    const several = of('workers', count, { workers: count, nodes: 0, share: count }, `${count} worker(s)`);
-    const one = { workers: 1, nodes: 0, share: count };
+    const several = of('workers', count, { workers: count, others: 0, share: count }, `${count} worker(s)`);
+    const one = { workers: 1, others: 0, share: count };
     return count === 1 ? [several] : [several, of('threads', count, one, `1 worker of ${count} threads`)];
   });
 }
 
+function startedBy({ by, hostfile }: Processes, count: number, workers: number): [name: string, command?: CommandLine] {
+  if (by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
+  const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
+  return [
+    `${count} rank(s)`,
+    mpirunCommand(count, hostfile, command, { env: process.env, isRoot: process.getuid?.() === 0 }),
+  ];
+}
+
 async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
   const { program, setup } = contestant;
-  contestant.traffic = (await program.ask('opened', { kind: 'open', options: workload, contestant: setup })).traffic;
+  const opened = await program.ask('opened', { kind: 'open', options: workload, contestant: setup });
+  Object.assign(contestant, { traffic: opened.traffic, cores: opened.cores });
 }
 
 async function measurePhase(
@@ -90,7 +113,8 @@ async function measurePhase(
   const traffic = contestants
     .filter(({ group }) => group === 'workers')
     .map((each) => [each.count, each.traffic![phase]]);
-  return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'] };
+  const cores = Math.max(...contestants.map((each) => each.cores));
+  return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'], cores };
 }
 
 /** Each round begins with another contestant: none of them always has the same one before it. */
