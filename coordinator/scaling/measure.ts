@@ -1,5 +1,9 @@
 // Owns the measurement: all contestants side by side, one block each in turn, round after round, so that what disturbs the machine for a
 // while disturbs all of them.
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Answer, Question } from './messages.js';
@@ -50,19 +54,21 @@ interface Contestant {
 }
 
 export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
-  const contestants = start(options);
+  const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-'));
+  const contestants = start(options, folder);
   try {
     await Promise.all(contestants.map((contestant) => open(contestant, options)));
     const measurements: Measurement[] = [];
     for (const phase of options.phases) measurements.push(await measurePhase(phase, contestants, options));
     return measurements;
   } finally {
-    for (const { program } of contestants) program.close();
+    await Promise.all(contestants.map(({ program }) => program.close()));
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** N workers for each N; and, where that is something else, one worker of N threads. Or N processes for each N. */
-function start({ workers, processes, signal }: MeasurementOptions): Contestant[] {
+function start({ workers, processes, signal }: MeasurementOptions, folder: string): Contestant[] {
   const here = nodeCommand('coordinator/scaling/entry.js');
   const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Contestant => {
     const program: Contestant['program'] = new Program(command, name, group === 'threads' ? count : 1, signal);
@@ -72,7 +78,7 @@ function start({ workers, processes, signal }: MeasurementOptions): Contestant[]
     const [each = 1] = workers;
     return processes.counts.map((count) => {
       const setup = { workers: each, others: count - 1, share: count };
-      return of('workers', each * count, setup, ...startedBy(processes, count, each));
+      return of('workers', each * count, setup, ...startedBy(processes, count, each, folder));
     });
   }
   return workers.flatMap((count) => {
@@ -82,13 +88,18 @@ function start({ workers, processes, signal }: MeasurementOptions): Contestant[]
   });
 }
 
-function startedBy({ by, hostfile }: Processes, count: number, workers: number): [name: string, command?: CommandLine] {
+function startedBy(
+  { by, hostfile }: Processes,
+  count: number,
+  workers: number,
+  folder: string,
+): [name: string, command?: CommandLine] {
   if (by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
+  const own = join(folder, String(count));
+  mkdirSync(own);
+  const place = { hostfile, folder: own, env: process.env, isRoot: process.getuid?.() === 0 };
   const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
-  return [
-    `${count} rank(s)`,
-    mpirunCommand(count, hostfile, command, { env: process.env, isRoot: process.getuid?.() === 0 }),
-  ];
+  return [`${count} rank(s)`, mpirunCommand(count, command, place)];
 }
 
 async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {

@@ -17,20 +17,23 @@ interface Waiting<Answer> {
   reject(error: unknown): void;
 }
 
-/** A program and its arguments. */
-export type CommandLine = readonly [program: string, ...args: string[]];
+export interface CommandLine {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Besides the environment here. */
+  readonly env?: NodeJS.ProcessEnv;
+}
 
 /** @param entry below dist/ */
-export const nodeCommand = (entry: string, ...args: readonly string[]): CommandLine => [
-  process.execPath,
-  ...process.execArgv,
-  fileURLToPath(built(entry)),
-  ...args,
-];
+export const nodeCommand = (entry: string, ...args: readonly string[]): CommandLine => ({
+  program: process.execPath,
+  args: [...process.execArgv, fileURLToPath(built(entry)), ...args],
+});
 
 /** It is asked by lines of JSON on its standard input, which other programs pass on, too, and answers on its standard output. */
 export class Program<Question extends object, Answer extends { readonly kind: string } | Failure> {
   private readonly child: ChildProcessByStdio<Writable, Readable, null>;
+  private readonly gone: Promise<void>;
   private waiting: Waiting<Answer> | undefined;
   private end: PseudolabelError | undefined;
 
@@ -40,28 +43,34 @@ export class Program<Question extends object, Answer extends { readonly kind: st
    * @param signal ends the process
    */
   constructor(
-    [program, ...args]: CommandLine,
+    { program, args, env }: CommandLine,
     private readonly name: string,
     threads: number,
     signal: AbortSignal,
   ) {
-    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
-    this.child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(program, args, {
+      env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.says(line));
     // What cannot be asked any more has ended, which is told below.
     this.child.stdin.on('error', () => undefined);
-    // An interruption from the keyboard reaches the process too, and maybe first.
-    this.child.on('exit', () => this.ended(signal.aborted ? interrupted() : this.lost()));
-    this.child.on('error', (cause) => this.ended(this.lost(cause)));
+    this.gone = new Promise((gone) => {
+      // An interruption from the keyboard reaches the process too, and maybe first.
+      this.child.on('exit', () => gone(this.ended(signal.aborted ? interrupted() : this.lost())));
+      this.child.on('error', (cause) => gone(this.ended(this.lost(cause))));
+    });
     const stop = () => this.stop(interrupted());
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** Ends the process. It has nothing to save, but maybe others to end before. */
-  close(): void {
+  /** Ends the process. It has nothing to save, but maybe others to end before. Resolves when it is gone. */
+  async close(): Promise<void> {
     this.child.stdin.end();
-    setTimeout(() => this.child.kill('SIGKILL'), CLOSING_MS).unref();
+    const late = setTimeout(() => this.child.kill('SIGKILL'), CLOSING_MS);
+    await this.gone;
+    clearTimeout(late);
   }
 
   /** Throws the process's own error, E_WORKER_LOST, E_TIMEOUT or E_INTERRUPTED. */
@@ -88,7 +97,7 @@ export class Program<Question extends object, Answer extends { readonly kind: st
 
   private stop(reason: PseudolabelError): void {
     this.ended(reason);
-    this.close();
+    void this.close();
   }
 
   private ended(reason: PseudolabelError): void {
