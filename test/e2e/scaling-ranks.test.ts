@@ -1,5 +1,5 @@
 // `pseudolabel scaling --ranks` with the real mpirun, on a network so small that several ranks gain nothing: what is checked is what it says.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,8 +85,12 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     }
   });
 
-  it('measures sums in the order of MPI, and says why one round concludes nothing', async () => {
-    const ended = await pseudolabel(...SMALL, '--fast-sum', '--steps', '4', '--repeats', '1', '--json', '-');
+  it('measures sums in the order of MPI on the machines of a file, and says why one round concludes nothing', async () => {
+    const hosts = join(root, 'hosts');
+    await writeFile(hosts, 'localhost slots=2\n');
+    const options = ['--fast-sum', '--hostfile', hosts, '--steps', '4', '--repeats', '1'];
+    const ended = await pseudolabel(...SMALL, ...options, '--json', '-');
+    expect(ended.stderr).toContain(`on the machines of ${hosts}`);
     expect(reportOf(ended).workload.fastSum).toBe(true);
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
