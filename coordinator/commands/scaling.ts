@@ -8,7 +8,6 @@ import type { Unit } from '../../src/report/scaling-charts.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { type Measurement, type MeasurementOptions, measure } from '../scaling/measure.js';
-import { checkMpi } from '../scaling/mpirun.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
 import { keepScaling } from '../scaling/written.js';
@@ -98,7 +97,6 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
     throw new PseudolabelError('E_USAGE', `--simulate with --strategy ${flags.strategy}`, fix);
   }
   const sizes = sizesOf(flags);
-  if (flags.ranks) await checkMpi();
   const workload = workloadOf(flags, sizes);
   const phases = flags.phase === 'all' ? PHASES : [flags.phase];
   const machine = machineOf();

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Answer, Question } from './messages.js';
-import { mpirunCommand } from './mpirun.js';
+import { checkMpi, type JobPlace, mpirunCommand } from './mpirun.js';
 import { type CommandLine, nodeCommand, Program } from './program.js';
 import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
@@ -53,9 +53,19 @@ interface Contestant {
   cores: number;
 }
 
+/** Throws E_MPI where there are to be ranks and cannot be, and what a contestant failed by. */
 export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
   const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-'));
-  const contestants = start(options, folder);
+  try {
+    const { processes } = options;
+    if (processes?.by === 'ranks') await checkMpi(processes.counts.at(-1)!, placeOf(processes, folder));
+    return await measureAll(start(options, folder), options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureAll(contestants: readonly Contestant[], options: MeasurementOptions): Promise<Measurement[]> {
   try {
     await Promise.all(contestants.map((contestant) => open(contestant, options)));
     const measurements: Measurement[] = [];
@@ -63,7 +73,6 @@ export async function measure(options: MeasurementOptions): Promise<Measurement[
     return measurements;
   } finally {
     await Promise.all(contestants.map(({ program }) => program.close()));
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -89,18 +98,21 @@ function start({ workers, processes, signal }: MeasurementOptions, folder: strin
 }
 
 function startedBy(
-  { by, hostfile }: Processes,
+  processes: Processes,
   count: number,
   workers: number,
   folder: string,
 ): [name: string, command?: CommandLine] {
-  if (by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
+  if (processes.by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
   const own = join(folder, String(count));
   mkdirSync(own);
-  const place = { hostfile, folder: own, env: process.env, isRoot: process.getuid?.() === 0 };
   const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
-  return [`${count} rank(s)`, mpirunCommand(count, command, place)];
+  return [`${count} rank(s)`, mpirunCommand(count, command, placeOf(processes, own))];
 }
+
+const placeOf = ({ hostfile }: Processes, folder: string): JobPlace => {
+  return { hostfile, folder, env: process.env, isRoot: process.getuid?.() === 0 };
+};
 
 async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
   const { program, setup } = contestant;

@@ -95,6 +95,11 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
 
+  it('says by which of its words mpirun does not start the ranks', async () => {
+    const { exit, stderr } = await pseudolabel(...SMALL, '--hostfile', join(root, 'nowhere'));
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/E_MPI: mpirun does not start 2 ranks: .*hostfile/)]);
+  });
+
   it('says what is wrong with the data, as rank 0 finds it', async () => {
     const { exit, stderr } = await pseudolabel(...SMALL, '--data', join(root, 'nowhere'));
     expect([exit, stderr]).toEqual([2, expect.stringContaining('E_DATA_MISSING')]);
