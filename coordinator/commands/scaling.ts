@@ -4,30 +4,23 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { normalise, PRESETS, STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import type { Unit } from '../../src/report/scaling-charts.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
-import { type Measurement, type MeasurementOptions, measure } from '../scaling/measure.js';
+import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
+import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
 import { keepScaling } from '../scaling/written.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 
-interface ScalingFlags {
-  /** undefined: one and one a core; with nodes or ranks, one. */
-  readonly workers?: readonly number[];
-  readonly nodes?: readonly number[];
-  readonly ranks?: readonly number[];
-  readonly hostfile?: string;
-  readonly fastSum?: true;
+interface ScalingFlags extends SizeFlags {
   readonly mode: Mode;
   readonly phase: Phase | 'all';
   readonly repeats: number;
   readonly steps: number;
   readonly preset: WorkloadOptions['preset'];
-  readonly strategy: WorkloadOptions['strategy'];
   readonly hidden?: number;
   readonly seed?: number;
   readonly data?: string;
@@ -118,39 +111,6 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);
 }
 
-/** What is compared, as measure() has it. */
-type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
-
-/** Throws E_USAGE. */
-function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: ScalingFlags): Sizes {
-  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
-  if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
-  if (!ranks && (hostfile !== undefined || fastSum)) {
-    const flag = fastSum ? '--fast-sum' : '--hostfile';
-    throw usage(`${flag} without --ranks`, 'only the ranks of a job have use for it');
-  }
-  if (fastSum && strategy === 'hidden')
-    throw usage('--fast-sum with --strategy hidden', 'leave it out: steps by hidden units sum no gradients');
-  const by = nodes ? 'nodes' : 'ranks';
-  const counts = nodes?.map((joining) => joining + 1) ?? ranks;
-  // One worker or process is always among them: it is what the others are compared with.
-  if (!counts) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), processes: undefined };
-  if (workers !== undefined && workers.length > 1) {
-    const fix = `with --${by}, give one number: the workers of each process`;
-    throw usage(`--workers ${workers.join(',')} with --${by}`, fix);
-  }
-  return { workers: workers ?? [1], processes: { by, counts: ascending([1, ...counts]), hostfile } };
-}
-
-/** Workers in all, for each that is compared. */
-const totals = ({ workers, processes }: Sizes): readonly number[] =>
-  processes ? processes.counts.map((count) => count * workers[0]!) : workers;
-
-function unitOf({ processes }: Sizes): Unit {
-  if (!processes) return 'workers';
-  return processes.by === 'ranks' ? 'ranks' : 'processes';
-}
-
 /** Throws E_CONFIG for what is out of the limits of a run. */
 function workloadOf({ mode, preset, strategy, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
@@ -201,21 +161,11 @@ function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, lo
   return [what + busy, ...(processes && processes.hostfile === undefined && most > cores ? [few] : [])];
 }
 
-function whoIsCompared({ workers, processes }: Sizes): string {
-  if (!processes) return `${workers.join(', ')} workers`;
-  const { by, counts } = processes;
-  const each = `each of ${counted(workers[0]!, 'worker')},`;
-  if (by === 'ranks') return `${counts.join(', ')} ranks, ${each}`;
-  return `${counts.map((count) => count - 1).join(', ')} nodes on loopback beside the coordinator, ${each}`;
-}
-
 function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: number): void {
   const line = round < 0 ? `  ${phase}: warm-up` : `  ${phase}: round ${round + 1} of ${rounds}`;
   if (terminal.isLive) terminal.draw(line);
   else if (round <= 0) terminal.note(line);
 }
-
-const ascending = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
 /** '1,2,4'. */
 const counts = (text: string): number[] => ascending(text.split(',').map(count));
