@@ -28,10 +28,11 @@ export interface Call {
 }
 
 /**
- * What the main thread of a process does for other processes, or waits for, while its workers have no task. `serialise`: encodes what is sent
- * and puts what has come where it belongs; `send`: until the socket has taken it.
+ * What the main thread of a process does for other processes, or waits for, while its workers have no task. `update`: adds up the gradients of
+ * several, where that is no task; `serialise`: encodes what is sent and puts what has come where it belongs; `send`: until the socket, or the
+ * rank, has taken it.
  */
-export const ACTIVITIES = ['serialise', 'send', 'wait'] as const;
+export const ACTIVITIES = ['update', 'serialise', 'send', 'wait'] as const;
 
 /** A stretch of it, on the same clock as the calls. */
 export interface Activity {

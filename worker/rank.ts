@@ -26,13 +26,19 @@ type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checks
 /**
  * Works until rank 0 says that the run is over. What goes wrong in a task is told to rank 0, which decides; what goes wrong between the
  * ranks is thrown, and ends the job.
- * @param create makes the node; for tests
+ * @param create makes the node; for tests and measurements
+ * @param heard the next message from rank 0; for measurements, which have messages of their own
  */
-export async function serveRank(collective: Collective, options: RankOptions, create = createLocalNode): Promise<void> {
+export async function serveRank(
+  collective: Collective,
+  options: RankOptions,
+  create = createLocalNode,
+  heard = hear,
+): Promise<void> {
   let rank: Rank | undefined;
   try {
     for (;;) {
-      const message = await hear(collective);
+      const message = await heard(collective);
       if (message.kind === 'bye') return;
       if (message.kind === 'welcome') rank = await begin(collective, options, message, create);
       else await rank?.obey(message);

@@ -6,24 +6,21 @@ import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
-import { type Measurement, type MeasurementOptions, measure } from '../scaling/measure.js';
+import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
+import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
 import { keepScaling } from '../scaling/written.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 
-interface ScalingFlags {
-  /** undefined: one and one a core; with nodes, one. */
-  readonly workers?: readonly number[];
-  readonly nodes?: readonly number[];
+interface ScalingFlags extends SizeFlags {
   readonly mode: Mode;
   readonly phase: Phase | 'all';
   readonly repeats: number;
   readonly steps: number;
   readonly preset: WorkloadOptions['preset'];
-  readonly strategy: WorkloadOptions['strategy'];
   readonly hidden?: number;
   readonly seed?: number;
   readonly data?: string;
@@ -40,7 +37,8 @@ Examples:
   $ pseudolabel scaling --workers 1,2
   $ pseudolabel scaling --workers 1,2,4,8 --phase all --repeats 9 --out runs/scaling
   $ pseudolabel scaling --workers 1,2 --mode weak --simulate nodes=64,link=10Gbps,rtt=0.2ms
-  $ pseudolabel scaling --nodes 0,1,2 --workers 1 --phase all`;
+  $ pseudolabel scaling --nodes 0,1,2 --workers 1 --phase all
+  $ pseudolabel scaling --ranks 1,2 --strategy hidden`;
 
 export function addScaling(program: Command, context: Context): void {
   program
@@ -52,6 +50,13 @@ export function addScaling(program: Command, context: Context): void {
       'numbers of nodes to compare, processes on this machine with --workers each (1)',
       nodeCounts,
     )
+    .option(
+      '--ranks <list>',
+      'numbers of ranks to compare, processes that mpirun starts with --workers each (1)',
+      counts,
+    )
+    .option('--hostfile <file>', "for --ranks: mpirun's list of machines (this one)")
+    .option('--fast-sum', "for --ranks: sum gradients in MPI's own order")
     .addOption(
       new Option('--mode <mode>', 'strong: the same work for all; weak: as much for each worker')
         .choices(['strong', 'weak'])
@@ -93,10 +98,10 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
     ...{ workload, phases, ...sizes, rounds: flags.repeats, signal },
     progress: (phase, round) => showProgress(terminal, phase, round, flags.repeats),
   });
-  const unit = sizes.nodes ? 'processes' : 'workers';
+  const { cores } = measurements[0]!;
   const report: ScalingReport = {
-    ...{ mode: flags.mode, unit, machine, workload, network: flags.simulate },
-    phases: measurements.map((measurement) => reportOf(measurement, flags, sizes, machine, workload.seed)),
+    ...{ mode: flags.mode, unit: unitOf(sizes), machine: { ...machine, cores }, workload, network: flags.simulate },
+    phases: measurements.map((measurement) => reportOf(measurement, flags, sizes, workload.seed)),
   };
   if (flags.out !== undefined) {
     await keepScaling(flags.out, report);
@@ -106,47 +111,29 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);
 }
 
-/** What is compared, as measure() has it. */
-type Sizes = Pick<MeasurementOptions, 'workers' | 'nodes'>;
-
-/** Throws E_USAGE. */
-function sizesOf({ workers, nodes }: ScalingFlags): Sizes {
-  // One worker is always among them: it is what the others are compared with.
-  if (!nodes) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), nodes };
-  if (workers !== undefined && workers.length > 1) {
-    const fix = 'with --nodes, give one number: the workers of each process';
-    throw new PseudolabelError('E_USAGE', `--workers ${workers.join(',')} with --nodes`, fix);
-  }
-  return { workers: workers ?? [1], nodes: ascending([0, ...nodes]) };
-}
-
-/** Workers in all, for each that is compared. */
-const totals = ({ workers, nodes }: Sizes): readonly number[] =>
-  nodes ? nodes.map((joining) => (joining + 1) * workers[0]!) : workers;
-
 /** Throws E_CONFIG for what is out of the limits of a run. */
 function workloadOf({ mode, preset, strategy, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
   const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: most });
-  const largest = sizes.nodes ? sizes.nodes.at(-1)! + 1 : most;
-  return { mode, preset, strategy, hidden, seed, data, steps, largest };
+  const largest = sizes.processes?.counts.at(-1) ?? most;
+  return { mode, preset, strategy, hidden, seed, data, steps, fastSum: flags.fastSum ?? false, largest };
 }
 
 function reportOf(
   measurement: Measurement,
   { mode, simulate: network }: ScalingFlags,
   sizes: Sizes,
-  { cores }: Machine,
   seed: number,
 ): PhaseReport {
+  const { cores } = measurement;
   const summary = summarise(measurement.rounds, totals(sizes), { mode, cores, seed });
-  const prediction = network && simulate(nodeCost(measurement, summary, sizes, cores), network, mode);
+  const prediction = network && simulate(nodeCost(measurement, summary, sizes), network, mode);
   return { ...measurement, ...summary, prediction };
 }
 
 /** A node: the largest number of workers of one process that this machine has cores for. */
-function nodeCost({ traffic }: Measurement, { rows }: PhaseSummary, { nodes }: Sizes, cores: number): NodeCost {
-  const { split, workers } = (nodes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
+function nodeCost({ traffic, cores }: Measurement, { rows }: PhaseSummary, { processes }: Sizes): NodeCost {
+  const { split, workers } = (processes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
   const { sum, tasks, answers } = traffic[workers]!;
   const divided = split.input + split.forward + split.backward + split.predict;
   const repeated = split.update + split.wait + split.dispatch + split.idle;
@@ -163,17 +150,15 @@ function machineOf(): Machine {
 }
 
 function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, load }: Machine): string[] {
-  const { workers, nodes } = sizes;
+  const { processes } = sizes;
   const most = totals(sizes).at(-1)!;
-  const who = nodes
-    ? `${nodes.join(', ')} nodes on loopback beside the coordinator, each of ${counted(workers[0]!, 'worker')},`
-    : `${workers.join(', ')} workers`;
-  const what = `${mode} scaling, ${who} on ${counted(cores, 'core')}, ${counted(repeats, 'round')}`;
+  const where = processes?.hostfile === undefined ? counted(cores, 'core') : `the machines of ${processes.hostfile}`;
+  const what = `${mode} scaling, ${whoIsCompared(sizes)} on ${where}, ${counted(repeats, 'round')}`;
   // Linux counts who wants to run: those for whom we leave no core take one from some worker.
   const spare = Math.max(0, cores - most);
   const busy = load - spare < 1 ? '' : `; the machine is busy (load ${load.toFixed(1)}): expect noise`;
   const few = `warning: ${counted(most, 'worker')} in all share ${counted(cores, 'core')}: nothing can be concluded from them`;
-  return [what + busy, ...(nodes && most > cores ? [few] : [])];
+  return [what + busy, ...(processes && processes.hostfile === undefined && most > cores ? [few] : [])];
 }
 
 function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: number): void {
@@ -181,8 +166,6 @@ function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: n
   if (terminal.isLive) terminal.draw(line);
   else if (round <= 0) terminal.note(line);
 }
-
-const ascending = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
 /** '1,2,4'. */
 const counts = (text: string): number[] => ascending(text.split(',').map(count));

@@ -3,6 +3,7 @@ import { equalShares } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/dataset.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
+import type { Node } from '../../src/protocol/node.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/split.js';
 import type { Block } from '../../src/scaling/summary.js';
 import type { Stage } from '../../src/stage.js';
@@ -13,8 +14,20 @@ import { LabelledSet } from '../labelled.js';
 import { ObservedNode } from '../observed.js';
 import { imagesOf, shapeFor, splitOf, strategies } from '../session.js';
 import { type Observer, train } from '../train.js';
-import { Joined } from './joined.js';
+import type { Account } from './journal.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
+
+/** A contestant of several processes, which this one coordinates. */
+export interface Company {
+  /** All of them as one node. */
+  readonly node: Node;
+  /** Bytes that went between the processes so far. */
+  readonly wireBytes: number;
+  /** From here on all note what they do. */
+  begin(): Promise<void>;
+  /** What each process did, once none has anything left to do. Times on the clock of this one. */
+  accounts(began: number, ended: number): Promise<Account[]>;
+}
 
 export class Bench {
   private readonly calls: Call[] = [];
@@ -27,16 +40,20 @@ export class Bench {
     private readonly labelled: LabelledSet,
     private readonly node: LocalNode,
     /** undefined: no other processes. */
-    private readonly joined: Joined | undefined,
+    private readonly company: Company | undefined,
   ) {
-    const watched = joined?.fleet ?? new ObservedNode(node, (call) => this.calls.push(call));
+    const watched = company?.node ?? new ObservedNode(node, (call) => this.calls.push(call));
     const counts = { unlabelled: workload.images, validation: 0, test: 0 };
     const { config } = workload;
     this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, imagesOf(node)));
   }
 
-  /** Throws what loading the data, creating a node and joining it throw. */
-  static async open(options: WorkloadOptions, contestant: Contestant): Promise<Bench> {
+  /** Throws what loading the data, creating a node and `gather`, which finds the other processes, throw. */
+  static async open(
+    options: WorkloadOptions,
+    contestant: Contestant,
+    gather: (local: LocalNode) => Promise<Company>,
+  ): Promise<Bench> {
     const dataset = await loadDataset({ folder: options.data });
     const workload = workloadOf(options, contestant, dataset);
     const { config, images, finetune, pretrain } = workload;
@@ -47,26 +64,26 @@ export class Bench {
       evaluationImages: new Uint8Array(),
     });
     const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-    const joined = contestant.nodes > 0 ? await Joined.open(node, contestant.nodes) : undefined;
-    return new Bench(workload, options.steps, labelled, node, joined);
+    const company = contestant.others > 0 ? await gather(node) : undefined;
+    return new Bench(workload, options.steps, labelled, node, company);
   }
 
   /** The same steps each time. */
   async measure(phase: Phase): Promise<Block> {
     if (phase !== this.prepared) this.prepare(phase);
-    await this.joined?.begin();
+    await this.company?.begin();
     this.calls.length = 0;
     const used = process.cpuUsage();
-    const bytes = this.joined?.wireBytes ?? 0;
+    const bytes = this.company?.wireBytes ?? 0;
     const began = clock();
     const rows = phase === 'label' ? await this.label() : await this.train(this.workload[phase]);
     const ended = clock();
     const { user, system } = process.cpuUsage(used);
     const steps = phase === 'label' ? 1 : this.steps;
-    const accounted = this.joined
-      ? await accountOf(this.joined, this.node.workers, began, ended)
+    const accounted = this.company
+      ? await accountOf(this.company, this.node.workers, began, ended)
       : accountOfCalls(this.calls, this.node.workers, began, ended, (user + system) / 1e3);
-    const wireBytes = (this.joined?.wireBytes ?? 0) - bytes;
+    const wireBytes = (this.company?.wireBytes ?? 0) - bytes;
     return { steps, rows, milliseconds: ended - began, wireBytes, ...accounted };
   }
 
@@ -115,9 +132,9 @@ function accountOfCalls(
   return { split, splitError: error, withoutCore: shareWithoutCore(computing(calls), computed) };
 }
 
-/** Of all processes, each by its own notes. All are on this machine: they have one clock. */
-async function accountOf(joined: Joined, workers: number, began: number, ended: number): Promise<Accounted> {
-  const accounts = await joined.accounts(began, ended);
+/** Of all processes, each by its own notes. */
+async function accountOf(company: Company, workers: number, began: number, ended: number): Promise<Accounted> {
+  const accounts = await company.accounts(began, ended);
   const splits = accounts.map((each) => each.split);
   const { split, error } = together(splits, accounts.length * workers * (ended - began));
   const sum = (of: 'inTasks' | 'computed') => accounts.reduce((total, account) => total + account[of], 0);
@@ -125,7 +142,7 @@ async function accountOf(joined: Joined, workers: number, began: number, ended: 
 }
 
 /**
- * inTasks: without what they waited for others. What the main threads computed meanwhile counts as the workers' here, so that the true share
+ * inTasks: without what they waited for others. What other threads computed meanwhile counts as the workers' here, so that the true share
  * is larger.
  */
 const shareWithoutCore = (inTasks: number, computed: number): number =>

@@ -11,18 +11,19 @@ import { ensureIdentity } from '../door/identity.js';
 import { listen } from '../door/listener.js';
 import { ensureToken } from '../door/secrets.js';
 import { Fleet } from '../fleet/fleet.js';
+import type { Company } from './bench.js';
 import { type Account, Journal, WatchedChannel, watched } from './journal.js';
 import type { NodeAnswer, NodeQuestion } from './messages.js';
-import { Program } from './program.js';
+import { nodeCommand, Program } from './program.js';
 
 type NodeProgram = Program<NodeQuestion, NodeAnswer>;
 
 /** Until all have joined; they start TensorFlow first. */
 const JOIN_MS = 120_000;
 
-export class Joined {
+export class Joined implements Company {
   private constructor(
-    readonly fleet: Fleet,
+    readonly node: Fleet,
     private readonly local: LocalNode,
     private readonly journal: Journal,
     private readonly programs: readonly NodeProgram[],
@@ -45,7 +46,8 @@ export class Joined {
       })();
       const { signal } = new AbortController();
       const programs = Array.from({ length: nodes }, (_, node): NodeProgram => {
-        return new Program('coordinator/scaling/node-entry.js', `node ${node + 1}`, 1, signal, [String(local.workers)]);
+        const command = nodeCommand('coordinator/scaling/node-entry.js', String(local.workers));
+        return new Program(command, `node ${node + 1}`, 1, signal);
       });
       const { address, fingerprint } = door;
       const question = { kind: 'join', address, tokenFile, fingerprint: fingerprint! } as const;
@@ -58,20 +60,19 @@ export class Joined {
     }
   }
 
-  /** Bytes that went between the processes so far, TLS not included. */
+  /** TLS not included. */
   get wireBytes(): number {
-    return this.fleet.status().nodes.reduce((sum, { bytesSent, bytesReceived }) => sum + bytesSent + bytesReceived, 0);
+    return this.node.status().nodes.reduce((sum, { bytesSent, bytesReceived }) => sum + bytesSent + bytesReceived, 0);
   }
 
-  /** From here on all note what they do. */
   async begin(): Promise<void> {
     await Promise.all(this.programs.map((program) => program.ask('begun', { kind: 'begin' })));
     this.journal.clear();
   }
 
-  /** What each process did, once none has anything left to do. */
+  /** All are on this machine: they have one clock. */
   async accounts(began: number, ended: number): Promise<Account[]> {
-    await this.fleet.settled();
+    await this.node.settled();
     const own = this.journal.account(this.local.workers, began, ended);
     const question = { kind: 'account', began, ended } as const;
     const others = await Promise.all(this.programs.map((program) => program.ask('accounted', question)));

@@ -1,4 +1,5 @@
 // Owns what is noted of a process while it is measured: the calls of its node, and what its main thread has to do with other processes.
+import { readFileSync } from 'node:fs';
 import { clock } from '../../src/clock.js';
 import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
 import { exclusive } from '../../src/scaling/activities.js';
@@ -12,7 +13,7 @@ import { ObservedNode, slicedParts, tasksOf } from '../observed.js';
 export interface Account {
   /** Milliseconds of its workers together. */
   readonly split: Split;
-  /** Milliseconds in tasks that waited for nothing but a core, and those that the process computed at all. */
+  /** Milliseconds in tasks that waited for nothing but a core, and those that threads which have tasks computed at all. */
   readonly inTasks: number;
   readonly computed: number;
 }
@@ -22,14 +23,14 @@ export class Journal {
   private activities: Activity[] = [];
   /** When the main thread last did something for other processes. */
   private last = clock();
-  private used = process.cpuUsage();
+  private computed = computedByOthers();
 
   /** Begins anew. */
   clear(): void {
     this.calls = [];
     this.activities = [];
     this.last = clock();
-    this.used = process.cpuUsage();
+    this.computed = computedByOthers();
   }
 
   called(call: Call): void {
@@ -40,34 +41,48 @@ export class Journal {
     const began = clock();
     const sent = send();
     const handedOver = clock();
-    this.add('serialise', began, handedOver);
+    this.note('serialise', began, handedOver);
     try {
       await sent;
     } finally {
-      this.add('send', handedOver, clock());
+      this.note('send', handedOver, clock());
     }
   }
 
   /** What came was waited for since the main thread had last to do with others. */
   arriving(take: () => void): void {
     const began = clock();
-    this.add('wait', this.last, began);
+    this.note('wait', this.last, began);
     take();
-    this.add('serialise', began, clock());
+    this.note('serialise', began, clock());
   }
 
   /** What it did from `began` until `ended`. Nobody waits for a node's last update: it may be made later. */
   account(workers: number, began: number, ended: number): Account {
     const calls = this.calls.filter(({ called }) => called < ended).map((call) => until(call, ended));
-    const { user, system } = process.cpuUsage(this.used);
     const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
     const { split } = splitOf({ workers, began, ended, calls, activities });
-    return { split, inTasks: computing(calls), computed: (user + system) / 1e3 };
+    return { split, inTasks: computing(calls), computed: computedByOthers() - this.computed };
   }
 
-  private add(kind: Activity['kind'], began: number, ended: number): void {
+  note(kind: Activity['kind'], began: number, ended: number): void {
     this.activities.push({ kind, began, ended });
     this.last = ended;
+  }
+}
+
+/** Milliseconds that all threads but the main one have computed so far; where the system does not tell of threads, all of them. */
+function computedByOthers(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3 - mainThread();
+}
+
+/** Those of the main thread, by whose number /proc has the process; 0 where the system is no Linux. */
+function mainThread(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ', 1)[0]) / 1e6;
+  } catch {
+    return 0;
   }
 }
 

@@ -1,9 +1,14 @@
 // Owns the measurement: all contestants side by side, one block each in turn, round after round, so that what disturbs the machine for a
 // while disturbs all of them.
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Answer, Question } from './messages.js';
-import { Program } from './program.js';
+import { checkMpi, type JobPlace, mpirunCommand } from './mpirun.js';
+import { type CommandLine, nodeCommand, Program } from './program.js';
 import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
 export interface Measurement {
@@ -11,14 +16,26 @@ export interface Measurement {
   readonly rounds: readonly Round[];
   /** Of a step with so many workers. */
   readonly traffic: Readonly<Record<number, Traffic>>;
+  /** Of all machines that a contestant was on. */
+  readonly cores: number;
+}
+
+/** Contestants of several processes, of as many workers each. */
+export interface Processes {
+  /** Nodes that join a coordinator by loopback; or ranks of a job of MPI. */
+  readonly by: 'nodes' | 'ranks';
+  /** Ascending, the first of them 1. */
+  readonly counts: readonly number[];
+  /** Which machines ranks are started on; undefined: this one. */
+  readonly hostfile: string | undefined;
 }
 
 export interface MeasurementOptions {
   readonly workload: WorkloadOptions;
-  /** Ascending. Of each process where there are nodes; the first of them is then the only one, and else 1. */
+  /** Ascending. Of each process where there are several; the first of them is then the only one, and else 1. */
   readonly workers: readonly number[];
-  /** Numbers of processes that join another, ascending, the first of them 0; undefined: all workers are of one process. */
-  readonly nodes: readonly number[] | undefined;
+  /** undefined: all workers are of one process. */
+  readonly processes: Processes | undefined;
   readonly phases: readonly Phase[];
   readonly rounds: number;
   readonly signal: AbortSignal;
@@ -33,45 +50,74 @@ interface Contestant {
   readonly setup: Setup;
   readonly program: Program<Question, Answer>;
   traffic: Readonly<Record<Phase, Traffic>> | undefined;
+  cores: number;
 }
 
+/** Throws E_MPI where there are to be ranks and cannot be, and what a contestant failed by. */
 export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
-  const contestants = start(options);
+  const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-'));
+  try {
+    const { processes } = options;
+    if (processes?.by === 'ranks') await checkMpi(processes.counts.at(-1)!, placeOf(processes, folder));
+    return await measureAll(start(options, folder), options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureAll(contestants: readonly Contestant[], options: MeasurementOptions): Promise<Measurement[]> {
   try {
     await Promise.all(contestants.map((contestant) => open(contestant, options)));
     const measurements: Measurement[] = [];
     for (const phase of options.phases) measurements.push(await measurePhase(phase, contestants, options));
     return measurements;
   } finally {
-    for (const { program } of contestants) program.close();
+    await Promise.all(contestants.map(({ program }) => program.close()));
   }
 }
 
-/** N workers for each N; and, where that is something else, one worker of N threads. Or a process that N others join, for each N. */
-function start({ workers, nodes, signal }: MeasurementOptions): Contestant[] {
-  const of = (group: keyof Round, count: number, setup: Setup, name: string): Contestant => {
-    const program: Contestant['program'] = new Program(
-      ...(['coordinator/scaling/entry.js', name, group === 'threads' ? count : 1, signal] as const),
-    );
-    return { group, count, setup, program, traffic: undefined };
+/** N workers for each N; and, where that is something else, one worker of N threads. Or N processes for each N. */
+function start({ workers, processes, signal }: MeasurementOptions, folder: string): Contestant[] {
+  const here = nodeCommand('coordinator/scaling/entry.js');
+  const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Contestant => {
+    const program: Contestant['program'] = new Program(command, name, group === 'threads' ? count : 1, signal);
+    return { group, count, setup, program, traffic: undefined, cores: 0 };
   };
-  if (nodes) {
+  if (processes) {
     const [each = 1] = workers;
-    return nodes.map((joining) => {
-      const setup = { workers: each, nodes: joining, share: joining + 1 };
-      return of('workers', each * (joining + 1), setup, `a coordinator of ${joining} node(s)`);
+    return processes.counts.map((count) => {
+      const setup = { workers: each, others: count - 1, share: count };
+      return of('workers', each * count, setup, ...startedBy(processes, count, each, folder));
     });
   }
   return workers.flatMap((count) => {
-    const several = of('workers', count, { workers: count, nodes: 0, share: count }, `${count} worker(s)`);
-    const one = { workers: 1, nodes: 0, share: count };
+    const several = of('workers', count, { workers: count, others: 0, share: count }, `${count} worker(s)`);
+    const one = { workers: 1, others: 0, share: count };
     return count === 1 ? [several] : [several, of('threads', count, one, `1 worker of ${count} threads`)];
   });
 }
 
+function startedBy(
+  processes: Processes,
+  count: number,
+  workers: number,
+  folder: string,
+): [name: string, command?: CommandLine] {
+  if (processes.by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
+  const own = join(folder, String(count));
+  mkdirSync(own);
+  const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
+  return [`${count} rank(s)`, mpirunCommand(count, command, placeOf(processes, own))];
+}
+
+const placeOf = ({ hostfile }: Processes, folder: string): JobPlace => {
+  return { hostfile, folder, env: process.env, isRoot: process.getuid?.() === 0 };
+};
+
 async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
   const { program, setup } = contestant;
-  contestant.traffic = (await program.ask('opened', { kind: 'open', options: workload, contestant: setup })).traffic;
+  const opened = await program.ask('opened', { kind: 'open', options: workload, contestant: setup });
+  Object.assign(contestant, { traffic: opened.traffic, cores: opened.cores });
 }
 
 async function measurePhase(
@@ -90,7 +136,8 @@ async function measurePhase(
   const traffic = contestants
     .filter(({ group }) => group === 'workers')
     .map((each) => [each.count, each.traffic![phase]]);
-  return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'] };
+  const cores = Math.max(...contestants.map((each) => each.cores));
+  return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'], cores };
 }
 
 /** Each round begins with another contestant: none of them always has the same one before it. */

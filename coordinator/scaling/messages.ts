@@ -1,4 +1,4 @@
-// Owns what a measurement, its contestants and their nodes, each a process of its own, say to each other.
+// Owns what a measurement, its contestants and their nodes, each a process of its own, say to each other. What ranks say: rank-messages.ts.
 import type { ErrorCode } from '../../src/errors.js';
 import type { Block } from '../../src/scaling/summary.js';
 import type { Account } from './journal.js';
@@ -17,7 +17,8 @@ export type Question =
   | { readonly kind: 'measure'; readonly phase: Phase };
 
 export type Answer =
-  | { readonly kind: 'opened'; readonly traffic: Workload['traffic'] }
+  /** cores: of all machines that it is on. */
+  | { readonly kind: 'opened'; readonly traffic: Workload['traffic']; readonly cores: number }
   | { readonly kind: 'measured'; readonly block: Block }
   | Failure;
 

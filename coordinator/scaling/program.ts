@@ -1,5 +1,7 @@
 // Owns a process that does as it is asked: started, asked one thing at a time with a deadline, and ended.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { built } from '../../src/built.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -7,45 +9,68 @@ import type { Failure } from './messages.js';
 
 /** Starting takes seconds, and so does labelling 60,000 images by one slow core. */
 const ANSWER_DEADLINE_MS = 600_000;
+/** For ending when there are no more questions: it is killed then. */
+const CLOSING_MS = 5_000;
 
 interface Waiting<Answer> {
   resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
 
+export interface CommandLine {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Besides the environment here. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** @param entry below dist/ */
+export const nodeCommand = (entry: string, ...args: readonly string[]): CommandLine => ({
+  program: process.execPath,
+  args: [...process.execArgv, fileURLToPath(built(entry)), ...args],
+});
+
+/** It is asked by lines of JSON on its standard input, which other programs pass on, too, and answers on its standard output. */
 export class Program<Question extends object, Answer extends { readonly kind: string } | Failure> {
-  private readonly child: ChildProcess;
+  private readonly child: ChildProcessByStdio<Writable, Readable, null>;
+  private readonly gone: Promise<void>;
   private waiting: Waiting<Answer> | undefined;
   private end: PseudolabelError | undefined;
 
   /**
-   * @param entry below dist/
    * @param name for errors: '2 workers'
    * @param threads inside each operation of TensorFlow
    * @param signal ends the process
-   * @param args of its command line
    */
   constructor(
-    entry: string,
+    { program, args, env }: CommandLine,
     private readonly name: string,
     threads: number,
     signal: AbortSignal,
-    args: readonly string[] = [],
   ) {
-    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
-    this.child = fork(fileURLToPath(built(entry)), args, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    this.child.on('message', (answer) => this.waiting?.resolve(answer as Answer));
-    // An interruption from the keyboard reaches the process too, and maybe first.
-    this.child.on('exit', () => this.ended(signal.aborted ? interrupted() : this.lost()));
-    this.child.on('error', (cause) => this.ended(this.lost(cause)));
+    this.child = spawn(program, args, {
+      env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    createInterface({ input: this.child.stdout }).on('line', (line) => this.says(line));
+    // What cannot be asked any more has ended, which is told below.
+    this.child.stdin.on('error', () => undefined);
+    this.gone = new Promise((gone) => {
+      // An interruption from the keyboard reaches the process too, and maybe first.
+      this.child.on('exit', () => gone(this.ended(signal.aborted ? interrupted() : this.lost())));
+      this.child.on('error', (cause) => gone(this.ended(this.lost(cause))));
+    });
     const stop = () => this.stop(interrupted());
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** Ends the process: it has nothing to save. */
-  close(): void {
-    this.child.kill('SIGKILL');
+  /** Ends the process. It has nothing to save, but maybe others to end before. Resolves when it is gone. */
+  async close(): Promise<void> {
+    this.child.stdin.end();
+    const late = setTimeout(() => this.child.kill('SIGKILL'), CLOSING_MS);
+    await this.gone;
+    clearTimeout(late);
   }
 
   /** Throws the process's own error, E_WORKER_LOST, E_TIMEOUT or E_INTERRUPTED. */
@@ -54,7 +79,7 @@ export class Program<Question extends object, Answer extends { readonly kind: st
     const answer = await new Promise<Answer>((resolve, reject) => {
       this.waiting = { resolve, reject };
       if (this.end) reject(this.end);
-      else this.child.send(question);
+      else this.child.stdin.write(`${JSON.stringify(question)}\n`);
     }).finally(() => {
       clearTimeout(deadline);
       this.waiting = undefined;
@@ -64,9 +89,15 @@ export class Program<Question extends object, Answer extends { readonly kind: st
     return answer as Extract<Answer, { kind: K }>;
   }
 
+  /** A library may say something, too. */
+  private says(line: string): void {
+    if (line.startsWith('{')) this.waiting?.resolve(JSON.parse(line) as Answer);
+    else process.stderr.write(`${line}\n`);
+  }
+
   private stop(reason: PseudolabelError): void {
     this.ended(reason);
-    this.close();
+    void this.close();
   }
 
   private ended(reason: PseudolabelError): void {
@@ -75,7 +106,8 @@ export class Program<Question extends object, Answer extends { readonly kind: st
   }
 
   private lost(cause?: unknown): PseudolabelError {
-    const fix = 'look for a lack of memory (dmesg): measure fewer --workers or --nodes at once, or a smaller --hidden';
+    const fix =
+      'look for a lack of memory (dmesg): measure fewer --workers, --nodes or --ranks at once, or a smaller --hidden';
     return new PseudolabelError('E_WORKER_LOST', `the process of ${this.name} ended`, fix, { cause });
   }
 
@@ -85,14 +117,26 @@ export class Program<Question extends object, Answer extends { readonly kind: st
   }
 }
 
-/** Has a process answer each question, one at a time, until the other end is gone. */
-export function answering<Question, Answer>(answer: (question: Question) => Promise<Answer>): void {
-  process.on('message', (question: Question) => {
-    void answer(question)
+/**
+ * Has a process answer each question, one at a time, until the other end is gone.
+ * @param closed ends the process when there is no question open
+ */
+export function answering<Question, Answer>(
+  answer: (question: Question) => Promise<Answer>,
+  closed: () => void = () => process.exit(),
+): void {
+  let open = 0;
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => {
+    open++;
+    void answer(JSON.parse(line) as Question)
       .catch(failureOf)
-      .then((answer) => process.send!(answer));
+      .then((answer) => {
+        open--;
+        process.stdout.write(`${JSON.stringify(answer)}\n`);
+      });
   });
-  process.on('disconnect', () => process.exit());
+  lines.on('close', () => (open > 0 ? process.exit(1) : closed()));
 }
 
 function failureOf(error: unknown): Failure {

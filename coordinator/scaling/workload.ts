@@ -23,6 +23,8 @@ export interface WorkloadOptions {
   readonly data: string | undefined;
   /** Steps of a block of training. A block of labelling is one pass over the images. */
   readonly steps: number;
+  /** Gradients of ranks are summed in MPI's own order. */
+  readonly fastSum: boolean;
   /** The largest share of all contestants: in weak scaling, the one for which the images are just enough. */
   readonly largest: number;
 }
@@ -31,8 +33,8 @@ export interface WorkloadOptions {
 export interface Contestant {
   /** Of each of its processes. */
   readonly workers: number;
-  /** Processes that join it, by loopback. */
-  readonly nodes: number;
+  /** Processes besides the first. */
+  readonly others: number;
   readonly share: number;
 }
 
@@ -48,14 +50,14 @@ export interface Workload {
 /** As `train` has it: as many shards as workers. */
 export function workloadOf(
   options: WorkloadOptions,
-  { workers, nodes, share }: Contestant,
+  { workers, others, share }: Contestant,
   dataset: Dataset,
 ): Workload {
   const { mode, preset, strategy, hidden, seed, data, steps, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = normalise({}).labelsPerClass * factor;
-  const shards = workers * (nodes + 1);
+  const shards = workers * (others + 1);
   const given = { preset, strategy, hidden, seed, data };
   const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
   const { count } = dataset.train;

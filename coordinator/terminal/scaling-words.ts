@@ -28,11 +28,17 @@ const NAMES: Record<Share, string> = {
   idle: 'idle behind the slowest worker',
 };
 
+const ALONE: Record<Unit, string> = {
+  workers: 'with --workers 1',
+  processes: 'with no nodes',
+  ranks: 'without mpirun',
+};
+
 /** Parts of the loss that are named, and the smallest of them. */
 const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
-/** Who is compared: workers of one process (each: 1), or processes of `each` workers. */
+/** Who is compared: workers of one process (each: 1), or processes or ranks of `each` workers. */
 export interface Compared {
   readonly unit: Unit;
   readonly each: number;
@@ -49,7 +55,7 @@ export function verdictLines(
   const { workers, speedUp, efficiency, doubts, oneWorkerOfThreads: one } = row;
   if (workers === each) return [];
   const who =
-    unit === 'workers' ? counted(workers, 'worker') : `${workers / each} processes of ${counted(each, 'worker')}`;
+    unit === 'workers' ? counted(workers, 'worker') : `${workers / each} ${unit} of ${counted(each, 'worker')}`;
   const measured = `${speedUp.value.toFixed(2)}x as fast as one, an efficiency of ${percent(efficiency.value, 0)}`;
   if (doubts.length > 0) {
     const reasons = doubts.map((doubt) => reasonOf(doubt, row, cores));
@@ -60,8 +66,7 @@ export function verdictLines(
       ...slower,
     ];
   }
-  const alone = unit === 'workers' ? '--workers 1' : 'no nodes';
-  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one: train with ${alone}`)] : [];
+  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one: train ${ALONE[unit]}`)] : [];
   const ratio = one && speedUp.value / one.speedUp.value;
   return [
     bold(`${who}: ${measured}; ${lossOf(row)}`),

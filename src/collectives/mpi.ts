@@ -14,7 +14,10 @@ const TAG = 1;
 /** How long to ask without a pause, in ms; then, how long at each turn of the event loop. Later a wait is of a pause in the run, not of a step. */
 const BUSY_MS = 1;
 const EAGER_MS = 20;
-const PAUSE_MS = 1;
+/** Then by pauses, each a share of what has been waited so far: whoever is asleep for long takes no core, and wakes up no later than by this share. */
+const PAUSE = 0.01;
+const SHORTEST_PAUSE_MS = 1;
+const LONGEST_PAUSE_MS = 100;
 /** How long to wait when the job is to stop: whoever does not answer then is gone. */
 const STOP_MS = 60_000;
 /** Longer than a task may take (worker/node.ts). For messages there is no limit: nobody knows how long rank 0 has nothing to say. */
@@ -41,6 +44,8 @@ export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   library.initThread(null, null, FUNNELED, new Int32Array(1));
   return new Mpi(library, signal);
 }
+
+const pauseAfter = (waited: number): number => Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, PAUSE * waited));
 
 class Mpi implements Collective {
   readonly rank: number;
@@ -119,7 +124,7 @@ class Mpi implements Collective {
       const waited = now - began;
       if (this.signal.aborted) stopped ??= now;
       if (waited > deadline || (stopped !== undefined && now - stopped > STOP_MS)) throw this.late(waited);
-      if (waited > EAGER_MS) await sleep(PAUSE_MS);
+      if (waited > EAGER_MS) await sleep(pauseAfter(waited));
       else if (waited > BUSY_MS) await setImmediate();
     }
     this.held.length = 0;

@@ -75,30 +75,48 @@ export const TO_ROOT = {
 export type ToRank = z.output<(typeof TO_RANK)[keyof typeof TO_RANK]['schema']>;
 export type ToRoot = z.output<(typeof TO_ROOT)[keyof typeof TO_ROOT]['schema']>;
 
-/** Rank 0 says something to all others. Its length goes before it. */
-export async function tell(collective: Collective, message: ToRank): Promise<void> {
-  const bytes = encoded(TO_RANK, message);
+/** Rank 0 says something to all others. */
+export const tell = (collective: Collective, message: ToRank): Promise<void> => tellBy(TO_RANK, collective, message);
+
+/** What rank 0 tells. Throws E_PROTOCOL or E_TOO_LARGE. */
+export const hear = (collective: Collective): Promise<ToRank> => hearBy<ToRank>(TO_RANK, collective);
+
+/** One of the other ranks says something to rank 0. */
+export const answer = (collective: Collective, message: ToRoot): Promise<void> =>
+  answerBy(TO_ROOT, collective, message);
+
+/** What each of the other ranks answers, from rank 1 on. Throws E_PROTOCOL or E_TOO_LARGE. */
+export const answers = (collective: Collective): Promise<ToRoot[]> => answersBy<ToRoot>(TO_ROOT, collective);
+
+/** The same four in the messages of another table. A message's length goes before it. */
+export async function tellBy<M extends Message>(
+  table: MessageTable<M>,
+  collective: Collective,
+  message: M,
+): Promise<void> {
+  const bytes = encoded(table, message);
   await collective.broadcast(lengthOf(bytes));
   await collective.broadcast(bytes);
 }
 
-/** What rank 0 tells. Throws E_PROTOCOL or E_TOO_LARGE. */
-export async function hear(collective: Collective): Promise<ToRank> {
+export async function hearBy<M extends Message>(table: MessageTable<M>, collective: Collective): Promise<M> {
   const length = new Uint32Array(1);
   await collective.broadcast(bytesOf(length));
   const bytes = new Uint8Array(length[0]!);
   await collective.broadcast(bytes);
-  return decoded(TO_RANK, bytes);
+  return decoded(table, bytes);
 }
 
-/** One of the other ranks says something to rank 0. */
-export async function answer(collective: Collective, message: ToRoot): Promise<void> {
-  const bytes = encoded(TO_ROOT, message);
+export async function answerBy<M extends Message>(
+  table: MessageTable<M>,
+  collective: Collective,
+  message: M,
+): Promise<void> {
+  const bytes = encoded(table, message);
   for (const part of [lengthOf(bytes), bytes]) await collective.exchange([{ rank: 0, bytes: part }], []);
 }
 
-/** What each of the other ranks answers, from rank 1 on. Throws E_PROTOCOL or E_TOO_LARGE. */
-export async function answers(collective: Collective): Promise<ToRoot[]> {
+export async function answersBy<M extends Message>(table: MessageTable<M>, collective: Collective): Promise<M[]> {
   const lengths = Array.from({ length: collective.size - 1 }, () => new Uint32Array(1));
   await collective.exchange(
     [],
@@ -109,7 +127,7 @@ export async function answers(collective: Collective): Promise<ToRoot[]> {
     [],
     messages.map((bytes, i) => ({ rank: i + 1, bytes })),
   );
-  return messages.map((bytes) => decoded(TO_ROOT, bytes));
+  return messages.map((bytes) => decoded(table, bytes));
 }
 
 function encoded<M extends Message>(table: MessageTable<M>, message: M): Uint8Array {

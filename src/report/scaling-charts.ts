@@ -6,8 +6,8 @@ import type { Chart, Line } from './chart.js';
 import type { Stacks } from './stacks.js';
 import type { Role } from './theme.js';
 
-/** What is counted along the x axis: workers of one process, or processes, each with as many workers. */
-export type Unit = 'workers' | 'processes';
+/** What is counted along the x axis: workers of one process, or processes or ranks, each with as many workers. */
+export type Unit = 'workers' | 'processes' | 'ranks';
 
 export interface MeasuredPhase {
   /** As 'finetune'. */

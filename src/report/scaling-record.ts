@@ -58,7 +58,7 @@ const phase = z.object({
 
 export const SCALING = z.object({
   mode: z.enum(['strong', 'weak']),
-  unit: z.enum(['workers', 'processes']).default('workers'),
+  unit: z.enum(['workers', 'processes', 'ranks']).default('workers'),
   machine: z.object({ processor: z.string(), cores: z.int().min(1), load: z.number(), node: z.string() }),
   workload: z.object({
     preset: z.string(),

@@ -13,7 +13,7 @@ export function exclusive(activities: readonly Activity[]): Activity[] {
       { at: ended, kind, change: -1 },
     ])
     .sort((a, b) => a.at - b.at);
-  const active = { serialise: 0, send: 0, wait: 0 };
+  const active = { update: 0, serialise: 0, send: 0, wait: 0 };
   const pieces: { kind: Activity['kind']; began: number; ended: number }[] = [];
   let before = 0;
   for (const { at, kind, change } of edges) {

@@ -136,20 +136,31 @@ describe('scaling', () => {
   });
 
   it('refuses what it cannot read or find', async () => {
-    const [workers, network, data, hidden, both, simulated] = await Promise.all([
+    const [workers, network, data, hidden, both, simulated, ranks, two, sum] = await Promise.all([
       pseudolabel('scaling', '--workers', '1,two'),
       pseudolabel('scaling', '--simulate', 'nodes=64'),
       pseudolabel('scaling', '--data', join(root, 'nowhere')),
       pseudolabel('scaling', '--hidden', '1'),
       pseudolabel('scaling', '--nodes', '0,1', '--workers', '1,2'),
       pseudolabel('scaling', '--strategy', 'hidden', '--simulate', 'nodes=64,link=10Gbps,rtt=0.2ms'),
+      pseudolabel('scaling', '--ranks', '1,2', '--nodes', '0,1'),
+      pseudolabel('scaling', '--ranks', '1,2', '--workers', '1,2'),
+      pseudolabel('scaling', '--nodes', '0,1', '--fast-sum'),
     ]);
+    expect(ranks).toMatchObject({ exit: 2, stderr: expect.stringContaining('--nodes with --ranks') });
+    expect(two).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --ranks, give one number') });
+    expect(sum).toMatchObject({ exit: 2, stderr: expect.stringContaining('--fast-sum without --ranks') });
     expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy hidden') });
     expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });
     expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });
     expect(network).toMatchObject({ exit: 2, stderr: expect.stringContaining('link=10Gbps') });
     expect(data).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_DATA_MISSING') });
     expect(hidden).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_CONFIG') });
+  });
+
+  it('says so where there is no mpirun', async () => {
+    const { exit, stderr } = await start(['scaling', '--ranks', '1,2'], { PATH: '' }).ended;
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/E_MPI.*Open MPI/s)]);
   });
 
   // The contestants have its stderr: that it closes shows that they are gone.

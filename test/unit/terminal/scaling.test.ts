@@ -34,6 +34,14 @@ describe('the sentence about several workers', () => {
     expect(lines).toContain('warning: 2 workers are slower than one: train with --workers 1');
   });
 
+  it('names who is compared, and what to train with instead', () => {
+    const two = blockOf(2, 100, { forward: 40, backward: 50, update: 10, idle: 110 });
+    const { rows } = summarise(roundsOf(QUIET, ONE, two), [1, 2], { mode: 'strong', cores: 2, seed: 1 });
+    const lines = rows.flatMap((row) => verdictLines(row, { unit: 'ranks', each: 1, cores: 2 }, PLAIN));
+    expect(lines[0]).toMatch(/^2 ranks of 1 worker: 0\.95x as fast as one/);
+    expect(lines).toContain('warning: 2 ranks of 1 worker are slower than one: train without mpirun');
+  });
+
   it('says why there is no conclusion, with numbers', () => {
     expect(said(roundsOf([1]))).toEqual([
       '2 workers: no conclusion: it takes --repeats 3 or more to see the noise',
@@ -94,12 +102,13 @@ describe('a report', () => {
       seed: 1,
       data: undefined,
       steps: 20,
+      fastSum: false,
       largest: 2,
     },
     network,
     phases: [
       {
-        ...{ phase: 'finetune', rounds, traffic: { 1: traffic, 2: traffic } },
+        ...{ phase: 'finetune', rounds, traffic: { 1: traffic, 2: traffic }, cores: 2 },
         ...summarise(rounds, [1, 2], { mode: 'strong', cores: 2, seed: 1 }),
         prediction: simulate(cost, network, 'strong'),
       },

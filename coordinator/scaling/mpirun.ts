@@ -1,0 +1,64 @@
+// Owns how `scaling` starts the ranks of a job.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { loadLibrary } from '../../src/collectives/mpi-library.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { counted } from '../../src/format.js';
+import type { CommandLine } from './program.js';
+
+/** For starting ranks that end at once. */
+const START_DEADLINE_MS = 60_000;
+/** Of what mpirun says. */
+const MOST_LINES = 3;
+
+/** Read by TensorFlow and the C library when a process starts; mpirun passes on to other machines what it is told to. */
+const PASSED_ON = /^(TF|MALLOC)_/;
+
+export interface JobPlace {
+  /** undefined: this machine. */
+  readonly hostfile: string | undefined;
+  /** For mpirun's own files, which two that start or end at once take away from each other in a folder that they share. */
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly isRoot: boolean;
+}
+
+/**
+ * So many ranks. On one machine there may be more of them than it has cores; over several, each takes as many in turn. None is held to a core,
+ * since its workers have others.
+ * @param says little: nothing of jobs that were stopped, nor why one cannot be started
+ */
+export function mpirunCommand(
+  ranks: number,
+  { program, args }: CommandLine,
+  { hostfile, folder, env, isRoot }: JobPlace,
+  says: 'all' | 'little' = 'little',
+): CommandLine {
+  const where = hostfile === undefined ? ['--oversubscribe'] : ['--hostfile', hostfile, '--map-by', 'node'];
+  const passed = Object.keys(env).filter((name) => PASSED_ON.test(name));
+  const quiet = says === 'little' ? ['--quiet'] : [];
+  const options = [...quiet, '-np', String(ranks), '--bind-to', 'none', ...(isRoot ? ['--allow-run-as-root'] : [])];
+  return {
+    program: 'mpirun',
+    args: [...options, ...where, ...passed.flatMap((name) => ['-x', name]), program, ...args],
+    env: { TMPDIR: folder },
+  };
+}
+
+/** Throws E_MPI where so many ranks cannot be started. */
+export async function checkMpi(ranks: number, place: JobPlace): Promise<void> {
+  await loadLibrary();
+  const { program, args, env } = mpirunCommand(ranks, { program: process.execPath, args: ['--version'] }, place, 'all');
+  const options = { env: { ...place.env, ...env }, timeout: START_DEADLINE_MS };
+  await promisify(execFile)(program, args, options).catch((cause: Error & { code?: unknown; stderr?: string }) => {
+    if (cause.code === 'ENOENT') {
+      const fix =
+        'install Open MPI (Debian: openmpi-bin), or load its module on a cluster, so that mpirun is in the PATH';
+      throw new PseudolabelError('E_MPI', 'there is no mpirun', fix, { cause });
+    }
+    const lines = (cause.stderr ?? '').split('\n').map((line) => line.trim());
+    const said = lines.filter((line) => /[^-]/.test(line)).slice(0, MOST_LINES);
+    const message = `mpirun does not start ${counted(ranks, 'rank')}: ${said.join(' ') || cause.message}`;
+    throw new PseudolabelError('E_MPI', message, 'see that mpirun starts as many processes here by itself', { cause });
+  });
+}

@@ -1,0 +1,121 @@
+// `pseudolabel scaling --ranks` with the real mpirun, on a network so small that several ranks gain nothing: what is checked is what it says.
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ScalingReport } from '../../coordinator/scaling/report.js';
+import { SHARES } from '../../src/scaling/split.js';
+import { type Ended, pseudolabel, start } from './command.js';
+import { hasMpi, WHY_SKIPPED } from './mpirun.js';
+
+const SMALL = ['scaling', '--ranks', '1,2', '--workers', '1', '--hidden', '64'];
+
+const isThere = hasMpi();
+if (!isThere) console.warn(`scaling-ranks.test.ts: skipped, ${WHY_SKIPPED}`);
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-ranks-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** With every part of the time in place. */
+function reportOf({ exit, stdout, stderr }: Ended): ScalingReport {
+  expect(exit, stderr).toBe(0);
+  const report = JSON.parse(stdout) as ScalingReport;
+  expect(report.unit).toBe('ranks');
+  for (const { rows } of report.phases) {
+    expect(rows.map(({ workers }) => workers)).toEqual([1, 2]);
+    for (const { split, splitError, millisecondsPerStep } of rows) {
+      expect(Math.abs(splitError)).toBeLessThan(0.03);
+      const sum = SHARES.reduce((total, share) => total + split[share], 0);
+      expect(Math.abs(sum / millisecondsPerStep.value - 1)).toBeLessThan(0.03);
+    }
+    const [one, two] = rows;
+    expect([one!.wireBytes, one!.split]).toMatchObject([0, { send: 0, serialise: 0 }]);
+    expect(two!.wireBytes).toBeGreaterThan(0);
+    expect(two!.split.wait).toBeGreaterThan(0);
+  }
+  return report;
+}
+
+/** Processes that have the variable in their environment. */
+async function processesWith(variable: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+    const environment = await readFile(join('/proc', name, 'environ'), 'utf8').catch(() => '');
+    if (environment.split('\0').includes(variable)) found.push(name);
+  }
+  return found;
+}
+
+describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
+  it('measures every phase by rows, and accounts for the time of all ranks', async () => {
+    const out = join(root, 'data');
+    const options = ['--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
+    const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--out', out, '--json', '-'));
+    expect(phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
+    for (const { phase, rows, rounds } of phases) {
+      for (const { workers, threads } of rounds) {
+        expect(Object.keys(threads)).toEqual([]);
+        expect(workers[2]!.rows).toBe(2 * workers[1]!.rows);
+      }
+      // Both halves of each gradient go to the rank that sums them, and of the total to the other; labels and confidences to rank 0.
+      const parameters = phase === 'pretrain' ? 784 * 64 + 64 + 64 * 784 + 784 : 784 * 64 + 64 + 64 * 10 + 10;
+      const least = phase === 'label' ? 5 * 30_000 : 2 * 4 * parameters;
+      expect(rows[1]!.wireBytes).toBeGreaterThan(least);
+      expect(rows[1]!.wireBytes).toBeLessThan(1.5 * least + 100_000);
+    }
+    expect(await readdir(join(out, 'plots'))).toContain('finetune-speed-up.svg');
+    expect(await readFile(join(out, 'scaling.txt'), 'utf8')).toMatch(/^2 ranks of 1 worker: /m);
+    expect((await pseudolabel('report', out)).exit).toBe(0);
+  });
+
+  it('measures steps by hidden units, which exchange less', async () => {
+    const options = ['--strategy', 'hidden', '--steps', '4', '--phase', 'all', '--repeats', '2'];
+    const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--json', '-'));
+    for (const { phase, rows } of phases) {
+      if (phase === 'label') continue;
+      for (const { split } of rows) {
+        for (const part of ['forward', 'wait', 'backward'] as const) expect(split[part]).toBeGreaterThan(0);
+        expect(split.update).toBe(0);
+      }
+      if (phase === 'finetune') expect(rows[1]!.wireBytes).toBeLessThan(4 * 784 * 64);
+    }
+  });
+
+  it('measures sums in the order of MPI on the machines of a file, and says why one round concludes nothing', async () => {
+    const hosts = join(root, 'hosts');
+    await writeFile(hosts, 'localhost slots=2\n');
+    const options = ['--fast-sum', '--hostfile', hosts, '--steps', '4', '--repeats', '1'];
+    const ended = await pseudolabel(...SMALL, ...options, '--json', '-');
+    expect(ended.stderr).toContain(`on the machines of ${hosts}`);
+    expect(reportOf(ended).workload.fastSum).toBe(true);
+    expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
+  });
+
+  it('says by which of its words mpirun does not start the ranks', async () => {
+    const { exit, stderr } = await pseudolabel(...SMALL, '--hostfile', join(root, 'nowhere'));
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/E_MPI: mpirun does not start 2 ranks: .*hostfile/)]);
+  });
+
+  it('says what is wrong with the data, as rank 0 finds it', async () => {
+    const { exit, stderr } = await pseudolabel(...SMALL, '--data', join(root, 'nowhere'));
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('E_DATA_MISSING')]);
+  });
+
+  it.skipIf(process.platform !== 'linux').each(['SIGINT', 'SIGKILL'] as const)(
+    'leaves no process behind after %s',
+    async (signal) => {
+      const variable = ['PSEUDOLABEL_TEST', `${process.pid}-${signal}`] as const;
+      const { child, says, ended } = start([...SMALL, '--steps', '100000'], { [variable[0]]: variable[1] });
+      await says('warm-up');
+      child.kill(signal);
+      const { exit, stderr } = await ended;
+      if (signal === 'SIGINT') expect([exit, stderr]).toEqual([130, expect.stringContaining('E_INTERRUPTED')]);
+      // Ranks learn from mpirun that it is over: the time limit of the test is what they have for it.
+      while ((await processesWith(variable.join('='))).length > 0) await sleep(100);
+    },
+  );
+});
