@@ -12,13 +12,11 @@ export function multipliesBf16(cpuinfo = cpuInfo()): boolean | undefined {
   return flags === undefined ? undefined : X86_FLAGS.test(flags);
 }
 
-/**
- * Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 by way of floats, five times slower
- * than f32, or not at all.
- */
+/** Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 slowly then, or ends the process. */
 export function checkPrecision(precision: Precision): void {
-  if (precision === 'f32' || multipliesBf16() !== false) return;
-  const fix = 'leave --precision out; for a run that began in bf16, use a processor with AVX512_BF16 or AMX';
+  if (precision !== 'bf16' || multipliesBf16() !== false) return;
+  const fix =
+    'take bf16-emulated, which is slower than f32 but runs anywhere, or leave --precision out; a run that began in bf16 needs AVX512_BF16 or AMX';
   throw new PseudolabelError('E_CONFIG', 'precision: this processor has no products of bf16', fix);
 }
 

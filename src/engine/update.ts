@@ -3,6 +3,7 @@ import type { UpdateResult, UpdateTask } from '../protocol/tasks.js';
 import { JOURNAL_STRIDE, slotStride } from './arena.js';
 import type { Engine } from './engine.js';
 import { expandTotal } from './low-rank.js';
+import { isRounded } from './model.js';
 import { apply } from './optimizer.js';
 
 /** Safe to call again with the same task after a worker died in it: the journal of the slice says where to go on. */
@@ -10,7 +11,7 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, journals } = arena.regions;
-  const rounded = arena.shape.precision === 'bf16' ? arena.regions.rounded : 0;
+  const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
   const { start, end, optimizer, update: id } = task;
   if (task.factored) expandTotal(kernel, arena, task.factored, start, end);
   // A total is a tree of one slot.

@@ -2,37 +2,38 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import { createLocalNode, type LocalNode } from '../../worker/node.js';
-import { lacksBf16 } from '../bf16.js';
+import { BF16 } from '../bf16.js';
 import { losing } from './losing.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { MODEL, RANGES, shapeOf, trainMixed, trainSliced } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
 
-const BF16 = { ...MODEL, precision: 'bf16' } as const;
-const contentFor = (lanes: number) => ({ ...CONTENT, shape: { ...shapeOf(BF16), lanes } });
+const CASES = BF16.flatMap((precision) => [1, 2, 3].map((threads) => [threads, precision] as const));
 
-describe.skipIf(lacksBf16).each([1, 2, 3])('a local node of %i in bf16', (threads) => {
+describe.each(CASES)('a local node of %i in %s', (threads, precision) => {
+  const model = { ...MODEL, precision };
+  const contentFor = (lanes: number) => ({ ...CONTENT, shape: { ...shapeOf(model), lanes } });
   let node: LocalNode;
   let byRows: TrainingState;
   let bySlices: TrainingState;
 
   beforeAll(async () => {
     node = await createLocalNode(contentFor(threads));
-    byRows = await trainMixed(oneThreadNode(contentFor(1)), BF16);
-    bySlices = await trainSliced(oneThreadNode(contentFor(1)), BF16);
+    byRows = await trainMixed(oneThreadNode(contentFor(1)), model);
+    bySlices = await trainSliced(oneThreadNode(contentFor(1)), model);
   });
   afterAll(() => node.close());
 
   it('trains to the same bits as one thread, by rows and by hidden units, in turns', async () => {
-    expectState(await trainMixed(node, BF16), byRows);
-    expectState(await trainSliced(node, BF16), bySlices);
-    expectState(await trainMixed(node, BF16), byRows);
+    expectState(await trainMixed(node, model), byRows);
+    expectState(await trainSliced(node, model), bySlices);
+    expectState(await trainMixed(node, model), byRows);
   });
 
   it('trains to the same bits when workers are lost at random moments', async () => {
     const lossy = losing(node, (index) => node.loseThread(index), threads);
-    expectState(await trainMixed(lossy, BF16), byRows);
-    expectState(await trainSliced(lossy, BF16), bySlices);
+    expectState(await trainMixed(lossy, model), byRows);
+    expectState(await trainSliced(lossy, model), bySlices);
   });
 
   it('predicts by the parameters that were written last', async () => {
@@ -41,7 +42,7 @@ describe.skipIf(lacksBf16).each([1, 2, 3])('a local node of %i in bf16', (thread
       node.write({ parameters });
       oracle.write({ parameters });
       const classesOf = async (of: Pick<LocalNode, 'predict'>) =>
-        (await of.predict(BF16, 'unlabelled', RANGES)).map(({ classes, confidences }) => ({ classes, confidences }));
+        (await of.predict(model, 'unlabelled', RANGES)).map(({ classes, confidences }) => ({ classes, confidences }));
       expect(await classesOf(node)).toEqual(await classesOf(oracle));
     }
   });

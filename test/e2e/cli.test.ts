@@ -5,10 +5,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { multipliesBf16 } from '../../coordinator/processor.js';
 import type { RunResult } from '../../coordinator/result.js';
 import { readIdx } from '../../src/data/idx.js';
 import { accuracy, classCounts } from '../../src/metrics.js';
-import { lacksBf16 } from '../bf16.js';
+import { BF16 } from '../bf16.js';
 import { writeIdx } from '../write-idx.js';
 import { type Ended, interrupt, pseudolabel, start } from './command.js';
 
@@ -209,7 +210,7 @@ describe('the weights of a run', () => {
   });
 });
 
-describe.skipIf(lacksBf16)('train --precision bf16', () => {
+describe.each(BF16)('train --precision %s', (precision) => {
   it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', {
     timeout: 120_000,
   }, async () => {
@@ -221,11 +222,11 @@ describe.skipIf(lacksBf16)('train --precision bf16', () => {
       await pseudolabel('train', ...options, '--out', out, ...flags);
       return { out, ...(await resultOf(out)) };
     };
-    const bf16 = ['--precision', 'bf16'];
+    const bf16 = ['--precision', precision];
     const [f32, one, two] = await Promise.all([
-      run('in-f32'),
-      run('in-bf16', ...bf16, '--workers', '1'),
-      run('in-bf16-by-two', ...bf16, '--workers', '2'),
+      run(`${precision}-not`),
+      run(precision, ...bf16, '--workers', '1'),
+      run(`${precision}-by-two`, ...bf16, '--workers', '2'),
     ]);
     expect(two.weightsSha256).toBe(one.weightsSha256);
     expect(one.weightsSha256).not.toBe(f32.weightsSha256);
@@ -234,13 +235,29 @@ describe.skipIf(lacksBf16)('train --precision bf16', () => {
     const [evaluated, resumed, listening] = await Promise.all([
       pseudolabel('evaluate', one.out, ...bf16, '--json', '-'),
       pseudolabel('train', '--resume', one.out, '--precision', 'f32'),
-      pseudolabel('train', ...options, ...bf16, '--out', join(root, 'never-begun'), '--listen', '127.0.0.1:0'),
+      pseudolabel(
+        'train',
+        ...options,
+        ...bf16,
+        '--out',
+        join(root, `${precision}-never-begun`),
+        '--listen',
+        '127.0.0.1:0',
+      ),
     ]);
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy: one.testAccuracy, confusion: one.confusion });
     expectError(resumed, 'E_USAGE');
     expect(resumed.stderr).toContain('--precision');
     expectError(listening, 'E_CONFIG');
     expect(listening.stderr).toContain('precision');
+  });
+});
+
+describe.skipIf(multipliesBf16() !== false)('train --precision bf16 on a processor without products of it', () => {
+  it('is refused, and told of what runs anywhere', async () => {
+    const { stderr, ...ended } = await pseudolabel('train', '--precision', 'bf16', '--out', join(root, 'refused'));
+    expectError({ stderr, ...ended }, 'E_CONFIG');
+    expect(stderr).toContain('bf16-emulated');
   });
 });
 
