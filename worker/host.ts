@@ -3,10 +3,11 @@
 import { sha256OfParameters } from '../src/checksum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
 import { type ArenaShape, floats } from '../src/engine/arena.js';
+import type { Fingerprints } from '../src/engine/fingerprint.js';
 import { layoutOf } from '../src/engine/model.js';
 import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { rankOf, type Wire, type WireName, wireOf } from '../src/engine/wire.js';
+import { rankOf, sumWire, type Wire, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
@@ -23,7 +24,7 @@ export interface HostOptions {
   readonly name: string;
   readonly workers: number;
   /** Of this machine's numerics. */
-  readonly fingerprint: string;
+  readonly fingerprints: Fingerprints;
   /** Aborts when the node should leave: it finishes what it is doing first. */
   readonly signal: AbortSignal;
 }
@@ -92,7 +93,7 @@ class Host implements ChannelListener<ToNode> {
   ) {}
 
   async run(): Promise<Ending> {
-    const { name, workers, fingerprint, signal } = this.options;
+    const { name, workers, fingerprints, signal } = this.options;
     const ended = new Promise<Ending>((resolve) => {
       this.end = resolve;
     });
@@ -100,7 +101,7 @@ class Host implements ChannelListener<ToNode> {
     signal.addEventListener('abort', leave, { once: true });
     try {
       this.channel.listen(this);
-      await this.channel.send({ kind: 'hello', name, workers, fingerprint }).catch(() => undefined);
+      await this.channel.send({ kind: 'hello', name, workers, fingerprints }).catch(() => undefined);
       if (signal.aborted) leave();
       return await ended;
     } finally {
@@ -127,7 +128,10 @@ class Host implements ChannelListener<ToNode> {
     }
     const { memory, regions } = this.node.arena;
     if (region === 'total') this.wire!.decode(payload, regions.total, offset);
-    else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+    else {
+      new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+      if (region === 'parameters') this.node.parametersCame(offset, offset + payload.length);
+    }
   }
 
   closed(error: PseudolabelError): void {
@@ -242,9 +246,10 @@ class Host implements ChannelListener<ToNode> {
       for (const subtree of subtrees) {
         for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
           await this.progress!.until(shard, end, work);
-        const { payload } = wire.encode(this.sums!.outgoing(subtree, start, end), start, end);
+        const by = sumWire(wire, this.node!.arena, subtree);
+        const { payload } = by.encode(this.sums!.outgoing(subtree, start, end), start, end);
         const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
-        await this.channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
+        await this.channel.sendBulk({ ...tag, offset: by.bytes(start) }, payload);
       }
     }
   }

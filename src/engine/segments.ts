@@ -49,7 +49,7 @@ export class Segments {
     const { parameters, firstMoment, secondMoment } = regions;
     const rounded = isRounded(shape) ? regions.rounded + offset * BYTES.bf16 : 0;
     const vectors = { p: parameters + offset * 4, m: firstMoment + offset * 4, v: secondMoment + offset * 4 };
-    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length };
+    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length, areBf16: isRounded(shape) };
     apply(this.kernel, this.optimizer, { ...vectors, ...whole, id: this.last, journal: this.journal, rounded });
     // Beside the id, since the kernel forgets how far an id was before it notes the next one.
     Atomics.store(this.words, DONE, this.last);

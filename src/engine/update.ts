@@ -14,11 +14,12 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
   const { start, end, optimizer, update: id } = task;
   if (task.factored) expandTotal(kernel, arena, task.factored, start, end);
-  // A total is a tree of one slot.
+  // A total is a tree of one slot, of floats.
   const [slots, shards] = task.isSummed ? [total, 1] : [arena.regions.slots, task.shards];
   const journal = journals + task.slice * JOURNAL_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
-  const gradient = { slots, stride: slotStride(arena.shape), shards };
+  const areBf16 = isRounded(arena.shape) && !task.isSummed;
+  const gradient = { slots, stride: slotStride(arena.shape), shards, areBf16 };
   apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, journal, rounded });
   return { milliseconds: performance.now() - began };
 }

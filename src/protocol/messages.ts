@@ -2,7 +2,8 @@
 // The comments say when each is sent.
 import { z } from 'zod';
 import { MOST_RANKS } from '../engine/factors.js';
-import type { Model } from '../engine/model.js';
+import type { Fingerprints } from '../engine/fingerprint.js';
+import type { Model, Precision } from '../engine/model.js';
 import { isWireName, type WireName } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Message } from './channel.js';
@@ -50,6 +51,7 @@ const real = z.custom<number>((value) => typeof value === 'number', 'not a numbe
 const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 const wire = z.custom<WireName>(isWireName, 'not a wire');
 const probability = z.number().min(0).max(1);
+const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
 const model: z.ZodType<Model> = z.strictObject({
   layers: z
@@ -58,6 +60,7 @@ const model: z.ZodType<Model> = z.strictObject({
     .max(64),
   inputDropout: probability,
   objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+  precision: precision.exactOptional(),
 });
 
 /** A part that is left out is null on the wire, since undefined is not a value there, and floats are numbers. */
@@ -158,6 +161,15 @@ const shape = z.strictObject({
   sliceBytes: count,
   groupBytes: count,
   factors: count,
+  precision,
+});
+
+/** Of the precisions that a machine has products of. */
+const fingerprint = z.string().max(128);
+const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
+  f32: fingerprint.exactOptional(),
+  bf16: fingerprint.exactOptional(),
+  'bf16-emulated': fingerprint.exactOptional(),
 });
 
 const failure = { code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text, fix: text };
@@ -258,12 +270,8 @@ const answer = { request, lostWorkers: count };
 
 /** From a node. */
 export const TO_COORDINATOR = {
-  /** First. fingerprint: of the node's numerics (engine/fingerprint.ts). */
-  hello: kind(
-    'hello',
-    { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprint: z.string().max(128) },
-    4 * KIB,
-  ),
+  /** First. fingerprints: of the node's numerics (engine/fingerprint.ts). */
+  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 4 * KIB),
   /** First, from someone who only wants to know what the run is doing. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),

@@ -8,6 +8,7 @@ import { tell } from '../../src/protocol/ranks.js';
 import { createLocalNode, type LocalNode, type NodeOptions } from '../../worker/node.js';
 import { serveRank } from '../../worker/rank.js';
 import { sameBits } from '../bits.js';
+import { describeBf16Node } from './bf16-node.contract.js';
 import { memoryRanks } from './memory-collective.js';
 import { CONTENT, type Content, describeNode, expectState } from './node.contract.js';
 import {
@@ -29,7 +30,7 @@ import {
 } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
 import { describeSlicingNode } from './slicing-node.contract.js';
-import { atWork } from './test-fleet.js';
+import { atWork, every } from './test-fleet.js';
 
 interface Job {
   readonly ranks: Ranks;
@@ -62,7 +63,7 @@ async function jobOf(
       nodes[i + 1] = await createLocalNode(nodeOptions);
       return nodes[i + 1]!;
     };
-    return serveRank(of, { name: `rank ${i + 1}`, workers, fingerprint }, create);
+    return serveRank(of, { name: `rank ${i + 1}`, workers, fingerprints: every(fingerprint) }, create);
   });
   const ranks = new Ranks(local, collective!, { ...OPTIONS, ...options });
   const end = async () => {
@@ -105,6 +106,7 @@ for (const workers of [
   };
   describeNode(name, create);
   describeSlicingNode(name, () => create(CONTENT));
+  describeBf16Node(name, create);
 }
 
 describe('the ranks of a job', () => {

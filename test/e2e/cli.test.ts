@@ -231,25 +231,21 @@ describe.each(BF16)('train --precision %s', (precision) => {
     expect(two.weightsSha256).toBe(one.weightsSha256);
     expect(one.weightsSha256).not.toBe(f32.weightsSha256);
     expect(one.testAccuracy).toBeGreaterThan(0.3);
+    expect([f32, one].map((result) => result.precision)).toEqual(['f32', precision]);
 
     const [evaluated, resumed, listening] = await Promise.all([
       pseudolabel('evaluate', one.out, ...bf16, '--json', '-'),
       pseudolabel('train', '--resume', one.out, '--precision', 'f32'),
       pseudolabel(
-        'train',
-        ...options,
-        ...bf16,
-        '--out',
-        join(root, `${precision}-never-begun`),
-        '--listen',
-        '127.0.0.1:0',
+        ...['train', ...options, ...bf16, '--out', join(root, `${precision}-never-begun`)],
+        ...['--listen', '127.0.0.1:0', '--wire', 'powersgd:2'],
       ),
     ]);
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy: one.testAccuracy, confusion: one.confusion });
     expectError(resumed, 'E_USAGE');
     expect(resumed.stderr).toContain('--precision');
     expectError(listening, 'E_CONFIG');
-    expect(listening.stderr).toContain('precision');
+    expect(listening.stderr).toContain('powersgd:2 is for gradients of f32');
   });
 });
 

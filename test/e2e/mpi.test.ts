@@ -48,9 +48,13 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['dae', 2, 'hidden'],
     ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
+    ['pl', 2, 'hidden --precision bf16-emulated'],
+    ['dae', 3, 'data --precision bf16-emulated'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', TIMEOUT, async (scenario, ranks, by) => {
-    const [alone, together] = ['alone', 'job'].map((name) => join(root, [name, scenario, ranks, by].join('-')));
-    const strategy = ['--strategy', by];
+    const strategy = ['--strategy', ...by.split(' ')];
+    const [alone, together] = ['alone', 'job'].map((name) =>
+      join(root, [name, scenario, ranks, ...strategy].join('-')),
+    );
     const [expected, ended] = await Promise.all([
       pseudolabel(...options(scenario, 8, alone!), ...strategy),
       startJob(ranks, [...options(scenario, 8, together!), ...strategy, '--collective', 'mpi']).ended,

@@ -27,7 +27,15 @@ function clusterOf(node: Node, { shape: { unlabelled } }: Problem, strategy: 'da
   return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
 }
 
-const cases = BF16.flatMap((precision) => plans.map((plan) => ({ ...plan, precision })));
+/** Of both objectives and both optimizers, and several stages; which labels count is nothing to bf16. */
+const OTHERS: readonly string[] = [
+  'fresh labels above a threshold, balanced',
+  'labels refreshed every third step, above a threshold',
+  'labels once, after supervised training',
+];
+const cases = BF16.flatMap((precision) =>
+  plans.filter(({ name }) => !OTHERS.includes(name)).map((plan) => ({ ...plan, precision })),
+);
 
 describe.each(cases)('training in $precision with $name', ({ stages, precision }) => {
   const rounded = inPrecision(stages, precision);
