@@ -79,9 +79,11 @@ export function nodeVersion(version: string): Outcome {
 /** Nothing needs it: a note only where one knows that it is missing would be one that nobody can act on. */
 export function bf16(has: boolean | undefined): Outcome {
   if (has) return ok('the processor has products of it: --precision bf16 is fast');
-  const why =
-    has === undefined ? 'whether the processor has products of it is not known' : 'the processor has no products of it';
-  return ok(`${why}: leave --precision at f32`);
+  if (has === undefined)
+    return ok('whether the processor has products of it is not known: leave --precision at f32, or try bf16-emulated');
+  return ok(
+    'the processor has no products of it: --precision bf16 is refused, bf16-emulated is slower than f32, which is best here',
+  );
 }
 
 /** A run of the report's network takes about 1 GiB with two workers. */

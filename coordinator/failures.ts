@@ -1,4 +1,5 @@
 // Owns what can go wrong with those who compute, whether they are nodes or ranks, in words for the user of the run.
+import type { Precision } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 
 export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
@@ -9,6 +10,12 @@ export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
 export function notFinite(): PseudolabelError {
   const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
   return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
+}
+
+/** Of a run's precision, on a node or on ranks. */
+export function withoutProducts(who: string, precision: Precision): PseudolabelError {
+  const fix = 'leave it out, or start the run with --precision bf16-emulated, which runs anywhere';
+  return new PseudolabelError('E_NUMERICS', `the processor of ${who} has no products of ${precision}`, fix);
 }
 
 /** whose: the parameters that those of the named ones were compared with. */

@@ -1,5 +1,6 @@
 // Owns what this machine's processor can do, as far as the operating system tells.
 import { readFileSync } from 'node:fs';
+import { type Fingerprints, numericsFingerprints } from '../src/engine/fingerprint.js';
 import type { Precision } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 
@@ -12,15 +13,16 @@ export function multipliesBf16(cpuinfo = cpuInfo()): boolean | undefined {
   return flags === undefined ? undefined : X86_FLAGS.test(flags);
 }
 
-/**
- * Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 by way of floats, five times slower
- * than f32, or not at all.
- */
+/** Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 slowly then, or ends the process. */
 export function checkPrecision(precision: Precision): void {
-  if (precision === 'f32' || multipliesBf16() !== false) return;
-  const fix = 'leave --precision out; for a run that began in bf16, use a processor with AVX512_BF16 or AMX';
+  if (precision !== 'bf16' || multipliesBf16() !== false) return;
+  const fix =
+    'take bf16-emulated, which is slower than f32 but runs anywhere, or leave --precision out; a run that began in bf16 needs AVX512_BF16 or AMX';
   throw new PseudolabelError('E_CONFIG', 'precision: this processor has no products of bf16', fix);
 }
+
+/** Of a node, which hears of a run's precision when it has said them. Where it is not known whether the processor has products, it has none. */
+export const fingerprintsHere = (): Fingerprints => numericsFingerprints(multipliesBf16() === true);
 
 function cpuInfo(): string {
   try {

@@ -49,6 +49,8 @@ export interface RunResult {
   readonly splitSeed: number;
   readonly shards: number;
   readonly workers: number;
+  /** Of matrix products; the weights depend on it. */
+  readonly precision: RunConfig['precision'];
   /** Of sums between machines; of anything but f32 the weights depend on who computed what. */
   readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;

@@ -57,9 +57,9 @@ async function finish(
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const predicted = options.test ? await cluster.classify(model, 'test') : undefined;
   recorder.charge('evaluation');
-  const { scenario, preset, seed, split, splitSeed, shards, workers, wire } = config;
+  const { scenario, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
   const result: RunResult = {
-    ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
+    ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
     job: session.job,
     lostWorkers: recorder.lostWorkers,
     steps,

@@ -8,7 +8,7 @@ import { SCENARIOS } from './presets/scenario.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
-export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
+export const PRECISIONS = ['f32', 'bf16', 'bf16-emulated'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
 

@@ -1,5 +1,6 @@
 // Owns the way from a config to the stages of its training.
 import type { RunConfig } from './config.js';
+import { isRounded } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
 import { best } from './presets/best.js';
 import { paper } from './presets/paper.js';
@@ -17,7 +18,7 @@ export function planOf(config: RunConfig, task: Task): readonly Stage[] {
   const stages = PRESET[config.preset](config.scenario, task);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
   const { precision } = config;
-  if (precision === 'bf16' && config.hidden % 2 !== 0) throw onlyEven(config.hidden);
+  if (isRounded({ precision }) && config.hidden % 2 !== 0) throw onlyEven(config.hidden);
   return shortened.map((stage) => {
     const planned = overridden(stage, config, task);
     return precision === 'f32' ? planned : { ...planned, model: { ...planned.model, precision } };

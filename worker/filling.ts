@@ -1,26 +1,28 @@
 // Owns what a coordinator may write into a node's arena, and where it goes.
-import type { Arena, ArenaShape } from '../src/engine/arena.js';
+import type { ArenaShape } from '../src/engine/arena.js';
 import type { Wire } from '../src/engine/wire.js';
 import type { BulkTag } from '../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion } from '../src/protocol/messages.js';
+import type { LocalNode } from './node.js';
 
 export class Filling {
   private readonly capacity: Readonly<Record<SentRegion, number>>;
 
   constructor(
-    private readonly arena: Arena,
+    private readonly node: LocalNode,
     private readonly wire: Wire,
   ) {
-    this.capacity = capacities(arena.shape, wire);
+    this.capacity = capacities(node.arena.shape, wire);
   }
 
   /** Writes a part of an array. Returns false where there is no room for such a one, which no coordinator sends. */
   write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
     const region = BULK_KINDS[kind];
     if (region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]) return false;
-    const { memory, regions } = this.arena;
+    const { memory, regions } = this.node.arena;
     if (region === 'total') this.wire.decode(payload, regions.total, offset);
     else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
+    if (region === 'parameters') this.node.parametersCame(offset, offset + payload.length);
     return true;
   }
 }

@@ -3,7 +3,7 @@ import { subtreesOf } from '../src/collectives/tree.js';
 import { layoutOf } from '../src/engine/model.js';
 import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { rankOf, type Wire } from '../src/engine/wire.js';
+import { rankOf, sumWire, type Wire } from '../src/engine/wire.js';
 import type { Channel } from '../src/protocol/channel.js';
 import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { fromWire } from '../src/protocol/shard-step.js';
@@ -51,7 +51,7 @@ export class GradientHost {
    * their way. Slots are only read: a thread that dies may leave its own to be written again, by the same bits.
    */
   private async sendSums({ request, round, goesOn, steps }: Asked, work: Promise<unknown>): Promise<void> {
-    const { wire, sums, progress, channel } = this;
+    const { wire, sums, progress, channel, node } = this;
     const { model, shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
     const { length } = layoutOf(model);
@@ -61,9 +61,10 @@ export class GradientHost {
       for (const subtree of subtrees) {
         for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
           await progress.until(shard, end, work);
-        const { payload } = wire.encode(sums.outgoing(subtree, start, end), start, end);
+        const by = sumWire(wire, node.arena, subtree);
+        const { payload } = by.encode(sums.outgoing(subtree, start, end), start, end);
         const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
-        await channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
+        await channel.sendBulk({ ...tag, offset: by.bytes(start) }, payload);
       }
     }
   }

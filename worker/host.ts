@@ -2,6 +2,7 @@
 // what it is sent. It decides nothing.
 import { sha256OfParameters } from '../src/checksum.js';
 import { type ArenaShape, floats } from '../src/engine/arena.js';
+import type { Fingerprints } from '../src/engine/fingerprint.js';
 import { rankOf, type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
@@ -20,7 +21,7 @@ export interface HostOptions {
   readonly name: string;
   readonly workers: number;
   /** Of this machine's numerics. */
-  readonly fingerprint: string;
+  readonly fingerprints: Fingerprints;
   /** Aborts when the node should leave: it finishes what it is doing first. */
   readonly signal: AbortSignal;
 }
@@ -71,7 +72,7 @@ class Host implements ChannelListener<ToNode> {
   ) {}
 
   async run(): Promise<Ending> {
-    const { name, workers, fingerprint, signal } = this.options;
+    const { name, workers, fingerprints, signal } = this.options;
     const ended = new Promise<Ending>((resolve) => {
       this.end = resolve;
     });
@@ -79,7 +80,7 @@ class Host implements ChannelListener<ToNode> {
     signal.addEventListener('abort', leave, { once: true });
     try {
       this.channel.listen(this);
-      await this.channel.send({ kind: 'hello', name, workers, fingerprint }).catch(() => undefined);
+      await this.channel.send({ kind: 'hello', name, workers, fingerprints }).catch(() => undefined);
       if (signal.aborted) leave();
       return await ended;
     } finally {
@@ -175,7 +176,7 @@ class Host implements ChannelListener<ToNode> {
     const precision = wireOf(wire, node.arena);
     this.hosted = {
       node,
-      filling: new Filling(node.arena, precision),
+      filling: new Filling(node, precision),
       gradients: new GradientHost(node, channel, precision),
       slices: new SliceHost(node, channel),
       factors: new FactorHost(node, channel, rankOf(wire)),

@@ -144,6 +144,11 @@ export class LocalNode implements Node {
     if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
   }
 
+  /** The bytes [start, end) of the parameters have been written by somebody else. */
+  parametersCame(start: number, end: number): void {
+    roundParameters(this.arena, this.kernel, Math.ceil(end / 4), Math.floor(start / 4));
+  }
+
   /** Ends a thread as a crash would. For tests of what happens then. */
   loseThread(index: number): Promise<void> {
     return this.pool.loseThread(index);

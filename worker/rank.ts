@@ -3,6 +3,7 @@ import { sha256OfParameters } from '../src/checksum.js';
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
 import { floats } from '../src/engine/arena.js';
+import type { Fingerprints } from '../src/engine/fingerprint.js';
 import { layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import { bytesOf } from '../src/protocol/floats.js';
@@ -16,7 +17,7 @@ export interface RankOptions {
   readonly name: string;
   readonly workers: number;
   /** Of this machine's numerics. */
-  readonly fingerprint: string;
+  readonly fingerprints: Fingerprints;
 }
 
 type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
@@ -50,14 +51,14 @@ export async function serveRank(
 
 async function begin(
   collective: Collective,
-  { name, workers, fingerprint }: RankOptions,
+  { name, workers, fingerprints }: RankOptions,
   { shape }: Command<'welcome'>,
   create: typeof createLocalNode,
 ): Promise<Rank | undefined> {
   const none = new Uint8Array();
   try {
     const node = await create({ shape: { ...shape, lanes: workers }, images: none, evaluationImages: none });
-    await answer(collective, { kind: 'hello', name, workers, fingerprint });
+    await answer(collective, { kind: 'hello', name, workers, fingerprints });
     return new Rank(collective, node);
   } catch (error) {
     await answer(collective, failed(error, 0));
@@ -98,6 +99,7 @@ class Rank {
   private async fill({ region, start, end }: Command<'fill'>): Promise<void> {
     const { memory, regions } = this.node.arena;
     await this.collective.broadcast(new Uint8Array(memory.buffer, regions[region] + start, end - start));
+    if (region === 'parameters') this.node.parametersCame(start, end);
   }
 
   private async update({ model, optimizer, order }: Command<'update'>): Promise<void> {

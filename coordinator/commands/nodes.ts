@@ -77,7 +77,6 @@ export async function openFleetSession(
 ): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
-  if (config.precision !== 'f32') throw onlyHere();
   checkWire(config, dataset);
   const fleets: Fleet[] = [];
   const session = await openSession([config], dataset, (node) => {
@@ -85,7 +84,7 @@ export async function openFleetSession(
       computes: local,
       checksumEvery: CHECKSUM_EVERY,
       patienceMs: nodesTimeout * 1000,
-      fingerprint: numericsFingerprint(),
+      fingerprint: numericsFingerprint(config.precision),
       allowMixed: flags.allowMixed ?? false,
       wire: config.wire,
       listener: announcer(terminal, watcher),
@@ -126,14 +125,13 @@ export async function openFleetSession(
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
-/** What travels are gradients of floats, and what is compared when a node joins are the bits of products of floats. */
-function onlyHere(): PseudolabelError {
-  return new PseudolabelError('E_CONFIG', 'precision: bf16 stays on one machine', 'leave --precision or --listen out');
-}
-
-/** Throws E_CONFIG where nothing would ever go over the wire. */
+/** Throws E_CONFIG where nothing would ever go over the wire, or gradients are no floats, of which low rank takes the factors. */
 function checkWire(config: RunConfig, dataset: Dataset): void {
   if (rankOf(config.wire) === undefined) return;
+  if (config.precision !== 'f32') {
+    const message = `wire: ${config.wire} is for gradients of f32, and those of ${config.precision} are bfloat16`;
+    throw new PseudolabelError('E_CONFIG', message, 'leave out --precision, or use --wire bf16');
+  }
   const stages = planOf(config, taskOf(config, dataset));
   if (stages.some(({ model }) => strategyOf(config, model) === 'data')) return;
   const message = `wire: ${config.wire} is for steps by rows; those by hidden units exchange kilobytes already`;

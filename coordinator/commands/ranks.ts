@@ -13,6 +13,7 @@ import type { Node } from '../../src/protocol/node.js';
 import { tell } from '../../src/protocol/ranks.js';
 import { strategyOf } from '../../src/strategy.js';
 import { serveRank } from '../../worker/rank.js';
+import { fingerprintsHere } from '../processor.js';
 import { Ranks } from '../ranks/ranks.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import type { Context } from './options.js';
@@ -62,7 +63,7 @@ export async function inPlace(
 async function serve(collective: Collective, flags: RankFlags): Promise<void> {
   const { workers } = normalise({ workers: flags.workers });
   const name = `rank ${collective.rank} on ${hostname()}`;
-  await serveRank(collective, { name, workers, fingerprint: numericsFingerprint() });
+  await serveRank(collective, { name, workers, fingerprints: fingerprintsHere() });
   collective.close();
 }
 
@@ -80,8 +81,6 @@ export async function openRanksSession(
     const message = `${counted(config.shards, 'shard')} for ${counted(ranks, 'rank')}: not all would have something to do`;
     throw new PseudolabelError('E_USAGE', message, `give --shards ${ranks} or more, one for each worker of all ranks`);
   }
-  if (config.precision !== 'f32')
-    throw new PseudolabelError('E_CONFIG', 'precision: bf16 products stay on one machine', 'leave out --precision');
   const sumsGradients = planOf(config, taskOf(config, dataset)).some(
     ({ model }) => strategyOf(config, model) === 'data',
   );
@@ -90,7 +89,7 @@ export async function openRanksSession(
   const order = config.fastSum ? 'any' : 'tree';
   const made: Ranks[] = [];
   const session = await openSession([config], dataset, (local) => {
-    const fingerprint = numericsFingerprint();
+    const fingerprint = numericsFingerprint(config.precision);
     const node = new Ranks(local, collective, { fingerprint, allowMixed, order, checksumEvery: CHECKSUM_EVERY });
     made.push(node);
     return observed(node);

@@ -53,6 +53,7 @@ Examples:
   $ pseudolabel reproduce --quick
   $ pseudolabel reproduce --preset report --out runs/report
   $ pseudolabel reproduce --splits 5 --scenarios pl,dae
+  $ pseudolabel reproduce --quick --splits 10 --precision bf16   # the same again without --precision: what bf16 costs
   $ pseudolabel reproduce --dashboard
   $ pseudolabel reproduce --resume runs/report`;
 
@@ -109,7 +110,8 @@ async function reproduce(flags: ReproduceFlags, context: Context): Promise<void>
     throw isInterruption(error) ? interrupted(error, folder) : error;
   }
   const rows = rowsOf(scenarios, results);
-  const value = { directory: folder, preset: config.preset, quick: config.quick, splits: reproduction.splits, rows };
+  const { preset, quick, precision } = config;
+  const value = { directory: folder, preset, quick, precision, splits: reproduction.splits, rows };
   await writeAtomically(join(folder, 'reproduce.json'), `${JSON.stringify(value, null, 2)}\n`);
   const { writeReport } = await import('../report.js');
   const placeLines = [`run directory: ${folder}`, `report: ${await writeReport(folder)}`];

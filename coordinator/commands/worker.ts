@@ -1,10 +1,10 @@
 // Owns `pseudolabel worker`: a node that joins a run on another machine.
 import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/join.js';
+import { fingerprintsHere } from '../processor.js';
 import { type Context, number } from './options.js';
 import type { Transport } from './transport.js';
 
@@ -52,7 +52,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
   const ended = await joinRun(
     () => transport.connect(options),
-    { name, workers, fingerprint: numericsFingerprint(), signal },
+    { name, workers, fingerprints: fingerprintsHere(), signal },
     {
       joined: (coordinator) => terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`),
       lost: ({ message }) => terminal.note(`${message}; joining again`),

@@ -1,9 +1,11 @@
 // Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
 import type { Arena } from '../../src/engine/arena.js';
+import { precisionOf } from '../../src/engine/model.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { First } from '../../src/protocol/messages.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
+import { withoutProducts } from '../failures.js';
 import { alarm } from './alarm.js';
 import { type RemoteListener, RemoteNode } from './remote-node.js';
 import { type Requests, unexpected } from './requests.js';
@@ -46,22 +48,24 @@ export function firstOf(requests: Requests): Promise<First> {
 /** Resolves to a node that is ready. Throws E_NUMERICS when it was refused, or what broke. */
 export async function admit(
   requests: Requests,
-  { name, workers, fingerprint }: Hello,
+  { name, workers, fingerprints }: Hello,
   arena: Arena,
   wire: Wire,
   rules: AdmissionRules,
   listener: RemoteListener,
 ): Promise<RemoteNode> {
   const node = new RemoteNode(requests, arena, wire, workers, listener);
-  if (fingerprint !== rules.fingerprint && !rules.allowMixed) {
-    const error = otherNumerics(name);
+  const precision = precisionOf(arena.shape);
+  const fingerprint = fingerprints[precision];
+  if (fingerprint === undefined || (fingerprint !== rules.fingerprint && !rules.allowMixed)) {
+    const error = fingerprint === undefined ? withoutProducts(name, precision) : otherNumerics(name);
     const { code, message, fix } = error;
     await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
     throw error;
   }
-  // Lanes are the node's own, and products of bf16 stay on one machine.
-  const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, factors = 0, ...rest } = arena.shape;
-  const shape = { ...rest, sliceBytes, groupBytes, factors };
+  // Lanes are the node's own.
+  const { lanes: _, sliceBytes = 0, groupBytes = 0, factors = 0, ...rest } = arena.shape;
+  const shape = { ...rest, sliceBytes, groupBytes, factors, precision };
   await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }

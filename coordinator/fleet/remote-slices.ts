@@ -2,6 +2,8 @@
 // they count, and the state of a slice arrives as a whole or not at all.
 import { createHash } from 'node:crypto';
 import type { Arena } from '../../src/engine/arena.js';
+import { type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
+import { roundParameters } from '../../src/engine/rounded.js';
 import { stateOf } from '../../src/engine/slices.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
 import { bytesOf } from '../../src/protocol/floats.js';
@@ -51,8 +53,11 @@ export class RemoteSlices implements SliceHolder {
   readonly isHere = false;
   private collection: Collection | undefined;
   private asked: Asked | undefined;
+  private readonly kernel: Kernel;
 
-  constructor(private readonly node: NodeOfSlices) {}
+  constructor(private readonly node: NodeOfSlices) {
+    this.kernel = loadKernel(node.arena.memory);
+  }
 
   get isLeaving(): boolean {
     return this.node.isLeaving();
@@ -119,6 +124,8 @@ export class RemoteSlices implements SliceHolder {
     pieces.forEach(({ region, start }, i) => {
       new Uint8Array(arena.memory.buffer, arena.regions[region] + start).set(collection.arrived[i]!);
     });
+    for (const [start, end] of stateOf(model, slicesOf({ model, shards }), range))
+      roundParameters(arena, this.kernel, end, start);
     this.collection = undefined;
     replica.partsAlike(stateOf(model, slicesOf({ model, shards }), range));
   }

@@ -1,12 +1,13 @@
 // Owns the arrival of one request's sums in the coordinator's slots, frame by frame.
 import type { Subtree } from '../../src/collectives/tree.js';
 import { type Arena, slotStride } from '../../src/engine/arena.js';
-import type { Wire } from '../../src/engine/wire.js';
+import { sumWire, type Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 
 export class Upload {
   /** Bytes of each subtree's sum that are here, as they travel. */
   private readonly received: number[];
+  private readonly wires: readonly Wire[];
   private waiting: {
     readonly length: number;
     readonly resolve: () => void;
@@ -19,16 +20,17 @@ export class Upload {
   /** length: floats of a vector. */
   constructor(
     private readonly arena: Arena,
-    private readonly wire: Wire,
+    wire: Wire,
     readonly subtrees: readonly Subtree[],
     readonly length: number,
   ) {
     this.received = subtrees.map(() => 0);
+    this.wires = subtrees.map((subtree) => sumWire(wire, arena, subtree));
   }
 
   /** Of all sums. */
   get bytes(): number {
-    return this.wire.bytes(this.length) * this.received.length;
+    return this.wires.reduce((sum, wire) => sum + wire.bytes(this.length), 0);
   }
 
   get bytesReceived(): number {
@@ -42,17 +44,16 @@ export class Upload {
   /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
   frame(first: number, offset: number, payload: Uint8Array): void {
     const index = this.subtrees.findIndex((subtree) => subtree.first === first);
-    const at = this.received[index];
-    const whole = this.wire.bytes(this.length);
+    const [at, wire] = [this.received[index], this.wires[index]];
     // A vector is so long that the parts of whole blocks of 8 floats are whole blocks too.
-    const isWhole = payload.length % this.wire.bytes(8) === 0;
-    if (at === undefined || offset > at || offset + payload.length > whole || !isWhole) {
+    const fits = (by: Wire) => offset + payload.length <= by.bytes(this.length) && payload.length % by.bytes(8) === 0;
+    if (at === undefined || !wire || offset > at || !fits(wire)) {
       const message = `a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`;
       throw new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
     }
     if (offset < at) return;
     const slot = this.arena.regions.slots + first * slotStride(this.arena.shape);
-    if (!this.isRevoked) this.wire.decode(payload, slot, offset);
+    if (!this.isRevoked) wire.decode(payload, slot, offset);
     this.received[index] = at + payload.length;
     this.waiting = this.waiting.filter(({ length, resolve }) => {
       if (!this.has(length)) return true;
@@ -77,7 +78,7 @@ export class Upload {
   }
 
   private has(length: number): boolean {
-    const bytes = this.wire.bytes(Math.min(length, this.length));
-    return this.received.every((received) => received >= bytes);
+    const floats = Math.min(length, this.length);
+    return this.received.every((received, i) => received >= this.wires[i]!.bytes(floats));
   }
 }

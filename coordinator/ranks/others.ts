@@ -1,10 +1,12 @@
 // Owns what rank 0 has to do with the other ranks: who they are, what their arenas have as it is here, and how all do something together.
 import type { Collective } from '../../src/collectives/collective.js';
 import type { Arena } from '../../src/engine/arena.js';
+import { precisionOf } from '../../src/engine/model.js';
 import type { SentRegion } from '../../src/protocol/messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../src/protocol/ranks.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { PredictTask } from '../../src/protocol/tasks.js';
+import { withoutProducts } from '../failures.js';
 import { Mirror } from '../fleet/mirror.js';
 import { otherNumerics, revived, unexpected } from './failures.js';
 
@@ -34,12 +36,15 @@ export class Others {
 
   /** Has them make their nodes. Throws E_NUMERICS, and what a rank failed by. */
   async welcome({ fingerprint, allowMixed }: { readonly fingerprint: string; readonly allowMixed: boolean }) {
-    // Lanes are the rank's own; bf16 products stay on one machine.
-    const { lanes: _, precision: __, sliceBytes = 0, groupBytes = 0, ...rest } = this.arena.shape;
-    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes, factors: 0 } } as const;
+    // Lanes are the rank's own.
+    const precision = precisionOf(this.arena.shape);
+    const { lanes: _, sliceBytes = 0, groupBytes = 0, ...rest } = this.arena.shape;
+    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes, factors: 0, precision } } as const;
     const [, hellos] = await this.together(message, 'hello', async () => undefined);
     this.all = hellos;
-    const mixed = hellos.filter((hello) => hello.fingerprint !== fingerprint);
+    const unable = hellos.filter(({ fingerprints }) => fingerprints[precision] === undefined);
+    if (unable.length > 0) throw withoutProducts(unable.map(({ name }) => name).join(', '), precision);
+    const mixed = hellos.filter(({ fingerprints }) => fingerprints[precision] !== fingerprint);
     if (mixed.length > 0 && !allowMixed) throw otherNumerics(mixed.map(({ name }) => name));
   }
 

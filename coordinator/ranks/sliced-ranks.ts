@@ -85,6 +85,7 @@ export class SlicedRanks implements SlicePasses {
       });
     });
     await this.collective.exchange([], pieces);
+    this.local.parametersCame(0, layoutOf(cut.model).length * 4);
     this.isHere = true;
   }
 

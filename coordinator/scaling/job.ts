@@ -37,7 +37,7 @@ export class Job implements Company {
   ) {
     this.collective = new WatchedCollective(bare, this.journal);
     this.node = new Ranks(watched(local, this.journal), this.collective, {
-      ...{ fingerprint: numericsFingerprint(), allowMixed: false },
+      ...{ fingerprint: numericsFingerprint('f32'), allowMixed: false },
       ...{ order, checksumEvery: CHECKSUM_EVERY },
     });
   }
@@ -99,7 +99,7 @@ export const dismiss = (collective: Collective): Promise<void> => tell(collectiv
 export async function serve(bare: Collective, workers: number): Promise<void> {
   const journal = new Journal();
   const collective = new WatchedCollective(bare, journal);
-  const options = { name: `rank ${bare.rank}`, workers, fingerprint: numericsFingerprint() };
+  const options = { name: `rank ${bare.rank}`, workers, fingerprints: { f32: numericsFingerprint('f32') } };
   const create: typeof createLocalNode = async (of) => watched(await createLocalNode(of), journal);
   const answer = (message: FromMeasured) => answerBy(FROM_MEASURED, bare, message);
   const heard = async (): Promise<ToRank> => {

@@ -31,7 +31,7 @@ async function join({ address, tokenFile, fingerprint }: Extract<NodeQuestion, {
   const token = await readToken(tokenFile);
   const channel = await connect<ToCoordinator, ToNode>({ address, fingerprint, token, tables });
   const { signal } = new AbortController();
-  const options = { name: 'node', workers, fingerprint: numericsFingerprint(), signal };
+  const options = { name: 'node', workers, fingerprints: { f32: numericsFingerprint('f32') }, signal };
   const unexpected = (error: unknown) => {
     console.error(error);
     process.exit(1);

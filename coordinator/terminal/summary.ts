@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
+import { isRounded } from '../../src/engine/model.js';
 import { counted, duration, percent, whole } from '../../src/format.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
 import type { Row } from '../reproduction.js';
@@ -9,15 +10,17 @@ import type { RunResult } from '../result.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';
 
-export function sessionLine(dataset: Dataset, { labelsPerClass, validation, workers, shards }: RunConfig): string {
+export function sessionLine(dataset: Dataset, config: RunConfig): string {
+  const { labelsPerClass, validation, workers, shards } = config;
   const images = `${whole(dataset.train.count)} images, ${whole(labelsPerClass * dataset.classes)} of them labelled`;
   const held = validation > 0 ? `, ${whole(validation)} held out` : '';
-  return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}`;
+  return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}${productsOf(config)}`;
 }
 
 export function resultLines(result: RunResult, directory: string, { bold }: Colours): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
-  const title = `${ROW_NAMES[result.scenario]}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
+  const run = `${ROW_NAMES[result.scenario]}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
+  const title = `${run}${productsOf(result)}`;
   const phases = Object.entries(result.secondsByPhase).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
   const speed = `${counted(result.steps, 'step')} in ${duration(result.seconds)}, ${whole(result.imagesPerSecond)} images/s`;
   const lines: [name: string, value: string | undefined][] = [
@@ -31,6 +34,9 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
   ];
   return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
 }
+
+/** Of all but floats. Results that do not say are of floats. */
+const productsOf = (of: Pick<RunConfig, 'precision'>): string => (isRounded(of) ? `, products of ${of.precision}` : '');
 
 const splitName = ({ split, splitSeed }: RunResult): string =>
   split === 'first' ? 'first split' : `random split ${splitSeed}`;
@@ -56,11 +62,12 @@ export function rowLines(rows: readonly Row[], { bold, green }: Colours): string
       ...[whole(steps), seconds.toFixed(1), whole(imagesPerSecond)],
     ]),
   );
+  const [run] = rows[0]?.runs ?? [];
   const marked = rows.filter(({ aboveReport }) => aboveReport).length;
   return [
     bold(titles!),
     rule!,
     ...lines.map((line, r) => (rows[r]!.aboveReport ? green(line) : line)),
-    `${marked} of ${rows.length} rows above the report (✓)`,
+    `${marked} of ${rows.length} rows above the report (✓)${run ? productsOf(run) : ''}`,
   ];
 }

@@ -4,6 +4,7 @@
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, slotStride } from '../engine/arena.js';
 import { BLOCK } from '../engine/kernel/kernel.js';
+import { BYTES, isRounded, precisionOf } from '../engine/model.js';
 import { Sums } from '../engine/sum.js';
 import type { Collective, Piece } from './collective.js';
 import { type Subtree, subtreesOf } from './tree.js';
@@ -13,16 +14,18 @@ type Chunk = readonly [start: number, end: number];
 
 export class AllReduce {
   private readonly sums: Sums;
+  private readonly sumsInPlace: boolean;
 
   constructor(
     private readonly collective: Collective,
     private readonly arena: Arena,
   ) {
     this.sums = new Sums(arena);
+    this.sumsInPlace = !isRounded(arena.shape);
   }
 
   /**
-   * Every rank's total = the sum over all shards, in the order of the one tree. To be done once only: it sums in place.
+   * Every rank's total = the sum over all shards, in the order of the one tree. To be done once only: it may sum in place.
    * @param length floats of a gradient
    * @param ends rank r's slots hold the gradients of shards [ends[r - 1], ends[r])
    * @returns whether all of it is finite; the same at every rank. If not, the totals are not complete.
@@ -40,7 +43,8 @@ export class AllReduce {
       this.summed(subtrees[rank]!, chunks),
       notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.slot(tree, mine) }))),
     );
-    this.sums.arrived(subtrees.flat());
+    // Of slots of bf16, its own subtrees are summed for others, and are single gradients here still.
+    this.sums.arrived(this.sumsInPlace ? subtrees.flat() : others.map(([, tree]) => tree));
     if (!(await this.allHold(this.sums.total(shards, ...mine)))) return false;
     await this.shareTotal(chunks);
     return true;
@@ -73,8 +77,11 @@ export class AllReduce {
     for (let away = 1; away <= size; away++) {
       const to = (rank + away) % size;
       for (const subtree of subtrees) {
-        this.sums.inPlace(subtree, ...chunks[to]!);
-        if (to !== rank) yield* notEmpty([{ rank: to, bytes: this.slot(subtree, chunks[to]!) }]);
+        const chunk = chunks[to]!;
+        if (this.sumsInPlace) this.sums.inPlace(subtree, ...chunk);
+        if (to === rank) continue;
+        const bytes = this.sumsInPlace || subtree.count === 1 ? this.slot(subtree, chunk) : this.copy(subtree, chunk);
+        yield* notEmpty([{ rank: to, bytes }]);
       }
     }
   }
@@ -96,13 +103,21 @@ export class AllReduce {
     return exceptions[0] === 0;
   }
 
-  private slot({ first }: Subtree, chunk: Chunk): Uint8Array {
-    return this.part('slots', first * slotStride(this.arena.shape), chunk);
+  /** What travels of a subtree: floats, or a single gradient as it is. */
+  private slot({ first, count }: Subtree, chunk: Chunk): Uint8Array {
+    const { shape } = this.arena;
+    return this.part('slots', first * slotStride(shape), chunk, count === 1 ? BYTES[precisionOf(shape)] : BYTES.f32);
   }
 
-  private part(region: 'slots' | 'total', offset: number, [start, end]: Chunk): Uint8Array {
+  /** The sum of slots of bf16, of which several may be on their way. */
+  private copy(subtree: Subtree, [start, end]: Chunk): Uint8Array {
+    const from = this.sums.outgoing(subtree, start, end);
+    return new Uint8Array(this.arena.memory.buffer, from + start * 4, (end - start) * 4).slice();
+  }
+
+  private part(region: 'slots' | 'total', offset: number, [start, end]: Chunk, element = BYTES.f32 as number) {
     const { memory, regions } = this.arena;
-    return new Uint8Array(memory.buffer, regions[region] + offset + start * 4, (end - start) * 4);
+    return new Uint8Array(memory.buffer, regions[region] + offset + start * element, (end - start) * element);
   }
 }
 

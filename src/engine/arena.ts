@@ -2,7 +2,7 @@
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
 import { JOURNAL_BYTES, SUMS_BYTES } from './kernel/kernel.js';
-import { BYTES, type Precision, precisionOf } from './model.js';
+import { BYTES, isRounded, type Precision, precisionOf } from './model.js';
 import { normalQuantiles } from './normals.js';
 
 /** What an arena has room for. Fixed for its life. */
@@ -99,7 +99,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     parameters: take(vector),
     firstMoment: take(vector),
     secondMoment: take(vector),
-    rounded: take(shape.precision === 'bf16' ? shape.parameters * BYTES.bf16 : 0),
+    rounded: take(isRounded(shape) ? shape.parameters * BYTES.bf16 : 0),
     slots: take(slotStride(shape) * shape.shards),
     total: take(vector),
     residual: take(vector),

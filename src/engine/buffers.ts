@@ -1,5 +1,5 @@
 // Owns where a batch's matrices lie in a lane, the scratch memory of one task.
-import { aligned, BYTES, type Model, precisionOf } from './model.js';
+import { aligned, BYTES, isRounded, type Model, precisionOf } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
 const ROW_GROUP = 8;
@@ -61,9 +61,9 @@ export function buffersOf(model: Model, rows: number, training: boolean, start =
     x,
     operand,
     outputs,
-    logits: precision === 'f32' ? outputs.at(-1)! : take(classes * rows),
+    logits: isRounded(model) ? take(classes * rows) : outputs.at(-1)!,
     gradients: training ? [...hidden, outputs.at(-1)!] : [],
-    scratch: take(training && precision === 'bf16' ? Math.max(...model.layers.map(({ units }) => units)) : 0),
+    scratch: take(training && isRounded(model) ? Math.max(...model.layers.map(({ units }) => units)) : 0),
     targets: take(training ? classes * rows : 0),
     weights: take(rows),
     losses: take(rows),

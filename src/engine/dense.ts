@@ -1,7 +1,7 @@
 // Owns one dense layer's forward and backward pass over the rows of a lane: TensorFlow's products and the kernel's passes, block by
 // block of units, so that what a product wrote is still in the cache when the kernel takes it up.
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES, type Layer, type Precision } from './model.js';
+import { BYTES, isRounded, type Layer, type Precision } from './model.js';
 import type { Matrix, Products } from './tensorflow.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
@@ -58,7 +58,7 @@ export class Dense {
     private readonly precision: Precision,
   ) {
     const { units, inputs } = layer;
-    this.isRounded = precision === 'bf16';
+    this.isRounded = isRounded({ precision });
     this.kernel = products.matrix(place.kernel, units, inputs, precision);
     this.kernelBlocks = this.blocks(place.kernel, inputs);
     this.output = products.matrix(place.output, units, rows, precision);

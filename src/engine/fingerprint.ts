@@ -6,7 +6,8 @@ import { bytes, createArena, floats } from './arena.js';
 import { buffersOf } from './buffers.js';
 import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
-import { initialParameters, layoutOf, modelOf } from './model.js';
+import { initialParameters, layoutOf, modelOf, type Precision } from './model.js';
+import { roundParameters } from './rounded.js';
 import { update } from './update.js';
 
 const PIXELS = 784;
@@ -24,10 +25,23 @@ const ROWS_OF_STEP: UnlabelledRows = {
 };
 const STEPS = 2;
 
+/** Of each precision that a machine has products of. */
+export type Fingerprints = Readonly<Partial<Record<Precision, string>>>;
+
+/** multipliesBf16: whether the processor has products of it. Throws E_NATIVE. */
+export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
+  return {
+    f32: numericsFingerprint('f32'),
+    ...(multipliesBf16 ? { bf16: numericsFingerprint('bf16') } : {}),
+    'bf16-emulated': numericsFingerprint('bf16-emulated'),
+  };
+}
+
 /** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */
-export function numericsFingerprint(): string {
-  const { length } = layoutOf(MODEL);
-  const laneBytes = buffersOf(MODEL, ROWS, true).end;
+export function numericsFingerprint(precision: Precision): string {
+  const model = { ...MODEL, precision };
+  const { length } = layoutOf(model);
+  const laneBytes = buffersOf(model, ROWS, true).end;
   const shape = {
     pixels: PIXELS,
     unlabelled: UNLABELLED,
@@ -36,6 +50,7 @@ export function numericsFingerprint(): string {
     shards: 1,
     lanes: 1,
     laneBytes,
+    precision,
   };
   const arena = createArena(shape);
   const engine = createEngine(arena);
@@ -43,13 +58,14 @@ export function numericsFingerprint(): string {
   bytes(arena, 'images', UNLABELLED * PIXELS).forEach((_, i, images) => {
     images[i] = random.below(256);
   });
-  floats(arena, 'parameters', length).set(initialParameters(MODEL, 1, 0));
+  floats(arena, 'parameters', length).set(initialParameters(model, 1, 0));
+  roundParameters(arena, engine.kernel, length);
   const images = Uint8Array.from({ length: 8 * PIXELS }, () => random.below(256));
   const labels = Uint8Array.from({ length: 8 }, (_, row) => row);
   const rows = { labelled: { images, labels }, labelledBatch: 8, unlabelled: ROWS_OF_STEP };
   for (let t = 1; t <= STEPS; t++) {
     const order = { seed: 1, stage: 0, step: t, shard: 0, shards: 1, lane: 0 };
-    gradient(engine, { kind: 'gradient', model: MODEL, ...order, ...rows });
+    gradient(engine, { kind: 'gradient', model, ...order, ...rows });
     const optimizer = { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t } as const;
     update(engine, { kind: 'update', update: t, slice: 0, start: 0, end: length, shards: 1, optimizer });
   }

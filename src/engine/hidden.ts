@@ -5,7 +5,7 @@ import type { SliceResult, SliceTask } from '../protocol/slices.js';
 import { keyOf, laneStates } from '../random.js';
 import { dropoutOf } from './dense.js';
 import type { Engine } from './engine.js';
-import { type Model, precisionOf } from './model.js';
+import { isRounded, type Model } from './model.js';
 import { exchangesOf, pairsOf } from './pairs.js';
 import type { Slice } from './slice.js';
 import { type GroupBuffers, placesIn, type RowCounts, rowCountsOf, type SlicePlaces, sliceCount } from './slices.js';
@@ -113,7 +113,7 @@ function loadRows(
   kernel.loadRows(arena.regions.images, group.indices, drawn, rows - labelledBatch, pixels, unlabelled);
   if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
   const toOperand = (from: number, count: number, to: number): void => {
-    if (precisionOf(model) === 'bf16') kernel.round(from, count * pixels, to);
+    if (isRounded(model)) kernel.round(from, count * pixels, to);
     else kernel.transpose(from, count, pixels, to);
   };
   if (clean > 0) toOperand(unlabelled, clean, group.cleanOperand);

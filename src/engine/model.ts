@@ -13,9 +13,10 @@ export type Objective = 'softmax' | 'sigmoid' | 'reconstruction';
 
 /**
  * What products read and write: floats, or bfloat16, the upper half of a float, whose products are computed twice as fast where the
- * processor has them. Parameters, moments, losses and the sums within a product are floats either way.
+ * processor has them, and everywhere, slower than those of floats, when they are emulated. Parameters, moments, losses and the sums within a
+ * product are floats always. By its own products and by emulated ones the bits of a run differ: they sum in other orders.
  */
-export type Precision = 'f32' | 'bf16';
+export type Precision = 'f32' | 'bf16' | 'bf16-emulated';
 
 export interface Model {
   readonly layers: readonly Layer[];
@@ -32,8 +33,11 @@ export interface Model {
 
 export const precisionOf = ({ precision = 'f32' }: Pick<Model, 'precision'>): Precision => precision;
 
+/** Whether it is a bfloat16 that products read and write. */
+export const isRounded = (of: Pick<Model, 'precision'>): boolean => precisionOf(of) !== 'f32';
+
 /** Bytes of an element. */
-export const BYTES = { f32: 4, bf16: 2 } as const satisfies Record<Precision, number>;
+export const BYTES = { f32: 4, bf16: 2, 'bf16-emulated': 2 } as const satisfies Record<Precision, number>;
 
 /** Offsets and sizes in floats. */
 export interface Place {

@@ -4,7 +4,7 @@ import { type Buffers, buffersOf } from './buffers.js';
 import { classify } from './classify.js';
 import { Dense, dropoutOf, type GradientPlace } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES, layoutOf, type Model, type Precision, precisionOf } from './model.js';
+import { BYTES, isRounded, layoutOf, type Model, type Precision, precisionOf } from './model.js';
 import { Progress } from './progress.js';
 import type { Matrix, Products } from './tensorflow.js';
 
@@ -45,7 +45,7 @@ export class Network {
     const { parameters, rounded } = arena.regions;
     this.layers = model.layers.map((layer, l) => {
       const place = {
-        kernel: this.addresses(this.precision === 'bf16' ? rounded : parameters, l, this.precision).kernel,
+        kernel: this.addresses(isRounded(model) ? rounded : parameters, l, this.precision).kernel,
         bias: this.bias(l),
         output: buffers.outputs[l]!,
         gradient: buffers.gradients[l],
@@ -57,8 +57,8 @@ export class Network {
 
   private inputsOf(products: Products, pixels: number) {
     const { buffers, rows } = this;
-    if (this.precision === 'bf16') {
-      const operand = products.matrix(buffers.operand, rows, pixels, 'bf16');
+    if (isRounded(this.model)) {
+      const operand = products.matrix(buffers.operand, rows, pixels, this.precision);
       return { forward: operand, backward: operand, forwardIsRowMajor: true };
     }
     const backward = products.matrix(buffers.x, rows, pixels);
@@ -109,7 +109,7 @@ export class Network {
     };
     const { keep, scale } = draw(inputDropout, -1);
     if (scale !== 1) this.kernel.dropout(x, this.rows * pixels, keep, scale, random);
-    if (this.precision === 'bf16') this.kernel.round(x, this.rows * pixels, operand);
+    if (isRounded(this.model)) this.kernel.round(x, this.rows * pixels, operand);
     else this.kernel.transpose(x, this.rows, pixels, operand);
     let { forward: input, forwardIsRowMajor: isRowMajor } = this.inputs;
     this.inputBounds[0] = scale;
@@ -120,7 +120,7 @@ export class Network {
     });
     const { output } = this.layers.at(-1)!;
     this.layers.at(-1)!.forwardLinear(input, isRowMajor);
-    if (this.precision === 'bf16')
+    if (isRounded(this.model))
       this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
   }
 
@@ -131,7 +131,7 @@ export class Network {
     const { units } = this.layers[last]!.layer;
     const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
     this.kernel[loss](logits, this.bias(last), targets, weights, units, this.rows, losses);
-    if (this.precision === 'bf16') this.kernel.round(logits, units * this.rows, outputs[last]!);
+    if (isRounded(this.model)) this.kernel.round(logits, units * this.rows, outputs[last]!);
   }
 
   /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
@@ -207,7 +207,7 @@ export class Network {
   /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
   private clearPadding(slot: number): void {
     const stride = slotStride(this.arena.shape);
-    const elements = { f32: Float32Array, bf16: Uint16Array }[this.precision];
+    const elements = isRounded(this.model) ? Uint16Array : Float32Array;
     const gradient = new elements(
       this.arena.memory.buffer,
       this.arena.regions.slots + slot * stride,

@@ -14,20 +14,42 @@ export interface UpdateRange {
   readonly end: number;
   readonly id: number;
   readonly journal: number;
-  /** Of the parameters rounded to bf16, where there are such: the slots are bf16 then. 0: there are none. */
+  /** Of the parameters rounded to bf16; 0: there are none. */
   readonly rounded: number;
+  /** Whether the slots are bf16. */
+  readonly areBf16: boolean;
 }
 
 /** Sums the slots of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
   const { p, m, v, slots, stride, shards, start, end, id, journal, rounded } = range;
+  const areBf16 = Number(range.areBf16);
   if (optimizer.kind === 'momentum') {
     const { a, b, c } = optimizer;
-    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal, rounded);
+    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal, rounded, areBf16);
   } else {
     const { rate, beta1, beta2, epsilon } = optimizer;
     const { c1, c2 } = biasCorrections(optimizer);
-    kernel.adam(p, m, v, slots, stride, shards, start, end, rate, beta1, beta2, c1, c2, epsilon, id, journal, rounded);
+    kernel.adam(
+      p,
+      m,
+      v,
+      slots,
+      stride,
+      shards,
+      start,
+      end,
+      rate,
+      beta1,
+      beta2,
+      c1,
+      c2,
+      epsilon,
+      id,
+      journal,
+      rounded,
+      areBf16,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 // Owns what hidden-unit sharding covers, and how it sees a network: a wide layer is cut by its units, and the layer above it sums up what
 // the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
-import { type Layer, layoutOf, type Model, type Place, precisionOf } from './model.js';
+import { isRounded, type Layer, layoutOf, type Model, type Place } from './model.js';
 
 export interface Pair {
   /** Number of the wide layer. */
@@ -15,7 +15,7 @@ export interface Pair {
 /** A classifier with one hidden layer, or an autoencoder with one, or with a wide one at each end. */
 export function isSliceable({ layers, objective, ...model }: Model): boolean {
   if (objective !== 'reconstruction') return layers.length === 2;
-  return precisionOf(model) === 'f32' && (layers.length === 2 || layers.length >= 4);
+  return !isRounded(model) && (layers.length === 2 || layers.length >= 4);
 }
 
 /** In the order of the forward pass. */

@@ -2,7 +2,7 @@
 import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES } from './model.js';
+import { BYTES, isRounded } from './model.js';
 import { apply } from './optimizer.js';
 
 /** Words of the journal behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
@@ -47,9 +47,9 @@ export class Segments {
     if (this.last <= this.done) return;
     const { regions, shape } = this.arena;
     const { parameters, firstMoment, secondMoment } = regions;
-    const rounded = shape.precision === 'bf16' ? regions.rounded + offset * BYTES.bf16 : 0;
+    const rounded = isRounded(shape) ? regions.rounded + offset * BYTES.bf16 : 0;
     const vectors = { p: parameters + offset * 4, m: firstMoment + offset * 4, v: secondMoment + offset * 4 };
-    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length };
+    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length, areBf16: isRounded(shape) };
     apply(this.kernel, this.optimizer, { ...vectors, ...whole, id: this.last, journal: this.journal, rounded });
     // Beside the id, since the kernel forgets how far an id was before it notes the next one.
     Atomics.store(this.words, DONE, this.last);

@@ -1,7 +1,7 @@
 // Owns where the matrices of a slice lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from './arena.js';
 import { blockUnits } from './dense.js';
-import { BYTES, type Model, precisionOf } from './model.js';
+import { BYTES, isRounded, type Model, precisionOf } from './model.js';
 import { pairsOf } from './pairs.js';
 import { OUTPUT_GROUP, type RowCounts, type SlicePlaces, unitsOf } from './slices.js';
 import type { Matrix, Products } from './tensorflow.js';
@@ -47,14 +47,14 @@ export function matricesOf(tensorflow: Products, arena: Arena, model: Model, { r
   const { units: outputs } = pair.output;
   const isUpper = of.pair > 0;
   const precision = precisionOf(model);
-  const isRounded = precision === 'bf16';
+  const rounds = isRounded(model);
   const bytes = BYTES[precision];
   const matrix = (at: number, r: number, c: number) => tensorflow.matrix(at, r, c, precision);
   const optional = (at: number, r: number, c: number) => (r * c === 0 ? undefined : matrix(at, r, c));
 
   const [first, end] = unitsOf(model, places.slices.length, of.slice, of.pair);
   const { parameters, rounded } = arena.regions;
-  const kernel = (isRounded ? rounded : parameters) + pair.below.kernel * bytes;
+  const kernel = (rounds ? rounded : parameters) + pair.below.kernel * bytes;
   const blocks = parts(end - first, blockUnits(precision)).map(
     ([from, units]): Block => ({
       first: first + from,
@@ -68,7 +68,7 @@ export function matricesOf(tensorflow: Products, arena: Arena, model: Model, { r
     }),
   );
 
-  const gradient = isRounded ? group.product : places.gradient;
+  const gradient = rounds ? group.product : places.gradient;
   const most = Math.floor(group.weightFloats / (end - first) / OUTPUT_GROUP) * OUTPUT_GROUP;
   const some = parts(outputs, most).map(
     ([from, count]): Outputs => ({
@@ -79,14 +79,14 @@ export function matricesOf(tensorflow: Products, arena: Arena, model: Model, { r
     }),
   );
 
-  const operand = isRounded ? matrix(group.operand, rows, inputs) : undefined;
+  const operand = rounds ? matrix(group.operand, rows, inputs) : undefined;
   const activations = isUpper ? matrix(places.inputs, inputs, rows) : undefined;
   return {
     blocks,
     outputs: some,
     /** What the pair reads, as the forward passes and the backward pass do. */
     inputs: operand ?? activations ?? matrix(group.operand, inputs, rows),
-    cleanInputs: isRounded ? optional(group.cleanOperand, clean, inputs) : optional(group.cleanOperand, inputs, clean),
+    cleanInputs: rounds ? optional(group.cleanOperand, clean, inputs) : optional(group.cleanOperand, inputs, clean),
     backwardInputs: operand ?? activations ?? matrix(group.x, rows, inputs),
     hidden: matrix(own.hidden, end - first, rows),
     outputGradient: matrix(gradient, outputs, rows),

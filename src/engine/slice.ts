@@ -4,7 +4,7 @@ import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
 import type { Dropout } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES, type Model, precisionOf } from './model.js';
+import { BYTES, isRounded, type Model } from './model.js';
 import { type Pair, pairsOf } from './pairs.js';
 import { Segments } from './segments.js';
 import { type Block, matricesOf, type SliceMatrices, type SliceOf } from './slice-matrices.js';
@@ -40,7 +40,7 @@ export class Slice {
     const [first, end] = unitsOf(model, this.places.slices.length, of.slice, of.pair);
     this.first = first;
     this.units = end - first;
-    this.isRounded = precisionOf(model) === 'bf16';
+    this.isRounded = isRounded(model);
   }
 
   /** Writes the sums and their bounds. */

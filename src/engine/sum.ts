@@ -2,6 +2,7 @@
 import type { Subtree } from '../collectives/tree.js';
 import { type Arena, slotStride } from './arena.js';
 import { loadKernel } from './kernel/kernel.js';
+import { isRounded } from './model.js';
 
 /** Floats that are summed and sent at once: a multiple of BLOCK, and in any precision within one frame. */
 export const CHUNK = 2 ** 18;
@@ -16,7 +17,10 @@ export class Sums {
     this.counts = new Int32Array(memory.buffer, regions.counts, shape.shards).fill(1);
   }
 
-  /** Says of which subtrees the slot of their first shard holds the sum already; of all others the slots are single gradients. */
+  /**
+   * Says of which subtrees the slot of their first shard holds the sum already; of all others the slots are single gradients. Where these are
+   * bf16, a sum is of floats all the same, and has room since it is of two slots or more.
+   */
   arrived(subtrees: readonly Subtree[]): void {
     this.counts.fill(1);
     for (const { first, count } of subtrees) this.counts[first] = count;
@@ -36,12 +40,12 @@ export class Sums {
   isTotalFinite(start: number, end: number): boolean {
     const { total, sums } = this.arena.regions;
     // A tree of one slot, which is copied onto itself.
-    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums) === 1;
+    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums, 0) === 1;
   }
 
   /**
    * Floats [start, end) of the sum of the subtree's slots, each a single gradient, as they are to be sent. Returns the address of the vector
-   * that they are in: no slot is written, nor the total, of which parts may have come already.
+   * that they are in, of one slot the slot itself: no slot is written, nor the total, of which parts may have come already.
    */
   outgoing(subtree: Subtree, start: number, end: number): number {
     const { regions, shape } = this.arena;
@@ -53,7 +57,7 @@ export class Sums {
 
   /**
    * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
-   * only, and in a thread that does not die in it.
+   * only, and in a thread that does not die in it. Of floats: a sum of slots of bf16 would overwrite what is still to be read.
    */
   inPlace(subtree: Subtree, start: number, end: number): void {
     if (subtree.count === 1) return;
@@ -65,6 +69,7 @@ export class Sums {
   private sum({ first, count }: Subtree, start: number, end: number, to: number): boolean {
     const { regions, shape } = this.arena;
     const { slots, counts, sums } = regions;
-    return this.kernel.sum(slots, slotStride(shape), counts, first, count, start, end, to, sums) === 1;
+    const areBf16 = Number(isRounded(shape));
+    return this.kernel.sum(slots, slotStride(shape), counts, first, count, start, end, to, sums, areBf16) === 1;
   }
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import util from 'node:util';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
+import { Direct, Emulated, TF_BFLOAT16 } from './matmul.js';
 import { BYTES, type Precision } from './model.js';
 
 export type Tf = typeof import('@tensorflow/tfjs-node');
@@ -42,13 +43,14 @@ export function prepareForThreads(): void {
   const products = new Products(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
   const [a, b, to] = [0, 64, 128].map((offset) => products.matrix(offset, 4, 4)) as [Matrix, Matrix, Matrix];
   products.multiply(a, false, b, false, to);
-  // No product of bf16: not every processor does one, and it has no names that this does not have.
-  const rounded = products.matrix(192, 4, 4, 'bf16');
+  // No product of bf16 but an emulated one: not every processor does another, and it has no names that this does not have.
+  const rounded = products.matrix(192, 4, 4, 'bf16-emulated');
+  products.multiply(rounded, false, rounded, false, rounded);
   for (const matrix of [a, b, to, rounded]) products.release(matrix);
 }
 
-/** Numbers of TensorFlow's types that tfjs does not know. */
-const [TF_UINT8, TF_BFLOAT16] = [4, 14];
+/** As TF_BFLOAT16. */
+const TF_UINT8 = 4;
 
 /** A matrix in the arena, as TensorFlow sees it. */
 export interface Matrix {
@@ -71,13 +73,18 @@ export class Products {
   private readonly types = {
     f32: this.type('T', this.binding.TF_FLOAT),
     bf16: this.type('T', TF_BFLOAT16),
+    'bf16-emulated': this.type('T', TF_BFLOAT16),
     pairs: this.type('T', this.binding.TF_INT32),
   };
   private readonly shapeType = this.type('Tshape', this.binding.TF_INT32);
-  private readonly products = { f32: this.productsOf('f32'), bf16: this.productsOf('bf16') };
+  private readonly products;
   readonly writesInPlace: boolean;
 
   constructor(private readonly memory: WebAssembly.Memory) {
+    const { binding } = this;
+    const f32 = new Direct(binding, binding.TF_FLOAT);
+    const bf16 = new Direct(binding, TF_BFLOAT16);
+    this.products = { f32, bf16, 'bf16-emulated': new Emulated(binding, f32) };
     this.writesInPlace = this.probe();
   }
 
@@ -87,13 +94,12 @@ export class Products {
     const { buffer } = this.memory;
     if (precision === 'f32') return this.matrixOf(new Float32Array(buffer, offset, rows * columns), rows, columns);
     if ((rows * columns) % 2 !== 0) throw new RangeError(`${rows} x ${columns} of bf16: an odd number`);
-    return this.roundedMatrix(offset, rows, columns);
+    return this.roundedMatrix(offset, rows, columns, precision);
   }
 
   /** to = a * b, with a or b transposed first where said so. All three are of one precision. */
   multiply(a: Matrix, transposeA: boolean, b: Matrix, transposeB: boolean, to: Matrix): void {
-    const attributes = this.products[to.precision][Number(transposeA)]![Number(transposeB)]!;
-    this.store(this.execute('MatMul', attributes, [a.tensor, b.tensor]), to);
+    this.store(this.products[to.precision].multiply(a.tensor, transposeA, b.tensor, transposeB), to);
   }
 
   release(matrix: Matrix): void {
@@ -125,7 +131,7 @@ export class Products {
     return this.execute('Bitcast', [this.type('T', from), this.type('type', to)], [tensor]);
   }
 
-  private roundedMatrix(offset: number, rows: number, columns: number): Matrix {
+  private roundedMatrix(offset: number, rows: number, columns: number, precision: Precision): Matrix {
     const { binding, memory } = this;
     const pairs = (rows * columns) / 2;
     const values = new Int32Array(memory.buffer, offset, pairs);
@@ -134,7 +140,7 @@ export class Products {
     const tensor = this.bitcast(tensorOfBytes, TF_UINT8, TF_BFLOAT16);
     binding.deleteTensor(tensorOfBytes);
     return {
-      precision: 'bf16',
+      precision,
       rows,
       columns,
       tensor,
@@ -175,17 +181,6 @@ export class Products {
     inputs: number[],
   ) {
     return this.binding.executeOp(name, attributes, inputs, 1)[0]!.id;
-  }
-
-  /** Attributes of the products of a, transposed or not, and b, transposed or not. */
-  private productsOf(precision: Precision) {
-    const { TF_ATTR_BOOL } = this.binding;
-    const attributes = (a: boolean, b: boolean) => [
-      { name: 'transpose_a', type: TF_ATTR_BOOL, value: a },
-      { name: 'transpose_b', type: TF_ATTR_BOOL, value: b },
-      this.types[precision],
-    ];
-    return [false, true].map((a) => [false, true].map((b) => attributes(a, b)));
   }
 
   private type(name: string, value: number) {

@@ -1,8 +1,10 @@
 // Owns the form in which sums and totals go over a network: vectors, exact or rounded, or nothing of them but low-rank factors. Rounding is fed back: what it leaves of one sum is added to the next, so that
 // of all sums together never more than one rounding is missing.
+import type { Subtree } from '../collectives/tree.js';
 import { type Arena, floats } from './arena.js';
 import { MOST_RANKS } from './factors.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
+import { BYTES, isRounded } from './model.js';
 
 /** Those that vectors go over. */
 export const WIRES = ['f32', 'bf16'] as const;
@@ -46,6 +48,11 @@ export interface Wire {
 export function wireOf(name: WireName, arena: Arena): Wire {
   if (rankOf(name) !== undefined) return new Idle(name);
   return name === 'f32' ? new Exact(arena) : new Rounded(arena);
+}
+
+/** How the sum of a subtree goes over a wire of vectors: where slots are bfloat16, the gradient of a single shard as it is. */
+export function sumWire(wire: Wire, arena: Arena, { count }: Subtree): Wire {
+  return count === 1 && isRounded(arena.shape) ? new Halves(arena) : wire;
 }
 
 class Exact implements Wire {
@@ -123,6 +130,31 @@ class Idle implements Wire {
 
   reset(): void {
     // Factors have residuals of their own.
+  }
+}
+
+/** bfloat16 as it is in a slot. */
+class Halves implements Wire {
+  readonly name = 'bf16';
+
+  constructor(private readonly arena: Arena) {}
+
+  bytes(length: number): number {
+    return length * BYTES.bf16;
+  }
+
+  encode(slot: number, start: number, end: number): Encoded {
+    const payload = new Uint8Array(this.arena.memory.buffer, slot + this.bytes(start), this.bytes(end - start));
+    return { payload, finite: true };
+  }
+
+  decode(payload: Uint8Array, slot: number, offset: number): void {
+    checkWhole(payload.length, BYTES.bf16);
+    new Uint8Array(this.arena.memory.buffer, slot + offset, payload.length).set(payload);
+  }
+
+  reset(): void {
+    // Nothing is ever left.
   }
 }
 

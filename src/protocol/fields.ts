@@ -1,6 +1,7 @@
 // Owns the schemas of what messages are made of: numbers, bytes, a model, steps and results, each as strict as its type.
 import { z } from 'zod';
-import type { Model } from '../engine/model.js';
+import type { Fingerprints } from '../engine/fingerprint.js';
+import type { Model, Precision } from '../engine/model.js';
 import { isWireName, type WireName } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { SlicedStep } from './slices.js';
@@ -20,6 +21,7 @@ export const real = z.custom<number>((value) => typeof value === 'number', 'not 
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 export const wire = z.custom<WireName>(isWireName, 'not a wire');
 export const probability = z.number().min(0).max(1);
+const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
 export const model: z.ZodType<Model> = z.strictObject({
   layers: z
@@ -28,6 +30,7 @@ export const model: z.ZodType<Model> = z.strictObject({
     .max(64),
   inputDropout: probability,
   objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+  precision: precision.exactOptional(),
 });
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
@@ -85,6 +88,15 @@ export const shape = z.strictObject({
   sliceBytes: count,
   groupBytes: count,
   factors: count,
+  precision,
+});
+
+/** Of the precisions that a machine has products of. */
+const fingerprint = z.string().max(128);
+export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
+  f32: fingerprint.exactOptional(),
+  bf16: fingerprint.exactOptional(),
+  'bf16-emulated': fingerprint.exactOptional(),
 });
 
 /** Fields of a message: an error of ours. */

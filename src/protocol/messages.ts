@@ -7,6 +7,7 @@ import {
   binary,
   count,
   failure,
+  fingerprints,
   gradientResult,
   logits,
   model,
@@ -127,12 +128,8 @@ const answer = { request, lostWorkers: count };
 
 /** From a node. */
 export const TO_COORDINATOR = {
-  /** First. fingerprint: of the node's numerics (engine/fingerprint.ts). */
-  hello: kind(
-    'hello',
-    { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprint: z.string().max(128) },
-    4 * KIB,
-  ),
+  /** First. fingerprints: of the node's numerics (engine/fingerprint.ts). */
+  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 4 * KIB),
   /** First, from someone who only wants to know what the run is doing. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),

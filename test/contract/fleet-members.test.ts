@@ -9,7 +9,7 @@ import { memoryLink } from './memory-channel.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
-import { type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
+import { every, type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
 
 let made: TestFleet | undefined;
 afterEach(async () => {
@@ -31,7 +31,7 @@ const expected = trainMixed(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes
 describe('a fleet', () => {
   it('refuses a node that computes other bits, and says so to both', async () => {
     const { join, log, fleet } = await fleetOf();
-    const { ended } = await join(1, { name: 'odd', fingerprint: 'another' });
+    const { ended } = await join(1, { name: 'odd', fingerprints: every('another') });
     expect(await ended).toMatchObject({ kind: 'refused', error: { code: 'E_NUMERICS' } });
     expect(log).toEqual(['!odd E_NUMERICS']);
     expect(fleet.status().nodes).toEqual([]);
@@ -39,7 +39,7 @@ describe('a fleet', () => {
 
   it('lets such a node in where that was allowed', async () => {
     const { join, log } = await fleetOf({ allowMixed: true });
-    await join(1, { name: 'odd', fingerprint: 'another' });
+    await join(1, { name: 'odd', fingerprints: every('another') });
     expect(log).toEqual(['+odd']);
   });
 
@@ -194,7 +194,7 @@ describe('joinRun', () => {
     joined: () => void told.push('joined'),
     lost: ({ code }: { code: string }) => void told.push(code),
   });
-  const options = { name: 'node', workers: 1, fingerprint: 'of tests', signal: new AbortController().signal };
+  const options = { name: 'node', workers: 1, fingerprints: every('of tests'), signal: new AbortController().signal };
 
   it('joins again when the connection was lost, until the run is over', async () => {
     const { fleet } = await fleetOf();
@@ -227,7 +227,9 @@ describe('joinRun', () => {
       void fleet.admit(link.coordinator);
       return link.node;
     };
-    await expect(joinRun(connect, { ...options, fingerprint: 'another' }, listener(told))).rejects.toMatchObject({
+    await expect(
+      joinRun(connect, { ...options, fingerprints: every('another') }, listener(told)),
+    ).rejects.toMatchObject({
       code: 'E_NUMERICS',
     });
     expect(told).toEqual(['joined']);

@@ -1,4 +1,5 @@
 // Fleets of many kinds fulfil the contract of a node.
+import { describeBf16Node } from './bf16-node.contract.js';
 import { CONTENT, type Content, describeNode } from './node.contract.js';
 import { describeSlicingNode } from './slicing-node.contract.js';
 import { atWork, type TestFleetOptions, testFleet } from './test-fleet.js';
@@ -29,4 +30,5 @@ for (const [name, options] of kinds) {
   };
   describeNode(name, create);
   describeSlicingNode(name, () => create(CONTENT));
+  describeBf16Node(name, create);
 }

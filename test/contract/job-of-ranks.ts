@@ -6,6 +6,7 @@ import { serveRank } from '../../worker/rank.js';
 import { createKeptNode } from './kept-nodes.js';
 import { memoryRanks } from './memory-collective.js';
 import type { Content } from './node.contract.js';
+import { every } from './test-fleet.js';
 
 export interface Job {
   readonly ranks: Ranks;
@@ -36,7 +37,7 @@ export async function jobOf(
       nodes[i + 1] = await createKeptNode(nodeOptions);
       return nodes[i + 1]!;
     };
-    return serveRank(of, { name: `rank ${i + 1}`, workers, fingerprint }, create);
+    return serveRank(of, { name: `rank ${i + 1}`, workers, fingerprints: every(fingerprint) }, create);
   });
   const ranks = new Ranks(local, collective!, { ...OPTIONS, ...options });
   const end = async () => {

@@ -4,23 +4,26 @@ import type { Piscina } from 'piscina';
 import { afterAll } from 'vitest';
 import { type Arena, bytes } from '../../src/engine/arena.js';
 import { createLocalNode, LocalNode, type NodeOptions } from '../../worker/node.js';
+import { Pool } from '../../worker/pool.js';
+
+/** What of a node and its pool their users do not see. */
+interface Inside {
+  readonly pool: {
+    readonly threads: Piscina;
+    readonly lanes: { readonly free: readonly number[] };
+    closed: boolean;
+  };
+}
+type PoolOf = new (threads: Piscina, size: number, writesInPlace: boolean) => Pool;
 
 interface Kept {
   readonly arena: Arena;
-  readonly pool: Piscina;
-  readonly writesInPlace: boolean;
-}
-
-/** What of a node its users do not see. */
-interface Inside {
-  readonly pool: Piscina;
-  readonly lanes: { readonly free: readonly number[] };
-  closed: boolean;
+  readonly pool: ConstructorParameters<PoolOf>;
 }
 
 const kept = new Map<string, Kept[]>();
 afterAll(async () => {
-  await Promise.all([...kept.values()].flat().map(({ pool }) => pool.destroy()));
+  await Promise.all([...kept.values()].flat().map(({ pool: [threads] }) => threads.destroy()));
   kept.clear();
 });
 
@@ -30,24 +33,24 @@ export async function createKeptNode(options: NodeOptions): Promise<LocalNode> {
   const found = kept.get(shape)?.pop();
   const node = found ? nodeAgain(found, options) : await createLocalNode(options);
   const { arena, writesInPlace, workers } = node;
-  const inside = node as unknown as Inside;
+  const { pool } = node as unknown as Inside;
   const close = node.close.bind(node);
   node.close = async () => {
-    const { pool, lanes, closed } = inside;
-    if (closed || lanes.free.length < workers || pool.threads.length < workers) return close();
-    inside.closed = true;
-    for (const event of ['workerDestroy', 'error']) pool.removeAllListeners(event);
-    kept.set(shape, [...(kept.get(shape) ?? []), { arena, pool, writesInPlace }]);
+    const { threads, lanes, closed } = pool;
+    if (closed || lanes.free.length < workers || threads.threads.length < workers) return close();
+    pool.closed = true;
+    for (const event of ['workerDestroy', 'error']) threads.removeAllListeners(event);
+    kept.set(shape, [...(kept.get(shape) ?? []), { arena, pool: [threads, workers, writesInPlace] }]);
   };
   return node;
 }
 
-function nodeAgain({ arena, pool, writesInPlace }: Kept, { images, evaluationImages }: NodeOptions): LocalNode {
+function nodeAgain({ arena, pool }: Kept, { images, evaluationImages }: NodeOptions): LocalNode {
   const { memory, regions } = arena;
   const normals = bytes(arena, 'normals', regions.journals - regions.normals).slice();
   new Uint8Array(memory.buffer, regions.images).fill(0);
   bytes(arena, 'normals', normals.length).set(normals);
   bytes(arena, 'images', images.length).set(images);
   bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
-  return new LocalNode(arena, pool, writesInPlace);
+  return new LocalNode(arena, new (Pool as unknown as PoolOf)(...pool));
 }

@@ -1,4 +1,5 @@
 // The ranks of a job fulfil the contract of a node.
+import { describeBf16Node } from './bf16-node.contract.js';
 import { jobOf, of } from './job-of-ranks.js';
 import { CONTENT, type Content, describeNode } from './node.contract.js';
 import { describeSlicingNode } from './slicing-node.contract.js';
@@ -30,4 +31,5 @@ for (const workers of [
   };
   describeNode(name, create);
   describeSlicingNode(name, () => create(CONTENT));
+  describeBf16Node(name, create);
 }

@@ -1,6 +1,7 @@
 // Owns fleets for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fleet, type FleetOptions } from '../../coordinator/fleet/fleet.js';
+import type { Fingerprints } from '../../src/engine/fingerprint.js';
 import { type Ending, hostNode } from '../../worker/host.js';
 import type { LocalNode, NodeOptions } from '../../worker/node.js';
 import { createKeptNode } from './kept-nodes.js';
@@ -22,7 +23,7 @@ export interface TestFleet {
   /** Names of nodes that joined and left, as '+name' and '-name CODE', and of those refused, as '!name CODE'. */
   readonly log: string[];
   /** Adds a node of so many workers; it has joined when this resolves. */
-  join(workers: number, options?: Partial<{ name: string; fingerprint: string }>): Promise<TestNode>;
+  join(workers: number, options?: Partial<{ name: string; fingerprints: Fingerprints }>): Promise<TestNode>;
 }
 
 export interface TestFleetOptions extends Partial<Omit<FleetOptions, 'listener'>> {
@@ -32,6 +33,10 @@ export interface TestFleetOptions extends Partial<Omit<FleetOptions, 'listener'>
 }
 
 const FINGERPRINT = 'of tests';
+/** The same of every precision. */
+export const every = (fingerprint: string): Fingerprints => {
+  return { f32: fingerprint, bf16: fingerprint, 'bf16-emulated': fingerprint };
+};
 /** Nobody has to wait for what a test takes away on purpose. */
 const BOUNDS = { least: 400, most: 5_000 };
 
@@ -64,7 +69,7 @@ export async function testFleet(
     },
   });
   const nodes: TestNode[] = [];
-  const join: TestFleet['join'] = async (workers, { name = 'node', fingerprint = FINGERPRINT } = {}) => {
+  const join: TestFleet['join'] = async (workers, { name = 'node', fingerprints = every(FINGERPRINT) } = {}) => {
     const link = memoryLink();
     const leaving = new AbortController();
     let made: (node: LocalNode) => void = () => undefined;
@@ -76,7 +81,7 @@ export async function testFleet(
       made(created);
       return created;
     };
-    const ended = hostNode(link.node, { name, workers, fingerprint, signal: leaving.signal }, create);
+    const ended = hostNode(link.node, { name, workers, fingerprints, signal: leaving.signal }, create);
     const joined = { link, ended, node, leave: () => leaving.abort() };
     await fleet.admit(link.coordinator);
     nodes.push(joined);

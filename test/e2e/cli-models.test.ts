@@ -5,9 +5,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { multipliesBf16 } from '../../coordinator/processor.js';
 import { readIdx } from '../../src/data/idx.js';
 import { accuracy, classCounts } from '../../src/metrics.js';
-import { lacksBf16 } from '../bf16.js';
+import { BF16 } from '../bf16.js';
 import { writeIdx } from '../write-idx.js';
 import { expectError, pseudolabel, resultOf } from './command.js';
 
@@ -60,7 +61,7 @@ describe('evaluate and label', () => {
   });
 });
 
-describe.skipIf(lacksBf16)('train --precision bf16', () => {
+describe.each(BF16)('train --precision %s', (precision) => {
   it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', async () => {
     // Units whose biases end elsewhere in bf16, where parameters are aligned to 32 of them.
     const sizes = ['--hidden', '72', '--max-steps', '20', '--shards', '2'];
@@ -70,25 +71,37 @@ describe.skipIf(lacksBf16)('train --precision bf16', () => {
       await pseudolabel('train', ...options, '--out', out, ...flags);
       return { out, ...(await resultOf(out)) };
     };
-    const bf16 = ['--precision', 'bf16'];
+    const bf16 = ['--precision', precision];
     const [f32, one, two] = await Promise.all([
-      run('in-f32'),
-      run('in-bf16', ...bf16, '--workers', '1'),
-      run('in-bf16-by-two', ...bf16, '--workers', '2'),
+      run(`${precision}-not`),
+      run(precision, ...bf16, '--workers', '1'),
+      run(`${precision}-by-two`, ...bf16, '--workers', '2'),
     ]);
     expect(two.weightsSha256).toBe(one.weightsSha256);
     expect(one.weightsSha256).not.toBe(f32.weightsSha256);
     expect(one.testAccuracy).toBeGreaterThan(0.3);
+    expect([f32, one].map((result) => result.precision)).toEqual(['f32', precision]);
 
     const [evaluated, resumed, listening] = await Promise.all([
       pseudolabel('evaluate', one.out, ...bf16, '--json', '-'),
       pseudolabel('train', '--resume', one.out, '--precision', 'f32'),
-      pseudolabel('train', ...options, ...bf16, '--out', join(root, 'never-begun'), '--listen', '127.0.0.1:0'),
+      pseudolabel(
+        ...['train', ...options, ...bf16, '--out', join(root, `${precision}-never-begun`)],
+        ...['--listen', '127.0.0.1:0', '--wire', 'powersgd:2'],
+      ),
     ]);
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy: one.testAccuracy, confusion: one.confusion });
     expectError(resumed, 'E_USAGE');
     expect(resumed.stderr).toContain('--precision');
     expectError(listening, 'E_CONFIG');
-    expect(listening.stderr).toContain('precision');
+    expect(listening.stderr).toContain('powersgd:2 is for gradients of f32');
+  });
+});
+
+describe.skipIf(multipliesBf16() !== false)('train --precision bf16 on a processor without products of it', () => {
+  it('is refused, and told of what runs anywhere', async () => {
+    const { stderr, ...ended } = await pseudolabel('train', '--precision', 'bf16', '--out', join(root, 'refused'));
+    expectError({ stderr, ...ended }, 'E_CONFIG');
+    expect(stderr).toContain('bf16-emulated');
   });
 });

@@ -5,9 +5,12 @@ import { operatorOfFile, SHARDS } from './cluster.js';
 
 /** One step an epoch, and every schedule shrunk: labels by the network count from step 17 on, and are predicted at each step. */
 const flagsOf = (scenario: string): string[] => [
-  ...['--scenario', scenario, '--quick', '--labels-per-class', '3', '--threshold', '0'],
+  ...['--scenario', ...scenario.split(' '), '--quick', '--labels-per-class', '3', '--threshold', '0'],
   ...['--hidden', '64', '--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '24'],
 ];
+
+/** On any processor. */
+const BF16 = '--precision bf16-emulated';
 
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
@@ -24,11 +27,14 @@ describe('the weights of a run', () => {
     { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
     { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
     { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
+    { scenario: `pl ${BF16} --strategy hidden`, nodes: 1, listen: TLS, flags: [] },
+    { scenario: `dae ${BF16}`, nodes: 3, listen: PLAIN, flags: [] },
   ])('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
     const { scenario, nodes, listen, flags } = run;
     const options = flagsOf(scenario);
-    if (!alone.has(scenario)) alone.set(scenario, operator.alone(`${scenario}-alone`, options));
-    const name = `${scenario}-${nodes}`;
+    const named = scenario.replaceAll(' ', '');
+    if (!alone.has(named)) alone.set(named, operator.alone(`${named}-alone`, options));
+    const name = `${named}-${nodes}`;
     const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
     const workers = Array.from({ length: nodes }, (_, i) =>
       operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
@@ -38,6 +44,6 @@ describe('the weights of a run', () => {
     expect(exit).toBe(0);
     for (const { ended } of workers)
       expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
-    expect(await operator.sha(name)).toBe(await alone.get(scenario));
+    expect(await operator.sha(name)).toBe(await alone.get(named));
   });
 });

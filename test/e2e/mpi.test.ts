@@ -39,8 +39,9 @@ async function processOf(rank: number, out: string): Promise<number> {
 /** Runs of one process, once for each scenario and strategy. Returns where. */
 const alone = new Map<string, Promise<string>>();
 function aloneOf(scenario: string, by: string): Promise<string> {
-  const out = join(root, `alone-${scenario}-${by}`);
-  const found = alone.get(out) ?? pseudolabel(...options(scenario, 8, out), '--strategy', by).then(() => out);
+  const out = join(root, `alone-${scenario}-${by}`.replaceAll(' ', ''));
+  const found =
+    alone.get(out) ?? pseudolabel(...options(scenario, 8, out), '--strategy', ...by.split(' ')).then(() => out);
   alone.set(out, found);
   return found;
 }
@@ -55,11 +56,13 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['dae', 2, 'hidden'],
     ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
+    ['pl', 2, 'hidden --precision bf16-emulated'],
+    ['dae', 3, 'data --precision bf16-emulated'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
-    const together = join(root, ['job', scenario, ranks, by].join('-'));
+    const together = join(root, ['job', scenario, ranks, by].join('-').replaceAll(' ', ''));
     const [expected, ended] = await Promise.all([
       aloneOf(scenario, by),
-      startJob(ranks, [...options(scenario, 8, together), '--strategy', by, '--collective', 'mpi']).ended,
+      startJob(ranks, [...options(scenario, 8, together), '--strategy', ...by.split(' '), '--collective', 'mpi']).ended,
     ]);
     expect(ended.exit, ended.stderr).toBe(0);
     const { weightsSha256, testAccuracy, job } = await resultOf(together);

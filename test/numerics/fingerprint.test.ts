@@ -1,8 +1,17 @@
 import { expect, it } from 'vitest';
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
+import { fingerprintsHere } from '../../coordinator/processor.js';
+import { numericsFingerprint, numericsFingerprints } from '../../src/engine/fingerprint.js';
+import { BF16 } from '../bf16.js';
 
-it('a numerics fingerprint is a SHA-256, and the same each time', () => {
-  const fingerprint = numericsFingerprint();
-  expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
-  expect(numericsFingerprint()).toBe(fingerprint);
+it('a numerics fingerprint is a SHA-256, the same each time, and another one for each precision', () => {
+  const precisions = ['f32', ...BF16] as const;
+  const found = precisions.map(numericsFingerprint);
+  for (const fingerprint of found) expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  expect(precisions.map(numericsFingerprint)).toEqual(found);
+  expect(new Set(found).size).toBe(precisions.length);
+});
+
+it('a machine has fingerprints of what it has products of', () => {
+  expect(Object.keys(numericsFingerprints(false)).sort()).toEqual(['bf16-emulated', 'f32']);
+  expect(Object.keys(fingerprintsHere()).sort()).toEqual(['f32', ...BF16].sort());
 });

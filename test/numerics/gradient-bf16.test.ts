@@ -7,7 +7,7 @@ import { createEngine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
 import { layoutOf, type Model, modelOf, type Objective, relaid } from '../../src/engine/model.js';
 import type { GradientTask } from '../../src/protocol/tasks.js';
-import { lacksBf16 } from '../bf16.js';
+import { BF16 } from '../bf16.js';
 import { nodeOn } from '../contract/one-thread-node.js';
 import { nearest, valuesOf } from './bfloat.js';
 import { randomArena } from './random-arena.js';
@@ -31,7 +31,7 @@ const network = (
   dropout: readonly number[] = [],
   visible = 0,
 ): Model => {
-  return { ...modelOf(widths, { inputDropout: visible, dropout, objective }), precision: 'bf16' };
+  return modelOf(widths, { inputDropout: visible, dropout, objective });
 };
 
 function slotOf({ memory, regions, shape }: Arena, shard: number): Float32Array {
@@ -126,7 +126,11 @@ const NETWORKS: [string, Model][] = [
   ['an autoencoder', network([20, 24, 16, 8, 24, 20], 'reconstruction', [0.5, 0, 0, 0.3])],
 ];
 
-describe.skipIf(lacksBf16).each(NETWORKS)('the gradient in bf16: %s', (_, model) => {
+const IN_BF16 = BF16.flatMap((precision) => {
+  return NETWORKS.map(([name, model]) => [precision, name, { ...model, precision }] as const);
+});
+
+describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
   const arena = randomArena(model, 2);
   const engine = createEngine(arena);
   const parameters = floats(arena, 'parameters', arena.shape.parameters).slice();
@@ -157,9 +161,9 @@ describe.skipIf(lacksBf16).each(NETWORKS)('the gradient in bf16: %s', (_, model)
   });
 });
 
-describe.skipIf(lacksBf16)('the gradient in bf16 of many units', () => {
+describe.each(BF16)('the gradient in %s of many units', (precision) => {
   it.each(['softmax', 'sigmoid'] as const)('is that of floats within 4 steps of bfloat16: %s', (objective) => {
-    const model = network([20, 2000, 3], objective, [0.5], 0.2);
+    const model = { ...network([20, 2000, 3], objective, [0.5], 0.2), precision };
     const arena = randomArena(model, 1);
     const [task] = tasksOf({ model, shards: 1, labelledBatch: 20, unlabelled: PSEUDO });
     const f32 = { ...model, precision: 'f32' } as const;
@@ -174,14 +178,14 @@ describe.skipIf(lacksBf16)('the gradient in bf16 of many units', () => {
   });
 });
 
-describe.skipIf(lacksBf16)('a step in bf16 by hidden units', () => {
+describe.each(BF16)('a step in %s by hidden units', (precision) => {
   it.each([
     [90, 1],
     [90, 3],
     [2600, 2],
   ])('of %i units in %i slices has the gradient of the same rows and masks', async (hidden, shards) => {
     const dropout = shards === 1 ? 0.5 : 0;
-    const model = network([20, hidden, 3], 'softmax', [dropout], dropout && 0.2);
+    const model = { ...network([20, hidden, 3], 'softmax', [dropout], dropout && 0.2), precision };
     const arena = randomArena(model, shards);
     const node = nodeOn(createEngine(arena));
     const [task] = tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled: PSEUDO });

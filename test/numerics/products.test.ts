@@ -1,7 +1,7 @@
 // The matrix products in shared memory: every transposition, in place and by way of a copy.
 import { describe, expect, it } from 'vitest';
 import { type Matrix, Products } from '../../src/engine/tensorflow.js';
-import { lacksBf16 } from '../bf16.js';
+import { BF16 } from '../bf16.js';
 import { sameBits } from '../bits.js';
 import { halvesOf, nearest, valuesOf } from './bfloat.js';
 import { uniform } from './shard-task.js';
@@ -63,7 +63,9 @@ describe('the two ways of writing a product', () => {
   });
 });
 
-describe.skipIf(lacksBf16).each([true, false])('a product of bfloat16 written in place: %s', (inPlace) => {
+const WAYS = BF16.flatMap((precision) => [true, false].map((inPlace) => [precision, inPlace] as const));
+
+describe.each(WAYS)('a product of %s written in place: %s', (precision, inPlace) => {
   it.each([
     [false, false],
     [true, false],
@@ -74,7 +76,7 @@ describe.skipIf(lacksBf16).each([true, false])('a product of bfloat16 written in
     const products = Object.assign(new Products(shared), { writesInPlace: inPlace });
     const [rows, inner, columns] = [6, 150, 8];
     const place = (offset: number, [r, c]: readonly [number, number]) => ({
-      matrix: products.matrix(offset, r, c, 'bf16'),
+      matrix: products.matrix(offset, r, c, precision),
       halves: new Uint16Array(shared.buffer, offset, r * c),
       at: (transposed: boolean, i: number, j: number) => (transposed ? j * c + i : i * c + j),
     });

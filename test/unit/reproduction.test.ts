@@ -19,6 +19,7 @@ const result = (scenario: Scenario, testAccuracy: number, seconds: number): RunR
     splitSeed: 1,
     shards: 1,
     workers: 1,
+    precision: 'f32',
     wire: 'f32',
     lostWorkers: 0,
   },

@@ -77,6 +77,7 @@ export interface Kernel {
     id: number,
     journal: number,
     rounded: number,
+    areBf16: number,
   ): void;
   adam(
     p: number,
@@ -96,6 +97,7 @@ export interface Kernel {
     id: number,
     journal: number,
     rounded: number,
+    areBf16: number,
   ): void;
   sum(
     slots: number,
@@ -107,6 +109,7 @@ export interface Kernel {
     end: number,
     to: number,
     sums: number,
+    areBf16: number,
   ): number;
   roundFedBack(v: number, residual: number, to: number, n: number): number;
   project(m: number, rows: number, columns: number, right: number, rank: number, left: number, stride: number): void;

@@ -4,8 +4,8 @@
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
-// Where parameters have a copy rounded to bf16 (`rounded`, parallel to p; 0: none), the slots are bf16, the same pass keeps the copy, and sums
-// are floats still.
+// Where parameters have a copy rounded to bf16 (`rounded`, parallel to p; 0: none), the same pass keeps the copy. Slots may be bf16 (`areBf16`);
+// their sums are floats always.
 //
 //   journal:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
 //   progress: 2k     blocks 0 .. k-1 are done
@@ -33,12 +33,13 @@ export function momentum(
   id: i32,
   journal: usize,
   rounded: usize,
+  areBf16: i32,
 ): void {
   const staged = journal + STAGED;
   for (let k = begin(p, m, 0, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + inSlot(at, rounded), stride, 0, 0, shards, bytes, journal + SUMS, rounded != 0);
+    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
       const step = f32x4.add(
         f32x4.mul(f32x4.splat(a), v128.load(m + at + i)),
@@ -70,12 +71,13 @@ export function adam(
   id: i32,
   journal: usize,
   rounded: usize,
+  areBf16: i32,
 ): void {
   const staged = journal + STAGED;
   for (let k = begin(p, m, v, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots + inSlot(at, rounded), stride, 0, 0, shards, bytes, journal + SUMS, rounded != 0);
+    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = v128.load(g + i);
       const first = f32x4.add(
@@ -92,11 +94,6 @@ export function adam(
     }
     commit(k, p + at, m + at, v + at, bytes, journal, inCopy(at, rounded));
   }
-}
-
-/** Where the floats at byte `at` of a vector are in a slot. */
-function inSlot(at: usize, rounded: usize): usize {
-  return rounded == 0 ? at : at >> 1;
 }
 
 /** Where the copy of the floats at byte `at` of the parameters is; 0: there is none. */
@@ -138,7 +135,8 @@ function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal:
 
 /**
  * to = the sum of slots [first, first + count), a subtree, over the floats [start, end) of each; to may be slot `first` itself.
- * counts[i] (i32): how many slots slot i is the sum of already. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
+ * counts[i] (i32): how many slots slot i is the sum of already. areBf16: the slots, and not such sums, which are floats from where the
+ * slot begins, and reach into the next one. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
  * Idempotent, unless it is done in place.
  */
 export function sum(
@@ -151,12 +149,13 @@ export function sum(
   end: i32,
   to: usize,
   sums: usize,
+  areBf16: i32,
 ): i32 {
   let odd = i32x4.splat(0);
   for (let block = start; block < end; block += BLOCK) {
     const at = (<usize>block) << 2;
     const bytes = (<usize>min(end - block, BLOCK)) << 2;
-    const total = sumSlots(slots + at, stride, counts, first, count, bytes, sums, false);
+    const total = sumSlots(slots, stride, counts, first, count, at, bytes, sums, areBf16 != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
       const values = v128.load(total + i);
       // x - x is 0 but for infinities and NaN, whose result is NaN.
@@ -170,7 +169,7 @@ export function sum(
 /**
  * The sum of slots [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
  * subtree can be summed elsewhere and the bits stay: counts (0: none) says of slots that they hold such a sum already. Returns where
- * the sum lies: in `sums`, or the one slot itself.
+ * the sum lies: in `sums`, or the one slot itself. It is of the floats at byte `at` of each.
  */
 function sumSlots(
   slots: usize,
@@ -178,22 +177,24 @@ function sumSlots(
   counts: usize,
   first: i32,
   count: i32,
+  at: usize,
   bytes: usize,
   sums: usize,
   areBf16: bool,
 ): usize {
-  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) {
-    if (!areBf16) return slots + stride * first;
-    widen(slots + stride * first, <i32>(bytes >> 2), sums);
+  const slot = slots + stride * first;
+  if (count == 1 && areBf16) {
+    widen(slot + (at >> 1), <i32>(bytes >> 2), sums);
     return sums;
   }
+  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) return slot + at;
   const half = 1 << (31 - clz(count - 1));
-  const left = sumSlots(slots, stride, counts, first, half, bytes, sums, areBf16);
-  if (areBf16 && count - half == 1) {
-    addBf16(left, slots + stride * (first + half), <i32>(bytes >> 2));
+  const left = sumSlots(slots, stride, counts, first, half, at, bytes, sums, areBf16);
+  if (areBf16 && count - half == 1 && left == sums) {
+    addBf16(left, slots + stride * (first + half) + (at >> 1), <i32>(bytes >> 2));
     return left;
   }
-  const right = sumSlots(slots, stride, counts, first + half, count - half, bytes, sums + BLOCK_BYTES, areBf16);
+  const right = sumSlots(slots, stride, counts, first + half, count - half, at, bytes, sums + BLOCK_BYTES, areBf16);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }
