@@ -1,6 +1,5 @@
-// Owns when the memory of what has arrived is collected, where each read has its own, as with TLS (reading.ts). V8 counts the bytes of every
-// buffer that a socket reads into as pressure on its whole heap: left alone, a step that receives 16 MB makes it mark 28 MB of loaded modules,
-// with four threads, at nearly every step.
+// Owns when the memory of what has arrived is collected. V8 counts the bytes of every buffer that a socket reads into as pressure on its whole
+// heap: left alone, a step that receives 16 MB makes it mark 28 MB of loaded modules, with four threads, at nearly every step.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

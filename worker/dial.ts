@@ -6,9 +6,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { PseudolabelError } from '../src/errors.js';
 import { type Address, formatAddress, isLoopback } from './address.js';
-import { Payloads } from './payloads.js';
 import { SOCKET_OPTIONS, SocketPipe } from './pipe.js';
-import { Reading } from './reading.js';
 import { TLS_OPTIONS, tlsBinding } from './tls.js';
 
 export interface DialOptions {
@@ -31,22 +29,17 @@ export async function dial(
   { address, fingerprint, insecure, longest }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const reading = address.tls ? undefined : new Reading(); // TLS reads for itself
-  const { host, port } = address;
-  const wire = connectTcp({ host, port, noDelay: true, ...(reading && { onread: reading.onread }) });
+  const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
   wire.on('error', () => undefined); // each is met where it is waited for
   const peer = formatAddress(address);
   try {
     await once(wire, 'connect', { signal });
     if (!address.tls && !insecure && !isLoopback(wire.remoteAddress!)) throw notEncrypted(peer);
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
-    const payloads = new Payloads(tls ?? wire, { longest, isMasked: false }, reading);
-    const ws = await opened(payloads, longest, signal);
+    const stream: Duplex = tls ?? wire;
+    const ws = await opened(stream, longest, signal);
     // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
-    const pipe = new SocketPipe({
-      ...{ ws, payloads, wire, peer, isEncrypted: tls !== undefined },
-      allowance: Number.POSITIVE_INFINITY,
-    });
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY });
     return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
   } catch (error) {
     wire.destroy();
@@ -70,11 +63,11 @@ async function secured(
   return tls;
 }
 
-async function opened(stream: Payloads, longest: number, signal: AbortSignal): Promise<WebSocket> {
+async function opened(stream: Duplex, longest: number, signal: AbortSignal): Promise<WebSocket> {
   const ws = new WebSocket('ws://coordinator/', {
     ...SOCKET_OPTIONS,
     maxPayload: longest,
-    createConnection: () => stream as Duplex as Socket,
+    createConnection: () => stream as Socket,
     // A mask keeps what a browser's page chose to send from looking like a request to an old proxy. Here no page chooses, TLS hides
     // every byte from proxies, and loopback has none; a mask of zeros saves reading and writing 16 MB a step once more.
     generateMask: (mask) => mask.fill(0),

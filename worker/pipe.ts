@@ -1,13 +1,14 @@
 // Owns the pipe over a WebSocket: frames without copies that can be avoided, back-pressure, heartbeats, and an end that always comes.
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
+import type { Duplex } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
 import { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/closing.js';
 import type { Frame } from '../src/protocol/codec.js';
 import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 import { isLoopback } from './address.js';
-import type { Payloads } from './payloads.js';
+import { hasArrived } from './collection.js';
 
 /** Heartbeats that may fail to come before the other side counts as lost. */
 const MISSED_HEARTBEATS = 2;
@@ -23,12 +24,10 @@ export const SOCKET_OPTIONS = { perMessageDeflate: false, autoPong: false } as c
 
 export interface Connection {
   readonly ws: WebSocket;
-  /** What the WebSocket reads and writes. Messages that are received go by it. */
-  readonly payloads: Payloads;
+  /** What the WebSocket reads and writes: the wire itself, or TLS upon it. */
+  readonly stream: Duplex;
   /** What carries the bytes, of which they are counted. */
   readonly wire: Socket;
-  /** TLS is upon the wire. */
-  readonly isEncrypted: boolean;
   readonly peer: string;
   /** Bytes that the other side may send in all before it is trusted. Frames that nobody has asked for stop the reading in any case. */
   readonly allowance: number;
@@ -47,11 +46,12 @@ export class SocketPipe implements Pipe {
   private beating: NodeJS.Timeout | undefined;
 
   constructor(private readonly connection: Connection) {
-    const { ws, payloads, wire, isEncrypted, peer } = connection;
+    const { ws, stream, wire, peer } = connection;
     this.peer = peer;
     // What a machine sends to itself is copied from memory to memory; TLS authenticates every record.
-    this.isGuarded = isEncrypted || isLoopback(wire.remoteAddress ?? '');
-    ws.on('message', () => this.close(outOfOrder(peer)));
+    this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
+    ws.binaryType = 'fragments'; // as they came: putting a megabyte together would copy it
+    ws.on('message', (data, isBinary) => this.receive(data, isBinary));
     ws.on('error', (error) => {
       this.fault ??= faultOf(error, peer);
     });
@@ -63,10 +63,7 @@ export class SocketPipe implements Pipe {
         this.inbox.end(reason);
       });
     });
-    payloads.listen({
-      arrived: () => this.hear(),
-      message: (bytes, isBinary) => this.receive(bytes, isBinary),
-    });
+    stream.prependListener('data', ({ length }: Buffer) => this.hear(length));
   }
 
   get traffic(): Pipe['traffic'] {
@@ -97,28 +94,28 @@ export class SocketPipe implements Pipe {
   }
 
   next(): Promise<Frame> {
-    this.connection.payloads.release();
+    this.connection.ws.resume();
     return this.inbox.next();
   }
 
   listen(listener: PipeListener): void {
     this.inbox.listen(listener);
-    this.connection.payloads.release();
+    this.connection.ws.resume();
   }
 
   /** Resolves when the operating system has taken the frame. */
   send([head, body]: Frame): Promise<void> {
-    const { ws, payloads } = this.connection;
+    const { ws, stream } = this.connection;
     if (this.closing || ws.readyState !== ws.OPEN) return this.ended.then((reason) => Promise.reject(reason));
     return new Promise((resolve, reject) => {
-      // Two fragments of one message: the body needs no copy behind its head.
-      payloads.cork();
+      // Two fragments of one message arrive as two pieces: the body needs no copy behind its head here, nor from behind it there.
+      stream.cork();
       ws.send(head!, { binary: true, fin: false });
       ws.send(body!, { binary: true, fin: true }, (error) => {
         if (error) this.ended.then(reject);
         else resolve();
       });
-      payloads.uncork();
+      stream.uncork();
     });
   }
 
@@ -126,23 +123,24 @@ export class SocketPipe implements Pipe {
     if (this.closing) return;
     this.closing = reason;
     this.inbox.stop(reason);
-    const { ws, payloads } = this.connection;
+    const { ws } = this.connection;
     const { code, text } = closeFrameOf(reason);
     ws.close(code, text);
-    payloads.release(); // its answer has to be read
+    ws.resume(); // its answer has to be read
     if (!this.trusted) {
       const timer = setTimeout(() => ws.terminate(), STRANGER_GRACE_MS);
       ws.once('close', () => clearTimeout(timer));
     }
   }
 
-  private receive(bytes: Uint8Array, isBinary: boolean): void {
+  private receive(data: RawData, isBinary: boolean): void {
     if (!isBinary) this.close(new PseudolabelError('E_PROTOCOL', `${this.peer} sent text`, 'is that a worker?'));
-    else if (!this.inbox.put([bytes])) this.connection.payloads.hold(); // nobody has asked for it yet
+    else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
   }
 
-  private hear(): void {
+  private hear(bytes: number): void {
     this.lastHeard = performance.now();
+    if (this.trusted) hasArrived(bytes);
     const { wire, allowance } = this.connection;
     if (this.trusted || wire.bytesRead <= allowance) return;
     const message = `${this.peer} sent more than ${allowance} bytes before it was known`;
@@ -156,15 +154,10 @@ export class SocketPipe implements Pipe {
   }
 }
 
-const FIX =
-  'run the same version on both machines; if it is the same, something between them alters what passes: use TLS';
-
-function outOfOrder(peer: string): PseudolabelError {
-  return new PseudolabelError('E_PROTOCOL', `${peer} sent frames in no order`, FIX);
-}
-
 function faultOf(error: Error & { code?: string }, peer: string): PseudolabelError {
   if (!error.code?.startsWith('WS_ERR_')) return connectionLost(peer, `broke: ${error.message}`, error);
   const code = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'E_TOO_LARGE' : 'E_PROTOCOL';
-  return new PseudolabelError(code, `${peer} sent what is no frame: ${error.message}`, FIX, { cause: error });
+  const fix =
+    'run the same version on both machines; if it is the same, something between them alters what passes: use TLS';
+  return new PseudolabelError(code, `${peer} sent what is no frame: ${error.message}`, fix, { cause: error });
 }

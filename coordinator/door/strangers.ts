@@ -7,9 +7,7 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
-import { Payloads } from '../../worker/payloads.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
-import { Reading, readAccepted } from '../../worker/reading.js';
 import { tlsBinding } from '../../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
 import type { Identity } from './identity.js';
@@ -40,8 +38,6 @@ const MOST_STRANGER_BYTES = 4096;
 
 interface Stranger {
   readonly wire: Socket;
-  readonly tls: TLSSocket | undefined;
-  readonly payloads: Payloads;
   pipe?: SocketPipe;
   /** Frees its place. */
   readonly leave: () => void;
@@ -69,7 +65,7 @@ export class Strangers {
     this.http.on('upgrade', (request, stream, head) => {
       const stranger = this.inside.get(stream);
       if (!stranger) stream.destroy();
-      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stranger));
+      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stream, stranger));
     });
   }
 
@@ -78,47 +74,41 @@ export class Strangers {
   }
 
   /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
-  take(accepted: Socket): void {
-    accepted.on('error', () => undefined);
-    const leaveGate = this.gate.enter(accepted.remoteAddress ?? '');
+  take(wire: Socket): void {
+    wire.on('error', () => undefined);
+    const leaveGate = this.gate.enter(wire.remoteAddress ?? '');
     if (!leaveGate) {
       this.count('E_BUSY');
-      accepted.resetAndDestroy();
+      wire.resetAndDestroy();
       return;
     }
-    const { tls: identity, limits, longest } = this.options;
-    const reading = identity ? undefined : new Reading(); // TLS reads for itself
-    const wire = reading ? readAccepted(accepted, reading) : accepted;
-    const tls = identity && new TLSSocket(wire, { isServer: true, secureContext: identity.context });
-    const payloads = new Payloads(tls ?? wire, { longest, isMasked: true }, reading);
-    payloads.on('error', () => undefined); // it closes then, which is waited for
+    const { tls, limits } = this.options;
+    const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
+    stream.on('error', () => undefined); // it closes then, which is waited for
     const timer = setTimeout(() => this.expire(stranger), limits.deadline);
     const leave = () => {
       clearTimeout(timer);
-      this.inside.delete(payloads);
+      this.inside.delete(stream);
       leaveGate();
     };
-    const stranger: Stranger = { wire, tls, payloads, leave };
-    this.inside.set(payloads, stranger);
+    const stranger: Stranger = { wire, leave };
+    this.inside.set(stream, stranger);
     wire.once('close', leave);
-    this.http.emit('connection', payloads);
+    this.http.emit('connection', stream);
   }
 
   close(): void {
     for (const { wire } of this.inside.values()) wire.destroy();
   }
 
-  private async meet(ws: WebSocket, stranger: Stranger): Promise<void> {
-    const { wire, tls, payloads } = stranger;
+  private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
+    const { wire } = stranger;
     const { token, heartbeat, limits, checksAll } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
-    const pipe = new SocketPipe({
-      ...{ ws, payloads, wire, peer, isEncrypted: tls !== undefined },
-      allowance: MOST_STRANGER_BYTES,
-    });
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
     stranger.pipe = pipe;
     try {
-      const binding = tls ? tlsBinding(tls) : new Uint8Array();
+      const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
       const isGuarded = (await admit(pipe, { token, binding })) && !checksAll;
       if (this.known >= limits.known) throw full(limits.known);
       this.known++;

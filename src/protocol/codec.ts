@@ -28,7 +28,7 @@ export interface MessageTables<Out extends Message, In extends Message> {
   readonly incoming: MessageTable<In>;
 }
 
-/** Head and body, as sent; when received, in one piece, or in those two. */
+/** Head and body, as sent; when received, whatever pieces it came in. */
 export type Frame = readonly Uint8Array[];
 
 export type Received<M extends Message> =
@@ -133,11 +133,11 @@ function tagOf(head: Buffer): BulkTag {
   };
 }
 
-/** Without a copy where it comes in one piece, or in the two in which it was sent. */
+/** A frame that comes in the two pieces in which it was sent costs no copy; something on the way may have cut it elsewhere. */
 function split(frame: Frame): { head: Buffer; body: Uint8Array } {
   const [first, second] = frame;
   if (frame.length === 2 && first!.length === headBytes(first!)) return { head: bufferOf(first!), body: second! };
-  const whole = frame.length === 1 ? bufferOf(first!) : Buffer.concat(frame);
+  const whole = Buffer.concat(frame);
   const length = headBytes(whole);
   if (length === undefined || length > whole.length) throw refused('a frame that ends within its head');
   return { head: whole.subarray(0, length), body: whole.subarray(length) };

@@ -16,12 +16,12 @@ export class Inbox {
   private reason: PseudolabelError | undefined;
   private ended = false;
 
-  /** Returns false if nobody has asked for the frame: then it waits here. Its memory may be used again when this returns. */
+  /** Returns false if nobody has asked for the frame: then it waits here. */
   put(frame: Frame): boolean {
     if (this.stopped) return true;
     if (this.listener) this.listener.frame(frame);
-    else if (this.asker) this.take().resolve(copyOf(frame));
-    else return this.frames.push(copyOf(frame)) === 0;
+    else if (this.asker) this.take().resolve(frame);
+    else return this.frames.push(frame) === 0;
     return true;
   }
 
@@ -66,5 +66,3 @@ export class Inbox {
     return asker;
   }
 }
-
-const copyOf = (frame: Frame): Frame => frame.map((piece) => Uint8Array.from(piece));

@@ -4,7 +4,6 @@ import type { PseudolabelError } from '../errors.js';
 import type { Frame } from './codec.js';
 
 export interface PipeListener {
-  /** frame: valid during the call only. */
   frame(frame: Frame): void;
   /** The last call. */
   closed(reason: PseudolabelError): void;
