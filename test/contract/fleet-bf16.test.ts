@@ -62,6 +62,18 @@ describe(`a fleet in ${precision}`, () => {
   });
 });
 
+it(`a fleet in ${precision} has the same parameters everywhere when its sums are rounded on their way as well`, async () => {
+  const options = { wire: 'bf16', checksumEvery: 1, bounds: { least: 20_000, most: 20_000 } } as const;
+  const { fleet, log } = await testFleet(content, { local: 1, remotes: [1, 1], ...options });
+  try {
+    const { parameters } = await byRows(fleet);
+    expect(parameters.every(Number.isFinite)).toBe(true);
+    expect(log.filter((line) => line.startsWith('-'))).toEqual([]);
+  } finally {
+    await fleet.close();
+  }
+});
+
 describe(`a node without products of ${precision}`, () => {
   it.each([false, true])(
     'is refused, other bits allowed or not (%s), since it could not compute',

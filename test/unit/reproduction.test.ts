@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadReproduction, rowsOf, runsOf, saveReproduction } from '../../coordinator/reproduction.js';
 import type { RunResult } from '../../coordinator/result.js';
+import { rowLines } from '../../coordinator/terminal/summary.js';
+import type { Colours } from '../../coordinator/terminal/terminal.js';
 import { normalise } from '../../src/config.js';
 import type { Scenario } from '../../src/presets/scenario.js';
 
@@ -60,6 +62,16 @@ describe('the rows of a reproduction', () => {
 
   it('have no deviation where there is one split', () => {
     expect(rowsOf(['nn'], [result('nn', 0.7, 1)])[0]!.deviation).toBeUndefined();
+  });
+});
+
+describe('the table of a reproduction', () => {
+  it('names the precision of its products, where they are not of floats', () => {
+    const plain = { bold: String, green: String } as unknown as Colours;
+    const below = (precision: RunResult['precision']) =>
+      rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }]), plain).at(-1);
+    expect(below('f32')).toBe('0 of 1 rows above the report (✓)');
+    expect(below('bf16-emulated')).toBe('0 of 1 rows above the report (✓), products of bf16-emulated');
   });
 });
 
