@@ -112,7 +112,7 @@ export class Fleet implements Node {
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
-      await this.sliced.release();
+      await this.sliced.holdings.release();
       this.pace.begins(steps[0]!);
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
@@ -161,7 +161,7 @@ export class Fleet implements Node {
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
     return this.alone(async () => {
-      await this.sliced.settle();
+      await this.sliced.holdings.settle();
       return spread(
         ranges,
         (count) => this.members.share(count),
@@ -177,14 +177,14 @@ export class Fleet implements Node {
 
   read(parameters: number): Promise<TrainingState> {
     return this.alone(async () => {
-      await this.sliced.settle();
+      await this.sliced.holdings.settle();
       return this.local.read(parameters);
     });
   }
 
   write(state: Partial<TrainingState>): void {
     const given = VECTORS.filter((vector) => state[vector]);
-    if (given.length > 0) this.sliced.overwritten(given.length === VECTORS.length);
+    if (given.length > 0) this.sliced.holdings.overwritten(given.length === VECTORS.length);
     this.local.write(state);
     if (state.parameters) this.total.forget();
     for (const node of this.members.remotes) {
