@@ -86,7 +86,7 @@ function fleetOf(local: LocalNode): Fleet {
   };
   return new Fleet(local, {
     ...{ computes: true, checksumEvery: 100, patienceMs: JOIN_MS },
-    ...{ fingerprint: numericsFingerprint('f32'), allowMixed: false, wire: 'f32' },
+    ...{ fingerprint: numericsFingerprint(), allowMixed: false, wire: 'f32' },
     listener: {
       joined: () => undefined,
       left: ({ name }, reason) => lost(name, reason),

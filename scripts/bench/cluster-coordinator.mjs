@@ -24,7 +24,7 @@ let fleet;
 const session = await openSession([config], undefined, (node) => {
   if (nodes === 0) return node;
   const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
-  const rules = { fingerprint: numericsFingerprint('f32'), allowMixed: false, patienceMs: PATIENCE_MS };
+  const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
   fleet = new Fleet(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
   return fleet;
 });

@@ -38,7 +38,7 @@ export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
 }
 
 /** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */
-export function numericsFingerprint(precision: Precision): string {
+export function numericsFingerprint(precision: Precision = 'f32'): string {
   const model = { ...MODEL, precision };
   const { length } = layoutOf(model);
   const laneBytes = buffersOf(model, ROWS, true).end;
