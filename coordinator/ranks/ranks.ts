@@ -7,7 +7,6 @@ import { AllReduce } from '../../src/collectives/all-reduce.js';
 import type { Collective } from '../../src/collectives/collective.js';
 import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { storePseudoLabels } from '../../src/engine/predict.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { toWire } from '../../src/protocol/shard-step.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
@@ -23,9 +22,9 @@ import type { LocalNode } from '../../worker/node.js';
 import { WholeSteps } from '../../worker/whole-steps.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';
 import { assign } from '../fleet/assignment.js';
-import { predictInBatches } from '../fleet/prediction.js';
 import { misfit } from './failures.js';
 import { Others } from './others.js';
+import { RankPredictions } from './predictions.js';
 import { SlicedRanks } from './sliced-ranks.js';
 
 export interface RanksOptions {
@@ -44,6 +43,7 @@ export class Ranks implements Node {
   readonly writesInPlace: boolean;
   private readonly allReduce: AllReduce;
   private readonly others: Others;
+  private readonly predictions: RankPredictions;
   private readonly sliced: SlicedRanks;
   private readonly wholeSteps: WholeSteps;
   /** Of the last gradients: shards [ends[r - 1], ends[r]) are rank r's. */
@@ -61,6 +61,7 @@ export class Ranks implements Node {
     this.writesInPlace = local.writesInPlace;
     this.allReduce = new AllReduce(collective, local.arena);
     this.others = new Others(local.arena, collective);
+    this.predictions = new RankPredictions(local, this.others);
     this.sliced = new SlicedRanks(local, collective, this.others);
     this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
   }
@@ -124,23 +125,7 @@ export class Ranks implements Node {
   ): Promise<PredictResult[]> {
     return this.alone(async () => {
       await this.sliced.settle();
-      await this.others.bring('parameters', layoutOf(model).length * 4);
-      await this.others.bringImages(set);
-      const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
-      const mine = this.local.predict(model, set, ranges.slice(0, end));
-      mine.catch(() => undefined);
-      const elsewhere = ranges.slice(end);
-      const results = await predictInBatches(
-        elsewhere,
-        async (parts) => {
-          const ends = [0, ...assign(parts.length, this.others.workers)];
-          const message = { kind: 'predict', model, set, ranges: parts, ends } as const;
-          const [, answered] = await this.others.together(message, 'predicted', () => mine);
-          return answered.flatMap((each) => each.results);
-        },
-        misfit,
-      );
-      return [...(await mine), ...this.withFlips(set, elsewhere, results)];
+      return this.predictions.predict(model, set, ranges);
     });
   }
 
@@ -177,22 +162,6 @@ export class Ranks implements Node {
   /** Workers of each rank. */
   private get weights(): number[] {
     return [this.local.workers, ...this.others.workers];
-  }
-
-  /** Stores in the arena here what was predicted elsewhere, and forgets which ranks have it too. */
-  private withFlips(
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-    results: readonly Omit<PredictResult, 'flips'>[],
-  ): PredictResult[] {
-    if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
-    const { unlabelled } = this.local.arena.shape;
-    this.others.hasChanged('pseudoLabels', unlabelled);
-    this.others.hasChanged('confidences', unlabelled * 4);
-    return results.map((result, i) => ({
-      ...result,
-      flips: storePseudoLabels(this.local.arena, ranges[i]![0], result),
-    }));
   }
 
   private async compareParameters(length: number): Promise<void> {

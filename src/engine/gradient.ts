@@ -29,8 +29,8 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   if (rows === 0) return nothing(engine, task);
 
   const network = engine.network(model, paddedRows(rows), task.lane, true);
-  network.loadBytes(labelled?.images ?? new Uint8Array());
-  network.load(engine.arena.regions.images, drawn.positions, labels.length);
+  network.inputs.loadBytes(labelled?.images ?? new Uint8Array());
+  network.inputs.load(engine.arena.regions.images, drawn.positions, labels.length);
   const counted = setTargets(network, task, labels, drawn);
   const loaded = performance.now();
 
@@ -79,7 +79,7 @@ function draw(engine: Engine, task: GradientTask): Drawn {
 /** Pseudo-labels "at each weights update" (Lee 2013, section "Pseudo-Label"): a pass without dropout over the rows about to be trained on. */
 function predictNow(engine: Engine, { model, lane, unlabelled }: GradientTask, positions: Uint32Array) {
   const network = engine.network(model, paddedRows(positions.length), lane, false);
-  network.load(engine.arena.regions.images, positions, 0);
+  network.inputs.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
   const classMasses = network.classify(positions.length, unlabelled?.logitShift);
   return { ...network.predictions(positions.length), classMasses };
@@ -94,8 +94,8 @@ function setTargets(network: Network, task: GradientTask, labels: Uint8Array, dr
   const each = unlabelled ? unlabelled.factor / unlabelled.batch : 0;
   if (model.objective === 'reconstruction') {
     weights.fill(each / termsOf(model), 0, counted.length);
-    network.keepInputsAsTargets();
-    network.addNoise(unlabelled?.noise ?? 0, laneStates(keyOf(seed, 'noise', stage, step, shard)));
+    network.inputs.keepAsTargets();
+    network.inputs.addNoise(unlabelled?.noise ?? 0, laneStates(keyOf(seed, 'noise', stage, step, shard)));
     return counted;
   }
   counted.forEach((counts, r) => {

@@ -70,6 +70,12 @@ export function layoutOf(model: Model): Layout {
   return { places, length };
 }
 
+/** Addresses of a layer's parameters in a vector that begins at this one, of elements of a precision: the model's where none is given. */
+export function addressesIn(vector: number, model: Model, layer: number, precision = precisionOf(model)): Place {
+  const { kernel, bias } = layoutOf(model).places[layer]!;
+  return { kernel: vector + kernel * BYTES[precision], bias: vector + bias * BYTES[precision] };
+}
+
 /** The parameters of a model, placed as for the same model in another precision. */
 export function relaid(parameters: Float32Array, model: Model, precision: Precision): Float32Array {
   const [from, to] = [layoutOf(model), layoutOf({ ...model, precision })];

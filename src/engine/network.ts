@@ -1,12 +1,14 @@
-// Owns a model's passes over one batch shape in one lane: inputs, forward, loss, backward. Knows nothing of shards, labels or schedules.
-import { type Arena, laneStart, slotStride } from './arena.js';
+// Owns a model's passes over one batch shape in one lane: forward, loss, backward. Knows nothing of shards, labels or schedules.
+import { type Arena, laneStart } from './arena.js';
 import { type Buffers, buffersOf } from './buffers.js';
 import { classify } from './classify.js';
-import { Dense, dropoutOf, type GradientPlace } from './dense.js';
+import { Dense, dropoutOf } from './dense.js';
+import { GradientSlots } from './gradient-slots.js';
+import { Inputs } from './inputs.js';
 import type { Kernel } from './kernel/kernel.js';
-import { BYTES, isRounded, layoutOf, type Model, type Precision, precisionOf } from './model.js';
+import { addressesIn, isRounded, layoutOf, type Model, precisionOf } from './model.js';
 import { Progress } from './progress.js';
-import type { Matrix, Products } from './tensorflow.js';
+import type { Products } from './tensorflow.js';
 
 /** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
 export type MaskStream = (layer: number) => Uint32Array;
@@ -17,12 +19,9 @@ export const FINITE_BOUND = 1e38;
 export class Network {
   readonly buffers: Buffers;
   private readonly layers: readonly Dense[];
-  /** The inputs as the forward and the backward pass read them. */
-  private readonly inputs: { readonly forward: Matrix; readonly backward: Matrix; readonly forwardIsRowMajor: boolean };
-  private readonly layout;
-  private readonly precision: Precision;
+  readonly inputs: Inputs;
+  private readonly slots: GradientSlots;
   private readonly progress: Progress;
-  private readonly slots = new Map<number, readonly GradientPlace[]>();
   /** Not smaller than any element that each layer read in the last forward pass. */
   private readonly inputBounds: number[] = [];
 
@@ -36,81 +35,33 @@ export class Network {
     options: { readonly lane: number; readonly training: boolean },
   ) {
     const buffers = buffersOf(model, rows, options.training, laneStart(arena, options.lane));
-    const pixels = model.layers[0]!.inputs;
     this.buffers = buffers;
-    this.layout = layoutOf(model);
-    this.precision = precisionOf(model);
+    this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
     this.progress = new Progress(arena);
-    this.inputs = this.inputsOf(products, pixels);
     const { parameters, rounded } = arena.regions;
     this.layers = model.layers.map((layer, l) => {
       const place = {
-        kernel: this.addresses(isRounded(model) ? rounded : parameters, l, this.precision).kernel,
+        kernel: addressesIn(isRounded(model) ? rounded : parameters, model, l).kernel,
         bias: this.bias(l),
         output: buffers.outputs[l]!,
         gradient: buffers.gradients[l],
         scratch: buffers.scratch,
       };
-      return new Dense(products, kernel, layer, rows, place, this.precision);
+      return new Dense(products, kernel, layer, rows, place, precisionOf(model));
     });
-  }
-
-  private inputsOf(products: Products, pixels: number) {
-    const { buffers, rows } = this;
-    if (isRounded(this.model)) {
-      const operand = products.matrix(buffers.operand, rows, pixels, this.precision);
-      return { forward: operand, backward: operand, forwardIsRowMajor: true };
-    }
-    const backward = products.matrix(buffers.x, rows, pixels);
-    return { forward: products.matrix(buffers.operand, pixels, rows), backward, forwardIsRowMajor: false };
-  }
-
-  /** Loads rows whose bytes came with the task, from row 0 on. */
-  loadBytes(images: Uint8Array): void {
-    if (images.length === 0) return;
-    new Uint8Array(this.arena.memory.buffer, this.buffers.labelled, images.length).set(images);
-    const rows = images.length / this.model.layers[0]!.inputs;
-    this.load(
-      this.buffers.labelled,
-      Uint32Array.from({ length: rows }, (_, r) => r),
-      0,
-    );
-  }
-
-  /** Loads rows from row `first` on, and zeros behind them; images: address of bytes; positions: each row's image among them. */
-  load(images: number, positions: ArrayLike<number>, first: number): void {
-    const pixels = this.model.layers[0]!.inputs;
-    this.uint32(this.buffers.indices, positions.length).set(positions);
-    const to = this.buffers.x + first * pixels * 4;
-    this.kernel.loadRows(images, this.buffers.indices, positions.length, this.rows - first, pixels, to);
-  }
-
-  /** The targets of a reconstruction: the inputs as they are now, before noise. */
-  keepInputsAsTargets(): void {
-    this.kernel.transpose(this.buffers.x, this.rows, this.model.layers[0]!.inputs, this.buffers.targets);
-  }
-
-  /** x = clip(x + sigma N(0, 1), 0, 1). */
-  addNoise(sigma: number, state: Uint32Array): void {
-    this.uint32(this.buffers.random, 16).set(state);
-    const { x, random } = this.buffers;
-    this.kernel.addNoise(x, this.rows * this.model.layers[0]!.inputs, sigma, this.arena.regions.normals, random);
+    this.slots = new GradientSlots(arena, model, this.layers);
   }
 
   /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */
   forward(masks: MaskStream | undefined): void {
-    const { x, operand, random } = this.buffers;
-    const { inputDropout, layers } = this.model;
-    const pixels = layers[0]!.inputs;
+    const { random } = this.buffers;
     const draw = (rate: number, layer: number) => {
       if (!masks || rate === 0) return dropoutOf(0, random);
-      this.uint32(random, 16).set(masks(layer));
+      new Uint32Array(this.arena.memory.buffer, random, 16).set(masks(layer));
       return dropoutOf(rate, random);
     };
-    const { keep, scale } = draw(inputDropout, -1);
-    if (scale !== 1) this.kernel.dropout(x, this.rows * pixels, keep, scale, random);
-    if (isRounded(this.model)) this.kernel.round(x, this.rows * pixels, operand);
-    else this.kernel.transpose(x, this.rows, pixels, operand);
+    const { keep, scale } = draw(this.model.inputDropout, -1);
+    this.inputs.prepare(keep, scale, random);
     let { forward: input, forwardIsRowMajor: isRowMajor } = this.inputs;
     this.inputBounds[0] = scale;
     this.layers.slice(0, -1).forEach((dense, l) => {
@@ -136,8 +87,7 @@ export class Network {
 
   /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
   backward(slot: number): boolean {
-    const places = this.gradientPlaces(slot);
-    this.clearPadding(slot);
+    const places = this.slots.begin(slot);
     let finite = true;
     for (let l = this.layers.length - 1; l >= 0; l--) {
       const dense = this.layers[l]!;
@@ -154,7 +104,7 @@ export class Network {
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
-    this.progress.reached(slot, this.layout.length);
+    this.progress.reached(slot, layoutOf(this.model).length);
     return finite;
   }
 
@@ -191,52 +141,12 @@ export class Network {
     return { classes: Uint8Array.from(classes), confidences: this.floats(this.buffers.confidences, rows).slice() };
   }
 
-  private gradientPlaces(slot: number): readonly GradientPlace[] {
-    let places = this.slots.get(slot);
-    if (!places) {
-      const start = this.arena.regions.slots + slot * slotStride(this.arena.shape);
-      places = this.layers.map((dense, l) => {
-        const { kernel, bias } = this.addresses(start, l, this.precision);
-        return dense.gradientPlace(kernel, bias);
-      });
-      this.slots.set(slot, places);
-    }
-    return places;
-  }
-
-  /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
-  private clearPadding(slot: number): void {
-    const stride = slotStride(this.arena.shape);
-    const elements = isRounded(this.model) ? Uint16Array : Float32Array;
-    const gradient = new elements(
-      this.arena.memory.buffer,
-      this.arena.regions.slots + slot * stride,
-      this.layout.length,
-    );
-    const { places, length } = this.layout;
-    this.model.layers.forEach(({ inputs, units }, l) => {
-      const { kernel, bias } = places[l]!;
-      gradient.fill(0, kernel + inputs * units, bias);
-      gradient.fill(0, bias + units, places[l + 1]?.kernel ?? length);
-    });
-  }
-
-  /** Of a layer's parameters in a vector of elements of this precision. */
-  private addresses(vector: number, l: number, precision: Precision): { kernel: number; bias: number } {
-    const { kernel, bias } = this.layout.places[l]!;
-    return { kernel: vector + kernel * BYTES[precision], bias: vector + bias * BYTES[precision] };
-  }
-
   /** Address of a layer's biases. */
   private bias(l: number): number {
-    return this.addresses(this.arena.regions.parameters, l, 'f32').bias;
+    return addressesIn(this.arena.regions.parameters, this.model, l, 'f32').bias;
   }
 
   private floats(address: number, length: number): Float32Array {
     return new Float32Array(this.arena.memory.buffer, address, length);
-  }
-
-  private uint32(address: number, length: number): Uint32Array {
-    return new Uint32Array(this.arena.memory.buffer, address, length);
   }
 }

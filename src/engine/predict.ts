@@ -17,7 +17,7 @@ export function predict(engine: Engine, { model, lane, set, start, end }: Predic
     const rows = Math.min(PREDICT_ROWS, end - first);
     const network = engine.network(model, paddedRows(rows), lane, false);
     const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
-    network.load(images, positions, 0);
+    network.inputs.load(images, positions, 0);
     network.forward(undefined);
     network.classify(rows);
     const predicted = network.predictions(rows);
