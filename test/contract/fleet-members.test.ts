@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
-import { BULK_KINDS } from '../../src/protocol/messages.js';
 import { joinRun } from '../../worker/join.js';
 import { sameBits } from '../bits.js';
 import { memoryLink } from './memory-channel.js';
@@ -76,34 +75,6 @@ describe('a fleet', () => {
       // A total each step; parameters and moments once.
       expect(bytesSent).toBeGreaterThan((6 + 3) * vector);
     }
-  });
-
-  it('sends a node the images of its shards only, and no image twice', async () => {
-    const { fleet, join } = await fleetOf();
-    const sent = new Map<string, number>();
-    const node = await join(1);
-    node.link.toNode = (parcel) => {
-      if ('tag' in parcel) {
-        const kind = BULK_KINDS[parcel.tag.kind]!;
-        sent.set(kind, (sent.get(kind) ?? 0) + parcel.payload.length);
-      }
-      return [parcel];
-    };
-    await trainMixed(fleet);
-    await fleet.predict(MODEL, 'evaluation', [
-      [0, 50],
-      [50, 100],
-    ]);
-    await fleet.predict(MODEL, 'evaluation', [
-      [0, 50],
-      [50, 100],
-    ]);
-    expect(sent.get('images')).toBeUndefined(); // they came when it joined
-    expect(sent.get('evaluationImages')).toBe(50 * SHAPE.pixels);
-    expect(sent.get('parameters')).toBe(LENGTH * 4);
-    const { bytesSent } = fleet.status().nodes[0]!;
-    const others = [...sent.values()].reduce((sum, bytes) => sum + bytes, 0);
-    expect(bytesSent - others).toBe((SHAPE.unlabelled / 2) * SHAPE.pixels);
   });
 
   it('that only coordinates waits for a node, says so, and goes on to the same bits', async () => {
