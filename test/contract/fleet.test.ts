@@ -16,6 +16,7 @@ for (const [name, options] of kinds) {
     const { fleet, local, nodes } = await testFleet(content, options);
     return {
       node: fleet,
+      settled: () => fleet.settled(),
       loseWorker: async (index: number) => {
         const all = [options.computes === false ? [] : [local], ...nodes.map(({ node }) => [node])].flat();
         const threads = (await Promise.all(all)).flatMap((node) =>
