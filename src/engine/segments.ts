@@ -15,6 +15,7 @@ export class Segments {
   /** Of threads before this one. */
   private readonly done: number;
   private last = 0;
+  private readonly isRounded: boolean;
 
   /** journal: its address. */
   constructor(
@@ -25,6 +26,7 @@ export class Segments {
     update: number,
   ) {
     this.words = new Int32Array(arena.memory.buffer, journal, 4);
+    this.isRounded = isRounded(arena.shape);
     if (Atomics.load(this.words, UPDATE) !== update) {
       // The number last: a death before it leaves the old one, and the next thread begins again.
       Atomics.store(this.words, 0, 0);
@@ -45,12 +47,22 @@ export class Segments {
   apply(offset: number, length: number, gradient: number): void {
     this.last++;
     if (this.last <= this.done) return;
-    const { regions, shape } = this.arena;
-    const { parameters, firstMoment, secondMoment } = regions;
-    const rounded = isRounded(shape) ? regions.rounded + offset * BYTES.bf16 : 0;
-    const vectors = { p: parameters + offset * 4, m: firstMoment + offset * 4, v: secondMoment + offset * 4 };
-    const whole = { slots: gradient, stride: 0, shards: 1, start: 0, end: length, areBf16: isRounded(shape) };
-    apply(this.kernel, this.optimizer, { ...vectors, ...whole, id: this.last, journal: this.journal, rounded });
+    const { parameters, firstMoment, secondMoment } = this.arena.regions;
+    // One literal: objects put together from others cost more here than a short segment's update, of which a step may have a thousand.
+    apply(this.kernel, this.optimizer, {
+      p: parameters + offset * 4,
+      m: firstMoment + offset * 4,
+      v: secondMoment + offset * 4,
+      slots: gradient,
+      stride: 0,
+      shards: 1,
+      start: 0,
+      end: length,
+      id: this.last,
+      journal: this.journal,
+      rounded: this.isRounded ? this.arena.regions.rounded + offset * BYTES.bf16 : 0,
+      areBf16: this.isRounded,
+    });
     // Beside the id, since the kernel forgets how far an id was before it notes the next one.
     Atomics.store(this.words, DONE, this.last);
   }
