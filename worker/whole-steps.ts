@@ -3,8 +3,9 @@
 
 import type { Arena } from '../src/engine/arena.js';
 import { dropoutOf } from '../src/engine/dense.js';
-import { createEngine, type Engine } from '../src/engine/engine.js';
-import type { Middle } from '../src/engine/middle.js';
+import { cached } from '../src/engine/engine.js';
+import { loadKernel } from '../src/engine/kernel/kernel.js';
+import { Middle } from '../src/engine/middle.js';
 import { FINITE_BOUND } from '../src/engine/network.js';
 import { exchangesOf } from '../src/engine/pairs.js';
 import { placesIn, rowCountsOf, sliceCount } from '../src/engine/slices.js';
@@ -31,7 +32,8 @@ interface Asked {
 }
 
 export class WholeSteps {
-  private engine: Engine | undefined;
+  private readonly kernel;
+  private readonly middles = new Map<string, Middle>();
   private asked: Asked | undefined;
   private updates = 0;
 
@@ -40,7 +42,9 @@ export class WholeSteps {
     private readonly arena: Arena,
     private readonly workers: number,
     private readonly passes: SlicePasses,
-  ) {}
+  ) {
+    this.kernel = loadKernel(arena.memory);
+  }
 
   /** The logits. */
   async forward(step: SlicedStep): Promise<Logits> {
@@ -77,12 +81,13 @@ export class WholeSteps {
   }
 
   private middleOf(step: SlicedStep): Middle {
-    this.engine ??= createEngine(this.arena);
+    const { arena, kernel, middles, workers } = this;
     const { model, shards, labelledImages } = step;
-    const counts = rowCountsOf(labelledImages.length / this.arena.shape.pixels, step);
+    const counts = rowCountsOf(labelledImages.length / arena.shape.pixels, step);
     const slices = sliceCount(model, shards);
-    const { middle } = placesIn(this.arena, model, counts, slices, Math.min(this.workers, slices));
-    return this.engine.middle(model, counts.rows, middle);
+    const { middle } = placesIn(arena, model, counts, slices, Math.min(workers, slices));
+    const build = () => new Middle(kernel, arena, model, counts.rows, middle);
+    return cached(middles, JSON.stringify([model, counts.rows, middle]), build);
   }
 }
 

@@ -107,20 +107,9 @@ export class Dense {
     input: Matrix,
     inputIsRowMajor: boolean,
     to: GradientPlace,
-    written?: (units: number) => void,
-  ): number {
-    this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
-    return this.backwardThrough(scale, input, inputIsRowMajor, to, written);
-  }
-
-  /** The same where the gradient at its output lies in place of its own already. */
-  backwardThrough(
-    scale: number,
-    input: Matrix,
-    inputIsRowMajor: boolean,
-    to: GradientPlace,
     written: (units: number) => void = () => undefined,
   ): number {
+    this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
     const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
     const biases = this.isRounded ? this.place.scratch : to.bias;
     let largest = 0;

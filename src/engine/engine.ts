@@ -3,7 +3,6 @@
 import { ShardSampler } from '../data/sampling.js';
 import type { Arena } from './arena.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
-import { Middle, type MiddlePlaces } from './middle.js';
 import type { Model } from './model.js';
 import { Network } from './network.js';
 import { Slice } from './slice.js';
@@ -25,7 +24,6 @@ export interface Engine {
   readonly writesInPlace: boolean;
   network(model: Model, rows: number, lane: number, training: boolean): Network;
   slice(model: Model, counts: RowCounts, places: SlicePlaces, of: SliceOf): Slice;
-  middle(model: Model, rows: number, places: MiddlePlaces): Middle;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
 
@@ -34,7 +32,6 @@ export function createEngine(arena: Arena): Engine {
   const kernel = loadKernel(arena.memory);
   const networks = new Map<string, Network>();
   const slices = new Map<string, Slice>();
-  const middles = new Map<string, Middle>();
   const samplers = new Map<string, ShardSampler>();
   return {
     arena,
@@ -47,10 +44,6 @@ export function createEngine(arena: Arena): Engine {
     slice(model, counts, places, { shards, group, groups, pair, slice }) {
       const build = () => new Slice(products, kernel, arena, model, counts, { places, group, pair, slice });
       return cached(slices, JSON.stringify([model, counts, shards, group, groups, pair, slice]), build);
-    },
-    middle(model, rows, places) {
-      const build = () => new Middle(products, kernel, arena, model, rows, places);
-      return cached(middles, JSON.stringify([model, rows, places]), build);
     },
     sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),
   };

@@ -3,13 +3,13 @@
 import type { OptimizerStep } from '../protocol/tasks.js';
 import type { Arena } from './arena.js';
 import { RANDOM_CHUNK } from './buffers.js';
-import { Dense, dropoutOf, type GradientPlace } from './dense.js';
+import { dropoutOf } from './dense.js';
 import type { Kernel } from './kernel/kernel.js';
 import { type Layer, layoutOf, type Model } from './model.js';
+import { Narrow } from './narrow.js';
 import { FINITE_BOUND, type MaskStream } from './network.js';
 import { Segments } from './segments.js';
 import type { Space } from './space.js';
-import type { Matrix, Products } from './tensorflow.js';
 
 /** Addresses in bytes. */
 export interface MiddlePlaces {
@@ -50,62 +50,50 @@ export function middlePlaces(space: Space, model: Model, rows: number, journal: 
 }
 
 export class Middle {
-  private readonly layers: readonly Layer[];
+  private readonly first: Layer;
   /** All narrow layers but the first, whose products are the slices'. */
-  private readonly dense: readonly Dense[];
-  private readonly gradientPlaces: readonly GradientPlace[];
-  private readonly first: { readonly output: Matrix; readonly gradient: Matrix };
+  private readonly above: readonly Narrow[];
   private readonly outputBounds: number[] = [];
 
   constructor(
-    private readonly products: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
     private readonly model: Model,
     private readonly rows: number,
     private readonly places: MiddlePlaces,
   ) {
-    this.layers = narrowLayers(model);
-    const { parameters } = arena.regions;
+    const [first, ...above] = narrowLayers(model) as [Layer, ...Layer[]];
     const { places: parts } = layoutOf(model);
+    const { parameters } = arena.regions;
     const [start] = rangeOf(model);
-    const [{ units }] = this.layers as readonly [Layer];
-    this.first = {
-      output: products.matrix(places.outputs[0]!, units, rows),
-      gradient: products.matrix(places.gradients[0]!, units, rows),
-    };
-    this.dense = this.layers.slice(1).map((layer, l) => {
+    this.first = first;
+    this.above = above.map((layer, l) => {
       const { kernel: at, bias } = parts[l + 2]!;
-      const own = { output: places.outputs[l + 1]!, gradient: places.gradients[l + 1]!, scratch: places.bias };
-      return new Dense(
-        products,
-        kernel,
-        layer,
-        rows,
-        { kernel: parameters + at * 4, bias: parameters + bias * 4, ...own },
-        'f32',
-      );
-    });
-    this.gradientPlaces = this.dense.map((dense, l) => {
-      const { kernel: at, bias } = parts[l + 2]!;
-      return dense.gradientPlace(places.parameters + (at - start) * 4, places.parameters + (bias - start) * 4);
+      return new Narrow(kernel, layer, rows, {
+        kernel: parameters + at * 4,
+        bias: parameters + bias * 4,
+        output: places.outputs[l + 1]!,
+        gradient: places.gradients[l + 1]!,
+        kernelGradient: places.parameters + (at - start) * 4,
+        biasGradient: places.parameters + (bias - start) * 4,
+      });
     });
   }
 
   /** sums: the first pair's, [units, rows]. Returns what the second pair reads, [inputs, rows]; valid until the next call. */
   forward(sums: Float32Array, masks: MaskStream): Float32Array {
-    const { kernel, places, rows } = this;
-    const [{ units, dropout }] = this.layers as readonly [Layer];
-    this.floats(places.outputs[0]!, sums.length).set(sums);
+    const { kernel, places, rows, outputBounds } = this;
+    const { units, dropout } = this.first;
+    const [output] = places.outputs as [number];
+    this.floats(output, sums.length).set(sums);
     this.floats(places.noBias, units).fill(0);
     const { keep, scale, random } = this.draw(dropout, 1, masks);
-    this.outputBounds[0] = kernel.reluDropout(places.outputs[0]!, places.noBias, units, rows, keep, scale, random);
-    let input = this.first.output;
-    this.dense.forEach((dense, l) => {
-      this.outputBounds[l + 1] = dense.forward(input, false, this.draw(dense.layer.dropout, l + 2, masks));
-      input = dense.output;
+    outputBounds[0] = kernel.reluDropout(output, places.noBias, units, rows, keep, scale, random);
+    this.above.forEach((narrow, l) => {
+      const drawn = this.draw(narrow.layer.dropout, l + 2, masks);
+      outputBounds[l + 1] = narrow.forward(places.outputs[l]!, drawn);
     });
-    return this.floats(places.outputs.at(-1)!, this.layers.at(-1)!.units * rows);
+    return this.floats(places.outputs.at(-1)!, (this.above.at(-1)?.layer ?? this.first).units * rows);
   }
 
   /** Not smaller than any element of what forward() returned. */
@@ -119,34 +107,21 @@ export class Middle {
    */
   backward(gradient: Float32Array): { gradient: Float32Array; largest: number; areFinite: boolean } {
     const { kernel, places, rows } = this;
-    const [{ units, dropout }] = this.layers as readonly [Layer];
+    const { units, dropout } = this.first;
     const [start, end] = rangeOf(this.model);
     this.floats(places.gradients.at(-1)!, gradient.length).set(gradient);
     // What lies between the parts must not get into the parameters.
     this.floats(places.parameters, end - start).fill(0);
     let areFinite = true;
-    for (let l = this.dense.length - 1; l >= 0; l--) {
-      const dense = this.dense[l]!;
-      const { scale } = dropoutOf(dense.layer.dropout, 0);
-      const input = l === 0 ? this.first.output : this.dense[l - 1]!.output;
-      const next = this.dense[l + 1];
-      const to = this.gradientPlaces[l]!;
-      const largest = next
-        ? dense.backward(next, scale, input, false, to)
-        : dense.backwardThrough(scale, input, false, to);
+    for (const [l, narrow] of [...this.above.entries()].reverse()) {
+      const { scale } = dropoutOf(narrow.layer.dropout, 0);
+      const largest = narrow.backward(places.outputs[l]!, scale);
       areFinite &&= largest * this.outputBounds[l]! < FINITE_BOUND;
+      narrow.inputGradient(places.gradients[l]!);
     }
-    const [above] = this.dense;
-    if (above) this.products.multiply(above.kernel, true, above.gradient!, false, this.first.gradient);
-    const at = places.gradients[0]!;
-    const largest = kernel.reluDropoutGradient(
-      at,
-      places.outputs[0]!,
-      units,
-      rows,
-      dropoutOf(dropout, 0).scale,
-      places.bias,
-    );
+    const [at] = places.gradients as [number];
+    const { scale } = dropoutOf(dropout, 0);
+    const largest = kernel.reluDropoutGradient(at, places.outputs[0]!, units, rows, scale, places.bias);
     return { gradient: this.floats(at, units * rows), largest, areFinite };
   }
 

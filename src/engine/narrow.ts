@@ -1,0 +1,51 @@
+// Owns one narrow layer between the wide ones that are cut: its passes over [units, rows], by the kernel's products alone. The main thread computes
+// it, on which TensorFlow must not multiply during a run: a signal would write where its product keeps operands (docs/decisions.md, Engine).
+import type { Dropout } from './dense.js';
+import type { Kernel } from './kernel/kernel.js';
+import type { Layer } from './model.js';
+
+/** Addresses in bytes. */
+export interface NarrowPlace {
+  readonly kernel: number;
+  readonly bias: number;
+  /** [units, rows], as is `gradient`. */
+  readonly output: number;
+  /** At its output before backward(), at its weighted inputs after. */
+  readonly gradient: number;
+  readonly kernelGradient: number;
+  readonly biasGradient: number;
+}
+
+export class Narrow {
+  constructor(
+    private readonly pass: Kernel,
+    readonly layer: Layer,
+    private readonly rows: number,
+    readonly place: NarrowPlace,
+  ) {}
+
+  /** output = dropout(relu(kernel * input + bias)); input: [inputs, rows]. Returns a bound of what it was before dropout. */
+  forward(input: number, { keep, scale, random }: Dropout): number {
+    const { pass, place, rows } = this;
+    const { inputs, units } = this.layer;
+    pass.projectBack(input, inputs, rows, 0, rows, place.kernel, inputs, units, place.output);
+    return pass.reluDropout(place.output, place.bias, units, rows, keep, scale, random);
+  }
+
+  /** Writes the gradient of its parameters. Returns the largest sum of |dz| over a unit's rows. */
+  backward(input: number, scale: number): number {
+    const { pass, place, rows } = this;
+    const { inputs, units } = this.layer;
+    const { gradient, output, kernelGradient, biasGradient } = place;
+    const largest = pass.reluDropoutGradient(gradient, output, units, rows, scale, biasGradient);
+    pass.project(input, inputs, rows, gradient, units, kernelGradient, inputs);
+    return largest;
+  }
+
+  /** The gradient at its input, after backward(): to[inputs, rows] = kernel^T * dz. */
+  inputGradient(to: number): void {
+    const { pass, place, rows } = this;
+    const { inputs, units } = this.layer;
+    pass.expand(place.kernel, inputs, place.gradient, units, rows, 0, inputs * rows, 0, to);
+  }
+}
