@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../../src/checkpoint.js';
-import { checkpointAt, failureOf, identity } from './checkpoints.js';
+import { failureOf } from '../failure.js';
+import { checkpointAt, identity } from './checkpoints.js';
 
 let folder: string;
 beforeEach(async () => {

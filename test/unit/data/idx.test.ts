@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IdxFile, readIdx } from '../../../src/data/idx.js';
 import { PseudolabelError } from '../../../src/errors.js';
+import { failureOf } from '../../failure.js';
 import { idxBytes } from '../../write-idx.js';
 
 let folder: string;
@@ -22,15 +23,7 @@ async function read(bytes: Uint8Array): Promise<IdxFile> {
   return readIdx(path);
 }
 
-async function codeOf(reading: Promise<unknown>): Promise<string> {
-  const error: unknown = await reading.then(
-    () => expect.fail('it was read'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof PseudolabelError)) throw error;
-  expect(error.message).toContain(folder);
-  return error.code;
-}
+const codeOf = async (reading: Promise<unknown>): Promise<string> => (await failureOf(reading, folder)).code;
 
 const anyFile = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }).chain((shape) => {
   const size = shape.reduce((a, b) => a * b, 1);
