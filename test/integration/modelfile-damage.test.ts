@@ -1,19 +1,18 @@
 // A saved model that is damaged, is none, or is of a kind that cannot be used is refused by E_MODEL, which says why.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../src/errors.js';
 import { loadModel, saveModel } from '../../src/modelfile.js';
 import { failureOf } from '../failure.js';
+import { folderOfTest } from '../folders.js';
 import { edit, made, meta } from './models.js';
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-model-'));
+beforeEach(() => {
+  folder = folderOfTest('model');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 async function messageOf(loading: Promise<unknown>): Promise<string> {
   const { code, message } = await failureOf(loading, folder);

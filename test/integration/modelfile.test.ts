@@ -1,19 +1,18 @@
 // Saved models: plain TensorFlow.js predicts with them what a computation by hand gives, and they come back as they were.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { layoutOf, type Model, modelOf } from '../../src/engine/model.js';
 import { tensorflow } from '../../src/engine/tensorflow.js';
 import { loadModel, saveModel } from '../../src/modelfile.js';
+import { folderOfTest } from '../folders.js';
 import { edit, made, meta } from './models.js';
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-model-'));
+beforeEach(() => {
+  folder = folderOfTest('model');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const tf = tensorflow();
 const inputs = Array.from({ length: 12 }, (_, i) => ((7 * i) % 12) / 12);

@@ -1,22 +1,17 @@
 // The IDX reader: what was written comes back; anything else is an error, never a crash or an array of the wrong size.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type IdxFile, readIdx } from '../../../src/data/idx.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
+import { folderOfFile } from '../../folders.js';
 import { idxBytes } from '../../write-idx.js';
 
-let folder: string;
-let path: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-idx-'));
-  path = join(folder, 'file');
-});
-afterAll(() => rm(folder, { recursive: true }));
+const folder = folderOfFile('idx');
+const path = join(folder, 'file');
 
 async function read(bytes: Uint8Array): Promise<IdxFile> {
   await writeFile(path, bytes);
