@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { ensureIdentity, type Identity } from '../coordinator/door/identity.js';
 import { type Listener, type ListenOptions, listen } from '../coordinator/door/listener.js';
+import type { ErrorCode } from '../src/errors.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
 import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/talk.js';
@@ -34,6 +35,11 @@ export function openDoor(options: Partial<ListenOptions<Talk, Talk>> = {}): Prom
 export function joinDoor(door: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
   return connect({ address: door.address, token: TOKEN, tables: TABLES, ...options });
 }
+
+export const portOf = (door: { readonly address: string }): number => parseAddress(door.address).port;
+
+/** What joinDoor() is rejected with. */
+export const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 
 /** Takes workers in one after another. */
 export class Arrivals {

@@ -1,19 +1,13 @@
 // How every channel must end, whatever carries it: once, for both, with a reason, and with nothing left waiting.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../src/errors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
-import { type ChannelPair, Ear, short, type Talk, tagOf } from './talk.js';
+import { type ChannelPair, Ear, endedAfterEach, short, type Talk, tagOf } from './talk.js';
 
 export function describeChannelEnd(name: string, connect: () => Promise<ChannelPair>): void {
   describe(`${name}, as a channel that ends,`, () => {
-    const pairs: ChannelPair[] = [];
-    const open = async (): Promise<ChannelPair> => {
-      const pair = await connect();
-      pairs.push(pair);
-      return pair;
-    };
-    afterEach(() => Promise.all(pairs.splice(0).map((pair) => pair.end())));
+    const open = endedAfterEach(connect);
 
     it('delivers what was sent before the end, and then the end, once, to both', async () => {
       const { a, b } = await open();

@@ -1,18 +1,12 @@
 // What every channel must do, whatever carries it: messages and payloads as they were, in order.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type BulkTag, MAX_BULK } from '../../src/protocol/channel.js';
-import { type ChannelPair, Ear, pattern, readable, short, type Talk, tagOf } from './talk.js';
+import { type ChannelPair, Ear, endedAfterEach, pattern, readable, short, type Talk, tagOf } from './talk.js';
 
 export function describeChannel(name: string, connect: () => Promise<ChannelPair>): void {
   describe(`${name}, as a channel,`, () => {
-    const pairs: ChannelPair[] = [];
-    const open = async (): Promise<ChannelPair> => {
-      const pair = await connect();
-      pairs.push(pair);
-      return pair;
-    };
-    afterEach(() => Promise.all(pairs.splice(0).map((pair) => pair.end())));
+    const open = endedAfterEach(connect);
 
     it('carries a message as it was, in both directions', async () => {
       const { a, b } = await open();

@@ -1,13 +1,13 @@
 // The local node: the contract with one to three threads, and what can go wrong with threads only.
 import type { EventEmitter } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { built } from '../../src/built.js';
 import { createLocalNode, type LocalNode } from '../../worker/node.js';
+import { folderOfTest } from '../folders.js';
 import { CONTENT, describeNode } from './node.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './node-work.js';
 import { describeSlicingNode } from './slicing-node.contract.js';
@@ -72,25 +72,21 @@ describe('a local node', () => {
   });
 
   it('brings the code and the fix of an error out of its thread', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'node-without-tensorflow-'));
-    try {
-      cpSync(fileURLToPath(built('.')), join(folder, 'dist'), { recursive: true });
-      cpSync(fileURLToPath(new URL('../../package.json', import.meta.url)), join(folder, 'package.json'));
-      mkdirSync(join(folder, 'node_modules'));
-      const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
-      for (const name of readdirSync(modules)) {
-        if (name !== '@tensorflow') symlinkSync(join(modules, name), join(folder, 'node_modules', name));
-      }
-      const url = pathToFileURL(join(folder, 'dist/worker/node.js')).href;
-      const elsewhere = (await import(/* @vite-ignore */ url)) as { createLocalNode: typeof createLocalNode };
-      const starting = elsewhere.createLocalNode({ ...CONTENT, shape: { ...SHAPE, lanes: 2 } });
-      await expect(starting).rejects.toMatchObject({
-        name: 'PseudolabelError',
-        code: 'E_NATIVE',
-        fix: expect.stringContaining('doctor'),
-      });
-    } finally {
-      rmSync(folder, { recursive: true });
+    const folder = folderOfTest('without-tensorflow');
+    cpSync(fileURLToPath(built('.')), join(folder, 'dist'), { recursive: true });
+    cpSync(fileURLToPath(new URL('../../package.json', import.meta.url)), join(folder, 'package.json'));
+    mkdirSync(join(folder, 'node_modules'));
+    const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+    for (const name of readdirSync(modules)) {
+      if (name !== '@tensorflow') symlinkSync(join(modules, name), join(folder, 'node_modules', name));
     }
+    const url = pathToFileURL(join(folder, 'dist/worker/node.js')).href;
+    const elsewhere = (await import(/* @vite-ignore */ url)) as { createLocalNode: typeof createLocalNode };
+    const starting = elsewhere.createLocalNode({ ...CONTENT, shape: { ...SHAPE, lanes: 2 } });
+    await expect(starting).rejects.toMatchObject({
+      name: 'PseudolabelError',
+      code: 'E_NATIVE',
+      fix: expect.stringContaining('doctor'),
+    });
   });
 });

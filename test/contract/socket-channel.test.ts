@@ -1,15 +1,10 @@
 // Channels over real sockets fulfil the contract, with TLS and without, whichever side speaks first.
-import { beforeAll } from 'vitest';
-import type { Identity } from '../../coordinator/door/identity.js';
 import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 import { describeChannel } from './channel.contract.js';
 import { describeChannelEnd } from './channel-end.contract.js';
 import type { ChannelPair } from './talk.js';
 
-let identity: Identity;
-beforeAll(async () => {
-  identity = await newIdentity();
-});
+const identity = await newIdentity();
 
 async function meeting(tls: boolean, first: 'worker' | 'coordinator'): Promise<ChannelPair> {
   const door = await openDoor(tls ? { tls: identity } : {});

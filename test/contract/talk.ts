@@ -1,5 +1,5 @@
 // Owns what channels under test carry, the two ends of one, and who listens at them.
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { z } from 'zod';
 import type { PseudolabelError } from '../../src/errors.js';
 import type { BulkTag, Channel } from '../../src/protocol/channel.js';
@@ -37,6 +37,17 @@ export interface ChannelPair {
   /** Breaks the connection without a word. */
   cut(): void;
   end(): Promise<void>;
+}
+
+/** A function that opens pairs, each of which ends after the test that opened it. */
+export function endedAfterEach(connect: () => Promise<ChannelPair>): () => Promise<ChannelPair> {
+  const pairs: ChannelPair[] = [];
+  afterEach(() => Promise.all(pairs.splice(0).map((pair) => pair.end())));
+  return async () => {
+    const pair = await connect();
+    pairs.push(pair);
+    return pair;
+  };
 }
 
 export type Heard = { readonly message: Talk } | { readonly tag: BulkTag; readonly payload: Uint8Array };

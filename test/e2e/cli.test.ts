@@ -1,20 +1,16 @@
 // The command line as a user meets it: help, mistakes, data, what a run says and where, and whether the machine is usable.
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 import { type Ended, expectError, json, pseudolabel, resultOf, start } from './command.js';
 
 const COMMANDS = ['reproduce', 'train', 'evaluate', 'label', 'report', 'compare', 'scaling', 'doctor'];
 const SMALL = ['--hidden', '64', '--workers', '1'];
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-cli-'));
-});
-afterAll(() => rm(root, { recursive: true }));
+const root = folderOfFile('cli');
 
 describe('help', () => {
   it('names every command, and gives examples of each', async () => {

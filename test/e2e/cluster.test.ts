@@ -1,12 +1,12 @@
 // The script for Slurm, by an srun that starts the tasks on this machine: stopped when its time is up, submitted again, done.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../coordinator/result.js';
+import { folderOfFile } from '../folders.js';
 import { pseudolabel } from './command.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,9 +34,8 @@ const COMMAND = `#!/bin/bash
 exec "${process.execPath}" "${join(ROOT, 'scripts', 'pseudolabel.mjs')}" "$@" "\${small[@]}"
 `;
 
-let root: string;
+const root = folderOfFile('cluster');
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-cluster-'));
   for (const [name, text] of [
     ['srun', SRUN],
     ['pseudolabel', COMMAND],
@@ -45,7 +44,6 @@ beforeAll(async () => {
     await chmod(join(root, name), 0o755);
   }
 });
-afterAll(() => rm(root, { recursive: true }));
 
 interface Job {
   readonly child: ChildProcess;

@@ -1,27 +1,17 @@
 // The dashboard of a reproduction, whose runs are all on one page, while it goes on and afterwards.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
+import { describe, expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
+import { artefact, browserOfFile } from './browser.js';
 import { start } from './command.js';
 import { open, PATIENCE, state, stepsDone, urlOf } from './dashboard-page.js';
 
-let root: string;
-let browser: Browser | undefined;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dashboard-'));
-  browser = await openBrowser();
-}, OPEN_DEADLINE_MS);
-afterAll(async () => {
-  await browser?.close();
-  await rm(root, { recursive: true });
-});
+const root = folderOfFile('dashboard');
+const browserOr = browserOfFile();
 
 describe('the dashboard', () => {
   it('is one page for all runs of a reproduction, live and from its directory', async ({ skip }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     const out = join(root, 'reproduction');
     const options = ['--scenarios', 'nn,pl', '--splits', '2', '--hidden', '64', '--max-steps', '100'];
     // In the first run of each split.

@@ -1,27 +1,18 @@
 // Who may look at the dashboard and from where, and that it draws as fast as a screen shows.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
+import { describe, expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
+import { browserOfFile } from './browser.js';
 import { interrupt, pseudolabel, start } from './command.js';
 import { open, PATIENCE, stepsDone, urlOf } from './dashboard-page.js';
 
-let root: string;
-let browser: Browser | undefined;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dashboard-'));
-  browser = await openBrowser();
-}, OPEN_DEADLINE_MS);
-afterAll(async () => {
-  await browser?.close();
-  await rm(root, { recursive: true });
-});
+const root = folderOfFile('dashboard');
+const browserOr = browserOfFile();
 
 describe('the dashboard', () => {
   it('asks who looks from elsewhere for the token, once', async ({ skip }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     const token = join(root, 'dashboard-token');
     const options = ['--scenario', 'pl', '--hidden', '64', '--stall-worker', '100', '--out', join(root, 'far')];
     const env = { XDG_STATE_HOME: join(root, 'state') };
@@ -57,7 +48,7 @@ describe('the dashboard', () => {
   });
 
   it('draws 2,000 steps and 16 workers within a frame', async ({ skip }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     // Only a page that stands still is measured here: how long its script takes for one redraw of everything.
     const { History } = await import('../../coordinator/dashboard/history.js');
     const { serve } = await import('../../coordinator/dashboard/server.js');

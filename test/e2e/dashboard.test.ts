@@ -1,29 +1,19 @@
 // The dashboard in a real browser, while a real training goes on.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
+import { describe, expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
+import { artefact, browserOfFile } from './browser.js';
 import { start } from './command.js';
 import { open, PATIENCE, state, stepsDone, urlOf } from './dashboard-page.js';
 
-let root: string;
-let browser: Browser | undefined;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dashboard-'));
-  browser = await openBrowser();
-}, OPEN_DEADLINE_MS);
-afterAll(async () => {
-  await browser?.close();
-  await rm(root, { recursive: true });
-});
+const root = folderOfFile('dashboard');
+const browserOr = browserOfFile();
 
 describe('the dashboard', () => {
   it('shows a training live, is whole again after a reload, and after a coordinator that was killed and resumed', {
     timeout: 600_000,
   }, async ({ skip }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     const out = join(root, 'run');
     const options = ['--scenario', 'pl', '--hidden', '64', '--max-steps', '1000', '--checkpoint-every', '50'];
     const validation = ['--validation', '500', '--validate-every', '100'];
@@ -74,7 +64,7 @@ describe('the dashboard', () => {
   });
 
   it('shows what nodes do, and one that was killed as gone, with marks where it came and went', async ({ skip }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     const env = { XDG_STATE_HOME: join(root, 'state') };
     // Steps of full size, of which there are 4,500: minutes of them, on any machine.
     const options = ['--scenario', 'dae', '--workers', '1', '--shards', '4', '--seed', '3'];

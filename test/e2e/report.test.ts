@@ -1,30 +1,21 @@
 // Reports as a user meets them: written by training, built again from a directory, opened from disk in a browser without a network.
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { artefact, OPEN_DEADLINE_MS, openBrowser, WHY_SKIPPED } from './browser.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
+import { artefact, browserOfFile } from './browser.js';
 import { pseudolabel } from './command.js';
 
-let root: string;
-let reproduction: string;
-let browser: Browser | undefined;
+const root = folderOfFile('report');
+const reproduction = join(root, 'reproduction');
+const browserOr = browserOfFile();
+
 beforeAll(async () => {
-  browser = await openBrowser();
-}, OPEN_DEADLINE_MS);
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-report-'));
-  reproduction = join(root, 'reproduction');
   const flags = ['--quick', '--hidden', '64', '--max-steps', '120', '--validation', '500', '--validate-every', '30'];
   const ended = await pseudolabel('reproduce', ...flags, '--out', reproduction);
   expect(ended.exit, ended.stderr).toBe(0);
-});
-afterAll(async () => {
-  await browser?.close();
-  await rm(root, { recursive: true });
 });
 
 describe('report.html', () => {
@@ -50,7 +41,7 @@ describe('report.html', () => {
   it('opens from disk in a browser that has no network, without an error, in light, in dark and on a telephone', async ({
     skip,
   }) => {
-    if (!browser) return skip(WHY_SKIPPED);
+    const browser = browserOr(skip);
     for (const [name, colorScheme, width] of [
       ['light', 'light', 1200],
       ['dark', 'dark', 1200],

@@ -1,11 +1,11 @@
 // Set-up as a user meets it: what a second run says, and what is said when TensorFlow cannot be had. Nothing is downloaded.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { folderOfTest } from '../folders.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -34,7 +34,7 @@ describe('set-up of an installed package without TensorFlow', () => {
   };
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'setup-'));
+    folder = folderOfTest('setup');
     cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
     const tfjsNode = join(folder, 'node_modules', '@tensorflow', 'tfjs-node');
     mkdirSync(tfjsNode, { recursive: true });
@@ -42,7 +42,6 @@ describe('set-up of an installed package without TensorFlow', () => {
     mkdirSync(join(folder, 'bin'));
     env = { PATH: join(folder, 'bin'), XDG_CACHE_HOME: join(folder, 'cache') };
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
 
   it('refuses a wheel that is not the pinned one with one message that gives the ways out', () => {
     program('c++');

@@ -1,11 +1,12 @@
 // Event files, as the real TensorBoard reads them.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
 import { interrupt, pseudolabel, start } from './command.js';
 
 const run = promisify(execFile);
@@ -56,11 +57,7 @@ async function install(): Promise<string | undefined> {
   }
 }
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-tensorboard-'));
-});
-afterAll(() => rm(root, { recursive: true }));
+const root = folderOfFile('tensorboard');
 
 const OPTIONS = ['--scenario', 'dae', '--quick', '--hidden', '64', '--validation', '500', '--validate-every', '50'];
 

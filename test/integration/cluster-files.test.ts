@@ -1,16 +1,15 @@
 // The files of docs/cluster/ as those who use them read them: our own command line, systemd and Slurm.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/errors.js';
 import { parseAddress } from '../../worker/address.js';
 import { argumentsOf, type CommandLine, codeOn, commandLinesIn, parsed, wordsOf } from '../command-lines.js';
+import { folderOfFile } from '../folders.js';
 import { exists, FOLDER, PODS, podOf, ROOT, read, UNITS, unit } from './cluster-folder.js';
 
-const scratch = mkdtempSync(join(tmpdir(), 'cluster-files-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = folderOfFile('cluster-files');
 
 /** Each with where it was found. */
 function commandLines(): [string, CommandLine][] {

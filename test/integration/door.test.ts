@@ -1,16 +1,13 @@
 // The door of a coordinator over real sockets: who comes in, who does not and why, and that those inside notice nothing of it.
-import { createHmac, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Identity } from '../../coordinator/door/identity.js';
-import type { ErrorCode } from '../../src/errors.js';
 import { encodeMessage } from '../../src/protocol/codec.js';
 import { Ear, short } from '../contract/talk.js';
-import { conversation, Impostor, LOOSE, Relay } from '../intruders.js';
+import { conversation, Impostor, LOOSE } from '../intruders.js';
 import {
   Arrivals,
   closedAfterEach,
@@ -19,18 +16,12 @@ import {
   newIdentity,
   newToken,
   openDoor,
-  TcpProxy,
-  TOKEN,
+  portOf,
+  refusal,
 } from '../sockets.js';
 
-let identity: Identity;
-beforeAll(async () => {
-  identity = await newIdentity();
-});
-
+const identity = await newIdentity();
 const closing = closedAfterEach();
-
-const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 
 for (const secure of [false, true]) {
   const open = async (options = {}): Promise<Door> =>
@@ -114,7 +105,7 @@ for (const secure of [false, true]) {
 
     it('ends those who are too slow, wherever they stand', async () => {
       const door = await open({ limits: { deadline: 1000 } });
-      const to = { host: '127.0.0.1', port: Number(door.address.split(':').at(-1)) };
+      const to = { host: '127.0.0.1', port: portOf(door) };
       const silent = connectTcp(to);
       const loris = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
       // Not by once(): it would take the reset that a dripping socket may meet for a failure.
@@ -156,7 +147,7 @@ for (const secure of [false, true]) {
       const door = await open();
       const arrivals = new Arrivals(door);
       const { stop } = await conversation(door, arrivals, closing);
-      const port = Number(door.address.split(':').at(-1));
+      const port = portOf(door);
       const before = process.memoryUsage().rss;
       // They say nothing, and so keep the places that they get until the deadline.
       const sockets = Array.from({ length: 1000 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined));
@@ -169,58 +160,3 @@ for (const secure of [false, true]) {
     });
   });
 }
-
-describe('a proof', () => {
-  it('is worth nothing in another connection', async () => {
-    const door = closing(await openDoor());
-    const proxy = closing(await TcpProxy.to(door));
-    const recorded: Buffer[] = [];
-    proxy.change = (chunk, to) => {
-      if (to === 'coordinator') recorded.push(chunk);
-      return chunk;
-    };
-    closing(await joinDoor(proxy)); // one that succeeded
-    const replay = connectTcp(Number(door.address.split(':').at(-1)), '127.0.0.1');
-    const answers: Buffer[] = [];
-    replay.on('data', (chunk) => answers.push(chunk));
-    for (const chunk of recorded) {
-      replay.write(chunk);
-      await sleep(20);
-    }
-    await once(replay, 'close');
-    expect(Buffer.concat(answers).toString('latin1')).toContain('E_TOKEN');
-    expect(door.refused).toEqual(new Map([['E_TOKEN', 1]]));
-  });
-
-  it('does not pass through someone who ends TLS in between', async () => {
-    const door = closing(await openDoor({ tls: identity }));
-    const relay = closing(await Relay.to(door, await newIdentity()));
-    await expect(joinDoor(relay)).rejects.toEqual(refusal('E_TOKEN'));
-    expect(relay.relayed).toBeGreaterThan(0);
-  });
-
-  it('is not even begun where the certificate is not the pinned one', async () => {
-    const door = closing(await openDoor({ tls: identity }));
-    const other = await newIdentity();
-    const relay = closing(await Relay.to(door, other));
-    const joining = joinDoor(relay, { fingerprint: identity.fingerprint, patience: 60_000 });
-    await expect(joining).rejects.toEqual(refusal('E_FINGERPRINT'));
-    expect(relay.relayed).toBe(0);
-    const colons = other.fingerprint.toUpperCase().match(/../g)!.join(':');
-    await expect(joinDoor(door, { fingerprint: colons })).rejects.toEqual(refusal('E_FINGERPRINT'));
-    const own = identity.fingerprint.toUpperCase().match(/../g)!.join(':');
-    closing(await joinDoor(door, { fingerprint: `sha256:${own}` }));
-  });
-
-  it('is the HMAC that docs/protocol.md says', async () => {
-    const door = closing(await openDoor());
-    const impostor = closing(await Impostor.at(door));
-    const nonce = randomBytes(32);
-    impostor.say({ kind: 'open', version: 1, nonce });
-    const [challenge] = await impostor.hears(1);
-    const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
-    const proof = createHmac('sha256', TOKEN).update('pseudolabel 1 worker\0').update(nonce).update(theirs).digest();
-    impostor.say({ kind: 'answer', proof });
-    expect((await new Arrivals(door).next()).peer).toMatch(/^127\.0\.0\.1:/);
-  });
-});

@@ -1,13 +1,13 @@
 // The job scripts of docs/cluster/, read as Slurm and PBS read them, and run with an mpirun that only says what it was asked.
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parsed } from '../command-lines.js';
+import { folderOfFile } from '../folders.js';
 
 const scriptAt = (name: string) => fileURLToPath(new URL(`../../docs/cluster/${name}`, import.meta.url));
 const count = z.string().regex(/^[1-9]\d*$/);
@@ -70,8 +70,7 @@ function pbsOptions(text: string): Record<string, string> {
   );
 }
 
-const root = mkdtempSync(join(tmpdir(), 'job-scripts-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = folderOfFile('job-scripts');
 
 /** Stands for mpirun: notes its arguments, and ends with $STATUS, or with 130 at a signal. */
 const MPIRUN = `#!/bin/bash

@@ -1,15 +1,14 @@
 // The manifests of docs/cluster/kubernetes as Kubernetes reads them.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ERROR_CODES } from '../../src/errors.js';
+import { folderOfFile } from '../folders.js';
 import { exists, FOLDER, type Manifest, manifests, manifestsIn, ofKind, PODS, podOf } from './cluster-folder.js';
 
-const scratch = mkdtempSync(join(tmpdir(), 'kubernetes-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = folderOfFile('kubernetes');
 
 describe('the Kubernetes manifests', () => {
   const kustomization = manifestsIn('kustomization.yaml')[0] as {

@@ -1,8 +1,7 @@
 // What a run keeps for reports, and that looking at a run changes nothing of it.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { FaultyNode } from '../../coordinator/faults.js';
 import { LabelledSet } from '../../coordinator/labelled.js';
 import type { RunListener } from '../../coordinator/recorder.js';
@@ -14,12 +13,9 @@ import { train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { planOf } from '../../src/plan.js';
+import { folderOfFile } from '../folders.js';
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-run-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const folder = folderOfFile('run');
 
 const nothing = () => undefined;
 const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };

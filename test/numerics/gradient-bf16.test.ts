@@ -12,15 +12,7 @@ import { nodeOn } from '../contract/one-thread-node.js';
 import { nearest, valuesOf } from './bfloat.js';
 import { randomArena } from './random-arena.js';
 import { type Row, reference } from './reference.js';
-import {
-  droppedOut,
-  labelledRowsOf,
-  PSEUDO,
-  pseudoRowsOf,
-  reconstructedRowsOf,
-  tasksOf,
-  worstPart,
-} from './shard-task.js';
+import { betweenParts, droppedOut, PSEUDO, rowsOf, tasksOf, worstPart } from './shard-task.js';
 
 /** A bfloat16 has 8 bits: the distance between two is at most this share of them. */
 const STEP = 2 ** -7;
@@ -39,13 +31,7 @@ function slotOf({ memory, regions, shape }: Arena, shard: number): Float32Array 
   return valuesOf(new Uint16Array(memory.buffer, at, shape.parameters));
 }
 
-function rowsOf(arena: Arena, task: GradientTask): Row[] {
-  const rows =
-    task.model.objective === 'reconstruction'
-      ? reconstructedRowsOf(arena, task)
-      : [...labelledRowsOf(task), ...pseudoRowsOf(arena, task)];
-  return droppedOut(task, rows);
-}
+const droppedRowsOf = (arena: Arena, task: GradientTask): Row[] => droppedOut(task, rowsOf(arena, task));
 
 /** sum_i a(i) b(i), rounded: the result of a product. */
 function dot(n: number, a: (i: number) => number, b: (i: number) => number): number {
@@ -139,7 +125,7 @@ describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
 
   it('is that of the same products of rounded numbers, but for the last bit of a few', () => {
     for (const task of tasks) {
-      const expected = roundedReference(model, parameters, rowsOf(arena, task));
+      const expected = roundedReference(model, parameters, droppedRowsOf(arena, task));
       expect(gradient(engine, task).finite).toBe(true);
       const found = slotOf(arena, task.shard);
       expect(worstPart(model, found, expected)).toBeLessThan(STEP);
@@ -151,13 +137,7 @@ describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
   it('has 0 between its parts', () => {
     new Uint16Array(arena.memory.buffer, arena.regions.slots, arena.shape.parameters).fill(9);
     gradient(engine, tasks[0]!);
-    const between = slotOf(arena, 0);
-    const { places } = layoutOf(model);
-    model.layers.forEach(({ units, inputs }, l) => {
-      between.fill(0, places[l]!.kernel, places[l]!.kernel + units * inputs);
-      between.fill(0, places[l]!.bias, places[l]!.bias + units);
-    });
-    expect(between.every((value) => value === 0)).toBe(true);
+    expect(betweenParts(model, slotOf(arena, 0)).every((value) => value === 0)).toBe(true);
   });
 });
 
@@ -168,7 +148,7 @@ describe.each(BF16)('the gradient in %s of many units', (precision) => {
     const [task] = tasksOf({ model, shards: 1, labelledBatch: 20, unlabelled: PSEUDO });
     const f32 = { ...model, precision: 'f32' } as const;
     const parameters = relaid(floats(arena, 'parameters', arena.shape.parameters), model, 'f32');
-    const expected = relaid(reference(f32, parameters, rowsOf(arena, task!)).gradient, f32, 'bf16');
+    const expected = relaid(reference(f32, parameters, droppedRowsOf(arena, task!)).gradient, f32, 'bf16');
     gradient(createEngine(arena), task!);
     // Of the whole: where a unit's input is near 0, one may count a row and the other not.
     const found = slotOf(arena, 0);

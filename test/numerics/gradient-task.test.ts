@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { laneStart } from '../../src/engine/arena.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { gradient } from '../../src/engine/gradient.js';
-import { layoutOf, modelOf } from '../../src/engine/model.js';
+import { modelOf } from '../../src/engine/model.js';
 import { MOST_ROWS, randomArena, randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {
+  betweenParts,
   drawnBy,
   droppedOut,
   labelledRowsOf,
@@ -65,13 +66,7 @@ describe('a gradient task', () => {
     const engine = randomEngine(model, 3);
     const [task] = tasksOf(step);
     gradient(engine, task!);
-    const between = Array.from(slotOf(engine.arena, 0));
-    const { places } = layoutOf(model);
-    model.layers.forEach(({ units, inputs }, l) => {
-      between.fill(0, places[l]!.kernel, places[l]!.kernel + units * inputs);
-      between.fill(0, places[l]!.bias, places[l]!.bias + units);
-    });
-    expect(between.every((value) => value === 0)).toBe(true);
+    expect(betweenParts(model, slotOf(engine.arena, 0)).every((value) => value === 0)).toBe(true);
   });
 
   it('writes to its own slot and lane only, also when it fills them', () => {

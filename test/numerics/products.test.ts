@@ -12,13 +12,15 @@ const memory = () => new WebAssembly.Memory({ initial: 2, maximum: 2, shared: tr
 const at = ({ values, columns }: Matrix, transposed: boolean, i: number, j: number): number =>
   values[transposed ? j * columns + i : i * columns + j]!;
 
+const TRANSPOSITIONS = [
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+] as const;
+
 describe.each([true, false])('a product written in place: %s', (inPlace) => {
-  it.each([
-    [false, false],
-    [true, false],
-    [false, true],
-    [true, true],
-  ])(
+  it.each(TRANSPOSITIONS)(
     'is that of its operands, transposed where said so (%s, %s), and of what they hold now',
     (transposeA, transposeB) => {
       const products = new Products(memory());
@@ -66,43 +68,41 @@ describe('the two ways of writing a product', () => {
 const WAYS = BF16.flatMap((precision) => [true, false].map((inPlace) => [precision, inPlace] as const));
 
 describe.each(WAYS)('a product of %s written in place: %s', (precision, inPlace) => {
-  it.each([
-    [false, false],
-    [true, false],
-    [false, true],
-    [true, true],
-  ])('is a sum of floats, rounded once (%s, %s), of what the operands hold now', (transposeA, transposeB) => {
-    const shared = memory();
-    const products = Object.assign(new Products(shared), { writesInPlace: inPlace });
-    const [rows, inner, columns] = [6, 150, 8];
-    const place = (offset: number, [r, c]: readonly [number, number]) => ({
-      matrix: products.matrix(offset, r, c, precision),
-      halves: new Uint16Array(shared.buffer, offset, r * c),
-      at: (transposed: boolean, i: number, j: number) => (transposed ? j * c + i : i * c + j),
-    });
-    const a = place(0, transposeA ? [inner, rows] : [rows, inner]);
-    const b = place(8192, transposeB ? [columns, inner] : [inner, columns]);
-    const to = place(16384, [rows, columns]);
-    const next = uniform(3);
-    for (let round = 0; round < 2; round++) {
-      // Whole numbers, whose sums floats hold exactly and bfloat16 does not.
-      const [left, right] = [a, b].map(({ halves }) => halves.map(() => Math.floor(32 * next()))) as [
-        Uint16Array,
-        Uint16Array,
-      ];
-      a.halves.set(halvesOf(left));
-      b.halves.set(halvesOf(right));
-      products.multiply(a.matrix, transposeA, b.matrix, transposeB, to.matrix);
-      const found = valuesOf(to.halves);
-      for (let i = 0; i < rows; i++) {
-        for (let j = 0; j < columns; j++) {
-          let expected = 0;
-          for (let k = 0; k < inner; k++) expected += left[a.at(transposeA, i, k)]! * right[b.at(transposeB, k, j)]!;
-          expect(found[i * columns + j]).toBe(nearest(expected));
+  it.each(TRANSPOSITIONS)(
+    'is a sum of floats, rounded once (%s, %s), of what the operands hold now',
+    (transposeA, transposeB) => {
+      const shared = memory();
+      const products = Object.assign(new Products(shared), { writesInPlace: inPlace });
+      const [rows, inner, columns] = [6, 150, 8];
+      const place = (offset: number, [r, c]: readonly [number, number]) => ({
+        matrix: products.matrix(offset, r, c, precision),
+        halves: new Uint16Array(shared.buffer, offset, r * c),
+        at: (transposed: boolean, i: number, j: number) => (transposed ? j * c + i : i * c + j),
+      });
+      const a = place(0, transposeA ? [inner, rows] : [rows, inner]);
+      const b = place(8192, transposeB ? [columns, inner] : [inner, columns]);
+      const to = place(16384, [rows, columns]);
+      const next = uniform(3);
+      for (let round = 0; round < 2; round++) {
+        // Whole numbers, whose sums floats hold exactly and bfloat16 does not.
+        const [left, right] = [a, b].map(({ halves }) => halves.map(() => Math.floor(32 * next()))) as [
+          Uint16Array,
+          Uint16Array,
+        ];
+        a.halves.set(halvesOf(left));
+        b.halves.set(halvesOf(right));
+        products.multiply(a.matrix, transposeA, b.matrix, transposeB, to.matrix);
+        const found = valuesOf(to.halves);
+        for (let i = 0; i < rows; i++) {
+          for (let j = 0; j < columns; j++) {
+            let expected = 0;
+            for (let k = 0; k < inner; k++) expected += left[a.at(transposeA, i, k)]! * right[b.at(transposeB, k, j)]!;
+            expect(found[i * columns + j]).toBe(nearest(expected));
+          }
         }
       }
-    }
-  });
+    },
+  );
 });
 
 describe('a matrix', () => {

@@ -157,3 +157,14 @@ export function rowsOf(arena: Arena, task: GradientTask): Row[] {
     ? reconstructedRowsOf(arena, task)
     : [...labelledRowsOf(task), ...pseudoRowsOf(arena, task)];
 }
+
+/** A gradient without its parts: what lies between them. */
+export function betweenParts(model: Model, gradient: Float32Array): Float32Array {
+  const between = gradient.slice();
+  const { places } = layoutOf(model);
+  model.layers.forEach(({ units, inputs }, l) => {
+    between.fill(0, places[l]!.kernel, places[l]!.kernel + units * inputs);
+    between.fill(0, places[l]!.bias, places[l]!.bias + units);
+  });
+  return between;
+}

@@ -1,17 +1,16 @@
 // A checkpoint that is damaged anywhere, is of another version or claims too much is refused by an error that says so.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../../src/checkpoint.js';
-import { checkpointAt, failureOf, identity } from './checkpoints.js';
+import { failureOf } from '../failure.js';
+import { folderOfTest } from '../folders.js';
+import { checkpointAt, identity } from './checkpoints.js';
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-checkpoint-'));
+beforeEach(() => {
+  folder = folderOfTest('checkpoint');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 describe('loadCheckpoint', () => {
   it('refuses a file cut short anywhere, or that goes on', async () => {

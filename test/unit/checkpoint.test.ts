@@ -1,17 +1,17 @@
 // Checkpoints: what was saved comes back bit for bit, the last ones are kept, and those of another run are refused.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint } from '../../src/checkpoint.js';
-import { checkpointAt, failureOf, identity } from './checkpoints.js';
+import { failureOf } from '../failure.js';
+import { folderOfTest } from '../folders.js';
+import { checkpointAt, identity } from './checkpoints.js';
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-checkpoint-'));
+beforeEach(() => {
+  folder = folderOfTest('checkpoint');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const bytesOf = (array: Float32Array | Uint8Array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 

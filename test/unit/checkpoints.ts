@@ -1,7 +1,5 @@
-// Owns checkpoints for tests, and the error that one cannot be loaded by.
-import { expect } from 'vitest';
+// Owns checkpoints for tests.
 import type { Checkpoint, Identity } from '../../src/checkpoint.js';
-import { PseudolabelError } from '../../src/errors.js';
 
 export const identity: Identity = {
   config: { method: 'pseudo-label', rate: 0.001, alpha: { final: 3, from: 0.2 }, widths: [12, 7, 3] },
@@ -26,15 +24,4 @@ export function checkpointAt(stage: number, step: number): Checkpoint {
     },
     progress: { seconds: { train: 1.5 } },
   };
-}
-
-/** It names the path. */
-export async function failureOf(loading: Promise<unknown>, path: string): Promise<PseudolabelError> {
-  const error: unknown = await loading.then(
-    () => expect.fail('it was loaded'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof PseudolabelError)) throw error;
-  expect(error.message).toContain(path);
-  return error;
 }

@@ -1,18 +1,17 @@
 // Atomic writes: a reader, at any time and after any failure, finds the old content or the new one, and nothing else is left behind.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../src/errors.js';
 import { cannotWrite, writeAtomically } from '../../src/files.js';
+import { folderOfTest } from '../folders.js';
 
 let folder: string;
 let path: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-files-'));
+beforeEach(() => {
+  folder = folderOfTest('files');
   path = join(folder, 'result.json');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const failureOf = (writing: Promise<void>): Promise<unknown> =>
   writing.then(

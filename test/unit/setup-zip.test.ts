@@ -1,10 +1,10 @@
 // The zip reader of set-up, on archives written here byte by byte.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { folderOfTest } from '../folders.js';
 
 type ExtractZip = (archive: string, destinationOf: (name: string) => string | undefined) => Promise<void>;
 const source = new URL('../../scripts/setup/zip.mjs', import.meta.url).href;
@@ -51,9 +51,8 @@ function zipOf(items: readonly Item[], comment = ''): Buffer {
 describe('the zip reader', () => {
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'zip-'));
+    folder = folderOfTest('zip');
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
 
   const extractAll = async (archive: Buffer) => {
     writeFileSync(join(folder, 'a.zip'), archive);

@@ -1,10 +1,9 @@
 // Who may look at a dashboard that others can reach: nobody without the token, and whoever has sent it once.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,24 +12,21 @@ import { Gauges } from '../../../coordinator/dashboard/gauges.js';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
 import { ensureIdentity } from '../../../coordinator/door/identity.js';
+import { folderOfFile } from '../../folders.js';
 
 const TOKEN = randomBytes(32);
 const SECRET_PATHS = ['/', '/events', '/metrics', '/main.js', '/report.html'];
 
-let folder: string;
+const folder = folderOfFile('access');
 let server: DashboardServer;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-access-'));
   const identity = await ensureIdentity(join(folder, 'identity.pem'));
   const history = new History({ name: 'secret', title: 'Secret', stages: [], hasReport: false }, [], [], undefined);
   const guard = { tokenFile: 'token', identity, access: new Access(createSecretKey(TOKEN), true) };
   const source = { history, gauges: new Gauges(() => 0), directory: folder };
   server = await serve(source, { host: '127.0.0.1', port: 0 }, guard);
 });
-afterAll(async () => {
-  await server.close();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => server.close());
 
 interface Reply {
   readonly status: number | undefined;

@@ -1,10 +1,9 @@
 // The page of a reproduction, without a browser: its table, and what those who look are told when one run follows another.
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { Dashboard } from '../../../coordinator/dashboard/dashboard.js';
 import type { Everything } from '../../../coordinator/dashboard/messages.js';
 import { serveRecorded } from '../../../coordinator/dashboard/recorded.js';
@@ -12,14 +11,14 @@ import { nameWithin, Reproduced } from '../../../coordinator/dashboard/reproduce
 import { runsOf, saveReproduction } from '../../../coordinator/reproduction.js';
 import type { RunResult } from '../../../coordinator/result.js';
 import { normalise } from '../../../src/config.js';
+import { folderOfTest } from '../../folders.js';
 
 const REPRODUCTION = { config: normalise({ hidden: 64, workers: 1 }), scenarios: ['nn', 'pl'], splits: 2 } as const;
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-reproduced-'));
+beforeEach(() => {
+  folder = folderOfTest('reproduced');
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const resultOf = (scenario: 'nn' | 'pl', testAccuracy: number) => ({ scenario, testAccuracy }) as RunResult;
 

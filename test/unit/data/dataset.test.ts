@@ -1,19 +1,15 @@
 // Data sets: the packaged MNIST, and small generated ones of other sizes, spellings and faults.
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../../src/data/dataset.js';
 import { splitLabelled } from '../../../src/data/split.js';
 import { PseudolabelError } from '../../../src/errors.js';
+import { folderOfFile } from '../../folders.js';
 import { writeIdx } from '../../write-idx.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'pseudolabel-dataset-'));
-});
-afterAll(() => rm(root, { recursive: true }));
+const root = folderOfFile('dataset');
 
 type Files = Record<string, { shape: number[]; values: Uint8Array }>;
 

@@ -1,36 +1,24 @@
 // The IDX reader: what was written comes back; anything else is an error, never a crash or an array of the wrong size.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type IdxFile, readIdx } from '../../../src/data/idx.js';
 import { PseudolabelError } from '../../../src/errors.js';
+import { failureOf } from '../../failure.js';
+import { folderOfFile } from '../../folders.js';
 import { idxBytes } from '../../write-idx.js';
 
-let folder: string;
-let path: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pseudolabel-idx-'));
-  path = join(folder, 'file');
-});
-afterAll(() => rm(folder, { recursive: true }));
+const folder = folderOfFile('idx');
+const path = join(folder, 'file');
 
 async function read(bytes: Uint8Array): Promise<IdxFile> {
   await writeFile(path, bytes);
   return readIdx(path);
 }
 
-async function codeOf(reading: Promise<unknown>): Promise<string> {
-  const error: unknown = await reading.then(
-    () => expect.fail('it was read'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof PseudolabelError)) throw error;
-  expect(error.message).toContain(folder);
-  return error.code;
-}
+const codeOf = async (reading: Promise<unknown>): Promise<string> => (await failureOf(reading, folder)).code;
 
 const anyFile = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }).chain((shape) => {
   const size = shape.reduce((a, b) => a * b, 1);

@@ -1,14 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ensureIdentity, readIdentity } from '../../../coordinator/door/identity.js';
 import { ensureToken, isSecret, readToken, stateDirectory } from '../../../coordinator/door/secrets.js';
+import { folderOfFile } from '../../folders.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfFile('secrets');
 const path = (name: string) => join(folder, name);
 const refused = expect.objectContaining({ code: 'E_SECRET_FILE' });
 

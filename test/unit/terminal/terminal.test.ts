@@ -1,9 +1,9 @@
 // What goes to which stream, and which control characters may be among it.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../../src/errors.js';
+import { folderOfTest } from '../../folders.js';
 import { terminalWith } from './streams.js';
 
 const ESCAPE = '\u001b';
@@ -40,12 +40,11 @@ describe('a terminal', () => {
 
 describe('a result', () => {
   it('goes to stdout as lines, and to a file as JSON', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-terminal-'));
+    const folder = folderOfTest('terminal');
     const { terminal, stdout } = terminalWith(false);
     await terminal.deliver(() => ['line'], { value: 1 }, join(folder, 'result.json'));
     expect(stdout()).toBe('line\n');
     expect(JSON.parse(await readFile(join(folder, 'result.json'), 'utf8'))).toEqual({ value: 1 });
-    await rm(folder, { recursive: true });
   });
 
   it('leaves stdout to the JSON where that is asked for there', async () => {

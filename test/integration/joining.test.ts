@@ -1,0 +1,100 @@
+// How workers and doors find each other over real sockets: coordinators that come late or not at all, TLS on one side, what a door prints, and its end.
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { PseudolabelError } from '../../src/errors.js';
+import { conversation } from '../intruders.js';
+import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, portOf } from '../sockets.js';
+
+const identity = await newIdentity();
+const closing = closedAfterEach();
+
+describe('connect', () => {
+  it('waits for a coordinator that comes later', async () => {
+    const spare = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => spare.on('listening', resolve));
+    const { port } = spare.address() as { port: number };
+    await new Promise((resolve) => spare.close(resolve));
+    const failures: PseudolabelError[] = [];
+    const joining = joinDoor(
+      { address: `ws://127.0.0.1:${port}` },
+      { patience: 20_000, onRetry: (failure) => failures.push(failure) },
+    );
+    await expect.poll(() => failures.length).toBeGreaterThan(1);
+    const door = closing(await openDoor({ port }));
+    closing(await joining);
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['E_UNREACHABLE']));
+    expect(door.refused.size).toBe(0);
+  });
+
+  it('gives up when its patience is at its end, and at once without any', async () => {
+    const nowhere = { address: 'wss://127.0.0.1:1' };
+    await expect(joinDoor(nowhere)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    const began = performance.now();
+    await expect(joinDoor(nowhere, { patience: 300 })).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    expect(performance.now() - began).toBeLessThan(30_000);
+  });
+
+  it('stops when it is told to, at an attempt and between two', async () => {
+    const mute = createServer((socket) => closing({ close: () => socket.destroy() })).listen(0, '127.0.0.1');
+    closing(mute);
+    await new Promise((resolve) => mute.on('listening', resolve));
+    const { port } = mute.address() as { port: number };
+    for (const address of [`ws://127.0.0.1:${port}`, `wss://127.0.0.1:${port}`, 'ws://127.0.0.1:1']) {
+      const signal = AbortSignal.timeout(100);
+      await expect(joinDoor({ address }, { patience: 60_000, signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+    }
+    const signal = AbortSignal.abort(new Error('no'));
+    await expect(joinDoor({ address: 'ws://127.0.0.1:1' }, { signal })).rejects.toThrow('no');
+  });
+
+  it('says what to do where one side has TLS and the other has not', async () => {
+    const plain = closing(await openDoor());
+    const asTls = { address: plain.address.replace('ws:', 'wss:') };
+    await expect(joinDoor(asTls)).rejects.toMatchObject({
+      code: 'E_UNREACHABLE',
+      fix: expect.stringContaining('join line'),
+    });
+    const secure = closing(await openDoor({ tls: identity }));
+    const asPlain = { address: secure.address.replace('wss:', 'ws:') };
+    await expect(joinDoor(asPlain)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+  });
+
+  it('needs TLS beyond this machine, unless told otherwise; so does a door', async () => {
+    await expect(openDoor({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    const door = closing(await openDoor({ host: '0.0.0.0', insecure: true }));
+    if (door.address.includes('127.0.0.1')) return; // a machine with no network
+    await expect(joinDoor(door, { patience: 60_000 })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    closing(await joinDoor(door, { insecure: true }));
+    const secure = closing(await openDoor({ host: '0.0.0.0', tls: identity }));
+    closing(await joinDoor(secure));
+  });
+});
+
+describe('a door', () => {
+  it('prints a line that has all but the token', async () => {
+    const door = closing(await openDoor({ tls: identity }));
+    expect(door.joinLine('state/token')).toBe(
+      `pseudolabel worker ${door.address} --token-file state/token --fingerprint ${identity.fingerprint}`,
+    );
+    expect(door.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('says so when its address is taken, is none, or is not of this machine', async () => {
+    const door = closing(await openDoor());
+    await expect(openDoor({ port: portOf(door) })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openDoor({ host: 'no.such.host.invalid' })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openDoor({ host: '192.0.2.1', insecure: true })).rejects.toMatchObject({ code: 'E_LISTEN' });
+  });
+
+  it('closes to those outside, not to those inside', async () => {
+    const door = await openDoor();
+    const arrivals = new Arrivals(door);
+    const talk = await conversation(door, arrivals, closing);
+    door.close();
+    await expect(joinDoor(door)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    await expect(arrivals.next()).rejects.toThrow('closed');
+    await sleep(50);
+    expect(await talk.stop()).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,30 @@
+// Owns saved models for tests: what is saved, and how a model.json is changed.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { initialParameters, layoutOf, modelOf, type Objective } from '../../src/engine/model.js';
+
+export const meta = { rows: 3, columns: 4, classes: 3 };
+
+/** A model with biases that are not 0. */
+export function made(
+  objective: Objective,
+  widths: readonly number[],
+  inputDropout = 0.2,
+  dropout: readonly number[] = [0.5],
+) {
+  const model = modelOf(widths, { inputDropout, dropout, objective });
+  const parameters = initialParameters(model, 5, 0);
+  layoutOf(model).places.forEach(({ bias }, l) => {
+    for (let unit = 0; unit < model.layers[l]!.units; unit++) parameters[bias + unit] = Math.cos(3 * l + unit);
+  });
+  return { model, parameters };
+}
+
+/** Changes the text of the model.json in a folder. */
+export async function edit(folder: string, change: (json: string) => string): Promise<void> {
+  const path = join(folder, 'model.json');
+  const before = await readFile(path, 'utf8');
+  expect(change(before)).not.toBe(before);
+  await writeFile(path, change(before));
+}
