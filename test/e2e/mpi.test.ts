@@ -53,11 +53,11 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['pl', 2, 'hidden'],
     ['pl', 3, 'hidden'],
     // A stage of it trains an autoencoder with a narrow middle.
-    ['dae', 2, 'hidden'],
-    ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
+    ['dae', 3, 'hidden'],
     ['pl', 2, 'hidden --precision bf16-emulated'],
     ['dae', 3, 'data --precision bf16-emulated'],
+    ['dae', 2, 'auto --precision bf16-emulated'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
     const together = join(root, ['job', scenario, ranks, by].join('-').replaceAll(' ', ''));
     const [expected, ended] = await Promise.all([

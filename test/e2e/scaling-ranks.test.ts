@@ -53,7 +53,7 @@ async function processesWith(variable: string): Promise<string[]> {
 describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
   it('measures every phase by rows, and accounts for the time of all ranks', async () => {
     const out = join(root, 'data');
-    const options = ['--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
+    const options = ['--strategy', 'data', '--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
     const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--out', out, '--json', '-'));
     expect(phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
     for (const { phase, rows, rounds } of phases) {

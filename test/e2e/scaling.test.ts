@@ -22,6 +22,8 @@ describe('scaling', () => {
     const ended = await pseudolabel('scaling', ...SMALL, ...options, '--out', out, '--json', '-');
     expect(ended.exit).toBe(0);
     const report = JSON.parse(ended.stdout) as ScalingReport;
+    // The simulated clusters exchange gradients.
+    expect(report.workload.strategy).toBe('data');
     expect(JSON.parse(await readFile(join(out, 'scaling.json'), 'utf8'))).toEqual(report);
 
     expect(report.phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
@@ -78,7 +80,8 @@ describe('scaling', () => {
 
   it('measures nodes that joined over loopback, and accounts for the time of all processes', async () => {
     const out = join(root, 'nodes');
-    const small = ['--hidden', '64', '--steps', '4', '--workers', '1', '--phase', 'all', '--mode', 'weak'];
+    const sizes = ['--strategy', 'data', '--hidden', '64', '--steps', '4', '--workers', '1'];
+    const small = [...sizes, '--phase', 'all', '--mode', 'weak'];
     const ended = await pseudolabel('scaling', '--nodes', '1', ...small, '--repeats', '2', '--out', out, '--json', '-');
     expect(ended.exit, ended.stderr).toBe(0);
     const { unit, phases } = JSON.parse(ended.stdout) as ScalingReport;
