@@ -104,6 +104,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     const out = join(root, 'fast');
     const { exit, stderr } = await startJob(2, [...options('pl', 8, out), '--collective', 'mpi', '--fast-sum']).ended;
     expect(exit).toBe(0);
+    expect(stderr).toContain('strategy: data, since --fast-sum');
     expect(stderr).toContain('the weights depend on the ranks');
     expect((await resultOf(out)).job).toMatchObject({ ranks: 2, sum: 'any' });
     const other = await pseudolabel('train', '--resume', out, '--collective', 'mpi');

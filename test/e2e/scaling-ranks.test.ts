@@ -91,7 +91,10 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     const options = ['--fast-sum', '--hostfile', hosts, '--steps', '4', '--repeats', '1'];
     const ended = await pseudolabel(...SMALL, ...options, '--json', '-');
     expect(ended.stderr).toContain(`on the machines of ${hosts}`);
-    expect(reportOf(ended).workload.fastSum).toBe(true);
+    const { workload, phases } = reportOf(ended);
+    expect(workload.fastSum).toBe(true);
+    // By rows, whatever is the default: nothing else sums gradients.
+    expect(phases[0]!.rows[1]!.wireBytes).toBeGreaterThan(4 * 784 * 64);
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
 
