@@ -27,13 +27,15 @@ describe('the weights of a run', () => {
       await pseudolabel('train', ...options, ...by, '--out', out, ...flags);
       return resultOf(out);
     };
-    const alone = await run('alone', '--workers', '1');
-    for (const workers of [2, 3]) {
-      const { weightsSha256, lostWorkers } = await run(`with-${workers}`, '--workers', `${workers}`);
-      expect({ weightsSha256, lostWorkers }).toEqual({ weightsSha256: alone.weightsSha256, lostWorkers: 0 });
-    }
     const losses = [0, 2, 3, 5].flatMap((step) => ['--lose-worker', `${step}`]);
-    const disturbed = await run('disturbed', '--workers', '2', ...losses);
+    const [alone, two, three, disturbed] = await Promise.all([
+      run('alone', '--workers', '1'),
+      run('with-2', '--workers', '2'),
+      run('with-3', '--workers', '3'),
+      run('disturbed', '--workers', '2', ...losses),
+    ]);
+    for (const { weightsSha256, lostWorkers } of [two, three])
+      expect({ weightsSha256, lostWorkers }).toEqual({ weightsSha256: alone.weightsSha256, lostWorkers: 0 });
     expect(disturbed.lostWorkers).toBeGreaterThan(0);
     expect(disturbed.weightsSha256).toBe(alone.weightsSha256);
   });
