@@ -38,7 +38,7 @@ Examples:
   $ pseudolabel scaling --workers 1,2,4,8 --phase all --repeats 9 --out runs/scaling
   $ pseudolabel scaling --workers 1,2 --mode weak --simulate nodes=64,link=10Gbps,rtt=0.2ms
   $ pseudolabel scaling --nodes 0,1,2 --workers 1 --phase all
-  $ pseudolabel scaling --ranks 1,2 --strategy hidden`;
+  $ pseudolabel scaling --ranks 1,2 --strategy data`;
 
 export function addScaling(program: Command, context: Context): void {
   program

@@ -135,10 +135,10 @@ describe('a run with nodes', () => {
     expect(await shardsFor({ workers: 3, listen, nodes: 2, shards: 5 })).toBe(5);
   });
 
-  it('that is resumed keeps its shards, however many nodes are expected', () => {
-    const saved = normalise({ workers: 2, shards: 4 });
+  it('that is resumed keeps its shards, however many nodes are expected, and its strategy', () => {
+    const saved = normalise({ workers: 2, shards: 4, strategy: 'data' });
     const resumed = resumedConfig(saved, { workers: 1, listen: 'here:1', nodes: 2 });
-    expect(resumed).toMatchObject({ workers: 1, shards: 4 });
+    expect(resumed).toMatchObject({ workers: 1, shards: 4, strategy: 'data' });
   });
 
   it('that rounds what travels says so, in its result too', async () => {
