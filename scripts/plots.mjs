@@ -10,7 +10,7 @@ const LAUNCHER = fileURLToPath(new URL('pseudolabel.mjs', import.meta.url));
 const PLOTS = fileURLToPath(new URL('../docs/plots/', import.meta.url));
 
 /** What is measured, and what the names of its plots begin with. */
-const MEASUREMENTS = [{ prefix: 'workers', args: ['--phase', 'all', '--repeats', '15'] }];
+const MEASUREMENTS = [{ prefix: 'workers', args: ['--phase', 'all', '--strategy', 'data', '--repeats', '15'] }];
 
 for (const { prefix, args } of MEASUREMENTS) {
   const out = mkdtempSync(join(tmpdir(), 'pseudolabel-plots-'));

@@ -36,7 +36,7 @@ export const optionsSchema = z.strictObject({
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy.ts). */
-  strategy: z.enum(STRATEGIES).default('data'),
+  strategy: z.enum(STRATEGIES).default('auto'),
   /** How sums of gradients travel between machines (engine/wire.ts). */
   wire: z.custom<WireName>(isWireName, 'f32, bf16, or powersgd:R with a rank R of 1 to 8').default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */

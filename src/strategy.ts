@@ -8,13 +8,17 @@ import type { Stage } from './stage.js';
 /** How a step is cut over workers: into rows (data-parallel), or into hidden units. */
 export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
 
+/** What the choice depends on, besides the network. */
+export type ChoiceConfig = Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>;
+
 /**
- * 'auto': by hidden units where that is possible and no slower on one machine: not of an autoencoder. By the config alone, since the bits of a run
- * depend on it. Throws E_CONFIG.
+ * 'auto': by hidden units wherever that is possible, unless the config asks for what only gradients have. By the config alone, since the bits
+ * of a run depend on it. Throws E_CONFIG.
  */
-export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Model): StrategyName {
+export function strategyOf(config: ChoiceConfig, model: Model): StrategyName {
+  const { strategy } = config;
   if (strategy === 'data') return 'data';
-  if (strategy === 'auto') return isSliceable(model) && model.objective !== 'reconstruction' ? 'hidden' : 'data';
+  if (strategy === 'auto') return isSliceable(model) && forGradients(config) === undefined ? 'hidden' : 'data';
   if (isSliceable(model)) return 'hidden';
   throw new PseudolabelError(
     'E_CONFIG',
@@ -23,13 +27,21 @@ export function strategyOf({ strategy }: Pick<RunConfig, 'strategy'>, model: Mod
   );
 }
 
+/** The option that says something of gradients, which there are none of by hidden units. */
+function forGradients({ wire, fastSum }: ChoiceConfig): string | undefined {
+  if (wire !== 'f32') return `--wire ${wire}`;
+  return fastSum ? '--fast-sum' : undefined;
+}
+
 /** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
-export function choiceLine(config: Pick<RunConfig, 'strategy'>, stages: readonly Stage[]): string | undefined {
+export function choiceLine(config: ChoiceConfig, stages: readonly Stage[]): string | undefined {
   if (config.strategy !== 'auto') return undefined;
+  const option = forGradients(config);
+  if (option !== undefined) return `strategy: data, since ${option} is about gradients`;
   const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
   const hidden = 'workers exchange sums over their units then, not gradients';
   if (by('data').length === 0) return `strategy: hidden, since ${hidden}`;
-  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a classifier with one hidden layer';
+  if (by('hidden').length === 0) return 'strategy: data, since no stage trains a network that hidden cuts';
   const names = by('data').map(({ name }) => name);
-  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, which trains no classifier with one hidden layer`;
+  return `strategy: hidden, since ${hidden}; data for ${names.join(' and ')}, whose network it does not cut`;
 }

@@ -72,8 +72,8 @@ function* slices(calls: readonly Call[]): Generator<Slice> {
   for (const [c, call] of calls.entries()) {
     const { kind, called, answered, tasks } = call;
     const args = { ...call.step };
-    if (kind === 'gradients') {
-      // A step that failed between its two calls ends with the first.
+    if (kind === 'gradients' || kind === 'slices') {
+      // By hidden units one call is the step; by rows two, and one that failed between them ends with the first.
       const next = calls[c + 1];
       const ended = next?.kind === 'update' ? next.answered : answered;
       yield { name: 'step', cat: 'coordinator', tid: COORDINATOR, began: called, ended, args };

@@ -55,7 +55,7 @@ export function addNodeOptions(command: Command): Command {
     .option('--no-local', 'leave computing to the nodes')
     .option(
       '--wire <form>',
-      'how sums of gradients travel: f32, bf16 (half the bytes), powersgd:R (factors of rank R, 1 to 8) (f32)',
+      'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) or powersgd:R (factors of rank R, 1 to 8) (f32)',
     )
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
 }

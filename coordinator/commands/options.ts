@@ -49,7 +49,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(
       new Option(
         '--strategy <name>',
-        'cut a step into rows (data), into hidden units (hidden), or so only for the classifier (auto) (data)',
+        'cut a step into rows (data), into hidden units (hidden), or into hidden units where possible (auto) (auto)',
       ).choices(STRATEGIES),
     )
     .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))

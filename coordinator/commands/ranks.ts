@@ -32,7 +32,10 @@ const CHECKSUM_EVERY = 100;
 export function addRankOptions(command: Command): Command {
   return command
     .addOption(new Option('--collective <name>', 'train in the processes that mpirun has started').choices(['mpi']))
-    .option('--fast-sum', "sum gradients in MPI's own order: the result then depends on the number of ranks");
+    .option(
+      '--fast-sum',
+      "train by rows, and sum gradients in MPI's own order: the result then depends on the number of ranks",
+    );
 }
 
 /**

@@ -38,7 +38,7 @@ Examples:
   $ pseudolabel scaling --workers 1,2,4,8 --phase all --repeats 9 --out runs/scaling
   $ pseudolabel scaling --workers 1,2 --mode weak --simulate nodes=64,link=10Gbps,rtt=0.2ms
   $ pseudolabel scaling --nodes 0,1,2 --workers 1 --phase all
-  $ pseudolabel scaling --ranks 1,2 --strategy hidden`;
+  $ pseudolabel scaling --ranks 1,2 --strategy data`;
 
 export function addScaling(program: Command, context: Context): void {
   program
@@ -69,10 +69,8 @@ export function addScaling(program: Command, context: Context): void {
     .addOption(
       new Option(
         '--strategy <name>',
-        'cut a step into rows (data), into hidden units (hidden), or so where possible (auto)',
-      )
-        .choices(STRATEGIES)
-        .default('data'),
+        'cut a step into rows (data), into hidden units (hidden), or into hidden units where possible (auto) (auto; with --simulate: data)',
+      ).choices(STRATEGIES),
     )
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--seed <n>', 'seed of all random numbers (1)', number)
@@ -85,12 +83,13 @@ export function addScaling(program: Command, context: Context): void {
 }
 
 async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Promise<void> {
-  if (flags.simulate && flags.strategy !== 'data') {
+  const { strategy = flags.simulate ? 'data' : 'auto' } = flags;
+  if (flags.simulate && strategy !== 'data') {
     const fix = 'leave out one of the two: the simulated clusters exchange gradients';
-    throw new PseudolabelError('E_USAGE', `--simulate with --strategy ${flags.strategy}`, fix);
+    throw new PseudolabelError('E_USAGE', `--simulate with --strategy ${strategy}`, fix);
   }
   const sizes = sizesOf(flags);
-  const workload = workloadOf(flags, sizes);
+  const workload = workloadOf({ ...flags, strategy }, sizes);
   const phases = flags.phase === 'all' ? PHASES : [flags.phase];
   const machine = machineOf();
   for (const line of openingLines(flags, sizes, machine)) terminal.note(line);
@@ -112,7 +111,10 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
 }
 
 /** Throws E_CONFIG for what is out of the limits of a run. */
-function workloadOf({ mode, preset, strategy, steps, data, ...flags }: ScalingFlags, sizes: Sizes): WorkloadOptions {
+function workloadOf(
+  { mode, preset, strategy, steps, data, ...flags }: ScalingFlags & Pick<WorkloadOptions, 'strategy'>,
+  sizes: Sizes,
+): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
   const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: most });
   const largest = sizes.processes?.counts.at(-1) ?? most;

@@ -1,7 +1,7 @@
 // Owns the judgement whether nodes make a run slower than one machine would be, and why, from what its steps took. Pure.
 import { counted, whole } from '../../src/format.js';
 
-/** Of a step with nodes, as it was measured; times in milliseconds. */
+/** Of a step by rows with nodes, as it was measured; times in milliseconds. */
 export interface StepTimes {
   readonly rows: number;
   readonly shards: number;
@@ -17,7 +17,7 @@ export interface StepTimes {
   readonly bytes: { readonly sent: number; readonly received: number };
   /** At which sums came in on the slowest link, in Gbit/s; undefined where none has been measured. */
   readonly gigabits: number | undefined;
-  /** Whether the step could be cut into hidden units. */
+  /** Whether the step could be cut into hidden units instead. */
   readonly isSliceable: boolean;
 }
 
@@ -52,7 +52,7 @@ export function verdict(times: readonly StepTimes[]): string | undefined {
   }
   const megabytes = (of: (step: StepTimes) => number) => `${(middle(of) / 1e6).toFixed(1)} MB`;
   const rate = gigabits === undefined ? '' : ` at ${gigabits.toFixed(1)} Gbit/s`;
-  const instead = isSliceable ? ', or begin a run with --strategy hidden, which sends kilobytes' : '';
+  const instead = isSliceable ? ', or begin a run with --strategy hidden in place of data: it sends kilobytes' : '';
   const travels = `${megabytes(({ bytes }) => bytes.sent)} to and ${megabytes(({ bytes }) => bytes.received)} from each node`;
   return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use a faster link or fewer nodes${instead}`;
 }

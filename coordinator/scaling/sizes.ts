@@ -13,7 +13,7 @@ export interface SizeFlags {
   readonly ranks?: readonly number[];
   readonly hostfile?: string;
   readonly fastSum?: true;
-  readonly strategy: (typeof STRATEGIES)[number];
+  readonly strategy?: (typeof STRATEGIES)[number];
 }
 
 /** What is compared, as measure() has it. */

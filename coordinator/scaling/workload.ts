@@ -53,12 +53,12 @@ export function workloadOf(
   { workers, others, share }: Contestant,
   dataset: Dataset,
 ): Workload {
-  const { mode, preset, strategy, hidden, seed, data, steps, largest } = options;
+  const { mode, preset, strategy, hidden, seed, data, steps, fastSum, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = normalise({}).labelsPerClass * factor;
   const shards = workers * (others + 1);
-  const given = { preset, strategy, hidden, seed, data };
+  const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
   const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
   const { count } = dataset.train;
   const images = mode === 'weak' ? Math.floor(count / largest) * share : count;

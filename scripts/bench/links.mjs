@@ -1,6 +1,6 @@
 // Holds the model behind `pseudolabel scaling --simulate` against runs over links of a given rate: hosts that are network namespaces, with a
 // core each, or a part of one in a time that passes as much more slowly (dilation.mjs). Two stages of a real training: pre-training (256 rows,
-// 31 MB of gradient) and supervised (32 rows, 16 MB). The tree that the model also knows is not what a run does, so that nothing is said of it.
+// 31 MB of gradient) and supervised (32 rows, 16 MB), by rows. The tree that the model also knows is not what a run does, so that nothing is said of it.
 
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -79,17 +79,8 @@ async function measured(folder, hosts, rate) {
     const trace = join(folder, 'trace.json');
     const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state') };
     const run = join(folder, `run-${hosts}-${rate}-${Date.now()}`);
-    const flags = [
-      '--scenario',
-      'dae',
-      '--max-steps',
-      `${STEPS}`,
-      '--workers',
-      '1',
-      '--shards',
-      `${hosts}`,
-      '--no-test',
-    ];
+    const steps = ['--scenario', 'dae', '--strategy', 'data', '--max-steps', `${STEPS}`, '--no-test'];
+    const flags = [...steps, '--workers', '1', '--shards', `${hosts}`];
     const listening = others.length > 0 ? ['--listen', `${first.address}:7171`, '--nodes', `${others.length}`] : [];
     const files = ['--token-file', join(folder, 'token'), '--trace', trace, '--out', run];
     const started = (host, args) => {

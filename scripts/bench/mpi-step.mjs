@@ -15,8 +15,9 @@ import { classifier } from '../../dist/src/presets/scenario.js';
 
 const [how = 'data', ...counts] = process.argv.slice(2);
 const [steps = 60, warmup = 10] = counts.map(Number);
-const options = { any: { fastSum: true }, hidden: { strategy: 'hidden' } }[how];
-const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: 2, ...options });
+const strategy = how === 'hidden' ? 'hidden' : 'data';
+const order = how === 'any' && { fastSum: true };
+const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: 2, strategy, ...order });
 const context = {
   terminal: new Terminal(process.stdout, process.stderr, process.env),
   signal: new AbortController().signal,

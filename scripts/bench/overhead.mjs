@@ -1,5 +1,5 @@
 // Measures what it costs to watch a run: metrics, trace and dashboard together, with a page that listens, against none of them. The same
-// steps of the training loop on the same node, in turns of a few steps. Prints one JSON line. Needs the environment of ../environment.mjs.
+// steps of the training loop, by rows, on the same node, in turns of a few steps. Prints one JSON line. Needs the environment of ../environment.mjs.
 // node overhead.mjs [ROUNDS] [WORKERS]
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const [rounds = 8, workers = 2] = process.argv.slice(2).map(Number);
 
 const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-overhead-'));
 const path = join(folder, 'run');
-const config = normalise({ scenario: 'pl', preset: 'best', workers, checkpointEvery: 1_000_000 });
+const config = normalise({ scenario: 'pl', preset: 'best', strategy: 'data', workers, checkpointEvery: 1_000_000 });
 const session = await openSession([config]);
 const { node, dataset } = session;
 const stages = planOf(config, taskOf(config, dataset));

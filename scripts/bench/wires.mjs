@@ -1,4 +1,4 @@
-// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick` over a coordinator and a node of one thread each, on
+// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, by rows, over a coordinator and a node of one thread each, on
 // loopback, by each wire, from the same random labels. Nothing is timed. npm run bench -- wires [--rounds 3: seeds]
 
 import { spawn } from 'node:child_process';
@@ -39,8 +39,9 @@ async function train(wire, seed) {
   const token = ['--token-file', join(folder, 'token')];
   const same = ['--seed', seed, '--split', 'random', '--split-seed', seed, '--validation', VALIDATION, '--no-test'];
   const where = ['--listen', 'ws://127.0.0.1:0', '--nodes', '1', '--workers', '1', '--shards', '2', '--wire', wire];
+  const what = ['--scenario', 'pl', '--quick', '--strategy', 'data'];
   const out = ['--out', join(folder, 'run'), '--json', join(folder, 'result.json')];
-  const coordinator = start(['train', '--scenario', 'pl', '--quick', ...same, ...where, ...token, ...out]);
+  const coordinator = start(['train', ...what, ...same, ...where, ...token, ...out]);
   let node;
   try {
     const exit = once(coordinator, 'exit');

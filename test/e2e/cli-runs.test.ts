@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCENARIOS } from '../../src/presets/scenario.js';
 import { expectError, interrupt, json, pseudolabel, resultOf, start } from './command.js';
 
 const SMALL = ['--hidden', '64'];
@@ -15,20 +16,26 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 describe('the weights of a run', () => {
-  it('are the same bits for any number of workers, and when workers are lost', async () => {
+  it.each([
+    ...SCENARIOS.map((scenario) => ({ scenario, by: [] })),
+    ...(['pl', 'dae'] as const).map((scenario) => ({ scenario, by: ['--strategy', 'data'] })),
+  ])('of $scenario are the same bits for any number of workers, and when workers are lost $by', async (which) => {
+    const { scenario, by } = which;
     const run = async (name: string, ...flags: string[]) => {
-      const out = join(root, name);
-      const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '6', '--shards', '4', ...SMALL];
-      await pseudolabel('train', ...options, '--out', out, ...flags);
+      const out = join(root, [scenario, ...by, name].join('-'));
+      const options = ['--scenario', scenario, '--preset', 'report', '--max-steps', '6', '--shards', '4', ...SMALL];
+      await pseudolabel('train', ...options, ...by, '--out', out, ...flags);
       return resultOf(out);
     };
-    const alone = await run('alone', '--workers', '1');
-    for (const workers of [2, 3]) {
-      const { weightsSha256, lostWorkers } = await run(`with-${workers}`, '--workers', `${workers}`);
+    const losses = [0, 2, 3, 5].flatMap((step) => ['--lose-worker', `${step}`]);
+    const [alone, two, three, disturbed] = await Promise.all([
+      run('alone', '--workers', '1'),
+      run('with-2', '--workers', '2'),
+      run('with-3', '--workers', '3'),
+      run('disturbed', '--workers', '2', ...losses),
+    ]);
+    for (const { weightsSha256, lostWorkers } of [two, three])
       expect({ weightsSha256, lostWorkers }).toEqual({ weightsSha256: alone.weightsSha256, lostWorkers: 0 });
-    }
-    const losses = [0, 4, 7, 8].flatMap((step) => ['--lose-worker', `${step}`]);
-    const disturbed = await run('disturbed', '--workers', '2', ...losses);
     expect(disturbed.lostWorkers).toBeGreaterThan(0);
     expect(disturbed.weightsSha256).toBe(alone.weightsSha256);
   });

@@ -9,6 +9,7 @@ const flagsOf = (scenario: string): string[] => [
   ...['--hidden', '64', '--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '24'],
 ];
 
+const ROWS = '--strategy data';
 /** On any processor. */
 const BF16 = '--precision bf16-emulated';
 
@@ -23,12 +24,16 @@ describe('the weights of a run', () => {
     { scenario: 'dae', nodes: 1, listen: TLS, flags: [] },
     { scenario: 'dae', nodes: 2, listen: PLAIN, flags: ['--no-local'] },
     { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
-    { scenario: 'dae', nodes: 4, listen: PLAIN, flags: [] },
-    { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
+    { scenario: `dae ${ROWS}`, nodes: 2, listen: PLAIN, flags: ['--no-local'] },
+    { scenario: `dae ${ROWS}`, nodes: 4, listen: PLAIN, flags: [] },
+    { scenario: 'pl', nodes: 4, listen: PLAIN, flags: [] },
+    { scenario: `pl ${ROWS}`, nodes: 2, listen: TLS, flags: ['--no-local'] },
     { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
     { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
-    { scenario: `pl ${BF16} --strategy hidden`, nodes: 1, listen: TLS, flags: [] },
+    { scenario: `pl ${BF16}`, nodes: 1, listen: TLS, flags: [] },
+    // The autoencoder by rows, the classifier by hidden units.
     { scenario: `dae ${BF16}`, nodes: 3, listen: PLAIN, flags: [] },
+    { scenario: `dae ${BF16} ${ROWS}`, nodes: 2, listen: PLAIN, flags: [] },
   ])('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
     const { scenario, nodes, listen, flags } = run;
     const options = flagsOf(scenario);

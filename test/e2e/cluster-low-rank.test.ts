@@ -18,6 +18,7 @@ describe('a run by low-rank factors', () => {
     );
     const { exit, stderr } = await coordinator.ended;
     expect(exit).toBe(0);
+    expect(stderr).toContain('strategy: data, since --wire powersgd:2');
     expect(stderr).toContain('sums travel as powersgd:2');
     expect(stderr).not.toContain('is gone');
     for (const { ended } of workers) expect(await ended).toMatchObject({ exit: 0 });

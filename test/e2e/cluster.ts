@@ -18,9 +18,9 @@ const SETS = [
 ] as const;
 
 export const SHARDS = 8;
-/** A gradient of two frames; labels that are stored and made again; unlabelled rows count from step 17 on. */
+/** By rows, a gradient of two frames; labels that are stored and made again; unlabelled rows count from step 17 on. */
 export const SMALL = [
-  ...['--scenario', 'pl', '--quick', '--labels-per-class', '3', '--hidden', '340'],
+  ...['--scenario', 'pl', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '340'],
   ...['--refresh', '4', '--threshold', '0'],
   ...['--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '32', '--checkpoint-every', '8'],
 ];

@@ -67,7 +67,7 @@ describe('the dashboard', () => {
     const browser = browserOr(skip);
     const env = { XDG_STATE_HOME: join(root, 'state') };
     // Steps of full size, of which there are 4,500: minutes of them, on any machine.
-    const options = ['--scenario', 'dae', '--workers', '1', '--shards', '4', '--seed', '3'];
+    const options = ['--scenario', 'dae', '--strategy', 'data', '--workers', '1', '--shards', '4', '--seed', '3'];
     const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
     const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);
     const line = await run.says('to join, on another machine: ');

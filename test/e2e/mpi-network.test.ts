@@ -55,11 +55,12 @@ describe.skipIf(whyNot !== undefined)('a job over a network', () => {
     const job = ['mpirun', '-np', '2', '--host', `${here.address}:1,${there.address}:1`, ...by];
     const within = [...asHost(here.name).split(' '), `hostname ${here.name}; exec "$0" "$@"`];
 
+    const rows = ['--strategy', 'data'];
     const [alone, together] = [join(root, 'alone'), join(root, 'together')];
     const before = receivedBy(here.name);
     const [expected, ended] = await Promise.all([
-      pseudolabel(...options('dae', 30, alone)),
-      startBy([...within, ...job], [...options('dae', 30, together), '--collective', 'mpi']).ended,
+      pseudolabel(...options('dae', 30, alone), ...rows),
+      startBy([...within, ...job], [...options('dae', 30, together), ...rows, '--collective', 'mpi']).ended,
     ]);
     expect([expected.exit, ended.exit, ended.stderr]).toEqual([
       0,

@@ -53,11 +53,11 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     ['pl', 2, 'hidden'],
     ['pl', 3, 'hidden'],
     // A stage of it trains an autoencoder with a narrow middle.
-    ['dae', 2, 'hidden'],
-    ['dae', 3, 'hidden'],
     ['dae', 2, 'auto'],
+    ['dae', 3, 'hidden'],
     ['pl', 2, 'hidden --precision bf16-emulated'],
     ['dae', 3, 'data --precision bf16-emulated'],
+    ['dae', 2, 'auto --precision bf16-emulated'],
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
     const together = join(root, ['job', scenario, ranks, by].join('-').replaceAll(' ', ''));
     const [expected, ended] = await Promise.all([
@@ -104,6 +104,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     const out = join(root, 'fast');
     const { exit, stderr } = await startJob(2, [...options('pl', 8, out), '--collective', 'mpi', '--fast-sum']).ended;
     expect(exit).toBe(0);
+    expect(stderr).toContain('strategy: data, since --fast-sum');
     expect(stderr).toContain('the weights depend on the ranks');
     expect((await resultOf(out)).job).toMatchObject({ ranks: 2, sum: 'any' });
     const other = await pseudolabel('train', '--resume', out, '--collective', 'mpi');

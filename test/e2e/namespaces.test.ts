@@ -64,7 +64,18 @@ async function writeImages(folder: string): Promise<void> {
 
 const runFlags = () => [
   ...['train', '--scenario', 'dae', '--data', root, '--hidden', '512', '--labels-per-class', '4', '--shards', '4'],
-  ...['--max-steps', `${STEPS}`, '--checkpoint-every', `${STEPS / 2}`, '--workers', '1', '--json', '-'],
+  ...[
+    '--strategy',
+    'data',
+    '--max-steps',
+    `${STEPS}`,
+    '--checkpoint-every',
+    `${STEPS / 2}`,
+    '--workers',
+    '1',
+    '--json',
+    '-',
+  ],
 ];
 
 function coordinatorOn({ address, spawn: by }: Host, name: string, ...flags: string[]): Running {

@@ -53,7 +53,7 @@ async function processesWith(variable: string): Promise<string[]> {
 describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
   it('measures every phase by rows, and accounts for the time of all ranks', async () => {
     const out = join(root, 'data');
-    const options = ['--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
+    const options = ['--strategy', 'data', '--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
     const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--out', out, '--json', '-'));
     expect(phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
     for (const { phase, rows, rounds } of phases) {
@@ -91,7 +91,10 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     const options = ['--fast-sum', '--hostfile', hosts, '--steps', '4', '--repeats', '1'];
     const ended = await pseudolabel(...SMALL, ...options, '--json', '-');
     expect(ended.stderr).toContain(`on the machines of ${hosts}`);
-    expect(reportOf(ended).workload.fastSum).toBe(true);
+    const { workload, phases } = reportOf(ended);
+    expect(workload.fastSum).toBe(true);
+    // By rows, whatever is the default: nothing else sums gradients.
+    expect(phases[0]!.rows[1]!.wireBytes).toBeGreaterThan(4 * 784 * 64);
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
 

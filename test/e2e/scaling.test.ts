@@ -22,6 +22,8 @@ describe('scaling', () => {
     const ended = await pseudolabel('scaling', ...SMALL, ...options, '--out', out, '--json', '-');
     expect(ended.exit).toBe(0);
     const report = JSON.parse(ended.stdout) as ScalingReport;
+    // The simulated clusters exchange gradients.
+    expect(report.workload.strategy).toBe('data');
     expect(JSON.parse(await readFile(join(out, 'scaling.json'), 'utf8'))).toEqual(report);
 
     expect(report.phases.map(({ phase }) => phase)).toEqual(['finetune', 'label', 'pretrain']);
@@ -78,7 +80,8 @@ describe('scaling', () => {
 
   it('measures nodes that joined over loopback, and accounts for the time of all processes', async () => {
     const out = join(root, 'nodes');
-    const small = ['--hidden', '64', '--steps', '4', '--workers', '1', '--phase', 'all', '--mode', 'weak'];
+    const sizes = ['--strategy', 'data', '--hidden', '64', '--steps', '4', '--workers', '1'];
+    const small = [...sizes, '--phase', 'all', '--mode', 'weak'];
     const ended = await pseudolabel('scaling', '--nodes', '1', ...small, '--repeats', '2', '--out', out, '--json', '-');
     expect(ended.exit, ended.stderr).toBe(0);
     const { unit, phases } = JSON.parse(ended.stdout) as ScalingReport;
@@ -109,14 +112,14 @@ describe('scaling', () => {
   });
 
   it.each([
-    ['threads', ['--workers', '1,2']],
-    ['nodes', ['--nodes', '1', '--workers', '1']],
-  ])('accounts for all of the time of steps by hidden units, over %s', async (over, sizes) => {
-    const small = ['--strategy', 'hidden', '--hidden', '64', '--steps', '4', '--phase', 'all', '--repeats', '2'];
+    ['threads', 'auto', ['--workers', '1,2']],
+    ['nodes', 'hidden', ['--nodes', '1', '--workers', '1', '--strategy', 'hidden']],
+  ])('accounts for all of the time of steps by hidden units, over %s (%s)', async (over, strategy, sizes) => {
+    const small = ['--hidden', '64', '--steps', '4', '--phase', 'all', '--repeats', '2'];
     const ended = await pseudolabel('scaling', ...small, ...sizes, '--json', '-');
     expect(ended.exit, ended.stderr).toBe(0);
     const { workload, phases } = JSON.parse(ended.stdout) as ScalingReport;
-    expect(workload.strategy).toBe('hidden');
+    expect(workload.strategy).toBe(strategy);
     for (const { phase, rows, traffic } of phases) {
       expect(rows.map(({ workers }) => workers)).toEqual([1, 2]);
       for (const { split, splitError, millisecondsPerStep } of rows) {
@@ -136,13 +139,15 @@ describe('scaling', () => {
   });
 
   it('refuses what it cannot read or find', async () => {
-    const [workers, network, data, hidden, both, simulated, ranks, two, sum] = await Promise.all([
+    const cluster = 'nodes=64,link=10Gbps,rtt=0.2ms';
+    const [workers, network, data, hidden, both, simulated, auto, ranks, two, sum] = await Promise.all([
       pseudolabel('scaling', '--workers', '1,two'),
       pseudolabel('scaling', '--simulate', 'nodes=64'),
       pseudolabel('scaling', '--data', join(root, 'nowhere')),
       pseudolabel('scaling', '--hidden', '1'),
       pseudolabel('scaling', '--nodes', '0,1', '--workers', '1,2'),
-      pseudolabel('scaling', '--strategy', 'hidden', '--simulate', 'nodes=64,link=10Gbps,rtt=0.2ms'),
+      pseudolabel('scaling', '--strategy', 'hidden', '--simulate', cluster),
+      pseudolabel('scaling', '--strategy', 'auto', '--simulate', cluster),
       pseudolabel('scaling', '--ranks', '1,2', '--nodes', '0,1'),
       pseudolabel('scaling', '--ranks', '1,2', '--workers', '1,2'),
       pseudolabel('scaling', '--nodes', '0,1', '--fast-sum'),
@@ -151,6 +156,7 @@ describe('scaling', () => {
     expect(two).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --ranks, give one number') });
     expect(sum).toMatchObject({ exit: 2, stderr: expect.stringContaining('--fast-sum without --ranks') });
     expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy hidden') });
+    expect(auto).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy auto') });
     expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });
     expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });
     expect(network).toMatchObject({ exit: 2, stderr: expect.stringContaining('link=10Gbps') });

@@ -6,6 +6,7 @@ import { DataParallel } from '../../coordinator/strategies/data.js';
 import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
+import { normalise } from '../../src/config.js';
 import type { Precision } from '../../src/engine/model.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
@@ -24,7 +25,7 @@ const inPrecision = (stages: readonly Stage[], precision: Precision): Stage[] =>
 function clusterOf(node: Node, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Cluster {
   const strategies = { data: new DataParallel(node, SHARDS), hidden: new HiddenSharding(node, SHARDS, unlabelled) };
   const counts = { unlabelled, validation: 0, test: 0 };
-  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
+  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy }), model)]);
 }
 
 /** Of both objectives and both optimizers, and several stages; which labels count is nothing to bf16. */

@@ -7,6 +7,7 @@ import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Strategy } from '../../coordinator/strategies/strategy.js';
 import { type Observer, train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
+import { normalise } from '../../src/config.js';
 import type { WireName } from '../../src/engine/wire.js';
 import { BULK_KINDS } from '../../src/protocol/messages.js';
 import type { Node } from '../../src/protocol/node.js';
@@ -53,7 +54,7 @@ async function weightsOf(
     data: new DataParallel(node, SHARDS),
     hidden: new HiddenSharding(node, SHARDS, unlabelled, problem.unlabelled),
   };
-  const cluster = new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy }, model)]);
+  const cluster = new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy }), model)]);
   cluster.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, cluster, observer, undefined);
   return sha256OfParameters((await cluster.read(training.stages.at(-1)!.model)).parameters);

@@ -6,6 +6,7 @@ import { DataParallel } from '../../coordinator/strategies/data.js';
 import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
 import type { Position } from '../../coordinator/train.js';
 import type { TrainingState } from '../../src/checkpoint.js';
+import { normalise } from '../../src/config.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { Stage } from '../../src/stage.js';
 import { strategyOf } from '../../src/strategy.js';
@@ -20,7 +21,7 @@ function clusterOf(node: Node, { shape: { unlabelled }, unlabelled: images }: Pr
   const hidden = new HiddenSharding(node, SHARDS, unlabelled, images);
   const strategies = { data: new DataParallel(node, SHARDS), hidden };
   const counts = { unlabelled, validation: 0, test: 0 };
-  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf({ strategy: 'hidden' }, model)]);
+  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy: 'hidden' }), model)]);
 }
 
 const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);

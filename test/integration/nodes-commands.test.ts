@@ -10,7 +10,7 @@ import { addWorker } from '../../coordinator/commands/worker.js';
 import type { NodeChannel } from '../../coordinator/fleet/requests.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession, type Session } from '../../coordinator/session.js';
-import { normalise, type RunConfig } from '../../src/config.js';
+import { normalise, type Options, type RunConfig } from '../../src/config.js';
 import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
@@ -44,8 +44,8 @@ async function someImages(): Promise<Dataset> {
   return { ...rest, train: first(train, 900), test: first(test, 300) };
 }
 
-const configOf = (scenario: RunConfig['scenario']): RunConfig =>
-  normalise({ scenario, hidden: 32, labelsPerClass: 4, validation: 100, workers: 1, shards: 4, maxSteps: 4 });
+const configOf = (scenario: RunConfig['scenario'], also: Options = {}): RunConfig =>
+  normalise({ scenario, hidden: 32, labelsPerClass: 4, validation: 100, workers: 1, shards: 4, maxSteps: 4, ...also });
 
 async function resultOf(session: Session, config: RunConfig) {
   const nothing = () => undefined;
@@ -78,31 +78,34 @@ async function command(add: typeof addWorker, transport: Transport, args: readon
 }
 
 describe('a run with nodes', () => {
-  it.each(SCENARIOS)('of scenario %s has the result of a run without', async (scenario) => {
-    const dataset = await someImages();
-    const config = configOf(scenario);
-    const expected = await resultOf(await openSession([config], dataset), config);
+  it.each(SCENARIOS.flatMap((scenario) => [[scenario, {}] as const, [scenario, { strategy: 'data' }] as const]))(
+    'of scenario %s has the result of a run without, with %j',
+    async (scenario, strategy) => {
+      const dataset = await someImages();
+      const config = configOf(scenario, strategy);
+      const expected = await resultOf(await openSession([config], dataset), config);
 
-    const transport = transportWithin();
-    const { context, stderr } = person();
-    const opening = openFleetSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
-    const flags = ['worker', 'here:1', '--token-file', 'token', '--workers', '1', '--name', 'helper'];
-    const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
-    const session = await opening;
-    const status = await command(addStatus, transport, ['status', 'here:1', '--token-file', 'token', '--json', '-']);
-    const { steps, nodes } = JSON.parse(status.stdout) as FleetStatus;
-    expect([steps, nodes.map(({ name }) => name).sort()]).toEqual([0, ['helper', 'helper-2']]);
-    expect(status.stderr).toContain('2 nodes besides the coordinator');
+      const transport = transportWithin();
+      const { context, stderr } = person();
+      const opening = openFleetSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
+      const flags = ['worker', 'here:1', '--token-file', 'token', '--workers', '1', '--name', 'helper'];
+      const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
+      const session = await opening;
+      const status = await command(addStatus, transport, ['status', 'here:1', '--token-file', 'token', '--json', '-']);
+      const { steps, nodes } = JSON.parse(status.stdout) as FleetStatus;
+      expect([steps, nodes.map(({ name }) => name).sort()]).toEqual([0, ['helper', 'helper-2']]);
+      expect(status.stderr).toContain('2 nodes besides the coordinator');
 
-    expect(await resultOf(session, config)).toEqual(expected);
-    expect(stderr()).toContain('pseudolabel worker here:1');
-    expect(stderr()).toContain('helper-2 joined with 1 worker');
-    for (const worker of workers) {
-      const { stderr: told } = await worker;
-      expect(told).toContain('joined memory with 1 worker');
-      expect(told).toContain('the run is over');
-    }
-  });
+      expect(await resultOf(session, config)).toEqual(expected);
+      expect(stderr()).toContain('pseudolabel worker here:1');
+      expect(stderr()).toContain('helper-2 joined with 1 worker');
+      for (const worker of workers) {
+        const { stderr: told } = await worker;
+        expect(told).toContain('joined memory with 1 worker');
+        expect(told).toContain('the run is over');
+      }
+    },
+  );
 
   it.each([
     [{ nodes: -1 }, 'E_USAGE'],
@@ -132,14 +135,14 @@ describe('a run with nodes', () => {
     expect(await shardsFor({ workers: 3, listen, nodes: 2, shards: 5 })).toBe(5);
   });
 
-  it('that is resumed keeps its shards, however many nodes are expected', () => {
-    const saved = normalise({ workers: 2, shards: 4 });
+  it('that is resumed keeps its shards, however many nodes are expected, and its strategy', () => {
+    const saved = normalise({ workers: 2, shards: 4, strategy: 'data' });
     const resumed = resumedConfig(saved, { workers: 1, listen: 'here:1', nodes: 2 });
-    expect(resumed).toMatchObject({ workers: 1, shards: 4 });
+    expect(resumed).toMatchObject({ workers: 1, shards: 4, strategy: 'data' });
   });
 
   it('that rounds what travels says so, in its result too', async () => {
-    const config = { ...configOf('nn'), wire: 'bf16' } as const;
+    const config = configOf('nn', { wire: 'bf16' });
     const transport = transportWithin();
     const { context, stderr } = person();
     const opening = openFleetSession(config, await someImages(), { listen: 'here:1', nodes: 1 }, context, transport);
@@ -151,7 +154,7 @@ describe('a run with nodes', () => {
   });
 
   it('sends low-rank factors by rows only: by hidden units kilobytes travel already', async () => {
-    const config = { ...configOf('nn'), wire: 'powersgd:2', strategy: 'hidden' } as const;
+    const config = configOf('nn', { wire: 'powersgd:2', strategy: 'hidden' });
     const { context } = person();
     const opening = openFleetSession(config, await someImages(), { listen: 'here:1' }, context, transportWithin());
     await expect(opening).rejects.toMatchObject({ code: 'E_CONFIG', message: expect.stringContaining('hidden units') });

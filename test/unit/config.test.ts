@@ -22,6 +22,7 @@ describe('normalise', () => {
       scenario: 'pl',
       preset: 'best',
       hidden: 5000,
+      strategy: 'auto',
       workers: cores,
       shards: cores,
     });

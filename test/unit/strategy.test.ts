@@ -1,7 +1,7 @@
 // Which strategy a stage is trained by.
 import { describe, expect, it } from 'vitest';
-import { normalise } from '../../src/config.js';
-import { modelOf, type Precision } from '../../src/engine/model.js';
+import { normalise, type Options } from '../../src/config.js';
+import { modelOf } from '../../src/engine/model.js';
 import { planOf } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import { choiceLine, strategyOf } from '../../src/strategy.js';
@@ -13,24 +13,38 @@ const autoencoder = modelOf([9, 32, 9], { ...options, objective: 'reconstruction
 const narrow = modelOf([9, 32, 4, 2, 4, 32, 9], { ...options, objective: 'reconstruction' });
 const odd = modelOf([9, 32, 4, 9], { ...options, objective: 'reconstruction' });
 
+/** What nobody says something else of is left to the run. */
+const by = (config: Options) => normalise(config);
+
 describe('the strategy of a stage', () => {
   it.each([
-    ['a classifier with one hidden layer', classifier, 'hidden'],
-    ['an autoencoder with one', autoencoder, 'data'],
-    ['an autoencoder with a narrow middle', narrow, 'data'],
-  ] as const)('is by hidden units for %s where they are asked for; what is left to it is told', (_, model, auto) => {
-    expect(strategyOf({ strategy: 'hidden' }, model)).toBe('hidden');
-    expect(strategyOf({ strategy: 'data' }, model)).toBe('data');
-    expect(strategyOf({ strategy: 'auto' }, model)).toBe(auto);
+    ['a classifier with one hidden layer', classifier],
+    ['a classifier of bf16', { ...classifier, precision: 'bf16' } as const],
+    ['an autoencoder with one', autoencoder],
+    ['an autoencoder with a narrow middle', narrow],
+  ])('is by hidden units for %s, unless it is told to be by rows', (_, model) => {
+    expect(strategyOf(by({}), model)).toBe('hidden');
+    for (const strategy of ['auto', 'hidden'] as const) expect(strategyOf(by({ strategy }), model)).toBe('hidden');
+    expect(strategyOf(by({ strategy: 'data' }), model)).toBe('data');
   });
+
+  it.each([{ wire: 'bf16' }, { wire: 'powersgd:2' }, { fastSum: true }] as const)(
+    'is by rows where the config asks for %j, which gradients alone have, unless it is told to be by hidden units',
+    (config) => {
+      for (const model of [classifier, narrow]) {
+        expect(strategyOf(by(config), model)).toBe('data');
+        expect(strategyOf(by({ ...config, strategy: 'hidden' }), model)).toBe('hidden');
+      }
+    },
+  );
 
   it.each([
     ['a classifier with two hidden layers', deep],
     ['an autoencoder with two', odd],
     ['an autoencoder of bf16', { ...narrow, precision: 'bf16' } as const],
   ])('is data for %s; asked for hidden, it says what to do', (_, model) => {
-    for (const strategy of ['auto', 'data'] as const) expect(strategyOf({ strategy }, model)).toBe('data');
-    expect(() => strategyOf({ strategy: 'hidden' }, model)).toThrow(
+    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), model)).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'hidden' }), model)).toThrow(
       expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy') }),
     );
   });
@@ -38,31 +52,27 @@ describe('the strategy of a stage', () => {
 
 describe('the choice that is left to a run', () => {
   const task = { pixels: 9, classes: 3, hidden: 32, labelled: 9, unlabelled: 90 };
-  const lineOf = (
-    scenario: (typeof SCENARIOS)[number],
-    strategy: 'auto' | 'hidden' | 'data',
-    precision: Precision = 'f32',
-  ) => {
-    const config = normalise({ scenario, strategy, precision });
-    return choiceLine(config, planOf(config, task));
-  };
+  const lineOf = (config: Options) => choiceLine(normalise(config), planOf(normalise(config), task));
 
   it('is told with its reason, and with the stages that are trained otherwise', () => {
-    const reason = 'workers exchange sums over their units then, not gradients';
-    const line = `strategy: hidden, since ${reason}`;
-    for (const scenario of ['nn', 'drop', 'pl'] as const) expect(lineOf(scenario, 'auto')).toBe(line);
-    for (const precision of ['f32', 'bf16'] as const) {
-      expect(lineOf('dae', 'auto', precision)).toBe(
-        `${line}; data for pretrain, which trains no classifier with one hidden layer`,
-      );
-    }
-    const config = normalise({ scenario: 'dae' });
+    const line = 'strategy: hidden, since workers exchange sums over their units then, not gradients';
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario })).toBe(line);
+    for (const scenario of ['nn', 'drop', 'pl'] as const) expect(lineOf({ scenario, precision: 'bf16' })).toBe(line);
+    expect(lineOf({ scenario: 'dae', precision: 'bf16' })).toBe(
+      `${line}; data for pretrain, whose network it does not cut`,
+    );
+    const config = normalise({ scenario: 'dae', precision: 'bf16' });
     const autoencoders = planOf(config, task).filter(({ denoising }) => denoising);
-    expect(choiceLine({ strategy: 'auto' }, autoencoders)).toContain('strategy: data');
+    expect(choiceLine(config, autoencoders)).toBe('strategy: data, since no stage trains a network that hidden cuts');
+  });
+
+  it('names the option that only gradients have', () => {
+    expect(lineOf({ wire: 'bf16' })).toBe('strategy: data, since --wire bf16 is about gradients');
+    expect(lineOf({ scenario: 'dae', fastSum: true })).toBe('strategy: data, since --fast-sum is about gradients');
   });
 
   it('is not told of where there was none', () => {
-    for (const scenario of SCENARIOS) expect(lineOf(scenario, 'data')).toBeUndefined();
-    expect(lineOf('pl', 'hidden')).toBeUndefined();
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario, strategy: 'data' })).toBeUndefined();
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario, strategy: 'hidden' })).toBeUndefined();
   });
 });

@@ -21,7 +21,7 @@ describe('the verdict on a run with nodes', () => {
     expect(verdict([STEP])).toBe(
       '2 nodes make this run slower than one machine would be: a step of 288 rows takes 95 ms, and would take 40 there; ' +
         '79 ms of it wait for 15.9 MB to and 15.9 MB from each node at 0.9 Gbit/s; use a faster link or fewer nodes, ' +
-        'or begin a run with --strategy hidden, which sends kilobytes',
+        'or begin a run with --strategy hidden in place of data: it sends kilobytes',
     );
     expect(verdict([{ ...STEP, isSliceable: false }])).toMatch(/fewer nodes$/);
   });
