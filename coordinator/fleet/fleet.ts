@@ -10,6 +10,7 @@
 // parameters, by anyone, with the same bits.
 import type { TrainingState } from '../../src/checkpoint.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
+import { isSliceable } from '../../src/engine/pairs.js';
 import { rankOf, type WireName, wireOf } from '../../src/engine/wire.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
@@ -37,6 +38,7 @@ import type { NodeChannel } from './requests.js';
 import { Round } from './round.js';
 import { SlicedFleet } from './sliced-fleet.js';
 import { type Total, VectorTotal } from './total.js';
+import { computeOfRows } from './verdict.js';
 
 export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   /** false: this machine only coordinates, sums and updates. */
@@ -113,7 +115,8 @@ export class Fleet implements Node {
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
       await this.sliced.holdings.release();
-      this.pace.begins(steps[0]!);
+      const { stage, labelledBatch: labelled, unlabelled } = steps[0]!;
+      this.pace.begins({ stage, labelled, unlabelled: unlabelled?.batch ?? 0 });
       this.round = new Round((count) => this.members.share(count));
       return this.round.compute(steps);
     });
@@ -138,20 +141,28 @@ export class Fleet implements Node {
       }
       const summed = performance.now();
       const results = await this.local.updateByTotal(model, optimizer, this.total.rank);
-      this.pace.ends(performance.now() - summed, round.parts(), [...remotes]);
+      const compute = computeOfRows(round.parts(), shards, performance.now() - summed);
+      this.pace.ends({ strategy: 'data', isSliceable: isSliceable(model) }, () => compute, [...remotes]);
       if (step % this.options.checksumEvery === 0) await checkAlike(this.local.arena, length, complete, step);
       return results;
     });
   }
 
   forward(step: SlicedStep): Promise<Logits> {
-    return this.alone(() => this.wholeSteps.forward(step));
+    return this.alone(() => {
+      const { stage, unlabelledBatch: unlabelled, labelledImages } = step;
+      this.pace.begins({ stage, unlabelled, labelled: labelledImages.length / this.local.arena.shape.pixels });
+      return this.wholeSteps.forward(step);
+    });
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.alone(() => {
+    return this.alone(async () => {
       this.steps++;
-      return this.wholeSteps.backward(gradient);
+      const results = await this.wholeSteps.backward(gradient);
+      const computeOf = (rows: number) => this.sliced.compute(rows);
+      this.pace.ends({ strategy: 'hidden', isSliceable: true }, computeOf, [...this.members.remotes]);
+      return results;
     });
   }
 
