@@ -1,16 +1,9 @@
 // Owns a node that is made of many: this machine's and those that have joined. The state of the run is in this machine's arena; the others
-// mirror what they need of it. In a step:
-//
-//   nodes   gradients into slots | partial sums, chunk by chunk up          |                | update
-//   here    gradients into slots | sum of a chunk when all parts of it came | total of it down to all | update
-//
-// On a wire that rounds, the total that everybody applies, here too, is the one that was rounded.
-//
-// Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
-// parameters, by anyone, with the same bits.
+// mirror what they need of it. Phases are one after another: steps by rows (rows-fleet.ts), by hidden units (sliced-fleet.ts), predictions.
 import type { TrainingState } from '../../src/checkpoint.js';
-import { layoutOf, type Model } from '../../src/engine/model.js';
-import { rankOf, type WireName, wireOf } from '../../src/engine/wire.js';
+import type { Model } from '../../src/engine/model.js';
+import { isSliceable } from '../../src/engine/pairs.js';
+import { type WireName, wireOf } from '../../src/engine/wire.js';
 import type { Node, NodeHealth, ShardStep } from '../../src/protocol/node.js';
 import { VECTORS } from '../../src/protocol/slice-state.js';
 import type { Logits, SlicedStep, SliceResult } from '../../src/protocol/slices.js';
@@ -27,16 +20,13 @@ import { WholeSteps } from '../../worker/whole-steps.js';
 import { wasClosed } from '../failures.js';
 import type { NodeNow } from './activity.js';
 import { BOUNDS } from './deadlines.js';
-import { checkAlike } from './drift.js';
 import { LocalMember } from './local-member.js';
-import { LowRank } from './low-rank.js';
 import { spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
 import { Pace } from './pace.js';
 import type { NodeChannel } from './requests.js';
-import { Round } from './round.js';
+import { RowsFleet } from './rows-fleet.js';
 import { SlicedFleet } from './sliced-fleet.js';
-import { type Total, VectorTotal } from './total.js';
 
 export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   /** false: this machine only coordinates, sums and updates. */
@@ -64,16 +54,15 @@ export class Fleet implements Node {
   readonly members: Members;
   private readonly sliced: SlicedFleet;
   private readonly wholeSteps: WholeSteps;
-  private readonly total: Total;
+  private readonly rows: RowsFleet;
   private readonly pace: Pace;
-  private round: Round | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
   constructor(
     private readonly local: LocalNode,
-    private readonly options: FleetOptions,
+    options: FleetOptions,
   ) {
     this.writesInPlace = local.writesInPlace;
     const wire = wireOf(options.wire, local.arena);
@@ -83,8 +72,7 @@ export class Fleet implements Node {
     const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
     this.sliced = new SlicedFleet(this.members, { steps, bytes });
     this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
-    const rank = rankOf(options.wire);
-    this.total = rank === undefined ? new VectorTotal(local.arena, wire) : new LowRank(local, this.members, rank);
+    this.rows = new RowsFleet(local, this.members, wire, options.checksumEvery);
   }
 
   get workers(): number {
@@ -113,45 +101,36 @@ export class Fleet implements Node {
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
       await this.sliced.holdings.release();
-      this.pace.begins(steps[0]!);
-      this.round = new Round((count) => this.members.share(count));
-      return this.round.compute(steps);
+      const { stage, labelledBatch: labelled, unlabelled } = steps[0]!;
+      this.pace.begins({ stage, labelled, unlabelled: unlabelled?.batch ?? 0 });
+      return this.rows.gradients(steps);
     });
   }
 
   update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
     return this.alone(async () => {
-      const { round } = this;
-      if (!round) throw new Error('an update comes after gradients');
-      const { length } = layoutOf(model);
       this.steps++;
-      const { steps: step } = this;
-      const { remotes } = this.members;
-      const followers = [...remotes].filter((node) => node.isInStep(length));
-      // What was sent last came from the memory that is written now.
-      await Promise.all([...remotes].map(({ updates }) => updates.sent()));
-      const complete = await this.total.sumUp({ round, model, shards, step, followers });
-      // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
-      for (const node of remotes) {
-        if (complete.includes(node) && node.isAvailable) node.updates.update(model, optimizer);
-        else node.replica.stateChanged(length);
-      }
-      const summed = performance.now();
-      const results = await this.local.updateByTotal(model, optimizer, this.total.rank);
-      this.pace.ends(performance.now() - summed, round.parts(), [...remotes]);
-      if (step % this.options.checksumEvery === 0) await checkAlike(this.local.arena, length, complete, step);
+      const { results, compute } = await this.rows.update(model, shards, optimizer, this.steps);
+      this.pace.ends({ strategy: 'data', isSliceable: isSliceable(model) }, () => compute, [...this.members.remotes]);
       return results;
     });
   }
 
   forward(step: SlicedStep): Promise<Logits> {
-    return this.alone(() => this.wholeSteps.forward(step));
+    return this.alone(() => {
+      const { stage, unlabelledBatch: unlabelled, labelledImages } = step;
+      this.pace.begins({ stage, unlabelled, labelled: labelledImages.length / this.local.arena.shape.pixels });
+      return this.wholeSteps.forward(step);
+    });
   }
 
   backward(gradient: Float32Array): Promise<SliceResult[]> {
-    return this.alone(() => {
+    return this.alone(async () => {
       this.steps++;
-      return this.wholeSteps.backward(gradient);
+      const results = await this.wholeSteps.backward(gradient);
+      const computeOf = (rows: number) => this.sliced.compute(rows);
+      this.pace.ends({ strategy: 'hidden', isSliceable: true }, computeOf, [...this.members.remotes]);
+      return results;
     });
   }
 
@@ -186,7 +165,7 @@ export class Fleet implements Node {
     const given = VECTORS.filter((vector) => state[vector]);
     if (given.length > 0) this.sliced.holdings.overwritten(given.length === VECTORS.length);
     this.local.write(state);
-    if (state.parameters) this.total.forget();
+    if (state.parameters) this.rows.forget();
     for (const node of this.members.remotes) {
       if (state.parameters) node.forgetRounding();
       node.replica.overwritten(state);

@@ -1,9 +1,7 @@
 // Owns what the steps of a run with nodes take, and when that is judged: over some steps of the kind that is most of a stage's work, and told
 // once a stage.
-import { isSliceable } from '../../src/engine/pairs.js';
-import type { ShardStep } from '../../src/protocol/node.js';
 import type { NodeStatus } from '../../src/protocol/status.js';
-import { type StepPart, type StepTimes, verdict } from './verdict.js';
+import { type Compute, type StepTimes, verdict } from './verdict.js';
 
 /** So many steps say how a stage goes; the first of them build networks and bring images, which a median passes over. */
 const STEPS = 20;
@@ -14,8 +12,17 @@ export interface Seen {
   readonly gigabits: number | undefined;
 }
 
+/** How much work a step is. */
+export interface Work {
+  readonly stage: number;
+  readonly labelled: number;
+  readonly unlabelled: number;
+}
+
+type Kind = Pick<StepTimes, 'strategy' | 'isSliceable'>;
+
 export class Pace {
-  private step: ShardStep | undefined;
+  private step: Work | undefined;
   private began = 0;
   /** Bytes of all nodes before the step. */
   private before = { sent: 0, received: 0 };
@@ -30,26 +37,28 @@ export class Pace {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** step: any of its shards'. */
-  begins(step: ShardStep): void {
+  begins(step: Work): void {
     if (step.stage !== this.stage) this.ended();
     this.stage = step.stage;
     this.step = step;
     this.began = this.now();
   }
 
-  /** update: milliseconds of it at the coordinator. */
-  ends(update: number, parts: readonly StepPart[], nodes: readonly Seen[]): void {
+  /** It ends, with updated parameters. computeOf: undefined where it is not known yet. */
+  ends(kind: Kind, computeOf: (rows: number) => Compute | undefined, nodes: readonly Seen[]): void {
     const { sent, received } = this.before;
     const sum = (of: (node: Seen) => number) => nodes.reduce((total, node) => total + of(node), 0);
     this.before = { sent: sum(({ status }) => status.bytesSent), received: sum(({ status }) => status.bytesReceived) };
     if (!this.step || nodes.length === 0) return;
-    const { shards, labelledBatch, unlabelled } = this.step;
+    const { labelled, unlabelled } = this.step;
+    const compute = computeOf(labelled + unlabelled);
+    if (!compute) return;
     const rates = nodes.flatMap(({ gigabits }) => gigabits ?? []);
     const times: StepTimes = {
-      ...{ rows: labelledBatch + (unlabelled?.batch ?? 0), shards, update, parts, nodes: nodes.length },
+      ...kind,
+      ...compute,
+      ...{ rows: labelled + unlabelled, nodes: nodes.length },
       step: this.now() - this.began,
-      isSliceable: isSliceable(this.step.model),
       bytes: {
         sent: (this.before.sent - sent) / nodes.length,
         received: (this.before.received - received) / nodes.length,
@@ -60,7 +69,7 @@ export class Pace {
     if (times.rows < rows) return;
     this.latest = [...(times.rows > rows ? [] : this.latest), times].slice(-STEPS);
     // After steps of labelled rows alone more expensive ones may come, for which nodes pay off.
-    if (unlabelled) this.judge();
+    if (unlabelled > 0) this.judge();
   }
 
   /** The stage is over, or the run. */

@@ -11,6 +11,7 @@ import type { Logits, SlicedStep, SliceRange, SliceResult } from '../../src/prot
 import { Holdings, type MirrorEvery } from './holdings.js';
 import type { Members } from './members.js';
 import { type DoneStep, slicesOf } from './slice-holder.js';
+import { type Compute, computeOfSlices } from './verdict.js';
 
 export class SlicedFleet {
   /** For whoever reads or overwrites the state. */
@@ -38,6 +39,16 @@ export class SlicedFleet {
     const done = this.given(values);
     this.asked = undefined;
     return this.holdings.update(done);
+  }
+
+  /** What a step of so many rows takes those who hold slices, by what they took lately; undefined before all have been measured. */
+  compute(rows: number): Compute | undefined {
+    const { parts } = this.holdings;
+    const slices = parts.reduce((sum, { first, end }) => sum + end - first, 0);
+    const known = parts.flatMap(({ member: { speed }, first, end }) =>
+      speed === undefined ? [] : [{ share: (end - first) / slices, speed }],
+    );
+    return parts.length > 0 && known.length === parts.length ? computeOfSlices(known, rows) : undefined;
   }
 
   private given(values: Float32Array): DoneStep {

@@ -1,26 +1,34 @@
 // Owns the judgement whether nodes make a run slower than one machine would be, and why, from what its steps took. Pure.
 import { counted, whole } from '../../src/format.js';
+import type { StrategyName } from '../../src/strategy.js';
 
-/** Of a step by rows with nodes, as it was measured; times in milliseconds. */
-export interface StepTimes {
+/** Of a step with nodes, as it was measured; times in milliseconds. */
+export interface StepTimes extends Compute {
+  readonly strategy: StrategyName;
   readonly rows: number;
-  readonly shards: number;
-  /** From asking for gradients to updated parameters at the coordinator. */
+  /** From its first request to updated parameters at the coordinator. */
   readonly step: number;
-  /** Of that, its update. */
-  readonly update: number;
-  /** Those who computed. */
-  readonly parts: readonly StepPart[];
   /** On other machines. */
   readonly nodes: number;
   /** To and from each node, in the mean. */
   readonly bytes: { readonly sent: number; readonly received: number };
   /** At which sums came in on the slowest link, in Gbit/s; undefined where none has been measured. */
   readonly gigabits: number | undefined;
-  /** Whether the step could be cut into hidden units instead. */
+  /** Whether a step by rows could be cut into hidden units instead. */
   readonly isSliceable: boolean;
 }
 
+/** What those who compute take for a step, each with all of its workers. */
+export interface Compute {
+  /** The fastest, for all of the step. */
+  readonly alone: number;
+  /** The slowest, for its part. */
+  readonly slowest: number;
+  /** What the coordinator does after all of them. */
+  readonly update: number;
+}
+
+/** Of those who compute gradients of shards. */
 export interface StepPart {
   readonly workers: number;
   readonly shards: number;
@@ -28,44 +36,63 @@ export interface StepPart {
   readonly compute: number;
 }
 
+/** A machine's workers compute a shard each at a time. shards: of the step. */
+export function computeOfRows(parts: readonly StepPart[], shards: number, update: number): Compute {
+  const rounds = (part: StepPart, count: number) => Math.ceil(count / part.workers) * (part.compute / part.shards);
+  return {
+    alone: Math.min(...parts.map((part) => rounds(part, shards))) + update,
+    slowest: Math.max(...parts.map((part) => rounds(part, part.shards))),
+    update,
+  };
+}
+
+/** Of those who hold slices: their share of all, and rows of whole steps by milliseconds. Each updates its own. */
+export function computeOfSlices(
+  parts: readonly { readonly share: number; readonly speed: number }[],
+  rows: number,
+): Compute {
+  return {
+    alone: rows / Math.max(...parts.map(({ speed }) => speed)),
+    slowest: Math.max(...parts.map(({ share, speed }) => (rows * share) / speed)),
+    update: 0,
+  };
+}
+
 /** Less of a difference is within what such a comparison knows. */
 const SLOWER = 1.1;
 
 /**
- * A sentence with the reason and what to do; undefined where nodes pay off, or nearly. One machine is the fastest of those who compute, which
- * would compute all shards with its own workers.
+ * A sentence with the reason and what to do; undefined where nodes pay off, or nearly. One machine is the fastest of those who compute.
  * @param times of some steps of one kind, at least one
  */
 export function verdict(times: readonly StepTimes[]): string | undefined {
   const middle = (of: (step: StepTimes) => number) => median(times.map(of));
   const step = middle((each) => each.step);
-  const alone = middle(aloneOf);
+  const alone = middle((each) => each.alone);
   if (step < SLOWER * alone) return undefined;
-  const { nodes, rows, gigabits, isSliceable } = times.at(-1)!;
-  const waiting = middle((each) => each.step - each.update - slowestOf(each));
+  const { nodes, rows, gigabits } = times.at(-1)!;
+  const waiting = middle((each) => each.step - each.update - each.slowest);
   const makes = `${counted(nodes, 'node')} ${nodes === 1 ? 'makes' : 'make'} this run slower than one machine would be`;
   const takes = `a step of ${whole(rows)} rows takes ${whole(step)} ms, and would take ${whole(alone)} there`;
   // Part of the difference is work that is shared unevenly; what is the most of it is the reason.
   if (waiting < (step - alone) / 2) {
-    const slowest = whole(middle(slowestOf));
+    const slowest = whole(middle((each) => each.slowest));
     return `${makes}: ${takes}; the slowest machine computes for ${slowest} ms of it; leave it out, or begin a run with more --shards, which can be shared by speed`;
   }
-  const megabytes = (of: (step: StepTimes) => number) => `${(middle(of) / 1e6).toFixed(1)} MB`;
   const rate = gigabits === undefined ? '' : ` at ${gigabits.toFixed(1)} Gbit/s`;
-  const instead = isSliceable ? ', or begin a run with --strategy hidden in place of data: it sends kilobytes' : '';
-  const travels = `${megabytes(({ bytes }) => bytes.sent)} to and ${megabytes(({ bytes }) => bytes.received)} from each node`;
-  return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use a faster link or fewer nodes${instead}`;
+  const [sent, received] = [middle(({ bytes }) => bytes.sent), middle(({ bytes }) => bytes.received)].map(sized);
+  const travels = `${sent} to and ${received} from each node`;
+  return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use ${remedyOf(times.at(-1)!)}`;
 }
 
-/** All shards on the machine that would be fastest. Its workers compute one each at a time. */
-function aloneOf({ parts, shards, update }: StepTimes): number {
-  return Math.min(...parts.map((part) => rounds({ ...part, shards }) * (part.compute / part.shards))) + update;
+function remedyOf({ strategy, isSliceable }: StepTimes): string {
+  // What little travels by hidden units does not wait for a rate, but for each message to get there.
+  if (strategy === 'hidden') return 'a link with less delay, or fewer nodes';
+  const instead = ', or begin a run with --strategy hidden in place of data: it sends kilobytes';
+  return `a faster link or fewer nodes${isSliceable ? instead : ''}`;
 }
 
-const slowestOf = ({ parts }: StepTimes): number =>
-  Math.max(...parts.map((part) => rounds(part) * (part.compute / part.shards)));
-
-const rounds = ({ shards, workers }: Pick<StepPart, 'shards' | 'workers'>): number => Math.ceil(shards / workers);
+const sized = (bytes: number): string => (bytes < 1e5 ? `${whole(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -56,6 +56,38 @@ describe('a fleet by hidden units', () => {
     });
   });
 
+  it('says, once a stage, that its node makes it slower, where logits are long on their way', async () => {
+    await withFleet({ local: 1, remotes: [1] }, async ({ fleet, nodes, log }) => {
+      const [{ link }] = nodes as [TestNode];
+      const steps = async (stage: number, count: number) => {
+        for (let t = 1; t <= count; t++) {
+          const { logits } = await fleet.forward({ ...slicedStep(t, 'fresh'), stage });
+          await fleet.backward(logits.fill(1e-6));
+        }
+      };
+      fleet.write(INITIAL);
+      await steps(0, 2);
+      const began = performance.now();
+      await steps(0, 4);
+      // As long as it takes to compute the same several times, on this machine as it is now.
+      const delay = Math.max(100, performance.now() - began);
+      link.toNode = (parcel) => {
+        if ('message' in parcel && parcel.message.kind === 'forward') {
+          link.hold();
+          setTimeout(() => link.release(), delay);
+        }
+        return [parcel];
+      };
+      await steps(1, 22);
+      expect(log).toEqual([
+        '+node',
+        expect.stringMatching(
+          /^1 node makes this run slower .* of 100 rows .* use a link with less delay, or fewer nodes$/,
+        ),
+      ]);
+    });
+  });
+
   it('changes to shards and back without a bit of difference', async () => {
     const mixed = async (node: TestFleet['fleet'] | ReturnType<typeof oneThreadNode>) => {
       node.write({

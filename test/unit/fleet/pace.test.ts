@@ -1,8 +1,6 @@
 // When a stage with nodes is judged: over enough steps of its most expensive kind, and once.
 import { describe, expect, it } from 'vitest';
 import { Pace } from '../../../coordinator/fleet/pace.js';
-import type { ShardStep } from '../../../src/protocol/node.js';
-import { FRESH, shardSteps } from '../../contract/node-work.js';
 
 /** A run of steps that take so long each; one machine would need 20 ms. */
 function run() {
@@ -13,17 +11,19 @@ function run() {
     (verdict) => told.push(verdict),
     () => now,
   );
-  const steps = (count: number, milliseconds: number, { stage = 0, unlabelled = true, nodes = 1 } = {}) => {
+  const steps = (
+    count: number,
+    milliseconds: number,
+    { stage = 0, unlabelled = true, nodes = 1, isMeasured = true } = {},
+  ) => {
     for (let step = 0; step < count; step++) {
-      const [first] = shardSteps(step, unlabelled ? FRESH : undefined) as [ShardStep];
-      pace.begins({ ...first, stage });
+      pace.begins({ stage, labelled: 10, unlabelled: unlabelled ? 90 : 0 });
       now += milliseconds;
       bytes += 3e6;
       const status = { bytesSent: bytes, bytesReceived: bytes / 2 };
-      const parts = [{ workers: 2, shards: 4, compute: 40 }];
       pace.ends(
-        0,
-        parts,
+        { strategy: 'data', isSliceable: true },
+        () => (isMeasured ? { alone: 20, slowest: 10, update: 0 } : undefined),
         Array.from({ length: nodes }, () => ({ status, gigabits: 1 })),
       );
     }
@@ -43,6 +43,13 @@ describe('the pace of a run with nodes', () => {
     expect(told).toHaveLength(1);
     steps(20, 50, { stage: 1 });
     expect(told).toHaveLength(2);
+  });
+
+  it('is not told before it is known what nodes compute', () => {
+    const { pace, told, steps } = run();
+    steps(100, 50, { isMeasured: false });
+    pace.ended();
+    expect(told).toEqual([]);
   });
 
   it('is not told where nodes pay off, or where there are none', () => {

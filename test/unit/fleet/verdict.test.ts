@@ -1,19 +1,32 @@
 // Whether nodes pay off, from what steps took: said when they do not, with the reason, and not said otherwise.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type StepTimes, verdict } from '../../../coordinator/fleet/verdict.js';
+import { computeOfRows, computeOfSlices, type StepTimes, verdict } from '../../../coordinator/fleet/verdict.js';
 
 /** Three machines of two workers, which take 12 ms for a shard; one of them alone needs 36 ms for six, and 4 for the update. */
+const PARTS = Array.from({ length: 3 }, () => ({ workers: 2, shards: 2, compute: 24 }));
 const STEP: StepTimes = {
+  ...computeOfRows(PARTS, 6, 4),
+  strategy: 'data',
   rows: 288,
-  shards: 6,
   step: 95,
-  update: 4,
-  parts: Array.from({ length: 3 }, () => ({ workers: 2, shards: 2, compute: 24 })),
   nodes: 2,
   bytes: { sent: 15_910_000, received: 15_910_000 },
   gigabits: 0.94,
   isSliceable: true,
+};
+/** Two machines that take 16 and 20 ms for their halves of the hidden units: the faster one 32 for all. */
+const SLICED: StepTimes = {
+  ...STEP,
+  ...computeOfSlices(
+    [
+      { share: 0.5, speed: 9 },
+      { share: 0.5, speed: 7.2 },
+    ],
+    288,
+  ),
+  ...{ strategy: 'hidden', step: 75, nodes: 1, gigabits: undefined },
+  bytes: { sent: 37_000, received: 22_000 },
 };
 
 describe('the verdict on a run with nodes', () => {
@@ -31,14 +44,23 @@ describe('the verdict on a run with nodes', () => {
       { workers: 4, shards: 2, compute: 10 },
       { workers: 1, shards: 4, compute: 200 },
     ];
-    expect(verdict([{ ...STEP, parts, nodes: 1, step: 210, gigabits: undefined }])).toBe(
+    const compute = computeOfRows(parts, 6, 4);
+    expect(verdict([{ ...STEP, ...compute, nodes: 1, step: 210, gigabits: undefined }])).toBe(
       '1 node makes this run slower than one machine would be: a step of 288 rows takes 210 ms, and would take 14 there; ' +
         'the slowest machine computes for 200 ms of it; leave it out, or begin a run with more --shards, which can be shared by speed',
     );
   });
 
+  it('names the messages that steps by hidden units wait for, and another link as the way out', () => {
+    expect(verdict([SLICED])).toBe(
+      '1 node makes this run slower than one machine would be: a step of 288 rows takes 75 ms, and would take 32 there; ' +
+        '55 ms of it wait for 37 KB to and 22 KB from each node; use a link with less delay, or fewer nodes',
+    );
+  });
+
   it('is silent where nodes make it faster, or hardly slower', () => {
     for (const step of [17, 40, 43]) expect(verdict([{ ...STEP, step }])).toBeUndefined();
+    for (const step of [20, 32, 35]) expect(verdict([{ ...SLICED, step }])).toBeUndefined();
   });
 
   it('says no rate where none was measured', () => {
@@ -69,7 +91,8 @@ describe('the verdict on a run with nodes', () => {
         (parts, share) => {
           const shards = parts.reduce((sum, each) => sum + each.shards, 0);
           const alone = parts.map(({ workers, shards: own, compute }) => Math.ceil(shards / workers) * (compute / own));
-          expect(verdict([{ ...STEP, parts, shards, step: share * Math.min(...alone) }])).toBeUndefined();
+          const compute = computeOfRows(parts, shards, 4);
+          expect(verdict([{ ...STEP, ...compute, step: share * Math.min(...alone) }])).toBeUndefined();
         },
       ),
     );

@@ -1,0 +1,74 @@
+// Owns steps by rows over a fleet. In a step:
+//
+//   nodes   gradients into slots | partial sums, chunk by chunk up          |                | update
+//   here    gradients into slots | sum of a chunk when all parts of it came | total of it down to all | update
+//
+// On a wire that rounds, the total that everybody applies, here too, is the one that was rounded.
+//
+// Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
+// parameters, by anyone, with the same bits.
+import { layoutOf, type Model } from '../../src/engine/model.js';
+import { rankOf, type Wire } from '../../src/engine/wire.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { GradientResult, OptimizerStep, UpdateResult } from '../../src/protocol/tasks.js';
+import type { LocalNode } from '../../worker/node.js';
+import { checkAlike } from './drift.js';
+import { LowRank } from './low-rank.js';
+import type { Members } from './members.js';
+import { Round } from './round.js';
+import { type Total, VectorTotal } from './total.js';
+import { type Compute, computeOfRows } from './verdict.js';
+
+/** Results of the workers here, and what it took those who computed. */
+interface Updated {
+  readonly results: UpdateResult[];
+  readonly compute: Compute;
+}
+
+export class RowsFleet {
+  private readonly total: Total;
+  private round: Round | undefined;
+
+  /** checksumEvery: steps between two comparisons of the nodes' parameters. */
+  constructor(
+    private readonly local: LocalNode,
+    private readonly members: Members,
+    wire: Wire,
+    private readonly checksumEvery: number,
+  ) {
+    const rank = rankOf(wire.name);
+    this.total = rank === undefined ? new VectorTotal(local.arena, wire) : new LowRank(local, members, rank);
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    this.round = new Round((count) => this.members.share(count));
+    return this.round.compute(steps);
+  }
+
+  /** step: its number since the run began. */
+  async update(model: Model, shards: number, optimizer: OptimizerStep, step: number): Promise<Updated> {
+    const { round, local } = this;
+    if (!round) throw new Error('an update comes after gradients');
+    const { length } = layoutOf(model);
+    const { remotes } = this.members;
+    const followers = [...remotes].filter((node) => node.isInStep(length));
+    // What was sent last came from the memory that is written now.
+    await Promise.all([...remotes].map(({ updates }) => updates.sent()));
+    const complete = await this.total.sumUp({ round, model, shards, step, followers });
+    // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
+    for (const node of remotes) {
+      if (complete.includes(node) && node.isAvailable) node.updates.update(model, optimizer);
+      else node.replica.stateChanged(length);
+    }
+    const summed = performance.now();
+    const results = await local.updateByTotal(model, optimizer, this.total.rank);
+    const compute = computeOfRows(round.parts(), shards, performance.now() - summed);
+    if (step % this.checksumEvery === 0) await checkAlike(local.arena, length, complete, step);
+    return { results, compute };
+  }
+
+  /** Parameters have been overwritten: what rounding or low rank has left of earlier sums is of others. */
+  forget(): void {
+    this.total.forget();
+  }
+}
