@@ -10,7 +10,6 @@ import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
-import { keepScaling } from '../scaling/written.js';
 import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
@@ -103,8 +102,11 @@ async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Prom
     phases: measurements.map((measurement) => reportOf(measurement, flags, sizes, workload.seed)),
   };
   if (flags.out !== undefined) {
+    const [{ keepScaling }, { writeReport }] = await Promise.all([
+      import('../scaling/written.js'),
+      import('../report.js'),
+    ]);
     await keepScaling(flags.out, report);
-    const { writeReport } = await import('../report.js');
     terminal.note(`report: ${await writeReport(flags.out)}`);
   }
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);

@@ -3,7 +3,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { expect, type RunnerTestCase } from 'vitest';
+import { getCurrentTest } from 'vitest/suite';
 import type { RunResult } from '../../coordinator/result.js';
 
 export interface Ended {
@@ -39,6 +40,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
       for (const look of watchers) look();
     });
   }
+  // A test that waits in vain tells what it saw.
+  getCurrentTest<RunnerTestCase | undefined>()?.context.onTestFailed(() => {
+    console.error(`exit code ${child.exitCode}: pseudolabel ${args.join(' ')}\n${written.stderr}`);
+  });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exit) => resolve({ exit, ...written }));

@@ -18,6 +18,8 @@ interface Import {
   readonly name: string;
   /** Gone when TypeScript has been compiled. */
   readonly isType: boolean;
+  /** By `import()`: loaded when it is needed. */
+  readonly isLate: boolean;
 }
 
 /** What a file's imports, its `export ... from` and its `import()` name. */
@@ -29,6 +31,7 @@ function importsOf(path: string): Import[] {
   return Array.from(all, ({ groups }) => ({
     name: (groups!.from ?? groups!.bare ?? groups!.late)!,
     isType: groups!.type !== undefined,
+    isLate: groups!.late !== undefined,
   }));
 }
 
@@ -37,6 +40,16 @@ function targetsOf(path: string, types: boolean): string[] {
   return importsOf(path)
     .filter(({ name, isType }) => name.startsWith('.') && (types || !isType))
     .map(({ name }) => join(dirname(path), name).replace(/\.js$/, '.ts'));
+}
+
+/** The packages that are loaded with a file: by itself, or by one of ours that it imports. */
+function packagesWith(path: string, seen = new Set<string>()): string[] {
+  if (seen.has(path)) return [];
+  seen.add(path);
+  const early = importsOf(path).filter(({ isType, isLate }) => !isType && !isLate);
+  return early.flatMap(({ name }) =>
+    name.startsWith('.') ? packagesWith(join(dirname(path), name).replace(/\.js$/, '.ts'), seen) : [name],
+  );
 }
 
 /** Imports from files in `from` to files in `to`, as 'a -> b'. */
@@ -90,6 +103,12 @@ describe('imports', () => {
   it('never lead back to where they began, not even those of types', () => {
     expect(cycle(files, false)).toEqual([]);
     expect(cycle(files, true)).toEqual([]);
+  });
+
+  // ECharts alone are 600 modules, and as much time as all else that a command loads.
+  it('load what draws charts with the first chart, not with the command', () => {
+    expect(packagesWith('coordinator/cli.ts').filter((name) => name.startsWith('echarts'))).toEqual([]);
+    expect(packagesWith('coordinator/report.ts').filter((name) => name.startsWith('echarts'))).not.toEqual([]);
   });
 
   it('take nothing from a package but what package.json names', () => {
