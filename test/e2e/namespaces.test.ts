@@ -80,7 +80,8 @@ const runFlags = () => [
 
 function coordinatorOn({ address, spawn: by }: Host, name: string, ...flags: string[]): Running {
   const files = ['--token-file', join(root, 'token'), '--out', join(root, name)];
-  const listening = ['--listen', `${address}:7171`, '--nodes', '2', ...files, ...flags];
+  // Of a node that does not come the coordinator tells before the test's own time is over.
+  const listening = ['--listen', `${address}:7171`, '--nodes', '2', '--nodes-timeout', '120', ...files, ...flags];
   return start([...runFlags(), ...listening], { XDG_STATE_HOME: join(root, 'state') }, by);
 }
 
