@@ -3,8 +3,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, type RunnerTestCase } from 'vitest';
-import { getCurrentTest } from 'vitest/suite';
+import { expect, type RunnerTestCase, TestRunner } from 'vitest';
 import type { RunResult } from '../../coordinator/result.js';
 
 export interface Ended {
@@ -41,7 +40,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
     });
   }
   // A test that waits in vain tells what it saw.
-  getCurrentTest<RunnerTestCase | undefined>()?.context.onTestFailed(() => {
+  TestRunner.getCurrentTest<RunnerTestCase | undefined>()?.context.onTestFailed(() => {
     console.error(`exit code ${child.exitCode}: pseudolabel ${args.join(' ')}\n${written.stderr}`);
   });
   const ended = new Promise<Ended>((resolve, reject) => {
