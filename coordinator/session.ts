@@ -77,6 +77,9 @@ export async function openSession(
   return { dataset, cluster, node, close: () => cluster.close() };
 }
 
+/** Images that one task predicts: the same for any number of workers, since the size of a batch may change the last bit of a confidence. */
+const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
+
 /**
  * A cluster that predicts with a model that is trained already: `label` the unlabelled images, `classify` the test images.
  * @param images bytes, as many an image as the model has inputs
@@ -95,7 +98,8 @@ export async function openPredictor(
       unlabelled: counts.unlabelled,
       evaluation: counts.test,
       parameters: parameters.length,
-      shards: workers,
+      // Nothing is trained.
+      shards: 1,
       lanes: workers,
       laneBytes: buffersOf(model, PREDICT_ROWS, false).end,
       precision: precisionOf(model),
@@ -104,7 +108,8 @@ export async function openPredictor(
     evaluationImages: test,
   });
   node.write({ parameters });
-  return new Cluster(node, workers, counts, () => new DataParallel(node, workers));
+  const ranges = Math.max(1, Math.ceil(Math.max(counts.unlabelled, counts.test) / IMAGES_A_RANGE));
+  return new Cluster(node, ranges, counts, () => new DataParallel(node, 1));
 }
 
 export interface UnlabelledImages {
@@ -175,5 +180,9 @@ function factorsOf(config: RunConfig, model: Model): number {
 }
 
 function tooManyShards(shards: number, images: number): PseudolabelError {
-  return new PseudolabelError('E_CONFIG', `${shards} shards for ${images} unlabelled images`, 'use fewer --shards');
+  return new PseudolabelError(
+    'E_CONFIG',
+    `${shards} shards for ${images} unlabelled images`,
+    `use --shards ${Math.max(1, images)}`,
+  );
 }

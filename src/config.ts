@@ -68,7 +68,22 @@ export function normalise(options: unknown): RunConfig {
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
   }
   const workers = parsed.data.workers ?? availableParallelism();
-  return { ...parsed.data, workers, shards: parsed.data.shards ?? workers };
+  return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
+}
+
+/** The option that says something of gradients, which there are none of by hidden units. */
+export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fastSum'>): string | undefined {
+  if (wire !== 'f32') return `--wire ${wire}`;
+  return fastSum ? '--fast-sum' : undefined;
+}
+
+/**
+ * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
+ * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
+ */
+function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>): number {
+  const { strategy } = config;
+  return strategy === 'data' || (strategy === 'auto' && gradientOption(config) !== undefined) ? 4 : 8;
 }
 
 /** What the weights of a run depend on, besides its data: not who computes it, nor when it is saved. */

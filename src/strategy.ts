@@ -1,7 +1,8 @@
 // Owns the choice of the strategy by which a stage is trained.
-import type { RunConfig } from './config.js';
+import { gradientOption, type RunConfig } from './config.js';
 import type { Model } from './engine/model.js';
 import { isSliceable } from './engine/pairs.js';
+import { sliceCount } from './engine/slices.js';
 import { PseudolabelError } from './errors.js';
 import type { Stage } from './stage.js';
 
@@ -18,7 +19,7 @@ export type ChoiceConfig = Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>;
 export function strategyOf(config: ChoiceConfig, model: Model): StrategyName {
   const { strategy } = config;
   if (strategy === 'data') return 'data';
-  if (strategy === 'auto') return isSliceable(model) && forGradients(config) === undefined ? 'hidden' : 'data';
+  if (strategy === 'auto') return isSliceable(model) && gradientOption(config) === undefined ? 'hidden' : 'data';
   if (isSliceable(model)) return 'hidden';
   throw new PseudolabelError(
     'E_CONFIG',
@@ -27,16 +28,14 @@ export function strategyOf(config: ChoiceConfig, model: Model): StrategyName {
   );
 }
 
-/** The option that says something of gradients, which there are none of by hidden units. */
-function forGradients({ wire, fastSum }: ChoiceConfig): string | undefined {
-  if (wire !== 'f32') return `--wire ${wire}`;
-  return fastSum ? '--fast-sum' : undefined;
-}
+/** The number of workers that a step has work for, at most. */
+export const partsOf = (config: ChoiceConfig & Pick<RunConfig, 'shards'>, model: Model): number =>
+  strategyOf(config, model) === 'hidden' ? sliceCount(model, config.shards) : config.shards;
 
 /** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
 export function choiceLine(config: ChoiceConfig, stages: readonly Stage[]): string | undefined {
   if (config.strategy !== 'auto') return undefined;
-  const option = forGradients(config);
+  const option = gradientOption(config);
   if (option !== undefined) return `strategy: data, since ${option} is about gradients`;
   const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
   const hidden = 'workers exchange sums over their units then, not gradients';

@@ -14,6 +14,7 @@ import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/listener.js';
 import { openSession, type Session, taskOf } from '../session.js';
+import { idleLine } from '../terminal/summary.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 import type { Door, Transport } from './transport.js';
@@ -46,11 +47,7 @@ export function addNodeOptions(command: Command): Command {
     .option('--insecure', 'listen without TLS, beyond this machine too')
     .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
     .option('--key <file>', 'its key, PEM')
-    .option(
-      '--nodes <n>',
-      'wait for so many nodes before the first step; without --shards, each has as many as this machine (0)',
-      number,
-    )
+    .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
     .option(
@@ -58,11 +55,6 @@ export function addNodeOptions(command: Command): Command {
       'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) or powersgd:R (factors of rank R, 1 to 8) (f32)',
     )
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
-}
-
-/** How many are expected to compute, the coordinator among them; at least 1. What is wrong with the flags, openFleetSession() says. */
-export function machinesOf({ listen, nodes = 0, local = true }: NodeFlags): number {
-  return listen !== undefined && Number.isInteger(nodes) ? Math.max(1, nodes + Number(local)) : 1;
 }
 
 /** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
@@ -79,6 +71,8 @@ export async function openFleetSession(
   check(flags, config.shards);
   checkWire(config, dataset);
   const fleets: Fleet[] = [];
+  const stages = planOf(config, taskOf(config, dataset));
+  const idle = (fleet: Fleet) => idleLine(config, stages, fleet.workers);
   const session = await openSession([config], dataset, (node) => {
     const fleet = new Fleet(node, {
       computes: local,
@@ -87,7 +81,7 @@ export async function openFleetSession(
       fingerprint: numericsFingerprint(config.precision),
       allowMixed: flags.allowMixed ?? false,
       wire: config.wire,
-      listener: announcer(terminal, watcher),
+      listener: announcer(terminal, () => idle(fleets[0]!), watcher),
     });
     fleets.push(fleet);
     return observed(fleet);
@@ -166,10 +160,17 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
-function announcer(terminal: Terminal, watcher?: Pick<FleetListener, 'joined' | 'left'>): FleetListener {
+/** idle: what is to be said where not all workers have something to do. */
+function announcer(
+  terminal: Terminal,
+  idle: () => string | undefined,
+  watcher?: Pick<FleetListener, 'joined' | 'left'>,
+): FleetListener {
   return {
     joined: (node) => {
       terminal.note(`${node.name} joined with ${counted(node.workers, 'worker')}`);
+      const line = idle();
+      if (line !== undefined) terminal.note(`  ${line}`);
       watcher?.joined(node);
     },
     left: (node, reason) => {

@@ -45,7 +45,11 @@ export function addRunOptions(command: Command): Command {
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--workers <n>', 'threads (one a core)', number)
-    .option('--shards <n>', 'parts that a step is cut into; the result depends on it (the number of workers)', number)
+    .option(
+      '--shards <n>',
+      'parts that a step is cut into; the result depends on it (8, or 4 where gradients are summed)',
+      number,
+    )
     .addOption(
       new Option(
         '--strategy <name>',
@@ -69,15 +73,10 @@ export function addRunOptions(command: Command): Command {
     .option('--resume <dir>', 'go on with an interrupted run where it was');
 }
 
-/**
- * The complete config that the flags and their config file ask for. Throws E_CONFIG.
- * @param machines that are expected to compute, of as many workers each: where nothing is said of shards, every worker has one
- */
-export async function configFrom(flags: RunFlags, machines = 1): Promise<RunConfig> {
+/** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
+export async function configFrom(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
-  const options = { ...file, ...schemaOptions(flags) };
-  const { workers } = normalise(options);
-  return checked(normalise({ shards: machines * workers, ...options }), flags);
+  return checked(normalise({ ...file, ...schemaOptions(flags) }), flags);
 }
 
 /** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */

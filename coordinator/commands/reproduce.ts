@@ -5,6 +5,7 @@ import { type Dataset, loadDataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { duration, percent } from '../../src/format.js';
+import { planOf } from '../../src/plan.js';
 import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
 import { Dashboard } from '../dashboard/dashboard.js';
@@ -24,9 +25,9 @@ import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
-import { openSession, type Session } from '../session.js';
+import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
-import { rowLines, sessionLine } from '../terminal/summary.js';
+import { idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import {
@@ -97,6 +98,9 @@ async function reproduce(flags: ReproduceFlags, context: Context): Promise<void>
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
+  // The scenario that has both kinds of stages.
+  const idle = idleLine(config, planOf({ ...config, scenario: 'dae' }, taskOf(config, dataset)), config.workers);
+  if (idle !== undefined) terminal.note(idle);
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
   const results: RunResult[] = [];

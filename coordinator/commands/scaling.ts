@@ -21,6 +21,7 @@ interface ScalingFlags extends SizeFlags {
   readonly steps: number;
   readonly preset: WorkloadOptions['preset'];
   readonly hidden?: number;
+  readonly shards?: number;
   readonly seed?: number;
   readonly data?: string;
   readonly simulate?: Network;
@@ -72,6 +73,7 @@ export function addScaling(program: Command, context: Context): void {
       ).choices(STRATEGIES),
     )
     .option('--hidden <n>', 'hidden units (5000)', number)
+    .option('--shards <n>', 'parts that a step is cut into (as train; at least one for each worker)', number)
     .option('--seed <n>', 'seed of all random numbers (1)', number)
     .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
     .option('--simulate <network>', 'predict a cluster: nodes=64,link=10Gbps,rtt=0.2ms', parseNetwork)
@@ -118,9 +120,17 @@ function workloadOf(
   sizes: Sizes,
 ): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
-  const { hidden, seed } = normalise({ hidden: flags.hidden, seed: flags.seed, workers: most });
+  const { fastSum } = flags;
+  const given = { hidden: flags.hidden, seed: flags.seed, shards: flags.shards, workers: most, strategy, fastSum };
+  const { hidden, seed, ...config } = normalise(given);
+  // Whoever has nothing to do shows nothing.
+  const shards = flags.shards ?? Math.max(config.shards, most);
+  if (shards < most) {
+    const fix = `give --shards ${most} or more, or leave it out`;
+    throw new PseudolabelError('E_USAGE', `--shards ${shards} for ${counted(most, 'worker')}`, fix);
+  }
   const largest = sizes.processes?.counts.at(-1) ?? most;
-  return { mode, preset, strategy, hidden, seed, data, steps, fastSum: flags.fastSum ?? false, largest };
+  return { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
 }
 
 function reportOf(

@@ -22,10 +22,10 @@ import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
-import { resultLines, sessionLine } from '../terminal/summary.js';
+import { idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { addNodeOptions, type FleetSession, machinesOf, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
 import { addRunOptions, type Context, configFrom, defaultDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
@@ -94,7 +94,7 @@ async function train(flags: TrainFlags, context: Context, reach: Reach): Promise
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags, reach.collective?.size ?? machinesOf(flags));
+    : await configFrom(flags);
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
@@ -125,7 +125,8 @@ async function run(
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   const dataset = await loadDataset({ folder: config.data });
   terminal.note(sessionLine(dataset, config));
-  const choice = choiceLine(config, planOf(config, taskOf(config, dataset)));
+  const stages = planOf(config, taskOf(config, dataset));
+  const choice = choiceLine(config, stages);
   if (choice !== undefined) terminal.note(choice);
   const calls: Call[] = [];
   const place = placeOf(flags);
@@ -139,6 +140,9 @@ async function run(
     });
   };
   const session = await sessionOver(reach, config, dataset, flags, context, observed, dashboard);
+  const idle = idleLine(config, stages, session.cluster.workers);
+  // Of nodes it is said when they join.
+  if (idle !== undefined && flags.listen === undefined) terminal.note(idle);
   try {
     const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');

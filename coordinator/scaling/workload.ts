@@ -18,6 +18,8 @@ export interface WorkloadOptions {
   /** How a step of training is cut over the workers. */
   readonly strategy: (typeof STRATEGIES)[number];
   readonly hidden: number;
+  /** As many for each contestant, who then all compute the same. */
+  readonly shards: number;
   readonly seed: number;
   /** undefined: MNIST. */
   readonly data: string | undefined;
@@ -47,17 +49,11 @@ export interface Workload {
   readonly traffic: Readonly<Record<Phase, Traffic>>;
 }
 
-/** As `train` has it: as many shards as workers. */
-export function workloadOf(
-  options: WorkloadOptions,
-  { workers, others, share }: Contestant,
-  dataset: Dataset,
-): Workload {
-  const { mode, preset, strategy, hidden, seed, data, steps, fastSum, largest } = options;
+export function workloadOf(options: WorkloadOptions, { workers, share }: Contestant, dataset: Dataset): Workload {
+  const { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = normalise({}).labelsPerClass * factor;
-  const shards = workers * (others + 1);
   const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
   const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
   const { count } = dataset.train;

@@ -5,6 +5,8 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { isRounded } from '../../src/engine/model.js';
 import { counted, duration, percent, whole } from '../../src/format.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
+import type { Stage } from '../../src/stage.js';
+import { partsOf } from '../../src/strategy.js';
 import type { Row } from '../reproduction.js';
 import type { RunResult } from '../result.js';
 import { type Column, tableLines } from './table.js';
@@ -33,6 +35,15 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
     ['report', join(directory, 'report.html')],
   ];
   return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
+}
+
+/** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
+export function idleLine(config: RunConfig, stages: readonly Stage[], workers: number): string | undefined {
+  const parts = Math.max(...stages.map(({ model }) => partsOf(config, model)));
+  if (workers <= parts) return undefined;
+  const who = `${workers - parts} of ${counted(workers, 'worker')}`;
+  const fix = config.shards > parts ? 'a wider network (--hidden) has more' : `--shards ${workers} gives work to all`;
+  return `${who} will have nothing to do in a step, which has ${counted(parts, 'part')}: ${fix}, and other weights`;
 }
 
 /** Of all but floats. Results that do not say are of floats. */

@@ -93,7 +93,7 @@ describe('the Slurm script', () => {
     const resultIn = async (run: string) =>
       JSON.parse(await readFile(join(root, 'runs', run, 'result.json'), 'utf8')) as RunResult;
     const { weightsSha256, shards } = await resultIn('dae');
-    expect(shards).toBe(2);
+    expect(shards).toBe(8);
     const threads = ['--scenario', 'dae', '--workers', '2', '--out', join(root, 'runs', 'threads'), ...SMALL];
     expect(await pseudolabel('train', ...threads)).toMatchObject({ exit: 0 });
     expect((await resultIn('threads')).weightsSha256).toBe(weightsSha256);

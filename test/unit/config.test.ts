@@ -16,21 +16,24 @@ function problems(options: unknown): string {
 }
 
 describe('normalise', () => {
-  it('gives every option a value: the best preset on all cores, a shard each', () => {
-    const cores = availableParallelism();
+  it('gives every option a value: the best preset on all cores', () => {
     expect(normalise({})).toMatchObject({
       scenario: 'pl',
       preset: 'best',
       hidden: 5000,
       strategy: 'auto',
-      workers: cores,
-      shards: cores,
+      workers: availableParallelism(),
     });
   });
 
-  it('takes as many shards as workers unless told otherwise', () => {
-    expect(normalise({ workers: 3 }).shards).toBe(3);
-    expect(normalise({ workers: 3, shards: 8 })).toMatchObject({ workers: 3, shards: 8 });
+  it('takes as many shards on every machine, unless told otherwise: fewer where each has a gradient of its own (case 24)', () => {
+    for (const workers of [1, 2, 3, 64]) {
+      expect(normalise({ workers }).shards).toBe(8);
+      expect(normalise({ workers, strategy: 'hidden', wire: 'bf16' }).shards).toBe(8);
+      for (const gradients of [{ strategy: 'data' }, { wire: 'bf16' }, { fastSum: true }] as const)
+        expect(normalise({ workers, ...gradients }).shards).toBe(4);
+      expect(normalise({ workers, shards: 5 })).toMatchObject({ workers, shards: 5 });
+    }
   });
 
   it('names every option that is wrong, and those it does not know', () => {

@@ -99,6 +99,7 @@ describe('a report', () => {
       preset: 'best',
       strategy: 'data',
       hidden: 5000,
+      shards: 4,
       seed: 1,
       data: undefined,
       steps: 20,

@@ -1,0 +1,99 @@
+// That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { configFrom } from '../../coordinator/commands/options.js';
+import { LabelledSet } from '../../coordinator/labelled.js';
+import { openPredictor, openSession, splitOf, taskOf } from '../../coordinator/session.js';
+import { idleLine } from '../../coordinator/terminal/summary.js';
+import { equalShares } from '../../src/balance.js';
+import { sha256OfParameters } from '../../src/checksum.js';
+import { normalise } from '../../src/config.js';
+import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import { initialParameters, layoutOf } from '../../src/engine/model.js';
+import { planOf } from '../../src/plan.js';
+import { classifier } from '../../src/presets/scenario.js';
+import { listener, trained } from './training.js';
+
+const WORKERS = [1, 2, 3];
+const IMAGES = 2100;
+
+let dataset: Dataset;
+beforeAll(async () => {
+  const { train, ...mnist } = await loadDataset({ folder: undefined });
+  const images = train.images.subarray(0, IMAGES * mnist.pixels);
+  dataset = { ...mnist, train: { ...train, count: IMAGES, images, labels: train.labels.subarray(0, IMAGES) } };
+});
+
+/** Checksums of the weights after the last steps of each stage, where pseudo-labels count, of a command with these flags. */
+async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<string[]> {
+  const config = await configFrom(flags);
+  const session = await openSession([config], dataset);
+  const sums: string[] = [];
+  try {
+    const { seed } = config;
+    const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+    for (const stage of planOf(config, taskOf(config, dataset))) {
+      const zeros = new Float32Array(layoutOf(stage.model).length);
+      const parameters = initialParameters(stage.model, seed, 0);
+      session.cluster.write({ parameters, firstMoment: zeros, secondMoment: zeros });
+      const position = { stage: 0, step: stage.steps - 3, classShares: equalShares(stage.model.layers.at(-1)!.units) };
+      const training = { seed, stages: [stage], labelled, maxSteps: stage.steps };
+      sums.push(sha256OfParameters(await trained(training, session.cluster, listener(), position)));
+    }
+  } finally {
+    await session.close();
+  }
+  return sums;
+}
+
+describe('the same command', () => {
+  it.each([
+    { scenario: 'pl' },
+    { scenario: 'pl', strategy: 'data' },
+    { scenario: 'dae' },
+    { scenario: 'dae', strategy: 'data' },
+  ])('with %j ends on the same weights with 1, 2 and 3 workers (case 24)', async (flags) => {
+    const found: string[][] = [];
+    for (const workers of WORKERS) found.push(await weightsOf({ ...flags, hidden: 160, workers }));
+    for (const other of found) expect(other).toEqual(found[0]);
+  });
+
+  it('labels with the same confidences, to the bit, with 1, 2 and 3 workers (case 24)', async () => {
+    const task = { pixels: dataset.pixels, classes: 10, hidden: 160, labelled: 0, unlabelled: IMAGES };
+    const model = classifier(task, true, 'softmax');
+    const saved = { model, parameters: initialParameters(model, 1, 0), meta: undefined };
+    const found = [];
+    for (const workers of WORKERS) {
+      const cluster = await openPredictor(saved, { unlabelled: dataset.train.images }, workers);
+      const { classes, confidences } = await cluster.label(model);
+      found.push({ classes, confidences });
+      await cluster.close();
+    }
+    expect(found[0]!.classes).toHaveLength(IMAGES);
+    for (const other of found) expect(other).toEqual(found[0]);
+  });
+
+  it('on a data set with fewer images than shards is refused, with a number that works', async () => {
+    const { train } = dataset;
+    const images = train.images.subarray(0, 5 * dataset.pixels);
+    const few = { ...train, count: 5, images, labels: Uint8Array.of(0, 1, 2, 3, 4) };
+    const config = normalise({ labelsPerClass: 1, hidden: 160, workers: 1 });
+    await expect(openSession([config], { ...dataset, classes: 5, train: few })).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: '8 shards for 5 unlabelled images',
+      fix: 'use --shards 5',
+    });
+  });
+});
+
+it('workers that no step has work for are counted before a run begins', () => {
+  const task = { pixels: 784, classes: 10, hidden: 160, labelled: 100, unlabelled: IMAGES };
+  const lineFor = (options: Parameters<typeof normalise>[0], workers: number) => {
+    const config = normalise(options);
+    return idleLine(config, planOf(config, { ...task, hidden: config.hidden }), workers);
+  };
+  expect(lineFor({ hidden: 160 }, 8)).toBeUndefined();
+  expect(lineFor({ hidden: 160 }, 10)).toContain('2 of 10 workers');
+  expect(lineFor({ hidden: 160 }, 10)).toContain('--shards 10');
+  expect(lineFor({ hidden: 160, strategy: 'data' }, 5)).toContain('1 of 5 workers');
+  expect(lineFor({ hidden: 48 }, 4)).toContain('a wider network');
+});
