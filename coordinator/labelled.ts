@@ -1,5 +1,5 @@
 // Owns the labelled set: the only place of a cluster where true labels of training images are.
-import type { LabelledImages } from '../src/data/dataset.js';
+import type { ImageSet } from '../src/data/dataset.js';
 import type { LabelledRows } from '../src/protocol/tasks.js';
 
 export class LabelledSet {
@@ -8,8 +8,8 @@ export class LabelledSet {
   readonly #labels: Uint8Array;
   readonly #pixels: number;
 
-  /** rows: positions in `train` of the images whose labels may be used. */
-  constructor(train: LabelledImages, pixels: number, rows: Uint32Array) {
+  /** rows: positions in `train` of the images whose labels are known and may be used. */
+  constructor(train: ImageSet, pixels: number, rows: Uint32Array) {
     this.count = rows.length;
     this.#pixels = pixels;
     this.#labels = Uint8Array.from(rows, (row) => train.labels[row]!);

@@ -11,7 +11,7 @@ import type { Labelling } from './cluster.js';
 import { type Reconstructions, reconstructionsOf, TrueLabels } from './evidence.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './rundir.js';
-import { type Session, taskOf } from './session.js';
+import { labelsPerClassOf, type Session, taskOf } from './session.js';
 import type { StepOutcome } from './strategies/strategy.js';
 import type { Observer, Position } from './train.js';
 
@@ -52,7 +52,7 @@ export interface Progress {
 
 /** The strategy counts as it was chosen for each stage, not as it was asked for. */
 export function identityFor(config: RunConfig, { dataset }: Session): Identity {
-  const { strategy: _, ...identity } = identityOf(config);
+  const { strategy: _, ...identity } = identityOf({ ...config, labelsPerClass: labelsPerClassOf(config, dataset) });
   const stages = planOf(config, taskOf(config, dataset));
   const strategies = stages.map(({ model }) => strategyOf(config, model));
   const { seed, shards } = config;
@@ -139,7 +139,7 @@ export class Recorder implements Observer {
     const { labels } = this.session.dataset.train;
     return accuracy(
       classes,
-      Uint8Array.from(this.split.validation, (row) => labels[row]!),
+      Uint16Array.from(this.split.validation, (row) => labels[row]!),
     );
   }
 

@@ -7,7 +7,16 @@ import { PseudolabelError } from '../src/errors.js';
 import { writeAtomically } from '../src/files.js';
 import { svgOf } from '../src/report/chart.js';
 import { chartsOf } from '../src/report/curves.js';
-import { CONFIG, MACHINE, METRIC, MISTAKES, RECONSTRUCTIONS, RESULT, type RunRecord } from '../src/report/record.js';
+import {
+  CONFIG,
+  DATA,
+  MACHINE,
+  METRIC,
+  MISTAKES,
+  RECONSTRUCTIONS,
+  RESULT,
+  type RunRecord,
+} from '../src/report/record.js';
 import { reproductionPage } from '../src/report/reproduction-page.js';
 import { runPage } from '../src/report/run-page.js';
 import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './reproduction.js';
@@ -53,7 +62,7 @@ async function writeReproductionReport(folder: string): Promise<string> {
   const ended = results.filter((result) => result !== undefined);
   const scenarios = reproduction.scenarios.filter((each) => ended.some(({ scenario }) => scenario === each));
   const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
-  const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended), runs, detailed);
+  const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended, reproduction.config), runs, detailed);
   await writeAtomically(join(folder, FILE), text);
   return join(folder, FILE);
 }
@@ -68,6 +77,7 @@ export async function readRun(folder: string, name = nameOf(folder)): Promise<Ru
     name,
     config: await parsed(join(folder, 'config.json'), CONFIG),
     metrics: await readMetrics(join(folder, 'metrics.jsonl')),
+    data: await optional('data.json', DATA),
     result: await optional('result.json', RESULT),
     mistakes: await optional('mistakes.json', MISTAKES),
     reconstructions: await optional('reconstructions.json', RECONSTRUCTIONS),

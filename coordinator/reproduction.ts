@@ -7,7 +7,7 @@ import { normalise, type RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
 import { writeAtomically } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
-import { PUBLISHED, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
+import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
 import type { ReproductionRow } from '../src/report/reproduction-page.js';
 import type { RunResult } from './result.js';
 
@@ -55,17 +55,18 @@ export function runsOf({ config, scenarios, splits }: Reproduction, folder: stri
 export const titleOf = ({ scenario, split, splitSeed }: RunConfig): string =>
   `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
 
-/** results: at least one of each scenario, with test accuracies. */
-export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[]): Row[] {
+/** results: at least one of each scenario. config: of the reproduction. */
+export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[], config: RunConfig): Row[] {
   return scenarios.map((scenario) => {
     const runs = results.filter((result) => result.scenario === scenario);
     const mean = (of: (run: RunResult) => number): number => meanAndDeviation(runs.map(of)).mean;
-    const { mean: accuracy, deviation } = meanAndDeviation(runs.map((run) => 100 * run.testAccuracy!));
-    const { paper, report } = PUBLISHED[scenario];
+    const accuracies = runs.flatMap(({ testAccuracy }) => (testAccuracy === undefined ? [] : [100 * testAccuracy]));
+    const measured = accuracies.length > 0 ? meanAndDeviation(accuracies) : undefined;
+    const { paper, report } = publishedFor(scenario, config) ?? {};
     return {
-      ...{ scenario, name: ROW_NAMES[scenario], paper, report, accuracy },
-      deviation: runs.length > 1 ? deviation : undefined,
-      aboveReport: accuracy > report,
+      ...{ scenario, name: ROW_NAMES[scenario], paper, report, accuracy: measured?.mean },
+      deviation: accuracies.length > 1 ? measured?.deviation : undefined,
+      aboveReport: measured !== undefined && report !== undefined && measured.mean > report,
       steps: mean((run) => run.steps),
       seconds: mean((run) => run.seconds),
       imagesPerSecond: mean((run) => run.imagesPerSecond),

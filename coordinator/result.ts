@@ -24,10 +24,10 @@ export type Metric =
       /** How many of them have a confidence in each twentieth of 0 to 1. */
       readonly confidences: readonly number[];
       /**
-       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones. Known only because these
-       * data sets have all their labels; written for people to read, and read by nothing that trains.
+       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of those images whose label
+       * the data set has; undefined where it has none. Written for people to read, and read by nothing that trains.
        */
-      readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] };
+      readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
     }
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 
@@ -38,6 +38,23 @@ export interface Job {
   readonly workers: number;
   /** The order in which gradients were summed. 'any': MPI's own, by which the bits depend on the number of ranks. */
   readonly sum: 'tree' | 'any';
+}
+
+/** data.json: what a run learns from. */
+export interface RunData {
+  readonly name: string;
+  readonly sha256: string;
+  readonly classNames: readonly string[];
+  /** Numbers of images. */
+  readonly images: {
+    readonly train: number;
+    /** Training images whose class somebody knows, whether the run uses their labels or not. */
+    readonly known: number;
+    /** Those whose labels the run uses. */
+    readonly labelled: number;
+    readonly validation: number;
+    readonly test: number;
+  };
 }
 
 /** result.json: what a run came to. */
@@ -65,5 +82,7 @@ export interface RunResult {
   readonly testAccuracy: number | undefined;
   /** confusion[label][predicted] on the test images. */
   readonly confusion: readonly (readonly number[])[] | undefined;
+  /** The order of the classes: of the model's outputs and of confusion. */
+  readonly classNames: readonly string[];
   readonly weightsSha256: string;
 }

@@ -4,7 +4,7 @@ import type { RunConfig } from '../src/config.js';
 import { planOf } from '../src/plan.js';
 import { identityFor } from './recorder.js';
 import { RunDirectory } from './rundir.js';
-import { type Session, taskOf } from './session.js';
+import { labelsPerClassOf, type Session, taskOf } from './session.js';
 
 export interface OpenedRun {
   readonly directory: RunDirectory;
@@ -12,8 +12,9 @@ export interface OpenedRun {
   readonly resumeFrom: Checkpoint | undefined;
 }
 
-export async function newRun(config: RunConfig, path: string): Promise<OpenedRun> {
-  return { directory: await RunDirectory.create(path, config), resumeFrom: undefined };
+export async function newRun({ dataset }: Session, config: RunConfig, path: string): Promise<OpenedRun> {
+  const whole = { ...config, labelsPerClass: labelsPerClassOf(config, dataset) };
+  return { directory: await RunDirectory.create(path, whole), resumeFrom: undefined };
 }
 
 /**

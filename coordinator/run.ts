@@ -1,9 +1,11 @@
 // Owns one run from its config to its result.
 import { sha256OfParameters } from '../src/checksum.js';
 import type { RunConfig } from '../src/config.js';
+import { type Dataset, knownCount } from '../src/data/dataset.js';
+import type { Split } from '../src/data/split.js';
 import { relaid } from '../src/engine/model.js';
 import { accuracy, confusionMatrix } from '../src/metrics.js';
-import { saveModel } from '../src/modelfile.js';
+import { type ModelMeta, saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
 import type { Stage } from '../src/stage.js';
 import { mistakesOf } from './evidence.js';
@@ -11,7 +13,7 @@ import { LabelledSet } from './labelled.js';
 import { together } from './listeners.js';
 import { machine } from './machine.js';
 import { Recorder, type RunOptions } from './recorder.js';
-import type { RunResult } from './result.js';
+import type { RunData, RunResult } from './result.js';
 import { type Session, splitOf, taskOf } from './session.js';
 import { TensorBoard } from './tensorboard.js';
 import { train } from './train.js';
@@ -26,6 +28,7 @@ export async function runTraining(session: Session, config: RunConfig, options: 
   const tensorBoard = options.directory && new TensorBoard(options.directory.path, stages, maxSteps, from);
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
   const recorder = new Recorder(session, config, stages, split, { ...options, listener });
+  await options.directory?.keep('data.json', dataOf(dataset, split));
   const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
   cluster.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
@@ -35,6 +38,23 @@ export async function runTraining(session: Session, config: RunConfig, options: 
     await tensorBoard?.close();
   }
 }
+
+function dataOf({ name, sha256, classNames, train, test }: Dataset, split: Split): RunData {
+  return {
+    ...{ name, sha256, classNames },
+    images: {
+      train: train.count,
+      known: knownCount(train.labels),
+      labelled: split.labelled.length,
+      validation: split.validation.length,
+      test: test?.count ?? 0,
+    },
+  };
+}
+
+const metaOf = ({ name, height, width, classNames }: Dataset): ModelMeta => ({
+  ...{ rows: height, columns: width, classes: classNames.length, classNames, data: name },
+});
 
 /** The first pseudo-labels of a run flip none of those that another run left. */
 const noLabels = (count: number) => ({ pseudoLabels: new Uint8Array(count), confidences: new Float32Array(count) });
@@ -55,7 +75,8 @@ async function finish(
   const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
-  const predicted = options.test ? await cluster.classify(model, 'test') : undefined;
+  const test = options.test ? dataset.test : undefined;
+  const predicted = test && (await cluster.classify(model, 'test'));
   recorder.charge('evaluation');
   const { scenario, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
   const result: RunResult = {
@@ -67,14 +88,13 @@ async function finish(
     secondsByPhase,
     imagesPerSecond: rows / seconds,
     validationAccuracy,
-    testAccuracy: predicted && accuracy(predicted.classes, dataset.test.labels),
-    confusion: predicted && confusionMatrix(predicted.classes, dataset.test.labels, dataset.classes),
+    testAccuracy: predicted && accuracy(predicted.classes, test.labels),
+    confusion: predicted && confusionMatrix(predicted.classes, test.labels, dataset.classes),
+    classNames: dataset.classNames,
     weightsSha256: sha256OfParameters(parameters),
   };
   await options.directory?.keep('machine.json', machine());
-  if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset));
-  await options.directory?.finish(result, (folder) =>
-    saveModel(folder, saved, parameters, { rows: dataset.rows, columns: dataset.columns, classes: dataset.classes }),
-  );
+  if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
+  await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, metaOf(dataset)));
   return result;
 }

@@ -115,7 +115,7 @@ export class RunDirectory {
   }
 
   /** Writes a JSON file for reports. */
-  keep(name: 'machine.json' | 'mistakes.json' | 'reconstructions.json', value: object): Promise<void> {
+  keep(name: 'data.json' | 'machine.json' | 'mistakes.json' | 'reconstructions.json', value: object): Promise<void> {
     return writeAtomically(join(this.path, name), `${JSON.stringify(value)}\n`);
   }
 

@@ -1,7 +1,8 @@
 // Owns the composition root: picks the node, sizes its arena for what is to come, and gives it images and a cluster.
-import type { RunConfig } from '../src/config.js';
-import { type Dataset, loadDataset } from '../src/data/dataset.js';
-import { type Split, splitLabelled } from '../src/data/split.js';
+import { DEFAULT_LABELS_PER_CLASS, type RunConfig } from '../src/config.js';
+import { type Dataset, knownCount } from '../src/data/dataset.js';
+import { loadDataset } from '../src/data/load.js';
+import { checkClasses, type Split, splitLabelled } from '../src/data/split.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
 import { factoringOf } from '../src/engine/factors.js';
@@ -33,22 +34,36 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/**
+ * What a run takes of the labels: where it does not say, a few of each class when all are known, as in a benchmark, else all that there are.
+ * Throws E_CONFIG for a random split of all labels.
+ */
+export function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { train }: Dataset): number | 'all' {
+  const chosen = labelsPerClass ?? (knownCount(train.labels) === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
+  if (chosen !== 'all' || split !== 'random') return chosen;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    'split: random has no effect where all known labels are used',
+    'leave out --split and --splits, or give --labels-per-class N: N random ones of each class',
+  );
+}
+
 export const splitOf = (config: RunConfig, dataset: Dataset): Split =>
-  splitLabelled(dataset.train.labels, {
-    perClass: config.labelsPerClass,
+  splitLabelled(dataset, {
+    perClass: labelsPerClassOf(config, dataset),
     kind: config.split,
     splitSeed: config.splitSeed,
     validation: config.validation,
   });
 
+/** Throws E_DATA_CLASSES where there are no two classes to tell apart. */
 export function taskOf(config: RunConfig, dataset: Dataset): Task {
-  return {
-    pixels: dataset.pixels,
-    classes: dataset.classes,
-    hidden: config.hidden,
-    labelled: config.labelsPerClass * dataset.classes,
-    unlabelled: dataset.train.count - config.validation,
-  };
+  checkClasses(dataset);
+  const { pixels, classes, train } = dataset;
+  const { hidden, validation } = config;
+  const perClass = labelsPerClassOf(config, dataset);
+  const labelled = perClass === 'all' ? knownCount(train.labels) - validation : perClass * classes;
+  return { pixels, classes, hidden, labelled, unlabelled: train.count - validation };
 }
 
 /**
@@ -64,13 +79,13 @@ export async function openSession(
   const dataset = data ?? (await loadDataset({ folder: config.data }));
   const { unlabelled, validation } = splitOf(config, dataset);
   if (unlabelled.length < config.shards) throw tooManyShards(config.shards, unlabelled.length);
-  const counts = { unlabelled: unlabelled.length, validation: validation.length, test: dataset.test.count };
+  const counts = { unlabelled: unlabelled.length, validation: validation.length, test: dataset.test?.count ?? 0 };
   const stages = configs.flatMap((each) => planOf(each, taskOf(each, dataset)));
   const validationImages = gather(dataset.train.images, dataset.pixels, validation);
   const node = await createLocalNode({
     shape: shapeFor(stages, config, dataset.pixels, counts),
     images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
-    evaluationImages: Buffer.concat([validationImages, dataset.test.images]),
+    evaluationImages: Buffer.concat([validationImages, dataset.test?.images ?? new Uint8Array()]),
   });
   const disturbed = disturb(node);
   const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));

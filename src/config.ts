@@ -15,6 +15,9 @@ export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
 /** 2^16 is also what the kernel's tree of sums has room for. */
 const MOST_SHARDS = 65536;
 
+/** Of each class, where all labels are known. The paper's and the report's. */
+export const DEFAULT_LABELS_PER_CLASS = 10;
+
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.int().min(1);
 
@@ -27,7 +30,8 @@ export const optionsSchema = z.strictObject({
   seed: seed.default(1),
   /** Folder of an IDX data set; MNIST where it is left out. */
   data: z.string().optional(),
-  labelsPerClass: count.default(10),
+  /** Labelled images of each class; 'all': every label there is. Left out: 10, and 'all' where some labels are unknown. */
+  labelsPerClass: z.union([z.literal('all'), count]).optional(),
   split: z.enum(['first', 'random']).default('first'),
   splitSeed: seed.default(1),
   /** Training images held out for tuning. */

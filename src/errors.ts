@@ -3,13 +3,17 @@
 /** The error codes. `exit` is the exit code of the command that meets one: 2 = wrong usage or input, 1 = failed, 130 = interrupted. */
 export const ERROR_CODES = {
   E_DATA_MISSING: { exit: 2, means: 'a data file is not there or cannot be read' },
-  E_DATA_MAGIC: { exit: 2, means: 'a data file is not an IDX file of unsigned bytes' },
+  E_DATA_MAGIC: { exit: 2, means: 'a data file is not an IDX file, or its values are not of the type that is needed' },
   E_DATA_TRUNCATED: { exit: 2, means: 'a data file ends before the values its header declares' },
   E_DATA_TRAILING: { exit: 2, means: 'a data file goes on after the values its header declares' },
   E_DATA_COUNT: { exit: 2, means: 'a set has not as many labels as images' },
   E_DATA_EMPTY: { exit: 2, means: 'a data file declares no values' },
   E_DATA_CHECKSUM: { exit: 2, means: 'a data file is damaged: its bytes do not match its checksum' },
-  E_DATA_CLASSES: { exit: 2, means: 'a test label names a class that the training labels do not have' },
+  E_DATA_CLASSES: {
+    exit: 2,
+    means: 'labels do not make classes that can be trained and tested',
+  },
+  E_DATA_AMBIGUOUS: { exit: 2, means: 'a folder has files of several data sets' },
   E_DATA_SHAPE: { exit: 2, means: 'a data file has dimensions that do not fit its use' },
   E_SPLIT_TOO_FEW: { exit: 2, means: 'the training set is too small for the labelled and validation images asked for' },
   E_CONFIG: { exit: 2, means: 'the config is not valid' },

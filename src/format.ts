@@ -25,3 +25,14 @@ export function bar(share: number, width: number): string {
   const filled = Math.min(width, Math.floor(share * width));
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
 }
+
+/** An accuracy in per cent, over several runs with its deviation, with a mark where it is above the report's; undefined where there is none. */
+export function accuracyText(row: {
+  readonly accuracy: number | undefined;
+  readonly deviation: number | undefined;
+  readonly aboveReport: boolean;
+}): string | undefined {
+  const { accuracy, deviation, aboveReport } = row;
+  if (accuracy === undefined) return undefined;
+  return `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
+}

@@ -3,8 +3,9 @@ export { type ClassShares, equalShares, logitShift, nextShares } from './balance
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 export { sha256OfParameters } from './checksum.js';
 export { normalise, type Options, type RunConfig } from './config.js';
-export { type Dataset, loadDataset } from './data/dataset.js';
+export { type Dataset, type DatasetParts, datasetOf, type ImageSet, UNKNOWN } from './data/dataset.js';
 export { type IdxFile, readIdx } from './data/idx.js';
+export { loadDataset } from './data/load.js';
 export { labelledBatch, ShardSampler } from './data/sampling.js';
 export { shardRange } from './data/shards.js';
 export { type Split, splitLabelled } from './data/split.js';

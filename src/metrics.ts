@@ -1,21 +1,24 @@
 // Owns the measures of a classifier.
 
+/** A class for each image: known, every one of them. */
+type Classes = Uint8Array | Uint16Array;
+
 /** Share of the images whose predicted class is their label, from 0 to 1. */
-export function accuracy(predicted: Uint8Array, labels: Uint8Array): number {
+export function accuracy(predicted: Uint8Array, labels: Classes): number {
   let right = 0;
   for (let i = 0; i < labels.length; i++) right += Number(predicted[i] === labels[i]);
   return right / labels.length;
 }
 
 /** counts[label][predicted]. */
-export function confusionMatrix(predicted: Uint8Array, labels: Uint8Array, classes: number): number[][] {
+export function confusionMatrix(predicted: Uint8Array, labels: Classes, classes: number): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]! += 1;
   return counts;
 }
 
 /** How many images have each class. */
-export function classCounts(classes: Uint8Array, count: number): number[] {
+export function classCounts(classes: Classes, count: number): number[] {
   const counts = new Array<number>(count).fill(0);
   for (const each of classes) counts[each]! += 1;
   return counts;
@@ -31,7 +34,7 @@ export function confidenceHistogram(confidences: Float32Array, parts: number): n
 /** Of the images of each true class: how many there are, and how many of them were predicted right. */
 export function rightOfClasses(
   predicted: Uint8Array,
-  labels: Uint8Array,
+  labels: Classes,
   classes: number,
 ): { readonly images: number[]; readonly right: number[] } {
   return {

@@ -15,6 +15,10 @@ export interface ModelMeta {
   readonly rows: number;
   readonly columns: number;
   readonly classes: number;
+  /** In the order of the outputs. Models of before they were kept have none, nor the name of their data set. */
+  readonly classNames?: readonly string[] | undefined;
+  /** 'mnist', or the name of a folder. */
+  readonly data?: string | undefined;
 }
 
 export interface SavedModel {
@@ -31,6 +35,14 @@ const METADATA = z.object({
   rows: COUNT,
   columns: COUNT,
   classes: COUNT,
+  classNames: z
+    .array(z.string().max(200))
+    .max(2 ** 16)
+    .optional(),
+  data: z.string().max(1000).optional(),
+  /** For people who use the model elsewhere. */
+  input: z.string().max(1000).optional(),
+  output: z.string().max(1000).optional(),
   weightsSha256: z.string(),
 });
 type Metadata = z.infer<typeof METADATA>;
@@ -50,10 +62,15 @@ export async function saveModel(
   folder: string,
   model: Model,
   parameters: Float32Array,
-  { rows, columns, classes }: ModelMeta,
+  { rows, columns, classes, classNames, data }: ModelMeta,
 ): Promise<void> {
   const weightsSha256 = sha256OfParameters(parameters);
-  const metadata: Metadata = { objective: model.objective, rows, columns, classes, weightsSha256 };
+  const { objective } = model;
+  const size = { rows, columns, classes };
+  const metadata: Metadata = {
+    ...{ objective, ...size, classNames: classNames && [...classNames], data },
+    ...{ input: inputOf(size), output: outputMeaning(objective, size), weightsSha256 },
+  };
   const json = {
     format: 'layers-model',
     generatedBy: 'pseudolabel',
@@ -65,6 +82,20 @@ export async function saveModel(
   // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
   await writeAtomically(join(folder, 'weights.bin'), weightPieces(model, parameters));
   await writeAtomically(join(folder, 'model.json'), `${JSON.stringify(json, undefined, 1)}\n`);
+}
+
+function inputOf({ rows, columns }: ModelMeta): string {
+  const values = rows * columns;
+  return `float32 [n, ${values}]: ${rows} x ${columns} pixels an image, row by row from the top left, each from 0 to 1 (byte / 255)`;
+}
+
+function outputMeaning(objective: Model['objective'], { rows, columns, classes }: ModelMeta): string {
+  const kinds = {
+    softmax: `float32 [n, ${classes}]: probabilities of the classes, in the order of classNames; they sum to 1`,
+    sigmoid: `float32 [n, ${classes}]: a score from 0 to 1 of each class, in the order of classNames; the largest is the prediction`,
+    reconstruction: `float32 [n, ${rows * columns}]: the pixels again, from 0 to 1`,
+  };
+  return kinds[objective];
 }
 
 /**
@@ -86,8 +117,8 @@ export async function loadModel(folder: string): Promise<SavedModel> {
     if (!parameters.every(Number.isFinite)) throw new RangeError('it has weights that are not finite numbers');
     if (metadata === undefined) return { model, parameters, meta: undefined };
     checkSame(metadata, model, parameters);
-    const { rows, columns, classes } = metadata;
-    return { model, parameters, meta: { rows, columns, classes } };
+    const { rows, columns, classes, classNames, data } = metadata;
+    return { model, parameters, meta: { rows, columns, classes, classNames, data } };
   } catch (error) {
     throw error instanceof RangeError ? unusable(path, error.message, error) : error;
   }
@@ -107,13 +138,19 @@ function describe(
 }
 
 /** Whether the weights are those that were saved, for the images that are declared. */
-function checkSame({ rows, columns, classes, weightsSha256 }: Metadata, model: Model, parameters: Float32Array): void {
+function checkSame(
+  { rows, columns, classes, classNames, weightsSha256 }: Metadata,
+  model: Model,
+  parameters: Float32Array,
+): void {
   const inputs = model.layers[0]!.inputs;
   const outputs = model.layers.at(-1)!.units;
   if (inputs !== rows * columns || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
     const images = `${rows} x ${columns} pixels and ${classes} classes`;
     throw new RangeError(`it has ${inputs} inputs and ${outputs} outputs where ${images} are declared`);
   }
+  if (classNames && new Set(classNames).size !== classes)
+    throw new RangeError(`it has ${new Set(classNames).size} class names for ${classes} classes`);
   if (sha256OfParameters(parameters) !== weightsSha256) throw new RangeError('its weights do not match their checksum');
 }
 

@@ -63,7 +63,7 @@ export async function shownRun(
   const title = `${several?.title ?? ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}`;
   const { lostWorkers: before } = cluster.health();
   return {
-    info: { name: several?.name ?? name, title },
+    info: { name: several?.name ?? name, title, classNames: dataset.classNames },
     stages: planOf(config, taskOf(config, dataset)),
     maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
     past: metrics,

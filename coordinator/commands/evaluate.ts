@@ -1,11 +1,20 @@
 // Owns `pseudolabel evaluate`: how good a saved model is on a test set.
 import type { Command } from 'commander';
-import { loadDataset } from '../../src/data/dataset.js';
+import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { accuracy, confusionMatrix } from '../../src/metrics.js';
 import { confusionLines } from '../terminal/table.js';
-import { addModelOptions, checkPixels, loadClassifier, type ModelFlags, withPredictor } from './model.js';
+import {
+  addModelOptions,
+  checkPixels,
+  classNamesOf,
+  dataOf,
+  loadClassifier,
+  type ModelFlags,
+  withPredictor,
+} from './model.js';
 import type { Context } from './options.js';
 
 const HELP = `
@@ -23,18 +32,10 @@ export function addEvaluate(program: Command, context: Context): void {
 
 async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }: Context): Promise<void> {
   const saved = await loadClassifier(folder, flags.precision);
-  const dataset = await loadDataset({ folder: flags.data });
-  checkPixels(saved, dataset.rows, dataset.columns, dataset.name);
-  const { units } = saved.model.layers.at(-1)!;
-  if (dataset.classes > units) {
-    const fix = 'give the data set that it was trained on';
-    throw new PseudolabelError(
-      'E_MODEL',
-      `the model knows ${units} classes, ${dataset.name} has ${dataset.classes}`,
-      fix,
-    );
-  }
-  const { images, labels, count } = dataset.test;
+  const dataset = await loadDataset({ folder: flags.data ?? (await dataOf(folder, saved)) });
+  checkPixels(saved, dataset.height, dataset.width, dataset.name);
+  const classNames = classNamesOf(saved, dataset);
+  const { images, labels, count } = testOf(dataset, classNames);
   const { predicted, seconds, workers } = await withPredictor(
     saved,
     { test: images },
@@ -47,15 +48,30 @@ async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }:
     },
   );
   const testAccuracy = accuracy(predicted, labels);
-  const confusion = confusionMatrix(predicted, labels, units);
+  const confusion = confusionMatrix(predicted, labels, classNames.length);
   const imagesPerSecond = count / seconds;
   await terminal.deliver(
     ({ bold }) => [
       `${dataset.name}: test accuracy ${bold(percent(testAccuracy))} of ${counted(count, 'image')}`,
-      ...confusionLines(confusion),
+      ...confusionLines(confusion, classNames),
       `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`,
     ],
-    { model: folder, data: dataset.name, images: count, testAccuracy, confusion, imagesPerSecond, workers },
+    { model: folder, data: dataset.name, images: count, testAccuracy, confusion, classNames, imagesPerSecond, workers },
     flags.json,
+  );
+}
+
+/** The test images, with labels as the model numbers its classes. Throws E_DATA_MISSING and E_MODEL. */
+function testOf({ name, test, classNames: names }: Dataset, classNames: readonly string[]): ImageSet {
+  if (!test) {
+    const fix = 'give a data set with test images and their labels, or use `pseudolabel label`, which needs none';
+    throw new PseudolabelError('E_DATA_MISSING', `${name} has no test images with labels`, fix);
+  }
+  const { labels, missing } = relabelled(test.labels, names, classNames);
+  if (missing === undefined) return { ...test, labels };
+  throw new PseudolabelError(
+    'E_MODEL',
+    `${name} has test images of class ${missing}, the model knows ${classNames.length} others: ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', ...' : ''}`,
+    'give a data set of the classes that it was trained on',
   );
 }

@@ -1,14 +1,22 @@
 // Owns `pseudolabel label`: a saved model's pseudo-labels for a set of images, as a label file in MNIST's format.
 import { type Command, Option } from 'commander';
-import { loadDataset } from '../../src/data/dataset.js';
 import { readIdx } from '../../src/data/idx.js';
-import { PseudolabelError } from '../../src/errors.js';
+import { checkedImages } from '../../src/data/idx-folder.js';
+import { loadDataset } from '../../src/data/load.js';
 import { writeAtomically } from '../../src/files.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { classCounts } from '../../src/metrics.js';
 import type { Labelling } from '../cluster.js';
 import { tableLines } from '../terminal/table.js';
-import { addModelOptions, checkPixels, loadClassifier, type ModelFlags, withPredictor } from './model.js';
+import {
+  addModelOptions,
+  checkPixels,
+  classNamesOf,
+  dataOf,
+  loadClassifier,
+  type ModelFlags,
+  withPredictor,
+} from './model.js';
 import type { Context } from './options.js';
 
 interface LabelFlags extends ModelFlags {
@@ -26,7 +34,8 @@ interface Images {
 }
 
 const HELP = `
-The labels are those of the training images of MNIST or of --data, or of the images of --images, in their order.
+The images are the training images of the model's run, of MNIST where it is in none, or of --data, or those of --images; labels come in
+their order. A label is the class's number in the label file that the model learned from.
 
 Examples:
   $ pseudolabel label runs/paper-dae/model --out labels-idx1-ubyte
@@ -43,7 +52,9 @@ export function addLabel(program: Command, context: Context): void {
 
 async function label(folder: string, flags: LabelFlags, { terminal, signal }: Context): Promise<void> {
   const saved = await loadClassifier(folder, flags.precision);
-  const images = flags.images === undefined ? await trainingImages(flags.data) : await imagesOf(flags.images);
+  const data = flags.images === undefined ? (flags.data ?? (await dataOf(folder, saved))) : undefined;
+  const images = flags.images === undefined ? await trainingImages(data) : await imagesOf(flags.images);
+  const classNames = classNamesOf(saved);
   checkPixels(saved, images.rows, images.columns, images.name);
   const unlabelled = images.bytes;
   const { labelling, seconds, workers } = await withPredictor(saved, { unlabelled }, flags, signal, async (cluster) => {
@@ -51,60 +62,77 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
     const labels = await cluster.label(saved.model);
     return { labelling: labels, seconds: (performance.now() - began) / 1000, workers: cluster.workers };
   });
-  await writeAtomically(flags.out, labelFile(labelling.classes));
-  if (flags.csv !== undefined) await writeAtomically(flags.csv, csvPieces(labelling));
+  await writeAtomically(flags.out, labelFile(labelling.classes, classNames));
+  if (flags.csv !== undefined) await writeAtomically(flags.csv, csvPieces(labelling, classNames));
 
   const { name, count } = images;
-  const perClass = classCounts(labelling.classes, saved.model.layers.at(-1)!.units);
+  const perClass = classCounts(labelling.classes, classNames.length);
   const meanConfidence = labelling.confidences.reduce((sum, each) => sum + each, 0) / count;
   const imagesPerSecond = count / seconds;
   await terminal.deliver(
     () => [
       `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)}`,
-      ...classLines(perClass, count),
+      ...classLines(perClass, classNames, count),
       `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`,
       `labels: ${flags.out}`,
     ],
-    { model: folder, images: name, count, perClass, meanConfidence, imagesPerSecond, workers, labels: flags.out },
+    {
+      ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, imagesPerSecond, workers },
+      labels: flags.out,
+    },
     flags.json,
   );
 }
 
 async function trainingImages(folder: string | undefined): Promise<Images> {
-  const { name, rows, columns, train } = await loadDataset({ folder });
-  return { name, rows, columns, count: train.count, bytes: train.images };
+  const { name, height, width, train } = await loadDataset({ folder });
+  return { name, rows: height, columns: width, count: train.count, bytes: train.images };
 }
 
 async function imagesOf(path: string): Promise<Images> {
-  const { shape, values } = await readIdx(path);
-  const [count, rows, columns] = shape;
-  if (shape.length === 3) return { name: path, count: count!, rows: rows!, columns: columns!, bytes: values };
-  const message = `${path} has ${shape.length} dimensions (${shape.join(' x ')}) where images, rows and columns are needed`;
-  throw new PseudolabelError('E_DATA_SHAPE', message, 'give an IDX file of images');
+  const { shape, values } = checkedImages(path, await readIdx(path));
+  const [count, rows, columns] = shape as [number, number, number];
+  return { name: path, count, rows, columns, bytes: values };
 }
 
-/** An IDX file of one dimension: magic, number of labels, one byte each. */
-function labelFile(classes: Uint8Array): Uint8Array[] {
-  const header = Buffer.from([0, 0, 0x08, 1, 0, 0, 0, 0]);
+/**
+ * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255 does not come to mean that
+ * nobody knows, else 32-bit integers. Classes whose names are no numbers are numbered.
+ */
+function labelFile(classes: Uint8Array, classNames: readonly string[]): Uint8Array[] {
+  const numbers = classNames.map(Number);
+  const areLabels = classNames.every((name, each) => /^\d{1,9}$/.test(name) && String(numbers[each]) === name);
+  const labels = areLabels ? numbers : [...numbers.keys()];
+  const isBytes = labels.every((label) => label < 255) || labels.length === 256;
+  const header = Buffer.from([0, 0, isBytes ? 0x08 : 0x0c, 1, 0, 0, 0, 0]);
   header.writeUInt32BE(classes.length, 4);
-  return [header, classes];
+  if (isBytes) return [header, classes.map((each) => labels[each]!)];
+  const body = Buffer.alloc(4 * classes.length);
+  for (const [i, each] of classes.entries()) body.writeInt32BE(labels[each]!, 4 * i);
+  return [header, body];
 }
 
-function* csvPieces({ classes, confidences }: Labelling): Generator<Uint8Array> {
+function* csvPieces({ classes, confidences }: Labelling, classNames: readonly string[]): Generator<Uint8Array> {
   const linesAtOnce = 10_000;
   yield Buffer.from('row,label,confidence\n');
   for (let first = 0; first < classes.length; first += linesAtOnce) {
     const rows = classes.subarray(first, first + linesAtOnce);
     yield Buffer.from(
-      Array.from(rows, (each, r) => `${first + r},${each},${confidences[first + r]!.toFixed(6)}\n`).join(''),
+      Array.from(
+        rows,
+        (each, r) => `${first + r},${quoted(classNames[each]!)},${confidences[first + r]!.toFixed(6)}\n`,
+      ).join(''),
     );
   }
 }
 
-function classLines(perClass: readonly number[], count: number): string[] {
+/** As CSV wants it. */
+const quoted = (name: string): string => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
+
+function classLines(perClass: readonly number[], classNames: readonly string[], count: number): string[] {
   const columns = ['class', 'images', 'share'].map((title) => ({ title, align: 'right' as const }));
   return tableLines(
     columns,
-    perClass.map((images, each) => [String(each), whole(images), percent(images / count, 1)]),
+    perClass.map((images, each) => [classNames[each]!, whole(images), percent(images / count, 1)]),
   );
 }

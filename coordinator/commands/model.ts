@@ -1,13 +1,17 @@
 // Owns what the commands that use a saved model share: their flags, the checks that model and images fit, and a cluster for a while.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
 import { normalise, PRECISIONS } from '../../src/config.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { MNIST } from '../../src/data/load.js';
 import { type Precision, relaid } from '../../src/engine/model.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { loadModel, type SavedModel } from '../../src/modelfile.js';
 import type { Cluster } from '../cluster.js';
 import { checkPrecision } from '../processor.js';
+import { RunDirectory } from '../rundir.js';
 import { openPredictor } from '../session.js';
 import { number } from './options.js';
 
@@ -18,13 +22,39 @@ export interface ModelFlags {
   readonly json?: string;
 }
 
+/** All that is read of a run's config. */
+const RUN_DATA = z.object({ data: z.string().optional() });
+
 export function addModelOptions(command: Command): Command {
   return command
     .argument('<model>', 'folder of a saved model, or a run directory')
-    .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
+    .option('--data <dir>', 'folder with the IDX files of a data set (that of the run, else MNIST)')
     .option('--workers <n>', 'threads (one a core)', number)
     .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
     .option('--json <file>', 'write the result as JSON; - for stdout');
+}
+
+/**
+ * The data set that a model's images come from where no --data says it: that of its run. Throws E_MODEL for a model of other data than MNIST
+ * that is in no run.
+ */
+export async function dataOf(folder: string, { meta }: SavedModel): Promise<string | undefined> {
+  const path = resolve(folder);
+  const run = basename(path) === 'model' ? dirname(path) : path;
+  if (RunDirectory.isAt(run)) return RUN_DATA.parse(await RunDirectory.configOf(run)).data;
+  if (meta?.data === undefined || meta.data === MNIST) return undefined;
+  throw new PseudolabelError(
+    'E_MODEL',
+    `${folder} was trained on ${meta.data}`,
+    'give that data set, or another of its kind: --data DIR',
+  );
+}
+
+/** The names of a model's classes; of one that has none, those of a data set with as many, else the numbers of its outputs. */
+export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
+  const { units } = model.layers.at(-1)!;
+  if (meta?.classNames) return meta.classNames;
+  return dataset?.classes === units ? dataset.classNames : Array.from({ length: units }, (_, each) => String(each));
 }
 
 /** A saved model that tells classes apart, in a precision to predict with. Throws E_MODEL and E_CONFIG. */

@@ -39,10 +39,14 @@ export function addRunOptions(command: Command): Command {
     .option('--seed <n>', 'seed of all random numbers (1)', number)
     .addOption(new Option('--split <kind>', 'labelled images of each class (first)').choices(['first', 'random']))
     .option('--split-seed <n>', 'seed of a random split (1)', number)
-    .option('--labels-per-class <n>', 'labelled images of each class (10)', number)
+    .option(
+      '--labels-per-class <n>',
+      'labelled images of each class, or all (10; all, where some images have no label)',
+      labelsPerClass,
+    )
     .option('--validation <n>', 'training images held out for tuning (0)', number)
     .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number)
-    .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
+    .option('--data <dir>', 'folder with the IDX files of a data set (MNIST)')
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--workers <n>', 'threads (one a core)', number)
     .option(
@@ -146,6 +150,8 @@ export function number(text: string): number {
   if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
   return value;
 }
+
+const labelsPerClass = (text: string): string | number => (text === 'all' ? text : number(text));
 
 const balance = (text: string): string | number => (text === 'off' ? text : number(text));
 

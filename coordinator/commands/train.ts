@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { normalise, type RunConfig } from '../../src/config.js';
-import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
 import { planOf } from '../../src/plan.js';
@@ -22,7 +23,7 @@ import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
-import { idleLine, resultLines, sessionLine } from '../terminal/summary.js';
+import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { addNodeOptions, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
@@ -124,7 +125,7 @@ async function run(
   const { terminal, signal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   const dataset = await loadDataset({ folder: config.data });
-  terminal.note(sessionLine(dataset, config));
+  for (const line of [sessionLine(dataset, config), ...dataLines(dataset)]) terminal.note(line);
   const stages = planOf(config, taskOf(config, dataset));
   const choice = choiceLine(config, stages);
   if (choice !== undefined) terminal.note(choice);
@@ -144,7 +145,9 @@ async function run(
   // Of nodes it is said when they join.
   if (idle !== undefined && flags.listen === undefined) terminal.note(idle);
   try {
-    const opened = earlier ? await earlierRun(session, config, path, earlier.checkpoint) : await newRun(config, path);
+    const opened = earlier
+      ? await earlierRun(session, config, path, earlier.checkpoint)
+      : await newRun(session, config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
     const listeners = [progressOn(terminal)];
     if (dashboard) {

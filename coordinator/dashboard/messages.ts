@@ -13,6 +13,8 @@ export interface RunInfo {
   readonly stages: readonly { readonly title: string; readonly steps: number }[];
   /** Whether there is a report to link to. */
   readonly hasReport: boolean;
+  /** undefined: they are numbered. */
+  readonly classNames?: readonly string[] | undefined;
 }
 
 /** at: milliseconds since 1970, null where it is not known, which is so for steps of before a restart. */
@@ -34,7 +36,7 @@ export interface LabelsNews {
   readonly perClass: readonly number[];
   readonly flips: number;
   readonly meanConfidence: number;
-  /** Share of the pseudo-labels that are right: known only because these data sets have all labels. */
+  /** Share of the pseudo-labels that are right, of the images whose label the data set has; undefined where it has none. */
   readonly right: number | undefined;
 }
 
@@ -91,9 +93,10 @@ export interface TableNews {
   readonly splits: readonly string[];
   readonly rows: readonly {
     readonly name: string;
-    readonly paper: number;
-    readonly report: number;
-    /** Over the runs that have ended; undefined: none has. */
+    /** undefined where the runs cannot be held against them. */
+    readonly paper?: number;
+    readonly report?: number;
+    /** Over the runs that have ended; undefined: none has, or there are no test images. */
     readonly ours: { readonly accuracy: number; readonly deviation: number | undefined } | undefined;
     readonly runs: readonly RunNews[];
   }[];

@@ -12,7 +12,13 @@ export async function recordedHistory(path: string, name?: string, title?: strin
     const steps = run.metrics.filter((metric) => metric.kind === 'step' && metric.stage === each);
     return { title: STAGE_TITLES[each], steps: (steps.at(-1)?.step ?? 0) + 1 };
   });
-  const info = { name: run.name, title: title ?? ROW_NAMES[run.config.scenario], stages, hasReport: true };
+  const info = {
+    name: run.name,
+    title: title ?? ROW_NAMES[run.config.scenario],
+    stages,
+    hasReport: true,
+    classNames: run.data?.classNames,
+  };
   const history = new History(info, names, run.metrics, undefined);
   if (run.result) history.ends('ended', 'the run has ended');
   else history.ends('interrupted', 'the run has not ended: this is what it has written so far');

@@ -1,6 +1,7 @@
 // Owns the runs of a reproduction, for a page: the table that they make so far, and each of them, from its directory.
 import { relative, sep } from 'node:path';
-import { PUBLISHED, ROW_NAMES, type Scenario } from '../../src/presets/scenario.js';
+import type { RunConfig } from '../../src/config.js';
+import { publishedFor, ROW_NAMES, type Scenario } from '../../src/presets/scenario.js';
 import { type PlannedRun, type Reproduction, rowsOf, runsOf, titleOf } from '../reproduction.js';
 import type { RunResult } from '../result.js';
 import { RunDirectory } from '../rundir.js';
@@ -20,6 +21,7 @@ export class Reproduced implements Runs {
 
   private constructor(
     readonly directory: string,
+    private readonly config: RunConfig,
     private readonly scenarios: readonly Scenario[],
     private readonly splits: readonly (readonly Known[])[],
   ) {
@@ -33,7 +35,7 @@ export class Reproduced implements Runs {
       result: await RunDirectory.resultOf(run.path),
     });
     const splits = await Promise.all(runsOf(reproduction, directory).map((runs) => Promise.all(runs.map(known))));
-    return new Reproduced(directory, reproduction.scenarios, splits);
+    return new Reproduced(directory, reproduction.config, reproduction.scenarios, splits);
   }
 
   begins(name: string, history: History): void {
@@ -73,10 +75,10 @@ export class Reproduced implements Runs {
     const rows = this.scenarios.map((scenario, s) => {
       const runs = this.splits.map((split) => split[s]!);
       const results = runs.flatMap(({ result }) => result ?? []);
-      const [row] = results.length > 0 ? rowsOf([scenario], results) : [];
+      const [row] = results.length > 0 ? rowsOf([scenario], results, this.config) : [];
       return {
-        ...{ name: ROW_NAMES[scenario], ...PUBLISHED[scenario] },
-        ours: row && { accuracy: row.accuracy, deviation: row.deviation },
+        ...{ name: ROW_NAMES[scenario], ...publishedFor(scenario, this.config) },
+        ours: row?.accuracy === undefined ? undefined : { accuracy: row.accuracy, deviation: row.deviation },
         runs: runs.map((run) => this.newsOf(run)),
       };
     });

@@ -1,7 +1,7 @@
 // Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
 import { equalShares } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
-import { loadDataset } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
 import type { Node } from '../../src/protocol/node.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/split.js';

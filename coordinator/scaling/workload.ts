@@ -1,5 +1,11 @@
 // Owns the work that is measured: real stages of a preset, on the data set, as large as a contestant has to have them.
-import { normalise, type PRESETS, type RunConfig, type STRATEGIES } from '../../src/config.js';
+import {
+  DEFAULT_LABELS_PER_CLASS,
+  normalise,
+  type PRESETS,
+  type RunConfig,
+  type STRATEGIES,
+} from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { sliceCount } from '../../src/engine/slices.js';
 import { planOf } from '../../src/plan.js';
@@ -53,7 +59,7 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Contest
   const { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
-  const labelsPerClass = normalise({}).labelsPerClass * factor;
+  const labelsPerClass = factor === 1 ? undefined : DEFAULT_LABELS_PER_CLASS * factor;
   const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
   const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
   const { count } = dataset.train;

@@ -1,22 +1,52 @@
 // Owns what is said of a run before it begins and when it has ended.
 import { join } from 'node:path';
 import type { RunConfig } from '../../src/config.js';
-import type { Dataset } from '../../src/data/dataset.js';
+import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
 import { isRounded } from '../../src/engine/model.js';
-import { counted, duration, percent, whole } from '../../src/format.js';
+import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
 import type { Stage } from '../../src/stage.js';
 import { partsOf } from '../../src/strategy.js';
 import type { Row } from '../reproduction.js';
 import type { RunResult } from '../result.js';
+import { taskOf } from '../session.js';
 import { type Column, tableLines } from './table.js';
 import type { Colours } from './terminal.js';
 
 export function sessionLine(dataset: Dataset, config: RunConfig): string {
-  const { labelsPerClass, validation, workers, shards } = config;
-  const images = `${whole(dataset.train.count)} images, ${whole(labelsPerClass * dataset.classes)} of them labelled`;
+  const { validation, workers, shards } = config;
+  const { labelled } = taskOf(config, dataset);
+  const images = `${whole(dataset.train.count)} images, ${whole(labelled)} of them labelled`;
   const held = validation > 0 ? `, ${whole(validation)} held out` : '';
   return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}${productsOf(config)}`;
+}
+
+/** What a user may not expect of the data set, and has to know. */
+export function dataLines({ train, test, classNames }: Dataset): string[] {
+  const unknown = train.count - knownCount(train.labels);
+  const lines = [...pixelLines(train)];
+  if (unknown > 0)
+    lines.push(`nobody knows the labels of ${whole(unknown)} of the ${whole(train.count)} training images`);
+  if (!test) return [...lines, 'there are no test images with labels: no test accuracy is measured'];
+  const tested = new Set(test.labels);
+  const untested = classNames.filter((_, each) => !tested.has(each));
+  if (untested.length === 0) return lines;
+  const [names, have] = [untested.slice(0, 5).join(', '), untested.length > 1 ? 'have' : 'has'];
+  const more = untested.length > 5 ? ` and ${untested.length - 5} more` : '';
+  const hint = 'if a label stands for images whose class nobody knows, write 255 (-1) in its place';
+  lines.push(
+    `${untested.length > 1 ? 'classes' : 'class'} ${names}${more} ${have} training labels and no test image: ${hint}`,
+  );
+  return lines;
+}
+
+/** Of pixels that say nothing, as those of images from 0 to 1 that were rounded. */
+function pixelLines({ images }: ImageSet): string[] {
+  const [first] = images;
+  if (images.every((value) => value === first))
+    return [`all pixels of the training images are ${first}: there is nothing to learn from`];
+  if (images.some((value) => value > 1)) return [];
+  return ['no pixel of the training images is above 1: pixels should go from 0 to 255'];
 }
 
 export function resultLines(result: RunResult, directory: string, { bold }: Colours): string[] {
@@ -52,25 +82,21 @@ const productsOf = (of: Pick<RunConfig, 'precision'>): string => (isRounded(of) 
 const splitName = ({ split, splitSeed }: RunResult): string =>
   split === 'first' ? 'first split' : `random split ${splitSeed}`;
 
-const ROW_COLUMNS: readonly Column[] = [
-  { title: 'row', align: 'left' },
-  { title: 'paper %', align: 'right' },
-  { title: 'report %', align: 'right' },
-  { title: 'ours %', align: 'right' },
-  { title: 'steps', align: 'right' },
-  { title: 'seconds', align: 'right' },
-  { title: 'images/s', align: 'right' },
-];
+function rowColumns(isCompared: boolean): Column[] {
+  const numbers = [...(isCompared ? ['paper %', 'report %'] : []), 'ours %', 'steps', 'seconds', 'images/s'];
+  return [{ title: 'row', align: 'left' }, ...numbers.map((title) => ({ title, align: 'right' as const }))];
+}
 
-/** The report's table, with a mark where a row is above it. */
+/** The report's table, with a mark where a row is above it; without its figures where the runs cannot be held against them. */
 export function rowLines(rows: readonly Row[], { bold, green }: Colours): string[] {
+  const isCompared = rows.some(({ report }) => report !== undefined);
   const [titles, rule, ...lines] = tableLines(
-    ROW_COLUMNS,
-    rows.map(({ name, paper, report, accuracy, deviation, aboveReport, steps, seconds, imagesPerSecond }) => [
-      name,
-      ...[paper, report].map((value) => value.toFixed(2)),
-      `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`,
-      ...[whole(steps), seconds.toFixed(1), whole(imagesPerSecond)],
+    rowColumns(isCompared),
+    rows.map((row) => [
+      row.name,
+      ...(isCompared ? [row.paper, row.report].map((value) => value?.toFixed(2) ?? '-') : []),
+      accuracyText(row) ?? '-',
+      ...[whole(row.steps), row.seconds.toFixed(1), whole(row.imagesPerSecond)],
     ]),
   );
   const [run] = rows[0]?.runs ?? [];
@@ -79,6 +105,6 @@ export function rowLines(rows: readonly Row[], { bold, green }: Colours): string
     bold(titles!),
     rule!,
     ...lines.map((line, r) => (rows[r]!.aboveReport ? green(line) : line)),
-    `${marked} of ${rows.length} rows above the report (✓)${run ? productsOf(run) : ''}`,
+    ...(isCompared ? [`${marked} of ${rows.length} rows above the report (✓)${run ? productsOf(run) : ''}`] : []),
   ];
 }

@@ -21,12 +21,15 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
 }
 
 /** counts[label][predicted], with the share of each label that was recognised. */
-export function confusionLines(counts: readonly (readonly number[])[]): string[] {
-  const classes = counts.map((_, c) => String(c));
-  const columns: Column[] = ['label', ...classes, 'right'].map((title) => ({ title, align: 'right' }));
+export function confusionLines(counts: readonly (readonly number[])[], classNames: readonly string[]): string[] {
+  const columns: Column[] = ['label', ...classNames, 'right'].map((title) => ({ title, align: 'right' }));
   const rows = counts.map((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0);
-    return [String(label), ...row.map(String), total === 0 ? '-' : `${((100 * row[label]!) / total).toFixed(1)} %`];
+    return [
+      classNames[label]!,
+      ...row.map(String),
+      total === 0 ? '-' : `${((100 * row[label]!) / total).toFixed(1)} %`,
+    ];
   });
   return ['Confusion: a row for each label, a column for each prediction', ...tableLines(columns, rows)];
 }

@@ -8,7 +8,7 @@ import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js'
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
 import { rankOf } from '../../dist/src/collectives/mpi.js';
 import { normalise } from '../../dist/src/config.js';
-import { loadDataset } from '../../dist/src/data/dataset.js';
+import { loadDataset } from '../../dist/src/data/load.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
 import { initialParameters } from '../../dist/src/engine/model.js';
 import { classifier } from '../../dist/src/presets/scenario.js';

@@ -34,7 +34,7 @@ const { node, dataset } = session;
 const stages = planOf(config, taskOf(config, dataset));
 const stage = stages.findIndex(({ name }) => name === 'finetune');
 const split = splitOf(config, dataset);
-const counts = { unlabelled: split.unlabelled.length, validation: 0, test: dataset.test.count };
+const counts = { unlabelled: split.unlabelled.length, validation: 0, test: dataset.test?.count ?? 0 };
 
 /** Milliseconds on the main thread by what they went to; what was done within counts there alone. */
 const spent = { trace: 0, dashboard: 0, TensorBoard: 0, metrics: 0, looks: 0 };

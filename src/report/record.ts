@@ -35,6 +35,13 @@ export const METRIC = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('validation'), stage, step: count, accuracy: share }),
 ]);
 
+export const DATA = z.object({
+  name: z.string(),
+  sha256: z.string(),
+  classNames: z.array(z.string()).max(2 ** 16),
+  images: z.object({ train: count, known: count, labelled: count, validation: count, test: count }),
+});
+
 export const RESULT = z.object({
   scenario: z.enum(SCENARIOS),
   preset: z.string(),
@@ -81,6 +88,8 @@ export interface RunRecord {
   readonly name: string;
   readonly config: z.infer<typeof CONFIG>;
   readonly metrics: readonly MetricRecord[];
+  /** Runs of before it was kept have none. */
+  readonly data: z.infer<typeof DATA> | undefined;
   readonly result: ResultRecord | undefined;
   readonly mistakes: z.infer<typeof MISTAKES> | undefined;
   readonly reconstructions: z.infer<typeof RECONSTRUCTIONS> | undefined;

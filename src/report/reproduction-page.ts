@@ -1,5 +1,5 @@
 // Owns the report of a reproduction: the table against paper and report, and what its runs say beside each other.
-import { percent, whole } from '../format.js';
+import { accuracyText, percent, whole } from '../format.js';
 import { comparedCharts } from './curves.js';
 import { figure } from './figure.js';
 import { escaped, Html, html } from './html.js';
@@ -16,9 +16,11 @@ import {
 /** Accuracies in per cent on the test images, means over the splits. */
 export interface ReproductionRow {
   readonly name: string;
-  readonly paper: number;
-  readonly report: number;
-  readonly accuracy: number;
+  /** undefined where the runs cannot be held against them. */
+  readonly paper: number | undefined;
+  readonly report: number | undefined;
+  /** undefined where there are no test images. */
+  readonly accuracy: number | undefined;
   /** Sample standard deviation over the splits; undefined for one split. */
   readonly deviation: number | undefined;
   readonly aboveReport: boolean;
@@ -47,7 +49,10 @@ export function reproductionPage(
   const shown = runs.slice(0, detailed);
   const last = shown.at(-1);
   const of = detailed < runs.length ? ' (first split)' : '';
-  return page("The report's four scenarios, reproduced", `Reproduction ${name}`, [
+  const title = rows.some(({ report }) => report !== undefined)
+    ? "The report's four scenarios, reproduced"
+    : "The report's scenarios on other data";
+  return page(title, `Reproduction ${name}`, [
     section('Accuracy', [rowTable(rows)]),
     section('Runs', [runTable(runs)]),
     section(`Curves${of}`, [
@@ -63,19 +68,18 @@ export function reproductionPage(
 }
 
 function rowTable(rows: readonly ReproductionRow[]): Html {
+  const isCompared = rows.some(({ report }) => report !== undefined);
   return table({
-    caption: 'Accuracy on the test images in per cent; ✓ marks rows above the report',
-    columns: ['Row', 'Paper', 'Report', 'Ours', 'Steps', 'Seconds', 'Images/s'],
-    rows: rows.map(({ name, paper, report, accuracy, deviation, aboveReport, steps, seconds, imagesPerSecond }) => [
-      name,
-      paper.toFixed(2),
-      report.toFixed(2),
-      `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`,
-      whole(steps),
-      seconds.toFixed(1),
-      whole(imagesPerSecond),
-    ]),
+    caption: `Accuracy on the test images in per cent${isCompared ? '; ✓ marks rows above the report' : ''}`,
+    columns: ['Row', ...(isCompared ? ['Paper', 'Report'] : []), 'Ours', 'Steps', 'Seconds', 'Images/s'],
+    rows: rows.map((row) => rowCells(row, isCompared)),
   });
+}
+
+function rowCells(row: ReproductionRow, isCompared: boolean): (string | undefined)[] {
+  const { name, paper, report, steps, seconds, imagesPerSecond } = row;
+  const published = isCompared ? [paper?.toFixed(2), report?.toFixed(2)] : [];
+  return [name, ...published, accuracyText(row), whole(steps), seconds.toFixed(1), whole(imagesPerSecond)];
 }
 
 function runTable(runs: readonly ReproductionRun[]): Html {

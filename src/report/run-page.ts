@@ -6,6 +6,7 @@ import {
   configSection,
   confusionSection,
   curvesSection,
+  dataSection,
   mistakesSection,
   qualitySection,
   reconstructionsSection,
@@ -20,6 +21,7 @@ export function runPage(run: RunRecord): string {
     : `Run ${run.name}`;
   return page(`${ROW_NAMES[config.scenario]}: report of a run`, lead, [
     resultSection(run),
+    dataSection(run),
     curvesSection(run),
     qualitySection(run),
     confusionSection(run),

@@ -1,6 +1,6 @@
 // Owns the parts of a page that are about one run.
 import { duration, percent, whole } from '../format.js';
-import { PUBLISHED, ROW_NAMES } from '../presets/scenario.js';
+import { publishedFor, ROW_NAMES } from '../presets/scenario.js';
 import { chartsOf } from './curves.js';
 import { figure } from './figure.js';
 import { type Html, html } from './html.js';
@@ -12,15 +12,8 @@ const percentOf = (share: number | undefined): string | undefined => (share === 
 
 export function resultSection({ result, config }: RunRecord): Html | undefined {
   if (!result) return section('Result', [html`<p>The run has not ended yet.</p>`]);
-  const { paper, report } = PUBLISHED[config.scenario];
   return section('Result', [
-    table({
-      caption: 'Accuracy on the test images',
-      columns: ['Row', 'Paper', 'Report', 'This run'],
-      rows: [
-        [ROW_NAMES[config.scenario], `${paper.toFixed(2)} %`, `${report.toFixed(2)} %`, percentOf(result.testAccuracy)],
-      ],
-    }),
+    result.testAccuracy === undefined ? undefined : accuracyTable(config, result.testAccuracy),
     table({
       caption: 'The run',
       columns: ['What', 'Value'],
@@ -44,6 +37,45 @@ export function resultSection({ result, config }: RunRecord): Html | undefined {
   ]);
 }
 
+function accuracyTable(config: RunRecord['config'], accuracy: number): Html {
+  const name = ROW_NAMES[config.scenario];
+  const caption = 'Accuracy on the test images';
+  const published = publishedFor(config.scenario, { data: config.data, labelsPerClass: config.labelsPerClass });
+  if (!published) return table({ caption, columns: ['Row', 'This run'], rows: [[name, percent(accuracy)]] });
+  const { paper, report } = published;
+  return table({
+    caption,
+    columns: ['Row', 'Paper', 'Report', 'This run'],
+    rows: [[name, `${paper.toFixed(2)} %`, `${report.toFixed(2)} %`, percent(accuracy)]],
+  });
+}
+
+export function dataSection({ data }: RunRecord): Html | undefined {
+  if (!data) return undefined;
+  const { name, classNames, images, sha256 } = data;
+  const { train, known, labelled, validation, test } = images;
+  return section('Data', [
+    table({
+      caption: 'What the run learns from, and what it is measured on',
+      columns: ['What', 'Value'],
+      isText: true,
+      rows: [
+        ['Data set', name],
+        ['Classes', classNames.join(', ')],
+        ['Training images', whole(train)],
+        ['of which nobody knows the label', known < train ? whole(train - known) : 'none'],
+        ['of which the run uses the label', whole(labelled)],
+        ['of which are held out to validate', validation > 0 ? whole(validation) : 'none'],
+        ['Test images', test > 0 ? whole(test) : 'none: no test accuracy is measured'],
+        ['Images and labels (SHA-256)', html`<code>${sha256}</code>`],
+      ],
+    }),
+  ]);
+}
+
+/** What class number `each` is called: runs of before names were kept have none. */
+const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
+
 export function curvesSection(run: RunRecord): Html | undefined {
   const { training } = chartsOf(run);
   if (training.length === 0) return undefined;
@@ -55,13 +87,20 @@ export function qualitySection(run: RunRecord): Html | undefined {
   const looks = run.metrics.filter((metric) => metric.kind === 'labels');
   if (looks.length === 0) return undefined;
   return section('Quality of the pseudo-labels', [
-    html`<p class="note"><strong>Only for judging:</strong> whether a pseudo-label is right is known here because this data set has labels
-for all of its images. With images that really have none it would not be known. Training read none of these labels, and no
-choice in the run depended on them; the labelled images are left out.</p>`,
+    looks.some(({ truth }) => truth) ? judgedNote(run) : undefined,
     html`<div class="charts">${quality.map(figure)}</div>`,
-    looks.some(({ truth }) => truth) ? rightTable(looks) : undefined,
-    countsTable(looks),
+    looks.some(({ truth }) => truth) ? rightTable(run, looks) : undefined,
+    countsTable(run, looks),
   ]);
+}
+
+function judgedNote({ data }: RunRecord): Html {
+  const isPartly = data !== undefined && data.images.known < data.images.train;
+  const why = isPartly
+    ? 'is known here only of the images whose label this data set has'
+    : 'is known here because this data set has labels for all of its images';
+  return html`<p class="note"><strong>Only for judging:</strong> whether a pseudo-label is right ${why}. With images that really have none
+it would not be known. Training read none of these labels, and no choice in the run depended on them; the labelled images are left out.</p>`;
 }
 
 /** A run may have thousands of refreshes: so many of them, evenly chosen, with the first and the last. */
@@ -72,8 +111,8 @@ function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
 
 const stepOf = ({ step }: LabelsRecord): string => `Step ${whole(step)}`;
 
-function rightTable(looks: readonly LabelsRecord[]): Html {
-  const classes = looks[0]!.perClass.map((_, each) => each);
+function rightTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
+  const classes = looks[0]!.perClass.map((_, each) => nameOf(run, each));
   const rows = chosen(looks).map((look) => {
     const cells = look.perClass.map((_, each) => {
       const images = look.truth?.images[each] ?? 0;
@@ -83,17 +122,13 @@ function rightTable(looks: readonly LabelsRecord[]): Html {
     });
     return html`<tr><th scope="row">${stepOf(look)}</th>${cells}</tr>`;
   });
-  return heatTable(
-    'Share of each true class, 0 to the last, whose pseudo-labels are right',
-    ['When', ...classes],
-    rows,
-  );
+  return heatTable('Share of each true class whose pseudo-labels are right', ['When', ...classes], rows);
 }
 
-function countsTable(looks: readonly LabelsRecord[]): Html {
+function countsTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
   return table({
     caption: 'Pseudo-labels of each class, and how many changed since the look before',
-    columns: ['When', ...looks[0]!.perClass.map((_, each) => String(each)), 'Changed', 'Mean confidence'],
+    columns: ['When', ...looks[0]!.perClass.map((_, each) => nameOf(run, each)), 'Changed', 'Mean confidence'],
     rows: chosen(looks).map((look) => [
       stepOf(look),
       ...look.perClass.map(whole),
@@ -103,8 +138,8 @@ function countsTable(looks: readonly LabelsRecord[]): Html {
   });
 }
 
-export function confusionSection({ result }: RunRecord): Html | undefined {
-  const counts = result?.confusion;
+export function confusionSection(run: RunRecord): Html | undefined {
+  const counts = run.result?.confusion;
   if (!counts) return undefined;
   const rows = counts.map((row, label) => {
     const total = Math.max(
@@ -112,12 +147,12 @@ export function confusionSection({ result }: RunRecord): Html | undefined {
       row.reduce((sum, count) => sum + count, 0),
     );
     const cells = row.map((count, predicted) => heat(whole(count), count / total, predicted === label));
-    return html`<tr><th scope="row">${label}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
+    return html`<tr><th scope="row">${nameOf(run, label)}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
   });
   return section('Confusion matrix', [
     heatTable(
       'Test images: a row for each label, a column for each prediction',
-      ['Label', ...counts.keys(), 'Right'],
+      ['Label', ...counts.map((_, each) => nameOf(run, each)), 'Right'],
       rows,
     ),
   ]);
@@ -131,10 +166,11 @@ function heatTable(caption: string, columns: readonly (string | number)[], rows:
 const heat = (text: string, share: number, isRight: boolean): Html =>
   html`<td class="${isRight ? 'right' : 'wrong'}" style="--share:${share.toFixed(3)}">${text}</td>`;
 
-export function mistakesSection({ mistakes }: RunRecord): Html | undefined {
+export function mistakesSection(run: RunRecord): Html | undefined {
+  const { mistakes } = run;
   if (!mistakes || mistakes.images.length === 0) return undefined;
   const items = mistakes.images.map(({ image, label, predicted, confidence, pixels }) => {
-    const text = `is ${label}, taken for ${predicted} with ${percent(confidence, 1)}`;
+    const text = `is ${nameOf(run, label)}, taken for ${nameOf(run, predicted)} with ${percent(confidence, 1)}`;
     return html`<li>${picture(pixels, mistakes, `Test image ${image}, which ${text}`)}<span>${text} <span class="lead">(${image})</span></span></li>`;
   });
   return section('The surest mistakes', [
@@ -143,17 +179,18 @@ export function mistakesSection({ mistakes }: RunRecord): Html | undefined {
   ]);
 }
 
-export function reconstructionsSection({ reconstructions }: RunRecord): Html | undefined {
+export function reconstructionsSection({ reconstructions, data }: RunRecord): Html | undefined {
   if (!reconstructions) return undefined;
   const { images, noise } = reconstructions;
+  const shown = data?.images.test === 0 ? 'training' : 'test';
   const row = (title: string, of: 'original' | 'noisy' | 'reconstructed'): Html => {
     const cells = images.map(
-      (image, i) => html`<td>${picture(image[of], reconstructions, `Test image ${i}, ${of}`)}</td>`,
+      (image, i) => html`<td>${picture(image[of], reconstructions, `${shown} image ${i}, ${of}`)}</td>`,
     );
     return html`<tr><th scope="row">${title}</th>${cells}</tr>`;
   };
-  return section('What the denoising autoencoder makes of digits', [
-    html`<div class="scroll"><table class="rows"><caption>The first test images after pre-training: as they are, with Gaussian noise
+  return section('What the denoising autoencoder makes of images', [
+    html`<div class="scroll"><table class="rows"><caption>The first ${shown} images after pre-training: as they are, with Gaussian noise
 (standard deviation ${noise}), and as reconstructed from that</caption>
 <tbody>${row('Original', 'original')}${row('Noisy', 'noisy')}${row('Reconstructed', 'reconstructed')}</tbody></table></div>`,
   ]);

@@ -57,6 +57,19 @@ describe('saveModel', () => {
     });
   }
 
+  it('says in model.json what goes in and what comes out, and by what names (case 23)', async () => {
+    const { model, parameters } = made('softmax', [12, 7, 3]);
+    await saveModel(folder, model, parameters, meta);
+    const { userDefinedMetadata } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8'));
+    expect(userDefinedMetadata.pseudolabel).toMatchObject({
+      ...meta,
+      input: expect.stringMatching(/\[n, 12\].*3 x 4 pixels.*row by row.*from 0 to 1/),
+      output: expect.stringMatching(/\[n, 3\].*order of classNames/),
+    });
+    await edit(folder, (json) => json.replace('"x"', '"3"'));
+    await expect(loadModel(folder)).rejects.toMatchObject({ code: 'E_MODEL' });
+  });
+
   it('saves deeper models, and models without dropout', async () => {
     for (const { model, parameters } of [
       made('softmax', [12, 9, 8, 7, 3], 0, [0.1, 0, 0.3]),

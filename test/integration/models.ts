@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { initialParameters, layoutOf, modelOf, type Objective } from '../../src/engine/model.js';
 
-export const meta = { rows: 3, columns: 4, classes: 3 };
+export const meta = { rows: 3, columns: 4, classes: 3, classNames: ['2', '3', 'x'], data: 'mine' };
 
 /** A model with biases that are not 0. */
 export function made(

@@ -11,7 +11,8 @@ import type { NodeChannel } from '../../coordinator/fleet/requests.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession, type Session } from '../../coordinator/session.js';
 import { normalise, type Options, type RunConfig } from '../../src/config.js';
-import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
 import { memoryLink } from '../contract/memory-channel.js';
@@ -38,10 +39,10 @@ function transportWithin(): Transport {
 /** The beginning of MNIST. */
 async function someImages(): Promise<Dataset> {
   const { train, test, ...rest } = await loadDataset({ folder: undefined });
-  const first = ({ images, labels }: Dataset['train'], count: number) => {
+  const first = ({ images, labels }: ImageSet, count: number) => {
     return { count, images: images.slice(0, count * rest.pixels), labels: labels.slice(0, count) };
   };
-  return { ...rest, train: first(train, 900), test: first(test, 300) };
+  return datasetOf({ ...rest, train: first(train, 900), test: first(test!, 300) });
 }
 
 const configOf = (scenario: RunConfig['scenario'], also: Options = {}): RunConfig =>

@@ -2,7 +2,7 @@
 
 import { LabelledSet } from '../../coordinator/labelled.js';
 import type { Training } from '../../coordinator/train.js';
-import { loadDataset } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { buffersOf } from '../../src/engine/buffers.js';
@@ -82,8 +82,9 @@ export interface Setting {
 
 /** A plan on the first images of MNIST, three labelled ones of each class. */
 export async function settingOf(stages: readonly Stage[], lanes: number): Promise<Setting> {
-  const { train, pixels } = await dataset;
-  const { labelled: rows } = splitLabelled(train.labels, {
+  const mnist = await dataset;
+  const { train, pixels } = mnist;
+  const { labelled: rows } = splitLabelled(mnist, {
     perClass: PER_CLASS,
     kind: 'random',
     splitSeed: 1,

@@ -44,7 +44,7 @@ it('a run whose pseudo-labels are looked at and judged ends on the weights of on
   const session = await openSession([CONFIG]);
   const path = join(folder, 'watched');
   try {
-    const opened = await newRun(CONFIG, path);
+    const opened = await newRun(session, CONFIG, path);
     const signal = new AbortController().signal;
     const result = await runTraining(session, CONFIG, {
       ...opened,
@@ -77,7 +77,7 @@ it('a run counts the workers that it lost itself, not those of a run before in t
   const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
   const session = await openSession([config], undefined, (node) => new FaultyNode(node, new Set([0])));
   const run = async (name: string) => {
-    const opened = await newRun(config, join(folder, name));
+    const opened = await newRun(session, config, join(folder, name));
     const { signal } = new AbortController();
     return runTraining(session, config, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
   };

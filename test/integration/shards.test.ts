@@ -7,7 +7,8 @@ import { idleLine } from '../../coordinator/terminal/summary.js';
 import { equalShares } from '../../src/balance.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { normalise } from '../../src/config.js';
-import { type Dataset, loadDataset } from '../../src/data/dataset.js';
+import { type Dataset, datasetOf } from '../../src/data/dataset.js';
+import { loadDataset } from '../../src/data/load.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
 import { planOf } from '../../src/plan.js';
 import { classifier } from '../../src/presets/scenario.js';
@@ -75,9 +76,11 @@ describe('the same command', () => {
   it('on a data set with fewer images than shards is refused, with a number that works', async () => {
     const { train } = dataset;
     const images = train.images.subarray(0, 5 * dataset.pixels);
-    const few = { ...train, count: 5, images, labels: Uint8Array.of(0, 1, 2, 3, 4) };
+    const few = { ...train, count: 5, images, labels: Uint16Array.of(0, 1, 2, 3, 4) };
     const config = normalise({ labelsPerClass: 1, hidden: 160, workers: 1 });
-    await expect(openSession([config], { ...dataset, classes: 5, train: few })).rejects.toMatchObject({
+    await expect(
+      openSession([config], datasetOf({ ...dataset, classNames: dataset.classNames.slice(0, 5), train: few })),
+    ).rejects.toMatchObject({
       code: 'E_CONFIG',
       message: '8 shards for 5 unlabelled images',
       fix: 'use --shards 5',

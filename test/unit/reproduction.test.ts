@@ -9,10 +9,11 @@ import { rowLines } from '../../coordinator/terminal/summary.js';
 import type { Colours } from '../../coordinator/terminal/terminal.js';
 import { normalise } from '../../src/config.js';
 import type { Scenario } from '../../src/presets/scenario.js';
+import { reproductionPage } from '../../src/report/reproduction-page.js';
 
 const config = normalise({ hidden: 64, workers: 1 });
 
-const result = (scenario: Scenario, testAccuracy: number, seconds: number): RunResult => ({
+const result = (scenario: Scenario, testAccuracy: number | undefined, seconds: number): RunResult => ({
   ...{
     scenario,
     preset: 'best',
@@ -26,7 +27,7 @@ const result = (scenario: Scenario, testAccuracy: number, seconds: number): RunR
     lostWorkers: 0,
   },
   ...{ steps: 10, seconds, secondsByPhase: {}, imagesPerSecond: 100, validationAccuracy: undefined, testAccuracy },
-  ...{ confusion: undefined, weightsSha256: '' },
+  ...{ confusion: undefined, classNames: [], weightsSha256: '' },
 });
 
 describe('the runs of a reproduction', () => {
@@ -53,7 +54,7 @@ describe('the runs of a reproduction', () => {
 describe('the rows of a reproduction', () => {
   it('have mean and sample deviation over the splits, and say whether they are above the report', () => {
     const results = [result('nn', 0.7, 1), result('dae', 0.76, 3), result('nn', 0.72, 2), result('dae', 0.77, 3)];
-    const [nn, dae] = rowsOf(['nn', 'dae'], results);
+    const [nn, dae] = rowsOf(['nn', 'dae'], results, config);
     expect(nn).toMatchObject({ name: 'NN', paper: 74.19, report: 70.03, aboveReport: true, seconds: 1.5 });
     expect(nn!.accuracy).toBeCloseTo(71, 10);
     expect(nn!.deviation).toBeCloseTo(Math.SQRT2, 10);
@@ -61,15 +62,41 @@ describe('the rows of a reproduction', () => {
   });
 
   it('have no deviation where there is one split', () => {
-    expect(rowsOf(['nn'], [result('nn', 0.7, 1)])[0]!.deviation).toBeUndefined();
+    expect(rowsOf(['nn'], [result('nn', 0.7, 1)], config)[0]!.deviation).toBeUndefined();
   });
 });
 
+const plain = { bold: String, green: String } as unknown as Colours;
+
 describe('the table of a reproduction', () => {
+  it.each([{ data: 'elsewhere' }, { labelsPerClass: 100 }, { labelsPerClass: 'all' as const }])(
+    'has no published figures and no marks beside runs that cannot be held against them: %o (case 27)',
+    (options) => {
+      const other = normalise({ ...config, ...options });
+      const [row] = rowsOf(['nn'], [result('nn', 0.99, 1)], other);
+      expect(row).toMatchObject({ paper: undefined, report: undefined, aboveReport: false });
+      const lines = rowLines([row!], plain);
+      expect(lines).toEqual([
+        'row  ours %  steps  seconds  images/s',
+        '---  ------  -----  -------  --------',
+        'NN    99.00     10      1.0       100',
+      ]);
+      const page = reproductionPage('mine', [row!], [], 0);
+      expect(page).toContain('99.00');
+      for (const published of ['Paper', '✓', '74.19', '70.03']) expect(page).not.toContain(published);
+    },
+  );
+
+  it('has no accuracy where there are no test images, and pretends none (case 14)', () => {
+    const [row] = rowsOf(['nn'], [result('nn', undefined, 1)], config);
+    expect(row).toMatchObject({ accuracy: undefined, deviation: undefined, aboveReport: false });
+    expect(rowLines([row!], plain)[2]).toMatch(/^NN {3,}74\.19 +70\.03 +- /);
+    expect(reproductionPage('mine', [row!], [], 0)).not.toContain('NaN');
+  });
+
   it('names the precision of its products, where they are not of floats', () => {
-    const plain = { bold: String, green: String } as unknown as Colours;
     const below = (precision: RunResult['precision']) =>
-      rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }]), plain).at(-1);
+      rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }], config), plain).at(-1);
     expect(below('f32')).toBe('0 of 1 rows above the report (✓)');
     expect(below('bf16-emulated')).toBe('0 of 1 rows above the report (✓), products of bf16-emulated');
   });

@@ -13,24 +13,29 @@ export function showRuns({ table: runs, info }: Series): void {
   byId('runs-section').hidden = runs === undefined;
   if (!runs || (shown?.table === runs && shown.run === info.name)) return;
   shown = { table: runs, run: info.name };
+  const isCompared = runs.rows.some(({ report }) => report !== undefined);
   const rows = runs.rows.map(({ name, paper, report, ours, runs: ofRow }) =>
     row(name, [
-      element('td', paper.toFixed(2)),
-      element('td', report.toFixed(2)),
+      ...(isCompared ? [paper, report].map((value) => element('td', value?.toFixed(2) ?? '–')) : []),
       element('td', ours ? oursOf(ours, report) : '–'),
       ...ofRow.map((run, split) => cell(run, `${name}, ${runs.splits[split]}`, runs.splits.length > 1, info.name)),
     ]),
   );
   const all = runs.rows.flatMap((each) => each.runs);
   const ended = all.filter(({ state }) => state === 'ended').length;
-  const caption = `Accuracy on the test images in per cent; ✓ above the report. ${ended} of ${all.length} runs have ended.`;
-  byId('runs').replaceChildren(table(caption, ['Row', 'Paper', 'Report', 'Ours', ...runs.splits], rows));
+  const mark = isCompared ? '; ✓ above the report' : '';
+  const caption = `Accuracy on the test images in per cent${mark}. ${ended} of ${all.length} runs have ended.`;
+  const published = isCompared ? ['Paper', 'Report'] : [];
+  byId('runs').replaceChildren(table(caption, ['Row', ...published, 'Ours', ...runs.splits], rows));
   byId('follow').hidden = !isFixed;
   byId('all-report').hidden = runs.state === 'running' || !info.hasReport;
 }
 
-const oursOf = ({ accuracy, deviation }: { accuracy: number; deviation: number | undefined }, report: number): string =>
-  `${accuracy > report ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
+const oursOf = (
+  { accuracy, deviation }: { accuracy: number; deviation: number | undefined },
+  report: number | undefined,
+): string =>
+  `${report !== undefined && accuracy > report ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
 
 /** A way to look at the run, where there is something to look at. */
 function cell({ name, state, accuracy }: RunNews, title: string, isRepeated: boolean, current: string): HTMLElement {

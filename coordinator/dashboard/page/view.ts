@@ -92,7 +92,7 @@ function showLabels({ lastLook, info }: Series): void {
   const images = lastLook.perClass.reduce((sum, count) => sum + count, 0);
   const most = Math.max(1, ...lastLook.perClass);
   const rows = lastLook.perClass.map((count, each) =>
-    row(String(each), [
+    row(info.classNames?.[each] ?? String(each), [
       element('td', whole(count)),
       element('td', percent(count / images)),
       bars('bar', [piece(count / most, 'series1')]),

@@ -74,6 +74,20 @@ it('one run follows another on the same page, whose table grows and whose state 
   );
 });
 
+it('has no published figures on other data, nor accuracies where there are no test images (cases 14 and 27)', async () => {
+  const config = normalise({ hidden: 64, workers: 1, data: '/elsewhere' });
+  const runs = await Reproduced.open({ ...REPRODUCTION, config }, folder);
+  runs.ended('split-1/nn', resultOf('nn', 0.7));
+  runs.ended('split-1/pl', { scenario: 'pl' } as RunResult);
+  const [nn, pl] = runs.table.rows;
+  expect(nn).toMatchObject({ name: 'NN', ours: { accuracy: 70 } });
+  expect(pl).toMatchObject({ name: 'DropNN+PL', ours: undefined, runs: [{ state: 'ended' }, { state: 'waiting' }] });
+  for (const row of [nn, pl]) {
+    expect(row).not.toHaveProperty('paper');
+    expect(row).not.toHaveProperty('report');
+  }
+});
+
 it('what a reproduction left is served with the reports of its runs, and nothing else', async () => {
   await saveReproduction(folder, REPRODUCTION);
   await expect(serveRecorded(folder, 0)).rejects.toMatchObject({ code: 'E_REPORT' });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type IdxFile, readIdx } from '../../../src/data/idx.js';
+import { type IdxFile, readIdx, readIdxIntegers } from '../../../src/data/idx.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';
@@ -26,6 +26,54 @@ const anyFile = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLeng
 });
 
 const small = idxBytes([2, 3], Uint8Array.of(1, 2, 3, 4, 5, 6));
+
+function littleEndian(): Buffer {
+  const bytes = Buffer.from(small);
+  bytes.subarray(4, 12).swap32();
+  return bytes;
+}
+
+describe('readIdxIntegers', () => {
+  const types = [
+    { type: 8, bytes: 1, least: 0, most: 255 },
+    { type: 9, bytes: 1, least: -128, most: 127 },
+    { type: 11, bytes: 2, least: -32768, most: 32767 },
+    { type: 12, bytes: 4, least: -(2 ** 31), most: 2 ** 31 - 1 },
+  ];
+  const anyIntegers = fc.constantFrom(...types).chain(({ type, bytes, least, most }) =>
+    fc.record({
+      ...{ type: fc.constant(type), bytes: fc.constant(bytes) },
+      values: fc.array(fc.integer({ min: least, max: most }), { minLength: 1, maxLength: 9 }),
+    }),
+  );
+
+  it('reads back integers of every type, plain or gzipped', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyIntegers, fc.boolean(), async ({ type, bytes, values }, zip) => {
+        const body = Buffer.alloc(bytes * values.length);
+        for (const [i, value] of values.entries()) {
+          if (type === 8) body.writeUInt8(value, i);
+          else body.writeIntBE(value, bytes * i, bytes);
+        }
+        const file = idxBytes([values.length], body, type);
+        await writeFile(path, zip ? gzipSync(file) : file);
+        const found = await readIdxIntegers(path);
+        expect(found).toEqual({ shape: [values.length], values: Int32Array.from(values), isUnsigned: type === 8 });
+      }),
+    );
+  });
+
+  it('refuses floats, and more values than the file can hold before it takes the memory', async () => {
+    await writeFile(path, idxBytes([1], Buffer.alloc(4), 13));
+    expect(await failureOf(readIdxIntegers(path), folder)).toMatchObject({ code: 'E_DATA_MAGIC' });
+    const before = process.memoryUsage().arrayBuffers;
+    await writeFile(path, idxBytes([2 ** 29], Buffer.alloc(100), 12));
+    expect(await codeOf(readIdxIntegers(path))).toBe('E_DATA_TRUNCATED');
+    await writeFile(path, idxBytes([2 ** 31], Buffer.alloc(100), 12));
+    expect(await codeOf(readIdxIntegers(path))).toBe('E_DATA_SHAPE');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 26);
+  });
+});
 
 describe('readIdx', () => {
   it('reads back what was written, plain or gzipped whatever the name', async () => {
@@ -120,6 +168,35 @@ describe('readIdx', () => {
     expect(await codeOf(read(gzipSync(claims([2 ** 31, 3]))))).toBe('E_DATA_SHAPE');
     expect(await codeOf(read(claims(Array(255).fill(2 ** 32 - 1))))).toBe('E_DATA_SHAPE');
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 26);
+  });
+
+  it.each<[string, Uint8Array, string, RegExp, RegExp]>([
+    ['a web page', Buffer.from('<!DOCTYPE html><html>'), 'E_DATA_MAGIC', /not an IDX file but a web page/, /Fetch/],
+    ['a web page called .gz', Buffer.from('<html>403 Forbidden</html>'), 'E_DATA_MAGIC', /a web page/, /server sent/],
+    [
+      'an LFS pointer',
+      Buffer.from('version https://git-lfs.github.com/spec/v1\noid'),
+      'E_DATA_MAGIC',
+      /LFS/,
+      /git lfs pull/,
+    ],
+    ['a zip archive', Buffer.from('PK\x03\x04...', 'latin1'), 'E_DATA_MAGIC', /zip archive/, /Unpack/],
+    ['a NumPy array', Buffer.from('\x93NUMPY\x01', 'latin1'), 'E_DATA_MAGIC', /NumPy/, /IDX/],
+    ['other text', Buffer.from('5,0,4,1,9'), 'E_DATA_MAGIC', /begins with the bytes 352c302c/, /plain or gzipped/],
+    ['no bytes', Buffer.alloc(0), 'E_DATA_TRUNCATED', /is empty: it has no bytes/, /Fetch/],
+    [
+      'signed bytes',
+      idxBytes([2], Buffer.alloc(2), 9),
+      'E_DATA_MAGIC',
+      /has signed bytes where unsigned bytes/,
+      /from 0 to 255/,
+    ],
+    ['16-bit integers', idxBytes([2], Buffer.alloc(4), 11), 'E_DATA_MAGIC', /has 16-bit integers/, /0x08/],
+    ['floats', idxBytes([2], Buffer.alloc(8), 13), 'E_DATA_MAGIC', /has 32-bit floats/, /Convert/],
+    ['sizes in little-endian order', littleEndian(), 'E_DATA_SHAPE', /little-endian.* 2 x 3/, /big-endian/],
+  ])('says what %s is, and what to do', async (_, bytes, code, message, fix) => {
+    const error = await failureOf(read(bytes), folder);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message), fix: expect.stringMatching(fix) });
   });
 
   it('refuses an empty set, and a scalar', async () => {

@@ -95,6 +95,41 @@ describe('the page of a run', () => {
     expect(page).toMatch(/Original.*Noisy.*Reconstructed/s);
   });
 
+  it('has no published figures where a run cannot be held against them (case 27)', () => {
+    for (const options of [{ data: '/elsewhere' }, { labelsPerClass: 100 }, { labelsPerClass: 'all' }]) {
+      const page = runPage(record({ config: { scenario: 'pl', ...options } }));
+      expect(page).toContain('75.56 %');
+      for (const published of ['Paper', 'Report', '83.85', '72.28']) expect(page).not.toContain(published);
+    }
+    expect(runPage(record({ config: { scenario: 'pl', labelsPerClass: 10 } }))).toContain('83.85 %');
+  });
+
+  it('calls classes by their names (case 4)', () => {
+    const images = { train: 100, known: 100, labelled: 20, validation: 0, test: 20 };
+    const classNames = ['three', 'eight', '2', '3', 'four', '5', '6', '7', '8', 'nine'];
+    const page = runPage(record({ data: { name: 'mine', sha256: 'ab', classNames, images } }));
+    expect(page).toContain('is four, taken for nine with');
+    expect(page).toContain('<th scope="row">three</th>'); // of the confusion matrix
+    expect(page.split('<th scope="col">eight</th>')).toHaveLength(4); // of it, and of two tables of pseudo-labels
+  });
+
+  it('leaves out what nobody knows, and says so (cases 3 and 14)', () => {
+    const images = { train: 100, known: 20, labelled: 20, validation: 0, test: 0 };
+    const unknown = record().metrics.map((metric) =>
+      metric.kind === 'labels' ? { ...metric, truth: undefined } : metric,
+    );
+    const result = { ...record().result!, testAccuracy: undefined, confusion: undefined };
+    const data = { name: 'mine', sha256: 'ab', classNames: ['3', '8'], images };
+    const page = runPage(record({ data, metrics: unknown, result, mistakes: undefined }));
+    for (const text of ['Only for judging', 'Accuracy on the test images', '83.85', 'NaN', 'test image'])
+      expect(page).not.toContain(text);
+    expect(page).toMatch(/of which nobody knows the label<\/th><td>80</);
+    expect(page).toContain('none: no test accuracy is measured');
+    expect(page).toContain('The first training images after pre-training');
+    const partly = runPage(record({ data: { ...data, images: { ...images, known: 50 } } }));
+    expect(partly).toContain('is known here only of the images whose label this data set has');
+  });
+
   it('is made of a run that has only begun', () => {
     const nothing = { result: undefined, mistakes: undefined, reconstructions: undefined, machine: undefined };
     const page = runPage(record({ metrics: [], ...nothing }));

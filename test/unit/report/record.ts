@@ -23,6 +23,7 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
     name: 'mine',
     config: { scenario: 'pl', hidden: 64 },
     metrics: METRICS,
+    data: undefined,
     result: {
       ...{
         scenario: 'pl',

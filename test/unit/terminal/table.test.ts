@@ -23,13 +23,14 @@ describe('tableLines', () => {
 });
 
 describe('confusionLines', () => {
-  it('has the recognised share of each label, and none for a label that does not occur', () => {
-    const [, titles, , first, second] = confusionLines([
+  it('has the recognised share of each label by its name, and none for a label that does not occur', () => {
+    const counts = [
       [3, 1],
       [0, 0],
-    ]);
-    expect(titles).toBe('label  0  1   right');
-    expect(first).toBe('    0  3  1  75.0 %');
-    expect(second).toBe('    1  0  0       -');
+    ];
+    const [, titles, , first, second] = confusionLines(counts, ['3', '8']);
+    expect(titles).toBe('label  3  8   right');
+    expect(first).toBe('    3  3  1  75.0 %');
+    expect(second).toBe('    8  0  0       -');
   });
 });

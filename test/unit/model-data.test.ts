@@ -1,0 +1,62 @@
+// Which images a saved model is used on where nobody says it, and what its classes are called.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { classNamesOf, dataOf } from '../../coordinator/commands/model.js';
+import { datasetOf } from '../../src/data/dataset.js';
+import { modelOf } from '../../src/engine/model.js';
+import type { ModelMeta, SavedModel } from '../../src/modelfile.js';
+import { folderOfTest } from '../folders.js';
+
+const size = { rows: 2, columns: 2, classes: 2 };
+
+function saved(meta: Partial<ModelMeta> | undefined): SavedModel {
+  const model = modelOf([4, 16, 2], { inputDropout: 0, dropout: [0], objective: 'softmax' });
+  return { model, parameters: new Float32Array(), meta: meta && { ...size, ...meta } };
+}
+
+describe('the data of a model', () => {
+  let run: string;
+  beforeEach(async () => {
+    run = folderOfTest('model-data');
+    await mkdir(join(run, 'model'));
+    await mkdir(join(run, 'copied'));
+  });
+  const configured = (config: object) => writeFile(join(run, 'config.json'), JSON.stringify(config));
+
+  it('are those of its run, given the run or the model in it (case 25)', async () => {
+    await configured({ data: '/elsewhere/letters', optionOfAnotherVersion: 1 });
+    expect(await dataOf(run, saved({ data: 'letters' }))).toBe('/elsewhere/letters');
+    expect(await dataOf(join(run, 'model'), saved({ data: 'letters' }))).toBe('/elsewhere/letters');
+    await configured({});
+    expect(await dataOf(run, saved({ data: 'mnist' }))).toBeUndefined();
+  });
+
+  it('are MNIST for a model that is in no run, unless it says that it learned from others (case 25)', async () => {
+    await configured({ data: '/elsewhere/letters' });
+    const copied = join(run, 'copied');
+    expect(await dataOf(copied, saved(undefined))).toBeUndefined();
+    expect(await dataOf(copied, saved({}))).toBeUndefined();
+    expect(await dataOf(copied, saved({ data: 'mnist' }))).toBeUndefined();
+    await expect(dataOf(copied, saved({ data: 'letters' }))).rejects.toMatchObject({
+      code: 'E_MODEL',
+      message: expect.stringContaining('trained on letters'),
+      fix: expect.stringContaining('--data'),
+    });
+  });
+});
+
+describe('the names of the classes of a model', () => {
+  const train = { count: 1, images: new Uint8Array(4), labels: new Uint16Array(1) };
+  const dataset = datasetOf({
+    ...{ name: 'mine', height: 2, width: 2, channels: 1, classNames: ['3', '8'] },
+    ...{ train, test: undefined },
+  });
+
+  it('are its own, else those of a data set with as many, else numbers (case 23)', () => {
+    expect(classNamesOf(saved({ classNames: ['cat', 'dog'] }), dataset)).toEqual(['cat', 'dog']);
+    expect(classNamesOf(saved({}), dataset)).toEqual(['3', '8']);
+    expect(classNamesOf(saved(undefined))).toEqual(['0', '1']);
+    expect(classNamesOf(saved(undefined), { ...dataset, classes: 3 })).toEqual(['0', '1']);
+  });
+});

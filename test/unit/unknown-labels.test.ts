@@ -1,0 +1,111 @@
+// What a run says and keeps where labels or test images are not there: nothing is judged by what nobody knows.
+import { describe, expect, it } from 'vitest';
+import { TrueLabels } from '../../coordinator/evidence.js';
+import { labelsPerClassOf, taskOf } from '../../coordinator/session.js';
+import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
+import { normalise } from '../../src/config.js';
+import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
+import { splitLabelled } from '../../src/data/split.js';
+
+interface Given {
+  readonly train: readonly number[];
+  readonly test?: readonly number[] | undefined;
+  readonly pixel?: (value: number) => number;
+}
+
+/** Images of one pixel, of the classes 3, 5 and 8. */
+function setOf({ train, test, pixel = (value) => value }: Given): Dataset {
+  const images = (labels: readonly number[]) => ({
+    count: labels.length,
+    images: Uint8Array.from(labels, (_, i) => pixel(i)),
+    labels: Uint16Array.from(labels),
+  });
+  const size = { height: 1, width: 1, channels: 1 };
+  return datasetOf({
+    ...{ name: 'mine', ...size, classNames: ['3', '5', '8'] },
+    train: images(train),
+    test: test && images(test),
+  });
+}
+
+const ALL = { perClass: 'all', kind: 'first', splitSeed: 0, validation: 0 } as const;
+const config = normalise({ hidden: 16, workers: 1, shards: 1 });
+
+describe('the labels that a run uses', () => {
+  const known = [...Array(10).keys()].flatMap(() => [0, 1, 2]);
+  const partly = [...known, UNKNOWN, UNKNOWN];
+
+  it('are ten of each class where all are known, all where some are not, and what is asked for in either (case 3)', () => {
+    expect(labelsPerClassOf(config, setOf({ train: known }))).toBe(10);
+    expect(labelsPerClassOf(config, setOf({ train: partly }))).toBe('all');
+    const two = normalise({ ...config, labelsPerClass: 2 });
+    expect(labelsPerClassOf(two, setOf({ train: partly }))).toBe(2);
+    expect(labelsPerClassOf(normalise({ ...config, labelsPerClass: 'all' }), setOf({ train: known }))).toBe('all');
+    expect(taskOf({ ...config, validation: 4 }, setOf({ train: partly }))).toMatchObject({
+      labelled: 26,
+      unlabelled: 28,
+    });
+    expect(taskOf(two, setOf({ train: partly }))).toMatchObject({ labelled: 6, unlabelled: 32 });
+    expect(sessionLine(setOf({ train: partly }), config)).toContain('mine: 32 images, 30 of them labelled');
+  });
+
+  it('cannot be a random choice where all are used, and have to be of two classes (case 3)', () => {
+    const random = normalise({ ...config, split: 'random' });
+    expect(labelsPerClassOf(random, setOf({ train: known }))).toBe(10);
+    expect(() => labelsPerClassOf(random, setOf({ train: partly }))).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--labels-per-class N') }),
+    );
+    expect(() => taskOf(config, setOf({ train: [UNKNOWN, UNKNOWN] }))).toThrow(
+      expect.objectContaining({ code: 'E_DATA_CLASSES' }),
+    );
+  });
+});
+
+describe('what is said of a data set', () => {
+  const bright = (value: number) => 100 + value;
+
+  it('is nothing where all is known', () => {
+    expect(dataLines(setOf({ train: [0, 1, 2], test: [2, 1, 0], pixel: bright }))).toEqual([]);
+  });
+
+  it('names what nobody knows, and a class that no test image has (cases 3, 4 and 14)', () => {
+    expect(dataLines(setOf({ train: [0, 1, UNKNOWN, 2], pixel: bright }))).toEqual([
+      'nobody knows the labels of 1 of the 4 training images',
+      'there are no test images with labels: no test accuracy is measured',
+    ]);
+    const [line, ...others] = dataLines(setOf({ train: [0, 1, 2], test: [0, 1], pixel: bright }));
+    expect(line).toMatch(/^class 8 has training labels and no test image: .* write 255/);
+    expect(others).toEqual([]);
+  });
+
+  it('names pixels that say nothing, as those from 0 to 1 that became bytes', () => {
+    const labels = { train: [0, 1, 2], test: [0, 1, 2] };
+    expect(dataLines(setOf({ ...labels, pixel: () => 0 }))).toEqual([expect.stringMatching(/all pixels .* are 0/)]);
+    expect(dataLines(setOf({ ...labels, pixel: (value) => value % 2 }))).toEqual([
+      expect.stringMatching(/no pixel .* above 1/),
+    ]);
+  });
+});
+
+describe('TrueLabels', () => {
+  const labelling = (...classes: number[]) => ({
+    classes: Uint8Array.from(classes),
+    confidences: new Float32Array(classes.length).fill(0.5),
+    flips: 0,
+  });
+
+  it('judges the pseudo-labels of images that have a label and are not labelled (case 3)', () => {
+    const dataset = setOf({ train: [0, 1, 2, UNKNOWN, 1, 2] });
+    const split = splitLabelled(dataset, { ...ALL, perClass: 1 });
+    const { truth, perClass } = new TrueLabels(dataset, split).measure(labelling(0, 0, 0, 0, 1, 1));
+    expect(truth).toEqual({ images: [0, 1, 1], right: [0, 1, 0] });
+    expect(perClass).toEqual([4, 2, 0]);
+  });
+
+  it('judges none where all known labels are used (case 3)', () => {
+    const dataset = setOf({ train: [0, 1, 2, UNKNOWN, UNKNOWN] });
+    const { truth, perClass } = new TrueLabels(dataset, splitLabelled(dataset, ALL)).measure(labelling(0, 1, 2, 2, 2));
+    expect(truth).toBeUndefined();
+    expect(perClass).toEqual([1, 1, 3]);
+  });
+});
