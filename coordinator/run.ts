@@ -25,7 +25,8 @@ export async function runTraining(session: Session, config: RunConfig, options: 
   const stages = planOf(config, taskOf(config, dataset));
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
   const from = options.resumeFrom ?? { stage: 0, step: 0 };
-  const tensorBoard = options.directory && new TensorBoard(options.directory.path, stages, maxSteps, from);
+  const tensorBoard =
+    options.directory && new TensorBoard(options.directory.path, stages, dataset.classNames, maxSteps, from);
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
   const recorder = new Recorder(session, config, stages, split, { ...options, listener });
   await options.directory?.keep('data.json', dataOf(dataset, split));

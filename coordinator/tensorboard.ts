@@ -27,6 +27,7 @@ export class TensorBoard implements RunListener {
   constructor(
     folder: string,
     private readonly stages: readonly Stage[],
+    private readonly classNames: readonly string[],
     private readonly maxSteps: number,
     from: Pick<Position, 'stage' | 'step'>,
   ) {
@@ -49,7 +50,7 @@ export class TensorBoard implements RunListener {
   measured(metric: Metric): void {
     const stage = this.stages.findIndex(({ name }) => name === metric.stage);
     this.lastStep = this.stepsBefore(stage) + metric.step;
-    this.summary(this.lastStep, valuesOf(metric));
+    this.summary(this.lastStep, valuesOf(metric, this.classNames));
   }
 
   reconstructed({ rows, columns, images }: Reconstructions): void {

@@ -31,7 +31,7 @@ export const optionsSchema = z.strictObject({
   /** Folder of an IDX data set; MNIST where it is left out. */
   data: z.string().optional(),
   /** Labelled images of each class; 'all': every label there is. Left out: 10, and 'all' where some labels are unknown. */
-  labelsPerClass: z.union([z.literal('all'), count]).optional(),
+  labelsPerClass: z.union([z.literal('all'), count], { error: 'all, or a whole number from 1' }).optional(),
   split: z.enum(['first', 'random']).default('first'),
   splitSeed: seed.default(1),
   /** Training images held out for tuning. */

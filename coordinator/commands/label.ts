@@ -99,7 +99,7 @@ async function imagesOf(path: string): Promise<Images> {
  * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255 does not come to mean that
  * nobody knows, else 32-bit integers. Classes whose names are no numbers are numbered.
  */
-function labelFile(classes: Uint8Array, classNames: readonly string[]): Uint8Array[] {
+export function labelFile(classes: Uint8Array, classNames: readonly string[]): Uint8Array[] {
   const numbers = classNames.map(Number);
   const areLabels = classNames.every((name, each) => /^\d{1,9}$/.test(name) && String(numbers[each]) === name);
   const labels = areLabels ? numbers : [...numbers.keys()];

@@ -151,7 +151,12 @@ export function number(text: string): number {
   return value;
 }
 
-const labelsPerClass = (text: string): string | number => (text === 'all' ? text : number(text));
+function labelsPerClass(text: string): string | number {
+  if (text === 'all') return text;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It is all, or a whole number from 1.');
+  return value;
+}
 
 const balance = (text: string): string | number => (text === 'off' ? text : number(text));
 

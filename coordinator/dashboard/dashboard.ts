@@ -85,7 +85,7 @@ export class Dashboard {
     this.told = 0;
     this.runs?.begins(info.name, history);
     if (this.runs) history.say(`${info.title} begins`);
-    this.gauges.begins(info.name);
+    this.gauges.begins(info.name, info.classNames);
     if (!this.server) await this.listen(history);
     this.nodes = nodeLanes;
     if (nodeLanes) this.looking = setInterval(() => nodeLanes.look(performance.now()), LOOK_MS);

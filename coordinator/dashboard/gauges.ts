@@ -29,6 +29,8 @@ export class Gauges implements RunListener {
 
   private readonly run = this.gauge('run', '1 for the run that is on', 'run');
 
+  private classNames: readonly string[] = [];
+
   constructor(private readonly lostWorkers: () => number) {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -39,8 +41,9 @@ export class Gauges implements RunListener {
     return { type: this.registry.contentType, text: await this.registry.metrics() };
   }
 
-  /** name: of a run, which may follow another. */
-  begins(name: string): void {
+  /** name: of a run, which may follow another. Classes without names are numbered. */
+  begins(name: string, classNames: readonly string[] = []): void {
+    this.classNames = classNames;
     this.run.reset();
     this.run.set({ run: name }, 1);
   }
@@ -62,7 +65,8 @@ export class Gauges implements RunListener {
         if (stage === 'finetune' && metric.unlabelled > 0) this.counted.set(metric.counted / metric.unlabelled);
         break;
       case 'labels':
-        for (const [each, count] of metric.perClass.entries()) this.perClass.set({ class: String(each) }, count);
+        for (const [each, count] of metric.perClass.entries())
+          this.perClass.set({ class: this.classNames[each] ?? String(each) }, count);
         this.flips.set(metric.flips);
         this.confidence.set(metric.meanConfidence);
         break;

@@ -3,7 +3,8 @@ import { pngOf, type Size } from '../report/image.js';
 import type { LabelsRecord, MetricRecord, StepRecord } from '../report/record.js';
 import type { Histogram, Value } from './event.js';
 
-export function valuesOf(metric: MetricRecord): Value[] {
+/** classNames: in the order of the counts of a metric. */
+export function valuesOf(metric: MetricRecord, classNames: readonly string[]): Value[] {
   const tagged = (name: string, scalar: number): Value => ({ tag: `${metric.stage}/${name}`, scalar });
   switch (metric.kind) {
     case 'step':
@@ -14,7 +15,7 @@ export function valuesOf(metric: MetricRecord): Value[] {
       return [
         tagged('pseudo_labels/flips', metric.flips),
         tagged('pseudo_labels/mean_confidence', metric.meanConfidence),
-        ...metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${each}`, count)),
+        ...metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${classNames[each]}`, count)),
         ...rightShare(metric).map((share) => tagged('pseudo_labels/right_known_here_only', share)),
         { tag: `${metric.stage}/pseudo_labels/confidence`, histogram: histogramOf(metric.confidences) },
       ];

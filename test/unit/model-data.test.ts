@@ -1,9 +1,12 @@
 // Which images a saved model is used on where nobody says it, and what its classes are called.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { labelFile } from '../../coordinator/commands/label.js';
 import { classNamesOf, dataOf } from '../../coordinator/commands/model.js';
 import { datasetOf } from '../../src/data/dataset.js';
+import { readIdxIntegers } from '../../src/data/idx.js';
 import { modelOf } from '../../src/engine/model.js';
 import type { ModelMeta, SavedModel } from '../../src/modelfile.js';
 import { folderOfTest } from '../folders.js';
@@ -58,5 +61,27 @@ describe('the names of the classes of a model', () => {
     expect(classNamesOf(saved({}), dataset)).toEqual(['3', '8']);
     expect(classNamesOf(saved(undefined))).toEqual(['0', '1']);
     expect(classNamesOf(saved(undefined), { ...dataset, classes: 3 })).toEqual(['0', '1']);
+  });
+});
+
+describe('the label file that a model writes', () => {
+  it('has the numbers that the model learned from, and none that says that nobody knows (case 4)', async () => {
+    const path = join(folderOfTest('label-file'), 'labels');
+    const numbers = fc.constantFrom(0, 1, 3, 26, 254, 255, 256, 70_000, 999_999_999);
+    const anyLabels = fc
+      .uniqueArray(numbers, { minLength: 1 })
+      .chain((names) =>
+        fc.record({ names: fc.constant(names), classes: fc.array(fc.nat(names.length - 1), { minLength: 1 }) }),
+      );
+    await fc.assert(
+      fc.asyncProperty(anyLabels, async ({ names, classes }) => {
+        await writeFile(path, Buffer.concat(labelFile(Uint8Array.from(classes), names.map(String))));
+        const { shape, values, isUnsigned } = await readIdxIntegers(path);
+        expect([shape, [...values]]).toEqual([[classes.length], classes.map((each) => names[each])]);
+        expect(isUnsigned).toBe(names.every((name) => name < 255));
+      }),
+    );
+    const words = labelFile(Uint8Array.of(1, 0), ['cat', '7']);
+    expect([...Buffer.concat(words)]).toEqual([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]);
   });
 });

@@ -1,11 +1,13 @@
 // What a run says and keeps where labels or test images are not there: nothing is judged by what nobody knows.
 import { describe, expect, it } from 'vitest';
+import { Gauges } from '../../coordinator/dashboard/gauges.js';
 import { TrueLabels } from '../../coordinator/evidence.js';
 import { labelsPerClassOf, taskOf } from '../../coordinator/session.js';
 import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
 import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
+import { valuesOf } from '../../src/tensorboard/summaries.js';
 
 interface Given {
   readonly train: readonly number[];
@@ -47,6 +49,12 @@ describe('the labels that a run uses', () => {
     });
     expect(taskOf(two, setOf({ train: partly }))).toMatchObject({ labelled: 6, unlabelled: 32 });
     expect(sessionLine(setOf({ train: partly }), config)).toContain('mine: 32 images, 30 of them labelled');
+  });
+
+  it('are asked for by a number or by all', () => {
+    for (const labelsPerClass of [0, 1.5, 'some'])
+      expect(() => normalise({ labelsPerClass })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+    expect(() => normalise({ labelsPerClass: 'some' })).toThrow('labelsPerClass: all, or a whole number from 1');
   });
 
   it('cannot be a random choice where all are used, and have to be of two classes (case 3)', () => {
@@ -108,4 +116,15 @@ describe('TrueLabels', () => {
     expect(truth).toBeUndefined();
     expect(perClass).toEqual([1, 1, 3]);
   });
+});
+
+it('TensorBoard and Prometheus are told of classes by their names (case 4)', async () => {
+  const counts = { perClass: [1, 2], flips: 0, meanConfidence: 0.5, confidences: [], truth: undefined };
+  const metric = { kind: 'labels', stage: 'finetune', step: 0, ...counts } as const;
+  const values = valuesOf({ ...metric, perClass: [1, 2], confidences: [] }, ['3', '8']);
+  expect(values).toContainEqual({ tag: 'finetune/pseudo_labels_of_class/8', scalar: 2 });
+  const gauges = new Gauges(() => 0);
+  gauges.begins('mine', ['3', '8']);
+  gauges.measured(metric);
+  expect((await gauges.text()).text).toContain('pseudolabel_pseudo_labels{class="8"} 2');
 });
