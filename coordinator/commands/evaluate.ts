@@ -69,9 +69,10 @@ function testOf({ name, test, classNames: names }: Dataset, classNames: readonly
   }
   const { labels, missing } = relabelled(test.labels, names, classNames);
   if (missing === undefined) return { ...test, labels };
+  const known = `${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', ...' : ''}`;
   throw new PseudolabelError(
     'E_MODEL',
-    `${name} has test images of class ${missing}, the model knows ${classNames.length} others: ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', ...' : ''}`,
+    `${name} has test images of class ${missing}, the model knows only ${known}`,
     'give a data set of the classes that it was trained on',
   );
 }
