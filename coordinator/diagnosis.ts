@@ -80,10 +80,8 @@ export function nodeVersion(version: string): Outcome {
 export function bf16(has: boolean | undefined): Outcome {
   if (has) return ok('the processor has products of it: --precision bf16 is fast');
   if (has === undefined)
-    return ok('whether the processor has products of it is not known: leave --precision at f32, or try bf16-emulated');
-  return ok(
-    'the processor has no products of it: --precision bf16 is refused, bf16-emulated is slower than f32, which is best here',
-  );
+    return ok('whether the processor has products of it is not known: leave --precision at f32, or try bf16');
+  return ok('the processor has no products of it: --precision bf16 is refused, f32 is best here');
 }
 
 /** A run of the report's network takes about 1 GiB with two workers. */

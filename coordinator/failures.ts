@@ -14,7 +14,7 @@ export function notFinite(): PseudolabelError {
 
 /** Of a run's precision, on a node or on ranks. */
 export function withoutProducts(who: string, precision: Precision): PseudolabelError {
-  const fix = 'leave it out, or start the run with --precision bf16-emulated, which runs anywhere';
+  const fix = 'leave it out, or start the run with --precision f32, which runs anywhere';
   return new PseudolabelError('E_NUMERICS', `the processor of ${who} has no products of ${precision}`, fix);
 }
 

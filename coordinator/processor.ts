@@ -16,8 +16,7 @@ export function multipliesBf16(cpuinfo = cpuInfo()): boolean | undefined {
 /** Throws E_CONFIG for products that the processor is known not to have: TensorFlow computes those of bf16 slowly then, or ends the process. */
 export function checkPrecision(precision: Precision): void {
   if (precision !== 'bf16' || multipliesBf16() !== false) return;
-  const fix =
-    'take bf16-emulated, which is slower than f32 but runs anywhere, or leave --precision out; a run that began in bf16 needs AVX512_BF16 or AMX';
+  const fix = 'leave --precision out; a run that began in bf16 needs a processor with AVX512_BF16 or AMX';
   throw new PseudolabelError('E_CONFIG', 'precision: this processor has no products of bf16', fix);
 }
 

@@ -5,11 +5,9 @@ import { loadDataset } from '../src/data/load.js';
 import { checkClasses, type Split, splitLabelled } from '../src/data/split.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
-import { factoringOf } from '../src/engine/factors.js';
 import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
 import { rowCountsOf, sliceCount, sliceRoom } from '../src/engine/slices.js';
-import { rankOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SavedModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
@@ -181,17 +179,8 @@ export function shapeFor(
     laneBytes: Math.max(...stages.map(lane)),
     sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
     groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
-    factors: Math.max(0, ...stages.map(({ model }) => factorsOf(config, model))),
     precision: config.precision,
   };
-}
-
-/** Room for the low-rank factors of a model's gradient, where they travel. */
-function factorsOf(config: RunConfig, model: Model): number {
-  const rank = rankOf(config.wire);
-  if (rank === undefined || strategyOf(config, model) === 'hidden') return 0;
-  const { left, right } = factoringOf(model, rank);
-  return Math.max(left, right);
 }
 
 function tooManyShards(shards: number, images: number): PseudolabelError {

@@ -2,13 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { Precision } from './engine/model.js';
-import { isWireName, type WireName } from './engine/wire.js';
+import { WIRES } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
-export const PRECISIONS = ['f32', 'bf16', 'bf16-emulated'] as const satisfies readonly Precision[];
+export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'hidden'] as const;
 
@@ -42,7 +42,7 @@ export const optionsSchema = z.strictObject({
   /** How a step is cut over the workers (strategy.ts). */
   strategy: z.enum(STRATEGIES).default('auto'),
   /** How sums of gradients travel between machines (engine/wire.ts). */
-  wire: z.custom<WireName>(isWireName, 'f32, bf16, or powersgd:R with a rank R of 1 to 8').default('f32'),
+  wire: z.enum(WIRES).default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
   /** Of matrix products and what they read (engine/model.ts). */

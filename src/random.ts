@@ -11,7 +11,7 @@ const PURPOSES = {
   noise: 6,
   validation: 7,
   resampling: 8,
-  factors: 9,
+  // 9 was that of a wire that is gone.
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

@@ -1,5 +1,9 @@
-// Owns in which kinds of bf16 tests compute: emulated on every machine, and by the processor's own products where it has them.
+// Owns in which kinds of bf16 tests compute: by the processor's own products where it has them, and emulated on every machine, which no
+// run can ask for.
 import { multipliesBf16 } from '../coordinator/processor.js';
 import type { Precision } from '../src/engine/model.js';
 
-export const BF16: readonly Precision[] = multipliesBf16() === true ? ['bf16-emulated', 'bf16'] : ['bf16-emulated'];
+/** Whether a run can be in bf16 here. */
+export const HAS_BF16 = multipliesBf16() === true;
+
+export const BF16: readonly Precision[] = HAS_BF16 ? ['bf16-emulated', 'bf16'] : ['bf16-emulated'];

@@ -29,7 +29,7 @@ export class Filling {
 
 /** Bytes of each region, as they travel. */
 function capacities(shape: ArenaShape, wire: Wire): Record<SentRegion, number> {
-  const { pixels, unlabelled, evaluation, parameters, factors = 0 } = shape;
+  const { pixels, unlabelled, evaluation, parameters } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -40,7 +40,5 @@ function capacities(shape: ArenaShape, wire: Wire): Record<SentRegion, number> {
     firstMoment: vector,
     secondMoment: vector,
     total: wire.bytes(parameters),
-    left: factors * 4,
-    right: factors * 4,
   };
 }

@@ -3,7 +3,7 @@ import { subtreesOf } from '../src/collectives/tree.js';
 import { layoutOf } from '../src/engine/model.js';
 import { Progress } from '../src/engine/progress.js';
 import { CHUNK, Sums } from '../src/engine/sum.js';
-import { rankOf, sumWire, type Wire } from '../src/engine/wire.js';
+import { sumWire, type Wire } from '../src/engine/wire.js';
 import type { Channel } from '../src/protocol/channel.js';
 import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
 import { fromWire } from '../src/protocol/shard-step.js';
@@ -29,13 +29,12 @@ export class GradientHost {
 
   /** Resolves when the last sum has been sent; the reply goes before it, as soon as the gradients are there. */
   async serve(message: Asked, reply: (reply: Reply) => Promise<void>): Promise<void> {
-    const { progress, node, wire } = this;
+    const { progress, node } = this;
     const steps = message.steps.map(fromWire);
     progress.begin(steps.map(({ shard }) => shard));
     const began = performance.now();
     const work = node.gradients(steps);
-    // Factors are asked for when the gradients are there.
-    const sent = rankOf(wire.name) === undefined ? this.sendSums(message, work) : Promise.resolve();
+    const sent = this.sendSums(message, work);
     sent.catch(() => undefined); // with the work, which is waited for first, or with the channel
     const results = await work.catch(async (error: unknown) => {
       await sent.catch(() => undefined); // the next sums are not to be mixed up with these

@@ -3,12 +3,11 @@
 import { sha256OfParameters } from '../src/checksum.js';
 import { type ArenaShape, floats } from '../src/engine/arena.js';
 import type { Fingerprints } from '../src/engine/fingerprint.js';
-import { rankOf, type WireName, wireOf } from '../src/engine/wire.js';
+import { type WireName, wireOf } from '../src/engine/wire.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
 import type { Reply, ToCoordinator, ToNode } from '../src/protocol/messages.js';
-import { FactorHost } from './factor-host.js';
 import { Filling } from './filling.js';
 import { GradientHost } from './gradient-host.js';
 import { createLocalNode, type LocalNode } from './node.js';
@@ -45,7 +44,6 @@ interface Hosted {
   readonly filling: Filling;
   readonly gradients: GradientHost;
   readonly slices: SliceHost;
-  readonly factors: FactorHost;
 }
 
 /**
@@ -138,11 +136,10 @@ class Host implements ChannelListener<ToNode> {
       await this.makeNode({ ...message.shape, lanes: this.options.workers }, message.wire);
       return { kind: 'ready' };
     }
-    const { node, slices, factors } = this.made(message.kind);
+    const { node, slices } = this.made(message.kind);
     switch (message.kind) {
       case 'update': {
-        if (message.counted) await node.factors.counted();
-        const results = await node.updateByTotal(message.model, message.optimizer, factors.rank);
+        const results = await node.updateByTotal(message.model, message.optimizer);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
       case 'predict': {
@@ -154,8 +151,6 @@ class Host implements ChannelListener<ToNode> {
           }),
         };
       }
-      case 'factor':
-        return factors.answer(message);
       case 'forward':
       case 'onward':
       case 'backward':
@@ -179,7 +174,6 @@ class Host implements ChannelListener<ToNode> {
       filling: new Filling(node, precision),
       gradients: new GradientHost(node, channel, precision),
       slices: new SliceHost(node, channel),
-      factors: new FactorHost(node, channel, rankOf(wire)),
     };
   }
 

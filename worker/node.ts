@@ -6,7 +6,6 @@ import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import { layoutOf, type Model } from '../src/engine/model.js';
 import { roundParameters } from '../src/engine/rounded.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
-import type { FactorResult } from '../src/protocol/factors.js';
 import type { Node, NodeHealth, ShardStep } from '../src/protocol/node.js';
 import type { Logits, SlicedStep, SliceResult } from '../src/protocol/slices.js';
 import type {
@@ -17,7 +16,6 @@ import type {
   UpdateResult,
   UpdateTask,
 } from '../src/protocol/tasks.js';
-import { Factors } from './factors.js';
 import { Pool } from './pool.js';
 import { SlicedSteps } from './sliced.js';
 import { WholeSteps } from './whole-steps.js';
@@ -45,8 +43,6 @@ export class LocalNode implements Node {
   /** Steps of a part of the slices, for those who share them out over machines. */
   readonly sliced: SlicedSteps;
   private readonly wholeSteps: WholeSteps;
-  /** Sums as low-rank factors, for those who exchange them with other machines. */
-  readonly factors: Factors;
   private readonly kernel;
   private updates = 0;
 
@@ -64,7 +60,6 @@ export class LocalNode implements Node {
       onward: async (values) => (await this.sliced.onward(values))[0]!,
       backward: (values) => this.sliced.backward(values),
     });
-    this.factors = new Factors(arena, this.workers, (task) => this.pool.run<FactorResult>(() => task));
   }
 
   health(): NodeHealth {
@@ -81,16 +76,12 @@ export class LocalNode implements Node {
     return this.updateBy(model, { shards, optimizer });
   }
 
-  /** Updates the parameters by the gradient that the arena's total holds; with a rank, that its factors are of. */
-  updateByTotal(model: Model, optimizer: OptimizerStep, rank?: number): Promise<UpdateResult[]> {
-    const factored = rank === undefined ? undefined : { model, rank };
-    return this.updateBy(model, { shards: 1, isSummed: true, factored, optimizer });
+  /** Updates the parameters by the gradient that the arena's total holds. */
+  updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
   }
 
-  private updateBy(
-    model: Model,
-    how: Pick<UpdateTask, 'shards' | 'isSummed' | 'factored' | 'optimizer'>,
-  ): Promise<UpdateResult[]> {
+  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
     const { length } = layoutOf(model);
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;

@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { built } from '../src/built.js';
 import { PseudolabelError } from '../src/errors.js';
-import type { FactorResult, FactorTask } from '../src/protocol/factors.js';
 import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type { Result, Task } from '../src/protocol/tasks.js';
 import { Lanes } from './lanes.js';
@@ -71,9 +70,7 @@ export class Pool {
   }
 
   /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
-  async run<R extends Result | SliceResult | FactorResult>(
-    taskIn: (lane: number) => Task | SliceTask | FactorTask,
-  ): Promise<R> {
+  async run<R extends Result | SliceResult>(taskIn: (lane: number) => Task | SliceTask): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
       const lane = await this.lanes.take();

@@ -5,11 +5,9 @@ import { type ArenaShape, attachArena } from '../src/engine/arena.js';
 import { createEngine, type Engine } from '../src/engine/engine.js';
 import { gradient } from '../src/engine/gradient.js';
 import { slices } from '../src/engine/hidden.js';
-import { lowRank } from '../src/engine/low-rank.js';
 import { predict } from '../src/engine/predict.js';
 import { update } from '../src/engine/update.js';
 import { PseudolabelError } from '../src/errors.js';
-import type { FactorResult, FactorTask } from '../src/protocol/factors.js';
 import type { SliceResult, SliceTask } from '../src/protocol/slices.js';
 import type { Result, Task } from '../src/protocol/tasks.js';
 
@@ -25,8 +23,8 @@ let engine: Engine | undefined;
 
 /** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
 export function run(
-  task: Task | SliceTask | FactorTask | { readonly kind: 'start' },
-): Result | SliceResult | FactorResult | { writesInPlace: boolean } {
+  task: Task | SliceTask | { readonly kind: 'start' },
+): Result | SliceResult | { writesInPlace: boolean } {
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
   const began = clock();
@@ -47,7 +45,7 @@ function letEndCome(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_MS);
 }
 
-function perform(engine: Engine, task: Task | SliceTask | FactorTask): Result | SliceResult | FactorResult {
+function perform(engine: Engine, task: Task | SliceTask): Result | SliceResult {
   switch (task.kind) {
     case 'gradient':
       return gradient(engine, task);
@@ -57,8 +55,6 @@ function perform(engine: Engine, task: Task | SliceTask | FactorTask): Result | 
       return predict(engine, task);
     case 'slices':
       return slices(engine, task);
-    case 'factors':
-      return lowRank(engine, task);
   }
 }
 

@@ -3,13 +3,11 @@ import type { Command } from 'commander';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
-import { rankOf } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
-import { strategyOf } from '../../src/strategy.js';
 import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/listener.js';
@@ -50,10 +48,7 @@ export function addNodeOptions(command: Command): Command {
     .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
-    .option(
-      '--wire <form>',
-      'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) or powersgd:R (factors of rank R, 1 to 8) (f32)',
-    )
+    .option('--wire <form>', 'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) (f32)')
     .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
 }
 
@@ -69,7 +64,6 @@ export async function openFleetSession(
 ): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
   check(flags, config.shards);
-  checkWire(config, dataset);
   const fleets: Fleet[] = [];
   const stages = planOf(config, taskOf(config, dataset));
   const idle = (fleet: Fleet) => idleLine(config, stages, fleet.workers);
@@ -118,19 +112,6 @@ export async function openFleetSession(
 
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
-
-/** Throws E_CONFIG where nothing would ever go over the wire, or gradients are no floats, of which low rank takes the factors. */
-function checkWire(config: RunConfig, dataset: Dataset): void {
-  if (rankOf(config.wire) === undefined) return;
-  if (config.precision !== 'f32') {
-    const message = `wire: ${config.wire} is for gradients of f32, and those of ${config.precision} are bfloat16`;
-    throw new PseudolabelError('E_CONFIG', message, 'leave out --precision, or use --wire bf16');
-  }
-  const stages = planOf(config, taskOf(config, dataset));
-  if (stages.some(({ model }) => strategyOf(config, model) === 'data')) return;
-  const message = `wire: ${config.wire} is for steps by rows; those by hidden units exchange kilobytes already`;
-  throw new PseudolabelError('E_CONFIG', message, 'leave out --wire, or use --strategy data');
-}
 
 /** Until the door is closed. */
 async function welcome(door: Door, fleet: Fleet): Promise<void> {

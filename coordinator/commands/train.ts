@@ -57,8 +57,7 @@ Scenarios:
   pl    with dropout and pseudo-labels
   dae   with dropout, pseudo-labels, and a denoising autoencoder before
 
-bf16 products are faster where the processor has them (pseudolabel doctor), and refused elsewhere; bf16-emulated is the same mathematics on any
-processor, slower than f32. Everything else is f32 still.
+bf16 products are faster where the processor has them (pseudolabel doctor), and refused elsewhere. Everything else is f32 still.
 
 The weights of a run depend on its options, seed and --shards: not on --workers, nor on how often it was interrupted.
 Ctrl-C saves a checkpoint first; a second one stops at once.

@@ -23,7 +23,6 @@ export interface NodeNow {
 const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>> = {
   ready: 'waiting',
   computed: 'gradients',
-  factored: 'sums',
   updated: 'update',
   predicted: 'labels',
   logits: 'logits',

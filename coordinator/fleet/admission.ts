@@ -64,8 +64,8 @@ export async function admit(
     throw error;
   }
   // Lanes are the node's own.
-  const { lanes: _, sliceBytes = 0, groupBytes = 0, factors = 0, ...rest } = arena.shape;
-  const shape = { ...rest, sliceBytes, groupBytes, factors, precision };
+  const { lanes: _, sliceBytes = 0, groupBytes = 0, ...rest } = arena.shape;
+  const shape = { ...rest, sliceBytes, groupBytes, precision };
   await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
   return node;
 }

@@ -3,7 +3,6 @@ import type { Model } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
-import { LocalFactors } from './factor-holder.js';
 import { type Contribution, type Member, rowsOfResults } from './member.js';
 import { LocalSlices } from './slice-holder.js';
 import { Speed } from './speed.js';
@@ -12,14 +11,12 @@ export class LocalMember implements Member {
   readonly name: string;
   readonly workers: number;
   readonly slices: LocalSlices;
-  readonly factors: LocalFactors;
   private readonly measured = new Speed();
 
   constructor(private readonly node: LocalNode) {
     this.name = node.name;
     this.workers = node.workers;
     this.slices = new LocalSlices(node, this.measured);
-    this.factors = new LocalFactors(node);
   }
 
   get speed(): number | undefined {

@@ -3,7 +3,6 @@ import type { Subtree } from '../../src/collectives/tree.js';
 import type { Model } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { GradientResult, PredictResult, PredictTask } from '../../src/protocol/tasks.js';
-import type { FactorHolder } from './factor-holder.js';
 import type { SliceHolder } from './slice-holder.js';
 
 /** A member's part of a step. */
@@ -21,7 +20,6 @@ export interface Member {
   /** Rows of training steps by milliseconds; undefined before the first. */
   readonly speed: number | undefined;
   readonly slices: SliceHolder;
-  readonly factors: FactorHolder;
   /** It is given nothing to do this time. */
   passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;

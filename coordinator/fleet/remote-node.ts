@@ -11,7 +11,6 @@ import type { NodeStatus } from '../../src/protocol/status.js';
 import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import { activityOf, type NodeActivity } from './activity.js';
 import { type Contribution, type Member, MemberLost } from './member.js';
-import { RemoteFactors } from './remote-factors.js';
 import { RemoteGradients } from './remote-gradients.js';
 import { RemotePredictions } from './remote-predictions.js';
 import { RemoteSlices } from './remote-slices.js';
@@ -36,7 +35,6 @@ export class RemoteNode implements Member, RequestsListener {
   readonly replica: Replica;
   lostWorkers = 0;
   readonly slices: RemoteSlices;
-  readonly factors: RemoteFactors;
   readonly updates: RemoteUpdates;
   /** Shards, or slices, of its last step. */
   shards = 0;
@@ -72,8 +70,7 @@ export class RemoteNode implements Member, RequestsListener {
       isLeaving: () => standing.isLeaving,
       holds: (count) => this.holds(count),
     });
-    this.factors = new RemoteFactors(requests, replica, lose);
-    this.updates = new RemoteUpdates(requests, replica, this.factors, lose);
+    this.updates = new RemoteUpdates(requests, replica, lose);
   }
 
   get name(): string {
@@ -164,8 +161,7 @@ export class RemoteNode implements Member, RequestsListener {
   bulk(tag: BulkTag, payload: Uint8Array): void {
     try {
       const kind = BULK_KINDS[tag.kind];
-      if (kind === 'left' || kind === 'right') this.factors.frame(tag, payload);
-      else if (kind !== 'sum') this.slices.frame(tag, payload);
+      if (kind !== 'sum') this.slices.frame(tag, payload);
       else if (this.uploads.frame(tag, payload)) this.standing.settled();
     } catch (error) {
       this.requests.close(error as PseudolabelError);

@@ -3,7 +3,6 @@
 import type { Model } from '../../src/engine/model.js';
 import type { OptimizerStep } from '../../src/protocol/tasks.js';
 import { MemberLost } from './member.js';
-import type { RemoteFactors } from './remote-factors.js';
 import type { Replica } from './replica.js';
 import type { Requests } from './requests.js';
 
@@ -14,7 +13,6 @@ export class RemoteUpdates {
   constructor(
     private readonly requests: Requests,
     private readonly replica: Replica,
-    private readonly factors: RemoteFactors,
     /** Ends the connection for what it sent. */
     private readonly lose: (message: string) => MemberLost,
   ) {}
@@ -32,8 +30,7 @@ export class RemoteUpdates {
 
   /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
   update(model: Model, optimizer: OptimizerStep): void {
-    const counted = this.factors.told();
-    const message = { kind: 'update', request: this.requests.next(), model, optimizer, counted } as const;
+    const message = { kind: 'update', request: this.requests.next(), model, optimizer } as const;
     this.isOpen = true;
     const updated = () => {
       this.isOpen = false;

@@ -2,7 +2,6 @@
 import type { TrainingState } from '../../src/checkpoint.js';
 import { shardRange } from '../../src/data/shards.js';
 import type { Arena } from '../../src/engine/arena.js';
-import type { Side } from '../../src/engine/factors.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion } from '../../src/protocol/messages.js';
 import type { ShardStep } from '../../src/protocol/node.js';
@@ -40,15 +39,6 @@ export class Replica {
 
   bringParameters(parameters: number): Promise<void> {
     return this.bring('parameters', 0, parameters * 4);
-  }
-
-  /** Sends these factors of the total, so many floats, if they are other ones there. */
-  bringFactors(side: Side, length: number): Promise<void> {
-    return this.bring(side, 0, length * 4);
-  }
-
-  factorsChanged(side: Side, length: number): void {
-    this.mirror.hasChanged(side, 0, length * 4);
   }
 
   /** Images and, where it trains on them, labels of a shard. */

@@ -8,15 +8,14 @@
 // Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
 // parameters, by anyone, with the same bits.
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { rankOf, type Wire } from '../../src/engine/wire.js';
+import type { Wire } from '../../src/engine/wire.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import type { GradientResult, OptimizerStep, UpdateResult } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
 import { checkAlike } from './drift.js';
-import { LowRank } from './low-rank.js';
 import type { Members } from './members.js';
 import { Round } from './round.js';
-import { type Total, VectorTotal } from './total.js';
+import { Total } from './total.js';
 import { type Compute, computeOfRows } from './verdict.js';
 
 /** Results of the workers here, and what it took those who computed. */
@@ -36,8 +35,7 @@ export class RowsFleet {
     wire: Wire,
     private readonly checksumEvery: number,
   ) {
-    const rank = rankOf(wire.name);
-    this.total = rank === undefined ? new VectorTotal(local.arena, wire) : new LowRank(local, members, rank);
+    this.total = new Total(local.arena, wire);
   }
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
@@ -54,20 +52,20 @@ export class RowsFleet {
     const followers = [...remotes].filter((node) => node.isInStep(length));
     // What was sent last came from the memory that is written now.
     await Promise.all([...remotes].map(({ updates }) => updates.sent()));
-    const complete = await this.total.sumUp({ round, model, shards, step, followers });
+    await this.total.sumUp({ round, model, shards, step, followers });
     // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
     for (const node of remotes) {
-      if (complete.includes(node) && node.isAvailable) node.updates.update(model, optimizer);
+      if (followers.includes(node) && node.isAvailable) node.updates.update(model, optimizer);
       else node.replica.stateChanged(length);
     }
     const summed = performance.now();
-    const results = await local.updateByTotal(model, optimizer, this.total.rank);
+    const results = await local.updateByTotal(model, optimizer);
     const compute = computeOfRows(round.parts(), shards, performance.now() - summed);
-    if (step % this.checksumEvery === 0) await checkAlike(local.arena, length, complete, step);
+    if (step % this.checksumEvery === 0) await checkAlike(local.arena, length, followers, step);
     return { results, compute };
   }
 
-  /** Parameters have been overwritten: what rounding or low rank has left of earlier sums is of others. */
+  /** Parameters have been overwritten: what rounding has left of earlier sums is of others. */
   forget(): void {
     this.total.forget();
   }

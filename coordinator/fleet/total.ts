@@ -1,5 +1,4 @@
-// Owns the total that a step's update is made by: what whoever makes it promises, and the one made of vectors, which are summed chunk by
-// chunk as they come and go on at once to those who follow.
+// Owns the total that a step's update is made by: sums are added chunk by chunk as they come, and go on at once to those who follow.
 import type { Arena } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { CHUNK, Sums } from '../../src/engine/sum.js';
@@ -17,20 +16,7 @@ export interface Summing {
   readonly followers: readonly RemoteNode[];
 }
 
-export interface Total {
-  /** Columns of the factors that it is the product of; undefined where it is a vector. */
-  readonly rank: number | undefined;
-  /**
-   * Makes it here and at those who follow. Returns whoever of these has it. Throws E_NOT_FINITE with the parameters as they were,
-   * everywhere.
-   */
-  sumUp(summing: Summing): Promise<readonly RemoteNode[]>;
-  /** The next one is of something else: what this one's form has left is forgotten. */
-  forget(): void;
-}
-
-export class VectorTotal implements Total {
-  readonly rank = undefined;
+export class Total {
   private readonly sums: Sums;
 
   constructor(
@@ -40,7 +26,8 @@ export class VectorTotal implements Total {
     this.sums = new Sums(arena);
   }
 
-  async sumUp({ round, model, shards, step, followers }: Summing): Promise<readonly RemoteNode[]> {
+  /** Makes it here and at those who follow. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
+  async sumUp({ round, model, shards, step, followers }: Summing): Promise<void> {
     const { length } = layoutOf(model);
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
@@ -51,9 +38,9 @@ export class VectorTotal implements Total {
       if (!finite) throw notFinite();
       for (const { updates } of followers) updates.sendTotal(step, this.wire.bytes(start), payload);
     }
-    return followers;
   }
 
+  /** The next one is of something else: what rounding has left of this one is forgotten. */
   forget(): void {
     this.wire.reset();
   }

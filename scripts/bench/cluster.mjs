@@ -17,15 +17,13 @@ const LOOPBACK = [
   { id: '1', label: '1 worker, no network', nodes: 1 },
   { id: '2', label: '2 nodes', nodes: 2 },
   { id: '2-tls', label: '2 nodes, TLS', nodes: 2, tls: true },
-  ...['bf16', 'powersgd:2', 'powersgd:4'].map((wire) => {
-    return { id: `2-${wire}`, label: `2 nodes, --wire ${wire}`, nodes: 2, wire };
-  }),
+  { id: '2-bf16', label: '2 nodes, --wire bf16', nodes: 2, wire: 'bf16' },
   { id: '4', label: '4 nodes', nodes: 4 },
 ];
 
 /** With TLS, as beyond one machine it is. Both hosts have the processors of this one. */
 const LINKS = ['10gbit', '1gbit'].flatMap((rate) =>
-  ['f32', 'bf16', 'powersgd:2'].map((wire) => {
+  ['f32', 'bf16'].map((wire) => {
     const label = `2 nodes, TLS, ${rate.replace('gbit', ' Gbit/s')}${wire === 'f32' ? '' : `, --wire ${wire}`}`;
     return { id: `2-${rate}-${wire}`, label, nodes: 2, tls: true, wire, rate };
   }),

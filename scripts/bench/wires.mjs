@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
 
 const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
-const WIRES = ['f32', 'bf16', 'powersgd:2', 'powersgd:4'];
+const WIRES = ['f32', 'bf16'];
 const VALIDATION = 5000;
 
 /** @param {{rounds: number}} options a seed a round */

@@ -24,8 +24,6 @@ export interface ArenaShape {
   /** Room for hidden-unit sharding (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
   readonly sliceBytes?: number;
   readonly groupBytes?: number;
-  /** Room for each of the three vectors of low-rank factors (factors.ts), in floats; left out where gradients travel whole. */
-  readonly factors?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -45,12 +43,6 @@ export interface Regions {
   /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
   readonly residual: number;
   readonly encoded: number;
-  /** Low-rank factors of the step's total, and of this node's part of it (low-rank.ts). */
-  readonly left: number;
-  readonly right: number;
-  readonly partial: number;
-  /** A second residual: that of a step which is not complete yet takes turns with that of the last. */
-  readonly spare: number;
   /** How many slots each slot is the sum of, i32, and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
@@ -104,10 +96,6 @@ export function regionsOf(shape: ArenaShape): Regions {
     total: take(vector),
     residual: take(vector),
     encoded: take(vector / 2),
-    left: take((shape.factors ?? 0) * 4),
-    right: take((shape.factors ?? 0) * 4),
-    partial: take((shape.factors ?? 0) * 4),
-    spare: take(shape.factors ? vector : 0),
     counts: take(shape.shards * 4),
     sums: take(SUMS_BYTES),
     outgoing: take(vector),

@@ -33,7 +33,6 @@ export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
   return {
     f32: numericsFingerprint('f32'),
     ...(multipliesBf16 ? { bf16: numericsFingerprint('bf16') } : {}),
-    'bf16-emulated': numericsFingerprint('bf16-emulated'),
   };
 }
 

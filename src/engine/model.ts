@@ -13,8 +13,8 @@ export type Objective = 'softmax' | 'sigmoid' | 'reconstruction';
 
 /**
  * What products read and write: floats, or bfloat16, the upper half of a float, whose products are computed twice as fast where the
- * processor has them, and everywhere, slower than those of floats, when they are emulated. Parameters, moments, losses and the sums within a
- * product are floats always. By its own products and by emulated ones the bits of a run differ: they sum in other orders.
+ * processor has them. Parameters, moments, losses and the sums within a product are floats always. Emulated products of bfloat16 are for
+ * tests: slower than those of floats, on any processor, and not always with the bits of its own products, which may sum in another order.
  */
 export type Precision = 'f32' | 'bf16' | 'bf16-emulated';
 

@@ -28,7 +28,7 @@ export class Narrow {
   forward(input: number, { keep, scale, random }: Dropout): number {
     const { pass, place, rows } = this;
     const { inputs, units } = this.layer;
-    pass.projectBack(input, inputs, rows, 0, rows, place.kernel, inputs, units, place.output);
+    pass.narrowForward(input, inputs, rows, place.kernel, units, place.output);
     return pass.reluDropout(place.output, place.bias, units, rows, keep, scale, random);
   }
 
@@ -38,7 +38,7 @@ export class Narrow {
     const { inputs, units } = this.layer;
     const { gradient, output, kernelGradient, biasGradient } = place;
     const largest = pass.reluDropoutGradient(gradient, output, units, rows, scale, biasGradient);
-    pass.project(input, inputs, rows, gradient, units, kernelGradient, inputs);
+    pass.narrowKernelGradient(input, inputs, rows, gradient, units, kernelGradient);
     return largest;
   }
 
@@ -46,6 +46,6 @@ export class Narrow {
   inputGradient(to: number): void {
     const { pass, place, rows } = this;
     const { inputs, units } = this.layer;
-    pass.expand(place.kernel, inputs, place.gradient, units, rows, 0, inputs * rows, 0, to);
+    pass.narrowInputGradient(place.kernel, inputs, place.gradient, units, rows, to);
   }
 }

@@ -2,7 +2,6 @@
 import type { UpdateResult, UpdateTask } from '../protocol/tasks.js';
 import { JOURNAL_STRIDE, slotStride } from './arena.js';
 import type { Engine } from './engine.js';
-import { expandTotal } from './low-rank.js';
 import { isRounded } from './model.js';
 import { apply } from './optimizer.js';
 
@@ -13,7 +12,6 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const { parameters, firstMoment, secondMoment, total, journals } = arena.regions;
   const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
   const { start, end, optimizer, update: id } = task;
-  if (task.factored) expandTotal(kernel, arena, task.factored, start, end);
   // A total is a tree of one slot, of floats.
   const [slots, shards] = task.isSummed ? [total, 1] : [arena.regions.slots, task.shards];
   const journal = journals + task.slice * JOURNAL_STRIDE;

@@ -1,29 +1,12 @@
-// Owns the form in which sums and totals go over a network: vectors, exact or rounded, or nothing of them but low-rank factors. Rounding is fed back: what it leaves of one sum is added to the next, so that
-// of all sums together never more than one rounding is missing.
+// Owns the form in which sums and totals go over a network: exact or rounded. Rounding is fed back: what it leaves of one sum is added to
+// the next, so that of all sums together never more than one rounding is missing.
 import type { Subtree } from '../collectives/tree.js';
 import { type Arena, floats } from './arena.js';
-import { MOST_RANKS } from './factors.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import { BYTES, isRounded } from './model.js';
 
-/** Those that vectors go over. */
 export const WIRES = ['f32', 'bf16'] as const;
-/** powersgd:R: low-rank factors of R columns (factors.ts). */
-export type WireName = (typeof WIRES)[number] | `powersgd:${number}`;
-
-const FACTORED = /^powersgd:([0-9]{1,2})$/;
-
-/** Columns of the factors that go over this wire; undefined where vectors do. */
-export function rankOf(name: WireName): number | undefined {
-  const [, rank] = FACTORED.exec(name) ?? [];
-  return rank === undefined ? undefined : Number(rank);
-}
-
-export function isWireName(name: unknown): name is WireName {
-  if (typeof name !== 'string') return false;
-  const rank = rankOf(name as WireName) ?? 0;
-  return WIRES.some((wire) => wire === name) || (rank >= 1 && rank <= MOST_RANKS && name === `powersgd:${rank}`);
-}
+export type WireName = (typeof WIRES)[number];
 
 export interface Encoded {
   /** Overwritten by the next call for the same range, or by whoever writes to the vector. */
@@ -46,11 +29,10 @@ export interface Wire {
 }
 
 export function wireOf(name: WireName, arena: Arena): Wire {
-  if (rankOf(name) !== undefined) return new Idle(name);
   return name === 'f32' ? new Exact(arena) : new Rounded(arena);
 }
 
-/** How the sum of a subtree goes over a wire of vectors: where slots are bfloat16, the gradient of a single shard as it is. */
+/** How the sum of a subtree goes over a wire: where slots are bfloat16, the gradient of a single shard as it is. */
 export function sumWire(wire: Wire, arena: Arena, { count }: Subtree): Wire {
   return count === 1 && isRounded(arena.shape) ? new Halves(arena) : wire;
 }
@@ -109,27 +91,6 @@ class Rounded implements Wire {
 
   reset(): void {
     floats(this.arena, 'residual', this.arena.shape.parameters).fill(0);
-  }
-}
-
-/** No vector goes over it: a sum has arrived with its first byte, of which there is none. */
-class Idle implements Wire {
-  constructor(readonly name: WireName) {}
-
-  bytes(): number {
-    return 0;
-  }
-
-  encode(): Encoded {
-    throw new Error(`no vectors travel by ${this.name}`);
-  }
-
-  decode(): void {
-    throw new Error(`no vectors travel by ${this.name}`);
-  }
-
-  reset(): void {
-    // Factors have residuals of their own.
   }
 }
 

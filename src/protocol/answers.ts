@@ -4,7 +4,6 @@ import type { Answer, ToNode } from './messages.js';
 export const ANSWERS = {
   welcome: 'ready',
   gradients: 'computed',
-  factor: 'factored',
   update: 'updated',
   predict: 'predicted',
   forward: 'logits',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Fingerprints } from '../engine/fingerprint.js';
 import type { Model, Precision } from '../engine/model.js';
-import { isWireName, type WireName } from '../engine/wire.js';
+import { WIRES } from '../engine/wire.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { SlicedStep } from './slices.js';
 import type { GradientResult, OptimizerStep } from './tasks.js';
@@ -19,7 +19,7 @@ export const text = z.string().max(2 ** 12);
 /** A number that may be infinite or not a number, as the loss of a run that diverges. */
 export const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
-export const wire = z.custom<WireName>(isWireName, 'not a wire');
+export const wire = z.enum(WIRES);
 export const probability = z.number().min(0).max(1);
 const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
@@ -87,7 +87,6 @@ export const shape = z.strictObject({
   laneBytes: count,
   sliceBytes: count,
   groupBytes: count,
-  factors: count,
   precision,
 });
 

@@ -1,7 +1,6 @@
 // Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
 // The comments say when each is sent.
 import { z } from 'zod';
-import { MOST_RANKS } from '../engine/factors.js';
 import type { Message } from './channel.js';
 import {
   binary,
@@ -25,8 +24,8 @@ import { fleetStatus } from './status.js';
 
 /**
  * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills; parameters and
- * moments come from the node, too, for the request `attempt`, where that is to collect them, and so do low-rank factors, where that is to
- * factor its sum. `total` and `sum` travel in the precision that the welcome names, all others as they are in the arena.
+ * moments come from the node, too, for the request `attempt`, where that is to collect them. `total` and `sum` travel in the precision that
+ * the welcome names, all others as they are in the arena.
  */
 export const BULK_KINDS = [
   'images',
@@ -39,9 +38,6 @@ export const BULK_KINDS = [
   'total',
   /** From the node: the sum of the subtree that begins with shard `index`, for the request `attempt`. */
   'sum',
-  /** Low-rank factors: of the step's total, or, from a node, of its part of it. */
-  'left',
-  'right',
 ] as const;
 
 /** The parts of a node's arena that come from the coordinator. */
@@ -65,7 +61,7 @@ const kind = <const K extends string, S extends z.ZodRawShape>(name: K, fields: 
  * one after another. Long arrays that come before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`, or that factors travel. Answered by `ready`. */
+  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
   welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
   /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
@@ -74,23 +70,8 @@ export const TO_NODE = {
    * left of earlier sums is added to these; otherwise it is forgotten first.
    */
   gradients: kind('gradients', { request, round: count, goesOn: z.boolean(), steps: z.array(step).min(1) }, 16 * MIB),
-  /**
-   * Send the left or right factors of the sum over these shards, whose gradients have been computed; then answer by `factored`. goesOn: what
-   * low rank has left of the last sum is added to this one; otherwise it is forgotten. step: rises with each sum. On a wire of factors only.
-   */
-  factor: kind(
-    'factor',
-    {
-      ...{ request, model, side: z.enum(['left', 'right']), rank: z.int().min(1).max(MOST_RANKS), step: count },
-      ...{ shards: z.array(count).min(1), goesOn: z.boolean() },
-    },
-    MIB,
-  ),
-  /**
-   * The total has been sent: update the parameters by it. counted: the node's last right factors are in it, so that what they leave of its
-   * sum is what low rank has left. Answered by `updated`.
-   */
-  update: kind('update', { request, model, optimizer, counted: z.boolean() }, 64 * KIB),
+  /** The total has been sent: update the parameters by it. Answered by `updated`. */
+  update: kind('update', { request, model, optimizer }, 64 * KIB),
   /** Answered by `predicted`. */
   predict: kind(
     'predict',
@@ -139,8 +120,6 @@ export const TO_COORDINATOR = {
   predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
   /** Up to twice as many sums as levels in the tree over slices, each as long as the gradient that comes down. */
   logits: kind('logits', { ...answer, sums: z.array(logits) }, 64 * MIB),
-  /** The factors have been sent. */
-  factored: kind('factored', answer, KIB),
   /** sha256: of what was sent before. */
   collected: kind('collected', { ...answer, sha256: z.string().length(64) }, KIB),
   digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),

@@ -34,7 +34,7 @@ export const TO_RANK = {
   },
   /** Sum up the gradients, in the order of the tree or in MPI's own, and update the parameters by the total. */
   update: {
-    schema: TO_NODE.update.schema.omit({ request: true, counted: true }).extend({ order: z.enum(['tree', 'any']) }),
+    schema: TO_NODE.update.schema.omit({ request: true }).extend({ order: z.enum(['tree', 'any']) }),
     limit: TO_NODE.update.limit,
   },
   /** Ranges of images. Answered by `predicted`. */

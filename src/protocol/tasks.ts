@@ -93,8 +93,6 @@ export interface UpdateTask {
   readonly shards: number;
   /** The arena's total holds the sum already: no slot is read. */
   readonly isSummed?: boolean;
-  /** The total is the product of the low-rank factors in the arena, and is made of them first. */
-  readonly factored?: { readonly model: Model; readonly rank: number } | undefined;
   readonly optimizer: OptimizerStep;
 }
 

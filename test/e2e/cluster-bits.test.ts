@@ -1,6 +1,7 @@
 // A run over one to four processes on loopback: the bits of a run on threads alone, in every scenario, with TLS, without, and without the
 // coordinator's own threads.
 import { describe, expect, it } from 'vitest';
+import { HAS_BF16 } from '../bf16.js';
 import { operatorOfFile, SHARDS } from './cluster.js';
 
 /** One step an epoch, and every schedule shrunk: labels by the network count from step 17 on, and are predicted at each step. */
@@ -10,11 +11,17 @@ const flagsOf = (scenario: string): string[] => [
 ];
 
 const ROWS = '--strategy data';
-/** On any processor. */
-const BF16 = '--precision bf16-emulated';
+const BF16 = '--precision bf16';
 
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
+
+const OF_BF16 = [
+  { scenario: `pl ${BF16}`, nodes: 1, listen: TLS, flags: [] },
+  // The autoencoder by rows, the classifier by hidden units.
+  { scenario: `dae ${BF16}`, nodes: 3, listen: PLAIN, flags: [] },
+  { scenario: `dae ${BF16} ${ROWS}`, nodes: 2, listen: PLAIN, flags: [] },
+];
 
 const operator = operatorOfFile();
 const alone = new Map<string, Promise<string>>();
@@ -30,10 +37,7 @@ describe('the weights of a run', () => {
     { scenario: `pl ${ROWS}`, nodes: 2, listen: TLS, flags: ['--no-local'] },
     { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
     { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
-    { scenario: `pl ${BF16}`, nodes: 1, listen: TLS, flags: [] },
-    // The autoencoder by rows, the classifier by hidden units.
-    { scenario: `dae ${BF16}`, nodes: 3, listen: PLAIN, flags: [] },
-    { scenario: `dae ${BF16} ${ROWS}`, nodes: 2, listen: PLAIN, flags: [] },
+    ...(HAS_BF16 ? OF_BF16 : []),
   ])('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
     const { scenario, nodes, listen, flags } = run;
     const options = flagsOf(scenario);

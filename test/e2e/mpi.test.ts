@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HAS_BF16 } from '../bf16.js';
 import { describeCollective } from '../contract/collective.contract.js';
 import type { Found } from '../contract/collective-work.mjs';
 import { type Ended, pseudolabel, resultOf } from './command.js';
@@ -36,6 +37,12 @@ async function processOf(rank: number, out: string): Promise<number> {
   throw new Error(`no process of rank ${rank}`);
 }
 
+const OF_BF16: [scenario: string, ranks: number, by: string][] = [
+  ['pl', 2, 'hidden --precision bf16'],
+  ['dae', 3, 'data --precision bf16'],
+  ['dae', 2, 'auto --precision bf16'],
+];
+
 /** Runs of one process, once for each scenario and strategy. Returns where. */
 const alone = new Map<string, Promise<string>>();
 function aloneOf(scenario: string, by: string): Promise<string> {
@@ -55,9 +62,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     // A stage of it trains an autoencoder with a narrow middle.
     ['dae', 2, 'auto'],
     ['dae', 3, 'hidden'],
-    ['pl', 2, 'hidden --precision bf16-emulated'],
-    ['dae', 3, 'data --precision bf16-emulated'],
-    ['dae', 2, 'auto --precision bf16-emulated'],
+    ...(HAS_BF16 ? OF_BF16 : []),
   ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
     const together = join(root, ['job', scenario, ranks, by].join('-').replaceAll(' ', ''));
     const [expected, ended] = await Promise.all([

@@ -151,13 +151,6 @@ describe('a run with nodes', () => {
     await worker;
   });
 
-  it('sends low-rank factors by rows only: by hidden units kilobytes travel already', async () => {
-    const config = configOf('nn', { wire: 'powersgd:2', strategy: 'hidden' });
-    const { context } = person();
-    const opening = openFleetSession(config, await someImages(), { listen: 'here:1' }, context, transportWithin());
-    await expect(opening).rejects.toMatchObject({ code: 'E_CONFIG', message: expect.stringContaining('hidden units') });
-  });
-
   it('is what --wire is for', async () => {
     const training = command(addTrain, transportWithin(), ['train', '--wire', 'bf16']);
     await expect(training).rejects.toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('--wire') });

@@ -28,13 +28,12 @@ const shapes = fc.record({
   sliceBytes: fc.nat(5000),
   precision: fc.constantFrom('f32', 'bf16'),
   groupBytes: fc.nat(5000),
-  factors: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
   const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes } = shape;
-  const { sliceBytes, groupBytes, precision, factors } = shape;
+  const { sliceBytes, groupBytes, precision } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -49,10 +48,6 @@ function needs(shape: Required<ArenaShape>) {
     total: vector,
     residual: vector,
     encoded: vector / 2,
-    left: factors * 4,
-    right: factors * 4,
-    partial: factors * 4,
-    spare: factors > 0 ? vector : 0,
     counts: shards * 4,
     sums: SUMS_BYTES,
     outgoing: vector,

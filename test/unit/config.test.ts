@@ -65,7 +65,7 @@ describe('identityOf', () => {
         refresh: 'once',
         threshold: 0.5,
         balance: 0.5,
-        wire: 'powersgd:2',
+        wire: 'bf16',
       },
     ].flatMap((several) => Object.entries(several));
     const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints'];
@@ -76,16 +76,12 @@ describe('identityOf', () => {
   });
 });
 
-describe('a wire', () => {
-  it.each(['f32', 'bf16', 'powersgd:1', 'powersgd:8'])('may be %s', (wire) => {
-    expect(normalise({ wire }).wire).toBe(wire);
+describe('what may be rounded', () => {
+  it.each(['wire', 'precision'])('%s: nothing, or bfloat16', (option) => {
+    for (const form of ['f32', 'bf16']) expect(normalise({ [option]: form })).toMatchObject({ [option]: form });
+    for (const other of ['f16', 'powersgd:2', 'bf16-emulated', 2]) {
+      const refused = { code: 'E_CONFIG', message: expect.stringMatching(`^${option}: .*"f32"\\|"bf16"`) };
+      expect(() => normalise({ [option]: other })).toThrow(expect.objectContaining(refused));
+    }
   });
-
-  it.each(['powersgd:0', 'powersgd:9', 'powersgd:02', 'powersgd:1.5', 'powersgd:', 'powersgd', 'f16', 2])(
-    'is not %s',
-    (wire) => {
-      const refused = { code: 'E_CONFIG', message: expect.stringContaining('a rank R of 1 to 8') };
-      expect(() => normalise({ wire })).toThrow(expect.objectContaining(refused));
-    },
-  );
 });

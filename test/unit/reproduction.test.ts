@@ -98,7 +98,7 @@ describe('the table of a reproduction', () => {
     const below = (precision: RunResult['precision']) =>
       rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }], config), plain).at(-1);
     expect(below('f32')).toBe('0 of 1 rows above the report (✓)');
-    expect(below('bf16-emulated')).toBe('0 of 1 rows above the report (✓), products of bf16-emulated');
+    expect(below('bf16')).toBe('0 of 1 rows above the report (✓), products of bf16');
   });
 });
 

@@ -28,7 +28,7 @@ describe('the strategy of a stage', () => {
     expect(strategyOf(by({ strategy: 'data' }), model)).toBe('data');
   });
 
-  it.each([{ wire: 'bf16' }, { wire: 'powersgd:2' }, { fastSum: true }] as const)(
+  it.each([{ wire: 'bf16' }, { fastSum: true }] as const)(
     'is by rows where the config asks for %j, which gradients alone have, unless it is told to be by hidden units',
     (config) => {
       for (const model of [classifier, narrow]) {

@@ -112,29 +112,9 @@ export interface Kernel {
     areBf16: number,
   ): number;
   roundFedBack(v: number, residual: number, to: number, n: number): number;
-  project(m: number, rows: number, columns: number, right: number, rank: number, left: number, stride: number): void;
-  projectBack(
-    m: number,
-    rows: number,
-    columns: number,
-    first: number,
-    end: number,
-    left: number,
-    stride: number,
-    rank: number,
-    right: number,
-  ): void;
-  expand(
-    left: number,
-    stride: number,
-    right: number,
-    rank: number,
-    columns: number,
-    start: number,
-    end: number,
-    base: number,
-    to: number,
-  ): void;
+  narrowForward(x: number, inputs: number, rows: number, w: number, units: number, z: number): void;
+  narrowKernelGradient(x: number, inputs: number, rows: number, dz: number, units: number, dw: number): void;
+  narrowInputGradient(w: number, inputs: number, dz: number, units: number, rows: number, dx: number): void;
 }
 
 /** The optimizer's blocks, in floats: slices begin at multiples of it (assembly/update.ts). */

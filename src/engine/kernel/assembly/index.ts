@@ -2,7 +2,7 @@
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
 export { addBf16, reluDropoutBf16, reluDropoutGradientBf16, round, widen } from './bfloat';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } from './loss';
-export { expand, project, projectBack } from './low-rank';
+export { narrowForward, narrowInputGradient, narrowKernelGradient } from './narrow';
 export { addNoise, dropout, loadRows, transpose } from './rows';
 export { add, broadcast, packColumns } from './slice';
 export { adam, momentum, sum } from './update';
