@@ -39,7 +39,7 @@ export class Others {
     // Lanes are the rank's own.
     const precision = precisionOf(this.arena.shape);
     const { lanes: _, sliceBytes = 0, groupBytes = 0, ...rest } = this.arena.shape;
-    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes, factors: 0, precision } } as const;
+    const message = { kind: 'welcome', shape: { ...rest, sliceBytes, groupBytes, precision } } as const;
     const [, hellos] = await this.together(message, 'hello', async () => undefined);
     this.all = hellos;
     const unable = hellos.filter(({ fingerprints }) => fingerprints[precision] === undefined);
