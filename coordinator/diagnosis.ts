@@ -5,6 +5,8 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { built } from '../src/built.js';
 import { loadLibrary, versionOf as versionOfMpi } from '../src/collectives/mpi-library.js';
 import { loadDataset } from '../src/data/load.js';
+import { checkWebAssembly } from '../src/engine/arena.js';
+import { numericsFingerprint } from '../src/engine/fingerprint.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
 import { nativeBinding, Products } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -35,6 +37,8 @@ const CHECKS: readonly Check[] = [
   ['tfjs-node', () => ok(versionOf('@tensorflow/tfjs-node'))],
   ['TensorFlow', tensorflow],
   ['threads', () => threads(process.env)],
+  ['environment', () => environment(process.env)],
+  ['numerics', () => ok(`${numericsFingerprint()}: runs have the same bits where this is the same`)],
   ['kernel', kernel],
   ['MNIST', mnist],
   ['MPI', mpi],
@@ -116,6 +120,16 @@ export function threads(env: NodeJS.ProcessEnv): Outcome {
   return { state: 'note', found: found.join(' '), fix };
 }
 
+/** What the launcher ignored of it. */
+export function environment({ PSEUDOLABEL_IGNORED: ignored }: NodeJS.ProcessEnv): Outcome {
+  if (!ignored) return ok('nothing in it could change the bits of a run');
+  return {
+    state: 'note',
+    found: `ignored in runs, whose bits it may change: ${ignored}`,
+    fix: 'nothing is to be done',
+  };
+}
+
 function tensorflow(): Outcome {
   const version = nativeBinding().TF_Version ?? 'of unknown version';
   const { writesInPlace } = new Products(someMemory());
@@ -138,7 +152,10 @@ async function mpi(): Promise<Outcome> {
   }
 }
 
-const someMemory = (): WebAssembly.Memory => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+function someMemory(): WebAssembly.Memory {
+  checkWebAssembly();
+  return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+}
 
 async function mnist(): Promise<Outcome> {
   const { train, test } = await loadDataset({ folder: undefined });

@@ -13,13 +13,15 @@ export interface Machine {
   /** As 'linux-x64'. */
   readonly platform: string;
   readonly processor: string;
+  /** Fingerprint of what it computes: runs on two machines have the same bits where it is the same. */
+  readonly numerics: string;
   readonly cores: number;
   readonly memoryBytes: number;
   /** When the run ended, ISO 8601. */
   readonly ended: string;
 }
 
-export function machine(): Machine {
+export function machine(numerics: string): Machine {
   return {
     pseudolabel: versionIn(built('../package.json')),
     node: process.versions.node,
@@ -27,6 +29,7 @@ export function machine(): Machine {
     tensorflow: nativeBinding().TF_Version ?? 'unknown',
     platform: `${process.platform}-${process.arch}`,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
+    numerics,
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     ended: new Date().toISOString(),

@@ -30,6 +30,9 @@ export function programOf(context: Context): Command {
   for (const command of program.commands) command.addOption(logFormat());
   return program.hook('preAction', (_, command) => {
     if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
+    // The launcher says which (scripts/environment.mjs).
+    const { PSEUDOLABEL_IGNORED: ignored } = process.env;
+    if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
   });
 }
 

@@ -181,6 +181,7 @@ export class Recorder implements Observer {
     const checkpoint: Checkpoint = {
       ...position,
       identity: identityFor(this.config, this.session),
+      numerics: this.session.numerics,
       progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
       state: await this.session.cluster.read(model),
     };

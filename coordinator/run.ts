@@ -94,7 +94,7 @@ async function finish(
     classNames: dataset.classNames,
     weightsSha256: sha256OfParameters(parameters),
   };
-  await options.directory?.keep('machine.json', machine());
+  await options.directory?.keep('machine.json', machine(session.numerics));
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
   await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, metaOf(dataset)));
   return result;

@@ -5,6 +5,7 @@ import { loadDataset } from '../src/data/load.js';
 import { checkClasses, type Split, splitLabelled } from '../src/data/split.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { buffersOf, paddedRows } from '../src/engine/buffers.js';
+import { numericsFingerprint } from '../src/engine/fingerprint.js';
 import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
 import { PREDICT_ROWS } from '../src/engine/predict.js';
 import { rowCountsOf, sliceCount, sliceRoom } from '../src/engine/slices.js';
@@ -27,6 +28,8 @@ export interface Session {
   readonly dataset: Dataset;
   readonly cluster: Cluster;
   readonly node: LocalNode;
+  /** Fingerprint of what products and the kernel compute here. */
+  readonly numerics: string;
   /** Where this is rank 0 of several processes. */
   readonly job?: Job;
   close(): Promise<void>;
@@ -71,7 +74,7 @@ export function taskOf(config: RunConfig, dataset: Dataset): Task {
 export async function openSession(
   configs: readonly [RunConfig, ...RunConfig[]],
   data?: Dataset,
-  disturb: (node: LocalNode) => Node = (node) => node,
+  disturb: (node: LocalNode, numerics: string) => Node = (node) => node,
 ): Promise<Session> {
   const [config] = configs;
   const dataset = data ?? (await loadDataset({ folder: config.data }));
@@ -79,15 +82,17 @@ export async function openSession(
   if (unlabelled.length < config.shards) throw tooManyShards(config.shards, unlabelled.length);
   const counts = { unlabelled: unlabelled.length, validation: validation.length, test: dataset.test?.count ?? 0 };
   const stages = configs.flatMap((each) => planOf(each, taskOf(each, dataset)));
+  // Before there are threads, which have the processor for themselves then.
+  const numerics = numericsFingerprint(config.precision);
   const validationImages = gather(dataset.train.images, dataset.pixels, validation);
   const node = await createLocalNode({
     shape: shapeFor(stages, config, dataset.pixels, counts),
     images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
     evaluationImages: Buffer.concat([validationImages, dataset.test?.images ?? new Uint8Array()]),
   });
-  const disturbed = disturb(node);
+  const disturbed = disturb(node, numerics);
   const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));
-  return { dataset, cluster, node, close: () => cluster.close() };
+  return { dataset, cluster, node, numerics, close: () => cluster.close() };
 }
 
 /** Images that one task predicts: the same for any number of workers, since the size of a batch may change the last bit of a confidence. */

@@ -1,20 +1,27 @@
-// The environment every run of this project starts in. TensorFlow and glibc read these variables once, when the process
-// starts, so whoever starts one (launcher, tests, benchmarks) passes them down. A value the user has set always wins.
+// The environment every run of this project starts in. TensorFlow, oneDNN and glibc read these variables once, when the process starts,
+// so whoever starts one (launcher, tests, benchmarks) passes them down.
+//
+// What the native libraries read may change the bits of a run, so that the user's own settings of this kind are ignored, and named. They
+// are told by their prefixes: a list of names would be out of date with the next version of a library.
 
 /** @type {ReadonlyArray<readonly [name: string, value: string, reason: string]>} */
-export const ENVIRONMENT = [
+const PINNED = [
   [
     'TF_NUM_INTRAOP_THREADS',
     '1',
     'one thread inside an operation: parallelism comes from workers, and sums keep their order',
   ],
   ['TF_NUM_INTEROP_THREADS', '1', 'operations run one after another, so a pool for running several only costs threads'],
-  ['TF_CPP_MIN_LOG_LEVEL', '3', 'errors only: no start-up lines about the processor'],
   [
     'TF_ENABLE_ONEDNN_OPTS',
     '1',
     'the same kernels on every processor that has them; bfloat16 products exist only there',
   ],
+];
+
+/** A value that the user has set wins: these change no bits. @type {typeof PINNED} */
+const DEFAULTS = [
+  ['TF_CPP_MIN_LOG_LEVEL', '3', 'errors only: no start-up lines about the processor'],
   [
     'MALLOC_TRIM_THRESHOLD_',
     '1000000000',
@@ -24,15 +31,40 @@ export const ENVIRONMENT = [
   ['MALLOC_TOP_PAD_', '67108864', 'the heap grows in steps of 64 MiB: fewer system calls while a run warms up'],
 ];
 
+const NUMERICS = /^(TF|TENSORFLOW|XLA|DNNL|ONEDNN|MKL|OMP|KMP|GOMP|EIGEN)_/;
+/** Of these names, what only logs, and what Terraform reads. */
+const HARMLESS = /^TF_CPP_|_VERBOSE$|^TF_(LOG|CLI|VAR|TOKEN)(_|$)/;
+
+/** What the command line is told of variables that were ignored, by their names. */
+const IGNORED = 'PSEUDOLABEL_IGNORED';
+
 /**
- * @param {NodeJS.ProcessEnv} env the environment as it is
- * @returns {NodeJS.ProcessEnv} the same with every unset variable of the table added
+ * The user's settings that could change the bits of a run, in order.
+ * @param {NodeJS.ProcessEnv} env
  */
-export function completed(env) {
-  return { ...Object.fromEntries(ENVIRONMENT), ...env };
+export function ignored(env) {
+  const pinned = new Map(PINNED.map(([name, value]) => [name, value]));
+  return Object.keys(env)
+    .filter((name) => NUMERICS.test(name) && !HARMLESS.test(name) && env[name] !== pinned.get(name))
+    .sort();
 }
 
-/** Whether nothing of the table is missing, so that no new process is needed. @param {NodeJS.ProcessEnv} env */
+/**
+ * @param {NodeJS.ProcessEnv} env the environment as it is
+ * @returns {NodeJS.ProcessEnv} that of a run: the tables, and of the user's own whatever changes no bits
+ */
+export function completed(env) {
+  const names = ignored(env);
+  const kept = Object.entries(env).filter(([name]) => !names.includes(name) && name !== IGNORED);
+  return {
+    ...Object.fromEntries(DEFAULTS),
+    ...Object.fromEntries(kept),
+    ...Object.fromEntries(PINNED),
+    ...(names.length > 0 && { [IGNORED]: names.join(' ') }),
+  };
+}
+
+/** Whether it is that of a run already, so that no new process is needed. @param {NodeJS.ProcessEnv} env */
 export function isComplete(env) {
-  return ENVIRONMENT.every(([name]) => env[name] !== undefined);
+  return ignored(env).length === 0 && [...PINNED, ...DEFAULTS].every(([name]) => env[name] !== undefined);
 }

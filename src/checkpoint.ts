@@ -31,6 +31,8 @@ export interface Checkpoint {
   /** Running shares of the classes among its pseudo-labels. */
   readonly classShares: readonly number[];
   readonly identity: Identity;
+  /** Fingerprint of what computed it (engine/fingerprint.ts). 'unknown': of an older version, which did not say. */
+  readonly numerics: string;
   readonly state: TrainingState;
   /** What a resumed run goes on counting, such as seconds per phase; anything that JSON holds. */
   readonly progress: Readonly<Record<string, unknown>>;
@@ -42,6 +44,7 @@ const CONTENT = z.strictObject({
   step: COUNT,
   classShares: z.array(z.number().min(0).max(1)).min(1),
   identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
+  numerics: z.string().default('unknown'),
   progress: z.record(z.string(), z.unknown()),
 });
 const STATE = z.strictObject({

@@ -43,7 +43,7 @@ export const ERROR_CODES = {
   E_NATIVE: { exit: 1, means: "TensorFlow's native library is missing or does not work" },
   E_MPI: { exit: 1, means: 'Open MPI is missing or does not work' },
   E_NODES: { exit: 1, means: 'there were not enough nodes in time' },
-  E_NUMERICS: { exit: 1, means: 'a node computes other bits than the coordinator' },
+  E_NUMERICS: { exit: 1, means: 'a machine computes other bits than the coordinator, or than where a run began' },
   E_DRIFT: { exit: 1, means: 'the parameters of two nodes differ where they should be the same' },
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
 } as const;

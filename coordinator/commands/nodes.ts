@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
@@ -48,8 +47,7 @@ export function addNodeOptions(command: Command): Command {
     .option('--nodes <n>', 'wait for so many nodes before the first step (0)', number)
     .option('--nodes-timeout <s>', `how long to wait for nodes, also where all are gone (${NODES_TIMEOUT_S})`, number)
     .option('--no-local', 'leave computing to the nodes')
-    .option('--wire <form>', 'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) (f32)')
-    .option('--allow-mixed', 'let in nodes that compute other bits: the result then depends on who computed what');
+    .option('--wire <form>', 'how sums of gradients travel: f32, or, training by rows, bf16 (half the bytes) (f32)');
 }
 
 /** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
@@ -67,12 +65,12 @@ export async function openFleetSession(
   const fleets: Fleet[] = [];
   const stages = planOf(config, taskOf(config, dataset));
   const idle = (fleet: Fleet) => idleLine(config, stages, fleet.workers);
-  const session = await openSession([config], dataset, (node) => {
+  const session = await openSession([config], dataset, (node, fingerprint) => {
     const fleet = new Fleet(node, {
       computes: local,
       checksumEvery: CHECKSUM_EVERY,
       patienceMs: nodesTimeout * 1000,
-      fingerprint: numericsFingerprint(config.precision),
+      fingerprint,
       allowMixed: flags.allowMixed ?? false,
       wire: config.wire,
       listener: announcer(terminal, () => idle(fleets[0]!), watcher),

@@ -29,6 +29,7 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly json?: JsonTarget;
   readonly config?: string;
   readonly resume?: string;
+  readonly allowMixed?: boolean;
   readonly validateEvery?: number;
 }
 
@@ -74,7 +75,11 @@ export function addRunOptions(command: Command): Command {
     .option('--out <dir>', 'run directory (runs/<time>-<name>)')
     .option('--json <file>', 'write the result as JSON; - for stdout')
     .option('--config <file>', 'JSON file of these options in camel case; flags win over it')
-    .option('--resume <dir>', 'go on with an interrupted run where it was');
+    .option('--resume <dir>', 'go on with an interrupted run where it was')
+    .option(
+      '--allow-mixed',
+      'go on, and with nodes, where other bits are computed: the result then depends on who computed what',
+    );
 }
 
 /** The complete config that the flags and their config file ask for. Throws E_CONFIG. */

@@ -5,7 +5,6 @@ import type { Collective } from '../../src/collectives/collective.js';
 import { openMpi, rankOf } from '../../src/collectives/mpi.js';
 import { normalise, type RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
@@ -91,8 +90,7 @@ export async function openRanksSession(
     throw new PseudolabelError('E_CONFIG', 'fastSum: steps by hidden units sum no gradients', 'leave out --fast-sum');
   const order = config.fastSum ? 'any' : 'tree';
   const made: Ranks[] = [];
-  const session = await openSession([config], dataset, (local) => {
-    const fingerprint = numericsFingerprint(config.precision);
+  const session = await openSession([config], dataset, (local, fingerprint) => {
     const node = new Ranks(local, collective, { fingerprint, allowMixed, order, checksumEvery: CHECKSUM_EVERY });
     made.push(node);
     return observed(node);

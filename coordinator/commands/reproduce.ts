@@ -180,13 +180,15 @@ async function runSplit(
 async function runOne(
   session: Session,
   planned: PlannedRun,
-  { validateEvery = 0 }: ReproduceFlags,
+  { validateEvery = 0, allowMixed = false }: ReproduceFlags,
   { terminal, signal }: Context,
   { folder, dashboard }: Watched,
 ): Promise<RunResult> {
   const { config, path } = planned;
   const isBegun = RunDirectory.isAt(path);
-  const opened = isBegun ? await earlierRun(session, config, path, undefined) : await newRun(session, config, path);
+  const opened = isBegun
+    ? await earlierRun(session, config, path, undefined, allowMixed)
+    : await newRun(session, config, path);
   const listeners = [progressOn(terminal)];
   if (dashboard) {
     const isFirst = dashboard.url === undefined;

@@ -145,7 +145,7 @@ async function run(
   if (idle !== undefined && flags.listen === undefined) terminal.note(idle);
   try {
     const opened = earlier
-      ? await earlierRun(session, config, path, earlier.checkpoint)
+      ? await earlierRun(session, config, path, earlier.checkpoint, flags.allowMixed ?? false)
       : await newRun(session, config, path);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
     const listeners = [progressOn(terminal)];

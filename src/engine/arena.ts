@@ -121,6 +121,7 @@ export function createArena(shape: ArenaShape): Arena {
   const pages = Math.ceil(regions.end / PAGE);
   const megabytes = Math.ceil(regions.end / 2 ** 20);
   const fix = 'use fewer --shards or a smaller network';
+  checkWebAssembly();
   if (pages > MOST_PAGES)
     throw new PseudolabelError('E_MEMORY', `the run needs ${megabytes} MiB of shared memory; 4096 are possible`, fix);
   try {
@@ -130,6 +131,13 @@ export function createArena(shape: ArenaShape): Arena {
   } catch (cause) {
     throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
   }
+}
+
+/** Throws E_CONFIG where Node.js was told to do without it. */
+export function checkWebAssembly(): void {
+  if ('WebAssembly' in globalThis) return;
+  const fix = 'leave --jitless out of NODE_OPTIONS and of the command line';
+  throw new PseudolabelError('E_CONFIG', 'Node.js was started without WebAssembly', fix);
 }
 
 /** The same arena in another thread. */

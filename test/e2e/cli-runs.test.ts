@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SCENARIOS } from '../../src/presets/scenario.js';
-import { expectError, interrupt, json, pseudolabel, resultOf, start } from './command.js';
+import { expectError, interrupt, json, pseudolabel, resultOf, start, withoutLauncher } from './command.js';
 
 const SMALL = ['--hidden', '64'];
 
@@ -42,10 +42,13 @@ describe('the weights of a run', () => {
 });
 
 describe('an interrupted run', () => {
-  it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not', async () => {
+  it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not, whatever the environment (case 9)', async () => {
     const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];
     const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '400', '--shards', '4', ...SMALL];
-    await pseudolabel('train', ...options, '--out', whole);
+    // Would the launcher not ignore them, the bits would be others.
+    const settings = { TF_ENABLE_ONEDNN_OPTS: '0', DNNL_MAX_CPU_ISA: 'SSE41' };
+    const { stderr } = await start(['train', ...options, '--out', whole], settings).ended;
+    expect(stderr).toContain('ignored, since it may change the bits of a run: DNNL_MAX_CPU_ISA TF_ENABLE_ONEDNN_OPTS');
 
     const { child, says, ended } = start(['train', ...options, '--out', halves, '--stall-worker', '410']);
     await says('supervised: 400 steps');
@@ -58,6 +61,10 @@ describe('an interrupted run', () => {
     const other = await pseudolabel('train', '--resume', halves, '--hidden', '32', '--seed', '9');
     expectError(other, 'E_USAGE');
     expect(other.stderr).toContain('--seed, --hidden');
+
+    const { TF_ENABLE_ONEDNN_OPTS } = settings;
+    const mixed = await start(['train', '--resume', halves], { TF_ENABLE_ONEDNN_OPTS }, withoutLauncher).ended;
+    expectError(mixed, 'E_NUMERICS', 1);
 
     const resumed = await pseudolabel('train', '--resume', halves, '--workers', '1');
     expect(resumed).toMatchObject({ exit: 0 });

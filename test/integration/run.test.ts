@@ -6,12 +6,13 @@ import { FaultyNode } from '../../coordinator/faults.js';
 import { LabelledSet } from '../../coordinator/labelled.js';
 import type { RunListener } from '../../coordinator/recorder.js';
 import { readRun } from '../../coordinator/report.js';
-import { newRun } from '../../coordinator/resume.js';
+import { earlierRun, newRun } from '../../coordinator/resume.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { train } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { normalise, type RunConfig } from '../../src/config.js';
+import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { planOf } from '../../src/plan.js';
 import { folderOfFile } from '../folders.js';
 
@@ -85,6 +86,26 @@ it('a run counts the workers that it lost itself, not those of a run before in t
     const [first, second] = [await run('first'), await run('second')];
     expect([first.lostWorkers, second.lostWorkers]).toEqual([1, 0]);
     expect(second.weightsSha256).toBe(first.weightsSha256);
+  } finally {
+    await session.close();
+  }
+});
+
+it('a run goes on where other bits are computed only if it is told to, and its machine is named by what it computes (case 9)', async () => {
+  const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1, checkpointEvery: 2 });
+  const session = await openSession([config]);
+  const path = join(folder, 'elsewhere');
+  const { signal } = new AbortController();
+  try {
+    const opened = await newRun(session, config, path);
+    await runTraining(session, config, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
+    const { numerics } = JSON.parse(await readFile(join(path, 'machine.json'), 'utf8')) as { numerics: string };
+    expect(numerics).toBe(numericsFingerprint());
+    const goingOn = (there: string, allowMixed: boolean) =>
+      earlierRun({ ...session, numerics: there }, config, path, undefined, allowMixed);
+    const { resumeFrom } = await goingOn(numerics, false);
+    await expect(goingOn('other', false)).rejects.toMatchObject({ code: 'E_NUMERICS' });
+    expect(await goingOn('other', true)).toMatchObject({ resumeFrom });
   } finally {
     await session.close();
   }

@@ -28,6 +28,7 @@ const anyCheckpoint = fc.record({
     { minLength: 1 },
   ),
   identity: fc.record({ config: fc.jsonValue(), seed: fc.nat(), shards: fc.nat(), dataSha256: fc.string() }),
+  numerics: fc.string(),
   state: fc.record({
     parameters: anyFloats,
     firstMoment: anyFloats,

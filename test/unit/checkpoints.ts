@@ -15,6 +15,7 @@ export function checkpointAt(stage: number, step: number): Checkpoint {
     step,
     classShares: [0.25, 0.75],
     identity,
+    numerics: 'ef'.repeat(32),
     state: {
       parameters: floats(19, step + 0.25),
       firstMoment: floats(19, 0.5),
