@@ -7,6 +7,9 @@ const OUTPUT_KEPT = 16_384; // characters
 /** A failure the user can do something about: printed as it is, without a stack. */
 export class SetupError extends Error {}
 
+/** Something came that is not what was asked for: whoever sent it may mean harm, so set-up tries no other way. */
+export class WrongContentError extends SetupError {}
+
 /**
  * Runs a program to its end.
  * @param {string} program

@@ -16,7 +16,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
-import { run, SetupError } from './command.mjs';
+import { run, SetupError, WrongContentError } from './command.mjs';
 import { chosenWheel, createEntry, WHEEL } from './wheel.mjs';
 
 const RECIPE = 1; // raise it when the way the binding is built changes, so that no cached one is taken for the new one
@@ -81,6 +81,7 @@ export async function prepareNative(step) {
       return stamp(folder, key);
     } catch (error) {
       failures.push(`  - ${name}: ${/** @type {Error} */ (error).message}`);
+      if (error instanceof WrongContentError) break; // tfjs-node's own installer would take whatever comes, unchecked
     }
   }
   throw new SetupError(waysOut(failures));

@@ -7,7 +7,7 @@ import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { compileBinding, LIBRARIES } from './binding.mjs';
-import { available, run, SetupError } from './command.mjs';
+import { available, run, SetupError, WrongContentError } from './command.mjs';
 import { extractZip } from './zip.mjs';
 
 /** The one TensorFlow build of this project: the weights of a run depend on it. Its Python version does not matter. */
@@ -100,12 +100,12 @@ function download(pips, folder, step) {
   });
 }
 
-/** @param {string} wheel */
+/** @param {string} wheel @throws {WrongContentError} */
 async function verifyWheel(wheel) {
   const hash = createHash('sha256');
   await pipeline(createReadStream(wheel, { highWaterMark: 1 << 20 }), hash);
   if (hash.digest('hex') === WHEEL.sha256) return;
-  throw new SetupError(`it is not the pinned wheel (its SHA-256 is not ${WHEEL.sha256})`);
+  throw new WrongContentError(`it is not the pinned wheel (its SHA-256 is not ${WHEEL.sha256})`);
 }
 
 /** @param {string} wheel @param {string} folder */

@@ -1,8 +1,8 @@
 // Set-up as a user meets it: what a second run says, and what is said when TensorFlow cannot be had. Nothing is downloaded.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { folderOfTest } from '../folders.js';
@@ -54,6 +54,28 @@ describe('set-up of an installed package without TensorFlow', () => {
     expect(stderr).toMatch(/set PSEUDOLABEL_TENSORFLOW_WHEEL=/);
     expect(stderr).toContain(`copy ${join(folder, 'cache', 'pseudolabel')} from a machine`);
     expect(stderr).not.toMatch(/\n\s+at /); // no stack
+    expect(status).toBe(1);
+  });
+
+  it('stops at a wheel from pip that is not the pinned one, before any installer without a hash (S6)', () => {
+    program('c++');
+    const installed = join(folder, 'installed');
+    const installer = join(folder, 'node_modules', '@tensorflow', 'tfjs-node', 'scripts', 'install.js');
+    mkdirSync(dirname(installer));
+    writeFileSync(installer, `require('fs').writeFileSync(${JSON.stringify(installed)}, '');`);
+    const pip = `#!${process.execPath}
+      const fs = require('fs');
+      const to = process.argv.indexOf('--dest') + 1;
+      if (to > 0) {
+        fs.mkdirSync(process.argv[to], { recursive: true });
+        fs.writeFileSync(process.argv[to] + '/tensorflow_cpu.whl', 'other bytes');
+      }`;
+    writeFileSync(join(folder, 'bin', 'pip3'), pip, { mode: 0o755 });
+    const { status, stderr } = setUp(folder, env);
+    expect(stderr).toContain('the Python wheel: it is not the pinned wheel');
+    expect(existsSync(installed)).toBe(false);
+    expect(existsSync(join(folder, 'cache', 'pseudolabel'))).toBe(true);
+    expect(readdirSync(join(folder, 'cache', 'pseudolabel'))).toEqual([]);
     expect(status).toBe(1);
   });
 
