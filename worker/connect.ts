@@ -1,6 +1,7 @@
 // Owns how a worker comes to a channel with its coordinator, and how long and how often it tries.
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
@@ -20,6 +21,8 @@ export interface ConnectOptions<Out extends Message, In extends Message> {
   readonly tables: MessageTables<Out, In>;
   /** How long to go on trying, in ms. Default: 0, one attempt. */
   readonly patience?: number;
+  /** By which heartbeats are told. Default: the system's. */
+  readonly clock?: Clock;
   /** Ends the trying; connect() then rejects with its reason. */
   readonly signal?: AbortSignal;
   /** Told of each failure after which there will be another attempt, `delay` ms later. */
@@ -67,6 +70,7 @@ async function attempt<Out extends Message, In extends Message>({
   insecure = false,
   tables,
   signal,
+  clock,
 }: ConnectOptions<Out, In>): Promise<Channel<Out, In>> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(tooSlow(address)), ATTEMPT_MS);
@@ -75,7 +79,7 @@ async function attempt<Out extends Message, In extends Message>({
   try {
     signal?.throwIfAborted();
     const dialled = await dial(
-      { address: parseAddress(address), fingerprint, insecure, longest: longestFrame(tables.incoming) },
+      { address: parseAddress(address), fingerprint, insecure, longest: longestFrame(tables.incoming), clock },
       limit.signal,
     );
     const { isGuarded } = await introduced(dialled, token, limit.signal);

@@ -4,6 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
+import type { Clock } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import { type Address, formatAddress, isLoopback } from './address.js';
 import { SOCKET_OPTIONS, SocketPipe } from './pipe.js';
@@ -17,6 +18,8 @@ export interface DialOptions {
   readonly insecure: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
+  /** By which the heartbeat is told; undefined: the system's. */
+  readonly clock: Clock | undefined;
 }
 
 export interface Dialled {
@@ -26,7 +29,7 @@ export interface Dialled {
 
 /** Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE; E_TIMEOUT when `signal` says so. */
 export async function dial(
-  { address, fingerprint, insecure, longest }: DialOptions,
+  { address, fingerprint, insecure, longest, clock }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
@@ -39,7 +42,7 @@ export async function dial(
     const stream: Duplex = tls ?? wire;
     const ws = await opened(stream, longest, signal);
     // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
-    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY });
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY }, clock);
     return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
   } catch (error) {
     wire.destroy();

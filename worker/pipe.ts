@@ -1,7 +1,8 @@
-// Owns the pipe over a WebSocket: frames without copies that can be avoided, back-pressure, heartbeats, and an end that always comes.
+// Owns the pipe over a WebSocket: frames without copies that can be avoided, back-pressure, a heartbeat, and an end that always comes.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
+import { type Clock, SYSTEM_CLOCK } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/closing.js';
 import type { Frame } from '../src/protocol/codec.js';
@@ -9,12 +10,7 @@ import { Inbox } from '../src/protocol/inbox.js';
 import type { Pipe, PipeListener } from '../src/protocol/pipe.js';
 import { isLoopback } from './address.js';
 import { hasArrived } from './collection.js';
-
-/** Heartbeats that may fail to come before the other side counts as lost. */
-const MISSED_HEARTBEATS = 2;
-
-/** Looks at the clock within a heartbeat: the end comes at the second one that is missed, or a tick before, never after it. */
-const TICKS = 4;
+import { Heartbeat } from './heartbeat.js';
 
 /** How long an unknown peer has to answer a close frame, in ms. */
 const STRANGER_GRACE_MS = 1000;
@@ -39,15 +35,21 @@ export class SocketPipe implements Pipe {
   readonly isGuarded: boolean;
   private readonly inbox = new Inbox();
   private trusted = false;
-  private lastHeard = performance.now();
   private closing: PseudolabelError | undefined;
   private fault: PseudolabelError | undefined;
   private readonly ended: Promise<PseudolabelError>;
-  private beating: NodeJS.Timeout | undefined;
+  private readonly heartbeat: Heartbeat;
 
-  constructor(private readonly connection: Connection) {
+  constructor(
+    private readonly connection: Connection,
+    clock: Clock = SYSTEM_CLOCK,
+  ) {
     const { ws, stream, wire, peer } = connection;
     this.peer = peer;
+    this.heartbeat = new Heartbeat(clock, {
+      beat: () => void (ws.readyState === ws.OPEN && ws.ping()),
+      silent: (milliseconds) => this.drop(connectionLost(peer, `was silent for ${milliseconds / 1000} s`)),
+    });
     // What a machine sends to itself is copied from memory to memory; TLS authenticates every record.
     this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
     ws.binaryType = 'fragments'; // as they came: putting a megabyte together would copy it
@@ -57,7 +59,7 @@ export class SocketPipe implements Pipe {
     });
     this.ended = new Promise((resolve) => {
       ws.on('close', (code, text) => {
-        clearInterval(this.beating);
+        this.heartbeat.stop();
         const reason = this.closing ?? this.fault ?? reasonOf(code, text.toString(), peer);
         resolve(reason);
         this.inbox.end(reason);
@@ -76,21 +78,7 @@ export class SocketPipe implements Pipe {
     this.trusted = true;
     const { ws } = this.connection;
     if (ws.readyState === ws.CLOSED) return;
-    const tick = heartbeat / TICKS;
-    const silence = MISSED_HEARTBEATS * heartbeat;
-    let ticks = 0;
-    let due = performance.now() + tick;
-    this.beating = setInterval(() => {
-      const now = performance.now();
-      // Who stood still himself has not heard what came meanwhile, and may not have been heard either.
-      if (now - due > heartbeat / 2) this.lastHeard = now;
-      due = now + tick;
-      if (now - this.lastHeard > silence - tick) {
-        this.drop(connectionLost(this.peer, `was silent for ${silence / 1000} s`));
-      } else if (++ticks % TICKS === 0 && ws.readyState === ws.OPEN) {
-        ws.ping();
-      }
-    }, tick);
+    this.heartbeat.start(heartbeat);
   }
 
   next(): Promise<Frame> {
@@ -139,7 +127,7 @@ export class SocketPipe implements Pipe {
   }
 
   private hear(bytes: number): void {
-    this.lastHeard = performance.now();
+    this.heartbeat.heard();
     if (this.trusted) hasArrived(bytes);
     const { wire, allowance } = this.connection;
     if (this.trusted || wire.bytesRead <= allowance) return;

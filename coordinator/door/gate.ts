@@ -1,4 +1,5 @@
 // Owns how many strangers are let in before they have proven anything: at a time, from one address at a time, and from one a second.
+import type { Clock } from '../../src/clock.js';
 
 export interface GateLimits {
   /** Connections that have not proven anything yet. */
@@ -19,7 +20,7 @@ export class Gate {
 
   constructor(
     private readonly limits: GateLimits,
-    private readonly now: () => number = () => performance.now(),
+    private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /** Lets a stranger in and returns what to call, once, when it is none any more: known, or gone. undefined: not let in. */
@@ -44,9 +45,9 @@ export class Gate {
   }
 
   private count(address: string): number {
-    if (this.now() - this.windowStart >= WINDOW_MS) {
+    if (this.clock.now() - this.windowStart >= WINDOW_MS) {
       this.recent.clear();
-      this.windowStart = this.now();
+      this.windowStart = this.clock.now();
     }
     const attempts = (this.recent.get(address) ?? 0) + 1;
     this.recent.set(address, attempts);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
+import { type Clock, SYSTEM_CLOCK } from '../../src/clock.js';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import type { Channel, Message } from '../../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../../src/protocol/codec.js';
@@ -29,6 +30,8 @@ export interface ListenOptions<Out extends Message, In extends Message> {
   /** Checksums over long arrays with TLS and on loopback too, for what forwards loopback over a network. Default: false. */
   readonly checksAll?: boolean;
   readonly tables: MessageTables<Out, In>;
+  /** By which strangers and heartbeats are timed. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 const HEARTBEAT_MS = 5000;
@@ -66,7 +69,15 @@ export class Listener<Out extends Message, In extends Message> {
   constructor(
     private readonly server: Server,
     host: string,
-    { tls, token, limits, heartbeat = HEARTBEAT_MS, checksAll = false, tables }: ListenOptions<Out, In>,
+    {
+      tls,
+      token,
+      limits,
+      heartbeat = HEARTBEAT_MS,
+      checksAll = false,
+      tables,
+      clock = SYSTEM_CLOCK,
+    }: ListenOptions<Out, In>,
   ) {
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress({ tls: tls !== undefined, host: reachable(address) ?? host, port });
@@ -77,7 +88,7 @@ export class Listener<Out extends Message, In extends Message> {
       },
     });
     const longest = longestFrame(tables.incoming);
-    const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest };
+    const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest, clock };
     this.hall = new Strangers(options, (pipe, isGuarded) => {
       if (this.closed) pipe.close();
       else this.controller.enqueue(new FramedChannel(pipe, tables, isGuarded));

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../src/clock.js';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
 import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
@@ -28,6 +29,8 @@ export interface StrangerOptions {
   readonly checksAll: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
+  /** By which everything here is timed. */
+  readonly clock: Clock;
 }
 
 /** An upgrade request of ws has some 200 bytes of header. */
@@ -55,7 +58,7 @@ export class Strangers {
     private readonly options: StrangerOptions,
     private readonly arrived: (pipe: SocketPipe, isGuarded: boolean) => void,
   ) {
-    this.gate = new Gate(options.limits);
+    this.gate = new Gate(options.limits, options.clock);
     const own = { maxPayload: options.longest, noServer: true, clientTracking: false };
     this.upgrades = new WebSocketServer({ ...SOCKET_OPTIONS, ...own });
     // It listens nowhere: connections are handed to it.
@@ -82,12 +85,12 @@ export class Strangers {
       wire.resetAndDestroy();
       return;
     }
-    const { tls, limits } = this.options;
+    const { tls, limits, clock } = this.options;
     const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
     stream.on('error', () => undefined); // it closes then, which is waited for
-    const timer = setTimeout(() => this.expire(stranger), limits.deadline);
+    const cancel = clock.after(limits.deadline, () => this.expire(stranger));
     const leave = () => {
-      clearTimeout(timer);
+      cancel();
       this.inside.delete(stream);
       leaveGate();
     };
@@ -103,9 +106,9 @@ export class Strangers {
 
   private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
     const { wire } = stranger;
-    const { token, heartbeat, limits, checksAll } = this.options;
+    const { token, heartbeat, limits, checksAll, clock } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
-    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES });
+    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES }, clock);
     stranger.pipe = pipe;
     try {
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();

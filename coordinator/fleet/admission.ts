@@ -26,7 +26,7 @@ export function firstOf(requests: Requests): Promise<First> {
   return new Promise((resolve, reject) => {
     const silent = () =>
       new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a node of pseudolabel?');
-    const cancel = alarm(FIRST_MS, () => requests.close(silent()));
+    const cancel = alarm(requests.deadlines.clock, FIRST_MS, () => requests.close(silent()));
     requests.listener = {
       first: (message) => {
         cancel();

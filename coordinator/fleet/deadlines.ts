@@ -1,5 +1,7 @@
 // Owns how long to wait for a node: what the same kind of work took it before, and a margin; and the error of who waited longer.
+import { type Clock, SYSTEM_CLOCK } from '../../src/clock.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { alarm } from './alarm.js';
 
 /** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
 export interface Bounds {
@@ -21,7 +23,15 @@ const DEVIATION = 1.4826;
 export class Deadlines {
   private readonly times = new Map<string, number[]>();
 
-  constructor(private readonly bounds: Bounds = BOUNDS) {}
+  constructor(
+    private readonly bounds: Bounds = BOUNDS,
+    readonly clock: Clock = SYSTEM_CLOCK,
+  ) {}
+
+  /** Calls `ring` when so many units of this kind of work have taken too long. Returns what cancels that. */
+  alarm(kind: string, units: number, ring: () => void): () => void {
+    return alarm(this.clock, this.limit(kind, units), ring);
+  }
 
   /** kind: of work; times of one kind say nothing of another. units: of work done, as rows or bytes, at least 1. */
   record(kind: string, units: number, milliseconds: number): void {

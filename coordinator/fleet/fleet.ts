@@ -1,6 +1,7 @@
 // Owns a node that is made of many: this machine's and those that have joined. The state of the run is in this machine's arena; the others
 // mirror what they need of it. Phases are one after another: steps by rows (rows-fleet.ts), by hidden units (sliced-fleet.ts), predictions.
 import type { TrainingState } from '../../src/checkpoint.js';
+import { type Clock, SYSTEM_CLOCK } from '../../src/clock.js';
 import type { Model } from '../../src/engine/model.js';
 import { isSliceable } from '../../src/engine/pairs.js';
 import { type WireName, wireOf } from '../../src/engine/wire.js';
@@ -28,7 +29,7 @@ import type { NodeChannel } from './requests.js';
 import { RowsFleet } from './rows-fleet.js';
 import { SlicedFleet } from './sliced-fleet.js';
 
-export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
+export interface FleetOptions extends Omit<MembersOptions, 'bounds' | 'clock'> {
   /** false: this machine only coordinates, sums and updates. */
   readonly computes: boolean;
   /** Steps between two comparisons of the nodes' parameters. */
@@ -40,6 +41,8 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds'> {
   /** How sums and totals travel. */
   readonly wire: WireName;
   readonly bounds?: MembersOptions['bounds'];
+  /** By which deadlines are kept, and steps judged. */
+  readonly clock?: Clock;
 }
 
 /** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
@@ -67,8 +70,9 @@ export class Fleet implements Node {
     this.writesInPlace = local.writesInPlace;
     const wire = wireOf(options.wire, local.arena);
     const member = options.computes ? new LocalMember(local) : undefined;
-    this.pace = new Pace((verdict) => options.listener.slower(verdict));
-    this.members = new Members(member, local.arena, wire, { ...options, bounds: options.bounds ?? BOUNDS });
+    const { clock = SYSTEM_CLOCK, bounds = BOUNDS } = options;
+    this.pace = new Pace(clock, (verdict) => options.listener.slower(verdict));
+    this.members = new Members(member, local.arena, wire, { ...options, bounds, clock });
     const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
     this.sliced = new SlicedFleet(this.members, { steps, bytes });
     this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);

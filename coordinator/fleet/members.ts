@@ -1,4 +1,5 @@
 // Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
+import type { Clock } from '../../src/clock.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -17,6 +18,7 @@ export interface MembersOptions extends AdmissionRules {
   /** How long to stand still for want of a node. */
   readonly patienceMs: number;
   readonly bounds: Bounds;
+  readonly clock: Clock;
   readonly listener: FleetListener;
 }
 
@@ -25,7 +27,7 @@ export class Members implements RemoteListener {
   /** Of nodes that are gone. */
   private lostBefore = 0;
   private readonly placement: Placement;
-  private readonly waits = new Waits();
+  private readonly waits: Waits;
   private joining = new Set<Requests>();
   private end: PseudolabelError | undefined;
   private isStopping = false;
@@ -37,6 +39,7 @@ export class Members implements RemoteListener {
     private readonly wire: Wire,
     private readonly options: MembersOptions,
   ) {
+    this.waits = new Waits(options.clock);
     this.placement = new Placement(arena.shape.shards);
   }
 
@@ -51,7 +54,7 @@ export class Members implements RemoteListener {
 
   /** Lets in whoever is at the other end, if they may: between two phases of the run, whenever that is. Never rejects. */
   async admit(channel: NodeChannel, status: () => FleetStatus): Promise<void> {
-    const requests = new Requests(channel, new Deadlines(this.options.bounds));
+    const requests = new Requests(channel, new Deadlines(this.options.bounds, this.options.clock));
     this.joining.add(requests);
     try {
       const first = await firstOf(requests);

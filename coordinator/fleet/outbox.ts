@@ -1,6 +1,5 @@
 // Owns what is sent to one node: in order, one thing after another, each within its deadline or the connection ends.
 import { PseudolabelError } from '../../src/errors.js';
-import { alarm } from './alarm.js';
 import { type Deadlines, late } from './deadlines.js';
 import { MemberLost } from './member.js';
 
@@ -35,11 +34,11 @@ export class Outbox {
     const { conversation } = this;
     const { name, deadlines } = conversation;
     if (conversation.reason) throw new MemberLost(name, conversation.reason);
-    const began = performance.now();
-    const cancel = alarm(deadlines.limit('send', 1), () => conversation.close(late(name, 'take what was sent')));
+    const began = deadlines.clock.now();
+    const cancel = deadlines.alarm('send', 1, () => conversation.close(late(name, 'take what was sent')));
     try {
       await send();
-      deadlines.record('send', 1, performance.now() - began);
+      deadlines.record('send', 1, deadlines.clock.now() - began);
     } catch (error) {
       // Before the channel says so itself: whoever is told of the loss looks at once who is still there.
       if (error instanceof PseudolabelError) conversation.close(error);

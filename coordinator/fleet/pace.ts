@@ -1,5 +1,6 @@
 // Owns what the steps of a run with nodes take, and when that is judged: over some steps of the kind that is most of a stage's work, and told
 // once a stage.
+import type { Clock } from '../../src/clock.js';
 import type { NodeStatus } from '../../src/protocol/status.js';
 import { type Compute, type StepTimes, verdict } from './verdict.js';
 
@@ -31,17 +32,16 @@ export class Pace {
   /** Of the latest steps with the most rows of the stage so far. */
   private latest: StepTimes[] = [];
 
-  /** now: in milliseconds. */
   constructor(
+    private readonly clock: Pick<Clock, 'now'>,
     private readonly tell: (verdict: string) => void,
-    private readonly now: () => number = () => performance.now(),
   ) {}
 
   begins(step: Work): void {
     if (step.stage !== this.stage) this.ended();
     this.stage = step.stage;
     this.step = step;
-    this.began = this.now();
+    this.began = this.clock.now();
   }
 
   /** It ends, with updated parameters. computeOf: undefined where it is not known yet. */
@@ -58,7 +58,7 @@ export class Pace {
       ...kind,
       ...compute,
       ...{ rows: labelled + unlabelled, nodes: nodes.length },
-      step: this.now() - this.began,
+      step: this.clock.now() - this.began,
       bytes: {
         sent: (this.before.sent - sent) / nodes.length,
         received: (this.before.received - received) / nodes.length,

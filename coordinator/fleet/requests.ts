@@ -3,7 +3,6 @@ import { PseudolabelError } from '../../src/errors.js';
 import { ANSWERS, type AnswerTo, type Request } from '../../src/protocol/answers.js';
 import type { BulkTag, Channel, ChannelListener } from '../../src/protocol/channel.js';
 import type { Answer, First, ToCoordinator, ToNode } from '../../src/protocol/messages.js';
-import { alarm } from './alarm.js';
 import { type Deadlines, late } from './deadlines.js';
 import { MemberLost } from './member.js';
 import { type Conversation, Outbox } from './outbox.js';
@@ -88,11 +87,12 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
     });
     answer.catch(() => undefined);
     await this.send(message);
-    const began = performance.now();
-    const cancel = alarm(this.deadlines.limit(work, units), () => this.revoke(request, work));
+    const { deadlines } = this;
+    const began = deadlines.clock.now();
+    const cancel = deadlines.alarm(work, units, () => this.revoke(request, work));
     try {
       const found = await answer;
-      this.deadlines.record(work, units, performance.now() - began);
+      deadlines.record(work, units, deadlines.clock.now() - began);
       return found as AnswerTo<R>;
     } finally {
       cancel();

@@ -3,7 +3,6 @@ import type { Subtree } from '../../src/collectives/tree.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { Wire } from '../../src/engine/wire.js';
 import type { BulkTag } from '../../src/protocol/channel.js';
-import { alarm } from './alarm.js';
 import { late } from './deadlines.js';
 import { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
@@ -50,14 +49,14 @@ export class Uploads {
   expect(upload: Upload): void {
     if (upload.isComplete) return;
     const { deadlines, name } = this.requests;
-    const began = performance.now();
+    const began = deadlines.clock.now();
     const bytes = upload.bytes - upload.bytesReceived;
-    const cancel = alarm(deadlines.limit('sums', bytes), () => {
+    const cancel = deadlines.alarm('sums', bytes, () => {
       const reason = new MemberLost(name, late(name, 'send its sums'));
       upload.revoke(reason);
       this.late(reason);
     });
-    const complete = () => deadlines.record('sums', bytes, performance.now() - began);
+    const complete = () => deadlines.record('sums', bytes, deadlines.clock.now() - began);
     void upload
       .arrived(upload.length)
       .then(complete, () => undefined)
@@ -69,13 +68,14 @@ export class Uploads {
     const upload = this.open.get(tag.attempt);
     // Of a request that is long done: late, so dropped.
     if (!upload) return false;
+    const { deadlines } = this.requests;
     const isFirst = upload.bytesReceived === 0;
     upload.frame(tag.index, tag.offset, payload);
-    if (isFirst) this.first = { at: performance.now(), bytes: upload.bytesReceived };
+    if (isFirst) this.first = { at: deadlines.clock.now(), bytes: upload.bytesReceived };
     if (!upload.isComplete) return false;
     this.open.delete(tag.attempt);
     const behind = upload.bytes - this.first.bytes;
-    if (behind > 0) this.requests.deadlines.record('sums in a row', behind, performance.now() - this.first.at);
+    if (behind > 0) deadlines.record('sums in a row', behind, deadlines.clock.now() - this.first.at);
     return true;
   }
 

@@ -1,9 +1,10 @@
 // What connections meet in their lives over real sockets: silence, cuts, damage, a process that stands still.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ListenOptions } from '../../coordinator/door/listener.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/talk.js';
+import { ManualClock } from '../manual-clock.js';
 import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
 
 const identity = await newIdentity();
@@ -13,44 +14,53 @@ interface Meeting {
   readonly proxy: TcpProxy;
   readonly worker: TalkChannel;
   readonly coordinator: TalkChannel;
+  /** Of both. */
+  readonly clock: ManualClock;
 }
 
 async function meeting(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Meeting> {
-  const door = closing(await openDoor(options));
+  const clock = new ManualClock();
+  const door = closing(await openDoor({ clock, ...options }));
   const proxy = closing(await TcpProxy.to(door));
-  const [coordinator, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy)]);
-  return { proxy, worker: closing(worker), coordinator: closing(coordinator) };
+  const [coordinator, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy, { clock })]);
+  return { proxy, worker: closing(worker), coordinator: closing(coordinator), clock };
 }
 
-/** Blocks this process's only thread. */
-const standStill = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+/** Does something, and waits until each of the channels has received something more. */
+async function heardAt(channels: readonly TalkChannel[], act: () => void): Promise<void> {
+  const before = channels.map(({ traffic }) => traffic.received);
+  act();
+  await expect
+    .poll(() => channels.every(({ traffic }, i) => traffic.received > before[i]!), { interval: 2 })
+    .toBe(true);
+}
 
 describe('heartbeats', () => {
   it('keep a connection that says nothing', async () => {
-    // A second of silence is longer than a process stands still where the processors are busy.
-    const { worker, coordinator } = await meeting({ heartbeat: 600 });
+    const { worker, coordinator, clock } = await meeting({ heartbeat: 100 });
     const ears = [new Ear(worker), new Ear(coordinator)];
-    await sleep(2_500);
+    for (let beat = 0; beat < 10; beat++) await heardAt([worker, coordinator], () => clock.advance(100));
     expect(ears.map(({ endings }) => endings)).toEqual([[], []]);
   });
 
-  // Where a machine is so busy that a process stands still, it takes longer, as it should.
-  it('end it on both sides within two of them when nothing comes through any more', { retry: 4 }, async () => {
-    const { proxy, worker, coordinator } = await meeting({ heartbeat: 200 });
+  it('end it on both sides at the second of them when nothing comes through any more, and not before', async () => {
+    const { proxy, worker, coordinator, clock } = await meeting({ heartbeat: 200 });
     const ears = [new Ear(worker), new Ear(coordinator)];
-    await sleep(300);
+    await heardAt([worker, coordinator], () => clock.advance(200));
     proxy.change = () => undefined;
-    const cut = performance.now();
+    clock.advance(399);
+    await turn();
+    expect(ears.map(({ endings }) => endings)).toEqual([[], []]);
+    clock.advance(1);
     for (const reason of await Promise.all(ears.map((ear) => ear.end()))) {
       expect(reason).toMatchObject({ code: 'E_CONNECTION_LOST', message: expect.stringContaining('silent for 0.4 s') });
     }
-    expect(performance.now() - cut).toBeGreaterThan(200);
-    expect(performance.now() - cut).toBeLessThan(450);
   });
 
   it('end it where half of a frame came and nothing more', async () => {
-    const { proxy, worker, coordinator } = await meeting({ heartbeat: 50 });
+    const { proxy, worker, coordinator, clock } = await meeting({ heartbeat: 50 });
     const [, ear] = [new Ear(worker), new Ear(coordinator)];
+    const arrived = coordinator.traffic.received + MAX_BULK / 2;
     let left = MAX_BULK / 2;
     proxy.change = (chunk, to) => {
       if (to === 'worker') return chunk;
@@ -59,12 +69,14 @@ describe('heartbeats', () => {
       return passed;
     };
     worker.sendBulk(tagOf(0), new Uint8Array(MAX_BULK)).catch(() => undefined);
+    await expect.poll(() => coordinator.traffic.received).toBe(arrived);
+    clock.advance(100);
     expect(await ear.end()).toMatchObject({ code: 'E_CONNECTION_LOST' });
     expect(ear.heard).toEqual([]);
   });
 
   it('do not end it because a slow network takes long for a frame', async () => {
-    const { proxy, worker, coordinator } = await meeting({ heartbeat: 100 });
+    const { proxy, worker, coordinator, clock } = await meeting({ heartbeat: 100 });
     const [, ear] = [new Ear(worker), new Ear(coordinator)];
     let held: Buffer = Buffer.alloc(0);
     proxy.change = (chunk, to) => {
@@ -73,28 +85,29 @@ describe('heartbeats', () => {
       return undefined;
     };
     const sent = worker.sendBulk(tagOf(0), new Uint8Array(400_000));
-    const began = performance.now();
-    while (ear.heard.length === 0 && ear.endings.length === 0) {
-      proxy.sendTo('coordinator', held.subarray(0, 20_000));
+    await expect.poll(() => held.length).toBeGreaterThan(400_000);
+    for (let beat = 0; beat < 16; beat++) {
+      await heardAt([coordinator], () => proxy.sendTo('coordinator', held.subarray(0, 20_000)));
       held = held.subarray(20_000);
-      await sleep(25);
+      await heardAt([worker], () => clock.advance(100));
     }
+    expect([...ear.heard, ...ear.endings]).toEqual([]);
     proxy.sendTo('coordinator', held);
     proxy.change = (chunk) => chunk;
     await sent;
-    expect(performance.now() - began).toBeGreaterThan(400); // 4 heartbeats
     await ear.count(1);
     expect(ear.endings).toEqual([]);
   });
 
   it('do not end it because this process stood still', async () => {
-    const { worker, coordinator } = await meeting({ heartbeat: 100 });
+    const { worker, coordinator, clock } = await meeting({ heartbeat: 100 });
     const [ear, other] = [new Ear(worker), new Ear(coordinator)];
-    await sleep(150);
-    standStill(600);
-    await sleep(300);
+    clock.advance(50);
+    clock.standStill(600);
+    await turn();
     await coordinator.send(short('still there?'));
     await ear.count(1);
+    await heardAt([worker, coordinator], () => clock.advance(100));
     expect([...ear.endings, ...other.endings]).toEqual([]);
   });
 });

@@ -108,7 +108,7 @@ describe('a channel', () => {
     await fc.assert(
       fc.asyncProperty(frames, async (frame) => {
         const { pipe, binding } = await dial(
-          { address, fingerprint: undefined, insecure: false, longest: 1e6 },
+          { address, fingerprint: undefined, insecure: false, longest: 1e6, clock: undefined },
           new AbortController().signal,
         );
         await introduce(pipe, { token: TOKEN, binding });

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { attachArena, type Regions } from '../../src/engine/arena.js';
 import { Progress } from '../../src/engine/progress.js';
@@ -18,7 +19,7 @@ it('tells whoever waits when enough of a gradient is there, and not before', asy
   });
   progress.reached(0, 1000);
   progress.reached(1, 199);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let i = 0; i < 3; i++) await turn();
   expect(isThere).toBe(false);
   progress.reached(1, 201);
   await there;
@@ -36,6 +37,12 @@ it('does not go back where a gradient is computed again, but for the next one', 
 
 it('does not wait for what will not come: the work has ended', async () => {
   await progressOf(1).until(0, 1, Promise.resolve());
-  const lost = new Promise((_, reject) => setTimeout(() => reject(new Error('lost')), 10));
-  await expect(progressOf(1).until(0, 1, lost)).rejects.toThrow('lost');
+  let lose: (error: Error) => void = () => undefined;
+  const lost = new Promise((_, reject) => {
+    lose = reject;
+  });
+  const waiting = expect(progressOf(1).until(0, 1, lost)).rejects.toThrow('lost');
+  await turn();
+  lose(new Error('lost'));
+  await waiting;
 });

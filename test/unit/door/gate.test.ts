@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Gate } from '../../../coordinator/door/gate.js';
+import { ManualClock } from '../../manual-clock.js';
 
 const LIMITS = { strangers: 3, strangersPerAddress: 2, rate: 100 };
 
 describe('the gate', () => {
   it('lets in so many in all, and so many from one address', () => {
-    const gate = new Gate(LIMITS);
+    const gate = new Gate(LIMITS, new ManualClock());
     const first = gate.enter('a');
     expect([first, gate.enter('a')]).not.toContain(undefined);
     expect(gate.enter('a')).toBeUndefined();
@@ -17,7 +18,7 @@ describe('the gate', () => {
   });
 
   it('frees a place once, however often it is told', () => {
-    const gate = new Gate(LIMITS);
+    const gate = new Gate(LIMITS, new ManualClock());
     const leave = gate.enter('a')!;
     leave();
     leave();
@@ -26,8 +27,9 @@ describe('the gate', () => {
   });
 
   it('lets one address try so often a second, and others as well', () => {
-    let now = 5000;
-    const gate = new Gate({ ...LIMITS, rate: 4 }, () => now);
+    const clock = new ManualClock();
+    clock.advance(5000);
+    const gate = new Gate({ ...LIMITS, rate: 4 }, clock);
     const tries = (address: string, count: number) =>
       Array.from({ length: count }, () => {
         const leave = gate.enter(address);
@@ -36,9 +38,9 @@ describe('the gate', () => {
       });
     expect(tries('a', 6)).toEqual([true, true, true, true, false, false]);
     expect(tries('b', 1)).toEqual([true]);
-    now += 999;
+    clock.advance(999);
     expect(tries('a', 1)).toEqual([false]);
-    now += 1;
+    clock.advance(1);
     expect(tries('a', 5)).toEqual([true, true, true, true, false]);
   });
 });

@@ -1,39 +1,62 @@
 // Alarms ring in time, unless it was this process that stood still.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { alarm } from '../../../coordinator/fleet/alarm.js';
+import { ManualClock } from '../../manual-clock.js';
 
-function standStill(milliseconds: number): void {
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end);
+/** All that was due has rung: an alarm takes one turn of the event loop more than its timer. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 3; i++) await turn();
 }
 
 it('an alarm rings once, after its time, and not when it was cancelled', async () => {
-  const began = performance.now();
-  const [rings, cancelled] = [vi.fn(() => performance.now() - began), vi.fn()];
-  alarm(20, rings);
-  alarm(20, cancelled)();
-  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 60_000 });
-  // Timers are as much as a millisecond early.
-  expect(rings.mock.results[0]!.value).toBeGreaterThan(18);
-  await sleep(50);
+  const clock = new ManualClock();
+  const [rings, cancelled] = [vi.fn(), vi.fn()];
+  alarm(clock, 20, rings);
+  alarm(clock, 20, cancelled)();
+  clock.advance(19);
+  await turns();
+  expect(rings).not.toHaveBeenCalled();
+  clock.advance(1);
+  await turns();
+  clock.advance(1000);
+  await turns();
   expect(rings).toHaveBeenCalledTimes(1);
   expect(cancelled).not.toHaveBeenCalled();
 });
 
 it('an alarm that comes due while the process stands still leaves time for what arrived meanwhile', async () => {
+  const clock = new ManualClock();
   const rings = vi.fn();
-  const cancel = alarm(30, rings);
-  // Two turns of the event loop later, as an answer that is read, checked and understood.
-  setImmediate(() => setImmediate(cancel));
-  standStill(300);
-  await sleep(100);
+  const cancel = alarm(clock, 30, rings);
+  clock.standStill(300);
+  await turns();
+  clock.advance(29);
+  await turns();
+  expect(rings).not.toHaveBeenCalled();
+  // The answer, which has been read, checked and understood by now.
+  cancel();
+  clock.advance(1000);
+  await turns();
   expect(rings).not.toHaveBeenCalled();
 });
 
 it('an alarm that came due while the process stood still rings soon after, where nothing arrived', async () => {
+  const clock = new ManualClock();
   const rings = vi.fn();
-  alarm(30, rings);
-  standStill(300);
-  await vi.waitFor(() => expect(rings).toHaveBeenCalledTimes(1), { timeout: 60_000 });
+  alarm(clock, 30, rings);
+  clock.standStill(300);
+  clock.advance(30);
+  await turns();
+  expect(rings).toHaveBeenCalledTimes(1);
+});
+
+it('an alarm can still be cancelled when it has come due and not rung yet', async () => {
+  const clock = new ManualClock();
+  const rings = vi.fn();
+  const cancel = alarm(clock, 30, rings);
+  clock.advance(30);
+  cancel();
+  await turns();
+  expect(rings).not.toHaveBeenCalled();
 });

@@ -1,16 +1,14 @@
 // When a stage with nodes is judged: over enough steps of its most expensive kind, and once.
 import { describe, expect, it } from 'vitest';
 import { Pace } from '../../../coordinator/fleet/pace.js';
+import { ManualClock } from '../../manual-clock.js';
 
 /** A run of steps that take so long each; one machine would need 20 ms. */
 function run() {
   const told: string[] = [];
-  let now = 0;
+  const clock = new ManualClock();
   let bytes = 0;
-  const pace = new Pace(
-    (verdict) => told.push(verdict),
-    () => now,
-  );
+  const pace = new Pace(clock, (verdict) => told.push(verdict));
   const steps = (
     count: number,
     milliseconds: number,
@@ -18,7 +16,7 @@ function run() {
   ) => {
     for (let step = 0; step < count; step++) {
       pace.begins({ stage, labelled: 10, unlabelled: unlabelled ? 90 : 0 });
-      now += milliseconds;
+      clock.advance(milliseconds);
       bytes += 3e6;
       const status = { bytesSent: bytes, bytesReceived: bytes / 2 };
       pace.ends(

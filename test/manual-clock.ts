@@ -1,0 +1,50 @@
+// A clock that moves when it is told to, for tests of deadlines that do not depend on how fast a machine is.
+import type { Clock } from '../src/clock.js';
+
+interface Timer {
+  readonly due: number;
+  readonly call: () => void;
+}
+
+export class ManualClock implements Clock {
+  private time = 0;
+  private timers: Timer[] = [];
+
+  now(): number {
+    return this.time;
+  }
+
+  after(milliseconds: number, call: () => void): () => void {
+    const timer = { due: this.time + milliseconds, call };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Lets so many milliseconds pass; each timer rings when it is due. */
+  advance(milliseconds: number): void {
+    const end = this.time + milliseconds;
+    for (let next = this.next(end); next; next = this.next(end)) {
+      this.time = next.due;
+      this.ring(next);
+    }
+    this.time = end;
+  }
+
+  /** The process stands still for so long: what was due in the meantime rings afterwards, too late. */
+  standStill(milliseconds: number): void {
+    this.time += milliseconds;
+    for (const late of this.timers.filter(({ due }) => due <= this.time))
+      if (this.timers.includes(late)) this.ring(late);
+  }
+
+  private next(end: number): Timer | undefined {
+    return this.timers.filter(({ due }) => due <= end).toSorted((a, b) => a.due - b.due)[0];
+  }
+
+  private ring(timer: Timer): void {
+    this.timers = this.timers.filter((other) => other !== timer);
+    timer.call();
+  }
+}
