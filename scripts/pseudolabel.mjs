@@ -8,14 +8,24 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { completed, isComplete } from './environment.mjs';
+import { distReady } from './setup/dist.mjs';
 import { nativeReady } from './setup/native.mjs';
-import { nodeReady } from './setup/node-version.mjs';
+import { NODE_TOO_OLD, nodeReady } from './setup/node-version.mjs';
 
+const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = new URL('../dist/coordinator/cli.js', import.meta.url);
 
+// What follows would end in a SyntaxError there, for the doctor too.
+if (!nodeReady()) {
+  console.error(`pseudolabel: ${NODE_TOO_OLD}`);
+  process.exit(1);
+}
+// An edit in src/ must not be answered by the build of before it. An installed package has no sources.
+const isBuilt = existsSync(cli) && (!existsSync(new URL('../src', import.meta.url)) || distReady(root));
 // The doctor has to see what is missing, not to wait for it.
 const isDoctor = process.argv[2] === 'doctor' && existsSync(cli);
-if (!isDoctor && (!nodeReady() || !nativeReady() || !existsSync(cli))) {
+if (isDoctor && !isBuilt) console.error('pseudolabel: dist/ is older than the sources (npm run build)');
+if (!isDoctor && (!nativeReady() || !isBuilt)) {
   const { main, setUp } = await import('./setup/steps.mjs');
   await main(() => setUp(process.stderr));
   if (process.exitCode) process.exit();

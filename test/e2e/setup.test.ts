@@ -57,7 +57,7 @@ describe('set-up of an installed package without TensorFlow', () => {
     expect(status).toBe(1);
   });
 
-  it('stops at a wheel from pip that is not the pinned one, before any installer without a hash (S6)', () => {
+  it('stops at a wheel from pip that is not the pinned one, before any installer without a hash (case S6)', () => {
     program('c++');
     const installed = join(folder, 'installed');
     const installer = join(folder, 'node_modules', '@tensorflow', 'tfjs-node', 'scripts', 'install.js');
@@ -87,5 +87,42 @@ describe('set-up of an installed package without TensorFlow', () => {
     const second = setUp(folder, { ...env, PSEUDOLABEL_TENSORFLOW_WHEEL: join(folder, 'absent.whl') });
     expect(second.stderr).toMatch(/absent\.whl: .*no such file/);
     expect(existsSync(join(folder, 'cache', 'pseudolabel', 'setup.lock'))).toBe(false);
+  });
+});
+
+describe('the launcher', () => {
+  const launch = (folder: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
+    spawnSync(process.execPath, [...args.slice(0, -1), join(folder, 'scripts', 'pseudolabel.mjs'), args.at(-1)!], {
+      ...{ encoding: 'utf8', env },
+    });
+
+  it.each(['doctor', 'train'])('says on an older Node which one %s needs, without a stack (case 20)', (command) => {
+    const older = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.8" } })';
+    const { status, stdout, stderr } = launch(
+      root,
+      ['--import', `data:text/javascript,${older}`, command],
+      process.env,
+    );
+    expect(stderr).toBe('pseudolabel: Node 20.15 or later is needed; this is 18.20.8\n');
+    expect(stdout).toBe('');
+    expect(status).toBe(1);
+  });
+
+  it('never runs a build that is older than the sources: it builds anew, or ends (case 26)', () => {
+    const folder = folderOfTest('launcher');
+    cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
+    for (const path of ['src', 'dist/coordinator']) mkdirSync(join(folder, path), { recursive: true });
+    for (const file of ['package-lock.json', 'tsconfig.json']) writeFileSync(join(folder, file), '{}');
+    writeFileSync(join(folder, 'src', 'edited.ts'), 'export {};');
+    writeFileSync(join(folder, 'dist', 'coordinator', 'cli.js'), "console.log('the old build');");
+    writeFileSync(join(folder, 'dist', '.built-from'), 'other sources');
+    const env = { PATH: folder, XDG_CACHE_HOME: join(folder, 'cache') }; // without npm, so that it cannot build anew
+    const trained = launch(folder, ['train'], env);
+    expect(trained.stdout).toBe('');
+    expect(trained.stderr).toMatch(/^setup: installing packages .*\nsetup: /);
+    expect(trained.status).toBe(1);
+    const examined = launch(folder, ['doctor'], env);
+    expect(examined.stderr).toContain('dist/ is older than the sources');
+    expect(examined.stdout).toBe('the old build\n');
   });
 });
