@@ -41,8 +41,7 @@ export async function dial(
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
     const stream: Duplex = tls ?? wire;
     const ws = await opened(stream, longest, signal);
-    // A coordinator may go on right behind its welcome, and then much comes before this side has read that it is one.
-    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: Number.POSITIVE_INFINITY }, clock);
+    const pipe = new SocketPipe({ ws, stream, wire, peer }, clock);
     return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
   } catch (error) {
     wire.destroy();

@@ -25,8 +25,6 @@ export interface Connection {
   /** What carries the bytes, of which they are counted. */
   readonly wire: Socket;
   readonly peer: string;
-  /** Bytes that the other side may send in all before it is trusted. Frames that nobody has asked for stop the reading in any case. */
-  readonly allowance: number;
 }
 
 /** Takes over an open WebSocket. Until trust() is called, the other side is a stranger. */
@@ -35,6 +33,8 @@ export class SocketPipe implements Pipe {
   readonly isGuarded: boolean;
   private readonly inbox = new Inbox();
   private trusted = false;
+  /** Of the socket's, that may have come before the first frame of a side that is trusted. */
+  private mostBytes = Number.POSITIVE_INFINITY;
   private closing: PseudolabelError | undefined;
   private fault: PseudolabelError | undefined;
   private readonly ended: Promise<PseudolabelError>;
@@ -48,7 +48,7 @@ export class SocketPipe implements Pipe {
     this.peer = peer;
     this.heartbeat = new Heartbeat(clock, {
       beat: () => void (ws.readyState === ws.OPEN && ws.ping()),
-      silent: (milliseconds) => this.drop(connectionLost(peer, `was silent for ${milliseconds / 1000} s`)),
+      silent: (milliseconds) => this.cut(connectionLost(peer, `was silent for ${milliseconds / 1000} s`)),
     });
     // What a machine sends to itself is copied from memory to memory; TLS authenticates every record.
     this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
@@ -73,10 +73,14 @@ export class SocketPipe implements Pipe {
     return { sent: wire.bytesWritten, received: wire.bytesRead };
   }
 
-  /** The other side is known from now on: no limit but a frame's, and a heartbeat every `heartbeat` ms, expected of it as well. */
-  trust(heartbeat: number): void {
+  /**
+   * The other side is known from now on: a heartbeat every `heartbeat` ms, expected of it as well.
+   * @param firstBytes bytes that may come before its first frame is here; after that, no limit but a frame's
+   */
+  trust(heartbeat: number, firstBytes = Number.POSITIVE_INFINITY): void {
     this.trusted = true;
-    const { ws } = this.connection;
+    const { ws, wire } = this.connection;
+    this.mostBytes = wire.bytesRead + firstBytes;
     if (ws.readyState === ws.CLOSED) return;
     this.heartbeat.start(heartbeat);
   }
@@ -121,7 +125,15 @@ export class SocketPipe implements Pipe {
     }
   }
 
+  /** Ends at once, without a word to the other side. */
+  cut(reason: PseudolabelError): void {
+    this.closing ??= reason;
+    this.inbox.stop(this.closing);
+    this.connection.ws.terminate();
+  }
+
   private receive(data: RawData, isBinary: boolean): void {
+    if (this.trusted) this.mostBytes = Number.POSITIVE_INFINITY;
     if (!isBinary) this.close(new PseudolabelError('E_PROTOCOL', `${this.peer} sent text`, 'is that a worker?'));
     else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
   }
@@ -129,17 +141,13 @@ export class SocketPipe implements Pipe {
   private hear(bytes: number): void {
     this.heartbeat.heard();
     if (this.trusted) hasArrived(bytes);
-    const { wire, allowance } = this.connection;
-    if (this.trusted || wire.bytesRead <= allowance) return;
-    const message = `${this.peer} sent more than ${allowance} bytes before it was known`;
-    this.drop(new PseudolabelError('E_TOO_LARGE', message, 'is that a worker?'));
+    if (this.connection.wire.bytesRead > this.mostBytes) this.cut(tooMuch(this.peer, 'its first message was here'));
   }
+}
 
-  private drop(reason: PseudolabelError): void {
-    this.closing ??= reason;
-    this.inbox.stop(this.closing);
-    this.connection.ws.terminate();
-  }
+/** before: which the other side had to do first. */
+export function tooMuch(peer: string, before: string): PseudolabelError {
+  return new PseudolabelError('E_TOO_LARGE', `${peer} sent too many bytes before ${before}`, 'is that a worker?');
 }
 
 function faultOf(error: Error & { code?: string }, peer: string): PseudolabelError {

@@ -36,6 +36,9 @@ export interface ListenOptions<Out extends Message, In extends Message> {
 
 const HEARTBEAT_MS = 5000;
 
+/** A hello has at most 2,048 bytes; the rest is for heartbeats and records of TLS. */
+const MOST_FIRST_BYTES = 4096;
+
 /** A handshake takes milliseconds, and a full house of strangers some seconds of TLS at most. */
 const LIMITS: StrangerLimits = { strangers: 64, strangersPerAddress: 32, rate: 64, known: 256, deadline: 10_000 };
 
@@ -88,7 +91,8 @@ export class Listener<Out extends Message, In extends Message> {
       },
     });
     const longest = longestFrame(tables.incoming);
-    const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest, clock };
+    const firstBytes = tables.first && MOST_FIRST_BYTES;
+    const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest, firstBytes, clock };
     this.hall = new Strangers(options, (pipe, isGuarded) => {
       if (this.closed) pipe.close();
       else this.controller.enqueue(new FramedChannel(pipe, tables, isGuarded));

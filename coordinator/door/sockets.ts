@@ -1,6 +1,13 @@
 // Owns how commands reach other machines: tokens and certificates from files, a listener, and connections, as one Transport.
 import { join } from 'node:path';
-import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
+import {
+  FIRST_TO_COORDINATOR,
+  FIRST_TO_NODE,
+  TO_COORDINATOR,
+  TO_NODE,
+  type ToCoordinator,
+  type ToNode,
+} from '../../src/protocol/messages.js';
 import { parseAddress } from '../../worker/address.js';
 import { connect } from '../../worker/connect.js';
 import type { ConnectOptions, Door, ListenOptions, Transport } from '../commands/transport.js';
@@ -18,7 +25,7 @@ async function openDoor({ address, tokenFile, insecure, certificate }: ListenOpt
     ...{ host, port, insecure },
     token: await ensureToken(file),
     ...(isPlain ? {} : { tls: await identityOf(certificate) }),
-    tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR },
+    tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR, first: FIRST_TO_COORDINATOR },
   });
   return { joinLine: listener.joinLine(file), arrivals: listener.arrivals, close: () => listener.close() };
 }
@@ -33,6 +40,6 @@ async function reach({ tokenFile, fingerprint, ...options }: ConnectOptions) {
     ...options,
     ...(fingerprint === undefined ? {} : { fingerprint }),
     token: await readToken(tokenFile),
-    tables: { outgoing: TO_COORDINATOR, incoming: TO_NODE },
+    tables: { outgoing: TO_COORDINATOR, incoming: TO_NODE, first: FIRST_TO_NODE },
   });
 }

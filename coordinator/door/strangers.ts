@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/clock.js';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
-import { SOCKET_OPTIONS, SocketPipe } from '../../worker/pipe.js';
+import { SOCKET_OPTIONS, SocketPipe, tooMuch } from '../../worker/pipe.js';
 import { tlsBinding } from '../../worker/tls.js';
 import { Gate, type GateLimits } from './gate.js';
 import type { Identity } from './identity.js';
@@ -29,6 +29,8 @@ export interface StrangerOptions {
   readonly checksAll: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
+  /** Bytes that may come from the proof to the end of the first message; undefined: any. */
+  readonly firstBytes: number | undefined;
   /** By which everything here is timed. */
   readonly clock: Clock;
 }
@@ -38,6 +40,9 @@ const MOST_HEADER_BYTES = 2048;
 
 /** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
 const MOST_STRANGER_BYTES = 4096;
+
+/** What TLS reads without passing anything on is looked at so often. */
+const LOOK_MS = 100;
 
 interface Stranger {
   readonly wire: Socket;
@@ -89,8 +94,12 @@ export class Strangers {
     const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
     stream.on('error', () => undefined); // it closes then, which is waited for
     const cancel = clock.after(limits.deadline, () => this.expire(stranger));
+    const watch = () => this.watch(stranger);
+    const looking = setInterval(watch, LOOK_MS);
     const leave = () => {
       cancel();
+      clearInterval(looking);
+      stream.off('data', watch);
       this.inside.delete(stream);
       leaveGate();
     };
@@ -98,6 +107,8 @@ export class Strangers {
     this.inside.set(stream, stranger);
     wire.once('close', leave);
     this.http.emit('connection', stream);
+    // After that: the HTTP server now reads by events instead of from the handle, where nobody would see how much. Before its parser.
+    stream.prependListener('data', watch);
   }
 
   close(): void {
@@ -106,9 +117,9 @@ export class Strangers {
 
   private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
     const { wire } = stranger;
-    const { token, heartbeat, limits, checksAll, clock } = this.options;
+    const { token, heartbeat, limits, checksAll, firstBytes, clock } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
-    const pipe = new SocketPipe({ ws, stream, wire, peer, allowance: MOST_STRANGER_BYTES }, clock);
+    const pipe = new SocketPipe({ ws, stream, wire, peer }, clock);
     stranger.pipe = pipe;
     try {
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
@@ -117,7 +128,7 @@ export class Strangers {
       this.known++;
       wire.once('close', () => this.known--);
       stranger.leave();
-      pipe.trust(heartbeat); // before the welcome: its answer is no stranger's
+      pipe.trust(heartbeat, firstBytes); // before the welcome: its answer is no stranger's
       await welcome(pipe, { heartbeat, isGuarded });
       this.arrived(pipe, isGuarded);
     } catch (error) {
@@ -127,12 +138,24 @@ export class Strangers {
     }
   }
 
-  private expire({ wire, pipe }: Stranger): void {
+  /** The bytes of the socket count from the first one, whatever TLS and HTTP make of them. */
+  private watch(stranger: Stranger): void {
+    const { wire } = stranger;
+    if (wire.bytesRead <= MOST_STRANGER_BYTES) return;
+    this.end(stranger, tooMuch(`${wire.remoteAddress}`, 'it was known'));
+  }
+
+  private expire(stranger: Stranger): void {
     const message = `no handshake within ${this.options.limits.deadline} ms`;
     const reason = new PseudolabelError('E_TIMEOUT', message, 'is that a worker, and is the network that slow?');
-    if (pipe) {
-      pipe.close(reason); // which meet() counts
-    } else {
+    if (stranger.pipe)
+      stranger.pipe.close(reason); // which meet() counts
+    else this.end(stranger, reason);
+  }
+
+  private end({ wire, pipe }: Stranger, reason: PseudolabelError): void {
+    if (pipe) pipe.cut(reason);
+    else if (!wire.destroyed) {
       this.count(reason.code);
       wire.destroy();
     }

@@ -17,16 +17,26 @@ import { printable } from './printable.js';
 /** Of frames, handshake and messages together: two sides speak the same number or not at all. */
 export const PROTOCOL_VERSION = 1;
 
-/** What may be received of each kind: the schema of the whole message, its kind included, and the most bytes of its body. */
-export type MessageTable<M extends Message> = {
-  readonly [K in M['kind']]: { readonly schema: z.ZodType<Extract<M, { kind: K }>>; readonly limit: number };
-};
+/** What may be received of a kind: the schema of the whole message, its kind included, and the most bytes of its body. */
+export interface MessageKind<M extends Message> {
+  readonly schema: z.ZodType<M>;
+  readonly limit: number;
+  /** The most values in it, where that is not MOST_VALUES: numbers, texts, lists, maps, and the names of their fields. */
+  readonly values?: number;
+}
+
+export type MessageTable<M extends Message> = { readonly [K in M['kind']]: MessageKind<Extract<M, { kind: K }>> };
 
 /** The messages of one side of a channel, and those of the other. */
 export interface MessageTables<Out extends Message, In extends Message> {
   readonly outgoing: MessageTable<Out>;
   readonly incoming: MessageTable<In>;
+  /** What the other side has to begin with; undefined: anything. */
+  readonly first?: readonly In['kind'][];
 }
+
+/** More than any message has but for those that say something of many shards. */
+export const MOST_VALUES = 2 ** 12;
 
 /** Head and body, as sent; when received, whatever pieces it came in. */
 export type Frame = readonly Uint8Array[];
@@ -59,11 +69,12 @@ const PLAIN = {
 const packr = new Packr(PLAIN);
 const unpackr = new Unpackr(PLAIN);
 
-/** Throws E_TOO_LARGE. */
+/** Throws E_TOO_LARGE, and E_PROTOCOL where the other side would. */
 export function encodeMessage<M extends Message>(table: MessageTable<M>, message: M): Frame {
   const kind = message.kind as M['kind'];
   const body = packr.pack(message);
   checkSize(kind, body.length, table[kind].limit);
+  checkPlain(body, table[kind].values ?? MOST_VALUES);
   const head = Buffer.alloc(START_BYTES + kind.length);
   head.writeUInt8(MESSAGE, 0);
   head.writeUInt8(kind.length, 1);
@@ -102,14 +113,15 @@ export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Fr
 }
 
 function parsed<M extends Message>(table: MessageTable<M>, kind: M['kind'], body: Uint8Array): M {
-  checkPlain(body);
+  const { schema, values = MOST_VALUES } = table[kind];
+  checkPlain(body, values);
   let value: unknown;
   try {
     value = unpackr.unpack(plainView(body));
   } catch (error) {
     throw refused(`a message '${kind}' that cannot be decoded`, error); // such as a map with an array for a key
   }
-  const { data, error } = table[kind].schema.safeParse(value);
+  const { data, error } = schema.safeParse(value);
   if (error) throw refused(`a message '${kind}' that is not one: ${issueOf(error)}`);
   return data;
 }

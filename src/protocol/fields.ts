@@ -18,16 +18,30 @@ export const request = z.int().min(1);
 export const text = z.string().max(2 ** 12);
 /** A number that may be infinite or not a number, as the loss of a run that diverges. */
 export const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
+/** Nothing takes a year. */
+export const milliseconds = z
+  .number()
+  .min(0)
+  .max(2 ** 35);
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** As a config has it: what a tree of sums has room for. */
+export const MOST_SHARDS = 2 ** 16;
+
+/** A list whose length is checked before anything in it is looked at. */
+export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
+  z
+    .custom<unknown[]>((value) => Array.isArray(value) && value.length >= least && value.length <= most, {
+      error: `not a list of ${least} to ${most} elements`,
+      abort: true,
+    })
+    .pipe(z.array(element));
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 export const wire = z.enum(WIRES);
 export const probability = z.number().min(0).max(1);
 const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
 export const model: z.ZodType<Model> = z.strictObject({
-  layers: z
-    .array(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }))
-    .min(1)
-    .max(64),
+  layers: list(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }), 64, 1),
   inputDropout: probability,
   objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
   precision: precision.exactOptional(),
@@ -70,13 +84,13 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictO
   labelledLoss: real,
   unlabelledLoss: real,
   counted: count,
-  classMasses: z.array(real).max(MOST_CLASSES),
+  classMasses: list(real, MOST_CLASSES),
   finite: z.boolean(),
-  milliseconds: z.strictObject({ input: real, forward: real, backward: real }),
+  milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
 });
 
 /** Confidences: floats, as little-endian bytes. */
-export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds: real });
+export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });
 
 export const shape = z.strictObject({
   pixels: count.min(1),

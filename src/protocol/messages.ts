@@ -2,18 +2,22 @@
 // The comments say when each is sent.
 import { z } from 'zod';
 import type { Message } from './channel.js';
+import { type MessageKind, MOST_VALUES } from './codec.js';
 import {
   binary,
   count,
   failure,
   fingerprints,
   gradientResult,
+  list,
   logits,
+  MOST_SHARDS,
+  milliseconds,
   model,
   optimizer,
   predictResult,
-  real,
   request,
+  sha256,
   shape,
   slicedStep,
   slices,
@@ -46,14 +50,23 @@ export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-/** A schema and the most bytes that a message of it takes on the wire. */
-interface Kind {
-  readonly schema: z.ZodType<Message>;
-  readonly limit: number;
-}
+/** Of a replay: more are not kept (coordinator/fleet/fleet.ts). */
+const MOST_STEPS = 2 ** 12;
+/** Twice the levels of a tree over as many slices as there can be. */
+const MOST_SUMS = 64;
 
-const kind = <const K extends string, S extends z.ZodRawShape>(name: K, fields: S, limit: number) => {
-  return { schema: z.strictObject({ kind: z.literal(name), ...fields }), limit };
+/** Of messages that say something of each of many shards or images: as many values as fit are soon decoded. */
+const MANY = 2 ** 18;
+/** The same of steps, from a coordinator to its nodes. */
+const VERY_MANY = 2 ** 20;
+
+const kind = <const K extends string, S extends z.ZodRawShape>(
+  name: K,
+  fields: S,
+  limit: number,
+  values = MOST_VALUES,
+) => {
+  return { schema: z.strictObject({ kind: z.literal(name), ...fields }), limit, values };
 };
 
 /**
@@ -69,14 +82,20 @@ export const TO_NODE = {
    * Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. goesOn: what rounding has
    * left of earlier sums is added to these; otherwise it is forgotten first.
    */
-  gradients: kind('gradients', { request, round: count, goesOn: z.boolean(), steps: z.array(step).min(1) }, 16 * MIB),
+  gradients: kind(
+    'gradients',
+    { request, round: count, goesOn: z.boolean(), steps: list(step, MOST_SHARDS, 1) },
+    16 * MIB,
+    VERY_MANY,
+  ),
   /** The total has been sent: update the parameters by it. Answered by `updated`. */
   update: kind('update', { request, model, optimizer }, 64 * KIB),
   /** Answered by `predicted`. */
   predict: kind(
     'predict',
-    { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: z.array(z.tuple([count, count])) },
+    { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: list(z.tuple([count, count]), MOST_SHARDS) },
     MIB,
+    MANY,
   ),
   /** Compute what these slices add to a step's logits. Answered by `logits`. */
   forward: kind('forward', { request, step: slicedStep, ...slices }, 16 * MIB),
@@ -90,9 +109,10 @@ export const TO_NODE = {
     {
       request,
       ...slices,
-      steps: z.array(z.strictObject({ step: slicedStep, given: z.array(binary).min(1).max(3) })).min(1),
+      steps: list(z.strictObject({ step: slicedStep, given: list(binary, 3, 1) }), MOST_STEPS, 1),
     },
     16 * MIB,
+    VERY_MANY,
   ),
   /** Send the state of slices: parameters, then both moments, as arrays; then answer by `collected`. */
   collect: kind('collect', { request, model, shards: count.min(1), ...slices }, 64 * KIB),
@@ -101,8 +121,8 @@ export const TO_NODE = {
   /** The run is over, or the node may go as it wished. The channel is closed after it. */
   bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
   /** The answer to `ask`; the channel is closed after it. */
-  status: kind('status', { status: fleetStatus }, MIB),
-} as const satisfies Record<string, Kind>;
+  status: kind('status', { status: fleetStatus }, MIB, MANY),
+} as const satisfies Record<string, MessageKind<Message>>;
 
 /** Workers that were lost since the node was made come with each answer. */
 const answer = { request, lostWorkers: count };
@@ -110,30 +130,34 @@ const answer = { request, lostWorkers: count };
 /** From a node. */
 export const TO_COORDINATOR = {
   /** First. fingerprints: of the node's numerics (engine/fingerprint.ts). */
-  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 4 * KIB),
+  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 2 * KIB),
   /** First, from someone who only wants to know what the run is doing. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
   /** milliseconds: all of them together; parts of the sums may have come before. */
-  computed: kind('computed', { ...answer, results: z.array(gradientResult), milliseconds: real }, MIB),
-  updated: kind('updated', { ...answer, milliseconds: real }, KIB),
-  predicted: kind('predicted', { ...answer, results: z.array(predictResult) }, MIB),
+  computed: kind('computed', { ...answer, results: list(gradientResult, MOST_SHARDS), milliseconds }, MIB, MANY),
+  updated: kind('updated', { ...answer, milliseconds }, KIB),
+  predicted: kind('predicted', { ...answer, results: list(predictResult, MOST_SHARDS) }, MIB, MANY),
   /** Up to twice as many sums as levels in the tree over slices, each as long as the gradient that comes down. */
-  logits: kind('logits', { ...answer, sums: z.array(logits) }, 64 * MIB),
+  logits: kind('logits', { ...answer, sums: list(logits, MOST_SUMS) }, 64 * MIB),
   /** sha256: of what was sent before. */
-  collected: kind('collected', { ...answer, sha256: z.string().length(64) }, KIB),
-  digest: kind('digest', { ...answer, sha256: z.string().length(64) }, KIB),
+  collected: kind('collected', { ...answer, sha256 }, KIB),
+  digest: kind('digest', { ...answer, sha256 }, KIB),
   /** The request went wrong; the node goes on with the next. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
   /** The node wants to go: no further requests, and `bye` when the last is done. */
   leaving: kind('leaving', {}, KIB),
-} as const satisfies Record<string, Kind>;
+} as const satisfies Record<string, MessageKind<Message>>;
+
+/** What each side of a channel begins with. */
+export const FIRST_TO_NODE = ['welcome', 'refused', 'status'] as const satisfies (keyof typeof TO_NODE)[];
+export const FIRST_TO_COORDINATOR = ['hello', 'ask'] as const satisfies (keyof typeof TO_COORDINATOR)[];
 
 export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
 export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
 
 /** What a channel begins with. */
-export type First = Extract<ToCoordinator, { kind: 'hello' | 'ask' }>;
+export type First = Extract<ToCoordinator, { kind: (typeof FIRST_TO_COORDINATOR)[number] }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;
 /** An answer before it is known to which request. */
 export type Reply = ToCoordinator extends infer M

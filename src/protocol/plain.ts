@@ -6,14 +6,16 @@ import { PseudolabelError } from '../errors.js';
 const MOST_DEPTH = 16;
 
 /**
- * Throws E_PROTOCOL unless `bytes` are exactly one plain value. Reads each byte at most once, takes no memory, and is done before a
- * decoder sees anything: lengths that lie, depth that would end the stack and every extension are refused here.
+ * Throws E_PROTOCOL unless `bytes` are exactly one plain value with at most so many values in it, itself and the names of fields included.
+ * Reads each byte at most once, takes no memory, and is done before a decoder sees anything: lengths that lie, depth that would end the
+ * stack, more values than would be decoded in a moment and every extension are refused here.
  */
-export function checkPlain(bytes: Uint8Array): void {
+export function checkPlain(bytes: Uint8Array, mostValues: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const room = { left: mostValues };
   let end: number;
   try {
-    end = endOfValue(view, 0, 0);
+    end = endOfValue(view, 0, 0, room);
   } catch (error) {
     if (error instanceof RangeError) throw notPlain('ends within a value'); // what DataView throws behind its end
     throw error;
@@ -21,12 +23,18 @@ export function checkPlain(bytes: Uint8Array): void {
   if (end !== bytes.length) throw notPlain(end > bytes.length ? 'ends within a value' : 'goes on after its value');
 }
 
-function endOfValue(view: DataView, at: number, depth: number): number {
+/** How many more values there may be. */
+interface Room {
+  left: number;
+}
+
+function endOfValue(view: DataView, at: number, depth: number, room: Room): number {
+  if (--room.left < 0) throw notPlain('has more values than its kind may have');
   const token = view.getUint8(at);
   const next = at + 1;
   if (token < 0x80 || token >= 0xe0) return next;
-  if (token < 0x90) return endOfValues(view, next, 2 * (token & 0x0f), depth);
-  if (token < 0xa0) return endOfValues(view, next, token & 0x0f, depth);
+  if (token < 0x90) return endOfValues(view, next, 2 * (token & 0x0f), depth, room);
+  if (token < 0xa0) return endOfValues(view, next, token & 0x0f, depth, room);
   if (token < 0xc0) return next + (token & 0x1f);
   switch (token) {
     case 0xc0: // nil, false, true
@@ -57,22 +65,22 @@ function endOfValue(view: DataView, at: number, depth: number): number {
     case 0xdb:
       return next + 4 + view.getUint32(next);
     case 0xdc: // arrays and maps
-      return endOfValues(view, next + 2, view.getUint16(next), depth);
+      return endOfValues(view, next + 2, view.getUint16(next), depth, room);
     case 0xdd:
-      return endOfValues(view, next + 4, view.getUint32(next), depth);
+      return endOfValues(view, next + 4, view.getUint32(next), depth, room);
     case 0xde:
-      return endOfValues(view, next + 2, 2 * view.getUint16(next), depth);
+      return endOfValues(view, next + 2, 2 * view.getUint16(next), depth, room);
     case 0xdf:
-      return endOfValues(view, next + 4, 2 * view.getUint32(next), depth);
+      return endOfValues(view, next + 4, 2 * view.getUint32(next), depth, room);
     default:
       throw notPlain(`has token 0x${token.toString(16)}`);
   }
 }
 
-function endOfValues(view: DataView, start: number, count: number, depth: number): number {
+function endOfValues(view: DataView, start: number, count: number, depth: number, room: Room): number {
   if (depth === MOST_DEPTH) throw notPlain(`is nested deeper than ${MOST_DEPTH}`);
   let at = start;
-  for (let i = 0; i < count; i++) at = endOfValue(view, at, depth + 1); // each takes a byte at least, so a count that lies ends soon
+  for (let i = 0; i < count; i++) at = endOfValue(view, at, depth + 1, room); // each takes a byte at least, so a count that lies ends soon
   return at;
 }
 

@@ -21,40 +21,42 @@ const region: z.ZodType<SentRegion> = z.enum([
   'secondMoment',
 ]);
 
+const limitsOf = ({ limit, values }: { readonly limit: number; readonly values: number }) => ({ limit, values });
+
 /** From rank 0. */
 export const TO_RANK = {
   /** Make an arena of this shape. Answered by `hello`. */
-  welcome: { schema: TO_NODE.welcome.schema.omit({ request: true, wire: true }), limit: TO_NODE.welcome.limit },
+  welcome: { schema: TO_NODE.welcome.schema.omit({ request: true, wire: true }), ...limitsOf(TO_NODE.welcome) },
   /** The bytes [start, end) of a region follow. */
   fill: { schema: z.strictObject({ kind: z.literal('fill'), region, start: count, end: count }), limit: 2 ** 10 },
   /** The steps of all shards. Answered by `computed`. */
   gradients: {
     schema: TO_NODE.gradients.schema.omit({ request: true, round: true, goesOn: true }).extend({ ends }),
-    limit: TO_NODE.gradients.limit,
+    ...limitsOf(TO_NODE.gradients),
   },
   /** Sum up the gradients, in the order of the tree or in MPI's own, and update the parameters by the total. */
   update: {
     schema: TO_NODE.update.schema.omit({ request: true }).extend({ order: z.enum(['tree', 'any']) }),
-    limit: TO_NODE.update.limit,
+    ...limitsOf(TO_NODE.update),
   },
   /** Ranges of images. Answered by `predicted`. */
-  predict: { schema: TO_NODE.predict.schema.omit({ request: true }).extend({ ends }), limit: TO_NODE.predict.limit },
+  predict: { schema: TO_NODE.predict.schema.omit({ request: true }).extend({ ends }), ...limitsOf(TO_NODE.predict) },
   /** Compute what the rank's slices of the hidden units add to a step's logits. Answered by `logits`. */
   forward: {
     schema: TO_NODE.forward.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
-    limit: TO_NODE.forward.limit,
+    ...limitsOf(TO_NODE.forward),
   },
   /** What the next pass of the rank's slices needs, floats. Answered by `logits`. */
-  onward: { schema: TO_NODE.onward.schema.omit({ request: true }), limit: TO_NODE.onward.limit },
+  onward: { schema: TO_NODE.onward.schema.omit({ request: true }), ...limitsOf(TO_NODE.onward) },
   /** What the last pass needs, floats: update the rank's slices. */
-  backward: { schema: TO_NODE.backward.schema.omit({ request: true }), limit: TO_NODE.backward.limit },
+  backward: { schema: TO_NODE.backward.schema.omit({ request: true }), ...limitsOf(TO_NODE.backward) },
   /** Send the state of the rank's slices to rank 0, piece by piece (slice-state.ts). */
   collect: {
     schema: TO_NODE.collect.schema.omit({ request: true, first: true, end: true }).extend({ ends }),
-    limit: TO_NODE.collect.limit,
+    ...limitsOf(TO_NODE.collect),
   },
   /** Answered by `digest`. */
-  checksum: { schema: TO_NODE.checksum.schema.omit({ request: true }), limit: TO_NODE.checksum.limit },
+  checksum: { schema: TO_NODE.checksum.schema.omit({ request: true }), ...limitsOf(TO_NODE.checksum) },
   /** The run is over. */
   bye: TO_NODE.bye,
 } as const;
@@ -64,12 +66,12 @@ export const TO_ROOT = {
   hello: TO_COORDINATOR.hello,
   computed: {
     schema: TO_COORDINATOR.computed.schema.omit({ request: true, milliseconds: true }),
-    limit: TO_COORDINATOR.computed.limit,
+    ...limitsOf(TO_COORDINATOR.computed),
   },
-  predicted: { schema: TO_COORDINATOR.predicted.schema.omit({ request: true }), limit: TO_COORDINATOR.predicted.limit },
-  logits: { schema: TO_COORDINATOR.logits.schema.omit({ request: true }), limit: TO_COORDINATOR.logits.limit },
-  digest: { schema: TO_COORDINATOR.digest.schema.omit({ request: true }), limit: TO_COORDINATOR.digest.limit },
-  failed: { schema: TO_COORDINATOR.failed.schema.omit({ request: true }), limit: TO_COORDINATOR.failed.limit },
+  predicted: { schema: TO_COORDINATOR.predicted.schema.omit({ request: true }), ...limitsOf(TO_COORDINATOR.predicted) },
+  logits: { schema: TO_COORDINATOR.logits.schema.omit({ request: true }), ...limitsOf(TO_COORDINATOR.logits) },
+  digest: { schema: TO_COORDINATOR.digest.schema.omit({ request: true }), ...limitsOf(TO_COORDINATOR.digest) },
+  failed: { schema: TO_COORDINATOR.failed.schema.omit({ request: true }), ...limitsOf(TO_COORDINATOR.failed) },
 } as const;
 
 export type ToRank = z.output<(typeof TO_RANK)[keyof typeof TO_RANK]['schema']>;

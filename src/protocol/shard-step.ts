@@ -1,6 +1,6 @@
 // Owns a shard's step as it travels.
 import { z } from 'zod';
-import { binary, count, MOST_CLASSES, model, probability, real } from './fields.js';
+import { binary, count, list, MOST_CLASSES, model, probability, real } from './fields.js';
 import type { ShardStep } from './node.js';
 import type { LabelledRows, UnlabelledRows } from './tasks.js';
 
@@ -24,7 +24,7 @@ export const step: z.ZodType<WireStep> = z.strictObject({
       batch: count,
       factor: z.number(),
       pseudoLabels: z.enum(['stored', 'fresh']),
-      logitShift: z.array(real).max(MOST_CLASSES).nullable(),
+      logitShift: list(real, MOST_CLASSES).nullable(),
       threshold: probability,
       noise: z.number().min(0),
     })

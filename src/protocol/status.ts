@@ -1,6 +1,9 @@
 // Owns what an observer is told of a run's nodes.
 import { z } from 'zod';
-import { count, text } from './fields.js';
+import { count, list, text } from './fields.js';
+
+/** More than a coordinator takes. */
+const MOST_NODES = 4096;
 
 const nodeStatus = z.strictObject({
   name: text,
@@ -16,6 +19,6 @@ const nodeStatus = z.strictObject({
   bytesReceived: z.number(),
 });
 
-export const fleetStatus = z.strictObject({ nodes: z.array(nodeStatus), steps: count, shards: count });
+export const fleetStatus = z.strictObject({ nodes: list(nodeStatus, MOST_NODES), steps: count, shards: count });
 export type NodeStatus = z.output<typeof nodeStatus>;
 export type FleetStatus = z.output<typeof fleetStatus>;

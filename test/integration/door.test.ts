@@ -1,5 +1,6 @@
 // The door of a coordinator over real sockets: who comes in, who does not and why, and that those inside notice nothing of it.
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
@@ -19,6 +20,7 @@ import {
   openDoor,
   portOf,
   refusal,
+  TABLES,
 } from '../sockets.js';
 
 const identity = await newIdentity();
@@ -102,6 +104,37 @@ for (const secure of [false, true]) {
       }
       await slow.closed;
       await expect.poll(() => door.refused).toEqual(new Map([['E_TOO_LARGE', 2]]));
+    });
+
+    it('counts what a stranger sends from the first byte, whatever TLS and HTTP skip (case S5)', async () => {
+      const door = await open();
+      const to = { host: '127.0.0.1', port: portOf(door) };
+      // Line ends before a request are skipped by the parser: no limit of HTTP's ever counts them.
+      const stranger = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
+      const ended = new Promise((resolve) => stranger.on('error', () => undefined).on('close', resolve));
+      await once(stranger, secure ? 'secureConnect' : 'connect');
+      const pouring = setInterval(() => stranger.write('\r\n'.repeat(100)), 1);
+      await ended;
+      clearInterval(pouring);
+      expect(stranger.bytesWritten).toBeLessThan(2 ** 20);
+      await expect.poll(() => door.refused).toEqual(new Map([['E_TOO_LARGE', 1]]));
+    });
+
+    it('reads no more than another 4 KiB of one who is known, before the first message (case S2)', async () => {
+      const door = await open({ tables: { ...TABLES, first: ['short'] } });
+      const arrivals = new Arrivals(door);
+      const worker = closing(await joinDoor(door));
+      const ear = new Ear(await arrivals.next());
+      const received = ear.end();
+      await worker.send({ kind: 'say', number: 1, text: 'x'.repeat(190_000), bytes: new Uint8Array(), nested: [] });
+      expect(await received).toMatchObject({ code: 'E_TOO_LARGE' });
+      expect(ear.heard).toEqual([]);
+      const polite = closing(await joinDoor(door));
+      const other = new Ear(await arrivals.next());
+      await polite.send(short('hello'));
+      await other.count(1);
+      await polite.send({ kind: 'say', number: 1, text: 'x'.repeat(190_000), bytes: new Uint8Array(), nested: [] });
+      expect(await other.count(2)).toHaveLength(2);
     });
 
     it('ends those who are too slow, wherever they stand', async () => {

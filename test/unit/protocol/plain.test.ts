@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { checkPlain } from '../../../src/protocol/plain.js';
+import { checkPlain as checkPlainWithin } from '../../../src/protocol/plain.js';
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
+const MOST_VALUES = 10_000;
+const checkPlain = (bytes: Uint8Array) => checkPlainWithin(bytes, MOST_VALUES);
 const refused = expect.objectContaining({ code: 'E_PROTOCOL' });
 
 describe('plain msgpack', () => {
@@ -57,6 +59,26 @@ describe('plain msgpack', () => {
     const nested = (depth: number) => Uint8Array.from([...new Array(depth).fill(0x91), 1]);
     checkPlain(nested(16));
     expect(() => checkPlain(nested(17))).toThrow(refused);
+  });
+
+  it('has so many values and no more, names of fields and what holds them included', () => {
+    const values = packr.pack({ a: [1, { b: 'c' }], d: new Uint8Array(100) });
+    checkPlainWithin(values, 9);
+    expect(() => checkPlainWithin(values, 8)).toThrow(refused);
+  });
+
+  it('is refused at the first value too many, however long it is (case S2)', () => {
+    const bytes = new Uint8Array(63 * 2 ** 20).fill(0x80); // empty maps, of a byte each
+    bytes.set([0xdd, 3, 0xef, 0xff, 0xfb]);
+    let looks = 0;
+    const watched = new Proxy(bytes, {
+      get: (target, name) => {
+        looks++;
+        return Reflect.get(target, name, target);
+      },
+    });
+    expect(() => checkPlainWithin(watched, MOST_VALUES)).toThrow(/more values/);
+    expect(looks).toBeLessThan(10);
   });
 
   it('is decided without an exception of another kind, whatever the bytes', () => {
