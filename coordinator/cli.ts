@@ -1,6 +1,7 @@
 // Owns the process of `pseudolabel`: its signals, its exit code, what it says of a failure.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
+import { invocationHere } from './invocation.js';
 import { programOf } from './program.js';
 import { Terminal } from './terminal/terminal.js';
 
@@ -55,7 +56,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 try {
-  await programOf({ terminal, signal: stopOnSignal() }).parseAsync();
+  await programOf({ terminal, signal: stopOnSignal(), invocation: invocationHere() }).parseAsync();
 } catch (error) {
   const told = error instanceof CommanderError ? usageError(error) : error;
   if (told !== undefined) process.exitCode = fail(told);

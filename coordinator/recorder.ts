@@ -169,7 +169,7 @@ export class Recorder implements Observer {
     throw new PseudolabelError(
       'E_INTERRUPTED',
       `interrupted before step ${position.step} of stage ${position.stage}`,
-      directory ? `go on with: pseudolabel train --resume ${directory.path}` : 'give the run a directory to keep it',
+      directory ? 'go on from there with --resume' : 'give the run a directory to keep it',
     );
   }
 

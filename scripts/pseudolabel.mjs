@@ -13,6 +13,8 @@ import { nativeReady } from './setup/native.mjs';
 import { NODE_TOO_OLD, nodeReady } from './setup/node-version.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+// By it the command line knows how it was called, also in a child.
+process.env.PSEUDOLABEL_LAUNCHER = process.argv[1];
 const cli = new URL('../dist/coordinator/cli.js', import.meta.url);
 
 // What follows would end in a SyntaxError there, for the doctor too.

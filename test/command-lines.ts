@@ -1,7 +1,7 @@
 // Finds the command lines of `pseudolabel` in texts that people copy from, and reads them with the program itself.
 import type { Command } from 'commander';
 import { programOf } from '../coordinator/program.js';
-import { terminalWith } from './unit/terminal/streams.js';
+import { contextFor, terminalWith } from './unit/terminal/streams.js';
 
 /** Arguments of `pseudolabel`. */
 export type CommandLine = readonly string[];
@@ -53,7 +53,7 @@ export interface Parsed {
 
 /** What the program makes of it, without doing it. Throws what commander says of an option or argument that it does not have. */
 export async function parsed(line: CommandLine): Promise<Parsed> {
-  const program = programOf({ terminal: terminalWith(false).terminal, signal: new AbortController().signal });
+  const program = programOf(contextFor(terminalWith(false).terminal));
   let result: Parsed | undefined;
   for (const command of program.commands) {
     command.action((...given: unknown[]) => {

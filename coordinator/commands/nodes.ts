@@ -7,10 +7,14 @@ import { counted } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
 import type { Node } from '../../src/protocol/node.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
+import { formatAddress, parseAddress } from '../../worker/address.js';
+import { ownAddress } from '../door/listener.js';
 import type { NodeNow } from '../fleet/activity.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/listener.js';
+import type { Invocation } from '../invocation.js';
 import { openSession, type Session, taskOf } from '../session.js';
+
 import { idleLine } from '../terminal/summary.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
@@ -55,7 +59,7 @@ export async function openFleetSession(
   config: RunConfig,
   dataset: Dataset,
   flags: NodeFlags & { readonly listen: string },
-  { terminal, signal }: Context,
+  { terminal, signal, invocation }: Context,
   transport: Transport,
   observed: (node: Node) => Node = (node) => node,
   watcher?: Pick<FleetListener, 'joined' | 'left'>,
@@ -93,7 +97,7 @@ export async function openFleetSession(
       certificate: flags.certificate && flags.key ? { file: flags.certificate, key: flags.key } : undefined,
     });
     if (config.wire !== 'f32') terminal.note(roundedNote(config.wire));
-    terminal.note(`to join, on another machine: ${door.joinLine}`);
+    for (const line of joinLines(door, flags.listen, invocation)) terminal.note(line);
     void welcome(door, fleet);
     const stop = () => void fleet.close();
     signal.addEventListener('abort', stop, { once: true });
@@ -103,9 +107,34 @@ export async function openFleetSession(
     signal.addEventListener('abort', () => fleet.members.stop(), { once: true });
     return { ...session, close, activities: () => fleet.activities() };
   } catch (error) {
+    const there = fleet.members.remotes.size;
     await close();
-    throw error;
+    throw signal.aborted ? stoppedBefore(there, nodes, invocation) : error;
   }
+}
+
+/** How others come to the run, or why they cannot. */
+export function joinLines({ joinWith, loopback }: Door, listen: string, invocation: Invocation): string[] {
+  const status = `who computes, and how far it is: ${invocation.line(['status', ...joinWith])}`;
+  if (loopback === undefined)
+    return [
+      `to join, on another machine, with the token file copied there: ${invocation.lineElsewhere(['worker', ...joinWith])}`,
+      status,
+    ];
+  const { host, port } = parseAddress(listen);
+  const why = host === loopback ? '' : `, since ${host} is ${loopback} here`;
+  const address = formatAddress({ tls: true, host: ownAddress() ?? '0.0.0.0', port });
+  return [
+    `to join, on this machine alone${why}: ${invocation.line(['worker', ...joinWith])}`,
+    `  for nodes on other machines, listen on an address that they reach: --listen ${address.replace('wss://', '')}`,
+    status,
+  ];
+}
+
+/** Nothing of the run is there yet, not even its directory: only the whole command begins it again. */
+function stoppedBefore(there: number, nodes: number, { line, typed }: Invocation): PseudolabelError {
+  const message = `stopped before the first step, when ${there} of ${nodes} nodes were there`;
+  return new PseudolabelError('E_INTERRUPTED', message, `nothing was trained; start it again with: ${line(typed)}`);
 }
 
 const roundedNote = (wire: RunConfig['wire']): string =>
@@ -139,6 +168,8 @@ function check(flags: NodeFlags, shards: number): void {
   }
 }
 
+const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
+
 /** idle: what is to be said where not all workers have something to do. */
 function announcer(
   terminal: Terminal,
@@ -159,7 +190,14 @@ function announcer(
     fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
     caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
-    waiting: () => terminal.note('no node is there to compute: waiting for one to join'),
+    gathering: (there, wanted, left) =>
+      terminal.note(`${there} of ${wanted} nodes are there; waiting ${seconds(left)} more for the others`),
+    waiting: (left, isAgain) =>
+      terminal.note(
+        isAgain
+          ? `still nobody to compute: the run ends in ${seconds(left)} unless a node joins`
+          : 'no node is there to compute: waiting for one to join',
+      ),
     slower: (verdict) => terminal.note(`  ${verdict}`),
   };
 }

@@ -13,6 +13,7 @@ import {
   STRATEGIES,
 } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
+import type { Invocation } from '../invocation.js';
 import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 
@@ -21,6 +22,8 @@ export interface Context {
   readonly terminal: Terminal;
   /** Aborts when the user wants to stop. */
   readonly signal: AbortSignal;
+  /** How the program was called. */
+  readonly invocation: Invocation;
 }
 
 /** Flags that are about this start of the program; those of optionsSchema come beside them. */

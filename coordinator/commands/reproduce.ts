@@ -31,6 +31,7 @@ import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
+import { withResumeLine } from './going-on.js';
 import {
   addRunOptions,
   type Context,
@@ -75,7 +76,7 @@ export function addReproduce(program: Command, context: Context): void {
         .conflicts(['split', 'splitSeed']),
     )
     .addHelpText('after', HELP)
-    .action((flags: ReproduceFlags) => reproduce(flags, context));
+    .action((flags: ReproduceFlags) => reproduce(flags, command, context));
   addFaultOptions(command);
 }
 
@@ -93,7 +94,7 @@ function count(text: string): number {
   return value;
 }
 
-async function reproduce(flags: ReproduceFlags, context: Context): Promise<void> {
+async function reproduce(flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
   const { terminal } = context;
   const folder = flags.resume ?? flags.out ?? defaultDirectory('reproduce');
   const reproduction = flags.resume === undefined ? await begun(folder, flags) : await resumed(folder, flags);
@@ -113,7 +114,7 @@ async function reproduce(flags: ReproduceFlags, context: Context): Promise<void>
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
-    throw isInterruption(error) ? interrupted(error, folder) : error;
+    throw withResumeLine(error, command, folder, context);
   }
   const rows = rowsOf(scenarios, results, config);
   const { preset, quick, precision } = config;
@@ -200,13 +201,4 @@ async function runOne(
   const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
   dashboard?.ends(result);
   return result;
-}
-
-function isInterruption(error: unknown): error is PseudolabelError {
-  return error instanceof PseudolabelError && error.code === 'E_INTERRUPTED';
-}
-
-function interrupted(error: PseudolabelError, folder: string): PseudolabelError {
-  const fix = `go on with: pseudolabel reproduce --resume ${folder}`;
-  return new PseudolabelError('E_INTERRUPTED', error.message, fix, { cause: error });
 }

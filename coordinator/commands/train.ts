@@ -26,6 +26,7 @@ import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
+import { withResumeLine } from './going-on.js';
 import { addNodeOptions, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
 import { addRunOptions, type Context, configFrom, defaultDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
@@ -82,12 +83,12 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
     .action((flags: TrainFlags) =>
-      inPlace(flags, context, (collective) => train(flags, context, { transport, collective })),
+      inPlace(flags, context, (collective) => train(flags, command, context, { transport, collective })),
     );
   addFaultOptions(command);
 }
 
-async function train(flags: TrainFlags, context: Context, reach: Reach): Promise<void> {
+async function train(flags: TrainFlags, command: Command, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
   if (flags.loseWorker && (reach.collective || flags.listen !== undefined))
     throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
@@ -98,7 +99,9 @@ async function train(flags: TrainFlags, context: Context, reach: Reach): Promise
   const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
-  result ??= await run(config, path, earlier, flags, context, reach);
+  result ??= await run(config, path, earlier, flags, context, reach).catch((error: unknown) => {
+    throw RunDirectory.isAt(path) ? withResumeLine(error, command, path, context) : error;
+  });
   const { writeReport } = await import('../report.js');
   await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);

@@ -29,8 +29,10 @@ export interface ConnectOptions {
 
 /** Where nodes come in. */
 export interface Door {
-  /** What to type on another machine. */
-  readonly joinLine: string;
+  /** Arguments of `pseudolabel worker` and `pseudolabel status` on a machine that has the token file too. */
+  readonly joinWith: readonly string[];
+  /** The address that it listens on, where none but this machine reaches that. */
+  readonly loopback: string | undefined;
   readonly arrivals: AsyncIterable<NodeChannel>;
   close(): void;
 }

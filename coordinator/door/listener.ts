@@ -63,6 +63,8 @@ export class Listener<Out extends Message, In extends Message> {
   /** What a worker connects to, as parseAddress() reads it. */
   readonly address: string;
   readonly fingerprint: string | undefined;
+  /** The address that it listens on, where none but this machine reaches that. */
+  readonly loopback: string | undefined;
   /** Channels with those who have come in, in order. Listen to each at once. Ends with close(). */
   readonly arrivals: ReadableStream<Channel<Out, In>>;
   private readonly hall: Strangers;
@@ -85,6 +87,7 @@ export class Listener<Out extends Message, In extends Message> {
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress({ tls: tls !== undefined, host: reachable(address) ?? host, port });
     this.fingerprint = tls?.fingerprint;
+    this.loopback = isLoopback(address) ? address : undefined;
     this.arrivals = new ReadableStream({
       start: (controller) => {
         this.controller = controller;
@@ -111,10 +114,11 @@ export class Listener<Out extends Message, In extends Message> {
     return this.hall.size;
   }
 
-  /** What to type on another machine. The token is not in it: the file has to be copied there. */
-  joinLine(tokenFile: string): string {
-    const pin = this.fingerprint === undefined ? '' : ` --fingerprint ${this.fingerprint}`;
-    return `pseudolabel worker ${this.address} --token-file ${tokenFile}${pin}`;
+  /** Arguments of a worker on another machine. The token is not among them: its file has to be copied there. */
+  joinWith(tokenFile: string): string[] {
+    const pin = this.fingerprint === undefined ? [] : ['--fingerprint', this.fingerprint];
+    const isPlain = this.fingerprint === undefined && this.loopback === undefined;
+    return [this.address, '--token-file', tokenFile, ...pin, ...(isPlain ? ['--insecure'] : [])];
   }
 
   /** Lets nobody in any more. Channels stay open. */
@@ -130,6 +134,11 @@ export class Listener<Out extends Message, In extends Message> {
 /** An address of this machine that others can reach it by, where it listens on all of them. */
 export function reachable(address: string): string | undefined {
   if (address !== '0.0.0.0' && address !== '::') return undefined;
+  return ownAddress();
+}
+
+/** The first address by which others reach this machine; undefined where it has no network. */
+export function ownAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
 }

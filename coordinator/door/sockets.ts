@@ -27,7 +27,8 @@ async function openDoor({ address, tokenFile, insecure, certificate }: ListenOpt
     ...(isPlain ? {} : { tls: await identityOf(certificate) }),
     tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR, first: FIRST_TO_COORDINATOR },
   });
-  return { joinLine: listener.joinLine(file), arrivals: listener.arrivals, close: () => listener.close() };
+  const { loopback, arrivals } = listener;
+  return { joinWith: listener.joinWith(file), loopback, arrivals, close: () => listener.close() };
 }
 
 const identityOf = (certificate: ListenOptions['certificate']) =>

@@ -9,8 +9,10 @@ export interface FleetListener {
   caughtUp(node: { readonly name: string }): void;
   /** One that wanted to join, by its name or address. */
   refused(name: string, reason: PseudolabelError): void;
-  /** Nobody is there to compute: the run stands still until a node joins. */
-  waiting(): void;
+  /** So many of the nodes that the run waits for before its first step are there. Said again every few seconds. left: milliseconds. */
+  gathering(there: number, wanted: number, left: number): void;
+  /** Nobody is there to compute: the run stands still until a node joins. isAgain: it was said a few seconds ago. left: milliseconds. */
+  waiting(left: number, isAgain: boolean): void;
   /** Nodes make the run slower: why, and what to do. */
   slower(verdict: string): void;
 }

@@ -80,7 +80,8 @@ export class Members implements RemoteListener {
   /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds, E_INTERRUPTED when closed. */
   async waitFor(nodes: number, milliseconds: number): Promise<void> {
     const isOver = () => this.end !== undefined || this.remotes.size >= nodes;
-    const inTime = await this.waits.until(isOver, milliseconds);
+    const say = (left: number) => this.options.listener.gathering(this.remotes.size, nodes, left);
+    const inTime = await this.waits.until(isOver, milliseconds, say);
     if (this.end) throw this.end;
     if (inTime) return;
     const message = `${this.remotes.size} of ${nodes} nodes joined in ${Math.round(milliseconds / 1000)} s`;
@@ -146,10 +147,14 @@ export class Members implements RemoteListener {
   async present(): Promise<Member[]> {
     const { patienceMs, listener } = this.options;
     if (!this.end && this.available().length === 0) {
-      listener.waiting();
+      let isAgain = false;
+      const say = (left: number) => {
+        listener.waiting(left, isAgain);
+        isAgain = true;
+      };
       const isThere = () => this.available().length > 0;
       const isOver = () => this.end !== undefined || this.isStopping || isThere();
-      if (!(await this.waits.until(isOver, patienceMs))) throw abandoned(patienceMs);
+      if (!(await this.waits.until(isOver, patienceMs, say))) throw abandoned(patienceMs);
       if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;

@@ -93,6 +93,7 @@ function fleetOf(local: LocalNode): Fleet {
       refused: lost,
       fellBehind: () => undefined,
       caughtUp: () => undefined,
+      gathering: () => undefined,
       waiting: () => undefined,
       slower: () => undefined,
     },

@@ -23,7 +23,7 @@ const STAGES = [
 const RATES = [1, 10];
 /** Between two namespaces it is some 0.05 ms, next to what it takes to notice an arrival. */
 const RTT_MS = 0.1;
-const JOIN = /to join, on another machine: pseudolabel (.*)/;
+const JOIN = /to join, on another machine.* (worker .*)/;
 
 /** @param {{rounds: number, nodes?: readonly number[]}} options nodes: hosts in all, the coordinator's included */
 export async function benchLinks({ rounds, nodes = [2, 4] }) {

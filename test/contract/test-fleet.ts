@@ -64,7 +64,8 @@ export async function testFleet(
       fellBehind: () => undefined,
       caughtUp: () => undefined,
       refused: (name, reason) => log.push(`!${name} ${codeOf(reason)}`),
-      waiting: () => log.push('waiting'),
+      gathering: () => undefined,
+      waiting: (_, isAgain) => (isAgain ? log.length : log.push('waiting')),
       slower: (verdict) => log.push(verdict),
     },
   });

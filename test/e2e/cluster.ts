@@ -73,7 +73,7 @@ export class Operator {
     const where = name === undefined ? [] : ['--data', this.data, '--out', this.out(name)];
     const running = this.start(['train', '--listen', listen, '--token-file', this.tokenFile, ...where, ...flags]);
     await running.says('--token-file');
-    const joinWith = /pseudolabel (worker .*)\n/.exec(running.said())![1]!.split(' ');
+    const joinWith = /^to join.* (worker .*)$/m.exec(running.said())![1]!.split(' ');
     return { ...running, address: joinWith[1]!, joinWith };
   }
 

@@ -68,6 +68,9 @@ const CLI = fileURLToPath(new URL('../../dist/coordinator/cli.js', import.meta.u
 /** Starts the command line in exactly that environment, which the launcher would make that of a run. */
 export const withoutLauncher: Spawn = (program, [, ...args], options) => spawn(program, [CLI, ...args], options);
 
+/** The arguments of the line by which a node joins, which a coordinator has said. */
+export const joinArgsIn = (line: string): string[] => / (worker .*)$/.exec(line)![1]!.split(' ');
+
 /** As Ctrl-C does, also where the command stands still in a step of --stall-worker: a run that waits there cannot end before. */
 export function interrupt(child: Pick<ChildProcess, 'kill'>, signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
   child.kill(signal);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';
 import { artefact, browserOfFile } from './browser.js';
-import { start } from './command.js';
+import { joinArgsIn, start } from './command.js';
 import { open, PATIENCE, state, stepsDone, urlOf } from './dashboard-page.js';
 
 const root = folderOfFile('dashboard');
@@ -70,8 +70,8 @@ describe('the dashboard', () => {
     const options = ['--scenario', 'dae', '--strategy', 'data', '--workers', '1', '--shards', '4', '--seed', '3'];
     const listening = ['--listen', '127.0.0.1:0', '--token-file', join(root, 'token'), '--nodes', '1'];
     const run = start(['train', ...options, ...listening, '--dashboard', '0', '--out', join(root, 'nodes')], env);
-    const line = await run.says('to join, on another machine: ');
-    const joinFlags = line.split(': pseudolabel ')[1]!.split(' ');
+    const line = await run.says('to join, on this machine alone: ');
+    const joinFlags = joinArgsIn(line);
     const url = urlOf(run);
     const worker = start([...joinFlags, '--workers', '1', '--name', 'far-away'], env);
 

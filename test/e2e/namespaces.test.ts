@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../coordinator/result.js';
 import { writeIdx } from '../write-idx.js';
-import { type Running, type Spawn, start } from './command.js';
+import { joinArgsIn, type Running, type Spawn, start } from './command.js';
 
 interface Host {
   readonly name: string;
@@ -87,8 +87,8 @@ function coordinatorOn({ address, spawn: by }: Host, name: string, ...flags: str
 
 /** As the coordinator's line says. */
 async function workersOn(hosts: readonly Host[], coordinator: Running): Promise<Running[]> {
-  const line = await coordinator.says('to join, on another machine: ');
-  const args = line.split(': pseudolabel ')[1]!.split(' ');
+  const line = await coordinator.says('to join, on another machine');
+  const args = joinArgsIn(line);
   return hosts.map((host, i) => start([...args, '--workers', '1', '--name', `host-${i + 2}`], {}, host.spawn));
 }
 
@@ -112,7 +112,9 @@ describe.skipIf(WHY_SKIPPED)(WHY_SKIPPED ? `${RUNS_OF_THE_CLUSTER} (${WHY_SKIPPE
     const workers = await workersOn(others, coordinator);
     expect(await weightsOf(coordinator)).toBe(expected);
     const { stderr } = await coordinator.ended;
-    expect(stderr).toMatch(/to join, on another machine: pseudolabel worker wss:.* --fingerprint [\da-f]{64}\n/);
+    expect(stderr).toMatch(
+      /to join, on another machine, .*: npm run -s pseudolabel -- worker wss:.* --fingerprint [\da-f]{64}\n/,
+    );
     for (const [i, worker] of workers.entries()) {
       expect(await worker.ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
       expect(Number(new RegExp(`host-${i + 2} was sent .* and sent (\\S+) MB`).exec(stderr)?.[1])).toBeGreaterThan(1);

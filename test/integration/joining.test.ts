@@ -69,11 +69,16 @@ describe('connect', () => {
 });
 
 describe('a door', () => {
-  it('prints a line that has all but the token', async () => {
+  it('says what a worker needs but the token, and whether only this machine reaches it, by a name too (case 10)', async () => {
     const door = closing(await openDoor({ tls: identity }));
-    expect(door.joinLine('state/token')).toBe(
-      `pseudolabel worker ${door.address} --token-file state/token --fingerprint ${identity.fingerprint}`,
-    );
+    const pin = ['--fingerprint', identity.fingerprint];
+    expect(door.joinWith('state/token')).toEqual([door.address, '--token-file', 'state/token', ...pin]);
+    expect(door.loopback).toBe('127.0.0.1');
+    const named = closing(await openDoor({ host: 'localhost', tls: identity }));
+    expect(named.loopback).toMatch(/^(127\.0\.0\.1|::1)$/);
+    const open = closing(await openDoor({ host: '0.0.0.0', insecure: true }));
+    expect(open.loopback).toBeUndefined();
+    expect(open.joinWith('token')).toEqual([open.address, '--token-file', 'token', '--insecure']);
     expect(door.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });
 

@@ -16,7 +16,7 @@ import { loadDataset } from '../../src/data/load.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
 import { memoryLink } from '../contract/memory-channel.js';
-import { terminalWith } from '../unit/terminal/streams.js';
+import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 
 /** Whoever connects comes in at the door, whatever address was given. */
 function transportWithin(): Transport {
@@ -27,7 +27,7 @@ function transportWithin(): Transport {
     },
   });
   return {
-    listen: async () => ({ joinLine: 'pseudolabel worker here:1', arrivals, close: () => door.close() }),
+    listen: async () => ({ joinWith: ['wss://here:1'], loopback: undefined, arrivals, close: () => door.close() }),
     connect: async () => {
       const link = memoryLink();
       door.enqueue(link.coordinator);
@@ -65,9 +65,9 @@ async function resultOf(session: Session, config: RunConfig) {
   }
 }
 
-function person() {
+function person(typed: readonly string[] = []) {
   const { terminal, stdout, stderr } = terminalWith(false);
-  return { context: { terminal, signal: new AbortController().signal }, stdout, stderr };
+  return { context: contextFor(terminal, typed), stdout, stderr };
 }
 
 async function command(add: typeof addWorker, transport: Transport, args: readonly string[]) {
@@ -98,7 +98,9 @@ describe('a run with nodes', () => {
       expect(status.stderr).toContain('2 nodes besides the coordinator');
 
       expect(await resultOf(session, config)).toEqual(expected);
-      expect(stderr()).toContain('pseudolabel worker here:1');
+      expect(stderr()).toContain(': pseudolabel worker wss://here:1\n');
+      expect(stderr()).toContain(': pseudolabel status wss://here:1\n');
+      expect(stderr()).toContain('0 of 2 nodes are there');
       expect(stderr()).toContain('helper-2 joined with 1 worker');
       for (const worker of workers) {
         const { stderr: told } = await worker;
@@ -161,8 +163,9 @@ describe('a run with nodes', () => {
     await expect(command(addTrain, transportWithin(), args)).rejects.toMatchObject({ code: 'E_USAGE' });
   });
 
-  it('that is stopped while it waits for nodes ends in E_INTERRUPTED', async () => {
-    const { context } = person();
+  it('that is stopped while it waits for nodes says that nothing was trained, and the whole command again (case 32)', async () => {
+    const typed = ['train', '--listen', 'here:1', '--nodes', '1'];
+    const { context, stderr } = person(typed);
     const stop = new AbortController();
     const opening = openFleetSession(
       configOf('nn'),
@@ -171,7 +174,12 @@ describe('a run with nodes', () => {
       { ...context, signal: stop.signal },
       transportWithin(),
     );
-    setTimeout(() => stop.abort(), 100);
-    await expect(opening).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    await expect.poll(stderr).toContain('0 of 1 nodes are there');
+    stop.abort();
+    await expect(opening).rejects.toMatchObject({
+      code: 'E_INTERRUPTED',
+      message: expect.stringContaining('before the first step'),
+      fix: `nothing was trained; start it again with: pseudolabel ${typed.join(' ')}`,
+    });
   });
 });

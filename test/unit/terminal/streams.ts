@@ -1,4 +1,5 @@
 // A terminal for tests: what is written to its two streams can be read.
+import type { Context } from '../../../coordinator/commands/options.js';
 import { Terminal } from '../../../coordinator/terminal/terminal.js';
 
 interface Written {
@@ -15,4 +16,14 @@ export function terminalWith(isTTY: boolean, env: NodeJS.ProcessEnv = {}, column
     stdout: () => streams[0].join(''),
     stderr: () => streams[1].join(''),
   };
+}
+
+/** What a command is given, where the program is on the path and was called with these words. */
+export function contextFor(
+  terminal: Terminal,
+  typed: readonly string[] = [],
+  signal = new AbortController().signal,
+): Context {
+  const line = (args: readonly string[]) => ['pseudolabel', ...args].join(' ');
+  return { terminal, signal, invocation: { typed, line, lineElsewhere: line } };
 }
