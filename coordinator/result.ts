@@ -1,5 +1,6 @@
 // Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
 import type { RunConfig } from '../src/config.js';
+import type { Ramp } from '../src/ramp.js';
 import type { Stage } from '../src/stage.js';
 import type { StepOutcome } from './strategies/strategy.js';
 
@@ -72,6 +73,8 @@ export interface RunResult {
   readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;
   readonly lostWorkers: number;
+  /** Of the stage with pseudo-labels. */
+  readonly ramp?: Ramp | undefined;
   readonly steps: number;
   /** Of training, without loading, saving and evaluation. */
   readonly seconds: number;

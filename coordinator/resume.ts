@@ -1,8 +1,9 @@
 // Owns the two ways into a run directory: a new one, or one that holds the beginning of the same run.
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from '../src/checkpoint.js';
-import type { RunConfig } from '../src/config.js';
+import { normalise, type RunConfig } from '../src/config.js';
+import type { Dataset } from '../src/data/dataset.js';
 import { PseudolabelError } from '../src/errors.js';
-import { planOf } from '../src/plan.js';
+import { changesOfPlan, planOf } from '../src/plan.js';
 import { identityFor } from './recorder.js';
 import { RunDirectory } from './rundir.js';
 import { labelsPerClassOf, type Session, taskOf } from './session.js';
@@ -13,9 +14,46 @@ export interface OpenedRun {
   readonly resumeFrom: Checkpoint | undefined;
 }
 
-export async function newRun({ dataset }: Session, config: RunConfig, path: string): Promise<OpenedRun> {
-  const whole = { ...config, labelsPerClass: labelsPerClassOf(config, dataset) };
+/**
+ * Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws E_CONFIG where the stages in its
+ * config are not what its other options come to.
+ */
+export async function newRun(
+  { dataset }: Pick<Session, 'dataset'>,
+  config: RunConfig,
+  path: string,
+): Promise<OpenedRun> {
+  const task = taskOf(config, dataset);
+  const changes = changesOfPlan(config, task);
+  if (changes.length > 0)
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `stages: ${changes.join('; ')}`,
+      'leave `stages` out of the config to train by its other options, or leave out what changes them',
+    );
+  const stages = planOf(config, task);
+  const whole = { ...config, labelsPerClass: labelsPerClassOf(config, dataset), stages };
   return { directory: await RunDirectory.create(path, whole), resumeFrom: undefined };
+}
+
+/**
+ * Several runs that make one table are trained by the same numbers, or not at all. Throws E_CHECKPOINT_MISMATCH where a run that was begun has
+ * others than its preset has now.
+ */
+export async function checkPlans(
+  runs: readonly { readonly config: RunConfig; readonly path: string }[],
+  dataset: Dataset,
+): Promise<void> {
+  for (const { config, path } of runs.filter((run) => RunDirectory.isAt(run.path))) {
+    const { stages } = normalise(await RunDirectory.configOf(path));
+    const changes = changesOfPlan({ ...config, stages }, taskOf(config, dataset));
+    if (changes.length === 0) continue;
+    throw new PseudolabelError(
+      'E_CHECKPOINT_MISMATCH',
+      `${path} was begun with other numbers: ${changes.join('; ')}`,
+      'go on with the version of pseudolabel that began it, or start anew in another folder',
+    );
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import { relaid } from '../src/engine/model.js';
 import { accuracy, confusionMatrix } from '../src/metrics.js';
 import { type ModelMeta, saveModel } from '../src/modelfile.js';
 import { planOf } from '../src/plan.js';
+import { rampOf } from '../src/ramp.js';
 import type { Stage } from '../src/stage.js';
 import { mistakesOf } from './evidence.js';
 import { LabelledSet } from './labelled.js';
@@ -34,7 +35,7 @@ export async function runTraining(session: Session, config: RunConfig, options: 
   cluster.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
     await train({ seed: config.seed, stages, labelled, maxSteps }, cluster, recorder, options.resumeFrom);
-    return await finish(session, config, options, recorder, stages.at(-1)!);
+    return await finish(session, config, options, recorder, stages);
   } finally {
     await tensorBoard?.close();
   }
@@ -65,9 +66,10 @@ async function finish(
   config: RunConfig,
   options: RunOptions,
   recorder: Recorder,
-  stage: Stage,
+  stages: readonly Stage[],
 ): Promise<RunResult> {
   const { dataset, cluster } = session;
+  const stage = stages.at(-1)!;
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
@@ -84,6 +86,7 @@ async function finish(
     ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
     job: session.job,
     lostWorkers: recorder.lostWorkers,
+    ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),
     steps,
     seconds,
     secondsByPhase,

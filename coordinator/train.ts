@@ -6,7 +6,7 @@ import { initialParameters, layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { LabelledRows, UnlabelledRows } from '../src/protocol/tasks.js';
 import { alpha } from '../src/schedule.js';
-import { epochOf, optimizerStep, type Stage } from '../src/stage.js';
+import { optimizerStep, type Stage } from '../src/stage.js';
 import type { Cluster, Labelling } from './cluster.js';
 import type { LabelledSet } from './labelled.js';
 import type { StepOutcome } from './strategies/strategy.js';
@@ -64,8 +64,7 @@ export async function train(
       await observer.before({ stage: s, step, classShares });
       if (refreshIsDue(stage, step)) observer.labelled(stage, step, await cluster.label(stage.model));
 
-      const t = epochOf(stage, step);
-      const factor = stage.pseudo ? alpha(stage.pseudo.alpha, t) : 1;
+      const factor = stage.pseudo ? alpha(stage.pseudo.alpha, step) : 1;
       const { classMasses, ...outcome } = await cluster.step({
         model: stage.model,
         seed,

@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { differencesOf } from './differences.js';
 import { PseudolabelError } from './errors.js';
 import { cannotWrite, isSystemError, TEMPORARY, writeAtomically } from './files.js';
 import { DamagedFile, seal, unseal } from './sealed.js';
@@ -103,7 +104,9 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
 export async function loadCheckpoint(path: string, expected: Identity): Promise<Checkpoint> {
   const file = await find(path);
   const checkpoint = await read(file);
-  const differing = [...differences(checkpoint.identity, JSON.parse(JSON.stringify(expected)), '')];
+  const differing = differencesOf(checkpoint.identity, expected).map(
+    ({ at, was, is }) => `${at} is ${was} in the checkpoint, ${is} now`,
+  );
   if (differing.length === 0) return checkpoint;
   throw new PseudolabelError(
     'E_CHECKPOINT_MISMATCH',
@@ -169,22 +172,4 @@ async function damaged(path: string, reason: string, cause: Error): Promise<Pseu
       ? 'There is no older one beside it: start a new run.'
       : `To continue from the one before it, name it: ${join(dirname(path), older)}`;
   return new PseudolabelError('E_CHECKPOINT_DAMAGED', `${path} ${reason}`, fix, { cause });
-}
-
-/** Where two JSON values differ: 'config.rate is 0.1 in the checkpoint, 0.2 now'. */
-function* differences(saved: unknown, current: unknown, at: string): Generator<string> {
-  if (isContainer(saved) && isContainer(current) && Array.isArray(saved) === Array.isArray(current)) {
-    for (const key of new Set([...Object.keys(saved), ...Object.keys(current)])) {
-      yield* differences(saved[key], current[key], at === '' ? key : `${at}.${key}`);
-    }
-  } else if (saved !== current) yield `${at} is ${short(saved)} in the checkpoint, ${short(current)} now`;
-}
-
-function isContainer(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'absent';
-  return text.length <= 40 ? text : `${text.slice(0, 22)}...${text.slice(-15)}`;
 }

@@ -5,6 +5,7 @@ import type { Precision } from './engine/model.js';
 import { WIRES } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
+import { stagesSchema } from './stage-schema.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
@@ -52,6 +53,8 @@ export const optionsSchema = z.strictObject({
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
   balance: z.union([z.literal('off'), z.number().min(0).lt(1)]).optional(),
+  /** What the other options came to when a run began: every number of its stages (plan.ts). */
+  stages: stagesSchema.optional(),
   checkpointEvery: count.default(500),
   keepCheckpoints: count.default(2),
 });
@@ -90,8 +93,8 @@ function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>)
   return strategy === 'data' || (strategy === 'auto' && gradientOption(config) !== undefined) ? 4 : 8;
 }
 
-/** What the weights of a run depend on, besides its data: not who computes it, nor when it is saved. */
+/** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
 export function identityOf(config: RunConfig): Record<string, unknown> {
-  const { workers: _, checkpointEvery: __, keepCheckpoints: ___, data: ____, ...identity } = config;
+  const { workers: _, checkpointEvery: __, keepCheckpoints: ___, data: ____, stages: _____, ...identity } = config;
   return identity;
 }

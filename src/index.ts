@@ -21,4 +21,4 @@ export { accuracy, confusionMatrix, meanAndDeviation } from './metrics.js';
 export { loadModel, type SavedModel, saveModel } from './modelfile.js';
 export { planOf } from './plan.js';
 export { alpha, learningRate, momentum } from './schedule.js';
-export { epochOf, optimizerStep, type Stage } from './stage.js';
+export { optimizerStep, type Stage } from './stage.js';

@@ -1,5 +1,6 @@
 // Owns the way from a config to the stages of its training.
 import type { RunConfig } from './config.js';
+import { differencesOf } from './differences.js';
 import { isRounded } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
 import { best } from './presets/best.js';
@@ -14,7 +15,36 @@ const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
 /** --quick keeps this share of every stage: the four rows of `best` in well under a minute on two cores. */
 const QUICK_SHARE = 1 / 6;
 
+/** The stages that a run began with, where its config has them; else those of its preset and options. */
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
+  if (!config.stages) return presetPlan(config, task);
+  checkFit(config.stages, task);
+  return config.stages;
+}
+
+/** Where the stages in a config are not those that its other options come to now: 'finetune.rate.initial is 0.001, 0.002 by the preset best'. */
+export function changesOfPlan(config: RunConfig, task: Task): string[] {
+  const byName = (stages: readonly Stage[]) => Object.fromEntries(stages.map((stage) => [stage.name, stage]));
+  if (!config.stages) return [];
+  return differencesOf(byName(config.stages), byName(presetPlan(config, task))).map(
+    ({ at, was, is }) => `${at} is ${was}, ${is} by the preset ${config.preset}`,
+  );
+}
+
+function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
+  for (const { name, model } of stages) {
+    const [inputs, outputs] = [model.layers[0]!.inputs, model.layers.at(-1)!.units];
+    const wanted = model.objective === 'reconstruction' ? pixels : classes;
+    if (inputs === pixels && outputs === wanted) continue;
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `stages: ${name} trains a network from ${inputs} to ${outputs}, where the data set needs one from ${pixels} to ${wanted}`,
+      'give the data set that the stages were made for, or leave out `stages` in the config',
+    );
+  }
+}
+
+function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   const stages = PRESET[config.preset](config.scenario, task);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
   const { precision } = config;
@@ -43,7 +73,7 @@ export function shorten(stage: Stage, share: number): Stage {
     rate: shortenRate(stage.rate, share),
     optimizer:
       optimizer.kind === 'dampened'
-        ? { ...optimizer, momentum: { ...optimizer.momentum, epochs: optimizer.momentum.epochs * share } }
+        ? { ...optimizer, momentum: { ...optimizer.momentum, over: optimizer.momentum.over * share } }
         : optimizer,
     pseudo: pseudo && {
       ...pseudo,

@@ -32,8 +32,6 @@ export interface Stage {
   readonly name: 'pretrain' | 'supervised' | 'finetune';
   readonly model: Model;
   readonly steps: number;
-  /** Steps of an epoch: the unit of t in alpha(t) and p(t). */
-  readonly stepsPerEpoch: number;
   /** 0: no labelled rows. */
   readonly labelledBatch: number;
   readonly pseudo: PseudoLabelling | undefined;
@@ -43,9 +41,6 @@ export interface Stage {
   /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */
   readonly start: 'fresh' | 'previous' | 'first-layer';
 }
-
-/** t: the epoch of a step, as the report and the paper count it: whole, from 0. */
-export const epochOf = (stage: Stage, step: number): number => Math.floor(step / stage.stepsPerEpoch);
 
 /** The numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {
@@ -59,7 +54,7 @@ export function optimizerStep(stage: Stage, step: number): OptimizerStep {
     case 'sgd':
       return { kind: 'momentum', a: 0, b: 1, c: rate };
     case 'dampened': {
-      const p = momentum(optimizer.momentum, epochOf(stage, step));
+      const p = momentum(optimizer.momentum, step);
       return { kind: 'momentum', a: p, b: (1 - p) * rate, c: 1 };
     }
   }

@@ -9,6 +9,7 @@ import { duration, percent } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
 import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
+import { rampLines } from '../../src/ramp.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
 import { together } from '../listeners.js';
@@ -23,7 +24,7 @@ import {
   titleOf,
 } from '../reproduction.js';
 import type { RunResult } from '../result.js';
-import { earlierRun, newRun } from '../resume.js';
+import { checkPlans, earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
 import { openSession, type Session, taskOf } from '../session.js';
@@ -127,6 +128,12 @@ async function reproduce(flags: ReproduceFlags, command: Command, context: Conte
 
 async function begun(folder: string, flags: ReproduceFlags): Promise<Reproduction> {
   const config = await configFrom(flags);
+  if (config.stages)
+    throw new PseudolabelError(
+      'E_CONFIG',
+      'stages: those of one run, where each row has its own',
+      'leave `stages` out of the config',
+    );
   const reproduction = { config, scenarios: flags.scenarios ?? SCENARIOS, splits: flags.splits };
   await saveReproduction(folder, reproduction);
   return reproduction;
@@ -156,6 +163,7 @@ async function runSplit(
   context: Context,
   watched: Watched,
 ): Promise<RunResult[]> {
+  await checkPlans(runs, dataset);
   const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
   const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ config }) => config);
   const observed = (node: Node): Node => {
@@ -190,6 +198,8 @@ async function runOne(
   const opened = isBegun
     ? await earlierRun(session, config, path, undefined, allowMixed)
     : await newRun(session, config, path);
+  for (const line of rampLines(planOf(config, taskOf(config, session.dataset)), config.maxSteps))
+    terminal.note(`  ${line}`);
   const listeners = [progressOn(terminal)];
   if (dashboard) {
     const isFirst = dashboard.url === undefined;

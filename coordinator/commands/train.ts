@@ -8,9 +8,10 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
-import { planOf } from '../../src/plan.js';
+import { changesOfPlan, planOf } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
+import { rampLines } from '../../src/ramp.js';
 import { choiceLine } from '../../src/strategy.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
@@ -131,6 +132,7 @@ async function run(
   const stages = planOf(config, taskOf(config, dataset));
   const choice = choiceLine(config, stages);
   if (choice !== undefined) terminal.note(choice);
+  for (const line of rampLines(stages, config.maxSteps)) terminal.note(line);
   const calls: Call[] = [];
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, path);
@@ -150,6 +152,9 @@ async function run(
     const opened = earlier
       ? await earlierRun(session, config, path, earlier.checkpoint, flags.allowMixed ?? false)
       : await newRun(session, config, path);
+    const changes = earlier ? changesOfPlan(config, taskOf(config, dataset)) : [];
+    if (changes.length > 0)
+      terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
     const listeners = [progressOn(terminal)];
     if (dashboard) {

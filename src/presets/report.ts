@@ -15,7 +15,8 @@ const PL_EPOCHS = 500; // "+PL": epochs = 500
 
 const ADAM_RATE = { kind: 'constant', value: 0.001 } as const; // Keras's default
 const DROP_RATE = { kind: 'decay', initial: 1.5, factor: 0.88, every: 10 } as const; // "DropNN": ExponentialDecay
-const ALPHA = { t1: 100, t2: 600, final: 3 }; // train_step: T1, T2, af; it ends at 2.39, after 500 epochs
+const RAMP = { t1: 100, t2: 600 }; // train_step: T1, T2, in epochs
+const ALPHA_FINAL = 3; // train_step: af; alpha(t) ends at 2.39, after 500 epochs
 
 export const report: Preset = (scenario, task) => {
   const stepsPerEpoch = Math.ceil(task.labelled / BATCH); // 4: three batches of 32, one of 4
@@ -26,7 +27,6 @@ export const report: Preset = (scenario, task) => {
     name: 'supervised',
     model: drop,
     steps: DROP_EPOCHS * stepsPerEpoch,
-    stepsPerEpoch,
     labelledBatch: BATCH,
     pseudo: undefined,
     denoising: undefined,
@@ -34,11 +34,17 @@ export const report: Preset = (scenario, task) => {
     rate: DROP_RATE,
     start: 'fresh',
   };
+  const alpha = {
+    t1: RAMP.t1 * stepsPerEpoch,
+    t2: RAMP.t2 * stepsPerEpoch,
+    final: ALPHA_FINAL,
+    every: stepsPerEpoch,
+  };
   const finetune: Stage = {
     ...supervised,
     name: 'finetune',
     steps: PL_EPOCHS * stepsPerEpoch,
-    pseudo: { batch: UNLABELLED_BATCH, alpha: ALPHA, refresh: 'once', threshold: 0, balance: undefined },
+    pseudo: { batch: UNLABELLED_BATCH, alpha, refresh: 'once', threshold: 0, balance: undefined },
     optimizer: ADAM,
     rate: ADAM_RATE,
     start: 'previous',
@@ -60,7 +66,6 @@ export const report: Preset = (scenario, task) => {
           name: 'pretrain',
           model: autoencoder(task),
           steps: DAE_EPOCHS * daeStepsPerEpoch,
-          stepsPerEpoch: daeStepsPerEpoch,
           labelledBatch: 0,
           denoising: { batch: BATCH, noise: 0.5 }, // noise_proba
           optimizer: ADAM,

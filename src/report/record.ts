@@ -1,6 +1,7 @@
 // Owns the reading side of a run directory: what its files hold, checked, since a report may be asked for of files that others wrote.
 import { z } from 'zod';
 import { SCENARIOS } from '../presets/scenario.js';
+import type { Ramp } from '../ramp.js';
 
 const count = z.int().min(0);
 const counts = z.array(count).readonly();
@@ -42,6 +43,14 @@ export const DATA = z.object({
   images: z.object({ train: count, known: count, labelled: count, validation: count, test: count }),
 });
 
+const RAMP: z.ZodType<Ramp> = z.object({
+  stage,
+  steps: count,
+  stepsAtZero: count,
+  last: z.number(),
+  final: z.number(),
+});
+
 export const RESULT = z.object({
   scenario: z.enum(SCENARIOS),
   preset: z.string(),
@@ -51,6 +60,7 @@ export const RESULT = z.object({
   shards: count,
   workers: count,
   lostWorkers: count,
+  ramp: RAMP.optional(),
   steps: count,
   seconds: z.number(),
   secondsByPhase: z.record(z.string(), z.number()),

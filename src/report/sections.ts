@@ -1,6 +1,7 @@
 // Owns the parts of a page that are about one run.
 import { duration, percent, whole } from '../format.js';
 import { publishedFor, ROW_NAMES } from '../presets/scenario.js';
+import { rampLine } from '../ramp.js';
 import { chartsOf } from './curves.js';
 import { figure } from './figure.js';
 import { type Html, html } from './html.js';
@@ -30,6 +31,7 @@ export function resultSection({ result, config }: RunRecord): Html | undefined {
         ],
         ['Speed', `${whole(result.imagesPerSecond)} images/s`],
         ['Workers, shards', `${result.workers}, ${result.shards}`],
+        ...(result.ramp ? [['Pseudo-labels', rampLine(result.ramp)]] : []),
         ['Lost workers', result.lostWorkers],
         ['Weights (SHA-256)', html`<code>${result.weightsSha256}</code>`],
       ],

@@ -12,7 +12,7 @@ import { roundParameters } from '../../src/engine/rounded.js';
 import { update } from '../../src/engine/update.js';
 import type { LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
 import { alpha } from '../../src/schedule.js';
-import { epochOf, optimizerStep, type Stage } from '../../src/stage.js';
+import { optimizerStep, type Stage } from '../../src/stage.js';
 
 export interface Problem {
   readonly seed: number;
@@ -87,7 +87,7 @@ function rowsAt({ images, labels }: LabelledRows, pixels: number, positions: Uin
 function unlabelledRows(stage: Stage, step: number, shares: ClassShares): UnlabelledRows | undefined {
   const { pseudo, denoising } = stage;
   if (denoising) return { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 };
-  const factor = pseudo ? alpha(pseudo.alpha, epochOf(stage, step)) : 0;
+  const factor = pseudo ? alpha(pseudo.alpha, step) : 0;
   if (!pseudo || factor === 0) return undefined;
   const { batch, threshold, refresh, balance } = pseudo;
   const isFresh = refresh === 'step';

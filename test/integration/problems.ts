@@ -24,14 +24,13 @@ const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CL
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
 const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number, balance?: number): PseudoLabelling => {
-  return { batch: 32, alpha: { t1: 0.5, t2: 2, final: 3 }, refresh, threshold, balance };
+  return { batch: 32, alpha: { t1: 1, t2: 4, final: 3, every: 2 }, refresh, threshold, balance };
 };
 
 const supervised: Stage = {
   name: 'supervised',
   model: classifier(TASK, true, 'softmax'),
   steps: 3,
-  stepsPerEpoch: 2,
   labelledBatch: 8,
   pseudo: undefined,
   denoising: undefined,
@@ -45,7 +44,7 @@ const finetune = (pseudoLabelling: PseudoLabelling, steps: number): Stage => {
 };
 
 const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
-  optimizer: { kind: 'dampened', momentum: { initial: 0.5, final: 0.9, epochs: 3 } },
+  optimizer: { kind: 'dampened', momentum: { initial: 0.5, final: 0.9, over: 6, every: 2 } },
   rate: { kind: 'decay', initial: 0.5, factor: 0.9, every: 2 },
 };
 

@@ -4,15 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { alpha, learningRate, momentum } from '../../src/schedule.js';
 
 const positive = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
-const epoch = fc.nat(2000);
+const step = fc.nat(5000);
+const every = fc.integer({ min: 1, max: 50 });
 
 describe('alpha(t)', () => {
   const schedules = fc.record({ t1: fc.nat(500), length: fc.integer({ min: 1, max: 500 }), final: positive });
 
   it('is 0 before T1, final from T2 on, and (t - T1) / (T2 - T1) * final between them', () => {
     fc.assert(
-      fc.property(schedules, epoch, ({ t1, length, final }, t) => {
-        const found = alpha({ t1, t2: t1 + length, final }, t);
+      fc.property(schedules, step, ({ t1, length, final }, t) => {
+        const found = alpha({ t1, t2: t1 + length, final, every: 1 }, t);
         if (t < t1) expect(found).toBe(0);
         else if (t >= t1 + length) expect(found).toBe(final);
         else expect(found).toBeCloseTo(((t - t1) / length) * final, 9);
@@ -20,36 +21,42 @@ describe('alpha(t)', () => {
     );
   });
 
-  it('is that of the paper at its corners', () => {
-    const paper = { t1: 100, t2: 600, final: 3 };
-    expect([0, 99, 100, 225, 350, 600, 5000].map((t) => alpha(paper, t))).toEqual([0, 0, 0, 0.75, 1.5, 3, 3]);
-  });
-
-  it('steps up at once where T1 is T2', () => {
-    expect([9, 10].map((t) => alpha({ t1: 10, t2: 10, final: 2 }, t))).toEqual([0, 2]);
-  });
-});
-
-describe('the momentum', () => {
-  it('rises from initial to final over its epochs, and stays there', () => {
+  it('rises once every so many steps, as the paper counts whole epochs', () => {
     fc.assert(
-      fc.property(
-        fc.nat(90),
-        fc.integer({ min: 91, max: 99 }),
-        fc.integer({ min: 1, max: 500 }),
-        epoch,
-        (a, b, n, t) => {
-          const found = momentum({ initial: a / 100, final: b / 100, epochs: n }, t);
-          const share = Math.min(t / n, 1);
-          expect(found).toBeCloseTo(a / 100 + share * ((b - a) / 100), 12);
-        },
-      ),
+      fc.property(schedules, every, fc.nat(100), fc.nat(49), ({ t1, length, final }, n, epoch, within) => {
+        const inEpochs = alpha({ t1, t2: t1 + length, final, every: 1 }, epoch);
+        const inSteps = alpha({ t1: t1 * n, t2: (t1 + length) * n, final, every: n }, epoch * n + (within % n));
+        expect(inSteps).toBe(inEpochs); // the same bits, since those of a run depend on it
+      }),
     );
   });
 
   it('is that of the paper at its corners', () => {
-    const paper = { initial: 0.5, final: 0.99, epochs: 500 };
-    expect([0, 250, 500, 501].map((t) => momentum(paper, t))).toEqual([0.5, 0.745, 0.99, 0.99]);
+    const paper = { t1: 400, t2: 2400, final: 3, every: 4 };
+    expect([0, 399, 403, 900, 1400, 2400, 9999].map((t) => alpha(paper, t))).toEqual([0, 0, 0, 0.75, 1.5, 3, 3]);
+  });
+
+  it('steps up at once where T1 is T2', () => {
+    expect([9, 10].map((t) => alpha({ t1: 10, t2: 10, final: 2, every: 1 }, t))).toEqual([0, 2]);
+  });
+});
+
+describe('the momentum', () => {
+  const percents = [fc.nat(90), fc.integer({ min: 91, max: 99 }), fc.integer({ min: 1, max: 500 })] as const;
+
+  it('rises from initial to final over its steps, and stays there', () => {
+    fc.assert(
+      fc.property(...percents, every, step, (a, b, over, n, t) => {
+        const found = momentum({ initial: a / 100, final: b / 100, over, every: n }, t);
+        const share = Math.min((t - (t % n)) / over, 1);
+        expect(found).toBeCloseTo(a / 100 + share * ((b - a) / 100), 12);
+      }),
+    );
+  });
+
+  it('is that of the paper at its corners', () => {
+    const paper = { initial: 0.5, final: 0.99, over: 2000, every: 4 };
+    expect([0, 3, 1000, 1003, 2000, 2001].map((t) => momentum(paper, t))).toEqual([0.5, 0.5, 0.745, 0.745, 0.99, 0.99]);
   });
 });
 

@@ -1,13 +1,12 @@
 // The numbers of an update, as a stage's optimizer and schedules give them.
 import { describe, expect, it } from 'vitest';
 import { ADAM, classifier } from '../../src/presets/scenario.js';
-import { epochOf, optimizerStep, type Stage } from '../../src/stage.js';
+import { optimizerStep, type Stage } from '../../src/stage.js';
 
 const STAGE: Stage = {
   name: 'supervised',
   model: classifier({ pixels: 16, classes: 2, hidden: 16, labelled: 8, unlabelled: 8 }, false, 'softmax'),
   steps: 40,
-  stepsPerEpoch: 4,
   labelledBatch: 2,
   pseudo: undefined,
   denoising: undefined,
@@ -15,12 +14,6 @@ const STAGE: Stage = {
   rate: { kind: 'decay', initial: 2, factor: 0.5, every: 10 },
   start: 'fresh',
 };
-
-describe('epochOf', () => {
-  it('counts whole epochs from 0', () => {
-    expect([0, 3, 4, 7, 8].map((step) => epochOf(STAGE, step))).toEqual([0, 0, 1, 1, 2]);
-  });
-});
 
 describe('optimizerStep', () => {
   it('gives Adam the rate of the step and the number of the update, from 1', () => {
@@ -34,13 +27,13 @@ describe('optimizerStep', () => {
     expect(optimizerStep(sgd, 10)).toEqual({ kind: 'momentum', a: 0, b: 1, c: 1 });
   });
 
-  it('dampens the gradient by 1 - p, with p of the epoch and the rate of the step: m = p m + (1 - p) rate g', () => {
+  it('dampens the gradient by 1 - p, with p of the last rise and the rate of the step: m = p m + (1 - p) rate g', () => {
     const dampened: Stage = {
       ...STAGE,
-      optimizer: { kind: 'dampened', momentum: { initial: 0.5, final: 0.75, epochs: 4 } },
+      optimizer: { kind: 'dampened', momentum: { initial: 0.5, final: 0.75, over: 16, every: 4 } },
     };
     expect(optimizerStep(dampened, 0)).toEqual({ kind: 'momentum', a: 0.5, b: 0.5 * 2, c: 1 });
-    expect(optimizerStep(dampened, 10)).toEqual({ kind: 'momentum', a: 0.625, b: 0.375 * 1, c: 1 }); // epoch 2 of 4
+    expect(optimizerStep(dampened, 10)).toEqual({ kind: 'momentum', a: 0.625, b: 0.375 * 1, c: 1 }); // as at step 8 of 16
     expect(optimizerStep(dampened, 30)).toEqual({ kind: 'momentum', a: 0.75, b: 0.25 * 0.25, c: 1 });
   });
 

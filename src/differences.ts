@@ -1,0 +1,33 @@
+// Names where two JSON values differ, for those who have to be told why what was saved does not go with what there is now.
+
+export interface Difference {
+  /** 'config.stages.1.rate.initial' */
+  readonly at: string;
+  /** The values as short text. */
+  readonly was: string;
+  readonly is: string;
+}
+
+/** Both as JSON holds them: an absent member is as one that is undefined. */
+export function differencesOf(was: unknown, is: unknown): Difference[] {
+  return [...differences(asJson(was), asJson(is), '')];
+}
+
+const asJson = (value: unknown): unknown => (value === undefined ? value : JSON.parse(JSON.stringify(value)));
+
+function* differences(was: unknown, is: unknown, at: string): Generator<Difference> {
+  if (isContainer(was) && isContainer(is) && Array.isArray(was) === Array.isArray(is)) {
+    for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
+      yield* differences(was[key], is[key], at === '' ? key : `${at}.${key}`);
+    }
+  } else if (was !== is) yield { at, was: short(was), is: short(is) };
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'absent';
+  return text.length <= 40 ? text : `${text.slice(0, 22)}...${text.slice(-15)}`;
+}
