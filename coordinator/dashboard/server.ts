@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { isSystemError } from '../../src/files.js';
+import { PAGE_POLICY } from '../../src/report/page.js';
 import { TLS_OPTIONS } from '../../worker/tls.js';
 import { reachable } from '../door/listener.js';
 import { type Access, type Guard, LOGIN, type Place } from './access.js';
@@ -112,10 +113,11 @@ async function answer(
   }
   const report = reportAt(pathname, source);
   if (report !== undefined && existsSync(report)) {
-    return send(response, { type: 'text/html; charset=utf-8', content: readFileSync(report, 'utf8') });
+    // Whoever made the directory may have written anything there: nothing in it runs under this address.
+    return send(response, { type: 'text/html; charset=utf-8', content: readFileSync(report, 'utf8') }, PAGE_POLICY);
   }
   const file = files.get(pathname);
-  if (file) send(response, file, files.get('/')!.content);
+  if (file) send(response, file, policyOf(files.get('/')!.content));
   else refuse(404);
 }
 
@@ -127,8 +129,8 @@ function reportAt(pathname: string, { directory, runs }: Source): string | undef
   return name === undefined ? undefined : join(directory, name, 'report.html');
 }
 
-function send(response: ServerResponse, { type, content }: File, policyFor?: string): void {
+function send(response: ServerResponse, { type, content }: File, policy?: string): void {
   const headers = { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  const policy = policyFor === undefined ? {} : { 'content-security-policy': policyOf(policyFor) };
-  response.writeHead(200, { ...headers, ...policy }).end(content);
+  const own = policy === undefined ? {} : { 'content-security-policy': policy };
+  response.writeHead(200, { ...headers, ...own }).end(content);
 }

@@ -11,6 +11,7 @@ import { ensureIdentity } from '../door/identity.js';
 import { listen } from '../door/listener.js';
 import { ensureToken } from '../door/secrets.js';
 import { Fleet } from '../fleet/fleet.js';
+import { printLine } from '../terminal/terminal.js';
 import type { Company } from './bench.js';
 import { type Account, Journal, WatchedChannel, watched } from './journal.js';
 import type { NodeAnswer, NodeQuestion } from './messages.js';
@@ -82,7 +83,7 @@ export class Joined implements Company {
 
 function fleetOf(local: LocalNode): Fleet {
   const lost = (name: string, reason: PseudolabelError) => {
-    console.error(`${name}: ${reason.message}`);
+    printLine(process.stderr, `${name}: ${reason.message}`);
   };
   return new Fleet(local, {
     ...{ computes: true, checksumEvery: 100, patienceMs: JOIN_MS },

@@ -5,6 +5,7 @@ import { connect } from '../../worker/connect.js';
 import { joinRun } from '../../worker/join.js';
 import { createLocalNode } from '../../worker/node.js';
 import { readToken } from '../door/secrets.js';
+import { printLine } from '../terminal/terminal.js';
 import { Journal, WatchedChannel, watched } from './journal.js';
 import type { NodeAnswer, NodeQuestion } from './messages.js';
 import { answering } from './program.js';
@@ -33,7 +34,7 @@ async function join({ address, tokenFile, fingerprint }: Extract<NodeQuestion, {
   const { signal } = new AbortController();
   const options = { name: 'node', workers, fingerprints: { f32: numericsFingerprint('f32') }, signal };
   const unexpected = (error: unknown) => {
-    console.error(error);
+    printLine(process.stderr, String(error));
     process.exit(1);
   };
   const host = { joined: () => undefined, lost: unexpected };

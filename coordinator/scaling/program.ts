@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { built } from '../../src/built.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { printLine } from '../terminal/terminal.js';
 import type { Failure } from './messages.js';
 
 /** Starting takes seconds, and so does labelling 60,000 images by one slow core. */
@@ -92,7 +93,7 @@ export class Program<Question extends object, Answer extends { readonly kind: st
   /** A library may say something, too. */
   private says(line: string): void {
     if (line.startsWith('{')) this.waiting?.resolve(JSON.parse(line) as Answer);
-    else process.stderr.write(`${line}\n`);
+    else printLine(process.stderr, line);
   }
 
   private stop(reason: PseudolabelError): void {

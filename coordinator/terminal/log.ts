@@ -1,5 +1,6 @@
 // Owns structured logs: a run as lines of JSON, for machines that read it while it goes on (--log-format json).
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { visibleJson } from '../../src/protocol/printable.js';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Metric } from '../result.js';
@@ -16,7 +17,7 @@ export function jsonLogger(output: Output): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void output.write(line) },
+    { write: (line: string) => void output.write(visibleJson(line)) },
   );
 }
 

@@ -13,7 +13,7 @@ import {
   type PhaseSummary,
   type Row,
 } from '../../src/scaling/summary.js';
-import type { Colours } from './terminal.js';
+import type { Colours } from './colours.js';
 
 const NAMES: Record<Share, string> = {
   input: 'slower input',

@@ -6,11 +6,9 @@ import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../s
 import { SHARES } from '../../src/scaling/split.js';
 import type { Row } from '../../src/scaling/summary.js';
 import type { PhaseReport, ScalingReport } from '../scaling/report.js';
+import { type Colours, PLAIN } from './colours.js';
 import { fitLines, predictionLines, verdictLines } from './scaling-words.js';
 import { type Column, tableLines } from './table.js';
-import type { Colours } from './terminal.js';
-
-const PLAIN: Pick<Colours, 'bold' | 'yellow'> = { bold: String, yellow: String };
 
 const columns = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
 

@@ -11,8 +11,8 @@ import { partsOf } from '../../src/strategy.js';
 import type { Row } from '../reproduction.js';
 import type { RunResult } from '../result.js';
 import { taskOf } from '../session.js';
+import type { Colours } from './colours.js';
 import { type Column, tableLines } from './table.js';
-import type { Colours } from './terminal.js';
 
 export function sessionLine(dataset: Dataset, config: RunConfig): string {
   const { validation, workers, shards } = config;

@@ -1,9 +1,10 @@
-// Owns the two streams of the process: results go to stdout, everything on the way there to stderr, where one line may be redrawn.
-import { stripVTControlCharacters } from 'node:util';
-import picocolors from 'picocolors';
+// Owns the two streams of the process: results go to stdout, everything on the way there to stderr, where one line may be redrawn. Nothing else
+// writes to them. What it is given may have come from anywhere: it is shown on its line, without any control character but ours.
 import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files.js';
+import { visibleJson } from '../../src/protocol/printable.js';
+import { COLOURS, type Colours, PLAIN, rendered } from './colours.js';
 
 /** What is used of process.stdout and process.stderr. */
 export interface Output {
@@ -12,12 +13,15 @@ export interface Output {
   write(text: string): unknown;
 }
 
-export type Colours = Pick<ReturnType<typeof picocolors.createColors>, 'bold' | 'dim' | 'green' | 'red' | 'yellow'>;
-
 /** Where a command's result goes besides the screen: a file, or '-' for stdout. */
 export type JsonTarget = string | undefined;
 
 const DEFAULT_COLUMNS = 80;
+
+/** For processes without a terminal of their own. */
+export function printLine(output: Output, line: string): void {
+  output.write(`${rendered(line, false)}\n`);
+}
 
 export class Terminal {
   /** Whether a line can be redrawn. */
@@ -50,7 +54,7 @@ export class Terminal {
 
   /** Draws over the line that was drawn last. Only where isLive. */
   draw(line: string): void {
-    const text = line.slice(0, this.width);
+    const text = rendered(line, false).slice(0, this.width);
     this.stderr.write(`\r${text.padEnd(this.drawn)}`);
     this.drawn = text.length;
   }
@@ -67,12 +71,12 @@ export class Terminal {
     const output = json === '-' ? this.stderr : this.stdout;
     output.write(
       lines(this.coloursOf(output))
-        .map((line) => `${line}\n`)
+        .map((line) => `${rendered(line, true)}\n`)
         .join(''),
     );
     if (json === undefined) return;
     const text = `${JSON.stringify(value, null, 2)}\n`;
-    if (json === '-') this.stdout.write(text);
+    if (json === '-') this.stdout.write(visibleJson(text));
     else await writeAtomically(json, text);
   }
 
@@ -90,21 +94,22 @@ export class Terminal {
       this.write(`${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
       this.write('  fix: this should not happen; PSEUDOLABEL_DEBUG=1 shows where it did, which helps in a bug report');
     }
-    if (this.env.PSEUDOLABEL_DEBUG && error instanceof Error) this.write(error.stack ?? '');
+    if (this.env.PSEUDOLABEL_DEBUG && error instanceof Error)
+      for (const line of (error.stack ?? '').split('\n')) this.write(line);
   }
 
   private write(line: string): void {
     if (this.log) {
-      this.log.info(stripVTControlCharacters(line).trim());
+      this.log.info(rendered(line, false).trim());
       return;
     }
     this.erase();
-    this.stderr.write(`${line}\n`);
+    this.stderr.write(`${rendered(line, true)}\n`);
   }
 
   private coloursOf(output: Output): Colours {
     const { NO_COLOR, TERM } = this.env;
-    return picocolors.createColors(output.isTTY === true && !NO_COLOR && TERM !== 'dumb');
+    return output.isTTY === true && !NO_COLOR && TERM !== 'dumb' ? COLOURS : PLAIN;
   }
 }
 

@@ -5,11 +5,11 @@ import { PAGE_STYLE } from './theme.js';
 const STYLE = new Html(PAGE_STYLE);
 
 /** Nothing may be loaded, from nowhere, and nothing may run, whatever got into the page. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 export function page(title: string, lead: string, sections: readonly (Html | undefined)[]): string {
   return `<!doctype html>\n${
-    html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">
+    html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${PAGE_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
 <style>${STYLE}</style></head>
 <body><main><h1>${title}</h1><p class="lead">${lead}</p>

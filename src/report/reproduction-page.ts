@@ -103,4 +103,4 @@ function runTable(runs: readonly ReproductionRun[]): Html {
 
 /** Headings of several runs on one page say which run they are of. */
 const titled = (title: string, part: Html | undefined): Html | undefined =>
-  part && new Html(part.text.replace('<h2>', `<h2>${escaped(title)}: `));
+  part && new Html(part.text.replace('<h2>', () => `<h2>${escaped(title)}: `));

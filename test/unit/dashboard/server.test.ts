@@ -1,10 +1,13 @@
 // The dashboard's server, without a browser.
 import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Gauges } from '../../../coordinator/dashboard/gauges.js';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
+import { folderOfTest } from '../../folders.js';
 import { METRICS } from '../report/record.js';
 
 const HERE = { host: '127.0.0.1', port: 0 };
@@ -80,6 +83,27 @@ describe('the server of the dashboard', () => {
     for (const path of Array.from(head!.matchAll(/(?:src|href)="(\/[^"]*)"/g), ([, path]) => path!)) {
       expect(await statusOf(path), path).toBe(200);
     }
+  });
+
+  it('lets nothing run in a report that somebody else may have written (case S4)', async () => {
+    const directory = folderOfTest('reported');
+    writeFileSync(join(directory, 'report.html'), '<script>alert(1)</script>');
+    const other = await serve({ history, gauges: undefined, directory }, HERE);
+    try {
+      const response = await fetch(new URL('/report.html', other.url));
+      expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src/);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('has a page that makes its elements of text, never of markup (case S4)', () => {
+    const folder = new URL('../../../coordinator/dashboard/page/', import.meta.url);
+    const sources = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'));
+    expect(sources.length).toBeGreaterThan(5);
+    const markup =
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|\beval\b/;
+    expect(sources.filter((source) => markup.test(source))).toEqual([]);
   });
 
   it("has Prometheus' numbers, and none of what was not measured", async () => {

@@ -1,5 +1,6 @@
 // Structured logs: an object a line, not a line for each of thousands of steps.
 import { describe, expect, it } from 'vitest';
+import { COLOURS } from '../../../coordinator/terminal/colours.js';
 import { jsonLogger, Log } from '../../../coordinator/terminal/log.js';
 import { Terminal } from '../../../coordinator/terminal/terminal.js';
 import { PseudolabelError } from '../../../src/errors.js';
@@ -41,7 +42,7 @@ describe('a terminal whose notes go to a log', () => {
     const { output, objects } = logged();
     const terminal = new Terminal(output, output, {});
     terminal.log = jsonLogger(output);
-    terminal.note('  \u001b[1mbold\u001b[0m words');
+    terminal.note(`  ${COLOURS.bold('bold')} words`);
     terminal.explain(new PseudolabelError('E_OUTPUT', 'the disk is full', 'free some'));
     expect(objects()).toMatchObject([
       { level: 'info', msg: 'bold words' },

