@@ -14,6 +14,7 @@ import { addStatus } from './commands/status.js';
 import { addTrain } from './commands/train.js';
 import { addWorker } from './commands/worker.js';
 import { SOCKETS } from './door/sockets.js';
+import { checkPaths, pathsOf } from './outputs.js';
 import { jsonLogger } from './terminal/log.js';
 
 /** Throws a CommanderError for a command line that is not valid, instead of ending the process. */
@@ -28,11 +29,12 @@ export function programOf(context: Context): Command {
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SOCKETS);
   for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
   for (const command of program.commands) command.addOption(logFormat());
-  return program.hook('preAction', (_, command) => {
+  return program.hook('preAction', async (_, command) => {
     if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
     // The launcher says which (scripts/environment.mjs).
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
+    await checkPaths(pathsOf(command));
   });
 }
 

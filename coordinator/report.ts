@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
-import { writeAtomically } from '../src/files.js';
+import { refuseLinks, writeIn } from '../src/files.js';
 import { svgOf } from '../src/report/chart.js';
 import { chartsOf } from '../src/report/curves.js';
 import {
@@ -42,9 +42,9 @@ async function writeRunReport(folder: string): Promise<string> {
   const run = await readRun(folder);
   const { training, quality } = chartsOf(run);
   for (const chart of [...training, ...quality]) {
-    await writeAtomically(join(folder, 'plots', `${chart.id}.svg`), `${svgOf(chart)}\n`);
+    await writeIn(folder, `plots/${chart.id}.svg`, `${svgOf(chart)}\n`);
   }
-  await writeAtomically(join(folder, FILE), runPage(run));
+  await writeIn(folder, FILE, runPage(run));
   return join(folder, FILE);
 }
 
@@ -54,8 +54,9 @@ async function writeReproductionReport(folder: string): Promise<string> {
   const planned = splits.flat().filter(({ path }) => RunDirectory.isAt(path));
   const runs = [];
   for (const { path, config } of planned) {
-    await writeRunReport(path);
     const folderOf = relative(folder, path).split(sep).join('/');
+    await refuseLinks(folder, folderOf);
+    await writeRunReport(path);
     runs.push({ title: titleOf(config), folder: folderOf, record: await readRun(path) });
   }
   const results = await Promise.all(planned.map(({ path }) => RunDirectory.resultOf(path)));
@@ -63,7 +64,7 @@ async function writeReproductionReport(folder: string): Promise<string> {
   const scenarios = reproduction.scenarios.filter((each) => ended.some(({ scenario }) => scenario === each));
   const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
   const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended, reproduction.config), runs, detailed);
-  await writeAtomically(join(folder, FILE), text);
+  await writeIn(folder, FILE, text);
   return join(folder, FILE);
 }
 

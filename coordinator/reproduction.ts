@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { normalise, type RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
-import { writeAtomically } from '../src/files.js';
+import { writeIn } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
 import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
 import type { ReproductionRow } from '../src/report/reproduction-page.js';
@@ -79,12 +79,11 @@ export const isReproduction = (folder: string): boolean => existsSync(join(folde
 
 /** Throws E_OUTPUT. */
 export async function saveReproduction(folder: string, reproduction: Reproduction): Promise<void> {
-  const file = join(folder, FILE);
   if (isReproduction(folder)) {
     const fix = 'give another --out, or --resume this one';
     throw new PseudolabelError('E_OUTPUT', `${folder} holds a reproduction already`, fix);
   }
-  await writeAtomically(file, `${JSON.stringify(reproduction, null, 2)}\n`);
+  await writeIn(folder, FILE, `${JSON.stringify(reproduction, null, 2)}\n`);
 }
 
 /** Throws E_CHECKPOINT_MISSING where none was begun in the folder. */

@@ -58,7 +58,8 @@ export async function checkPlans(
 
 /**
  * Goes on in a run directory: at the checkpoint given, else at the newest, else, where the run was killed before its first, at the beginning.
- * Throws E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS where what computed it has other bits than this machine.
+ * Throws E_LOCKED where a process works on it, E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS where what computed it has other
+ * bits than this machine.
  * @param allowMixed does without that
  */
 export async function earlierRun(
@@ -68,12 +69,18 @@ export async function earlierRun(
   checkpointFile: string | undefined,
   allowMixed: boolean,
 ): Promise<OpenedRun> {
-  const file = checkpointFile ?? (await latestCheckpoint(path));
-  const resumeFrom = file === undefined ? undefined : await loadCheckpoint(file, identityFor(config, session));
-  if (resumeFrom && resumeFrom.numerics !== session.numerics && !allowMixed) throw otherNumerics(path);
-  const stageNames = planOf(config, taskOf(config, session.dataset)).map(({ name }) => name);
-  const directory = await RunDirectory.reopen(path, stageNames, resumeFrom ?? { stage: 0, step: 0 });
-  return { directory, resumeFrom };
+  const lock = await RunDirectory.lock(path); // first: what is read from here on is nobody's to change
+  try {
+    const file = checkpointFile ?? (await latestCheckpoint(path));
+    const resumeFrom = file === undefined ? undefined : await loadCheckpoint(file, identityFor(config, session));
+    if (resumeFrom && resumeFrom.numerics !== session.numerics && !allowMixed) throw otherNumerics(path);
+    const stageNames = planOf(config, taskOf(config, session.dataset)).map(({ name }) => name);
+    const directory = await RunDirectory.reopen(path, stageNames, resumeFrom ?? { stage: 0, step: 0 }, lock);
+    return { directory, resumeFrom };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
 }
 
 function otherNumerics(path: string): PseudolabelError {

@@ -37,7 +37,11 @@ export async function runTraining(session: Session, config: RunConfig, options: 
     await train({ seed: config.seed, stages, labelled, maxSteps }, cluster, recorder, options.resumeFrom);
     return await finish(session, config, options, recorder, stages);
   } finally {
-    await tensorBoard?.close();
+    try {
+      await tensorBoard?.close();
+    } finally {
+      await options.directory?.close();
+    }
   }
 }
 

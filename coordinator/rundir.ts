@@ -1,12 +1,23 @@
 // Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHECKPOINT_FILE } from '../src/checkpoint.js';
 import type { RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
-import { cannotWrite, isSystemError, TEMPORARY, writeAtomically } from '../src/files.js';
+import { appendTo, cannotWrite, makeFolder, refuseLinks, removeTemporary, writeIn } from '../src/files.js';
+import { FolderLock, LOCK_FILE } from './lock.js';
 import type { Metric, RunResult } from './result.js';
 import type { Position } from './train.js';
+
+/** The files that we write: in the directory itself, and in folders in it. */
+const PLACES = {
+  '': /^((config|result|machine|mistakes|reconstructions)\.json|metrics\.jsonl|report\.html)$/,
+  checkpoints: CHECKPOINT_FILE,
+  model: /^(model\.json|weights\.bin)$/,
+  plots: /^[\w-]+\.svg$/,
+} as const;
+const isOurs = (name: string): boolean => name in PLACES || PLACES[''].test(name) || name.startsWith('events.out.');
 
 /** Lines of metrics.jsonl that are held back before they are written. */
 const BUFFERED_LINES = 100;
@@ -16,25 +27,33 @@ export class RunDirectory {
   private lines: string[] = [];
   private writing: Promise<void> = Promise.resolve();
 
-  private constructor(readonly path: string) {
+  private constructor(
+    readonly path: string,
+    private readonly lock: FolderLock,
+  ) {
     this.checkpoints = join(path, 'checkpoints');
   }
 
-  /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made. */
+  /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made, and E_LOCKED. */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
-    const directory = new RunDirectory(path);
+    await makeFolder(path);
+    if ((await namesIn(path)).length > 0) throw notEmpty(path);
+    const lock = await FolderLock.take(path);
     try {
-      await mkdir(path, { recursive: true });
-      if ((await readdir(path)).length > 0) {
-        const fix = 'give another --out, or --resume this one';
-        throw new PseudolabelError('E_OUTPUT', `${path} is not empty`, fix);
-      }
-      await mkdir(directory.checkpoints);
+      if ((await namesIn(path)).some((name) => name !== LOCK_FILE)) throw notEmpty(path); // somebody was faster
+      const directory = new RunDirectory(path, lock);
+      await makeFolder(directory.checkpoints);
+      await writeIn(path, 'config.json', `${JSON.stringify(config, null, 2)}\n`);
+      return directory;
     } catch (error) {
-      throw isSystemError(error) ? cannotWrite(path, error) : error;
+      await lock.release();
+      throw error;
     }
-    await writeAtomically(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-    return directory;
+  }
+
+  /** Nobody else may go on with the run, from now until the directory is reopened and closed. Throws E_LOCKED, E_OUTPUT. */
+  static lock(path: string): Promise<FolderLock> {
+    return FolderLock.take(path);
   }
 
   /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
@@ -42,9 +61,11 @@ export class RunDirectory {
     path: string,
     stageNames: readonly string[],
     position: Pick<Position, 'stage' | 'step'>,
+    lock: FolderLock,
   ): Promise<RunDirectory> {
-    const directory = new RunDirectory(path);
-    await removeTemporary(path);
+    const directory = new RunDirectory(path, lock);
+    for (const name of await namesIn(path)) if (isOurs(name)) await refuseLinks(path, name);
+    await removeTemporary(path, PLACES);
     const file = join(path, 'metrics.jsonl');
     if (!existsSync(file)) return directory;
     const isBefore = (line: string): boolean => {
@@ -53,8 +74,9 @@ export class RunDirectory {
       return s < position.stage || (s === position.stage && step < position.step);
     };
     const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.endsWith('}'));
-    await writeAtomically(
-      file,
+    await writeIn(
+      path,
+      'metrics.jsonl',
       lines
         .filter(isBefore)
         .map((line) => `${line}\n`)
@@ -106,31 +128,38 @@ export class RunDirectory {
     const text = this.lines.join('');
     this.lines = [];
     const file = join(this.path, 'metrics.jsonl');
-    this.writing = this.writing
-      .then(() => (text === '' ? undefined : appendFile(file, text)))
-      .catch((error: unknown) => {
-        throw isSystemError(error) ? cannotWrite(file, error) : error;
-      });
+    this.writing = this.writing.then(async () => {
+      await this.lock.check();
+      if (text !== '') await appendTo(file, text);
+    });
     return this.writing;
+  }
+
+  /** Others may go on with the run. */
+  close(): Promise<void> {
+    return this.lock.release();
   }
 
   /** Writes a JSON file for reports. */
   keep(name: 'data.json' | 'machine.json' | 'mistakes.json' | 'reconstructions.json', value: object): Promise<void> {
-    return writeAtomically(join(this.path, name), `${JSON.stringify(value)}\n`);
+    return writeIn(this.path, name, `${JSON.stringify(value)}\n`);
   }
 
   /** Writes result.json and, by `saveModel`, the folder model/. */
   async finish(result: RunResult, saveModel: (folder: string) => Promise<void>): Promise<void> {
     await this.flush();
+    await refuseLinks(this.path, 'model');
     await saveModel(join(this.path, 'model'));
-    await writeAtomically(join(this.path, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+    await writeIn(this.path, 'result.json', `${JSON.stringify(result, null, 2)}\n`);
   }
 }
 
-/** What a process that was killed had begun to write. */
-async function removeTemporary(path: string): Promise<void> {
-  const names = await readdir(path, { recursive: true });
-  await Promise.all(
-    names.filter((name) => name.includes(TEMPORARY)).map((name) => rm(join(path, name), { force: true })),
-  );
+async function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch((error: unknown) => {
+    throw cannotWrite(path, error);
+  });
+}
+
+function notEmpty(path: string): PseudolabelError {
+  return new PseudolabelError('E_OUTPUT', `${path} is not empty`, 'give another --out, or --resume this one');
 }

@@ -1,8 +1,6 @@
 // Owns the TensorBoard event file of a run, which is written while the run goes on. A run that is resumed begins another one.
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { cannotWrite } from '../src/files.js';
+import { appendTo } from '../src/files.js';
 import type { Stage } from '../src/stage.js';
 import { startEvent, summaryEvent, type Value, versionEvent } from '../src/tensorboard/event.js';
 import { recordOf } from '../src/tensorboard/record.js';
@@ -16,8 +14,7 @@ import type { Position } from './train.js';
 const HELD_MS = 1000;
 
 export class TensorBoard implements RunListener {
-  private readonly stream: WriteStream;
-  private readonly written: Promise<void>;
+  private written: Promise<void> = Promise.resolve();
   private readonly path: string;
   private lastStep: number;
   private held: Uint8Array[] = [];
@@ -32,9 +29,6 @@ export class TensorBoard implements RunListener {
     from: Pick<Position, 'stage' | 'step'>,
   ) {
     this.path = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.pseudolabel`);
-    this.stream = createWriteStream(this.path, { flags: 'a' });
-    this.written = finished(this.stream);
-    this.written.catch(() => undefined); // close() tells it
     this.lastStep = this.stepsBefore(from.stage) + from.step;
     this.write(versionEvent(this.when(this.lastStep)));
     this.write(startEvent(this.when(this.lastStep)));
@@ -60,10 +54,7 @@ export class TensorBoard implements RunListener {
   /** Resolves when everything is in the file. Throws E_OUTPUT. */
   async close(): Promise<void> {
     this.flush();
-    this.stream.end();
-    await this.written.catch((error: unknown) => {
-      throw cannotWrite(this.path, error);
-    });
+    await this.written;
   }
 
   private summary(step: number, values: readonly Value[]): void {
@@ -79,7 +70,8 @@ export class TensorBoard implements RunListener {
     const events = Buffer.concat(this.held);
     this.held = [];
     this.lastWrite = performance.now();
-    if (!this.stream.destroyed && events.length > 0) this.stream.write(events);
+    if (events.length > 0) this.written = this.written.then(() => appendTo(this.path, events));
+    this.written.catch(() => undefined); // close() tells it
   }
 
   private when(step: number): { time: number; step: number } {

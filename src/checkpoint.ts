@@ -1,10 +1,10 @@
 // Owns checkpoints: the complete state of a run between two steps, from which it continues to the same bits as if never stopped.
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { differencesOf } from './differences.js';
 import { PseudolabelError } from './errors.js';
-import { cannotWrite, isSystemError, TEMPORARY, writeAtomically } from './files.js';
+import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from './files.js';
 import { DamagedFile, seal, unseal } from './sealed.js';
 
 /** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
@@ -39,6 +39,9 @@ export interface Checkpoint {
   readonly progress: Readonly<Record<string, unknown>>;
 }
 
+/** The name of a checkpoint, with its stage and its step. */
+export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
+
 const COUNT = z.int().nonnegative();
 const CONTENT = z.strictObject({
   stage: COUNT,
@@ -64,27 +67,15 @@ const STATE = z.strictObject({
  */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<string> {
   const { state, ...content } = checkpoint;
-  const path = join(folder, fileNameOf(checkpoint));
+  const name = fileNameOf(checkpoint);
+  await makeFolder(folder);
   // What killed processes left goes first: the disk may need its space.
-  await remove(folder, (names) =>
-    names.filter((name) => name.startsWith('checkpoint-') && name.includes(`.plck${TEMPORARY}`)),
-  );
-  await writeAtomically(path, seal(content, { ...state }));
-  await remove(folder, (names) => {
-    const saved = inOrder(names);
-    const end = saved.indexOf(basename(path)) + 1;
-    return [...saved.slice(0, Math.max(0, end - Math.max(1, keep))), ...saved.slice(end)];
-  });
-  return path;
-}
-
-async function remove(folder: string, choose: (names: readonly string[]) => readonly string[]): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    for (const name of choose(await readdir(folder))) await rm(join(folder, name), { force: true });
-  } catch (error) {
-    throw cannotWrite(folder, error);
-  }
+  await removeTemporary(folder, { '': CHECKPOINT_FILE });
+  await writeIn(folder, name, seal(content, { ...state }));
+  const saved = inOrder(await namesIn(folder));
+  const end = saved.indexOf(name) + 1;
+  await removeFiles(folder, [...saved.slice(0, Math.max(0, end - Math.max(1, keep))), ...saved.slice(end)]);
+  return join(folder, name);
 }
 
 /** The path of the newest checkpoint of a run directory or of its checkpoints folder; undefined if there is none. */
@@ -122,7 +113,7 @@ function fileNameOf({ stage, step }: Checkpoint): string {
 /** The names of checkpoints among `names`, oldest first. */
 function inOrder(names: readonly string[]): string[] {
   const placed = names.flatMap((name) => {
-    const [, stage, step] = /^checkpoint-(\d+)-(\d+)\.plck$/.exec(name) ?? [];
+    const [, stage, step] = CHECKPOINT_FILE.exec(name) ?? [];
     return stage === undefined ? [] : [{ name, stage: Number(stage), step: Number(step) }];
   });
   return placed.sort((a, b) => a.stage - b.stage || a.step - b.step).map(({ name }) => name);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { sha256OfParameters } from './checksum.js';
 import { type Model, modelOf } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
-import { isSystemError, writeAtomically } from './files.js';
+import { isSystemError, writeIn } from './files.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './weights.js';
 
@@ -80,8 +80,8 @@ export async function saveModel(
     userDefinedMetadata: { pseudolabel: metadata },
   };
   // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
-  await writeAtomically(join(folder, 'weights.bin'), weightPieces(model, parameters));
-  await writeAtomically(join(folder, 'model.json'), `${JSON.stringify(json, undefined, 1)}\n`);
+  await writeIn(folder, 'weights.bin', weightPieces(model, parameters));
+  await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
 }
 
 function inputOf({ rows, columns }: ModelMeta): string {

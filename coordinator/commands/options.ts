@@ -1,7 +1,6 @@
 // Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/config.ts.
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   identityOf,
@@ -13,6 +12,7 @@ import {
   STRATEGIES,
 } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { claimFolder } from '../../src/files.js';
 import type { Invocation } from '../invocation.js';
 import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
@@ -88,12 +88,12 @@ export function addRunOptions(command: Command): Command {
 /** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
 export async function configFrom(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
-  return checked(normalise({ ...file, ...schemaOptions(flags) }), flags);
+  return checked(normalise(located({ ...file, ...schemaOptions(flags) })), flags);
 }
 
 /** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */
 export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
-  const config = normalise({ ...saved, ...schemaOptions(flags) });
+  const config = normalise(located({ ...saved, ...schemaOptions(flags) }));
   const [was, is] = [identityOf(saved), identityOf(config)];
   const changed = Object.keys(is).filter((key) => is[key] !== was[key]);
   const refused = [...(['out', 'config'] as const).filter((key) => flags[key] !== undefined), ...changed];
@@ -123,6 +123,11 @@ function schemaOptions(flags: RunFlags): Record<string, unknown> {
   );
 }
 
+/** With paths that hold wherever the run goes on. */
+function located<T extends { readonly data?: unknown }>(options: T): T {
+  return typeof options.data === 'string' ? { ...options, data: resolve(options.data) } : options;
+}
+
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   try {
     const options: unknown = JSON.parse(await readFile(path, 'utf8'));
@@ -137,15 +142,15 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** runs/<time>-<name>, where nothing is yet. */
-export function defaultDirectory(name: string, now = new Date()): string {
+/** Makes runs/<time>-<name>, or where that is taken the first of runs/<time>-<name>-2, -3, ... that is not. Throws E_OUTPUT. */
+export async function newDirectory(name: string, now = new Date()): Promise<string> {
   const two = (number: number): string => String(number).padStart(2, '0');
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('');
   const path = join('runs', `${day}-${time}-${name}`);
-  for (let other = 2; ; other++) {
-    const candidate = other === 2 ? path : `${path}-${other - 1}`;
-    if (!existsSync(candidate)) return candidate;
+  for (let other = 1; ; other++) {
+    const candidate = other === 1 ? path : `${path}-${other}`;
+    if (await claimFolder(candidate)) return candidate;
   }
 }
 

@@ -1,10 +1,9 @@
 // Owns `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { writeAtomically } from '../../src/files.js';
+import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files.js';
 import { duration, percent } from '../../src/format.js';
 import { planOf } from '../../src/plan.js';
 import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
@@ -13,6 +12,7 @@ import { rampLines } from '../../src/ramp.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
 import { together } from '../listeners.js';
+import { FolderLock } from '../lock.js';
 import { ObservedNode } from '../observed.js';
 import {
   loadReproduction,
@@ -37,7 +37,7 @@ import {
   addRunOptions,
   type Context,
   configFrom,
-  defaultDirectory,
+  newDirectory,
   number,
   type RunFlags,
   resumedConfig,
@@ -96,8 +96,18 @@ function count(text: string): number {
 }
 
 async function reproduce(flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
+  const folder = flags.resume ?? flags.out ?? (await newDirectory('reproduce'));
+  const lock = await FolderLock.take(folder);
+  try {
+    await reproduceIn(folder, flags, command, context);
+  } finally {
+    await lock.release();
+    if (flags.out === undefined) await removeEmptyFolder(folder);
+  }
+}
+
+async function reproduceIn(folder: string, flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
   const { terminal } = context;
-  const folder = flags.resume ?? flags.out ?? defaultDirectory('reproduce');
   const reproduction = flags.resume === undefined ? await begun(folder, flags) : await resumed(folder, flags);
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
@@ -120,7 +130,7 @@ async function reproduce(flags: ReproduceFlags, command: Command, context: Conte
   const rows = rowsOf(scenarios, results, config);
   const { preset, quick, precision } = config;
   const value = { directory: folder, preset, quick, precision, splits: reproduction.splits, rows };
-  await writeAtomically(join(folder, 'reproduce.json'), `${JSON.stringify(value, null, 2)}\n`);
+  await writeIn(folder, 'reproduce.json', `${JSON.stringify(value, null, 2)}\n`);
   const { writeReport } = await import('../report.js');
   const placeLines = [`run directory: ${folder}`, `report: ${await writeReport(folder)}`];
   await terminal.deliver((colours) => [...rowLines(rows, colours), ...placeLines], value, flags.json);
@@ -194,6 +204,7 @@ async function runOne(
   { folder, dashboard }: Watched,
 ): Promise<RunResult> {
   const { config, path } = planned;
+  await refuseLinks(folder, nameWithin(folder, path));
   const isBegun = RunDirectory.isAt(path);
   const opened = isBegun
     ? await earlierRun(session, config, path, undefined, allowMixed)

@@ -6,6 +6,7 @@ import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
+import { FolderLock } from '../lock.js';
 import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
@@ -83,7 +84,16 @@ export function addScaling(program: Command, context: Context): void {
     .action((flags: ScalingFlags) => scaling(flags, context));
 }
 
-async function scaling(flags: ScalingFlags, { terminal, signal }: Context): Promise<void> {
+async function scaling(flags: ScalingFlags, context: Context): Promise<void> {
+  const lock = flags.out === undefined ? undefined : await FolderLock.take(flags.out);
+  try {
+    await measured(flags, context);
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function measured(flags: ScalingFlags, { terminal, signal }: Context): Promise<void> {
   const { strategy = flags.simulate ? 'data' : 'auto' } = flags;
   if (flags.simulate && strategy !== 'data') {
     const fix = 'leave out one of the two: the simulated clusters exchange gradients';

@@ -7,7 +7,7 @@ import { normalise, type RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { writeAtomically } from '../../src/files.js';
+import { removeEmptyFolder, writeAtomically } from '../../src/files.js';
 import { changesOfPlan, planOf } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
@@ -29,7 +29,7 @@ import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun }
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { withResumeLine } from './going-on.js';
 import { addNodeOptions, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
-import { addRunOptions, type Context, configFrom, defaultDirectory, type RunFlags, resumedConfig } from './options.js';
+import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
 
@@ -97,12 +97,16 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
     : await configFrom(flags);
-  const path = earlier?.path ?? flags.out ?? defaultDirectory(config.scenario);
+  const path = earlier?.path ?? flags.out ?? (await newDirectory(config.scenario));
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
-  result ??= await run(config, path, earlier, flags, context, reach).catch((error: unknown) => {
-    throw RunDirectory.isAt(path) ? withResumeLine(error, command, path, context) : error;
-  });
+  try {
+    result ??= await run(config, path, earlier, flags, context, reach);
+  } catch (error) {
+    if (RunDirectory.isAt(path)) throw withResumeLine(error, command, path, context);
+    if (flags.out === undefined) await removeEmptyFolder(path); // of ours, for a run that has not begun
+    throw error;
+  }
   const { writeReport } = await import('../report.js');
   await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);

@@ -1,10 +1,10 @@
 // Owns secrets in files: made once, whole, for their owner's eyes only, and refused where others could have read them.
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
-import { cannotWrite, isSystemError, TEMPORARY } from '../../src/files.js';
+import { createFile, isSystemError } from '../../src/files.js';
 
 const TOKEN_BYTES = 32;
 const MOST_BYTES = 2 ** 16;
@@ -38,17 +38,7 @@ export async function ensureToken(path: string): Promise<KeyObject> {
 
 /** Makes the file with what `make` gives, if it is not there. If several processes do so at once, all find the content of one. */
 export async function ensureSecret(path: string, make: () => Promise<string>): Promise<void> {
-  if (await exists(path)) return;
-  const temporary = `${path}${TEMPORARY}${randomBytes(4).toString('hex')}`;
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, await make(), { mode: SECRET_MODE, flag: 'wx', flush: true });
-    await link(temporary, path); // unlike a rename, it replaces nothing
-  } catch (error) {
-    if (!isSystemError(error) || error.code !== 'EEXIST') throw cannotWrite(path, error);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  if (!(await exists(path))) await createFile(path, make, SECRET_MODE);
 }
 
 /** The content of a file that only its owner may read. Throws E_SECRET_FILE. */

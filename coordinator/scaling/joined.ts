@@ -1,10 +1,9 @@
 // Owns a contestant of several processes: a fleet of this one and of nodes that have joined it through a door on loopback, as those of
 // `train --listen` do.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import type { PseudolabelError } from '../../src/errors.js';
+import { withTemporaryFolder } from '../../src/files.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
 import type { LocalNode } from '../../worker/node.js';
 import { ensureIdentity } from '../door/identity.js';
@@ -31,34 +30,34 @@ export class Joined implements Company {
   ) {}
 
   /** nodes: to join, each with as many workers as the local node. Throws what listening and joining throw. */
-  static async open(local: LocalNode, nodes: number): Promise<Joined> {
+  static open(local: LocalNode, nodes: number): Promise<Joined> {
+    return withTemporaryFolder('nodes', (folder) => Joined.joinedBy(local, nodes, folder));
+  }
+
+  /** folder: for the token and the certificate, which are needed until all have joined. */
+  private static async joinedBy(local: LocalNode, nodes: number, folder: string): Promise<Joined> {
     const journal = new Journal();
     const fleet = fleetOf(watched(local, journal));
-    const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-nodes-'));
-    try {
-      const tokenFile = join(folder, 'token');
-      const door = await listen<ToNode, ToCoordinator>({
-        token: await ensureToken(tokenFile),
-        tls: await ensureIdentity(join(folder, 'coordinator.pem')),
-        tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR },
-      });
-      void (async () => {
-        for await (const channel of door.arrivals) void fleet.admit(new WatchedChannel(channel, journal));
-      })();
-      const { signal } = new AbortController();
-      const programs = Array.from({ length: nodes }, (_, node): NodeProgram => {
-        const command = nodeCommand('coordinator/scaling/node-entry.js', String(local.workers));
-        return new Program(command, `node ${node + 1}`, 1, signal);
-      });
-      const { address, fingerprint } = door;
-      const question = { kind: 'join', address, tokenFile, fingerprint: fingerprint! } as const;
-      await Promise.all(programs.map((program) => program.ask('joined', question)));
-      await fleet.members.waitFor(nodes, JOIN_MS);
-      door.close();
-      return new Joined(fleet, local, journal, programs);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    const tokenFile = join(folder, 'token');
+    const door = await listen<ToNode, ToCoordinator>({
+      token: await ensureToken(tokenFile),
+      tls: await ensureIdentity(join(folder, 'coordinator.pem')),
+      tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR },
+    });
+    void (async () => {
+      for await (const channel of door.arrivals) void fleet.admit(new WatchedChannel(channel, journal));
+    })();
+    const { signal } = new AbortController();
+    const programs = Array.from({ length: nodes }, (_, node): NodeProgram => {
+      const command = nodeCommand('coordinator/scaling/node-entry.js', String(local.workers));
+      return new Program(command, `node ${node + 1}`, 1, signal);
+    });
+    const { address, fingerprint } = door;
+    const question = { kind: 'join', address, tokenFile, fingerprint: fingerprint! } as const;
+    await Promise.all(programs.map((program) => program.ask('joined', question)));
+    await fleet.members.waitFor(nodes, JOIN_MS);
+    door.close();
+    return new Joined(fleet, local, journal, programs);
   }
 
   /** TLS not included. */

@@ -1,9 +1,7 @@
 // Owns the measurement: all contestants side by side, one block each in turn, round after round, so that what disturbs the machine for a
 // while disturbs all of them.
-import { mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder, withTemporaryFolder } from '../../src/files.js';
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
 import type { Answer, Question } from './messages.js';
@@ -54,16 +52,17 @@ interface Contestant {
 }
 
 /** Throws E_MPI where there are to be ranks and cannot be, and what a contestant failed by. */
-export async function measure(options: MeasurementOptions): Promise<Measurement[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-scaling-'));
-  try {
+export function measure(options: MeasurementOptions): Promise<Measurement[]> {
+  return withTemporaryFolder('scaling', async (folder) => {
     const { processes } = options;
     if (processes?.by === 'ranks') await checkMpi(processes.counts.at(-1)!, placeOf(processes, folder));
-    return await measureAll(start(options, folder), options);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    for (const count of processes?.counts ?? []) await makeFolder(ownFolder(folder, count));
+    return measureAll(start(options, folder), options);
+  });
 }
+
+/** Of one contestant. */
+const ownFolder = (folder: string, count: number): string => join(folder, String(count));
 
 async function measureAll(contestants: readonly Contestant[], options: MeasurementOptions): Promise<Measurement[]> {
   try {
@@ -104,10 +103,8 @@ function startedBy(
   folder: string,
 ): [name: string, command?: CommandLine] {
   if (processes.by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
-  const own = join(folder, String(count));
-  mkdirSync(own);
   const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
-  return [`${count} rank(s)`, mpirunCommand(count, command, placeOf(processes, own))];
+  return [`${count} rank(s)`, mpirunCommand(count, command, placeOf(processes, ownFolder(folder, count)))];
 }
 
 const placeOf = ({ hostfile }: Processes, folder: string): JobPlace => {

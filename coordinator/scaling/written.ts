@@ -1,7 +1,7 @@
 // Owns what a scaling measurement leaves in its folder: scaling.json and scaling.txt, and report.html and plots made of the former.
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { writeAtomically } from '../../src/files.js';
+import { writeIn } from '../../src/files.js';
 import { counted, whole } from '../../src/format.js';
 import { plotsOf, type ReportedPhase, scalingPage } from '../../src/report/scaling-page.js';
 import { SCALING } from '../../src/report/scaling-record.js';
@@ -14,8 +14,8 @@ export const isScaling = (folder: string): boolean => existsSync(join(folder, JS
 
 /** Throws E_OUTPUT. */
 export async function keepScaling(folder: string, report: ScalingReport): Promise<void> {
-  await writeAtomically(join(folder, JSON_FILE), `${JSON.stringify(report, null, 2)}\n`);
-  await writeAtomically(join(folder, 'scaling.txt'), `${scalingLines(report).join('\n')}\n`);
+  await writeIn(folder, JSON_FILE, `${JSON.stringify(report, null, 2)}\n`);
+  await writeIn(folder, 'scaling.txt', `${scalingLines(report).join('\n')}\n`);
 }
 
 /**
@@ -29,15 +29,12 @@ export async function writeScalingReport(
   // What JSON left out is undefined.
   const report = (await read(join(folder, JSON_FILE), SCALING)) as unknown as ScalingReport;
   const phases = report.phases.map((phase) => reported(phase, report));
-  for (const [file, svg] of phases.flatMap(plotsOf)) await writeAtomically(join(folder, 'plots', file), `${svg}\n`);
+  for (const [file, svg] of phases.flatMap(plotsOf)) await writeIn(folder, `plots/${file}`, `${svg}\n`);
   const { mode, network } = report;
   const link = network && linkOf(network);
-  const path = join(folder, 'report.html');
-  await writeAtomically(
-    path,
-    scalingPage({ name: basename(resolve(folder)), mode, facts: factsOf(report), link, phases }),
-  );
-  return path;
+  const page = scalingPage({ name: basename(resolve(folder)), mode, facts: factsOf(report), link, phases });
+  await writeIn(folder, 'report.html', page);
+  return join(folder, 'report.html');
 }
 
 function reported(phase: PhaseReport, report: ScalingReport): ReportedPhase {
