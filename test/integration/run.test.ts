@@ -103,9 +103,12 @@ it('a run goes on where other bits are computed only if it is told to, and its m
     expect(numerics).toBe(numericsFingerprint());
     const goingOn = (there: string, allowMixed: boolean) =>
       earlierRun({ ...session, numerics: there }, config, path, undefined, allowMixed);
-    const { resumeFrom } = await goingOn(numerics, false);
+    const { resumeFrom, directory } = await goingOn(numerics, false);
+    await directory.close();
     await expect(goingOn('other', false)).rejects.toMatchObject({ code: 'E_NUMERICS' });
-    expect(await goingOn('other', true)).toMatchObject({ resumeFrom });
+    const mixed = await goingOn('other', true);
+    await mixed.directory.close();
+    expect(mixed).toMatchObject({ resumeFrom });
   } finally {
     await session.close();
   }
