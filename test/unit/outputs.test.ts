@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newDirectory } from '../../coordinator/commands/options.js';
+import { invocationHere } from '../../coordinator/invocation.js';
 import { checkPaths, pathsOf } from '../../coordinator/outputs.js';
 import { programOf } from '../../coordinator/program.js';
 import { Terminal } from '../../coordinator/terminal/terminal.js';
@@ -23,7 +24,11 @@ async function file(...names: string[]): Promise<string> {
 
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
 const newProgram = () =>
-  programOf({ terminal: new Terminal(nowhere, nowhere, {}), signal: new AbortController().signal });
+  programOf({
+    terminal: new Terminal(nowhere, nowhere, {}),
+    signal: new AbortController().signal,
+    invocation: invocationHere(),
+  });
 
 /** What a command line says before it does anything. */
 async function refusal(...args: string[]): Promise<unknown> {
