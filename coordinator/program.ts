@@ -6,7 +6,9 @@ import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addLabel } from './commands/label.js';
+import { refuseIdle } from './commands/option-rules.js';
 import type { Context } from './commands/options.js';
+import { checkOutFolder } from './commands/out-folder.js';
 import { addReport } from './commands/report.js';
 import { addReproduce } from './commands/reproduce.js';
 import { addScaling } from './commands/scaling.js';
@@ -34,6 +36,8 @@ export function programOf(context: Context): Command {
     // The launcher says which (scripts/environment.mjs).
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
+    refuseIdle(command);
+    await checkOutFolder(command, context);
     await checkPaths(pathsOf(command));
   });
 }

@@ -65,7 +65,7 @@ export async function openFleetSession(
   watcher?: Pick<FleetListener, 'joined' | 'left'>,
 ): Promise<FleetSession> {
   const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
-  check(flags, config.shards);
+  checkNodes(flags, config.shards);
   const fleets: Fleet[] = [];
   const stages = planOf(config, taskOf(config, dataset));
   const idle = (fleet: Fleet) => idleLine(config, stages, fleet.workers);
@@ -154,7 +154,8 @@ function trafficLines({ nodes, steps }: FleetStatus): string[] {
   });
 }
 
-function check(flags: NodeFlags, shards: number): void {
+/** Throws E_USAGE. */
+export function checkNodes(flags: NodeFlags, shards: number): void {
   const { nodes = 0, nodesTimeout = 1, local = true } = flags;
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');

@@ -27,12 +27,13 @@ import type { RunResult } from '../result.js';
 import { checkPlans, earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
-import { openSession, type Session, taskOf } from '../session.js';
+import { openSession, type Session, splitOf, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { withResumeLine } from './going-on.js';
+import { refuseIdle } from './option-rules.js';
 import {
   addRunOptions,
   type Context,
@@ -108,9 +109,11 @@ async function reproduce(flags: ReproduceFlags, command: Command, context: Conte
 
 async function reproduceIn(folder: string, flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
   const { terminal } = context;
-  const reproduction = flags.resume === undefined ? await begun(folder, flags) : await resumed(folder, flags);
+  const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
+  splitOf(config, dataset); // before anything is said or kept of it that may not hold
+  if (flags.resume === undefined) await saveReproduction(folder, reproduction);
   for (const line of [sessionLine(dataset, config), ...dataLines(dataset)]) terminal.note(line);
   // The scenario that has both kinds of stages.
   const idle = idleLine(config, planOf({ ...config, scenario: 'dae' }, taskOf(config, dataset)), config.workers);
@@ -136,7 +139,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   await terminal.deliver((colours) => [...rowLines(rows, colours), ...placeLines], value, flags.json);
 }
 
-async function begun(folder: string, flags: ReproduceFlags): Promise<Reproduction> {
+async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduction> {
   const config = await configFrom(flags);
   if (config.stages)
     throw new PseudolabelError(
@@ -144,19 +147,20 @@ async function begun(folder: string, flags: ReproduceFlags): Promise<Reproductio
       'stages: those of one run, where each row has its own',
       'leave `stages` out of the config',
     );
-  const reproduction = { config, scenarios: flags.scenarios ?? SCENARIOS, splits: flags.splits };
-  await saveReproduction(folder, reproduction);
-  return reproduction;
+  refuseIdle(command, config);
+  return { config, scenarios: flags.scenarios ?? SCENARIOS, splits: flags.splits };
 }
 
-async function resumed(folder: string, flags: ReproduceFlags): Promise<Reproduction> {
+async function resumed(folder: string, flags: ReproduceFlags, command: Command): Promise<Reproduction> {
   const saved = await loadReproduction(folder);
   for (const key of ['scenarios', 'splits'] as const) {
     if (flags[key] === undefined || String(flags[key]) === String(saved[key])) continue;
     const fix = `leave out --${key}, or start a new one without --resume`;
     throw new PseudolabelError('E_USAGE', `a reproduction that is resumed cannot change --${key}`, fix);
   }
-  return { ...saved, config: resumedConfig(saved.config, flags) };
+  const config = resumedConfig(saved.config, flags);
+  refuseIdle(command, config);
+  return { ...saved, config };
 }
 
 /** Where it all is, and who shows it. */

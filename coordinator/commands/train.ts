@@ -22,13 +22,14 @@ import type { RunResult } from '../result.js';
 import { earlierRun, newRun } from '../resume.js';
 import { runTraining } from '../run.js';
 import { RunDirectory } from '../rundir.js';
-import { openSession, type Session, taskOf } from '../session.js';
+import { openSession, type Session, splitOf, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { withResumeLine } from './going-on.js';
-import { addNodeOptions, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
+import { addNodeOptions, checkNodes, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
+import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
 import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
 import type { Transport } from './transport.js';
@@ -91,12 +92,12 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
 
 async function train(flags: TrainFlags, command: Command, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
-  if (flags.loseWorker && (reach.collective || flags.listen !== undefined))
-    throw new PseudolabelError('E_USAGE', '--lose-worker is for runs on one machine', 'leave it or --listen out');
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
   const config = earlier
     ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
     : await configFrom(flags);
+  refuseIdle(command, config);
+  if (flags.listen !== undefined) checkNodes(flags, config.shards);
   const path = earlier?.path ?? flags.out ?? (await newDirectory(config.scenario));
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
@@ -132,6 +133,7 @@ async function run(
   const { terminal, signal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   const dataset = await loadDataset({ folder: config.data });
+  splitOf(config, dataset); // before anything is said of it that may not hold
   for (const line of [sessionLine(dataset, config), ...dataLines(dataset)]) terminal.note(line);
   const stages = planOf(config, taskOf(config, dataset));
   const choice = choiceLine(config, stages);

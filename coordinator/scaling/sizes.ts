@@ -23,10 +23,6 @@ export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
 export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: SizeFlags): Sizes {
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
-  if (!ranks && (hostfile !== undefined || fastSum)) {
-    const flag = fastSum ? '--fast-sum' : '--hostfile';
-    throw usage(`${flag} without --ranks`, 'only the ranks of a job have use for it');
-  }
   if (fastSum && strategy === 'hidden')
     throw usage('--fast-sum with --strategy hidden', 'leave it out: steps by hidden units sum no gradients');
   const by = nodes ? 'nodes' : 'ranks';

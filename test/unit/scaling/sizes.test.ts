@@ -35,8 +35,6 @@ describe('what is compared', () => {
   it.each([
     ['nodes and ranks', { nodes: [1], ranks: [2] }, '--nodes with --ranks'],
     ['several numbers of workers a rank', { ranks: [2], workers: [1, 2] }, '--workers 1,2 with --ranks'],
-    ['machines without ranks', { hostfile: 'hosts' }, '--hostfile without --ranks'],
-    ['an order of sums without ranks', { nodes: [1], fastSum: true }, '--fast-sum without --ranks'],
   ] as const)('is not %s', (_, flags, message) => {
     expect(() => sizes(flags)).toThrow(expect.objectContaining({ code: 'E_USAGE', message }));
   });
