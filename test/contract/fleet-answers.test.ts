@@ -5,21 +5,21 @@ import { type AnyParcel, at, type Place, place } from './faults.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHARDS, shardSteps } from './node-work.js';
 import { type TestFleet, testFleet } from './test-fleet.js';
-import { PATIENT, trainUntil, withVictim } from './victim.js';
+import { trainUntil, withVictim } from './victim.js';
 
-let patient: TestFleet;
+let made: TestFleet;
 beforeAll(async () => {
-  patient = await testFleet(CONTENT, { local: 1, remotes: [], bounds: PATIENT });
+  made = await testFleet(CONTENT, { local: 1, remotes: [] });
 });
-afterAll(() => patient.fleet.close());
+afterAll(() => made.fleet.close());
 
 describe('a node', () => {
   it('may send everything twice', async () => {
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       link.toCoordinator = (parcel) =>
         'message' in parcel && parcel.message.kind === 'leaving' ? [parcel] : [parcel, parcel];
-      await exactByRows(patient);
-      expect(patient.fleet.status().nodes).toMatchObject([{ state: 'working' }]);
+      await exactByRows(made);
+      expect(made.fleet.status().nodes).toMatchObject([{ state: 'working' }]);
     });
   });
 
@@ -73,9 +73,9 @@ describe('a node', () => {
   ];
 
   it.each(wrong)('that sends %s is sent away, and its work done again', async (_, where, change) => {
-    const log = await withVictim(patient, async ({ link }) => {
+    const log = await withVictim(made, async ({ link }) => {
       const happened = at(link, where, (parcel) => [change(parcel as never)]);
-      await trainUntil(patient, happened, exactByRows);
+      await trainUntil(made, happened, exactByRows);
     });
     expect(log).toEqual(['+node', '-node E_PROTOCOL']);
   });
@@ -84,17 +84,17 @@ describe('a node', () => {
     ['E_WORKER_LOST', '-node E_WORKER_LOST'],
     ['E_MEMORY', '-node E_MEMORY'],
   ] as const)('whose machine fails with %s is sent away, and its work done again', async (code, left) => {
-    const log = await withVictim(patient, async ({ link }) => {
+    const log = await withVictim(made, async ({ link }) => {
       const failing = ({ message }: { message: { request: number } }): AnyParcel[] => {
         const { request } = message;
         return [
           { message: { kind: 'failed', request, code, message: 'it failed', fix: '', lostWorkers: 4 } } as AnyParcel,
         ];
       };
-      const before = patient.fleet.health().lostWorkers;
+      const before = made.fleet.health().lostWorkers;
       const happened = at(link, place('computed', 2), failing as never);
-      await trainUntil(patient, happened, exactByRows);
-      expect(patient.fleet.health().lostWorkers).toBe(before + 4);
+      await trainUntil(made, happened, exactByRows);
+      expect(made.fleet.health().lostWorkers).toBe(before + 4);
     });
     expect(log).toEqual(['+node', left]);
   });
@@ -102,8 +102,8 @@ describe('a node', () => {
   it.each([1, 2, 3])(
     'whose sums hold NaN ends in E_NOT_FINITE, with the parameters as they were (chunk %i)',
     async (nth) => {
-      await withVictim(patient, async ({ link }) => {
-        const { fleet } = patient;
+      await withVictim(made, async ({ link }) => {
+        const { fleet } = made;
         fleet.write(INITIAL);
         const happened = at(link, place('sum', nth), ({ tag, payload }: Sum) => {
           const floats = new Float32Array(payload.buffer.slice(0));
@@ -115,19 +115,19 @@ describe('a node', () => {
         await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
         await happened;
         expectState(await fleet.read(LENGTH), before);
-        await exactByRows(patient);
+        await exactByRows(made);
       });
     },
   );
 
   it('whose parameters have drifted ends the run with E_DRIFT', async () => {
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       const happened = at(link, place('total', 2), ({ tag, payload }: Sum) => {
         const changed = payload.slice();
         changed[1]! ^= 1;
         return [{ tag, payload: changed }];
       });
-      await expect(exactByRows(patient)).rejects.toMatchObject({
+      await expect(exactByRows(made)).rejects.toMatchObject({
         code: 'E_DRIFT',
         message: expect.stringContaining('node'),
       });

@@ -6,8 +6,8 @@ import { exactAutoencoder } from './exact-runs.js';
 import { type AnyParcel, at, kindOf, onWay, type Place, until } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { AUTOENCODER, initialOf, SHARDS, slicedStep } from './node-work.js';
-import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-import { type Hasty, hastyFleet, PATIENT, stall, trainUntil, withVictim } from './victim.js';
+import { ENDLESS, type TestFleet, type TestNode, testFleet } from './test-fleet.js';
+import { stall, trainUntil, withVictim } from './victim.js';
 
 /** In a training of six steps, whose state is fetched after each second. */
 const PLACES: readonly Place[] = [
@@ -23,55 +23,53 @@ const PLACES: readonly Place[] = [
 ];
 
 describe('an autoencoder by hidden units on a fleet', () => {
-  let patient: TestFleet;
-  let hasty: Hasty;
+  let made: TestFleet;
   beforeAll(async () => {
-    patient = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2, bounds: PATIENT });
-    hasty = await hastyFleet({ mirrorEvery: 2 }, exactAutoencoder);
+    made = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
   });
-  afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
+  afterAll(() => made.fleet.close());
 
   it.each(PLACES)('loses no bit where a connection breaks $name', async (where) => {
-    await withVictim(patient, async ({ link, ended }) => {
+    await withVictim(made, async ({ link, ended }) => {
       const happened = at(link, where, () => {
         link.cut();
         return [];
       });
-      await trainUntil(patient, happened, exactAutoencoder);
+      await trainUntil(made, happened, exactAutoencoder);
       expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
     });
   });
 
   it.each(PLACES)('loses no bit where a node stalls $name, and then goes on', async (where) => {
-    await withVictim(hasty, async (victim) => {
-      await exactAutoencoder(hasty);
+    await withVictim(made, async (victim) => {
+      await exactAutoencoder(made);
       let stalled: Promise<void> | undefined;
       const happened = at(victim.link, where, (parcel) => {
-        stalled = stall(hasty, victim);
+        stalled = stall(made, victim);
         return [parcel];
       });
-      await trainUntil(hasty, happened, exactAutoencoder);
+      await trainUntil(made, happened, exactAutoencoder);
       await stalled;
-      await until(() => hasty.fleet.status().nodes[0]?.state === 'working');
+      await until(() => made.fleet.status().nodes[0]?.state === 'working');
       const again = at(victim.link, onWay('node', 'onward', 1), (parcel) => [parcel]);
-      await trainUntil(hasty, again, exactAutoencoder);
+      await trainUntil(made, again, exactAutoencoder);
     });
   });
 
   it.each(PLACES)('lets a node go that wants to leave $name', async (where) => {
-    await withVictim(patient, async ({ link, ended, leave }) => {
+    await withVictim(made, async ({ link, ended, leave }) => {
       const happened = at(link, where, (parcel) => {
         leave();
         return [parcel];
       });
-      await trainUntil(patient, happened, exactAutoencoder);
+      await trainUntil(made, happened, exactAutoencoder);
       expect(await ended).toEqual({ kind: 'left' });
     });
   });
 
   it('sends a node away whose sums are of another exchange', async () => {
-    const before = patient.log.length;
-    await withVictim(patient, async ({ link }) => {
+    const before = made.log.length;
+    await withVictim(made, async ({ link }) => {
       type Sums = { message: { kind: string; sums: { logits: Uint8Array }[] } };
       let last: Sums['message']['sums'] = [];
       link.toCoordinator = (parcel) => {
@@ -81,13 +79,13 @@ describe('an autoencoder by hidden units on a fleet', () => {
         last = message.sums;
         return [(sums.length === 0 ? parcel : { message: { ...message, sums } }) as typeof parcel];
       };
-      await exactAutoencoder(patient);
+      await exactAutoencoder(made);
     });
-    expect(patient.log.slice(before)).toEqual(['+node', '-node E_PROTOCOL']);
+    expect(made.log.slice(before)).toEqual(['+node', '-node E_PROTOCOL']);
   });
 
   it('takes all that comes twice, and sends neither labels nor the parameters of the middle', async () => {
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       const kinds = new Set<string>();
       const sent: [start: number, end: number][] = [];
       link.toCoordinator = (parcel) => [parcel, parcel];
@@ -97,7 +95,7 @@ describe('an autoencoder by hidden units on a fleet', () => {
           sent.push([parcel.tag.offset / 4, (parcel.tag.offset + parcel.payload.length) / 4]);
         return [parcel];
       };
-      await exactAutoencoder(patient);
+      await exactAutoencoder(made);
       expect([...kinds].sort()).toEqual([
         'backward',
         'collect',
@@ -114,8 +112,8 @@ describe('an autoencoder by hidden units on a fleet', () => {
   });
 
   it('ends on the same bits with nodes alone, and does the steps of a lost one again', async () => {
-    const options = { local: 1, remotes: [1, 1], computes: false, mirrorEvery: 100, patienceMs: 20_000 };
-    const fleet = await testFleet(CONTENT, { ...options, bounds: PATIENT });
+    const options = { local: 1, remotes: [1, 1], computes: false, mirrorEvery: 100 };
+    const fleet = await testFleet(CONTENT, { ...options });
     try {
       const [first, second] = fleet.nodes as [TestNode, TestNode];
       const replayed: number[] = [];
@@ -137,24 +135,29 @@ describe('an autoencoder by hidden units on a fleet', () => {
   });
 
   it('does the passes of a step again where a node turns out not to have done its last update between two of them', async () => {
-    const bounds = { ...PATIENT };
+    const bounds = { ...ENDLESS };
     const fleet = await testFleet(CONTENT, { local: 1, remotes: [1], mirrorEvery: 100, bounds });
     try {
-      const [victim] = fleet.nodes as [TestNode];
-      const { link } = victim;
-      // Only its update is due soon.
+      const [{ link }] = fleet.nodes as [TestNode];
+      let forwards = 0;
       link.toNode = (parcel) => {
-        Object.assign(bounds, kindOf(parcel as AnyParcel) === 'backward' ? { least: 300, most: 300 } : PATIENT);
+        const kind = kindOf(parcel as AnyParcel);
+        // Only its update is due.
+        Object.assign(bounds, kind === 'backward' ? { least: 300, most: 300 } : ENDLESS);
+        if (kind === 'forward') forwards++;
         return [parcel];
       };
-      let stalled: Promise<void> | undefined;
       const happened = at(link, onWay('coordinator', 'updated', 2), (parcel) => {
-        stalled = stall({ ...fleet, least: PATIENT.least }, victim);
+        link.hold();
         return [parcel];
       });
-      await exactAutoencoder(fleet);
+      const training = exactAutoencoder(fleet);
       await happened;
-      await stalled;
+      await until(() => forwards === 3);
+      fleet.clock.advance(300);
+      await until(() => fleet.fleet.status().nodes[0]?.state === 'behind');
+      link.release();
+      await training;
       expect(fleet.log).toEqual(['+node']);
     } finally {
       await fleet.fleet.close();

@@ -6,24 +6,22 @@ import { CONTENT, expectState } from './node.contract.js';
 import { SHAPE, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
 import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-import { type Hasty, hastyFleet, PATIENT, stall, trainUntil, withVictim } from './victim.js';
+import { stall, trainUntil, withVictim } from './victim.js';
 
-let patient: TestFleet;
-let hasty: Hasty;
+let made: TestFleet;
 beforeAll(async () => {
-  patient = await testFleet(CONTENT, { local: 1, remotes: [], bounds: PATIENT });
-  hasty = await hastyFleet({}, exactByRows);
+  made = await testFleet(CONTENT, { local: 1, remotes: [] });
 });
-afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
+afterAll(() => made.fleet.close());
 
 describe('a connection that breaks', () => {
   it.each(PLACES)('$name costs no bit', async (where) => {
-    const log = await withVictim(patient, async ({ link, ended }) => {
+    const log = await withVictim(made, async ({ link, ended }) => {
       const happened = at(link, where, () => {
         link.cut();
         return [];
       });
-      await trainUntil(patient, happened, exactByRows);
+      await trainUntil(made, happened, exactByRows);
       expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
     });
     expect(log).toEqual(['+node', '-node E_CLOSED']);
@@ -55,19 +53,19 @@ it('a node that has parts of the total already does the work of one that is lost
 
 describe('a node that stalls beyond its deadline, and then goes on', () => {
   it.each(PLACES)('$name costs no bit, and it is of use again', async (where) => {
-    const log = await withVictim(hasty, async (victim) => {
+    const log = await withVictim(made, async (victim) => {
       // Images come once. For all others its deadlines are known first, and short.
-      if (where.kind !== 'evaluationImages') await exactByRows(hasty);
+      if (where.kind !== 'evaluationImages') await exactByRows(made);
       let stalled: Promise<void> | undefined;
       const happened = at(victim.link, where, (parcel) => {
-        stalled = stall(hasty, victim);
+        stalled = stall(made, victim);
         return [parcel];
       });
-      await trainUntil(hasty, happened, exactByRows);
+      await trainUntil(made, happened, exactByRows);
       await stalled;
-      await until(() => hasty.fleet.status().nodes[0]?.state === 'working');
+      await until(() => made.fleet.status().nodes[0]?.state === 'working');
       const isUsed = at(victim.link, place('gradients'), (parcel) => [parcel]);
-      await trainUntil(hasty, isUsed, exactByRows);
+      await trainUntil(made, isUsed, exactByRows);
     });
     expect(log).toEqual(['+node']);
   });
@@ -75,12 +73,12 @@ describe('a node that stalls beyond its deadline, and then goes on', () => {
 
 describe('a node', () => {
   it.each(PLACES)('that wants to leave $name finishes its work and goes', async (where) => {
-    const log = await withVictim(patient, async ({ link, ended, leave }) => {
+    const log = await withVictim(made, async ({ link, ended, leave }) => {
       const happened = at(link, where, (parcel) => {
         leave();
         return [parcel];
       });
-      await trainUntil(patient, happened, exactByRows);
+      await trainUntil(made, happened, exactByRows);
       expect(await ended).toEqual({ kind: 'left' });
     });
     expect(log).toEqual(['+node', '-node E_CLOSED']);
@@ -88,21 +86,21 @@ describe('a node', () => {
 
   it.each(PLACES)('may join while another node is at work ($name)', async (where) => {
     const joined: Promise<TestNode>[] = [];
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       const happened = at(link, where, (parcel) => {
-        joined.push(patient.join(1, { name: 'second' }));
+        joined.push(made.join(1, { name: 'second' }));
         return [parcel];
       });
-      await trainUntil(patient, happened, exactByRows);
+      await trainUntil(made, happened, exactByRows);
       const second = await joined[0]!;
-      await exactByRows(patient);
-      expect(patient.fleet.status().nodes.map(({ name, state }) => [name, state])).toEqual([
+      await exactByRows(made);
+      expect(made.fleet.status().nodes.map(({ name, state }) => [name, state])).toEqual([
         ['node', 'working'],
         ['second', 'working'],
       ]);
       second.link.cut();
       await second.ended;
-      await until(() => patient.fleet.status().nodes.length === 1);
+      await until(() => made.fleet.status().nodes.length === 1);
     });
   });
 });

@@ -45,7 +45,7 @@ function heldOf(region: Uint8Array, content: Uint8Array): number[] {
 
 describe('a fleet', () => {
   it('sends a node the images that it is asked about only, and no image twice', async () => {
-    made = await testFleet(BY_ROWS, { local: 1, remotes: [], bounds: { least: 20_000, most: 20_000 } });
+    made = await testFleet(BY_ROWS, { local: 1, remotes: [] });
     const { fleet, join } = made;
     const sent = new Map<string, number>();
     // Shards and ranges move with the speeds that are measured, so what a node was asked for says what it has to have.

@@ -8,7 +8,15 @@ import { memoryLink } from './memory-channel.js';
 import { CONTENT } from './node.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, SHARDS, shardSteps, trainMixed } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
-import { every, type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
+import {
+  A_LONG_TIME,
+  ENDLESS,
+  every,
+  type TestFleet,
+  type TestFleetOptions,
+  type TestNode,
+  testFleet,
+} from './test-fleet.js';
 
 let made: TestFleet | undefined;
 afterEach(async () => {
@@ -21,7 +29,7 @@ afterEach(async () => {
 const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, sliceBytes: 0, groupBytes: 0 } };
 
 async function fleetOf(options: Partial<TestFleetOptions> = {}): Promise<TestFleet> {
-  made = await testFleet(BY_ROWS, { local: 1, remotes: [], bounds: { least: 20_000, most: 20_000 }, ...options });
+  made = await testFleet(BY_ROWS, { local: 1, remotes: [], ...options });
   return made;
 }
 
@@ -78,7 +86,7 @@ describe('a fleet', () => {
   });
 
   it('that only coordinates waits for a node, says so, and goes on to the same bits', async () => {
-    const { fleet, join, log } = await fleetOf({ computes: false, patienceMs: 20_000 });
+    const { fleet, join, log } = await fleetOf({ computes: false });
     const training = trainMixed(fleet);
     await expect.poll(() => log).toEqual(['waiting']);
     const first = await join(1);
@@ -94,7 +102,7 @@ describe('a fleet', () => {
   });
 
   it('that only coordinates stops at once when it is told to while nobody is there, and not while somebody is', async () => {
-    const { fleet, join, log } = await fleetOf({ computes: false, patienceMs: 20_000 });
+    const { fleet, join, log } = await fleetOf({ computes: false });
     fleet.write(INITIAL);
     const waiting = expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
     await expect.poll(() => log).toEqual(['waiting']);
@@ -106,13 +114,16 @@ describe('a fleet', () => {
   });
 
   it('that only coordinates ends in E_NODES when nobody comes', async () => {
-    const { fleet } = await fleetOf({ computes: false, patienceMs: 50 });
+    const { fleet, clock, log } = await fleetOf({ computes: false, patienceMs: 50 });
     fleet.write(INITIAL);
-    await expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_NODES' });
-    await expect(fleet.members.waitFor(1, 50)).rejects.toMatchObject({
-      code: 'E_NODES',
-      message: expect.stringContaining('0 of 1'),
-    });
+    const step = expect(fleet.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_NODES' });
+    await expect.poll(() => log).toEqual(['waiting']);
+    clock.advance(50);
+    await step;
+    const refused = { code: 'E_NODES', message: expect.stringContaining('0 of 1') };
+    const first = expect(fleet.members.waitFor(1, 50)).rejects.toMatchObject(refused);
+    clock.advance(50);
+    await first;
   });
 
   it('goes on alone when all nodes are gone', async () => {
@@ -127,7 +138,7 @@ describe('a fleet', () => {
   });
 
   it('says, once a stage, that its node makes it slower, where sums are long on their way', async () => {
-    const { fleet, nodes, log } = await fleetOf({ remotes: [1] });
+    const { fleet, clock, nodes, log } = await fleetOf({ remotes: [1], bounds: ENDLESS });
     const [{ link }] = nodes as [TestNode];
     const steps = async (stage: number, count: number) => {
       for (let t = 1; t <= count; t++) {
@@ -137,13 +148,9 @@ describe('a fleet', () => {
     };
     fleet.write(INITIAL);
     await steps(0, 2);
-    const began = performance.now();
     await steps(0, 4);
-    // As long as it takes to compute the same several times, on this machine as it is now.
-    const delay = Math.max(100, performance.now() - began);
     link.toCoordinator = (parcel) => {
-      if ('tag' in parcel && parcel.tag.offset === 0) setImmediate(() => link.hold());
-      if ('tag' in parcel && parcel.tag.offset === 0) setTimeout(() => link.release(), delay);
+      if ('tag' in parcel) clock.advance(A_LONG_TIME);
       return [parcel];
     };
     await steps(1, 22);

@@ -5,20 +5,20 @@ import { type AnyParcel, at, kindOf, onWay, type Place } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { trainSliced } from './node-work.js';
 import { type TestFleet, testFleet } from './test-fleet.js';
-import { PATIENT, trainUntil, withVictim } from './victim.js';
+import { trainUntil, withVictim } from './victim.js';
 
-let patient: TestFleet;
+let made: TestFleet;
 beforeAll(async () => {
-  patient = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2, bounds: PATIENT });
+  made = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
 });
-afterAll(() => patient.fleet.close());
+afterAll(() => made.fleet.close());
 
 describe('a node that holds slices', () => {
   it('may send everything twice', async () => {
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       link.toCoordinator = (parcel) => [parcel, parcel];
-      await exactBySlices(patient);
-      expect(patient.fleet.status().nodes).toMatchObject([{ state: 'working' }]);
+      await exactBySlices(made);
+      expect(made.fleet.status().nodes).toMatchObject([{ state: 'working' }]);
     });
   });
 
@@ -57,21 +57,21 @@ describe('a node that holds slices', () => {
   ];
 
   it.each(wrong)('and sends %s is sent away, and its slices made again', async (_, where, change) => {
-    const log = await withVictim(patient, async ({ link }) => {
+    const log = await withVictim(made, async ({ link }) => {
       const happened = at(link, where, (parcel) => [change(parcel as never)]);
-      await trainUntil(patient, happened, exactBySlices);
+      await trainUntil(made, happened, exactBySlices);
     });
     expect(log).toEqual(['+node', '-node E_PROTOCOL']);
   });
 
   it('is sent no labels, and nobody is asked for any', async () => {
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       const kinds = new Set<string>();
       link.toNode = (parcel) => {
         kinds.add(kindOf(parcel));
         return [parcel];
       };
-      await trainSliced(patient.fleet);
+      await trainSliced(made.fleet);
       expect([...kinds].sort()).toEqual([
         'backward',
         'collect',

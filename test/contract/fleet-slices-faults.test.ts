@@ -4,15 +4,13 @@ import { exactBySlices } from './exact-runs.js';
 import { at, onWay, type Place, until } from './faults.js';
 import { CONTENT } from './node.contract.js';
 import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-import { type Hasty, hastyFleet, PATIENT, stall, trainUntil, withVictim } from './victim.js';
+import { stall, trainUntil, withVictim } from './victim.js';
 
-let patient: TestFleet;
-let hasty: Hasty;
+let made: TestFleet;
 beforeAll(async () => {
-  patient = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2, bounds: PATIENT });
-  hasty = await hastyFleet({ mirrorEvery: 2 }, exactBySlices);
+  made = await testFleet(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
 });
-afterAll(() => Promise.all([patient.fleet.close(), hasty.fleet.close()]));
+afterAll(() => made.fleet.close());
 
 /** In a training of six steps, whose state is fetched after each second. */
 const PLACES: readonly Place[] = [
@@ -38,12 +36,12 @@ const ONE_A_PHASE = INSIDE.filter(({ kind }) => PHASES.has(kind));
 
 describe('a connection that breaks, by hidden units', () => {
   it.each(INSIDE)('$name costs no bit', async (where) => {
-    const log = await withVictim(patient, async ({ link, ended }) => {
+    const log = await withVictim(made, async ({ link, ended }) => {
       const happened = at(link, where, () => {
         link.cut();
         return [];
       });
-      await trainUntil(patient, happened, exactBySlices);
+      await trainUntil(made, happened, exactBySlices);
       expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
     });
     expect(log).toEqual(['+node', '-node E_CLOSED']);
@@ -52,18 +50,18 @@ describe('a connection that breaks, by hidden units', () => {
 
 describe('a node that stalls beyond its deadline, and then goes on, by hidden units', () => {
   it.each(ONE_A_PHASE)('$name costs no bit, and it is of use again', async (where) => {
-    const log = await withVictim(hasty, async (victim) => {
-      await exactBySlices(hasty);
+    const log = await withVictim(made, async (victim) => {
+      await exactBySlices(made);
       let stalled: Promise<void> | undefined;
       const happened = at(victim.link, where, (parcel) => {
-        stalled = stall(hasty, victim);
+        stalled = stall(made, victim);
         return [parcel];
       });
-      await trainUntil(hasty, happened, exactBySlices);
+      await trainUntil(made, happened, exactBySlices);
       await stalled;
-      await until(() => hasty.fleet.status().nodes[0]?.state === 'working');
+      await until(() => made.fleet.status().nodes[0]?.state === 'working');
       const isUsed = at(victim.link, onWay('node', 'forward', 1), (parcel) => [parcel]);
-      await trainUntil(hasty, isUsed, exactBySlices);
+      await trainUntil(made, isUsed, exactBySlices);
     });
     expect(log).toEqual(['+node']);
   });
@@ -71,20 +69,20 @@ describe('a node that stalls beyond its deadline, and then goes on, by hidden un
 
 describe('a node that holds slices', () => {
   it.each(INSIDE)('and wants to leave $name hands them over and goes', async (where) => {
-    const log = await withVictim(patient, async ({ link, ended, leave }) => {
+    const log = await withVictim(made, async ({ link, ended, leave }) => {
       const replayed: string[] = [];
       const happened = at(link, where, (parcel) => {
         leave();
         return [parcel];
       });
-      const { sliced } = patient.local;
+      const { sliced } = made.local;
       const replay = sliced.replay.bind(sliced);
       sliced.replay = (...args) => {
         replayed.push('replay');
         return replay(...args);
       };
       try {
-        await trainUntil(patient, happened, exactBySlices);
+        await trainUntil(made, happened, exactBySlices);
       } finally {
         sliced.replay = replay;
       }
@@ -96,18 +94,18 @@ describe('a node that holds slices', () => {
 
   it.each(ONE_A_PHASE)('may be joined by another ($name)', async (where) => {
     const joined: Promise<TestNode>[] = [];
-    await withVictim(patient, async ({ link }) => {
+    await withVictim(made, async ({ link }) => {
       const happened = at(link, where, (parcel) => {
-        joined.push(patient.join(1, { name: 'second' }));
+        joined.push(made.join(1, { name: 'second' }));
         return [parcel];
       });
-      await trainUntil(patient, happened, exactBySlices);
+      await trainUntil(made, happened, exactBySlices);
       const second = await joined[0]!;
       const isUsed = at(second.link, onWay('coordinator', 'logits', 1), (parcel) => [parcel]);
-      await trainUntil(patient, isUsed, exactBySlices);
+      await trainUntil(made, isUsed, exactBySlices);
       second.link.cut();
       await second.ended;
-      await until(() => patient.fleet.status().nodes.length === 1);
+      await until(() => made.fleet.status().nodes.length === 1);
     });
   });
 });

@@ -6,12 +6,11 @@ import { type AnyParcel, at, onWay } from './faults.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps, slicedStep } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
-import { type TestFleet, type TestNode, testFleet } from './test-fleet.js';
-import { PATIENT } from './victim.js';
+import { A_LONG_TIME, ENDLESS, type TestFleet, type TestNode, testFleet } from './test-fleet.js';
 
 describe('a fleet by hidden units', () => {
   async function withFleet(options: Parameters<typeof testFleet>[1], test: (fleet: TestFleet) => Promise<void>) {
-    const fleet = await testFleet(CONTENT, { bounds: PATIENT, patienceMs: 20_000, ...options });
+    const fleet = await testFleet(CONTENT, options);
     try {
       await test(fleet);
     } finally {
@@ -57,7 +56,7 @@ describe('a fleet by hidden units', () => {
   });
 
   it('says, once a stage, that its node makes it slower, where logits are long on their way', async () => {
-    await withFleet({ local: 1, remotes: [1] }, async ({ fleet, nodes, log }) => {
+    await withFleet({ local: 1, remotes: [1], bounds: ENDLESS }, async ({ fleet, clock, nodes, log }) => {
       const [{ link }] = nodes as [TestNode];
       const steps = async (stage: number, count: number) => {
         for (let t = 1; t <= count; t++) {
@@ -67,15 +66,9 @@ describe('a fleet by hidden units', () => {
       };
       fleet.write(INITIAL);
       await steps(0, 2);
-      const began = performance.now();
       await steps(0, 4);
-      // As long as it takes to compute the same several times, on this machine as it is now.
-      const delay = Math.max(100, performance.now() - began);
       link.toNode = (parcel) => {
-        if ('message' in parcel && parcel.message.kind === 'forward') {
-          link.hold();
-          setTimeout(() => link.release(), delay);
-        }
+        if ('message' in parcel && parcel.message.kind === 'forward') clock.advance(A_LONG_TIME);
         return [parcel];
       };
       await steps(1, 22);

@@ -4,6 +4,7 @@ import { Fleet, type FleetOptions } from '../../coordinator/fleet/fleet.js';
 import type { Fingerprints } from '../../src/engine/fingerprint.js';
 import { type Ending, hostNode } from '../../worker/host.js';
 import type { LocalNode, NodeOptions } from '../../worker/node.js';
+import { ManualClock } from '../manual-clock.js';
 import { createKeptNode } from './kept-nodes.js';
 import { type Link, memoryLink } from './memory-channel.js';
 import type { Content } from './node.contract.js';
@@ -18,6 +19,8 @@ export interface TestNode {
 
 export interface TestFleet {
   readonly fleet: Fleet;
+  /** Of its deadlines: it stands still until it is moved, and so nobody misses one. */
+  readonly clock: ManualClock;
   readonly local: LocalNode;
   readonly nodes: TestNode[];
   /** Names of nodes that joined and left, as '+name' and '-name CODE', and of those refused, as '!name CODE'. */
@@ -32,18 +35,21 @@ export interface TestFleetOptions extends Partial<Omit<FleetOptions, 'listener'>
   readonly remotes: readonly number[];
 }
 
+/** More than a step can take to compute, on any machine; and deadlines that it does not reach. */
+export const A_LONG_TIME = 1e6;
+export const ENDLESS = { least: 1e12, most: 1e12 };
+
 const FINGERPRINT = 'of tests';
 /** The same of every precision. */
 export const every = (fingerprint: string): Fingerprints => {
   return { f32: fingerprint, bf16: fingerprint, 'bf16-emulated': fingerprint };
 };
-/** Nobody has to wait for what a test takes away on purpose. */
-const BOUNDS = { least: 400, most: 5_000 };
 
 export async function testFleet(
   content: Content,
   { local: lanes, remotes, ...options }: TestFleetOptions,
 ): Promise<TestFleet> {
+  const clock = new ManualClock();
   const local = await createKeptNode({ ...content, shape: { ...content.shape, lanes } });
   const log: string[] = [];
   const codeOf = (reason: unknown) => (reason as { code?: string }).code;
@@ -55,7 +61,7 @@ export async function testFleet(
       fingerprint: FINGERPRINT,
       allowMixed: false,
       wire: 'f32',
-      bounds: BOUNDS,
+      clock,
     },
     ...options,
     listener: {
@@ -89,7 +95,7 @@ export async function testFleet(
     return joined;
   };
   for (const workers of remotes) await join(workers);
-  return { fleet, local, nodes, log, join };
+  return { fleet, clock, local, nodes, log, join };
 }
 
 /** Resolves when the node is given its next task; after 100 ms at the latest, since it may have nothing to do. */

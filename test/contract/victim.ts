@@ -1,32 +1,8 @@
-// Owns the node of a fleet that something happens to: how it joins, how long one trains for it, and that it is gone afterwards.
-import { setTimeout as sleep } from 'node:timers/promises';
+// Owns the node of a fleet that something happens to: how it joins, how often one trains for it, and that it is gone afterwards.
+import { setImmediate as turn } from 'node:timers/promises';
+import { BOUNDS } from '../../coordinator/fleet/deadlines.js';
 import { until } from './faults.js';
-import { CONTENT } from './node.contract.js';
-import { type TestFleet, type TestFleetOptions, type TestNode, testFleet } from './test-fleet.js';
-
-/** Nobody misses such deadlines. */
-export const PATIENT = { least: 60_000, most: 60_000 };
-
-/** A fleet of the local node alone, for nodes that stall. */
-export interface Hasty extends TestFleet {
-  /** Milliseconds in which a node that is joined to it misses its deadline. */
-  readonly least: number;
-}
-
-/** Deadlines as short as they can be on this machine, as busy as it is: a whole training has time enough for one. */
-export async function hastyFleet(
-  options: Partial<TestFleetOptions>,
-  train: (on: TestFleet) => Promise<void>,
-): Promise<Hasty> {
-  const bounds = { least: 300, most: 3_000 };
-  const made = await testFleet(CONTENT, { local: 1, remotes: [], ...options, bounds });
-  await train(made);
-  const began = performance.now();
-  await train(made);
-  bounds.least = Math.max(bounds.least, performance.now() - began);
-  bounds.most = Math.max(bounds.most, bounds.least);
-  return { ...made, least: bounds.least };
-}
+import type { TestFleet, TestNode } from './test-fleet.js';
 
 /** Runs with one node besides the coordinator, to which something happens. Returns who came, went and was refused. */
 export async function withVictim(on: TestFleet, test: (victim: TestNode) => Promise<void>): Promise<string[]> {
@@ -44,7 +20,7 @@ export async function withVictim(on: TestFleet, test: (victim: TestNode) => Prom
   }
 }
 
-/** Trains, again and again until something has happened: on a busy machine a node may miss its deadline, and be left out for steps. */
+/** Trains, again and again until something has happened: shards move with the speeds that are measured, so a node may have none for steps. */
 export async function trainUntil(
   on: TestFleet,
   happened: Promise<void>,
@@ -54,19 +30,18 @@ export async function trainUntil(
   void happened.then(() => {
     isDone = true;
   });
-  const deadline = performance.now() + 120_000;
-  while (performance.now() < deadline) {
+  while (!isDone) {
     await train(on);
-    if (isDone) return;
     await until(() => on.fleet.status().nodes.every(({ state }) => state !== 'behind'));
   }
-  throw new Error('it did not happen');
 }
 
-/** Nothing comes through until the victim, the only node, has missed its deadline, if anything is asked of it; then all of it. */
-export async function stall({ fleet, least }: Hasty, { link }: TestNode): Promise<void> {
+/** Nothing comes through until the victim, the only node, has missed its deadline; then all of it. Something has been asked of it, or will be. */
+export async function stall({ fleet, clock }: TestFleet, { link }: TestNode): Promise<void> {
   link.hold();
-  const end = performance.now() + least + 500;
-  while (performance.now() < end && fleet.status().nodes[0]?.state !== 'behind') await sleep(10);
+  do {
+    await turn();
+    clock.advance(BOUNDS.most);
+  } while (fleet.status().nodes[0]?.state !== 'behind');
   link.release();
 }
