@@ -1,23 +1,20 @@
 // Owns the native library: loading it, and matrix products whose operands and result all lie in the arena, without copies of operands.
 import { createRequire } from 'node:module';
-import util from 'node:util';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
 import { Direct, Emulated, TF_BFLOAT16 } from './matmul.js';
 import { BYTES, type Precision } from './model.js';
 
-export type Tf = typeof import('@tensorflow/tfjs-node');
+/** tfjs-node's own, of the last version of Node-API that it knows. */
+const BINDING = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
 
-let loaded: Tf | undefined;
-
-/** tfjs-node itself, loaded on first use (0.4 s). Throws E_NATIVE where its library is missing or does not load. */
-export function tensorflow(): Tf {
-  if (loaded) return loaded;
-  // tfjs-node 4.22 calls a function that Node 23 removed.
-  const legacy = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
-  legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
+/**
+ * The binding alone: nothing here needs the rest of tfjs-node, which takes a thread four times as long to load, and 28 MB of its heap.
+ * Throws E_NATIVE where the library is missing or does not load.
+ */
+export function nativeBinding(): TFJSBinding {
   try {
-    loaded = createRequire(import.meta.url)('@tensorflow/tfjs-node') as Tf;
+    return createRequire(import.meta.url)(BINDING) as TFJSBinding;
   } catch (cause) {
     throw new PseudolabelError(
       'E_NATIVE',
@@ -26,11 +23,6 @@ export function tensorflow(): Tf {
       { cause },
     );
   }
-  return loaded;
-}
-
-export function nativeBinding(): TFJSBinding {
-  return (tensorflow().backend() as unknown as { binding: TFJSBinding }).binding;
 }
 
 /**

@@ -1,5 +1,5 @@
 // Owns local nodes for tests that begin many: one that is closed while its threads have nothing to do leaves them to the next of its shape,
-// with an arena as good as new. A thread takes a third of a second of a processor to begin, which is more than most trainings here.
+// with an arena as good as new. A thread takes as long to begin as most trainings here.
 import type { Piscina } from 'piscina';
 import { afterAll } from 'vitest';
 import { type Arena, bytes } from '../../src/engine/arena.js';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { layoutOf, type Model, modelOf } from '../../src/engine/model.js';
-import { tensorflow } from '../../src/engine/tensorflow.js';
 import { loadModel, saveModel } from '../../src/modelfile.js';
 import { folderOfTest } from '../folders.js';
+import { tensorflow } from '../tensorflow.js';
 import { edit, made, meta } from './models.js';
 
 let folder: string;

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import { type Tf, tensorflow } from '../../src/engine/tensorflow.js';
 import { update } from '../../src/engine/update.js';
 import { paper } from '../../src/presets/paper.js';
 import type { OptimizerStep } from '../../src/protocol/tasks.js';
 import { optimizerStep } from '../../src/stage.js';
 import { sameBits } from '../bits.js';
+import { type Tf, tensorflow } from '../tensorflow.js';
 import { type UpdateArena, updateArena } from './update-arena.js';
 
 type Optimizer = InstanceType<Tf['Optimizer']>;

@@ -1,6 +1,6 @@
 // Owns the oracle of the gradients: the same network written with tfjs' own operations and differentiated by tf.variableGrads.
 import { layoutOf, type Model } from '../../src/engine/model.js';
-import { tensorflow } from '../../src/engine/tensorflow.js';
+import { tensorflow } from '../tensorflow.js';
 
 export interface Row {
   readonly input: ArrayLike<number>;

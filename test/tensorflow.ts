@@ -1,0 +1,13 @@
+// tfjs-node itself, for tests that compare with what it computes and reads. The program needs no more of it than its binding.
+import { createRequire } from 'node:module';
+import util from 'node:util';
+
+export type Tf = typeof import('@tensorflow/tfjs-node');
+
+/** Takes 0.4 s the first time. */
+export function tensorflow(): Tf {
+  // tfjs-node 4.22 calls a function that Node 23 removed.
+  const legacy = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
+  legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  return createRequire(import.meta.url)('@tensorflow/tfjs-node') as Tf;
+}
