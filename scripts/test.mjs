@@ -15,7 +15,14 @@ const CHECKS = [
   ['@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'],
 ];
 /** Folders in test/ with their options. Files without processes, threads or sockets take turns in one process: most of their time is its start. */
-const GROUPS = [['unit', '--no-isolate'], ['numerics', '--no-isolate'], ['integration'], ['contract'], ['e2e']];
+const GROUPS = [
+  ['unit', '--no-isolate'],
+  ['numerics', '--no-isolate'],
+  ['integration'],
+  ['contract'],
+  ['convergence'],
+  ['e2e'],
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
