@@ -139,6 +139,7 @@ describe('what comes from elsewhere', () => {
       if (!name.endsWith('.ts') || name.includes('dashboard/page/')) return false; // which a browser runs
       return /console\.|process\.(stdout|stderr)\s*\.write|\.fd\b/.test(readFileSync(join(root, name), 'utf8'));
     });
-    expect(writes).toEqual(['coordinator/scaling/program.ts']); // answers to another process, in JSON
+    // The first answers another process, in JSON; the second writes a file's content, also where the file is an output of this process.
+    expect(writes.sort()).toEqual(['coordinator/scaling/program.ts', 'src/destination.ts']);
   });
 });
