@@ -5,6 +5,7 @@ import { built } from '../src/built.js';
 import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
+import { checkInputs } from './commands/inputs.js';
 import { addLabel } from './commands/label.js';
 import { refuseIdle } from './commands/option-rules.js';
 import type { Context } from './commands/options.js';
@@ -19,8 +20,18 @@ import { SOCKETS } from './door/sockets.js';
 import { checkPaths, pathsOf } from './outputs.js';
 import { jsonLogger } from './terminal/log.js';
 
-/** Throws a CommanderError for a command line that is not valid, instead of ending the process. */
-export function programOf(context: Context): Command {
+/** Throws for paths that a command cannot read or write. */
+async function checkFiles(command: Command, context: Context): Promise<void> {
+  await checkInputs(command, context);
+  await checkOutFolder(command, context);
+  await checkPaths(pathsOf(command));
+}
+
+/**
+ * Throws a CommanderError for a command line that is not valid, instead of ending the process.
+ * @param check looks at the paths of a command line that is valid, before its command begins
+ */
+export function programOf(context: Context, check = checkFiles): Command {
   const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
   const program = new Command('pseudolabel')
     .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
@@ -37,8 +48,7 @@ export function programOf(context: Context): Command {
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
     refuseIdle(command);
-    await checkOutFolder(command, context);
-    await checkPaths(pathsOf(command));
+    await check(command, context);
   });
 }
 

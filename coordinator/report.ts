@@ -5,6 +5,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
 import { refuseLinks, writeIn } from '../src/files.js';
+import { whyNotRead } from '../src/paths.js';
 import { svgOf } from '../src/report/chart.js';
 import { chartsOf } from '../src/report/curves.js';
 import {
@@ -106,7 +107,7 @@ async function readMetrics(path: string): Promise<RunRecord['metrics']> {
 }
 
 function unreadable(path: string, cause: unknown): PseudolabelError {
-  const reason = cause instanceof Error ? cause.message.split('\n').slice(0, 6).join(' ') : String(cause);
+  const reason = whyNotRead(cause).split('\n').slice(0, 6).join(' ');
   const fix = 'give a directory that this version of pseudolabel wrote, and has not been changed since';
   return new PseudolabelError('E_REPORT', `${path} cannot be reported: ${reason}`, fix, { cause });
 }

@@ -7,6 +7,7 @@ import { normalise, type RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
 import { writeIn } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
+import { whyNotRead } from '../src/paths.js';
 import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
 import type { ReproductionRow } from '../src/report/reproduction-page.js';
 import type { RunResult } from './result.js';
@@ -93,8 +94,7 @@ export async function loadReproduction(folder: string): Promise<Reproduction> {
     const { config, scenarios, splits } = SAVED.parse(JSON.parse(await readFile(file, 'utf8')));
     return { config: normalise(config), scenarios, splits };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : cause;
     const fix = 'give the folder of an earlier `pseudolabel reproduce`; a single run is resumed by `pseudolabel train`';
-    throw new PseudolabelError('E_CHECKPOINT_MISSING', `${file} cannot be read: ${reason}`, fix, { cause });
+    throw new PseudolabelError('E_CHECKPOINT_MISSING', `${file} cannot be read: ${whyNotRead(cause)}`, fix, { cause });
   }
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { differencesOf } from './differences.js';
 import { PseudolabelError } from './errors.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from './files.js';
+import { whyNotRead } from './paths.js';
 import { DamagedFile, seal, unseal } from './sealed.js';
 
 /** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
@@ -137,7 +138,7 @@ async function find(path: string): Promise<string> {
 }
 
 function missing(path: string, cause: unknown): PseudolabelError {
-  const message = `There is no checkpoint at ${path}: ${cause instanceof Error ? cause.message : cause}`;
+  const message = `There is no checkpoint at ${path}: ${whyNotRead(cause)}`;
   const fix = 'Give a run directory, its checkpoints folder, or one of the files in it.';
   return new PseudolabelError('E_CHECKPOINT_MISSING', message, fix, { cause });
 }
@@ -149,7 +150,7 @@ async function read(path: string): Promise<Checkpoint> {
   } catch (error) {
     if (error instanceof DamagedFile) throw await damaged(path, `is damaged: it ${error.message}`, error);
     if (error instanceof z.ZodError) throw await damaged(path, 'is not the checkpoint of a training run', error);
-    if (isSystemError(error)) throw await damaged(path, `cannot be read: ${error.message}`, error);
+    if (isSystemError(error)) throw await damaged(path, `cannot be read: ${whyNotRead(error)}`, error);
     throw error;
   }
 }

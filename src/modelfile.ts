@@ -6,6 +6,7 @@ import { sha256OfParameters } from './checksum.js';
 import { type Model, modelOf } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
 import { isSystemError, writeIn } from './files.js';
+import { whyNotRead } from './paths.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './weights.js';
 
@@ -120,7 +121,7 @@ export async function loadModel(folder: string): Promise<SavedModel> {
     const { rows, columns, classes, classNames, data } = metadata;
     return { model, parameters, meta: { rows, columns, classes, classNames, data } };
   } catch (error) {
-    throw error instanceof RangeError ? unusable(path, error.message, error) : error;
+    throw error instanceof RangeError ? unusable(path, whyNotRead(error), error) : error;
   }
 }
 

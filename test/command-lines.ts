@@ -53,7 +53,7 @@ export interface Parsed {
 
 /** What the program makes of it, without doing it. Throws what commander says of an option or argument that it does not have. */
 export async function parsed(line: CommandLine): Promise<Parsed> {
-  const program = programOf(contextFor(terminalWith(false).terminal));
+  const program = programOf(contextFor(terminalWith(false).terminal), async () => undefined);
   let result: Parsed | undefined;
   for (const command of program.commands) {
     command.action((...given: unknown[]) => {

@@ -41,13 +41,20 @@ export function addModelOptions(command: Command): Command {
 export async function dataOf(folder: string, { meta }: SavedModel): Promise<string | undefined> {
   const path = resolve(folder);
   const run = basename(path) === 'model' ? dirname(path) : path;
-  if (RunDirectory.isAt(run)) return RUN_DATA.parse(await RunDirectory.configOf(run)).data;
+  if (RunDirectory.isAt(run)) return dataOfRun(run);
   if (meta?.data === undefined || meta.data === MNIST) return undefined;
   throw new PseudolabelError(
     'E_MODEL',
     `${folder} was trained on ${meta.data}`,
     'give that data set, or another of its kind: --data DIR',
   );
+}
+
+async function dataOfRun(run: string): Promise<string | undefined> {
+  const { success, data } = RUN_DATA.safeParse(await RunDirectory.configOf(run));
+  if (success) return data.data;
+  const fix = 'give the data set: --data DIR';
+  throw new PseudolabelError('E_CONFIG', `${join(run, 'config.json')} is not the config of a run`, fix);
 }
 
 /** The names of a model's classes; of one that has none, those of a data set with as many, else the numbers of its outputs. */

@@ -13,6 +13,7 @@ import {
 } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { claimFolder } from '../../src/files.js';
+import { whyNotRead } from '../../src/paths.js';
 import type { Invocation } from '../invocation.js';
 import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
@@ -134,7 +135,7 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   } catch (cause) {
     const fix =
       'give a JSON object of options: {"scenario": "pl", "labelsPerClass": 10}; `pseudolabel train --help` lists them';
-    throw new PseudolabelError('E_CONFIG', `${path}: ${cause instanceof Error ? cause.message : cause}`, fix, {
+    throw new PseudolabelError('E_CONFIG', `${path}: ${whyNotRead(cause)}`, fix, {
       cause,
     });
   }

@@ -1,6 +1,6 @@
 // Owns `pseudolabel train`: one run, new or resumed, from flags to result.
 import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { normalise, type RunConfig } from '../../src/config.js';
@@ -93,9 +93,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
 async function train(flags: TrainFlags, command: Command, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
-  const config = earlier
-    ? resumedConfig(normalise(await RunDirectory.configOf(earlier.path)), flags)
-    : await configFrom(flags);
+  const config = earlier ? resumedConfig(await savedConfig(earlier.path), flags) : await configFrom(flags);
   refuseIdle(command, config);
   if (flags.listen !== undefined) checkNodes(flags, config.shards);
   const path = earlier?.path ?? flags.out ?? (await newDirectory(config.scenario));
@@ -111,6 +109,18 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   const { writeReport } = await import('../report.js');
   await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
+}
+
+/** Throws E_CONFIG where its config is none of this version. */
+async function savedConfig(path: string): Promise<RunConfig> {
+  const saved = await RunDirectory.configOf(path);
+  try {
+    return normalise(saved);
+  } catch (cause) {
+    const fix = 'it was changed, or another version of pseudolabel wrote it: take it from a copy, or begin anew';
+    const message = `${join(path, 'config.json')}: ${cause instanceof Error ? cause.message : cause}`;
+    throw new PseudolabelError('E_CONFIG', message, fix, { cause });
+  }
 }
 
 /** A run directory, or one of its checkpoints. */

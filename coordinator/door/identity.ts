@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { PseudolabelError } from '../../src/errors.js';
+import { whyNotRead } from '../../src/paths.js';
 import { TLS_OPTIONS } from '../../worker/tls.js';
 import { ensureSecret, readSecret } from './secrets.js';
 
@@ -55,9 +56,13 @@ async function selfSigned(): Promise<string> {
 }
 
 function unusable(name: string, cause: unknown): PseudolabelError {
-  const what = cause instanceof Error ? cause.message : String(cause);
   const fix = 'give a certificate and its key as PEM files, or delete the file that was made, so that a new one is';
-  return new PseudolabelError('E_SECRET_FILE', `${name} cannot be used as certificate and key: ${what}`, fix, {
-    cause,
-  });
+  return new PseudolabelError(
+    'E_SECRET_FILE',
+    `${name} cannot be used as certificate and key: ${whyNotRead(cause)}`,
+    fix,
+    {
+      cause,
+    },
+  );
 }

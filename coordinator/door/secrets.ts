@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { createFile, isSystemError } from '../../src/files.js';
+import { whyNotRead } from '../../src/paths.js';
 
 const TOKEN_BYTES = 32;
 const MOST_BYTES = 2 ** 16;
@@ -57,7 +58,7 @@ export async function readSecret(path: string): Promise<string> {
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const fix = "check the path; the coordinator's join line names the file to copy";
-    throw new PseudolabelError('E_SECRET_FILE', `${path} cannot be read: ${error.message}`, fix, { cause: error });
+    throw new PseudolabelError('E_SECRET_FILE', `${path} cannot be read: ${whyNotRead(error)}`, fix, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { PseudolabelError } from '../errors.js';
+import { whyNotRead } from '../paths.js';
 import { type Dataset, datasetOf, type ImageSet, UNKNOWN } from './dataset.js';
 import { type IdxFile, readIdx, readIdxIntegers } from './idx.js';
 
@@ -107,7 +108,7 @@ async function list(folder: string): Promise<Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (cause) {
-    const message = `${folder} cannot be read as a folder: ${cause instanceof Error ? cause.message : cause}`;
+    const message = `${folder} cannot be read as a folder: ${whyNotRead(cause)}`;
     throw new PseudolabelError('E_DATA_MISSING', message, 'Give the folder that holds the IDX files.', { cause });
   }
 }

@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { PseudolabelError } from '../errors.js';
+import { whyNotRead } from '../paths.js';
 
 export interface IdxFile {
   /** The size of each dimension, none of them zero. */
@@ -249,8 +250,7 @@ function explained(path: string, error: unknown): unknown {
 }
 
 function missing(path: string, cause: unknown): PseudolabelError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = `${path} cannot be read: ${reason}`;
+  const message = `${path} cannot be read: ${whyNotRead(cause)}`;
   return new PseudolabelError('E_DATA_MISSING', message, 'Check the path and who may read it.', { cause });
 }
 

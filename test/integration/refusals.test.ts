@@ -1,8 +1,9 @@
-// What commands refuse before they load or compute anything. A data set that is not there would be the first thing to fail otherwise.
+// What commands refuse before they load or compute anything. A data set without a file would be the first thing to fail otherwise.
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { INPUTS } from '../../coordinator/commands/inputs.js';
 import { OUT_FOLDERS } from '../../coordinator/commands/out-folder.js';
 import { programOf } from '../../coordinator/program.js';
 import { folderOfFile } from '../folders.js';
@@ -19,7 +20,7 @@ async function refused(args: readonly string[], error: object): Promise<string> 
   return stderr();
 }
 
-const NOWHERE = ['--data', '/there/is/no/such/data'];
+const NO_IMAGES = ['--data', at('other')];
 
 beforeAll(async () => {
   await mkdir(at('run'));
@@ -39,16 +40,19 @@ beforeAll(async () => {
 describe('before data is loaded (case 35)', () => {
   it.each(['train', 'reproduce'])('%s refuses a run directory that is not empty, or is none', async (command) => {
     const usage = (path: string, what: string) => ({ code: 'E_USAGE', message: `--out ${at(path)}: ${what}` });
-    await refused([command, ...NOWHERE, '--out', at('run')], {
+    await refused([command, ...NO_IMAGES, '--out', at('run')], {
       ...usage('run', 'it is not empty'),
       fix: `give another --out, or go on with what is there: pseudolabel train --resume ${at('run')}`,
     });
-    await refused([command, ...NOWHERE, '--out', at('other')], {
+    await refused([command, ...NO_IMAGES, '--out', at('other')], {
       ...usage('other', 'it is not empty'),
       fix: 'give another --out',
     });
-    await refused([command, ...NOWHERE, '--out', at('file')], usage('file', 'it is a file'));
-    await refused([command, ...NOWHERE, '--out', at('file', 'below')], usage('file/below', `${at('file')} is a file`));
+    await refused([command, ...NO_IMAGES, '--out', at('file')], usage('file', 'it is a file'));
+    await refused(
+      [command, ...NO_IMAGES, '--out', at('file', 'below')],
+      usage('file/below', `${at('file')} is a file`),
+    );
   });
 
   it('every command that writes a folder has it in the table', () => {
@@ -59,7 +63,7 @@ describe('before data is loaded (case 35)', () => {
 
   it('train refuses fewer shards than members', async () => {
     const nodes = ['--listen', '127.0.0.1:0', '--nodes', '9', '--shards', '2'];
-    await refused(['train', ...NOWHERE, ...nodes], { code: 'E_USAGE', message: expect.stringContaining('2 shards') });
+    await refused(['train', ...NO_IMAGES, ...nodes], { code: 'E_USAGE', message: expect.stringContaining('2 shards') });
   });
 });
 
@@ -69,4 +73,124 @@ it.each(['train', 'reproduce'])('%s says nothing of more labels than there are (
   const said = await refused(args, { code: 'E_SPLIT_TOO_FEW' });
   expect(said).not.toContain('labelled');
   expect(existsSync(join(out, 'config.json')) || existsSync(join(out, 'reproduction.json'))).toBe(false);
+});
+
+describe('what a command is given to read (case 34)', () => {
+  /** The rest of a command line that reads something. */
+  const ALSO: Record<string, readonly string[]> = {
+    worker: ['127.0.0.1:1'],
+    status: ['127.0.0.1:1'],
+    label: ['--out', '/no/such/folder/labels'],
+    scaling: ['--ranks', '2'],
+  };
+  const NEEDS: Record<string, readonly string[]> = {
+    tokenFile: ['--listen', '127.0.0.1:0'],
+    dashboardToken: ['--dashboard', '0.0.0.0:0'],
+    certificate: ['--dashboard', '0.0.0.0:0', '--key', at('file')],
+    key: ['--dashboard', '0.0.0.0:0', '--certificate', at('file')],
+  };
+  const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const inputs = Object.entries(INPUTS).flatMap(([command, wanted]) =>
+    Object.entries(wanted).map(([name, { takes, code, mayBeMissing }]) => ({
+      command,
+      name,
+      takes,
+      code,
+      mayBeMissing,
+    })),
+  );
+  const lineOf = (command: string, name: string, path: string): string[] => {
+    if (name === 'argument') return [command, path, ...(ALSO[command] ?? [])];
+    const isOfRun = command === 'train' || command === 'reproduce';
+    const model = command === 'evaluate' || command === 'label' ? [at('model')] : [];
+    return [command, ...model, flagOf(name), path, ...(ALSO[command] ?? []), ...(isOfRun ? (NEEDS[name] ?? []) : [])];
+  };
+  const NO_RAW_CODE = expect.not.stringMatching(/\bE[A-Z]{3,}\b:|no such file or directory|illegal operation/);
+
+  beforeAll(async () => {
+    await symlink(at('circle'), at('circle'));
+    await mkdir(at('empty'));
+    await mkdir(at('model'));
+    await writeFile(at('model', 'model.json'), '{}');
+    await mkdir(at('reproduction', 'nn'), { recursive: true });
+    await writeFile(at('reproduction', 'reproduction.json'), '{ "config": {}, "scenarios": ["nn", "pl"] }');
+    await writeFile(at('reproduction', 'nn', 'config.json'), '{ "scenario": "nn" }');
+    for (const kind of ['config', 'reproduction', 'scaling']) {
+      await mkdir(at(`damaged-${kind}`));
+      await writeFile(at(`damaged-${kind}`, `${kind}.json`), '{ "scenario": "n');
+    }
+  });
+
+  it('is in the table, whatever command it is for', () => {
+    for (const command of programOf(contextFor(terminalWith(false).terminal)).commands) {
+      const isWritten = (name: string): boolean => ['out', 'json', 'csv', 'trace'].includes(name);
+      const read = command.options
+        .filter(({ flags }) => /<(file|dir)>/.test(flags))
+        .map((option) => option.attributeName());
+      const named = command.registeredArguments.some((argument) => argument.name() !== 'address') ? ['argument'] : [];
+      const expected = [...read.filter((name) => !isWritten(name)), ...named];
+      expect(Object.keys(INPUTS[command.name()] ?? {}).sort(), command.name()).toEqual(expected.sort());
+    }
+  });
+
+  it.each(inputs)(
+    '$command: $name is told in words when it is missing, another thing, or in a circle',
+    async (input) => {
+      const { command, name, takes, code, mayBeMissing } = input;
+      const fails = (path: string) =>
+        refused(lineOf(command, name, path), {
+          code,
+          message: expect.stringContaining(path),
+          fix: expect.stringMatching(/^(give|go on)/),
+        });
+      if (!mayBeMissing) await fails(at('missing'));
+      await fails(at('circle'));
+      await fails(at('file', 'below'));
+      await fails(takes.includes('file') ? at('empty') : at('file'));
+      for (const path of mayBeMissing ? [at('circle')] : [at('missing'), at('circle')])
+        await refused(lineOf(command, name, path), { message: NO_RAW_CODE });
+    },
+  );
+
+  it.each([
+    [['evaluate'], 'E_MODEL', 'give one of its runs: PATH/nn'],
+    [['label', '--out', '/no/labels'], 'E_MODEL', 'give one of its runs: PATH/nn'],
+    [['compare'], 'E_REPORT', 'give its runs: PATH/nn'],
+    [['train', '--resume'], 'E_CHECKPOINT_MISSING', 'go on with: pseudolabel reproduce --resume PATH'],
+  ] as const)("%j of a reproduction's folder says which is right", async (args, code, fix) => {
+    const path = at('reproduction');
+    await refused([...args, path], {
+      code,
+      message: `${path} is a reproduction, which consists of several runs`,
+      fix: fix.replace('PATH', path),
+    });
+  });
+
+  it('says which command goes on with a run, and that one without a model has to end first', async () => {
+    const path = at('reproduction', 'nn');
+    const line = `pseudolabel train --resume ${path}`;
+    await refused(['reproduce', '--resume', path], { code: 'E_CHECKPOINT_MISSING', fix: `go on with: ${line}` });
+    await refused(['evaluate', path], { code: 'E_MODEL', fix: `let it come to its end: ${line}` });
+    await refused(['evaluate', at('model', 'model.json')], { code: 'E_MODEL', fix: `give ${at('model')}` });
+  });
+
+  it.each([
+    ['train --resume', 'config', 'E_CONFIG'],
+    ['compare', 'config', 'E_REPORT'],
+    ['report', 'config', 'E_REPORT'],
+    ['reproduce --resume', 'reproduction', 'E_CONFIG'],
+    ['report', 'reproduction', 'E_REPORT'],
+    ['report', 'scaling', 'E_REPORT'],
+  ])('%s says that a damaged %s.json is damaged', async (command, kind, code) => {
+    const path = at(`damaged-${kind}`);
+    const message = `${join(path, `${kind}.json`)} is damaged: it is no JSON object`;
+    await refused([...command.split(' '), path], { code, message });
+  });
+
+  it('names the file of options that are none', async () => {
+    await mkdir(at('strange'));
+    await writeFile(at('strange', 'config.json'), '{ "scenario": "xx" }');
+    const message = expect.stringContaining(`${at('strange', 'config.json')}: scenario`);
+    await refused(['train', '--resume', at('strange')], { code: 'E_CONFIG', message });
+  });
 });

@@ -5,7 +5,7 @@ import { programOf } from '../../coordinator/program.js';
 import { normalise, optionsSchema } from '../../src/config.js';
 import { contextFor, terminalWith } from './terminal/streams.js';
 
-const newProgram = () => programOf(contextFor(terminalWith(false).terminal));
+const newProgram = () => programOf(contextFor(terminalWith(false).terminal), async () => undefined);
 const { commands } = newProgram();
 
 /** Runs a command up to where it would begin to work, with its config as train and reproduce have it. */

@@ -1,0 +1,167 @@
+// Looks at what a command is given to read, before it begins: whether it is there, is what the command takes, and is whole. Where it is another
+// of our folders, the error says which folder or command is the right one.
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
+import { whyNotRead } from '../../src/paths.js';
+import type { Invocation } from '../invocation.js';
+import { loadReproduction, runsOf } from '../reproduction.js';
+import type { Context } from './options.js';
+
+/** What a path may lead to. */
+type Found = 'file' | 'run' | 'reproduction' | 'scaling' | 'model' | 'folder';
+
+interface Wanted {
+  readonly takes: readonly Found[];
+  readonly code: ErrorCode;
+  /** The remedy where nothing better is known. */
+  readonly give: string;
+  /** It is made where it is missing, or somebody else looks for it. */
+  readonly mayBeMissing?: true;
+}
+
+const FOLDERS: readonly Found[] = ['run', 'reproduction', 'scaling', 'model', 'folder'];
+const DATA: Wanted = { takes: FOLDERS, code: 'E_DATA_MISSING', give: 'give the folder that holds the IDX files' };
+const MODEL: Wanted = {
+  takes: ['run', 'model'],
+  code: 'E_MODEL',
+  give: 'give the folder of a saved model, or the directory of a run that has ended',
+};
+const REPORTED: Wanted = {
+  takes: ['run', 'reproduction', 'scaling'],
+  code: 'E_REPORT',
+  give: 'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`',
+};
+const RUN: Wanted = { takes: ['run'], code: 'E_REPORT', give: 'give directories of runs' };
+const EARLIER: Wanted = {
+  takes: ['run', 'file'],
+  code: 'E_CHECKPOINT_MISSING',
+  give: 'give the --out folder of an earlier run',
+};
+const EARLIER_REPRODUCTION: Wanted = {
+  takes: ['reproduction'],
+  code: 'E_CHECKPOINT_MISSING',
+  give: 'give the --out folder of an earlier `pseudolabel reproduce`',
+};
+const OPTIONS: Wanted = { takes: ['file'], code: 'E_CONFIG', give: 'give a JSON file of options' };
+const IMAGES: Wanted = { takes: ['file'], code: 'E_DATA_MISSING', give: 'give an IDX file of images' };
+const HOSTS: Wanted = { takes: ['file'], code: 'E_USAGE', give: "give mpirun's list of machines" };
+const SECRET: Wanted = { takes: ['file'], code: 'E_SECRET_FILE', give: "give the path of the coordinator's file" };
+const OWN_TOKEN: Wanted = { ...SECRET, mayBeMissing: true };
+const PEM: Wanted = { takes: ['file'], code: 'E_SECRET_FILE', give: 'give a PEM file' };
+
+const OF_RUNS = { data: DATA, config: OPTIONS, dashboardToken: OWN_TOKEN, certificate: PEM, key: PEM } as const;
+
+/** By command: its options that name something to read, and 'argument' for what stands without one. */
+export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {
+  train: { ...OF_RUNS, resume: EARLIER, tokenFile: OWN_TOKEN },
+  reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
+  worker: { tokenFile: SECRET },
+  status: { tokenFile: SECRET },
+  evaluate: { argument: MODEL, data: DATA },
+  label: { argument: MODEL, data: DATA, images: IMAGES },
+  report: { argument: REPORTED },
+  compare: { argument: RUN },
+  scaling: { data: DATA, hostfile: HOSTS },
+};
+
+/** Throws an error of the code of what is wanted. */
+export async function checkInputs(command: Command, { invocation }: Context): Promise<void> {
+  const values: Readonly<Record<string, unknown>> = command.opts();
+  for (const [name, wanted] of Object.entries(INPUTS[command.name()] ?? {})) {
+    const paths = name === 'argument' ? command.args : [values[name]];
+    for (const path of paths) if (typeof path === 'string') await checkInput(path, wanted, invocation);
+  }
+}
+
+async function checkInput(path: string, wanted: Wanted, invocation: Invocation): Promise<void> {
+  const wrong = (what: string, fix: string = wanted.give) => new PseudolabelError(wanted.code, `${path} ${what}`, fix);
+  let found: Found;
+  try {
+    found = await kindOf(path);
+    await access(path, constants.R_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && wanted.mayBeMissing) return;
+    throw new PseudolabelError(wanted.code, `${path} cannot be read: ${whyNotRead(cause)}`, wanted.give, { cause });
+  }
+  if (!wanted.takes.includes(found)) throw wrong(WHAT_IT_IS[found], await betterOf(path, found, wanted, invocation));
+  if (wanted === EARLIER && found === 'file' && !(await isThere(join(dirname(dirname(resolve(path))), 'config.json'))))
+    throw wrong('is a file, and no checkpoint of a run', EARLIER.give);
+  if (wanted === MODEL && found === 'run' && !(await isThere(join(path, 'model', 'model.json'))))
+    throw wrong(
+      'is a run that has no model yet',
+      `let it come to its end: ${invocation.line(['train', '--resume', path])}`,
+    );
+  const [record] = RECORDS.find(([, kind]) => kind === found) ?? [];
+  if (record !== undefined && wanted !== DATA) await checkJson(join(path, record), wanted);
+}
+
+const WHAT_IT_IS: Readonly<Record<Found, string>> = {
+  file: 'is a file, where a folder is needed',
+  run: 'is a run',
+  reproduction: 'is a reproduction, which consists of several runs',
+  scaling: 'is a scaling measurement',
+  model: 'is the folder of a model',
+  folder: 'is a folder that has nothing of what is needed',
+};
+
+/** What a folder is known by, in this order: a run directory has a model, too. */
+const RECORDS = [
+  ['config.json', 'run'],
+  ['reproduction.json', 'reproduction'],
+  ['scaling.json', 'scaling'],
+  ['model.json', 'model'],
+  ['model/model.json', 'model'],
+] as const;
+
+async function kindOf(path: string): Promise<Found> {
+  if (!(await stat(path)).isDirectory()) return 'file';
+  for (const [record, kind] of RECORDS) if (await isThere(join(path, record))) return kind;
+  return 'folder';
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** What to do with a path that is not of the kind that is wanted. */
+async function betterOf(path: string, found: Found, { takes, give }: Wanted, { line }: Invocation): Promise<string> {
+  const takesRuns = takes.includes('run');
+  if (takes === EARLIER.takes && found === 'reproduction')
+    return `go on with: ${line(['reproduce', '--resume', path])}`;
+  if (takes === EARLIER_REPRODUCTION.takes && found === 'run')
+    return `go on with: ${line(['train', '--resume', path])}`;
+  if (takesRuns && found === 'reproduction') {
+    const runs = await runsIn(path);
+    return runs.length > 0 ? `give ${takes.length === 1 ? 'its runs' : 'one of its runs'}: ${runs.join(' ')}` : give;
+  }
+  const parent = dirname(resolve(path));
+  const isInside = found === 'model' || (found === 'file' && basename(path).endsWith('.json'));
+  if (takesRuns && isInside && takes.includes(await kindOf(parent))) return `give ${dirname(path)}`;
+  return give;
+}
+
+async function runsIn(folder: string): Promise<string[]> {
+  const planned = runsOf(await loadReproduction(folder), folder).flat();
+  const begun = await Promise.all(planned.map(({ path }) => isThere(join(path, 'config.json'))));
+  return planned.flatMap(({ path }, each) => (begun[each] ? [path] : []));
+}
+
+/** Throws where a file that says what a folder is cannot be read as such. */
+async function checkJson(path: string, { code }: Wanted): Promise<void> {
+  const fix = 'take the file from a copy, or begin anew';
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError))
+      throw new PseudolabelError(code, `${path} cannot be read: ${whyNotRead(cause)}`, fix, { cause });
+  }
+  const damaged = code === 'E_CHECKPOINT_MISSING' ? 'E_CONFIG' : code;
+  throw new PseudolabelError(damaged, `${path} is damaged: it is no JSON object`, fix);
+}
