@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly validateEvery: number;
   /** false: the test labels are not even read. */
   readonly test: boolean;
+  /** Milliseconds, for checkpoints by time; undefined: a clock that nobody sets. */
+  readonly now?: () => number;
 }
 
 /** What a run has come to so far. */
@@ -63,6 +65,7 @@ export class Recorder implements Observer {
   readonly progress: Progress;
   private clock = performance.now();
   private lastSaved: Position | undefined;
+  private lastSavedAt: number;
   private stageSteps = 0;
   /** Not yet in the run directory. */
   private reconstructions: Reconstructions | undefined;
@@ -80,6 +83,7 @@ export class Recorder implements Observer {
     this.trueLabels = new TrueLabels(session.dataset, split);
     const before = options.resumeFrom?.progress as Progress | undefined;
     this.lastSaved = options.resumeFrom;
+    this.lastSavedAt = this.now();
     this.lostBefore = session.cluster.health().lostWorkers;
     this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
   }
@@ -94,7 +98,7 @@ export class Recorder implements Observer {
     const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
     await this.keepReconstructions();
     if (this.options.signal.aborted) await this.interrupt(position);
-    if (isDue(this.config.checkpointEvery)) await this.save(position);
+    if (isDue(this.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
     if (isDue(this.options.validateEvery) && this.split.validation.length > 0 && !stage.denoising) {
       const { name } = stage;
       this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
@@ -187,6 +191,16 @@ export class Recorder implements Observer {
     };
     listener.saved(await saveCheckpoint(directory.checkpoints, checkpoint, this.config.keepCheckpoints));
     this.lastSaved = position;
+    this.lastSavedAt = this.now();
+  }
+
+  private isLongSinceSaved(): boolean {
+    const { checkpointSeconds } = this.config;
+    return checkpointSeconds > 0 && this.now() - this.lastSavedAt >= checkpointSeconds * 1000;
+  }
+
+  private now(): number {
+    return this.options.now ? this.options.now() : performance.now();
   }
 
   private measured(metric: Metric): void {

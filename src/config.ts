@@ -55,7 +55,10 @@ export const optionsSchema = z.strictObject({
   balance: z.union([z.literal('off'), z.number().min(0).lt(1)]).optional(),
   /** What the other options came to when a run began: every number of its stages (plan.ts). */
   stages: stagesSchema.optional(),
+  /** In steps. */
   checkpointEvery: count.default(500),
+  /** And after so long, whatever the steps take: whoever is killed loses a minute at most. 0: by steps alone. */
+  checkpointSeconds: z.number().min(0).default(45),
   keepCheckpoints: count.default(2),
 });
 
@@ -95,6 +98,6 @@ function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>)
 
 /** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
 export function identityOf(config: RunConfig): Record<string, unknown> {
-  const { workers: _, checkpointEvery: __, keepCheckpoints: ___, data: ____, stages: _____, ...identity } = config;
+  const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, data, stages, ...identity } = config;
   return identity;
 }

@@ -75,6 +75,7 @@ export function addRunOptions(command: Command): Command {
       balance,
     )
     .option('--checkpoint-every <n>', 'steps between two checkpoints (500)', number)
+    .option('--checkpoint-seconds <s>', 'also after so many seconds; 0: by steps alone (45)', number)
     .option('--keep-checkpoints <n>', 'checkpoints that are kept (2)', number)
     .option('--out <dir>', 'run directory (runs/<time>-<name>)')
     .option('--json <file>', 'write the result as JSON; - for stdout')

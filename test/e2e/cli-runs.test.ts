@@ -50,7 +50,16 @@ describe('an interrupted run', () => {
     const { stderr } = await start(['train', ...options, '--out', whole], settings).ended;
     expect(stderr).toContain('ignored, since it may change the bits of a run: DNNL_MAX_CPU_ISA TF_ENABLE_ONEDNN_OPTS');
 
-    const { child, says, ended } = start(['train', ...options, '--out', halves, '--stall-worker', '410']);
+    const { child, says, ended } = start([
+      'train',
+      ...options,
+      '--out',
+      halves,
+      '--stall-worker',
+      '410',
+      '--checkpoint-seconds',
+      '0',
+    ]);
     await says('supervised: 400 steps');
     interrupt(child);
     expectError(await ended, 'E_INTERRUPTED', 130);

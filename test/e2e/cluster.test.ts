@@ -11,7 +11,7 @@ import { pseudolabel } from './command.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCRIPT = join(ROOT, 'docs', 'cluster', 'pseudolabel.sbatch');
-const SMALL = ['--hidden', '64', '--max-steps', '80', '--checkpoint-every', '10'];
+const SMALL = ['--hidden', '64', '--max-steps', '80', '--checkpoint-every', '10', '--checkpoint-seconds', '0'];
 
 /** Starts a task for each machine with what Slurm tells it, passes SIGTERM on, and writes how they ended. */
 const SRUN = `#!${process.execPath}

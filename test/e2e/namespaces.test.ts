@@ -71,6 +71,8 @@ const runFlags = () => [
     `${STEPS}`,
     '--checkpoint-every',
     `${STEPS / 2}`,
+    '--checkpoint-seconds',
+    '0',
     '--workers',
     '1',
     '--json',

@@ -67,7 +67,7 @@ it("TensorBoard finds every step's values, the confidences and the digits, also 
   const reason = await install();
   if (reason !== undefined) return skip(reason);
   const out = join(root, 'run');
-  const steps = ['--checkpoint-every', '100', '--stall-worker', '340'];
+  const steps = ['--checkpoint-every', '100', '--checkpoint-seconds', '0', '--stall-worker', '340'];
   const { child, says, ended } = start(['train', ...OPTIONS, ...steps, '--out', out]);
   await says('pretrain: 333 steps');
   interrupt(child);

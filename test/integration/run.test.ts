@@ -1,6 +1,6 @@
 // What a run keeps for reports, and that looking at a run changes nothing of it.
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { FaultyNode } from '../../coordinator/faults.js';
 import { LabelledSet } from '../../coordinator/labelled.js';
@@ -72,6 +72,36 @@ it('a run whose pseudo-labels are looked at and judged ends on the weights of on
   const [surest, ...others] = run.mistakes!.images.map(({ confidence }) => confidence);
   expect(others.every((confidence) => confidence <= surest!)).toBe(true);
   expect(run.mistakes!.images.every(({ label, predicted }) => label !== predicted)).toBe(true);
+});
+
+it('a run is saved by the clock too, also a short one, and ends on the same weights (case 29)', async () => {
+  const config = normalise({ scenario: 'pl', quick: true, hidden: 32, maxSteps: 12, workers: 1 });
+  const session = await openSession([config]);
+  const { signal } = new AbortController();
+  const run = async (name: string, checkpointSeconds: number) => {
+    let seconds = 0; // a step takes twenty
+    const saved: string[] = [];
+    const listener: RunListener = {
+      ...silent,
+      measured: ({ kind, step }) => {
+        if (kind === 'step') seconds = 20 * (step + 1);
+      },
+      saved: (path) => saved.push(basename(path, '.plck')),
+    };
+    const opened = await newRun(session, config, join(folder, name));
+    const options = { ...opened, listener, signal, validateEvery: 0, test: false, now: () => 1000 * seconds };
+    const { weightsSha256 } = await runTraining(session, { ...config, checkpointSeconds }, options);
+    return { weightsSha256, saved };
+  };
+  try {
+    const byClock = await run('by-clock', config.checkpointSeconds);
+    const bySteps = await run('by-steps', 0);
+    expect(config.checkpointSeconds).toBeLessThan(60);
+    expect(byClock.saved).toEqual([3, 6, 9].map((step) => `checkpoint-00-0000000${step}`));
+    expect(bySteps).toEqual({ ...byClock, saved: [] });
+  } finally {
+    await session.close();
+  }
 });
 
 it('a run counts the workers that it lost itself, not those of a run before in the same session', async () => {

@@ -46,7 +46,14 @@ describe('normalise', () => {
 describe('identityOf', () => {
   it('does not change with who computes a run or when it is saved', () => {
     const run = { seed: 4, shards: 4, hidden: 64 };
-    const elsewhere = { ...run, workers: 7, checkpointEvery: 9, keepCheckpoints: 5, data: '/elsewhere' };
+    const elsewhere = {
+      ...run,
+      workers: 7,
+      checkpointEvery: 9,
+      checkpointSeconds: 9,
+      keepCheckpoints: 5,
+      data: '/elsewhere',
+    };
     expect(identityOf(normalise(elsewhere))).toEqual(identityOf(normalise({ ...run, workers: 1 })));
   });
 
@@ -69,7 +76,7 @@ describe('identityOf', () => {
       },
     ].flatMap((several) => Object.entries(several));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).
-    const others = ['data', 'workers', 'checkpointEvery', 'keepCheckpoints', 'stages'];
+    const others = ['data', 'workers', 'checkpointEvery', 'checkpointSeconds', 'keepCheckpoints', 'stages'];
     expect([...changes.map(([key]) => key), ...others].sort()).toEqual(Object.keys(optionsSchema.shape).sort());
     for (const [key, value] of changes) {
       expect(identityOf(normalise({ ...base, [key]: value })), key).not.toEqual(identityOf(base));
