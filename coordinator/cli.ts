@@ -1,15 +1,23 @@
 // Owns the process of `pseudolabel`: its signals, its exit code, what it says of a failure.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
+import { cannotWrite } from '../src/files.js';
+import type { Context } from './commands/options.js';
 import { invocationHere } from './invocation.js';
 import { programOf } from './program.js';
 import { Terminal } from './terminal/terminal.js';
 
-/** SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. */
-const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+/**
+ * SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. SIGHUP comes when the
+ * terminal goes away, SIGBREAK is Windows' own.
+ */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'] as const;
 
-/** A signal to our process group reaches us twice: by itself, and from the launcher. */
-const ONE_REQUEST_MS = 300;
+/** One request may reach us several times: by itself, since we are of the group that a terminal tells, from the launcher, and by it from npm. */
+const ONE_REQUEST_MS = 2000;
+
+/** Errors of streams of which nobody reads the other end any more. A terminal that went away answers with EIO. */
+const UNREAD = ['EPIPE', 'EIO', 'ENXIO', 'ECONNRESET', 'ENOTCONN', 'ERR_STREAM_DESTROYED'];
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env);
 
@@ -26,19 +34,22 @@ function usageError({ code, exitCode, message }: CommanderError): PseudolabelErr
 function stopOnSignal(): AbortSignal {
   const controller = new AbortController();
   let asked = 0;
-  const stop = (): void => {
+  const stop = (name?: NodeJS.Signals): void => {
     const now = performance.now();
     if (controller.signal.aborted) {
-      if (now - asked > ONE_REQUEST_MS) process.exit(130);
+      // A terminal that goes away is nobody's impatience.
+      if (now - asked > ONE_REQUEST_MS && name !== 'SIGHUP') process.exit(130);
       return;
     }
     asked = now;
     terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
-  for (const name of STOPPING) process.on(name, stop);
+  // The launcher says whether the program is to outlive its terminal (scripts/hangup.mjs). Node would end by SIGHUP if nothing were done.
+  const outlives = process.env.PSEUDOLABEL_HANGUP === 'ignored';
+  for (const name of STOPPING) process.on(name, name === 'SIGHUP' && outlives ? () => undefined : stop);
   // The launcher was killed: whoever did so knows no other process that could be stopped.
-  process.on('disconnect', stop);
+  process.on('disconnect', () => stop());
   process.channel?.unref();
   return controller.signal;
 }
@@ -48,15 +59,17 @@ function fail(error: unknown): number {
   return exitCodeOf(error);
 }
 
-// Whoever reads us may have gone (`| head`): a run is not lost for that.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// Whoever reads us may have gone (`| head`, a terminal): a run is not lost for that, nor for a full disk below what it says on the way.
+process.stderr.on('error', () => undefined);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (UNREAD.includes(error.code ?? '')) return;
+  process.exitCode = fail(cannotWrite('the standard output', error));
+});
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 try {
-  await programOf({ terminal, signal: stopOnSignal(), invocation: invocationHere() }).parseAsync();
+  const signal = stopOnSignal();
+  const goesOn: Context['goesOn'] = (folder, line) => void process.send?.({ folder, line });
+  await programOf({ terminal, signal, invocation: invocationHere(), goesOn }).parseAsync();
 } catch (error) {
   const told = error instanceof CommanderError ? usageError(error) : error;
   if (told !== undefined) process.exitCode = fail(told);

@@ -4,13 +4,16 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
-import { isatty } from 'node:tty';
+import { constants, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { completed, isComplete } from './environment.mjs';
+import { ignoresHangup } from './hangup.mjs';
+import { killedLines } from './killed.mjs';
 import { distReady } from './setup/dist.mjs';
 import { nativeReady } from './setup/native.mjs';
 import { NODE_TOO_OLD, nodeReady } from './setup/node-version.mjs';
+
+/** @typedef {import('./killed.d.mts').GoesOn} GoesOn */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // By it the command line knows how it was called, also in a child.
@@ -32,28 +35,40 @@ if (!isDoctor && (!nativeReady() || !isBuilt)) {
   await main(() => setUp(process.stderr));
   if (process.exitCode) process.exit();
 }
+process.env.PSEUDOLABEL_HANGUP = ignoresHangup() ? 'ignored' : 'stops';
 if (isComplete(process.env)) await import(cli.href);
-else startChild();
+else await startChild();
 
 /** Runs the command line in a child and ends as it ends. */
-function startChild() {
+async function startChild() {
+  const { controlGroup } = await import('../dist/coordinator/control-group.js');
+  const { kills } = controlGroup(totalmem());
   const args = [...process.execArgv, fileURLToPath(cli), ...process.argv.slice(2)];
-  // Nothing is said over the channel: it ends when this process is killed, and the child with it.
+  // The channel ends when this process is killed, and the child with it.
   const child = spawn(process.execPath, args, {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: completed(process.env),
   });
-  // Ctrl-C and a closing terminal reach the child by themselves; a second signal would read as impatience. Without a
-  // terminal, or for SIGTERM and SIGUSR2, the signal came to this process alone. Either way the child decides when it is over.
-  const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])) {
+  // A terminal tells the child by itself, and a second time makes no difference there. Whoever has only the number of this process tells it
+  // alone. On Windows nobody can: a signal to the child would be its end.
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'])) {
     process.on(signal, () => {
-      if (signal === 'SIGTERM' || signal === 'SIGUSR2' || !hasTerminal) child.kill(signal);
+      if (process.platform !== 'win32') child.kill(signal);
     });
   }
+  /** @type {GoesOn | undefined} */
+  let goesOn;
+  child.on('message', (message) => {
+    goesOn = /** @type {GoesOn} */ (message);
+  });
   child.on('error', (error) => {
     console.error(`pseudolabel: cannot start Node (${error.message})`);
     process.exit(1);
   });
-  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    const { limitBytes, kills: now } = controlGroup(totalmem());
+    console.error(killedLines(signal, { isOutOfMemory: now > kills, limitBytes, goesOn }).join('\n'));
+    process.exit(128 + constants.signals[signal]);
+  });
 }

@@ -25,6 +25,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** How the program was called. */
   readonly invocation: Invocation;
+  /** Tells the launcher, which is left to speak when this process is killed, by which line a run goes on. */
+  goesOn(folder: string, line: string): void;
 }
 
 /** Flags that are about this start of the program; those of optionsSchema come beside them. */

@@ -32,7 +32,7 @@ import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { withResumeLine } from './going-on.js';
+import { resumeArgs, withResumeLine } from './going-on.js';
 import { refuseIdle } from './option-rules.js';
 import {
   addRunOptions,
@@ -99,6 +99,8 @@ function count(text: string): number {
 async function reproduce(flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
   const folder = flags.resume ?? flags.out ?? (await newDirectory('reproduce'));
   const lock = await FolderLock.take(folder);
+  const { invocation } = context;
+  context.goesOn(folder, invocation.line(resumeArgs(command, invocation.typed, folder)));
   try {
     await reproduceIn(folder, flags, command, context);
   } finally {

@@ -27,7 +27,7 @@ import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { withResumeLine } from './going-on.js';
+import { resumeArgs, withResumeLine } from './going-on.js';
 import { addNodeOptions, checkNodes, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
 import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
@@ -97,6 +97,8 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   refuseIdle(command, config);
   if (flags.listen !== undefined) checkNodes(flags, config.shards);
   const path = earlier?.path ?? flags.out ?? (await newDirectory(config.scenario));
+  const { invocation } = context;
+  context.goesOn(path, invocation.line(resumeArgs(command, invocation.typed, path)));
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
   if (result) terminal.note(`${path} is finished; its result:`);
   try {

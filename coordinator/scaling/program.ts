@@ -52,14 +52,15 @@ export class Program<Question extends object, Answer extends { readonly kind: st
     this.child = spawn(program, args, {
       env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
+      // Away from the terminal: what that tells all of its group is for this process to decide, and nohup would not reach it.
+      detached: process.platform !== 'win32',
     });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.says(line));
     // What cannot be asked any more has ended, which is told below.
     this.child.stdin.on('error', () => undefined);
     this.gone = new Promise((gone) => {
-      // An interruption from the keyboard reaches the process too, and maybe first.
-      this.child.on('exit', () => gone(this.ended(signal.aborted ? interrupted() : this.lost())));
-      this.child.on('error', (cause) => gone(this.ended(this.lost(cause))));
+      this.child.on('exit', (code, by) => gone(this.ended(signal.aborted ? interrupted() : this.lost(by ?? code))));
+      this.child.on('error', (cause) => gone(this.ended(this.lost('before it began', cause))));
     });
     const stop = () => this.stop(interrupted());
     if (signal.aborted) stop();
@@ -106,10 +107,16 @@ export class Program<Question extends object, Answer extends { readonly kind: st
     this.waiting?.reject(this.end);
   }
 
-  private lost(cause?: unknown): PseudolabelError {
+  /** by: a signal, or an exit code. */
+  private lost(by: string | number | null, cause?: unknown): PseudolabelError {
     const fix =
       'look for a lack of memory (dmesg): measure fewer --workers, --nodes or --ranks at once, or a smaller --hidden';
-    return new PseudolabelError('E_WORKER_LOST', `the process of ${this.name} ended`, fix, { cause });
+    return new PseudolabelError(
+      'E_WORKER_LOST',
+      `the process of ${this.name} ended (${typeof by === 'number' ? `exit code ${by}` : by})`,
+      fix,
+      { cause },
+    );
   }
 
   private late(): PseudolabelError {

@@ -28,7 +28,14 @@ const [rounds = 8, workers = 2] = process.argv.slice(2).map(Number);
 
 const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-overhead-'));
 const path = join(folder, 'run');
-const config = normalise({ scenario: 'pl', preset: 'best', strategy: 'data', workers, checkpointEvery: 1_000_000, checkpointSeconds: 0 });
+const config = normalise({
+  scenario: 'pl',
+  preset: 'best',
+  strategy: 'data',
+  workers,
+  checkpointEvery: 1_000_000,
+  checkpointSeconds: 0,
+});
 const session = await openSession([config]);
 const { node, dataset } = session;
 const stages = planOf(config, taskOf(config, dataset));

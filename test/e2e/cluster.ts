@@ -22,7 +22,18 @@ export const SHARDS = 8;
 export const SMALL = [
   ...['--scenario', 'pl', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '340'],
   ...['--refresh', '4', '--threshold', '0'],
-  ...['--shards', `${SHARDS}`, '--workers', '1', '--max-steps', '32', '--checkpoint-every', '8', '--checkpoint-seconds', '0'],
+  ...[
+    '--shards',
+    `${SHARDS}`,
+    '--workers',
+    '1',
+    '--max-steps',
+    '32',
+    '--checkpoint-every',
+    '8',
+    '--checkpoint-seconds',
+    '0',
+  ],
 ];
 
 export interface Coordinator extends Running {

@@ -15,7 +15,18 @@ describe('the dashboard', () => {
   }, async ({ skip }) => {
     const browser = browserOr(skip);
     const out = join(root, 'run');
-    const options = ['--scenario', 'pl', '--hidden', '64', '--max-steps', '1000', '--checkpoint-every', '50', '--checkpoint-seconds', '0'];
+    const options = [
+      '--scenario',
+      'pl',
+      '--hidden',
+      '64',
+      '--max-steps',
+      '1000',
+      '--checkpoint-every',
+      '50',
+      '--checkpoint-seconds',
+      '0',
+    ];
     const validation = ['--validation', '500', '--validate-every', '100'];
     const live = ['--dashboard', '0', '--stall-worker', '620'];
     const first = start(['train', ...options, ...validation, ...live, '--out', out]);

@@ -82,7 +82,14 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     async (by) => {
       const [whole, disturbed] = [join(root, `whole-${by}`), join(root, `disturbed-${by}`)];
       const strategy = ['--strategy', by];
-      const steps = [...options('pl', 120, disturbed), ...strategy, '--checkpoint-every', '20', '--checkpoint-seconds', '0'];
+      const steps = [
+        ...options('pl', 120, disturbed),
+        ...strategy,
+        '--checkpoint-every',
+        '20',
+        '--checkpoint-seconds',
+        '0',
+      ];
       const undisturbed = pseudolabel(...options('pl', 120, whole), ...strategy);
 
       const first = startJob(2, [...steps, '--collective', 'mpi']);

@@ -28,6 +28,7 @@ const newProgram = () =>
     terminal: new Terminal(nowhere, nowhere, {}),
     signal: new AbortController().signal,
     invocation: invocationHere(),
+    goesOn: () => undefined,
   });
 
 /** What a command line says before it does anything. */

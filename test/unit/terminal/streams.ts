@@ -25,5 +25,5 @@ export function contextFor(
   signal = new AbortController().signal,
 ): Context {
   const line = (args: readonly string[]) => ['pseudolabel', ...args].join(' ');
-  return { terminal, signal, invocation: { typed, line, lineElsewhere: line } };
+  return { terminal, signal, invocation: { typed, line, lineElsewhere: line }, goesOn: () => undefined };
 }
