@@ -86,7 +86,17 @@ const OF_RUNS: Rules = {
     'shards',
     'strategy',
   ),
-  ...always('precision', 'maxSteps', 'checkpointEvery', 'checkpointSeconds', 'keepCheckpoints', 'out', 'json', 'config', 'resume'),
+  ...always(
+    'precision',
+    'maxSteps',
+    'checkpointEvery',
+    'checkpointSeconds',
+    'keepCheckpoints',
+    'out',
+    'json',
+    'config',
+    'resume',
+  ),
   ...always('dashboard', 'stallWorker', 'logFormat'),
   split: [
     {
