@@ -16,6 +16,13 @@ export class LabelledSet {
     this.#images = gather(train.images, pixels, rows);
   }
 
+  /** Images of each class. */
+  countsOf(classes: number): number[] {
+    const counts = new Array<number>(classes).fill(0);
+    for (const label of this.#labels) counts[label]! += 1;
+    return counts;
+  }
+
   /** Copies of the rows at these positions of the set. */
   rows(positions: Uint32Array): LabelledRows {
     return {

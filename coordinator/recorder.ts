@@ -1,4 +1,5 @@
 // Owns what happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
+import type { SharesChoice } from '../src/balance.js';
 import { type Checkpoint, type Identity, saveCheckpoint } from '../src/checkpoint.js';
 import { identityOf, type RunConfig } from '../src/config.js';
 import type { Split } from '../src/data/split.js';
@@ -50,6 +51,7 @@ export interface Progress {
   steps: number;
   rows: number;
   seconds: Partial<Record<Phase, number>>;
+  classShares?: SharesChoice;
 }
 
 /** The strategy counts as it was chosen for each stage, not as it was asked for. */
@@ -116,6 +118,11 @@ export class Recorder implements Observer {
   labelled(stage: Stage, step: number, labelling: Labelling): void {
     this.charge('labelling');
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
+  }
+
+  sharesChosen(stage: Stage, step: number, choice: SharesChoice): void {
+    this.progress.classShares = choice;
+    this.measured({ kind: 'shares', stage: stage.name, step, ...choice });
   }
 
   async stepped(

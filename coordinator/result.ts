@@ -1,4 +1,6 @@
 // Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
+
+import type { SharesChoice } from '../src/balance.js';
 import type { RunConfig } from '../src/config.js';
 import type { Ramp } from '../src/ramp.js';
 import type { Stage } from '../src/stage.js';
@@ -30,6 +32,8 @@ export type Metric =
        */
       readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
     }
+  /** What pseudo-labels are held to, from the step on that is the first to use them. */
+  | ({ readonly kind: 'shares'; readonly stage: Stage['name']; readonly step: number } & SharesChoice)
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 
 /** Several processes that did a run together. */
@@ -75,6 +79,8 @@ export interface RunResult {
   readonly lostWorkers: number;
   /** Of the stage with pseudo-labels. */
   readonly ramp?: Ramp | undefined;
+  /** What pseudo-labels were held to; undefined where there were none, or nothing held them. */
+  readonly classShares?: SharesChoice | undefined;
   readonly steps: number;
   /** Of training, without loading, saving and evaluation. */
   readonly seconds: number;

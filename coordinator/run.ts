@@ -91,6 +91,7 @@ async function finish(
     job: session.job,
     lostWorkers: recorder.lostWorkers,
     ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),
+    classShares: recorder.progress.classShares,
     steps,
     seconds,
     secondsByPhase,

@@ -1,12 +1,21 @@
 // THE LOOP. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines; all it asks of them is in cluster.ts.
-import { type ClassShares, equalShares, logitShift, nextShares } from '../src/balance.js';
+import {
+  beginBalance,
+  type ClassBalance,
+  chooseShares,
+  isChoice,
+  isSurvey,
+  logitShift,
+  nextBalance,
+  type SharesChoice,
+  surveyShift,
+} from '../src/balance.js';
 import { labelledBatch } from '../src/data/sampling.js';
 import { initialParameters, layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { LabelledRows, UnlabelledRows } from '../src/protocol/tasks.js';
-import { alpha } from '../src/schedule.js';
-import { optimizerStep, type Stage } from '../src/stage.js';
+import { alphaAt, optimizerStep, type Stage } from '../src/stage.js';
 import type { Cluster, Labelling } from './cluster.js';
 import type { LabelledSet } from './labelled.js';
 import type { StepOutcome } from './strategies/strategy.js';
@@ -24,8 +33,7 @@ export interface Training {
 export interface Position {
   readonly stage: number;
   readonly step: number;
-  /** Of the classes among the stage's pseudo-labels so far. */
-  readonly classShares: ClassShares;
+  readonly balance: ClassBalance;
 }
 
 /** What the loop tells as it goes. `before` comes between two steps, when the state is whole: the place to save or to stop. */
@@ -33,6 +41,8 @@ export interface Observer {
   before(position: Position): Promise<void>;
   stageBegins(stage: Stage, position: Position, steps: number): void;
   labelled(stage: Stage, step: number, labelling: Labelling): void;
+  /** Comes before the first step whose pseudo-labels count, if they are held to shares. */
+  sharesChosen(stage: Stage, step: number, choice: SharesChoice): void;
   stepped(
     stage: Stage,
     step: number,
@@ -56,26 +66,31 @@ export async function train(
     const isResumed = s === resumed?.stage;
     const steps = Math.min(stage.steps, maxSteps);
     const first = isResumed ? resumed.step : 0;
-    let classShares = isResumed ? resumed.classShares : equalShares(classesOf(stage));
+    const labelCounts = labelled.countsOf(stage.model.layers.at(-1)!.units);
+    let balance = isResumed ? resumed.balance : beginBalance(stage, labelCounts);
     if (!isResumed) await begin(training, s, cluster);
-    observer.stageBegins(stage, { stage: s, step: first, classShares }, steps);
+    observer.stageBegins(stage, { stage: s, step: first, balance }, steps);
 
     for (let step = first; step < steps; step++) {
-      await observer.before({ stage: s, step, classShares });
+      await observer.before({ stage: s, step, balance });
       if (refreshIsDue(stage, step)) observer.labelled(stage, step, await cluster.label(stage.model));
 
-      const factor = stage.pseudo ? alpha(stage.pseudo.alpha, step) : 1;
+      if (isChoice(stage, step)) {
+        const choice = chooseShares(stage, step, balance, labelCounts);
+        balance = { target: choice.shares, predicted: choice.shares };
+        observer.sharesChosen(stage, step, choice);
+      }
       const { classMasses, ...outcome } = await cluster.step({
         model: stage.model,
         seed,
         stage: s,
         step,
         labelled: drawLabelled(labelled, seed, s, stage, step),
-        unlabelled: unlabelledRows(stage, factor, classShares),
+        unlabelled: unlabelledRows(stage, step, balance, labelCounts),
         optimizer: optimizerStep(stage, step),
       });
-      classShares = nextShares(classShares, classMasses, stage.pseudo?.balance ?? 0);
-      await observer.stepped(stage, step, { ...outcome, alpha: stage.pseudo ? factor : 0 });
+      balance = nextBalance(stage, step, balance, classMasses);
+      await observer.stepped(stage, step, { ...outcome, alpha: alphaAt(stage, step) });
     }
   }
 }
@@ -102,19 +117,32 @@ function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, s
   return set.rows(labelledBatch({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
 }
 
-/** undefined while alpha(t) is 0: rows of weight 0 need not be computed. */
-function unlabelledRows(stage: Stage, factor: number, shares: ClassShares): UnlabelledRows | undefined {
+/** undefined while alpha(t) is 0: rows of weight 0 need not be computed, unless the shares of their classes are wanted. */
+function unlabelledRows(
+  stage: Stage,
+  step: number,
+  balance: ClassBalance,
+  labelCounts: readonly number[],
+): UnlabelledRows | undefined {
   const { pseudo, denoising } = stage;
-  const plain = { factor, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 } as const;
+  const plain = {
+    factor: 1,
+    pseudoLabels: 'stored',
+    logitShift: undefined,
+    masses: 'plain',
+    threshold: 0,
+    noise: 0,
+  } as const;
   if (denoising) return { ...plain, ...denoising };
-  if (!pseudo || factor === 0) return undefined;
-  const { batch, threshold, balance } = pseudo;
-  if (pseudo.refresh !== 'step') return { ...plain, batch, threshold };
-  const shift = balance === undefined ? undefined : logitShift(shares);
-  return { ...plain, batch, threshold, pseudoLabels: 'fresh', logitShift: shift };
+  if (!pseudo) return undefined;
+  const { batch, threshold } = pseudo;
+  const rows = { ...plain, factor: alphaAt(stage, step), batch, threshold };
+  const fresh = { ...rows, pseudoLabels: 'fresh' } as const;
+  if (isSurvey(stage, step)) return { ...fresh, logitShift: surveyShift(balance, labelCounts), masses: 'shifted' };
+  if (rows.factor === 0) return undefined;
+  if (pseudo.refresh !== 'step') return rows;
+  return { ...fresh, logitShift: pseudo.balance && logitShift(balance) };
 }
-
-const classesOf = (stage: Stage): number => stage.model.layers.at(-1)!.units;
 
 function refreshIsDue({ pseudo }: Stage, step: number): boolean {
   if (!pseudo || pseudo.refresh === 'step') return false;

@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import type { ClassBalance } from './balance.js';
 import { differencesOf } from './differences.js';
 import { PseudolabelError } from './errors.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from './files.js';
@@ -30,8 +31,8 @@ export interface Checkpoint {
   readonly stage: number;
   /** Steps done of the stage. */
   readonly step: number;
-  /** Running shares of the classes among its pseudo-labels. */
-  readonly classShares: readonly number[];
+  /** Of the classes among its pseudo-labels (balance.ts). */
+  readonly balance: ClassBalance;
   readonly identity: Identity;
   /** Fingerprint of what computed it (engine/fingerprint.ts). 'unknown': of an older version, which did not say. */
   readonly numerics: string;
@@ -44,10 +45,11 @@ export interface Checkpoint {
 export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
 
 const COUNT = z.int().nonnegative();
+const SHARES = z.array(z.number().min(0).max(1)).min(1);
 const CONTENT = z.strictObject({
   stage: COUNT,
   step: COUNT,
-  classShares: z.array(z.number().min(0).max(1)).min(1),
+  balance: z.strictObject({ target: SHARES, predicted: SHARES }),
   identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
   numerics: z.string().default('unknown'),
   progress: z.record(z.string(), z.unknown()),

@@ -5,7 +5,8 @@ import type { Precision } from './engine/model.js';
 import { WIRES } from './engine/wire.js';
 import { PseudolabelError } from './errors.js';
 import { SCENARIOS } from './presets/scenario.js';
-import { stagesSchema } from './stage-schema.js';
+import { SHARES_RULES } from './stage.js';
+import { sharesSchema, stagesSchema } from './stage-schema.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
@@ -52,7 +53,8 @@ export const optionsSchema = z.strictObject({
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
-  balance: z.union([z.literal('off'), z.number().min(0).lt(1)]).optional(),
+  /** What the classes among pseudo-labels are held to (balance.ts). Left out: as the preset. */
+  classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
   /** What the other options came to when a run began: every number of its stages (plan.ts). */
   stages: stagesSchema.optional(),
   /** In steps. */

@@ -1,5 +1,16 @@
 // The public library: what it takes to train in one process, read data and use saved models. Names only.
-export { type ClassShares, equalShares, logitShift, nextShares } from './balance.js';
+export {
+  beginBalance,
+  type ClassBalance,
+  type ClassShares,
+  chooseShares,
+  isChoice,
+  isSurvey,
+  logitShift,
+  nextBalance,
+  type SharesChoice,
+  surveyShift,
+} from './balance.js';
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 export { sha256OfParameters } from './checksum.js';
 export { normalise, type Options, type RunConfig } from './config.js';
@@ -21,4 +32,4 @@ export { accuracy, confusionMatrix, meanAndDeviation } from './metrics.js';
 export { loadModel, type SavedModel, saveModel } from './modelfile.js';
 export { planOf } from './plan.js';
 export { alpha, learningRate, momentum } from './schedule.js';
-export { optimizerStep, type Stage } from './stage.js';
+export { alphaAt, optimizerStep, type Stage } from './stage.js';

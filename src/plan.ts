@@ -8,7 +8,7 @@ import { paper } from './presets/paper.js';
 import { report } from './presets/report.js';
 import type { Preset, Task } from './presets/scenario.js';
 import type { RateSchedule } from './schedule.js';
-import type { Refresh, Stage } from './stage.js';
+import type { Balance, Refresh, Stage } from './stage.js';
 
 const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
 
@@ -86,28 +86,51 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
   return rate.kind === 'decay' ? { ...rate, every: rate.every * share } : rate;
 }
 
-function overridden(stage: Stage, { refresh, threshold, balance }: RunConfig, task: Task): Stage {
+function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {
   const { pseudo } = stage;
   if (!pseudo) return stage;
   const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
-  if (typeof balance === 'number' && when !== 'step') throw onlyFreshOnes(when);
   return {
     ...stage,
     pseudo: {
       ...pseudo,
       refresh: when,
       threshold: threshold ?? pseudo.threshold,
-      balance: balance === 'off' || when !== 'step' ? undefined : (balance ?? pseudo.balance),
+      balance: balanceOf(pseudo.balance, classShares, when, task),
     },
   };
+}
+
+/** As in the preset best. */
+const MOMENTUM = 0.99;
+
+function balanceOf(
+  preset: Balance | undefined,
+  classShares: RunConfig['classShares'],
+  when: Refresh,
+  { classes }: Task,
+): Balance | undefined {
+  if (classShares === undefined) return when === 'step' ? preset : undefined;
+  if (classShares === 'off') return undefined;
+  if (when !== 'step') throw onlyFreshOnes(when);
+  if (typeof classShares === 'object' && classShares.length !== classes) throw otherNumber(classShares.length, classes);
+  return { momentum: preset?.momentum ?? MOMENTUM, shares: classShares };
 }
 
 function onlyFreshOnes(when: Refresh): PseudolabelError {
   const what = typeof when === 'number' ? `every ${when} steps` : when;
   return new PseudolabelError(
     'E_CONFIG',
-    `balance: pseudo-labels refreshed ${what} are not balanced`,
-    'leave --balance out, or add --refresh step',
+    `classShares: pseudo-labels refreshed ${what} are not held to shares of the classes`,
+    'leave --class-shares out, or add --refresh step',
+  );
+}
+
+function otherNumber(given: number, classes: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_CONFIG',
+    `classShares: ${given} shares for ${classes} classes`,
+    'give a share of each class, in the order of their names: --class-shares 0.6,0.3,0.1',
   );
 }
 

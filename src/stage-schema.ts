@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import type { Model } from './engine/model.js';
 import type { AlphaSchedule, MomentumSchedule, RateSchedule } from './schedule.js';
-import type { Denoising, Optimizer, PseudoLabelling, Stage } from './stage.js';
+import {
+  type Balance,
+  type Denoising,
+  type Optimizer,
+  type PseudoLabelling,
+  SHARES_RULES,
+  type Stage,
+} from './stage.js';
 
 /** Far above any recipe, and far below what a number of steps in an array or a file could do harm by. */
 const MOST = 1e9;
@@ -42,13 +49,25 @@ const alpha: z.ZodType<AlphaSchedule> = z
   .strictObject({ t1: atLeast0, t2: atLeast0, final: atLeast0, every: positive })
   .refine(({ t1, t2 }) => t1 <= t2, 't1 is after t2');
 
+/** A share of each class. */
+export const sharesSchema = z
+  .array(share)
+  .min(2)
+  .max(256)
+  .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
+
+const balance: z.ZodType<Balance> = z.strictObject({
+  momentum: below1,
+  shares: z.union([z.enum(SHARES_RULES), sharesSchema]),
+});
+
 const pseudo: z.ZodType<PseudoLabelling> = z
   .strictObject({
     batch: count,
     alpha,
     refresh: z.union([z.literal('once'), z.literal('step'), count]),
     threshold: share,
-    balance: below1.optional(),
+    balance: balance.optional(),
   })
   .transform((whole) => ({ ...whole, balance: whole.balance }));
 

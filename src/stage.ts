@@ -1,7 +1,14 @@
 // Owns the description of a stage of training: what a preset writes down and the training loop carries out.
 import type { Model } from './engine/model.js';
 import type { OptimizerStep } from './protocol/tasks.js';
-import { type AlphaSchedule, learningRate, type MomentumSchedule, momentum, type RateSchedule } from './schedule.js';
+import {
+  type AlphaSchedule,
+  alpha,
+  learningRate,
+  type MomentumSchedule,
+  momentum,
+  type RateSchedule,
+} from './schedule.js';
 
 /** dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout"); sgd: no momentum at all. */
 export type Optimizer =
@@ -12,14 +19,24 @@ export type Optimizer =
 /** When the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many steps. */
 export type Refresh = 'once' | 'step' | number;
 
+export const SHARES_RULES = ['auto', 'labelled', 'equal', 'estimate'] as const;
+
+/** How the classes among fresh pseudo-labels are held to shares (balance.ts). */
+export interface Balance {
+  /** Of the running shares among predictions: 0 forgets all before, 0.99 remembers about a hundred steps. */
+  readonly momentum: number;
+  /** auto: the labelled set's, or where unlabelled images contradict them, an estimate from those; estimate: that in any case; or a share of each class. */
+  readonly shares: (typeof SHARES_RULES)[number] | readonly number[];
+}
+
 export interface PseudoLabelling {
   readonly batch: number;
   readonly alpha: AlphaSchedule;
   readonly refresh: Refresh;
   /** Pseudo-labels of less confidence do not count. */
   readonly threshold: number;
-  /** Momentum of the class shares by which fresh pseudo-labels are balanced (balance.ts); undefined: taken as predicted. */
-  readonly balance: number | undefined;
+  /** undefined: pseudo-labels are taken as predicted. */
+  readonly balance: Balance | undefined;
 }
 
 export interface Denoising {
@@ -41,6 +58,9 @@ export interface Stage {
   /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */
   readonly start: 'fresh' | 'previous' | 'first-layer';
 }
+
+/** The weight of a step's pseudo-labels; 0 in a stage without them. */
+export const alphaAt = ({ pseudo }: Stage, step: number): number => (pseudo ? alpha(pseudo.alpha, step) : 0);
 
 /** The numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {

@@ -72,9 +72,9 @@ export function addRunOptions(command: Command): Command {
     .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
     .option(
-      '--balance <m>',
-      'memory of the class shares that pseudo-labels are held to: 0 to 1, or off (as the preset)',
-      balance,
+      '--class-shares <shares>',
+      'what pseudo-labels are held to: auto, labelled, equal, estimate, off, or a share of each class: 0.6,0.3,0.1 (as the preset)',
+      classShares,
     )
     .option('--checkpoint-every <n>', 'steps between two checkpoints (500)', number)
     .option('--checkpoint-seconds <s>', 'also after so many seconds; 0: by steps alone (45)', number)
@@ -99,7 +99,7 @@ export async function configFrom(flags: RunFlags): Promise<RunConfig> {
 export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   const config = normalise(located({ ...saved, ...schemaOptions(flags) }));
   const [was, is] = [identityOf(saved), identityOf(config)];
-  const changed = Object.keys(is).filter((key) => is[key] !== was[key]);
+  const changed = Object.keys(is).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
   const refused = [...(['out', 'config'] as const).filter((key) => flags[key] !== undefined), ...changed];
   if (refused.length > 0) {
     const names = refused.map(flagOf).join(', ');
@@ -173,7 +173,8 @@ function labelsPerClass(text: string): string | number {
   return value;
 }
 
-const balance = (text: string): string | number => (text === 'off' ? text : number(text));
+/** A name, or numbers; which of them there are is the schema's. */
+const classShares = (text: string): string | number[] => (/[\d,]/.test(text) ? text.split(',').map(number) : text);
 
 function refresh(text: string): string | number {
   if (['once', 'epoch', 'step'].includes(text)) return text;

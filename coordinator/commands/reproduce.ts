@@ -217,7 +217,7 @@ async function runOne(
     : await newRun(session, config, path);
   for (const line of rampLines(planOf(config, taskOf(config, session.dataset)), config.maxSteps))
     terminal.note(`  ${line}`);
-  const listeners = [progressOn(terminal)];
+  const listeners = [progressOn(terminal, session.dataset.classNames)];
   if (dashboard) {
     const isFirst = dashboard.url === undefined;
     const info = { name: nameWithin(folder, path), title: titleOf(config) };

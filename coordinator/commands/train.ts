@@ -12,6 +12,7 @@ import { changesOfPlan, planOf } from '../../src/plan.js';
 import { SCENARIOS } from '../../src/presets/scenario.js';
 import type { Node } from '../../src/protocol/node.js';
 import { rampLines } from '../../src/ramp.js';
+import { assumptionLine } from '../../src/shares-text.js';
 import { choiceLine } from '../../src/strategy.js';
 import type { Call } from '../../src/timeline.js';
 import { traceFile } from '../../src/trace.js';
@@ -59,6 +60,16 @@ Scenarios:
   drop  with dropout
   pl    with dropout and pseudo-labels
   dae   with dropout, pseudo-labels, and a denoising autoencoder before
+
+Pseudo-labels are held to shares of the classes (--class-shares), without which a class may be lost to its neighbours:
+  auto      the labelled images' shares, which are equal with --labels-per-class N. Before the first pseudo-label counts, shares are
+            estimated from the unlabelled images; if that contradicts the labelled ones, the estimate is used. The preset best does this
+  labelled  the labelled images' in any case: right where they were drawn at random (--labels-per-class all)
+  equal     equal ones
+  estimate  the estimate in any case
+  0.6,0.4   these, in the order of the classes
+  off       none; the presets paper and report do this
+A run says what it took; result.json and the report have it too.
 
 bf16 products are faster where the processor has them (pseudolabel doctor), and refused elsewhere. Everything else is f32 still.
 
@@ -151,6 +162,8 @@ async function run(
   const choice = choiceLine(config, stages);
   if (choice !== undefined) terminal.note(choice);
   for (const line of rampLines(stages, config.maxSteps)) terminal.note(line);
+  const assumption = assumptionLine(stages);
+  if (assumption !== undefined) terminal.note(assumption);
   const calls: Call[] = [];
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, path);
@@ -174,7 +187,7 @@ async function run(
     if (changes.length > 0)
       terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-    const listeners = [progressOn(terminal)];
+    const listeners = [progressOn(terminal, dataset.classNames)];
     if (dashboard) {
       listeners.push(await dashboard.begins(await shownRun(session, config, path)));
       announce(dashboard, terminal);

@@ -22,6 +22,11 @@ export class Gauges implements RunListener {
   private readonly counted = this.gauge('counted_share', "Share of the last step's pseudo-labels that counted");
   private readonly accuracy = this.gauge('validation_accuracy', 'Accuracy on the validation images, 0 to 1');
   private readonly perClass = this.gauge('pseudo_labels', 'Pseudo-labels of each class at the last look', 'class');
+  private readonly share = this.gauge(
+    'class_share',
+    'Share of the class that pseudo-labels are held to, 0 to 1',
+    'class',
+  );
   private readonly flips = this.gauge('pseudo_label_flips', 'Pseudo-labels that changed since the look before');
   private readonly confidence = this.gauge('pseudo_label_confidence', 'Mean confidence at the last look, 0 to 1');
 
@@ -69,6 +74,10 @@ export class Gauges implements RunListener {
           this.perClass.set({ class: this.classNames[each] ?? String(each) }, count);
         this.flips.set(metric.flips);
         this.confidence.set(metric.meanConfidence);
+        break;
+      case 'shares':
+        for (const [each, share] of metric.shares.entries())
+          this.share.set({ class: this.classNames[each] ?? String(each) }, share);
         break;
       case 'validation':
         this.accuracy.set(metric.accuracy);

@@ -1,6 +1,7 @@
 // Owns what a dashboard knows of a run: all that was told so far, for those who come late, and what is new since someone last asked.
 import { shareRight } from '../../src/report/curves.js';
 import type { MetricRecord } from '../../src/report/record.js';
+import { choiceText } from '../../src/shares-text.js';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Lanes } from './lanes.js';
@@ -116,6 +117,9 @@ export class History implements RunListener {
         this.labels.push({ stage, step, perClass, flips, meanConfidence, right: shareRight(metric) });
         break;
       }
+      case 'shares':
+        this.say(`class shares ${choiceText(metric, this.info.classNames)}`);
+        break;
       case 'validation':
         this.validations.push({ stage, step, accuracy: metric.accuracy });
     }

@@ -1,5 +1,5 @@
 // Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
-import { equalShares } from '../../src/balance.js';
+import { beginBalance } from '../../src/balance.js';
 import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/load.js';
 import { initialParameters, layoutOf } from '../../src/engine/model.js';
@@ -107,14 +107,15 @@ export class Bench {
       before: async () => undefined,
       stageBegins: nothing,
       labelled: nothing,
+      sharesChosen: nothing,
       stepped: (_, __, outcome) => {
         rows += outcome.rows;
       },
     };
     const { seed } = this.workload.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
-    const classShares = equalShares(stage.model.layers.at(-1)!.units);
-    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps, classShares });
+    const balance = beginBalance(stage, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
+    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps, balance });
     return rows;
   }
 }

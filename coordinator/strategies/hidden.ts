@@ -115,7 +115,7 @@ export class HiddenSharding implements Strategy {
     { classes, confidences }: Predictions,
   ): Labels {
     if (!unlabelled) return NO_LABELS;
-    if (step.labelsFresh) return output.label(clean, unlabelled.batch, unlabelled.logitShift);
+    if (step.labelsFresh) return output.label(clean, unlabelled.batch, unlabelled.logitShift, unlabelled.masses);
     const positions = this.drawn(step, unlabelled.batch);
     return {
       classes: Uint8Array.from(positions, (position) => classes[position]!),

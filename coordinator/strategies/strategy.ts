@@ -23,7 +23,7 @@ export interface StepOutcome {
   /** Unlabelled rows of the step, and rows in all. */
   readonly unlabelled: number;
   readonly rows: number;
-  /** Sums over the freshly labelled rows of each class's probability; empty where nothing balances them. */
+  /** Sums over the freshly labelled rows of each class's probability, as the request asked; empty where nothing balances them. */
   readonly classMasses: readonly number[];
 }
 

@@ -1,6 +1,7 @@
 // Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
 
 import { bar, counted, duration, loss, percent, whole } from '../../src/format.js';
+import { choiceText } from '../../src/shares-text.js';
 import type { Stage } from '../../src/stage.js';
 import type { RunListener } from '../recorder.js';
 import type { Metric } from '../result.js';
@@ -37,16 +38,17 @@ interface Current {
 }
 
 /** Shows a run in whichever way the user has chosen. */
-export const progressOn = (terminal: Terminal): RunListener =>
-  terminal.log ? new Log(terminal.log) : new Progress(terminal);
+export const progressOn = (terminal: Terminal, classNames: readonly string[]): RunListener =>
+  terminal.log ? new Log(terminal.log) : new Progress(terminal, undefined, classNames);
 
 export class Progress implements RunListener {
   private current: Current | undefined;
 
-  /** now: in milliseconds. */
+  /** now: in milliseconds. classNames: undefined: they are numbered. */
   constructor(
     private readonly terminal: Pick<Terminal, 'isLive' | 'width' | 'note' | 'draw' | 'colours'>,
     private readonly now: () => number = () => performance.now(),
+    private readonly classNames?: readonly string[],
   ) {}
 
   stageBegins(stage: Stage, firstStep: number, steps: number): void {
@@ -60,6 +62,7 @@ export class Progress implements RunListener {
     if (metric.kind === 'validation') {
       this.terminal.note(`  validation accuracy ${percent(metric.accuracy)} at step ${metric.step}`);
     }
+    if (metric.kind === 'shares') this.terminal.note(`  class shares ${choiceText(metric, this.classNames)}`);
     if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
   }
 

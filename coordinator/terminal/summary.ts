@@ -6,6 +6,7 @@ import { isRounded } from '../../src/engine/model.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
 import { ROW_NAMES } from '../../src/presets/scenario.js';
 import { rampLine } from '../../src/ramp.js';
+import { choiceText } from '../../src/shares-text.js';
 import type { Stage } from '../../src/stage.js';
 import { partsOf } from '../../src/strategy.js';
 import type { Row } from '../reproduction.js';
@@ -61,6 +62,7 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
     ['validation accuracy', validationAccuracy === undefined ? undefined : bold(percent(validationAccuracy))],
     ['training', `${speed} (${phases.join(', ')})`],
     ['pseudo-labels', result.ramp && rampLine(result.ramp)],
+    ['class shares', result.classShares && choiceText(result.classShares, result.classNames)],
     ['lost workers', lostWorkers === 0 ? undefined : `${lostWorkers}, their work was done again`],
     ['weights', `sha256 ${result.weightsSha256}`],
     ['run directory', directory],

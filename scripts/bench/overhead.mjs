@@ -16,7 +16,7 @@ import { RunDirectory } from '../../dist/coordinator/rundir.js';
 import { openSession, splitOf, strategies, taskOf } from '../../dist/coordinator/session.js';
 import { TensorBoard } from '../../dist/coordinator/tensorboard.js';
 import { train } from '../../dist/coordinator/train.js';
-import { equalShares } from '../../dist/src/balance.js';
+import { beginBalance } from '../../dist/src/balance.js';
 import { normalise } from '../../dist/src/config.js';
 import { planOf } from '../../dist/src/plan.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
@@ -101,15 +101,15 @@ const observing = {
 };
 
 const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-const classShares = equalShares(dataset.classes);
+const balance = beginBalance(stages[stage], labelled.countsOf(dataset.classes));
 const { steps } = stages[stage];
-recorder.stageBegins(stages[stage], { stage, step: 0, classShares }, steps);
+recorder.stageBegins(stages[stage], { stage, step: 0, balance }, steps);
 
 /** Milliseconds of the steps [first, end). */
 async function turn(cluster, observer, first, end) {
   const training = { seed: 1, stages: [...stages.slice(0, stage), stages[stage]], labelled, maxSteps: end };
   const began = performance.now();
-  await train(training, cluster, observer, { stage, step: first, classShares });
+  await train(training, cluster, observer, { stage, step: first, balance });
   return performance.now() - began;
 }
 

@@ -1,5 +1,8 @@
-// Owns the way from logits to predicted classes, with or without the shift that balances the classes (../balance.ts).
+// Owns the way from logits to predicted classes, with or without a shift that balances the classes (../balance.ts).
 import type { Kernel } from './kernel/kernel.js';
+
+/** Of which probabilities the masses of the classes are sums: the model's own, or those after the shift. */
+export type Masses = 'plain' | 'shifted';
 
 /** Addresses in the kernel's memory, and sizes. */
 export interface Logits {
@@ -20,7 +23,7 @@ export interface Logits {
 
 /**
  * Predicts all rows, from logits to which logitShift is added where it is given. Returns the sums over the first `count` rows of each
- * class's softmax before the shift; nothing without one.
+ * class's softmax, before the shift or after it; nothing without one.
  */
 export function classify(
   kernel: Kernel,
@@ -28,17 +31,23 @@ export function classify(
   at: Logits,
   count: number,
   logitShift: Float32Array | undefined,
+  masses: Masses,
 ): number[] {
-  const { logits, bias, classes, rows, softmax, predicted, confidences, shift, masses } = at;
+  const { logits, bias, classes, rows, softmax, predicted, confidences, shift, masses: sums } = at;
   if (!logitShift) {
     kernel.classify(logits, bias, classes, rows, Number(softmax), predicted, confidences);
     return [];
   }
-  kernel.softmaxMasses(logits, bias, classes, rows, count, masses);
-  new Float32Array(memory.buffer, shift, classes).set(logitShift);
-  // softmaxMasses has added the bias.
+  kernel.softmaxMasses(logits, bias, classes, rows, count, sums);
+  // It has added the bias, and adds the shift where that counts as well.
+  const added = new Float32Array(memory.buffer, shift, classes);
+  added.set(logitShift);
+  if (masses === 'shifted') {
+    kernel.softmaxMasses(logits, shift, classes, rows, count, sums);
+    added.fill(0);
+  }
   kernel.classify(logits, shift, classes, rows, Number(softmax), predicted, confidences);
-  const parts = new Float32Array(memory.buffer, masses, 4 * classes);
+  const parts = new Float32Array(memory.buffer, sums, 4 * classes);
   return Array.from({ length: classes }, (_, c) =>
     parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0),
   );

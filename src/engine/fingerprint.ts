@@ -20,6 +20,7 @@ const ROWS_OF_STEP: UnlabelledRows = {
   factor: 1,
   pseudoLabels: 'fresh',
   logitShift: undefined,
+  masses: 'plain',
   threshold: 0,
   noise: 0,
 };

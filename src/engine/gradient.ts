@@ -81,7 +81,7 @@ function predictNow(engine: Engine, { model, lane, unlabelled }: GradientTask, p
   const network = engine.network(model, paddedRows(positions.length), lane, false);
   network.inputs.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
-  const classMasses = network.classify(positions.length, unlabelled?.logitShift);
+  const classMasses = network.classify(positions.length, unlabelled?.logitShift, unlabelled?.masses);
   return { ...network.predictions(positions.length), classMasses };
 }
 

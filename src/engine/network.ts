@@ -1,7 +1,7 @@
 // Owns a model's passes over one batch shape in one lane: forward, loss, backward. Knows nothing of shards, labels or schedules.
 import { type Arena, laneStart } from './arena.js';
 import { type Buffers, buffersOf } from './buffers.js';
-import { classify } from './classify.js';
+import { classify, type Masses } from './classify.js';
 import { Dense, dropoutOf } from './dense.js';
 import { GradientSlots } from './gradient-slots.js';
 import { Inputs } from './inputs.js';
@@ -109,17 +109,17 @@ export class Network {
   }
 
   /**
-   * Classes and confidences of all rows, from the logits of the last forward pass. logitShift, and what is returned of the first `count` rows:
+   * Classes and confidences of all rows, from the logits of the last forward pass. logitShift, masses, and what is returned of the first `count` rows:
    * as of classify() in classify.ts.
    */
-  classify(count: number, logitShift?: Float32Array): number[] {
+  classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): number[] {
     const { classes: predicted, ...buffers } = this.buffers;
     const last = this.layers.length - 1;
     const { units: classes } = this.layers[last]!.layer;
     const { rows } = this;
     const softmax = this.model.objective === 'softmax';
     const at = { ...buffers, bias: this.bias(last), classes, rows, softmax, predicted };
-    return classify(this.kernel, this.arena.memory, at, count, logitShift);
+    return classify(this.kernel, this.arena.memory, at, count, logitShift, masses);
   }
 
   targets(): Float32Array {

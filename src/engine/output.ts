@@ -1,6 +1,6 @@
 // Owns the output layer's part of hidden-unit sharding, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory
 // of its own: the labels of a step are nowhere else.
-import { classify } from './classify.js';
+import { classify, type Masses } from './classify.js';
 import { type Kernel, loadKernel } from './kernel/kernel.js';
 import type { Model } from './model.js';
 import type { RowCounts } from './slices.js';
@@ -9,7 +9,7 @@ import { Space } from './space.js';
 export interface Labels {
   readonly classes: Uint8Array;
   readonly confidences: Float32Array;
-  /** Sums over the rows of each class's probability before the shift; empty where there was none. */
+  /** Sums over the rows of each class's probability, before the shift or after it; empty where there was none. */
   readonly classMasses: readonly number[];
 }
 
@@ -59,14 +59,14 @@ export class OutputLayer {
     this.kernel = loadKernel(this.memory);
   }
 
-  /** Labels of the first `count` rows, of logits [classes, counts.clean]. logitShift: as of UnlabelledRows. */
-  label(clean: Float32Array, count: number, logitShift: Float32Array | undefined): Labels {
+  /** Labels of the first `count` rows, of logits [classes, counts.clean]. logitShift, masses: as of UnlabelledRows. */
+  label(clean: Float32Array, count: number, logitShift: Float32Array | undefined, masses: Masses = 'plain'): Labels {
     const { logits, noBias, confidences, predicted } = this.places;
     const rows = this.counts.clean;
     this.floats(logits, this.classes * rows).set(clean);
     const softmax = this.model.objective === 'softmax';
     const at = { ...this.places, bias: noBias, classes: this.classes, rows, softmax };
-    const classMasses = classify(this.kernel, this.memory, at, count, logitShift);
+    const classMasses = classify(this.kernel, this.memory, at, count, logitShift, masses);
     return {
       classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
       confidences: this.floats(confidences, count).slice(),

@@ -25,6 +25,7 @@ export const step: z.ZodType<WireStep> = z.strictObject({
       factor: z.number(),
       pseudoLabels: z.enum(['stored', 'fresh']),
       logitShift: list(real, MOST_CLASSES).nullable(),
+      masses: z.enum(['plain', 'shifted']),
       threshold: probability,
       noise: z.number().min(0),
     })

@@ -1,5 +1,6 @@
 // Owns what a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
+import type { Masses } from '../engine/classify.js';
 import type { Model } from '../engine/model.js';
 
 /** Labelled rows of one step, for one shard. They live no longer than the task. */
@@ -19,6 +20,8 @@ export interface UnlabelledRows {
   readonly pseudoLabels: 'stored' | 'fresh';
   /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
   readonly logitShift: Float32Array | undefined;
+  /** Where there is a shift: what is summed for each class, beside that. */
+  readonly masses: Masses;
   /** Rows whose pseudo-label has less confidence weigh 0; the mean is still over the whole batch. */
   readonly threshold: number;
   /** Standard deviation of the noise on a reconstruction's inputs. */
@@ -61,7 +64,7 @@ export interface GradientResult extends Answer {
   readonly unlabelledLoss: number;
   /** Unlabelled rows that weigh more than 0. */
   readonly counted: number;
-  /** Sums over the freshly labelled rows of each class's probability, before the shift. Empty where none was asked for. */
+  /** Sums over the freshly labelled rows of each class's probability, as `masses` asked. Empty where none was asked for. */
   readonly classMasses: readonly number[];
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };

@@ -11,6 +11,14 @@ const share = z.number().min(0).max(1);
 const pixels = z.base64();
 const size = { rows: z.int().min(1).max(4096), columns: z.int().min(1).max(4096) };
 
+const shares = z.array(share).max(256).readonly();
+
+const sharesChoice = z.object({
+  source: z.enum(['labelled', 'equal', 'estimate', 'given']),
+  shares,
+  survey: z.object({ estimate: shares, distance: z.number().min(0), limit: z.number().min(0) }).optional(),
+});
+
 export const METRIC = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('step'),
@@ -33,6 +41,7 @@ export const METRIC = z.discriminatedUnion('kind', [
     confidences: counts.default([]),
     truth: z.object({ images: counts, right: counts }).optional(),
   }),
+  sharesChoice.extend({ kind: z.literal('shares'), stage, step: count }),
   z.object({ kind: z.literal('validation'), stage, step: count, accuracy: share }),
 ]);
 
@@ -61,6 +70,7 @@ export const RESULT = z.object({
   workers: count,
   lostWorkers: count,
   ramp: RAMP.optional(),
+  classShares: sharesChoice.optional(),
   steps: count,
   seconds: z.number(),
   secondsByPhase: z.record(z.string(), z.number()),

@@ -2,6 +2,7 @@
 import { duration, percent, whole } from '../format.js';
 import { publishedFor, ROW_NAMES } from '../presets/scenario.js';
 import { rampLine } from '../ramp.js';
+import { choiceText } from '../shares-text.js';
 import { chartsOf } from './curves.js';
 import { figure } from './figure.js';
 import { type Html, html } from './html.js';
@@ -11,7 +12,7 @@ import type { LabelsRecord, RunRecord } from './record.js';
 
 const percentOf = (share: number | undefined): string | undefined => (share === undefined ? undefined : percent(share));
 
-export function resultSection({ result, config }: RunRecord): Html | undefined {
+export function resultSection({ result, config, data }: RunRecord): Html | undefined {
   if (!result) return section('Result', [html`<p>The run has not ended yet.</p>`]);
   return section('Result', [
     result.testAccuracy === undefined ? undefined : accuracyTable(config, result.testAccuracy),
@@ -32,6 +33,7 @@ export function resultSection({ result, config }: RunRecord): Html | undefined {
         ['Speed', `${whole(result.imagesPerSecond)} images/s`],
         ['Workers, shards', `${result.workers}, ${result.shards}`],
         ...(result.ramp ? [['Pseudo-labels', rampLine(result.ramp)]] : []),
+        ['Class shares of the pseudo-labels', result.classShares && choiceText(result.classShares, data?.classNames)],
         ['Lost workers', result.lostWorkers],
         ['Weights (SHA-256)', html`<code>${result.weightsSha256}</code>`],
       ],

@@ -11,6 +11,8 @@ export function valuesOf(metric: MetricRecord, classNames: readonly string[]): V
       return stepScalars(metric).map(([name, scalar]) => tagged(name, scalar));
     case 'validation':
       return [tagged('validation_accuracy', metric.accuracy)];
+    case 'shares':
+      return metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
     case 'labels':
       return [
         tagged('pseudo_labels/flips', metric.flips),

@@ -68,6 +68,7 @@ export const FRESH: UnlabelledRows = {
   factor: 1.5,
   pseudoLabels: 'fresh',
   logitShift: Float32Array.from({ length: 10 }, (_, c) => c / 10),
+  masses: 'shifted',
   threshold: 0.15,
   noise: 0,
 };

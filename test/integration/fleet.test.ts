@@ -19,6 +19,7 @@ import { oneThreadNode } from '../contract/one-thread-node.js';
 import { type TestFleetOptions, type TestNode, testFleet } from '../contract/test-fleet.js';
 import { trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
+import { listener } from './training.js';
 
 const [supervised] = PLANS['labels once, after supervised training'];
 
@@ -30,8 +31,7 @@ const scenarios: [name: string, stages: readonly Stage[]][] = [
   ['dae', PLANS['an autoencoder, its first layer, and fresh labels']],
 ];
 
-const nothing = () => undefined;
-const SILENT: Observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
+const SILENT = listener();
 
 function fleetFor({ problem }: Setting, remotes: readonly number[], options: Partial<TestFleetOptions> = {}) {
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };

@@ -1,6 +1,15 @@
 // THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
 // same bits for the same seed, stages, images and number of shards.
-import { type ClassShares, equalShares, logitShift, nextShares } from '../../src/balance.js';
+import {
+  beginBalance,
+  type ClassBalance,
+  chooseShares,
+  isChoice,
+  isSurvey,
+  logitShift,
+  nextBalance,
+  surveyShift,
+} from '../../src/balance.js';
 import { labelledBatch } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
 import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
@@ -11,8 +20,7 @@ import { predict } from '../../src/engine/predict.js';
 import { roundParameters } from '../../src/engine/rounded.js';
 import { update } from '../../src/engine/update.js';
 import type { LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
-import { alpha } from '../../src/schedule.js';
-import { optimizerStep, type Stage } from '../../src/stage.js';
+import { alphaAt, optimizerStep, type Stage } from '../../src/stage.js';
 
 export interface Problem {
   readonly seed: number;
@@ -40,7 +48,8 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     roundParameters(arena, engine.kernel, length);
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
-    let classShares = equalShares(model.layers.at(-1)!.units);
+    const counts = countsOf(labelled.labels, model.layers.at(-1)!.units);
+    let balance = beginBalance(stage, counts);
 
     for (let step = 0; step < stage.steps; step++) {
       for (const shard of isLabellingDue(stage, step) ? shards : []) {
@@ -48,19 +57,23 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
         predict(engine, { kind: 'predict', lane: 0, model, set: 'unlabelled', start, end });
       }
       const drawn = drawLabelled(labelled, seed, s, stage, step);
-      const masses = classShares.map(() => 0);
+      if (isChoice(stage, step)) {
+        const { shares } = chooseShares(stage, step, balance, counts);
+        balance = { target: shares, predicted: shares };
+      }
+      const masses = counts.map(() => 0);
       for (const shard of shards) {
         const [first, end] = shardRange(drawn.length, shape.shards, shard);
         const part = rowsAt(labelled, shape.pixels, drawn.subarray(first, end));
         const rows = {
           labelled: part,
           labelledBatch: drawn.length,
-          unlabelled: unlabelledRows(stage, step, classShares),
+          unlabelled: unlabelledRows(stage, step, balance, counts),
         };
         const result = gradient(engine, { kind: 'gradient', model, ...order, stage: s, step, shard, ...rows });
         for (const [c, mass] of result.classMasses.entries()) masses[c]! += mass;
       }
-      classShares = nextShares(classShares, masses, stage.pseudo?.balance ?? 0);
+      balance = nextBalance(stage, step, balance, masses);
       const whole = { slice: 0, start: 0, end: length, shards: shape.shards };
       update(engine, { kind: 'update', update: ++updates, ...whole, optimizer: optimizerStep(stage, step) });
     }
@@ -83,14 +96,26 @@ function rowsAt({ images, labels }: LabelledRows, pixels: number, positions: Uin
   return { images: Buffer.concat(rows), labels: Uint8Array.from(positions, (position) => labels[position]!) };
 }
 
-/** Nothing while alpha(t) is 0. A reconstruction has no labels, and a factor of 1. */
-function unlabelledRows(stage: Stage, step: number, shares: ClassShares): UnlabelledRows | undefined {
+function countsOf(labels: Uint8Array, classes: number): number[] {
+  return Array.from({ length: classes }, (_, c) => labels.filter((label) => label === c).length);
+}
+
+/** Nothing while alpha(t) is 0, but for a survey. A reconstruction has no labels, and a factor of 1. */
+function unlabelledRows(
+  stage: Stage,
+  step: number,
+  balance: ClassBalance,
+  labelCounts: readonly number[],
+): UnlabelledRows | undefined {
   const { pseudo, denoising } = stage;
-  if (denoising) return { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 };
-  const factor = pseudo ? alpha(pseudo.alpha, step) : 0;
-  if (!pseudo || factor === 0) return undefined;
-  const { batch, threshold, refresh, balance } = pseudo;
-  const isFresh = refresh === 'step';
-  const shift = isFresh && balance !== undefined ? logitShift(shares) : undefined;
-  return { batch, factor, pseudoLabels: isFresh ? 'fresh' : 'stored', logitShift: shift, threshold, noise: 0 };
+  const plain = { pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', threshold: 0, noise: 0 } as const;
+  if (denoising) return { ...plain, ...denoising, factor: 1 };
+  const factor = alphaAt(stage, step);
+  if (!pseudo || (factor === 0 && !isSurvey(stage, step))) return undefined;
+  const { batch, threshold, refresh } = pseudo;
+  const rows = { ...plain, batch, factor, threshold };
+  if (isSurvey(stage, step))
+    return { ...rows, pseudoLabels: 'fresh', logitShift: surveyShift(balance, labelCounts), masses: 'shifted' };
+  if (refresh !== 'step') return rows;
+  return { ...rows, pseudoLabels: 'fresh', logitShift: pseudo.balance && logitShift(balance) };
 }

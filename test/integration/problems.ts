@@ -11,7 +11,7 @@ import { isSliceable } from '../../src/engine/pairs.js';
 import { PREDICT_ROWS } from '../../src/engine/predict.js';
 import { sliceCount, sliceRoom } from '../../src/engine/slices.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/presets/scenario.js';
-import type { PseudoLabelling, Stage } from '../../src/stage.js';
+import type { Balance, PseudoLabelling, Stage } from '../../src/stage.js';
 import type { Problem } from './oracle.js';
 
 export const SHARDS = 3;
@@ -23,7 +23,7 @@ const MOST_ROWS = 32;
 const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
-const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number, balance?: number): PseudoLabelling => {
+const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number, balance?: Balance): PseudoLabelling => {
   return { batch: 32, alpha: { t1: 1, t2: 4, final: 3, every: 2 }, refresh, threshold, balance };
 };
 
@@ -50,7 +50,9 @@ const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
 
 export const PLANS = {
   'fresh labels at each step': [finetune(pseudo('step', 0), 7)],
-  'fresh labels above a threshold, balanced': [finetune(pseudo('step', 0.15, 0.9), 7)],
+  'fresh labels above a threshold, balanced': [
+    finetune(pseudo('step', 0.15, { momentum: 0.9, shares: 'estimate' }), 7),
+  ],
   'fresh labels above a threshold, with momentum and sigmoids': [
     { ...finetune(pseudo('step', 0.55), 7), ...dampened, model: classifier(TASK, true, 'sigmoid') },
   ],

@@ -15,6 +15,7 @@ import { normalise, type RunConfig } from '../../src/config.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
 import { planOf } from '../../src/plan.js';
 import { folderOfFile } from '../folders.js';
+import { listener } from './training.js';
 
 const folder = folderOfFile('run');
 
@@ -32,9 +33,8 @@ async function unwatched(config: RunConfig): Promise<string> {
     const stages = planOf(config, taskOf(config, dataset));
     const split = splitOf(config, dataset);
     const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-    const observer = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
     const { seed, maxSteps } = config;
-    await train({ seed, stages, labelled, maxSteps: maxSteps! }, cluster, observer, undefined);
+    await train({ seed, stages, labelled, maxSteps: maxSteps! }, cluster, listener(), undefined);
     return sha256OfParameters((await cluster.read(stages.at(-1)!.model)).parameters);
   } finally {
     await session.close();

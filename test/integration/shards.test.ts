@@ -4,7 +4,7 @@ import { configFrom } from '../../coordinator/commands/options.js';
 import { LabelledSet } from '../../coordinator/labelled.js';
 import { openPredictor, openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { idleLine } from '../../coordinator/terminal/summary.js';
-import { equalShares } from '../../src/balance.js';
+import { beginBalance } from '../../src/balance.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
@@ -36,7 +36,8 @@ async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<strin
       const zeros = new Float32Array(layoutOf(stage.model).length);
       const parameters = initialParameters(stage.model, seed, 0);
       session.cluster.write({ parameters, firstMoment: zeros, secondMoment: zeros });
-      const position = { stage: 0, step: stage.steps - 3, classShares: equalShares(stage.model.layers.at(-1)!.units) };
+      const balance = beginBalance(stage, labelled.countsOf(stage.model.layers.at(-1)!.units));
+      const position = { stage: 0, step: stage.steps - 3, balance };
       const training = { seed, stages: [stage], labelled, maxSteps: stage.steps };
       sums.push(sha256OfParameters(await trained(training, session.cluster, listener(), position)));
     }

@@ -60,15 +60,16 @@ describe('the training loop', () => {
   it('tells what it does: stages, steps, rows, alpha, and labellings', async () => {
     const told: unknown[] = [];
     const { training, ...setting } = await settingOf(once, 1);
-    await trained(training, inOneThread({ training, ...setting }), {
+    const observer = listener({
       before: async (position) => void told.push(position),
       stageBegins: (stage, position, steps) => told.push([stage.name, position, steps]),
       labelled: (_, step, { classes, confidences }) =>
         told.push(['labelled', step, classes.length, confidences.length]),
       stepped: (_, step, { alpha, rows, counted }) => void told.push([step, alpha, rows, counted]),
     });
-    const classShares = new Array(10).fill(0.1);
-    const position = (stage: number, step: number) => ({ stage, step, classShares });
+    await trained(training, inOneThread({ training, ...setting }), observer);
+    const balance = { target: new Array(10).fill(0.1), predicted: new Array(10).fill(0.1) };
+    const position = (stage: number, step: number) => ({ stage, step, balance });
     expect(told).toEqual([
       ['supervised', position(0, 0), 3],
       ...[position(0, 0), [0, 0, 8, 0], position(0, 1), [1, 0, 8, 0], position(0, 2), [2, 0, 8, 0]],

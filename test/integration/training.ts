@@ -15,7 +15,14 @@ export const contentOf = ({ shape, unlabelled }: Problem): NodeOptions => {
 /** Does nothing but what is given. */
 export function listener(part: Partial<Observer> = {}): Observer {
   const nothing = () => undefined;
-  return { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing, ...part };
+  return {
+    before: async () => undefined,
+    stageBegins: nothing,
+    labelled: nothing,
+    sharesChosen: nothing,
+    stepped: nothing,
+    ...part,
+  };
 }
 
 /** The parameters that the last stage ends on. */

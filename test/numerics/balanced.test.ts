@@ -44,6 +44,27 @@ describe('pseudo-labels that are balanced', () => {
     expect(worstPart(model, slotOf(engine.arena, 0), expected)).toBeLessThan(TOLERANCE);
   });
 
+  it('have masses of the shifted logits where those are asked for, and are the same', () => {
+    const engine = randomEngine(model, 2);
+    const parameters = floats(engine.arena, 'parameters', engine.arena.shape.parameters).slice();
+    const resultWith = (masses: UnlabelledRows['masses']) => {
+      const unlabelled = { ...fresh, logitShift, masses } as const;
+      const task = tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!;
+      const drawn = pseudoRowsOf(engine.arena, task);
+      return { drawn, result: gradient(engine, task), slot: slotOf(engine.arena, 0).slice() };
+    };
+    const [plain, shifted] = [resultWith('plain'), resultWith('shifted')];
+    const { logits } = reference(model, parameters, shifted.drawn);
+    const expected = [0, 1, 2].map((c) =>
+      shifted.drawn.reduce(
+        (sum, _, r) => sum + softmax([0, 1, 2].map((k) => logits[3 * r + k]! + logitShift[k]!))[c]!,
+        0,
+      ),
+    );
+    for (const [c, mass] of expected.entries()) expect(shifted.result.classMasses[c]).toBeCloseTo(mass, 4);
+    expect(shifted.slot).toEqual(plain.slot);
+  });
+
   it('have no masses where nothing shifts them, or there are none', () => {
     const massesOf = (unlabelled: UnlabelledRows | undefined) =>
       gradient(randomEngine(model, 2), tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!).classMasses;

@@ -24,6 +24,7 @@ export const PSEUDO: UnlabelledRows = {
   factor: 0.7,
   pseudoLabels: 'stored',
   logitShift: undefined,
+  masses: 'plain',
   threshold: 0,
   noise: 0,
 };

@@ -20,13 +20,15 @@ const anyFloats = fc
   .uint8Array({ maxLength: 400 })
   .map((bytes) => new Float32Array(bytes.slice(0, bytes.length - (bytes.length % 4)).buffer));
 
+const anyShares = fc.array(
+  fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0),
+  { minLength: 1 },
+);
+
 const anyCheckpoint = fc.record({
   stage: fc.nat({ max: 120 }),
   step: fc.nat(),
-  classShares: fc.array(
-    fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0),
-    { minLength: 1 },
-  ),
+  balance: fc.record({ target: anyShares, predicted: anyShares }),
   identity: fc.record({ config: fc.jsonValue(), seed: fc.nat(), shards: fc.nat(), dataSha256: fc.string() }),
   numerics: fc.string(),
   state: fc.record({

@@ -13,7 +13,7 @@ export function checkpointAt(stage: number, step: number): Checkpoint {
   return {
     stage,
     step,
-    classShares: [0.25, 0.75],
+    balance: { target: [0.5, 0.5], predicted: [0.25, 0.75] },
     identity,
     numerics: 'ef'.repeat(32),
     state: {

@@ -71,7 +71,7 @@ describe('identityOf', () => {
         maxSteps: 7,
         refresh: 'once',
         threshold: 0.5,
-        balance: 0.5,
+        classShares: 'equal',
         wire: 'bf16',
       },
     ].flatMap((several) => Object.entries(several));

@@ -14,16 +14,33 @@ describe('the balance of pseudo-labels', () => {
   const balanceOf = (options: object) => plan(options).at(-1)!.pseudo?.balance;
 
   it('is what the preset says, unless one says otherwise', () => {
-    expect(balanceOf({ preset: 'best' })).toBe(0.99);
+    expect(balanceOf({ preset: 'best' })).toEqual({ momentum: 0.99, shares: 'auto' });
     expect(balanceOf({ preset: 'paper' })).toBeUndefined();
-    expect(balanceOf({ preset: 'paper', balance: 0.5 })).toBe(0.5);
-    expect(balanceOf({ preset: 'best', balance: 'off' })).toBeUndefined();
+    expect(balanceOf({ preset: 'paper', classShares: 'equal' })).toEqual({ momentum: 0.99, shares: 'equal' });
+    expect(balanceOf({ preset: 'best', classShares: 'off' })).toBeUndefined();
   });
 
   it('goes with labels that are refreshed at each step only', () => {
     expect(balanceOf({ preset: 'best', refresh: 'epoch' })).toBeUndefined();
     for (const refresh of ['once', 'epoch', 7]) {
-      expect(() => plan({ refresh, balance: 0.9 })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+      expect(() => plan({ refresh, classShares: 'auto' })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+    }
+  });
+});
+
+describe('shares of the classes that a user gives', () => {
+  const shares = new Array<number>(10).fill(0.1);
+
+  it('are kept as they are, one a class', () => {
+    expect(plan({ classShares: shares }).at(-1)!.pseudo?.balance?.shares).toEqual(shares);
+    for (const classShares of [shares.slice(1).map((share) => share / 0.9), [0.5, 0.5]]) {
+      expect(() => plan({ classShares })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
+    }
+  });
+
+  it('sum to 1', () => {
+    for (const classShares of [shares.map((share) => share / 2), [...shares.slice(1), -0.1], 'fair']) {
+      expect(() => plan({ classShares })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
     }
   });
 });
