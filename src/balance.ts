@@ -31,8 +31,11 @@ export interface SharesChoice {
 export const SURVEY_STEPS = 40;
 const SURVEY_MOMENTUM = 0.9;
 
-/** The distance that labels may mislead the survey by is this, divided by their mean number in a class (docs/decisions.md: what was measured). */
-const LIMIT_OF_ONE_LABEL = 3;
+/**
+ * How far labels may mislead the survey, in nats; the more there are the less. One label a class misleads it by as much as long tails are
+ * away, so that nothing it finds is believed (docs/decisions.md: what was measured).
+ */
+const limitOf = (labelsPerClass: number): number => 3 / (labelsPerClass < 2 ? 1 : Math.max(10, labelsPerClass));
 
 /** A class that has all but vanished is favoured, not forced. */
 const LEAST_SHARE = 1e-3;
@@ -74,7 +77,7 @@ export function chooseShares(
   if (step === 0 || !isSurvey(stage, step - 1)) return { source: sourceOf(rule), shares: target };
   const labelled = sharesOf(labelCounts);
   const perClass = labelCounts.reduce((sum, count) => sum + count, 0) / labelCounts.length;
-  const survey = { estimate: target, distance: divergence(target, labelled), limit: LIMIT_OF_ONE_LABEL / perClass };
+  const survey = { estimate: target, distance: divergence(target, labelled), limit: limitOf(perClass) };
   const isBelieved = rule === 'estimate' || survey.distance > survey.limit;
   return {
     ...(isBelieved ? { source: 'estimate', shares: target } : { source: 'labelled', shares: labelled }),

@@ -157,6 +157,7 @@ describe('a run by hidden units on a fleet', () => {
     const batches: Uint8Array[] = [];
     const drawn = training.labelled.rows.bind(training.labelled);
     const labelled = Object.assign(Object.create(training.labelled) as typeof training.labelled, {
+      countsOf: training.labelled.countsOf.bind(training.labelled),
       rows: (positions: Uint32Array) => {
         const rows = drawn(positions);
         batches.push(rows.labels);

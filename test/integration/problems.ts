@@ -50,7 +50,8 @@ const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
 
 export const PLANS = {
   'fresh labels at each step': [finetune(pseudo('step', 0), 7)],
-  'fresh labels above a threshold, balanced': [
+  'fresh labels above a threshold, balanced': [finetune(pseudo('step', 0.15, { momentum: 0.9, shares: 'equal' }), 7)],
+  'fresh labels above a threshold, held to estimated shares': [
     finetune(pseudo('step', 0.15, { momentum: 0.9, shares: 'estimate' }), 7),
   ],
   'fresh labels above a threshold, with momentum and sigmoids': [
