@@ -121,7 +121,7 @@ const OF_RUNS: Rules = {
   ],
   refresh: [PSEUDO_LABELS],
   threshold: [PSEUDO_LABELS],
-  balance: [PSEUDO_LABELS],
+  classShares: [PSEUDO_LABELS],
   dashboardToken: [PUBLIC_DASHBOARD],
 };
 

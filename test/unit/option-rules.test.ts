@@ -61,7 +61,7 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
     ...ofRuns('train'),
     refresh: inScenarios('--refresh', 'once'),
     threshold: inScenarios('--threshold', '0.9'),
-    balance: inScenarios('--balance', 'off'),
+    classShares: inScenarios('--class-shares', 'off'),
     tokenFile: [['train --token-file t', `train ${LISTEN} --token-file t`]],
     insecure: [
       ['train --insecure', `train ${LISTEN} --insecure`],
@@ -95,7 +95,7 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
     ...ofRuns('reproduce'),
     refresh: inRows('--refresh', 'once'),
     threshold: inRows('--threshold', '0.9'),
-    balance: inRows('--balance', 'off'),
+    classShares: inRows('--class-shares', 'off'),
     insecure: [['reproduce --insecure', `reproduce ${PUBLIC} --insecure`]],
     certificate: [
       [`reproduce --dashboard ${KEPT}`, `reproduce ${PUBLIC} ${KEPT}`],
