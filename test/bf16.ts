@@ -7,3 +7,6 @@ import type { Precision } from '../src/engine/model.js';
 export const HAS_BF16 = multipliesBf16() === true;
 
 export const BF16: readonly Precision[] = HAS_BF16 ? ['bf16-emulated', 'bf16'] : ['bf16-emulated'];
+
+/** For tests of what is the same by whatever products: those that a run would take here. */
+export const FASTEST_BF16: Precision = BF16.at(-1)!;

@@ -2,14 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingState } from '../../src/checkpoint.js';
 import type { Node } from '../../src/protocol/node.js';
-import { BF16 } from '../bf16.js';
+import { FASTEST_BF16 as precision } from '../bf16.js';
 import { at, type Place, until } from './faults.js';
 import { CONTENT, expectState } from './node.contract.js';
 import { MODEL, shapeOf, trainMixed, trainSliced } from './node-work.js';
 import { oneThreadNode } from './one-thread-node.js';
 import { type TestFleet, testFleet } from './test-fleet.js';
 
-const [precision] = BF16 as [(typeof BF16)[number]];
 const model = { ...MODEL, precision };
 const content = { ...CONTENT, shape: shapeOf(model) };
 

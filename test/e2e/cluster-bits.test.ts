@@ -1,5 +1,5 @@
-// A run over one to four processes on loopback: the bits of a run on threads alone, in every scenario, with TLS, without, and without the
-// coordinator's own threads.
+// A run over one to four processes on loopback: the bits of a run on threads alone, by rows, by hidden units and in bf16, with TLS, without,
+// and without the coordinator's own threads.
 import { describe, expect, it } from 'vitest';
 import { HAS_BF16 } from '../bf16.js';
 import { operatorOfFile, SHARDS } from './cluster.js';
@@ -16,43 +16,39 @@ const BF16 = '--precision bf16';
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
 
-const OF_BF16 = [
-  { scenario: `pl ${BF16}`, nodes: 1, listen: TLS, flags: [] },
+/** In processes and on sockets; that no scenario has other bits by any number of nodes, test/integration/fleet.test.ts says of all of them. */
+const RUNS = [
+  { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
+  { scenario: `dae ${ROWS}`, nodes: 4, listen: PLAIN, flags: ['--no-local'] },
+  { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
+  { scenario: `pl ${ROWS}`, nodes: 1, listen: TLS, flags: [] },
+];
+const RUNS_OF_BF16 = [
   // The autoencoder by rows, the classifier by hidden units.
-  { scenario: `dae ${BF16}`, nodes: 3, listen: PLAIN, flags: [] },
-  { scenario: `dae ${BF16} ${ROWS}`, nodes: 2, listen: PLAIN, flags: [] },
+  { scenario: `dae ${BF16}`, nodes: 2, listen: PLAIN, flags: [] },
+  { scenario: `pl ${BF16} ${ROWS}`, nodes: 2, listen: TLS, flags: [] },
 ];
 
 const operator = operatorOfFile();
-const alone = new Map<string, Promise<string>>();
 
 describe('the weights of a run', () => {
-  it.each([
-    { scenario: 'dae', nodes: 1, listen: TLS, flags: [] },
-    { scenario: 'dae', nodes: 2, listen: PLAIN, flags: ['--no-local'] },
-    { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
-    { scenario: `dae ${ROWS}`, nodes: 2, listen: PLAIN, flags: ['--no-local'] },
-    { scenario: `dae ${ROWS}`, nodes: 4, listen: PLAIN, flags: [] },
-    { scenario: 'pl', nodes: 4, listen: PLAIN, flags: [] },
-    { scenario: `pl ${ROWS}`, nodes: 2, listen: TLS, flags: ['--no-local'] },
-    { scenario: 'drop', nodes: 2, listen: PLAIN, flags: [] },
-    { scenario: 'nn', nodes: 2, listen: PLAIN, flags: [] },
-    ...(HAS_BF16 ? OF_BF16 : []),
-  ])('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
-    const { scenario, nodes, listen, flags } = run;
-    const options = flagsOf(scenario);
-    const named = scenario.replaceAll(' ', '');
-    if (!alone.has(named)) alone.set(named, operator.alone(`${named}-alone`, options));
-    const name = `${named}-${nodes}`;
-    const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
-    const workers = Array.from({ length: nodes }, (_, i) =>
-      operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
-    );
-    const { exit, stderr } = await coordinator.ended;
-    expect(stderr).not.toContain('is gone');
-    expect(exit).toBe(0);
-    for (const { ended } of workers)
-      expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
-    expect(await operator.sha(name)).toBe(await alone.get(named));
-  });
+  it.each([...RUNS, ...(HAS_BF16 ? RUNS_OF_BF16 : [])])(
+    'of $scenario are the same over $nodes nodes, by $listen $flags',
+    async (run) => {
+      const { scenario, nodes, listen, flags } = run;
+      const options = flagsOf(scenario);
+      const name = scenario.replaceAll(' ', '');
+      const alone = operator.alone(`${name}-alone`, options);
+      const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
+      const workers = Array.from({ length: nodes }, (_, i) =>
+        operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
+      );
+      const { exit, stderr } = await coordinator.ended;
+      expect(stderr).not.toContain('is gone');
+      expect(exit).toBe(0);
+      for (const { ended } of workers)
+        expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
+      expect(await operator.sha(name)).toBe(await alone);
+    },
+  );
 });

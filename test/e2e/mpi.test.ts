@@ -37,45 +37,40 @@ async function processOf(rank: number, out: string): Promise<number> {
   throw new Error(`no process of rank ${rank}`);
 }
 
-const OF_BF16: [scenario: string, ranks: number, by: string][] = [
+type Run = [scenario: string, ranks: number, by: string];
+
+/** By the real library; of other numbers of ranks and workers the contract of a node tells (test/contract/ranks-node.test.ts). */
+const RUNS: Run[] = [
+  ['dae', 3, 'data'],
+  ['pl', 3, 'hidden'],
+  // A stage of it trains an autoencoder with a narrow middle.
+  ['dae', 2, 'auto'],
+];
+const RUNS_OF_BF16: Run[] = [
   ['pl', 2, 'hidden --precision bf16'],
   ['dae', 3, 'data --precision bf16'],
-  ['dae', 2, 'auto --precision bf16'],
 ];
 
-/** Runs of one process, once for each scenario and strategy. Returns where. */
-const alone = new Map<string, Promise<string>>();
-function aloneOf(scenario: string, by: string): Promise<string> {
-  const out = join(root, `alone-${scenario}-${by}`.replaceAll(' ', ''));
-  const found =
-    alone.get(out) ?? pseudolabel(...options(scenario, 8, out), '--strategy', ...by.split(' ')).then(() => out);
-  alone.set(out, found);
-  return found;
-}
-
 describe.skipIf(!isThere)('a job of several ranks', () => {
-  it.each([
-    ['pl', 2, 'data'],
-    ['dae', 3, 'data'],
-    ['pl', 2, 'hidden'],
-    ['pl', 3, 'hidden'],
-    // A stage of it trains an autoencoder with a narrow middle.
-    ['dae', 2, 'auto'],
-    ['dae', 3, 'hidden'],
-    ...(HAS_BF16 ? OF_BF16 : []),
-  ])('trains %s by %i to the bits of one process by %s, and one rank speaks', async (scenario, ranks, by) => {
-    const together = join(root, ['job', scenario, ranks, by].join('-').replaceAll(' ', ''));
-    const [expected, ended] = await Promise.all([
-      aloneOf(scenario, by),
-      startJob(ranks, [...options(scenario, 8, together), '--strategy', ...by.split(' '), '--collective', 'mpi']).ended,
-    ]);
-    expect(ended.exit, ended.stderr).toBe(0);
-    const { weightsSha256, testAccuracy, job } = await resultOf(together);
-    expect(await resultOf(expected)).toMatchObject({ weightsSha256, testAccuracy });
-    expect(job).toEqual({ ranks, workers: ranks, sum: 'tree' });
-    expect(ended.stderr).toContain(`${ranks} ranks with ${ranks} workers in all`);
-    expect(ofOthers(ended)).toEqual([]);
-  });
+  it.each([...RUNS, ...(HAS_BF16 ? RUNS_OF_BF16 : [])])(
+    'trains %s by %i to the bits of one process by %s, and one rank speaks',
+    async (scenario, ranks, by) => {
+      const [alone, together] = ['alone', 'job'].map((name) =>
+        join(root, `${name}-${scenario}-${by}`.replaceAll(' ', '')),
+      ) as [string, string];
+      const [, ended] = await Promise.all([
+        pseudolabel(...options(scenario, 8, alone), '--strategy', ...by.split(' ')),
+        startJob(ranks, [...options(scenario, 8, together), '--strategy', ...by.split(' '), '--collective', 'mpi'])
+          .ended,
+      ]);
+      expect(ended.exit, ended.stderr).toBe(0);
+      const { weightsSha256, testAccuracy, job } = await resultOf(together);
+      expect(await resultOf(alone)).toMatchObject({ weightsSha256, testAccuracy });
+      expect(job).toEqual({ ranks, workers: ranks, sum: 'tree' });
+      expect(ended.stderr).toContain(`${ranks} ranks with ${ranks} workers in all`);
+      expect(ofOthers(ended)).toEqual([]);
+    },
+  );
 
   it.each(['data', 'hidden'])(
     'stops when asked to, ends when a rank is lost, and goes on each time, to the bits of a run that was not disturbed (%s)',
