@@ -84,7 +84,7 @@ describe('an interrupted run', () => {
     const finished = await pseudolabel('train', '--resume', halves, '--json', '-');
     expect(finished.exit).toBe(0);
     expect(JSON.parse(finished.stdout)).toEqual(await resultOf(halves));
-    expectError(await pseudolabel('train', ...options, '--out', halves), 'E_OUTPUT', 1);
+    expectError(await pseudolabel('train', ...options, '--out', halves), 'E_USAGE');
   });
 });
 
