@@ -77,6 +77,7 @@ export async function openFleetSession(
       fingerprint,
       allowMixed: flags.allowMixed ?? false,
       wire: config.wire,
+      plan: stages.map(({ name, steps }) => ({ name, steps: Math.min(steps, config.maxSteps ?? steps) })),
       listener: announcer(terminal, () => idle(fleets[0]!), watcher),
     });
     fleets.push(fleet);

@@ -1,7 +1,7 @@
 // Owns `pseudolabel status`: who computes in a run on this or another machine.
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
-import { counted, whole } from '../../src/format.js';
+import { counted, duration, whole } from '../../src/format.js';
 import type { FleetStatus } from '../../src/protocol/status.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
 import { type Column, tableLines } from '../terminal/table.js';
@@ -66,13 +66,22 @@ const COLUMNS: readonly Column[] = [
   { title: 'lost workers', align: 'right' },
 ];
 
-function linesOf({ nodes, steps, shards }: FleetStatus): string[] {
-  const rows = nodes.map(({ name, address, workers, state, shards: held, rowsPerSecond, lostWorkers }) => {
+export function linesOf({ coordinator, nodes, position, steps, shards }: FleetStatus): string[] {
+  const own = { name: 'coordinator', address: '', state: 'working' };
+  const all = [...(coordinator ? [{ ...own, ...coordinator }] : []), ...nodes];
+  const rows = all.map(({ name, address, workers, state, shards: held, rowsPerSecond, lostWorkers }) => {
     const speed = rowsPerSecond === null ? '-' : whole(rowsPerSecond);
     return [name, address, whole(workers), state, whole(held), speed, whole(lostWorkers)];
   });
-  const summary = `${counted(steps, 'step')} done, ${counted(shards, 'shard')}, ${counted(nodes.length, 'node')} besides the coordinator`;
-  return nodes.length === 0 ? [summary] : [summary, ...tableLines(COLUMNS, rows)];
+  const summary = `${counted(steps, 'step')} since it was started, ${counted(shards, 'shard')}, ${counted(nodes.length, 'node')} besides the coordinator`;
+  return [positionLine(position), summary, ...(rows.length === 0 ? [] : tableLines(COLUMNS, rows))];
+}
+
+function positionLine(position: FleetStatus['position']): string {
+  if (position === null) return 'no step yet since it was started';
+  const { stage, stageNumber, stages, step, steps, secondsLeft } = position;
+  const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left in it`;
+  return `stage ${stageNumber} of ${stages} (${stage}): step ${whole(step)} of ${whole(steps)}${left}`;
 }
 
 function silent(peer: string): PseudolabelError {

@@ -25,6 +25,7 @@ import { LocalMember } from './local-member.js';
 import { spread } from './member.js';
 import { Members, type MembersOptions } from './members.js';
 import { Pace } from './pace.js';
+import { type PlannedStage, RunPosition } from './position.js';
 import type { NodeChannel } from './requests.js';
 import { RowsFleet } from './rows-fleet.js';
 import { SlicedFleet } from './sliced-fleet.js';
@@ -43,6 +44,8 @@ export interface FleetOptions extends Omit<MembersOptions, 'bounds' | 'clock'> {
   readonly bounds?: MembersOptions['bounds'];
   /** By which deadlines are kept, and steps judged. */
   readonly clock?: Clock;
+  /** What the run trains. */
+  readonly plan?: readonly PlannedStage[];
 }
 
 /** 10 MB of journal, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
@@ -59,6 +62,8 @@ export class Fleet implements Node {
   private readonly wholeSteps: WholeSteps;
   private readonly rows: RowsFleet;
   private readonly pace: Pace;
+  private readonly position: RunPosition;
+  private readonly member: LocalMember | undefined;
   private steps = 0;
   private phase: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
@@ -69,10 +74,11 @@ export class Fleet implements Node {
   ) {
     this.writesInPlace = local.writesInPlace;
     const wire = wireOf(options.wire, local.arena);
-    const member = options.computes ? new LocalMember(local) : undefined;
-    const { clock = SYSTEM_CLOCK, bounds = BOUNDS } = options;
+    const { clock = SYSTEM_CLOCK, bounds = BOUNDS, plan = [] } = options;
+    this.member = options.computes ? new LocalMember(local) : undefined;
+    this.position = new RunPosition(clock, plan);
     this.pace = new Pace(clock, (verdict) => options.listener.slower(verdict));
-    this.members = new Members(member, local.arena, wire, { ...options, bounds, clock });
+    this.members = new Members(this.member, local.arena, wire, { ...options, bounds, clock });
     const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
     this.sliced = new SlicedFleet(this.members, { steps, bytes });
     this.wholeSteps = new WholeSteps(local.arena, local.workers, this.sliced);
@@ -90,7 +96,9 @@ export class Fleet implements Node {
 
   status(): FleetStatus {
     const nodes = [...this.members.remotes].map(({ status }) => status);
-    return { nodes, steps: this.steps, shards: this.local.arena.shape.shards };
+    const { shards } = this.local.arena.shape;
+    const { status: coordinator = null } = this.member ?? {};
+    return { coordinator, nodes, position: this.position.status, steps: this.steps, shards };
   }
 
   /** What the nodes on other machines are doing. */
@@ -105,7 +113,8 @@ export class Fleet implements Node {
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return this.alone(async () => {
       await this.sliced.holdings.release();
-      const { stage, labelledBatch: labelled, unlabelled } = steps[0]!;
+      const { stage, step, labelledBatch: labelled, unlabelled } = steps[0]!;
+      this.position.begins(stage, step);
       this.pace.begins({ stage, labelled, unlabelled: unlabelled?.batch ?? 0 });
       return this.rows.gradients(steps);
     });
@@ -115,6 +124,7 @@ export class Fleet implements Node {
     return this.alone(async () => {
       this.steps++;
       const { results, compute } = await this.rows.update(model, shards, optimizer, this.steps);
+      this.position.ended();
       this.pace.ends({ strategy: 'data', isSliceable: isSliceable(model) }, () => compute, [...this.members.remotes]);
       return results;
     });
@@ -123,6 +133,7 @@ export class Fleet implements Node {
   forward(step: SlicedStep): Promise<Logits> {
     return this.alone(() => {
       const { stage, unlabelledBatch: unlabelled, labelledImages } = step;
+      this.position.begins(stage, step.step);
       this.pace.begins({ stage, unlabelled, labelled: labelledImages.length / this.local.arena.shape.pixels });
       return this.wholeSteps.forward(step);
     });
@@ -132,6 +143,7 @@ export class Fleet implements Node {
     return this.alone(async () => {
       this.steps++;
       const results = await this.wholeSteps.backward(gradient);
+      this.position.ended();
       const computeOf = (rows: number) => this.sliced.compute(rows);
       this.pace.ends({ strategy: 'hidden', isSliceable: true }, computeOf, [...this.members.remotes]);
       return results;

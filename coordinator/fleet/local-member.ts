@@ -1,6 +1,7 @@
 // Owns the coordinator's own threads as a member: its sums need not travel, since its slots are those that are summed.
 import type { Model } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
+import type { FleetStatus } from '../../src/protocol/status.js';
 import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
 import { type Contribution, type Member, rowsOfResults } from './member.js';
@@ -12,6 +13,8 @@ export class LocalMember implements Member {
   readonly workers: number;
   readonly slices: LocalSlices;
   private readonly measured = new Speed();
+  /** Shards of its last step by rows. */
+  private rows = 0;
 
   constructor(private readonly node: LocalNode) {
     this.name = node.name;
@@ -23,11 +26,26 @@ export class LocalMember implements Member {
     return this.measured.rowsPerMillisecond;
   }
 
+  /** Shards, or slices, of its last step. */
+  get shards(): number {
+    return this.rows + this.slices.count;
+  }
+
+  get status(): NonNullable<FleetStatus['coordinator']> {
+    const { workers, shards, speed } = this;
+    const { lostWorkers } = this.node.health();
+    return { workers, shards, lostWorkers, rowsPerSecond: speed === undefined ? null : speed * 1000 };
+  }
+
   passedOver(): void {
+    this.rows = 0;
+    this.slices.count = 0;
     this.measured.rested();
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
+    this.rows = steps.length;
+    this.slices.count = 0;
     const began = performance.now();
     const results = await this.node.gradients(steps);
     this.measured.add(rowsOfResults(results), performance.now() - began);

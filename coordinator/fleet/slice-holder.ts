@@ -49,6 +49,8 @@ export class LocalSlices implements SliceHolder {
   readonly isLeaving = false;
   /** Of the step's slices: rows of the whole model that would cost as much. */
   private rows = 0;
+  /** Slices of its last step. */
+  count = 0;
 
   constructor(
     private readonly node: LocalNode,
@@ -63,6 +65,7 @@ export class LocalSlices implements SliceHolder {
 
   async forward(step: SlicedStep, range: SliceRange): Promise<readonly Logits[]> {
     this.rows = workOf(step, range, this.node.arena.shape.pixels);
+    this.count = range.end - range.first;
     await othersAreAsked();
     return this.node.sliced.forward(step, range);
   }

@@ -19,6 +19,31 @@ const nodeStatus = z.strictObject({
   bytesReceived: z.number(),
 });
 
-export const fleetStatus = z.strictObject({ nodes: list(nodeStatus, MOST_NODES), steps: count, shards: count });
+/** null before the first step since the run was started, or gone on with. */
+const position = z
+  .strictObject({
+    stage: text,
+    /** From 1. */
+    stageNumber: count,
+    stages: count,
+    /** Steps of the stage that are done, those before the run was gone on with too. */
+    step: count,
+    /** All steps of the stage. */
+    steps: count,
+    /** Of the stage; null before it is known. */
+    secondsLeft: z.number().min(0).nullable(),
+  })
+  .nullable();
+
+export const fleetStatus = z.strictObject({
+  /** The coordinator's own threads, where they compute. */
+  coordinator: nodeStatus.pick({ workers: true, rowsPerSecond: true, shards: true, lostWorkers: true }).nullable(),
+  nodes: list(nodeStatus, MOST_NODES),
+  position,
+  /** Since the run was started, or gone on with. */
+  steps: count,
+  /** Of a step, in all. */
+  shards: count,
+});
 export type NodeStatus = z.output<typeof nodeStatus>;
 export type FleetStatus = z.output<typeof fleetStatus>;
