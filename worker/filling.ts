@@ -5,6 +5,15 @@ import type { BulkTag } from '../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion } from '../src/protocol/messages.js';
 import type { LocalNode } from './node.js';
 
+/** Bytes that are never cut in two. */
+const UNITS = {
+  ...{ images: 1, evaluationImages: 1, pseudoLabels: 1, confidences: 4 },
+  ...{ parameters: 4, firstMoment: 4, secondMoment: 4 },
+} as const satisfies Record<Exclude<SentRegion, 'total'>, number>;
+
+/** Floats of a total that are rounded together. */
+const WHOLE = 8;
+
 export class Filling {
   private readonly capacity: Readonly<Record<SentRegion, number>>;
 
@@ -19,6 +28,8 @@ export class Filling {
   write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
     const region = BULK_KINDS[kind];
     if (region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]) return false;
+    const unit = region === 'total' ? this.wire.bytes(WHOLE) : UNITS[region];
+    if (offset % unit !== 0 || payload.length % unit !== 0) return false;
     const { memory, regions } = this.node.arena;
     if (region === 'total') this.wire.decode(payload, regions.total, offset);
     else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);

@@ -8,6 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
 import { bytesOf } from '../src/protocol/floats.js';
 import type { Reply, ToCoordinator, ToNode } from '../src/protocol/messages.js';
+import { checkAsked, notAsked } from './asked.js';
 import { Filling } from './filling.js';
 import { GradientHost } from './gradient-host.js';
 import { createLocalNode, type LocalNode } from './node.js';
@@ -119,11 +120,13 @@ class Host implements ChannelListener<ToNode> {
   private async serve(message: Request): Promise<void> {
     const { request } = message;
     try {
+      if (message.kind !== 'welcome') checkAsked(message, this.made(message.kind).node.arena.shape);
       if (message.kind === 'gradients') {
         await this.made(message.kind).gradients.serve(message, (reply) => this.reply(request, reply));
       } else await this.reply(request, await this.answer(message));
       this.isUseful ||= message.kind !== 'welcome';
     } catch (error) {
+      if (error instanceof PseudolabelError && error.code === 'E_PROTOCOL') return this.channel.close(error);
       // A node that cannot be made here would fail again.
       if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
       const { code, message: said, fix } = described(error);
@@ -191,8 +194,4 @@ class Host implements ChannelListener<ToNode> {
 function described(error: unknown): Pick<Extract<ToCoordinator, { kind: 'failed' }>, 'code' | 'message' | 'fix'> {
   if (error instanceof PseudolabelError) return { code: error.code, message: error.message, fix: error.fix };
   return { code: null, message: error instanceof Error ? error.message : String(error), fix: '' };
-}
-
-function notAsked(what: string): PseudolabelError {
-  return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
 }

@@ -1,5 +1,6 @@
 // Owns a node's passes over slices: one task a worker, which does all passes of a step, each when what it depends on has come.
 import type { Arena } from '../src/engine/arena.js';
+import { exchangesOf, widthsOf } from '../src/engine/pairs.js';
 import { give, giveUp, isGivenUp, passed, type Slicing, slicingOf, sumsOf } from '../src/engine/slicing.js';
 import type { Logits, SlicedStep, SliceRange, SliceResult, SliceTask } from '../src/protocol/slices.js';
 
@@ -26,6 +27,16 @@ export class SlicedSteps {
     private readonly workers: number,
     private readonly run: (task: SliceTask) => Promise<SliceResult>,
   ) {}
+
+  /** The values that the last pass waits for: how many, and whether its slices are updated by them. */
+  get awaited(): { readonly floats: number; readonly isLast: boolean } | undefined {
+    if (!this.asked) return undefined;
+    const { slicing, exchange } = this.asked;
+    const { model } = slicing.tasks[0]!;
+    const exchanges = exchangesOf(model);
+    const { down } = widthsOf(model, exchanges[exchange]!);
+    return { floats: down * slicing.counts.rows, isLast: exchange === exchanges.length - 1 };
+  }
 
   /** The sum of each subtree of slices that the range is made of; default: of all slices. */
   async forward(step: SlicedStep, range?: SliceRange): Promise<Logits[]> {

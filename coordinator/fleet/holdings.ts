@@ -93,6 +93,12 @@ export class Holdings {
     return here.flat();
   }
 
+  /** Sends the member away for what it sent; its slices are made again from what is known here. */
+  lose(part: Part, why: string): void {
+    part.member.slices.lose(why);
+    this.drop(part);
+  }
+
   /** Resolves when the whole state is in the arena here. */
   async settle(): Promise<void> {
     await this.collect();

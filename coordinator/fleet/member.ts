@@ -12,6 +12,15 @@ export interface Contribution {
   readonly subtrees: readonly Subtree[];
   /** Resolves when the first so many floats of each sum are there; rejects with MemberLost. */
   arrived(length: number): Promise<void>;
+  /** Where it is another machine's. */
+  readonly elsewhere?: Elsewhere;
+}
+
+export interface Elsewhere {
+  /** What is still on its way is not taken any more: others compute the same shards. */
+  revoke(): void;
+  /** Sends the member away for what it sent. */
+  lose(message: string): MemberLost;
 }
 
 export interface Member {

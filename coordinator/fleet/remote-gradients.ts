@@ -4,7 +4,8 @@ import { subtreesOf } from '../../src/collectives/tree.js';
 import { layoutOf } from '../../src/engine/model.js';
 import type { ShardStep } from '../../src/protocol/node.js';
 import { toWire } from '../../src/protocol/shard-step.js';
-import { type Contribution, type MemberLost, rowsOfResults } from './member.js';
+import { areResultsOf } from './due.js';
+import { type Contribution, MemberLost, rowsOfResults } from './member.js';
 import type { Replica } from './replica.js';
 import type { Requests } from './requests.js';
 import type { Speed } from './speed.js';
@@ -41,11 +42,15 @@ export class RemoteGradients {
     this.lastStage = stage;
     try {
       const { results, milliseconds } = await requests.ask(message, work, rowsOf(steps));
-      if (results.length !== steps.length) throw lose(`it sent ${results.length} results for ${steps.length} shards`);
+      if (!areResultsOf(results, steps)) throw lose('its results are not those of its shards');
       // As it says: by the clock here it would be what its link takes as well, which is the same for any number of shards.
       speed.add(rowsOfResults(results), milliseconds);
       uploads.expect(upload);
-      return { results, subtrees, arrived: (floats) => upload.arrived(floats) };
+      const lost = () => new MemberLost(requests.name, 'its shards are computed again here');
+      return {
+        ...{ results, subtrees, arrived: (floats) => upload.arrived(floats) },
+        elsewhere: { revoke: () => upload.revoke(lost()), lose },
+      };
     } catch (error) {
       this.forgetRounding();
       upload.revoke(error);

@@ -70,7 +70,7 @@ export class RemoteNode implements Member, RequestsListener {
       isLeaving: () => standing.isLeaving,
       holds: (count) => this.holds(count),
     });
-    this.updates = new RemoteUpdates(requests, replica, lose);
+    this.updates = new RemoteUpdates(requests, replica);
   }
 
   get name(): string {
@@ -164,7 +164,7 @@ export class RemoteNode implements Member, RequestsListener {
       if (kind !== 'sum') this.slices.frame(tag, payload);
       else if (this.uploads.frame(tag, payload)) this.standing.settled();
     } catch (error) {
-      this.requests.close(error as PseudolabelError);
+      this.requests.expel(error as PseudolabelError);
     }
   }
 
@@ -198,7 +198,7 @@ export class RemoteNode implements Member, RequestsListener {
 
   private lose(message: string): MemberLost {
     const reason = unexpected(`${this.name}: ${message}`);
-    this.requests.close(reason);
+    this.requests.expel(reason);
     return new MemberLost(this.name, reason);
   }
 }

@@ -3,6 +3,7 @@ import type { Arena } from '../../src/engine/arena.js';
 import { layoutOf, type Model } from '../../src/engine/model.js';
 import { storePseudoLabels } from '../../src/engine/predict.js';
 import type { PredictResult, PredictTask } from '../../src/protocol/tasks.js';
+import { areLabelsOf } from './due.js';
 import type { MemberLost } from './member.js';
 import { predictInBatches } from './prediction.js';
 import type { Replica } from './replica.js';
@@ -38,6 +39,8 @@ export class RemotePredictions {
       },
       () => lose('its labels do not fit the images'),
     );
+    if (!results.every(({ classes, confidences }) => areLabelsOf(model, classes, confidences)))
+      throw lose('it sent labels that are no classes of the model');
     if (set === 'evaluation') return results.map((result) => ({ ...result, flips: 0 }));
     replica.labelsAlike(ranges);
     return results.map((result, i) => ({ ...result, flips: storePseudoLabels(arena, ranges[i]![0], result) }));

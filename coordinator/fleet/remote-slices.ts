@@ -134,6 +134,10 @@ export class RemoteSlices implements SliceHolder {
     this.node.holds(0);
   }
 
+  lose(why: string): void {
+    this.node.lose(why);
+  }
+
   /** A frame of state. Throws E_PROTOCOL; one that comes a second time is dropped. */
   frame({ kind, attempt, offset }: BulkTag, payload: Uint8Array): void {
     const { request, pieces, arrived } = this.collection ?? { request: undefined, pieces: [], arrived: [] };

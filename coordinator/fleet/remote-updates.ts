@@ -2,7 +2,6 @@
 // by, when that is complete, and whether all came to the same parameters.
 import type { Model } from '../../src/engine/model.js';
 import type { OptimizerStep } from '../../src/protocol/tasks.js';
-import { MemberLost } from './member.js';
 import type { Replica } from './replica.js';
 import type { Requests } from './requests.js';
 
@@ -13,8 +12,6 @@ export class RemoteUpdates {
   constructor(
     private readonly requests: Requests,
     private readonly replica: Replica,
-    /** Ends the connection for what it sent. */
-    private readonly lose: (message: string) => MemberLost,
   ) {}
 
   /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
@@ -35,10 +32,7 @@ export class RemoteUpdates {
     const updated = () => {
       this.isOpen = false;
     };
-    this.requests.ask(message, 'update', 1).then(updated, (error: unknown) => {
-      updated(); // or behind, or lost
-      if (!(error instanceof MemberLost)) this.lose(`its update failed: ${error}`);
-    });
+    this.requests.ask(message, 'update', 1).then(updated, updated); // or behind, or lost
   }
 
   /** Hex SHA-256 of its parameters. */

@@ -9,15 +9,6 @@ import { type Conversation, Outbox } from './outbox.js';
 
 export type NodeChannel = Channel<ToNode, ToCoordinator>;
 
-/** Troubles of the machine that has them: another one may do better. */
-const OF_THE_MACHINE: ReadonlySet<string> = new Set([
-  'E_WORKER_LOST',
-  'E_MEMORY',
-  'E_NATIVE',
-  'E_TIMEOUT',
-  'E_INTERRUPTED',
-]);
-
 interface Open {
   readonly expected: Answer['kind'];
   readonly resolve: (answer: Answer) => void;
@@ -77,7 +68,7 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
 
   /**
    * Sends a request with the number next() and waits for its answer, as long as so many units of this kind of work may take.
-   * Rejects with MemberLost, or with the error that it led to there.
+   * Rejects with MemberLost.
    */
   async ask<R extends Request>(message: R, work: string, units: number): Promise<AnswerTo<R>> {
     this.number = message.request;
@@ -124,6 +115,13 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
     this.listener?.closed(reason);
   }
 
+  /** Ends it for what the node sent. It is told so, and that trying again is of no use: it would send the same. */
+  expel(reason: PseudolabelError): void {
+    const { code, message, fix } = reason;
+    if (!this.reason) this.channel.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
+    this.close(reason);
+  }
+
   message(message: ToCoordinator): void {
     if (this.reason) return;
     if (message.kind === 'hello' || message.kind === 'ask') this.listener?.first(message);
@@ -141,10 +139,10 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
 
   private answer(answer: Answer): void {
     const { request, kind } = answer;
-    if (request > this.number) return void this.close(unexpected(`it answered request ${request}, which was not made`));
+    if (request > this.number) return void this.expel(unexpected(`it answered request ${request}, which was not made`));
     const open = this.open.get(request);
     if (open && kind !== 'failed' && kind !== open.expected) {
-      return void this.close(unexpected(`it sent ${kind} where ${open.expected} was due`));
+      return void this.expel(unexpected(`it sent ${kind} where ${open.expected} was due`));
     }
     this.open.delete(request);
     this.revoked.delete(request);
@@ -154,11 +152,11 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
     else if (open) this.failed(open, answer);
   }
 
+  /** Whatever failed there is done by others. If it fails for all of them, it fails here, and then that ends the run. */
   private failed({ reject }: Open, { code, message, fix }: Extract<Answer, { kind: 'failed' }>): void {
-    const error = code === null ? new Error(message) : new PseudolabelError(code, message, fix);
-    const isOfTheMachine = error instanceof PseudolabelError && OF_THE_MACHINE.has(error.code);
-    reject(isOfTheMachine ? new MemberLost(this.name, error) : error);
-    if (isOfTheMachine) this.close(error);
+    const error = new PseudolabelError(code ?? 'E_WORKER_LOST', message, fix || 'look at what the node says of it');
+    reject(new MemberLost(this.name, error));
+    this.close(error);
   }
 
   private revoke(request: number, work: string): void {

@@ -15,10 +15,43 @@ interface Held {
 export class Round {
   private held: Held[] = [];
 
-  constructor(private readonly share: (count: number) => Promise<readonly Part[]>) {}
+  /** here: who computes again what came from elsewhere and is in doubt. */
+  constructor(
+    private readonly share: (count: number) => Promise<readonly Part[]>,
+    private readonly here: Member,
+  ) {}
 
-  /** Results in the order of the steps. Sums may still be on their way. */
-  compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+  /** Results in the order of the steps. Sums may still be on their way. What a member says is not finite has been computed again here. */
+  async compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    const results = await this.spreadOut(steps);
+    const isDoubtful = await this.doubt('it says that gradients are not finite, and they are', ({ results }) =>
+      results.some(({ finite }) => !finite),
+    );
+    return isDoubtful ? steps.map((step) => this.resultOf(step)) : results;
+  }
+
+  /**
+   * Computes again here what came from elsewhere and is in doubt. A member is sent away where its gradients turn out to be finite; where they
+   * are not, it was right, and the run has diverged. Returns whether anything was in doubt.
+   */
+  async doubt(why: string, isDoubtful: (contribution: Contribution) => boolean): Promise<boolean> {
+    const doubted = this.held.filter(({ contribution }) => contribution.elsewhere && isDoubtful(contribution));
+    for (const held of doubted) {
+      const { elsewhere } = held.contribution;
+      elsewhere!.revoke();
+      const contribution = await this.here.gradients(held.steps);
+      if (contribution.results.every(({ finite }) => finite)) elsewhere!.lose(why);
+      this.held = this.held.map((other) => (other === held ? { ...held, member: this.here, contribution } : other));
+    }
+    return doubted.length > 0;
+  }
+
+  private resultOf(step: ShardStep): GradientResult {
+    const { steps, contribution } = this.held.find(({ steps }) => steps.includes(step))!;
+    return contribution.results[steps.indexOf(step)]!;
+  }
+
+  private spreadOut(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return spread(steps, this.share, async (member: Member, part) => {
       const contribution = await member.gradients(part);
       this.held.push({ member, steps: part, contribution });
@@ -38,21 +71,6 @@ export class Round {
       // The parameters are still those of before the update everywhere, and what has been summed already has the same bits.
       await this.again((held) => lost.has(held));
     }
-  }
-
-  /** The steps of each member that has computed gradients, in the order of their shards. */
-  byMember(): Map<Member, ShardStep[]> {
-    const ordered = this.held
-      .flatMap(({ member, steps }) => steps.map((step) => ({ member, step })))
-      .sort((a, b) => a.step.shard - b.step.shard);
-    const found = new Map<Member, ShardStep[]>();
-    for (const { member, step } of ordered) found.set(member, [...(found.get(member) ?? []), step]);
-    return found;
-  }
-
-  /** Has what these members computed computed again by those who are there. */
-  async replace(members: ReadonlySet<Member>): Promise<void> {
-    await this.again(({ member }) => members.has(member));
   }
 
   /** Who computed how much. */

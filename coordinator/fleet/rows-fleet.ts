@@ -13,6 +13,7 @@ import type { ShardStep } from '../../src/protocol/node.js';
 import type { GradientResult, OptimizerStep, UpdateResult } from '../../src/protocol/tasks.js';
 import type { LocalNode } from '../../worker/node.js';
 import { checkAlike } from './drift.js';
+import { LocalMember } from './local-member.js';
 import type { Members } from './members.js';
 import { Round } from './round.js';
 import { Total } from './total.js';
@@ -27,6 +28,8 @@ interface Updated {
 export class RowsFleet {
   private readonly total: Total;
   private round: Round | undefined;
+  /** Whether this machine takes part in the computing or not. */
+  private readonly here: LocalMember;
 
   /** checksumEvery: steps between two comparisons of the nodes' parameters. */
   constructor(
@@ -36,10 +39,11 @@ export class RowsFleet {
     private readonly checksumEvery: number,
   ) {
     this.total = new Total(local.arena, wire);
+    this.here = new LocalMember(local);
   }
 
   gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    this.round = new Round((count) => this.members.share(count));
+    this.round = new Round((count) => this.members.share(count), this.here);
     return this.round.compute(steps);
   }
 

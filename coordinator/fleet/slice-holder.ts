@@ -41,6 +41,8 @@ export interface SliceHolder {
   give(cut: Cut, range: SliceRange): Promise<void>;
   /** It holds no slices any longer. */
   release(): void;
+  /** Sends it away for what it sent, where it is another machine. */
+  lose(why: string): void;
 }
 
 /** The coordinator's own threads. Their slices are in its arena, and a lost thread is replaced by its node. */
@@ -86,6 +88,8 @@ export class LocalSlices implements SliceHolder {
   async give(): Promise<void> {}
 
   release(): void {}
+
+  lose(): void {}
 }
 
 /**

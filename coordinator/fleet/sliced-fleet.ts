@@ -8,6 +8,7 @@
 import { joined, subtreesIn } from '../../src/collectives/tree.js';
 import { sumOf } from '../../src/engine/slicing.js';
 import type { Logits, SlicedStep, SliceRange, SliceResult } from '../../src/protocol/slices.js';
+import { areFinite } from './due.js';
 import { Holdings, type MirrorEvery } from './holdings.js';
 import type { Members } from './members.js';
 import { type DoneStep, slicesOf } from './slice-holder.js';
@@ -18,6 +19,8 @@ export class SlicedFleet {
   readonly holdings: Holdings;
   /** The step that waits for values, and those that it was given. */
   private asked: DoneStep | undefined;
+  /** Of the step. */
+  private hasDoubted = false;
 
   constructor(members: Members, mirrorEvery: MirrorEvery) {
     this.holdings = new Holdings(members, mirrorEvery);
@@ -25,6 +28,7 @@ export class SlicedFleet {
 
   /** Throws E_NODES or E_INTERRUPTED where nobody is there to compute. */
   async forward(step: SlicedStep): Promise<Logits> {
+    this.hasDoubted = false;
     await this.holdings.cutFor(step);
     return this.passes({ step, given: [] });
   }
@@ -80,7 +84,22 @@ export class SlicedFleet {
     const sums = await holdings.each(holdings.parts, ({ member, ...range }) =>
       pass === 0 ? member.slices.forward(step, range) : member.slices.onward(given[pass - 1]!),
     );
+    if (sums && holdings.areWhole && this.isDoubtful(sums)) return undefined;
     return holdings.areWhole ? sums : undefined;
+  }
+
+  /**
+   * Whether some members' values are not finite where others' are: they are sent away, once a step, and others make their slices again. Where
+   * that leads to the same, where this machine's own are not finite, or nobody's, the run has diverged.
+   */
+  private isDoubtful(sums: readonly (readonly Logits[])[]): boolean {
+    const { parts } = this.holdings;
+    if (this.hasDoubted || parts.every(({ member }, p) => member.slices.isHere || areFinite(sums[p]!))) return false;
+    const doubted = parts.filter((_, p) => !areFinite(sums[p]!));
+    if (doubted.length === parts.length || doubted.some(({ member }) => member.slices.isHere)) return false;
+    this.hasDoubted = true;
+    for (const part of doubted) this.holdings.lose(part, 'its values are not finite, and those of others are');
+    return true;
   }
 }
 

@@ -32,12 +32,24 @@ export class Total {
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
       await round.gather(end);
-      this.sums.arrived(round.subtrees());
-      if (!this.sums.total(shards, start, end)) throw notFinite();
+      while (!this.isFinite(round, shards, start, end))
+        if (!(await this.isMadeRight(round, start, end))) throw notFinite();
       const { payload, finite } = this.wire.encode(this.arena.regions.total, start, end);
       if (!finite) throw notFinite();
       for (const { updates } of followers) updates.sendTotal(step, this.wire.bytes(start), payload);
     }
+  }
+
+  private isFinite(round: Round, shards: number, start: number, end: number): boolean {
+    this.sums.arrived(round.subtrees());
+    return this.sums.total(shards, start, end);
+  }
+
+  /** Whether sums that came from elsewhere were not finite, and have been made again here. */
+  private isMadeRight(round: Round, start: number, end: number): Promise<boolean> {
+    return round.doubt('its sums are not finite, and its gradients are', ({ subtrees }) =>
+      subtrees.some((subtree) => !this.sums.isFinite(subtree, start, end)),
+    );
   }
 
   /** The next one is of something else: what rounding has left of this one is forgotten. */

@@ -37,6 +37,12 @@ export class Sums {
     this.sum(slots, start, end, this.arena.regions.total);
   }
 
+  /** Whether floats [start, end) of a sum that has arrived in the slot of its first shard are all finite. */
+  isFinite(subtree: Subtree, start: number, end: number): boolean {
+    this.arrived([subtree]);
+    return this.sum(subtree, start, end, this.arena.regions.outgoing);
+  }
+
   isTotalFinite(start: number, end: number): boolean {
     const { total, sums } = this.arena.regions;
     // A tree of one slot, which is copied onto itself.

@@ -7,6 +7,8 @@ import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { SlicedStep } from './slices.js';
 import type { GradientResult, OptimizerStep } from './tasks.js';
 
+/** (2 - 2^-23) * 2^127. */
+const MOST_FLOAT = 3.4028234663852886e38;
 /** An IDX file's labels are bytes. */
 export const MOST_CLASSES = 256;
 /** What WebAssembly can address: no count of anything in an arena is larger. */
@@ -38,6 +40,8 @@ export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 export const wire = z.enum(WIRES);
 export const probability = z.number().min(0).max(1);
+/** A number that a 32-bit float holds. */
+export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
 export const model: z.ZodType<Model> = z.strictObject({
@@ -48,13 +52,13 @@ export const model: z.ZodType<Model> = z.strictObject({
 });
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('momentum'), a: z.number(), b: z.number(), c: z.number() }),
+  z.strictObject({ kind: z.literal('momentum'), a: float, b: float, c: float }),
   z.strictObject({
     kind: z.literal('adam'),
-    rate: z.number(),
-    beta1: z.number(),
-    beta2: z.number(),
-    epsilon: z.number(),
+    rate: float,
+    beta1: probability,
+    beta2: probability,
+    epsilon: float,
     t: count,
   }),
 ]);
@@ -68,7 +72,7 @@ export const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
   labelledImages: binary,
   unlabelledBatch: count,
   labelsFresh: z.boolean(),
-  noise: z.number().min(0).exactOptional(),
+  noise: float.min(0).exactOptional(),
   optimizer,
 });
 
@@ -79,15 +83,21 @@ export const slices = { first: count, end: count };
 export const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
 
 /** Without the span: the clocks of two machines differ. */
-export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z.strictObject({
-  rows: count,
-  labelledLoss: real,
-  unlabelledLoss: real,
-  counted: count,
-  classMasses: list(real, MOST_CLASSES),
-  finite: z.boolean(),
-  milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
-});
+export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
+  .strictObject({
+    rows: count,
+    labelledLoss: real,
+    unlabelledLoss: real,
+    counted: count,
+    classMasses: list(real, MOST_CLASSES),
+    finite: z.boolean(),
+    milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
+  })
+  .refine(
+    ({ finite, labelledLoss, unlabelledLoss, classMasses }) =>
+      !finite || [labelledLoss, unlabelledLoss, ...classMasses].every(Number.isFinite),
+    'it says that it is finite, and is not',
+  );
 
 /** Confidences: floats, as little-endian bytes. */
 export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });

@@ -40,7 +40,9 @@ const OPEN = z.object({
 });
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
-const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: z.number().positive(), guarded: z.boolean() });
+/** In ms. An interval beyond what a timer can hold would be one of no time at all. */
+const HEARTBEAT = z.number().min(1).max(3_600_000);
+const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: HEARTBEAT, guarded: z.boolean() });
 
 /** What holds for the rest of the connection. */
 export interface Terms {
@@ -53,11 +55,11 @@ export interface Terms {
 type FromWorker = z.infer<typeof OPEN> | z.infer<typeof ANSWER>;
 type FromCoordinator = z.infer<typeof CHALLENGE> | z.infer<typeof WELCOME>;
 
-const FROM_WORKER: MessageTable<FromWorker> = {
+export const FROM_WORKER: MessageTable<FromWorker> = {
   open: { schema: OPEN, limit: 256 },
   answer: { schema: ANSWER, limit: 256 },
 };
-const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
+export const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
   challenge: { schema: CHALLENGE, limit: 256 },
   welcome: { schema: WELCOME, limit: 256 },
 };

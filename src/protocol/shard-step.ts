@@ -1,6 +1,6 @@
 // Owns a shard's step as it travels.
 import { z } from 'zod';
-import { binary, count, list, MOST_CLASSES, model, probability, real } from './fields.js';
+import { binary, count, float, list, MOST_CLASSES, model, probability } from './fields.js';
 import type { ShardStep } from './node.js';
 import type { LabelledRows, UnlabelledRows } from './tasks.js';
 
@@ -22,12 +22,12 @@ export const step: z.ZodType<WireStep> = z.strictObject({
   unlabelled: z
     .strictObject({
       batch: count,
-      factor: z.number(),
+      factor: float,
       pseudoLabels: z.enum(['stored', 'fresh']),
-      logitShift: list(real, MOST_CLASSES).nullable(),
+      logitShift: list(float, MOST_CLASSES).nullable(),
       masses: z.enum(['plain', 'shifted']),
       threshold: probability,
-      noise: z.number().min(0),
+      noise: float.min(0),
     })
     .nullable(),
 });

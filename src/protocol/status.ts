@@ -1,9 +1,11 @@
 // Owns what an observer is told of a run's nodes.
 import { z } from 'zod';
-import { count, list, text } from './fields.js';
+import { count, float, list, text } from './fields.js';
 
 /** More than a coordinator takes. */
 const MOST_NODES = 4096;
+
+const bytes = z.int().min(0);
 
 const nodeStatus = z.strictObject({
   name: text,
@@ -11,12 +13,12 @@ const nodeStatus = z.strictObject({
   workers: count,
   state: z.enum(['working', 'behind', 'leaving']),
   /** Of training steps; null before the first. */
-  rowsPerSecond: z.number().nullable(),
+  rowsPerSecond: float.min(0).nullable(),
   /** Of the last step. */
   shards: count,
   lostWorkers: count,
-  bytesSent: z.number(),
-  bytesReceived: z.number(),
+  bytesSent: bytes,
+  bytesReceived: bytes,
 });
 
 /** null before the first step since the run was started, or gone on with. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactByRows } from './exact-runs.js';
 import { type AnyParcel, at, type Place, place } from './faults.js';
 import { CONTENT, expectState } from './node.contract.js';
-import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHARDS, shardSteps } from './node-work.js';
+import { FRESH, INITIAL, LENGTH, shardSteps } from './node-work.js';
 import { type TestFleet, testFleet } from './test-fleet.js';
 import { trainUntil, withVictim } from './victim.js';
 
@@ -83,7 +83,9 @@ describe('a node', () => {
   it.each([
     ['E_WORKER_LOST', '-node E_WORKER_LOST'],
     ['E_MEMORY', '-node E_MEMORY'],
-  ] as const)('whose machine fails with %s is sent away, and its work done again', async (code, left) => {
+    ['E_CONFIG', '-node E_CONFIG'],
+    [null, '-node E_WORKER_LOST'],
+  ] as const)('that fails with %s is sent away, and its work done again (case S3)', async (code, left) => {
     const log = await withVictim(made, async ({ link }) => {
       const failing = ({ message }: { message: { request: number } }): AnyParcel[] => {
         const { request } = message;
@@ -100,25 +102,32 @@ describe('a node', () => {
   });
 
   it.each([1, 2, 3])(
-    'whose sums hold NaN ends in E_NOT_FINITE, with the parameters as they were (chunk %i)',
+    'whose sums hold NaN is sent away, and its work done again: the run has not diverged (chunk %i, case S3)',
     async (nth) => {
-      await withVictim(made, async ({ link }) => {
-        const { fleet } = made;
-        fleet.write(INITIAL);
+      const log = await withVictim(made, async ({ link }) => {
         const happened = at(link, place('sum', nth), ({ tag, payload }: Sum) => {
           const floats = new Float32Array(payload.buffer.slice(0));
           floats[floats.length - 1] = Number.NaN;
           return [{ tag, payload: new Uint8Array(floats.buffer) }];
         });
-        const before = await fleet.read(LENGTH);
-        await fleet.gradients(shardSteps(1, FRESH));
-        await expect(fleet.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
-        await happened;
-        expectState(await fleet.read(LENGTH), before);
-        await exactByRows(made);
+        await trainUntil(made, happened, exactByRows);
       });
+      expect(log).toEqual(['+node', '-node E_PROTOCOL']);
     },
   );
+
+  it('is believed where its gradients are not finite here either: then the run has diverged (case S3)', async () => {
+    const log = await withVictim(made, async () => {
+      const { fleet } = made;
+      fleet.write(INITIAL);
+      const before = await fleet.read(LENGTH);
+      const results = await fleet.gradients(shardSteps(1, { ...FRESH, factor: 3e38 }));
+      expect(results.some(({ finite }) => !finite)).toBe(true);
+      expectState(await fleet.read(LENGTH), before);
+      await exactByRows(made);
+    });
+    expect(log).toEqual(['+node']);
+  });
 
   it('whose parameters have drifted ends the run with E_DRIFT', async () => {
     await withVictim(made, async ({ link }) => {

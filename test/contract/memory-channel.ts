@@ -9,6 +9,7 @@ import {
   MAX_BULK,
   type Message,
 } from '../../src/protocol/channel.js';
+import { decodeFrame, encodeMessage, type MessageTable } from '../../src/protocol/codec.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
 import type { CoordinatorChannel } from '../../worker/host.js';
 
@@ -95,31 +96,53 @@ class End<Out extends Message, In extends Message> implements Channel<Out, In> {
 const closed = (how: string): PseudolabelError =>
   new PseudolabelError('E_CLOSED', `the connection was ${how}`, 'connect again');
 
-/** Fails where a message is not what its schema says. */
-function checked<M extends Message>(table: typeof TO_NODE | typeof TO_COORDINATOR, parcel: Parcel<M>): Parcel<M> {
+type Table = typeof TO_NODE | typeof TO_COORDINATOR;
+
+/** Fails where a side of ours sends a message that is not what its schema says. */
+function checked<M extends Message>(table: Table, parcel: Parcel<M>): Parcel<M> {
   if (!('message' in parcel)) return parcel;
   const { schema } = (table as Record<string, { schema: { parse(value: unknown): unknown } }>)[parcel.message.kind]!;
   return { message: schema.parse(parcel.message) as M };
 }
+
+/** What arrives for what was sent. As a channel of frames does (src/protocol/framed.ts), an end closes with what is no message. */
+function passOn<In extends Message, Out extends Message>(
+  table: Table,
+  tap: Tap<In>,
+  parcel: Parcel<In>,
+  to: End<Out, In>,
+): void {
+  for (const each of tap(checked(table, parcel))) {
+    try {
+      to.arrived.push('message' in each ? decoded(table, each) : each);
+    } catch (error) {
+      to.close(error as PseudolabelError);
+    }
+  }
+  to.schedule();
+}
+
+function decoded<M extends Message>(table: Table, { message }: { readonly message: M }): Parcel<M> {
+  const received = decodeFrame(table as unknown as MessageTable<M>, encodeMessage(ANY as MessageTable<M>, message));
+  if ('message' in received) return received;
+  throw new Error('a message became an array');
+}
+
+/** Lets everything out. */
+const ANY = new Proxy({}, { get: () => ({ schema: undefined, limit: 2 ** 27, values: 2 ** 21 }) });
 
 export function memoryLink(): Link {
   const wire = { isHeld: false };
   const coordinator: End<ToNode, ToCoordinator> = new End(
     'memory',
     wire,
-    (parcel) => {
-      for (const each of link.toNode(parcel)) node.arrived.push(checked(TO_NODE, each));
-      node.schedule();
-    },
+    (parcel) => passOn(TO_NODE, link.toNode, parcel, node),
     () => node.end(closed('closed by the coordinator')),
   );
   const node: End<ToCoordinator, ToNode> = new End(
     'memory',
     wire,
-    (parcel) => {
-      for (const each of link.toCoordinator(parcel)) coordinator.arrived.push(checked(TO_COORDINATOR, each));
-      coordinator.schedule();
-    },
+    (parcel) => passOn(TO_COORDINATOR, link.toCoordinator, parcel, coordinator),
     () => coordinator.end(closed('closed by the node')),
   );
   const ends = [coordinator, node];

@@ -1,0 +1,50 @@
+// What a node's answers have to be, by what it was asked: as many as that, of those rows, and within the range of what they measure. An answer
+// that is well formed and wrong all the same would be written down, or shift a run, without anyone noticing.
+import { shardRange } from '../../src/data/shards.js';
+import type { Model } from '../../src/engine/model.js';
+import { FINITE_BOUND } from '../../src/engine/network.js';
+import type { ShardStep } from '../../src/protocol/node.js';
+import type { Logits } from '../../src/protocol/slices.js';
+import type { GradientResult } from '../../src/protocol/tasks.js';
+
+/** Probabilities of a class are summed in floats. */
+const ROUNDING = 1.001;
+
+/** Whether these are results of these steps. Those that say that they are not finite may have any losses. */
+export const areResultsOf = (results: readonly GradientResult[], steps: readonly ShardStep[]): boolean =>
+  results.length === steps.length && results.every((result, i) => isResultOf(result, steps[i]!));
+
+function isResultOf(
+  { rows, counted, classMasses, finite }: GradientResult,
+  { labelled, unlabelled, shard, shards, model }: ShardStep,
+): boolean {
+  const [first, end] = shardRange(unlabelled?.batch ?? 0, shards, shard);
+  const drawn = end - first;
+  const isBalanced = drawn > 0 && unlabelled?.pseudoLabels === 'fresh' && unlabelled.logitShift !== undefined;
+  return (
+    rows === (labelled?.labels.length ?? 0) + drawn &&
+    counted <= drawn &&
+    classMasses.length === (isBalanced ? model.layers.at(-1)!.units : 0) &&
+    (!finite || classMasses.every((mass) => mass >= 0 && mass <= drawn * ROUNDING))
+  );
+}
+
+/** Whether each is a class of the model, with a probability. */
+export function areLabelsOf({ layers }: Model, classes: Uint8Array, confidences: Float32Array): boolean {
+  const { units } = layers.at(-1)!;
+  return classes.every((each) => each < units) && confidences.every((each) => each >= 0 && each <= 1);
+}
+
+/** Whether all is finite, and no bound so large that the gradient may not be. NaN fails the comparisons. */
+export const areFinite = (sums: readonly Logits[]): boolean =>
+  sums.every(
+    ({ logits, clean, activationBound, weightBound }) =>
+      activationBound < FINITE_BOUND && weightBound < FINITE_BOUND && hasOnlyFinite(logits) && hasOnlyFinite(clean),
+  );
+
+/** In each step, of some hundred thousand values: 0 times what is not finite is not 0. */
+function hasOnlyFinite(values: Float32Array): boolean {
+  let zero = 0;
+  for (let i = 0; i < values.length; i++) zero += 0 * values[i]!;
+  return zero === 0;
+}
