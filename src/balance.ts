@@ -35,7 +35,7 @@ const SURVEY_MOMENTUM = 0.9;
  * How far labels may mislead the survey, in nats; the more there are the less. One label a class misleads it by as much as long tails are
  * away, so that nothing it finds is believed (docs/decisions.md: what was measured).
  */
-const limitOf = (labelsPerClass: number): number => 3 / (labelsPerClass < 2 ? 1 : Math.max(10, labelsPerClass));
+const limitOf = (labelsPerClass: number): number => 1.5 / (labelsPerClass < 2 ? 1 : Math.max(10, labelsPerClass));
 
 /** A class that has all but vanished is favoured, not forced. */
 const LEAST_SHARE = 1e-3;
