@@ -4,6 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import type { RunListener } from '../../coordinator/recorder.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession } from '../../coordinator/session.js';
+import type { SharesChoice } from '../../src/balance.js';
 import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
@@ -20,6 +21,8 @@ const DEADLINE_MS = 3_600_000;
 const nothing = () => undefined;
 const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };
 const accuracies: Partial<Record<'drop' | 'pl', number>> = {};
+/** Of pl. */
+let classShares: SharesChoice | undefined;
 
 /** The first images of each class, as many as its share of the tail allows. */
 function tailOf({ images, labels }: ImageSet, pixels: number, classes: number): ImageSet {
@@ -40,6 +43,7 @@ beforeAll(async () => {
     for (const scenario of ['drop', 'pl'] as const) {
       const result = await runTraining(session, { ...CONFIG, scenario }, { ...options, test: false });
       accuracies[scenario] = 100 * result.validationAccuracy!;
+      classShares = result.classShares;
     }
   } finally {
     await session.close();
@@ -48,4 +52,13 @@ beforeAll(async () => {
 
 it('pseudo-labels do not make a network worse on a long tail (case 2)', () => {
   expect(accuracies.pl, JSON.stringify(accuracies)).toBeGreaterThan(accuracies.drop!);
+});
+
+it('the shares of its classes are found, not assumed (case 2)', () => {
+  expect(classShares!.source).toBe('estimate');
+  const { shares } = classShares!;
+  expect(
+    shares.slice(0, 3).every((share, c) => share > shares[c + 1]!),
+    shares.join(' '),
+  ).toBe(true);
 });
