@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { destinationOf, identityOf, realPathOf } from '../src/destination.js';
 import { PseudolabelError } from '../src/errors.js';
 import { cannotWrite } from '../src/files.js';
+import { isRunFile } from './rundir.js';
 
 /** A path, and how the user named it: '--json'. */
 export interface NamedPath {
@@ -26,9 +27,8 @@ export interface Paths {
 const WRITTEN = ['json', 'csv', 'trace', 'out'];
 const TAKES_PATH = /[<[](file|dir)[>\]]/;
 
-/** What lies in the folders that we write. */
-const OURS =
-  /^((config|result|machine|mistakes|reconstructions|reproduction|reproduce|scaling|model|lock)\.json|metrics\.jsonl|weights\.bin|.*\.plck|events\.out\..*)$/;
+/** What lies in the folders that we write, besides the files of runs. */
+const OURS = /^((reproduction|reproduce|scaling|lock)\.json|events\.out\..*)$/;
 /** Folders of folders of images are the deepest that are read. */
 const DEEPEST = 2;
 
@@ -94,7 +94,8 @@ async function checkWritable(path: string): Promise<void> {
 /** Whether the path, behind all links, is that of a file that a run, a model or another of our folders keeps, or will keep. */
 async function isKeptIn(folder: string, path: string): Promise<boolean> {
   const way = relative(await realPathOf(folder), path);
-  return OURS.test(basename(path)) && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  const name = basename(path);
+  return (isRunFile(name) || OURS.test(name)) && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 const isOurs = (folder: string): boolean =>

@@ -10,14 +10,22 @@ import { FolderLock, LOCK_FILE } from './lock.js';
 import type { Metric, RunResult } from './result.js';
 import type { Position } from './train.js';
 
+/** What reports show of a run, each as a file. */
+const KEPT = ['data.json', 'machine.json', 'mistakes.json', 'reconstructions.json'] as const;
+const FILES: readonly string[] = [...KEPT, 'config.json', 'result.json', 'metrics.jsonl', 'report.html'];
+
 /** The files that we write: in the directory itself, and in folders in it. */
 const PLACES = {
-  '': /^((config|result|machine|mistakes|reconstructions)\.json|metrics\.jsonl|report\.html)$/,
+  '': new RegExp(`^(${FILES.map((name) => name.replace('.', '\\.')).join('|')})$`),
   checkpoints: CHECKPOINT_FILE,
   model: /^(model\.json|weights\.bin)$/,
   plots: /^[\w-]+\.svg$/,
 } as const;
-const isOurs = (name: string): boolean => name in PLACES || PLACES[''].test(name) || name.startsWith('events.out.');
+const isOurs = (name: string): boolean => name in PLACES || FILES.includes(name) || name.startsWith('events.out.');
+
+/** Whether a file of that name is one of a run, which it needs or which was hard to come by: a report is made again. */
+export const isRunFile = (name: string): boolean =>
+  name !== 'report.html' && Object.entries(PLACES).some(([place, names]) => place !== 'plots' && names.test(name));
 
 /** Lines of metrics.jsonl that are held back before they are written. */
 const BUFFERED_LINES = 100;
@@ -141,7 +149,7 @@ export class RunDirectory {
   }
 
   /** Writes a JSON file for reports. */
-  keep(name: 'data.json' | 'machine.json' | 'mistakes.json' | 'reconstructions.json', value: object): Promise<void> {
+  keep(name: (typeof KEPT)[number], value: object): Promise<void> {
     return writeIn(this.path, name, `${JSON.stringify(value)}\n`);
   }
 

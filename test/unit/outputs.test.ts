@@ -84,6 +84,7 @@ describe('a result', () => {
       refusal('compare', at('run'), '--out', at('run', 'metrics.jsonl')),
       refusal('train', '--resume', at('run'), '--trace', at('run', 'checkpoints', 'checkpoint-00-00000005.plck')),
       refusal('train', '--out', at('new'), '--json', at('new', 'config.json')),
+      refusal('train', '--out', at('new'), '--trace', at('new', 'data.json')),
       refusal('reproduce', '--out', at('new'), '--json', at('new', 'pl', 'metrics.jsonl')),
       refusal('scaling', '--out', at('new'), '--json', at('new', 'scaling.json')),
     ]);
