@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { built } from '../src/built.js';
+import { rankOf } from '../src/collectives/mpi.js';
 import { addCompare } from './commands/compare.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
@@ -47,6 +48,8 @@ export function programOf(context: Context, check = checkFiles): Command {
     // The launcher says which (scripts/environment.mjs).
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
+    // All ranks of a job are given the same command line: the first says what is wrong with it.
+    if (command.opts().collective === 'mpi' && (rankOf(process.env) ?? 0) > 0) return;
     refuseIdle(command);
     await check(command, context);
   });

@@ -48,8 +48,10 @@ export function compared(runs: readonly RunRecord[]): Comparison {
 }
 
 function differencesOf(configs: readonly Readonly<Record<string, unknown>>[]): Comparison['differences'] {
-  const options = [...new Set(configs.flatMap((config) => Object.keys(config)))];
-  return options
+  const options = new Set(configs.flatMap((config) => Object.keys(config)));
+  // The stages follow from the options, and would fill a page.
+  options.delete('stages');
+  return [...options]
     .map((option) => ({ option, values: configs.map((config) => JSON.stringify(config[option]) ?? '–') }))
     .filter(({ values }) => new Set(values).size > 1);
 }

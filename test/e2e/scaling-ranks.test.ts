@@ -98,9 +98,9 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });
 
-  it('says by which of its words mpirun does not start the ranks', async () => {
+  it('says that a list of machines is not there, before mpirun is asked for ranks', async () => {
     const { exit, stderr } = await pseudolabel(...SMALL, '--hostfile', join(root, 'nowhere'));
-    expect([exit, stderr]).toEqual([1, expect.stringMatching(/E_MPI: mpirun does not start 2 ranks: .*hostfile/)]);
+    expect([exit, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: .*nowhere cannot be read/)]);
   });
 
   it('says what is wrong with the data, as rank 0 finds it', async () => {

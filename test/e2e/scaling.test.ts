@@ -154,7 +154,7 @@ describe('scaling', () => {
     ]);
     expect(ranks).toMatchObject({ exit: 2, stderr: expect.stringContaining('--nodes with --ranks') });
     expect(two).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --ranks, give one number') });
-    expect(sum).toMatchObject({ exit: 2, stderr: expect.stringContaining('--fast-sum without --ranks') });
+    expect(sum).toMatchObject({ exit: 2, stderr: expect.stringContaining('--fast-sum has no effect without --ranks') });
     expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy hidden') });
     expect(auto).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy auto') });
     expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });

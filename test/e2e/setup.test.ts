@@ -5,6 +5,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } 
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { completed } from '../../scripts/environment.mjs';
 import { folderOfTest } from '../folders.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -116,7 +117,7 @@ describe('the launcher', () => {
     writeFileSync(join(folder, 'src', 'edited.ts'), 'export {};');
     writeFileSync(join(folder, 'dist', 'coordinator', 'cli.js'), "console.log('the old build');");
     writeFileSync(join(folder, 'dist', '.built-from'), 'other sources');
-    const env = { PATH: folder, XDG_CACHE_HOME: join(folder, 'cache') }; // without npm, so that it cannot build anew
+    const env = completed({ PATH: folder, XDG_CACHE_HOME: join(folder, 'cache') }); // without npm, so that it cannot build anew
     const trained = launch(folder, ['train'], env);
     expect(trained.stdout).toBe('');
     expect(trained.stderr).toMatch(/^setup: installing packages .*\nsetup: /);
