@@ -33,7 +33,7 @@ const position = z
     /** All steps of the stage. */
     steps: count,
     /** Of the stage; null before it is known. */
-    secondsLeft: z.number().min(0).nullable(),
+    secondsLeft: float.min(0).nullable(),
   })
   .nullable();
 
