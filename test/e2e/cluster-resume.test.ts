@@ -54,8 +54,7 @@ it.each([
       coordinator = await operator.coordinator(undefined, flags, address);
       await coordinator.says('two joined');
       await coordinator.says('one joined');
-      await coordinator.says('step');
-      expect(coordinator.said(), when).toMatch(goesOn);
+      await expect.poll(() => coordinator.said(), { message: when }).toMatch(goesOn);
     }
     expect((await coordinator.ended).exit).toBe(0);
     expect(await operator.sha(killed)).toBe(expected);
