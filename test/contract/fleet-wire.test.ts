@@ -137,6 +137,7 @@ describe('a fleet on a wire of bf16', () => {
       // Its next sums come too late.
       let stalled: Promise<void> | undefined;
       const late = at(link, place('sum', 1), (parcel) => {
+        told.length = 0;
         stalled = stall(made, victim);
         return [parcel];
       });
@@ -145,12 +146,15 @@ describe('a fleet on a wire of bf16', () => {
       await late;
       await stalled;
       await until(() => fleet.status().nodes[0]!.state === 'working');
-      told.length = 0;
       for (const t of [9, 10]) {
         await fleet.gradients(shardSteps(t, FRESH));
         await fleet.update(MODEL, SHARDS, ADAM(t));
       }
-      expect(told).toEqual([false, true]);
+      // Where it is back in time, it is asked for its shards of step 8 again.
+      expect([
+        [false, true],
+        [false, true, true],
+      ]).toContainEqual(told);
     } finally {
       await fleet.close();
     }
