@@ -1,12 +1,13 @@
 // Keeps two processes from working in one folder: a file that says who does, and that does not hold when that process is gone.
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
 import { createFile, moveAway, removeFiles, touch } from '../src/files.js';
+import { MOST_JSON_BYTES, parseJson, readText } from '../src/reading.js';
 
 export const LOCK_FILE = 'lock.json';
 
@@ -117,7 +118,7 @@ async function takeAway(folder: string, gone: Holder | undefined): Promise<void>
 async function read(path: string): Promise<Found> {
   try {
     const { mtimeMs } = await stat(path);
-    const text = await readFile(path, 'utf8');
+    const text = await readText(path, MOST_JSON_BYTES);
     return { holder: parsed(text), touchedAt: mtimeMs };
   } catch {
     return { holder: undefined, touchedAt: undefined };
@@ -126,7 +127,7 @@ async function read(path: string): Promise<Found> {
 
 function parsed(text: string): Holder | undefined {
   try {
-    return HOLDER.parse(JSON.parse(text));
+    return HOLDER.parse(parseJson(text));
   } catch {
     return undefined;
   }

@@ -1,11 +1,12 @@
 // Looks at the paths of a command before it begins: no result may replace what the command reads, what a run keeps, or another result.
 import { existsSync } from 'node:fs';
-import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { Command } from 'commander';
 import { destinationOf, identityOf, realPathOf } from '../src/destination.js';
 import { PseudolabelError } from '../src/errors.js';
 import { cannotWrite } from '../src/files.js';
+import { readJson } from '../src/reading.js';
 import { isRunFile } from './rundir.js';
 
 /** A path, and how the user named it: '--json'. */
@@ -119,7 +120,7 @@ async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
 
 async function dataOf(config: string): Promise<string | undefined> {
   try {
-    const { data } = JSON.parse(await readFile(config, 'utf8')) as { data?: unknown };
+    const { data } = (await readJson(config)) as { data?: unknown };
     return typeof data === 'string' ? data : undefined;
   } catch {
     return undefined; // whoever reads it says what is wrong

@@ -1,11 +1,11 @@
 // Owns reports on disk: reads what a run, a reproduction or a scaling measurement left in its directory, writes report.html and plots/ beside it.
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
 import { refuseLinks, writeIn } from '../src/files.js';
 import { whyNotRead } from '../src/paths.js';
+import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../src/reading.js';
 import { svgOf } from '../src/report/chart.js';
 import { chartsOf } from '../src/report/curves.js';
 import {
@@ -25,6 +25,9 @@ import { RunDirectory } from './rundir.js';
 import { isScaling, writeScalingReport } from './scaling/written.js';
 
 const FILE = 'report.html';
+
+/** A thousand pictures, as MISTAKES has them, take a tenth of it. */
+const MOST_BYTES = 2 ** 26;
 
 /** Writes the report of a run directory, of a reproduction and all its runs, or of a scaling measurement. Returns its path. Throws E_REPORT, E_OUTPUT. */
 export async function writeReport(folder: string): Promise<string> {
@@ -89,7 +92,7 @@ export async function readRun(folder: string, name = nameOf(folder)): Promise<Ru
 
 async function parsed<T>(path: string, schema: Pick<z.ZodType<T>, 'parse'>): Promise<T> {
   try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return schema.parse(await readJson(path, MOST_BYTES));
   } catch (cause) {
     throw unreadable(path, cause);
   }
@@ -99,8 +102,8 @@ async function parsed<T>(path: string, schema: Pick<z.ZodType<T>, 'parse'>): Pro
 async function readMetrics(path: string): Promise<RunRecord['metrics']> {
   if (!existsSync(path)) return [];
   try {
-    const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-    return lines.map((line) => METRIC.parse(JSON.parse(line)));
+    const lines = (await readText(path, MOST_TEXT_BYTES)).split('\n').slice(0, -1);
+    return lines.map((line) => METRIC.parse(parseJson(line)));
   } catch (cause) {
     throw unreadable(path, cause);
   }

@@ -1,6 +1,5 @@
 // Owns the reproduction of the report's table: which runs it consists of, where they are, and what they come to.
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { normalise, type RunConfig } from '../src/config.js';
@@ -9,6 +8,7 @@ import { writeIn } from '../src/files.js';
 import { meanAndDeviation } from '../src/metrics.js';
 import { whyNotRead } from '../src/paths.js';
 import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../src/presets/scenario.js';
+import { readJson } from '../src/reading.js';
 import type { ReproductionRow } from '../src/report/reproduction-page.js';
 import type { RunResult } from './result.js';
 
@@ -91,7 +91,7 @@ export async function saveReproduction(folder: string, reproduction: Reproductio
 export async function loadReproduction(folder: string): Promise<Reproduction> {
   const file = join(folder, FILE);
   try {
-    const { config, scenarios, splits } = SAVED.parse(JSON.parse(await readFile(file, 'utf8')));
+    const { config, scenarios, splits } = SAVED.parse(await readJson(file));
     return { config: normalise(config), scenarios, splits };
   } catch (cause) {
     const fix = 'give the folder of an earlier `pseudolabel reproduce`; a single run is resumed by `pseudolabel train`';

@@ -1,12 +1,14 @@
 // Owns the two ways into a run directory: a new one, or one that holds the beginning of the same run.
-import { type Checkpoint, latestCheckpoint, loadCheckpoint } from '../src/checkpoint.js';
+import { type Checkpoint, latestCheckpoint, loadCheckpoint, type PromisedArrays } from '../src/checkpoint.js';
 import { normalise, type RunConfig } from '../src/config.js';
 import type { Dataset } from '../src/data/dataset.js';
+import { layoutOf } from '../src/engine/model.js';
 import { PseudolabelError } from '../src/errors.js';
 import { changesOfPlan, planOf } from '../src/plan.js';
+import type { Stage } from '../src/stage.js';
 import { identityFor } from './recorder.js';
 import { RunDirectory } from './rundir.js';
-import { labelsPerClassOf, type Session, taskOf } from './session.js';
+import { labelsPerClassOf, type Session, splitOf, taskOf } from './session.js';
 
 export interface OpenedRun {
   readonly directory: RunDirectory;
@@ -71,16 +73,32 @@ export async function earlierRun(
 ): Promise<OpenedRun> {
   const lock = await RunDirectory.lock(path); // first: what is read from here on is nobody's to change
   try {
+    const stages = planOf(config, taskOf(config, session.dataset));
+    const unlabelled = splitOf(config, session.dataset).unlabelled.length;
     const file = checkpointFile ?? (await latestCheckpoint(path));
-    const resumeFrom = file === undefined ? undefined : await loadCheckpoint(file, identityFor(config, session));
+    const resumeFrom =
+      file === undefined
+        ? undefined
+        : await loadCheckpoint(file, identityFor(config, session), (arrays) => fits(arrays, stages, unlabelled));
     if (resumeFrom && resumeFrom.numerics !== session.numerics && !allowMixed) throw otherNumerics(path);
-    const stageNames = planOf(config, taskOf(config, session.dataset)).map(({ name }) => name);
+    const stageNames = stages.map(({ name }) => name);
     const directory = await RunDirectory.reopen(path, stageNames, resumeFrom ?? { stage: 0, step: 0 }, lock);
     return { directory, resumeFrom };
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+/** Whether a checkpoint's arrays are as long as those of the run, to which they are copied. unlabelled: images. */
+function fits({ stage, lengths }: PromisedArrays, stages: readonly Stage[], unlabelled: number): boolean {
+  const model = stages[stage]?.model;
+  const vector = model && layoutOf(model).length;
+  const expected = {
+    ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+    ...{ pseudoLabels: unlabelled, confidences: unlabelled },
+  };
+  return Object.entries(expected).every(([name, length]) => lengths.get(name) === length);
 }
 
 function otherNumerics(path: string): PseudolabelError {

@@ -1,11 +1,12 @@
 // Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECKPOINT_FILE } from '../src/checkpoint.js';
 import type { RunConfig } from '../src/config.js';
 import { PseudolabelError } from '../src/errors.js';
 import { appendTo, cannotWrite, makeFolder, refuseLinks, removeTemporary, writeIn } from '../src/files.js';
+import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../src/reading.js';
 import { FolderLock, LOCK_FILE } from './lock.js';
 import type { Metric, RunResult } from './result.js';
 import type { Position } from './train.js';
@@ -77,11 +78,11 @@ export class RunDirectory {
     const file = join(path, 'metrics.jsonl');
     if (!existsSync(file)) return directory;
     const isBefore = (line: string): boolean => {
-      const { stage, step } = JSON.parse(line) as Metric;
+      const { stage, step } = parseJson(line) as Metric;
       const s = stageNames.indexOf(stage);
       return s < position.stage || (s === position.stage && step < position.step);
     };
-    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.endsWith('}'));
+    const lines = (await readText(file, MOST_TEXT_BYTES)).split('\n').filter((line) => line.endsWith('}'));
     await writeIn(
       path,
       'metrics.jsonl',
@@ -96,7 +97,7 @@ export class RunDirectory {
   /** Reads the config of a run that was begun here. Throws E_CHECKPOINT_MISSING where there is none. */
   static async configOf(path: string): Promise<unknown> {
     try {
-      return JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as unknown;
+      return await readJson(join(path, 'config.json'));
     } catch (cause) {
       const fix = 'give the --out folder of an earlier run';
       throw new PseudolabelError(
@@ -118,7 +119,7 @@ export class RunDirectory {
     const file = join(path, 'result.json');
     if (!existsSync(file)) return undefined;
     try {
-      return JSON.parse(await readFile(file, 'utf8')) as RunResult;
+      return (await readJson(file)) as RunResult;
     } catch (cause) {
       const fix = 'remove the file and --resume the run: it goes on at its last checkpoint';
       throw new PseudolabelError('E_CHECKPOINT_DAMAGED', `${file} cannot be read`, fix, { cause });

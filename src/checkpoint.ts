@@ -7,7 +7,7 @@ import { differencesOf } from './differences.js';
 import { PseudolabelError } from './errors.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from './files.js';
 import { whyNotRead } from './paths.js';
-import { DamagedFile, seal, unseal } from './sealed.js';
+import { DamagedFile, type Promised, seal, unseal } from './sealed.js';
 
 /** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
 export interface TrainingState {
@@ -43,6 +43,11 @@ export interface Checkpoint {
 
 /** The name of a checkpoint, with its stage and its step. */
 export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
+
+/** What a checkpoint says that it holds. */
+export interface PromisedArrays extends Pick<Promised, 'lengths'> {
+  readonly stage: number;
+}
 
 const COUNT = z.int().nonnegative();
 const SHARES = z.array(z.number().min(0).max(1)).min(1);
@@ -93,11 +98,16 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
 /**
  * Loads a checkpoint: that file, or the newest of that run directory or checkpoints folder.
  * @param expected what the run to be continued depends on
+ * @param fits whether arrays of such lengths are those of the run: asked before memory is taken for them
  * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every difference from `expected`
  */
-export async function loadCheckpoint(path: string, expected: Identity): Promise<Checkpoint> {
+export async function loadCheckpoint(
+  path: string,
+  expected: Identity,
+  fits: (arrays: PromisedArrays) => boolean = () => true,
+): Promise<Checkpoint> {
   const file = await find(path);
-  const checkpoint = await read(file);
+  const checkpoint = await read(file, fits);
   const differing = differencesOf(checkpoint.identity, expected).map(
     ({ at, was, is }) => `${at} is ${was} in the checkpoint, ${is} now`,
   );
@@ -145,9 +155,12 @@ function missing(path: string, cause: unknown): PseudolabelError {
   return new PseudolabelError('E_CHECKPOINT_MISSING', message, fix, { cause });
 }
 
-async function read(path: string): Promise<Checkpoint> {
+async function read(path: string, fits: (arrays: PromisedArrays) => boolean): Promise<Checkpoint> {
   try {
-    const { content, arrays } = await unseal(path);
+    const { content, arrays } = await unseal(path, ({ content, lengths }) => {
+      if (!fits({ stage: CONTENT.parse(content).stage, lengths }))
+        throw new DamagedFile('has arrays that are not those of its run');
+    });
     return { ...CONTENT.parse(content), state: STATE.parse(Object.fromEntries(arrays)) };
   } catch (error) {
     if (error instanceof DamagedFile) throw await damaged(path, `is damaged: it ${error.message}`, error);

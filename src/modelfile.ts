@@ -1,5 +1,4 @@
 // Owns saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sha256OfParameters } from './checksum.js';
@@ -7,6 +6,7 @@ import { type Model, modelOf } from './engine/model.js';
 import { PseudolabelError } from './errors.js';
 import { isSystemError, writeIn } from './files.js';
 import { whyNotRead } from './paths.js';
+import { MOST_JSON_BYTES, parseJson, readBytes, Unreadable } from './reading.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './weights.js';
 
@@ -52,7 +52,6 @@ const MODEL_JSON = z.object({
   weightsManifest: MANIFEST,
   userDefinedMetadata: z.object({ pseudolabel: METADATA.optional() }).nullish(),
 });
-const MOST_JSON_BYTES = 2 ** 24;
 
 /**
  * Saves a model to `folder`, over the one that may be there.
@@ -158,7 +157,7 @@ function checkSame(
 async function readJson(path: string): Promise<z.infer<typeof MODEL_JSON>> {
   const json = await readWithin(path, MOST_JSON_BYTES);
   try {
-    return MODEL_JSON.parse(JSON.parse(json.toString()));
+    return MODEL_JSON.parse(parseJson(json.toString()));
   } catch (error) {
     throw unusable(path, problemsOf(error), error);
   }
@@ -193,11 +192,9 @@ async function readFloats(paths: readonly string[], length: number): Promise<Flo
 /** @param most bytes: a longer file is refused before any memory is taken for it */
 async function readWithin(path: string, most: number): Promise<Buffer> {
   try {
-    const found = await stat(path);
-    if (!found.isFile()) throw unusable(path, 'it is not a file');
-    if (found.size > most) throw unusable(path, `it has ${found.size} bytes where at most ${most} can be`);
-    return await readFile(path);
+    return await readBytes(path, most);
   } catch (error) {
+    if (error instanceof Unreadable) throw unusable(path, `it ${error.message}`, error);
     throw isSystemError(error) ? unusable(path, error.message, error) : error;
   }
 }

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
+import { parseJson, READING } from './reading.js';
 
 export type NumberArray = Float32Array | Uint8Array;
 
@@ -15,6 +16,13 @@ export interface Sealed {
   /** What was given as content, by way of JSON: not validated. */
   readonly content: unknown;
   readonly arrays: ReadonlyMap<string, NumberArray>;
+}
+
+/** What a header says, of which nothing is verified yet. */
+export interface Promised {
+  readonly content: unknown;
+  /** Of the arrays, by their names. */
+  readonly lengths: ReadonlyMap<string, number>;
 }
 
 /** The file is not what was written; the message says how that shows, as the end of a sentence that begins with its name. */
@@ -89,14 +97,18 @@ function* pieces(content: unknown, arrays: Readonly<Record<string, NumberArray>>
 
 /**
  * Reads a sealed file back. Its arrays are views of one block of memory, which is taken only for a file as long as its header says.
+ * @param accept is shown what the header promises before memory is taken for it, and throws where that is not wanted
  * @throws DamagedFile, or the system's error if it cannot be read
  */
-export async function unseal(path: string): Promise<Sealed> {
-  const handle = await open(path);
+export async function unseal(path: string, accept: (promised: Promised) => void = () => undefined): Promise<Sealed> {
+  const handle = await open(path, READING);
   try {
-    const { size } = await handle.stat();
+    const found = await handle.stat();
+    if (!found.isFile()) throw new DamagedFile('is not a file');
+    const { size } = found;
     const { header, bodyStart } = await readHeader(handle, size);
     checkLayout(header, size - bodyStart - DIGEST_BYTES);
+    accept({ content: header.content, lengths: new Map(header.arrays.map(({ name, length }) => [name, length])) });
     const file = await readVerified(handle, size);
     const arrays = new Map<string, NumberArray>();
     for (const { name, dtype, length, offset } of header.arrays) {
@@ -122,7 +134,7 @@ async function readHeader(handle: FileHandle, size: number): Promise<{ header: H
   if (bodyStart > size) throw new DamagedFile('ends within its header');
   const json = await readBytes(handle, PREAMBLE_BYTES, Buffer.alloc(headerBytes));
   try {
-    return { header: HEADER.parse(JSON.parse(json.toString())), bodyStart };
+    return { header: HEADER.parse(parseJson(json.toString())), bodyStart };
   } catch {
     throw new DamagedFile('has a damaged header');
   }

@@ -11,7 +11,14 @@ const WEIGHT = z.object({
 const PATH = z.string().regex(/^[^/\\]+$/, 'must be the name of a file in the same folder');
 
 /** The weightsManifest of a model.json: the weights lie one after the other in the files, which are read as one. */
-export const MANIFEST = z.array(z.object({ paths: z.array(PATH), weights: z.array(WEIGHT) }));
+export const MANIFEST = z
+  .array(z.object({ paths: z.array(PATH), weights: z.array(WEIGHT) }))
+  .refine((groups) => isDistinct(groups.flatMap(({ paths }) => paths)), 'a file is named twice')
+  .refine(
+    (groups) => isDistinct(groups.flatMap(({ weights }) => weights.map(({ name }) => name))),
+    'a weight is named twice',
+  );
+const isDistinct = (names: readonly string[]): boolean => new Set(names).size === names.length;
 export type Manifest = z.infer<typeof MANIFEST>;
 
 /** @param names of the Dense layers */
@@ -64,8 +71,6 @@ export function parametersOf(
   weights: ReadonlyMap<string, Weight>,
   floats: Float32Array,
 ): Float32Array {
-  const { places, length } = layoutOf(model);
-  const parameters = new Float32Array(length);
   const valuesOf = (name: string, shape: readonly number[]): Float32Array => {
     const weight = weights.get(name);
     if (weight === undefined) throw new RangeError(`it has no weight ${name}`);
@@ -74,10 +79,17 @@ export function parametersOf(
     }
     return floats.subarray(weight.start, weight.end);
   };
+  // All of them first: a layer may say that it has more units than memory has room for.
+  const values = model.layers.map(({ inputs, units }, l) => ({
+    matrix: valuesOf(`${names[l]}/kernel`, [inputs, units]),
+    biases: valuesOf(`${names[l]}/bias`, [units]),
+  }));
+  const { places, length } = layoutOf(model);
+  const parameters = new Float32Array(length);
   for (const [l, { inputs, units }] of model.layers.entries()) {
     const { kernel, bias } = places[l]!;
-    parameters.set(transposed(valuesOf(`${names[l]}/kernel`, [inputs, units]), inputs, units), kernel);
-    parameters.set(valuesOf(`${names[l]}/bias`, [units]), bias);
+    parameters.set(transposed(values[l]!.matrix, inputs, units), kernel);
+    parameters.set(values[l]!.biases, bias);
   }
   return parameters;
 }

@@ -1,11 +1,12 @@
 // Looks at what a command is given to read, before it begins: whether it is there, is what the command takes, and is whole. Where it is another
 // of our folders, the error says which folder or command is the right one.
 import { constants } from 'node:fs';
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { whyNotRead } from '../../src/paths.js';
+import { readJson } from '../../src/reading.js';
 import type { Invocation } from '../invocation.js';
 import { loadReproduction, runsOf } from '../reproduction.js';
 import type { Context } from './options.js';
@@ -156,7 +157,7 @@ async function runsIn(folder: string): Promise<string[]> {
 async function checkJson(path: string, { code }: Wanted): Promise<void> {
   const fix = 'take the file from a copy, or begin anew';
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = await readJson(path);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
   } catch (cause) {
     if (!(cause instanceof SyntaxError))

@@ -1,12 +1,12 @@
 // Owns the dashboard's server: the page's files, a stream of news (server-sent events), and numbers for Prometheus. On
 // loopback for anyone; beyond it by TLS, for those who know a token (access.ts).
-import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { isSystemError } from '../../src/files.js';
+import { MOST_TEXT_BYTES, readText } from '../../src/reading.js';
 import { PAGE_POLICY } from '../../src/report/page.js';
 import { TLS_OPTIONS } from '../../worker/tls.js';
 import { reachable } from '../door/listener.js';
@@ -112,9 +112,10 @@ async function answer(
     return send(response, { type, content: text });
   }
   const report = reportAt(pathname, source);
-  if (report !== undefined && existsSync(report)) {
+  const content = report === undefined ? undefined : await readText(report, MOST_TEXT_BYTES).catch(() => undefined);
+  if (content !== undefined) {
     // Whoever made the directory may have written anything there: nothing in it runs under this address.
-    return send(response, { type: 'text/html; charset=utf-8', content: readFileSync(report, 'utf8') }, PAGE_POLICY);
+    return send(response, { type: 'text/html; charset=utf-8', content }, PAGE_POLICY);
   }
   const file = files.get(pathname);
   if (file) send(response, file, policyOf(files.get('/')!.content));

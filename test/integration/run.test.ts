@@ -10,6 +10,7 @@ import { earlierRun, newRun } from '../../coordinator/resume.js';
 import { runTraining } from '../../coordinator/run.js';
 import { openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { train } from '../../coordinator/train.js';
+import { saveCheckpoint } from '../../src/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { normalise, type RunConfig } from '../../src/config.js';
 import { numericsFingerprint } from '../../src/engine/fingerprint.js';
@@ -139,6 +140,14 @@ it('a run goes on where other bits are computed only if it is told to, and its m
     const mixed = await goingOn('other', true);
     await mixed.directory.close();
     expect(mixed).toMatchObject({ resumeFrom });
+    // Whole, and of this run as it says, but with arrays that would be copied over what lies behind theirs.
+    const { state, ...rest } = resumeFrom!;
+    const longer = new Float32Array(state.parameters.length + 16);
+    const swollen = { ...state, parameters: longer, firstMoment: longer, secondMoment: longer };
+    const file = await saveCheckpoint(join(folder, 'swollen'), { ...rest, state: swollen }, 1);
+    await expect(earlierRun(session, config, path, file, false)).rejects.toMatchObject({
+      code: 'E_CHECKPOINT_DAMAGED',
+    });
   } finally {
     await session.close();
   }
