@@ -42,9 +42,12 @@ export const areFinite = (sums: readonly Logits[]): boolean =>
       activationBound < FINITE_BOUND && weightBound < FINITE_BOUND && hasOnlyFinite(logits) && hasOnlyFinite(clean),
   );
 
-/** In each step, of some hundred thousand values: 0 times what is not finite is not 0. */
-function hasOnlyFinite(values: Float32Array): boolean {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += 0 * values[i]!;
-  return zero === 0;
+/** The bits of a float's exponent, which are all set in what is not finite, and in nothing else. */
+const EXPONENT = 0x7f800000;
+
+/** In each step, of some hundred thousand values: by their bits, in a fraction of a millisecond. */
+function hasOnlyFinite({ buffer, byteOffset, length }: Float32Array): boolean {
+  const words = new Int32Array(buffer, byteOffset, length);
+  for (let i = 0; i < length; i++) if ((words[i]! & EXPONENT) === EXPONENT) return false;
+  return true;
 }

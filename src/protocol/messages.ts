@@ -76,7 +76,7 @@ const kind = <const K extends string, S extends z.ZodRawShape>(
 export const TO_NODE = {
   /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
   welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
-  /** The other answer to a hello; the channel is closed after it. Trying again is of no use. */
+  /** The other answer to a hello, and the last word to a node that is sent away. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
   /**
    * Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. goesOn: what rounding has
@@ -143,7 +143,7 @@ export const TO_COORDINATOR = {
   /** sha256: of what was sent before. */
   collected: kind('collected', { ...answer, sha256 }, KIB),
   digest: kind('digest', { ...answer, sha256 }, KIB),
-  /** The request went wrong; the node goes on with the next. */
+  /** The request went wrong: the coordinator has it done elsewhere, and lets the node go. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
   /** The node wants to go: no further requests, and `bye` when the last is done. */
   leaving: kind('leaving', {}, KIB),
