@@ -32,7 +32,9 @@ export function changesOfPlan(config: RunConfig, task: Task): string[] {
 }
 
 function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
-  for (const { name, model } of stages) {
+  for (const { name, model, pseudo } of stages) {
+    const { shares } = pseudo?.balance ?? {};
+    if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
     const [inputs, outputs] = [model.layers[0]!.inputs, model.layers.at(-1)!.units];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
     if (inputs === pixels && outputs === wanted) continue;

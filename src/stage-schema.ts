@@ -69,6 +69,10 @@ const pseudo: z.ZodType<PseudoLabelling> = z
     threshold: share,
     balance: balance.optional(),
   })
+  .refine(
+    (whole) => whole.balance === undefined || whole.refresh === 'step',
+    'only pseudo-labels that are fresh at each step are held to shares of the classes',
+  )
   .transform((whole) => ({ ...whole, balance: whole.balance }));
 
 const denoising: z.ZodType<Denoising> = z.strictObject({ batch: count, noise: atLeast0 });

@@ -28,6 +28,7 @@ const scenarios: [name: string, stages: readonly Stage[]][] = [
   ['drop', [supervised]],
   ['pl, with labels stored', PLANS['labels once, after supervised training']],
   ['pl, with fresh labels', PLANS['fresh labels above a threshold, with momentum and sigmoids']],
+  ['pl, held to estimated shares (case 2)', PLANS['fresh labels above a threshold, held to estimated shares']],
   ['dae', PLANS['an autoencoder, its first layer, and fresh labels']],
 ];
 

@@ -44,6 +44,18 @@ describe('the stages in a config', () => {
     }
   });
 
+  it('hold pseudo-labels to shares of as many classes as there are, and only fresh ones (case 2)', () => {
+    const saved = savedBy({ scenario: 'pl' });
+    const [stage] = saved.stages as [{ pseudo: { balance: object } }];
+    const { pseudo } = stage;
+    const withPseudo = (more: object) =>
+      normalise({ ...saved, stages: [{ ...stage, pseudo: { ...pseudo, ...more } }] });
+    const sharesOf = (count: number) => ({ ...pseudo.balance, shares: new Array<number>(count).fill(1 / count) });
+    expect(planOf(withPseudo({ balance: sharesOf(10) }), TASK)[0]!.pseudo!.balance).toEqual(sharesOf(10));
+    expect(() => planOf(withPseudo({ balance: sharesOf(9) }), TASK)).toThrow('9 shares for 10 classes');
+    expect(() => withPseudo({ refresh: 'once' })).toThrow('fresh at each step');
+  });
+
   it('are refused with the place of what is wrong, wherever it is (case 30)', () => {
     const saved = savedBy({ scenario: 'dae', preset: 'paper' });
     const places = [...leaves(saved.stages, [])];
