@@ -14,7 +14,6 @@ import { Fleet } from '../fleet/fleet.js';
 import type { FleetListener } from '../fleet/listener.js';
 import type { Invocation } from '../invocation.js';
 import { openSession, type Session, taskOf } from '../session.js';
-
 import { idleLine } from '../terminal/summary.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';

@@ -1,5 +1,4 @@
 // Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/config.ts.
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
@@ -14,6 +13,7 @@ import {
 import { PseudolabelError } from '../../src/errors.js';
 import { claimFolder } from '../../src/files.js';
 import { whyNotRead } from '../../src/paths.js';
+import { readJson } from '../../src/reading.js';
 import type { Invocation } from '../invocation.js';
 import { checkPrecision } from '../processor.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
@@ -132,7 +132,7 @@ function located<T extends { readonly data?: unknown }>(options: T): T {
 
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   try {
-    const options: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const options = await readJson(path);
     normalise(options);
     return options as Record<string, unknown>;
   } catch (cause) {

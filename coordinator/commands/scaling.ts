@@ -76,7 +76,7 @@ export function addScaling(program: Command, context: Context): void {
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--shards <n>', 'parts that a step is cut into (as train; at least one for each worker)', number)
     .option('--seed <n>', 'seed of all random numbers (1)', number)
-    .option('--data <dir>', 'folder with the four IDX files of a data set (MNIST)')
+    .option('--data <dir>', 'folder with the IDX files of a data set (MNIST)')
     .option('--simulate <network>', 'predict a cluster: nodes=64,link=10Gbps,rtt=0.2ms', parseNetwork)
     .option('--json <file>', 'write the result as JSON; - for stdout')
     .option('--out <dir>', 'folder for report.html, plots, scaling.json and scaling.txt')

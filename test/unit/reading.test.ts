@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { configFrom } from '../../coordinator/commands/options.js';
 import { readRun } from '../../coordinator/report.js';
 import { loadReproduction } from '../../coordinator/reproduction.js';
 import { RunDirectory } from '../../coordinator/rundir.js';
@@ -24,6 +25,7 @@ const readers = {
   'result.json': { read: () => RunDirectory.resultOf(folder), code: 'E_CHECKPOINT_DAMAGED' },
   'mistakes.json': { read: () => readRun(folder), code: 'E_REPORT' },
   'reproduction.json': { read: () => loadReproduction(folder), code: 'E_CHECKPOINT_MISSING' },
+  'options.json': { read: () => configFrom({ config: join(folder, 'options.json') }), code: 'E_CONFIG' },
   'model.json': { read: () => loadModel(folder), code: 'E_MODEL' },
   'checkpoint-00-00000001.plck': { read: () => loadCheckpoint(folder, identity), code: 'E_CHECKPOINT_DAMAGED' },
 } as const;
@@ -135,9 +137,8 @@ describe('a file', () => {
   });
 });
 
-/** The user's own files and secrets, our own processes and packages, what a browser gets from us, and data sets, which have a reader of theirs. */
+/** The user's own secrets, our own processes and packages, what a browser gets from us, and data sets, which have a reader of theirs. */
 const OWN: readonly string[] = [
-  'coordinator/commands/options.ts',
   'coordinator/dashboard/page/main.ts',
   'coordinator/diagnosis.ts',
   'coordinator/door/identity.ts',
