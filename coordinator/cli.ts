@@ -1,10 +1,10 @@
 // Owns the process of `pseudolabel`: its signals, its exit code, what it says of a failure.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
-import { cannotWrite } from '../src/files.js';
+import { cannotWrite } from '../src/files/write.js';
+import { invocationHere } from './commands/invocation.js';
 import type { Context } from './commands/options.js';
-import { invocationHere } from './invocation.js';
-import { programOf } from './program.js';
+import { programOf } from './commands/program.js';
 import { Terminal } from './terminal/terminal.js';
 
 /**

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
-import { refuseLinks, writeIn } from '../src/files.js';
-import { whyNotRead } from '../src/paths.js';
-import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../src/reading.js';
-import { svgOf } from '../src/report/chart.js';
-import { chartsOf } from '../src/report/curves.js';
+import { whyNotRead } from '../src/files/paths.js';
+import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../src/files/read.js';
+import { refuseLinks, writeIn } from '../src/files/write.js';
+import { svgOf } from '../src/reporting/chart.js';
+import { chartsOf } from '../src/reporting/curves.js';
 import {
   CONFIG,
   DATA,
@@ -17,12 +17,12 @@ import {
   RECONSTRUCTIONS,
   RESULT,
   type RunRecord,
-} from '../src/report/record.js';
-import { reproductionPage } from '../src/report/reproduction-page.js';
-import { runPage } from '../src/report/run-page.js';
-import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './reproduction.js';
-import { RunDirectory } from './rundir.js';
-import { isScaling, writeScalingReport } from './scaling/written.js';
+} from '../src/reporting/record.js';
+import { reproductionPage } from '../src/reporting/reproduction-page.js';
+import { runPage } from '../src/reporting/run-page.js';
+import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './runs/reproduction.js';
+import { RunDirectory } from './runs/run-directory.js';
+import { isScaling, writeScalingReport } from './scaling/output-files.js';
 
 const FILE = 'report.html';
 

@@ -1,33 +1,42 @@
 // Owns the composition root: picks the node, sizes its arena for what is to come, and gives it images and a cluster.
-import { DEFAULT_LABELS_PER_CLASS, type RunConfig } from '../src/config.js';
+
 import { type Dataset, knownCount } from '../src/data/dataset.js';
-import { loadDataset } from '../src/data/load.js';
+import { loadDataset } from '../src/data/sources/load.js';
 import { checkClasses, type Split, splitLabelled } from '../src/data/split.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
-import { buffersOf, paddedRows } from '../src/engine/buffers.js';
-import { numericsFingerprint } from '../src/engine/fingerprint.js';
-import { layoutOf, type Model, precisionOf } from '../src/engine/model.js';
-import { PREDICT_ROWS } from '../src/engine/predict.js';
-import { rowCountsOf, sliceCount, sliceRoom } from '../src/engine/slices.js';
+import type { Executor } from '../src/engine/executor.js';
 import { PseudolabelError } from '../src/errors.js';
-import type { SavedModel } from '../src/modelfile.js';
-import { planOf } from '../src/plan.js';
-import type { Task } from '../src/presets/scenario.js';
-import type { Node } from '../src/protocol/node.js';
-import type { Stage } from '../src/stage.js';
-import { type StrategyName, strategyOf } from '../src/strategy.js';
-import { createLocalNode, type LocalNode } from '../worker/node.js';
-import { Cluster } from './cluster.js';
-import { gather } from './labelled.js';
-import type { Job } from './result.js';
-import { DataParallel } from './strategies/data.js';
-import { HiddenSharding } from './strategies/hidden.js';
+import { numericsFingerprint } from '../src/models/dense/fingerprint.js';
+import { PREDICT_ROWS } from '../src/models/dense/predict.js';
+import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
+import { paddedRows, workspaceOf } from '../src/models/dense/workspace.js';
+import { layoutOf, type Model, precisionOf } from '../src/models/model.js';
+import type { SavedModel } from '../src/models/saved-model.js';
+import { DEFAULT_LABELS_PER_CLASS, type RunConfig } from '../src/training/config.js';
+import { planOf } from '../src/training/plan.js';
+import type { Task } from '../src/training/scenario.js';
+import type { Stage } from '../src/training/stage.js';
+import { type StrategyName, strategyOf } from '../src/training/strategy-choice.js';
+import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
+import { Dispatcher } from './dispatcher.js';
+import { gather } from './labelled-set.js';
+import { DataParallel } from './strategies/data-parallel.js';
 import type { Strategy } from './strategies/strategy.js';
+import { TensorParallel } from './strategies/tensor-parallel.js';
+
+/** Several processes that did a run together. */
+export interface Job {
+  readonly ranks: number;
+  /** Of all ranks. */
+  readonly workers: number;
+  /** The order in which gradients were summed. 'any': MPI's own, by which the bits depend on the number of ranks. */
+  readonly sum: 'tree' | 'any';
+}
 
 export interface Session {
   readonly dataset: Dataset;
-  readonly cluster: Cluster;
-  readonly node: LocalNode;
+  readonly dispatcher: Dispatcher;
+  readonly node: ThreadExecutor;
   /** Fingerprint of what products and the kernel compute here. */
   readonly numerics: string;
   /** Where this is rank 0 of several processes. */
@@ -74,7 +83,7 @@ export function taskOf(config: RunConfig, dataset: Dataset): Task {
 export async function openSession(
   configs: readonly [RunConfig, ...RunConfig[]],
   data?: Dataset,
-  disturb: (node: LocalNode, numerics: string) => Node = (node) => node,
+  disturb: (node: ThreadExecutor, numerics: string) => Executor = (node) => node,
 ): Promise<Session> {
   const [config] = configs;
   const dataset = data ?? (await loadDataset({ folder: config.data }));
@@ -85,14 +94,14 @@ export async function openSession(
   // Before there are threads, which have the processor for themselves then.
   const numerics = numericsFingerprint(config.precision);
   const validationImages = gather(dataset.train.images, dataset.pixels, validation);
-  const node = await createLocalNode({
+  const node = await createThreadExecutor({
     shape: shapeFor(stages, config, dataset.pixels, counts),
     images: config.validation === 0 ? dataset.train.images : gather(dataset.train.images, dataset.pixels, unlabelled),
     evaluationImages: Buffer.concat([validationImages, dataset.test?.images ?? new Uint8Array()]),
   });
   const disturbed = disturb(node, numerics);
-  const cluster = new Cluster(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));
-  return { dataset, cluster, node, numerics, close: () => cluster.close() };
+  const dispatcher = new Dispatcher(disturbed, config.shards, counts, strategies(disturbed, config, imagesOf(node)));
+  return { dataset, dispatcher, node, numerics, close: () => dispatcher.close() };
 }
 
 /** Images that one task predicts: the same for any number of workers, since the size of a batch may change the last bit of a confidence. */
@@ -106,11 +115,11 @@ export async function openPredictor(
   { model, parameters }: SavedModel,
   images: { readonly unlabelled?: Uint8Array; readonly test?: Uint8Array },
   workers: number,
-): Promise<Cluster> {
+): Promise<Dispatcher> {
   const { unlabelled = new Uint8Array(), test = new Uint8Array() } = images;
   const pixels = model.layers[0]!.inputs;
   const counts = { unlabelled: unlabelled.length / pixels, validation: 0, test: test.length / pixels };
-  const node = await createLocalNode({
+  const node = await createThreadExecutor({
     shape: {
       pixels,
       unlabelled: counts.unlabelled,
@@ -118,8 +127,8 @@ export async function openPredictor(
       parameters: parameters.length,
       // Nothing is trained.
       shards: 1,
-      lanes: workers,
-      laneBytes: buffersOf(model, PREDICT_ROWS, false).end,
+      workspaces: workers,
+      workspaceBytes: workspaceOf(model, PREDICT_ROWS, false).end,
       precision: precisionOf(model),
     },
     images: unlabelled,
@@ -127,7 +136,7 @@ export async function openPredictor(
   });
   node.write({ parameters });
   const ranges = Math.max(1, Math.ceil(Math.max(counts.unlabelled, counts.test) / IMAGES_A_RANGE));
-  return new Cluster(node, ranges, counts, () => new DataParallel(node, 1));
+  return new Dispatcher(node, ranges, counts, () => new DataParallel(node, 1));
 }
 
 export interface UnlabelledImages {
@@ -136,17 +145,17 @@ export interface UnlabelledImages {
 }
 
 /** As they lie in the arena. */
-export function imagesOf({ arena }: LocalNode): UnlabelledImages {
+export function imagesOf({ arena }: ThreadExecutor): UnlabelledImages {
   const { unlabelled, pixels } = arena.shape;
   return { count: unlabelled, bytes: bytes(arena, 'images', unlabelled * pixels) };
 }
 
 /** The one by which a model is trained, made on first use. images: the unlabelled ones. */
-export function strategies(node: Node, config: RunConfig, images: UnlabelledImages): (model: Model) => Strategy {
+export function strategies(node: Executor, config: RunConfig, images: UnlabelledImages): (model: Model) => Strategy {
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(node, config.shards),
-    hidden: () => new HiddenSharding(node, config.shards, images.count, images.bytes),
+    tensor: () => new TensorParallel(node, config.shards, images.count, images.bytes),
   };
   return (model) => {
     const name = strategyOf(config, model);
@@ -164,26 +173,26 @@ export function shapeFor(
 ): ArenaShape {
   const { shards, workers } = config;
   const rowsOf = (stage: Stage): number => stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
-  const lane = (stage: Stage): number => {
+  const workspace = (stage: Stage): number => {
     const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(rowsOf(stage) / shards);
-    const training = buffersOf(stage.model, paddedRows(rows), true).end;
-    return Math.max(training, buffersOf(stage.model, PREDICT_ROWS, false).end);
+    const training = workspaceOf(stage.model, paddedRows(rows), true).end;
+    return Math.max(training, workspaceOf(stage.model, PREDICT_ROWS, false).end);
   };
-  const sliced = (stage: Stage) => {
+  const tensor = (stage: Stage) => {
     const batch = { unlabelledBatch: rowsOf(stage), labelsFresh: true };
-    return sliceRoom(stage.model, rowCountsOf(stage.labelledBatch, batch), sliceCount(stage.model, shards));
+    return tensorShardRoom(stage.model, rowCountsOf(stage.labelledBatch, batch), tensorShardCount(stage.model, shards));
   };
-  const rooms = stages.filter(({ model }) => strategyOf(config, model) === 'hidden').map(sliced);
+  const rooms = stages.filter(({ model }) => strategyOf(config, model) === 'tensor').map(tensor);
   return {
     pixels,
     unlabelled: counts.unlabelled,
     evaluation: counts.validation + counts.test,
     parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
     shards,
-    lanes: workers,
-    laneBytes: Math.max(...stages.map(lane)),
-    sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
-    groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
+    workspaces: workers,
+    workspaceBytes: Math.max(...stages.map(workspace)),
+    tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
+    outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
     precision: config.precision,
   };
 }

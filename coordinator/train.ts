@@ -1,5 +1,9 @@
 // THE LOOP. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines; all it asks of them is in cluster.ts.
+
+import { labelledBatch } from '../src/data/sampling.js';
+import type { LabelledRows, UnlabelledRows } from '../src/engine/tasks.js';
+import { PseudolabelError } from '../src/errors.js';
 import {
   beginBalance,
   type ClassBalance,
@@ -10,14 +14,11 @@ import {
   nextBalance,
   type SharesChoice,
   surveyShift,
-} from '../src/balance.js';
-import { labelledBatch } from '../src/data/sampling.js';
-import { initialParameters, layoutOf } from '../src/engine/model.js';
-import { PseudolabelError } from '../src/errors.js';
-import type { LabelledRows, UnlabelledRows } from '../src/protocol/tasks.js';
-import { alphaAt, optimizerStep, type Stage } from '../src/stage.js';
-import type { Cluster, Labelling } from './cluster.js';
-import type { LabelledSet } from './labelled.js';
+} from '../src/methods/class-balance.js';
+import { initialParameters, layoutOf } from '../src/models/model.js';
+import { alphaAt, optimizerStep, type Stage } from '../src/training/stage.js';
+import type { Dispatcher, Labelling } from './dispatcher.js';
+import type { LabelledSet } from './labelled-set.js';
 import type { StepOutcome } from './strategies/strategy.js';
 
 export interface Training {
@@ -56,7 +57,7 @@ export interface Observer {
  */
 export async function train(
   training: Training,
-  cluster: Cluster,
+  dispatcher: Dispatcher,
   observer: Observer,
   resumed: Position | undefined,
 ): Promise<void> {
@@ -68,19 +69,19 @@ export async function train(
     const first = isResumed ? resumed.step : 0;
     const labelCounts = labelled.countsOf(stage.model.layers.at(-1)!.units);
     let balance = isResumed ? resumed.balance : beginBalance(stage, labelCounts);
-    if (!isResumed) await begin(training, s, cluster);
+    if (!isResumed) await begin(training, s, dispatcher);
     observer.stageBegins(stage, { stage: s, step: first, balance }, steps);
 
     for (let step = first; step < steps; step++) {
       await observer.before({ stage: s, step, balance });
-      if (refreshIsDue(stage, step)) observer.labelled(stage, step, await cluster.label(stage.model));
+      if (refreshIsDue(stage, step)) observer.labelled(stage, step, await dispatcher.label(stage.model));
 
       if (isChoice(stage, step)) {
         const choice = chooseShares(stage, step, balance, labelCounts);
         balance = { target: choice.shares, predicted: choice.shares };
         observer.sharesChosen(stage, step, choice);
       }
-      const { classMasses, ...outcome } = await cluster.step({
+      const { classMasses, ...outcome } = await dispatcher.step({
         model: stage.model,
         seed,
         stage: s,
@@ -96,7 +97,7 @@ export async function train(
 }
 
 /** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
-async function begin({ stages, seed }: Training, s: number, cluster: Cluster): Promise<void> {
+async function begin({ stages, seed }: Training, s: number, dispatcher: Dispatcher): Promise<void> {
   const stage = stages[s]!;
   const { length, places } = layoutOf(stage.model);
   const parameters = initialParameters(stage.model, seed, s);
@@ -104,12 +105,12 @@ async function begin({ stages, seed }: Training, s: number, cluster: Cluster): P
     const previous = stages[s - 1];
     if (!previous)
       throw new PseudolabelError('E_CONFIG', `stage 0 (${stage.name}) has no stage before it`, 'start it fresh');
-    const { parameters: learned } = await cluster.read(previous.model);
+    const { parameters: learned } = await dispatcher.read(previous.model);
     // The first layer is the first part of the vector, kernel and bias, whatever comes behind it.
     const kept = stage.start === 'previous' ? length : (places[1]?.kernel ?? length);
     parameters.set(learned.subarray(0, kept));
   }
-  cluster.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
+  dispatcher.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
 }
 
 function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, step: number): LabelledRows | undefined {

@@ -1,4 +1,16 @@
 // The public library: what it takes to train in one process, read data and use saved models. Names only.
+
+export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
+export { sha256OfParameters } from './checksum.js';
+export { type Dataset, type DatasetParts, datasetOf, type ImageSet, UNKNOWN } from './data/dataset.js';
+export { labelledBatch, ShardSampler } from './data/sampling.js';
+export { shardRange } from './data/shards.js';
+export { type IdxFile, readIdx } from './data/sources/idx.js';
+export { loadDataset } from './data/sources/load.js';
+export { type Split, splitLabelled } from './data/split.js';
+export { type Arena, type ArenaShape, attachArena, bytes, createArena, floats } from './engine/arena.js';
+export type { TrainingState } from './engine/executor.js';
+export { ERROR_CODES, type ErrorCode, PseudolabelError } from './errors.js';
 export {
   beginBalance,
   type ClassBalance,
@@ -10,26 +22,16 @@ export {
   nextBalance,
   type SharesChoice,
   surveyShift,
-} from './balance.js';
-export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
-export { sha256OfParameters } from './checksum.js';
-export { normalise, type Options, type RunConfig } from './config.js';
-export { type Dataset, type DatasetParts, datasetOf, type ImageSet, UNKNOWN } from './data/dataset.js';
-export { type IdxFile, readIdx } from './data/idx.js';
-export { loadDataset } from './data/load.js';
-export { labelledBatch, ShardSampler } from './data/sampling.js';
-export { shardRange } from './data/shards.js';
-export { type Split, splitLabelled } from './data/split.js';
-export { type Arena, type ArenaShape, attachArena, bytes, createArena, floats } from './engine/arena.js';
-export { buffersOf, paddedRows } from './engine/buffers.js';
-export { createEngine, type Engine } from './engine/engine.js';
-export { gradient } from './engine/gradient.js';
-export { initialParameters, type Layer, layoutOf, type Model, modelOf, type Objective } from './engine/model.js';
-export { predict } from './engine/predict.js';
-export { update } from './engine/update.js';
-export { ERROR_CODES, type ErrorCode, PseudolabelError } from './errors.js';
-export { accuracy, confusionMatrix, meanAndDeviation } from './metrics.js';
-export { loadModel, type SavedModel, saveModel } from './modelfile.js';
-export { planOf } from './plan.js';
-export { alpha, learningRate, momentum } from './schedule.js';
-export { alphaAt, optimizerStep, type Stage } from './stage.js';
+} from './methods/class-balance.js';
+export { createEngine, type Engine } from './models/dense/engine.js';
+export { gradient } from './models/dense/gradient.js';
+export { predict } from './models/dense/predict.js';
+export { update } from './models/dense/update.js';
+export { paddedRows, workspaceOf } from './models/dense/workspace.js';
+export { initialParameters, type Layer, layoutOf, type Model, modelOf, type Objective } from './models/model.js';
+export { loadModel, type SavedModel, saveModel } from './models/saved-model.js';
+export { accuracy, confusionMatrix, meanAndDeviation } from './reporting/metrics.js';
+export { normalise, type Options, type RunConfig } from './training/config.js';
+export { planOf } from './training/plan.js';
+export { alpha, learningRate, momentum } from './training/schedule.js';
+export { alphaAt, optimizerStep, type Stage } from './training/stage.js';

@@ -1,6 +1,6 @@
 // Finds the command lines of `pseudolabel` in texts that people copy from, and reads them with the program itself.
 import type { Command } from 'commander';
-import { programOf } from '../coordinator/program.js';
+import { programOf } from '../coordinator/commands/program.js';
 import { contextFor, terminalWith } from './unit/terminal/streams.js';
 
 /** Arguments of `pseudolabel`. */

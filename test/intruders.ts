@@ -1,4 +1,4 @@
-// Those whom a door has to stand: clients that say what they like, someone in between; and a conversation that they must not disturb.
+// Those whom a server has to stand: clients that say what they like, someone in between; and a conversation that they must not disturb.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,11 +6,11 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import type { Identity } from '../coordinator/door/identity.js';
+import type { Certificate } from '../coordinator/server/certificate.js';
 import { encodeMessage } from '../src/protocol/codec.js';
 import { parseAddress } from '../worker/address.js';
 import { Ear, short } from './contract/talk.js';
-import { type Arrivals, joinDoor } from './sockets.js';
+import { type Arrivals, joinServer } from './sockets.js';
 
 export interface Closable {
   close(): void;
@@ -37,8 +37,8 @@ export class Impostor {
     });
   }
 
-  static async at(door: { readonly address: string }): Promise<Impostor> {
-    const ws = new WebSocket(door.address, { rejectUnauthorized: false });
+  static async at(server: { readonly address: string }): Promise<Impostor> {
+    const ws = new WebSocket(server.address, { rejectUnauthorized: false });
     const impostor = new Impostor(ws);
     await once(ws, 'open');
     return impostor;
@@ -60,11 +60,11 @@ export class Impostor {
 
 /** A worker and its coordinator's end of a channel, talking until stop() tells how many of its questions were answered. */
 export async function conversation(
-  door: { readonly address: string },
+  server: { readonly address: string },
   arrivals: Arrivals,
   closing: <T extends Closable>(one: T) => T,
 ): Promise<{ stop(): Promise<number> }> {
-  const [worker, channel] = await Promise.all([joinDoor(door), arrivals.next()]);
+  const [worker, channel] = await Promise.all([joinServer(server), arrivals.next()]);
   closing(worker);
   const ear = new Ear(worker);
   const answered = new Ear(channel, () => void channel.send(short('answer')));
@@ -88,7 +88,7 @@ export async function conversation(
   };
 }
 
-/** Ends TLS with a certificate of its own, and passes on what comes out of it to the door by another. */
+/** Ends TLS with a certificate of its own, and passes on what comes out of it to the server by another. */
 export class Relay {
   /** Bytes, in clear. */
   relayed = 0;
@@ -98,8 +98,8 @@ export class Relay {
     readonly address: string,
   ) {}
 
-  static async to(door: { readonly address: string }, { context }: Identity): Promise<Relay> {
-    const { host, port } = parseAddress(door.address);
+  static async to(target: { readonly address: string }, { context }: Certificate): Promise<Relay> {
+    const { host, port } = parseAddress(target.address);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const relay = new Relay(server, `wss://127.0.0.1:${(server.address() as { port: number }).port}`);

@@ -1,42 +1,42 @@
-// Coordinators and workers that meet over real sockets, for the tests of channels and of the door.
+// Coordinators and workers that meet over real sockets, for the tests of channels and of the server.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTcp, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { ensureIdentity, type Identity } from '../coordinator/door/identity.js';
-import { type Listener, type ListenOptions, listen } from '../coordinator/door/listener.js';
+import { type Certificate, ensureCertificate } from '../coordinator/server/certificate.js';
+import { type ListenOptions, listen, type Server } from '../coordinator/server/server.js';
 import type { ErrorCode } from '../src/errors.js';
 import { parseAddress } from '../worker/address.js';
 import { type ConnectOptions, connect } from '../worker/connect.js';
 import { LOOSE_TALK, TALK, type Talk, type TalkChannel } from './contract/talk.js';
 
-export type Door = Listener<Talk, Talk>;
+export type ListeningServer = Server<Talk, Talk>;
 
 export const TABLES = { outgoing: LOOSE_TALK, incoming: TALK };
 
 export const newToken = () => createSecretKey(randomBytes(32));
 export const TOKEN = newToken();
 
-export async function newIdentity(): Promise<Identity> {
+export async function newCertificate(): Promise<Certificate> {
   const folder = mkdtempSync(join(tmpdir(), 'identity-'));
   try {
-    return await ensureIdentity(join(folder, 'coordinator.pem'));
+    return await ensureCertificate(join(folder, 'coordinator.pem'));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-export function openDoor(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Door> {
+export function openServer(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<ListeningServer> {
   return listen({ token: TOKEN, tables: TABLES, ...options });
 }
 
-export function joinDoor(door: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
-  return connect({ address: door.address, token: TOKEN, tables: TABLES, ...options });
+export function joinServer(server: { readonly address: string }, options: Partial<ConnectOptions<Talk, Talk>> = {}) {
+  return connect({ address: server.address, token: TOKEN, tables: TABLES, ...options });
 }
 
-export const portOf = (door: { readonly address: string }): number => parseAddress(door.address).port;
+export const portOf = (server: { readonly address: string }): number => parseAddress(server.address).port;
 
 /** What joinDoor() is rejected with. */
 export const refusal = (code: ErrorCode) => expect.objectContaining({ code });
@@ -45,13 +45,13 @@ export const refusal = (code: ErrorCode) => expect.objectContaining({ code });
 export class Arrivals {
   private readonly reader: ReadableStreamDefaultReader<TalkChannel>;
 
-  constructor(door: Door) {
-    this.reader = door.arrivals.getReader() as ReadableStreamDefaultReader<TalkChannel>;
+  constructor(server: ListeningServer) {
+    this.reader = server.arrivals.getReader() as ReadableStreamDefaultReader<TalkChannel>;
   }
 
   async next(): Promise<TalkChannel> {
     const { value, done } = await this.reader.read();
-    if (done) throw new Error('the door was closed');
+    if (done) throw new Error('the server was closed');
     return value;
   }
 }
@@ -61,7 +61,7 @@ export class TcpProxy {
   private readonly sockets: Socket[] = [];
   /** What becomes of bytes on their way; undefined: they are not passed on. */
   change: (chunk: Buffer, to: 'coordinator' | 'worker') => Buffer | undefined = (chunk) => chunk;
-  private readonly server: Server;
+  private readonly server: NetServer;
 
   private constructor(private readonly target: { readonly address: string }) {
     const { host, port } = parseAddress(target.address);

@@ -1,6 +1,6 @@
 // Owns timelines made by hand: what workers that do known things for known times look like.
 import fc from 'fast-check';
-import type { Call, TimedTask } from '../src/timeline.js';
+import type { Call, TimedTask } from '../src/engine/timeline.js';
 
 /** Milliseconds of each task's parts, and the pause before each task, for each worker. */
 export interface Plan {

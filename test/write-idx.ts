@@ -1,4 +1,4 @@
-// Writes IDX files for tests: the inverse of src/data/idx.ts.
+// Writes IDX files for tests: the inverse of src/data/sources/idx.ts.
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 

@@ -5,7 +5,7 @@ import type { Clock } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
-import { FramedChannel } from '../src/protocol/framed.js';
+import { FramedChannel } from '../src/protocol/framed-channel.js';
 import { introduce, type Terms } from '../src/protocol/handshake.js';
 import { parseAddress } from './address.js';
 import { type Dialled, dial } from './dial.js';
@@ -83,7 +83,7 @@ async function attempt<Out extends Message, In extends Message>({
       limit.signal,
     );
     const { isGuarded } = await introduced(dialled, token, limit.signal);
-    return new FramedChannel(dialled.pipe, tables, isGuarded);
+    return new FramedChannel(dialled.transport, tables, isGuarded);
   } catch (error) {
     throw limit.signal.aborted ? limit.signal.reason : error;
   } finally {
@@ -92,14 +92,14 @@ async function attempt<Out extends Message, In extends Message>({
   }
 }
 
-async function introduced({ pipe, binding }: Dialled, token: KeyObject, limit: AbortSignal): Promise<Terms> {
-  limit.addEventListener('abort', () => pipe.close(), { once: true });
+async function introduced({ transport, binding }: Dialled, token: KeyObject, limit: AbortSignal): Promise<Terms> {
+  limit.addEventListener('abort', () => transport.close(), { once: true });
   try {
-    const terms = await introduce(pipe, { token, binding });
-    pipe.trust(terms.heartbeat);
+    const terms = await introduce(transport, { token, binding });
+    transport.trust(terms.heartbeat);
     return terms;
   } catch (error) {
-    pipe.close(error instanceof PseudolabelError ? error : undefined);
+    transport.close(error instanceof PseudolabelError ? error : undefined);
     throw error;
   }
 }

@@ -7,8 +7,8 @@ import { WebSocket } from 'ws';
 import type { Clock } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import { type Address, formatAddress, isLoopback } from './address.js';
-import { SOCKET_OPTIONS, SocketPipe } from './pipe.js';
 import { TLS_OPTIONS, tlsBinding } from './tls.js';
+import { SOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';
 
 export interface DialOptions {
   readonly address: Address;
@@ -23,7 +23,7 @@ export interface DialOptions {
 }
 
 export interface Dialled {
-  readonly pipe: SocketPipe;
+  readonly transport: WebSocketTransport;
   readonly binding: Uint8Array;
 }
 
@@ -41,8 +41,8 @@ export async function dial(
     const tls = address.tls ? await secured(wire, signal, fingerprint, peer) : undefined;
     const stream: Duplex = tls ?? wire;
     const ws = await opened(stream, longest, signal);
-    const pipe = new SocketPipe({ ws, stream, wire, peer }, clock);
-    return { pipe, binding: tls ? tlsBinding(tls) : new Uint8Array() };
+    const transport = new WebSocketTransport({ ws, stream, wire, peer }, clock);
+    return { transport, binding: tls ? tlsBinding(tls) : new Uint8Array() };
   } catch (error) {
     wire.destroy();
     if (error instanceof PseudolabelError) throw error;

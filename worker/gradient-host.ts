@@ -1,29 +1,30 @@
-// Owns a node's part in steps by rows, as its coordinator asks for it: gradients, whose sums are on their way while they are still computed.
+// Owns a node's part in data-parallel steps, as its coordinator asks for it: gradients, whose sums are on their way while they are still computed.
+
+import { type GradientCodec, sumEncoded } from '../src/collectives/gradient-codec.js';
+import { CHUNK, GradientSums } from '../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
-import { layoutOf } from '../src/engine/model.js';
-import { Progress } from '../src/engine/progress.js';
-import { CHUNK, Sums } from '../src/engine/sum.js';
-import { sumWire, type Wire } from '../src/engine/wire.js';
+import { Progress } from '../src/engine/gradient-progress.js';
+import type { GradientResult } from '../src/engine/tasks.js';
+import { layoutOf } from '../src/models/model.js';
 import type { Channel } from '../src/protocol/channel.js';
-import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/messages.js';
-import { fromWire } from '../src/protocol/shard-step.js';
-import type { GradientResult } from '../src/protocol/tasks.js';
-import type { LocalNode } from './node.js';
+import { BULK_KINDS, type Reply, type ToCoordinator, type ToNode } from '../src/protocol/cluster-messages.js';
+import { fromWire } from '../src/protocol/shard-step-codec.js';
+import type { ThreadExecutor } from './thread-executor.js';
 
 type Asked = Extract<ToNode, { kind: 'gradients' }>;
 
 const withoutSpan = ({ span: _, ...result }: GradientResult) => result;
 
 export class GradientHost {
-  private readonly sums: Sums;
+  private readonly sums: GradientSums;
   private readonly progress: Progress;
 
   constructor(
-    private readonly node: LocalNode,
+    private readonly node: ThreadExecutor,
     private readonly channel: Channel<ToCoordinator, ToNode>,
-    private readonly wire: Wire,
+    private readonly wire: GradientCodec,
   ) {
-    this.sums = new Sums(node.arena);
+    this.sums = new GradientSums(node.arena);
     this.progress = new Progress(node.arena);
   }
 
@@ -60,7 +61,7 @@ export class GradientHost {
       for (const subtree of subtrees) {
         for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
           await progress.until(shard, end, work);
-        const by = sumWire(wire, node.arena, subtree);
+        const by = sumEncoded(wire, node.arena, subtree);
         const { payload } = by.encode(sums.outgoing(subtree, start, end), start, end);
         const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
         await channel.sendBulk({ ...tag, offset: by.bytes(start) }, payload);

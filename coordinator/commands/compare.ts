@@ -1,8 +1,8 @@
 // Owns `pseudolabel compare`: several runs beside each other, as a table and as curves over each other.
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { writeAtomically } from '../../src/files.js';
-import type { Comparison } from '../../src/report/compare-page.js';
+import { writeAtomically } from '../../src/files/write.js';
+import type { Comparison } from '../../src/reporting/compare-page.js';
 import { tableLines } from '../terminal/table.js';
 import type { Context } from './options.js';
 
@@ -22,7 +22,7 @@ export function addCompare(program: Command, { terminal }: Context): void {
     .action(async (folders: string[], { out, json }: { out: string; json?: string }) => {
       const [{ readRun }, pages] = await Promise.all([
         import('../report.js'),
-        import('../../src/report/compare-page.js'),
+        import('../../src/reporting/compare-page.js'),
       ]);
       const names = namesOf(folders);
       const runs = await Promise.all(folders.map((folder, f) => readRun(folder, names[f])));

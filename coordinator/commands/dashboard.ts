@@ -1,14 +1,14 @@
 // Owns the flags of the live page, and what it is told of a run before that begins.
 import type { Command } from 'commander';
-import type { RunConfig } from '../../src/config.js';
-import { planOf } from '../../src/plan.js';
-import { ROW_NAMES } from '../../src/presets/scenario.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
+import { ROW_NAMES } from '../../src/training/scenario.js';
 import { parseAddress } from '../../worker/address.js';
 import type { Place } from '../dashboard/access.js';
 import type { Dashboard, ShownRun } from '../dashboard/dashboard.js';
 import { type Session, taskOf } from '../session.js';
 import type { Terminal } from '../terminal/terminal.js';
-import type { FleetSession } from './nodes.js';
+import type { ClusterSession } from './cluster.js';
 
 export interface DashboardFlags {
   /** true: at the usual port of this machine. */
@@ -53,7 +53,7 @@ export function placeOf(flags: DashboardFlags): Place | undefined {
 
 /** name: of the run where it is one of several; undefined: that of its directory. */
 export async function shownRun(
-  { dataset, cluster, ...session }: Session | FleetSession,
+  { dataset, dispatcher, ...session }: Session | ClusterSession,
   config: RunConfig,
   path: string,
   several?: Pick<ShownRun['info'], 'name' | 'title'>,
@@ -61,13 +61,13 @@ export async function shownRun(
   const { readRun } = await import('../report.js');
   const { name, metrics } = await readRun(path);
   const title = `${several?.title ?? ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}`;
-  const { lostWorkers: before } = cluster.health();
+  const { lostWorkers: before } = dispatcher.health();
   return {
     info: { name: several?.name ?? name, title, classNames: dataset.classNames },
     stages: planOf(config, taskOf(config, dataset)),
     maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY,
     past: metrics,
-    lostWorkers: () => cluster.health().lostWorkers - before,
+    lostWorkers: () => dispatcher.health().lostWorkers - before,
     ...('activities' in session ? { nodes: session.activities } : {}),
   };
 }

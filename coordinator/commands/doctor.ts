@@ -1,7 +1,7 @@
 // Owns `pseudolabel doctor`: what is installed and usable here, and what to do about what is not.
 import type { Command } from 'commander';
-import { diagnose, type Finding } from '../diagnosis.js';
 import type { Colours } from '../terminal/colours.js';
+import { diagnose, type Finding } from './installation-check.js';
 import type { Context } from './options.js';
 
 const HELP = `

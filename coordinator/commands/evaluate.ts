@@ -1,11 +1,12 @@
 // Owns `pseudolabel evaluate`: how good a saved model is on a test set.
 import type { Command } from 'commander';
 import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
+import { loadDataset } from '../../src/data/sources/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent, whole } from '../../src/format.js';
-import { accuracy, confusionMatrix } from '../../src/metrics.js';
+import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { confusionLines } from '../terminal/table.js';
+import type { Context } from './options.js';
 import {
   addModelOptions,
   checkPixels,
@@ -14,8 +15,7 @@ import {
   loadClassifier,
   type ModelFlags,
   withPredictor,
-} from './model.js';
-import type { Context } from './options.js';
+} from './saved-model.js';
 
 const HELP = `
 Examples:
@@ -41,10 +41,10 @@ async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }:
     { test: images },
     flags,
     signal,
-    async (cluster) => {
+    async (dispatcher) => {
       const began = performance.now();
-      const { classes } = await cluster.classify(saved.model, 'test');
-      return { predicted: classes, seconds: (performance.now() - began) / 1000, workers: cluster.workers };
+      const { classes } = await dispatcher.classify(saved.model, 'test');
+      return { predicted: classes, seconds: (performance.now() - began) / 1000, workers: dispatcher.workers };
     },
   );
   const testAccuracy = accuracy(predicted, labels);

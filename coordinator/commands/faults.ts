@@ -1,7 +1,7 @@
 // Owns the flags of faults on purpose, which --help does not show.
 import { type Command, Option } from 'commander';
-import type { Node } from '../../src/protocol/node.js';
-import { FaultyNode } from '../faults.js';
+import type { Executor } from '../../src/engine/executor.js';
+import { FaultyExecutor } from '../executors/faulty-executor.js';
 import { number } from './options.js';
 
 export interface FaultFlags {
@@ -18,7 +18,7 @@ export function addFaultOptions(command: Command): void {
 const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
 
 /** Losses are for nodes that are threads of this process; others can only stall. */
-export function withFaults(node: Node, { loseWorker, stallWorker }: FaultFlags): Node {
+export function withFaults(node: Executor, { loseWorker, stallWorker }: FaultFlags): Executor {
   if (!loseWorker && !stallWorker) return node;
-  return new FaultyNode(node, new Set(loseWorker), new Set(stallWorker));
+  return new FaultyExecutor(node, new Set(loseWorker), new Set(stallWorker));
 }

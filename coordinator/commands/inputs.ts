@@ -5,10 +5,10 @@ import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
-import { whyNotRead } from '../../src/paths.js';
-import { readJson } from '../../src/reading.js';
-import type { Invocation } from '../invocation.js';
-import { loadReproduction, runsOf } from '../reproduction.js';
+import { whyNotRead } from '../../src/files/paths.js';
+import { readJson } from '../../src/files/read.js';
+import { loadReproduction, runsOf } from '../runs/reproduction.js';
+import type { Invocation } from './invocation.js';
 import type { Context } from './options.js';
 
 /** What a path may lead to. */

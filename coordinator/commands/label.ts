@@ -1,13 +1,14 @@
 // Owns `pseudolabel label`: a saved model's pseudo-labels for a set of images, as a label file in MNIST's format.
 import { type Command, Option } from 'commander';
-import { readIdx } from '../../src/data/idx.js';
-import { checkedImages } from '../../src/data/idx-folder.js';
-import { loadDataset } from '../../src/data/load.js';
-import { writeAtomically } from '../../src/files.js';
+import { readIdx } from '../../src/data/sources/idx.js';
+import { checkedImages } from '../../src/data/sources/idx-folder.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
-import { classCounts } from '../../src/metrics.js';
-import type { Labelling } from '../cluster.js';
+import { classCounts } from '../../src/reporting/metrics.js';
+import type { Labelling } from '../dispatcher.js';
 import { tableLines } from '../terminal/table.js';
+import type { Context } from './options.js';
 import {
   addModelOptions,
   checkPixels,
@@ -16,8 +17,7 @@ import {
   loadClassifier,
   type ModelFlags,
   withPredictor,
-} from './model.js';
-import type { Context } from './options.js';
+} from './saved-model.js';
 
 interface LabelFlags extends ModelFlags {
   readonly images?: string;
@@ -57,11 +57,17 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
   const classNames = classNamesOf(saved);
   checkPixels(saved, images.rows, images.columns, images.name);
   const unlabelled = images.bytes;
-  const { labelling, seconds, workers } = await withPredictor(saved, { unlabelled }, flags, signal, async (cluster) => {
-    const began = performance.now();
-    const labels = await cluster.label(saved.model);
-    return { labelling: labels, seconds: (performance.now() - began) / 1000, workers: cluster.workers };
-  });
+  const { labelling, seconds, workers } = await withPredictor(
+    saved,
+    { unlabelled },
+    flags,
+    signal,
+    async (dispatcher) => {
+      const began = performance.now();
+      const labels = await dispatcher.label(saved.model);
+      return { labelling: labels, seconds: (performance.now() - began) / 1000, workers: dispatcher.workers };
+    },
+  );
   await writeAtomically(flags.out, labelFile(labelling.classes, classNames));
   if (flags.csv !== undefined) await writeAtomically(flags.csv, csvPieces(labelling, classNames));
 

@@ -1,7 +1,7 @@
 // Where each option of each command has an effect. One that has none in its combination is refused, since whoever gave it meant something by it.
 import type { Command } from 'commander';
-import type { RunConfig } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
+import type { RunConfig } from '../../src/training/config.js';
 import { parseAddress } from '../../worker/address.js';
 
 /** What a command was given. */

@@ -1,6 +1,10 @@
-// Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/config.ts.
+// Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/training/config.ts.
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PseudolabelError } from '../../src/errors.js';
+import { whyNotRead } from '../../src/files/paths.js';
+import { readJson } from '../../src/files/read.js';
+import { claimFolder } from '../../src/files/write.js';
 import {
   identityOf,
   normalise,
@@ -9,14 +13,10 @@ import {
   PRESETS,
   type RunConfig,
   STRATEGIES,
-} from '../../src/config.js';
-import { PseudolabelError } from '../../src/errors.js';
-import { claimFolder } from '../../src/files.js';
-import { whyNotRead } from '../../src/paths.js';
-import { readJson } from '../../src/reading.js';
-import type { Invocation } from '../invocation.js';
-import { checkPrecision } from '../processor.js';
+} from '../../src/training/config.js';
+import { checkPrecision } from '../executors/numerics.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
+import type { Invocation } from './invocation.js';
 
 /** What every command is given besides its flags. */
 export interface Context {
@@ -64,7 +64,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(
       new Option(
         '--strategy <name>',
-        'cut a step into rows (data), into hidden units (hidden), or into hidden units where possible (auto) (auto)',
+        'cut a step into rows (data), into hidden units (tensor), or into hidden units where possible (auto) (auto)',
       ).choices(STRATEGIES),
     )
     .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))

@@ -1,19 +1,19 @@
 // Owns `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import type { Executor } from '../../src/engine/executor.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files.js';
+import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';
-import { planOf } from '../../src/plan.js';
-import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
-import type { Node } from '../../src/protocol/node.js';
-import { rampLines } from '../../src/ramp.js';
+import { rampLines } from '../../src/training/alpha-ramp.js';
+import { planOf } from '../../src/training/plan.js';
+import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
-import { together } from '../listeners.js';
-import { FolderLock } from '../lock.js';
-import { ObservedNode } from '../observed.js';
+import { TracedExecutor } from '../executors/traced-executor.js';
+import { together } from '../runs/listeners.js';
+import { FolderLock } from '../runs/lock.js';
 import {
   loadReproduction,
   type PlannedRun,
@@ -22,17 +22,16 @@ import {
   runsOf,
   saveReproduction,
   titleOf,
-} from '../reproduction.js';
-import type { RunResult } from '../result.js';
-import { checkPlans, earlierRun, newRun } from '../resume.js';
-import { runTraining } from '../run.js';
-import { RunDirectory } from '../rundir.js';
+} from '../runs/reproduction.js';
+import type { RunResult } from '../runs/result.js';
+import { checkPlans, earlierRun, newRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
+import { RunDirectory } from '../runs/run-directory.js';
 import { openSession, type Session, splitOf, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { resumeArgs, withResumeLine } from './going-on.js';
 import { refuseIdle } from './option-rules.js';
 import {
   addRunOptions,
@@ -43,6 +42,7 @@ import {
   type RunFlags,
   resumedConfig,
 } from './options.js';
+import { resumeArgs, withResumeLine } from './resume-line.js';
 
 interface ReproduceFlags extends RunFlags, DashboardFlags, FaultFlags {
   readonly scenarios?: readonly Scenario[];
@@ -124,9 +124,9 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
   const results: RunResult[] = [];
   try {
-    const watched = { folder, dashboard };
+    const traced = { folder, dashboard };
     for (const runs of runsOf(reproduction, folder))
-      results.push(...(await runSplit(runs, dataset, flags, context, watched)));
+      results.push(...(await runSplit(runs, dataset, flags, context, traced)));
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
@@ -182,11 +182,11 @@ async function runSplit(
   await checkPlans(runs, dataset);
   const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
   const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ config }) => config);
-  const observed = (node: Node): Node => {
+  const traced = (node: Executor): Executor => {
     const whole = withFaults(node, flags);
-    return watched.dashboard ? new ObservedNode(whole, (call) => watched.dashboard!.observed(call)) : whole;
+    return watched.dashboard ? new TracedExecutor(whole, (call) => watched.dashboard!.traced(call)) : whole;
   };
-  const session = first && (await openSession([first, ...others], dataset, observed));
+  const session = first && (await openSession([first, ...others], dataset, traced));
   try {
     for (const [index, planned] of runs.entries()) {
       const earlier = results[index];

@@ -1,17 +1,17 @@
 // Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { normalise, PRESETS, STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
-import { FolderLock } from '../lock.js';
+import { normalise, PRESETS, STRATEGIES } from '../../src/training/config.js';
+import { FolderLock } from '../runs/lock.js';
+import { scalingLines } from '../scaling/lines.js';
 import { type Measurement, measure } from '../scaling/measure.js';
 import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
-import { scalingLines } from '../terminal/scaling.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number } from './options.js';
 
@@ -70,7 +70,7 @@ export function addScaling(program: Command, context: Context): void {
     .addOption(
       new Option(
         '--strategy <name>',
-        'cut a step into rows (data), into hidden units (hidden), or into hidden units where possible (auto) (auto; with --simulate: data)',
+        'cut a step into rows (data), into hidden units (tensor), or into hidden units where possible (auto) (auto; with --simulate: data)',
       ).choices(STRATEGIES),
     )
     .option('--hidden <n>', 'hidden units (5000)', number)
@@ -115,7 +115,7 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
   };
   if (flags.out !== undefined) {
     const [{ keepScaling }, { writeReport }] = await Promise.all([
-      import('../scaling/written.js'),
+      import('../scaling/output-files.js'),
       import('../report.js'),
     ]);
     await keepScaling(flags.out, report);

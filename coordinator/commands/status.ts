@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, duration, whole } from '../../src/format.js';
-import type { FleetStatus } from '../../src/protocol/status.js';
-import type { CoordinatorChannel } from '../../worker/host.js';
+import type { ClusterStatus } from '../../src/protocol/status.js';
+import type { CoordinatorChannel } from '../../worker/node-host.js';
+import type { Transport } from '../server/transport.js';
 import { type Column, tableLines } from '../terminal/table.js';
 import type { JsonTarget } from '../terminal/terminal.js';
 import type { Context } from './options.js';
-import type { Transport } from './transport.js';
 
 interface StatusFlags {
   readonly tokenFile: string;
@@ -39,7 +39,7 @@ async function show(address: string, flags: StatusFlags, { terminal, signal }: C
 }
 
 /** What the coordinator at the other end says of its run. Throws E_TIMEOUT, or what the connection broke on. */
-export function statusFrom(channel: CoordinatorChannel): Promise<FleetStatus> {
+export function statusFrom(channel: CoordinatorChannel): Promise<ClusterStatus> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => channel.close(silent(channel.peer)), ANSWER_MS);
     channel.listen({
@@ -66,7 +66,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'lost workers', align: 'right' },
 ];
 
-export function linesOf({ coordinator, nodes, position, steps, shards }: FleetStatus): string[] {
+export function linesOf({ coordinator, nodes, position, steps, shards }: ClusterStatus): string[] {
   const own = { name: 'coordinator', address: '', state: 'working' };
   const all = [...(coordinator ? [{ ...own, ...coordinator }] : []), ...nodes];
   const rows = all.map(({ name, address, workers, state, shards: held, rowsPerSecond, lostWorkers }) => {
@@ -77,7 +77,7 @@ export function linesOf({ coordinator, nodes, position, steps, shards }: FleetSt
   return [positionLine(position), summary, ...(rows.length === 0 ? [] : tableLines(COLUMNS, rows))];
 }
 
-function positionLine(position: FleetStatus['position']): string {
+function positionLine(position: ClusterStatus['position']): string {
   if (position === null) return 'no step yet since it was started';
   const { stage, stageNumber, stages, step, steps, secondsLeft } = position;
   const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left in it`;

@@ -3,39 +3,45 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
-import { normalise, type RunConfig } from '../../src/config.js';
 import type { Dataset } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import type { Executor } from '../../src/engine/executor.js';
+import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { removeEmptyFolder, writeAtomically } from '../../src/files.js';
-import { changesOfPlan, planOf } from '../../src/plan.js';
-import { SCENARIOS } from '../../src/presets/scenario.js';
-import type { Node } from '../../src/protocol/node.js';
-import { rampLines } from '../../src/ramp.js';
-import { assumptionLine } from '../../src/shares-text.js';
-import { choiceLine } from '../../src/strategy.js';
-import type { Call } from '../../src/timeline.js';
-import { traceFile } from '../../src/trace.js';
+import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
+import { assumptionLine } from '../../src/methods/class-balance-text.js';
+import { traceFile } from '../../src/reporting/trace.js';
+import { rampLines } from '../../src/training/alpha-ramp.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
+import { changesOfPlan, planOf } from '../../src/training/plan.js';
+import { SCENARIOS } from '../../src/training/scenario.js';
+import { choiceLine } from '../../src/training/strategy-choice.js';
 import { Dashboard } from '../dashboard/dashboard.js';
-import { together } from '../listeners.js';
-import { ObservedNode } from '../observed.js';
-import type { RunResult } from '../result.js';
-import { earlierRun, newRun } from '../resume.js';
-import { runTraining } from '../run.js';
-import { RunDirectory } from '../rundir.js';
+import { TracedExecutor } from '../executors/traced-executor.js';
+import { together } from '../runs/listeners.js';
+import type { RunResult } from '../runs/result.js';
+import { earlierRun, newRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
+import { RunDirectory } from '../runs/run-directory.js';
+import type { Transport } from '../server/transport.js';
 import { openSession, type Session, splitOf, taskOf } from '../session.js';
 import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
+import {
+  addClusterOptions,
+  type ClusterFlags,
+  type ClusterSession,
+  checkNodes,
+  openClusterSession,
+} from './cluster.js';
 import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
 import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { resumeArgs, withResumeLine } from './going-on.js';
-import { addNodeOptions, checkNodes, type FleetSession, type NodeFlags, openFleetSession } from './nodes.js';
+import { addMpiOptions, inPlace, type MpiFlags, openMpiSession } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
-import { addRankOptions, inPlace, openRanksSession, type RankFlags } from './ranks.js';
-import type { Transport } from './transport.js';
+import { resumeArgs, withResumeLine } from './resume-line.js';
 
-interface TrainFlags extends RunFlags, NodeFlags, RankFlags, DashboardFlags, FaultFlags {
+interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, DashboardFlags, FaultFlags {
   readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
@@ -89,8 +95,8 @@ Examples:
 export function addTrain(program: Command, context: Context, transport?: Transport): void {
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
-  if (transport) addNodeOptions(command);
-  addRankOptions(command);
+  if (transport) addClusterOptions(command);
+  addMpiOptions(command);
   addDashboardOptions(addRunOptions(command))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
@@ -167,16 +173,16 @@ async function run(
   const calls: Call[] = [];
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, path);
-  const observed = (node: Node): Node => {
+  const traced = (node: Executor): Executor => {
     const whole = withFaults(node, flags);
     if (flags.trace === undefined && !dashboard) return whole;
-    return new ObservedNode(whole, (call) => {
+    return new TracedExecutor(whole, (call) => {
       if (flags.trace !== undefined) calls.push(call);
-      dashboard?.observed(call);
+      dashboard?.traced(call);
     });
   };
-  const session = await sessionOver(reach, config, dataset, flags, context, observed, dashboard);
-  const idle = idleLine(config, stages, session.cluster.workers);
+  const session = await sessionOver(reach, config, dataset, flags, context, traced, dashboard);
+  const idle = idleLine(config, stages, session.dispatcher.workers);
   // Of nodes it is said when they join.
   if (idle !== undefined && flags.listen === undefined) terminal.note(idle);
   try {
@@ -213,15 +219,15 @@ function sessionOver(
   dataset: Dataset,
   flags: TrainFlags,
   context: Context,
-  observed: (node: Node) => Node,
+  traced: (node: Executor) => Executor,
   dashboard: Dashboard | undefined,
-): Promise<Session | FleetSession> {
+): Promise<Session | ClusterSession> {
   const { listen } = flags;
-  if (collective) return openRanksSession(config, dataset, flags, context, collective, observed);
+  if (collective) return openMpiSession(config, dataset, flags, context, collective, traced);
   if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
   if (transport && listen !== undefined)
-    return openFleetSession(config, dataset, { ...flags, listen }, context, transport, observed, dashboard);
-  return openSession([config], dataset, observed);
+    return openClusterSession(config, dataset, { ...flags, listen }, context, transport, traced, dashboard);
+  return openSession([config], dataset, traced);
 }
 
 function nothingTravels({ wire }: RunConfig, { collective }: Reach): PseudolabelError {

@@ -3,10 +3,10 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import { joinRun } from '../../worker/join.js';
-import { fingerprintsHere } from '../processor.js';
+import { joinRun } from '../../worker/join-run.js';
+import { fingerprintsHere } from '../executors/numerics.js';
+import type { Transport } from '../server/transport.js';
 import { type Context, number } from './options.js';
-import type { Transport } from './transport.js';
 
 interface WorkerFlags {
   readonly tokenFile: string;

@@ -4,11 +4,11 @@ import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:c
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { html } from '../../src/report/html.js';
-import { page, section } from '../../src/report/page.js';
+import { html } from '../../src/reporting/html.js';
+import { page, section } from '../../src/reporting/page.js';
 import { isLoopback } from '../../worker/address.js';
-import { ensureIdentity, type Identity, readIdentity } from '../door/identity.js';
-import { ensureToken, stateDirectory } from '../door/secrets.js';
+import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.js';
+import { ensureToken, stateDirectory } from '../server/secrets.js';
 
 /** Where a dashboard is, and how it is kept where that is beyond this machine. */
 export interface Place {
@@ -26,7 +26,7 @@ export interface Place {
 export interface Guard {
   readonly tokenFile: string;
   /** undefined: nothing is encrypted. */
-  readonly identity: Identity | undefined;
+  readonly identity: Certificate | undefined;
   readonly access: Access;
 }
 
@@ -35,8 +35,10 @@ export async function guardOf({ host, tokenFile, insecure, certificate }: Place)
   const found = await lookup(host).catch(() => undefined); // listening will say so
   if (!found || isLoopback(found.address)) return undefined;
   const file = tokenFile ?? join(stateDirectory(), 'dashboard-token');
-  const own = () => ensureIdentity(join(stateDirectory(), 'coordinator.pem'));
-  const identity = insecure ? undefined : await (certificate ? readIdentity(certificate.file, certificate.key) : own());
+  const own = () => ensureCertificate(join(stateDirectory(), 'coordinator.pem'));
+  const identity = insecure
+    ? undefined
+    : await (certificate ? readCertificate(certificate.file, certificate.key) : own());
   return { tokenFile: file, identity, access: new Access(await ensureToken(file), identity !== undefined) };
 }
 

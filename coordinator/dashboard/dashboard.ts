@@ -1,13 +1,13 @@
 // Owns the dashboard of a run, or of several one after the other: what it listens to, and from when to when it is there.
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
-import { STAGE_TITLES } from '../../src/report/curves.js';
-import type { MetricRecord } from '../../src/report/record.js';
-import type { Stage } from '../../src/stage.js';
-import type { NodeNow } from '../fleet/activity.js';
-import { together } from '../listeners.js';
-import type { RunListener } from '../recorder.js';
-import type { RunResult } from '../result.js';
+import { STAGE_TITLES } from '../../src/reporting/curves.js';
+import type { MetricRecord } from '../../src/reporting/record.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { NodeNow } from '../executors/cluster/node-activity.js';
+import { together } from '../runs/listeners.js';
+import type { RunListener } from '../runs/recorder.js';
+import type { RunResult } from '../runs/result.js';
 import { type Guard, guardOf, type Place } from './access.js';
 import { Gauges } from './gauges.js';
 import { type EventNews, History } from './history.js';
@@ -55,8 +55,8 @@ export class Dashboard {
   ) {}
 
   /** To be told every call of the node, from its beginning. */
-  observed(call: ObservedCall): void {
-    this.lanes.observed(call);
+  traced(call: ObservedCall): void {
+    this.lanes.traced(call);
   }
 
   joined({ name, workers }: { readonly name: string; readonly workers: number }): void {

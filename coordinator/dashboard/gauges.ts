@@ -1,8 +1,8 @@
 // Owns what Prometheus is told of a run, or of several one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { Stage } from '../../src/stage.js';
-import type { RunListener } from '../recorder.js';
-import type { Metric } from '../result.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { RunListener } from '../runs/recorder.js';
+import type { Metric } from '../runs/result.js';
 
 export class Gauges implements RunListener {
   private readonly registry = new Registry();

@@ -1,9 +1,10 @@
 // Owns what a dashboard knows of a run: all that was told so far, for those who come late, and what is new since someone last asked.
-import { shareRight } from '../../src/report/curves.js';
-import type { MetricRecord } from '../../src/report/record.js';
-import { choiceText } from '../../src/shares-text.js';
-import type { Stage } from '../../src/stage.js';
-import type { RunListener } from '../recorder.js';
+
+import { choiceText } from '../../src/methods/class-balance-text.js';
+import { shareRight } from '../../src/reporting/curves.js';
+import type { MetricRecord } from '../../src/reporting/record.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { RunListener } from '../runs/recorder.js';
 import type { Lanes } from './lanes.js';
 import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
 import type { NodeLanes } from './node-lanes.js';

@@ -21,7 +21,7 @@ export class Lanes {
   /** found: is told of each worker that is seen for the first time. */
   constructor(private readonly found: (worker: number) => void) {}
 
-  observed(call: ObservedCall): void {
+  traced(call: ObservedCall): void {
     this.calls.push(call);
     for (const { worker } of call.tasks) {
       if (!this.seen.has(worker)) this.found(worker);

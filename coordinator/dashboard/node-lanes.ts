@@ -1,5 +1,5 @@
 // Owns what each node of the run has been doing lately, from looks at them a few times a second: the coordinator sees no more of them.
-import type { NodeNow } from '../fleet/activity.js';
+import type { NodeNow } from '../executors/cluster/node-activity.js';
 import type { NodeNews } from './messages.js';
 
 const WINDOW_MS = 2000;

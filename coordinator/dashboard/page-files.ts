@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { built } from '../../src/built.js';
-import { PAGE_STYLE } from '../../src/report/theme.js';
+import { built } from '../../src/files/built.js';
+import { PAGE_STYLE } from '../../src/reporting/theme.js';
 
 export interface File {
   readonly type: string;

@@ -1,6 +1,7 @@
 // Owns what a dashboard knows of a run that is no longer going on: what its directory holds.
-import { ROW_NAMES } from '../../src/presets/scenario.js';
-import { STAGE_TITLES } from '../../src/report/curves.js';
+
+import { STAGE_TITLES } from '../../src/reporting/curves.js';
+import { ROW_NAMES } from '../../src/training/scenario.js';
 import { History } from './history.js';
 
 /** name: of the run, within its reproduction; undefined: of its directory. Throws E_REPORT. */

@@ -1,8 +1,8 @@
 // Owns dashboards of what is no longer going on, from its directory: of a run, or of a reproduction.
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
-import { isReproduction, loadReproduction } from '../reproduction.js';
-import { RunDirectory } from '../rundir.js';
+import { isReproduction, loadReproduction } from '../runs/reproduction.js';
+import { RunDirectory } from '../runs/run-directory.js';
 import { recordedHistory } from './past.js';
 import { Reproduced } from './reproduced.js';
 import { type DashboardServer, serve } from './server.js';

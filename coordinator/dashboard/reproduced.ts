@@ -1,10 +1,10 @@
 // Owns the runs of a reproduction, for a page: the table that they make so far, and each of them, from its directory.
 import { relative, sep } from 'node:path';
-import type { RunConfig } from '../../src/config.js';
-import { publishedFor, ROW_NAMES, type Scenario } from '../../src/presets/scenario.js';
-import { type PlannedRun, type Reproduction, rowsOf, runsOf, titleOf } from '../reproduction.js';
-import type { RunResult } from '../result.js';
-import { RunDirectory } from '../rundir.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { publishedFor, ROW_NAMES, type Scenario } from '../../src/training/scenario.js';
+import { type PlannedRun, type Reproduction, rowsOf, runsOf, titleOf } from '../runs/reproduction.js';
+import type { RunResult } from '../runs/result.js';
+import { RunDirectory } from '../runs/run-directory.js';
 import type { Runs } from './audience.js';
 import type { History } from './history.js';
 import type { News, RunNews, TableNews } from './messages.js';

@@ -1,26 +1,27 @@
 // Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
-import { beginBalance } from '../../src/balance.js';
+
 import { clock } from '../../src/clock.js';
-import { loadDataset } from '../../src/data/load.js';
-import { initialParameters, layoutOf } from '../../src/engine/model.js';
-import type { Node } from '../../src/protocol/node.js';
-import { splitOf as accountFor, computing, together } from '../../src/scaling/split.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import type { Executor } from '../../src/engine/executor.js';
+import type { Call } from '../../src/engine/timeline.js';
+import { beginBalance } from '../../src/methods/class-balance.js';
+import { initialParameters, layoutOf } from '../../src/models/model.js';
 import type { Block } from '../../src/scaling/summary.js';
-import type { Stage } from '../../src/stage.js';
-import type { Call } from '../../src/timeline.js';
-import { createLocalNode, type LocalNode } from '../../worker/node.js';
-import { Cluster } from '../cluster.js';
-import { LabelledSet } from '../labelled.js';
-import { ObservedNode } from '../observed.js';
+import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
+import type { Stage } from '../../src/training/stage.js';
+import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { Dispatcher } from '../dispatcher.js';
+import { TracedExecutor } from '../executors/traced-executor.js';
+import { LabelledSet } from '../labelled-set.js';
 import { imagesOf, shapeFor, splitOf, strategies } from '../session.js';
 import { type Observer, train } from '../train.js';
-import type { Account } from './journal.js';
+import type { Account } from './activity-record.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
 
 /** A contestant of several processes, which this one coordinates. */
 export interface Company {
   /** All of them as one node. */
-  readonly node: Node;
+  readonly node: Executor;
   /** Bytes that went between the processes so far. */
   readonly wireBytes: number;
   /** From here on all note what they do. */
@@ -31,34 +32,34 @@ export interface Company {
 
 export class Bench {
   private readonly calls: Call[] = [];
-  private readonly cluster: Cluster;
+  private readonly dispatcher: Dispatcher;
   private prepared: Phase | undefined;
 
   private constructor(
     readonly workload: Workload,
     private readonly steps: number,
     private readonly labelled: LabelledSet,
-    private readonly node: LocalNode,
+    private readonly node: ThreadExecutor,
     /** undefined: no other processes. */
     private readonly company: Company | undefined,
   ) {
-    const watched = company?.node ?? new ObservedNode(node, (call) => this.calls.push(call));
+    const traced = company?.node ?? new TracedExecutor(node, (call) => this.calls.push(call));
     const counts = { unlabelled: workload.images, validation: 0, test: 0 };
     const { config } = workload;
-    this.cluster = new Cluster(watched, config.shards, counts, strategies(watched, config, imagesOf(node)));
+    this.dispatcher = new Dispatcher(traced, config.shards, counts, strategies(traced, config, imagesOf(node)));
   }
 
   /** Throws what loading the data, creating a node and `gather`, which finds the other processes, throw. */
   static async open(
     options: WorkloadOptions,
     contestant: Contestant,
-    gather: (local: LocalNode) => Promise<Company>,
+    gather: (local: ThreadExecutor) => Promise<Company>,
   ): Promise<Bench> {
     const dataset = await loadDataset({ folder: options.data });
     const workload = workloadOf(options, contestant, dataset);
     const { config, images, finetune, pretrain } = workload;
     const counts = { unlabelled: images, validation: 0, test: 0 };
-    const node = await createLocalNode({
+    const node = await createThreadExecutor({
       shape: shapeFor([pretrain, finetune], config, dataset.pixels, counts),
       images: dataset.train.images.subarray(0, images * dataset.pixels),
       evaluationImages: new Uint8Array(),
@@ -91,12 +92,12 @@ export class Bench {
     const { model } = phase === 'pretrain' ? this.workload.pretrain : this.workload.finetune;
     const zeros = new Float32Array(layoutOf(model).length);
     const parameters = initialParameters(model, this.workload.config.seed, 0);
-    this.cluster.write({ parameters, firstMoment: zeros, secondMoment: zeros });
+    this.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
     this.prepared = phase;
   }
 
   private async label(): Promise<number> {
-    return (await this.cluster.label(this.workload.finetune.model)).classes.length;
+    return (await this.dispatcher.label(this.workload.finetune.model)).classes.length;
   }
 
   /** The last steps of a stage, where pseudo-labels have their full weight. Returns the images that went through. */
@@ -115,7 +116,7 @@ export class Bench {
     const { seed } = this.workload.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
     const balance = beginBalance(stage, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
-    await train(training, this.cluster, observer, { stage: 0, step: stage.steps - this.steps, balance });
+    await train(training, this.dispatcher, observer, { stage: 0, step: stage.steps - this.steps, balance });
     return rows;
   }
 }

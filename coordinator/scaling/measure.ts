@@ -1,12 +1,12 @@
 // Owns the measurement: all contestants side by side, one block each in turn, round after round, so that what disturbs the machine for a
 // while disturbs all of them.
 import { join } from 'node:path';
-import { makeFolder, withTemporaryFolder } from '../../src/files.js';
+import { makeFolder, withTemporaryFolder } from '../../src/files/write.js';
 import type { Block, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
+import { ChildProcess, type CommandLine, nodeCommand } from './child-process.js';
 import type { Answer, Question } from './messages.js';
 import { checkMpi, type JobPlace, mpirunCommand } from './mpirun.js';
-import { type CommandLine, nodeCommand, Program } from './program.js';
 import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
 export interface Measurement {
@@ -46,7 +46,7 @@ interface Contestant {
   /** Workers in all, or threads. */
   readonly count: number;
   readonly setup: Setup;
-  readonly program: Program<Question, Answer>;
+  readonly program: ChildProcess<Question, Answer>;
   traffic: Readonly<Record<Phase, Traffic>> | undefined;
   cores: number;
 }
@@ -79,7 +79,7 @@ async function measureAll(contestants: readonly Contestant[], options: Measureme
 function start({ workers, processes, signal }: MeasurementOptions, folder: string): Contestant[] {
   const here = nodeCommand('coordinator/scaling/entry.js');
   const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Contestant => {
-    const program: Contestant['program'] = new Program(command, name, group === 'threads' ? count : 1, signal);
+    const program: Contestant['program'] = new ChildProcess(command, name, group === 'threads' ? count : 1, signal);
     return { group, count, setup, program, traffic: undefined, cores: 0 };
   };
   if (processes) {

@@ -1,7 +1,7 @@
 // Owns what a measurement, its contestants and their nodes, each a process of its own, say to each other. What ranks say: rank-messages.ts.
 import type { ErrorCode } from '../../src/errors.js';
 import type { Block } from '../../src/scaling/summary.js';
-import type { Account } from './journal.js';
+import type { Account } from './activity-record.js';
 import type { Contestant, Phase, Workload, WorkloadOptions } from './workload.js';
 
 export interface Failure {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { loadLibrary } from '../../src/collectives/mpi-library.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import type { CommandLine } from './program.js';
+import type { CommandLine } from './child-process.js';
 
 /** For starting ranks that end at once. */
 const START_DEADLINE_MS = 60_000;

@@ -1,17 +1,17 @@
 // Owns the process of a contestant's node: one that joins a run as `pseudolabel worker` does, and can say what it did when.
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
-import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { connect } from '../../worker/connect.js';
-import { joinRun } from '../../worker/join.js';
-import { createLocalNode } from '../../worker/node.js';
-import { readToken } from '../door/secrets.js';
+import { joinRun } from '../../worker/join-run.js';
+import { createThreadExecutor } from '../../worker/thread-executor.js';
+import { readToken } from '../server/secrets.js';
 import { printLine } from '../terminal/terminal.js';
-import { Journal, WatchedChannel, watched } from './journal.js';
+import { ActivityRecord, TracedChannel, traced } from './activity-record.js';
+import { answering } from './child-process.js';
 import type { NodeAnswer, NodeQuestion } from './messages.js';
-import { answering } from './program.js';
 
 const workers = Number(process.argv[2]);
-const journal = new Journal();
+const record = new ActivityRecord();
 
 answering(async (question: NodeQuestion): Promise<NodeAnswer> => {
   switch (question.kind) {
@@ -19,10 +19,10 @@ answering(async (question: NodeQuestion): Promise<NodeAnswer> => {
       await join(question);
       return { kind: 'joined' };
     case 'begin':
-      journal.clear();
+      record.clear();
       return { kind: 'begun' };
     case 'account':
-      return { kind: 'accounted', account: journal.account(workers, question.began, question.ended) };
+      return { kind: 'accounted', account: record.account(workers, question.began, question.ended) };
   }
 });
 
@@ -38,6 +38,6 @@ async function join({ address, tokenFile, fingerprint }: Extract<NodeQuestion, {
     process.exit(1);
   };
   const host = { joined: () => undefined, lost: unexpected };
-  const create: typeof createLocalNode = async (of) => watched(await createLocalNode(of), journal);
-  joinRun(() => Promise.resolve(new WatchedChannel(channel, journal)), options, host, create).catch(unexpected);
+  const create: typeof createThreadExecutor = async (of) => traced(await createThreadExecutor(of), record);
+  joinRun(() => Promise.resolve(new TracedChannel(channel, record)), options, host, create).catch(unexpected);
 }

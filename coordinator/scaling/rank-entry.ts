@@ -3,20 +3,20 @@
 import { availableParallelism } from 'node:os';
 import { openMpi } from '../../src/collectives/mpi.js';
 import { Bench } from './bench.js';
-import { dismiss, Job, serve } from './job.js';
+import { answering } from './child-process.js';
 import type { Answer, Question } from './messages.js';
-import { answering } from './program.js';
+import { dismiss, MpiContestant, serve } from './mpi-contestant.js';
 
 const collective = await openMpi(process.env, new AbortController().signal);
 if (collective.rank === 0) {
   let bench: Bench | undefined;
-  let job: Job | undefined;
+  let job: MpiContestant | undefined;
   answering(
     async (question: Question): Promise<Answer> => {
       if (question.kind === 'measure') return { kind: 'measured', block: await bench!.measure(question.phase) };
       const { options, contestant } = question;
       bench = await Bench.open(options, contestant, async (node) => {
-        job = await Job.open(node, collective, options.fastSum ? 'any' : 'tree');
+        job = await MpiContestant.open(node, collective, options.fastSum ? 'any' : 'tree');
         return job;
       });
       return { kind: 'opened', traffic: bench.workload.traffic, cores: job?.cores ?? availableParallelism() };

@@ -1,7 +1,7 @@
 // Owns what the ranks of a contestant say to each other between two blocks, besides what ranks say in any run.
 import { z } from 'zod';
-import { TO_RANK } from '../../src/protocol/ranks.js';
-import { SHARES } from '../../src/scaling/split.js';
+import { TO_RANK } from '../../src/protocol/mpi-messages.js';
+import { SHARES } from '../../src/scaling/time-split.js';
 
 /** Room for numbers by name. */
 const LIMIT = 2 ** 12;

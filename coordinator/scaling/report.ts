@@ -1,6 +1,6 @@
 // Owns the shape of what `scaling` leaves behind: scaling.json, which has every measured block besides what they come to.
 
-import type { Unit } from '../../src/report/scaling-charts.js';
+import type { Unit } from '../../src/reporting/scaling-charts.js';
 import type { Network, Prediction } from '../../src/scaling/simulate.js';
 import type { Mode, PhaseSummary } from '../../src/scaling/summary.js';
 import type { Measurement } from './measure.js';

@@ -1,9 +1,9 @@
 // Owns what a measurement compares, from the flags of its command: numbers of workers, of nodes or of ranks.
 import { availableParallelism } from 'node:os';
-import type { STRATEGIES } from '../../src/config.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import type { Unit } from '../../src/report/scaling-charts.js';
+import type { Unit } from '../../src/reporting/scaling-charts.js';
+import type { STRATEGIES } from '../../src/training/config.js';
 import type { MeasurementOptions } from './measure.js';
 
 export interface SizeFlags {
@@ -23,8 +23,8 @@ export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
 export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: SizeFlags): Sizes {
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
-  if (fastSum && strategy === 'hidden')
-    throw usage('--fast-sum with --strategy hidden', 'leave it out: steps by hidden units sum no gradients');
+  if (fastSum && strategy === 'tensor')
+    throw usage('--fast-sum with --strategy tensor', 'leave it out: tensor-parallel steps sum no gradients');
   const by = nodes ? 'nodes' : 'ranks';
   const counts = nodes?.map((joining) => joining + 1) ?? ranks;
   // One worker or process is always among them: it is what the others are compared with.

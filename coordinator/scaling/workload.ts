@@ -1,18 +1,19 @@
 // Owns the work that is measured: real stages of a preset, on the data set, as large as a contestant has to have them.
+
+import type { Dataset } from '../../src/data/dataset.js';
+import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
+import type { Mode } from '../../src/scaling/summary.js';
+import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
 import {
   DEFAULT_LABELS_PER_CLASS,
   normalise,
   type PRESETS,
   type RunConfig,
   type STRATEGIES,
-} from '../../src/config.js';
-import type { Dataset } from '../../src/data/dataset.js';
-import { sliceCount } from '../../src/engine/slices.js';
-import { planOf } from '../../src/plan.js';
-import type { Mode } from '../../src/scaling/summary.js';
-import { labellingTraffic, slicedTraffic, type Traffic, trainingTraffic } from '../../src/scaling/traffic.js';
-import type { Stage } from '../../src/stage.js';
-import { strategyOf } from '../../src/strategy.js';
+} from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
+import type { Stage } from '../../src/training/stage.js';
+import { strategyOf } from '../../src/training/strategy-choice.js';
 import { taskOf } from '../session.js';
 
 export const PHASES = ['finetune', 'label', 'pretrain'] as const;
@@ -76,8 +77,8 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Contest
 }
 
 const trafficOf = (stage: Stage, config: RunConfig): Traffic =>
-  strategyOf(config, stage.model) === 'hidden'
-    ? slicedTraffic(stage, sliceCount(stage.model, config.shards))
+  strategyOf(config, stage.model) === 'tensor'
+    ? tensorParallelTraffic(stage, tensorShardCount(stage.model, config.shards))
     : trainingTraffic(stage, config.shards);
 
 /** Every batch `factor` times as large, and no fewer steps than are measured. */

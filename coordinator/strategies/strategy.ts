@@ -1,7 +1,8 @@
 // Owns the contract of a strategy: one way to cut a training step over workers. The mathematics is the same for all, up to rounding and masks.
-import type { Model } from '../../src/engine/model.js';
+
+import type { LabelledRows, OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
 import { PseudolabelError } from '../../src/errors.js';
-import type { LabelledRows, OptimizerStep, UnlabelledRows } from '../../src/protocol/tasks.js';
+import type { Model } from '../../src/models/model.js';
 
 export interface StepRequest {
   readonly model: Model;

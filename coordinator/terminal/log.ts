@@ -1,9 +1,9 @@
 // Owns structured logs: a run as lines of JSON, for machines that read it while it goes on (--log-format json).
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { visibleJson } from '../../src/protocol/printable.js';
-import type { Stage } from '../../src/stage.js';
-import type { RunListener } from '../recorder.js';
-import type { Metric } from '../result.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { RunListener } from '../runs/recorder.js';
+import type { Metric } from '../runs/result.js';
 import type { Output } from './terminal.js';
 
 /** Steps are thousands: one of them is logged so often, and the last one of a stage. */

@@ -1,10 +1,10 @@
 // Owns what is shown of a run while it goes on: on a terminal one line that is redrawn, elsewhere a line now and then.
 
 import { bar, counted, duration, loss, percent, whole } from '../../src/format.js';
-import { choiceText } from '../../src/shares-text.js';
-import type { Stage } from '../../src/stage.js';
-import type { RunListener } from '../recorder.js';
-import type { Metric } from '../result.js';
+import { choiceText } from '../../src/methods/class-balance-text.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { RunListener } from '../runs/recorder.js';
+import type { Metric } from '../runs/result.js';
 import { Log } from './log.js';
 import type { Terminal } from './terminal.js';
 

@@ -1,16 +1,16 @@
 // Owns what is said of a run before it begins and when it has ended.
 import { join } from 'node:path';
-import type { RunConfig } from '../../src/config.js';
 import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
-import { isRounded } from '../../src/engine/model.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
-import { ROW_NAMES } from '../../src/presets/scenario.js';
-import { rampLine } from '../../src/ramp.js';
-import { choiceText } from '../../src/shares-text.js';
-import type { Stage } from '../../src/stage.js';
-import { partsOf } from '../../src/strategy.js';
-import type { Row } from '../reproduction.js';
-import type { RunResult } from '../result.js';
+import { choiceText } from '../../src/methods/class-balance-text.js';
+import { isRounded } from '../../src/models/model.js';
+import { rampLine } from '../../src/training/alpha-ramp.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { ROW_NAMES } from '../../src/training/scenario.js';
+import type { Stage } from '../../src/training/stage.js';
+import { partsOf } from '../../src/training/strategy-choice.js';
+import type { Row } from '../runs/reproduction.js';
+import type { RunResult } from '../runs/result.js';
 import { taskOf } from '../session.js';
 import type { Colours } from './colours.js';
 import { type Column, tableLines } from './table.js';

@@ -2,7 +2,7 @@
 // writes to them. What it is given may have come from anywhere: it is shown on its line, without any control character but ours.
 import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
-import { writeAtomically } from '../../src/files.js';
+import { writeAtomically } from '../../src/files/write.js';
 import { visibleJson } from '../../src/protocol/printable.js';
 import { COLOURS, type Colours, PLAIN, rendered } from './colours.js';
 

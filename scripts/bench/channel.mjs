@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ensureIdentity } from '../../dist/coordinator/door/identity.js';
-import { listen } from '../../dist/coordinator/door/listener.js';
+import { ensureCertificate } from '../../dist/coordinator/server/certificate.js';
+import { listen } from '../../dist/coordinator/server/server.js';
 import { connect } from '../../dist/worker/connect.js';
 
 const BYTES = 2 ** 24;
@@ -133,7 +133,7 @@ async function bench() {
 
   const secret = randomBytes(32);
   const folder = mkdtempSync(join(tmpdir(), 'bench-channel-'));
-  const identity = await ensureIdentity(join(folder, 'identity.pem'));
+  const identity = await ensureCertificate(join(folder, 'identity.pem'));
   rmSync(folder, { recursive: true });
   for (const [name, tls] of [
     ['channel', undefined],

@@ -2,41 +2,41 @@
 // which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","strategy":"data","folder":DIR}'
 
 import { join } from 'node:path';
-import { ensureIdentity } from '../../dist/coordinator/door/identity.js';
-import { listen } from '../../dist/coordinator/door/listener.js';
-import { ensureToken } from '../../dist/coordinator/door/secrets.js';
-import { Fleet } from '../../dist/coordinator/fleet/fleet.js';
-import { LabelledSet } from '../../dist/coordinator/labelled.js';
+import { ClusterExecutor } from '../../dist/coordinator/executors/cluster/cluster-executor.js';
+import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
+import { ensureCertificate } from '../../dist/coordinator/server/certificate.js';
+import { ensureToken } from '../../dist/coordinator/server/secrets.js';
+import { listen } from '../../dist/coordinator/server/server.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
-import { normalise } from '../../dist/src/config.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { numericsFingerprint } from '../../dist/src/engine/fingerprint.js';
-import { initialParameters } from '../../dist/src/engine/model.js';
-import { classifier } from '../../dist/src/presets/scenario.js';
-import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/messages.js';
+import { numericsFingerprint } from '../../dist/src/models/dense/fingerprint.js';
+import { initialParameters } from '../../dist/src/models/model.js';
+import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-messages.js';
+import { normalise } from '../../dist/src/training/config.js';
+import { classifier } from '../../dist/src/training/scenario.js';
 
 const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
 const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy, wire });
 
-/** A fleet where there are nodes; without any, what a run on one machine has. */
-let fleet;
+/** A cluster where there are nodes; without any, what a run on one machine has. */
+let cluster;
 const session = await openSession([config], undefined, (node) => {
   if (nodes === 0) return node;
   const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
   const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
-  fleet = new Fleet(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
-  return fleet;
+  cluster = new ClusterExecutor(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
+  return cluster;
 });
-const { node: local, dataset, cluster } = session;
+const { node: local, dataset, dispatcher } = session;
 const model = classifier(taskOf(config, dataset), true, 'softmax');
 const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-cluster.write({ parameters: initialParameters(model, 1, 0) });
+dispatcher.write({ parameters: initialParameters(model, 1, 0) });
 
-const door = fleet && (await openDoor());
-process.send({ address: door?.address, fingerprint: door?.fingerprint });
-await fleet?.members.waitFor(nodes, PATIENCE_MS);
-await cluster.label(model);
+const server = cluster && (await openServer());
+process.send({ address: server?.address, fingerprint: server?.fingerprint });
+await cluster?.members.waitFor(nodes, PATIENCE_MS);
+await dispatcher.label(model);
 
 /** When this machine last ended gradients that it was asked for. */
 let computed = 0;
@@ -45,10 +45,10 @@ const parts = { gradients: 0, update: 0 };
 watch(local, 'gradients', () => {
   computed = performance.now();
 });
-watch(fleet ?? local, 'gradients', (milliseconds) => {
+watch(cluster ?? local, 'gradients', (milliseconds) => {
   parts.gradients = milliseconds;
 });
-watch(local, fleet ? 'updateByTotal' : 'update', (milliseconds) => {
+watch(local, cluster ? 'updateByTotal' : 'update', (milliseconds) => {
   parts.update = milliseconds;
 });
 
@@ -66,7 +66,7 @@ function watch(object, method, tell) {
 let step = 0;
 async function timedStep() {
   const began = performance.now();
-  await cluster.step({
+  await dispatcher.step({
     ...{ model, seed: 1, stage: 0, step },
     // Always 32: the last batch of an epoch is left out.
     labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
@@ -80,7 +80,7 @@ async function timedStep() {
 
 /** Bytes to and from all nodes that are there. */
 function traffic() {
-  const each = fleet?.status().nodes ?? [];
+  const each = cluster?.status().nodes ?? [];
   const total = (of) => each.reduce((sum, node) => sum + node[of], 0);
   return { sent: total('bytesSent'), received: total('bytesReceived') };
 }
@@ -101,7 +101,7 @@ const ORDERS = {
   /** milliseconds: until the whole state is here, as it is before a checkpoint. */
   async fetch() {
     const began = performance.now();
-    await cluster.read(model);
+    await dispatcher.read(model);
     return { milliseconds: performance.now() - began };
   },
   /** milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for it. */
@@ -114,7 +114,7 @@ const ORDERS = {
     return { milliseconds: computed - killed, stepEnded: performance.now() - killed };
   },
   async close() {
-    door?.close();
+    server?.close();
     await session.close();
     return {};
   },
@@ -131,12 +131,12 @@ process.on('message', async ({ order, ...options }) => {
 process.on('disconnect', () => process.exit());
 process.send({ ready: true });
 
-async function openDoor() {
-  const identity = tls ? { tls: await ensureIdentity(join(folder, 'coordinator.pem')) } : { insecure: true };
+async function openServer() {
+  const identity = tls ? { tls: await ensureCertificate(join(folder, 'coordinator.pem')) } : { insecure: true };
   const token = await ensureToken(join(folder, 'token'));
   const opened = await listen({ host, ...identity, token, tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR } });
   void (async () => {
-    for await (const channel of opened.arrivals) void fleet.admit(channel);
+    for await (const channel of opened.arrivals) void cluster.admit(channel);
   })();
   return opened;
 }

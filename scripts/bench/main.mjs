@@ -1,18 +1,17 @@
 // The benchmark: our fine-tune step, our labelling and the peers', interleaved in one run, as a table of medians and ratios and as JSON.
 // npm run bench -- [SUITE] [--rounds 5] [--peers DIR] [--json FILE] [--memory] [--setup-peers]
-// Suites: report, the four trainings against the report's own code; pretrain, steps of the autoencoder by rows and by hidden units;
+// Suites: report, the four trainings against the report's own code; pretrain, steps of the autoencoder data parallel and tensor parallel;
 // overhead, what metrics, trace and dashboard cost; links, the model of clusters against runs over links of 1 and 10 Gbit/s (Linux,
-// root); cluster, a step over coordinator and nodes, each with one thread, on every wire; wires, the accuracy that each of them comes to; hidden-links, a step by hidden units
-// and by rows over hosts with such links; mpi, a step by two ranks.
+// root); cluster, a step over coordinator and nodes, each with one thread, on every wire; wires, the accuracy that each of them comes to; tensor-links, a tensor-parallel step
+// and data parallel over hosts with such links; mpi, a step by two ranks.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { multipliesBf16 } from '../../dist/coordinator/processor.js';
+import { multipliesBf16 } from '../../dist/coordinator/executors/numerics.js';
 import { completed } from '../environment.mjs';
 import { benchCluster } from './cluster.mjs';
-import { benchHiddenLinks } from './hidden-links.mjs';
 import { benchLinks } from './links.mjs';
 import { benchMpi } from './mpi.mjs';
 import { findPeers, runPeer } from './peers.mjs';
@@ -21,6 +20,7 @@ import { benchPretrain } from './pretrain.mjs';
 import { runGroup } from './process-group.mjs';
 import { benchReport } from './report.mjs';
 import { overheadLines, printTables } from './tables.mjs';
+import { benchTensorLinks } from './tensor-links.mjs';
 import { benchWires } from './wires.mjs';
 
 const {
@@ -50,7 +50,7 @@ async function ours(script, ...args) {
 }
 
 async function measureMemory() {
-  const { memory_mib: samples } = await ours('our-step.mjs', 2, 'hidden', 'f32', 2000);
+  const { memory_mib: samples } = await ours('our-step.mjs', 2, 'tensor', 'f32', 2000);
   console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
 }
 
@@ -59,14 +59,14 @@ async function compare() {
   for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
   const bf16 = (workers, strategy) => () => ours('our-step.mjs', workers, strategy, 'bf16');
   const contestants = [
-    { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2, 'hidden') },
-    { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1, 'hidden') },
+    { id: 'ours-2', label: 'pseudolabel, 2 workers', run: () => ours('our-step.mjs', 2, 'tensor') },
+    { id: 'ours-1', label: 'pseudolabel, 1 worker', run: () => ours('our-step.mjs', 1, 'tensor') },
     { id: 'data-2', label: 'pseudolabel, 2 workers, data-parallel', run: () => ours('our-step.mjs', 2, 'data') },
     { id: 'data-1', label: 'pseudolabel, 1 worker, data-parallel', run: () => ours('our-step.mjs', 1, 'data') },
     ...(multipliesBf16()
       ? [
-          { id: 'bf16-2', label: 'pseudolabel, 2 workers, bf16', run: bf16(2, 'hidden') },
-          { id: 'bf16-1', label: 'pseudolabel, 1 worker, bf16', run: bf16(1, 'hidden') },
+          { id: 'bf16-2', label: 'pseudolabel, 2 workers, bf16', run: bf16(2, 'tensor') },
+          { id: 'bf16-1', label: 'pseudolabel, 1 worker, bf16', run: bf16(1, 'tensor') },
           { id: 'bf16-data-2', label: 'pseudolabel, 2 workers, data-parallel, bf16', run: bf16(2, 'data') },
         ]
       : []),
@@ -100,8 +100,8 @@ const SUITES = {
   overhead: measureOverhead,
   links: () => benchLinks({ rounds: Number(options.rounds ?? 3) }),
   cluster: () => benchCluster({ rounds: Number(options.rounds ?? 5), json: options.json }),
-  'hidden-links': () =>
-    benchHiddenLinks({ rounds: Number(options.rounds ?? 3), only: options.only, json: options.json }),
+  'tensor-links': () =>
+    benchTensorLinks({ rounds: Number(options.rounds ?? 3), only: options.only, json: options.json }),
   wires: () => benchWires({ rounds: Number(options.rounds ?? 3) }),
   mpi: () => benchMpi({ rounds: Number(options.rounds ?? 3) }),
 };

@@ -1,21 +1,21 @@
 // Measures the fine-tune step of our-step.mjs, cut into two shards, by one process of one worker or by the ranks of mpirun, of one worker each.
-// By rows (any: summed in MPI's order) or by hidden units. Rank 0 prints one JSON line. Needs the environment of ../environment.mjs.
+// Data parallel (any: summed in MPI's order) or tensor parallel. Rank 0 prints one JSON line. Needs the environment of ../environment.mjs.
 // [mpirun -np 2] node mpi-step.mjs data|any|hidden [STEPS] [WARMUP]
 
-import { inPlace, openRanksSession } from '../../dist/coordinator/commands/ranks.js';
-import { LabelledSet } from '../../dist/coordinator/labelled.js';
+import { inPlace, openMpiSession } from '../../dist/coordinator/commands/mpi.js';
+import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
 import { rankOf } from '../../dist/src/collectives/mpi.js';
-import { normalise } from '../../dist/src/config.js';
-import { loadDataset } from '../../dist/src/data/load.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { initialParameters } from '../../dist/src/engine/model.js';
-import { classifier } from '../../dist/src/presets/scenario.js';
+import { loadDataset } from '../../dist/src/data/sources/load.js';
+import { initialParameters } from '../../dist/src/models/model.js';
+import { normalise } from '../../dist/src/training/config.js';
+import { classifier } from '../../dist/src/training/scenario.js';
 
 const [how = 'data', ...counts] = process.argv.slice(2);
 const [steps = 60, warmup = 10] = counts.map(Number);
-const strategy = how === 'hidden' ? 'hidden' : 'data';
+const strategy = how === 'tensor' ? 'tensor' : 'data';
 const order = how === 'any' && { fastSum: true };
 const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: 2, strategy, ...order });
 const context = {
@@ -24,7 +24,7 @@ const context = {
 };
 const flags = rankOf(process.env) === undefined ? {} : { collective: 'mpi', workers: 1 };
 /** The two calls that a step makes of its node. */
-const phases = how === 'hidden' ? ['forward', 'backward'] : ['gradients', 'update'];
+const phases = how === 'tensor' ? ['forward', 'backward'] : ['gradients', 'update'];
 
 await inPlace(flags, context, async (collective) => {
   const dataset = await loadDataset({ folder: undefined });
@@ -42,16 +42,16 @@ await inPlace(flags, context, async (collective) => {
     return node;
   };
   const session = collective
-    ? await openRanksSession(config, dataset, flags, context, collective, timed)
+    ? await openMpiSession(config, dataset, flags, context, collective, timed)
     : await openSession([config], dataset, timed);
   const model = classifier(taskOf(config, dataset), true, 'softmax');
   const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-  session.cluster.write({ parameters: initialParameters(model, 1, 0) });
-  await session.cluster.label(model);
+  session.dispatcher.write({ parameters: initialParameters(model, 1, 0) });
+  await session.dispatcher.label(model);
   const whole = [];
   for (let step = 0; step < warmup + steps; step++) {
     const began = performance.now();
-    await session.cluster.step({
+    await session.dispatcher.step({
       ...{ model, seed: 1, stage: 0, step },
       labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
       unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 },

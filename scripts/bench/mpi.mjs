@@ -9,11 +9,11 @@ const STEP = fileURLToPath(new URL('mpi-step.mjs', import.meta.url));
 const MPIRUN = ['mpirun', '--oversubscribe', '-np', '2'];
 
 const CONTESTANTS = [
-  { label: 'one process, one worker, by rows', command: [], how: 'data' },
-  { label: '2 ranks by rows, in the tree of the shards', command: MPIRUN, how: 'data' },
-  { label: '2 ranks by rows, --fast-sum', command: MPIRUN, how: 'any' },
-  { label: 'one process, one worker, by hidden units', command: [], how: 'hidden' },
-  { label: '2 ranks by hidden units', command: MPIRUN, how: 'hidden' },
+  { label: 'one process, one worker, data parallel', command: [], how: 'data' },
+  { label: '2 ranks data parallel, in the tree of the shards', command: MPIRUN, how: 'data' },
+  { label: '2 ranks data parallel, --fast-sum', command: MPIRUN, how: 'any' },
+  { label: 'one process, one worker, tensor parallel', command: [], how: 'tensor' },
+  { label: '2 ranks tensor parallel', command: MPIRUN, how: 'tensor' },
 ];
 
 /** @param {{ rounds: number }} options */
@@ -28,7 +28,7 @@ export function benchMpi({ rounds }) {
   const alone = Object.fromEntries(
     CONTESTANTS.flatMap(({ command, how }, i) => (command.length > 0 ? [] : [[how, bestDecile(found[i].step)]])),
   );
-  console.log('ms, best decile; by rows gradients and update, by hidden units forward and backward passes');
+  console.log('ms, best decile; data parallel gradients and update, tensor parallel forward and backward passes');
   console.log(`${''.padEnd(43)}   step   first  second  of one worker`);
   for (const [i, { label, how }] of CONTESTANTS.entries()) {
     const [step, first, second] = ['step', 'first', 'second'].map((part) => bestDecile(found[i][part]));

@@ -2,22 +2,22 @@
 // 32 labelled and 256 pseudo-labelled rows of real MNIST. Prints one JSON line. Needs the environment of ../environment.mjs.
 // node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
 
-import { LabelledSet } from '../../dist/coordinator/labelled.js';
+import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
 import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
-import { normalise } from '../../dist/src/config.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { initialParameters } from '../../dist/src/engine/model.js';
-import { classifier } from '../../dist/src/presets/scenario.js';
+import { initialParameters } from '../../dist/src/models/model.js';
+import { normalise } from '../../dist/src/training/config.js';
+import { classifier } from '../../dist/src/training/scenario.js';
 
-const [strategy = 'hidden', precision = 'f32', ...counts] = process.argv.slice(3);
+const [strategy = 'tensor', precision = 'f32', ...counts] = process.argv.slice(3);
 const workers = Number(process.argv[2] ?? 2);
 const [steps = 60, warmup = 10] = counts.map(Number);
 const config = normalise({ scenario: 'pl', preset: 'report', workers, strategy, precision });
 const session = await openSession([config]);
-const { node, dataset, cluster } = session;
+const { node, dataset, dispatcher } = session;
 const model = { ...classifier(taskOf(config, dataset), true, 'softmax'), precision };
 const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-cluster.write({ parameters: initialParameters(model, 1, 0) });
+dispatcher.write({ parameters: initialParameters(model, 1, 0) });
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -41,7 +41,7 @@ for (const phase of ['gradients', 'update', 'backward']) {
 async function timedStep(step) {
   answers = [];
   const began = performance.now();
-  await cluster.step({
+  await dispatcher.step({
     ...{ model, seed: 1, stage: 0, step },
     // Always 32: the last batch of an epoch is left out.
     labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
@@ -58,7 +58,7 @@ async function timedStep(step) {
   return { step: total, ...parts, waiting: total - busy };
 }
 
-await cluster.label(model);
+await dispatcher.label(model);
 const timings = [];
 const memory = [];
 for (let step = 0; step < warmup + steps; step++) {
@@ -69,7 +69,7 @@ for (let step = 0; step < warmup + steps; step++) {
 const inferences = [];
 for (let run = 0; run < 3; run++) {
   const began = performance.now();
-  await cluster.label(model);
+  await dispatcher.label(model);
   inferences.push((performance.now() - began) / 1000);
 }
 const times = timings.map((timing) => timing.step);

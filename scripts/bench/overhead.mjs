@@ -1,25 +1,25 @@
 // Measures what it costs to watch a run: metrics, trace and dashboard together, with a page that listens, against none of them. The same
-// steps of the training loop, by rows, on the same node, in turns of a few steps. Prints one JSON line. Needs the environment of ../environment.mjs.
+// steps of the training loop, data parallel, on the same node, in turns of a few steps. Prints one JSON line. Needs the environment of ../environment.mjs.
 // node overhead.mjs [ROUNDS] [WORKERS]
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster } from '../../dist/coordinator/cluster.js';
 import { Dashboard } from '../../dist/coordinator/dashboard/dashboard.js';
-import { LabelledSet } from '../../dist/coordinator/labelled.js';
-import { together } from '../../dist/coordinator/listeners.js';
-import { ObservedNode } from '../../dist/coordinator/observed.js';
-import { Recorder } from '../../dist/coordinator/recorder.js';
-import { RunDirectory } from '../../dist/coordinator/rundir.js';
+import { Dispatcher } from '../../dist/coordinator/dispatcher.js';
+import { TracedExecutor } from '../../dist/coordinator/executors/traced-executor.js';
+import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
+import { together } from '../../dist/coordinator/runs/listeners.js';
+import { Recorder } from '../../dist/coordinator/runs/recorder.js';
+import { RunDirectory } from '../../dist/coordinator/runs/run-directory.js';
+import { TensorBoard } from '../../dist/coordinator/runs/tensorboard.js';
 import { openSession, splitOf, strategies, taskOf } from '../../dist/coordinator/session.js';
-import { TensorBoard } from '../../dist/coordinator/tensorboard.js';
 import { train } from '../../dist/coordinator/train.js';
-import { beginBalance } from '../../dist/src/balance.js';
-import { normalise } from '../../dist/src/config.js';
-import { planOf } from '../../dist/src/plan.js';
+import { beginBalance } from '../../dist/src/methods/class-balance.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
+import { normalise } from '../../dist/src/training/config.js';
+import { planOf } from '../../dist/src/training/plan.js';
 
 /** A turn, and the turns of each side in a round. A round is as long as the steps between two looks at the pseudo-labels. */
 const TURN = 25;
@@ -61,12 +61,12 @@ function timed(what, work) {
 
 const calls = [];
 const dashboard = new Dashboard({ host: '127.0.0.1', port: 0 }, path);
-const watched = new ObservedNode(node, (call) => {
+const watched = new TracedExecutor(node, (call) => {
   timed('trace', () => calls.push(call));
   timed('dashboard', () => dashboard.observed(call));
 });
-const clusterOf = (each) => new Cluster(each, config.shards, counts, strategies(each, config, counts));
-const [bare, full] = [clusterOf(node), clusterOf(watched)];
+const dispatcherOf = (each) => new Dispatcher(each, config.shards, counts, strategies(each, config, counts));
+const [bare, full] = [dispatcherOf(node), dispatcherOf(watched)];
 
 const directory = await RunDirectory.create(path, config);
 const maxSteps = Number.POSITIVE_INFINITY;
@@ -84,7 +84,7 @@ const each = (what, listener) => ({
 const listener = together([each('dashboard', page), each('TensorBoard', tensorBoard)]);
 const { signal } = new AbortController();
 const options = { directory, listener, signal, resumeFrom: undefined, validateEvery: 0, test: false };
-const recorder = new Recorder({ ...session, cluster: full }, config, stages, split, options);
+const recorder = new Recorder({ ...session, dispatcher: full }, config, stages, split, options);
 
 const nothing = () => undefined;
 const silent = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
@@ -106,10 +106,10 @@ const { steps } = stages[stage];
 recorder.stageBegins(stages[stage], { stage, step: 0, balance }, steps);
 
 /** Milliseconds of the steps [first, end). */
-async function turn(cluster, observer, first, end) {
+async function turn(dispatcher, observer, first, end) {
   const training = { seed: 1, stages: [...stages.slice(0, stage), stages[stage]], labelled, maxSteps: end };
   const began = performance.now();
-  await train(training, cluster, observer, { stage, step: first, balance });
+  await train(training, dispatcher, observer, { stage, step: first, balance });
   return performance.now() - began;
 }
 

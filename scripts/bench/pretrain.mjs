@@ -2,14 +2,14 @@
 // of 32 rows as in the report, and of 256. All in this process, interleaved in blocks. npm run bench -- pretrain [--rounds 5]
 
 import { openSession, taskOf } from '../../dist/coordinator/session.js';
-import { normalise } from '../../dist/src/config.js';
-import { initialParameters, layoutOf } from '../../dist/src/engine/model.js';
-import { exchangesOf, widthsOf } from '../../dist/src/engine/pairs.js';
-import { planOf } from '../../dist/src/plan.js';
-import { optimizerStep } from '../../dist/src/stage.js';
+import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks.js';
+import { initialParameters, layoutOf } from '../../dist/src/models/model.js';
+import { normalise } from '../../dist/src/training/config.js';
+import { planOf } from '../../dist/src/training/plan.js';
+import { optimizerStep } from '../../dist/src/training/stage.js';
 import { median } from './tables.mjs';
 
-const CONTESTANTS = ['hidden', 'data'].flatMap((strategy) => [2, 1].map((workers) => ({ strategy, workers })));
+const CONTESTANTS = ['tensor', 'data'].flatMap((strategy) => [2, 1].map((workers) => ({ strategy, workers })));
 /** Steps of a block, of 32 rows and of 256. */
 const STEPS = { report: 30, best: 8 };
 const WARMUP = 5;
@@ -52,11 +52,11 @@ async function opened(preset, { strategy, workers }) {
   const { model, denoising } = stage;
   const { length } = layoutOf(model);
   const zeros = new Float32Array(length);
-  session.cluster.write({ parameters: initialParameters(model, 1, 0), firstMoment: zeros, secondMoment: zeros });
+  session.dispatcher.write({ parameters: initialParameters(model, 1, 0), firstMoment: zeros, secondMoment: zeros });
   let number = 0;
   const step = async () => {
     const began = performance.now();
-    await session.cluster.step({
+    await session.dispatcher.step({
       ...{ model, seed: 1, stage: 0, step: number },
       labelled: undefined,
       unlabelled: { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 },

@@ -1,4 +1,4 @@
-// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, by rows, over a coordinator and a node of one thread each, on
+// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, data parallel, over a coordinator and a node of one thread each, on
 // loopback, by each wire, from the same random labels. Nothing is timed. npm run bench -- wires [--rounds 3: seeds]
 
 import { spawn } from 'node:child_process';

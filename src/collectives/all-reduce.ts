@@ -2,25 +2,25 @@
 // of one machine: reduce-scatter is an exchange of whole subtrees, and each rank sums its part of the vector in the tree's order. It moves
 // as many bytes as a ring would where each rank's shards are one subtree, and as many times more as they are several.
 import { shardRange } from '../data/shards.js';
-import { type Arena, floats, slotStride } from '../engine/arena.js';
+import { type Arena, floats, gradientStride } from '../engine/arena.js';
 import { BLOCK } from '../engine/kernel/kernel.js';
-import { BYTES, isRounded, precisionOf } from '../engine/model.js';
-import { Sums } from '../engine/sum.js';
+import { BYTES, isRounded, precisionOf } from '../models/model.js';
 import type { Collective, Piece } from './collective.js';
+import { GradientSums } from './gradient-sum.js';
 import { type Subtree, subtreesOf } from './tree.js';
 
 /** [start, end) in floats. */
 type Chunk = readonly [start: number, end: number];
 
 export class AllReduce {
-  private readonly sums: Sums;
+  private readonly sums: GradientSums;
   private readonly sumsInPlace: boolean;
 
   constructor(
     private readonly collective: Collective,
     private readonly arena: Arena,
   ) {
-    this.sums = new Sums(arena);
+    this.sums = new GradientSums(arena);
     this.sumsInPlace = !isRounded(arena.shape);
   }
 
@@ -41,7 +41,7 @@ export class AllReduce {
     const others = subtrees.flatMap((trees, r) => (r === rank ? [] : trees.map((tree) => [r, tree] as const)));
     await this.collective.exchange(
       this.summed(subtrees[rank]!, chunks),
-      notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.slot(tree, mine) }))),
+      notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.gradientBuffer(tree, mine) }))),
     );
     // Of slots of bf16, its own subtrees are summed for others, and are single gradients here still.
     this.sums.arrived(this.sumsInPlace ? subtrees.flat() : others.map(([, tree]) => tree));
@@ -80,7 +80,8 @@ export class AllReduce {
         const chunk = chunks[to]!;
         if (this.sumsInPlace) this.sums.inPlace(subtree, ...chunk);
         if (to === rank) continue;
-        const bytes = this.sumsInPlace || subtree.count === 1 ? this.slot(subtree, chunk) : this.copy(subtree, chunk);
+        const bytes =
+          this.sumsInPlace || subtree.count === 1 ? this.gradientBuffer(subtree, chunk) : this.copy(subtree, chunk);
         yield* notEmpty([{ rank: to, bytes }]);
       }
     }
@@ -104,9 +105,14 @@ export class AllReduce {
   }
 
   /** What travels of a subtree: floats, or a single gradient as it is. */
-  private slot({ first, count }: Subtree, chunk: Chunk): Uint8Array {
+  private gradientBuffer({ first, count }: Subtree, chunk: Chunk): Uint8Array {
     const { shape } = this.arena;
-    return this.part('slots', first * slotStride(shape), chunk, count === 1 ? BYTES[precisionOf(shape)] : BYTES.f32);
+    return this.part(
+      'gradientBuffers',
+      first * gradientStride(shape),
+      chunk,
+      count === 1 ? BYTES[precisionOf(shape)] : BYTES.f32,
+    );
   }
 
   /** The sum of slots of bf16, of which several may be on their way. */
@@ -115,7 +121,12 @@ export class AllReduce {
     return new Uint8Array(this.arena.memory.buffer, from + start * 4, (end - start) * 4).slice();
   }
 
-  private part(region: 'slots' | 'total', offset: number, [start, end]: Chunk, element = BYTES.f32 as number) {
+  private part(
+    region: 'gradientBuffers' | 'total',
+    offset: number,
+    [start, end]: Chunk,
+    element = BYTES.f32 as number,
+  ) {
     const { memory, regions } = this.arena;
     return new Uint8Array(memory.buffer, regions[region] + offset + start * element, (end - start) * element);
   }

@@ -20,7 +20,7 @@ const SHORTEST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
 /** How long to wait when the job is to stop: whoever does not answer then is gone. */
 const STOP_MS = 60_000;
-/** Longer than a task may take (worker/node.ts). For messages there is no limit: nobody knows how long rank 0 has nothing to say. */
+/** Longer than a task may take (worker/thread-executor.ts). For messages there is no limit: nobody knows how long rank 0 has nothing to say. */
 const DEADLINE_MS = 600_000;
 
 /** The number of this process among those that mpirun (or srun with PMIx) started; undefined where none did. */

@@ -1,8 +1,8 @@
 // Owns the layout of a node's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
-import { JOURNAL_BYTES, SUMS_BYTES } from './kernel/kernel.js';
-import { BYTES, isRounded, type Precision, precisionOf } from './model.js';
+import { BYTES, isRounded, type Precision, precisionOf } from '../models/model.js';
+import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
 
 /** What an arena has room for. Fixed for its life. */
@@ -17,13 +17,13 @@ export interface ArenaShape {
   /** Gradient slots, one a shard. */
   readonly shards: number;
   /** Tasks that run at the same time: each has a lane, its own scratch memory. */
-  readonly lanes: number;
-  readonly laneBytes: number;
+  readonly workspaces: number;
+  readonly workspaceBytes: number;
   /** That of all models, since it is that of the slots. f32 where it is left out. */
   readonly precision?: Precision;
-  /** Room for hidden-unit sharding (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
-  readonly sliceBytes?: number;
-  readonly groupBytes?: number;
+  /** Room for tensor parallelism (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
+  readonly tensorShardBytes?: number;
+  readonly outputGroupBytes?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -37,7 +37,7 @@ export interface Regions {
   readonly secondMoment: number;
   /** The parameters rounded to bf16, for products; of no length in f32. Whoever changes the parameters changes it too. */
   readonly rounded: number;
-  readonly slots: number;
+  readonly gradientBuffers: number;
   /** The sum of all slots, where it does not come from the slots of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
   readonly total: number;
   /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
@@ -51,8 +51,8 @@ export interface Regions {
   /** How far the gradient in each slot has been written (progress.ts), i32. */
   readonly progress: number;
   readonly normals: number;
-  readonly journals: number;
-  readonly lanes: number;
+  readonly updateLogs: number;
+  readonly workspaces: number;
   readonly slices: number;
   readonly end: number;
 }
@@ -68,7 +68,7 @@ const MOST_PAGES = 65536;
 const QUANTILES = 2 ** 14;
 
 /** Bytes between the journals of two slices. */
-export const JOURNAL_STRIDE = roundUp(JOURNAL_BYTES);
+export const UPDATE_LOG_STRIDE = roundUp(UPDATE_LOG_BYTES);
 
 function roundUp(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
@@ -92,7 +92,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     firstMoment: take(vector),
     secondMoment: take(vector),
     rounded: take(isRounded(shape) ? shape.parameters * BYTES.bf16 : 0),
-    slots: take(slotStride(shape) * shape.shards),
+    gradientBuffers: take(gradientStride(shape) * shape.shards),
     total: take(vector),
     residual: take(vector),
     encoded: take(vector / 2),
@@ -101,19 +101,19 @@ export function regionsOf(shape: ArenaShape): Regions {
     outgoing: take(vector),
     progress: take(shape.shards * 4),
     normals: take(QUANTILES * 4),
-    journals: take(shape.lanes * JOURNAL_STRIDE),
-    lanes: take(shape.lanes * roundUp(shape.laneBytes)),
-    slices: take((shape.sliceBytes ?? 0) + shape.lanes * (shape.groupBytes ?? 0)),
+    updateLogs: take(shape.workspaces * UPDATE_LOG_STRIDE),
+    workspaces: take(shape.workspaces * roundUp(shape.workspaceBytes)),
+    slices: take((shape.tensorShardBytes ?? 0) + shape.workspaces * (shape.outputGroupBytes ?? 0)),
     end,
   };
 }
 
-/** Bytes between the gradient slots of two shards. */
-export const slotStride = (shape: ArenaShape): number => roundUp(shape.parameters * BYTES[precisionOf(shape)]);
+/** Bytes between the gradient buffers of two shards. */
+export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameters * BYTES[precisionOf(shape)]);
 
 /** Where lane `lane` begins, in bytes. */
-export const laneStart = (arena: Arena, lane: number): number =>
-  arena.regions.lanes + lane * roundUp(arena.shape.laneBytes);
+export const workspaceStart = (arena: Arena, workspace: number): number =>
+  arena.regions.workspaces + workspace * roundUp(arena.shape.workspaceBytes);
 
 /** Throws E_MEMORY where the shape needs more than the 4 GiB that WebAssembly can address, or than the system gives. */
 export function createArena(shape: ArenaShape): Arena {

@@ -1,19 +1,20 @@
 // Owns the way from an optimizer's numbers to the kernel that applies them.
-import type { OptimizerStep } from '../protocol/tasks.js';
+
 import type { Kernel } from './kernel/kernel.js';
+import type { OptimizerStep } from './tasks.js';
 
 /** Addresses in bytes; start and end in floats from p, m, v and the slots. What id and journal are for: kernel/assembly/update.ts. */
 export interface UpdateRange {
   readonly p: number;
   readonly m: number;
   readonly v: number;
-  readonly slots: number;
+  readonly gradientBuffers: number;
   readonly stride: number;
   readonly shards: number;
   readonly start: number;
   readonly end: number;
   readonly id: number;
-  readonly journal: number;
+  readonly updateLog: number;
   /** Of the parameters rounded to bf16; 0: there are none. */
   readonly rounded: number;
   /** Whether the slots are bf16. */
@@ -22,11 +23,11 @@ export interface UpdateRange {
 
 /** Sums the slots of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
-  const { p, m, v, slots, stride, shards, start, end, id, journal, rounded } = range;
+  const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded } = range;
   const areBf16 = Number(range.areBf16);
   if (optimizer.kind === 'momentum') {
     const { a, b, c } = optimizer;
-    kernel.momentum(p, m, slots, stride, shards, start, end, a, b, c, id, journal, rounded, areBf16);
+    kernel.momentum(p, m, gradientBuffers, stride, shards, start, end, a, b, c, id, updateLog, rounded, areBf16);
   } else {
     const { rate, beta1, beta2, epsilon } = optimizer;
     const { c1, c2 } = biasCorrections(optimizer);
@@ -34,7 +35,7 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       p,
       m,
       v,
-      slots,
+      gradientBuffers,
       stride,
       shards,
       start,
@@ -46,7 +47,7 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       c2,
       epsilon,
       id,
-      journal,
+      updateLog,
       rounded,
       areBf16,
     );

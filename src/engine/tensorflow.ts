@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
+import { BYTES, type Precision } from '../models/model.js';
 import { Direct, Emulated, TF_BFLOAT16 } from './matmul.js';
-import { BYTES, type Precision } from './model.js';
 
 /** tfjs-node's own, of the last version of Node-API that it knows. */
 const BINDING = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
@@ -66,7 +66,7 @@ export class Products {
     f32: this.type('T', this.binding.TF_FLOAT),
     bf16: this.type('T', TF_BFLOAT16),
     'bf16-emulated': this.type('T', TF_BFLOAT16),
-    pairs: this.type('T', this.binding.TF_INT32),
+    blocks: this.type('T', this.binding.TF_INT32),
   };
   private readonly shapeType = this.type('Tshape', this.binding.TF_INT32);
   private readonly products;
@@ -102,7 +102,7 @@ export class Products {
   private store(result: number, to: Matrix): void {
     const line = this.lineOf(result, to);
     if (this.writesInPlace) {
-      const type = to.precision === 'f32' ? this.types.f32 : this.types.pairs;
+      const type = to.precision === 'f32' ? this.types.f32 : this.types.blocks;
       this.binding.deleteTensor(this.execute('InplaceUpdate', [type], [to.line, this.firstRow, line]));
     } else to.values.set(this.binding.tensorDataSync(line) as Float32Array | Int32Array);
     this.binding.deleteTensor(line);
@@ -113,9 +113,9 @@ export class Products {
   private lineOf(result: number, { precision, shapeOfLine }: Matrix): number {
     const line = this.execute('Reshape', [this.types[precision], this.shapeType], [result, shapeOfLine]);
     if (precision === 'f32') return line;
-    const pairs = this.bitcast(line, TF_BFLOAT16, this.binding.TF_INT32);
+    const blocks = this.bitcast(line, TF_BFLOAT16, this.binding.TF_INT32);
     this.binding.deleteTensor(line);
-    return pairs;
+    return blocks;
   }
 
   /** The same memory as elements of another type; of [..., n] smaller ones, of n of which a larger one consists, [...]. */
@@ -125,8 +125,8 @@ export class Products {
 
   private roundedMatrix(offset: number, rows: number, columns: number, precision: Precision): Matrix {
     const { binding, memory } = this;
-    const pairs = (rows * columns) / 2;
-    const values = new Int32Array(memory.buffer, offset, pairs);
+    const blocks = (rows * columns) / 2;
+    const values = new Int32Array(memory.buffer, offset, blocks);
     const bytes = new Uint8Array(memory.buffer, offset, rows * columns * BYTES.bf16);
     const tensorOfBytes = binding.createTensor([rows, columns, BYTES.bf16], TF_UINT8, bytes);
     const tensor = this.bitcast(tensorOfBytes, TF_UINT8, TF_BFLOAT16);
@@ -136,8 +136,8 @@ export class Products {
       rows,
       columns,
       tensor,
-      line: binding.createTensor([1, pairs], binding.TF_INT32, values),
-      shapeOfLine: binding.createTensor([3], binding.TF_INT32, new Int32Array([1, pairs, 2])),
+      line: binding.createTensor([1, blocks], binding.TF_INT32, values),
+      shapeOfLine: binding.createTensor([3], binding.TF_INT32, new Int32Array([1, blocks, 2])),
       values,
     };
   }

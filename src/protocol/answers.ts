@@ -1,5 +1,5 @@
 // Owns which kind of answer each request of a coordinator has.
-import type { Answer, ToNode } from './messages.js';
+import type { Answer, ToNode } from './cluster-messages.js';
 
 export const ANSWERS = {
   welcome: 'ready',

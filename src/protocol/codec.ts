@@ -11,7 +11,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import type { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
 import { type BulkTag, MAX_BULK, type Message } from './channel.js';
-import { checkPlain } from './plain.js';
+import { checkPlain } from './msgpack-types.js';
 import { printable } from './printable.js';
 
 /** Of frames, handshake and messages together: two sides speak the same number or not at all. */

@@ -1,11 +1,11 @@
 // Owns the schemas of what messages are made of: numbers, bytes, a model, steps and results, each as strict as its type.
 import { z } from 'zod';
-import type { Fingerprints } from '../engine/fingerprint.js';
-import type { Model, Precision } from '../engine/model.js';
-import { WIRES } from '../engine/wire.js';
+import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import type { GradientResult, OptimizerStep } from '../engine/tasks.js';
+import type { TensorStep } from '../engine/tensor-tasks.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
-import type { SlicedStep } from './slices.js';
-import type { GradientResult, OptimizerStep } from './tasks.js';
+import type { Fingerprints } from '../models/dense/fingerprint.js';
+import type { Model, Precision } from '../models/model.js';
 
 /** (2 - 2^-23) * 2^127. */
 const MOST_FLOAT = 3.4028234663852886e38;
@@ -38,7 +38,7 @@ export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
     })
     .pipe(z.array(element));
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
-export const wire = z.enum(WIRES);
+export const wire = z.enum(GRADIENT_CODECS);
 export const probability = z.number().min(0).max(1);
 /** A number that a 32-bit float holds. */
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
@@ -63,7 +63,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
   }),
 ]);
 
-export const slicedStep: z.ZodType<SlicedStep> = z.strictObject({
+export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
   model,
   seed: count.max(Number.MAX_SAFE_INTEGER),
   stage: count,
@@ -108,9 +108,9 @@ export const shape = z.strictObject({
   evaluation: count,
   parameters: count.min(1),
   shards: count.min(1),
-  laneBytes: count,
-  sliceBytes: count,
-  groupBytes: count,
+  workspaceBytes: count,
+  tensorShardBytes: count,
+  outputGroupBytes: count,
   precision,
 });
 

@@ -16,7 +16,7 @@ import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:c
 import { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
 import { decodeFrame, encodeMessage, type MessageTable, PROTOCOL_VERSION } from './codec.js';
-import type { Pipe } from './pipe.js';
+import type { FrameTransport } from './frame-transport.js';
 
 const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
@@ -69,15 +69,20 @@ export const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
  * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL, E_TOO_LARGE,
  * or the reason why the pipe was closed.
  */
-export async function introduce(pipe: Pipe, { token, binding }: Credentials): Promise<Terms> {
+export async function introduce(transport: FrameTransport, { token, binding }: Credentials): Promise<Terms> {
   const workerNonce = randomBytes(NONCE_BYTES);
-  const opening = { kind: 'open', version: PROTOCOL_VERSION, nonce: workerNonce, guarded: pipe.isGuarded } as const;
-  await pipe.send(encodeMessage(FROM_WORKER, opening));
-  const challenge = await receive(pipe, FROM_COORDINATOR, 'challenge');
+  const opening = {
+    kind: 'open',
+    version: PROTOCOL_VERSION,
+    nonce: workerNonce,
+    guarded: transport.isGuarded,
+  } as const;
+  await transport.send(encodeMessage(FROM_WORKER, opening));
+  const challenge = await receive(transport, FROM_COORDINATOR, 'challenge');
   const session = [workerNonce, challenge.nonce, binding];
-  checkProof(challenge.proof, prove(token, 'coordinator', session), pipe.peer);
-  await pipe.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session) }));
-  const { heartbeat, guarded } = await receive(pipe, FROM_COORDINATOR, 'welcome');
+  checkProof(challenge.proof, prove(token, 'coordinator', session), transport.peer);
+  await transport.send(encodeMessage(FROM_WORKER, { kind: 'answer', proof: prove(token, 'worker', session) }));
+  const { heartbeat, guarded } = await receive(transport, FROM_COORDINATOR, 'welcome');
   return { heartbeat, isGuarded: guarded };
 }
 
@@ -85,23 +90,23 @@ export async function introduce(pipe: Pipe, { token, binding }: Credentials): Pr
  * The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token, with whether both sides see that
  * nothing can change a byte unnoticed. Throws as introduce().
  */
-export async function admit(pipe: Pipe, { token, binding }: Credentials): Promise<boolean> {
-  const open = await receive(pipe, FROM_WORKER, 'open');
+export async function admit(transport: FrameTransport, { token, binding }: Credentials): Promise<boolean> {
+  const open = await receive(transport, FROM_WORKER, 'open');
   if (open.version !== PROTOCOL_VERSION) throw otherVersion(open.version);
   const { data: workerNonce } = NONCE.safeParse(open.nonce);
   if (!workerNonce) throw unexpected('no nonce');
   const nonce = randomBytes(NONCE_BYTES);
   const session = [workerNonce, nonce, binding];
   const proof = prove(token, 'coordinator', session);
-  await pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
-  const answer = await receive(pipe, FROM_WORKER, 'answer');
-  checkProof(answer.proof, prove(token, 'worker', session), pipe.peer);
-  return pipe.isGuarded && open.guarded === true;
+  await transport.send(encodeMessage(FROM_COORDINATOR, { kind: 'challenge', nonce, proof }));
+  const answer = await receive(transport, FROM_WORKER, 'answer');
+  checkProof(answer.proof, prove(token, 'worker', session), transport.peer);
+  return transport.isGuarded && open.guarded === true;
 }
 
 /** The coordinator's last word: from here on, frames are the channel's. */
-export function welcome(pipe: Pipe, { heartbeat, isGuarded }: Terms): Promise<void> {
-  return pipe.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat, guarded: isGuarded }));
+export function welcome(transport: FrameTransport, { heartbeat, isGuarded }: Terms): Promise<void> {
+  return transport.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat, guarded: isGuarded }));
 }
 
 /** The role is in it, so that a proof cannot be handed back to whom it came from. */
@@ -122,11 +127,11 @@ function checkProof(given: Uint8Array, expected: Buffer, peer: string): void {
 }
 
 async function receive<M extends FromWorker | FromCoordinator, K extends M['kind']>(
-  pipe: Pipe,
+  transport: FrameTransport,
   table: MessageTable<M>,
   kind: K,
 ): Promise<Extract<M, { kind: K }>> {
-  const received = decodeFrame(table, await pipe.next());
+  const received = decodeFrame(table, await transport.next());
   if ('message' in received && received.message.kind === kind) return received.message as Extract<M, { kind: K }>;
   throw unexpected(`another message than '${kind}'`);
 }

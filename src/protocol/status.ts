@@ -37,7 +37,7 @@ const position = z
   })
   .nullable();
 
-export const fleetStatus = z.strictObject({
+export const clusterStatus = z.strictObject({
   /** The coordinator's own threads, where they compute. */
   coordinator: nodeStatus.pick({ workers: true, rowsPerSecond: true, shards: true, lostWorkers: true }).nullable(),
   nodes: list(nodeStatus, MOST_NODES),
@@ -48,4 +48,4 @@ export const fleetStatus = z.strictObject({
   shards: count,
 });
 export type NodeStatus = z.output<typeof nodeStatus>;
-export type FleetStatus = z.output<typeof fleetStatus>;
+export type ClusterStatus = z.output<typeof clusterStatus>;

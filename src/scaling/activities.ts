@@ -1,5 +1,5 @@
 // Owns what a process did when it did several things at once: of what overlaps, one at a time.
-import { ACTIVITIES, type Activity } from '../timeline.js';
+import { ACTIVITIES, type Activity } from '../engine/timeline.js';
 
 /**
  * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is done counts before what is

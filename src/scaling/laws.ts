@@ -55,9 +55,9 @@ export function fitAmdahl(points: readonly Point[]): AmdahlFit | Undetermined {
 export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermined {
   const lacking = undeterminedBy(points, 3);
   if (lacking) return lacking;
-  const { cost, others, pairs } = transformed(points);
-  const [oo, op, pp] = [dot(others, others), dot(others, pairs), dot(pairs, pairs)];
-  const [oc, pc] = [dot(others, cost), dot(pairs, cost)];
+  const { cost, others, blocks } = transformed(points);
+  const [oo, op, pp] = [dot(others, others), dot(others, blocks), dot(blocks, blocks)];
+  const [oc, pc] = [dot(others, cost), dot(blocks, cost)];
   const determinant = oo * pp - op * op;
   let sigma = (oc * pp - pc * op) / determinant;
   let kappa = (pc * oo - oc * op) / determinant;
@@ -68,9 +68,9 @@ export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermi
 
 /** The better of the two edges by the squares that are minimised. */
 function bestOnEdge(points: readonly Point[], sigma: number, kappa: number): [sigma: number, kappa: number] {
-  const { cost, others, pairs } = transformed(points);
+  const { cost, others, blocks } = transformed(points);
   const squares = (s: number, k: number) =>
-    cost.reduce((sum, each, i) => sum + (each - s * others[i]! - k * pairs[i]!) ** 2, 0);
+    cost.reduce((sum, each, i) => sum + (each - s * others[i]! - k * blocks[i]!) ** 2, 0);
   return squares(sigma, 0) <= squares(0, kappa) ? [sigma, 0] : [0, kappa];
 }
 
@@ -82,12 +82,12 @@ function best(sigma: number, kappa: number): number | undefined {
 }
 
 /** What both laws are linear in, for the points above one worker (which lies on every curve). */
-function transformed(points: readonly Point[]): { cost: number[]; others: number[]; pairs: number[] } {
+function transformed(points: readonly Point[]): { cost: number[]; others: number[]; blocks: number[] } {
   const several = points.filter(({ workers }) => workers > 1);
   return {
     cost: several.map(({ workers, speedUp }) => workers / speedUp - 1),
     others: several.map(({ workers }) => workers - 1),
-    pairs: several.map(({ workers }) => workers * (workers - 1)),
+    blocks: several.map(({ workers }) => workers * (workers - 1)),
   };
 }
 

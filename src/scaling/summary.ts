@@ -1,7 +1,7 @@
 // Owns what measured blocks come to: speed, speed-up, efficiency and where the lost part of it went, and whether to believe any of it.
 import { type Estimate, estimate, median } from './bootstrap.js';
 import { type AmdahlFit, fitAmdahl, fitUniversal, karpFlatt, type Undetermined, type UniversalFit } from './laws.js';
-import { SHARES, type Share, type Split, scaled, TOLERANCE } from './split.js';
+import { SHARES, type Share, type Split, scaled, TOLERANCE } from './time-split.js';
 
 /** strong: the same work for any number of workers. weak: as much work for each worker. */
 export type Mode = 'strong' | 'weak';

@@ -1,14 +1,15 @@
 // Owns how many bytes a step moves, computed from sizes: they are not measured.
-import { layoutOf } from '../engine/model.js';
-import { exchangesOf, widthsOf } from '../engine/pairs.js';
-import type { Stage } from '../stage.js';
+
+import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
+import { layoutOf } from '../models/model.js';
+import type { Stage } from '../training/stage.js';
 
 const FLOAT = 4;
 /** A class and its confidence. */
 const PREDICTION = 1 + FLOAT;
 
 export interface Traffic {
-  /** Bytes that pass between the threads through shared memory: gradient slots or partial sums, and what the update reads and writes, or predictions. */
+  /** Bytes that pass between the threads through shared memory: gradient buffers or partial sums, and what the update reads and writes, or predictions. */
   readonly moved: number;
   /** Bytes of a sum of gradients, or of the sums of slices, which nodes would exchange; 0 for predictions. */
   readonly sum: number;
@@ -27,10 +28,10 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
 }
 
 /**
- * A step by hidden units: the parameters and the moments are read and written. In each exchange the sums of every slice are written once and read
+ * A tensor-parallel step: the parameters and the moments are read and written. In each exchange the sums of every slice are written once and read
  * once; what they lead to is written once, and every slice reads it.
  */
-export function slicedTraffic(stage: Stage, slices: number): Traffic {
+export function tensorParallelTraffic(stage: Stage, slices: number): Traffic {
   const { model, optimizer, labelledBatch, pseudo, denoising } = stage;
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
   const rows = labelledBatch + (pseudo?.batch ?? denoising?.batch ?? 0);

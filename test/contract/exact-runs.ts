@@ -1,37 +1,37 @@
-// Owns the runs that faults are injected into on fleets: each has to end on the bits of one thread.
-import type { TrainingState } from '../../src/checkpoint.js';
-import { CONTENT, expectState } from './node.contract.js';
-import { AUTOENCODER, INITIAL, MODEL, SHAPE, trainMixed, trainSliced } from './node-work.js';
-import { oneThreadNode } from './one-thread-node.js';
-import type { TestFleet } from './test-fleet.js';
+// Owns the runs that faults are injected into on clusters: each has to end on the bits of one thread.
+import type { TrainingState } from '../../src/engine/executor.js';
+import { CONTENT, expectState } from './executor.contract.js';
+import { AUTOENCODER, INITIAL, MODEL, SHAPE, trainMixed, trainTensorParallel } from './executor-work.js';
+import { oneThreadExecutor } from './one-thread-executor.js';
+import type { TestCluster } from './test-cluster.js';
 
-const onOneThread = (train: (node: ReturnType<typeof oneThreadNode>) => Promise<TrainingState>) =>
-  train(oneThreadNode({ ...CONTENT, shape: { ...SHAPE, lanes: 1 } }));
+const onOneThread = (train: (node: ReturnType<typeof oneThreadExecutor>) => Promise<TrainingState>) =>
+  train(oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } }));
 
 let mixed: Promise<TrainingState> | undefined;
-const sliced = new Map<typeof MODEL, Promise<TrainingState>>();
+const tensor = new Map<typeof MODEL, Promise<TrainingState>>();
 
-/** By rows, with a labelling and the evaluation images. */
-export async function exactByRows({ fleet }: TestFleet): Promise<void> {
+/** Data parallel, with a labelling and the evaluation images. */
+export async function exactByRows({ cluster }: TestCluster): Promise<void> {
   mixed ??= onOneThread(trainMixed);
   const expected = await mixed;
-  fleet.write({ parameters: INITIAL.parameters! });
-  await fleet.predict(MODEL, 'evaluation', [
+  cluster.write({ parameters: INITIAL.parameters! });
+  await cluster.predict(MODEL, 'evaluation', [
     [0, 50],
     [50, 100],
   ]);
-  fleet.write({ pseudoLabels: new Uint8Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
-  expectState(await trainMixed(fleet), expected);
+  cluster.write({ pseudoLabels: new Uint8Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
+  expectState(await trainMixed(cluster), expected);
 }
 
-/** By hidden units: the classifier, unless told otherwise. */
-export async function exactBySlices({ fleet }: TestFleet, model = MODEL): Promise<void> {
-  if (!sliced.has(model))
-    sliced.set(
+/** Tensor parallel: the classifier, unless told otherwise. */
+export async function exactByTensorShards({ cluster }: TestCluster, model = MODEL): Promise<void> {
+  if (!tensor.has(model))
+    tensor.set(
       model,
-      onOneThread((node) => trainSliced(node, model)),
+      onOneThread((node) => trainTensorParallel(node, model)),
     );
-  expectState(await trainSliced(fleet, model), await sliced.get(model)!);
+  expectState(await trainTensorParallel(cluster, model), await tensor.get(model)!);
 }
 
-export const exactAutoencoder = (on: TestFleet): Promise<void> => exactBySlices(on, AUTOENCODER);
+export const exactAutoencoder = (on: TestCluster): Promise<void> => exactByTensorShards(on, AUTOENCODER);

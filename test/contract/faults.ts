@@ -1,6 +1,6 @@
 // Owns the places in a conversation between a coordinator and a node at which tests let something go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
+import { BULK_KINDS, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import type { Link, Parcel, Tap } from './memory-channel.js';
 
 export type AnyParcel = Parcel<{ readonly kind: string }>;

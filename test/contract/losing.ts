@@ -1,12 +1,12 @@
 // Owns the losing of workers under test: a node whose every other phase loses one, at a random moment.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Node } from '../../src/protocol/node.js';
+import type { Executor } from '../../src/engine/executor.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const PHASES = new Set(['gradients', 'update', 'predict', 'forward', 'backward']);
 
 /** The node, losing a worker in every other of its phases, up to 20 ms after the phase began. */
-export function losing<N extends Node>(node: N, loseWorker: (index: number) => Promise<void>, seed: number): N {
+export function losing<N extends Executor>(node: N, loseWorker: (index: number) => Promise<void>, seed: number): N {
   const stream = new Stream(keyOf(seed, 'split', 8));
   const whileLosing = async (phase: unknown): Promise<unknown> => {
     const delay = stream.below(40);

@@ -1,17 +1,17 @@
 // A channel within one process fulfils the contract.
-import { FramedChannel } from '../../src/protocol/framed.js';
-import { MemoryPipe } from '../memory-pipe.js';
+import { FramedChannel } from '../../src/protocol/framed-channel.js';
+import { MemoryTransport } from '../memory-transport.js';
 import { describeChannel } from './channel.contract.js';
 import { describeChannelEnd } from './channel-end.contract.js';
 import { type ChannelPair, LOOSE_TALK, TALK } from './talk.js';
 
 async function pairInMemory(): Promise<ChannelPair> {
-  const [pipeA, pipeB] = MemoryPipe.pair();
+  const [transportA, transportB] = MemoryTransport.pair();
   const tables = { outgoing: LOOSE_TALK, incoming: TALK };
   return {
-    a: new FramedChannel(pipeA, tables),
-    b: new FramedChannel(pipeB, tables),
-    cut: () => pipeA.cut(),
+    a: new FramedChannel(transportA, tables),
+    b: new FramedChannel(transportB, tables),
+    cut: () => transportA.cut(),
     end: () => Promise.resolve(),
   };
 }

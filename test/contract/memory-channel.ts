@@ -1,6 +1,6 @@
 // Owns a channel within one process, for tests: everything is checked and copied as on a wire, and anything can be made to go wrong on it.
 
-import type { NodeChannel } from '../../coordinator/fleet/requests.js';
+import type { NodeChannel } from '../../coordinator/executors/cluster/requests.js';
 import { PseudolabelError } from '../../src/errors.js';
 import {
   type BulkTag,
@@ -9,9 +9,9 @@ import {
   MAX_BULK,
   type Message,
 } from '../../src/protocol/channel.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageTable } from '../../src/protocol/codec.js';
-import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/messages.js';
-import type { CoordinatorChannel } from '../../worker/host.js';
+import type { CoordinatorChannel } from '../../worker/node-host.js';
 
 export type Parcel<M> = { readonly message: M } | { readonly tag: BulkTag; readonly payload: Uint8Array<ArrayBuffer> };
 
@@ -105,7 +105,7 @@ function checked<M extends Message>(table: Table, parcel: Parcel<M>): Parcel<M> 
   return { message: schema.parse(parcel.message) as M };
 }
 
-/** What arrives for what was sent. As a channel of frames does (src/protocol/framed.ts), an end closes with what is no message. */
+/** What arrives for what was sent. As a channel of frames does (src/protocol/framed-channel.ts), an end closes with what is no message. */
 function passOn<In extends Message, Out extends Message>(
   table: Table,
   tap: Tap<In>,

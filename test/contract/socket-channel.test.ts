@@ -1,24 +1,24 @@
 // Channels over real sockets fulfil the contract, with TLS and without, whichever side speaks first.
-import { Arrivals, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
+import { Arrivals, joinServer, newCertificate, openServer, TcpProxy } from '../sockets.js';
 import { describeChannel } from './channel.contract.js';
 import { describeChannelEnd } from './channel-end.contract.js';
 import type { ChannelPair } from './talk.js';
 
-const identity = await newIdentity();
+const identity = await newCertificate();
 
 async function meeting(tls: boolean, first: 'worker' | 'coordinator'): Promise<ChannelPair> {
-  const door = await openDoor(tls ? { tls: identity } : {});
-  const proxy = await TcpProxy.to(door);
-  const arrivals = new Arrivals(door);
+  const server = await openServer(tls ? { tls: identity } : {});
+  const proxy = await TcpProxy.to(server);
+  const arrivals = new Arrivals(server);
   const pin = tls ? { fingerprint: identity.fingerprint } : {};
-  const [coordinator, worker] = await Promise.all([arrivals.next(), joinDoor(proxy, pin)]);
+  const [coordinator, worker] = await Promise.all([arrivals.next(), joinServer(proxy, pin)]);
   const [a, b] = first === 'worker' ? [worker, coordinator] : [coordinator, worker];
   return {
     a,
     b,
     cut: () => proxy.cut(),
     end: async () => {
-      door.close();
+      server.close();
       a.close();
       b.close();
       proxy.close();

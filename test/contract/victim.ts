@@ -1,11 +1,26 @@
-// Owns the node of a fleet that something happens to: how it joins, how often one trains for it, and that it is gone afterwards.
+// Owns the node of a cluster that something happens to: how it joins, how often one trains for it, and that it is gone afterwards.
 import { setImmediate as turn } from 'node:timers/promises';
-import { BOUNDS } from '../../coordinator/fleet/deadlines.js';
+import { afterAll, beforeAll, vi } from 'vitest';
+import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
+import { Speed } from '../../coordinator/executors/cluster/speed.js';
 import { until } from './faults.js';
-import type { TestFleet, TestNode } from './test-fleet.js';
+import type { TestCluster, TestNode } from './test-cluster.js';
+
+/**
+ * In the tests of a file, shards go to members in proportion to their workers. By measured speeds, a member that a busy machine has slowed down
+ * once is given none for hundreds of steps.
+ */
+export function shareByWorkers(): void {
+  beforeAll(() => {
+    vi.spyOn(Speed.prototype, 'rowsPerMillisecond', 'get').mockReturnValue(undefined);
+  });
+  afterAll(() => {
+    vi.restoreAllMocks();
+  });
+}
 
 /** Runs with one node besides the coordinator, to which something happens. Returns who came, went and was refused. */
-export async function withVictim(on: TestFleet, test: (victim: TestNode) => Promise<void>): Promise<string[]> {
+export async function withVictim(on: TestCluster, test: (victim: TestNode) => Promise<void>): Promise<string[]> {
   const before = on.log.length;
   const victim = await on.join(1);
   try {
@@ -16,15 +31,15 @@ export async function withVictim(on: TestFleet, test: (victim: TestNode) => Prom
     victim.link.release();
     victim.link.cut();
     await victim.ended;
-    await until(() => on.fleet.status().nodes.length === 0);
+    await until(() => on.cluster.status().nodes.length === 0);
   }
 }
 
-/** Trains, again and again until something has happened: shards move with the speeds that are measured, so a node may have none for steps. */
+/** Trains, again and again until something has happened. */
 export async function trainUntil(
-  on: TestFleet,
+  on: TestCluster,
   happened: Promise<void>,
-  train: (on: TestFleet) => Promise<void>,
+  train: (on: TestCluster) => Promise<void>,
 ): Promise<void> {
   let isDone = false;
   void happened.then(() => {
@@ -32,16 +47,16 @@ export async function trainUntil(
   });
   while (!isDone) {
     await train(on);
-    await until(() => on.fleet.status().nodes.every(({ state }) => state !== 'behind'));
+    await until(() => on.cluster.status().nodes.every(({ state }) => state !== 'behind'));
   }
 }
 
 /** Nothing comes through until the victim, the only node, has missed its deadline; then all of it. Something has been asked of it, or will be. */
-export async function stall({ fleet, clock }: TestFleet, { link }: TestNode): Promise<void> {
+export async function stall({ cluster, clock }: TestCluster, { link }: TestNode): Promise<void> {
   link.hold();
   do {
     await turn();
     clock.advance(BOUNDS.most);
-  } while (fleet.status().nodes[0]?.state !== 'behind');
+  } while (cluster.status().nodes[0]?.state !== 'behind');
   link.release();
 }

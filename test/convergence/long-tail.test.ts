@@ -1,13 +1,13 @@
 // Pseudo-labels do no harm where the classes are not equally frequent, which nobody has said: on a long tail made of real images, by few hidden
 // units and one seed, judged on validation images.
 import { beforeAll, expect, it } from 'vitest';
-import type { RunListener } from '../../coordinator/recorder.js';
-import { runTraining } from '../../coordinator/run.js';
+import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { runTraining } from '../../coordinator/runs/run.js';
 import { openSession } from '../../coordinator/session.js';
-import type { SharesChoice } from '../../src/balance.js';
-import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import type { SharesChoice } from '../../src/methods/class-balance.js';
+import { normalise } from '../../src/training/config.js';
 
 const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1, validation: 2000 });
 

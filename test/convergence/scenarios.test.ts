@@ -1,11 +1,11 @@
 // The method works: on real images each scenario is better than the one before it. Judged on validation images, by few hidden units and fixed
 // seeds. The margins are those by which these runs differ, less some points for other processors: their bits differ, and so do their accuracies a little.
 import { beforeAll, expect, it } from 'vitest';
-import type { RunListener } from '../../coordinator/recorder.js';
-import { runTraining } from '../../coordinator/run.js';
+import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { runTraining } from '../../coordinator/runs/run.js';
 import { openSession } from '../../coordinator/session.js';
-import { normalise, type RunConfig } from '../../src/config.js';
-import { SCENARIOS, type Scenario } from '../../src/presets/scenario.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
+import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 
 const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1030, validation: 10_000 });
 

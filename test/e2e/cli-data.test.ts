@@ -2,8 +2,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { RunData } from '../../coordinator/result.js';
-import { readIdx } from '../../src/data/idx.js';
+import type { RunData } from '../../coordinator/runs/result.js';
+import { readIdx } from '../../src/data/sources/idx.js';
 import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 import { expectError, json, pseudolabel, resultOf } from './command.js';

@@ -95,7 +95,7 @@ describe('train', () => {
     const ended = await pseudolabel('train', '--config', config, '--seed', '6', '--json', '-', '--out', out);
     expect(JSON.parse(ended.stdout)).toEqual(await resultOf(out));
     expect(await json(out, 'config.json')).toMatchObject({ scenario: 'nn', hidden: 64, maxSteps: 3, seed: 6 });
-    expect(ended.stderr.match(/^strategy: .*/gm)).toEqual([expect.stringContaining('strategy: hidden, since')]);
+    expect(ended.stderr.match(/^strategy: .*/gm)).toEqual([expect.stringContaining('strategy: tensor, since')]);
     expect(ended.stderr).toMatch(/supervised: 3 steps in/);
     expect(ended.stdout + ended.stderr).not.toContain('\u001b');
     expect(ended.exit).toBe(0);

@@ -1,4 +1,4 @@
-// A run over one to four processes on loopback: the bits of a run on threads alone, by rows, by hidden units and in bf16, with TLS, without,
+// A run over one to four processes on loopback: the bits of a run on threads alone, data parallel, tensor parallel and in bf16, with TLS, without,
 // and without the coordinator's own threads.
 import { describe, expect, it } from 'vitest';
 import { HAS_BF16 } from '../bf16.js';
@@ -16,7 +16,7 @@ const BF16 = '--precision bf16';
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
 
-/** In processes and on sockets; that no scenario has other bits by any number of nodes, test/integration/fleet.test.ts says of all of them. */
+/** In processes and on sockets; that no scenario has other bits by any number of nodes, test/integration/cluster.test.ts says of all of them. */
 const RUNS = [
   { scenario: 'dae', nodes: 3, listen: PLAIN, flags: [] },
   { scenario: `dae ${ROWS}`, nodes: 4, listen: PLAIN, flags: ['--no-local'] },
@@ -24,7 +24,7 @@ const RUNS = [
   { scenario: `pl ${ROWS}`, nodes: 1, listen: TLS, flags: [] },
 ];
 const RUNS_OF_BF16 = [
-  // The autoencoder by rows, the classifier by hidden units.
+  // The autoencoder data parallel, the classifier tensor parallel.
   { scenario: `dae ${BF16}`, nodes: 2, listen: PLAIN, flags: [] },
   { scenario: `pl ${BF16} ${ROWS}`, nodes: 2, listen: TLS, flags: [] },
 ];

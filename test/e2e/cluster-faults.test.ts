@@ -14,7 +14,7 @@ const PHASES: readonly (Place & { readonly phase: string })[] = [
   { phase: 'a checkpoint is saved', to: 'coordinator', kind: 'updated', nth: 24 },
 ];
 
-/** Whether a node is gone or late, the coordinator goes on in the same way: test/contract/fleet-faults.test.ts has every place of both. */
+/** Whether a node is gone or late, the coordinator goes on in the same way: test/contract/cluster-faults.test.ts has every place of both. */
 const STALLS = PHASES.filter(({ kind }) => ['predict', 'sum', 'updated'].includes(kind));
 
 /** Of the other node: shards go by speed, and the one that something is to happen to should have some at every step. */

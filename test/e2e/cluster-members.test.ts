@@ -1,8 +1,8 @@
 // Nodes that come and go while a run goes on, as processes: what the run says of it, what `status` says, and that its bits stay the same.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
-import { SOCKETS } from '../../coordinator/door/sockets.js';
-import type { FleetStatus } from '../../src/protocol/status.js';
+import { SERVER_TRANSPORT } from '../../coordinator/server/server-transport.js';
+import type { ClusterStatus } from '../../src/protocol/status.js';
 import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import { unchanged } from './wire.js';
 
@@ -21,17 +21,17 @@ async function expectBits(name: string, coordinator: Coordinator): Promise<void>
   expect(await operator.sha(name)).toBe(expected);
 }
 
-async function statusOf({ address }: Coordinator): Promise<FleetStatus> {
+async function statusOf({ address }: Coordinator): Promise<ClusterStatus> {
   const { stdout } = await operator.start(['status', address, '--token-file', operator.tokenFile, '--json', '-']).ended;
-  return JSON.parse(stdout) as FleetStatus;
+  return JSON.parse(stdout) as ClusterStatus;
 }
 
 /** The same without a process, which takes seconds to begin on a busy machine: a node that stands still is gone after ten. */
-async function statusAtOnce({ address }: Coordinator): Promise<FleetStatus> {
+async function statusAtOnce({ address }: Coordinator): Promise<ClusterStatus> {
   const { tokenFile } = operator;
   const { signal } = new AbortController();
   const how = { fingerprint: undefined, insecure: false, patience: 0, signal, onRetry: () => undefined };
-  return statusFrom(await SOCKETS.connect({ address, tokenFile, ...how }));
+  return statusFrom(await SERVER_TRANSPORT.connect({ address, tokenFile, ...how }));
 }
 
 describe('a run', () => {

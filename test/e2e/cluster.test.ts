@@ -5,7 +5,7 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../coordinator/result.js';
+import type { RunResult } from '../../coordinator/runs/result.js';
 import { folderOfFile } from '../folders.js';
 import { pseudolabel } from './command.js';
 

@@ -5,8 +5,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import type { RunResult } from '../../coordinator/result.js';
-import { readIdx } from '../../src/data/idx.js';
+import type { RunResult } from '../../coordinator/runs/result.js';
+import { readIdx } from '../../src/data/sources/idx.js';
 import { writeIdx } from '../write-idx.js';
 import { type Running, type Spawn, start } from './command.js';
 import { type Change, unchanged, Wire } from './wire.js';
@@ -18,7 +18,7 @@ const SETS = [
 ] as const;
 
 export const SHARDS = 8;
-/** By rows, a gradient of two frames; labels that are stored and made again; unlabelled rows count from step 17 on. */
+/** Data parallel, a gradient of two frames; labels that are stored and made again; unlabelled rows count from step 17 on. */
 export const SMALL = [
   ...['--scenario', 'pl', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '340'],
   ...['--refresh', '4', '--threshold', '0'],

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, type RunnerTestCase, TestRunner } from 'vitest';
-import type { RunResult } from '../../coordinator/result.js';
+import type { RunResult } from '../../coordinator/runs/result.js';
 
 export interface Ended {
   readonly exit: number | null;

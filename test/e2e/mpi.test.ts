@@ -39,10 +39,10 @@ async function processOf(rank: number, out: string): Promise<number> {
 
 type Run = [scenario: string, ranks: number, by: string];
 
-/** By the real library; of other numbers of ranks and workers the contract of a node tells (test/contract/ranks-node.test.ts). */
+/** By the real library; of other numbers of ranks and workers the contract of a node tells (test/contract/mpi-executor.test.ts). */
 const RUNS: Run[] = [
   ['dae', 3, 'data'],
-  ['pl', 3, 'hidden'],
+  ['pl', 3, 'tensor'],
   // A stage of it trains an autoencoder with a narrow middle.
   ['dae', 2, 'auto'],
 ];
@@ -72,7 +72,7 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     },
   );
 
-  it.each(['data', 'hidden'])(
+  it.each(['data', 'tensor'])(
     'stops when asked to, ends when a rank is lost, and goes on each time, to the bits of a run that was not disturbed (%s)',
     async (by) => {
       const [whole, disturbed] = [join(root, `whole-${by}`), join(root, `disturbed-${by}`)];
@@ -116,9 +116,9 @@ describe.skipIf(!isThere)('a job of several ranks', () => {
     expect((await resultOf(out)).job).toMatchObject({ ranks: 2, sum: 'any' });
     const other = await pseudolabel('train', '--resume', out, '--collective', 'mpi');
     expect(other.stderr).toContain('error E_USAGE: --collective mpi without mpirun');
-    const hidden = [...options('pl', 8, join(root, 'no-sums')), '--strategy', 'hidden', '--fast-sum'];
+    const hidden = [...options('pl', 8, join(root, 'no-sums')), '--strategy', 'tensor', '--fast-sum'];
     const without = await startJob(2, [...hidden, '--collective', 'mpi']).ended;
-    expect(without.stderr).toContain('error E_CONFIG: fastSum: steps by hidden units sum no gradients');
+    expect(without.stderr).toContain('error E_CONFIG: fastSum: tensor-parallel steps sum no gradients');
   });
 
   it('ends with the exit code and the error of its first rank', async () => {

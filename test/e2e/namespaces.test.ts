@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../coordinator/result.js';
+import type { RunResult } from '../../coordinator/runs/result.js';
 import { writeIdx } from '../write-idx.js';
 import { joinArgsIn, type Running, type Spawn, start } from './command.js';
 

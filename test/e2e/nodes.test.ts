@@ -1,9 +1,9 @@
-// A run by hidden units over processes and sockets, as a user starts it: a node is killed in a step, and the result is that of one machine.
+// A tensor-parallel run over processes and sockets, as a user starts it: a node is killed in a step, and the result is that of one machine.
 import { beforeAll, expect, it } from 'vitest';
 import { operatorOfFile, signalling } from './cluster.js';
 
 const FLAGS = [
-  ...['--scenario', 'pl', '--strategy', 'hidden', '--hidden', '256', '--shards', '4', '--workers', '1'],
+  ...['--scenario', 'pl', '--strategy', 'tensor', '--hidden', '256', '--shards', '4', '--workers', '1'],
   ...['--labels-per-class', '3', '--max-steps', '60', '--no-test'],
 ];
 
@@ -17,7 +17,7 @@ it.each([
   { pass: 'forward', kind: 'forward' },
   { pass: 'backward', kind: 'backward' },
 ])(
-  'a run by hidden units, of whose nodes one is killed in a $pass pass, ends on the weights of one machine',
+  'a tensor-parallel run, of whose nodes one is killed in a $pass pass, ends on the weights of one machine',
   async ({ pass, kind }) => {
     const coordinator = await operator.coordinator(pass, [...FLAGS, '--nodes', '2']);
     const wire = await operator.wireTo(coordinator);

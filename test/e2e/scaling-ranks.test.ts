@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScalingReport } from '../../coordinator/scaling/report.js';
-import { SHARES } from '../../src/scaling/split.js';
+import { SHARES } from '../../src/scaling/time-split.js';
 import { type Ended, pseudolabel, start } from './command.js';
 import { hasMpi, WHY_SKIPPED } from './mpirun.js';
 
@@ -51,7 +51,7 @@ async function processesWith(variable: string): Promise<string[]> {
 }
 
 describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
-  it('measures every phase by rows, and accounts for the time of all ranks', async () => {
+  it('measures every phase data parallel, and accounts for the time of all ranks', async () => {
     const out = join(root, 'data');
     const options = ['--strategy', 'data', '--steps', '4', '--phase', 'all', '--mode', 'weak', '--repeats', '2'];
     const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--out', out, '--json', '-'));
@@ -72,8 +72,8 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     expect((await pseudolabel('report', out)).exit).toBe(0);
   });
 
-  it('measures steps by hidden units, which exchange less', async () => {
-    const options = ['--strategy', 'hidden', '--steps', '4', '--phase', 'all', '--repeats', '2'];
+  it('measures tensor-parallel steps, which exchange less', async () => {
+    const options = ['--strategy', 'tensor', '--steps', '4', '--phase', 'all', '--repeats', '2'];
     const { phases } = reportOf(await pseudolabel(...SMALL, ...options, '--json', '-'));
     for (const { phase, rows } of phases) {
       if (phase === 'label') continue;
@@ -93,7 +93,7 @@ describe.skipIf(!isThere)('scaling over ranks', { timeout: 120_000 }, () => {
     expect(ended.stderr).toContain(`on the machines of ${hosts}`);
     const { workload, phases } = reportOf(ended);
     expect(workload.fastSum).toBe(true);
-    // By rows, whatever is the default: nothing else sums gradients.
+    // Data parallel, whatever is the default: nothing else sums gradients.
     expect(phases[0]!.rows[1]!.wireBytes).toBeGreaterThan(4 * 784 * 64);
     expect(ended.stderr).toMatch(/^2 ranks of 1 worker: no conclusion: .*--repeats 3/m);
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScalingReport } from '../../coordinator/scaling/report.js';
-import { SHARES } from '../../src/scaling/split.js';
+import { SHARES } from '../../src/scaling/time-split.js';
 import { pseudolabel, start } from './command.js';
 
 const SMALL = ['--hidden', '64', '--steps', '4', '--workers', '1,2'];
@@ -115,8 +115,8 @@ describe('scaling', () => {
 
   it.each([
     ['threads', 'auto', ['--workers', '1,2']],
-    ['nodes', 'hidden', ['--nodes', '1', '--workers', '1', '--strategy', 'hidden']],
-  ])('accounts for all of the time of steps by hidden units, over %s (%s)', async (over, strategy, sizes) => {
+    ['nodes', 'tensor', ['--nodes', '1', '--workers', '1', '--strategy', 'tensor']],
+  ])('accounts for all of the time of tensor-parallel steps, over %s (%s)', async (over, strategy, sizes) => {
     const small = ['--hidden', '64', '--steps', '4', '--phase', 'all', '--repeats', '2'];
     const ended = await pseudolabel('scaling', ...small, ...sizes, '--json', '-');
     expect(ended.exit, ended.stderr).toBe(0);
@@ -148,7 +148,7 @@ describe('scaling', () => {
       pseudolabel('scaling', '--data', join(root, 'nowhere')),
       pseudolabel('scaling', '--hidden', '1'),
       pseudolabel('scaling', '--nodes', '0,1', '--workers', '1,2'),
-      pseudolabel('scaling', '--strategy', 'hidden', '--simulate', cluster),
+      pseudolabel('scaling', '--strategy', 'tensor', '--simulate', cluster),
       pseudolabel('scaling', '--strategy', 'auto', '--simulate', cluster),
       pseudolabel('scaling', '--ranks', '1,2', '--nodes', '0,1'),
       pseudolabel('scaling', '--ranks', '1,2', '--workers', '1,2'),
@@ -157,7 +157,7 @@ describe('scaling', () => {
     expect(ranks).toMatchObject({ exit: 2, stderr: expect.stringContaining('--nodes with --ranks') });
     expect(two).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --ranks, give one number') });
     expect(sum).toMatchObject({ exit: 2, stderr: expect.stringContaining('--fast-sum has no effect without --ranks') });
-    expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy hidden') });
+    expect(simulated).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy tensor') });
     expect(auto).toMatchObject({ exit: 2, stderr: expect.stringContaining('--simulate with --strategy auto') });
     expect(both).toMatchObject({ exit: 2, stderr: expect.stringContaining('with --nodes, give one number') });
     expect(workers).toMatchObject({ exit: 2, stderr: expect.stringContaining('E_USAGE') });

@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FolderLock } from '../../coordinator/lock.js';
+import { FolderLock } from '../../coordinator/runs/lock.js';
 import { folderOfFile } from '../folders.js';
 import { type Ended, expectError, json, pseudolabel, type Spawn, start } from './command.js';
 

@@ -2,7 +2,7 @@
 // at the nth message of a kind, however fast the machine is. For plain WebSockets, whose masks are zero here.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { BULK_KINDS } from '../../src/protocol/messages.js';
+import { BULK_KINDS } from '../../src/protocol/cluster-messages.js';
 import { parseAddress } from '../../worker/address.js';
 
 /** A frame of the protocol, as it was sent. */

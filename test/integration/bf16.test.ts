@@ -1,26 +1,25 @@
 // Training in bf16: the same bits for any number of workers, after the loss of one, and after a stop, by either strategy.
 import { describe, expect, it } from 'vitest';
-import { Cluster } from '../../coordinator/cluster.js';
-import { FaultyNode } from '../../coordinator/faults.js';
-import { DataParallel } from '../../coordinator/strategies/data.js';
-import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
+import { Dispatcher } from '../../coordinator/dispatcher.js';
+import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
+import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
+import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
 import type { Position } from '../../coordinator/train.js';
-import type { TrainingState } from '../../src/checkpoint.js';
-import { normalise } from '../../src/config.js';
-import type { Node } from '../../src/protocol/node.js';
-import { strategyOf } from '../../src/strategy.js';
-import { createLocalNode } from '../../worker/node.js';
+import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import { normalise } from '../../src/training/config.js';
+import { strategyOf } from '../../src/training/strategy-choice.js';
+import { createThreadExecutor } from '../../worker/thread-executor.js';
 import { FASTEST_BF16 as precision } from '../bf16.js';
 import { sameBits } from '../bits.js';
-import { oneThreadNode } from '../contract/one-thread-node.js';
+import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 import { type Problem, trainInOneThread } from './oracle.js';
 import { type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
 
-function clusterOf(node: Node, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Cluster {
-  const strategies = { data: new DataParallel(node, SHARDS), hidden: new HiddenSharding(node, SHARDS, unlabelled) };
+function dispatcherOf(node: Executor, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Dispatcher {
+  const strategies = { data: new DataParallel(node, SHARDS), tensor: new TensorParallel(node, SHARDS, unlabelled) };
   const counts = { unlabelled, validation: 0, test: 0 };
-  return new Cluster(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy }), model)]);
+  return new Dispatcher(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy }), model)]);
 }
 
 /** Of both objectives and both optimizers, and several stages; which labels count is nothing to bf16. */
@@ -34,7 +33,7 @@ const cases = plans.filter(({ name }) => !OTHERS.includes(name));
 describe.each(cases)(`training in ${precision} with $name`, ({ stages }) => {
   const rounded = stages.map((stage) => ({ ...stage, model: { ...stage.model, precision } }));
   const oneThread = ({ problem }: Setting, strategy: 'data' | 'auto') =>
-    clusterOf(oneThreadNode(contentOf(problem)), problem, strategy);
+    dispatcherOf(oneThreadExecutor(contentOf(problem)), problem, strategy);
 
   it.each(['data', 'auto'] as const)(
     'ends on the bits of one thread with two that lose one in each step: %s',
@@ -45,10 +44,10 @@ describe.each(cases)(`training in ${precision} with $name`, ({ stages }) => {
           ? trainInOneThread(problem)
           : await trained(training, oneThread(await settingOf(rounded, 1), strategy));
       expect(expected.every(Number.isFinite)).toBe(true);
-      const node = await createLocalNode(contentOf(problem));
+      const node = await createThreadExecutor(contentOf(problem));
       try {
-        const lossy = new FaultyNode(node, new Set([0, 1, 2, 3, 4, 5, 6]));
-        expect(sameBits(await trained(training, clusterOf(lossy, problem, strategy)), expected)).toBe(true);
+        const lossy = new FaultyExecutor(node, new Set([0, 1, 2, 3, 4, 5, 6]));
+        expect(sameBits(await trained(training, dispatcherOf(lossy, problem, strategy)), expected)).toBe(true);
         expect(node.health().lostWorkers).toBeGreaterThan(0);
       } finally {
         await node.close();
@@ -58,12 +57,12 @@ describe.each(cases)(`training in ${precision} with $name`, ({ stages }) => {
 
   it.each(['data', 'auto'] as const)('resumed before any of its steps ends on the same bits: %s', async (strategy) => {
     const setting = await settingOf(rounded, 1);
-    const cluster = oneThread(setting, strategy);
+    const dispatcher = oneThread(setting, strategy);
     const saved: { position: Position; state: TrainingState }[] = [];
     const before = async (position: Position) => {
-      saved.push({ position, state: await cluster.read(rounded[position.stage]!.model) });
+      saved.push({ position, state: await dispatcher.read(rounded[position.stage]!.model) });
     };
-    const expected = await trained(setting.training, cluster, listener({ before }));
+    const expected = await trained(setting.training, dispatcher, listener({ before }));
     for (const { position, state } of saved) {
       const another = oneThread(setting, strategy);
       another.write(state);

@@ -1,13 +1,13 @@
 // What connections meet in their lives over real sockets: silence, cuts, damage, a process that stands still.
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { ListenOptions } from '../../coordinator/door/listener.js';
+import type { ListenOptions } from '../../coordinator/server/server.js';
 import { MAX_BULK } from '../../src/protocol/channel.js';
 import { Ear, short, type Talk, type TalkChannel, tagOf } from '../contract/talk.js';
 import { ManualClock } from '../manual-clock.js';
-import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, TcpProxy } from '../sockets.js';
+import { Arrivals, closedAfterEach, joinServer, newCertificate, openServer, TcpProxy } from '../sockets.js';
 
-const identity = await newIdentity();
+const identity = await newCertificate();
 const closing = closedAfterEach();
 
 interface Meeting {
@@ -20,9 +20,9 @@ interface Meeting {
 
 async function meeting(options: Partial<ListenOptions<Talk, Talk>> = {}): Promise<Meeting> {
   const clock = new ManualClock();
-  const door = closing(await openDoor({ clock, ...options }));
-  const proxy = closing(await TcpProxy.to(door));
-  const [coordinator, worker] = await Promise.all([new Arrivals(door).next(), joinDoor(proxy, { clock })]);
+  const server = closing(await openServer({ clock, ...options }));
+  const proxy = closing(await TcpProxy.to(server));
+  const [coordinator, worker] = await Promise.all([new Arrivals(server).next(), joinServer(proxy, { clock })]);
   return { proxy, worker: closing(worker), coordinator: closing(coordinator), clock };
 }
 

@@ -1,4 +1,4 @@
-// Random and mutated bytes at a door and in channels, while others talk there: nothing falls, nothing stays, and nobody is disturbed.
+// Random and mutated bytes at a server and in channels, while others talk there: nothing falls, nothing stays, and nobody is disturbed.
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import fc from 'fast-check';
@@ -9,11 +9,11 @@ import { parseAddress } from '../../worker/address.js';
 import { dial } from '../../worker/dial.js';
 import { Ear, LOOSE_TALK, short, tagOf } from '../contract/talk.js';
 import { conversation, LOOSE } from '../intruders.js';
-import { Arrivals, type Door, openDoor, TOKEN } from '../sockets.js';
+import { Arrivals, type ListeningServer, openServer, TOKEN } from '../sockets.js';
 
 /** Seconds are enough for every run of the tests; with more, FUZZ_RUNS=10000. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 150);
-const LIMITS = { rate: 1e9, strangers: 1000, strangersPerAddress: 1000 };
+const LIMITS = { rate: 1e9, unauthenticated: 1000, unauthenticatedPerAddress: 1000 };
 const ANSWER_MS = 10_000;
 
 const toClose: { close(): void }[] = [];
@@ -54,9 +54,9 @@ const mutated = (bytes: Buffer): fc.Arbitrary<Buffer> =>
 
 const random = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes));
 
-/** Resolves when the door has let go of the one who says this. */
-async function say(door: Door, bytes: Buffer): Promise<void> {
-  const { host, port } = parseAddress(door.address);
+/** Resolves when the server has let go of the one who says this. */
+async function say(server: ListeningServer, bytes: Buffer): Promise<void> {
+  const { host, port } = parseAddress(server.address);
   const socket = connectTcp({ host, port }).on('error', () => undefined);
   socket.resume();
   socket.end(bytes);
@@ -65,10 +65,10 @@ async function say(door: Door, bytes: Buffer): Promise<void> {
 
 const timeout = () =>
   new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error('the door did not let go')), ANSWER_MS).unref();
+    setTimeout(() => reject(new Error('the server did not let go')), ANSWER_MS).unref();
   });
 
-describe('a door', () => {
+describe('a server', () => {
   it.each([
     ['random bytes', random],
     ['a mutated upgrade', mutated(UPGRADE)],
@@ -76,16 +76,16 @@ describe('a door', () => {
     ['random frames after an upgrade', random.map((bytes) => Buffer.concat([UPGRADE, webSocketFrame(bytes)]))],
     ['a mutated handshake', mutated(webSocketFrame(OPEN)).map((bytes) => Buffer.concat([UPGRADE, bytes]))],
   ] as const)('stands %s', async (_, bytes) => {
-    const door = closing(await openDoor({ limits: { ...LIMITS, deadline: 5000 } }));
-    const talk = await conversation(door, new Arrivals(door), closing);
+    const server = closing(await openServer({ limits: { ...LIMITS, deadline: 5000 } }));
+    const talk = await conversation(server, new Arrivals(server), closing);
     await fc.assert(
       fc.asyncProperty(fc.array(bytes, { minLength: 8, maxLength: 8 }), async (all) => {
-        await Promise.all(all.map((some) => say(door, some)));
+        await Promise.all(all.map((some) => say(server, some)));
       }),
       { numRuns: Math.ceil(RUNS / 8), seed: 5, endOnFailure: true },
     );
     expect(await talk.stop()).toBeGreaterThan(0);
-    await expect.poll(() => door.strangers).toBe(0);
+    await expect.poll(() => server.unauthenticated).toBe(0);
   });
 });
 
@@ -101,20 +101,20 @@ describe('a channel', () => {
     ['mutated bulk', mutated(whole(bulk)).map(inOnePiece)],
     ['frames in random pieces', fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 2, maxLength: 2 })],
   ] as const)('ends with %s, or takes them for what they are, and no other notices', async (_, frames) => {
-    const door = closing(await openDoor({ limits: LIMITS, checksAll: true }));
-    const arrivals = new Arrivals(door);
-    const talk = await conversation(door, arrivals, closing);
-    const address = parseAddress(door.address);
+    const server = closing(await openServer({ limits: LIMITS, checksAll: true }));
+    const arrivals = new Arrivals(server);
+    const talk = await conversation(server, arrivals, closing);
+    const address = parseAddress(server.address);
     await fc.assert(
       fc.asyncProperty(frames, async (frame) => {
-        const { pipe, binding } = await dial(
+        const { transport, binding } = await dial(
           { address, fingerprint: undefined, insecure: false, longest: 1e6, clock: undefined },
           new AbortController().signal,
         );
-        await introduce(pipe, { token: TOKEN, binding });
+        await introduce(transport, { token: TOKEN, binding });
         const ear = new Ear(await arrivals.next());
-        await pipe.send(frame).catch(() => undefined);
-        pipe.close();
+        await transport.send(frame).catch(() => undefined);
+        transport.close();
         const { code } = await Promise.race([ear.end(), timeout()]);
         expect(['E_PROTOCOL', 'E_TOO_LARGE', 'E_CLOSED']).toContain(code);
         // What came through is what was sent, or the checksum has let one of four billion pass.
@@ -126,6 +126,6 @@ describe('a channel', () => {
       { numRuns: Math.ceil(RUNS / 2), seed: 6, endOnFailure: true },
     );
     expect(await talk.stop()).toBeGreaterThan(0);
-    await expect.poll(() => door.refused.size).toBe(0);
+    await expect.poll(() => server.refused.size).toBe(0);
   });
 });

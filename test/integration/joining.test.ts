@@ -1,11 +1,11 @@
-// How workers and doors find each other over real sockets: coordinators that come late or not at all, TLS on one side, what a door prints, and its end.
+// How workers and servers find each other over real sockets: coordinators that come late or not at all, TLS on one side, what a server prints, and its end.
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { PseudolabelError } from '../../src/errors.js';
 import { conversation } from '../intruders.js';
-import { Arrivals, closedAfterEach, joinDoor, newIdentity, openDoor, portOf } from '../sockets.js';
+import { Arrivals, closedAfterEach, joinServer, newCertificate, openServer, portOf } from '../sockets.js';
 
-const identity = await newIdentity();
+const identity = await newCertificate();
 const closing = closedAfterEach();
 
 describe('connect', () => {
@@ -15,21 +15,21 @@ describe('connect', () => {
     const { port } = spare.address() as { port: number };
     await new Promise((resolve) => spare.close(resolve));
     const failures: PseudolabelError[] = [];
-    const joining = joinDoor(
+    const joining = joinServer(
       { address: `ws://127.0.0.1:${port}` },
       { patience: 120_000, onRetry: (failure) => failures.push(failure) },
     );
     await expect.poll(() => failures.length).toBeGreaterThan(1);
-    const door = closing(await openDoor({ port }));
+    const server = closing(await openServer({ port }));
     closing(await joining);
     expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['E_UNREACHABLE']));
-    expect(door.refused.size).toBe(0);
+    expect(server.refused.size).toBe(0);
   });
 
   it('gives up when its patience is at its end, and at once without any', async () => {
     const nowhere = { address: 'wss://127.0.0.1:1' };
-    await expect(joinDoor(nowhere)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
-    await expect(joinDoor(nowhere, { patience: 300 })).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    await expect(joinServer(nowhere)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    await expect(joinServer(nowhere, { patience: 300 })).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
   });
 
   it('stops when it is told to, at an attempt and between two', async () => {
@@ -39,62 +39,64 @@ describe('connect', () => {
     const { port } = mute.address() as { port: number };
     for (const address of [`ws://127.0.0.1:${port}`, `wss://127.0.0.1:${port}`, 'ws://127.0.0.1:1']) {
       const signal = AbortSignal.timeout(100);
-      await expect(joinDoor({ address }, { patience: 60_000, signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+      await expect(joinServer({ address }, { patience: 60_000, signal })).rejects.toMatchObject({
+        name: 'TimeoutError',
+      });
     }
     const signal = AbortSignal.abort(new Error('no'));
-    await expect(joinDoor({ address: 'ws://127.0.0.1:1' }, { signal })).rejects.toThrow('no');
+    await expect(joinServer({ address: 'ws://127.0.0.1:1' }, { signal })).rejects.toThrow('no');
   });
 
   it('says what to do where one side has TLS and the other has not', async () => {
-    const plain = closing(await openDoor());
+    const plain = closing(await openServer());
     const asTls = { address: plain.address.replace('ws:', 'wss:') };
-    await expect(joinDoor(asTls)).rejects.toMatchObject({
+    await expect(joinServer(asTls)).rejects.toMatchObject({
       code: 'E_UNREACHABLE',
       fix: expect.stringContaining('join line'),
     });
-    const secure = closing(await openDoor({ tls: identity }));
+    const secure = closing(await openServer({ tls: identity }));
     const asPlain = { address: secure.address.replace('wss:', 'ws:') };
-    await expect(joinDoor(asPlain)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    await expect(joinServer(asPlain)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
   });
 
-  it('needs TLS beyond this machine, unless told otherwise; so does a door', async () => {
-    await expect(openDoor({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_INSECURE' });
-    const door = closing(await openDoor({ host: '0.0.0.0', insecure: true }));
-    if (door.address.includes('127.0.0.1')) return; // a machine with no network
-    await expect(joinDoor(door, { patience: 60_000 })).rejects.toMatchObject({ code: 'E_INSECURE' });
-    closing(await joinDoor(door, { insecure: true }));
-    const secure = closing(await openDoor({ host: '0.0.0.0', tls: identity }));
-    closing(await joinDoor(secure));
+  it('needs TLS beyond this machine, unless told otherwise; so does a server', async () => {
+    await expect(openServer({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    const server = closing(await openServer({ host: '0.0.0.0', insecure: true }));
+    if (server.address.includes('127.0.0.1')) return; // a machine with no network
+    await expect(joinServer(server, { patience: 60_000 })).rejects.toMatchObject({ code: 'E_INSECURE' });
+    closing(await joinServer(server, { insecure: true }));
+    const secure = closing(await openServer({ host: '0.0.0.0', tls: identity }));
+    closing(await joinServer(secure));
   });
 });
 
-describe('a door', () => {
+describe('a server', () => {
   it('says what a worker needs but the token, and whether only this machine reaches it, by a name too (case 10)', async () => {
-    const door = closing(await openDoor({ tls: identity }));
+    const server = closing(await openServer({ tls: identity }));
     const pin = ['--fingerprint', identity.fingerprint];
-    expect(door.joinWith('state/token')).toEqual([door.address, '--token-file', 'state/token', ...pin]);
-    expect(door.loopback).toBe('127.0.0.1');
-    const named = closing(await openDoor({ host: 'localhost', tls: identity }));
+    expect(server.joinWith('state/token')).toEqual([server.address, '--token-file', 'state/token', ...pin]);
+    expect(server.loopback).toBe('127.0.0.1');
+    const named = closing(await openServer({ host: 'localhost', tls: identity }));
     expect(named.loopback).toMatch(/^(127\.0\.0\.1|::1)$/);
-    const open = closing(await openDoor({ host: '0.0.0.0', insecure: true }));
+    const open = closing(await openServer({ host: '0.0.0.0', insecure: true }));
     expect(open.loopback).toBeUndefined();
     expect(open.joinWith('token')).toEqual([open.address, '--token-file', 'token', '--insecure']);
-    expect(door.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(server.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });
 
   it('says so when its address is taken, is none, or is not of this machine', async () => {
-    const door = closing(await openDoor());
-    await expect(openDoor({ port: portOf(door) })).rejects.toMatchObject({ code: 'E_LISTEN' });
-    await expect(openDoor({ host: 'no.such.host.invalid' })).rejects.toMatchObject({ code: 'E_LISTEN' });
-    await expect(openDoor({ host: '192.0.2.1', insecure: true })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    const server = closing(await openServer());
+    await expect(openServer({ port: portOf(server) })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openServer({ host: 'no.such.host.invalid' })).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(openServer({ host: '192.0.2.1', insecure: true })).rejects.toMatchObject({ code: 'E_LISTEN' });
   });
 
   it('closes to those outside, not to those inside', async () => {
-    const door = await openDoor();
-    const arrivals = new Arrivals(door);
-    const talk = await conversation(door, arrivals, closing);
-    door.close();
-    await expect(joinDoor(door)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+    const server = await openServer();
+    const arrivals = new Arrivals(server);
+    const talk = await conversation(server, arrivals, closing);
+    server.close();
+    await expect(joinServer(server)).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
     await expect(arrivals.next()).rejects.toThrow('closed');
     expect(await talk.stop()).toBeGreaterThan(0);
   });

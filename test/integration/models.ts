@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { initialParameters, layoutOf, modelOf, type Objective } from '../../src/engine/model.js';
+import { initialParameters, layoutOf, modelOf, type Objective } from '../../src/models/model.js';
 
 export const meta = { rows: 3, columns: 4, classes: 3, classNames: ['2', '3', 'x'], data: 'mine' };
 

@@ -1,36 +1,36 @@
 // The commands of a run over several machines, from flags to result, with connections that stay within this process.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { type NodeFlags, openFleetSession } from '../../coordinator/commands/nodes.js';
+import { type ClusterFlags, openClusterSession } from '../../coordinator/commands/cluster.js';
 import { configFrom, type RunFlags, resumedConfig } from '../../coordinator/commands/options.js';
 import { addStatus } from '../../coordinator/commands/status.js';
 import { addTrain } from '../../coordinator/commands/train.js';
-import type { Transport } from '../../coordinator/commands/transport.js';
 import { addWorker } from '../../coordinator/commands/worker.js';
-import type { NodeChannel } from '../../coordinator/fleet/requests.js';
-import { runTraining } from '../../coordinator/run.js';
+import type { NodeChannel } from '../../coordinator/executors/cluster/requests.js';
+import { runTraining } from '../../coordinator/runs/run.js';
+import type { Transport } from '../../coordinator/server/transport.js';
 import { openSession, type Session } from '../../coordinator/session.js';
-import { normalise, type Options, type RunConfig } from '../../src/config.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
-import { SCENARIOS } from '../../src/presets/scenario.js';
-import type { FleetStatus } from '../../src/protocol/status.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import type { ClusterStatus } from '../../src/protocol/status.js';
+import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
+import { SCENARIOS } from '../../src/training/scenario.js';
 import { memoryLink } from '../contract/memory-channel.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 
-/** Whoever connects comes in at the door, whatever address was given. */
+/** Whoever connects comes in at the server, whatever address was given. */
 function transportWithin(): Transport {
-  let door!: ReadableStreamDefaultController<NodeChannel>;
+  let server!: ReadableStreamDefaultController<NodeChannel>;
   const arrivals = new ReadableStream<NodeChannel>({
     start(controller) {
-      door = controller;
+      server = controller;
     },
   });
   return {
-    listen: async () => ({ joinWith: ['wss://here:1'], loopback: undefined, arrivals, close: () => door.close() }),
+    listen: async () => ({ joinWith: ['wss://here:1'], loopback: undefined, arrivals, close: () => server.close() }),
     connect: async () => {
       const link = memoryLink();
-      door.enqueue(link.coordinator);
+      server.enqueue(link.coordinator);
       return link.node;
     },
   };
@@ -88,12 +88,12 @@ describe('a run with nodes', () => {
 
       const transport = transportWithin();
       const { context, stderr } = person();
-      const opening = openFleetSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
+      const opening = openClusterSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
       const flags = ['worker', 'here:1', '--token-file', 'token', '--workers', '1', '--name', 'helper'];
       const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
       const session = await opening;
       const status = await command(addStatus, transport, ['status', 'here:1', '--token-file', 'token', '--json', '-']);
-      const { steps, nodes } = JSON.parse(status.stdout) as FleetStatus;
+      const { steps, nodes } = JSON.parse(status.stdout) as ClusterStatus;
       expect([steps, nodes.map(({ name }) => name).sort()]).toEqual([0, ['helper', 'helper-2']]);
       expect(status.stderr).toContain('2 nodes besides the coordinator');
 
@@ -117,7 +117,7 @@ describe('a run with nodes', () => {
     [{ nodes: 1, nodesTimeout: 0.05 }, 'E_NODES'],
   ] as const)('that is asked for with %j ends in %s', async (flags, code) => {
     const { context } = person();
-    const opening = openFleetSession(
+    const opening = openClusterSession(
       configOf('nn'),
       await someImages(),
       { listen: 'here:1', ...flags },
@@ -128,7 +128,7 @@ describe('a run with nodes', () => {
   });
 
   it('has as many shards as without nodes, however many are expected (case 24)', async () => {
-    const shardsFor = async (flags: NodeFlags & RunFlags) => (await configFrom(flags)).shards;
+    const shardsFor = async (flags: ClusterFlags & RunFlags) => (await configFrom(flags)).shards;
     const alone = await shardsFor({ workers: 1 });
     expect(await shardsFor({ workers: 3, listen: 'here:1', nodes: 2 })).toBe(alone);
     expect(await shardsFor({ workers: 3, listen: 'here:1', nodes: 2, local: false })).toBe(alone);
@@ -145,7 +145,7 @@ describe('a run with nodes', () => {
     const config = configOf('nn', { wire: 'bf16' });
     const transport = transportWithin();
     const { context, stderr } = person();
-    const opening = openFleetSession(config, await someImages(), { listen: 'here:1', nodes: 1 }, context, transport);
+    const opening = openClusterSession(config, await someImages(), { listen: 'here:1', nodes: 1 }, context, transport);
     const worker = command(addWorker, transport, ['worker', 'here:1', '--token-file', 'token', '--workers', '1']);
     const { wire } = await resultOf(await opening, config);
     expect(wire).toBe('bf16');
@@ -167,7 +167,7 @@ describe('a run with nodes', () => {
     const typed = ['train', '--listen', 'here:1', '--nodes', '1'];
     const { context, stderr } = person(typed);
     const stop = new AbortController();
-    const opening = openFleetSession(
+    const opening = openClusterSession(
       configOf('nn'),
       await someImages(),
       { listen: 'here:1', nodes: 1 },

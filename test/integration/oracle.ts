@@ -1,5 +1,10 @@
 // THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
 // same bits for the same seed, stages, images and number of shards.
+
+import { labelledBatch } from '../../src/data/sampling.js';
+import { shardRange } from '../../src/data/shards.js';
+import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
+import type { LabelledRows, UnlabelledRows } from '../../src/engine/tasks.js';
 import {
   beginBalance,
   type ClassBalance,
@@ -9,18 +14,14 @@ import {
   logitShift,
   nextBalance,
   surveyShift,
-} from '../../src/balance.js';
-import { labelledBatch } from '../../src/data/sampling.js';
-import { shardRange } from '../../src/data/shards.js';
-import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
-import { createEngine } from '../../src/engine/engine.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { initialParameters, layoutOf } from '../../src/engine/model.js';
-import { predict } from '../../src/engine/predict.js';
-import { roundParameters } from '../../src/engine/rounded.js';
-import { update } from '../../src/engine/update.js';
-import type { LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
-import { alphaAt, optimizerStep, type Stage } from '../../src/stage.js';
+} from '../../src/methods/class-balance.js';
+import { createEngine } from '../../src/models/dense/engine.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { predict } from '../../src/models/dense/predict.js';
+import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
+import { update } from '../../src/models/dense/update.js';
+import { initialParameters, layoutOf } from '../../src/models/model.js';
+import { alphaAt, optimizerStep, type Stage } from '../../src/training/stage.js';
 
 export interface Problem {
   readonly seed: number;
@@ -37,7 +38,7 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
   const engine = createEngine(arena);
   bytes(arena, 'images', unlabelled.length).set(unlabelled);
   const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
-  const order = { seed, shards: shape.shards, lane: 0 };
+  const order = { seed, shards: shape.shards, workspace: 0 };
   let updates = 0;
 
   for (const [s, stage] of stages.entries()) {
@@ -54,7 +55,7 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     for (let step = 0; step < stage.steps; step++) {
       for (const shard of isLabellingDue(stage, step) ? shards : []) {
         const [start, end] = shardRange(shape.unlabelled, shape.shards, shard);
-        predict(engine, { kind: 'predict', lane: 0, model, set: 'unlabelled', start, end });
+        predict(engine, { kind: 'predict', workspace: 0, model, set: 'unlabelled', start, end });
       }
       const drawn = drawLabelled(labelled, seed, s, stage, step);
       if (isChoice(stage, step)) {

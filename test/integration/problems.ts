@@ -1,17 +1,17 @@
 // Owns small problems on real MNIST: the plans of training that the tests compare runs on.
 
-import { LabelledSet } from '../../coordinator/labelled.js';
+import { LabelledSet } from '../../coordinator/labelled-set.js';
 import type { Training } from '../../coordinator/train.js';
-import { loadDataset } from '../../src/data/load.js';
+import { loadDataset } from '../../src/data/sources/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
-import { buffersOf } from '../../src/engine/buffers.js';
-import { layoutOf, precisionOf } from '../../src/engine/model.js';
-import { isSliceable } from '../../src/engine/pairs.js';
-import { PREDICT_ROWS } from '../../src/engine/predict.js';
-import { sliceCount, sliceRoom } from '../../src/engine/slices.js';
-import { ADAM, autoencoder, classifier, type Task } from '../../src/presets/scenario.js';
-import type { Balance, PseudoLabelling, Stage } from '../../src/stage.js';
+import { PREDICT_ROWS } from '../../src/models/dense/predict.js';
+import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
+import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
+import { workspaceOf } from '../../src/models/dense/workspace.js';
+import { layoutOf, precisionOf } from '../../src/models/model.js';
+import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
+import type { Balance, PseudoLabelling, Stage } from '../../src/training/stage.js';
 import type { Problem } from './oracle.js';
 
 export const SHARDS = 3;
@@ -83,7 +83,7 @@ export interface Setting {
 }
 
 /** A plan on the first images of MNIST, three labelled ones of each class. */
-export async function settingOf(stages: readonly Stage[], lanes: number): Promise<Setting> {
+export async function settingOf(stages: readonly Stage[], workspaces: number): Promise<Setting> {
   const mnist = await dataset;
   const { train, pixels } = mnist;
   const { labelled: rows } = splitLabelled(mnist, {
@@ -97,7 +97,7 @@ export async function settingOf(stages: readonly Stage[], lanes: number): Promis
     problem: {
       seed: SEED,
       stages,
-      shape: shapeFor(stages, lanes),
+      shape: shapeFor(stages, workspaces),
       unlabelled: train.images.slice(0, UNLABELLED * pixels),
       labelled: set.rows(Uint32Array.from(rows, (_, position) => position)),
     },
@@ -105,24 +105,24 @@ export async function settingOf(stages: readonly Stage[], lanes: number): Promis
   };
 }
 
-function shapeFor(stages: readonly Stage[], lanes: number): ArenaShape {
+function shapeFor(stages: readonly Stage[], workspaces: number): ArenaShape {
   const bytes = stages.flatMap(({ model }) => [
-    buffersOf(model, MOST_ROWS, true).end,
-    buffersOf(model, PREDICT_ROWS, false).end,
+    workspaceOf(model, MOST_ROWS, true).end,
+    workspaceOf(model, PREDICT_ROWS, false).end,
   ]);
   const rooms = stages
-    .filter(({ model }) => isSliceable(model))
-    .map(({ model }) => sliceRoom(model, { rows: 40, clean: MOST_ROWS }, sliceCount(model, SHARDS)));
+    .filter(({ model }) => isTensorParallel(model))
+    .map(({ model }) => tensorShardRoom(model, { rows: 40, clean: MOST_ROWS }, tensorShardCount(model, SHARDS)));
   return {
     pixels: TASK.pixels,
     unlabelled: UNLABELLED,
     evaluation: 0,
     parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
     shards: SHARDS,
-    lanes,
+    workspaces,
     precision: precisionOf(stages[0]!.model),
-    laneBytes: Math.max(...bytes),
-    sliceBytes: Math.max(0, ...rooms.map(({ sliceBytes }) => sliceBytes)),
-    groupBytes: Math.max(0, ...rooms.map(({ groupBytes }) => groupBytes)),
+    workspaceBytes: Math.max(...bytes),
+    tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
+    outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
   };
 }

@@ -8,29 +8,29 @@ import { Impostor, Relay } from '../intruders.js';
 import {
   Arrivals,
   closedAfterEach,
-  joinDoor,
-  newIdentity,
-  openDoor,
+  joinServer,
+  newCertificate,
+  openServer,
   portOf,
   refusal,
   TcpProxy,
   TOKEN,
 } from '../sockets.js';
 
-const identity = await newIdentity();
+const identity = await newCertificate();
 const closing = closedAfterEach();
 
 describe('a proof', () => {
   it('is worth nothing in another connection', async () => {
-    const door = closing(await openDoor());
-    const proxy = closing(await TcpProxy.to(door));
+    const server = closing(await openServer());
+    const proxy = closing(await TcpProxy.to(server));
     const recorded: Buffer[] = [];
     proxy.change = (chunk, to) => {
       if (to === 'coordinator') recorded.push(chunk);
       return chunk;
     };
-    closing(await joinDoor(proxy)); // one that succeeded
-    const replay = connectTcp(portOf(door), '127.0.0.1');
+    closing(await joinServer(proxy)); // one that succeeded
+    const replay = connectTcp(portOf(server), '127.0.0.1');
     const answers: Buffer[] = [];
     replay.on('data', (chunk) => answers.push(chunk));
     for (const chunk of recorded) {
@@ -39,38 +39,38 @@ describe('a proof', () => {
     }
     await once(replay, 'close');
     expect(Buffer.concat(answers).toString('latin1')).toContain('E_TOKEN');
-    expect(door.refused).toEqual(new Map([['E_TOKEN', 1]]));
+    expect(server.refused).toEqual(new Map([['E_TOKEN', 1]]));
   });
 
   it('does not pass through someone who ends TLS in between', async () => {
-    const door = closing(await openDoor({ tls: identity }));
-    const relay = closing(await Relay.to(door, await newIdentity()));
-    await expect(joinDoor(relay)).rejects.toEqual(refusal('E_TOKEN'));
+    const server = closing(await openServer({ tls: identity }));
+    const relay = closing(await Relay.to(server, await newCertificate()));
+    await expect(joinServer(relay)).rejects.toEqual(refusal('E_TOKEN'));
     expect(relay.relayed).toBeGreaterThan(0);
   });
 
   it('is not even begun where the certificate is not the pinned one', async () => {
-    const door = closing(await openDoor({ tls: identity }));
-    const other = await newIdentity();
-    const relay = closing(await Relay.to(door, other));
-    const joining = joinDoor(relay, { fingerprint: identity.fingerprint, patience: 60_000 });
+    const server = closing(await openServer({ tls: identity }));
+    const other = await newCertificate();
+    const relay = closing(await Relay.to(server, other));
+    const joining = joinServer(relay, { fingerprint: identity.fingerprint, patience: 60_000 });
     await expect(joining).rejects.toEqual(refusal('E_FINGERPRINT'));
     expect(relay.relayed).toBe(0);
     const colons = other.fingerprint.toUpperCase().match(/../g)!.join(':');
-    await expect(joinDoor(door, { fingerprint: colons })).rejects.toEqual(refusal('E_FINGERPRINT'));
+    await expect(joinServer(server, { fingerprint: colons })).rejects.toEqual(refusal('E_FINGERPRINT'));
     const own = identity.fingerprint.toUpperCase().match(/../g)!.join(':');
-    closing(await joinDoor(door, { fingerprint: `sha256:${own}` }));
+    closing(await joinServer(server, { fingerprint: `sha256:${own}` }));
   });
 
   it('is the HMAC that docs/protocol.md says', async () => {
-    const door = closing(await openDoor());
-    const impostor = closing(await Impostor.at(door));
+    const server = closing(await openServer());
+    const impostor = closing(await Impostor.at(server));
     const nonce = randomBytes(32);
     impostor.say({ kind: 'open', version: 1, nonce });
     const [challenge] = await impostor.hears(1);
     const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
     const proof = createHmac('sha256', TOKEN).update('pseudolabel 1 worker\0').update(nonce).update(theirs).digest();
     impostor.say({ kind: 'answer', proof });
-    expect((await new Arrivals(door).next()).peer).toMatch(/^127\.0\.0\.1:/);
+    expect((await new Arrivals(server).next()).peer).toMatch(/^127\.0\.0\.1:/);
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { INPUTS } from '../../coordinator/commands/inputs.js';
 import { OUT_FOLDERS } from '../../coordinator/commands/out-folder.js';
-import { programOf } from '../../coordinator/program.js';
+import { programOf } from '../../coordinator/commands/program.js';
 import { folderOfFile } from '../folders.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 import { writeIdx } from '../write-idx.js';

@@ -2,19 +2,19 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { FaultyNode } from '../../coordinator/faults.js';
-import { LabelledSet } from '../../coordinator/labelled.js';
-import type { RunListener } from '../../coordinator/recorder.js';
+import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
+import { LabelledSet } from '../../coordinator/labelled-set.js';
 import { readRun } from '../../coordinator/report.js';
-import { earlierRun, newRun } from '../../coordinator/resume.js';
-import { runTraining } from '../../coordinator/run.js';
+import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { earlierRun, newRun } from '../../coordinator/runs/resume.js';
+import { runTraining } from '../../coordinator/runs/run.js';
 import { openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { train } from '../../coordinator/train.js';
-import { saveCheckpoint } from '../../src/checkpoint.js';
+import { saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
-import { normalise, type RunConfig } from '../../src/config.js';
-import { numericsFingerprint } from '../../src/engine/fingerprint.js';
-import { planOf } from '../../src/plan.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
 import { folderOfFile } from '../folders.js';
 import { listener } from './training.js';
 
@@ -30,13 +30,13 @@ const CONFIG = normalise({ scenario: 'dae', quick: true, hidden: 32, maxSteps: 9
 async function unwatched(config: RunConfig): Promise<string> {
   const session = await openSession([config]);
   try {
-    const { dataset, cluster } = session;
+    const { dataset, dispatcher } = session;
     const stages = planOf(config, taskOf(config, dataset));
     const split = splitOf(config, dataset);
     const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
     const { seed, maxSteps } = config;
-    await train({ seed, stages, labelled, maxSteps: maxSteps! }, cluster, listener(), undefined);
-    return sha256OfParameters((await cluster.read(stages.at(-1)!.model)).parameters);
+    await train({ seed, stages, labelled, maxSteps: maxSteps! }, dispatcher, listener(), undefined);
+    return sha256OfParameters((await dispatcher.read(stages.at(-1)!.model)).parameters);
   } finally {
     await session.close();
   }
@@ -107,7 +107,7 @@ it('a run is saved by the clock too, also a short one, and ends on the same weig
 
 it('a run counts the workers that it lost itself, not those of a run before in the same session', async () => {
   const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
-  const session = await openSession([config], undefined, (node) => new FaultyNode(node, new Set([0])));
+  const session = await openSession([config], undefined, (node) => new FaultyExecutor(node, new Set([0])));
   const run = async (name: string) => {
     const opened = await newRun(session, config, join(folder, name));
     const { signal } = new AbortController();
@@ -154,7 +154,12 @@ it('a run goes on where other bits are computed only if it is told to, and its m
 });
 
 it('the files that make tasks and do them know nothing of the true labels that reports are judged by', async () => {
-  for (const file of ['coordinator/cluster.ts', 'coordinator/train.ts', 'worker/node.ts', 'worker/task.ts']) {
+  for (const file of [
+    'coordinator/dispatcher.ts',
+    'coordinator/train.ts',
+    'worker/thread-executor.ts',
+    'worker/thread-entry.ts',
+  ]) {
     const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
     expect(source, file).not.toMatch(/evidence|TrueLabels/);
   }

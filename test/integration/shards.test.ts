@@ -1,17 +1,17 @@
 // That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { configFrom } from '../../coordinator/commands/options.js';
-import { LabelledSet } from '../../coordinator/labelled.js';
+import { LabelledSet } from '../../coordinator/labelled-set.js';
 import { openPredictor, openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { idleLine } from '../../coordinator/terminal/summary.js';
-import { beginBalance } from '../../src/balance.js';
 import { sha256OfParameters } from '../../src/checksum.js';
-import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
-import { initialParameters, layoutOf } from '../../src/engine/model.js';
-import { planOf } from '../../src/plan.js';
-import { classifier } from '../../src/presets/scenario.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import { beginBalance } from '../../src/methods/class-balance.js';
+import { initialParameters, layoutOf } from '../../src/models/model.js';
+import { normalise } from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
+import { classifier } from '../../src/training/scenario.js';
 import { listener, trained } from './training.js';
 
 const WORKERS = [1, 2, 3];
@@ -35,11 +35,11 @@ async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<strin
     for (const stage of planOf(config, taskOf(config, dataset))) {
       const zeros = new Float32Array(layoutOf(stage.model).length);
       const parameters = initialParameters(stage.model, seed, 0);
-      session.cluster.write({ parameters, firstMoment: zeros, secondMoment: zeros });
+      session.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
       const balance = beginBalance(stage, labelled.countsOf(stage.model.layers.at(-1)!.units));
       const position = { stage: 0, step: stage.steps - 3, balance };
       const training = { seed, stages: [stage], labelled, maxSteps: stage.steps };
-      sums.push(sha256OfParameters(await trained(training, session.cluster, listener(), position)));
+      sums.push(sha256OfParameters(await trained(training, session.dispatcher, listener(), position)));
     }
   } finally {
     await session.close();
@@ -65,10 +65,10 @@ describe('the same command', () => {
     const saved = { model, parameters: initialParameters(model, 1, 0), meta: undefined };
     const found = [];
     for (const workers of WORKERS) {
-      const cluster = await openPredictor(saved, { unlabelled: dataset.train.images }, workers);
-      const { classes, confidences } = await cluster.label(model);
+      const dispatcher = await openPredictor(saved, { unlabelled: dataset.train.images }, workers);
+      const { classes, confidences } = await dispatcher.label(model);
       found.push({ classes, confidences });
-      await cluster.close();
+      await dispatcher.close();
     }
     expect(found[0]!.classes).toHaveLength(IMAGES);
     for (const other of found) expect(other).toEqual(found[0]);

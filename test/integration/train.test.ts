@@ -1,48 +1,47 @@
 // The training loop on a cluster of threads against the oracle in one thread, and what a run that stops comes back to.
 import { describe, expect, it } from 'vitest';
-import { Cluster } from '../../coordinator/cluster.js';
-import { DataParallel } from '../../coordinator/strategies/data.js';
+import { Dispatcher } from '../../coordinator/dispatcher.js';
+import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import type { Position } from '../../coordinator/train.js';
-import type { TrainingState } from '../../src/checkpoint.js';
-import type { Node } from '../../src/protocol/node.js';
-import { createLocalNode } from '../../worker/node.js';
+import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import { createThreadExecutor } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
-import { oneThreadNode } from '../contract/one-thread-node.js';
+import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 import { type Problem, trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
 
-function clusterOf(node: Node, { shape: { unlabelled } }: Problem): Cluster {
-  return new Cluster(node, SHARDS, { unlabelled, validation: 0, test: 0 }, () => new DataParallel(node, SHARDS));
+function dispatcherOf(node: Executor, { shape: { unlabelled } }: Problem): Dispatcher {
+  return new Dispatcher(node, SHARDS, { unlabelled, validation: 0, test: 0 }, () => new DataParallel(node, SHARDS));
 }
 
-const inOneThread = ({ problem }: Setting): Cluster => clusterOf(oneThreadNode(contentOf(problem)), problem);
+const inOneThread = ({ problem }: Setting): Dispatcher => dispatcherOf(oneThreadExecutor(contentOf(problem)), problem);
 
 describe.each(plans)('training with $name', ({ stages }) => {
   it('on a cluster of two threads ends on the bits of one thread without a cluster', async () => {
     const { problem, training } = await settingOf(stages, 2);
-    const cluster = clusterOf(await createLocalNode(contentOf(problem)), problem);
+    const dispatcher = dispatcherOf(await createThreadExecutor(contentOf(problem)), problem);
     try {
       const expected = trainInOneThread(problem);
       expect(expected.every(Number.isFinite)).toBe(true);
-      expect(sameBits(await trained(training, cluster), expected)).toBe(true);
+      expect(sameBits(await trained(training, dispatcher), expected)).toBe(true);
       // Again, after something else has been in every part of the arena.
-      expect(sameBits(await trained({ ...training, seed: 99 }, cluster), expected)).toBe(false);
-      expect(sameBits(await trained(training, cluster), expected)).toBe(true);
+      expect(sameBits(await trained({ ...training, seed: 99 }, dispatcher), expected)).toBe(false);
+      expect(sameBits(await trained(training, dispatcher), expected)).toBe(true);
     } finally {
-      await cluster.close();
+      await dispatcher.close();
     }
   });
 
   it('resumed before any of its steps ends on the same bits', async () => {
     const setting = await settingOf(stages, 1);
     const { training } = setting;
-    const cluster = inOneThread(setting);
+    const dispatcher = inOneThread(setting);
     const saved: { position: Position; state: TrainingState }[] = [];
     const before = async (position: Position) => {
-      saved.push({ position, state: await cluster.read(stages[position.stage]!.model) });
+      saved.push({ position, state: await dispatcher.read(stages[position.stage]!.model) });
     };
-    const expected = await trained(training, cluster, listener({ before }));
+    const expected = await trained(training, dispatcher, listener({ before }));
     expect(saved).toHaveLength(stages.reduce((sum, { steps }) => sum + steps, 0));
     for (const { position, state } of saved) {
       const another = inOneThread(setting);
@@ -81,7 +80,7 @@ describe('the training loop', () => {
 
   it('labels again every so many steps, and counts what changed', async () => {
     const setting = await settingOf(everyThird, 1);
-    const cluster = inOneThread(setting);
+    const dispatcher = inOneThread(setting);
     let last = new Uint8Array(700);
     const labelled: number[] = [];
     const observer = listener({
@@ -91,9 +90,9 @@ describe('the training loop', () => {
         last = classes.slice();
       },
     });
-    await trained(setting.training, cluster, observer);
+    await trained(setting.training, dispatcher, observer);
     expect(labelled).toEqual([0, 3, 6]);
-    expect(last).toEqual((await cluster.read(everyThird[0].model)).pseudoLabels);
+    expect(last).toEqual((await dispatcher.read(everyThird[0].model)).pseudoLabels);
   });
 
   it('ends every stage after as many steps as it may do', async () => {
@@ -109,15 +108,15 @@ describe('the training loop', () => {
 
   it('stops where `before` throws, with the state of before that step', async () => {
     const setting = await settingOf(once, 1);
-    const cluster = inOneThread(setting);
+    const dispatcher = inOneThread(setting);
     const [{ model }] = once;
-    let state = await cluster.read(model);
+    let state = await dispatcher.read(model);
     const before = async ({ step }: Position) => {
-      state = await cluster.read(model);
+      state = await dispatcher.read(model);
       if (step === 2) throw new Error('enough');
     };
-    await expect(trained(setting.training, cluster, listener({ before }))).rejects.toThrow('enough');
-    expect(await cluster.read(model)).toEqual(state);
+    await expect(trained(setting.training, dispatcher, listener({ before }))).rejects.toThrow('enough');
+    expect(await dispatcher.read(model)).toEqual(state);
   });
 
   it('stops at a gradient that is not finite and leaves the parameters as they were', async () => {
@@ -125,18 +124,18 @@ describe('the training loop', () => {
       [{ ...once[0], steps: 50, rate: { kind: 'constant', value: 1e30 } }],
       1,
     );
-    const cluster = inOneThread({ training, problem });
+    const dispatcher = inOneThread({ training, problem });
     const [{ model }] = once;
-    let state = await cluster.read(model);
+    let state = await dispatcher.read(model);
     let position: Position | undefined;
     const before = async (next: Position) => {
       position = next;
-      state = await cluster.read(model);
+      state = await dispatcher.read(model);
     };
-    const diverging = trained(training, cluster, listener({ before }));
+    const diverging = trained(training, dispatcher, listener({ before }));
     await expect(diverging).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
     expect(position!.step).toBeGreaterThan(0);
-    const found = await cluster.read(model);
+    const found = await dispatcher.read(model);
     for (const part of ['parameters', 'firstMoment', 'secondMoment'] as const) {
       expect(sameBits(found[part], state[part]), part).toBe(true);
     }
@@ -149,9 +148,9 @@ describe('the training loop', () => {
 
   it('sends each shard its part of the labelled rows of a step, and no labels besides', async () => {
     const { training, problem } = await settingOf(once, 1);
-    const node = oneThreadNode(contentOf(problem));
+    const node = oneThreadExecutor(contentOf(problem));
     const sent: number[][] = [];
-    const recording: Node = {
+    const recording: Executor = {
       ...node,
       gradients: (steps) => {
         sent.push(steps.map(({ labelled }) => labelled?.labels.length ?? 0));
@@ -161,7 +160,7 @@ describe('the training loop', () => {
         return node.gradients(steps);
       },
     };
-    await trained(training, clusterOf(recording, problem));
+    await trained(training, dispatcherOf(recording, problem));
     expect(sent).toEqual([
       [2, 3, 3],
       [2, 3, 3],

@@ -1,7 +1,7 @@
 // The kernel's passes over a hidden layer and the output's bias: what they compute, and the bounds that `finite` rests on.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dropoutOf } from '../../src/engine/dense.js';
+import { dropoutOf } from '../../src/models/dense/layer.js';
 import { dropoutFactors, states, withRoom } from './lane-generator.js';
 import { scratch } from './scratch.js';
 import { uniform } from './shard-task.js';

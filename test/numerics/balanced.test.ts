@@ -1,13 +1,22 @@
 // Pseudo-labels whose classes are balanced, against tfjs' automatic differentiation with labels from shifted logits.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { modelOf } from '../../src/engine/model.js';
-import type { UnlabelledRows } from '../../src/protocol/tasks.js';
+import type { UnlabelledRows } from '../../src/engine/tasks.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { modelOf } from '../../src/models/model.js';
 import { softmax } from './logits.js';
 import { randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
-import { droppedOut, labelledRowsOf, oneHot, PSEUDO, pseudoRowsOf, slotOf, tasksOf, worstPart } from './shard-task.js';
+import {
+  droppedOut,
+  gradientBufferOf,
+  labelledRowsOf,
+  oneHot,
+  PSEUDO,
+  pseudoRowsOf,
+  tasksOf,
+  worstPart,
+} from './shard-task.js';
 
 const TOLERANCE = 2e-6;
 
@@ -41,7 +50,7 @@ describe('pseudo-labels that are balanced', () => {
     for (const [c, mass] of masses.entries()) expect(result.classMasses[c]).toBeCloseTo(mass, 4);
     const rows = droppedOut(task, [...labelledRowsOf(task), ...relabelled]);
     const expected = reference(model, parameters, rows).gradient;
-    expect(worstPart(model, slotOf(engine.arena, 0), expected)).toBeLessThan(TOLERANCE);
+    expect(worstPart(model, gradientBufferOf(engine.arena, 0), expected)).toBeLessThan(TOLERANCE);
   });
 
   it('have masses of the shifted logits where those are asked for, and are the same', () => {
@@ -51,7 +60,7 @@ describe('pseudo-labels that are balanced', () => {
       const unlabelled = { ...fresh, logitShift, masses } as const;
       const task = tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!;
       const drawn = pseudoRowsOf(engine.arena, task);
-      return { drawn, result: gradient(engine, task), slot: slotOf(engine.arena, 0).slice() };
+      return { drawn, result: gradient(engine, task), gradientBuffer: gradientBufferOf(engine.arena, 0).slice() };
     };
     const [plain, shifted] = [resultWith('plain'), resultWith('shifted')];
     const { logits } = reference(model, parameters, shifted.drawn);
@@ -62,7 +71,7 @@ describe('pseudo-labels that are balanced', () => {
       ),
     );
     for (const [c, mass] of expected.entries()) expect(shifted.result.classMasses[c]).toBeCloseTo(mass, 4);
-    expect(shifted.slot).toEqual(plain.slot);
+    expect(shifted.gradientBuffer).toEqual(plain.gradientBuffer);
   });
 
   it('have no masses where nothing shifts them, or there are none', () => {

@@ -1,7 +1,7 @@
 // The kernel's bfloat16: rounding against a plain statement of it, and the passes against those of floats.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dropoutOf } from '../../src/engine/dense.js';
+import { dropoutOf } from '../../src/models/dense/layer.js';
 import { bitsOf, floatOf, halvesOf, nearest, valuesOf } from './bfloat.js';
 import { states, withRoom } from './lane-generator.js';
 import { type Scratch, scratch } from './scratch.js';

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { built } from '../../src/built.js';
 import { createArena } from '../../src/engine/arena.js';
-import { SHAPE } from '../contract/node-work.js';
+import { built } from '../../src/files/built.js';
+import { SHAPE } from '../contract/executor-work.js';
 
 /** Does a task that throws what is no error of ours, as one does that gets no results any more. */
 const THREAD = `
@@ -20,10 +20,10 @@ const THREAD = `
   });`;
 
 it('what a thread throws while it is being ended is heard by nobody, and otherwise by all', async () => {
-  const shape = { ...SHAPE, lanes: 1 };
+  const shape = { ...SHAPE, workspaces: 1 };
   const { memory } = createArena(shape);
   for (const isEnded of [true, false]) {
-    const workerData = { memory, shape, script: built('worker/task.js').href };
+    const workerData = { memory, shape, script: built('worker/thread-entry.js').href };
     const worker = new Worker(THREAD, { eval: true, workerData });
     const said: unknown[] = [];
     worker.on('message', (message) => said.push(message));

@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { layoutOf, type Model, modelOf } from '../../src/engine/model.js';
-import { update } from '../../src/engine/update.js';
-import type { GradientTask } from '../../src/protocol/tasks.js';
+import type { GradientTask } from '../../src/engine/tasks.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { update } from '../../src/models/dense/update.js';
+import { layoutOf, type Model, modelOf } from '../../src/models/model.js';
 import { randomEngine, randomParameters } from './random-arena.js';
-import { PSEUDO, slotOf, tasksOf } from './shard-task.js';
+import { gradientBufferOf, PSEUDO, tasksOf } from './shard-task.js';
 
 const MODELS: readonly Model[] = [
   modelOf([20, 24, 3], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' }),
@@ -54,7 +54,7 @@ describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anywhere, ordinary), { maxLength: 20 }), step, (planted, s) => {
         expect(resultWith(planted, s).finite).toBe(true);
-        expect(allFinite(slotOf(arena, 0))).toBe(true);
+        expect(allFinite(gradientBufferOf(arena, 0))).toBe(true);
       }),
     );
   });
@@ -72,7 +72,9 @@ describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
         const { finite, labelledLoss, unlabelledLoss } = resultWith(planted, s);
         untrue += Number(!finite);
         if (finite)
-          expect([labelledLoss, unlabelledLoss].every(Number.isFinite) && allFinite(slotOf(arena, 0))).toBe(true);
+          expect([labelledLoss, unlabelledLoss].every(Number.isFinite) && allFinite(gradientBufferOf(arena, 0))).toBe(
+            true,
+          );
       }),
       { numRuns: 400 },
     );
@@ -121,7 +123,7 @@ describe('numbers that are finite, but not their products', () => {
     bias(0)[unit] = size;
     const { finite, labelledLoss } = gradient(engine, task);
     expect(labelledLoss).toBeLessThan(1e3);
-    expect([finite, allFinite(slotOf(arena, 0))]).toEqual([expected, expected]);
+    expect([finite, allFinite(gradientBufferOf(arena, 0))]).toEqual([expected, expected]);
   });
 
   it.each([
@@ -135,7 +137,7 @@ describe('numbers that are finite, but not their products', () => {
     for (let v = 0; v < WIDTHS[2]; v++) kernel(1)[v * WIDTHS[1] + unit] = size;
     const { finite, labelledLoss } = gradient(engine, task);
     expect(Number.isFinite(labelledLoss)).toBe(true);
-    expect([finite, allFinite(slotOf(arena, 0))]).toEqual([expected, expected]);
+    expect([finite, allFinite(gradientBufferOf(arena, 0))]).toEqual([expected, expected]);
   });
 });
 
@@ -148,7 +150,7 @@ describe('a huge learning rate', () => {
     const seen: boolean[] = [];
     for (let step = 1; step <= 5; step++) {
       const { finite } = gradient(engine, { ...task, step });
-      expect(finite && !allFinite(slotOf(arena, 0))).toBe(false);
+      expect(finite && !allFinite(gradientBufferOf(arena, 0))).toBe(false);
       seen.push(finite);
       const optimizer = { kind: 'momentum', a: 0, b: 1, c: 1e30 } as const;
       update(engine, { kind: 'update', update: step, ...whole, optimizer });

@@ -1,14 +1,14 @@
 // The gradient in bf16: against the same passes written down with numbers that are rounded where it rounds them, and against that of floats.
 import { describe, expect, it } from 'vitest';
-import { DataParallel } from '../../coordinator/strategies/data.js';
-import { HiddenSharding } from '../../coordinator/strategies/hidden.js';
-import { type Arena, bytes, floats, slotStride } from '../../src/engine/arena.js';
-import { createEngine } from '../../src/engine/engine.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { layoutOf, type Model, modelOf, type Objective, relaid } from '../../src/engine/model.js';
-import type { GradientTask } from '../../src/protocol/tasks.js';
+import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
+import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
+import { type Arena, bytes, floats, gradientStride } from '../../src/engine/arena.js';
+import type { GradientTask } from '../../src/engine/tasks.js';
+import { createEngine } from '../../src/models/dense/engine.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { layoutOf, type Model, modelOf, type Objective, relaid } from '../../src/models/model.js';
 import { BF16 } from '../bf16.js';
-import { nodeOn } from '../contract/one-thread-node.js';
+import { nodeOn } from '../contract/one-thread-executor.js';
 import { nearest, valuesOf } from './bfloat.js';
 import { randomArena } from './random-arena.js';
 import { type Row, reference } from './reference.js';
@@ -26,8 +26,8 @@ const network = (
   return modelOf(widths, { inputDropout: visible, dropout, objective });
 };
 
-function slotOf({ memory, regions, shape }: Arena, shard: number): Float32Array {
-  const at = regions.slots + shard * slotStride(shape);
+function gradientBufferOf({ memory, regions, shape }: Arena, shard: number): Float32Array {
+  const at = regions.gradientBuffers + shard * gradientStride(shape);
   return valuesOf(new Uint16Array(memory.buffer, at, shape.parameters));
 }
 
@@ -127,7 +127,7 @@ describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
     for (const task of tasks) {
       const expected = roundedReference(model, parameters, droppedRowsOf(arena, task));
       expect(gradient(engine, task).finite).toBe(true);
-      const found = slotOf(arena, task.shard);
+      const found = gradientBufferOf(arena, task.shard);
       expect(worstPart(model, found, expected)).toBeLessThan(STEP);
       const same = found.filter((value, i) => value === expected[i]).length;
       expect(same / found.length).toBeGreaterThan(0.9);
@@ -135,9 +135,9 @@ describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
   });
 
   it('has 0 between its parts', () => {
-    new Uint16Array(arena.memory.buffer, arena.regions.slots, arena.shape.parameters).fill(9);
+    new Uint16Array(arena.memory.buffer, arena.regions.gradientBuffers, arena.shape.parameters).fill(9);
     gradient(engine, tasks[0]!);
-    expect(betweenParts(model, slotOf(arena, 0)).every((value) => value === 0)).toBe(true);
+    expect(betweenParts(model, gradientBufferOf(arena, 0)).every((value) => value === 0)).toBe(true);
   });
 });
 
@@ -151,14 +151,14 @@ describe.each(BF16)('the gradient in %s of many units', (precision) => {
     const expected = relaid(reference(f32, parameters, droppedRowsOf(arena, task!)).gradient, f32, 'bf16');
     gradient(createEngine(arena), task!);
     // Of the whole: where a unit's input is near 0, one may count a row and the other not.
-    const found = slotOf(arena, 0);
+    const found = gradientBufferOf(arena, 0);
     const norm = (of: (i: number) => number) => Math.sqrt(expected.reduce((sum, _, i) => sum + of(i) ** 2, 0));
     const distance = norm((i) => found[i]! - expected[i]!) / norm((i) => expected[i]!);
     expect(distance).toBeLessThan(4 * STEP);
   });
 });
 
-describe.each(BF16)('a step in %s by hidden units', (precision) => {
+describe.each(BF16)('a step in %s tensor parallel', (precision) => {
   it.each([
     [90, 1],
     [90, 3],
@@ -179,10 +179,10 @@ describe.each(BF16)('a step in %s by hidden units', (precision) => {
     const found = () => floats(arena, 'firstMoment', layoutOf(model).length).slice();
     const byRows = await new DataParallel(node, shards).step({ ...task!, optimizer });
     const expected = found();
-    const bySlices = await new HiddenSharding(node, shards, unlabelled).step({ ...task!, optimizer }, stored);
+    const byTensorShards = await new TensorParallel(node, shards, unlabelled).step({ ...task!, optimizer }, stored);
     // Logits are sums of products here, each rounded, and there one product.
     expect(worstPart(model, found(), expected)).toBeLessThan(4 * STEP);
-    expect(bySlices.counted).toBe(byRows.counted);
-    expect(Math.abs(bySlices.labelledLoss - byRows.labelledLoss)).toBeLessThan(STEP * byRows.labelledLoss);
+    expect(byTensorShards.counted).toBe(byRows.counted);
+    expect(Math.abs(byTensorShards.labelledLoss - byRows.labelledLoss)).toBeLessThan(STEP * byRows.labelledLoss);
   });
 });

@@ -1,21 +1,21 @@
 // A gradient task: what it tells, where it writes, and that the same task has the same bits.
 import { describe, expect, it } from 'vitest';
-import { laneStart } from '../../src/engine/arena.js';
-import { createEngine, type Engine } from '../../src/engine/engine.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { modelOf } from '../../src/engine/model.js';
+import { workspaceStart } from '../../src/engine/arena.js';
+import { createEngine, type Engine } from '../../src/models/dense/engine.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { modelOf } from '../../src/models/model.js';
 import { MOST_ROWS, randomArena, randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {
   betweenParts,
   drawnBy,
   droppedOut,
+  gradientBufferOf,
   labelledRowsOf,
   PSEUDO,
   parametersOf,
   pseudoRowsOf,
   rowsOf,
-  slotOf,
   tasksOf,
 } from './shard-task.js';
 
@@ -58,7 +58,7 @@ describe('a gradient task', () => {
     expect(results.map(({ rows }) => rows)).toEqual([0, 1, 0, 1, 1]);
     for (const shard of [0, 2]) {
       expect(results[shard]).toMatchObject({ labelledLoss: 0, unlabelledLoss: 0, counted: 0, finite: true });
-      expect(slotOf(engine.arena, shard).every((value) => value === 0)).toBe(true);
+      expect(gradientBufferOf(engine.arena, shard).every((value) => value === 0)).toBe(true);
     }
   });
 
@@ -66,7 +66,7 @@ describe('a gradient task', () => {
     const engine = randomEngine(model, 3);
     const [task] = tasksOf(step);
     gradient(engine, task!);
-    expect(betweenParts(model, slotOf(engine.arena, 0)).every((value) => value === 0)).toBe(true);
+    expect(betweenParts(model, gradientBufferOf(engine.arena, 0)).every((value) => value === 0)).toBe(true);
   });
 
   it('writes to its own slot and lane only, also when it fills them', () => {
@@ -76,10 +76,10 @@ describe('a gradient task', () => {
     const [, task] = tasksOf({ model, shards: 2, labelledBatch: 40, unlabelled });
     const before = new Uint8Array(arena.memory.buffer).slice();
     expect(gradient(engine, task!).rows).toBe(MOST_ROWS);
-    const slot = slotOf(arena, 1);
+    const gradientBuffer = gradientBufferOf(arena, 1);
     const own = [
-      [slot.byteOffset, slot.byteOffset + slot.byteLength],
-      [laneStart(arena, 0), laneStart(arena, 1)],
+      [gradientBuffer.byteOffset, gradientBuffer.byteOffset + gradientBuffer.byteLength],
+      [workspaceStart(arena, 0), workspaceStart(arena, 1)],
     ] as const;
     const after = new Uint8Array(arena.memory.buffer);
     for (const [start, end] of own) {
@@ -100,7 +100,7 @@ describe('a gradient task', () => {
     for (const task of tasks) {
       gradient(used, task);
       gradient(fresh, task);
-      expect(slotOf(arenas[0], task.shard)).toEqual(slotOf(arenas[1], task.shard));
+      expect(gradientBufferOf(arenas[0], task.shard)).toEqual(gradientBufferOf(arenas[1], task.shard));
     }
   });
 
@@ -116,10 +116,10 @@ describe('a gradient task', () => {
     ];
     const drawn = others.map((other) => String(drawnBy(engine.arena, other)));
     expect(new Set(drawn).size).toBe(others.length);
-    const slots = others.map((other) => {
+    const gradientBuffers = others.map((other) => {
       gradient(engine, other);
-      return String(slotOf(engine.arena, other.shard));
+      return String(gradientBufferOf(engine.arena, other.shard));
     });
-    expect(new Set(slots).size).toBe(others.length);
+    expect(new Set(gradientBuffers).size).toBe(others.length);
   });
 });

@@ -1,21 +1,21 @@
 // The gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor * mean unlabelled.
 import { describe, expect, it } from 'vitest';
-import { paddedRows } from '../../src/engine/buffers.js';
-import type { Engine } from '../../src/engine/engine.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { type Model, modelOf, type Objective } from '../../src/engine/model.js';
-import type { GradientTask } from '../../src/protocol/tasks.js';
+import type { GradientTask } from '../../src/engine/tasks.js';
+import type { Engine } from '../../src/models/dense/engine.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { paddedRows } from '../../src/models/dense/workspace.js';
+import { type Model, modelOf, type Objective } from '../../src/models/model.js';
 import { randomEngine } from './random-arena.js';
 import { type Row, reference } from './reference.js';
 import {
   droppedOut,
+  gradientBufferOf,
   labelledRowsOf,
   PSEUDO,
   parametersOf,
   pseudoRowsOf,
   reconstructedRowsOf,
   rowsOf,
-  slotOf,
   TOLERANCE,
   tasksOf,
   worstPart,
@@ -25,11 +25,11 @@ const plain = (widths: readonly number[], objective: Objective): Model =>
   modelOf(widths, { inputDropout: 0, dropout: [], objective });
 
 /** Does all tasks; returns the sum of their slots in double precision. */
-function sumOfSlots(engine: Engine, tasks: readonly GradientTask[]): Float64Array {
+function sumOfBuffers(engine: Engine, tasks: readonly GradientTask[]): Float64Array {
   for (const task of tasks) gradient(engine, task);
   const total = new Float64Array(engine.arena.shape.parameters);
   for (const { shard } of tasks) {
-    slotOf(engine.arena, shard).forEach((value, i) => {
+    gradientBufferOf(engine.arena, shard).forEach((value, i) => {
       total[i]! += value;
     });
   }
@@ -38,7 +38,7 @@ function sumOfSlots(engine: Engine, tasks: readonly GradientTask[]): Float64Arra
 
 function expectGradientOf(engine: Engine, model: Model, tasks: readonly GradientTask[], rows: readonly Row[]): void {
   const expected = reference(model, parametersOf(engine.arena), rows).gradient;
-  expect(worstPart(model, sumOfSlots(engine, tasks), expected)).toBeLessThan(TOLERANCE);
+  expect(worstPart(model, sumOfBuffers(engine, tasks), expected)).toBeLessThan(TOLERANCE);
 }
 
 describe('the gradient without dropout', () => {
@@ -123,7 +123,7 @@ describe('the gradient with dropout', () => {
       const rows = droppedOut(task, rowsOf(engine.arena, task));
       const expected = reference(model, parametersOf(engine.arena), rows).gradient;
       gradient(engine, task);
-      expect(worstPart(model, slotOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
+      expect(worstPart(model, gradientBufferOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
     }
   });
 });

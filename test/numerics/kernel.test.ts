@@ -1,8 +1,8 @@
 // The kernel's random and rearranging passes: masks to the bit, noise by its distribution, rows in both orders.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dropoutOf } from '../../src/engine/dense.js';
 import { normalQuantiles } from '../../src/engine/normals.js';
+import { dropoutOf } from '../../src/models/dense/layer.js';
 import { sameBits } from '../bits.js';
 import { dropoutFactors, laneGenerator, states, withRoom } from './lane-generator.js';
 import { scratch } from './scratch.js';

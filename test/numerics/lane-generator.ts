@@ -1,5 +1,5 @@
 // Owns a plain statement of the kernel's random bits: four xoshiro128+ generators side by side (Blackman & Vigna 2021).
-import type { Dropout } from '../../src/engine/dense.js';
+import type { Dropout } from '../../src/models/dense/layer.js';
 import { keyOf, laneStates } from '../../src/random.js';
 
 export const states = (seed: number): Uint32Array => laneStates(keyOf(seed, 'mask', 1));
@@ -9,8 +9,10 @@ export const withRoom = (state: Uint32Array): number[] => [...state, ...new Uint
 
 /** Takes the 16 words of laneStates(); each call gives one 32-bit word of every lane. */
 export function laneGenerator(states: Uint32Array): () => number[] {
-  const lanes = [0, 1, 2, 3].map((lane) => xoshiro128plus([0, 1, 2, 3].map((word) => states[4 * word + lane]!)));
-  return () => lanes.map((next) => next());
+  const workspaces = [0, 1, 2, 3].map((workspace) =>
+    xoshiro128plus([0, 1, 2, 3].map((word) => states[4 * word + workspace]!)),
+  );
+  return () => workspaces.map((next) => next());
 }
 
 function xoshiro128plus(state: number[]): () => number {
@@ -34,9 +36,9 @@ export function dropoutFactors(states: Uint32Array, n: number, { keep, scale }: 
   const factors = new Float32Array(n);
   for (let i = 0; i < n; i += 8) {
     const words = next();
-    words.forEach((word, lane) => {
-      factors[i + lane] = (word & 0xffff) < keep ? scale : 0;
-      factors[i + 4 + lane] = word >>> 16 < keep ? scale : 0;
+    words.forEach((word, workspace) => {
+      factors[i + workspace] = (word & 0xffff) < keep ? scale : 0;
+      factors[i + 4 + workspace] = word >>> 16 < keep ? scale : 0;
     });
   }
   return factors;

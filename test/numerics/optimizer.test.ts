@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import { update } from '../../src/engine/update.js';
-import { paper } from '../../src/presets/paper.js';
-import type { OptimizerStep } from '../../src/protocol/tasks.js';
-import { optimizerStep } from '../../src/stage.js';
+import type { OptimizerStep } from '../../src/engine/tasks.js';
+import { update } from '../../src/models/dense/update.js';
+import { paper } from '../../src/training/preset-paper.js';
+import { optimizerStep } from '../../src/training/stage.js';
 import { sameBits } from '../bits.js';
 import { type Tf, tensorflow } from '../tensorflow.js';
 import { type UpdateArena, updateArena } from './update-arena.js';
@@ -29,7 +29,7 @@ function trained(step: (t: number) => OptimizerStep, seeGradient: (gradient: Flo
     const state = t === 0 ? [initial, zero, zero] : vectors.read();
     vectors.randomise(t + 1);
     vectors.write(state);
-    seeGradient(vectors.slot(0), t);
+    seeGradient(vectors.gradientBuffer(0), t);
     updateAll(vectors, t + 1, step(t));
   }
   return { initial, parameters: vectors.read()[0]! };
@@ -91,8 +91,8 @@ describe('the sum over the slots', () => {
   /** In single precision, by levels: neighbours are added, and one without a neighbour goes up as it is. */
   function sumByLevels(values: readonly number[]): number {
     if (values.length === 1) return values[0]!;
-    const pairs = Array.from({ length: Math.ceil(values.length / 2) }, (_, i) => values.slice(2 * i, 2 * i + 2));
-    return sumByLevels(pairs.map(([left, right]) => (right === undefined ? left! : Math.fround(left! + right))));
+    const blocks = Array.from({ length: Math.ceil(values.length / 2) }, (_, i) => values.slice(2 * i, 2 * i + 2));
+    return sumByLevels(blocks.map(([left, right]) => (right === undefined ? left! : Math.fround(left! + right))));
   }
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 13])('of %i shards is that of a fixed binary tree, to the bit', (shards) => {
@@ -100,13 +100,15 @@ describe('the sum over the slots', () => {
     vectors.randomise(shards);
     updateAll(vectors, 1, { kind: 'momentum', a: 0, b: 1, c: 1 }); // leaves the sum in the first moment
     const expected = Float32Array.from({ length: LENGTH }, (_, i) =>
-      sumByLevels(Array.from({ length: shards }, (_, shard) => vectors.slot(shard)[i]!)),
+      sumByLevels(Array.from({ length: shards }, (_, shard) => vectors.gradientBuffer(shard)[i]!)),
     );
     const sum = floats(vectors.arena, 'firstMoment', LENGTH);
     expect(sameBits(sum, expected)).toBe(true);
     if (shards < 3) return;
     const inOrder = expected.map((_, i) =>
-      Array.from({ length: shards }, (_, shard) => vectors.slot(shard)[i]!).reduce((a, b) => Math.fround(a + b)),
+      Array.from({ length: shards }, (_, shard) => vectors.gradientBuffer(shard)[i]!).reduce((a, b) =>
+        Math.fround(a + b),
+      ),
     );
     expect(sameBits(sum, inOrder)).toBe(shards === 3); // else these numbers could not tell one order from another
   });

@@ -1,18 +1,18 @@
 // Pseudo-labels in the gradient of a shard: what weighs nothing, what counts, and where fresh ones come from.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { gradient } from '../../src/engine/gradient.js';
-import { modelOf } from '../../src/engine/model.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { modelOf } from '../../src/models/model.js';
 import { randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {
   droppedOut,
+  gradientBufferOf,
   labelledRowsOf,
   oneHot,
   PSEUDO,
   parametersOf,
   pseudoRowsOf,
-  slotOf,
   TOLERANCE,
   tasksOf,
   worstPart,
@@ -31,7 +31,7 @@ describe('pseudo-labels', () => {
       expect(counted.length).toBeLessThan(rows.length);
       const { gradient: expected, losses } = reference(model, parametersOf(engine.arena), rows);
       const result = gradient(engine, task);
-      expect(worstPart(model, slotOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
+      expect(worstPart(model, gradientBufferOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
       expect(result.counted).toBe(counted.length);
       const sum = losses.reduce((total, loss, r) => total + (rows[r]!.weight > 0 ? loss : 0), 0);
       expect(result.unlabelledLoss).toBeCloseTo(sum, 4);
@@ -72,7 +72,7 @@ describe('pseudo-labels', () => {
         const rows = droppedOut(task, [...labelledRowsOf(task), ...relabelled]);
         expect(gradient(engine, task).counted).toBe(drawn.length - 3);
         const expected = reference(fresh, parameters, rows).gradient;
-        expect(worstPart(fresh, slotOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
+        expect(worstPart(fresh, gradientBufferOf(engine.arena, task.shard), expected)).toBeLessThan(TOLERANCE);
       }
     },
   );

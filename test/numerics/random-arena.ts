@@ -1,12 +1,12 @@
 // Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
-import { buffersOf } from '../../src/engine/buffers.js';
-import { createEngine, type Engine } from '../../src/engine/engine.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
-import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/engine/model.js';
-import { isSliceable } from '../../src/engine/pairs.js';
-import { roundParameters } from '../../src/engine/rounded.js';
-import { sliceCount, sliceRoom } from '../../src/engine/slices.js';
+import { createEngine, type Engine } from '../../src/models/dense/engine.js';
+import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
+import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
+import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
+import { workspaceOf } from '../../src/models/dense/workspace.js';
+import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/models/model.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
@@ -22,17 +22,17 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
     evaluation: 40,
     parameters: layoutOf(model).length,
     shards,
-    lanes: 2,
-    laneBytes: buffersOf(model, MOST_ROWS, true).end,
+    workspaces: 2,
+    workspaceBytes: workspaceOf(model, MOST_ROWS, true).end,
     precision: precisionOf(model),
-    ...(isSliceable(model) ? sliceRoom(model, MOST, sliceCount(model, shards)) : {}),
+    ...(isTensorParallel(model) ? tensorShardRoom(model, MOST, tensorShardCount(model, shards)) : {}),
   };
   const arena = createArena(shape);
   const stream = new Stream(keyOf(seed, 'split', 1));
-  const { images, normals, journals, end } = arena.regions;
+  const { images, normals, updateLogs, end } = arena.regions;
   for (const [from, to] of [
     [images, normals],
-    [journals, end],
+    [updateLogs, end],
   ] as const) {
     const words = new Uint32Array(arena.memory.buffer, from, (to - from) / 4);
     for (let i = 0; i < words.length; i++) words[i] = stream.nextUint32();

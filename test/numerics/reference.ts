@@ -1,5 +1,5 @@
 // Owns the oracle of the gradients: the same network written with tfjs' own operations and differentiated by tf.variableGrads.
-import { layoutOf, type Model } from '../../src/engine/model.js';
+import { layoutOf, type Model } from '../../src/models/model.js';
 import { tensorflow } from '../tensorflow.js';
 
 export interface Row {

@@ -1,11 +1,11 @@
 // Owns gradient tasks on a random arena, and the rows that such a task means, written down apart from the engine.
 import { ShardSampler } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
-import { type Arena, bytes, floats, slotStride } from '../../src/engine/arena.js';
-import { paddedRows } from '../../src/engine/buffers.js';
-import { dropoutOf } from '../../src/engine/dense.js';
-import { layoutOf, type Model } from '../../src/engine/model.js';
-import type { GradientTask, LabelledRows, UnlabelledRows } from '../../src/protocol/tasks.js';
+import { type Arena, bytes, floats, gradientStride } from '../../src/engine/arena.js';
+import type { GradientTask, LabelledRows, UnlabelledRows } from '../../src/engine/tasks.js';
+import { dropoutOf } from '../../src/models/dense/layer.js';
+import { paddedRows } from '../../src/models/dense/workspace.js';
+import { layoutOf, type Model } from '../../src/models/model.js';
 import { keyOf, laneStates, Stream } from '../../src/random.js';
 import { dropoutFactors } from './lane-generator.js';
 import { randomBytes } from './random-arena.js';
@@ -41,7 +41,7 @@ export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShar
         ? undefined
         : { images: images.slice(first * pixels, end * pixels), labels: labels.slice(first, end) };
     const order = { seed: 11, stage: 1, step: 3, shard, shards };
-    return { kind: 'gradient', lane: 0, model, ...order, labelled, labelledBatch, unlabelled };
+    return { kind: 'gradient', workspace: 0, model, ...order, labelled, labelledBatch, unlabelled };
   });
 }
 
@@ -119,10 +119,10 @@ export function droppedOut(task: GradientTask, rows: readonly Row[]): Row[] {
   }));
 }
 
-export function slotOf(arena: Arena, shard: number): Float32Array {
+export function gradientBufferOf(arena: Arena, shard: number): Float32Array {
   return new Float32Array(
     arena.memory.buffer,
-    arena.regions.slots + shard * slotStride(arena.shape),
+    arena.regions.gradientBuffers + shard * gradientStride(arena.shape),
     arena.shape.parameters,
   );
 }

@@ -1,11 +1,11 @@
 // Partial sums: wherever the subtrees are summed, in whatever pieces, the total has the bits of the update's own sum.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { GradientSums } from '../../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import { Sums } from '../../src/engine/sum.js';
-import { update } from '../../src/engine/update.js';
+import { update } from '../../src/models/dense/update.js';
 import { sameBits } from '../bits.js';
 import { type UpdateArena, updateArena } from './update-arena.js';
 
@@ -43,16 +43,16 @@ describe('a total of partial sums', () => {
             const node = updateArena(LENGTH, shards);
             node.randomise(seed);
             const owned = new Set(owners.flatMap((of, shard) => (of === owner ? [shard] : [])));
-            for (const shard of owned) home.slot(shard).fill(Number.NaN);
+            for (const shard of owned) home.gradientBuffer(shard).fill(Number.NaN);
             const subtrees = subtreesOf(owned, shards);
-            const sums = new Sums(node.arena);
+            const sums = new GradientSums(node.arena);
             for (const subtree of subtrees) {
               for (const [start, end] of ranges) sums.inPlace(subtree, start, end);
-              home.slot(subtree.first).set(node.slot(subtree.first));
+              home.gradientBuffer(subtree.first).set(node.gradientBuffer(subtree.first));
             }
             return subtrees;
           });
-          const sums = new Sums(home.arena);
+          const sums = new GradientSums(home.arena);
           sums.arrived(arrived);
           for (const [start, end] of ranges) expect(sums.total(shards, start, end)).toBe(true);
           expect(sameBits(updated(home, shards, true, 2), expected)).toBe(true);
@@ -65,8 +65,8 @@ describe('a total of partial sums', () => {
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     'says so when it has a %d in it',
     (value) => {
-      const { arena, slot, randomise } = updateArena(LENGTH, 3);
-      const sums = new Sums(arena);
+      const { arena, gradientBuffer, randomise } = updateArena(LENGTH, 3);
+      const sums = new GradientSums(arena);
       for (const [shard, i] of [
         [0, 0],
         [1, BLOCK - 1],
@@ -74,7 +74,7 @@ describe('a total of partial sums', () => {
       ] as const) {
         randomise(shard);
         expect(sums.total(3, 0, 2 * BLOCK)).toBe(true);
-        slot(shard)[i] = value;
+        gradientBuffer(shard)[i] = value;
         expect(sums.total(3, 0, 2 * BLOCK)).toBe(false);
         expect(sums.total(3, 2 * BLOCK, LENGTH)).toBe(true);
       }
@@ -85,7 +85,7 @@ describe('a total of partial sums', () => {
     const { arena, randomise } = updateArena(LENGTH, 2);
     randomise(1);
     const total = floats(arena, 'total', LENGTH).fill(7);
-    new Sums(arena).total(2, BLOCK, 2 * BLOCK);
+    new GradientSums(arena).total(2, BLOCK, 2 * BLOCK);
     expect([total[BLOCK - 1], total[2 * BLOCK]]).toEqual([7, 7]);
     expect(total.subarray(BLOCK, 2 * BLOCK)).not.toContain(7);
   });

@@ -4,8 +4,8 @@ import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { afterAll, expect, it } from 'vitest';
 import { nativeBinding, prepareForThreads } from '../../src/engine/tensorflow.js';
 import { BF16 } from '../bf16.js';
-import { EVALUATION_IMAGES, IMAGES, MODEL, shapeOf, trainMixed } from '../contract/node-work.js';
-import { oneThreadNode } from '../contract/one-thread-node.js';
+import { EVALUATION_IMAGES, IMAGES, MODEL, shapeOf, trainMixed } from '../contract/executor-work.js';
+import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 
 const binding = nativeBinding();
 const names = new Set<string>();
@@ -27,8 +27,8 @@ it('no thread is the first to use an attribute name: preparing has used all that
   names.clear();
   const models = [MODEL, ...BF16.map((precision) => ({ ...MODEL, precision }))];
   for (const model of models) {
-    const shape = { ...shapeOf(model), lanes: 1 };
-    await trainMixed(oneThreadNode({ shape, images: IMAGES, evaluationImages: EVALUATION_IMAGES }), model);
+    const shape = { ...shapeOf(model), workspaces: 1 };
+    await trainMixed(oneThreadExecutor({ shape, images: IMAGES, evaluationImages: EVALUATION_IMAGES }), model);
   }
   expect(prepared).toEqual([...names].sort());
   expect(prepared).toContain('transpose_a');

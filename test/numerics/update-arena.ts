@@ -1,6 +1,6 @@
-// Owns arenas for the update alone: parameters, moments and gradient slots of a vector that no model needs to have.
-import { type Arena, createArena, floats, slotStride } from '../../src/engine/arena.js';
-import { createEngine, type Engine } from '../../src/engine/engine.js';
+// Owns arenas for the update alone: parameters, moments and gradient buffers of a vector that no model needs to have.
+import { type Arena, createArena, floats, gradientStride } from '../../src/engine/arena.js';
+import { createEngine, type Engine } from '../../src/models/dense/engine.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
@@ -10,7 +10,7 @@ export interface UpdateArena {
   readonly engine: Engine;
   /** Random parameters, moments and slots. The same seed gives the same again. */
   randomise(seed: number): void;
-  slot(shard: number): Float32Array;
+  gradientBuffer(shard: number): Float32Array;
   /** Copies of the three vectors, or the copies written back. */
   read(): Float32Array[];
   write(vectors: readonly Float32Array[]): void;
@@ -18,15 +18,15 @@ export interface UpdateArena {
 
 /** length: floats of a vector, a multiple of 16. */
 export function updateArena(length: number, shards: number, slices = 1): UpdateArena {
-  const none = { pixels: 16, unlabelled: 1, evaluation: 0, laneBytes: 64 };
-  const arena = createArena({ ...none, parameters: length, shards, lanes: slices });
-  const slot = (shard: number) =>
-    new Float32Array(arena.memory.buffer, arena.regions.slots + shard * slotStride(arena.shape), length);
+  const none = { pixels: 16, unlabelled: 1, evaluation: 0, workspaceBytes: 64 };
+  const arena = createArena({ ...none, parameters: length, shards, workspaces: slices });
+  const gradientBuffer = (shard: number) =>
+    new Float32Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * gradientStride(arena.shape), length);
   const vector = (region: (typeof VECTORS)[number]) => floats(arena, region, length);
   return {
     arena,
     engine: createEngine(arena),
-    slot,
+    gradientBuffer,
     randomise(seed) {
       const stream = new Stream(keyOf(seed, 'split', 5));
       const fill = (to: Float32Array, of: () => number) => {
@@ -37,7 +37,8 @@ export function updateArena(length: number, shards: number, slices = 1): UpdateA
       fill(vector('firstMoment'), signed);
       fill(vector('secondMoment'), () => stream.uniform());
       // Over many powers of ten, so that the order of a sum shows in its bits.
-      for (let shard = 0; shard < shards; shard++) fill(slot(shard), () => signed() * 10 ** (8 * stream.uniform() - 6));
+      for (let shard = 0; shard < shards; shard++)
+        fill(gradientBuffer(shard), () => signed() * 10 ** (8 * stream.uniform() - 6));
     },
     read: () => VECTORS.map((region) => vector(region).slice()),
     write(vectors) {

@@ -1,11 +1,11 @@
 // The update of a run in bf16: sums of floats from slots of bfloat16, and a rounded copy of the parameters that is never behind them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Arena, createArena, floats, slotStride } from '../../src/engine/arena.js';
-import { createEngine } from '../../src/engine/engine.js';
+import { type Arena, createArena, floats, gradientStride } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import { update } from '../../src/engine/update.js';
-import type { OptimizerStep, UpdateTask } from '../../src/protocol/tasks.js';
+import type { OptimizerStep, UpdateTask } from '../../src/engine/tasks.js';
+import { createEngine } from '../../src/models/dense/engine.js';
+import { update } from '../../src/models/dense/update.js';
 import { sameBits } from '../bits.js';
 import { halvesOf, nearest, valuesOf } from './bfloat.js';
 import { uniform } from './shard-task.js';
@@ -20,15 +20,15 @@ const taskOf = (shards: number, optimizer: OptimizerStep, start = 0, end = LENGT
 };
 
 /** The same arena in bf16: its slots are those of the other, rounded, which the other has from then on too. */
-function inBf16({ arena, slot }: UpdateArena): Arena {
+function inBf16({ arena, gradientBuffer }: UpdateArena): Arena {
   const rounded = createArena({ ...arena.shape, precision: 'bf16' });
   for (const region of ['parameters', 'firstMoment', 'secondMoment'] as const) {
     floats(rounded, region, LENGTH).set(floats(arena, region, LENGTH));
   }
   for (let shard = 0; shard < arena.shape.shards; shard++) {
-    slot(shard).set(slot(shard).map(nearest));
-    const at = rounded.regions.slots + shard * slotStride(rounded.shape);
-    new Uint16Array(rounded.memory.buffer, at, LENGTH).set(halvesOf(slot(shard)));
+    gradientBuffer(shard).set(gradientBuffer(shard).map(nearest));
+    const at = rounded.regions.gradientBuffers + shard * gradientStride(rounded.shape);
+    new Uint16Array(rounded.memory.buffer, at, LENGTH).set(halvesOf(gradientBuffer(shard)));
   }
   copyOf(rounded).fill(0);
   return rounded;
@@ -78,9 +78,9 @@ describe.each([ADAM, MOMENTUM])('an update in bf16, by $kind', (optimizer) => {
     update(engine, taskOf(3, optimizer));
     const after = regions.map((region) => floats(arena, region, LENGTH).slice());
     const copy = copyOf(arena).slice();
-    const { journals } = arena.regions;
-    const words = new Int32Array(arena.memory.buffer, journals, 2);
-    const staged = regions.map((_, i) => new Float32Array(arena.memory.buffer, journals + 64 + i * BLOCK * 4, BLOCK));
+    const { updateLogs } = arena.regions;
+    const words = new Int32Array(arena.memory.buffer, updateLogs, 2);
+    const staged = regions.map((_, i) => new Float32Array(arena.memory.buffer, updateLogs + 64 + i * BLOCK * 4, BLOCK));
     const next = uniform(3);
     fc.assert(
       fc.property(fc.nat(3), fc.nat(BLOCK), (k, copied) => {

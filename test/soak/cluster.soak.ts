@@ -8,7 +8,7 @@ import { Chaos } from './chaos.js';
 
 const SEED = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 1e6));
 const STEPS = 300;
-/** By rows. Two stages, of an autoencoder and of a classifier, labels made again, and a comparison of all parameters every hundred steps. */
+/** Data parallel. Two stages, of an autoencoder and of a classifier, labels made again, and a comparison of all parameters every hundred steps. */
 const FLAGS = [
   ...['--scenario', 'dae', '--strategy', 'data', '--quick', '--labels-per-class', '3', '--hidden', '170'],
   ...['--threshold', '0', '--refresh', '5', '--checkpoint-every', '25', '--checkpoint-seconds', '0'],

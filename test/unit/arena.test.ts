@@ -7,13 +7,13 @@ import {
   bytes,
   createArena,
   floats,
-  JOURNAL_STRIDE,
-  laneStart,
+  gradientStride,
   type Regions,
   regionsOf,
-  slotStride,
+  UPDATE_LOG_STRIDE,
+  workspaceStart,
 } from '../../src/engine/arena.js';
-import { JOURNAL_BYTES, SUMS_BYTES } from '../../src/engine/kernel/kernel.js';
+import { SUMS_BYTES, UPDATE_LOG_BYTES } from '../../src/engine/kernel/kernel.js';
 import { normalQuantiles } from '../../src/engine/normals.js';
 import { expectApart } from './apart.js';
 
@@ -23,17 +23,17 @@ const shapes = fc.record({
   evaluation: fc.nat(1000),
   parameters: fc.nat(5000),
   shards: fc.integer({ min: 1, max: 9 }),
-  lanes: fc.integer({ min: 1, max: 5 }),
-  laneBytes: fc.nat(5000),
-  sliceBytes: fc.nat(5000),
+  workspaces: fc.integer({ min: 1, max: 5 }),
+  workspaceBytes: fc.nat(5000),
+  tensorShardBytes: fc.nat(5000),
   precision: fc.constantFrom('f32', 'bf16'),
-  groupBytes: fc.nat(5000),
+  outputGroupBytes: fc.nat(5000),
 });
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, lanes, laneBytes } = shape;
-  const { sliceBytes, groupBytes, precision } = shape;
+  const { pixels, unlabelled, evaluation, parameters, shards, workspaces, workspaceBytes } = shape;
+  const { tensorShardBytes, outputGroupBytes, precision } = shape;
   const vector = parameters * 4;
   return {
     images: unlabelled * pixels,
@@ -44,7 +44,7 @@ function needs(shape: Required<ArenaShape>) {
     firstMoment: vector,
     secondMoment: vector,
     rounded: precision === 'bf16' ? vector / 2 : 0,
-    slots: (precision === 'bf16' ? vector / 2 : vector) * shards,
+    gradientBuffers: (precision === 'bf16' ? vector / 2 : vector) * shards,
     total: vector,
     residual: vector,
     encoded: vector / 2,
@@ -53,9 +53,9 @@ function needs(shape: Required<ArenaShape>) {
     outgoing: vector,
     progress: shards * 4,
     normals: 2 ** 14 * 4,
-    journals: lanes * JOURNAL_BYTES,
-    lanes: lanes * laneBytes,
-    slices: sliceBytes + lanes * groupBytes,
+    updateLogs: workspaces * UPDATE_LOG_BYTES,
+    workspaces: workspaces * workspaceBytes,
+    slices: tensorShardBytes + workspaces * outputGroupBytes,
     end: 0,
   } satisfies Record<keyof Regions, number>;
 }
@@ -73,11 +73,19 @@ describe('the regions of an arena', () => {
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
         const arena = attachArena({} as WebAssembly.Memory, shape);
         expectApart([
-          ...within(regions.slots, slotStride(shape), shape.shards, sizes.rounded || shape.parameters * 4),
+          ...within(
+            regions.gradientBuffers,
+            gradientStride(shape),
+            shape.shards,
+            sizes.rounded || shape.parameters * 4,
+          ),
           [regions.total, 0],
-          ...within(regions.journals, JOURNAL_STRIDE, shape.lanes, JOURNAL_BYTES),
-          ...Array.from({ length: shape.lanes }, (_, lane) => [laneStart(arena, lane), shape.laneBytes] as const),
-          [regions.slices, shape.sliceBytes + shape.lanes * shape.groupBytes],
+          ...within(regions.updateLogs, UPDATE_LOG_STRIDE, shape.workspaces, UPDATE_LOG_BYTES),
+          ...Array.from(
+            { length: shape.workspaces },
+            (_, workspace) => [workspaceStart(arena, workspace), shape.workspaceBytes] as const,
+          ),
+          [regions.slices, shape.tensorShardBytes + shape.workspaces * shape.outputGroupBytes],
           [regions.end, 0],
         ]);
       }),
@@ -100,8 +108,8 @@ describe('createArena', () => {
     evaluation: 3,
     parameters: 40,
     shards: 2,
-    lanes: 2,
-    laneBytes: 100,
+    workspaces: 2,
+    workspaceBytes: 100,
   };
 
   it('gives shared memory with room for all regions, and the normal quantiles in it', () => {

@@ -84,8 +84,8 @@ describe('imports', () => {
       expect(importsOf(path).length, path).toBe(source.match(/\bfrom '|\bimport '|\bimport\('/g)?.length ?? 0);
       for (const target of targetsOf(path, true)) expect(files, `${path} -> ${target}`).toContain(target);
     }
-    expect(targetsOf('coordinator/train.ts', false)).toContain('src/engine/model.ts');
-    expect(targetsOf('coordinator/train.ts', false)).not.toContain('src/protocol/tasks.ts');
+    expect(targetsOf('coordinator/train.ts', false)).toContain('src/models/model.ts');
+    expect(targetsOf('coordinator/train.ts', false)).not.toContain('src/engine/tasks.ts');
   });
 
   it.each([

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { labelFile } from '../../coordinator/commands/label.js';
-import { classNamesOf, dataOf } from '../../coordinator/commands/model.js';
+import { classNamesOf, dataOf } from '../../coordinator/commands/saved-model.js';
 import { datasetOf } from '../../src/data/dataset.js';
-import { readIdxIntegers } from '../../src/data/idx.js';
-import { modelOf } from '../../src/engine/model.js';
-import type { ModelMeta, SavedModel } from '../../src/modelfile.js';
+import { readIdxIntegers } from '../../src/data/sources/idx.js';
+import { modelOf } from '../../src/models/model.js';
+import type { ModelMeta, SavedModel } from '../../src/models/saved-model.js';
 import { folderOfTest } from '../folders.js';
 
 const size = { rows: 2, columns: 2, classes: 2 };

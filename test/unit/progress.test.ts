@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { attachArena, type Regions } from '../../src/engine/arena.js';
-import { Progress } from '../../src/engine/progress.js';
+import { Progress } from '../../src/engine/gradient-progress.js';
 
 function progressOf(shards: number): Progress {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });

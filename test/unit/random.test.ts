@@ -60,8 +60,8 @@ describe('keyOf', () => {
 describe('laneStates', () => {
   it('gives each lane the words that an independent program in C computes, word by word over the lanes', () => {
     const states = laneStates(keyOf(42, 'mask', 3, 1));
-    const lanes = [0, 1, 2, 3].map((lane) => [0, 1, 2, 3].map((word) => states[4 * word + lane]));
-    expect(lanes).toEqual([
+    const workspaces = [0, 1, 2, 3].map((workspace) => [0, 1, 2, 3].map((word) => states[4 * word + workspace]));
+    expect(workspaces).toEqual([
       [2230188034, 1864474763, 3436037028, 3291670484],
       [2185572142, 2471892200, 2970198852, 2195854548],
       [1161726978, 765839342, 2790737701, 3092960241],

@@ -1,13 +1,13 @@
 // What a run says and keeps where labels or test images are not there: nothing is judged by what nobody knows.
 import { describe, expect, it } from 'vitest';
 import { Gauges } from '../../coordinator/dashboard/gauges.js';
-import { TrueLabels } from '../../coordinator/evidence.js';
+import { TrueLabels } from '../../coordinator/runs/diagnostics.js';
 import { labelsPerClassOf, taskOf } from '../../coordinator/session.js';
 import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
-import { normalise } from '../../src/config.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
-import { valuesOf } from '../../src/tensorboard/summaries.js';
+import { valuesOf } from '../../src/reporting/tensorboard/summaries.js';
+import { normalise } from '../../src/training/config.js';
 
 interface Given {
   readonly train: readonly number[];

@@ -1,6 +1,6 @@
 // Owns the loading of the WebAssembly kernel onto an arena's memory. What each function does stands in assembly/, beside its source.
 import { readFileSync } from 'node:fs';
-import { built } from '../../built.js';
+import { built } from '../../files/built.js';
 
 /** Addresses are byte offsets in the arena; counts are in elements. */
 export interface Kernel {
@@ -66,7 +66,7 @@ export interface Kernel {
   momentum(
     p: number,
     m: number,
-    slots: number,
+    gradientBuffers: number,
     stride: number,
     shards: number,
     start: number,
@@ -75,7 +75,7 @@ export interface Kernel {
     b: number,
     c: number,
     id: number,
-    journal: number,
+    updateLog: number,
     rounded: number,
     areBf16: number,
   ): void;
@@ -83,7 +83,7 @@ export interface Kernel {
     p: number,
     m: number,
     v: number,
-    slots: number,
+    gradientBuffers: number,
     stride: number,
     shards: number,
     start: number,
@@ -95,12 +95,12 @@ export interface Kernel {
     c2: number,
     epsilon: number,
     id: number,
-    journal: number,
+    updateLog: number,
     rounded: number,
     areBf16: number,
   ): void;
   sum(
-    slots: number,
+    gradientBuffers: number,
     stride: number,
     counts: number,
     first: number,
@@ -124,7 +124,7 @@ export const BLOCK = 1024;
 export const SUMS_BYTES = 17 * BLOCK * 4;
 
 /** Bytes of a slice's journal with its staged block and its sums (assembly/update.ts). */
-export const JOURNAL_BYTES = 64 + 3 * BLOCK * 4 + SUMS_BYTES;
+export const UPDATE_LOG_BYTES = 64 + 3 * BLOCK * 4 + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;
 

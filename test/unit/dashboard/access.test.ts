@@ -11,7 +11,7 @@ import { Access, guardOf } from '../../../coordinator/dashboard/access.js';
 import { Gauges } from '../../../coordinator/dashboard/gauges.js';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
-import { ensureIdentity } from '../../../coordinator/door/identity.js';
+import { ensureCertificate } from '../../../coordinator/server/certificate.js';
 import { folderOfFile } from '../../folders.js';
 
 const TOKEN = randomBytes(32);
@@ -20,7 +20,7 @@ const SECRET_PATHS = ['/', '/events', '/metrics', '/main.js', '/report.html'];
 const folder = folderOfFile('access');
 let server: DashboardServer;
 beforeAll(async () => {
-  const identity = await ensureIdentity(join(folder, 'identity.pem'));
+  const identity = await ensureCertificate(join(folder, 'identity.pem'));
   const history = new History({ name: 'secret', title: 'Secret', stages: [], hasReport: false }, [], [], undefined);
   const guard = { tokenFile: 'token', identity, access: new Access(createSecretKey(TOKEN), true) };
   const source = { history, gauges: new Gauges(() => 0), directory: folder };

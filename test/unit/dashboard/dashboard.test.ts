@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { expect, it } from 'vitest';
 import { Dashboard } from '../../../coordinator/dashboard/dashboard.js';
-import type { RunResult } from '../../../coordinator/result.js';
+import type { RunResult } from '../../../coordinator/runs/result.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 const MEASURED = { kind: 'validation', stage: 'finetune', step: 1, accuracy: 0.5 } as const;

@@ -4,8 +4,8 @@ import { History } from '../../../coordinator/dashboard/history.js';
 import { Lanes } from '../../../coordinator/dashboard/lanes.js';
 import type { RunInfo } from '../../../coordinator/dashboard/messages.js';
 import { Series } from '../../../coordinator/dashboard/page/series.js';
-import type { MetricRecord } from '../../../src/report/record.js';
-import { METRICS } from '../report/record.js';
+import type { MetricRecord } from '../../../src/reporting/record.js';
+import { METRICS } from '../reporting/record.js';
 
 const INFO: RunInfo = {
   ...{ name: 'mine', title: 'Mine', hasReport: false },
@@ -104,7 +104,7 @@ describe('the lanes of workers', () => {
     const found: number[] = [];
     const lanes = new Lanes((worker) => found.push(worker));
     expect(lanes.shares()).toEqual([]);
-    for (let at = 0; at <= 20_000; at += 100) lanes.observed(call(at, ...(at < 5000 ? [1, 2] : [2, 3])));
+    for (let at = 0; at <= 20_000; at += 100) lanes.traced(call(at, ...(at < 5000 ? [1, 2] : [2, 3])));
     expect(found).toEqual([1, 2, 3]);
     const shares = lanes.shares();
     expect(shares.map(({ worker }) => worker)).toEqual([2, 3]);

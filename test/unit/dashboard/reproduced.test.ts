@@ -8,9 +8,9 @@ import { Dashboard } from '../../../coordinator/dashboard/dashboard.js';
 import type { Everything } from '../../../coordinator/dashboard/messages.js';
 import { serveRecorded } from '../../../coordinator/dashboard/recorded.js';
 import { nameWithin, Reproduced } from '../../../coordinator/dashboard/reproduced.js';
-import { runsOf, saveReproduction } from '../../../coordinator/reproduction.js';
-import type { RunResult } from '../../../coordinator/result.js';
-import { normalise } from '../../../src/config.js';
+import { runsOf, saveReproduction } from '../../../coordinator/runs/reproduction.js';
+import type { RunResult } from '../../../coordinator/runs/result.js';
+import { normalise } from '../../../src/training/config.js';
 import { folderOfTest } from '../../folders.js';
 
 const REPRODUCTION = { config: normalise({ hidden: 64, workers: 1 }), scenarios: ['nn', 'pl'], splits: 2 } as const;

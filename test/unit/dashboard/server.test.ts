@@ -8,7 +8,7 @@ import { Gauges } from '../../../coordinator/dashboard/gauges.js';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
 import { folderOfTest } from '../../folders.js';
-import { METRICS } from '../report/record.js';
+import { METRICS } from '../reporting/record.js';
 
 const HERE = { host: '127.0.0.1', port: 0 };
 

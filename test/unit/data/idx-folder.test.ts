@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Dataset, knownCount, relabelled, UNKNOWN } from '../../../src/data/dataset.js';
-import { loadIdxFolder } from '../../../src/data/idx-folder.js';
+import { loadIdxFolder } from '../../../src/data/sources/idx-folder.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';
 import { writeIdx } from '../../write-idx.js';

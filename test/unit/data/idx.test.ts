@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type IdxFile, readIdx, readIdxIntegers } from '../../../src/data/idx.js';
+import { type IdxFile, readIdx, readIdxIntegers } from '../../../src/data/sources/idx.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';

@@ -1,10 +1,10 @@
 // Every field of every message, out of its range. All of it comes from the schemas: a new kind or field is covered by being there.
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../../src/protocol/channel.js';
+import { TO_COORDINATOR, TO_NODE } from '../../../src/protocol/cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from '../../../src/protocol/codec.js';
 import { FROM_COORDINATOR, FROM_WORKER } from '../../../src/protocol/handshake.js';
-import { TO_COORDINATOR, TO_NODE } from '../../../src/protocol/messages.js';
-import { TO_RANK, TO_ROOT } from '../../../src/protocol/ranks.js';
+import { TO_RANK, TO_ROOT } from '../../../src/protocol/mpi-messages.js';
 import { changed, leavesOf, sampleOf } from '../../protocol-fields.js';
 
 type Kinds = readonly (readonly [kind: string, of: MessageKind<Message>])[];

@@ -1,6 +1,7 @@
 // Owns made-up blocks: what a measurement would have found.
-import { SHARES, type Share } from '../../../src/scaling/split.js';
+
 import type { Block, Round } from '../../../src/scaling/summary.js';
+import { SHARES, type Share } from '../../../src/scaling/time-split.js';
 
 /** A block of one step. parts: milliseconds of all workers together, which make up the time of `workers` workers. */
 export function blockOf(workers: number, rows: number, parts: Partial<Record<Share, number>>): Block {

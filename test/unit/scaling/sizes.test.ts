@@ -41,7 +41,7 @@ describe('what is compared', () => {
 
   it('has no order of sums where there are none', () => {
     const fast = { ranks: [2], fastSum: true } as const;
-    expect(() => sizes(fast, 'hidden')).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
+    expect(() => sizes(fast, 'tensor')).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
     expect(sizes(fast, 'auto').processes?.counts).toEqual([1, 2]);
   });
 });

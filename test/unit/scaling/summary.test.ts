@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SHARES, type Share, type Split } from '../../../src/scaling/split.js';
 import { type Block, medianBlock, type Round, summarise } from '../../../src/scaling/summary.js';
+import { SHARES, type Share, type Split } from '../../../src/scaling/time-split.js';
 import { blockOf, ONE, roundsOf, slower, TWO } from './blocks.js';
 
 const QUIET = [1, 1.02, 0.99, 1.01, 1];
@@ -114,8 +114,8 @@ describe('no conclusion is drawn', () => {
 
 describe('the median block', () => {
   it('is the one in the middle, or the two in the middle together', () => {
-    const [fast, middle, slow] = [slower(ONE, 0.9), ONE, slower(ONE, 3)];
-    expect(medianBlock([slow, fast, middle])).toBe(middle);
+    const [fast, narrowLayers, slow] = [slower(ONE, 0.9), ONE, slower(ONE, 3)];
+    expect(medianBlock([slow, fast, narrowLayers])).toBe(narrowLayers);
     const both = medianBlock([slow, fast]);
     expect(both).toMatchObject({ steps: 2, rows: 200, split: { forward: expect.closeTo(40 * 3.9, 9) } });
     expect(both.milliseconds / both.steps).toBeCloseTo(195, 9);

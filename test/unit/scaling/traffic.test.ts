@@ -1,27 +1,27 @@
 // What a step moves and exchanges, by the sizes of the report's networks.
 import { expect, it } from 'vitest';
-import { normalise } from '../../../src/config.js';
-import { layoutOf } from '../../../src/engine/model.js';
-import { planOf } from '../../../src/plan.js';
-import { slicedTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
-import type { Stage } from '../../../src/stage.js';
+import { layoutOf } from '../../../src/models/model.js';
+import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
+import { normalise } from '../../../src/training/config.js';
+import { planOf } from '../../../src/training/plan.js';
+import type { Stage } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: 5000, labelled: 100, unlabelled: 59_900 };
 const stages = planOf(normalise({ scenario: 'dae', preset: 'report' }), TASK);
 const stageOf = (name: Stage['name']): Stage => stages.findLast((stage) => stage.name === name)!;
 
-it('a step by hidden units of the classifier exchanges sums of ten classes, where rows exchange the gradient', () => {
+it('a tensor-parallel step of the classifier exchanges sums of ten classes, where rows exchange the gradient', () => {
   const stage = { ...stageOf('finetune'), labelledBatch: 32 };
   const pseudo = { ...stage.pseudo!, batch: 256, refresh: 'once' } as const;
   expect(trainingTraffic(stage, 2).sum).toBe(4 * layoutOf(stage.model).length);
-  expect(slicedTraffic({ ...stage, pseudo }, 8).sum).toBe(4 * 10 * 288);
-  expect(slicedTraffic({ ...stage, pseudo: { ...pseudo, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
+  expect(tensorParallelTraffic({ ...stage, pseudo }, 8).sum).toBe(4 * 10 * 288);
+  expect(tensorParallelTraffic({ ...stage, pseudo: { ...pseudo, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
 });
 
-it('a step by hidden units of the autoencoder has three exchanges, and moves more with more slices', () => {
+it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more slices', () => {
   const stage = { ...stageOf('pretrain'), denoising: { batch: 256, noise: 0.5 } };
   // Into the middle, 128; the pixels, 784; and the gradient above the middle, 128.
-  expect(slicedTraffic(stage, 8).sum).toBe(4 * 256 * (128 + 784 + 128));
-  const [few, many] = [2, 8].map((slices) => slicedTraffic(stage, slices).moved) as [number, number];
+  expect(tensorParallelTraffic(stage, 8).sum).toBe(4 * 256 * (128 + 784 + 128));
+  const [few, many] = [2, 8].map((slices) => tensorParallelTraffic(stage, slices).moved) as [number, number];
   expect(many - few).toBe(6 * (2 * 4 * 256 * 1040 + 4 * 256 * 1040));
 });

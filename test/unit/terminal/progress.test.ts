@@ -1,9 +1,9 @@
 // What is shown of a stage, with a clock that stands still until it is moved.
 import { describe, expect, it } from 'vitest';
 import { Progress } from '../../../coordinator/terminal/progress.js';
-import { normalise } from '../../../src/config.js';
-import { planOf } from '../../../src/plan.js';
-import type { Scenario } from '../../../src/presets/scenario.js';
+import { normalise } from '../../../src/training/config.js';
+import { planOf } from '../../../src/training/plan.js';
+import type { Scenario } from '../../../src/training/scenario.js';
 import { terminalWith } from './streams.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };

@@ -140,6 +140,6 @@ describe('what comes from elsewhere', () => {
       return /console\.|process\.(stdout|stderr)\s*\.write|\.fd\b/.test(readFileSync(join(root, name), 'utf8'));
     });
     // The first answers another process, in JSON; the second writes a file's content, also where the file is an output of this process.
-    expect(writes.sort()).toEqual(['coordinator/scaling/program.ts', 'src/destination.ts']);
+    expect(writes.sort()).toEqual(['coordinator/scaling/child-process.ts', 'src/files/destination.ts']);
   });
 });

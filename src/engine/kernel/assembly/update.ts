@@ -1,4 +1,4 @@
-// Owns the reduction and the optimizer: the gradient slots of V shards are summed in a fixed binary tree and applied in the same pass.
+// Owns the reduction and the optimizer: the gradient buffers of V shards are summed in a fixed binary tree and applied in the same pass.
 //
 // An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps a journal: the new values of a block
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes

@@ -1,0 +1,107 @@
+// How `pseudolabel` was called, and command lines that work when they are pasted: here as the user calls it, or on another machine.
+import { existsSync } from 'node:fs';
+import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { built } from '../../src/files/built.js';
+
+export interface Invocation {
+  /** The words that the user typed behind the program's name. */
+  readonly typed: readonly string[];
+  /** A command line of `pseudolabel`, in the form in which it was called. args: the command and its arguments. */
+  line(args: readonly string[]): string;
+  /** The same for another machine, on which `pseudolabel` is there in the same way: a checkout, or installed. */
+  lineElsewhere(args: readonly string[]): string;
+}
+
+/** What is known of a call. */
+interface Call {
+  readonly env: NodeJS.ProcessEnv;
+  readonly typed: readonly string[];
+  readonly cwd: string;
+  /** The folder of pseudolabel. */
+  readonly root: string;
+  readonly isCheckout: boolean;
+}
+
+const BY_NPM_RUN = 'npm run -s pseudolabel --';
+const BY_NPX = 'npx pseudolabel';
+const BY_NAME = 'pseudolabel';
+
+/** Says how this process was called. The launcher leaves its own path in PSEUDOLABEL_LAUNCHER, since it may start the command line in a child. */
+export function invocationHere(): Invocation {
+  const root = fileURLToPath(new URL('..', built('')));
+  return invocationOf({
+    env: process.env,
+    typed: process.argv.slice(2),
+    cwd: process.cwd(),
+    root,
+    isCheckout: existsSync(join(root, 'src')),
+  });
+}
+
+export function invocationOf(call: Call): Invocation {
+  const { env, typed } = call;
+  const program = programOf(call);
+  const isNpmStart = isOurScript(call) && env.npm_lifecycle_event === 'start';
+  const fromFolder = call.isCheckout ? BY_NPM_RUN : BY_NPX;
+  const elsewhere = program === BY_NAME || program === BY_NPX ? program : fromFolder;
+  const withWords = (start: string, words: readonly string[]): string => [start, ...words.map(quoted)].join(' ');
+  return {
+    typed,
+    line(args) {
+      const [command, ...rest] = args;
+      if (isNpmStart && command === 'reproduce') return withWords(rest.length > 0 ? 'npm start --' : 'npm start', rest);
+      return withWords(underMpi(env) + program, args);
+    },
+    lineElsewhere: (args) => withWords(elsewhere, args),
+  };
+}
+
+/** What a shell takes for `pseudolabel` where the call came from. */
+function programOf(call: Call): string {
+  const { env, cwd, root } = call;
+  const launcher = env.PSEUDOLABEL_LAUNCHER;
+  if (isOurScript(call)) {
+    // npm went to our folder by itself, unless it was told where that is.
+    const isAway = env.INIT_CWD !== undefined && !isWithin(root, env.INIT_CWD);
+    return isAway ? `npm --prefix ${quoted(root)} run -s pseudolabel --` : BY_NPM_RUN;
+  }
+  if (
+    launcher === undefined ||
+    env.npm_command === 'exec' ||
+    launcher.includes(`${join('node_modules', '.bin')}${sep}`)
+  )
+    return BY_NPX;
+  if (basename(launcher) !== BY_NAME) return `node ${quoted(shortest(launcher, cwd))}`;
+  const onPath = (env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => folder !== '' && resolve(folder) === dirname(launcher));
+  return onPath ? BY_NAME : quoted(shortest(launcher, cwd));
+}
+
+/** Whether npm runs a script of our own package.json, and not one of a package that uses us. */
+const isOurScript = ({ env, root, isCheckout }: Call): boolean =>
+  isCheckout &&
+  env.npm_package_json === join(root, 'package.json') &&
+  (env.npm_lifecycle_event === 'pseudolabel' || env.npm_lifecycle_event === 'start');
+
+/** A path below the current folder without it; with a slash, since a shell looks for other names on its path. */
+function shortest(path: string, cwd: string): string {
+  if (!isWithin(cwd, path)) return path;
+  const within = relative(cwd, path);
+  return within.includes(sep) ? within : `.${sep}${within}`;
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const within = relative(folder, path);
+  return !within.startsWith('..') && !isAbsolute(within);
+}
+
+/** A job is started again by mpirun, with as many ranks. */
+const underMpi = ({ OMPI_COMM_WORLD_SIZE: ranks }: NodeJS.ProcessEnv): string =>
+  ranks === undefined ? '' : `mpirun -np ${ranks} `;
+
+/** A word that a POSIX shell reads back as it is. */
+export function quoted(word: string): string {
+  return /^[\w@%+:,./][\w@%+=:,./-]*$|^-[\w=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

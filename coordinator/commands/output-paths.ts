@@ -1,0 +1,128 @@
+// Looks at the paths of a command before it begins: no result may replace what the command reads, what a run keeps, or another result.
+import { existsSync } from 'node:fs';
+import { access, constants, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import type { Command } from 'commander';
+import { PseudolabelError } from '../../src/errors.js';
+import { destinationOf, identityOf, realPathOf } from '../../src/files/destination.js';
+import { readJson } from '../../src/files/read.js';
+import { cannotWrite } from '../../src/files/write.js';
+import { isRunFile } from '../runs/run-directory.js';
+
+/** A path, and how the user named it: '--json'. */
+export interface NamedPath {
+  readonly name: string;
+  readonly path: string;
+}
+
+export interface Paths {
+  /** Files to be written. */
+  readonly outputs: readonly NamedPath[];
+  /** Files that are read, and folders whose files are. */
+  readonly inputs: readonly NamedPath[];
+  /** Folders to be written, of a run say. They may not be there yet. */
+  readonly folders: readonly NamedPath[];
+}
+
+/** Options that name a file to be written; `out` may be a folder's. Any other option that takes a path is for reading. */
+const WRITTEN = ['json', 'csv', 'trace', 'out'];
+const TAKES_PATH = /[<[](file|dir)[>\]]/;
+
+/** What lies in the folders that we write, besides the files of runs. */
+const OURS = /^((reproduction|reproduce|scaling|lock)\.json|events\.out\..*)$/;
+/** Folders of folders of images are the deepest that are read. */
+const DEEPEST = 2;
+
+/** The paths that a command was given, by what its options say that they take. */
+export function pathsOf(command: Command): Paths {
+  const values: Readonly<Record<string, unknown>> = command.opts();
+  const given = command.options.flatMap((option) => {
+    const value = values[option.attributeName()];
+    const [, kind] = TAKES_PATH.exec(option.flags) ?? [];
+    if (typeof value !== 'string' || value === '-' || kind === undefined) return [];
+    return [{ name: option.long!, path: value, kind, isWritten: WRITTEN.includes(option.attributeName()) }];
+  });
+  const outputs = given.filter(({ kind, isWritten }) => isWritten && kind === 'file');
+  const inputs = [
+    ...given.filter(({ isWritten }) => !isWritten),
+    ...command.args.map((path) => ({ name: basename(path), path })), // an address is no path, and then nothing is there
+  ];
+  const folders = given.filter(({ kind, isWritten }) => isWritten && kind === 'dir');
+  return { outputs, inputs, folders };
+}
+
+/** Throws E_USAGE for an output that would replace something, and E_OUTPUT for one that cannot be written. */
+export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<void> {
+  const seen = new Map<string, string>();
+  for (const { name, path } of outputs) {
+    try {
+      const destination = await destinationOf(path);
+      if (destination.kind === 'folder') throw isFolder();
+      if (destination.kind !== 'file') continue;
+      await checkWritable(destination.path);
+      const identity = await identityOf(path);
+      const other = seen.get(identity);
+      if (other !== undefined) throw refused(`${name} ${path}`, `the file that ${other} writes`);
+      seen.set(identity, name);
+      for (const folder of [...folders, ...inputs.filter((input) => isOurs(input.path))]) {
+        if (await isKeptIn(folder.path, destination.path))
+          throw refused(`${name} ${path}`, `a file that belongs to ${folder.path}`);
+      }
+      if (destination.mode === undefined) continue; // it is not there: nothing reads it
+      for (const input of inputs) {
+        if ((await identitiesIn(input.path)).has(identity))
+          throw refused(`${name} ${path}`, `what the command reads (${input.name} ${input.path})`);
+      }
+    } catch (error) {
+      throw cannotWrite(path, error);
+    }
+  }
+}
+
+function refused(what: string, instead: string): PseudolabelError {
+  return new PseudolabelError('E_USAGE', `${what} would replace ${instead}`, 'give another path');
+}
+
+const isFolder = (): Error => Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR', syscall: 'open' });
+
+/** Now, not when the work is done. Throws what the system says. path: behind all links. */
+async function checkWritable(path: string): Promise<void> {
+  let folder = dirname(path);
+  while (folder !== dirname(folder) && !existsSync(folder)) folder = dirname(folder);
+  await access(join(folder, sep), constants.W_OK); // the separator: a file in a folder's place is told as such
+}
+
+/** Whether the path, behind all links, is that of a file that a run, a model or another of our folders keeps, or will keep. */
+async function isKeptIn(folder: string, path: string): Promise<boolean> {
+  const way = relative(await realPathOf(folder), path);
+  const name = basename(path);
+  return (isRunFile(name) || OURS.test(name)) && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+const isOurs = (folder: string): boolean =>
+  ['config.json', 'reproduction.json', 'scaling.json', 'model.json'].some((name) => existsSync(join(folder, name)));
+
+/** The files of an input. A run's data set is one, too. */
+async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  if (!found) return new Set();
+  if (!found.isDirectory()) return new Set([`${found.dev}:${found.ino}`]);
+  if (isOurs(path)) {
+    // What a run keeps is told by its name: results of earlier commands may lie beside it.
+    const data = await dataOf(join(path, 'config.json'));
+    return data === undefined ? new Set() : identitiesIn(data, depth + 1);
+  }
+  if (depth > DEEPEST) return new Set();
+  const names = await readdir(path);
+  const inside = await Promise.all(names.map((name) => identitiesIn(join(path, name), depth + 1)));
+  return new Set(inside.flatMap((identities) => [...identities]));
+}
+
+async function dataOf(config: string): Promise<string | undefined> {
+  try {
+    const { data } = (await readJson(config)) as { data?: unknown };
+    return typeof data === 'string' ? data : undefined;
+  } catch {
+    return undefined; // whoever reads it says what is wrong
+  }
+}

@@ -1,0 +1,59 @@
+// Owns the program of `pseudolabel`: its name, its version and its commands.
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { rankOf } from '../../src/collectives/mpi.js';
+import { built } from '../../src/files/built.js';
+import { SERVER_TRANSPORT } from '../server/server-transport.js';
+import { jsonLogger } from '../terminal/log.js';
+import { addCompare } from './compare.js';
+import { addDoctor } from './doctor.js';
+import { addEvaluate } from './evaluate.js';
+import { checkInputs } from './inputs.js';
+import { addLabel } from './label.js';
+import { refuseIdle } from './option-rules.js';
+import type { Context } from './options.js';
+import { checkOutFolder } from './out-folder.js';
+import { checkPaths, pathsOf } from './output-paths.js';
+import { addReport } from './report.js';
+import { addReproduce } from './reproduce.js';
+import { addScaling } from './scaling.js';
+import { addStatus } from './status.js';
+import { addTrain } from './train.js';
+import { addWorker } from './worker.js';
+
+/** Throws for paths that a command cannot read or write. */
+async function checkFiles(command: Command, context: Context): Promise<void> {
+  await checkInputs(command, context);
+  await checkOutFolder(command, context);
+  await checkPaths(pathsOf(command));
+}
+
+/**
+ * Throws a CommanderError for a command line that is not valid, instead of ending the process.
+ * @param check looks at the paths of a command line that is valid, before its command begins
+ */
+export function programOf(context: Context, check = checkFiles): Command {
+  const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
+  const program = new Command('pseudolabel')
+    .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  addReproduce(program, context);
+  for (const add of [addTrain, addWorker, addStatus]) add(program, context, SERVER_TRANSPORT);
+  for (const add of [addEvaluate, addLabel, addReport, addCompare, addScaling, addDoctor]) add(program, context);
+  for (const command of program.commands) command.addOption(logFormat());
+  return program.hook('preAction', async (_, command) => {
+    if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
+    // The launcher says which (scripts/environment.mjs).
+    const { PSEUDOLABEL_IGNORED: ignored } = process.env;
+    if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
+    // All ranks of a job are given the same command line: the first says what is wrong with it.
+    if (command.opts().collective === 'mpi' && (rankOf(process.env) ?? 0) > 0) return;
+    refuseIdle(command);
+    await check(command, context);
+  });
+}
+
+const logFormat = (): Option =>
+  new Option('--log-format <format>', 'how notes and errors are written to stderr (text)').choices(['text', 'json']);

@@ -1,0 +1,126 @@
+// Owns what the training loop sees of the machines: it cuts each phase into shards, hands them to a node and puts the answers together.
+// The mathematics of a run depends on the number of shards, never on who computes them.
+
+import { shardRange } from '../src/data/shards.js';
+import type { Executor, ExecutorHealth, TrainingState } from '../src/engine/executor.js';
+import type { PredictResult } from '../src/engine/tasks.js';
+import { layoutOf, type Model } from '../src/models/model.js';
+import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
+
+export interface Labelling extends Predictions {
+  /** Pseudo-labels that differ from the last ones. */
+  readonly flips: number;
+}
+
+/** How many images of each kind the nodes hold. The evaluation set is the validation images, then the test images. */
+export interface ImageCounts {
+  readonly unlabelled: number;
+  readonly validation: number;
+  readonly test: number;
+}
+
+export class Dispatcher {
+  /** What label() predicted last, or write() set: some strategies need it here. */
+  private stored: Predictions;
+
+  constructor(
+    private readonly node: Executor,
+    readonly shards: number,
+    private readonly counts: ImageCounts,
+    private readonly strategyFor: (model: Model) => Strategy,
+  ) {
+    const { unlabelled } = counts;
+    this.stored = { classes: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) };
+  }
+
+  get workers(): number {
+    return this.node.workers;
+  }
+
+  health(): ExecutorHealth {
+    return this.node.health();
+  }
+
+  /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
+  step(request: StepRequest): Promise<StepOutcome> {
+    return this.strategyFor(request.model).step(request, this.stored);
+  }
+
+  /** Predicts a label for every unlabelled image. */
+  async label(model: Model): Promise<Labelling> {
+    const ranges = this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard));
+    const labelling = await this.labelRanges(model, ranges);
+    this.stored = labelling;
+    return labelling;
+  }
+
+  /**
+   * Predicts labels for about `count` of the unlabelled images, to see how they are doing: the last ones of each shard.
+   * @returns also their positions among the unlabelled images
+   */
+  async labelSome(model: Model, count: number): Promise<Labelling & { readonly positions: Uint32Array }> {
+    const ranges = this.all((shard) => {
+      const [start, end] = shardRange(this.counts.unlabelled, this.shards, shard);
+      return [Math.max(start, end - Math.ceil(count / this.shards)), end] as const;
+    });
+    const positions = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
+    return { ...(await this.labelRanges(model, ranges)), positions: Uint32Array.from(positions) };
+  }
+
+  /** Predicted classes of the validation or the test images. */
+  async classify(model: Model, set: 'validation' | 'test'): Promise<Predictions> {
+    const first = set === 'validation' ? 0 : this.counts.validation;
+    const ranges = this.all((shard) => {
+      const [start, end] = shardRange(this.counts[set], this.shards, shard);
+      return [first + start, first + end] as const;
+    });
+    return predictionsOf(await this.node.predict(model, 'evaluation', ranges));
+  }
+
+  /** A copy of the state. */
+  read(model: Model): Promise<TrainingState> {
+    return this.node.read(layoutOf(model).length);
+  }
+
+  write(state: Partial<TrainingState>): void {
+    this.node.write(state);
+    const { pseudoLabels = this.stored.classes, confidences = this.stored.confidences } = state;
+    this.stored = { classes: pseudoLabels, confidences };
+  }
+
+  close(): Promise<void> {
+    return this.node.close();
+  }
+
+  private async labelRanges(model: Model, ranges: readonly (readonly [number, number])[]): Promise<Labelling> {
+    const results = await this.node.predict(model, 'unlabelled', ranges);
+    return { ...predictionsOf(results), flips: results.reduce((sum, result) => sum + result.flips, 0) };
+  }
+
+  private all<T>(make: (shard: number) => T): T[] {
+    return Array.from({ length: this.shards }, (_, shard) => make(shard));
+  }
+}
+
+function predictionsOf(results: readonly PredictResult[]): Predictions {
+  return {
+    classes: concatenated(
+      results.map((result) => result.classes),
+      Uint8Array,
+    ),
+    confidences: concatenated(
+      results.map((result) => result.confidences),
+      Float32Array,
+    ),
+  };
+}
+
+function concatenated<T extends Uint8Array | Float32Array>(parts: readonly T[], type: new (length: number) => T): T {
+  const whole = new type(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

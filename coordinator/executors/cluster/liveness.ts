@@ -1,0 +1,83 @@
+// Owns how a node on another machine stands with the coordinator: whether it takes requests, is behind, wants to go, or has nothing to do.
+import type { NodeStatus } from '../../../src/protocol/status.js';
+import type { MemberLost } from './member.js';
+import type { Requests } from './requests.js';
+import type { Uploads } from './uploads.js';
+
+export interface LivenessListener {
+  /** It did not answer in time, and is left out until it does. */
+  fellBehind(reason: MemberLost): void;
+  caughtUp(): void;
+  /** Something ended: it may have become available. */
+  answered(): void;
+  /** It wants to go, and has nothing left to do. */
+  mayGo(): void;
+}
+
+export class Liveness {
+  isLeaving = false;
+  private isLeftOut = false;
+  private holdsTensorShards = false;
+  private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+
+  constructor(
+    private readonly requests: Requests,
+    private readonly uploads: Uploads,
+    private readonly listener: LivenessListener,
+  ) {}
+
+  /** Whether it takes requests. */
+  get isAvailable(): boolean {
+    return this.state === 'working' && !this.requests.isClosed;
+  }
+
+  get state(): NodeStatus['state'] {
+    if (this.isLeaving) return 'leaving';
+    return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
+  }
+
+  /** Resolves when it has nothing left to do. Rejects when it is lost, or behind, before. */
+  idle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  late(reason: MemberLost): void {
+    this.giveUp(reason);
+    if (this.isLeftOut) return;
+    this.isLeftOut = true;
+    this.listener.fellBehind(reason);
+  }
+
+  leaves(): void {
+    this.isLeaving = true;
+    this.settled();
+  }
+
+  /** The state of slices is fetched before it goes. */
+  holds(slices: number): void {
+    this.holdsTensorShards = slices > 0;
+    this.settled();
+  }
+
+  /** Something ended: what waits for that goes on. */
+  settled(): void {
+    if (this.isLeftOut && this.state !== 'behind') {
+      this.isLeftOut = false;
+      this.listener.caughtUp();
+    }
+    this.listener.answered();
+    if (!this.isIdle) return;
+    for (const { resolve } of this.waiting.splice(0)) resolve();
+    if (this.isLeaving && !this.holdsTensorShards) this.listener.mayGo();
+  }
+
+  /** Nothing that it has to do will be done, or not in time. */
+  giveUp(reason: MemberLost): void {
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
+  }
+
+  private get isIdle(): boolean {
+    return this.requests.isIdle && this.uploads.areComplete;
+  }
+}

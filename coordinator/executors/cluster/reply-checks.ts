@@ -1,0 +1,53 @@
+// What a node's answers have to be, by what it was asked: as many as that, of those rows, and within the range of what they measure. An answer
+// that is well formed and wrong all the same would be written down, or shift a run, without anyone noticing.
+import { shardRange } from '../../../src/data/shards.js';
+import type { ShardStep } from '../../../src/engine/executor.js';
+import type { GradientResult } from '../../../src/engine/tasks.js';
+import type { Logits } from '../../../src/engine/tensor-tasks.js';
+import { FINITE_BOUND } from '../../../src/models/dense/network.js';
+import type { Model } from '../../../src/models/model.js';
+
+/** Probabilities of a class are summed in floats. */
+const ROUNDING = 1.001;
+
+/** Whether these are results of these steps. Those that say that they are not finite may have any losses. */
+export const areResultsOf = (results: readonly GradientResult[], steps: readonly ShardStep[]): boolean =>
+  results.length === steps.length && results.every((result, i) => isResultOf(result, steps[i]!));
+
+function isResultOf(
+  { rows, counted, classMasses, finite }: GradientResult,
+  { labelled, unlabelled, shard, shards, model }: ShardStep,
+): boolean {
+  const [first, end] = shardRange(unlabelled?.batch ?? 0, shards, shard);
+  const drawn = end - first;
+  const isBalanced = drawn > 0 && unlabelled?.pseudoLabels === 'fresh' && unlabelled.logitShift !== undefined;
+  return (
+    rows === (labelled?.labels.length ?? 0) + drawn &&
+    counted <= drawn &&
+    classMasses.length === (isBalanced ? model.layers.at(-1)!.units : 0) &&
+    (!finite || classMasses.every((mass) => mass >= 0 && mass <= drawn * ROUNDING))
+  );
+}
+
+/** Whether each is a class of the model, with a probability. */
+export function areLabelsOf({ layers }: Model, classes: Uint8Array, confidences: Float32Array): boolean {
+  const { units } = layers.at(-1)!;
+  return classes.every((each) => each < units) && confidences.every((each) => each >= 0 && each <= 1);
+}
+
+/** Whether all is finite, and no bound so large that the gradient may not be. NaN fails the comparisons. */
+export const areFinite = (sums: readonly Logits[]): boolean =>
+  sums.every(
+    ({ logits, clean, activationBound, weightBound }) =>
+      activationBound < FINITE_BOUND && weightBound < FINITE_BOUND && hasOnlyFinite(logits) && hasOnlyFinite(clean),
+  );
+
+/** The bits of a float's exponent, which are all set in what is not finite, and in nothing else. */
+const EXPONENT = 0x7f800000;
+
+/** In each step, of some hundred thousand values: by their bits, in a fraction of a millisecond. */
+function hasOnlyFinite({ buffer, byteOffset, length }: Float32Array): boolean {
+  const words = new Int32Array(buffer, byteOffset, length);
+  for (let i = 0; i < length; i++) if ((words[i]! & EXPONENT) === EXPONENT) return false;
+  return true;
+}

@@ -1,0 +1,115 @@
+// Owns what a run keeps for people to judge it by: how right its pseudo-labels are, its surest mistakes, what its autoencoder makes of digits.
+// True labels that training may not use are read here, for reports alone: nothing here reaches a stage, a batch or a parameter.
+import { type Dataset, type ImageSet, UNKNOWN } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/split.js';
+import { keyOf, Stream } from '../../src/random.js';
+import { classCounts, confidenceHistogram, rightOfClasses } from '../../src/reporting/metrics.js';
+import { reconstruct } from '../../src/reporting/reconstruct.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { Labelling } from '../dispatcher.js';
+import type { Predictions } from '../strategies/strategy.js';
+import type { Metric } from './result.js';
+
+type LabelMetric = Extract<Metric, { kind: 'labels' }>;
+
+const CONFIDENCE_PARTS = 20;
+const MISTAKES = 30;
+/** As many as the report's figure has in a row. */
+const RECONSTRUCTED = 10;
+
+/** Images of one size; `pixels` are bytes, row by row, in base64. */
+export interface Mistakes {
+  readonly rows: number;
+  readonly columns: number;
+  /** The surest first. image: position among the test images. */
+  readonly images: readonly {
+    readonly image: number;
+    readonly label: number;
+    readonly predicted: number;
+    readonly confidence: number;
+    readonly pixels: string;
+  }[];
+}
+
+export interface Reconstructions {
+  readonly rows: number;
+  readonly columns: number;
+  /** The noise's standard deviation. */
+  readonly noise: number;
+  readonly images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[];
+}
+
+/** The labels that the unlabelled images have in the file, as far as anybody knows them. */
+export class TrueLabels {
+  readonly #labels: Uint16Array;
+  /** 0 for images whose label nobody knows, and for the labelled ones: the model has seen their labels. */
+  readonly #isJudged: Uint8Array;
+
+  constructor(
+    private readonly dataset: Dataset,
+    { unlabelled, labelled }: Split,
+  ) {
+    const rows = new Set(labelled);
+    this.#labels = Uint16Array.from(unlabelled, (row) => dataset.train.labels[row]!);
+    this.#isJudged = Uint8Array.from(unlabelled, (row, i) => Number(!rows.has(row) && this.#labels[i] !== UNKNOWN));
+  }
+
+  /** positions: of the pseudo-labels among the unlabelled images; undefined for all of them. */
+  measure(
+    { classes, confidences, flips }: Labelling,
+    positions?: Uint32Array,
+  ): Omit<LabelMetric, 'kind' | 'stage' | 'step'> {
+    const count = this.dataset.classes;
+    const at = (i: number): number => positions?.[i] ?? i;
+    const isJudged = (_: unknown, i: number): boolean => this.#isJudged[at(i)] === 1;
+    const labels = Uint16Array.from(classes, (_, i) => this.#labels[at(i)]!).filter(isJudged);
+    return {
+      perClass: classCounts(classes, count),
+      flips,
+      meanConfidence: confidences.reduce((sum, each) => sum + each, 0) / confidences.length,
+      confidences: confidenceHistogram(confidences, CONFIDENCE_PARTS),
+      truth: labels.length === 0 ? undefined : rightOfClasses(classes.filter(isJudged), labels, count),
+    };
+  }
+}
+
+/** The test images that are predicted wrong with the highest confidence. */
+export function mistakesOf({ classes, confidences }: Predictions, dataset: Dataset, test: ImageSet): Mistakes {
+  const { height, width, pixels } = dataset;
+  const wrong = Array.from(classes.keys()).filter((image) => classes[image] !== test.labels[image]);
+  wrong.sort((a, b) => confidences[b]! - confidences[a]! || a - b);
+  const images = wrong.slice(0, MISTAKES).map((image) => ({
+    image,
+    label: test.labels[image]!,
+    predicted: classes[image]!,
+    confidence: confidences[image]!,
+    pixels: base64(test.images.subarray(image * pixels, (image + 1) * pixels)),
+  }));
+  return { rows: height, columns: width, images };
+}
+
+/** The first test images, or where there are none training images, with noise of the stage's kind, and what its model makes of that. */
+export function reconstructionsOf(
+  { model, denoising }: Stage,
+  parameters: Float32Array,
+  { height, width, pixels, train, test }: Dataset,
+  seed: number,
+): Reconstructions {
+  const noise = denoising?.noise ?? 0;
+  const stream = new Stream(keyOf(seed, 'noise')); // without a stage and a step: a stream that no training draws from
+  const shown = test ?? train;
+  const images = Array.from({ length: Math.min(RECONSTRUCTED, shown.count) }, (_, image) => {
+    const original = shown.images.subarray(image * pixels, (image + 1) * pixels);
+    const noisy = Float32Array.from(original, (byte) => clipped(byte / 255 + noise * stream.normal()));
+    return {
+      original: base64(original),
+      noisy: grey(noisy),
+      reconstructed: grey(reconstruct(model, parameters, noisy)),
+    };
+  });
+  return { rows: height, columns: width, noise, images };
+}
+
+const clipped = (value: number): number => Math.min(1, Math.max(0, value));
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const grey = (values: Float32Array): string => base64(Uint8Array.from(values, (value) => Math.round(255 * value)));

@@ -1,0 +1,176 @@
+// Keeps two processes from working in one folder: a file that says who does, and that does not hold when that process is gone.
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PseudolabelError } from '../../src/errors.js';
+import { MOST_JSON_BYTES, parseJson, readText } from '../../src/files/read.js';
+import { createFile, moveAway, removeFiles, touch } from '../../src/files/write.js';
+
+export const LOCK_FILE = 'lock.json';
+
+/** The holder touches its lock so often. */
+const BEAT_MS = 10_000;
+/** Where nobody can ask whether the holder lives, it is gone after so long without a beat. More than clocks of machines differ. */
+const STALE_MS = 120_000;
+/** Against others who take locks away at the same time. */
+const TRIES = 10;
+
+/** Who holds a lock. */
+const HOLDER = z.object({
+  id: z.string().max(100),
+  pid: z.int().positive(),
+  /** When the process started, in the system's own words; null: nobody knows. A number of a process comes again, this does not. */
+  started: z.string().max(100).nullable(),
+  /** Where its number means something: until the machine starts again, and in its own container. */
+  machine: z.string().max(300),
+  host: z.string().max(300),
+  since: z.string().max(100),
+});
+type Holder = z.infer<typeof HOLDER>;
+
+/** What is in the place of a lock. */
+interface Found {
+  /** undefined also for one that is damaged, or is being written. */
+  readonly holder: Holder | undefined;
+  /** undefined: there is none. */
+  readonly touchedAt: number | undefined;
+}
+
+/** What a lock has to know of the machine and its processes. */
+export interface Processes {
+  readonly pid: number;
+  readonly machine: string;
+  /** undefined: there is no process of that number; null: there is one, and nobody knows since when. */
+  startOf(pid: number): string | null | undefined;
+  /** Milliseconds, by the clock of files. */
+  now(): number;
+}
+
+export const PROCESSES: Processes = {
+  pid: process.pid,
+  machine: machineName(),
+  startOf,
+  now: Date.now,
+};
+
+export class FolderLock {
+  private readonly beat: NodeJS.Timeout;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly id: string,
+  ) {
+    const path = join(folder, LOCK_FILE);
+    this.beat = setInterval(() => void touch(path).catch(() => undefined), BEAT_MS).unref();
+  }
+
+  /** Throws E_LOCKED where a process works in the folder that is not gone, and E_OUTPUT. */
+  static async take(folder: string, processes: Processes = PROCESSES): Promise<FolderLock> {
+    const { pid, machine, startOf, now } = processes;
+    const id = randomUUID();
+    const own: Holder = { id, pid, started: startOf(pid) ?? null, machine, host: hostname(), since: when(now()) };
+    const path = join(folder, LOCK_FILE);
+    for (let tried = 0; tried < TRIES; tried++) {
+      if (await createFile(path, () => `${JSON.stringify(own)}\n`)) return new FolderLock(folder, id);
+      const { holder, touchedAt } = await read(path);
+      if (touchedAt === undefined) continue; // its holder has just ended
+      if (!isGone(holder, now() - touchedAt, processes)) throw inUse(folder, holder);
+      await takeAway(folder, holder);
+    }
+    throw inUse(folder, undefined);
+  }
+
+  /** Throws E_LOCKED where another process took this one for gone. A folder that was removed is for those who write to say. */
+  async check(): Promise<void> {
+    const { holder } = await read(join(this.folder, LOCK_FILE));
+    if (holder && holder.id !== this.id) throw inUse(this.folder, holder);
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.beat);
+    const { holder } = await read(join(this.folder, LOCK_FILE));
+    if (holder?.id === this.id) await removeFiles(this.folder, [LOCK_FILE]);
+  }
+}
+
+function isGone(holder: Holder | undefined, silentMs: number, { machine, startOf }: Processes): boolean {
+  if (holder?.machine === machine) {
+    const started = startOf(holder.pid);
+    if (started === undefined) return true;
+    if (started !== null && holder.started !== null) return started !== holder.started;
+  }
+  return silentMs > STALE_MS;
+}
+
+/** Only the lock of a holder that was found to be gone: another process may have been faster, and have its own there now. */
+async function takeAway(folder: string, gone: Holder | undefined): Promise<void> {
+  const path = join(folder, LOCK_FILE);
+  const aside = `${LOCK_FILE}-${randomUUID()}`;
+  if (!(await moveAway(path, join(folder, aside)))) return;
+  const moved = await read(join(folder, aside));
+  if (moved.holder && moved.holder.id !== gone?.id) await createFile(path, () => `${JSON.stringify(moved.holder)}\n`);
+  await removeFiles(folder, [aside]);
+}
+
+async function read(path: string): Promise<Found> {
+  try {
+    const { mtimeMs } = await stat(path);
+    const text = await readText(path, MOST_JSON_BYTES);
+    return { holder: parsed(text), touchedAt: mtimeMs };
+  } catch {
+    return { holder: undefined, touchedAt: undefined };
+  }
+}
+
+function parsed(text: string): Holder | undefined {
+  try {
+    return HOLDER.parse(parseJson(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function inUse(folder: string, holder: Holder | undefined): PseudolabelError {
+  const who = holder
+    ? `process ${holder.pid} on ${holder.host}, since ${holder.since}`
+    : 'a process that has just begun';
+  const stop = holder ? ` (kill ${holder.pid})` : '';
+  const fix = `wait until it ends, or stop it${stop}, which saves a checkpoint; or give another folder`;
+  return new PseudolabelError('E_LOCKED', `${folder} is in use by ${who}`, fix);
+}
+
+const when = (now: number): string => new Date(now).toISOString();
+
+/** On Linux, what is new at each start of the machine, and the container's own numbers of processes; elsewhere the name of the host. */
+function machineName(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
+}
+
+function startOf(pid: number): string | null | undefined {
+  try {
+    // The name of the program, in brackets, may hold anything: fields are counted from behind it. The 22nd of all is the start.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19]!;
+  } catch {
+    return isThere(pid) ? null : undefined;
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0); // sends nothing
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,225 @@
+// Owns what happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
+
+import { type Checkpoint, type Identity, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
+import type { Split } from '../../src/data/split.js';
+import { PseudolabelError } from '../../src/errors.js';
+import type { SharesChoice } from '../../src/methods/class-balance.js';
+import { accuracy } from '../../src/reporting/metrics.js';
+import { identityOf, type RunConfig } from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
+import type { Stage } from '../../src/training/stage.js';
+import { strategyOf } from '../../src/training/strategy-choice.js';
+import type { Labelling } from '../dispatcher.js';
+import { labelsPerClassOf, type Session, taskOf } from '../session.js';
+import type { StepOutcome } from '../strategies/strategy.js';
+import type { Observer, Position } from '../train.js';
+import { type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
+import type { Metric, Phase } from './result.js';
+import type { RunDirectory } from './run-directory.js';
+
+/**
+ * Where pseudo-labels are predicted at each step, nobody sees them all: a stage has about so many looks, at so many images each. They show
+ * what the model predicts, before classes are balanced. Shares of so many images are sure to a point or so, and predicting them takes less
+ * than 1 % of the steps between two looks.
+ */
+const LOOKS_A_STAGE = 20;
+const IMAGES_A_LOOK = 1000;
+
+/** What a person may be shown, at a terminal or elsewhere. */
+export interface RunListener {
+  stageBegins(stage: Stage, firstStep: number, steps: number): void;
+  measured(metric: Metric): void;
+  reconstructed(reconstructions: Reconstructions): void;
+  saved(path: string): void;
+}
+
+export interface RunOptions {
+  readonly directory: RunDirectory | undefined;
+  readonly listener: RunListener;
+  /** Saves a checkpoint and ends with E_INTERRUPTED. */
+  readonly signal: AbortSignal;
+  readonly resumeFrom: Checkpoint | undefined;
+  /** Steps between two looks at the validation images; 0: only at the end. */
+  readonly validateEvery: number;
+  /** false: the test labels are not even read. */
+  readonly test: boolean;
+  /** Milliseconds, for checkpoints by time; undefined: a clock that nobody sets. */
+  readonly now?: () => number;
+}
+
+/** What a run has come to so far. */
+export interface Progress {
+  steps: number;
+  rows: number;
+  seconds: Partial<Record<Phase, number>>;
+  classShares?: SharesChoice;
+}
+
+/** The strategy counts as it was chosen for each stage, not as it was asked for. */
+export function identityFor(config: RunConfig, { dataset }: Session): Identity {
+  const { strategy: _, ...identity } = identityOf({ ...config, labelsPerClass: labelsPerClassOf(config, dataset) });
+  const stages = planOf(config, taskOf(config, dataset));
+  const strategies = stages.map(({ model }) => strategyOf(config, model));
+  const { seed, shards } = config;
+  return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
+}
+
+export class Recorder implements Observer {
+  readonly progress: Progress;
+  private clock = performance.now();
+  private lastSaved: Position | undefined;
+  private lastSavedAt: number;
+  private stageSteps = 0;
+  /** Not yet in the run directory. */
+  private reconstructions: Reconstructions | undefined;
+  private readonly trueLabels: TrueLabels;
+  /** In earlier runs of the session. */
+  private readonly lostBefore: number;
+
+  constructor(
+    private readonly session: Session,
+    private readonly config: RunConfig,
+    private readonly stages: readonly Stage[],
+    private readonly split: Split,
+    private readonly options: RunOptions,
+  ) {
+    this.trueLabels = new TrueLabels(session.dataset, split);
+    const before = options.resumeFrom?.progress as Progress | undefined;
+    this.lastSaved = options.resumeFrom;
+    this.lastSavedAt = this.now();
+    this.lostBefore = session.dispatcher.health().lostWorkers;
+    this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
+  }
+
+  /** How often a worker was lost since the run began or went on. */
+  get lostWorkers(): number {
+    return this.session.dispatcher.health().lostWorkers - this.lostBefore;
+  }
+
+  async before(position: Position): Promise<void> {
+    const stage = this.stages[position.stage]!;
+    const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
+    await this.keepReconstructions();
+    if (this.options.signal.aborted) await this.interrupt(position);
+    if (isDue(this.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
+    if (isDue(this.options.validateEvery) && this.split.validation.length > 0 && !stage.denoising) {
+      const { name } = stage;
+      this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
+    }
+    if (position.step % Math.ceil(this.stageSteps / LOOKS_A_STAGE) === 0) await this.look(stage, position.step);
+    this.clock = performance.now();
+  }
+
+  stageBegins(stage: Stage, position: Position, steps: number): void {
+    this.stageSteps = steps;
+    this.options.listener.stageBegins(stage, position.step, steps);
+    this.clock = performance.now();
+  }
+
+  labelled(stage: Stage, step: number, labelling: Labelling): void {
+    this.charge('labelling');
+    this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
+  }
+
+  sharesChosen(stage: Stage, step: number, choice: SharesChoice): void {
+    this.progress.classShares = choice;
+    this.measured({ kind: 'shares', stage: stage.name, step, ...choice });
+  }
+
+  async stepped(
+    stage: Stage,
+    step: number,
+    outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number },
+  ): Promise<void> {
+    this.charge(stage.name);
+    this.progress.steps++;
+    this.progress.rows += outcome.rows;
+    this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
+    if (stage.denoising && step === this.stageSteps - 1) await this.reconstruct(stage);
+  }
+
+  /** The last stage is done, and its parameters are as they will be saved. */
+  async ended(stage: Stage): Promise<void> {
+    await this.keepReconstructions();
+    await this.look(stage, this.stageSteps);
+    this.clock = performance.now();
+  }
+
+  /** Accuracy on the validation images with the parameters as they are. */
+  async validate(stage: Stage): Promise<number> {
+    const { classes } = await this.session.dispatcher.classify(stage.model, 'validation');
+    const { labels } = this.session.dataset.train;
+    return accuracy(
+      classes,
+      Uint16Array.from(this.split.validation, (row) => labels[row]!),
+    );
+  }
+
+  /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones there, so that this changes no result. */
+  private async look(stage: Stage, step: number): Promise<void> {
+    if (stage.pseudo?.refresh !== 'step') return;
+    const labelling = await this.session.dispatcher.labelSome(stage.model, IMAGES_A_LOOK);
+    const measures = this.trueLabels.measure(labelling, labelling.positions);
+    this.measured({ kind: 'labels', stage: stage.name, step, ...measures });
+  }
+
+  /** Now, since the next stage begins with other parameters. */
+  private async reconstruct(stage: Stage): Promise<void> {
+    const { parameters } = await this.session.dispatcher.read(stage.model);
+    this.reconstructions = reconstructionsOf(stage, parameters, this.session.dataset, this.config.seed);
+    this.options.listener.reconstructed(this.reconstructions);
+  }
+
+  private async keepReconstructions(): Promise<void> {
+    if (this.reconstructions) await this.options.directory?.keep('reconstructions.json', this.reconstructions);
+    this.reconstructions = undefined;
+  }
+
+  private async interrupt(position: Position): Promise<never> {
+    const { directory } = this.options;
+    await this.save(position);
+    throw new PseudolabelError(
+      'E_INTERRUPTED',
+      `interrupted before step ${position.step} of stage ${position.stage}`,
+      directory ? 'go on from there with --resume' : 'give the run a directory to keep it',
+    );
+  }
+
+  private async save(position: Position): Promise<void> {
+    const { directory, listener } = this.options;
+    if (!directory || (this.lastSaved?.stage === position.stage && this.lastSaved.step === position.step)) return;
+    await directory.flush();
+    const { model } = this.stages[position.stage]!;
+    const checkpoint: Checkpoint = {
+      ...position,
+      identity: identityFor(this.config, this.session),
+      numerics: this.session.numerics,
+      progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
+      state: await this.session.dispatcher.read(model),
+    };
+    listener.saved(await saveCheckpoint(directory.checkpoints, checkpoint, this.config.keepCheckpoints));
+    this.lastSaved = position;
+    this.lastSavedAt = this.now();
+  }
+
+  private isLongSinceSaved(): boolean {
+    const { checkpointSeconds } = this.config;
+    return checkpointSeconds > 0 && this.now() - this.lastSavedAt >= checkpointSeconds * 1000;
+  }
+
+  private now(): number {
+    return this.options.now ? this.options.now() : performance.now();
+  }
+
+  private measured(metric: Metric): void {
+    this.options.directory?.append(metric);
+    this.options.listener.measured(metric);
+  }
+
+  /** Adds the time since the last event to a phase. */
+  charge(phase: Phase): void {
+    const now = performance.now();
+    this.progress.seconds[phase] = (this.progress.seconds[phase] ?? 0) + (now - this.clock) / 1000;
+    this.clock = now;
+  }
+}

@@ -1,0 +1,100 @@
+// Owns the reproduction of the report's table: which runs it consists of, where they are, and what they come to.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PseudolabelError } from '../../src/errors.js';
+import { whyNotRead } from '../../src/files/paths.js';
+import { readJson } from '../../src/files/read.js';
+import { writeIn } from '../../src/files/write.js';
+import { meanAndDeviation } from '../../src/reporting/metrics.js';
+import type { ReproductionRow } from '../../src/reporting/reproduction-page.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
+import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../../src/training/scenario.js';
+import type { RunResult } from './result.js';
+
+export interface Reproduction {
+  /** Of every run, but for its scenario and its split. */
+  readonly config: RunConfig;
+  readonly scenarios: readonly Scenario[];
+  /** Random splits, of seeds 1 to this; undefined: the one split of config. */
+  readonly splits: number | undefined;
+}
+
+export interface PlannedRun {
+  readonly config: RunConfig;
+  readonly path: string;
+}
+
+/** A row of the table, with what it comes from. */
+export interface Row extends ReproductionRow {
+  readonly scenario: Scenario;
+  readonly runs: readonly RunResult[];
+}
+
+/** Written when it begins, for those who resume it. */
+const FILE = 'reproduction.json';
+const SAVED = z.strictObject({
+  config: z.unknown(),
+  scenarios: z.array(z.enum(SCENARIOS)).min(1),
+  splits: z.int().min(1).optional(),
+});
+
+/** The runs of each split: they share their images. */
+export function runsOf({ config, scenarios, splits }: Reproduction, folder: string): PlannedRun[][] {
+  if (splits === undefined) {
+    return [scenarios.map((scenario) => ({ config: { ...config, scenario }, path: join(folder, scenario) }))];
+  }
+  return Array.from({ length: splits }, (_, index) => {
+    const splitSeed = index + 1;
+    return scenarios.map((scenario) => ({
+      config: { ...config, scenario, split: 'random', splitSeed },
+      path: join(folder, `split-${splitSeed}`, scenario),
+    }));
+  });
+}
+
+export const titleOf = ({ scenario, split, splitSeed }: RunConfig): string =>
+  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
+/** results: at least one of each scenario. config: of the reproduction. */
+export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[], config: RunConfig): Row[] {
+  return scenarios.map((scenario) => {
+    const runs = results.filter((result) => result.scenario === scenario);
+    const mean = (of: (run: RunResult) => number): number => meanAndDeviation(runs.map(of)).mean;
+    const accuracies = runs.flatMap(({ testAccuracy }) => (testAccuracy === undefined ? [] : [100 * testAccuracy]));
+    const measured = accuracies.length > 0 ? meanAndDeviation(accuracies) : undefined;
+    const { paper, report } = publishedFor(scenario, config) ?? {};
+    return {
+      ...{ scenario, name: ROW_NAMES[scenario], paper, report, accuracy: measured?.mean },
+      deviation: accuracies.length > 1 ? measured?.deviation : undefined,
+      aboveReport: measured !== undefined && report !== undefined && measured.mean > report,
+      steps: mean((run) => run.steps),
+      seconds: mean((run) => run.seconds),
+      imagesPerSecond: mean((run) => run.imagesPerSecond),
+      runs,
+    };
+  });
+}
+
+export const isReproduction = (folder: string): boolean => existsSync(join(folder, FILE));
+
+/** Throws E_OUTPUT. */
+export async function saveReproduction(folder: string, reproduction: Reproduction): Promise<void> {
+  if (isReproduction(folder)) {
+    const fix = 'give another --out, or --resume this one';
+    throw new PseudolabelError('E_OUTPUT', `${folder} holds a reproduction already`, fix);
+  }
+  await writeIn(folder, FILE, `${JSON.stringify(reproduction, null, 2)}\n`);
+}
+
+/** Throws E_CHECKPOINT_MISSING where none was begun in the folder. */
+export async function loadReproduction(folder: string): Promise<Reproduction> {
+  const file = join(folder, FILE);
+  try {
+    const { config, scenarios, splits } = SAVED.parse(await readJson(file));
+    return { config: normalise(config), scenarios, splits };
+  } catch (cause) {
+    const fix = 'give the folder of an earlier `pseudolabel reproduce`; a single run is resumed by `pseudolabel train`';
+    throw new PseudolabelError('E_CHECKPOINT_MISSING', `${file} cannot be read: ${whyNotRead(cause)}`, fix, { cause });
+  }
+}

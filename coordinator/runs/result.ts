@@ -1,0 +1,89 @@
+// Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
+
+import type { SharesChoice } from '../../src/methods/class-balance.js';
+import type { Ramp } from '../../src/training/alpha-ramp.js';
+import type { RunConfig } from '../../src/training/config.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { Job } from '../session.js';
+import type { StepOutcome } from '../strategies/strategy.js';
+
+export type Phase = Stage['name'] | 'labelling' | 'evaluation';
+
+/** One line of metrics.jsonl. */
+export type Metric =
+  | ({
+      readonly kind: 'step';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly alpha: number;
+    } & Omit<StepOutcome, 'classMasses'>)
+  | {
+      /** Of all unlabelled images, or where they are predicted at each step, of some now and then. */
+      readonly kind: 'labels';
+      readonly stage: Stage['name'];
+      readonly step: number;
+      readonly perClass: readonly number[];
+      readonly flips: number;
+      readonly meanConfidence: number;
+      /** How many of them have a confidence in each twentieth of 0 to 1. */
+      readonly confidences: readonly number[];
+      /**
+       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of those images whose label
+       * the data set has; undefined where it has none. Written for people to read, and read by nothing that trains.
+       */
+      readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
+    }
+  /** What pseudo-labels are held to, from the step on that is the first to use them. */
+  | ({ readonly kind: 'shares'; readonly stage: Stage['name']; readonly step: number } & SharesChoice)
+  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
+
+/** data.json: what a run learns from. */
+export interface RunData {
+  readonly name: string;
+  readonly sha256: string;
+  readonly classNames: readonly string[];
+  /** Numbers of images. */
+  readonly images: {
+    readonly train: number;
+    /** Training images whose class somebody knows, whether the run uses their labels or not. */
+    readonly known: number;
+    /** Those whose labels the run uses. */
+    readonly labelled: number;
+    readonly validation: number;
+    readonly test: number;
+  };
+}
+
+/** result.json: what a run came to. */
+export interface RunResult {
+  readonly scenario: RunConfig['scenario'];
+  readonly preset: RunConfig['preset'];
+  readonly seed: number;
+  readonly split: RunConfig['split'];
+  readonly splitSeed: number;
+  readonly shards: number;
+  readonly workers: number;
+  /** Of matrix products; the weights depend on it. */
+  readonly precision: RunConfig['precision'];
+  /** Of sums between machines; of anything but f32 the weights depend on who computed what. */
+  readonly wire: RunConfig['wire'];
+  readonly job?: Job | undefined;
+  readonly lostWorkers: number;
+  /** Of the stage with pseudo-labels. */
+  readonly ramp?: Ramp | undefined;
+  /** What pseudo-labels were held to; undefined where there were none, or nothing held them. */
+  readonly classShares?: SharesChoice | undefined;
+  readonly steps: number;
+  /** Of training, without loading, saving and evaluation. */
+  readonly seconds: number;
+  readonly secondsByPhase: Readonly<Partial<Record<Phase, number>>>;
+  /** Rows that went through a training step, by the seconds of training. */
+  readonly imagesPerSecond: number;
+  readonly validationAccuracy: number | undefined;
+  readonly testAccuracy: number | undefined;
+  /** confusion[label][predicted] on the test images. */
+  readonly confusion: readonly (readonly number[])[] | undefined;
+  /** The order of the classes: of the model's outputs and of confusion. */
+  readonly classNames: readonly string[];
+  readonly weightsSha256: string;
+}

@@ -1,0 +1,174 @@
+// Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CHECKPOINT_FILE } from '../../src/checkpoint/checkpoint.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { MOST_TEXT_BYTES, parseJson, readJson, readText } from '../../src/files/read.js';
+import { appendTo, cannotWrite, makeFolder, refuseLinks, removeTemporary, writeIn } from '../../src/files/write.js';
+import type { RunConfig } from '../../src/training/config.js';
+import type { Position } from '../train.js';
+import { FolderLock, LOCK_FILE } from './lock.js';
+import type { Metric, RunResult } from './result.js';
+
+/** What reports show of a run, each as a file. */
+const KEPT = ['data.json', 'machine.json', 'mistakes.json', 'reconstructions.json'] as const;
+const FILES: readonly string[] = [...KEPT, 'config.json', 'result.json', 'metrics.jsonl', 'report.html'];
+
+/** The files that we write: in the directory itself, and in folders in it. */
+const PLACES = {
+  '': new RegExp(`^(${FILES.map((name) => name.replace('.', '\\.')).join('|')})$`),
+  checkpoints: CHECKPOINT_FILE,
+  model: /^(model\.json|weights\.bin)$/,
+  plots: /^[\w-]+\.svg$/,
+} as const;
+const isOurs = (name: string): boolean => name in PLACES || FILES.includes(name) || name.startsWith('events.out.');
+
+/** Whether a file of that name is one of a run, which it needs or which was hard to come by: a report is made again. */
+export const isRunFile = (name: string): boolean =>
+  name !== 'report.html' && Object.entries(PLACES).some(([place, names]) => place !== 'plots' && names.test(name));
+
+/** Lines of metrics.jsonl that are held back before they are written. */
+const BUFFERED_LINES = 100;
+
+export class RunDirectory {
+  readonly checkpoints: string;
+  private lines: string[] = [];
+  private writing: Promise<void> = Promise.resolve();
+
+  private constructor(
+    readonly path: string,
+    private readonly lock: FolderLock,
+  ) {
+    this.checkpoints = join(path, 'checkpoints');
+  }
+
+  /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made, and E_LOCKED. */
+  static async create(path: string, config: RunConfig): Promise<RunDirectory> {
+    await makeFolder(path);
+    if ((await namesIn(path)).length > 0) throw notEmpty(path);
+    const lock = await FolderLock.take(path);
+    try {
+      if ((await namesIn(path)).some((name) => name !== LOCK_FILE)) throw notEmpty(path); // somebody was faster
+      const directory = new RunDirectory(path, lock);
+      await makeFolder(directory.checkpoints);
+      await writeIn(path, 'config.json', `${JSON.stringify(config, null, 2)}\n`);
+      return directory;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Nobody else may go on with the run, from now until the directory is reopened and closed. Throws E_LOCKED, E_OUTPUT. */
+  static lock(path: string): Promise<FolderLock> {
+    return FolderLock.take(path);
+  }
+
+  /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
+  static async reopen(
+    path: string,
+    stageNames: readonly string[],
+    position: Pick<Position, 'stage' | 'step'>,
+    lock: FolderLock,
+  ): Promise<RunDirectory> {
+    const directory = new RunDirectory(path, lock);
+    for (const name of await namesIn(path)) if (isOurs(name)) await refuseLinks(path, name);
+    await removeTemporary(path, PLACES);
+    const file = join(path, 'metrics.jsonl');
+    if (!existsSync(file)) return directory;
+    const isBefore = (line: string): boolean => {
+      const { stage, step } = parseJson(line) as Metric;
+      const s = stageNames.indexOf(stage);
+      return s < position.stage || (s === position.stage && step < position.step);
+    };
+    const lines = (await readText(file, MOST_TEXT_BYTES)).split('\n').filter((line) => line.endsWith('}'));
+    await writeIn(
+      path,
+      'metrics.jsonl',
+      lines
+        .filter(isBefore)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    return directory;
+  }
+
+  /** Reads the config of a run that was begun here. Throws E_CHECKPOINT_MISSING where there is none. */
+  static async configOf(path: string): Promise<unknown> {
+    try {
+      return await readJson(join(path, 'config.json'));
+    } catch (cause) {
+      const fix = 'give the --out folder of an earlier run';
+      throw new PseudolabelError(
+        'E_CHECKPOINT_MISSING',
+        `${path} is no run directory: it has no config.json that can be read`,
+        fix,
+        { cause },
+      );
+    }
+  }
+
+  /** Whether a run was begun here. */
+  static isAt(path: string): boolean {
+    return existsSync(join(path, 'config.json'));
+  }
+
+  /** The result of a run that ended here; undefined for one that has not. */
+  static async resultOf(path: string): Promise<RunResult | undefined> {
+    const file = join(path, 'result.json');
+    if (!existsSync(file)) return undefined;
+    try {
+      return (await readJson(file)) as RunResult;
+    } catch (cause) {
+      const fix = 'remove the file and --resume the run: it goes on at its last checkpoint';
+      throw new PseudolabelError('E_CHECKPOINT_DAMAGED', `${file} cannot be read`, fix, { cause });
+    }
+  }
+
+  append(metric: Metric): void {
+    this.lines.push(`${JSON.stringify(metric)}\n`);
+    // A failure is not lost: the next flush meets it again, and there always is one before anything is saved.
+    if (this.lines.length >= BUFFERED_LINES) this.flush().catch(() => undefined);
+  }
+
+  /** Resolves when all metrics so far are in the file. */
+  flush(): Promise<void> {
+    const text = this.lines.join('');
+    this.lines = [];
+    const file = join(this.path, 'metrics.jsonl');
+    this.writing = this.writing.then(async () => {
+      await this.lock.check();
+      if (text !== '') await appendTo(file, text);
+    });
+    return this.writing;
+  }
+
+  /** Others may go on with the run. */
+  close(): Promise<void> {
+    return this.lock.release();
+  }
+
+  /** Writes a JSON file for reports. */
+  keep(name: (typeof KEPT)[number], value: object): Promise<void> {
+    return writeIn(this.path, name, `${JSON.stringify(value)}\n`);
+  }
+
+  /** Writes result.json and, by `saveModel`, the folder model/. */
+  async finish(result: RunResult, saveModel: (folder: string) => Promise<void>): Promise<void> {
+    await this.flush();
+    await refuseLinks(this.path, 'model');
+    await saveModel(join(this.path, 'model'));
+    await writeIn(this.path, 'result.json', `${JSON.stringify(result, null, 2)}\n`);
+  }
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch((error: unknown) => {
+    throw cannotWrite(path, error);
+  });
+}
+
+function notEmpty(path: string): PseudolabelError {
+  return new PseudolabelError('E_OUTPUT', `${path} is not empty`, 'give another --out, or --resume this one');
+}

@@ -1,0 +1,109 @@
+// Owns one run from its config to its result.
+import { sha256OfParameters } from '../../src/checksum.js';
+import { type Dataset, knownCount } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/split.js';
+import { relaid } from '../../src/models/model.js';
+import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
+import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
+import { rampOf } from '../../src/training/alpha-ramp.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { planOf } from '../../src/training/plan.js';
+import type { Stage } from '../../src/training/stage.js';
+import { LabelledSet } from '../labelled-set.js';
+import { type Session, splitOf, taskOf } from '../session.js';
+import { train } from '../train.js';
+import { mistakesOf } from './diagnostics.js';
+import { together } from './listeners.js';
+import { machine } from './machine.js';
+import { Recorder, type RunOptions } from './recorder.js';
+import type { RunData, RunResult } from './result.js';
+import { TensorBoard } from './tensorboard.js';
+
+/** Throws what train() throws, E_INTERRUPTED when options.signal says so, and E_OUTPUT. */
+export async function runTraining(session: Session, config: RunConfig, options: RunOptions): Promise<RunResult> {
+  const { dataset, dispatcher } = session;
+  const split = splitOf(config, dataset);
+  const stages = planOf(config, taskOf(config, dataset));
+  const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
+  const from = options.resumeFrom ?? { stage: 0, step: 0 };
+  const tensorBoard =
+    options.directory && new TensorBoard(options.directory.path, stages, dataset.classNames, maxSteps, from);
+  const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
+  const recorder = new Recorder(session, config, stages, split, { ...options, listener });
+  await options.directory?.keep('data.json', dataOf(dataset, split));
+  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+  dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
+  try {
+    await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, recorder, options.resumeFrom);
+    return await finish(session, config, options, recorder, stages);
+  } finally {
+    try {
+      await tensorBoard?.close();
+    } finally {
+      await options.directory?.close();
+    }
+  }
+}
+
+function dataOf({ name, sha256, classNames, train, test }: Dataset, split: Split): RunData {
+  return {
+    ...{ name, sha256, classNames },
+    images: {
+      train: train.count,
+      known: knownCount(train.labels),
+      labelled: split.labelled.length,
+      validation: split.validation.length,
+      test: test?.count ?? 0,
+    },
+  };
+}
+
+const metaOf = ({ name, height, width, classNames }: Dataset): ModelMeta => ({
+  ...{ rows: height, columns: width, classes: classNames.length, classNames, data: name },
+});
+
+/** The first pseudo-labels of a run flip none of those that another run left. */
+const noLabels = (count: number) => ({ pseudoLabels: new Uint8Array(count), confidences: new Float32Array(count) });
+
+async function finish(
+  session: Session,
+  config: RunConfig,
+  options: RunOptions,
+  recorder: Recorder,
+  stages: readonly Stage[],
+): Promise<RunResult> {
+  const { dataset, dispatcher } = session;
+  const stage = stages.at(-1)!;
+  const { model } = stage;
+  await recorder.ended(stage);
+  const { steps, rows, seconds: secondsByPhase } = recorder.progress;
+  // What is saved, and named by its checksum, is a model of f32 whatever it was trained in.
+  const parameters = relaid((await dispatcher.read(model)).parameters, model, 'f32');
+  const saved = { ...model, precision: 'f32' } as const;
+  const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
+  const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
+  const test = options.test ? dataset.test : undefined;
+  const predicted = test && (await dispatcher.classify(model, 'test'));
+  recorder.charge('evaluation');
+  const { scenario, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
+  const result: RunResult = {
+    ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
+    job: session.job,
+    lostWorkers: recorder.lostWorkers,
+    ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),
+    classShares: recorder.progress.classShares,
+    steps,
+    seconds,
+    secondsByPhase,
+    imagesPerSecond: rows / seconds,
+    validationAccuracy,
+    testAccuracy: predicted && accuracy(predicted.classes, test.labels),
+    confusion: predicted && confusionMatrix(predicted.classes, test.labels, dataset.classes),
+    classNames: dataset.classNames,
+    weightsSha256: sha256OfParameters(parameters),
+  };
+  await options.directory?.keep('machine.json', machine(session.numerics));
+  if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
+  await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, metaOf(dataset)));
+  return result;
+}

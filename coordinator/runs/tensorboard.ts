@@ -1,0 +1,85 @@
+// Owns the TensorBoard event file of a run, which is written while the run goes on. A run that is resumed begins another one.
+import { join } from 'node:path';
+import { appendTo } from '../../src/files/write.js';
+import { startEvent, summaryEvent, type Value, versionEvent } from '../../src/reporting/tensorboard/event.js';
+import { recordOf } from '../../src/reporting/tensorboard/record.js';
+import { reconstructionsImage, valuesOf } from '../../src/reporting/tensorboard/summaries.js';
+import type { Stage } from '../../src/training/stage.js';
+import type { Position } from '../train.js';
+import type { Reconstructions } from './diagnostics.js';
+import type { RunListener } from './recorder.js';
+import type { Metric } from './result.js';
+
+/** Events are held back so long before they are written: one write for each would take a core from the workers at every step. */
+const HELD_MS = 1000;
+
+export class TensorBoard implements RunListener {
+  private written: Promise<void> = Promise.resolve();
+  private readonly path: string;
+  private lastStep: number;
+  private held: Uint8Array[] = [];
+  private lastWrite = performance.now();
+
+  /** from: the first step that will be told of; TensorBoard forgets what earlier files say of it and of later ones. */
+  constructor(
+    folder: string,
+    private readonly stages: readonly Stage[],
+    private readonly classNames: readonly string[],
+    private readonly maxSteps: number,
+    from: Pick<Position, 'stage' | 'step'>,
+  ) {
+    this.path = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.pseudolabel`);
+    this.lastStep = this.stepsBefore(from.stage) + from.step;
+    this.write(versionEvent(this.when(this.lastStep)));
+    this.write(startEvent(this.when(this.lastStep)));
+  }
+
+  stageBegins(): void {}
+
+  /** What a run that goes on from here will not tell again is in the file. */
+  saved(): void {
+    this.flush();
+  }
+
+  measured(metric: Metric): void {
+    const stage = this.stages.findIndex(({ name }) => name === metric.stage);
+    this.lastStep = this.stepsBefore(stage) + metric.step;
+    this.summary(this.lastStep, valuesOf(metric, this.classNames));
+  }
+
+  reconstructed({ rows, columns, images }: Reconstructions): void {
+    this.summary(this.lastStep, [reconstructionsImage({ rows, columns }, images)]);
+  }
+
+  /** Resolves when everything is in the file. Throws E_OUTPUT. */
+  async close(): Promise<void> {
+    this.flush();
+    await this.written;
+  }
+
+  private summary(step: number, values: readonly Value[]): void {
+    this.write(summaryEvent(this.when(step), values));
+  }
+
+  private write(event: Uint8Array): void {
+    this.held.push(recordOf(event));
+    if (performance.now() - this.lastWrite > HELD_MS) this.flush();
+  }
+
+  private flush(): void {
+    const events = Buffer.concat(this.held);
+    this.held = [];
+    this.lastWrite = performance.now();
+    if (events.length > 0) this.written = this.written.then(() => appendTo(this.path, events));
+    this.written.catch(() => undefined); // close() tells it
+  }
+
+  private when(step: number): { time: number; step: number } {
+    return { time: Date.now() / 1000, step };
+  }
+
+  /** TensorBoard knows no stages: its steps are those of the whole run. */
+  private stepsBefore(stage: number): number {
+    return this.stages.slice(0, stage).reduce((sum, { steps }) => sum + Math.min(steps, this.maxSteps), 0);
+  }
+}

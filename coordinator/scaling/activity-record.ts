@@ -1,0 +1,167 @@
+// Owns what is noted of a process while it is measured: the calls of its node, and what its main thread has to do with other processes.
+import { readFileSync } from 'node:fs';
+import { clock } from '../../src/clock.js';
+import type { Activity, Call } from '../../src/engine/timeline.js';
+import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
+import { exclusive } from '../../src/scaling/activities.js';
+import { computing, type Split, splitOf, until } from '../../src/scaling/time-split.js';
+import type { TensorSteps } from '../../worker/tensor-steps.js';
+import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import { TracedExecutor, tasksOf, tensorParts } from '../executors/traced-executor.js';
+
+/** What a process did in a stretch of time. */
+export interface Account {
+  /** Milliseconds of its workers together. */
+  readonly split: Split;
+  /** Milliseconds in tasks that waited for nothing but a core, and those that threads which have tasks computed at all. */
+  readonly inTasks: number;
+  readonly computed: number;
+}
+
+export class ActivityRecord {
+  private calls: Call[] = [];
+  private activities: Activity[] = [];
+  /** When the main thread last did something for other processes. */
+  private last = clock();
+  private computed = computedByOthers();
+
+  /** Begins anew. */
+  clear(): void {
+    this.calls = [];
+    this.activities = [];
+    this.last = clock();
+    this.computed = computedByOthers();
+  }
+
+  called(call: Call): void {
+    this.calls.push(call);
+  }
+
+  async sending(send: () => Promise<void>): Promise<void> {
+    const began = clock();
+    const sent = send();
+    const handedOver = clock();
+    this.note('serialise', began, handedOver);
+    try {
+      await sent;
+    } finally {
+      this.note('send', handedOver, clock());
+    }
+  }
+
+  /** What came was waited for since the main thread had last to do with others. */
+  arriving(take: () => void): void {
+    const began = clock();
+    this.note('wait', this.last, began);
+    take();
+    this.note('serialise', began, clock());
+  }
+
+  /** What it did from `began` until `ended`. Nobody waits for a node's last update: it may be made later. */
+  account(workers: number, began: number, ended: number): Account {
+    const calls = this.calls.filter(({ called }) => called < ended).map((call) => until(call, ended));
+    const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
+    const { split } = splitOf({ workers, began, ended, calls, activities });
+    return { split, inTasks: computing(calls), computed: computedByOthers() - this.computed };
+  }
+
+  note(kind: Activity['kind'], began: number, ended: number): void {
+    this.activities.push({ kind, began, ended });
+    this.last = ended;
+  }
+}
+
+/** Milliseconds that all threads but the main one have computed so far; where the system does not tell of threads, all of them. */
+function computedByOthers(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3 - mainThread();
+}
+
+/** Those of the main thread, by whose number /proc has the process; 0 where the system is no Linux. */
+function mainThread(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ', 1)[0]) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
+/** What a main thread did before it made a call of its own was no waiting, even if the next thing that it saw was an arrival. */
+function afterCall(activity: Activity, calls: readonly Call[]): Activity {
+  if (activity.kind !== 'wait') return activity;
+  const call = calls.findLast(({ called }) => called > activity.began && called < activity.ended);
+  return call ? { ...activity, began: call.called } : activity;
+}
+
+/** Tells the journal of all calls of the node, of those too that only a cluster or a host makes. Returns the same node. */
+export function traced(node: ThreadExecutor, record: ActivityRecord): ThreadExecutor {
+  const gradients = node.gradients.bind(node);
+  const predict = node.predict.bind(node);
+  const updateByTotal = node.updateByTotal.bind(node);
+  const update: ThreadExecutor['update'] = (model, _, optimizer) => updateByTotal(model, optimizer);
+  const bare: ThreadExecutor = Object.assign(Object.create(node), { gradients, predict, update });
+  const traced = new TracedExecutor(bare, (call) => record.called(call));
+  traceTensorShards(node.tensor, record);
+  return Object.assign(node, {
+    gradients: traced.gradients.bind(traced),
+    predict: traced.predict.bind(traced),
+    updateByTotal: (...[model, optimizer]: Parameters<ThreadExecutor['updateByTotal']>) =>
+      traced.update(model, 1, optimizer),
+  });
+}
+
+/** A call is from the question for a forward pass to the last answer of the backward pass: workers do both in one task. */
+function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
+  const forward = tensor.forward.bind(tensor);
+  const backward = tensor.backward.bind(tensor);
+  let called = 0;
+  const watching: Pick<TensorSteps, 'forward' | 'backward'> = {
+    forward: (...asked) => {
+      called = clock();
+      return forward(...asked);
+    },
+    backward: async (gradient) => {
+      const results = await backward(gradient);
+      const tasks = tasksOf(results, tensorParts);
+      record.called({ kind: 'slices', called, answered: clock(), step: undefined, tasks });
+      return results;
+    },
+  };
+  Object.assign(tensor, watching);
+}
+
+/** Tells the journal of all that passes. */
+export class TracedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
+  constructor(
+    private readonly channel: Channel<Out, In>,
+    private readonly record: ActivityRecord,
+  ) {}
+
+  get peer(): string {
+    return this.channel.peer;
+  }
+
+  get traffic(): Channel<Out, In>['traffic'] {
+    return this.channel.traffic;
+  }
+
+  listen(listener: ChannelListener<In>): void {
+    this.channel.listen({
+      message: (message) => this.record.arriving(() => listener.message(message)),
+      bulk: (tag, payload) => this.record.arriving(() => listener.bulk(tag, payload)),
+      closed: (reason) => listener.closed(reason),
+    });
+  }
+
+  send(message: Out): Promise<void> {
+    return this.record.sending(() => this.channel.send(message));
+  }
+
+  sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
+    return this.record.sending(() => this.channel.sendBulk(tag, payload));
+  }
+
+  close(reason?: Parameters<Channel<Out, In>['close']>[0]): void {
+    this.channel.close(reason);
+  }
+}

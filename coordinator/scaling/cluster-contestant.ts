@@ -1,0 +1,101 @@
+// Owns a contestant of several processes: a cluster of this one and of nodes that have joined it through a server on loopback, as those of
+// `train --listen` do.
+import { join } from 'node:path';
+import type { PseudolabelError } from '../../src/errors.js';
+import { withTemporaryFolder } from '../../src/files/write.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
+import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import { ClusterExecutor } from '../executors/cluster/cluster-executor.js';
+import { ensureCertificate } from '../server/certificate.js';
+import { ensureToken } from '../server/secrets.js';
+import { listen } from '../server/server.js';
+import { printLine } from '../terminal/terminal.js';
+import { type Account, ActivityRecord, TracedChannel, traced } from './activity-record.js';
+import type { Company } from './bench.js';
+import { ChildProcess, nodeCommand } from './child-process.js';
+import type { NodeAnswer, NodeQuestion } from './messages.js';
+
+type NodeProgram = ChildProcess<NodeQuestion, NodeAnswer>;
+
+/** Until all have joined; they start TensorFlow first. */
+const JOIN_MS = 120_000;
+
+export class ClusterContestant implements Company {
+  private constructor(
+    readonly node: ClusterExecutor,
+    private readonly local: ThreadExecutor,
+    private readonly record: ActivityRecord,
+    private readonly programs: readonly NodeProgram[],
+  ) {}
+
+  /** nodes: to join, each with as many workers as the local node. Throws what listening and joining throw. */
+  static open(local: ThreadExecutor, nodes: number): Promise<ClusterContestant> {
+    return withTemporaryFolder('nodes', (folder) => ClusterContestant.joinedBy(local, nodes, folder));
+  }
+
+  /** folder: for the token and the certificate, which are needed until all have joined. */
+  private static async joinedBy(local: ThreadExecutor, nodes: number, folder: string): Promise<ClusterContestant> {
+    const record = new ActivityRecord();
+    const cluster = clusterOf(traced(local, record));
+    const tokenFile = join(folder, 'token');
+    const server = await listen<ToNode, ToCoordinator>({
+      token: await ensureToken(tokenFile),
+      tls: await ensureCertificate(join(folder, 'coordinator.pem')),
+      tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR },
+    });
+    void (async () => {
+      for await (const channel of server.arrivals) void cluster.admit(new TracedChannel(channel, record));
+    })();
+    const { signal } = new AbortController();
+    const programs = Array.from({ length: nodes }, (_, node): NodeProgram => {
+      const command = nodeCommand('coordinator/scaling/node-entry.js', String(local.workers));
+      return new ChildProcess(command, `node ${node + 1}`, 1, signal);
+    });
+    const { address, fingerprint } = server;
+    const question = { kind: 'join', address, tokenFile, fingerprint: fingerprint! } as const;
+    await Promise.all(programs.map((program) => program.ask('joined', question)));
+    await cluster.members.waitFor(nodes, JOIN_MS);
+    server.close();
+    return new ClusterContestant(cluster, local, record, programs);
+  }
+
+  /** TLS not included. */
+  get wireBytes(): number {
+    return this.node.status().nodes.reduce((sum, { bytesSent, bytesReceived }) => sum + bytesSent + bytesReceived, 0);
+  }
+
+  async begin(): Promise<void> {
+    await Promise.all(this.programs.map((program) => program.ask('begun', { kind: 'begin' })));
+    this.record.clear();
+  }
+
+  /** All are on this machine: they have one clock. */
+  async accounts(began: number, ended: number): Promise<Account[]> {
+    await this.node.settled();
+    const own = this.record.account(this.local.workers, began, ended);
+    const question = { kind: 'account', began, ended } as const;
+    const others = await Promise.all(this.programs.map((program) => program.ask('accounted', question)));
+    return [own, ...others.map(({ account }) => account)];
+  }
+}
+
+function clusterOf(local: ThreadExecutor): ClusterExecutor {
+  const lost = (name: string, reason: PseudolabelError) => {
+    printLine(process.stderr, `${name}: ${reason.message}`);
+  };
+  return new ClusterExecutor(local, {
+    ...{ computes: true, checksumEvery: 100, patienceMs: JOIN_MS },
+    ...{ fingerprint: numericsFingerprint(), allowMixed: false, wire: 'f32' },
+    listener: {
+      joined: () => undefined,
+      left: ({ name }, reason) => lost(name, reason),
+      refused: lost,
+      fellBehind: () => undefined,
+      caughtUp: () => undefined,
+      gathering: () => undefined,
+      waiting: () => undefined,
+      slower: () => undefined,
+    },
+  });
+}

@@ -1,0 +1,120 @@
+// Owns a contestant that is a job of MPI, on both sides: rank 0, which is measured and asks, and the others, who do as in a run and can say
+// what they did when.
+import { availableParallelism, hostname } from 'node:os';
+import { clock } from '../../src/clock.js';
+import type { Collective } from '../../src/collectives/collective.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { answerBy, answersBy, hearBy, type ToRank, tell, tellBy } from '../../src/protocol/mpi-messages.js';
+import { serveMpiRank } from '../../worker/mpi-rank.js';
+import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { unexpected } from '../executors/mpi/failures.js';
+import { MpiExecutor } from '../executors/mpi/mpi-executor.js';
+import { type Account, ActivityRecord, traced } from './activity-record.js';
+import type { Company } from './bench.js';
+import { FROM_MEASURED, type FromMeasured, TO_MEASURED, type ToMeasured } from './rank-messages.js';
+import { TracedCollective } from './traced-collective.js';
+
+/** Steps between two comparisons of parameters, as in a run. */
+const CHECKSUM_EVERY = 100;
+/** How often clocks of several machines are compared before a block; the quickest answer tells them best. */
+const COMPARISONS = 8;
+
+export class MpiContestant implements Company {
+  readonly node: MpiExecutor;
+  /** Of all machines. */
+  cores = availableParallelism();
+  private readonly record = new ActivityRecord();
+  private readonly collective: TracedCollective;
+  /** By the other ranks, as far as they have told. */
+  private othersBytes = 0;
+  /** Of the other ranks' clocks against the one here. */
+  private offsets: readonly number[] = [];
+
+  private constructor(
+    private readonly local: ThreadExecutor,
+    private readonly bare: Collective,
+    order: 'tree' | 'any',
+  ) {
+    this.collective = new TracedCollective(bare, this.record);
+    this.node = new MpiExecutor(traced(local, this.record), this.collective, {
+      ...{ fingerprint: numericsFingerprint('f32'), allowMixed: false },
+      ...{ order, checksumEvery: CHECKSUM_EVERY },
+    });
+  }
+
+  /** Throws E_NUMERICS, and what a rank failed by. */
+  static async open(local: ThreadExecutor, collective: Collective, order: 'tree' | 'any'): Promise<MpiContestant> {
+    const job = new MpiContestant(local, collective, order);
+    await job.node.welcome();
+    const found = await job.ask({ kind: 'begin' }, 'begun');
+    const machines = new Map(found.map(({ host, cores }) => [host, cores]));
+    machines.set(hostname(), availableParallelism());
+    job.cores = [...machines.values()].reduce((sum, cores) => sum + cores, 0);
+    return job;
+  }
+
+  get wireBytes(): number {
+    return this.collective.sentBytes + this.othersBytes;
+  }
+
+  /** All are awake when it is done. */
+  async begin(): Promise<void> {
+    let quickest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < COMPARISONS; i++) {
+      const asked = clock();
+      const found = await this.ask({ kind: 'begin' }, 'begun');
+      const took = clock() - asked;
+      const isElsewhere = ({ host }: { readonly host: string }) => host !== hostname();
+      if (took < quickest) this.offsets = found.map((each) => (isElsewhere(each) ? each.clock - asked - took / 2 : 0));
+      quickest = Math.min(quickest, took);
+      if (!found.some(isElsewhere)) break;
+    }
+    this.record.clear();
+  }
+
+  async accounts(began: number, ended: number): Promise<Account[]> {
+    const own = this.record.account(this.local.workers, began, ended);
+    const others = await this.ask({ kind: 'account', began, ended, offsets: [...this.offsets] }, 'accounted');
+    return [own, ...others.map(({ account }) => account)];
+  }
+
+  private async ask<K extends FromMeasured['kind']>(
+    question: ToMeasured,
+    kind: K,
+  ): Promise<Extract<FromMeasured, { kind: K }>[]> {
+    await tellBy(TO_MEASURED, this.bare, question);
+    const found = await answersBy<FromMeasured>(FROM_MEASURED, this.bare);
+    this.othersBytes = found.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+    return found.map((answer) => {
+      if (answer.kind !== kind) throw unexpected(answer.kind);
+      return answer as Extract<FromMeasured, { kind: K }>;
+    });
+  }
+}
+
+/** Ends the other ranks. */
+export const dismiss = (collective: Collective): Promise<void> => tell(collective, { kind: 'bye', reason: 'finished' });
+
+/** A rank besides rank 0, until it is dismissed. Throws as serveRank() does. */
+export async function serve(bare: Collective, workers: number): Promise<void> {
+  const record = new ActivityRecord();
+  const collective = new TracedCollective(bare, record);
+  const options = { name: `rank ${bare.rank}`, workers, fingerprints: { f32: numericsFingerprint('f32') } };
+  const create: typeof createThreadExecutor = async (of) => traced(await createThreadExecutor(of), record);
+  const answer = (message: FromMeasured) => answerBy(FROM_MEASURED, bare, message);
+  const heard = async (): Promise<ToRank> => {
+    for (;;) {
+      const message = await hearBy<ToMeasured>(TO_MEASURED, collective);
+      if (message.kind === 'begin') {
+        record.clear();
+        const place = { host: hostname(), cores: availableParallelism(), clock: clock() };
+        await answer({ kind: 'begun', ...place, sentBytes: collective.sentBytes });
+      } else if (message.kind === 'account') {
+        const offset = message.offsets[bare.rank - 1] ?? 0;
+        const account = record.account(workers, message.began + offset, message.ended + offset);
+        await answer({ kind: 'accounted', account, sentBytes: collective.sentBytes });
+      } else return message;
+    }
+  };
+  await serveMpiRank(collective, options, create, heard);
+}

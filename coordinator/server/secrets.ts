@@ -1,0 +1,85 @@
+// Owns secrets in files: made once, whole, for their owner's eyes only, and refused where others could have read them.
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { PseudolabelError } from '../../src/errors.js';
+import { whyNotRead } from '../../src/files/paths.js';
+import { createFile, isSystemError } from '../../src/files/write.js';
+
+const TOKEN_BYTES = 32;
+const MOST_BYTES = 2 ** 16;
+
+/** Read and written by its owner, by nobody else. */
+const SECRET_MODE = 0o600;
+const OTHERS = 0o077;
+const ALL_BUT_GROUP_READS = 0o037;
+
+/** Where what this user's coordinators keep lies, by the XDG base directory specification. */
+export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'pseudolabel');
+}
+
+/** The token in the file, as a key: it shows nothing of itself when it is logged. Throws E_SECRET_FILE. */
+export async function readToken(path: string): Promise<KeyObject> {
+  const text = (await readSecret(path)).trim();
+  const bytes = Buffer.from(text, 'hex');
+  if (bytes.length !== TOKEN_BYTES || text.length !== 2 * TOKEN_BYTES) {
+    const fix = `copy the coordinator's token file: it has ${2 * TOKEN_BYTES} hexadecimal digits`;
+    throw new PseudolabelError('E_SECRET_FILE', `${path} holds no token`, fix);
+  }
+  return createSecretKey(bytes);
+}
+
+/** The token in the file, which is made first if it is not there. Throws E_SECRET_FILE, E_OUTPUT. */
+export async function ensureToken(path: string): Promise<KeyObject> {
+  await ensureSecret(path, () => Promise.resolve(`${randomBytes(TOKEN_BYTES).toString('hex')}\n`));
+  return readToken(path);
+}
+
+/** Makes the file with what `make` gives, if it is not there. If several processes do so at once, all find the content of one. */
+export async function ensureSecret(path: string, make: () => Promise<string>): Promise<void> {
+  if (!(await exists(path))) await createFile(path, make, SECRET_MODE);
+}
+
+/** The content of a file that only its owner may read. Throws E_SECRET_FILE. */
+export async function readSecret(path: string): Promise<string> {
+  try {
+    const handle = await open(path);
+    try {
+      const file = await handle.stat(); // of what was opened, whatever the path names a moment later
+      const { size } = file;
+      if (process.platform !== 'win32' && !isSecret(file, process.geteuid!())) throw notSecret(path);
+      if (size > MOST_BYTES) throw new PseudolabelError('E_SECRET_FILE', `${path} is too long`, 'check the path');
+      return await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    const fix = "check the path; the coordinator's join line names the file to copy";
+    throw new PseudolabelError('E_SECRET_FILE', `${path} cannot be read: ${whyNotRead(error)}`, fix, { cause: error });
+  }
+}
+
+/**
+ * Whether a file is for the eyes of one user. One of root's that a group may read is too, where we are not root: so systemd (credentials) and
+ * Kubernetes (secrets, with fsGroup) hand a file to a single service, and PostgreSQL has the same rule for its keys.
+ */
+export function isSecret({ mode, uid }: { readonly mode: number; readonly uid: number }, self: number): boolean {
+  return (mode & (uid === 0 && self !== 0 ? ALL_BUT_GROUP_READS : OTHERS)) === 0;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await (await open(path)).close();
+    return true;
+  } catch (error) {
+    return isSystemError(error) && error.code !== 'ENOENT'; // what else is wrong with it, its reader will say
+  }
+}
+
+function notSecret(path: string): PseudolabelError {
+  const fix = `chmod 600 ${path}; if someone else may have read it, delete it, so that a new one is made`;
+  return new PseudolabelError('E_SECRET_FILE', `${path} can be read by others than its owner`, fix);
+}

@@ -1,0 +1,84 @@
+// Owns the summing of gradient buffers outside of an update: for a node's partial sums, and for the total of several nodes.
+
+import { type Arena, gradientStride } from '../engine/arena.js';
+import { loadKernel } from '../engine/kernel/kernel.js';
+import { isRounded } from '../models/model.js';
+import type { Subtree } from './tree.js';
+
+/** Floats that are summed and sent at once: a multiple of BLOCK, and in any precision within one frame. */
+export const CHUNK = 2 ** 18;
+
+export class GradientSums {
+  private readonly kernel;
+  private readonly counts;
+
+  constructor(private readonly arena: Arena) {
+    const { regions, memory, shape } = arena;
+    this.kernel = loadKernel(memory);
+    this.counts = new Int32Array(memory.buffer, regions.counts, shape.shards).fill(1);
+  }
+
+  /**
+   * Says of which subtrees the slot of their first shard holds the sum already; of all others the slots are single gradients. Where these are
+   * bf16, a sum is of floats all the same, and has room since it is of two slots or more.
+   */
+  arrived(subtrees: readonly Subtree[]): void {
+    this.counts.fill(1);
+    for (const { first, count } of subtrees) this.counts[first] = count;
+  }
+
+  /** The arena's total = the sum over all shards of floats [start, end), start a multiple of BLOCK. Returns whether all are finite. */
+  total(shards: number, start: number, end: number): boolean {
+    return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
+  }
+
+  /** The arena's total = the sum of slots [first, first + count), each a single gradient, as a tree of their own. */
+  partial(gradientBuffers: Subtree, start: number, end: number): void {
+    this.counts.fill(1);
+    this.sum(gradientBuffers, start, end, this.arena.regions.total);
+  }
+
+  /** Whether floats [start, end) of a sum that has arrived in the slot of its first shard are all finite. */
+  isFinite(subtree: Subtree, start: number, end: number): boolean {
+    this.arrived([subtree]);
+    return this.sum(subtree, start, end, this.arena.regions.outgoing);
+  }
+
+  isTotalFinite(start: number, end: number): boolean {
+    const { total, sums } = this.arena.regions;
+    // A tree of one slot, which is copied onto itself.
+    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums, 0) === 1;
+  }
+
+  /**
+   * Floats [start, end) of the sum of the subtree's slots, each a single gradient, as they are to be sent. Returns the address of the vector
+   * that they are in, of one slot the slot itself: no slot is written, nor the total, of which parts may have come already.
+   */
+  outgoing(subtree: Subtree, start: number, end: number): number {
+    const { regions, shape } = this.arena;
+    if (subtree.count === 1) return regions.gradientBuffers + subtree.first * gradientStride(shape);
+    this.counts.fill(1);
+    this.sum(subtree, start, end, regions.outgoing);
+    return regions.outgoing;
+  }
+
+  /**
+   * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
+   * only, and in a thread that does not die in it. Of floats: a sum of slots of bf16 would overwrite what is still to be read.
+   */
+  inPlace(subtree: Subtree, start: number, end: number): void {
+    if (subtree.count === 1) return;
+    this.counts.fill(1);
+    const { regions, shape } = this.arena;
+    this.sum(subtree, start, end, regions.gradientBuffers + subtree.first * gradientStride(shape));
+  }
+
+  private sum({ first, count }: Subtree, start: number, end: number, to: number): boolean {
+    const { regions, shape } = this.arena;
+    const { gradientBuffers, counts, sums } = regions;
+    const areBf16 = Number(isRounded(shape));
+    return (
+      this.kernel.sum(gradientBuffers, gradientStride(shape), counts, first, count, start, end, to, sums, areBf16) === 1
+    );
+  }
+}

@@ -1,0 +1,244 @@
+// The data source of IDX files: a folder with the files of MNIST's names, or of those of EMNIST, QMNIST and Kaggle.
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { PseudolabelError } from '../../errors.js';
+import { whyNotRead } from '../../files/paths.js';
+import { type Dataset, datasetOf, type ImageSet, UNKNOWN } from '../dataset.js';
+import { type IdxFile, readIdx, readIdxIntegers } from './idx.js';
+
+/** Optional words, which set, what of it, and its type: emnist-letters-train-images-idx3-ubyte.gz. */
+const FILE_NAME =
+  /^(?<prefix>.+[-_])?(?<set>train|t10k|test)-(?<what>images|labels)(?<join>[-.])idx\d-[a-z]+\d*(?<gz>\.gz)?$/i;
+
+const spellingsOf = (name: string): string[] =>
+  [name, name.replace('-idx', '.idx')].flatMap((spelling) => [spelling, `${spelling}.gz`]);
+
+/** In a file of bytes, where -1 cannot be written. */
+const UNKNOWN_BYTE = 255;
+
+interface FoundFile {
+  readonly path: string;
+  /** What its name begins with; files of one data set have it in common. */
+  readonly prefix: string;
+  readonly set: 'train' | 'test';
+  readonly what: 'images' | 'labels';
+}
+
+/** Labels as the file has them; -1 where nobody knows. */
+interface Labels {
+  readonly path: string;
+  readonly values: Int32Array;
+  readonly isUnsigned: boolean;
+}
+
+interface Images extends IdxFile {
+  readonly path: string;
+}
+
+/**
+ * Loads the data set of `folder`: training images, and as far as they are there training labels, test images and test labels, plain or
+ * gzipped. A label of -1, in a file of bytes 255, says that nobody knows the class. The classes are the labels that occur, by their
+ * numbers; those of the test where no training label is known.
+ * @throws PseudolabelError as readIdx, and E_DATA_COUNT, E_DATA_SHAPE, E_DATA_CLASSES, E_DATA_AMBIGUOUS
+ */
+export async function loadIdxFolder(folder: string, name = basename(resolve(folder))): Promise<Dataset> {
+  const files = await filesOf(folder);
+  const pathOf = (set: FoundFile['set'], what: FoundFile['what']): string | undefined =>
+    files.find((file) => file.set === set && file.what === what)?.path;
+  const trainImages = await readImages(pathOf('train', 'images')!);
+  const trainLabels = await readLabels(pathOf('train', 'labels'), trainImages);
+  const testPath = pathOf('test', 'images');
+  const testImages = testPath === undefined ? undefined : await readImages(testPath);
+  const testLabels = testImages && (await readLabels(pathOf('test', 'labels'), testImages));
+  if (testImages) checkSameSize(trainImages, testImages);
+
+  const known = withoutUnknown(trainLabels, testLabels);
+  const train = { images: trainImages, labels: known.train };
+  const test = testImages && known.test && { images: testImages, labels: known.test };
+  const classes = classesOf(train.labels?.values, test?.labels.values);
+  if (test) checkTestClasses(test.labels, classes, train.labels?.path ?? train.images.path);
+  const [, height, width] = trainImages.shape as [number, number, number];
+  return datasetOf({
+    ...{ name, height, width, channels: 1 },
+    classNames: classes.map(String),
+    train: imageSet(train.images, train.labels?.values, classes),
+    test: test && imageSet(test.images, test.labels.values, classes),
+  });
+}
+
+/** The files of the one data set of a folder, the better spelled of two first. Those in folders of their names count as well. */
+async function filesOf(folder: string): Promise<FoundFile[]> {
+  const entries = await list(folder);
+  const found: (FoundFile & { readonly rank: number })[] = [];
+  for (const { name } of entries) {
+    const parts = FILE_NAME.exec(name)?.groups;
+    if (!parts) continue;
+    const path = join(folder, name);
+    const isFolder = await stat(path).then(
+      (status) => status.isDirectory(),
+      () => false,
+    );
+    const inside = isFolder ? (await list(path)).find((entry) => isSameFile(entry, parts)) : undefined;
+    if (isFolder && !inside) continue;
+    found.push({
+      path: inside ? join(path, inside.name) : path,
+      prefix: parts.prefix?.toLowerCase() ?? '',
+      set: parts.set!.toLowerCase() === 'train' ? 'train' : 'test',
+      what: parts.what!.toLowerCase() as FoundFile['what'],
+      rank: 4 * Number(isFolder) + 2 * Number(parts.join === '.') + Number(parts.gz !== undefined),
+    });
+  }
+  const prefixes = [...new Set(found.filter(isTrainImages).map(({ prefix }) => prefix))].sort();
+  if (prefixes.length === 0) throw noTrainImages(folder);
+  const prefix = prefixes[0]!;
+  if (prefix !== '' && prefixes.length > 1) throw ambiguous(folder, prefixes);
+  return found.filter((file) => file.prefix === prefix).sort((a, b) => a.rank - b.rank || (a.path < b.path ? -1 : 1));
+}
+
+const isTrainImages = ({ set, what }: FoundFile): boolean => set === 'train' && what === 'images';
+
+function isSameFile(entry: Dirent, folder: Record<string, string>): boolean {
+  const parts = FILE_NAME.exec(entry.name)?.groups;
+  const isSame = (key: 'set' | 'what'): boolean => parts?.[key]?.toLowerCase() === folder[key]!.toLowerCase();
+  return entry.isFile() && isSame('set') && isSame('what');
+}
+
+async function list(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    const message = `${folder} cannot be read as a folder: ${whyNotRead(cause)}`;
+    throw new PseudolabelError('E_DATA_MISSING', message, 'Give the folder that holds the IDX files.', { cause });
+  }
+}
+
+function noTrainImages(folder: string): PseudolabelError {
+  const name = 'train-images-idx3-ubyte';
+  const spellings = spellingsOf(name).join(', ');
+  return new PseudolabelError(
+    'E_DATA_MISSING',
+    `${folder} has no ${name}`,
+    `Give a folder with IDX files of MNIST's names; this one may be called ${spellings}, also with words before it (emnist-letters-${name}).`,
+  );
+}
+
+function ambiguous(folder: string, prefixes: readonly string[]): PseudolabelError {
+  return new PseudolabelError(
+    'E_DATA_AMBIGUOUS',
+    `${folder} has files of several data sets, which begin with ${prefixes.join(', ')}`,
+    'Give a folder with the files of one of them.',
+  );
+}
+
+async function readImages(path: string): Promise<Images> {
+  return { path, ...checkedImages(path, await readIdx(path)) };
+}
+
+/** The file as it is. Throws E_DATA_SHAPE where it does not hold grey images. */
+export function checkedImages(path: string, file: IdxFile): IdxFile {
+  const { shape } = file;
+  if (shape.length === 3) return file;
+  const [count, ...sizes] = shape;
+  const found = `${path} has ${shape.length} dimensions (${shape.join(' x ')}) where 3 are needed (images, rows and columns)`;
+  const flat = `Write the shape of the images into the header: ${count} x rows x columns, or ${count} x 1 x ${sizes[0]} where they have none.`;
+  const colour = `Convert the images to grey: ${count} x ${sizes[0]} x ${sizes[1]}.`;
+  const fixes: Record<number, string> = { 2: flat, 4: colour };
+  const fix = fixes[shape.length] ?? 'Check that the file is not another one under this name.';
+  throw new PseudolabelError('E_DATA_SHAPE', found, fix);
+}
+
+async function readLabels(path: string | undefined, images: Images): Promise<Labels | undefined> {
+  if (path === undefined) return undefined;
+  const { shape, values, isUnsigned } = await readIdxIntegers(path);
+  const [count, columns] = shape;
+  // QMNIST has eight integers an image, the first of which is its class.
+  const isTable = shape.length === 2 && columns === 8 && !isUnsigned;
+  if (shape.length !== 1 && !isTable) {
+    throw new PseudolabelError(
+      'E_DATA_SHAPE',
+      `${path} has ${shape.length} dimensions (${shape.join(' x ')}) where 1 is needed (labels)`,
+      'Check that the file is not another one under this name.',
+    );
+  }
+  if (count !== images.shape[0]) {
+    throw new PseudolabelError(
+      'E_DATA_COUNT',
+      `${path} has ${count} labels for the ${images.shape[0]} images of ${images.path}`,
+      'Take both files from the same data set; for images whose class nobody knows, write the label 255 (in bytes) or -1.',
+    );
+  }
+  const labels = isTable ? values.filter((_, i) => i % columns === 0) : values;
+  const least = labels.reduce((smallest, label) => Math.min(smallest, label), 0);
+  if (least >= -1) return { path, values: labels, isUnsigned };
+  throw new PseudolabelError(
+    'E_DATA_CLASSES',
+    `${path} has the label ${least}`,
+    'Number the classes from 0; -1 says that nobody knows the class.',
+  );
+}
+
+function checkSameSize(train: Images, test: Images): void {
+  const [trainSize, testSize] = [train, test].map(({ shape }) => shape.slice(1).join(' x '));
+  if (trainSize === testSize) return;
+  throw new PseudolabelError(
+    'E_DATA_SHAPE',
+    `${test.path} has images of ${testSize} pixels, ${train.path} of ${trainSize}`,
+    'Take all files from the same data set.',
+  );
+}
+
+/**
+ * With -1 in the place of 255 in files of bytes. Where training labels have all of 0 to 255, and so the test labels if there are any, it is
+ * a class. test: undefined where none of its labels is known.
+ */
+function withoutUnknown(
+  train: Labels | undefined,
+  test: Labels | undefined,
+): { readonly train: Labels | undefined; readonly test: Labels | undefined } {
+  const isClass = new Set(train?.values).size === 256 && (test?.values.includes(UNKNOWN_BYTE) ?? true);
+  const known = (labels: Labels | undefined): Labels | undefined =>
+    labels?.isUnsigned && !isClass
+      ? { ...labels, values: labels.values.map((label) => (label === UNKNOWN_BYTE ? -1 : label)) }
+      : labels;
+  const knownTest = known(test);
+  const unknown = knownTest?.values.reduce((sum, label) => sum + Number(label < 0), 0) ?? 0;
+  if (unknown === knownTest?.values.length) return { train: known(train), test: undefined };
+  if (unknown === 0) return { train: known(train), test: knownTest };
+  const label = test!.isUnsigned ? UNKNOWN_BYTE : -1;
+  throw new PseudolabelError(
+    'E_DATA_CLASSES',
+    `${test!.path} has the label ${label}, which says that nobody knows the class, for ${unknown} of its ${test!.values.length} images`,
+    `Leave images without labels out of the test files; if ${label} is a class, give it another number in all label files.`,
+  );
+}
+
+/** The labels that occur, in ascending order. */
+function classesOf(train: Int32Array | undefined, test: Int32Array | undefined): number[] {
+  const occurring = (labels: Int32Array | undefined): number[] =>
+    [...new Set(labels)].filter((label) => label >= 0).sort((a, b) => a - b);
+  const classes = occurring(train);
+  return classes.length > 0 ? classes : occurring(test);
+}
+
+function checkTestClasses({ path, values }: Labels, classes: readonly number[], trainPath: string): void {
+  const known = new Set(classes);
+  const other = values.find((label) => !known.has(label));
+  if (other === undefined) return;
+  throw new PseudolabelError(
+    'E_DATA_CLASSES',
+    `${path} has the label ${other}, which no training label of ${trainPath} is`,
+    'Take all files from the same data set, or leave the test images of this class out.',
+  );
+}
+
+function imageSet(
+  { shape, values: images }: IdxFile,
+  labels: Int32Array | undefined,
+  classes: readonly number[],
+): ImageSet {
+  const [count] = shape as [number];
+  const positions = new Map(classes.map((label, position) => [label, position]));
+  if (!labels) return { count, images, labels: new Uint16Array(count).fill(UNKNOWN) };
+  return { count, images, labels: Uint16Array.from(labels, (label) => positions.get(label) ?? UNKNOWN) };
+}

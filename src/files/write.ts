@@ -1,0 +1,270 @@
+// The one place that writes: all of a file or nothing of it, even if the process or the machine stops half-way; and never over a device, a
+// pipe or a link.
+import { randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import {
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PseudolabelError } from '../errors.js';
+import { destinationOf, writeTo } from './destination.js';
+
+const temporaryName = (path: string): string => `${path}.tmp-${randomBytes(4).toString('hex')}`;
+/** The name of a file that is being written, and of the one that it becomes. */
+const TEMPORARY = /^(.+)\.tmp-[0-9a-f]{8}$/;
+
+/** Text, bytes, or pieces of bytes to write one after the other, which are asked for as they are written. */
+export type Data = Iterable<Uint8Array> | Uint8Array | string;
+
+/**
+ * Makes `data` the content of the file `path`, which a user has named, and its folder if need be. Whoever reads the file, at any time, finds
+ * the old content or the new; when the promise resolves, the new content survives a power cut. Where the path is a link, the file that it
+ * leads to is replaced; a device, a pipe or a socket is written to.
+ * @throws PseudolabelError E_OUTPUT; the file is then as it was. What `data` throws goes through as it is.
+ */
+export async function writeAtomically(path: string, data: Data): Promise<void> {
+  try {
+    const destination = await destinationOf(path);
+    if (destination.kind === 'folder') throw systemError('EISDIR', path);
+    if (destination.kind === 'file') await replace(destination.path, data, destination.mode);
+    else await writeTo(destination, piecesOf(data));
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/**
+ * As writeAtomically(), for a file of our own: `name` within `folder`, such as 'plots/loss.svg'. Below the folder no link is followed, nor
+ * replaced: it may come from a stranger, and lead anywhere.
+ */
+export async function writeIn(folder: string, name: string, data: Data): Promise<void> {
+  const path = join(folder, name);
+  try {
+    await refuseLinks(folder, name);
+    await replace(path, data, undefined);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Throws E_OUTPUT where `name` or a folder on the way to it from `folder` is a link, or it is there and neither file nor folder. */
+export async function refuseLinks(folder: string, name: string): Promise<void> {
+  let path = folder;
+  for (const part of name.split('/')) {
+    path = join(path, part);
+    const found = await statusOf(path);
+    if (!found || found.isFile() || found.isDirectory()) continue;
+    const what = found.isSymbolicLink() ? 'a link' : 'neither a file nor a folder';
+    const fix = `move it away: what belongs to ${folder} is written in that folder, and nowhere else`;
+    throw new PseudolabelError('E_OUTPUT', `${path} cannot be written: it is ${what}`, fix);
+  }
+}
+
+/** Adds to the end of a file of our own, which it makes if need be. Throws E_OUTPUT, also where it is a link. */
+export async function appendTo(path: string, data: Uint8Array | string): Promise<void> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
+  try {
+    const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+    await writeFile(handle, data).finally(() => handle.close());
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/**
+ * Makes a file with what `make` gives, whole from the first moment. Returns whether it was made: false where something has its name already.
+ * Throws E_OUTPUT.
+ * @param mode permissions
+ */
+export async function createFile(path: string, make: () => string | Promise<string>, mode = 0o666): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    const text = await make();
+    await mkdir(dirname(path), { recursive: true, mode: mode === 0o666 ? 0o777 : 0o700 });
+    await write(temporary, text, mode);
+    // Unlike a rename, a link replaces nothing. Where the disk knows no links, the file is made at once, and written a moment later.
+    await link(temporary, path).catch((error: unknown) => {
+      if (!isSystemError(error) || !['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(error.code)) throw error;
+      return write(path, text, mode);
+    });
+    return true;
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'EEXIST') return false;
+    throw cannotWrite(path, error);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Sets a file's time to now. Throws what the system says. */
+export async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now);
+}
+
+/** Gives a file another name, where no other has it. Returns whether the file was still there. Throws E_OUTPUT. */
+export async function moveAway(path: string, to: string): Promise<boolean> {
+  try {
+    await rename(path, to);
+    return true;
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return false;
+    throw cannotWrite(path, error);
+  }
+}
+
+/** With the folders that it is in. Throws E_OUTPUT. */
+export async function makeFolder(path: string, mode?: number): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Returns whether it was made: false where something has its name already. Of several processes that try at once, one makes it. Throws E_OUTPUT. */
+export async function claimFolder(path: string): Promise<boolean> {
+  await makeFolder(dirname(path));
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'EEXIST') return false;
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Does nothing where there is something in it, or it is not there. */
+export async function removeEmptyFolder(path: string): Promise<void> {
+  await rmdir(path).catch(() => undefined);
+}
+
+/** Removes files, not what links lead to, and no folders. Throws E_OUTPUT. */
+export async function removeFiles(folder: string, names: readonly string[]): Promise<void> {
+  try {
+    for (const name of names) {
+      await unlink(join(folder, name)).catch((error: unknown) => {
+        if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
+      });
+    }
+  } catch (error) {
+    throw cannotWrite(folder, error);
+  }
+}
+
+/**
+ * Removes what a process that was killed had begun to write to `folder` and to folders in it. No link is followed, and only files go that have
+ * a name that we gave.
+ * @param places for '' and for the names of folders in it: which files we write there
+ */
+export async function removeTemporary(folder: string, places: Readonly<Record<string, RegExp>>): Promise<void> {
+  for (const [name, ours] of Object.entries(places)) {
+    const place = join(folder, name);
+    if (name !== '' && !(await statusOf(place))?.isDirectory()) continue;
+    const left = (await readdir(place, { withFileTypes: true })).filter(
+      (item) => item.isFile() && ours.test(TEMPORARY.exec(item.name)?.[1] ?? ''),
+    );
+    const names = left.map((item) => item.name);
+    await removeFiles(place, names);
+  }
+}
+
+/** A folder among the system's temporary files, for `work` alone, and gone afterwards. */
+export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), `pseudolabel-${name}-`));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A system call's error, which has its name (ENOENT) as `code`. */
+export function isSystemError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
+}
+
+/** The error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, any other as it is. */
+export function cannotWrite(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const fix = FIXES[error.code] ?? 'Check the path and its disk, or write somewhere else.';
+  return new PseudolabelError('E_OUTPUT', `${path} cannot be written: ${error.message}`, fix, { cause: error });
+}
+
+const FREE_SPACE = 'Free some space there, or write to another disk.';
+const RIGHTS = 'Check who may write to its folder, or write somewhere else.';
+const NAME_TAKEN = 'A file has the name of a folder or the other way round: move it away, or give another path.';
+const LINK = 'It is a link, or links lead in a circle: move it away, or give another path.';
+const FIXES: Readonly<Record<string, string>> = {
+  ENOSPC: FREE_SPACE,
+  EDQUOT: FREE_SPACE,
+  EACCES: RIGHTS,
+  EPERM: RIGHTS,
+  EROFS: 'The disk is read-only: write somewhere else.',
+  ENOTDIR: NAME_TAKEN,
+  EISDIR: NAME_TAKEN,
+  EEXIST: NAME_TAKEN,
+  ELOOP: LINK,
+};
+
+async function replace(path: string, data: Data, mode: number | undefined): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await write(temporary, data, mode ?? 0o666, mode);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
+    throw error;
+  }
+}
+
+/** exactly: permissions that the user's mask does not narrow. */
+async function write(path: string, data: Data, mode: number, exactly?: number): Promise<void> {
+  const handle = await open(path, 'wx', mode);
+  try {
+    if (exactly !== undefined) await handle.chmod(exactly);
+    await writeFile(handle, data);
+    await handle.sync(); // before the rename: else a power cut could leave the new name on missing content
+  } finally {
+    await handle.close();
+  }
+}
+
+const piecesOf = (data: Data): Iterable<Uint8Array> =>
+  typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
+
+/** undefined: it is not there. */
+async function statusOf(path: string): Promise<Stats | undefined> {
+  return lstat(path).catch((error: unknown) => {
+    if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+    throw cannotWrite(path, error);
+  });
+}
+
+function systemError(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: it is a folder`), { code, syscall: 'open', path });
+}
+
+/** Makes a rename last, where the system can: Windows opens no folders, and some network disks do not sync them. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch (error) {
+    if (!isSystemError(error) || !['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(error.code)) throw error;
+  }
+}

@@ -1,0 +1,56 @@
+// What people are told of the shares that the classes among pseudo-labels are held to.
+
+import { percent } from '../format.js';
+import type { Stage } from '../training/stage.js';
+import { type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
+
+/** No line of more classes than these. */
+const MOST_NAMED = 20;
+
+/** Before a run; undefined where it has no pseudo-labels. */
+export function assumptionLine(stages: readonly Stage[]): string | undefined {
+  const { pseudo } = stages.find((stage) => stage.pseudo) ?? {};
+  if (!pseudo) return undefined;
+  const held = 'class shares: pseudo-labels are held to';
+  switch (pseudo.balance?.shares) {
+    case undefined:
+      return 'class shares: pseudo-labels are taken as they come, held to no shares';
+    case 'auto':
+      return `${held} those of the labelled images, unless the unlabelled ones contradict them (--class-shares)`;
+    case 'labelled':
+      return `${held} those of the labelled images`;
+    case 'equal':
+      return `${held} equal ones`;
+    case 'estimate':
+      return `${held} an estimate from the unlabelled images`;
+    default:
+      return `${held} those that were given`;
+  }
+}
+
+/** As soon as it is known, and when the run has ended. classNames: undefined: they are numbered. */
+export function choiceText(choice: SharesChoice, classNames?: readonly string[]): string {
+  const { source, shares, survey } = choice;
+  const listed = listText(shares, classNames);
+  const evidence =
+    survey && `their distance is ${survey.distance.toFixed(3)}, and labels explain ${survey.limit.toFixed(3)}`;
+  switch (source) {
+    case 'given':
+      return `as given: ${listed}`;
+    case 'equal':
+      return listed;
+    case 'labelled':
+      return `of the labelled images: ${listed}${evidence ? `; the unlabelled ones do not contradict them (${evidence})` : ''}`;
+    case 'estimate':
+      return survey && survey.distance > survey.limit
+        ? `estimated from the unlabelled images, which contradict the labelled ones (${evidence}): ${listed}`
+        : `estimated from the unlabelled images: ${listed}`;
+  }
+}
+
+function listText(shares: ClassShares, classNames: readonly string[] | undefined): string {
+  if (divergence(shares, equalShares(shares.length)) < 1e-9) return `equal, ${percent(1 / shares.length, 1)} each`;
+  const named = shares.slice(0, MOST_NAMED).map((share, c) => `${classNames?.[c] ?? c} ${percent(share, 1)}`);
+  const others = shares.length - named.length;
+  return `${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+}

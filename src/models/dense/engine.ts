@@ -1,0 +1,60 @@
+// Owns what one thread needs to compute: the native products, the kernel, and the networks it has built so far.
+// Only caches: a new thread's engine gives the same bits.
+import { ShardSampler } from '../../data/sampling.js';
+import type { Arena } from '../../engine/arena.js';
+import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
+import { Products } from '../../engine/tensorflow.js';
+import type { Model } from '../model.js';
+import { Network } from './network.js';
+import type { RowCounts, TensorShardPlaces } from './tensor-layout.js';
+import { TensorShard } from './tensor-shard.js';
+
+/** What tells where a slice lies, besides the counts of rows. */
+export interface TensorShardKey {
+  readonly shards: number;
+  readonly group: number;
+  readonly groups: number;
+  readonly block: number;
+  readonly slice: number;
+}
+
+export interface Engine {
+  readonly arena: Arena;
+  readonly kernel: Kernel;
+  readonly writesInPlace: boolean;
+  network(model: Model, rows: number, workspace: number, training: boolean): Network;
+  slice(model: Model, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
+  sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
+}
+
+export function createEngine(arena: Arena): Engine {
+  const products = new Products(arena.memory);
+  const kernel = loadKernel(arena.memory);
+  const networks = new Map<string, Network>();
+  const slices = new Map<string, TensorShard>();
+  const samplers = new Map<string, ShardSampler>();
+  return {
+    arena,
+    kernel,
+    writesInPlace: products.writesInPlace,
+    network(model, rows, workspace, training) {
+      const build = () => new Network(products, kernel, arena, model, rows, { workspace, training });
+      return cached(networks, JSON.stringify([model, rows, workspace, training]), build);
+    },
+    slice(model, counts, places, { shards, group, groups, block, slice }) {
+      const build = () => new TensorShard(products, kernel, arena, model, counts, { places, group, block, slice });
+      return cached(slices, JSON.stringify([model, counts, shards, group, groups, block, slice]), build);
+    },
+    sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),
+  };
+}
+
+/** The value of a key, made when it is first asked for. */
+export function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}

@@ -1,0 +1,73 @@
+// Owns a node's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
+import { sha256OfParameters } from '../../checksum.js';
+import { bytes, createArena, floats } from '../../engine/arena.js';
+import type { UnlabelledRows } from '../../engine/tasks.js';
+import { keyOf, Stream } from '../../random.js';
+import { initialParameters, layoutOf, modelOf, type Precision } from '../model.js';
+import { createEngine } from './engine.js';
+import { gradient } from './gradient.js';
+import { roundParameters } from './rounded-parameters.js';
+import { update } from './update.js';
+import { workspaceOf } from './workspace.js';
+
+const PIXELS = 784;
+const ROWS = 72;
+const UNLABELLED = 200;
+/** Sizes like those of a run, since TensorFlow chooses its kernels by them. */
+const MODEL = modelOf([PIXELS, 640, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
+const ROWS_OF_STEP: UnlabelledRows = {
+  batch: ROWS - 8,
+  factor: 1,
+  pseudoLabels: 'fresh',
+  logitShift: undefined,
+  masses: 'plain',
+  threshold: 0,
+  noise: 0,
+};
+const STEPS = 2;
+
+/** Of each precision that a machine has products of. */
+export type Fingerprints = Readonly<Partial<Record<Precision, string>>>;
+
+/** multipliesBf16: whether the processor has products of it. Throws E_NATIVE. */
+export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
+  return {
+    f32: numericsFingerprint('f32'),
+    ...(multipliesBf16 ? { bf16: numericsFingerprint('bf16') } : {}),
+  };
+}
+
+/** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */
+export function numericsFingerprint(precision: Precision = 'f32'): string {
+  const model = { ...MODEL, precision };
+  const { length } = layoutOf(model);
+  const workspaceBytes = workspaceOf(model, ROWS, true).end;
+  const shape = {
+    pixels: PIXELS,
+    unlabelled: UNLABELLED,
+    evaluation: 0,
+    parameters: length,
+    shards: 1,
+    workspaces: 1,
+    workspaceBytes,
+    precision,
+  };
+  const arena = createArena(shape);
+  const engine = createEngine(arena);
+  const random = new Stream(keyOf(1, 'split', 0));
+  bytes(arena, 'images', UNLABELLED * PIXELS).forEach((_, i, images) => {
+    images[i] = random.below(256);
+  });
+  floats(arena, 'parameters', length).set(initialParameters(model, 1, 0));
+  roundParameters(arena, engine.kernel, length);
+  const images = Uint8Array.from({ length: 8 * PIXELS }, () => random.below(256));
+  const labels = Uint8Array.from({ length: 8 }, (_, row) => row);
+  const rows = { labelled: { images, labels }, labelledBatch: 8, unlabelled: ROWS_OF_STEP };
+  for (let t = 1; t <= STEPS; t++) {
+    const order = { seed: 1, stage: 0, step: t, shard: 0, shards: 1, workspace: 0 };
+    gradient(engine, { kind: 'gradient', model, ...order, ...rows });
+    const optimizer = { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t } as const;
+    update(engine, { kind: 'update', update: t, slice: 0, start: 0, end: length, shards: 1, optimizer });
+  }
+  return sha256OfParameters(floats(arena, 'parameters', length));
+}

@@ -1,0 +1,77 @@
+// Owns the rows that a batch begins with: their bytes become floats in the lane, with noise if asked, and lie as the products read them.
+import type { Arena } from '../../engine/arena.js';
+import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { Matrix, Products } from '../../engine/tensorflow.js';
+import { isRounded, type Model, precisionOf } from '../model.js';
+import type { Workspace } from './workspace.js';
+
+export class Inputs {
+  /** As the forward pass reads them, [pixels, rows] or, in bf16, [rows, pixels]. */
+  readonly forward: Matrix;
+  readonly forwardIsRowMajor: boolean;
+  /** As the backward pass does, [rows, pixels]. */
+  readonly backward: Matrix;
+  private readonly pixels: number;
+
+  constructor(
+    products: Products,
+    private readonly kernel: Kernel,
+    private readonly arena: Arena,
+    model: Model,
+    private readonly rows: number,
+    private readonly buffers: Workspace,
+  ) {
+    const { x, operand } = buffers;
+    this.pixels = model.layers[0]!.inputs;
+    this.forwardIsRowMajor = isRounded(model);
+    if (this.forwardIsRowMajor) {
+      this.forward = products.matrix(operand, rows, this.pixels, precisionOf(model));
+      this.backward = this.forward;
+    } else {
+      this.forward = products.matrix(operand, this.pixels, rows);
+      this.backward = products.matrix(x, rows, this.pixels);
+    }
+  }
+
+  /** Loads rows whose bytes came with the task, from row 0 on. */
+  loadBytes(images: Uint8Array): void {
+    if (images.length === 0) return;
+    const { labelled } = this.buffers;
+    new Uint8Array(this.arena.memory.buffer, labelled, images.length).set(images);
+    const positions = Array.from({ length: images.length / this.pixels }, (_, r) => r);
+    this.load(labelled, positions, 0);
+  }
+
+  /** Loads rows from row `first` on, and zeros behind them; images: address of bytes; positions: each row's image among them. */
+  load(images: number, positions: ArrayLike<number>, first: number): void {
+    const { x, indices } = this.buffers;
+    this.uint32(indices, positions.length).set(positions);
+    const to = x + first * this.pixels * 4;
+    this.kernel.loadRows(images, indices, positions.length, this.rows - first, this.pixels, to);
+  }
+
+  /** The targets of a reconstruction: the inputs as they are now, before noise. */
+  keepAsTargets(): void {
+    this.kernel.transpose(this.buffers.x, this.rows, this.pixels, this.buffers.targets);
+  }
+
+  /** x = clip(x + sigma N(0, 1), 0, 1). */
+  addNoise(sigma: number, state: Uint32Array): void {
+    const { x, random } = this.buffers;
+    this.uint32(random, 16).set(state);
+    this.kernel.addNoise(x, this.rows * this.pixels, sigma, this.arena.regions.normals, random);
+  }
+
+  /** Drops inputs, `keep` of 65536 staying, and lays them as the products read them. random: address of a state. */
+  prepare(keep: number, scale: number, random: number): void {
+    const { x, operand } = this.buffers;
+    const { kernel, rows, pixels } = this;
+    if (scale !== 1) kernel.dropout(x, rows * pixels, keep, scale, random);
+    if (this.forwardIsRowMajor) kernel.round(x, rows * pixels, operand);
+    else kernel.transpose(x, rows, pixels, operand);
+  }
+
+  private uint32(address: number, length: number): Uint32Array {
+    return new Uint32Array(this.arena.memory.buffer, address, length);
+  }
+}

@@ -1,0 +1,150 @@
+// Owns one dense layer's forward and backward pass over the rows of a lane: TensorFlow's products and the kernel's passes, block by
+// block of units, so that what a product wrote is still in the cache when the kernel takes it up.
+import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { Matrix, Products } from '../../engine/tensorflow.js';
+import { BYTES, isRounded, type Layer, type Precision } from '../model.js';
+
+/** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
+export const blockUnits = (precision: Precision): number => 2560 / BYTES[precision];
+
+/** Addresses of the layer's parameters and of its two matrices [units, rows]. */
+export interface LayerPlace {
+  /** Of what products read: the rounded copy in bf16. */
+  readonly kernel: number;
+  readonly bias: number;
+  readonly output: number;
+  /** undefined where nothing is trained. */
+  readonly gradient: number | undefined;
+  /** Scratch for a float a unit. */
+  readonly scratch: number;
+}
+
+/** Where a shard's gradient of the layer goes. */
+export interface GradientPlace {
+  readonly blocks: readonly Matrix[];
+  readonly bias: number;
+}
+
+/** Dropout of an activation: `keep` of 65536 are kept; a random state of 64 bytes lies at `random`. */
+export interface Dropout {
+  readonly keep: number;
+  readonly scale: number;
+  readonly random: number;
+}
+
+const KEEP_ALL = 65536;
+
+/** Masks compare 16 random bits with `keep`, so a rate is rounded to a 65536th; the scale is that of the rounded rate. */
+export function dropoutOf(rate: number, random: number): Dropout {
+  const keep = Math.round((1 - rate) * KEEP_ALL);
+  return { keep, scale: KEEP_ALL / keep, random };
+}
+
+export class Dense {
+  readonly output: Matrix;
+  readonly kernel: Matrix;
+  private readonly kernelBlocks: readonly Matrix[];
+  private readonly outputBlocks: readonly Matrix[];
+  readonly gradient: Matrix | undefined;
+  private readonly gradientBlocks: readonly Matrix[];
+  private readonly isRounded: boolean;
+
+  constructor(
+    private readonly products: Products,
+    private readonly pass: Kernel,
+    readonly layer: Layer,
+    private readonly rows: number,
+    private readonly place: LayerPlace,
+    private readonly precision: Precision,
+  ) {
+    const { units, inputs } = layer;
+    this.isRounded = isRounded({ precision });
+    this.kernel = products.matrix(place.kernel, units, inputs, precision);
+    this.kernelBlocks = this.blocks(place.kernel, inputs);
+    this.output = products.matrix(place.output, units, rows, precision);
+    this.outputBlocks = this.blocks(place.output, rows);
+    if (place.gradient === undefined) this.gradientBlocks = [];
+    else {
+      this.gradient = products.matrix(place.gradient, units, rows, precision);
+      this.gradientBlocks = this.blocks(place.gradient, rows);
+    }
+  }
+
+  /** Where this layer's gradient lies in a slot whose kernel and bias have these addresses. */
+  gradientPlace(kernel: number, bias: number): GradientPlace {
+    return { blocks: this.blocks(kernel, this.layer.inputs), bias };
+  }
+
+  /** output = kernel * input, without bias: the loss adds the output layer's. input: transposed first if it lies as [rows, inputs]. */
+  forwardLinear(input: Matrix, inputIsRowMajor: boolean): void {
+    this.kernelBlocks.forEach((kernel, k) => {
+      this.products.multiply(kernel, false, input, inputIsRowMajor, this.outputBlocks[k]!);
+    });
+  }
+
+  /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
+  forward(input: Matrix, inputIsRowMajor: boolean, dropout: Dropout): number {
+    const pass = this.isRounded ? this.pass.reluDropoutBf16 : this.pass.reluDropout;
+    let sum = 0;
+    this.kernelBlocks.forEach((kernel, k) => {
+      const output = this.outputBlocks[k]!;
+      this.products.multiply(kernel, false, input, inputIsRowMajor, output);
+      const bias = this.place.bias + k * blockUnits(this.precision) * 4;
+      const { keep, scale, random } = dropout;
+      sum += pass(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
+    });
+    return sum;
+  }
+
+  /**
+   * The gradient of this hidden layer, given that of the layer above (`next`, whose own gradient is there already).
+   * input: what this layer read, transposed if it lies as [rows, inputs]. written: told of how many units the kernel's gradient is there.
+   * Returns the largest sum of |dz| over a unit's rows.
+   */
+  backward(
+    next: Dense,
+    scale: number,
+    input: Matrix,
+    inputIsRowMajor: boolean,
+    to: GradientPlace,
+    written: (units: number) => void = () => undefined,
+  ): number {
+    this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
+    const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
+    const biases = this.isRounded ? this.place.scratch : to.bias;
+    let largest = 0;
+    this.gradientBlocks.forEach((gradient, k) => {
+      const output = this.outputBlocks[k]!.values.byteOffset;
+      const bias = biases + k * blockUnits(this.precision) * 4;
+      const dz = gradient.values.byteOffset;
+      largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
+      this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+      written(k * blockUnits(this.precision) + gradient.rows);
+    });
+    if (this.isRounded) this.pass.round(biases, this.layer.units, to.bias);
+    return largest;
+  }
+
+  /** The same for the output layer, whose output the loss has replaced by the gradient. dz: the same in floats. */
+  backwardOutput(dz: number, input: Matrix, inputIsRowMajor: boolean, to: GradientPlace): number {
+    const { units } = this.layer;
+    this.gradientBlocks.forEach((gradient, k) => {
+      this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+    });
+    const bias = this.isRounded ? this.place.scratch : to.bias;
+    const largest = this.pass.biasGradient(dz, units, this.rows, bias);
+    if (this.isRounded) this.pass.round(bias, units, to.bias);
+    return largest;
+  }
+
+  private blocks(address: number, columns: number): Matrix[] {
+    const { units } = this.layer;
+    const { precision } = this;
+    const most = blockUnits(precision);
+    return Array.from({ length: Math.ceil(units / most) }, (_, k) => {
+      const first = k * most;
+      const at = address + first * columns * BYTES[precision];
+      return this.products.matrix(at, Math.min(most, units - first), columns, precision);
+    });
+  }
+}

@@ -1,0 +1,153 @@
+// Owns a model's passes over one batch shape in one lane: forward, loss, backward. Knows nothing of shards, labels or schedules.
+import { type Arena, workspaceStart } from '../../engine/arena.js';
+import { Progress } from '../../engine/gradient-progress.js';
+import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { Masses } from '../../engine/tasks.js';
+import type { Products } from '../../engine/tensorflow.js';
+import { addressesIn, isRounded, layoutOf, type Model, precisionOf } from '../model.js';
+import { classify } from './classify.js';
+import { GradientBuffers } from './gradient-buffers.js';
+import { Inputs } from './inputs.js';
+import { Dense, dropoutOf } from './layer.js';
+import { type Workspace, workspaceOf } from './workspace.js';
+
+/** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
+export type MaskStream = (layer: number) => Uint32Array;
+
+/** Above it a sum of products could pass the largest float (3.4e38). */
+export const FINITE_BOUND = 1e38;
+
+export class Network {
+  readonly buffers: Workspace;
+  private readonly layers: readonly Dense[];
+  readonly inputs: Inputs;
+  private readonly gradientBuffers: GradientBuffers;
+  private readonly progress: Progress;
+  /** Not smaller than any element that each layer read in the last forward pass. */
+  private readonly inputBounds: number[] = [];
+
+  /** rows: a multiple of 8. */
+  constructor(
+    products: Products,
+    private readonly kernel: Kernel,
+    private readonly arena: Arena,
+    private readonly model: Model,
+    readonly rows: number,
+    options: { readonly workspace: number; readonly training: boolean },
+  ) {
+    const buffers = workspaceOf(model, rows, options.training, workspaceStart(arena, options.workspace));
+    this.buffers = buffers;
+    this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
+    this.progress = new Progress(arena);
+    const { parameters, rounded } = arena.regions;
+    this.layers = model.layers.map((layer, l) => {
+      const place = {
+        kernel: addressesIn(isRounded(model) ? rounded : parameters, model, l).kernel,
+        bias: this.bias(l),
+        output: buffers.outputs[l]!,
+        gradient: buffers.gradients[l],
+        scratch: buffers.scratch,
+      };
+      return new Dense(products, kernel, layer, rows, place, precisionOf(model));
+    });
+    this.gradientBuffers = new GradientBuffers(arena, model, this.layers);
+  }
+
+  /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */
+  forward(masks: MaskStream | undefined): void {
+    const { random } = this.buffers;
+    const draw = (rate: number, layer: number) => {
+      if (!masks || rate === 0) return dropoutOf(0, random);
+      new Uint32Array(this.arena.memory.buffer, random, 16).set(masks(layer));
+      return dropoutOf(rate, random);
+    };
+    const { keep, scale } = draw(this.model.inputDropout, -1);
+    this.inputs.prepare(keep, scale, random);
+    let { forward: input, forwardIsRowMajor: isRowMajor } = this.inputs;
+    this.inputBounds[0] = scale;
+    this.layers.slice(0, -1).forEach((dense, l) => {
+      this.inputBounds[l + 1] = dense.forward(input, isRowMajor, draw(dense.layer.dropout, l));
+      input = dense.output;
+      isRowMajor = false;
+    });
+    const { output } = this.layers.at(-1)!;
+    this.layers.at(-1)!.forwardLinear(input, isRowMajor);
+    if (isRounded(this.model))
+      this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
+  }
+
+  /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
+  loss(): void {
+    const { outputs, logits, targets, weights, losses } = this.buffers;
+    const last = this.layers.length - 1;
+    const { units } = this.layers[last]!.layer;
+    const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
+    this.kernel[loss](logits, this.bias(last), targets, weights, units, this.rows, losses);
+    if (isRounded(this.model)) this.kernel.round(logits, units * this.rows, outputs[last]!);
+  }
+
+  /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
+  backward(gradientBuffer: number): boolean {
+    const places = this.gradientBuffers.begin(gradientBuffer);
+    let finite = true;
+    for (let l = this.layers.length - 1; l >= 0; l--) {
+      const dense = this.layers[l]!;
+      const input = l === 0 ? this.inputs.backward : this.layers[l - 1]!.output;
+      const next = this.layers[l + 1];
+      const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
+      const written = (units: number): void => {
+        // The layers above are there already, but what comes first goes first.
+        if (l === 0) this.progress.reached(gradientBuffer, units * dense.layer.inputs);
+      };
+      const largest = next
+        ? dense.backward(next, scale, input, l === 0, places[l]!, written)
+        : dense.backwardOutput(this.buffers.logits, input, l === 0, places[l]!);
+      // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
+      finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
+    }
+    this.progress.reached(gradientBuffer, layoutOf(this.model).length);
+    return finite;
+  }
+
+  /**
+   * Classes and confidences of all rows, from the logits of the last forward pass. logitShift, masses, and what is returned of the first `count` rows:
+   * as of classify() in classify.ts.
+   */
+  classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): number[] {
+    const { classes: predicted, ...buffers } = this.buffers;
+    const last = this.layers.length - 1;
+    const { units: classes } = this.layers[last]!.layer;
+    const { rows } = this;
+    const softmax = this.model.objective === 'softmax';
+    const at = { ...buffers, bias: this.bias(last), classes, rows, softmax, predicted };
+    return classify(this.kernel, this.arena.memory, at, count, logitShift, masses);
+  }
+
+  targets(): Float32Array {
+    return this.floats(this.buffers.targets, this.rows * this.layers.at(-1)!.layer.units);
+  }
+
+  weights(): Float32Array {
+    return this.floats(this.buffers.weights, this.rows);
+  }
+
+  /** Of the rows, not weighted, after loss(). */
+  losses(): Float32Array {
+    return this.floats(this.buffers.losses, this.rows);
+  }
+
+  /** Copies of the first `rows` predictions, after classify(). */
+  predictions(rows: number): { classes: Uint8Array; confidences: Float32Array } {
+    const classes = new Uint8Array(this.arena.memory.buffer, this.buffers.classes, rows);
+    return { classes: Uint8Array.from(classes), confidences: this.floats(this.buffers.confidences, rows).slice() };
+  }
+
+  /** Address of a layer's biases. */
+  private bias(l: number): number {
+    return addressesIn(this.arena.regions.parameters, this.model, l, 'f32').bias;
+  }
+
+  private floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.arena.memory.buffer, address, length);
+  }
+}

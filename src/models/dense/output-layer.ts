@@ -1,0 +1,122 @@
+// Owns the output layer's part of tensor parallelism, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory
+// of its own: the labels of a step are nowhere else.
+
+import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
+import { Space } from '../../engine/space.js';
+import type { Masses } from '../../engine/tasks.js';
+import type { Model } from '../model.js';
+import { classify } from './classify.js';
+import type { RowCounts } from './tensor-layout.js';
+
+export interface Labels {
+  readonly classes: Uint8Array;
+  readonly confidences: Float32Array;
+  /** Sums over the rows of each class's probability, before the shift or after it; empty where there was none. */
+  readonly classMasses: readonly number[];
+}
+
+export interface Loss {
+  /** Of each row, not weighted. */
+  readonly losses: Float32Array;
+  /** Of sum_r weights[r] * loss[r] at the logits, [classes, rows]. Valid until the next call. */
+  readonly gradient: Float32Array;
+  /** The largest sum of its absolute values over the rows of a class; NaN where it has one. */
+  readonly largest: number;
+}
+
+const PAGE = 65536;
+
+export class OutputLayer {
+  private readonly memory: WebAssembly.Memory;
+  private readonly kernel: Kernel;
+  private readonly classes: number;
+  private readonly places;
+
+  constructor(
+    private readonly model: Model,
+    private readonly counts: RowCounts,
+  ) {
+    const { rows, clean } = counts;
+    this.classes = model.layers.at(-1)!.units;
+    const most = Math.max(rows, clean);
+    const space = new Space(PAGE);
+    const pixels = model.objective === 'reconstruction' ? this.classes : 0;
+    this.places = {
+      logits: space.take(this.classes * most),
+      noBias: space.take(this.classes),
+      shift: space.take(this.classes),
+      masses: space.take(4 * this.classes),
+      targets: space.take(this.classes * rows),
+      weights: space.take(rows),
+      losses: space.take(rows),
+      confidences: space.take(most),
+      predicted: space.take(most / 4),
+      sums: space.take(this.classes),
+      images: space.take((pixels * rows) / 4),
+      positions: space.take(rows),
+      x: space.take(pixels * rows),
+    };
+    const pages = Math.ceil(space.end / PAGE);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.kernel = loadKernel(this.memory);
+  }
+
+  /** Labels of the first `count` rows, of logits [classes, counts.clean]. logitShift, masses: as of UnlabelledRows. */
+  label(clean: Float32Array, count: number, logitShift: Float32Array | undefined, masses: Masses = 'plain'): Labels {
+    const { logits, noBias, confidences, predicted } = this.places;
+    const rows = this.counts.clean;
+    this.floats(logits, this.classes * rows).set(clean);
+    const softmax = this.model.objective === 'softmax';
+    const at = { ...this.places, bias: noBias, classes: this.classes, rows, softmax };
+    const classMasses = classify(this.kernel, this.memory, at, count, logitShift, masses);
+    return {
+      classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
+      confidences: this.floats(confidences, count).slice(),
+      classMasses,
+    };
+  }
+
+  /** Sets the targets of the next loss: the classes of the rows. */
+  aimAtLabels(labels: readonly number[]): void {
+    const { rows } = this.counts;
+    const targets = this.floats(this.places.targets, this.classes * rows).fill(0);
+    labels.forEach((label, r) => {
+      targets[label * rows + r] = 1;
+    });
+  }
+
+  /** The same for a reconstruction: the images at these positions among `images`, bytes. */
+  aimAtImages(images: Uint8Array, drawn: Uint32Array): void {
+    const { rows } = this.counts;
+    const { images: bytes, positions, x, targets } = this.places;
+    const { buffer } = this.memory;
+    const pixels = this.classes;
+    if (images.length <= pixels * Math.max(...drawn)) throw new RangeError('a reconstruction needs the images');
+    drawn.forEach((position, r) => {
+      new Uint8Array(buffer, bytes + r * pixels, pixels).set(
+        images.subarray(position * pixels, (position + 1) * pixels),
+      );
+    });
+    new Uint32Array(buffer, positions, drawn.length).set(drawn.map((_, r) => r));
+    this.kernel.loadRows(bytes, positions, drawn.length, rows, pixels, x);
+    this.kernel.transpose(x, rows, pixels, targets);
+  }
+
+  /** sums: [classes, counts.rows]; weights: of the rows, beyond which there is only padding. */
+  loss(sums: Float32Array, weights: readonly number[]): Loss {
+    const { rows } = this.counts;
+    const places = this.places;
+    const logits = this.floats(places.logits, this.classes * rows);
+    logits.set(sums);
+    this.floats(places.weights, rows).fill(0).set(weights);
+    const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
+    const { noBias, losses } = places;
+    this.kernel[loss](places.logits, noBias, places.targets, places.weights, this.classes, rows, losses);
+    const largest = this.kernel.biasGradient(places.logits, this.classes, rows, places.sums);
+    return { losses: this.floats(losses, weights.length).slice(), gradient: logits, largest };
+  }
+
+  private floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+}

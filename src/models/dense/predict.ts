@@ -1,0 +1,44 @@
+// Owns inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
+
+import type { Arena } from '../../engine/arena.js';
+import type { PredictResult, PredictTask } from '../../engine/tasks.js';
+import type { Engine } from './engine.js';
+import { paddedRows } from './workspace.js';
+
+/** Rows of a batch: hidden activations of 5000 units stay in the last-level cache, and larger products gain nothing. */
+export const PREDICT_ROWS = 256;
+
+export function predict(engine: Engine, { model, workspace, set, start, end }: PredictTask): PredictResult {
+  const began = performance.now();
+  const { regions } = engine.arena;
+  const images = set === 'unlabelled' ? regions.images : regions.evaluationImages;
+  const classes = new Uint8Array(end - start);
+  const confidences = new Float32Array(end - start);
+  for (let first = start; first < end; first += PREDICT_ROWS) {
+    const rows = Math.min(PREDICT_ROWS, end - first);
+    const network = engine.network(model, paddedRows(rows), workspace, false);
+    const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
+    network.inputs.load(images, positions, 0);
+    network.forward(undefined);
+    network.classify(rows);
+    const predicted = network.predictions(rows);
+    classes.set(predicted.classes, first - start);
+    confidences.set(predicted.confidences, first - start);
+  }
+  const flips = set === 'unlabelled' ? storePseudoLabels(engine.arena, start, { classes, confidences }) : 0;
+  return { classes, confidences, flips, milliseconds: performance.now() - began };
+}
+
+/** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many were another. */
+export function storePseudoLabels(
+  { memory, regions }: Arena,
+  start: number,
+  { classes, confidences }: Pick<PredictResult, 'classes' | 'confidences'>,
+): number {
+  const stored = new Uint8Array(memory.buffer, regions.pseudoLabels + start, classes.length);
+  let flips = 0;
+  for (let i = 0; i < classes.length; i++) flips += Number(stored[i] !== classes[i]);
+  stored.set(classes);
+  new Float32Array(memory.buffer, regions.confidences + start * 4, classes.length).set(confidences);
+  return flips;
+}

@@ -1,0 +1,149 @@
+// Owns how a node divides a sliced step among its workers, and what passes between the arena and whoever asks for the step.
+import { joined, subtreesIn } from '../../collectives/tree.js';
+import { shardRange } from '../../data/shards.js';
+import type { Arena } from '../../engine/arena.js';
+import type { Logits, TensorShardRange, TensorStep, TensorTask } from '../../engine/tensor-tasks.js';
+import { exchangesOf, widthsOf } from './tensor-blocks.js';
+import {
+  placesIn,
+  type RowCounts,
+  rowCountsOf,
+  SIGNAL_STRIDE,
+  type TensorShardPlaces,
+  tensorShardCount,
+} from './tensor-layout.js';
+
+/** A step in an arena. */
+export interface TensorExchange {
+  readonly arena: Arena;
+  readonly number: number;
+  readonly counts: RowCounts;
+  readonly places: TensorShardPlaces;
+  readonly range: TensorShardRange;
+  /** A task for each of the workers, or for each slice of the range where there are fewer. */
+  readonly tasks: readonly TensorTask[];
+}
+
+export interface TensorExchanger {
+  /** Of the step, since the arena was made. */
+  readonly number: number;
+  readonly workers: number;
+  /** Of the tasks. */
+  readonly patience: number;
+  /** Default: all slices. */
+  readonly range: TensorShardRange | undefined;
+}
+
+/** A step of a range of slices; its labelled images are put into the arena. */
+export function tensorExchangeOf(
+  arena: Arena,
+  { labelledImages, ...step }: TensorStep,
+  { number, workers, patience, ...asked }: TensorExchanger,
+): TensorExchange {
+  const labelledBatch = labelledImages.length / arena.shape.pixels;
+  const slices = tensorShardCount(step.model, step.shards);
+  const range = asked.range ?? { first: 0, end: slices };
+  // As for all slices, whatever the range: the places of what lasts from step to step depend on it.
+  const groups = Math.min(workers, slices);
+  const counts = rowCountsOf(labelledBatch, step);
+  const places = placesIn(arena, step.model, counts, slices, groups);
+  new Uint8Array(arena.memory.buffer, places.labelledImages, labelledImages.length).set(labelledImages);
+  const length = range.end - range.first;
+  const parts = Math.min(groups, length);
+  const tasks = Array.from({ length: parts }, (_, group): TensorTask => {
+    const [first, end] = shardRange(length, parts, group).map((slice) => range.first + slice) as [number, number];
+    return { kind: 'slices', ...step, number, group, groups, first, end, labelledBatch, patience };
+  });
+  return { arena, number, counts, places, range, tasks };
+}
+
+/** What a signal says of a step: how many passes a group has done, or after how many exchanges values came down. */
+const MOST_EXCHANGES = 4;
+export const progressOf = (number: number, exchanges: number): number => number * MOST_EXCHANGES + exchanges;
+
+/** Whether that is at least so many of this step: before its first word the memory may hold anything. */
+export const isPast = (value: number, number: number, exchanges: number): boolean =>
+  value >= progressOf(number, exchanges) && value < progressOf(number + 1, 0);
+
+/** Resolves when the group has done its pass before exchange number `exchange`; rejects with the work on it. */
+export async function passed(
+  { arena, number, places }: TensorExchange,
+  exchange: number,
+  group: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const [signal, index] = signalOf(arena, places, group);
+  for (;;) {
+    const value = Atomics.load(signal, index);
+    if (isPast(value, number, exchange + 1)) return;
+    const change = Atomics.waitAsync(signal, index, value);
+    if (change.async) await Promise.race([change.value, work]);
+  }
+}
+
+/** After the pass of every group: the sum of each subtree of slices that the range is made of. */
+export function sumsOf({ arena, counts, places, range, tasks }: TensorExchange, exchange: number): Logits[] {
+  const { model } = tasks[0]!;
+  const { pass, block } = exchangesOf(model)[exchange]!;
+  const { up } = widthsOf(model, exchangesOf(model)[exchange]!);
+  const floats = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
+  const slices = places.blocks[block]!.slices;
+  const ofSlice = (slice: number): Logits => {
+    const { sums, inputGradient, clean, bounds } = slices[slice]!;
+    const [activationBound, weightBound] = floats(bounds, 2) as unknown as readonly [number, number];
+    const logits = floats(pass === 'forward' ? sums : inputGradient, up * counts.rows);
+    return { logits, clean: floats(clean, up * counts.clean), activationBound, weightBound };
+  };
+  return subtreesIn(range, slices.length).map((tree) =>
+    joined(tree, ({ first, count }) => (count === 1 ? ofSlice(first) : undefined), sumOf),
+  );
+}
+
+/** Of two subtrees. NaN stays NaN. */
+export function sumOf(left: Logits, right: Logits): Logits {
+  return {
+    logits: added(left.logits, right.logits),
+    clean: added(left.clean, right.clean),
+    activationBound: Math.max(left.activationBound, right.activationBound),
+    weightBound: Math.max(left.weightBound, right.weightBound),
+  };
+}
+
+function added(a: Float32Array, b: Float32Array): Float32Array {
+  const sum = new Float32Array(a.length);
+  for (let i = 0; i < sum.length; i++) sum[i] = a[i]! + b[i]!;
+  return sum;
+}
+
+/** Puts the values of an exchange into the arena and wakes up who waits for them. */
+export function give({ arena, number, places, tasks }: TensorExchange, exchange: number, values: Float32Array): void {
+  const { down } = exchangesOf(tasks[0]!.model)[exchange]!;
+  new Float32Array(arena.memory.buffer, places.blocks[down.block]![down.of], values.length).set(values);
+  say(arena, places, progressOf(number, exchange + 1));
+}
+
+/** Sends home who waits for values that will not come. */
+export function giveUp({ arena, number, places }: TensorExchange): void {
+  say(arena, places, -progressOf(number, 0));
+}
+
+export function isGivenUp({ arena, number, places }: TensorExchange): boolean {
+  const [signal, index] = signalOf(arena, places, 'given');
+  return Atomics.load(signal, index) === -progressOf(number, 0);
+}
+
+function say(arena: Arena, places: TensorShardPlaces, progress: number): void {
+  const [signal, index] = signalOf(arena, places, 'given');
+  Atomics.store(signal, index, progress);
+  Atomics.notify(signal, index);
+}
+
+/** Where it stands how far a group is in its last step (progressOf), and up to which exchange values were given; negative: no more will come. */
+export function signalOf(
+  { memory }: Pick<Arena, 'memory'>,
+  { signals, groups }: TensorShardPlaces,
+  of: number | 'given',
+): readonly [words: Int32Array, index: number] {
+  const words = new Int32Array(memory.buffer, signals, (1 + groups.length) * SIGNAL_STRIDE);
+  return [words, of === 'given' ? 0 : (1 + of) * SIGNAL_STRIDE];
+}

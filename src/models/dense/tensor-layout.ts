@@ -1,0 +1,220 @@
+// Owns the geometry of tensor parallelism: which hidden units are whose, and where a step's matrices lie in the arena.
+import { shardRange } from '../../data/shards.js';
+import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
+import { Space } from '../../engine/space.js';
+import type { TensorShardRange, TensorStep } from '../../engine/tensor-tasks.js';
+import { BYTES, type Model, precisionOf } from '../model.js';
+import { blockUnits } from './layer.js';
+import { type NarrowLayersPlaces, narrowLayersPlaces } from './narrow-layers.js';
+import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
+import { paddedRows, RANDOM_CHUNK } from './workspace.js';
+
+/** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
+const unitGroup = (model: Model): number => 64 / BYTES[precisionOf(model)];
+
+/** Words between two signals: a cache line. */
+export const SIGNAL_STRIDE = 16;
+
+/** The gradient of an output kernel is computed for a multiple of so many outputs at a time, so that matrices of theirs begin at 64 bytes. */
+export const OUTPUT_GROUP = 16;
+
+/** A small layer has fewer slices than a run has shards. */
+export const tensorShardCount = (model: Model, shards: number): number =>
+  Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / unitGroup(model))));
+
+/** The units [first, end) of a slice in a pair's wide layer. */
+export function unitsOf(model: Model, slices: number, slice: number, block = 0): readonly [first: number, end: number] {
+  const { units } = parallelBlocksOf(model)[block]!.hidden;
+  const group = unitGroup(model);
+  const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
+  return [first * group, Math.min(end * group, units)];
+}
+
+/** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the biases above. */
+export function stateOf(
+  model: Model,
+  slices: number,
+  range: TensorShardRange,
+): (readonly [start: number, end: number])[] {
+  return parallelBlocksOf(model).flatMap(({ hidden, output, below, above }, block) => {
+    const [first] = unitsOf(model, slices, range.first, block);
+    const [, end] = unitsOf(model, slices, range.end - 1, block);
+    const columns = Array.from({ length: output.units }, (_, c) => {
+      const row = above.kernel + c * hidden.units;
+      return [row + first, row + end] as const;
+    });
+    return [
+      [below.kernel + first * hidden.inputs, below.kernel + end * hidden.inputs],
+      [below.bias + first, below.bias + end],
+      ...columns,
+      ...(range.first === 0 ? [[above.bias, above.bias + output.units] as const] : []),
+    ] as const;
+  });
+}
+
+/** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
+export interface RowCounts {
+  readonly rows: number;
+  readonly clean: number;
+}
+
+export const rowCountsOf = (
+  labelledBatch: number,
+  { unlabelledBatch, labelsFresh }: Pick<TensorStep, 'unlabelledBatch' | 'labelsFresh'>,
+): RowCounts => ({
+  rows: paddedRows(labelledBatch + unlabelledBatch),
+  clean: labelsFresh ? paddedRows(unlabelledBatch) : 0,
+});
+
+/** Addresses in bytes of what a group of slices shares: it is computed by one thread at a time. */
+export interface GroupBuffers {
+  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
+  readonly x: number;
+  /** As products read them, of all rows and of the clean ones: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  readonly operand: number;
+  readonly cleanOperand: number;
+  readonly indices: number;
+  readonly random: number;
+  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
+  readonly block: number;
+  readonly weights: number;
+  readonly weightFloats: number;
+  readonly bias: number;
+  readonly product: number;
+}
+
+/** What a slice keeps of a pair from pass to pass, whichever threads do them. */
+export interface TensorShardBuffers {
+  /** Activations [units, rows]; its part of the output kernel, [outputs, units] for each block of units, as it was in the forward pass. */
+  readonly hidden: number;
+  readonly kernel: number;
+  /** What it adds to the pair's outputs: [outputs, rows]. */
+  readonly sums: number;
+  readonly clean: number;
+  /** The gradient at its activations [units, rows], and what it adds to that at the pair's inputs [inputs, rows]; of no length where nothing reads that. */
+  readonly hiddenGradient: number;
+  readonly inputGradient: number;
+  readonly updateLog: number;
+  /** Two floats: activationBound and weightBound of Logits. */
+  readonly bounds: number;
+}
+
+export interface BlockPlaces {
+  /** What the pair reads, [inputs, rows], where that is not the rows themselves. */
+  readonly inputs: number;
+  /** The gradient at its outputs, [outputs, rows]. */
+  readonly gradient: number;
+  readonly slices: readonly TensorShardBuffers[];
+}
+
+export interface TensorShardPlaces {
+  /** How far a step is, i32, SIGNAL_STRIDE apart: what came down, then for each group what it has done (slicing.ts). */
+  readonly signals: number;
+  readonly groups: readonly GroupBuffers[];
+  readonly blocks: readonly BlockPlaces[];
+  readonly narrowLayers: NarrowLayersPlaces;
+  /** Bytes of the labelled images. */
+  readonly labelledImages: number;
+  readonly end: number;
+}
+
+const MOST_PAIRS = 2;
+
+/** start: a multiple of 64. */
+export function tensorShardPlaces(
+  model: Model,
+  counts: RowCounts,
+  slices: number,
+  groups: number,
+  start = 0,
+): TensorShardPlaces {
+  const space = new Space(start);
+  const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+  // First, and so at the same place for all steps of all models: what else is written there would look like a step half done.
+  const signals = space.take((1 + groups) * SIGNAL_STRIDE);
+  const updateLogs = each(1 + MOST_PAIRS * slices, () => space.take(UPDATE_LOG_STRIDE / 4));
+  const sizes = parallelBlocksOf(model).map((_, block) =>
+    each(slices, (slice) => {
+      const [first, end] = unitsOf(model, slices, slice, block);
+      return end - first;
+    }),
+  );
+  return {
+    signals,
+    groups: each(groups, () => groupBuffers(space, model, counts, Math.max(...sizes.flat()))),
+    blocks: parallelBlocksOf(model).map(({ hidden, output }, block) => {
+      const isFirst = block === 0;
+      return {
+        inputs: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
+        gradient: space.take(output.units * counts.rows),
+        slices: each(slices, (slice) => {
+          const units = sizes[block]![slice]!;
+          return {
+            hidden: space.take((units * counts.rows * BYTES[precisionOf(model)]) / 4),
+            kernel: space.take(units * output.units),
+            sums: space.take(output.units * counts.rows),
+            clean: space.take(output.units * counts.clean),
+            hiddenGradient: space.take(isFirst ? 0 : units * counts.rows),
+            inputGradient: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
+            updateLog: updateLogs[1 + block * slices + slice]!,
+            bounds: space.take(2),
+          };
+        }),
+      };
+    }),
+    narrowLayers: narrowLayersPlaces(space, model, counts.rows, updateLogs[0]!),
+    labelledImages: space.take((counts.rows * model.layers[0]!.inputs) / 4),
+    end: space.end,
+  };
+}
+
+/** What an arena needs for steps of so many rows. */
+export function tensorShardRoom(
+  model: Model,
+  counts: RowCounts,
+  slices: number,
+): Required<Pick<ArenaShape, 'tensorShardBytes' | 'outputGroupBytes'>> {
+  const tensorShardBytes = tensorShardPlaces(model, counts, slices, 0).end;
+  return { tensorShardBytes, outputGroupBytes: tensorShardPlaces(model, counts, slices, 1).end - tensorShardBytes };
+}
+
+/** units: of the largest slice. */
+function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
+  const blocks = parallelBlocksOf(model);
+  const pixels = model.layers[0]!.inputs;
+  const most = Math.max(rows, clean);
+  const precision = precisionOf(model);
+  const block = blockUnits(precision);
+  const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
+  const largest = (of: (block: ParallelBlock, p: number) => number) => Math.max(...blocks.map(of));
+  const weightFloats = Math.max(
+    largest(({ hidden }) => block * hidden.inputs),
+    OUTPUT_GROUP * units,
+  );
+  return {
+    x: space.take((rows + 8) * pixels),
+    operand: takeElements(rows * pixels),
+    cleanOperand: takeElements(clean * pixels),
+    indices: space.take(rows),
+    random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
+    block: takeElements(block * most),
+    weights: takeElements(weightFloats),
+    weightFloats,
+    bias: space.take(
+      Math.max(
+        block,
+        largest(({ output }) => output.units),
+      ),
+    ),
+    product: space.take(most * largest(({ hidden, output }, p) => Math.max(output.units, p === 0 ? 0 : hidden.inputs))),
+  };
+}
+
+/** Those of a step in an arena. */
+export const placesIn = (
+  arena: Arena,
+  model: Model,
+  rows: RowCounts,
+  slices: number,
+  groups: number,
+): TensorShardPlaces => tensorShardPlaces(model, rows, slices, groups, arena.regions.slices);

@@ -1,0 +1,177 @@
+// Owns one slice of a pair's wide layer: its forward pass to what it adds to the layer above, and its backward pass, which updates the weights
+// of a block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
+
+import type { Arena } from '../../engine/arena.js';
+import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { OptimizerStep } from '../../engine/tasks.js';
+import type { Matrix, Products } from '../../engine/tensorflow.js';
+import { BYTES, isRounded, type Model } from '../model.js';
+import type { Dropout } from './layer.js';
+import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
+import {
+  type BlockPlaces,
+  type GroupBuffers,
+  type RowCounts,
+  type TensorShardBuffers,
+  unitsOf,
+} from './tensor-layout.js';
+import { type Block, matricesOf, type TensorShardMatrices, type TensorShardOf } from './tensor-matrices.js';
+import { SegmentedUpdate } from './tensor-update.js';
+
+export class TensorShard {
+  private readonly matrices: TensorShardMatrices;
+  private readonly group: GroupBuffers;
+  private readonly block: ParallelBlock;
+  private readonly places: BlockPlaces;
+  private readonly own: TensorShardBuffers;
+  /** Whether something below reads the gradient at the pair's inputs. */
+  private readonly isUpper: boolean;
+  private readonly first: number;
+  private readonly units: number;
+  private readonly isRounded: boolean;
+
+  constructor(
+    private readonly tensorflow: Products,
+    private readonly kernel: Kernel,
+    private readonly arena: Arena,
+    model: Model,
+    private readonly counts: RowCounts,
+    of: TensorShardOf,
+  ) {
+    this.matrices = matricesOf(tensorflow, arena, model, counts, of);
+    this.group = of.places.groups[of.group]!;
+    this.block = parallelBlocksOf(model)[of.block]!;
+    this.places = of.places.blocks[of.block]!;
+    this.own = this.places.slices[of.slice]!;
+    this.isUpper = of.block > 0;
+    const [first, end] = unitsOf(model, this.places.slices.length, of.slice, of.block);
+    this.first = first;
+    this.units = end - first;
+    this.isRounded = isRounded(model);
+  }
+
+  /** Writes the sums and their bounds. */
+  forward(dropout: Dropout): void {
+    const { kernel, own, isRounded, tensorflow } = this;
+    const { rows, clean } = this.counts;
+    const { blocks, inputs, cleanInputs, products } = this.matrices;
+    const pass = isRounded ? kernel.reluDropoutBf16 : kernel.reluDropout;
+    this.beginSums(own.sums, rows);
+    this.beginSums(own.clean, clean);
+    let activationBound = 0;
+    let weightBound = 0;
+    for (const block of blocks) {
+      weightBound = Math.max(weightBound, this.pack(block));
+      const bias = this.arena.regions.parameters + (this.block.below.bias + block.first) * 4;
+      tensorflow.multiply(block.weights, false, inputs, isRounded, block.hidden);
+      const { keep, scale, random } = dropout;
+      activationBound += pass(block.hidden.values.byteOffset, bias, block.units, rows, keep, scale, random);
+      tensorflow.multiply(block.packed, false, block.hidden, false, products.rows);
+      this.add(own.sums, products.rows);
+      if (!block.clean) continue;
+      // The same weights again while they are in the cache.
+      tensorflow.multiply(block.weights, false, cleanInputs!, isRounded, block.clean);
+      pass(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
+      tensorflow.multiply(block.packed, false, block.clean, false, products.clean!);
+      this.add(own.clean, products.clean!);
+    }
+    this.setBounds(activationBound, weightBound);
+  }
+
+  /** Of an upper pair: writes what the slice adds to the gradient at the pair's inputs, and a bound of that at its units. Updates nothing. */
+  inputGradient(scale: number): void {
+    const { own, tensorflow } = this;
+    const product = this.matrices.products.inputs!;
+    this.floats(own.inputGradient, product.rows * product.columns).fill(0);
+    let largest = 0;
+    for (const block of this.matrices.blocks) {
+      largest = Math.max(largest, this.hiddenGradient(block, scale));
+      tensorflow.multiply(block.weights, true, block.dz, false, product);
+      this.add(own.inputGradient, product);
+    }
+    this.setBounds(largest, 0);
+  }
+
+  /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
+  backward(scale: number, optimizer: OptimizerStep, update: number): void {
+    const { kernel, tensorflow, group, places, isRounded } = this;
+    const { rows } = this.counts;
+    const { below, above, hidden, output } = this.block;
+    // The products of the forward pass are not needed any more.
+    if (isRounded) kernel.round(places.gradient, output.units * rows, group.product);
+    const segments = new SegmentedUpdate(kernel, this.arena, this.own.updateLog, optimizer, update);
+    for (const block of this.matrices.blocks) {
+      if (segments.skip(2)) continue;
+      const { first, units, dz } = block;
+      if (this.isUpper) kernel.biasGradient(dz.values.byteOffset, units, rows, group.bias);
+      else this.hiddenGradient(block, scale);
+      tensorflow.multiply(dz, false, this.matrices.backwardInputs, this.isUpper, block.weightsGradient);
+      if (isRounded) kernel.round(group.bias, units, group.bias);
+      segments.apply(below.kernel + first * hidden.inputs, units * hidden.inputs, group.weights);
+      segments.apply(below.bias + first, units, group.bias);
+    }
+    this.updateOutputs(segments);
+    if (this.first > 0) return;
+    kernel.biasGradient(places.gradient, output.units, rows, group.bias);
+    if (isRounded) kernel.round(group.bias, output.units, group.bias);
+    segments.apply(above.bias, output.units, group.bias);
+  }
+
+  /** The slice's columns of the output kernel. */
+  private updateOutputs(segments: SegmentedUpdate): void {
+    const { above, hidden } = this.block;
+    const row = this.units * (this.isRounded ? BYTES.bf16 : BYTES.f32);
+    for (const { first, count, gradient, kernelGradient } of this.matrices.outputs) {
+      if (segments.skip(count)) continue;
+      this.tensorflow.multiply(gradient, false, this.matrices.hidden, true, kernelGradient);
+      for (let c = 0; c < count; c++) {
+        segments.apply(
+          above.kernel + (first + c) * hidden.units + this.first,
+          this.units,
+          this.group.weights + c * row,
+        );
+      }
+    }
+  }
+
+  /** Copies a block's part of the output kernel; returns the largest sum of its absolute values over a unit's outputs. */
+  private pack({ first, units, packed }: Block): number {
+    const { hidden, output, above } = this.block;
+    const weights = this.arena.regions.parameters + above.kernel * 4;
+    const to = packed.values.byteOffset;
+    const bound = this.kernel.packColumns(weights, hidden.units, first, units, output.units, to, this.group.bias);
+    // The next block's place, which the floats reach into, is still free.
+    if (this.isRounded) this.kernel.round(to, units * output.units, to);
+    return bound;
+  }
+
+  /** Writes the gradient at a block's units, and their biases' to the group's; returns the largest sum of its absolute values over the rows. */
+  private hiddenGradient({ packed, dz, hidden, units }: Block, scale: number): number {
+    const { kernel, group } = this;
+    const pass = this.isRounded ? kernel.reluDropoutGradientBf16 : kernel.reluDropoutGradient;
+    this.tensorflow.multiply(packed, true, this.matrices.outputGradient, false, dz);
+    return pass(dz.values.byteOffset, hidden.values.byteOffset, units, this.counts.rows, scale, group.bias);
+  }
+
+  private beginSums(z: number, rows: number): void {
+    const { output, above } = this.block;
+    const bias = this.arena.regions.parameters + above.bias * 4;
+    if (this.first === 0) this.kernel.broadcast(bias, output.units, rows, z);
+    else this.floats(z, output.units * rows).fill(0);
+  }
+
+  private add(to: number, product: Matrix): void {
+    const add = this.isRounded ? this.kernel.addBf16 : this.kernel.add;
+    add(to, product.values.byteOffset, product.rows * product.columns);
+  }
+
+  private setBounds(activationBound: number, weightBound: number): void {
+    this.floats(this.own.bounds, 2).set([activationBound, weightBound]);
+  }
+
+  private floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.arena.memory.buffer, at, length);
+  }
+}
+
+const KEEP_ALL = 65536;

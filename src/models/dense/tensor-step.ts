@@ -1,0 +1,164 @@
+// Owns tensor parallelism as a worker does it: the rows of a step, which all slices share, and the passes of a group of slices over them.
+import { drawOfShards } from '../../data/sampling.js';
+import { shardRange } from '../../data/shards.js';
+import type { TensorResult, TensorTask } from '../../engine/tensor-tasks.js';
+import { keyOf, laneStates } from '../../random.js';
+import { isRounded, type Model } from '../model.js';
+import type { Engine } from './engine.js';
+import { dropoutOf } from './layer.js';
+import { exchangesOf, parallelBlocksOf } from './tensor-blocks.js';
+import { isPast, progressOf, signalOf } from './tensor-exchange.js';
+import {
+  type GroupBuffers,
+  placesIn,
+  type RowCounts,
+  rowCountsOf,
+  type TensorShardPlaces,
+  tensorShardCount,
+} from './tensor-layout.js';
+import type { TensorShard } from './tensor-shard.js';
+
+/** Safe to be done again after a worker died in it, and for those whose patience ended. */
+export function slices(engine: Engine, task: TensorTask): TensorResult {
+  const counts = rowCountsOf(task.labelledBatch, task);
+  const places = placesIn(engine.arena, task.model, counts, tensorShardCount(task.model, task.shards), task.groups);
+  const [progress, group] = signalOf(engine.arena, places, task.group);
+  const milliseconds = { input: 0, forward: 0, waiting: 0, backward: 0 };
+  let now = performance.now();
+  const spent = (on: keyof typeof milliseconds): void => {
+    const before = now;
+    now = performance.now();
+    milliseconds[on] += now - before;
+  };
+  for (const [e, exchange] of exchangesOf(task.model).entries()) {
+    if (!isPast(Atomics.load(progress, group), task.number, e + 1)) {
+      if (e === 0) loadRows(engine, task, counts, places);
+      spent('input');
+      for (const each of slicesOf(engine, task, counts, places, exchange.block)) {
+        if (exchange.pass === 'forward') forward(engine, task, places, each);
+        else each.slice.inputGradient(scaleOf(task.model, each.block));
+      }
+      Atomics.store(progress, group, progressOf(task.number, e + 1));
+      Atomics.notify(progress, group);
+      spent(exchange.pass);
+    }
+    const isThere = valuesCome(engine, task, places, e);
+    spent('waiting');
+    if (!isThere) return { isUpdated: false, milliseconds };
+  }
+  const { model, optimizer, number } = task;
+  for (const block of parallelBlocksOf(model).keys()) {
+    const scale = scaleOf(model, block);
+    for (const { slice } of slicesOf(engine, task, counts, places, block)) slice.backward(scale, optimizer, number);
+  }
+  spent('backward');
+  return { isUpdated: true, milliseconds };
+}
+
+function valuesCome(
+  { arena }: Engine,
+  { number, patience }: TensorTask,
+  places: TensorShardPlaces,
+  exchange: number,
+): boolean {
+  const [signal, index] = signalOf(arena, places, 'given');
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const value = Atomics.load(signal, index);
+    if (isPast(value, number, exchange + 1)) return true;
+    if (value === -progressOf(number, 0)) return false;
+    if (Atomics.wait(signal, index, value, Math.max(0, deadline - performance.now())) === 'timed-out') return false;
+  }
+}
+
+/** A slice of a pair, with the numbers of both. */
+interface TensorParallelSteps {
+  readonly block: number;
+  readonly index: number;
+  readonly slice: TensorShard;
+}
+
+/** Those of the task. */
+function slicesOf(
+  engine: Engine,
+  task: TensorTask,
+  counts: RowCounts,
+  places: TensorShardPlaces,
+  block: number,
+): TensorParallelSteps[] {
+  const { model, first, end } = task;
+  return Array.from({ length: end - first }, (_, i) => {
+    const index = first + i;
+    return { block, index, slice: engine.slice(model, counts, places, { ...task, block, slice: index }) };
+  });
+}
+
+function forward(
+  engine: Engine,
+  task: TensorTask,
+  places: TensorShardPlaces,
+  { block, index, slice }: TensorParallelSteps,
+): void {
+  const { model, seed, stage, step } = task;
+  const group = places.groups[task.group]!;
+  const layer = parallelBlocksOf(model)[block]!;
+  const { dropout } = layer.hidden;
+  // Masks of the inputs are drawn from the stream of slice 0, layer 0; a slice's own are of the layers above.
+  if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, index, layer.index + 1));
+  slice.forward(dropoutOf(dropout, group.random));
+}
+
+const scaleOf = (model: Model, block: number): number =>
+  dropoutOf(parallelBlocksOf(model)[block]!.hidden.dropout, 0).scale;
+
+/** The group's inputs: clean where labels are wanted, then with noise or dropped out, both as the products read them. */
+function loadRows(
+  { arena, kernel, sampler }: Engine,
+  task: TensorTask,
+  { rows, clean }: RowCounts,
+  places: TensorShardPlaces,
+): void {
+  const group = places.groups[task.group]!;
+  const { model, seed, stage, step, labelledBatch } = task;
+  const pixels = model.layers[0]!.inputs;
+  const indices = (positions: ArrayLike<number>): number => {
+    new Uint32Array(arena.memory.buffer, group.indices, positions.length).set(positions);
+    return positions.length;
+  };
+  const labelled = indices(Uint32Array.from({ length: labelledBatch }, (_, r) => r));
+  kernel.loadRows(places.labelledImages, group.indices, labelled, labelled, pixels, group.x);
+  const unlabelled = group.x + labelledBatch * pixels * 4;
+  const drawn = indices(drawOfShards(sampler, { ...task, count: arena.shape.unlabelled, batch: task.unlabelledBatch }));
+  kernel.loadRows(arena.regions.images, group.indices, drawn, rows - labelledBatch, pixels, unlabelled);
+  if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
+  const toOperand = (from: number, count: number, to: number): void => {
+    if (isRounded(model)) kernel.round(from, count * pixels, to);
+    else kernel.transpose(from, count, pixels, to);
+  };
+  if (clean > 0) toOperand(unlabelled, clean, group.cleanOperand);
+  if (model.inputDropout > 0) {
+    setState({ arena }, group, keyOf(seed, 'mask', stage, step, 0, 0));
+    const { keep, scale, random } = dropoutOf(model.inputDropout, group.random);
+    kernel.dropout(group.x, rows * pixels, keep, scale, random);
+  }
+  toOperand(group.x, rows, group.operand);
+}
+
+/** To the rows at `x`, each shard's from a stream of its own, as it would data parallel. */
+function addNoise(
+  { arena, kernel }: Pick<Engine, 'arena' | 'kernel'>,
+  { model, seed, stage, step, shards, unlabelledBatch, noise = 0 }: TensorTask,
+  x: number,
+  group: GroupBuffers,
+): void {
+  const pixels = model.layers[0]!.inputs;
+  for (let shard = 0; shard < shards; shard++) {
+    const [first, end] = shardRange(unlabelledBatch, shards, shard);
+    setState({ arena }, group, keyOf(seed, 'noise', stage, step, shard));
+    kernel.addNoise(x + first * pixels * 4, (end - first) * pixels, noise, arena.regions.normals, group.random);
+  }
+}
+
+function setState({ arena }: Pick<Engine, 'arena'>, { random }: GroupBuffers, key: Uint32Array): void {
+  new Uint32Array(arena.memory.buffer, random, 16).set(laneStates(key));
+}

@@ -1,0 +1,24 @@
+// Owns the update of a slice of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
+
+import { gradientStride, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
+import { apply } from '../../engine/optimizer.js';
+import type { UpdateResult, UpdateTask } from '../../engine/tasks.js';
+import { isRounded } from '../model.js';
+import type { Engine } from './engine.js';
+
+/** Safe to call again with the same task after a worker died in it: the journal of the slice says where to go on. */
+export function update(engine: Engine, task: UpdateTask): UpdateResult {
+  const began = performance.now();
+  const { kernel, arena } = engine;
+  const { parameters, firstMoment, secondMoment, total, updateLogs } = arena.regions;
+  const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
+  const { start, end, optimizer, update: id } = task;
+  // A total is a tree of one slot, of floats.
+  const [gradientBuffers, shards] = task.isSummed ? [total, 1] : [arena.regions.gradientBuffers, task.shards];
+  const updateLog = updateLogs + task.slice * UPDATE_LOG_STRIDE;
+  const vectors = { p: parameters, m: firstMoment, v: secondMoment };
+  const areBf16 = isRounded(arena.shape) && !task.isSummed;
+  const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards, areBf16 };
+  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, updateLog, rounded });
+  return { milliseconds: performance.now() - began };
+}

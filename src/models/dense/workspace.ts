@@ -1,0 +1,79 @@
+// Owns where a batch's matrices lie in a lane, the scratch memory of one task.
+import { aligned, BYTES, isRounded, type Model, precisionOf } from '../model.js';
+
+/** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
+const ROW_GROUP = 8;
+
+/** Floats for which the kernel draws random bits at a time, 16 each (kernel/assembly/rows.ts). */
+export const RANDOM_CHUNK = 1024;
+
+export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
+
+/** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
+export interface Workspace {
+  /** Inputs [rows, pixels], and as the first layer's products read them: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  readonly x: number;
+  readonly operand: number;
+  /** Output of each layer; of the last layer its logits, then the gradient at them. In the model's precision. */
+  readonly outputs: readonly number[];
+  /** The output of the last layer in floats: the same place in f32. */
+  readonly logits: number;
+  /** Gradient at each layer's weighted inputs, in the model's precision; the last layer's is its output. Empty where nothing is trained. */
+  readonly gradients: readonly number[];
+  /** A float a unit of the largest layer. */
+  readonly scratch: number;
+  /** [units of the last layer, rows]. */
+  readonly targets: number;
+  /** One float a row. */
+  readonly weights: number;
+  readonly losses: number;
+  readonly confidences: number;
+  /** One float a class; four a class. */
+  readonly shift: number;
+  readonly masses: number;
+  /** One byte a row. */
+  readonly classes: number;
+  /** Positions of the rows' images, u32; the labelled images, whose bytes came with the task. */
+  readonly indices: number;
+  readonly labelled: number;
+  /** State of a random stream, 64 bytes, and behind it room for the bits that the kernel draws at a time. */
+  readonly random: number;
+  readonly end: number;
+}
+
+/** rows: a multiple of 8. training: false leaves out what only a backward pass needs. start: a multiple of 64. */
+export function workspaceOf(model: Model, rows: number, training: boolean, start = 0): Workspace {
+  let end = start;
+  const take = (floats: number): number => {
+    const address = end;
+    end += aligned(floats) * 4;
+    return address;
+  };
+  const precision = precisionOf(model);
+  const takeElements = (count: number): number => take((count * BYTES[precision]) / 4);
+  const pixels = model.layers[0]!.inputs;
+  const classes = model.layers.at(-1)!.units;
+  const x = take(rows * pixels);
+  const operand = takeElements(rows * pixels);
+  const outputs = model.layers.map(({ units }) => takeElements(units * rows));
+  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => takeElements(units * rows)) : [];
+  return {
+    x,
+    operand,
+    outputs,
+    logits: isRounded(model) ? take(classes * rows) : outputs.at(-1)!,
+    gradients: training ? [...hidden, outputs.at(-1)!] : [],
+    scratch: take(training && isRounded(model) ? Math.max(...model.layers.map(({ units }) => units)) : 0),
+    targets: take(training ? classes * rows : 0),
+    weights: take(rows),
+    losses: take(rows),
+    confidences: take(rows),
+    shift: take(classes),
+    masses: take(4 * classes),
+    classes: take(rows / 4),
+    indices: take(rows),
+    labelled: take(training ? (rows * pixels) / 4 : 0),
+    random: take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
+    end,
+  };
+}

@@ -1,0 +1,205 @@
+// Owns saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
+import { join } from 'node:path';
+import { z } from 'zod';
+import { sha256OfParameters } from '../checksum.js';
+import { PseudolabelError } from '../errors.js';
+import { whyNotRead } from '../files/paths.js';
+import { MOST_JSON_BYTES, parseJson, readBytes, Unreadable } from '../files/read.js';
+import { isSystemError, writeIn } from '../files/write.js';
+import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './keras-topology.js';
+import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './keras-weights.js';
+import { type Model, modelOf } from './model.js';
+
+/** The data set that a model was trained on. */
+export interface ModelMeta {
+  /** Size of an image in pixels. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly classes: number;
+  /** In the order of the outputs. Models of before they were kept have none, nor the name of their data set. */
+  readonly classNames?: readonly string[] | undefined;
+  /** 'mnist', or the name of a folder. */
+  readonly data?: string | undefined;
+}
+
+export interface SavedModel {
+  readonly model: Model;
+  /** As layoutOf(model) places them. */
+  readonly parameters: Float32Array;
+  /** Undefined for a model that was not saved by saveModel. */
+  readonly meta: ModelMeta | undefined;
+}
+
+const COUNT = z.int().positive();
+const METADATA = z.object({
+  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+  rows: COUNT,
+  columns: COUNT,
+  classes: COUNT,
+  classNames: z
+    .array(z.string().max(200))
+    .max(2 ** 16)
+    .optional(),
+  data: z.string().max(1000).optional(),
+  /** For people who use the model elsewhere. */
+  input: z.string().max(1000).optional(),
+  output: z.string().max(1000).optional(),
+  weightsSha256: z.string(),
+});
+type Metadata = z.infer<typeof METADATA>;
+const MODEL_JSON = z.object({
+  modelTopology: TOPOLOGY,
+  weightsManifest: MANIFEST,
+  userDefinedMetadata: z.object({ pseudolabel: METADATA.optional() }).nullish(),
+});
+
+/**
+ * Saves a model to `folder`, over the one that may be there.
+ * @param parameters as layoutOf(model) places them
+ * @throws PseudolabelError E_OUTPUT
+ */
+export async function saveModel(
+  folder: string,
+  model: Model,
+  parameters: Float32Array,
+  { rows, columns, classes, classNames, data }: ModelMeta,
+): Promise<void> {
+  const weightsSha256 = sha256OfParameters(parameters);
+  const { objective } = model;
+  const size = { rows, columns, classes };
+  const metadata: Metadata = {
+    ...{ objective, ...size, classNames: classNames && [...classNames], data },
+    ...{ input: inputOf(size), output: outputMeaning(objective, size), weightsSha256 },
+  };
+  const json = {
+    format: 'layers-model',
+    generatedBy: 'pseudolabel',
+    convertedBy: null,
+    modelTopology: topologyOf(model),
+    weightsManifest: manifestOf(model, denseNames(model), 'weights.bin'),
+    userDefinedMetadata: { pseudolabel: metadata },
+  };
+  // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
+  await writeIn(folder, 'weights.bin', weightPieces(model, parameters));
+  await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
+}
+
+function inputOf({ rows, columns }: ModelMeta): string {
+  const values = rows * columns;
+  return `float32 [n, ${values}]: ${rows} x ${columns} pixels an image, row by row from the top left, each from 0 to 1 (byte / 255)`;
+}
+
+function outputMeaning(objective: Model['objective'], { rows, columns, classes }: ModelMeta): string {
+  const kinds = {
+    softmax: `float32 [n, ${classes}]: probabilities of the classes, in the order of classNames; they sum to 1`,
+    sigmoid: `float32 [n, ${classes}]: a score from 0 to 1 of each class, in the order of classNames; the largest is the prediction`,
+    reconstruction: `float32 [n, ${rows * columns}]: the pixels again, from 0 to 1`,
+  };
+  return kinds[objective];
+}
+
+/**
+ * Loads a model from a folder with a model.json: one that saveModel wrote, or any Sequential tf.LayersModel of Dense layers (relu, the
+ * last one softmax or sigmoid) with Dropout between them and weights of 32-bit floats.
+ * @throws PseudolabelError E_MODEL
+ */
+export async function loadModel(folder: string): Promise<SavedModel> {
+  const path = join(folder, 'model.json');
+  const { modelTopology: stack, weightsManifest, userDefinedMetadata } = await readJson(path);
+  const metadata = userDefinedMetadata?.pseudolabel;
+  const weights = weightsOf(weightsManifest);
+  const files = weightsManifest.flatMap(({ paths }) => paths.map((name) => join(folder, name)));
+  const floats = await readFloats(files, [...weights.values()].at(-1)?.end ?? 0);
+  try {
+    const names = stack.layers.map(({ name }) => name);
+    const model = describe(stack, weights, metadata);
+    const parameters = parametersOf(model, names, weights, floats);
+    if (!parameters.every(Number.isFinite)) throw new RangeError('it has weights that are not finite numbers');
+    if (metadata === undefined) return { model, parameters, meta: undefined };
+    checkSame(metadata, model, parameters);
+    const { rows, columns, classes, classNames, data } = metadata;
+    return { model, parameters, meta: { rows, columns, classes, classNames, data } };
+  } catch (error) {
+    throw error instanceof RangeError ? unusable(path, whyNotRead(error), error) : error;
+  }
+}
+
+function describe(
+  { layers, inputDropout, output }: Stack,
+  weights: ReadonlyMap<string, Weight>,
+  metadata?: Metadata,
+): Model {
+  const inputs = weights.get(`${layers[0]?.name}/kernel`)?.shape[0] ?? 0;
+  const dropout = layers.map((layer) => layer.dropout);
+  const objective = metadata?.objective ?? output;
+  const model = modelOf([inputs, ...layers.map(({ units }) => units)], { inputDropout, dropout, objective });
+  if (outputOf(model) !== output) throw new RangeError(`it ends in ${output} where ${objective} is declared`);
+  return model;
+}
+
+/** Whether the weights are those that were saved, for the images that are declared. */
+function checkSame(
+  { rows, columns, classes, classNames, weightsSha256 }: Metadata,
+  model: Model,
+  parameters: Float32Array,
+): void {
+  const inputs = model.layers[0]!.inputs;
+  const outputs = model.layers.at(-1)!.units;
+  if (inputs !== rows * columns || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
+    const images = `${rows} x ${columns} pixels and ${classes} classes`;
+    throw new RangeError(`it has ${inputs} inputs and ${outputs} outputs where ${images} are declared`);
+  }
+  if (classNames && new Set(classNames).size !== classes)
+    throw new RangeError(`it has ${new Set(classNames).size} class names for ${classes} classes`);
+  if (sha256OfParameters(parameters) !== weightsSha256) throw new RangeError('its weights do not match their checksum');
+}
+
+async function readJson(path: string): Promise<z.infer<typeof MODEL_JSON>> {
+  const json = await readWithin(path, MOST_JSON_BYTES);
+  try {
+    return MODEL_JSON.parse(parseJson(json.toString()));
+  } catch (error) {
+    throw unusable(path, problemsOf(error), error);
+  }
+}
+
+function problemsOf(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : String(error);
+  return error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
+}
+
+/** The floats of the files, one file after the other; exactly `length` of them. */
+async function readFloats(paths: readonly string[], length: number): Promise<Float32Array> {
+  const parts: Buffer[] = [];
+  let missing = 4 * length;
+  for (const path of paths) {
+    const part = await readWithin(path, missing);
+    parts.push(part);
+    missing -= part.length;
+  }
+  if (missing > 0)
+    throw unusable(paths.join(', '), `${missing} bytes are missing of ${4 * length} that model.json declares`);
+  const floats = new Float32Array(length);
+  const bytes = new Uint8Array(floats.buffer);
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  return floats;
+}
+
+/** @param most bytes: a longer file is refused before any memory is taken for it */
+async function readWithin(path: string, most: number): Promise<Buffer> {
+  try {
+    return await readBytes(path, most);
+  } catch (error) {
+    if (error instanceof Unreadable) throw unusable(path, `it ${error.message}`, error);
+    throw isSystemError(error) ? unusable(path, error.message, error) : error;
+  }
+}
+
+function unusable(path: string, reason: string, cause?: unknown): PseudolabelError {
+  const fix = 'Give a folder that pseudolabel saved a model to, or TensorFlow.js a Sequential model of Dense layers.';
+  return new PseudolabelError('E_MODEL', `${path} cannot be used as a model: ${reason}`, fix, { cause });
+}

@@ -1,0 +1,117 @@
+// Owns the reading side of a run directory: what its files hold, checked, since a report may be asked for of files that others wrote.
+import { z } from 'zod';
+import type { Ramp } from '../training/alpha-ramp.js';
+import { SCENARIOS } from '../training/scenario.js';
+
+const count = z.int().min(0);
+const counts = z.array(count).readonly();
+const stage = z.enum(['pretrain', 'supervised', 'finetune']);
+const share = z.number().min(0).max(1);
+/** One byte a pixel, base64. */
+const pixels = z.base64();
+const size = { rows: z.int().min(1).max(4096), columns: z.int().min(1).max(4096) };
+
+const shares = z.array(share).max(256).readonly();
+
+const sharesChoice = z.object({
+  source: z.enum(['labelled', 'equal', 'estimate', 'given']),
+  shares,
+  survey: z.object({ estimate: shares, distance: z.number().min(0), limit: z.number().min(0) }).optional(),
+});
+
+export const METRIC = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('step'),
+    stage,
+    step: count,
+    labelledLoss: z.number(),
+    unlabelledLoss: z.number(),
+    alpha: z.number(),
+    counted: count,
+    unlabelled: count.default(0),
+    rows: count,
+  }),
+  z.object({
+    kind: z.literal('labels'),
+    stage,
+    step: count,
+    perClass: counts,
+    flips: count,
+    meanConfidence: share,
+    confidences: counts.default([]),
+    truth: z.object({ images: counts, right: counts }).optional(),
+  }),
+  sharesChoice.extend({ kind: z.literal('shares'), stage, step: count }),
+  z.object({ kind: z.literal('validation'), stage, step: count, accuracy: share }),
+]);
+
+export const DATA = z.object({
+  name: z.string(),
+  sha256: z.string(),
+  classNames: z.array(z.string()).max(2 ** 16),
+  images: z.object({ train: count, known: count, labelled: count, validation: count, test: count }),
+});
+
+const RAMP: z.ZodType<Ramp> = z.object({
+  stage,
+  steps: count,
+  stepsAtZero: count,
+  last: z.number(),
+  final: z.number(),
+});
+
+export const RESULT = z.object({
+  scenario: z.enum(SCENARIOS),
+  preset: z.string(),
+  seed: z.number(),
+  split: z.string(),
+  splitSeed: z.number(),
+  shards: count,
+  workers: count,
+  lostWorkers: count,
+  ramp: RAMP.optional(),
+  classShares: sharesChoice.optional(),
+  steps: count,
+  seconds: z.number(),
+  secondsByPhase: z.record(z.string(), z.number()),
+  imagesPerSecond: z.number(),
+  validationAccuracy: share.optional(),
+  testAccuracy: share.optional(),
+  confusion: z.array(z.array(count)).optional(),
+  weightsSha256: z.string(),
+});
+
+export const MISTAKES = z.object({
+  ...size,
+  images: z.array(z.object({ image: count, label: count, predicted: count, confidence: share, pixels })).max(1000),
+});
+
+export const RECONSTRUCTIONS = z.object({
+  ...size,
+  noise: z.number(),
+  images: z.array(z.object({ original: pixels, noisy: pixels, reconstructed: pixels })).max(1000),
+});
+
+export const MACHINE = z.record(z.string(), z.union([z.string(), z.number()]));
+
+/** Any option of a run: a report shows them as they are. */
+export const CONFIG = z.looseObject({ scenario: z.enum(SCENARIOS).default('pl') });
+
+export type MetricRecord = z.infer<typeof METRIC>;
+export type StepRecord = Extract<MetricRecord, { kind: 'step' }>;
+export type LabelsRecord = Extract<MetricRecord, { kind: 'labels' }>;
+export type ResultRecord = z.infer<typeof RESULT>;
+
+/** A run as its directory tells it; undefined for what is not there (yet). */
+export interface RunRecord {
+  /** What to call it where there are several. */
+  readonly name: string;
+  readonly config: z.infer<typeof CONFIG>;
+  readonly metrics: readonly MetricRecord[];
+  /** Runs of before it was kept have none. */
+  readonly data: z.infer<typeof DATA> | undefined;
+  readonly result: ResultRecord | undefined;
+  readonly mistakes: z.infer<typeof MISTAKES> | undefined;
+  readonly reconstructions: z.infer<typeof RECONSTRUCTIONS> | undefined;
+  readonly machine: z.infer<typeof MACHINE> | undefined;
+}

@@ -1,0 +1,96 @@
+// Owns the trace of a run: its calls as the Chrome trace event format has them (JSON object format, "complete" events), for Perfetto.
+import type { Call, TimedTask } from '../engine/timeline.js';
+
+/** ts and dur in microseconds. */
+export type TraceEvent =
+  | {
+      readonly ph: 'X';
+      readonly name: string;
+      readonly cat: string;
+      readonly pid: number;
+      readonly tid: number;
+      readonly ts: number;
+      readonly dur: number;
+      readonly args: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly ph: 'M';
+      readonly name: 'process_name' | 'thread_name' | 'thread_sort_index';
+      readonly pid: number;
+      readonly tid: number;
+      readonly args: Readonly<Record<string, string | number>>;
+    };
+
+const PROCESS = 1;
+const COORDINATOR = 0;
+const TASK_NAMES = { gradients: 'gradient', update: 'update', slices: 'slices', predict: 'predict' } as const;
+
+/** A span on a lane, in milliseconds. */
+interface Slice {
+  readonly name: string;
+  readonly cat: string;
+  readonly tid: number;
+  readonly began: number;
+  readonly ended: number;
+  readonly args: Readonly<Record<string, number>>;
+}
+
+/** A lane for the coordinator, one for each worker; time starts at the first call. */
+export function* traceEvents(calls: readonly Call[]): Generator<TraceEvent> {
+  const [first] = calls;
+  if (!first) return;
+  // Whole nanoseconds, so that what touches does not overlap by rounding.
+  const since = (time: number): number => Math.round((time - first.called) * 1e6);
+  yield* lanes(calls);
+  for (const { began, ended, ...slice } of slices(calls)) {
+    const [start, end] = [since(began), since(ended)];
+    yield { ph: 'X', ...slice, pid: PROCESS, ts: start / 1e3, dur: (end - start) / 1e3 };
+  }
+}
+
+/** The file, in pieces. */
+export function* traceFile(calls: readonly Call[]): Generator<Uint8Array> {
+  let before = '{"displayTimeUnit":"ms","traceEvents":[\n';
+  for (const event of traceEvents(calls)) {
+    yield Buffer.from(before + JSON.stringify(event));
+    before = ',\n';
+  }
+  yield Buffer.from(before.startsWith('{') ? `${before}]}\n` : '\n]}\n');
+}
+
+function* lanes(calls: readonly Call[]): Generator<TraceEvent> {
+  const workers = new Set(calls.flatMap(({ tasks }) => tasks.map(({ worker }) => worker)));
+  const meta = { ph: 'M', pid: PROCESS } as const;
+  yield { ...meta, tid: COORDINATOR, name: 'process_name', args: { name: 'pseudolabel' } };
+  for (const tid of [COORDINATOR, ...[...workers].sort((a, b) => a - b)]) {
+    yield { ...meta, tid, name: 'thread_name', args: { name: tid === COORDINATOR ? 'coordinator' : `worker ${tid}` } };
+    yield { ...meta, tid, name: 'thread_sort_index', args: { sort_index: tid } };
+  }
+}
+
+function* slices(calls: readonly Call[]): Generator<Slice> {
+  for (const [c, call] of calls.entries()) {
+    const { kind, called, answered, tasks } = call;
+    const args = { ...call.step };
+    if (kind === 'gradients' || kind === 'slices') {
+      // Tensor parallel one call is the step; data parallel two, and one that failed between them ends with the first.
+      const next = calls[c + 1];
+      const ended = next?.kind === 'update' ? next.answered : answered;
+      yield { name: 'step', cat: 'coordinator', tid: COORDINATOR, began: called, ended, args };
+    }
+    yield { name: kind, cat: 'coordinator', tid: COORDINATOR, began: called, ended: answered, args };
+    for (const task of tasks) yield* taskShards(kind, task, args);
+  }
+}
+
+function* taskShards(kind: Call['kind'], task: TimedTask, args: Slice['args']): Generator<Slice> {
+  const { worker: tid, began, ended, parts } = task;
+  yield { name: TASK_NAMES[kind], cat: 'worker', tid, began, ended, args };
+  if (parts.length === 1) return;
+  let at = began;
+  for (const [name, milliseconds] of parts) {
+    const end = Math.min(at + milliseconds, ended);
+    yield { name, cat: 'part', tid, began: at, ended: end, args };
+    at = end;
+  }
+}

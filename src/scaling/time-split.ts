@@ -1,0 +1,128 @@
+// Owns where the time of the workers went: the timeline of a measurement cut into parts that add up to the whole.
+import { type Activity, type Call, PARTS } from '../engine/timeline.js';
+
+/**
+ * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits for them.
+ * dispatch: it has none since its process prepares a call, hands out its tasks or collects its answers; with nodes, also adds up sums.
+ * idle: it has done its part of a call and waits for the worker that is last.
+ */
+export const SHARES = [...PARTS, 'serialise', 'send', 'dispatch', 'idle'] as const;
+export type Share = (typeof SHARES)[number];
+export type Split = Readonly<Record<Share, number>>;
+
+/** A stretch of time with whole calls in it. Times in milliseconds. */
+export interface Timeline {
+  readonly workers: number;
+  readonly began: number;
+  readonly ended: number;
+  readonly calls: readonly Call[];
+  /** In order, none before the end of the last; what lies within a call is not looked at, since the workers then have tasks. */
+  readonly activities?: readonly Activity[];
+}
+
+export interface Accounted {
+  /** Milliseconds of all workers together. */
+  readonly split: Split;
+  /** (sum of the parts - whole) / whole: not 0 where tasks overlap, lie outside of their call, or are missing their parts. */
+  readonly error: number;
+}
+
+/** What the parts may miss of the whole before a measurement is not to be trusted. */
+export const TOLERANCE = 0.03;
+
+/** Every part is taken from its own two times; none is what the others leave, so the sum is a check. */
+export function splitOf({ workers, began, ended, calls, activities = [] }: Timeline): Accounted {
+  const split = Object.fromEntries(SHARES.map((share) => [share, 0])) as Record<Share, number>;
+  let before = began;
+  for (const call of calls) {
+    addGap(split, before, call.called, activities, workers);
+    before = call.answered;
+    addCall(split, call, workers);
+  }
+  addGap(split, before, ended, activities, workers);
+  const whole = workers * (ended - began);
+  const sum = SHARES.reduce((total, share) => total + split[share], 0);
+  return { split, error: whole === 0 ? 0 : (sum - whole) / whole };
+}
+
+/** Between two calls. */
+function addGap(
+  split: Record<Share, number>,
+  from: number,
+  to: number,
+  activities: readonly Activity[],
+  workers: number,
+): void {
+  let at = from;
+  for (const activity of activities) {
+    const began = Math.max(from, activity.began);
+    const ended = Math.min(to, activity.ended);
+    if (ended <= began) continue;
+    // As with tasks: what overlaps must show in the sum.
+    split.dispatch += workers * Math.max(0, began - at);
+    split[activity.kind] += workers * (ended - began);
+    at = Math.max(at, ended);
+  }
+  split.dispatch += workers * (to - at);
+}
+
+function addCall(split: Record<Share, number>, { called, answered, tasks }: Call, workers: number): void {
+  const lastEnd = tasks.reduce((latest, { ended }) => Math.max(latest, ended), called);
+  const names = new Set(tasks.map(({ worker }) => worker));
+  for (const name of names) {
+    const own = tasks.filter(({ worker }) => worker === name).sort((a, b) => a.began - b.began);
+    let at = called;
+    for (const { began, ended, parts } of own) {
+      // A task before the end of the last one is an error that must show in the sum, not be taken off again here.
+      split.dispatch += Math.max(0, began - at);
+      const done = parts.reduce((sum, [, milliseconds]) => sum + milliseconds, 0);
+      for (const [part, milliseconds] of parts) split[part] += milliseconds;
+      split.dispatch += Math.max(0, ended - began - done);
+      at = Math.max(at, ended);
+    }
+    split.idle += lastEnd - at;
+  }
+  split.idle += (workers - names.size) * (lastEnd - called);
+  split.dispatch += workers * Math.max(0, answered - lastEnd);
+}
+
+/** So much of a call as was before `end`. */
+export function until(call: Call, end: number): Call {
+  if (call.answered <= end) return call;
+  const tasks = call.tasks
+    .filter(({ began }) => began < end)
+    .map((task) => {
+      const ended = Math.min(task.ended, end);
+      let left = ended - task.began;
+      const parts = task.parts.map(([part, milliseconds]) => {
+        const kept = Math.min(milliseconds, left);
+        left -= kept;
+        return [part, kept] as const;
+      });
+      return { ...task, ended, parts };
+    });
+  return { ...call, answered: end, tasks };
+}
+
+/** Milliseconds of tasks in which they waited for nothing but a core. */
+export const computing = (calls: readonly Call[]): number =>
+  calls
+    .flatMap(({ tasks }) => tasks)
+    .reduce((sum, { began, ended, parts }) => {
+      const waited = parts.reduce((total, [part, milliseconds]) => total + (part === 'wait' ? milliseconds : 0), 0);
+      return sum + ended - began - waited;
+    }, 0);
+
+/** What several processes did in the same stretch of time. whole: milliseconds of all their workers together. */
+export function together(splits: readonly Split[], whole: number): Accounted {
+  const split = Object.fromEntries(
+    SHARES.map((share) => [share, splits.reduce((sum, each) => sum + each[share], 0)]),
+  ) as Record<Share, number>;
+  const sum = SHARES.reduce((total, share) => total + split[share], 0);
+  return { split, error: (sum - whole) / whole };
+}
+
+/** Each share of a split times `factor`. */
+export function scaled(split: Split, factor: number): Split {
+  return Object.fromEntries(SHARES.map((share) => [share, split[share] * factor])) as Record<Share, number>;
+}

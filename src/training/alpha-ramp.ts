@@ -1,0 +1,39 @@
+// Says how far alpha(t) gets in a stage: a run in which no pseudo-label ever counts must not look like one in which they do.
+import { percent, whole } from '../format.js';
+import { alpha } from './schedule.js';
+import type { Stage } from './stage.js';
+
+export interface Ramp {
+  readonly stage: Stage['name'];
+  /** Of the stage, as many as are trained. */
+  readonly steps: number;
+  /** Steps before alpha(t) is above 0 for the first time. */
+  readonly stepsAtZero: number;
+  /** alpha(t) of the last step, and what it would rise to. */
+  readonly last: number;
+  readonly final: number;
+}
+
+/** undefined for a stage without pseudo-labels. maxSteps: what ends a stage early. */
+export function rampOf({ name, pseudo, ...stage }: Stage, maxSteps = Number.POSITIVE_INFINITY): Ramp | undefined {
+  if (!pseudo) return undefined;
+  const steps = Math.min(stage.steps, maxSteps);
+  let stepsAtZero = 0;
+  while (stepsAtZero < steps && alpha(pseudo.alpha, stepsAtZero) === 0) stepsAtZero++;
+  return { stage: name, steps, stepsAtZero, last: alpha(pseudo.alpha, steps - 1), final: pseudo.alpha.final };
+}
+
+/** For those of a run's stages that have pseudo-labels. */
+export const rampLines = (stages: readonly Stage[], maxSteps?: number): string[] =>
+  stages.flatMap((stage) => {
+    const ramp = rampOf(stage, maxSteps);
+    return ramp ? [rampLine(ramp)] : [];
+  });
+
+export function rampLine({ stage, steps, stepsAtZero, last, final }: Ramp): string {
+  if (stepsAtZero === steps)
+    return `${stage}: no pseudo-label will count, since alpha(t) stays 0 in all its ${whole(steps)} steps`;
+  const zero = `${stage}: alpha(t) is 0 in ${whole(stepsAtZero)} of ${whole(steps)} steps (${percent(stepsAtZero / steps, 0)})`;
+  const end = last < final ? `${last.toFixed(2)}, not to its final ${final}` : `${final}`;
+  return `${zero}, then rises to ${end}`;
+}

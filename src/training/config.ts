@@ -1,0 +1,105 @@
+// Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { PseudolabelError } from '../errors.js';
+import type { Precision } from '../models/model.js';
+import { SCENARIOS } from './scenario.js';
+import { SHARES_RULES } from './stage.js';
+import { sharesSchema, stagesSchema } from './stage-schema.js';
+
+export const PRESETS = ['best', 'paper', 'report'] as const;
+
+export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
+
+export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
+
+/** 2^16 is also what the kernel's tree of sums has room for. */
+const MOST_SHARDS = 65536;
+
+/** Of each class, where all labels are known. The paper's and the report's. */
+export const DEFAULT_LABELS_PER_CLASS = 10;
+
+const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const count = z.int().min(1);
+
+/** What a user may say. Names are those of the flags, in camel case. */
+export const optionsSchema = z.strictObject({
+  scenario: z.enum(SCENARIOS).default('pl'),
+  preset: z.enum(PRESETS).default('best'),
+  /** Shortens the preset to a trial of it. */
+  quick: z.boolean().default(false),
+  seed: seed.default(1),
+  /** Folder of an IDX data set; MNIST where it is left out. */
+  data: z.string().optional(),
+  /** Labelled images of each class; 'all': every label there is. Left out: 10, and 'all' where some labels are unknown. */
+  labelsPerClass: z.union([z.literal('all'), count], { error: 'all, or a whole number from 1' }).optional(),
+  split: z.enum(['first', 'random']).default('first'),
+  splitSeed: seed.default(1),
+  /** Training images held out for tuning. */
+  validation: z.int().min(0).default(0),
+  hidden: z.int().min(16).max(65536).default(5000),
+  workers: count.max(256).optional(),
+  shards: count.max(MOST_SHARDS).optional(),
+  /** How a step is cut over the workers (strategy.ts). */
+  strategy: z.enum(STRATEGIES).default('auto'),
+  /** How sums of gradients travel between machines (engine/wire.ts). */
+  wire: z.enum(GRADIENT_CODECS).default('f32'),
+  /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
+  fastSum: z.literal(true).optional(),
+  /** Of matrix products and what they read (engine/model.ts). */
+  precision: z.enum(PRECISIONS).default('f32'),
+  /** Ends each stage after so many steps. */
+  maxSteps: count.optional(),
+  refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
+  threshold: z.number().min(0).max(1).optional(),
+  /** What the classes among pseudo-labels are held to (balance.ts). Left out: as the preset. */
+  classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
+  /** What the other options came to when a run began: every number of its stages (plan.ts). */
+  stages: stagesSchema.optional(),
+  /** In steps. */
+  checkpointEvery: count.default(500),
+  /** And after so long, whatever the steps take: whoever is killed loses a minute at most. 0: by steps alone. */
+  checkpointSeconds: z.number().min(0).default(45),
+  keepCheckpoints: count.default(2),
+});
+
+export type Options = z.input<typeof optionsSchema>;
+
+/** Complete and valid. */
+export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' | 'shards'>> & {
+  readonly workers: number;
+  readonly shards: number;
+};
+
+/** Throws E_CONFIG, naming every option that is wrong. */
+export function normalise(options: unknown): RunConfig {
+  const parsed = optionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+    throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
+  }
+  const workers = parsed.data.workers ?? availableParallelism();
+  return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
+}
+
+/** The option that says something of gradients, which there are none of tensor parallel. */
+export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fastSum'>): string | undefined {
+  if (wire !== 'f32') return `--wire ${wire}`;
+  return fastSum ? '--fast-sum' : undefined;
+}
+
+/**
+ * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
+ * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
+ */
+function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>): number {
+  const { strategy } = config;
+  return strategy === 'data' || (strategy === 'auto' && gradientOption(config) !== undefined) ? 4 : 8;
+}
+
+/** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
+export function identityOf(config: RunConfig): Record<string, unknown> {
+  const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, data, stages, ...identity } = config;
+  return identity;
+}

@@ -1,0 +1,143 @@
+// Owns the way from a config to the stages of its training.
+
+import { PseudolabelError } from '../errors.js';
+import { isRounded } from '../models/model.js';
+import type { RunConfig } from './config.js';
+import { differencesOf } from './differences.js';
+import { best } from './preset-best.js';
+import { paper } from './preset-paper.js';
+import { report } from './preset-report.js';
+import type { Preset, Task } from './scenario.js';
+import type { RateSchedule } from './schedule.js';
+import type { Balance, Refresh, Stage } from './stage.js';
+
+const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
+
+/** --quick keeps this share of every stage: the four rows of `best` in well under a minute on two cores. */
+const QUICK_SHARE = 1 / 6;
+
+/** The stages that a run began with, where its config has them; else those of its preset and options. */
+export function planOf(config: RunConfig, task: Task): readonly Stage[] {
+  if (!config.stages) return presetPlan(config, task);
+  checkFit(config.stages, task);
+  return config.stages;
+}
+
+/** Where the stages in a config are not those that its other options come to now: 'finetune.rate.initial is 0.001, 0.002 by the preset best'. */
+export function changesOfPlan(config: RunConfig, task: Task): string[] {
+  const byName = (stages: readonly Stage[]) => Object.fromEntries(stages.map((stage) => [stage.name, stage]));
+  if (!config.stages) return [];
+  return differencesOf(byName(config.stages), byName(presetPlan(config, task))).map(
+    ({ at, was, is }) => `${at} is ${was}, ${is} by the preset ${config.preset}`,
+  );
+}
+
+function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
+  for (const { name, model, pseudo } of stages) {
+    const { shares } = pseudo?.balance ?? {};
+    if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
+    const [inputs, outputs] = [model.layers[0]!.inputs, model.layers.at(-1)!.units];
+    const wanted = model.objective === 'reconstruction' ? pixels : classes;
+    if (inputs === pixels && outputs === wanted) continue;
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `stages: ${name} trains a network from ${inputs} to ${outputs}, where the data set needs one from ${pixels} to ${wanted}`,
+      'give the data set that the stages were made for, or leave out `stages` in the config',
+    );
+  }
+}
+
+function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
+  const stages = PRESET[config.preset](config.scenario, task);
+  const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
+  const { precision } = config;
+  if (isRounded({ precision }) && config.hidden % 2 !== 0) throw onlyEven(config.hidden);
+  return shortened.map((stage) => {
+    const planned = overridden(stage, config, task);
+    return precision === 'f32' ? planned : { ...planned, model: { ...planned.model, precision } };
+  });
+}
+
+/** Results of bf16 are copied in pairs. */
+function onlyEven(hidden: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_CONFIG',
+    `precision: bf16 needs an even number of hidden units, not ${hidden}`,
+    'use another --hidden, or leave --precision out',
+  );
+}
+
+/** The same stage in less time: all its schedules shrink with its steps. */
+export function shorten(stage: Stage, share: number): Stage {
+  const { pseudo, optimizer } = stage;
+  return {
+    ...stage,
+    steps: Math.max(1, Math.round(stage.steps * share)),
+    rate: shortenRate(stage.rate, share),
+    optimizer:
+      optimizer.kind === 'dampened'
+        ? { ...optimizer, momentum: { ...optimizer.momentum, over: optimizer.momentum.over * share } }
+        : optimizer,
+    pseudo: pseudo && {
+      ...pseudo,
+      alpha: { ...pseudo.alpha, t1: pseudo.alpha.t1 * share, t2: pseudo.alpha.t2 * share },
+    },
+  };
+}
+
+function shortenRate(rate: RateSchedule, share: number): RateSchedule {
+  return rate.kind === 'decay' ? { ...rate, every: rate.every * share } : rate;
+}
+
+function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {
+  const { pseudo } = stage;
+  if (!pseudo) return stage;
+  const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
+  return {
+    ...stage,
+    pseudo: {
+      ...pseudo,
+      refresh: when,
+      threshold: threshold ?? pseudo.threshold,
+      balance: balanceOf(pseudo.balance, classShares, when, task),
+    },
+  };
+}
+
+/** As in the preset best. */
+const MOMENTUM = 0.99;
+
+function balanceOf(
+  preset: Balance | undefined,
+  classShares: RunConfig['classShares'],
+  when: Refresh,
+  { classes }: Task,
+): Balance | undefined {
+  if (classShares === undefined) return when === 'step' ? preset : undefined;
+  if (classShares === 'off') return undefined;
+  if (when !== 'step') throw onlyFreshOnes(when);
+  if (typeof classShares === 'object' && classShares.length !== classes) throw otherNumber(classShares.length, classes);
+  return { momentum: preset?.momentum ?? MOMENTUM, shares: classShares };
+}
+
+function onlyFreshOnes(when: Refresh): PseudolabelError {
+  const what = typeof when === 'number' ? `every ${when} steps` : when;
+  return new PseudolabelError(
+    'E_CONFIG',
+    `classShares: pseudo-labels refreshed ${what} are not held to shares of the classes`,
+    'leave --class-shares out, or add --refresh step',
+  );
+}
+
+function otherNumber(given: number, classes: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_CONFIG',
+    `classShares: ${given} shares for ${classes} classes`,
+    'give a share of each class, in the order of their names: --class-shares 0.6,0.3,0.1',
+  );
+}
+
+/** 'epoch': a pass over the unlabelled images. */
+function refreshOf(refresh: NonNullable<RunConfig['refresh']>, batch: number, unlabelled: number): Refresh {
+  return refresh === 'epoch' ? Math.ceil(unlabelled / batch) : refresh;
+}

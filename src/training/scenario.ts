@@ -1,0 +1,68 @@
+// Owns what the presets have in common: the names of the four scenarios, the report's networks, and what the papers call Adam.
+import { type Model, modelOf, type Objective } from '../models/model.js';
+import type { Optimizer, Stage } from './stage.js';
+
+/** The rows of the report's table. */
+export const SCENARIOS = ['nn', 'drop', 'pl', 'dae'] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+export const ROW_NAMES: Record<Scenario, string> = {
+  nn: 'NN',
+  drop: 'DropNN',
+  pl: 'DropNN+PL',
+  dae: 'DropNN+PL+DAE',
+};
+
+/** Of each class. */
+const PUBLISHED_LABELS = 10;
+
+/** Accuracy on the test set in per cent: Lee 2013, table 1 (100 labels), and the report, section IV. */
+export const PUBLISHED: Record<Scenario, { readonly paper: number; readonly report: number }> = {
+  nn: { paper: 74.19, report: 70.03 },
+  drop: { paper: 78.11, report: 71.2 },
+  pl: { paper: 83.85, report: 72.28 },
+  dae: { paper: 89.51, report: 76.95 },
+};
+
+/** The published figures of a row, where a run can be held against them: on MNIST, with as many labels. */
+export function publishedFor(
+  scenario: Scenario,
+  { data, labelsPerClass = PUBLISHED_LABELS }: { readonly data?: unknown; readonly labelsPerClass?: unknown },
+): { readonly paper: number; readonly report: number } | undefined {
+  return data === undefined && labelsPerClass === PUBLISHED_LABELS ? PUBLISHED[scenario] : undefined;
+}
+
+/** What a preset is given, and what it may not choose. */
+export interface Task {
+  readonly pixels: number;
+  readonly classes: number;
+  /** Hidden units; 5000 in the report and the paper. */
+  readonly hidden: number;
+  /** Number of labelled images. */
+  readonly labelled: number;
+  readonly unlabelled: number;
+}
+
+export type Preset = (scenario: Scenario, task: Task) => readonly Stage[];
+
+/** pixels-hidden-classes, without dropout or with the paper's rates: 0.2 visible, 0.5 hidden (Lee 2013, section "Experiments"). */
+export function classifier(task: Task, dropout: boolean, objective: Exclude<Objective, 'reconstruction'>): Model {
+  const { pixels, hidden, classes } = task;
+  return modelOf([pixels, hidden, classes], {
+    inputDropout: dropout ? 0.2 : 0,
+    dropout: [dropout ? 0.5 : 0],
+    objective,
+  });
+}
+
+/** The report's denoising autoencoder: dropout 0.5 on the wide layers (annex, "DAE avec Dropout"). */
+export function autoencoder({ pixels, hidden }: Task): Model {
+  return modelOf([pixels, hidden, 128, 64, 32, 64, 128, hidden, pixels], {
+    inputDropout: 0,
+    dropout: [0.5, 0, 0, 0, 0, 0, 0.5],
+    objective: 'reconstruction',
+  });
+}
+
+/** Keras's defaults, which the report uses (keras.optimizers.Adam). */
+export const ADAM: Optimizer = { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };

@@ -1,0 +1,114 @@
+// Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
+import { z } from 'zod';
+import type { Model } from '../models/model.js';
+import type { AlphaSchedule, MomentumSchedule, RateSchedule } from './schedule.js';
+import {
+  type Balance,
+  type Denoising,
+  type Optimizer,
+  type PseudoLabelling,
+  SHARES_RULES,
+  type Stage,
+} from './stage.js';
+
+/** Far above any recipe, and far below what a number of steps in an array or a file could do harm by. */
+const MOST = 1e9;
+const MOST_LAYERS = 64;
+
+const positive = z.number().positive().max(MOST);
+const atLeast0 = z.number().min(0).max(MOST);
+const count = z.int().min(1).max(MOST);
+const units = z
+  .int()
+  .min(1)
+  .max(2 ** 24);
+const share = z.number().min(0).max(1);
+/** Rates of dropout, momenta, betas. */
+const below1 = z.number().min(0).lt(1);
+
+const rate: z.ZodType<RateSchedule> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant'), value: atLeast0 }),
+  z.strictObject({ kind: z.literal('decay'), initial: atLeast0, factor: positive, every: positive }),
+  z.strictObject({ kind: z.literal('cosine'), initial: atLeast0, final: atLeast0 }),
+]);
+
+const momentum: z.ZodType<MomentumSchedule> = z.strictObject({
+  initial: below1,
+  final: below1,
+  over: atLeast0,
+  every: positive,
+});
+
+const optimizer: z.ZodType<Optimizer> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('adam'), beta1: below1, beta2: below1, epsilon: positive }),
+  z.strictObject({ kind: z.literal('sgd') }),
+  z.strictObject({ kind: z.literal('dampened'), momentum }),
+]);
+
+const alpha: z.ZodType<AlphaSchedule> = z
+  .strictObject({ t1: atLeast0, t2: atLeast0, final: atLeast0, every: positive })
+  .refine(({ t1, t2 }) => t1 <= t2, 't1 is after t2');
+
+/** A share of each class. */
+export const sharesSchema = z
+  .array(share)
+  .min(2)
+  .max(256)
+  .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
+
+const balance: z.ZodType<Balance> = z.strictObject({
+  momentum: below1,
+  shares: z.union([z.enum(SHARES_RULES), sharesSchema]),
+});
+
+const pseudo: z.ZodType<PseudoLabelling> = z
+  .strictObject({
+    batch: count,
+    alpha,
+    refresh: z.union([z.literal('once'), z.literal('step'), count]),
+    threshold: share,
+    balance: balance.optional(),
+  })
+  .refine(
+    (whole) => whole.balance === undefined || whole.refresh === 'step',
+    'only pseudo-labels that are fresh at each step are held to shares of the classes',
+  )
+  .transform((whole) => ({ ...whole, balance: whole.balance }));
+
+const denoising: z.ZodType<Denoising> = z.strictObject({ batch: count, noise: atLeast0 });
+
+const model: z.ZodType<Model> = z
+  .strictObject({
+    layers: z
+      .array(z.strictObject({ inputs: units, units, dropout: below1 }))
+      .min(1)
+      .max(MOST_LAYERS),
+    inputDropout: below1,
+    objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
+    precision: z.enum(['f32', 'bf16']).exactOptional(),
+  })
+  .refine(
+    ({ layers }) => layers.every(({ inputs }, l) => l === 0 || inputs === layers[l - 1]!.units),
+    'a layer has not as many inputs as the one before has units',
+  );
+
+const stage: z.ZodType<Stage> = z
+  .strictObject({
+    name: z.enum(['pretrain', 'supervised', 'finetune']),
+    model,
+    steps: count,
+    labelledBatch: z.int().min(0).max(MOST),
+    pseudo: pseudo.optional(),
+    denoising: denoising.optional(),
+    optimizer,
+    rate,
+    start: z.enum(['fresh', 'previous', 'first-layer']),
+  })
+  .transform((whole) => ({ ...whole, pseudo: whole.pseudo, denoising: whole.denoising }));
+
+export const stagesSchema: z.ZodType<readonly Stage[]> = z
+  .array(stage)
+  .min(1)
+  .max(16)
+  .refine(([first]) => first?.start === 'fresh', 'the first stage has to start fresh')
+  .refine((stages) => new Set(stages.map(({ name }) => name)).size === stages.length, 'two stages have one name');

@@ -1,0 +1,47 @@
+// Owns the choice of the strategy by which a stage is trained.
+
+import { PseudolabelError } from '../errors.js';
+import { isTensorParallel } from '../models/dense/tensor-blocks.js';
+import { tensorShardCount } from '../models/dense/tensor-layout.js';
+import type { Model } from '../models/model.js';
+import { gradientOption, type RunConfig } from './config.js';
+import type { Stage } from './stage.js';
+
+/** How a step is cut over workers: into rows (data-parallel), or into hidden units. */
+export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
+
+/** What the choice depends on, besides the network. */
+export type ChoiceConfig = Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>;
+
+/**
+ * 'auto': tensor parallel wherever that is possible, unless the config asks for what only gradients have. By the config alone, since the bits
+ * of a run depend on it. Throws E_CONFIG.
+ */
+export function strategyOf(config: ChoiceConfig, model: Model): StrategyName {
+  const { strategy } = config;
+  if (strategy === 'data') return 'data';
+  if (strategy === 'auto') return isTensorParallel(model) && gradientOption(config) === undefined ? 'tensor' : 'data';
+  if (isTensorParallel(model)) return 'tensor';
+  throw new PseudolabelError(
+    'E_CONFIG',
+    'strategy: tensor cuts classifiers with one hidden layer, and autoencoders of f32 by a wide layer at each end; a stage trains neither',
+    'use --strategy auto, which takes data for such stages',
+  );
+}
+
+/** The number of workers that a step has work for, at most. */
+export const partsOf = (config: ChoiceConfig & Pick<RunConfig, 'shards'>, model: Model): number =>
+  strategyOf(config, model) === 'tensor' ? tensorShardCount(model, config.shards) : config.shards;
+
+/** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
+export function choiceLine(config: ChoiceConfig, stages: readonly Stage[]): string | undefined {
+  if (config.strategy !== 'auto') return undefined;
+  const option = gradientOption(config);
+  if (option !== undefined) return `strategy: data, since ${option} is about gradients`;
+  const by = (name: StrategyName) => stages.filter(({ model }) => strategyOf(config, model) === name);
+  const hidden = 'workers exchange sums over their units then, not gradients';
+  if (by('data').length === 0) return `strategy: tensor, since ${hidden}`;
+  if (by('tensor').length === 0) return 'strategy: data, since no stage trains a network that tensor cuts';
+  const names = by('data').map(({ name }) => name);
+  return `strategy: tensor, since ${hidden}; data for ${names.join(' and ')}, whose network it does not cut`;
+}

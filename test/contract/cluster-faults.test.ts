@@ -1,0 +1,108 @@
+// Faults by name, each injected into each phase of a run on a cluster: the same bits as without it.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exactByRows } from './exact-runs.js';
+import { CONTENT, expectState } from './executor.contract.js';
+import { SHAPE, trainMixed } from './executor-work.js';
+import { at, kindOf, PLACES, place, until } from './faults.js';
+import { oneThreadExecutor } from './one-thread-executor.js';
+import { type TestCluster, type TestNode, testCluster } from './test-cluster.js';
+import { shareByWorkers, stall, trainUntil, withVictim } from './victim.js';
+
+shareByWorkers();
+
+let made: TestCluster;
+beforeAll(async () => {
+  made = await testCluster(CONTENT, { local: 1, remotes: [] });
+});
+afterAll(() => made.cluster.close());
+
+describe('a connection that breaks', () => {
+  it.each(PLACES)('$name costs no bit', async (where) => {
+    const log = await withVictim(made, async ({ link, ended }) => {
+      const happened = at(link, where, () => {
+        link.cut();
+        return [];
+      });
+      await trainUntil(made, happened, exactByRows);
+      expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+});
+
+it('a node that has parts of the total already does the work of one that is lost, at no cost of a bit', async () => {
+  const { cluster, nodes } = await testCluster(CONTENT, { local: 1, remotes: [1, 1], computes: false });
+  const [{ link: lost }, { link: other }] = nodes as [TestNode, TestNode];
+  try {
+    const chunks: number[] = [];
+    lost.toCoordinator = (parcel) =>
+      kindOf(parcel) === 'sum' && 'tag' in parcel && parcel.tag.offset > 0 ? [] : [parcel];
+    other.toNode = (parcel) => {
+      if (kindOf(parcel) === 'total' && 'tag' in parcel) chunks.push(parcel.tag.offset);
+      if (chunks.length === 1) lost.cut();
+      return [parcel];
+    };
+    expectState(
+      await trainMixed(cluster),
+      await trainMixed(oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } })),
+    );
+    expect(chunks.slice(0, 2)).toEqual([0, 2 ** 20]);
+    expect(cluster.status().nodes).toHaveLength(1);
+  } finally {
+    await cluster.close();
+  }
+});
+
+describe('a node that stalls beyond its deadline, and then goes on', () => {
+  it.each(PLACES)('$name costs no bit, and it is of use again', async (where) => {
+    const log = await withVictim(made, async (victim) => {
+      // Images come once. For all others its deadlines are known first, and short.
+      if (where.kind !== 'evaluationImages') await exactByRows(made);
+      let stalled: Promise<void> | undefined;
+      const happened = at(victim.link, where, (parcel) => {
+        stalled = stall(made, victim);
+        return [parcel];
+      });
+      await trainUntil(made, happened, exactByRows);
+      await stalled;
+      await until(() => made.cluster.status().nodes[0]?.state === 'working');
+      const isUsed = at(victim.link, place('gradients'), (parcel) => [parcel]);
+      await trainUntil(made, isUsed, exactByRows);
+    });
+    expect(log).toEqual(['+node']);
+  });
+});
+
+describe('a node', () => {
+  it.each(PLACES)('that wants to leave $name finishes its work and goes', async (where) => {
+    const log = await withVictim(made, async ({ link, ended, leave }) => {
+      const happened = at(link, where, (parcel) => {
+        leave();
+        return [parcel];
+      });
+      await trainUntil(made, happened, exactByRows);
+      expect(await ended).toEqual({ kind: 'left' });
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+
+  it.each(PLACES)('may join while another node is at work ($name)', async (where) => {
+    const joined: Promise<TestNode>[] = [];
+    await withVictim(made, async ({ link }) => {
+      const happened = at(link, where, (parcel) => {
+        joined.push(made.join(1, { name: 'second' }));
+        return [parcel];
+      });
+      await trainUntil(made, happened, exactByRows);
+      const second = await joined[0]!;
+      await exactByRows(made);
+      expect(made.cluster.status().nodes.map(({ name, state }) => [name, state])).toEqual([
+        ['node', 'working'],
+        ['second', 'working'],
+      ]);
+      second.link.cut();
+      await second.ended;
+      await until(() => made.cluster.status().nodes.length === 1);
+    });
+  });
+});

@@ -1,0 +1,137 @@
+// Owns the work that every node under test is given: images, a model, and a few steps of all kinds.
+
+import { shardRange } from '../../src/data/shards.js';
+import type { ArenaShape } from '../../src/engine/arena.js';
+import type { Executor, ShardStep, TrainingState } from '../../src/engine/executor.js';
+import type { OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
+import type { TensorStep } from '../../src/engine/tensor-tasks.js';
+import { PREDICT_ROWS } from '../../src/models/dense/predict.js';
+import { tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
+import { workspaceOf } from '../../src/models/dense/workspace.js';
+import { initialParameters, layoutOf, type Model, modelOf, precisionOf } from '../../src/models/model.js';
+import { keyOf, Stream } from '../../src/random.js';
+
+/** Large enough that a task takes milliseconds, in which its thread can be lost. */
+export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
+/** No longer than that. */
+export const AUTOENCODER = modelOf([400, 600, 24, 8, 20, 560, 400], {
+  inputDropout: 0,
+  dropout: [0.5, 0, 0, 0, 0.5],
+  objective: 'reconstruction',
+});
+export const SHARDS = 4;
+export const UNLABELLED = 600;
+export const EVALUATION = 100;
+export const LENGTH = layoutOf(MODEL).length;
+
+const PIXELS = 400;
+const LABELLED_BATCH = 10;
+
+export const shapeOf = (model: Model): Omit<ArenaShape, 'workspaces'> => ({
+  pixels: PIXELS,
+  unlabelled: UNLABELLED,
+  evaluation: EVALUATION,
+  parameters: layoutOf(model).length,
+  shards: SHARDS,
+  workspaceBytes: Math.max(workspaceOf(model, 64, true).end, workspaceOf(model, PREDICT_ROWS, false).end),
+  ...tensorShardRoom(model, { rows: 104, clean: 96 }, SHARDS),
+  precision: precisionOf(model),
+});
+
+const AUTOENCODER_ROOM = tensorShardRoom(AUTOENCODER, { rows: 96, clean: 0 }, SHARDS);
+const ROOM = tensorShardRoom(MODEL, { rows: 104, clean: 96 }, SHARDS);
+
+export const SHAPE: Omit<ArenaShape, 'workspaces'> = {
+  ...shapeOf(MODEL),
+  tensorShardBytes: Math.max(ROOM.tensorShardBytes, AUTOENCODER_ROOM.tensorShardBytes),
+  outputGroupBytes: Math.max(ROOM.outputGroupBytes, AUTOENCODER_ROOM.outputGroupBytes),
+};
+
+const random = new Stream(keyOf(1, 'split', 6));
+const randomBytes = (length: number, below = 256) => Uint8Array.from({ length }, () => random.below(below));
+
+export const IMAGES = randomBytes(UNLABELLED * PIXELS);
+export const EVALUATION_IMAGES = randomBytes(EVALUATION * PIXELS);
+const LABELLED_IMAGES = randomBytes(LABELLED_BATCH * PIXELS);
+const LABELS = randomBytes(LABELLED_BATCH, 10);
+
+export const initialOf = (model: Model): Partial<TrainingState> => ({
+  parameters: initialParameters(model, 1, 0),
+  firstMoment: new Float32Array(layoutOf(model).length),
+  secondMoment: new Float32Array(layoutOf(model).length),
+});
+
+export const INITIAL = initialOf(MODEL);
+
+export const FRESH: UnlabelledRows = {
+  batch: 90,
+  factor: 1.5,
+  pseudoLabels: 'fresh',
+  logitShift: Float32Array.from({ length: 10 }, (_, c) => c / 10),
+  masses: 'shifted',
+  threshold: 0.15,
+  noise: 0,
+};
+
+export const ADAM = (t: number): OptimizerStep => {
+  return { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t };
+};
+
+export function shardSteps(step: number, unlabelled: UnlabelledRows | undefined, model = MODEL): ShardStep[] {
+  return Array.from({ length: SHARDS }, (_, shard) => {
+    const [first, end] = shardRange(LABELLED_BATCH, SHARDS, shard);
+    const labelled = {
+      images: LABELLED_IMAGES.slice(first * PIXELS, end * PIXELS),
+      labels: LABELS.slice(first, end),
+    };
+    const order = { seed: 5, stage: 0, step, shard, shards: SHARDS };
+    return { model, ...order, labelled, labelledBatch: LABELLED_BATCH, unlabelled };
+  });
+}
+
+export const RANGES = Array.from({ length: SHARDS }, (_, shard) => shardRange(UNLABELLED, SHARDS, shard));
+
+/** Steps by stored and by fresh pseudo-labels and without any, with Adam and with momentum, and labellings in between. */
+export async function trainMixed(node: Executor, model = MODEL): Promise<TrainingState> {
+  node.write(initialOf(model));
+  for (let t = 1; t <= 6; t++) {
+    if (t % 3 === 1) await node.predict(model, 'unlabelled', RANGES);
+    const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
+    await node.gradients(shardSteps(t, unlabelled, model));
+    await node.update(model, SHARDS, t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+  }
+  return node.read(layoutOf(model).length);
+}
+
+/** Of an autoencoder: of unlabelled rows, with noise. */
+export function tensorStep(t: number, unlabelled: 'fresh' | 'stored' | undefined, model = MODEL): TensorStep {
+  const optimizer: OptimizerStep = t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 };
+  const order = { model, seed: 5, stage: 0, step: t, shards: SHARDS, optimizer };
+  if (model.objective === 'reconstruction') {
+    const rows = { labelledImages: new Uint8Array(), unlabelledBatch: FRESH.batch, labelsFresh: false };
+    return { ...order, ...rows, noise: 0.5 };
+  }
+  return {
+    ...{ ...order, labelledImages: LABELLED_IMAGES },
+    unlabelledBatch: unlabelled === undefined ? 0 : FRESH.batch,
+    labelsFresh: unlabelled === 'fresh',
+  };
+}
+
+/** The same for tensor parallelism. A made-up gradient, which depends on the logits, is as good as a loss's. */
+export async function trainTensorParallel(node: Executor, model = MODEL): Promise<TrainingState> {
+  node.write({
+    ...initialOf(model),
+    pseudoLabels: new Uint8Array(UNLABELLED),
+    confidences: new Float32Array(UNLABELLED),
+  });
+  for (let t = 1; t <= 6; t++) {
+    const { logits, clean } = await node.forward(
+      tensorStep(t, (['fresh', 'stored', undefined] as const)[t % 3], model),
+    );
+    // Of the clean logits those of the first row and class: what is behind the last row is not promised.
+    const sure = clean[0] ?? 0;
+    await node.backward(logits.map((logit) => (logit + sure) / 1e3));
+  }
+  return node.read(layoutOf(model).length);
+}

@@ -1,0 +1,205 @@
+// The contract of a node (src/engine/executor.ts), to be run on every implementation. Its oracle is a node without threads.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import type { Span } from '../../src/engine/tasks.js';
+import { modelOf } from '../../src/models/model.js';
+import { keyOf, Stream } from '../../src/random.js';
+import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
+import { sameBits } from '../bits.js';
+import {
+  EVALUATION,
+  EVALUATION_IMAGES,
+  FRESH,
+  IMAGES,
+  INITIAL,
+  LENGTH,
+  MODEL,
+  RANGES,
+  SHAPE,
+  shardSteps,
+  trainMixed,
+  UNLABELLED,
+} from './executor-work.js';
+import { losing } from './losing.js';
+import { oneThreadExecutor } from './one-thread-executor.js';
+
+export interface ExecutorUnderTest {
+  readonly node: Executor;
+  /** Ends one of the node's workers as a crash would. */
+  readonly loseWorker: (index: number) => Promise<void>;
+  /** Resolves when no worker has anything left to do. A node that is late with an answer goes on with it after its phase. */
+  readonly settled?: () => Promise<void>;
+}
+
+/** The content of the arena; the implementation chooses the lanes. */
+export type Content = Omit<ThreadExecutorOptions, 'shape'> & {
+  readonly shape: Omit<ThreadExecutorOptions['shape'], 'workspaces'>;
+};
+
+export const CONTENT: Content = { shape: SHAPE, images: IMAGES, evaluationImages: EVALUATION_IMAGES };
+
+export function expectState(found: TrainingState, expected: TrainingState): void {
+  for (const part of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
+    expect(sameBits(found[part], expected[part]), part).toBe(true);
+  }
+  expect(found.pseudoLabels).toEqual(expected.pseudoLabels);
+}
+
+const untimed = <T extends { milliseconds: unknown; span?: Span }>(results: readonly T[]) =>
+  results.map(({ milliseconds: _, span: __, ...result }) => result);
+
+/** seeds: of the moments at which workers are lost. One is enough where others lose the same threads at more of them. */
+export function describeExecutor(
+  name: string,
+  create: (content: Content) => Promise<ExecutorUnderTest>,
+  seeds: readonly number[] = [1],
+): void {
+  describe(name, () => {
+    let node: Executor;
+    let loseWorker: ExecutorUnderTest['loseWorker'];
+    let settled: ExecutorUnderTest['settled'];
+    const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
+    let expected: TrainingState;
+
+    beforeAll(async () => {
+      ({ node, loseWorker, settled } = await create(CONTENT));
+      expected = await trainMixed(oracle);
+    });
+    afterAll(() => node.close());
+    beforeEach(() => {
+      node.write(INITIAL);
+      oracle.write(INITIAL);
+    });
+
+    it('trains to the same bits as one thread', async () => {
+      expectState(await trainMixed(node), expected);
+    });
+
+    it('answers every shard of a step, in order, with what one thread would', async () => {
+      const steps = shardSteps(1, FRESH).toReversed();
+      const results = await node.gradients(steps);
+      expect(untimed(results)).toEqual(untimed(await oracle.gradients(steps)));
+      expect(results.map(({ rows }) => rows)).toEqual([26, 24, 26, 24]);
+    });
+
+    it.each([
+      [
+        'unlabelled',
+        [
+          [10, 300],
+          [3, 4],
+          [5, 5],
+          [300, 590],
+        ],
+      ], // one of them longer than a batch
+      [
+        'evaluation',
+        [
+          [90, EVALUATION],
+          [0, 60],
+        ],
+      ],
+    ] as const)('predicts the ranges of the %s images, and nothing else', async (set, ranges) => {
+      const states = [];
+      const answers = [];
+      for (const on of [node, oracle]) {
+        on.write({ pseudoLabels: new Uint8Array(UNLABELLED).fill(200) });
+        answers.push(untimed(await on.predict(MODEL, set, ranges)));
+        states.push((await on.read(LENGTH)).pseudoLabels);
+      }
+      expect(answers[0]).toEqual(answers[1]);
+      expect(answers[0]!.map(({ classes }) => classes.length)).toEqual(ranges.map(([start, end]) => end - start));
+      expect(states[0]).toEqual(states[1]);
+    });
+
+    it('stores the labels of unlabelled images, counts those that changed, and leaves them for other images', async () => {
+      const labels = new Uint8Array(UNLABELLED).fill(200);
+      node.write({ pseudoLabels: labels });
+      await node.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
+      expect((await node.read(LENGTH)).pseudoLabels).toEqual(labels);
+
+      const first = await node.predict(MODEL, 'unlabelled', RANGES);
+      expect(first.map(({ flips }) => flips)).toEqual(RANGES.map(([start, end]) => end - start));
+      const { pseudoLabels, confidences } = await node.read(LENGTH);
+      expect([...pseudoLabels]).toEqual(first.flatMap(({ classes }) => [...classes]));
+      expect([...confidences]).toEqual(first.flatMap((result) => [...result.confidences]));
+
+      node.write({ pseudoLabels: pseudoLabels.map((label, i) => (i < 7 ? label + 1 : label)) });
+      const again = await node.predict(MODEL, 'unlabelled', RANGES);
+      expect(again.map(({ flips }) => flips)).toEqual([7, 0, 0, 0]);
+    });
+
+    it('reads back what was written, as copies, and keeps what was not', async () => {
+      const stream = new Stream(keyOf(3, 'split', 7));
+      const some = (length: number) => Float32Array.from({ length }, () => stream.uniform());
+      const state: TrainingState = {
+        parameters: some(LENGTH),
+        firstMoment: some(LENGTH),
+        secondMoment: some(LENGTH),
+        pseudoLabels: Uint8Array.from({ length: UNLABELLED }, () => stream.below(10)),
+        confidences: some(UNLABELLED),
+      };
+      node.write(state);
+      expectState(await node.read(LENGTH), state);
+      (await node.read(LENGTH)).parameters.fill(0);
+      expectState(await node.read(LENGTH), state);
+      const start = some(LENGTH - 100);
+      node.write({ secondMoment: start });
+      const mixed = Float32Array.from(state.secondMoment);
+      mixed.set(start);
+      expectState(await node.read(LENGTH), { ...state, secondMoment: mixed });
+      expect((await node.read(16)).parameters).toEqual(state.parameters.subarray(0, 16));
+    });
+
+    it('rejects with what went wrong in a task, and goes on working', async () => {
+      const tooLarge = modelOf([400, 10 ** 8, 10], { inputDropout: 0, dropout: [], objective: 'softmax' });
+      const [step] = shardSteps(1, FRESH);
+      await expect(node.gradients([{ ...step!, model: tooLarge }])).rejects.toThrow(/length|offset|range|bounds/i);
+      expectState(await trainMixed(node), expected);
+    });
+
+    it('counts the tasks that were lost with a worker, and does them again', async () => {
+      const steps = shardSteps(2, FRESH);
+      const found = untimed(await oracle.gradients(steps));
+      const before = node.health().lostWorkers;
+      // A task may be done before its worker is gone: then nothing is lost, and nothing is counted.
+      while (node.health().lostWorkers === before) {
+        const working = node.gradients(steps);
+        await loseWorker(0);
+        expect(untimed(await working)).toEqual(found);
+        await settled?.(); // or the next loss would be of a worker that this one is being replaced by
+      }
+      expect(node.health().lostWorkers).toBe(before + 1);
+    });
+
+    it('loses nothing with a worker that had nothing to do', async () => {
+      const before = node.health().lostWorkers;
+      await loseWorker(0);
+      expectState(await trainMixed(node), expected);
+      expect(node.health().lostWorkers).toBe(before);
+    });
+
+    it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
+      expectState(await trainMixed(losing(node, loseWorker, seed)), expected);
+    });
+  });
+
+  describe(`${name}, closed`, () => {
+    it('rejects what it was doing, what waits, and what comes later', async () => {
+      const { node } = await create(CONTENT);
+      node.write(INITIAL);
+      const steps = Array.from({ length: 40 }, (_, step) => shardSteps(step, FRESH)).flat();
+      const working = [node.gradients(steps), node.predict(MODEL, 'unlabelled', RANGES)];
+      const settled = Promise.allSettled(working);
+      await sleep(5);
+      await node.close();
+      for (const result of [
+        ...(await settled),
+        ...(await Promise.allSettled([node.gradients(shardSteps(1, FRESH))])),
+      ]) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'E_INTERRUPTED' } });
+      }
+    });
+  });
+}

@@ -1,0 +1,81 @@
+// Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
+import { bytes, createArena, floats } from '../../src/engine/arena.js';
+import type { Executor } from '../../src/engine/executor.js';
+import type { Logits } from '../../src/engine/tensor-tasks.js';
+import { createEngine, type Engine } from '../../src/models/dense/engine.js';
+import { gradient } from '../../src/models/dense/gradient.js';
+import { predict } from '../../src/models/dense/predict.js';
+import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
+import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
+import { slices } from '../../src/models/dense/tensor-step.js';
+import { update } from '../../src/models/dense/update.js';
+import { layoutOf } from '../../src/models/model.js';
+import { TensorPasses } from '../../worker/tensor-passes.js';
+import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
+
+export function oneThreadExecutor({ shape, images, evaluationImages }: ThreadExecutorOptions): Executor {
+  const arena = createArena(shape);
+  bytes(arena, 'images', images.length).set(images);
+  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  return nodeOn(createEngine(arena));
+}
+
+export function nodeOn(engine: Engine): Executor {
+  const { arena } = engine;
+  const { shape } = arena;
+  let updates = 0;
+  let steps = 0;
+  let tensor: TensorExchange | undefined;
+  let exchange = 0;
+  const pass = (): Logits => {
+    for (const task of tensor!.tasks) slices(engine, task);
+    return sumsOf(tensor!, exchange)[0]!;
+  };
+  const whole = new TensorPasses(arena, 1, {
+    forward: async (step) => {
+      steps++;
+      exchange = 0;
+      tensor = tensorExchangeOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
+      return pass();
+    },
+    onward: async (values) => {
+      give(tensor!, exchange++, values);
+      return pass();
+    },
+    backward: async (values) => {
+      give(tensor!, exchange, values);
+      return tensor!.tasks.map((task) => slices(engine, task));
+    },
+  });
+  return {
+    name: 'one thread',
+    workers: 1,
+    writesInPlace: engine.writesInPlace,
+    health: () => ({ lostWorkers: 0 }),
+    gradients: async (steps) => steps.map((step) => gradient(engine, { ...step, kind: 'gradient', workspace: 0 })),
+    update: async (model, shards, optimizer) => {
+      updates++;
+      const whole = { slice: 0, start: 0, end: layoutOf(model).length };
+      return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
+    },
+    forward: (step) => whole.forward(step),
+    backward: (gradient) => whole.backward(gradient),
+    predict: async (model, set, ranges) =>
+      ranges.map(([start, end]) => predict(engine, { kind: 'predict', workspace: 0, model, set, start, end })),
+    read: async (parameters) => ({
+      parameters: floats(arena, 'parameters', parameters).slice(),
+      firstMoment: floats(arena, 'firstMoment', parameters).slice(),
+      secondMoment: floats(arena, 'secondMoment', parameters).slice(),
+      pseudoLabels: bytes(arena, 'pseudoLabels', shape.unlabelled).slice(),
+      confidences: floats(arena, 'confidences', shape.unlabelled).slice(),
+    }),
+    write: ({ pseudoLabels, ...vectors }) => {
+      for (const [region, values] of Object.entries(vectors)) {
+        floats(arena, region as keyof typeof vectors, values.length).set(values);
+      }
+      if (vectors.parameters) roundParameters(arena, engine.kernel, vectors.parameters.length);
+      if (pseudoLabels) bytes(arena, 'pseudoLabels', pseudoLabels.length).set(pseudoLabels);
+    },
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,55 @@
+// The contract of a node whose workers hold tensor shards, to be run on every implementation, beside that of all nodes.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import { layoutOf } from '../../src/models/model.js';
+import { sameBits } from '../bits.js';
+import { CONTENT, type ExecutorUnderTest, expectState } from './executor.contract.js';
+import { AUTOENCODER, initialOf, MODEL, SHAPE, tensorStep, trainTensorParallel } from './executor-work.js';
+import { losing } from './losing.js';
+import { oneThreadExecutor } from './one-thread-executor.js';
+
+/** seeds: as for all nodes. */
+export function describeTensorExecutor(
+  name: string,
+  create: () => Promise<ExecutorUnderTest>,
+  seeds: readonly number[] = [1],
+): void {
+  describe(`${name}, tensor parallel:`, () => {
+    let node: Executor;
+    let loseWorker: ExecutorUnderTest['loseWorker'];
+    beforeAll(async () => {
+      ({ node, loseWorker } = await create());
+    });
+    afterAll(() => node.close());
+
+    describe.each([
+      ['a classifier', MODEL],
+      ['an autoencoder', AUTOENCODER],
+    ])('%s', (_, model) => {
+      let expected: TrainingState;
+      beforeAll(async () => {
+        expected = await trainTensorParallel(
+          oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } }),
+          model,
+        );
+      });
+
+      it('trains to the same bits as one thread', async () => {
+        expectState(await trainTensorParallel(node, model), expected);
+      });
+
+      it('goes on after a step that nobody gave a gradient to, which changed nothing', async () => {
+        const initial = initialOf(model);
+        node.write(initial);
+        await node.forward(tensorStep(9, 'fresh', model));
+        const { parameters } = await node.read(layoutOf(model).length);
+        expect(sameBits(parameters, initial.parameters!)).toBe(true);
+        expectState(await trainTensorParallel(node, model), expected);
+      });
+
+      it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
+        expectState(await trainTensorParallel(losing(node, loseWorker, seed), model), expected);
+      });
+    });
+  });
+}

@@ -1,0 +1,92 @@
+// The local node: the contract with one to three threads, and what can go wrong with threads only.
+import type { EventEmitter } from 'node:events';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { built } from '../../src/files/built.js';
+import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { folderOfTest } from '../folders.js';
+import { CONTENT, describeExecutor } from './executor.contract.js';
+import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './executor-work.js';
+import { describeTensorExecutor } from './tensor-executor.contract.js';
+
+const nodeOf = (threads: number, unlabelled = SHAPE.unlabelled): Promise<ThreadExecutor> =>
+  createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, unlabelled, workspaces: threads } });
+
+for (const [threads, seeds] of [
+  [1, [1]],
+  [2, [1, 2, 3]],
+  [3, [1]],
+] as const) {
+  const create = async () => {
+    const node = await nodeOf(threads);
+    return { node, loseWorker: (index: number) => node.loseThread(index) };
+  };
+  describeExecutor(`a local node of ${threads}`, create, seeds);
+  describeTensorExecutor(`a local node of ${threads}`, create, seeds);
+}
+
+describe('a local node', () => {
+  it('gives up a task that four threads were lost in, and goes on with others', async () => {
+    const images = 200_000; // seconds of work, on any machine
+    const node = await nodeOf(1, images);
+    node.write(INITIAL);
+    let rejected = false;
+    const working = node.predict(MODEL, 'unlabelled', [[0, images]]).finally(() => {
+      rejected = true;
+    });
+    const losses = (async () => {
+      // Long enough for a new thread to be at work again; one that is not yet is replaced without being counted.
+      for (let pause = 300; !rejected; pause += 50) {
+        await sleep(pause);
+        await node.loseThread(0);
+      }
+    })();
+    await expect(working).rejects.toMatchObject({ code: 'E_WORKER_LOST' });
+    await losses;
+    expect(node.health().lostWorkers).toBe(4);
+    expect(await node.gradients(shardSteps(1, FRESH))).toHaveLength(4);
+    await node.close();
+  });
+
+  it('replaces threads that are lost while they start', async () => {
+    const node = await nodeOf(2);
+    node.write(INITIAL);
+    const working = node.predict(MODEL, 'unlabelled', RANGES);
+    for (let loss = 0; loss < 10; loss++) {
+      await Promise.all([node.loseThread(0), node.loseThread(1)]);
+      await sleep(10);
+    }
+    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([...(await node.read(LENGTH)).pseudoLabels]);
+    await node.close();
+  });
+
+  it('takes no notice of an answer that comes when its thread is already lost', async () => {
+    const node = await nodeOf(1);
+    // A matter of microseconds: piscina then finds no task that the answer is for, and says so by this event.
+    const { threads } = (node as unknown as { pool: { threads: EventEmitter } }).pool;
+    expect(() => threads.emit('error', new Error('Unexpected message from Worker'))).not.toThrow();
+    await node.close();
+  });
+
+  it('brings the code and the fix of an error out of its thread', async () => {
+    const folder = folderOfTest('without-tensorflow');
+    cpSync(fileURLToPath(built('.')), join(folder, 'dist'), { recursive: true });
+    cpSync(fileURLToPath(new URL('../../package.json', import.meta.url)), join(folder, 'package.json'));
+    mkdirSync(join(folder, 'node_modules'));
+    const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+    for (const name of readdirSync(modules)) {
+      if (name !== '@tensorflow') symlinkSync(join(modules, name), join(folder, 'node_modules', name));
+    }
+    const url = pathToFileURL(join(folder, 'dist/worker/thread-executor.js')).href;
+    const elsewhere = (await import(/* @vite-ignore */ url)) as { createThreadExecutor: typeof createThreadExecutor };
+    const starting = elsewhere.createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 2 } });
+    await expect(starting).rejects.toMatchObject({
+      name: 'PseudolabelError',
+      code: 'E_NATIVE',
+      fix: expect.stringContaining('doctor'),
+    });
+  });
+});

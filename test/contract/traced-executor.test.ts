@@ -1,0 +1,68 @@
+// A node that is watched keeps the contract of the node within, and tells of every call.
+import { describe, expect, it } from 'vitest';
+import { TracedExecutor } from '../../coordinator/executors/traced-executor.js';
+import type { Call } from '../../src/engine/timeline.js';
+import { createThreadExecutor } from '../../worker/thread-executor.js';
+import { CONTENT, describeExecutor } from './executor.contract.js';
+import { ADAM, FRESH, INITIAL, MODEL, RANGES, SHAPE, SHARDS, shardSteps, tensorStep } from './executor-work.js';
+import { describeTensorExecutor } from './tensor-executor.contract.js';
+
+const nodeOfTwo = () => createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 2 } });
+
+const create = async () => {
+  const node = await nodeOfTwo();
+  const traced = new TracedExecutor(node, () => undefined);
+  return { node: traced, loseWorker: (index: number) => node.loseThread(index) };
+};
+describeExecutor('a watched node', create);
+describeTensorExecutor('a watched node', create);
+
+describe('a watched node', () => {
+  it('tells of each call, when it was answered, who did what in it, on one clock', async () => {
+    const calls: Call[] = [];
+    const node = new TracedExecutor(await nodeOfTwo(), (call) => calls.push(call));
+    node.write(INITIAL);
+    await node.predict(MODEL, 'unlabelled', RANGES);
+    await node.gradients(shardSteps(3, FRESH));
+    await node.update(MODEL, SHARDS, ADAM(1));
+    const { logits } = await node.forward(tensorStep(3, 'fresh'));
+    await node.backward(logits.map(() => 0));
+    await node.close();
+
+    const step = { stage: 0, step: 3 };
+    expect(calls.map((call) => [call.kind, call.step, call.tasks.length])).toEqual([
+      ['predict', undefined, SHARDS],
+      ['gradients', step, SHARDS],
+      ['update', step, 2],
+      ['slices', step, 2],
+    ]);
+    const parts = {
+      predict: ['predict'],
+      gradients: ['input', 'forward', 'backward'],
+      update: ['update'],
+      slices: ['input', 'forward', 'wait', 'backward'],
+    };
+    let before = 0;
+    for (const { kind, called, answered, tasks } of calls) {
+      expect(called).toBeGreaterThanOrEqual(before);
+      before = answered;
+      for (const task of tasks) {
+        expect(task.began).toBeGreaterThan(called);
+        expect(task.ended).toBeLessThan(answered);
+        expect(task.parts.map(([part]) => part)).toEqual(parts[kind]);
+        const sum = task.parts.reduce((total, [, milliseconds]) => total + milliseconds, 0);
+        expect(sum).toBeGreaterThan(0);
+        expect(sum).toBeLessThanOrEqual(task.ended - task.began);
+      }
+    }
+    expect(new Set(calls.flatMap(({ tasks }) => tasks.map(({ worker }) => worker))).size).toBe(2);
+  });
+
+  it('tells of no call that was rejected', async () => {
+    const calls: Call[] = [];
+    const node = new TracedExecutor(await nodeOfTwo(), (call) => calls.push(call));
+    await node.close();
+    await expect(node.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    expect(calls).toEqual([]);
+  });
+});

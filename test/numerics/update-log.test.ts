@@ -1,0 +1,184 @@
+// An update that a worker died in: whoever does it again gets the bits of an update that nobody died in, and done twice is done once.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { floats } from '../../src/engine/arena.js';
+import { BLOCK, loadKernel } from '../../src/engine/kernel/kernel.js';
+import type { OptimizerStep, UpdateTask } from '../../src/engine/tasks.js';
+import { built } from '../../src/files/built.js';
+import { update } from '../../src/models/dense/update.js';
+import { sameBits } from '../bits.js';
+import { uniform } from './shard-task.js';
+import { type UpdateArena, updateArena, VECTORS } from './update-arena.js';
+
+const ADAM: OptimizerStep = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: 3 };
+const MOMENTUM: OptimizerStep = { kind: 'momentum', a: 0.9, b: 0.1, c: 1 };
+
+function taskOf({ arena: { shape } }: UpdateArena, id: number, optimizer: OptimizerStep): UpdateTask {
+  return {
+    kind: 'update',
+    update: id,
+    slice: 0,
+    start: 0,
+    end: shape.parameters,
+    shards: shape.shards,
+    optimizer,
+  };
+}
+
+/** The words id and progress, and the staged block of each vector, as assembly/update.ts draws them. */
+function updateLogOf({ arena }: UpdateArena) {
+  const { memory, regions } = arena;
+  return {
+    words: new Int32Array(memory.buffer, regions.updateLogs, 2),
+    staged: VECTORS.map((_, i) => new Float32Array(memory.buffer, regions.updateLogs + 64 + i * BLOCK * 4, BLOCK)),
+  };
+}
+
+function expectBits(vectors: UpdateArena, expected: readonly Float32Array[]): void {
+  vectors.read().forEach((vector, i) => {
+    expect(sameBits(vector, expected[i]!), VECTORS[i]!).toBe(true);
+  });
+}
+
+describe('an update done twice', () => {
+  it.each([ADAM, MOMENTUM])('is done once: $kind', (optimizer) => {
+    const vectors = updateArena(3 * BLOCK, 2);
+    vectors.randomise(1);
+    update(vectors.engine, taskOf(vectors, 1, optimizer));
+    const once = vectors.read();
+    vectors.gradientBuffer(1).fill(1);
+    update(vectors.engine, taskOf(vectors, 1, optimizer));
+    expectBits(vectors, once);
+    update(vectors.engine, taskOf(vectors, 2, optimizer));
+    expect(sameBits(vectors.read()[0]!, once[0]!)).toBe(false);
+  });
+});
+
+describe('an update that stopped at any instruction', () => {
+  const BLOCKS = 5;
+  const length = (BLOCKS - 1) * BLOCK + 80;
+
+  it.each([ADAM, MOMENTUM])('goes on to the same bits: $kind', (optimizer) => {
+    const vectors = updateArena(length, 3);
+    const { words, staged } = updateLogOf(vectors);
+    const firstPage = new Uint8Array(vectors.arena.memory.buffer, 0, 65536); // where a missing vector would be
+    const moments = optimizer.kind === 'adam' ? [0, 1, 2] : [0, 1];
+    const anyBlock = fc.nat(BLOCKS - 1);
+    // What of the block has been copied: nothing is staged yet, or so many floats of its vectors, one after the other.
+    const copied = fc.option(fc.nat(3 * BLOCK));
+    fc.assert(
+      fc.property(anyBlock, copied, fc.nat(), (k, floatsCopied, seed) => {
+        vectors.randomise(seed);
+        const before = vectors.read();
+        words.fill(0);
+        update(vectors.engine, taskOf(vectors, 9, optimizer));
+        const after = vectors.read();
+
+        vectors.write(before);
+        for (const block of staged) block.fill(Number.NaN);
+        for (const i of moments) {
+          const vector = floats(vectors.arena, VECTORS[i]!, length);
+          vector.set(after[i]!.subarray(0, k * BLOCK));
+          const done = after[i]!.subarray(k * BLOCK, (k + 1) * BLOCK);
+          staged[i]!.set(floatsCopied === null ? [] : done);
+          const share = Math.min(Math.max((floatsCopied ?? 0) - i * BLOCK, 0), done.length);
+          vector.set(done.subarray(0, share), k * BLOCK);
+        }
+        words.set([9, floatsCopied === null ? 2 * k : 2 * k + 1]);
+        update(vectors.engine, taskOf(vectors, 9, optimizer));
+        expectBits(vectors, after);
+        expect(firstPage.every((byte) => byte === 0)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('an update that fails in the middle of a block', () => {
+  const BLOCKS = 4;
+  const length = BLOCKS * BLOCK;
+  const PAGES = 8;
+
+  it.each([0, 1, 2, 3])('goes on to the same bits, though an earlier one was finished there (block %i)', (k) => {
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+    const kernel = loadKernel(memory);
+    const next = uniform(k);
+    const place = (i: number) => 65536 + i * length * 4;
+    const [p, m, v, gradient, updateLog] = [place(0), place(1), place(2), place(3), place(4)] as const;
+    const vectors = [p, m, v].map((at) => new Float32Array(memory.buffer, at, length));
+    const values = new Float32Array(memory.buffer, gradient, length).map(next);
+    new Float32Array(memory.buffer, gradient, length).set(values);
+    const adam = (gradientBuffers: number, id: number) =>
+      kernel.adam(p, m, v, gradientBuffers, 0, 1, 0, length, 0.01, 0.9, 0.999, 1.5, 2.5, 1e-7, id, updateLog, 0, 0);
+    adam(gradient, 1);
+    const before = vectors.map((vector) => vector.slice());
+    adam(gradient, 2);
+    const after = vectors.map((vector) => vector.slice());
+
+    vectors.forEach((vector, i) => {
+      vector.set(before[i]!);
+    });
+    // The same gradient at the very end of the memory, which its block k reaches beyond: the kernel traps there.
+    const there = k * BLOCK + 4;
+    const hanging = memory.buffer.byteLength - there * 4;
+    new Float32Array(memory.buffer, hanging, there).set(values.subarray(0, there));
+    expect(() => adam(hanging, 3)).toThrow(WebAssembly.RuntimeError);
+    adam(gradient, 3);
+    vectors.forEach((vector, i) => {
+      expect(sameBits(vector, after[i]!)).toBe(true);
+    });
+  });
+});
+
+describe('an update whose thread is ended in the middle of it', () => {
+  // Imports what a worker thread runs, without the native library that an update does not need.
+  const THREAD = `
+    const { memory, shape, task, files } = require('node:worker_threads').workerData;
+    Promise.all(files.map((file) => import(file))).then(([{ attachArena }, { loadKernel }, { update }]) =>
+      update({ arena: attachArena(memory, shape), kernel: loadKernel(memory) }, task));`;
+  const files = ['engine/arena.js', 'engine/kernel/kernel.js', 'models/dense/update.js'].map(
+    (file) => built(`src/${file}`).href,
+  );
+  const BLOCKS = 3000;
+  const INTERRUPTIONS = 12;
+
+  /** Ends the thread once it has gone past `block`; returns how many blocks it did. */
+  async function endedAfter(block: number, vectors: UpdateArena, task: UpdateTask): Promise<number> {
+    const { words } = updateLogOf(vectors);
+    const { memory, shape } = vectors.arena;
+    words.fill(0);
+    const thread = new Worker(THREAD, { eval: true, workerData: { memory, shape, task, files } });
+    const ended = once(thread, 'exit');
+    await once(thread, 'online');
+    const deadline = performance.now() + 10_000;
+    while (Atomics.load(words, 1) <= 2 * block) {
+      if (performance.now() > deadline) throw new Error('the thread has not begun in ten seconds');
+    }
+    void thread.terminate();
+    await ended;
+    return Atomics.load(words, 1) / 2;
+  }
+
+  it('goes on to the same bits', async () => {
+    const vectors = updateArena(BLOCKS * BLOCK, 3);
+    vectors.randomise(1);
+    const before = vectors.read();
+    const task = taskOf(vectors, 4, ADAM);
+    update(vectors.engine, task);
+    const after = vectors.read();
+    const next = uniform(1);
+    let interruptions = 0;
+    for (let attempt = 0; interruptions < INTERRUPTIONS; attempt++) {
+      expect(attempt, 'threads finish before they can be ended').toBeLessThan(5 * INTERRUPTIONS);
+      vectors.write(before);
+      const blocks = await endedAfter(Math.floor(next() * BLOCKS * 0.8), vectors, task);
+      if (blocks === BLOCKS) continue;
+      interruptions++;
+      expect(sameBits(vectors.read()[0]!, after[0]!)).toBe(false);
+      update(vectors.engine, task);
+      expectBits(vectors, after);
+    }
+  });
+});

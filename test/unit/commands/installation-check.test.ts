@@ -1,0 +1,55 @@
+// What the doctor makes of what it sees.
+import { describe, expect, it } from 'vitest';
+import { bf16, diagnose, nodeVersion, threads } from '../../../coordinator/commands/installation-check.js';
+import { multipliesBf16 } from '../../../coordinator/executors/numerics.js';
+import { PseudolabelError } from '../../../src/errors.js';
+
+describe('the doctor', () => {
+  it('takes Node.js from 20.15, and notes one that is newer than those tried', () => {
+    const states = ['18.20.4', '20.14.0', '20.15.0', '22.1.0', '26.10.0', '27.0.0'].map((version) =>
+      nodeVersion(version),
+    );
+    expect(states.map(({ state }) => state)).toEqual(['wrong', 'wrong', 'ok', 'ok', 'ok', 'note']);
+  });
+
+  it('notes threads inside of TensorFlow', () => {
+    expect(threads({ TF_NUM_INTRAOP_THREADS: '1' }).state).toBe('ok');
+    for (const env of [{}, { TF_NUM_INTRAOP_THREADS: '4' }]) {
+      expect(threads(env)).toMatchObject({ state: 'note', fix: expect.stringContaining('1') });
+    }
+  });
+
+  it('says whether bf16 is worth while, and is content either way', () => {
+    expect(bf16(true)).toMatchObject({ state: 'ok', found: expect.stringContaining('fast') });
+    for (const has of [false, undefined]) {
+      expect(bf16(has)).toMatchObject({ state: 'ok', found: expect.stringContaining('f32') });
+    }
+  });
+
+  it('finds bf16 among the flags of an x86 processor, and knows it of no other', () => {
+    const flagsOf = (flags: string) => `processor\t: 0\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
+    expect(multipliesBf16(flagsOf('avx512_bf16 avx512vl'))).toBe(true);
+    expect(multipliesBf16(flagsOf('amx_tile amx_bf16'))).toBe(true);
+    expect(multipliesBf16(flagsOf('avx512vl avx512_bf16x'))).toBe(false);
+    expect(multipliesBf16('processor\t: 0\nFeatures\t: fp asimd bf16\n')).toBeUndefined();
+    expect(multipliesBf16('')).toBeUndefined();
+  });
+
+  it('goes on after a check that fails, and says what to do', async () => {
+    const findings = await diagnose([
+      ['first', () => Promise.reject(new PseudolabelError('E_DATA_MISSING', 'no data', 'get data'))],
+      [
+        'second',
+        () => {
+          throw new Error('odd\nand long');
+        },
+      ],
+      ['third', () => ({ state: 'ok', found: 'fine' })],
+    ]);
+    expect(findings).toEqual([
+      { name: 'first', state: 'wrong', found: 'E_DATA_MISSING: no data', fix: 'get data' },
+      { name: 'second', state: 'wrong', found: 'odd', fix: expect.stringContaining('setup') },
+      { name: 'third', state: 'ok', found: 'fine' },
+    ]);
+  });
+});

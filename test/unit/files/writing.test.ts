@@ -1,0 +1,56 @@
+// Only src/files/write.ts and what it uses write: what holds of writing there then holds everywhere.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const WRITERS = ['src/files/write.ts', 'src/files/destination.ts'];
+/** Of node:fs and node:fs/promises: what changes nothing. open() is looked at by itself. */
+const READERS =
+  /^(type \w+|access|constants|existsSync|lstat|open|readdir|readdirSync|readFile|readFileSync|readlink|readlinkSync|realpath|stat|statSync)$/;
+
+const sources = ['src', 'worker', 'coordinator'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((item) => item.isFile() && item.name.endsWith('.ts'))
+    .map((item) => relative(ROOT, join(item.parentPath, item.name)))
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') })),
+);
+
+/** What a file takes from node:fs, by its names there. */
+function fromFs(text: string): string[] {
+  const imports = text.matchAll(/^import ([^;]*?) from '(?:node:)?fs(?:\/promises)?';/gm);
+  return Array.from(imports, ([, names]) => names!).flatMap((names) =>
+    names
+      .replace(/[{}]/g, '')
+      .replace(/\s+/g, ' ')
+      .split(',')
+      .map((name) => name.trim().replace(/ as .*/, ''))
+      .filter((name) => name !== ''),
+  );
+}
+
+describe('writing', () => {
+  it('is done in one place: no other file takes what writes, renames or removes from Node (case 5)', () => {
+    const others = sources.filter(({ path }) => !WRITERS.includes(path));
+    const writing = others.flatMap(({ path, text }) =>
+      fromFs(text)
+        .filter((name) => !READERS.test(name))
+        .map((name) => `${path}: ${name}`),
+    );
+    expect(writing).toEqual([]);
+    for (const { path, text } of others) {
+      if (!fromFs(text).includes('open')) continue;
+      const opened = text.match(/(?<![\w.])open\([^()]*\)/g) ?? [];
+      expect(opened.length, path).toBeGreaterThan(0);
+      // Without flags it is for reading, and with those of src/files/read.ts, which add that nobody waits at a pipe.
+      for (const call of opened) expect(call.replace('(path, READING)', '(path)'), path).not.toContain(',');
+    }
+    for (const { path, text } of sources) expect(text, path).not.toMatch(/import\('(node:)?fs|require\('(node:)?fs/);
+  });
+
+  it('is found by this test where it is done (case 5)', () => {
+    const { text } = sources.find(({ path }) => path === 'src/files/write.ts')!;
+    expect(fromFs(text)).toEqual(expect.arrayContaining(['rename', 'writeFile', 'mkdtemp']));
+  });
+});

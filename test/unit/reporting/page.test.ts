@@ -1,0 +1,153 @@
+// The pages as text: complete, safe whatever the files of a run say, and in need of nothing else.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compared, comparedCells, comparePage } from '../../../src/reporting/compare-page.js';
+import { html } from '../../../src/reporting/html.js';
+import type { RunRecord } from '../../../src/reporting/record.js';
+import { reproductionPage } from '../../../src/reporting/reproduction-page.js';
+import { runPage } from '../../../src/reporting/run-page.js';
+import { record } from './record.js';
+
+const ROW = {
+  ...{ name: 'DropNN+PL', paper: 83.85, report: 72.28, accuracy: 75.56, deviation: 1.5, aboveReport: true },
+  ...{ steps: 20, seconds: 61, imagesPerSecond: 1234 },
+};
+
+const PAGES: readonly (readonly [name: string, make: (run: RunRecord) => string])[] = [
+  ['a run', runPage],
+  [
+    'a reproduction',
+    (run) => reproductionPage(run.name, [ROW], [{ title: run.name, folder: run.name, record: run }], 1),
+  ],
+  ['a comparison', (run) => comparePage([run, record({ name: 'other', config: { scenario: 'pl', hidden: 128 } })])],
+];
+
+const count = (text: string, part: RegExp): number => text.match(part)?.length ?? 0;
+
+describe('html', () => {
+  it('puts nothing into a page that could be markup', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const { text: made } = html`${text}`;
+        expect(made).not.toMatch(/[<>"']/);
+        expect(made.replace(/&(amp|lt|gt|quot|#39);/g, '')).not.toContain('&');
+      }),
+    );
+    expect(html`<p title="${'"<&>'}">${html`<b>${"'"}</b>`}${[1, undefined, 'x']}</p>`.text).toBe(
+      '<p title="&quot;&lt;&amp;&gt;"><b>&#39;</b>1x</p>',
+    );
+  });
+});
+
+describe.each(PAGES)('the page of %s', (_, make) => {
+  it('needs nothing from elsewhere, and forbids itself to load or run anything', () => {
+    const page = make(record());
+    expect(page).toContain(`content="default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;; img-src data:"`);
+    expect(page).not.toMatch(/<(script|link|iframe|object|embed|base|form)\b|@import|url\((?!#)/i);
+    const targets = Array.from(page.matchAll(/\b(?:src|href)="([^"]*)"/g), ([, target]) => target!);
+    for (const target of targets) expect(target).toMatch(/^data:image\/png;base64,|^[\w.%-]+\/report\.html$/);
+  });
+
+  it('has one title, headings in order, a caption for each table, and words for each picture', () => {
+    const page = make(record());
+    expect(count(page, /<h1>/g)).toBe(1);
+    expect(count(page, /<h2>/g)).toBeGreaterThanOrEqual(3);
+    expect(count(page, /<caption>[^<]/g)).toBe(count(page, /<table\b/g));
+    expect(count(page, /<svg role="img" aria-label="Line chart\. [^"]{20,}"/g)).toBe(count(page, /<svg\b/g));
+    expect(count(page, /<img [^>]*alt="[^"]{10,}"/g)).toBe(count(page, /<img\b/g));
+    expect(count(page, /<th scope="(col|row)">/g)).toBe(count(page, /<th\b/g));
+  });
+
+  it('shows what a run says as text, whatever that is', () => {
+    const evil = `"><script>alert(1)</script><img src=x onerror='alert(2)'>&`;
+    const { result } = record();
+    const page = make(
+      record({
+        name: evil,
+        config: { scenario: 'pl', [evil]: evil },
+        result: { ...result!, preset: evil, split: evil, weightsSha256: evil, secondsByPhase: { [evil]: 1 } },
+        machine: { [evil]: evil },
+      }),
+    );
+    expect(page).not.toContain('<script');
+    expect(page).not.toContain('<img src=x');
+    expect(page).toContain('&lt;script&gt;');
+  });
+
+  it('leaves nothing of the light colours in its charts, which would stay light in the dark', () => {
+    expect(count(make(record()), /(?:fill|stroke)="#(?!000"|fff")/g)).toBe(0);
+  });
+});
+
+describe('the page of a run', () => {
+  it('says what came out, against paper and report, and that the quality of pseudo-labels is known only here', () => {
+    const page = runPage(record());
+    for (const text of [
+      '75.56 %',
+      '83.85 %',
+      '72.28 %',
+      'Only for judging',
+      'is 4, taken for 9 with 99.8 %',
+      '1,235 images/s',
+    ])
+      expect(page).toContain(text);
+    expect(page).toContain('>75 %</td>'); // of class 0, 30 of 40
+    expect(page).toMatch(/Original.*Noisy.*Reconstructed/s);
+  });
+
+  it('has no published figures where a run cannot be held against them (case 27)', () => {
+    for (const options of [{ data: '/elsewhere' }, { labelsPerClass: 100 }, { labelsPerClass: 'all' }]) {
+      const page = runPage(record({ config: { scenario: 'pl', ...options } }));
+      expect(page).toContain('75.56 %');
+      for (const published of ['Paper', 'Report', '83.85', '72.28']) expect(page).not.toContain(published);
+    }
+    expect(runPage(record({ config: { scenario: 'pl', labelsPerClass: 10 } }))).toContain('83.85 %');
+  });
+
+  it('calls classes by their names (case 4)', () => {
+    const images = { train: 100, known: 100, labelled: 20, validation: 0, test: 20 };
+    const classNames = ['three', 'eight', '2', '3', 'four', '5', '6', '7', '8', 'nine'];
+    const page = runPage(record({ data: { name: 'mine', sha256: 'ab', classNames, images } }));
+    expect(page).toContain('is four, taken for nine with');
+    expect(page).toContain('<th scope="row">three</th>'); // of the confusion matrix
+    expect(page.split('<th scope="col">eight</th>')).toHaveLength(4); // of it, and of two tables of pseudo-labels
+  });
+
+  it('leaves out what nobody knows, and says so (cases 3 and 14)', () => {
+    const images = { train: 100, known: 20, labelled: 20, validation: 0, test: 0 };
+    const unknown = record().metrics.map((metric) =>
+      metric.kind === 'labels' ? { ...metric, truth: undefined } : metric,
+    );
+    const result = { ...record().result!, testAccuracy: undefined, confusion: undefined };
+    const data = { name: 'mine', sha256: 'ab', classNames: ['3', '8'], images };
+    const page = runPage(record({ data, metrics: unknown, result, mistakes: undefined }));
+    for (const text of ['Only for judging', 'Accuracy on the test images', '83.85', 'NaN', 'test image'])
+      expect(page).not.toContain(text);
+    expect(page).toMatch(/of which nobody knows the label<\/th><td>80</);
+    expect(page).toContain('none: no test accuracy is measured');
+    expect(page).toContain('The first training images after pre-training');
+    const partly = runPage(record({ data: { ...data, images: { ...images, known: 50 } } }));
+    expect(partly).toContain('is known here only of the images whose label this data set has');
+  });
+
+  it('is made of a run that has only begun', () => {
+    const nothing = { result: undefined, mistakes: undefined, reconstructions: undefined, machine: undefined };
+    const page = runPage(record({ metrics: [], ...nothing }));
+    expect(page).toContain('has not ended yet');
+    expect(page).not.toContain('<svg');
+  });
+});
+
+describe('a comparison', () => {
+  it('names the options that differ, and has a row of cells a run', () => {
+    const comparison = compared([
+      record(),
+      record({ name: 'other', result: undefined, config: { scenario: 'pl', hidden: 128 } }),
+    ]);
+    expect(comparison.differences).toEqual([{ option: 'hidden', values: ['64', '128'] }]);
+    expect(comparedCells(comparison)).toEqual([
+      ['mine', 'DropNN+PL', '', '1', '75.56 %', '–', '87.00 %', '20', '1m 01s', '1,235', 'abababababab'],
+      ['other', 'DropNN+PL', '', '–', '–', '–', '87.00 %', '–', '–', '–', '–'],
+    ]);
+  });
+});

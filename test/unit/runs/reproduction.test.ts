@@ -1,0 +1,115 @@
+// The report's table: its runs, and what they come to.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadReproduction, rowsOf, runsOf, saveReproduction } from '../../../coordinator/runs/reproduction.js';
+import type { RunResult } from '../../../coordinator/runs/result.js';
+import type { Colours } from '../../../coordinator/terminal/colours.js';
+import { rowLines } from '../../../coordinator/terminal/summary.js';
+import { reproductionPage } from '../../../src/reporting/reproduction-page.js';
+import { normalise } from '../../../src/training/config.js';
+import type { Scenario } from '../../../src/training/scenario.js';
+
+const config = normalise({ hidden: 64, workers: 1 });
+
+const result = (scenario: Scenario, testAccuracy: number | undefined, seconds: number): RunResult => ({
+  ...{
+    scenario,
+    preset: 'best',
+    seed: 1,
+    split: 'random',
+    splitSeed: 1,
+    shards: 1,
+    workers: 1,
+    precision: 'f32',
+    wire: 'f32',
+    lostWorkers: 0,
+  },
+  ...{ steps: 10, seconds, secondsByPhase: {}, imagesPerSecond: 100, validationAccuracy: undefined, testAccuracy },
+  ...{ confusion: undefined, classNames: [], weightsSha256: '' },
+});
+
+describe('the runs of a reproduction', () => {
+  it('are a run for each scenario, in a folder of its name', () => {
+    const [runs, ...others] = runsOf({ config, scenarios: ['nn', 'dae'], splits: undefined }, 'out');
+    expect(others).toEqual([]);
+    expect(runs!.map(({ path }) => path)).toEqual([join('out', 'nn'), join('out', 'dae')]);
+    expect(runs!.map((run) => run.config)).toEqual([
+      { ...config, scenario: 'nn' },
+      { ...config, scenario: 'dae' },
+    ]);
+  });
+
+  it('are repeated over random splits from 1', () => {
+    const runs = runsOf({ config, scenarios: ['nn'], splits: 2 }, 'out').flat();
+    expect(runs.map(({ path }) => path)).toEqual([join('out', 'split-1', 'nn'), join('out', 'split-2', 'nn')]);
+    expect(runs.map((run) => [run.config.split, run.config.splitSeed])).toEqual([
+      ['random', 1],
+      ['random', 2],
+    ]);
+  });
+});
+
+describe('the rows of a reproduction', () => {
+  it('have mean and sample deviation over the splits, and say whether they are above the report', () => {
+    const results = [result('nn', 0.7, 1), result('dae', 0.76, 3), result('nn', 0.72, 2), result('dae', 0.77, 3)];
+    const [nn, dae] = rowsOf(['nn', 'dae'], results, config);
+    expect(nn).toMatchObject({ name: 'NN', paper: 74.19, report: 70.03, aboveReport: true, seconds: 1.5 });
+    expect(nn!.accuracy).toBeCloseTo(71, 10);
+    expect(nn!.deviation).toBeCloseTo(Math.SQRT2, 10);
+    expect(dae).toMatchObject({ report: 76.95, aboveReport: false });
+  });
+
+  it('have no deviation where there is one split', () => {
+    expect(rowsOf(['nn'], [result('nn', 0.7, 1)], config)[0]!.deviation).toBeUndefined();
+  });
+});
+
+const plain = { bold: String, green: String } as unknown as Colours;
+
+describe('the table of a reproduction', () => {
+  it.each([{ data: 'elsewhere' }, { labelsPerClass: 100 }, { labelsPerClass: 'all' as const }])(
+    'has no published figures and no marks beside runs that cannot be held against them: %o (case 27)',
+    (options) => {
+      const other = normalise({ ...config, ...options });
+      const [row] = rowsOf(['nn'], [result('nn', 0.99, 1)], other);
+      expect(row).toMatchObject({ paper: undefined, report: undefined, aboveReport: false });
+      const lines = rowLines([row!], plain);
+      expect(lines).toEqual([
+        'row  ours %  steps  seconds  images/s',
+        '---  ------  -----  -------  --------',
+        'NN    99.00     10      1.0       100',
+      ]);
+      const page = reproductionPage('mine', [row!], [], 0);
+      expect(page).toContain('99.00');
+      for (const published of ['Paper', '✓', '74.19', '70.03']) expect(page).not.toContain(published);
+    },
+  );
+
+  it('has no accuracy where there are no test images, and pretends none (case 14)', () => {
+    const [row] = rowsOf(['nn'], [result('nn', undefined, 1)], config);
+    expect(row).toMatchObject({ accuracy: undefined, deviation: undefined, aboveReport: false });
+    expect(rowLines([row!], plain)[2]).toMatch(/^NN {3,}74\.19 +70\.03 +- /);
+    expect(reproductionPage('mine', [row!], [], 0)).not.toContain('NaN');
+  });
+
+  it('names the precision of its products, where they are not of floats', () => {
+    const below = (precision: RunResult['precision']) =>
+      rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }], config), plain).at(-1);
+    expect(below('f32')).toBe('0 of 1 rows above the report (✓)');
+    expect(below('bf16')).toBe('0 of 1 rows above the report (✓), products of bf16');
+  });
+});
+
+describe('a reproduction on disk', () => {
+  it('is read as it was written, once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pseudolabel-reproduction-'));
+    const reproduction = { config, scenarios: ['nn', 'pl'] as const, splits: undefined };
+    await saveReproduction(folder, reproduction);
+    expect(await loadReproduction(folder)).toEqual(reproduction);
+    await expect(saveReproduction(folder, reproduction)).rejects.toMatchObject({ code: 'E_OUTPUT' });
+    await rm(folder, { recursive: true });
+    await expect(loadReproduction(folder)).rejects.toMatchObject({ code: 'E_CHECKPOINT_MISSING' });
+  });
+});

@@ -1,0 +1,78 @@
+// Which strategy a stage is trained by.
+import { describe, expect, it } from 'vitest';
+import { modelOf } from '../../../src/models/model.js';
+import { normalise, type Options } from '../../../src/training/config.js';
+import { planOf } from '../../../src/training/plan.js';
+import { SCENARIOS } from '../../../src/training/scenario.js';
+import { choiceLine, strategyOf } from '../../../src/training/strategy-choice.js';
+
+const options = { inputDropout: 0, dropout: [] };
+const classifier = modelOf([9, 32, 3], { ...options, objective: 'softmax' });
+const deep = modelOf([9, 32, 16, 3], { ...options, objective: 'sigmoid' });
+const autoencoder = modelOf([9, 32, 9], { ...options, objective: 'reconstruction' });
+const narrow = modelOf([9, 32, 4, 2, 4, 32, 9], { ...options, objective: 'reconstruction' });
+const odd = modelOf([9, 32, 4, 9], { ...options, objective: 'reconstruction' });
+
+/** What nobody says something else of is left to the run. */
+const by = (config: Options) => normalise(config);
+
+describe('the strategy of a stage', () => {
+  it.each([
+    ['a classifier with one hidden layer', classifier],
+    ['a classifier of bf16', { ...classifier, precision: 'bf16' } as const],
+    ['an autoencoder with one', autoencoder],
+    ['an autoencoder with a narrow middle', narrow],
+  ])('is tensor parallel for %s, unless it is told to be data parallel', (_, model) => {
+    expect(strategyOf(by({}), model)).toBe('tensor');
+    for (const strategy of ['auto', 'tensor'] as const) expect(strategyOf(by({ strategy }), model)).toBe('tensor');
+    expect(strategyOf(by({ strategy: 'data' }), model)).toBe('data');
+  });
+
+  it.each([{ wire: 'bf16' }, { fastSum: true }] as const)(
+    'is data parallel where the config asks for %j, which gradients alone have, unless it is told to be tensor parallel',
+    (config) => {
+      for (const model of [classifier, narrow]) {
+        expect(strategyOf(by(config), model)).toBe('data');
+        expect(strategyOf(by({ ...config, strategy: 'tensor' }), model)).toBe('tensor');
+      }
+    },
+  );
+
+  it.each([
+    ['a classifier with two hidden layers', deep],
+    ['an autoencoder with two', odd],
+    ['an autoencoder of bf16', { ...narrow, precision: 'bf16' } as const],
+  ])('is data for %s; asked for tensor, it says what to do', (_, model) => {
+    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), model)).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), model)).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy') }),
+    );
+  });
+});
+
+describe('the choice that is left to a run', () => {
+  const task = { pixels: 9, classes: 3, hidden: 32, labelled: 9, unlabelled: 90 };
+  const lineOf = (config: Options) => choiceLine(normalise(config), planOf(normalise(config), task));
+
+  it('is told with its reason, and with the stages that are trained otherwise', () => {
+    const line = 'strategy: tensor, since workers exchange sums over their units then, not gradients';
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario })).toBe(line);
+    for (const scenario of ['nn', 'drop', 'pl'] as const) expect(lineOf({ scenario, precision: 'bf16' })).toBe(line);
+    expect(lineOf({ scenario: 'dae', precision: 'bf16' })).toBe(
+      `${line}; data for pretrain, whose network it does not cut`,
+    );
+    const config = normalise({ scenario: 'dae', precision: 'bf16' });
+    const autoencoders = planOf(config, task).filter(({ denoising }) => denoising);
+    expect(choiceLine(config, autoencoders)).toBe('strategy: data, since no stage trains a network that tensor cuts');
+  });
+
+  it('names the option that only gradients have', () => {
+    expect(lineOf({ wire: 'bf16' })).toBe('strategy: data, since --wire bf16 is about gradients');
+    expect(lineOf({ scenario: 'dae', fastSum: true })).toBe('strategy: data, since --fast-sum is about gradients');
+  });
+
+  it('is not told of where there was none', () => {
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario, strategy: 'data' })).toBeUndefined();
+    for (const scenario of SCENARIOS) expect(lineOf({ scenario, strategy: 'tensor' })).toBeUndefined();
+  });
+});

@@ -1,0 +1,116 @@
+// What a coordinator may ask of a node: what fits the arena that it had the node make. Whatever does not would be computed somewhere else in it.
+import { shardRange } from '../src/data/shards.js';
+import type { ArenaShape } from '../src/engine/arena.js';
+import type { TensorShardRange, TensorStep } from '../src/engine/tensor-tasks.js';
+import { PseudolabelError } from '../src/errors.js';
+import { PREDICT_ROWS } from '../src/models/dense/predict.js';
+import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
+import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
+import { paddedRows, workspaceOf } from '../src/models/dense/workspace.js';
+import { layoutOf, type Model, precisionOf } from '../src/models/model.js';
+import type { ToNode } from '../src/protocol/cluster-messages.js';
+import { MOST_CLASSES } from '../src/protocol/fields.js';
+import type { WireStep } from '../src/protocol/shard-step-codec.js';
+
+type Asked = Extract<ToNode, { request: number }>;
+
+export function notAsked(what: string): PseudolabelError {
+  return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
+}
+
+/** Throws E_PROTOCOL. */
+export function checkAsked(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): void {
+  if (!fits(message, shape)) throw notAsked(`a request '${message.kind}' that does not fit the run`);
+}
+
+function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): boolean {
+  switch (message.kind) {
+    case 'gradients':
+      return areSteps(message.steps, shape);
+    case 'update':
+      return isModel(message.model, shape);
+    case 'predict': {
+      const images = message.set === 'unlabelled' ? shape.unlabelled : shape.evaluation;
+      const areWithin = message.ranges.every(([start, end]) => start <= end && end <= images);
+      return areWithin && isModel(message.model, shape) && hasWorkspace(message.model, PREDICT_ROWS, false, shape);
+    }
+    case 'forward':
+      return isTensorParallelStep(message.step, message, shape);
+    case 'replay':
+      return message.steps.every(({ step }) => isTensorParallelStep(step, message, shape));
+    case 'collect':
+      return isCut(message.model, message.shards, message, shape);
+    case 'checksum':
+      return message.parameters <= shape.parameters;
+    case 'onward':
+    case 'backward':
+      return true; // by the pass before them (slice-host.ts)
+  }
+}
+
+function isModel(model: Model, shape: ArenaShape): boolean {
+  const { pixels, parameters } = shape;
+  const { layers, objective } = model;
+  const outputs = layers.at(-1)!.units;
+  return (
+    layers.every(({ inputs }, l) => inputs === (layers[l - 1]?.units ?? pixels)) &&
+    (objective === 'reconstruction' ? outputs === pixels : outputs <= MOST_CLASSES) &&
+    layers.every(({ dropout }) => dropout < 1) &&
+    model.inputDropout < 1 &&
+    precisionOf(model) === precisionOf(shape) &&
+    layoutOf(model).length <= parameters
+  );
+}
+
+const hasWorkspace = (model: Model, rows: number, training: boolean, { workspaceBytes }: ArenaShape): boolean =>
+  workspaceOf(model, paddedRows(rows), training).end <= workspaceBytes;
+
+/** Of one request: they have one model and one step. */
+function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
+  const [first] = steps as [WireStep];
+  const shards = new Set(steps.map(({ shard }) => shard));
+  const model = JSON.stringify(first.model);
+  return (
+    shards.size === steps.length &&
+    isModel(first.model, shape) &&
+    steps.every((step) => JSON.stringify(step.model) === model && isStep(step, shape))
+  );
+}
+
+function isStep({ model, shard, shards, labelled, labelledBatch, unlabelled }: WireStep, shape: ArenaShape): boolean {
+  if (shard >= shards || shards > shape.shards) return false;
+  const { units } = model.layers.at(-1)!;
+  const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
+  const [start, end] = shardRange(shape.unlabelled, shards, shard);
+  const [first, last] = shardRange(unlabelled?.batch ?? 0, shards, shard);
+  const rows = labels.length + last - first;
+  return (
+    images.length === labels.length * shape.pixels &&
+    labels.length <= labelledBatch &&
+    labels.every((label) => label < units) &&
+    (last === first || start < end) &&
+    (unlabelled?.logitShift ?? []).length % units === 0 &&
+    (rows === 0 || hasWorkspace(model, rows, true, shape))
+  );
+}
+
+function isTensorParallelStep(step: TensorStep, range: TensorShardRange, shape: ArenaShape): boolean {
+  const rows = step.labelledImages.length / shape.pixels;
+  if (!Number.isInteger(rows) || !isCut(step.model, step.shards, range, shape)) return false;
+  const { tensorShardBytes, outputGroupBytes } = tensorShardRoom(
+    step.model,
+    rowCountsOf(rows, step),
+    tensorShardCount(step.model, step.shards),
+  );
+  const hasRows = step.unlabelledBatch === 0 || shape.unlabelled >= step.shards;
+  return (
+    hasRows && tensorShardBytes <= (shape.tensorShardBytes ?? 0) && outputGroupBytes <= (shape.outputGroupBytes ?? 0)
+  );
+}
+
+const isCut = (model: Model, shards: number, { first, end }: TensorShardRange, shape: ArenaShape): boolean =>
+  shards <= shape.shards &&
+  isModel(model, shape) &&
+  isTensorParallel(model) &&
+  first < end &&
+  end <= tensorShardCount(model, shards);

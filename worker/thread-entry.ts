@@ -1,0 +1,64 @@
+// Owns a worker thread: attaches to the node's arena once, then does one task after another. Holds no state but caches.
+import { threadId, workerData } from 'node:worker_threads';
+import { clock } from '../src/clock.js';
+import { type ArenaShape, attachArena } from '../src/engine/arena.js';
+import type { Result, Task } from '../src/engine/tasks.js';
+import type { TensorResult, TensorTask } from '../src/engine/tensor-tasks.js';
+import { PseudolabelError } from '../src/errors.js';
+import { createEngine, type Engine } from '../src/models/dense/engine.js';
+import { gradient } from '../src/models/dense/gradient.js';
+import { predict } from '../src/models/dense/predict.js';
+import { slices } from '../src/models/dense/tensor-step.js';
+import { update } from '../src/models/dense/update.js';
+
+export interface ThreadData {
+  readonly memory: WebAssembly.Memory;
+  readonly shape: ArenaShape;
+}
+
+/** Longer than a thread that is told to end goes on; no longer than somebody would wait for the error of one that is not. */
+const ENDING_MS = 1000;
+
+let engine: Engine | undefined;
+
+/** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
+export function run(
+  task: Task | TensorTask | { readonly kind: 'start' },
+): Result | TensorResult | { writesInPlace: boolean } {
+  engine ??= start();
+  if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
+  const began = clock();
+  try {
+    const result = perform(engine, task);
+    return { ...result, span: { worker: threadId, began, ended: clock() } };
+  } catch (error) {
+    if (!(error instanceof PseudolabelError)) letEndCome();
+    throw error;
+  }
+}
+
+/**
+ * A thread that is being ended may run on for a moment, in which the native library can give it no results. What it throws then is no answer
+ * to its task, which another thread will do: so the end, which wakes from this wait for good, is let come first.
+ */
+function letEndCome(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_MS);
+}
+
+function perform(engine: Engine, task: Task | TensorTask): Result | TensorResult {
+  switch (task.kind) {
+    case 'gradient':
+      return gradient(engine, task);
+    case 'update':
+      return update(engine, task);
+    case 'predict':
+      return predict(engine, task);
+    case 'slices':
+      return slices(engine, task);
+  }
+}
+
+function start(): Engine {
+  const { memory, shape } = workerData as ThreadData;
+  return createEngine(attachArena(memory, shape));
+}

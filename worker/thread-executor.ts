@@ -1,0 +1,156 @@
+// Owns the local node: an arena, and the tasks that its phases are made of, each of which any thread can do (pool.ts).
+
+import { shardRange } from '../src/data/shards.js';
+import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
+import type { Executor, ExecutorHealth, ShardStep, TrainingState } from '../src/engine/executor.js';
+import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
+import type {
+  GradientResult,
+  OptimizerStep,
+  PredictResult,
+  PredictTask,
+  UpdateResult,
+  UpdateTask,
+} from '../src/engine/tasks.js';
+import type { Logits, TensorResult, TensorStep } from '../src/engine/tensor-tasks.js';
+import { prepareForThreads } from '../src/engine/tensorflow.js';
+import { roundParameters } from '../src/models/dense/rounded-parameters.js';
+import { layoutOf, type Model } from '../src/models/model.js';
+import { TensorPasses } from './tensor-passes.js';
+import { TensorSteps } from './tensor-steps.js';
+import { ThreadPool } from './thread-pool.js';
+
+export interface ThreadExecutorOptions {
+  readonly shape: ArenaShape;
+  /** Bytes: shape.unlabelled and shape.evaluation images of shape.pixels each. */
+  readonly images: Uint8Array;
+  readonly evaluationImages: Uint8Array;
+}
+
+/** shape.lanes threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+export async function createThreadExecutor({
+  shape,
+  images,
+  evaluationImages,
+}: ThreadExecutorOptions): Promise<ThreadExecutor> {
+  prepareForThreads();
+  const arena = createArena(shape);
+  bytes(arena, 'images', images.length).set(images);
+  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape }));
+}
+
+export class ThreadExecutor implements Executor {
+  readonly name = 'local';
+  readonly workers: number;
+  readonly writesInPlace: boolean;
+  /** Steps of a part of the slices, for those who share them out over machines. */
+  readonly tensor: TensorSteps;
+  private readonly wholeSteps: TensorPasses;
+  private readonly kernel;
+  private updates = 0;
+
+  constructor(
+    /** For those who bring its content to other machines, between its phases. */
+    readonly arena: Arena,
+    private readonly pool: ThreadPool,
+  ) {
+    this.workers = pool.size;
+    this.writesInPlace = pool.writesInPlace;
+    this.kernel = loadKernel(arena.memory);
+    this.tensor = new TensorSteps(arena, this.workers, (task) => this.pool.run<TensorResult>(() => task));
+    this.wholeSteps = new TensorPasses(arena, this.workers, {
+      forward: async (step) => (await this.tensor.forward(step))[0]!,
+      onward: async (values) => (await this.tensor.onward(values))[0]!,
+      backward: (values) => this.tensor.backward(values),
+    });
+  }
+
+  health(): ExecutorHealth {
+    return { lostWorkers: this.pool.lostThreads };
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    return Promise.all(
+      steps.map((step) => this.pool.run<GradientResult>((workspace) => ({ ...step, kind: 'gradient', workspace }))),
+    );
+  }
+
+  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.updateBy(model, { shards, optimizer });
+  }
+
+  /** Updates the parameters by the gradient that the arena's total holds. */
+  updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
+    return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
+  }
+
+  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
+    const { length } = layoutOf(model);
+    const blocks = Math.ceil(length / BLOCK);
+    this.updates++;
+    const update = this.updates;
+    const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
+      const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
+      return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
+    });
+    return Promise.all(
+      slices.map((slice) => this.pool.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, ...how }))),
+    );
+  }
+
+  forward(step: TensorStep): Promise<Logits> {
+    return this.wholeSteps.forward(step);
+  }
+
+  backward(gradient: Float32Array): Promise<TensorResult[]> {
+    return this.wholeSteps.backward(gradient);
+  }
+
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    return Promise.all(
+      ranges.map(([start, end]) =>
+        this.pool.run<PredictResult>((workspace) => ({ kind: 'predict', workspace, model, set, start, end })),
+      ),
+    );
+  }
+
+  async read(parameters: number): Promise<TrainingState> {
+    const { unlabelled } = this.arena.shape;
+    return {
+      parameters: floats(this.arena, 'parameters', parameters).slice(),
+      firstMoment: floats(this.arena, 'firstMoment', parameters).slice(),
+      secondMoment: floats(this.arena, 'secondMoment', parameters).slice(),
+      pseudoLabels: bytes(this.arena, 'pseudoLabels', unlabelled).slice(),
+      confidences: floats(this.arena, 'confidences', unlabelled).slice(),
+    };
+  }
+
+  write(state: Partial<TrainingState>): void {
+    for (const region of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
+      const values = state[region];
+      if (values) floats(this.arena, region, values.length).set(values);
+    }
+    if (state.parameters) roundParameters(this.arena, this.kernel, state.parameters.length);
+    if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
+  }
+
+  /** The bytes [start, end) of the parameters have been written by somebody else. */
+  parametersCame(start: number, end: number): void {
+    roundParameters(this.arena, this.kernel, Math.ceil(end / 4), Math.floor(start / 4));
+  }
+
+  /** Ends a thread as a crash would. For tests of what happens then. */
+  loseThread(index: number): Promise<void> {
+    return this.pool.loseThread(index);
+  }
+
+  /** What its threads were doing rejects with E_INTERRUPTED. */
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+}

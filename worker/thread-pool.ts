@@ -1,0 +1,123 @@
+// Owns a node's threads: each task runs in a lane of its own, and again where its thread is lost, so that a lost thread costs time alone.
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import type { Result, Task } from '../src/engine/tasks.js';
+import type { TensorResult, TensorTask } from '../src/engine/tensor-tasks.js';
+import { PseudolabelError } from '../src/errors.js';
+import { built } from '../src/files/built.js';
+import type { ThreadData } from './thread-entry.js';
+import { Workspaces } from './workspaces.js';
+
+/** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
+const TASK_DEADLINE_MS = 300_000;
+
+/** A task that kills every thread that tries it will kill the next one too. */
+const ATTEMPTS = 4;
+
+/**
+ * piscina tries require() before import(). Where Node can require an ES module, a thread that is ended in the middle of it ends the whole
+ * process (v8::Module::IsGraphAsync, one in some 600 threads ended while they start); in the middle of an import() only the thread ends.
+ */
+const REQUIRING = '--experimental-require-module';
+const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
+
+export class ThreadPool {
+  private readonly workspaces: Workspaces;
+  private lost = 0;
+  private closed = false;
+
+  private constructor(
+    private readonly threads: Piscina,
+    readonly size: number,
+    /** What the threads say of the native library, which is the same in each. */
+    readonly writesInPlace: boolean,
+  ) {
+    this.workspaces = new Workspaces(size);
+    // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
+    threads.on('workerDestroy', () =>
+      setImmediate(() => {
+        if (!this.closed && threads.threads.length < size) threads.run({ kind: 'start' }).catch(() => undefined);
+      }),
+    );
+    // The answer of a thread that was lost just after it gave it: the task is being done again.
+    threads.on('error', () => undefined);
+  }
+
+  /** A thread for each lane of the arena. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+  static async start(workerData: ThreadData): Promise<ThreadPool> {
+    const { workspaces } = workerData.shape;
+    const threads = new Piscina({
+      filename: fileURLToPath(built('worker/thread-entry.js')),
+      name: 'run',
+      minThreads: workspaces,
+      maxThreads: workspaces,
+      execArgv: [...process.execArgv, ...IMPORTING],
+      workerData,
+    });
+    try {
+      const started = Array.from({ length: workspaces }, () => threads.run({ kind: 'start' }));
+      const [first] = (await Promise.all(started)) as { writesInPlace: boolean }[];
+      return new ThreadPool(threads, workspaces, first!.writesInPlace);
+    } catch (error) {
+      await threads.destroy();
+      throw PseudolabelError.revive(error);
+    }
+  }
+
+  /** Threads that were lost, each with a task that was done again. */
+  get lostThreads(): number {
+    return this.lost;
+  }
+
+  /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
+  async run<R extends Result | TensorResult>(taskIn: (workspace: number) => Task | TensorTask): Promise<R> {
+    if (this.closed) throw wasClosed(undefined);
+    for (let attempt = 1; ; attempt++) {
+      const workspace = await this.workspaces.take();
+      try {
+        return (await this.threads.run(taskIn(workspace), { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
+      } catch (error) {
+        if (this.closed) throw wasClosed(error);
+        if (!isLostThread(error)) throw explained(error);
+        this.lost++;
+        if (attempt === ATTEMPTS) throw lost(error);
+      } finally {
+        // piscina reports a lost thread when it has exited, so that nobody writes to the lane any more.
+        this.workspaces.give(workspace);
+      }
+    }
+  }
+
+  /** Ends a thread as a crash would. For tests of what happens then. */
+  async loseThread(index: number): Promise<void> {
+    await this.threads.threads[index]?.terminate();
+  }
+
+  /** Ends the threads; what they were doing rejects with E_INTERRUPTED. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.threads.destroy();
+  }
+}
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'AbortError') return PseudolabelError.revive(error);
+  const fix = 'the machine may be overloaded or suspended: resume from the last checkpoint with --resume';
+  return new PseudolabelError('E_TIMEOUT', `a worker did not answer for ${TASK_DEADLINE_MS / 1000} s`, fix);
+}
+
+function isLostThread(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const ranOutOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return ranOutOfMemory || error.message.startsWith('worker exited with code');
+}
+
+function wasClosed(cause: unknown): PseudolabelError {
+  const fix = 'resume from the last checkpoint with --resume';
+  return new PseudolabelError('E_INTERRUPTED', 'the node was closed before its work was done', fix, { cause });
+}
+
+function lost(cause: unknown): PseudolabelError {
+  const fix = 'look for a lack of memory (dmesg); fewer --workers or --shards need less';
+  return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
+}

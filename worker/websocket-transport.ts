@@ -1,0 +1,159 @@
+// Owns the pipe over a WebSocket: frames without copies that can be avoided, back-pressure, a heartbeat, and an end that always comes.
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
+import { type Clock, SYSTEM_CLOCK } from '../src/clock.js';
+import { PseudolabelError } from '../src/errors.js';
+import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/close-codes.js';
+import type { Frame } from '../src/protocol/codec.js';
+import type { FrameListener, FrameTransport } from '../src/protocol/frame-transport.js';
+import { ReceiveQueue } from '../src/protocol/receive-queue.js';
+import { isLoopback } from './address.js';
+import { hasArrived } from './gc-tuning.js';
+import { Heartbeat } from './heartbeat.js';
+
+/** How long an unknown peer has to answer a close frame, in ms. */
+const STRANGER_GRACE_MS = 1000;
+
+/** For both sides. Compression would cost more than the network it saves; and a pong tells nothing that the other side's ping does not. */
+export const SOCKET_OPTIONS = { perMessageDeflate: false, autoPong: false } as const;
+
+export interface Connection {
+  readonly ws: WebSocket;
+  /** What the WebSocket reads and writes: the wire itself, or TLS upon it. */
+  readonly stream: Duplex;
+  /** What carries the bytes, of which they are counted. */
+  readonly wire: Socket;
+  readonly peer: string;
+}
+
+/** Takes over an open WebSocket. Until trust() is called, the other side is a stranger. */
+export class WebSocketTransport implements FrameTransport {
+  readonly peer: string;
+  readonly isGuarded: boolean;
+  private readonly inbox = new ReceiveQueue();
+  private trusted = false;
+  /** Of the socket's, that may have come before the first frame of a side that is trusted. */
+  private mostBytes = Number.POSITIVE_INFINITY;
+  private closing: PseudolabelError | undefined;
+  private fault: PseudolabelError | undefined;
+  private readonly ended: Promise<PseudolabelError>;
+  private readonly heartbeat: Heartbeat;
+
+  constructor(
+    private readonly connection: Connection,
+    clock: Clock = SYSTEM_CLOCK,
+  ) {
+    const { ws, stream, wire, peer } = connection;
+    this.peer = peer;
+    this.heartbeat = new Heartbeat(clock, {
+      beat: () => void (ws.readyState === ws.OPEN && ws.ping()),
+      silent: (milliseconds) => this.cut(connectionLost(peer, `was silent for ${milliseconds / 1000} s`)),
+    });
+    // What a machine sends to itself is copied from memory to memory; TLS authenticates every record.
+    this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
+    ws.binaryType = 'fragments'; // as they came: putting a megabyte together would copy it
+    ws.on('message', (data, isBinary) => this.receive(data, isBinary));
+    ws.on('error', (error) => {
+      this.fault ??= faultOf(error, peer);
+    });
+    this.ended = new Promise((resolve) => {
+      ws.on('close', (code, text) => {
+        this.heartbeat.stop();
+        const reason = this.closing ?? this.fault ?? reasonOf(code, text.toString(), peer);
+        resolve(reason);
+        this.inbox.end(reason);
+      });
+    });
+    stream.prependListener('data', ({ length }: Buffer) => this.hear(length));
+  }
+
+  get traffic(): FrameTransport['traffic'] {
+    const { wire } = this.connection;
+    return { sent: wire.bytesWritten, received: wire.bytesRead };
+  }
+
+  /**
+   * The other side is known from now on: a heartbeat every `heartbeat` ms, expected of it as well.
+   * @param firstBytes bytes that may come before its first frame is here; after that, no limit but a frame's
+   */
+  trust(heartbeat: number, firstBytes = Number.POSITIVE_INFINITY): void {
+    this.trusted = true;
+    const { ws, wire } = this.connection;
+    this.mostBytes = wire.bytesRead + firstBytes;
+    if (ws.readyState === ws.CLOSED) return;
+    this.heartbeat.start(heartbeat);
+  }
+
+  next(): Promise<Frame> {
+    this.connection.ws.resume();
+    return this.inbox.next();
+  }
+
+  listen(listener: FrameListener): void {
+    this.inbox.listen(listener);
+    this.connection.ws.resume();
+  }
+
+  /** Resolves when the operating system has taken the frame. */
+  send([head, body]: Frame): Promise<void> {
+    const { ws, stream } = this.connection;
+    if (this.closing || ws.readyState !== ws.OPEN) return this.ended.then((reason) => Promise.reject(reason));
+    return new Promise((resolve, reject) => {
+      // Two fragments of one message arrive as two pieces: the body needs no copy behind its head here, nor from behind it there.
+      stream.cork();
+      ws.send(head!, { binary: true, fin: false });
+      ws.send(body!, { binary: true, fin: true }, (error) => {
+        if (error) this.ended.then(reject);
+        else resolve();
+      });
+      stream.uncork();
+    });
+  }
+
+  close(reason = closedHere(this.peer)): void {
+    if (this.closing) return;
+    this.closing = reason;
+    this.inbox.stop(reason);
+    const { ws } = this.connection;
+    const { code, text } = closeFrameOf(reason);
+    ws.close(code, text);
+    ws.resume(); // its answer has to be read
+    if (!this.trusted) {
+      const timer = setTimeout(() => ws.terminate(), STRANGER_GRACE_MS);
+      ws.once('close', () => clearTimeout(timer));
+    }
+  }
+
+  /** Ends at once, without a word to the other side. */
+  cut(reason: PseudolabelError): void {
+    this.closing ??= reason;
+    this.inbox.stop(this.closing);
+    this.connection.ws.terminate();
+  }
+
+  private receive(data: RawData, isBinary: boolean): void {
+    if (this.trusted) this.mostBytes = Number.POSITIVE_INFINITY;
+    if (!isBinary) this.close(new PseudolabelError('E_PROTOCOL', `${this.peer} sent text`, 'is that a worker?'));
+    else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
+  }
+
+  private hear(bytes: number): void {
+    this.heartbeat.heard();
+    if (this.trusted) hasArrived(bytes);
+    if (this.connection.wire.bytesRead > this.mostBytes) this.cut(tooMuch(this.peer, 'its first message was here'));
+  }
+}
+
+/** before: which the other side had to do first. */
+export function tooMuch(peer: string, before: string): PseudolabelError {
+  return new PseudolabelError('E_TOO_LARGE', `${peer} sent too many bytes before ${before}`, 'is that a worker?');
+}
+
+function faultOf(error: Error & { code?: string }, peer: string): PseudolabelError {
+  if (!error.code?.startsWith('WS_ERR_')) return connectionLost(peer, `broke: ${error.message}`, error);
+  const code = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'E_TOO_LARGE' : 'E_PROTOCOL';
+  const fix =
+    'run the same version on both machines; if it is the same, something between them alters what passes: use TLS';
+  return new PseudolabelError(code, `${peer} sent what is no frame: ${error.message}`, fix, { cause: error });
+}
