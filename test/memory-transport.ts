@@ -2,8 +2,7 @@
 import type { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, reasonOf } from '../src/protocol/close-codes.js';
 import type { Frame } from '../src/protocol/codec.js';
-import type { FrameListener, FrameTransport } from '../src/protocol/frame-transport.js';
-import { ReceiveQueue } from '../src/protocol/receive-queue.js';
+import { type FrameListener, type FrameTransport, ReceiveQueue } from '../src/protocol/frame-transport.js';
 
 export class MemoryTransport implements FrameTransport {
   readonly isGuarded = false;

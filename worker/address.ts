@@ -1,5 +1,6 @@
-// Owns how the address of a coordinator is written, and which addresses do not leave this machine.
+// Addresses of coordinators: how they are written, which do not leave this machine, and what TLS to them must be.
 import { BlockList, isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { PseudolabelError } from '../src/errors.js';
 
 export interface Address {
@@ -35,4 +36,12 @@ LOOPBACK.addAddress('::1', 'ipv6');
 /** ip: not a name. */
 export function isLoopback(ip: string): boolean {
   return LOOPBACK.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** Older versions have no binding that is unique to a session in every case (RFC 9266, section 4.2). */
+export const TLS_OPTIONS = { minVersion: 'TLSv1.3' } as const;
+
+/** Known to the two ends of this session only: to relay a proof, one would have to be one of them. RFC 9266, tls-exporter. */
+export function tlsBinding(socket: TLSSocket): Uint8Array {
+  return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
 }

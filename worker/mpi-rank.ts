@@ -1,15 +1,12 @@
-// Owns a rank of a job besides rank 0: it does what rank 0 tells, together with all others, on a local node of its own. It decides nothing.
-import { sha256OfParameters } from '../src/checksum.js';
+// A rank of an MPI job other than rank 0: it does what rank 0 tells all ranks, on threads of its own. It decides nothing.
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
-import { floats } from '../src/engine/arena.js';
-import { PseudolabelError } from '../src/errors.js';
+import type { TensorShardRange } from '../src/engine/tensor-tasks.js';
 import type { Fingerprints } from '../src/models/dense/fingerprint.js';
 import { layoutOf } from '../src/models/model.js';
-import { bytesOf } from '../src/protocol/floats.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/mpi-messages.js';
-import { fromWire } from '../src/protocol/shard-step-codec.js';
-import { MpiTensorRank } from './mpi-tensor-rank.js';
+import { floatsOf, logitsToWire, piecesOf } from '../src/protocol/tensor-codec.js';
+import { digestOf, failureOf, gradientResults, predictions } from './node-requests.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
 export interface MpiRankOptions {
@@ -21,13 +18,14 @@ export interface MpiRankOptions {
 }
 
 type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
-/** What is answered. */
+/** The commands that are answered. */
 type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checksum'>;
+type WithoutHealth<M> = M extends ToRoot ? Omit<M, 'lostWorkers'> : never;
 
 /**
- * Works until rank 0 says that the run is over. What goes wrong in a task is told to rank 0, which decides; what goes wrong between the
- * ranks is thrown, and ends the job.
- * @param create makes the node; for tests and measurements
+ * Works until rank 0 says that the run is over. Rank 0 is told what goes wrong in a task, and decides. What goes wrong between the ranks is
+ * thrown, and ends the job.
+ * @param create makes the executor; for tests and measurements
  * @param heard the next message from rank 0; for measurements, which have messages of their own
  */
 export async function serveMpiRank(
@@ -61,24 +59,24 @@ async function begin(
     await answer(collective, { kind: 'hello', name, workers, fingerprints });
     return new Rank(collective, node);
   } catch (error) {
-    await answer(collective, failed(error, 0));
+    await answer(collective, { ...failureOf(error), lostWorkers: 0 });
     return undefined;
   }
 }
 
 class Rank {
   private readonly allReduce: AllReduce;
-  private readonly tensor: MpiTensorRank;
-  /** Of the last gradients. */
+  /** Of the last gradients: items [ends[r - 1], ends[r]) are those of rank r. */
   private ends: readonly number[] = [];
   private shards = 0;
+  /** Whether the tensor-parallel step uses this rank: a layer may have fewer tensor shards than there are ranks. */
+  private hasTensorShards = false;
 
   constructor(
     private readonly collective: Collective,
     readonly node: ThreadExecutor,
   ) {
     this.allReduce = new AllReduce(collective, node.arena);
-    this.tensor = new MpiTensorRank(collective, node);
   }
 
   async obey(message: Exclude<ToRank, Command<'welcome' | 'bye'>>): Promise<void> {
@@ -88,11 +86,14 @@ class Rank {
       case 'update':
         return this.update(message);
       case 'backward':
-        return this.tensor.backward(message);
+        if (this.hasTensorShards) await this.node.tensor.backward(floatsOf(message.values));
+        return;
       case 'collect':
-        return this.tensor.collect(message);
-      default:
-        return answer(this.collective, await this.reply(message));
+        return this.sendState(message);
+      default: {
+        const said = await this.reply(message).catch(failureOf);
+        return answer(this.collective, { ...said, ...this.node.health() } as ToRoot);
+      }
     }
   }
 
@@ -111,54 +112,50 @@ class Rank {
     if (hasTotal) await this.node.updateByTotal(model, optimizer);
   }
 
-  private async reply(message: Question): Promise<ToRoot> {
-    try {
-      return await this.answered(message);
-    } catch (error) {
-      return failed(error, this.node.health().lostWorkers);
+  /** Sends the state of this rank's tensor shards to rank 0. */
+  private async sendState({ model, shards, ends }: Command<'collect'>): Promise<void> {
+    const range = this.range(ends);
+    const { memory, regions } = this.node.arena;
+    const pieces = range.first < range.end ? piecesOf(model, shards, range) : [];
+    await this.collective.exchange(
+      pieces.map(({ region, start, end }) => {
+        return { rank: 0, bytes: new Uint8Array(memory.buffer, regions[region] + start, end - start) };
+      }),
+      [],
+    );
+  }
+
+  private async reply(message: Question): Promise<WithoutHealth<ToRoot>> {
+    const { node } = this;
+    switch (message.kind) {
+      case 'gradients':
+        this.ends = message.ends;
+        this.shards = message.steps[0]!.shards;
+        return { kind: 'computed', results: await gradientResults(node, this.mine(message.steps, message.ends)) };
+      case 'predict':
+        return predictions(node, { ...message, ranges: this.mine(message.ranges, message.ends) });
+      case 'forward': {
+        const range = this.range(message.ends);
+        this.hasTensorShards = range.first < range.end;
+        const sums = this.hasTensorShards ? await node.tensor.forward(message.step, range) : [];
+        return { kind: 'logits', sums: logitsToWire(sums) };
+      }
+      case 'onward': {
+        const sums = this.hasTensorShards ? await node.tensor.onward(floatsOf(message.values)) : [];
+        return { kind: 'logits', sums: logitsToWire(sums) };
+      }
+      case 'checksum':
+        return digestOf(node, message);
     }
   }
 
-  private async answered(message: Question): Promise<ToRoot> {
-    const { node } = this;
-    switch (message.kind) {
-      case 'gradients': {
-        this.ends = message.ends;
-        this.shards = message.steps[0]!.shards;
-        const found = await node.gradients(this.mine(message.steps, message.ends).map(fromWire));
-        const results = found.map(({ span: _, ...result }) => result);
-        return { kind: 'computed', ...node.health(), results };
-      }
-      case 'predict': {
-        const found = await node.predict(message.model, message.set, this.mine(message.ranges, message.ends));
-        const results = found.map(({ classes, confidences, milliseconds }) => {
-          return { classes, confidences: bytesOf(confidences), milliseconds };
-        });
-        return { kind: 'predicted', ...node.health(), results };
-      }
-      case 'forward': {
-        const sums = await this.tensor.forward(message);
-        return { kind: 'logits', ...node.health(), sums };
-      }
-      case 'onward': {
-        const sums = await this.tensor.onward(message);
-        return { kind: 'logits', ...node.health(), sums };
-      }
-      case 'checksum': {
-        const sha256 = sha256OfParameters(floats(node.arena, 'parameters', message.parameters));
-        return { kind: 'digest', ...node.health(), sha256 };
-      }
-    }
+  private range(ends: readonly number[]): TensorShardRange {
+    const { rank } = this.collective;
+    return { first: ends[rank - 1]!, end: ends[rank]! };
   }
 
   private mine<T>(items: readonly T[], ends: readonly number[]): T[] {
-    const { rank } = this.collective;
-    return items.slice(ends[rank - 1], ends[rank]);
+    const { first, end } = this.range(ends);
+    return items.slice(first, end);
   }
-}
-
-function failed(error: unknown, lostWorkers: number): ToRoot {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof PseudolabelError)) return { kind: 'failed', lostWorkers, code: null, message, fix: '' };
-  return { kind: 'failed', lostWorkers, code: error.code, message, fix: error.fix };
 }

@@ -1,20 +1,15 @@
-// Owns a node's end of the channel: it does what the coordinator asks on a local node, one request after another, and fills its arena with
-// what it is sent. It decides nothing.
-import { sha256OfParameters } from '../src/checksum.js';
+// A cluster node: it joins a run, does what the coordinator asks, one request after another, and writes what it is sent into its arena.
+// It decides nothing.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type GradientCodecName, gradientCodecOf } from '../src/collectives/gradient-codec.js';
-import { type ArenaShape, floats } from '../src/engine/arena.js';
+import type { ArenaShape } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Fingerprints } from '../src/models/dense/fingerprint.js';
-import type { BulkTag, Channel, ChannelListener } from '../src/protocol/channel.js';
-import type { Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
-import { bytesOf } from '../src/protocol/floats.js';
-import { ArenaWriter } from './arena-writer.js';
-import { GradientHost } from './gradient-host.js';
-import { checkAsked, notAsked } from './request-checks.js';
-import { TensorHost } from './tensor-host.js';
+import type { BulkTag, ChannelListener } from '../src/protocol/channel.js';
+import type { CoordinatorChannel, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
+import { digestOf, failureOf, GradientHost, predictions, TensorHost } from './node-requests.js';
+import { ArenaWriter, checkAsked, notAsked } from './request-checks.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
-
-export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
 
 export interface HostOptions {
   /** For people; the coordinator makes it unique. */
@@ -22,16 +17,16 @@ export interface HostOptions {
   readonly workers: number;
   /** Of this machine's numerics. */
   readonly fingerprints: Fingerprints;
-  /** Aborts when the node should leave: it finishes what it is doing first. */
+  /** Aborts when the node is to leave. It finishes first what it is doing. */
   readonly signal: AbortSignal;
 }
 
 /** Why a node is no longer in a run. */
 export type Ending =
   | { readonly kind: 'finished' | 'left' }
-  /** refused: of no use to try again. */
+  /** refused: trying again is of no use. */
   | { readonly kind: 'refused'; readonly error: PseudolabelError }
-  /** isUseful: whether it had answered any request of the run. */
+  /** isUseful: whether the node had answered any request of the run. */
   | { readonly kind: 'lost'; readonly error: PseudolabelError; readonly isUseful: boolean };
 
 /** How long a coordinator may take to let a node go. */
@@ -39,17 +34,17 @@ const LEAVE_MS = 60_000;
 
 type Request = Extract<ToNode, { request: number }>;
 
-/** The node, and what does its parts of a run. */
+/** The executor, and what serves each kind of request with it. */
 interface Hosted {
   readonly node: ThreadExecutor;
   readonly arenaWriter: ArenaWriter;
   readonly gradients: GradientHost;
-  readonly slices: TensorHost;
+  readonly tensor: TensorHost;
 }
 
 /**
  * Joins the run of the coordinator at the other end, and works for it until one of them ends it.
- * @param create makes the node; for tests
+ * @param create makes the executor; for tests
  */
 export function hostNode(
   channel: CoordinatorChannel,
@@ -61,7 +56,7 @@ export function hostNode(
 
 class Host implements ChannelListener<ToNode> {
   private hosted: Hosted | undefined;
-  /** Requests are done in order, and long arrays wait for none. */
+  /** Requests are done in order. Long arrays wait for none of them. */
   private work: Promise<void> = Promise.resolve();
   private ending: Ending | undefined;
   private isUseful = false;
@@ -101,7 +96,7 @@ class Host implements ChannelListener<ToNode> {
     } else if (message.kind !== 'status') this.work = this.work.then(() => this.serve(message));
   }
 
-  /** Long arrays are written where they belong at once: the coordinator sends none that a request in progress could read. */
+  /** Long arrays are written at once: the coordinator sends none that a request in progress could read. */
   bulk(tag: BulkTag, payload: Uint8Array): void {
     if (this.hosted?.arenaWriter.write(tag, payload)) return;
     this.channel.close(notAsked(`an array of kind ${tag.kind} with ${payload.length} bytes at ${tag.offset}`));
@@ -131,10 +126,9 @@ class Host implements ChannelListener<ToNode> {
       this.isUseful ||= message.kind !== 'welcome';
     } catch (error) {
       if (error instanceof PseudolabelError && error.code === 'E_PROTOCOL') return this.channel.close(error);
-      // A node that cannot be made here would fail again.
+      // An executor that cannot be made on this machine would fail again.
       if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
-      const { code, message: said, fix } = described(error);
-      await this.reply(request, { kind: 'failed', code, message: said, fix }).catch(() => undefined);
+      await this.reply(request, failureOf(error)).catch(() => undefined);
     }
   }
 
@@ -143,29 +137,22 @@ class Host implements ChannelListener<ToNode> {
       await this.makeNode({ ...message.shape, workspaces: this.options.workers }, message.wire);
       return { kind: 'ready' };
     }
-    const { node, slices } = this.made(message.kind);
+    const { node, tensor } = this.made(message.kind);
     switch (message.kind) {
       case 'update': {
         const results = await node.updateByTotal(message.model, message.optimizer);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
-      case 'predict': {
-        const results = await node.predict(message.model, message.set, message.ranges);
-        return {
-          kind: 'predicted',
-          results: results.map(({ classes, confidences, milliseconds }) => {
-            return { classes, confidences: bytesOf(confidences), milliseconds };
-          }),
-        };
-      }
+      case 'predict':
+        return predictions(node, message);
       case 'forward':
       case 'onward':
       case 'backward':
       case 'replay':
       case 'collect':
-        return slices.answer(message);
+        return tensor.answer(message);
       case 'checksum':
-        return { kind: 'digest', sha256: sha256OfParameters(floats(node.arena, 'parameters', message.parameters)) };
+        return digestOf(node, message);
     }
   }
 
@@ -180,7 +167,7 @@ class Host implements ChannelListener<ToNode> {
       node,
       arenaWriter: new ArenaWriter(node, precision),
       gradients: new GradientHost(node, channel, precision),
-      slices: new TensorHost(node, channel),
+      tensor: new TensorHost(node, channel),
     };
   }
 
@@ -195,7 +182,41 @@ class Host implements ChannelListener<ToNode> {
   }
 }
 
-function described(error: unknown): Pick<Extract<ToCoordinator, { kind: 'failed' }>, 'code' | 'message' | 'fix'> {
-  if (error instanceof PseudolabelError) return { code: error.code, message: error.message, fix: error.fix };
-  return { code: null, message: error instanceof Error ? error.message : String(error), fix: '' };
+export interface JoinListener {
+  joined(coordinator: string): void;
+  /** It will try again. */
+  lost(reason: PseudolabelError): void;
+}
+
+/** Between two connections; longer after each one that was of no use, so that nobody is kept busy by it. */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * @param connect tries as long as it should be tried
+ * @param create as hostNode() has it
+ * Throws what connect throws, unless it has been told to end, and why the coordinator refused the node.
+ */
+export async function joinRun(
+  connect: () => Promise<CoordinatorChannel>,
+  options: HostOptions,
+  listener: JoinListener,
+  create?: Parameters<typeof hostNode>[2],
+): Promise<'finished' | 'left'> {
+  const { signal } = options;
+  for (let pause = FIRST_PAUSE_MS; ; ) {
+    const channel = await connect().catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (!channel) return 'left';
+    listener.joined(channel.peer);
+    const ending = await hostNode(channel, options, create);
+    if (!('error' in ending)) return ending.kind;
+    if (signal.aborted) return 'left';
+    if (ending.kind === 'refused') throw ending.error;
+    listener.lost(ending.error);
+    pause = ending.isUseful ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return 'left';
+  }
 }

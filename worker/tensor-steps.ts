@@ -1,6 +1,12 @@
-// Owns a node's passes over slices: one task a worker, which does all passes of a step, each when what it depends on has come.
+// A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two passes.
 import type { Arena } from '../src/engine/arena.js';
+import { loadKernel } from '../src/engine/kernel/kernel.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep, TensorTask } from '../src/engine/tensor-tasks.js';
+import { PseudolabelError } from '../src/errors.js';
+import { cached } from '../src/models/dense/engine.js';
+import { dropoutOf } from '../src/models/dense/layer.js';
+import { NarrowLayers } from '../src/models/dense/narrow-layers.js';
+import { FINITE_BOUND } from '../src/models/dense/network.js';
 import { exchangesOf, widthsOf } from '../src/models/dense/tensor-blocks.js';
 import {
   give,
@@ -11,59 +17,62 @@ import {
   type TensorExchange,
   tensorExchangeOf,
 } from '../src/models/dense/tensor-exchange.js';
+import { placesIn, rowCountsOf, tensorShardCount } from '../src/models/dense/tensor-layout.js';
+import { keyOf, laneStates } from '../src/random.js';
 
-/** The coordinator answers in a fraction of a millisecond, but only when the slowest worker has done its pass. */
+/** How long a thread waits for values, in ms. They come in a fraction of one after the slowest worker has done its pass. */
 const PATIENCE_MS = 250;
 
-interface Asked {
+/** A step whose tasks wait for the values of one exchange. */
+interface PendingStep {
   readonly tensorExchange: TensorExchange;
-  /** Of the exchange that waits for its values. */
+  /** The number of that exchange in the step. */
   readonly exchange: number;
   readonly work: readonly Promise<TensorResult>[];
 }
 
+/** The passes over some tensor shards: one task per thread does all passes of a step, each as soon as its input has come. */
 export class TensorSteps {
   private steps = 0;
-  /** The step that waits for values. */
-  private asked: Asked | undefined;
-  /** Tasks, and updates of which a task may have to be done again. */
+  private pending: PendingStep | undefined;
+  /** Tasks, and updates that may still have to repeat a task. */
   private readonly running = new Set<Promise<unknown>>();
 
-  /** run: does a task, again if its thread is lost. */
+  /** @param run does a task, and does it again if its thread is lost */
   constructor(
     private readonly arena: Arena,
     private readonly workers: number,
     private readonly run: (task: TensorTask) => Promise<TensorResult>,
   ) {}
 
-  /** The values that the last pass waits for: how many, and whether its slices are updated by them. */
+  /** How many values the last pass waits for, and whether they update its tensor shards. */
   get awaited(): { readonly floats: number; readonly isLast: boolean } | undefined {
-    if (!this.asked) return undefined;
-    const { tensorExchange, exchange } = this.asked;
+    if (!this.pending) return undefined;
+    const { tensorExchange, exchange } = this.pending;
     const { model } = tensorExchange.tasks[0]!;
     const exchanges = exchangesOf(model);
     const { down } = widthsOf(model, exchanges[exchange]!);
     return { floats: down * tensorExchange.counts.rows, isLast: exchange === exchanges.length - 1 };
   }
 
-  /** The sum of each subtree of slices that the range is made of; default: of all slices. */
+  /** The sum of each subtree of tensor shards that makes up the range; default: all tensor shards. */
   async forward(step: TensorStep, range?: TensorShardRange): Promise<Logits[]> {
     const tensorExchange = await this.begin(step, range);
     return this.sums({ tensorExchange, exchange: 0, work: tensorExchange.tasks.map((task) => this.start(task)) });
   }
 
-  /** The same of the next pass, for which these values have come. */
+  /** The same for the next pass, which takes these values. */
   onward(values: Float32Array): Promise<Logits[]> {
     const { tensorExchange, exchange, work } = this.give(values);
     return this.sums({ tensorExchange, exchange: exchange + 1, work });
   }
 
-  /** The values after the last pass: updates its slices. */
+  /** Updates the tensor shards by the values that follow the last pass. */
   backward(values: Float32Array): Promise<TensorResult[]> {
     return this.finish(this.give(values));
   }
 
-  /** All passes of a step, and its update, where all values are known already. */
+  /** Does all passes of a step and its update, where all values are known already. */
   async replay(step: TensorStep, given: readonly Float32Array[], range: TensorShardRange): Promise<TensorResult[]> {
     const tensorExchange = await this.begin(step, range);
     for (const [exchange, values] of given.entries()) give(tensorExchange, exchange, values);
@@ -74,10 +83,10 @@ export class TensorSteps {
     });
   }
 
-  /** When the step before is done, or given up where nobody gave it its values. */
+  /** Begins a step when the one before is done, or is given up because its values never came. */
   private async begin(step: TensorStep, range: TensorShardRange | undefined): Promise<TensorExchange> {
-    if (this.asked) giveUp(this.asked.tensorExchange);
-    this.asked = undefined;
+    if (this.pending) giveUp(this.pending.tensorExchange);
+    this.pending = undefined;
     while (this.running.size > 0) await Promise.allSettled(this.running);
     this.steps++;
     return tensorExchangeOf(this.arena, step, {
@@ -99,29 +108,118 @@ export class TensorSteps {
     return work;
   }
 
-  private async sums(asked: Asked): Promise<Logits[]> {
-    const { tensorExchange, exchange, work } = asked;
-    this.asked = asked;
+  private async sums(pending: PendingStep): Promise<Logits[]> {
+    const { tensorExchange, exchange, work } = pending;
+    this.pending = pending;
     await Promise.all(work.map((each, group) => passed(tensorExchange, exchange, group, each)));
     return sumsOf(tensorExchange, exchange);
   }
 
-  /** To those who wait, and to those whose patience has ended. */
-  private give(values: Float32Array): Asked {
-    if (!this.asked) throw new Error('a backward pass comes after a forward pass');
-    const { tensorExchange, exchange, work } = this.asked;
+  /** Gives the values to tasks that wait, and starts again those that have stopped waiting. */
+  private give(values: Float32Array): PendingStep {
+    if (!this.pending) throw new Error('a backward pass comes after a forward pass');
+    const { tensorExchange, exchange, work } = this.pending;
     give(tensorExchange, exchange, values);
     const again = work.map(async (each, group) => {
       const result = await each;
       return result.isUpdated || isGivenUp(tensorExchange) ? result : this.start(tensorExchange.tasks[group]!);
     });
-    // Who waits for sums looks at a task no longer than until it has them: its end may come when nobody does.
+    // A caller that waits for sums drops a task once it has them. The task may fail later, when nobody looks.
     for (const each of again) each.catch(() => undefined);
-    this.asked = undefined;
+    this.pending = undefined;
     return { tensorExchange, exchange, work: again };
   }
 
-  private finish({ work }: Asked): Promise<TensorResult[]> {
+  private finish({ work }: PendingStep): Promise<TensorResult[]> {
     return this.follow(Promise.all(work));
   }
+}
+
+/** The passes over all tensor shards, wherever those are. */
+export interface ShardPasses {
+  /** Returns the sums of the first pass of a step over all tensor shards. */
+  forward(step: TensorStep): Promise<Logits>;
+  /** Returns the sums of the next pass, which takes these values. */
+  onward(values: Float32Array): Promise<Logits>;
+  /** Updates all tensor shards by the values that follow the last pass. */
+  backward(values: Float32Array): Promise<TensorResult[]>;
+}
+
+/** A step of a network with narrow layers in its middle, which waits for the gradient at its logits. */
+interface PendingLogits {
+  readonly step: TensorStep;
+  readonly narrowLayers: NarrowLayers;
+  /** Bounds of what the first block gave. */
+  readonly bounds: Pick<Logits, 'activationBound' | 'weightBound'>;
+}
+
+/**
+ * A whole tensor-parallel step. No tensor shard has the narrow layers in the middle of a network: they are computed here, once for all
+ * shards, with the parameters of this arena.
+ */
+export class TensorPasses {
+  private readonly kernel;
+  private readonly narrowLayersOfEach = new Map<string, NarrowLayers>();
+  private pending: PendingLogits | undefined;
+  private updates = 0;
+
+  /** @param workers threads of the executor that has the arena */
+  constructor(
+    private readonly arena: Arena,
+    private readonly workers: number,
+    private readonly passes: ShardPasses,
+  ) {
+    this.kernel = loadKernel(arena.memory);
+  }
+
+  /** Returns the logits. */
+  async forward(step: TensorStep): Promise<Logits> {
+    this.pending = undefined;
+    const sums = await this.passes.forward(step);
+    if (exchangesOf(step.model).length === 1) return sums;
+    const narrowLayers = this.narrowLayersOf(step);
+    const { seed, stage, step: number } = step;
+    const inner = narrowLayers.forward(sums.logits, (layer) =>
+      laneStates(keyOf(seed, 'mask', stage, number, 0, layer + 1)),
+    );
+    const logits = await this.passes.onward(inner);
+    this.pending = { step, narrowLayers, bounds: sums };
+    return logits;
+  }
+
+  /** @param gradient at the logits. Throws E_NOT_FINITE before anything is updated. */
+  async backward(gradient: Float32Array): Promise<TensorResult[]> {
+    const { pending } = this;
+    this.pending = undefined;
+    if (!pending) return this.passes.backward(gradient);
+    const { step, narrowLayers, bounds } = pending;
+    const upper = await this.passes.onward(gradient);
+    const below = narrowLayers.backward(upper.logits);
+    const scale = dropoutOf(step.model.layers[0]!.dropout, 0).scale * dropoutOf(step.model.inputDropout, 0).scale;
+    const areFinite =
+      below.areFinite &&
+      upper.activationBound * narrowLayers.outputBound < FINITE_BOUND &&
+      bounds.activationBound * below.largest < FINITE_BOUND &&
+      scale * bounds.weightBound * below.largest < FINITE_BOUND;
+    if (!areFinite) throw notFinite(step);
+    const results = this.passes.backward(below.gradient);
+    this.updates++;
+    narrowLayers.update(step.optimizer, this.updates);
+    return results;
+  }
+
+  private narrowLayersOf(step: TensorStep): NarrowLayers {
+    const { arena, kernel, narrowLayersOfEach, workers } = this;
+    const { model, shards, labelledImages } = step;
+    const counts = rowCountsOf(labelledImages.length / arena.shape.pixels, step);
+    const tensorShards = tensorShardCount(model, shards);
+    const { narrowLayers } = placesIn(arena, model, counts, tensorShards, Math.min(workers, tensorShards));
+    const build = () => new NarrowLayers(kernel, arena, model, counts.rows, narrowLayers);
+    return cached(narrowLayersOfEach, JSON.stringify([model, counts.rows, narrowLayers]), build);
+  }
+}
+
+function notFinite({ stage, step }: TensorStep): PseudolabelError {
+  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
+  return new PseudolabelError('E_NOT_FINITE', `the gradient is not finite in stage ${stage}, step ${step}`, fix);
 }

@@ -16,8 +16,7 @@ import type { Logits, TensorResult, TensorStep } from '../src/engine/tensor-task
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { layoutOf, type Model } from '../src/models/model.js';
-import { TensorPasses } from './tensor-passes.js';
-import { TensorSteps } from './tensor-steps.js';
+import { TensorPasses, TensorSteps } from './tensor-steps.js';
 import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {

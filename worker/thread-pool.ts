@@ -1,12 +1,11 @@
-// Owns a node's threads: each task runs in a lane of its own, and again where its thread is lost, so that a lost thread costs time alone.
+// The threads of an executor. Each task has a workspace of its own, and runs again where its thread is lost.
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { Result, Task } from '../src/engine/tasks.js';
 import type { TensorResult, TensorTask } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
-import { built } from '../src/files/built.js';
+import { built } from '../src/files/read.js';
 import type { ThreadData } from './thread-entry.js';
-import { Workspaces } from './workspaces.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
 const TASK_DEADLINE_MS = 300_000;
@@ -120,4 +119,25 @@ function wasClosed(cause: unknown): PseudolabelError {
 function lost(cause: unknown): PseudolabelError {
   const fix = 'look for a lack of memory (dmesg); fewer --workers or --shards need less';
   return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
+}
+
+export class Workspaces {
+  private readonly free: number[];
+  private readonly waiting: ((workspace: number) => void)[] = [];
+
+  constructor(count: number) {
+    this.free = Array.from({ length: count }, (_, workspace) => workspace);
+  }
+
+  take(): Promise<number> {
+    const workspace = this.free.pop();
+    if (workspace !== undefined) return Promise.resolve(workspace);
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  give(workspace: number): void {
+    const next = this.waiting.shift();
+    if (next) next(workspace);
+    else this.free.push(workspace);
+  }
 }

@@ -1,16 +1,15 @@
-// Owns the pipe over a WebSocket: frames without copies that can be avoided, back-pressure, a heartbeat, and an end that always comes.
+// The frame transport over a WebSocket: few copies, back-pressure, a heartbeat, and an end that always comes.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { RawData, WebSocket } from 'ws';
 import { type Clock, SYSTEM_CLOCK } from '../src/clock.js';
 import { PseudolabelError } from '../src/errors.js';
 import { closedHere, closeFrameOf, connectionLost, reasonOf } from '../src/protocol/close-codes.js';
 import type { Frame } from '../src/protocol/codec.js';
-import type { FrameListener, FrameTransport } from '../src/protocol/frame-transport.js';
-import { ReceiveQueue } from '../src/protocol/receive-queue.js';
+import { type FrameListener, type FrameTransport, ReceiveQueue } from '../src/protocol/frame-transport.js';
 import { isLoopback } from './address.js';
-import { hasArrived } from './gc-tuning.js';
-import { Heartbeat } from './heartbeat.js';
 
 /** How long an unknown peer has to answer a close frame, in ms. */
 const STRANGER_GRACE_MS = 1000;
@@ -156,4 +155,84 @@ function faultOf(error: Error & { code?: string }, peer: string): PseudolabelErr
   const fix =
     'run the same version on both machines; if it is the same, something between them alters what passes: use TLS';
   return new PseudolabelError(code, `${peer} sent what is no frame: ${error.message}`, fix, { cause: error });
+}
+
+/** Heartbeats that may fail to come before the other side counts as lost. */
+const MISSED_HEARTBEATS = 2;
+
+/** Looks at the clock within a heartbeat: the end comes at the second one that is missed, or a tick before, never after it. */
+const TICKS = 4;
+
+export interface HeartbeatListener {
+  /** A sign of life is due. */
+  beat(): void;
+  /** Nothing has come for so many milliseconds. */
+  silent(milliseconds: number): void;
+}
+
+export class Heartbeat {
+  private lastHeard: number;
+  private cancel: () => void = () => undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly listener: HeartbeatListener,
+  ) {
+    this.lastHeard = clock.now();
+  }
+
+  /** interval: in ms, of both sides. */
+  start(interval: number): void {
+    const { clock, listener } = this;
+    const tick = interval / TICKS;
+    const silence = MISSED_HEARTBEATS * interval;
+    let ticks = 0;
+    const look = (due: number): void => {
+      this.cancel = clock.after(due - clock.now(), () => {
+        const now = clock.now();
+        // Who stood still himself has not heard what came meanwhile, and may not have been heard either.
+        if (now - due > interval / 2) this.lastHeard = now;
+        look(now + tick);
+        if (now - this.lastHeard > silence - tick) listener.silent(silence);
+        else if (++ticks % TICKS === 0) listener.beat();
+      });
+    };
+    look(clock.now() + tick);
+  }
+
+  /** Something came, if only a part of a frame: on a slow network one takes long. */
+  heard(): void {
+    this.lastHeard = this.clock.now();
+  }
+
+  stop(): void {
+    this.cancel();
+  }
+}
+
+/** Bytes that arrive between two collections. A buffer that is still in use at one must not be at the next: it would count as old. */
+const EVERY = 2 ** 23;
+
+/** Buffers die young: to collect the young generation takes some 0.4 ms, and in the calling thread alone. */
+let collectYoung: (() => void) | undefined;
+let arrived = 0;
+
+/** Tells of bytes that have arrived in buffers which are not needed any more. */
+export function hasArrived(bytes: number): void {
+  collectYoung ??= collector(); // at the first bytes, since its limits are for all that the thread does
+  arrived += bytes;
+  if (arrived < EVERY) return;
+  arrived = 0;
+  collectYoung();
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  setFlagsFromString('--no-expose-gc');
+  // The whole heap is still marked, when it has grown to five times its size, and not by a share of it.
+  setFlagsFromString('--heap-growing-percent=400');
+  // Little survives: other threads would be woken for less than that takes.
+  setFlagsFromString('--no-parallel-scavenge');
+  return typeof collect === 'function' ? () => void collect({ type: 'minor' }) : () => undefined;
 }

@@ -2,13 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { loadLibrary, versionOf as versionOfMpi } from '../../src/collectives/mpi-library.js';
+import { loadLibrary, versionOf as versionOfMpi } from '../../src/collectives/mpi.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import { checkWebAssembly } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { nativeBinding, Products } from '../../src/engine/tensorflow.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
 import { multipliesBf16 } from '../executors/numerics.js';
 import { controlGroup } from './control-group.js';

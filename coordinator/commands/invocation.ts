@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 
 export interface Invocation {
   /** The words that the user typed behind the program's name. */

@@ -2,8 +2,7 @@
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
-import { whyNotRead } from '../../src/files/paths.js';
-import { readJson } from '../../src/files/read.js';
+import { readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
 import {
   identityOf,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { rankOf } from '../../src/collectives/mpi.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { SERVER_TRANSPORT } from '../server/server-transport.js';
 import { jsonLogger } from '../terminal/log.js';
 import { addCompare } from './compare.js';

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, duration, whole } from '../../src/format.js';
+import type { CoordinatorChannel } from '../../src/protocol/cluster-messages.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
-import type { CoordinatorChannel } from '../../worker/node-host.js';
 import type { Transport } from '../server/transport.js';
 import { type Column, tableLines } from '../terminal/table.js';
 import type { JsonTarget } from '../terminal/terminal.js';

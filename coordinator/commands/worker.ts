@@ -3,7 +3,7 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import { joinRun } from '../../worker/join-run.js';
+import { joinRun } from '../../worker/node-host.js';
 import { fingerprintsHere } from '../executors/numerics.js';
 import type { Transport } from '../server/transport.js';
 import { type Context, number } from './options.js';

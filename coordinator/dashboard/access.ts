@@ -4,8 +4,7 @@ import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:c
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { html } from '../../src/reporting/html.js';
-import { page, section } from '../../src/reporting/page.js';
+import { html, page, section } from '../../src/reporting/page.js';
 import { isLoopback } from '../../worker/address.js';
 import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.js';
 import { ensureToken, stateDirectory } from '../server/secrets.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { PAGE_STYLE } from '../../src/reporting/theme.js';
 
 export interface File {

@@ -8,7 +8,7 @@ import { PseudolabelError } from '../../src/errors.js';
 import { MOST_TEXT_BYTES, readText } from '../../src/files/read.js';
 import { isSystemError } from '../../src/files/write.js';
 import { PAGE_POLICY } from '../../src/reporting/page.js';
-import { TLS_OPTIONS } from '../../worker/tls.js';
+import { TLS_OPTIONS } from '../../worker/address.js';
 import { reachable } from '../server/server.js';
 import { type Access, type Guard, LOGIN, type Place } from './access.js';
 import { Audience, type Shown } from './audience.js';

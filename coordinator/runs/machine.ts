@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 
 export interface Machine {
   readonly pseudolabel: string;

@@ -1,9 +1,15 @@
 // Owns the TensorBoard event file of a run, which is written while the run goes on. A run that is resumed begins another one.
 import { join } from 'node:path';
 import { appendTo } from '../../src/files/write.js';
-import { startEvent, summaryEvent, type Value, versionEvent } from '../../src/reporting/tensorboard/event.js';
-import { recordOf } from '../../src/reporting/tensorboard/record.js';
-import { reconstructionsImage, valuesOf } from '../../src/reporting/tensorboard/summaries.js';
+import {
+  reconstructionsImage,
+  recordOf,
+  startEvent,
+  summaryEvent,
+  type Value,
+  valuesOf,
+  versionEvent,
+} from '../../src/reporting/event-file.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Position } from '../train.js';
 import type { Reconstructions } from './diagnostics.js';

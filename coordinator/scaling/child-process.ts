@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { PseudolabelError } from '../../src/errors.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { printLine } from '../terminal/terminal.js';
 import type { Failure } from './messages.js';
 

@@ -1,7 +1,7 @@
 // Owns how `scaling` starts the ranks of a job.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { loadLibrary } from '../../src/collectives/mpi-library.js';
+import { loadLibrary } from '../../src/collectives/mpi.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { CommandLine } from './child-process.js';

@@ -2,7 +2,7 @@
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { connect } from '../../worker/connect.js';
-import { joinRun } from '../../worker/join-run.js';
+import { joinRun } from '../../worker/node-host.js';
 import { createThreadExecutor } from '../../worker/thread-executor.js';
 import { readToken } from '../server/secrets.js';
 import { printLine } from '../terminal/terminal.js';

@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { PseudolabelError } from '../../src/errors.js';
-import { whyNotRead } from '../../src/files/paths.js';
-import { TLS_OPTIONS } from '../../worker/tls.js';
+import { whyNotRead } from '../../src/files/read.js';
+import { TLS_OPTIONS } from '../../worker/address.js';
 import { ensureSecret, readSecret } from './secrets.js';
 
 export interface Certificate {

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
-import { whyNotRead } from '../../src/files/paths.js';
+import { whyNotRead } from '../../src/files/read.js';
 import { createFile, isSystemError } from '../../src/files/write.js';
 
 const TOKEN_BYTES = 32;

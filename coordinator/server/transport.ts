@@ -1,6 +1,6 @@
 // Owns what commands need of connections, so that none of them knows of sockets, certificates or tokens.
 import type { PseudolabelError } from '../../src/errors.js';
-import type { CoordinatorChannel } from '../../worker/node-host.js';
+import type { CoordinatorChannel } from '../../src/protocol/cluster-messages.js';
 import type { NodeChannel } from '../executors/cluster/requests.js';
 
 export interface ListenOptions {

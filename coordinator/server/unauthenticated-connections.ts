@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/clock.js';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
-import { tlsBinding } from '../../worker/tls.js';
+import { tlsBinding } from '../../worker/address.js';
 import { SOCKET_OPTIONS, tooMuch, WebSocketTransport } from '../../worker/websocket-transport.js';
 import type { Certificate } from './certificate.js';
 import { ConnectionLimiter, type ConnectionLimits } from './connection-limits.js';

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { TrainingState } from '../engine/executor.js';
 import { PseudolabelError } from '../errors.js';
-import { whyNotRead } from '../files/paths.js';
+import { whyNotRead } from '../files/read.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from '../files/write.js';
 import type { ClassBalance } from '../methods/class-balance.js';
 import { differencesOf } from '../training/differences.js';

@@ -1,5 +1,4 @@
-// The one place that reads files of other people: a run, a model or a checkpoint may come from anybody. A file is measured before memory is
-// taken for it, and JSON before it is parsed.
+// Reads files. A run, a model or a checkpoint may come from anybody: a file is measured before memory is taken for it.
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
@@ -67,4 +66,27 @@ function depthOf(json: string): number {
     else if (character === ']' || character === '}') depth--;
   }
   return most;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it is not there',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  EISDIR: 'it is a folder, not a file',
+  EACCES: 'this user may not read it',
+  EPERM: 'this user may not read it',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
+  EMFILE: 'too many files are open',
+  EIO: 'its disk does not give it back',
+};
+
+/** For a system call's error; of any other, its own words. */
+export function whyNotRead(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return (code !== undefined && REASONS[code]) || (cause instanceof Error ? message : String(cause));
+}
+
+/** path: below dist/, as 'worker/thread-entry.js'. */
+export function built(path: string): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? `../../dist/${path}` : `../../${path}`, import.meta.url);
 }

@@ -1,7 +1,7 @@
 // Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
 // The comments say when each is sent.
 import { z } from 'zod';
-import type { Message } from './channel.js';
+import type { Channel, Message } from './channel.js';
 import { type MessageKind, MOST_VALUES } from './codec.js';
 import {
   binary,
@@ -20,10 +20,10 @@ import {
   sha256,
   shape,
   slices,
+  step,
   tensorStep,
   wire,
 } from './fields.js';
-import { step } from './shard-step-codec.js';
 import { clusterStatus } from './status.js';
 
 /**
@@ -156,6 +156,8 @@ export const FIRST_TO_COORDINATOR = ['hello', 'ask'] as const satisfies (keyof t
 export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
 export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
 
+/** A node's end of its channel. */
+export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
 /** What a channel begins with. */
 export type First = Extract<ToCoordinator, { kind: (typeof FIRST_TO_COORDINATOR)[number] }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;
@@ -165,3 +167,22 @@ export type Reply = ToCoordinator extends infer M
     ? Omit<M, 'request' | 'lostWorkers'>
     : never
   : never;
+
+export const ANSWERS = {
+  welcome: 'ready',
+  gradients: 'computed',
+  update: 'updated',
+  predict: 'predicted',
+  forward: 'logits',
+  onward: 'logits',
+  backward: 'updated',
+  replay: 'updated',
+  collect: 'collected',
+  checksum: 'digest',
+} as const satisfies Partial<Record<ToNode['kind'], Answer['kind']>>;
+
+/** A message that is answered. */
+export type Request = Extract<ToNode, { kind: keyof typeof ANSWERS }>;
+
+/** `failed` is an answer to every request. */
+export type AnswerTo<R extends Request> = Extract<Answer, { kind: (typeof ANSWERS)[R['kind']] }>;

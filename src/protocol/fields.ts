@@ -1,7 +1,8 @@
-// Owns the schemas of what messages are made of: numbers, bytes, a model, steps and results, each as strict as its type.
+// The schemas of what messages are made of: numbers, bytes, a model, a step, results. Each is as strict as its type.
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
-import type { GradientResult, OptimizerStep } from '../engine/tasks.js';
+import type { ShardStep } from '../engine/executor.js';
+import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../engine/tasks.js';
 import type { TensorStep } from '../engine/tensor-tasks.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Fingerprints } from '../models/dense/fingerprint.js';
@@ -128,3 +129,47 @@ export const failure = {
   message: text,
   fix: text,
 };
+
+/** A part that is left out is null on the wire, since undefined is not a value there, and floats are numbers. */
+export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
+  readonly labelled: LabelledRows | null;
+  readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
+};
+
+export const step: z.ZodType<WireStep> = z.strictObject({
+  model,
+  seed: count.max(Number.MAX_SAFE_INTEGER),
+  stage: count,
+  step: count,
+  shard: count,
+  shards: count.min(1),
+  labelled: z.strictObject({ images: binary, labels: binary }).nullable(),
+  labelledBatch: count,
+  unlabelled: z
+    .strictObject({
+      batch: count,
+      factor: float,
+      pseudoLabels: z.enum(['stored', 'fresh']),
+      logitShift: list(float, MOST_CLASSES).nullable(),
+      masses: z.enum(['plain', 'shifted']),
+      threshold: probability,
+      noise: float.min(0),
+    })
+    .nullable(),
+});
+
+export function toWire(of: ShardStep): WireStep {
+  const shift = of.unlabelled?.logitShift;
+  const unlabelled = of.unlabelled && { ...of.unlabelled, logitShift: shift ? [...shift] : null };
+  return { ...of, labelled: of.labelled ?? null, unlabelled: unlabelled ?? null };
+}
+
+export function fromWire(of: WireStep): ShardStep {
+  const shift = of.unlabelled?.logitShift;
+  const logitShift = shift ? Float32Array.from(shift) : undefined;
+  return {
+    ...of,
+    labelled: of.labelled ?? undefined,
+    unlabelled: of.unlabelled ? { ...of.unlabelled, logitShift } : undefined,
+  };
+}

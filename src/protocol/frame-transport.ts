@@ -1,5 +1,5 @@
-// Owns the contract of a pipe, which carries frames and knows nothing of what is in them: what lies under a channel, and under the
-// handshake that comes before it.
+// The contract of a frame transport, which carries frames and does not look into them, and the queue of frames that it
+// has received.
 import type { PseudolabelError } from '../errors.js';
 import type { Frame } from './codec.js';
 
@@ -24,4 +24,68 @@ export interface FrameTransport {
   send(frame: Frame): Promise<void>;
   /** Sends what is queued, then ends; nothing is delivered any more but the end. Calling it again changes nothing. */
   close(reason?: PseudolabelError): void;
+}
+
+interface Asker {
+  resolve(frame: Frame): void;
+  reject(reason: PseudolabelError): void;
+}
+
+export class ReceiveQueue {
+  private readonly frames: Frame[] = [];
+  private asker: Asker | undefined;
+  private listener: FrameListener | undefined;
+  private stopped = false;
+  private reason: PseudolabelError | undefined;
+  private ended = false;
+
+  /** Returns false if nobody has asked for the frame: then it waits here. */
+  put(frame: Frame): boolean {
+    if (this.stopped) return true;
+    if (this.listener) this.listener.frame(frame);
+    else if (this.asker) this.take().resolve(frame);
+    else return this.frames.push(frame) === 0;
+    return true;
+  }
+
+  next(): Promise<Frame> {
+    const frame = this.frames.shift();
+    if (frame) return Promise.resolve(frame);
+    if (this.reason) return Promise.reject(this.reason);
+    return new Promise((resolve, reject) => {
+      this.asker = { resolve, reject };
+    });
+  }
+
+  listen(listener: FrameListener): void {
+    this.listener = listener;
+    for (let frame = this.frames.shift(); frame; frame = this.frames.shift()) listener.frame(frame);
+    if (this.ended) listener.closed(this.reason!);
+  }
+
+  /** Nothing is delivered any more, but the end. */
+  stop(reason: PseudolabelError): void {
+    this.stopped = true;
+    this.frames.length = 0;
+    this.fail(reason);
+  }
+
+  /** The end. What arrived before it is still delivered, unless the inbox was stopped. The reason of a stop is the reason of the end. */
+  end(reason: PseudolabelError): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.fail(reason);
+    this.listener?.closed(this.reason!);
+  }
+
+  private fail(reason: PseudolabelError): void {
+    this.reason ??= reason;
+    if (this.asker) this.take().reject(this.reason);
+  }
+
+  private take(): Asker {
+    const asker = this.asker!;
+    this.asker = undefined;
+    return asker;
+  }
 }

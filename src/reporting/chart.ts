@@ -1,7 +1,10 @@
-// Owns charts: lines over steps or over numbers of workers, as SVG text.
-import type { CustomSeriesOption } from 'echarts/charts';
-import { AXIS, drawn } from './drawing.js';
-import { LIGHT, SERIES } from './theme.js';
+// Charts as SVG text: lines with error bars, and stacked bars. ECharts draws them without a browser.
+import { BarChart, CustomChart, type CustomSeriesOption, LineChart } from 'echarts/charts';
+import { GridComponent } from 'echarts/components';
+import { type EChartsCoreOption, init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { escaped } from './page.js';
+import { LIGHT, type Role, SERIES } from './theme.js';
 
 export interface Line {
   readonly name: string;
@@ -109,3 +112,101 @@ export function thinned(points: Line['points']): [number, number][] {
   }
   return means;
 }
+
+export interface Stacks {
+  /** Also the name of its file among the plots. */
+  readonly id: string;
+  readonly title: string;
+  /** What the bars and their heights are. */
+  readonly x: string;
+  readonly y: string;
+  readonly bars: readonly string[];
+  /** From the bottom up. values: one a bar. */
+  readonly parts: readonly { readonly name: string; readonly colour: Role; readonly values: readonly number[] }[];
+}
+
+/** The bars as an SVG document in light colours. Names are escaped. */
+export function svgOfStacks({ x, y, bars, parts }: Stacks): string {
+  const option = {
+    xAxis: { type: 'category', data: [...bars], name: x, nameLocation: 'middle', nameGap: 26, ...AXIS },
+    yAxis: { type: 'value', name: y, nameLocation: 'middle', nameGap: 40, ...AXIS },
+    series: parts.map(({ colour, values }) => ({
+      type: 'bar',
+      stack: 'whole',
+      barMaxWidth: 90,
+      data: [...values],
+      itemStyle: { color: LIGHT[colour], borderColor: LIGHT.paper, borderWidth: 1 },
+    })),
+  };
+  return drawn(
+    option,
+    parts.map(({ name, colour }) => ({
+      name,
+      sample: (left, narrowLayers) =>
+        `<path d="M${left + 18} ${narrowLayers - 6}h12v12h-12z" fill="${LIGHT[colour]}" stroke="${LIGHT.faint}"/>`,
+    })),
+  );
+}
+
+use([BarChart, CustomChart, LineChart, GridComponent, SVGRenderer]);
+
+export const FONT = 'system-ui, sans-serif';
+export const AXIS = {
+  axisLine: { show: true, lineStyle: { color: LIGHT.faint } },
+  axisTick: { lineStyle: { color: LIGHT.faint } },
+  axisLabel: { color: LIGHT.faint, fontSize: 11, hideOverlap: true },
+  nameTextStyle: { color: LIGHT.faint, fontSize: 11 },
+  splitLine: { lineStyle: { color: LIGHT.line } },
+};
+
+/** What stands beside a name in the legend: an SVG element of 34 x 10 whose middle left is at (x, y). */
+export interface LegendItem {
+  readonly name: string;
+  sample(x: number, y: number): string;
+}
+
+const WIDTH = 560;
+const HEIGHT = 260;
+const ROW = 20;
+const COLUMNS = 3;
+
+/** An SVG document. The option's grid is the function's. */
+export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]): string {
+  const above = ROW * Math.ceil(legend.length / COLUMNS);
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT + above });
+  try {
+    const grid = { left: 56, right: 16, top: 12 + above, bottom: 40 };
+    chart.setOption({ animation: false, textStyle: { fontFamily: FONT }, grid, ...option });
+    return withLegend(cleaned(chart.renderToSVGString()), legend);
+  } finally {
+    chart.dispose(); // or its timer would keep the process alive
+  }
+}
+
+/** For a file of its own: with a title for those who do not see it, on white paper wherever it is shown. */
+export function standalone(svg: string, title: string): string {
+  return svg
+    .replace(/^<svg [^>]*>/, (tag) => `${tag}<title>${escaped(title)}</title>`)
+    .replace(/(<rect [^>]*)fill="none"/, `$1fill="${LIGHT.paper}"`);
+}
+
+/** ECharts adds style for a pointer that rests on a line, under names that would be those of the whole page. */
+function cleaned(svg: string): string {
+  return svg
+    .replace(/<style\s*>.*?<\/style>/gs, '')
+    .replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, '')
+    .replaceAll(' pointer-events="visible"', '');
+}
+
+/** ECharts' own shows dashes too short to be told apart. */
+function withLegend(svg: string, legend: readonly LegendItem[]): string {
+  const items = legend.map(({ name, sample }, l) => {
+    const x = 8 + (l % COLUMNS) * Math.floor(WIDTH / COLUMNS);
+    const y = 14 + ROW * Math.floor(l / COLUMNS);
+    const style = `font-size:12px;font-family:${FONT}`;
+    return `${sample(x, y)}<text x="${x + 40}" y="${y + 4}" style="${style}" fill="${LIGHT.ink}">${shortened(name)}</text>`;
+  });
+  return svg.replace(/<\/svg>\s*$/, `${items.join('')}</svg>`);
+}
+
+const shortened = (name: string): string => escaped(name.length > 24 ? `${name.slice(0, 23)}…` : name);

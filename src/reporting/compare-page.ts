@@ -3,8 +3,7 @@ import { duration, percent, whole } from '../format.js';
 import { ROW_NAMES } from '../training/scenario.js';
 import { comparedCharts, shareRight } from './curves.js';
 import { figure } from './figure.js';
-import { html } from './html.js';
-import { page, section, table } from './page.js';
+import { html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 
 export interface ComparedRun {

@@ -2,7 +2,7 @@
 import { shardRange } from '../data/shards.js';
 import { whole } from '../format.js';
 import { type Chart, type Line, svgOf, written } from './chart.js';
-import { Html, html } from './html.js';
+import { Html, html } from './page.js';
 import { themed } from './theme.js';
 
 const TABLE_ROWS = 12;

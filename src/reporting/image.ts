@@ -1,6 +1,6 @@
 // Owns pictures of small grey images as PNG.
 import { encode } from 'fast-png';
-import { type Html, html } from './html.js';
+import { type Html, html } from './page.js';
 
 export interface Size {
   readonly rows: number;

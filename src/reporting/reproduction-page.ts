@@ -2,8 +2,7 @@
 import { accuracyText, percent, whole } from '../format.js';
 import { comparedCharts } from './curves.js';
 import { figure } from './figure.js';
-import { escaped, Html, html } from './html.js';
-import { page, section, table } from './page.js';
+import { escaped, Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 import {
   configSection,
@@ -11,7 +10,7 @@ import {
   mistakesSection,
   qualitySection,
   reconstructionsSection,
-} from './sections.js';
+} from './run-page.js';
 
 /** Accuracies in per cent on the test images, means over the splits. */
 export interface ReproductionRow {

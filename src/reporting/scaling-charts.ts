@@ -2,8 +2,7 @@
 import type { Estimate } from '../scaling/bootstrap.js';
 import type { Row } from '../scaling/summary.js';
 import { SHARES, type Share } from '../scaling/time-split.js';
-import type { Chart, Line } from './chart.js';
-import type { Stacks } from './stacked-bars.js';
+import type { Chart, Line, Stacks } from './chart.js';
 import type { Role } from './theme.js';
 
 /** What is counted along the x axis: workers of one process, or processes or ranks, each with as many workers. */

@@ -3,13 +3,10 @@ import { percent, whole } from '../format.js';
 import type { Estimate } from '../scaling/bootstrap.js';
 import { COLLECTIVES, type Prediction } from '../scaling/simulate.js';
 import { SHARES } from '../scaling/time-split.js';
-import { svgOf } from './chart.js';
-import { standalone } from './drawing.js';
+import { type Stacks, standalone, svgOf, svgOfStacks } from './chart.js';
 import { descriptionOf, drawing } from './figure.js';
-import { type Html, html } from './html.js';
-import { page, section, table } from './page.js';
+import { type Html, html, page, section, table } from './page.js';
 import { efficiencyChart, type MeasuredPhase, speedUpChart, splitStacks, unitsOf } from './scaling-charts.js';
-import { type Stacks, svgOfStacks } from './stacked-bars.js';
 
 export interface ReportedPhase extends MeasuredPhase {
   readonly rounds: number;

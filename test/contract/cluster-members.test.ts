@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
-import { joinRun } from '../../worker/join-run.js';
+import { joinRun } from '../../worker/node-host.js';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, SHARDS, shardSteps, trainMixed } from './executor-work.js';

@@ -9,9 +9,14 @@ import {
   MAX_BULK,
   type Message,
 } from '../../src/protocol/channel.js';
-import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
+import {
+  type CoordinatorChannel,
+  TO_COORDINATOR,
+  TO_NODE,
+  type ToCoordinator,
+  type ToNode,
+} from '../../src/protocol/cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageTable } from '../../src/protocol/codec.js';
-import type { CoordinatorChannel } from '../../worker/node-host.js';
 
 export type Parcel<M> = { readonly message: M } | { readonly tag: BulkTag; readonly payload: Uint8Array<ArrayBuffer> };
 

@@ -10,7 +10,7 @@ import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/m
 import { slices } from '../../src/models/dense/tensor-step.js';
 import { update } from '../../src/models/dense/update.js';
 import { layoutOf } from '../../src/models/model.js';
-import { TensorPasses } from '../../worker/tensor-passes.js';
+import { TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 
 export function oneThreadExecutor({ shape, images, evaluationImages }: ThreadExecutorOptions): Executor {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
 import { folderOfTest } from '../folders.js';
 import { CONTENT, describeExecutor } from './executor.contract.js';

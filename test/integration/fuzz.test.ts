@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodeBulk, encodeMessage, type Frame } from '../../src/protocol/codec.js';
 import { introduce } from '../../src/protocol/handshake.js';
 import { parseAddress } from '../../worker/address.js';
-import { dial } from '../../worker/dial.js';
+import { dial } from '../../worker/connect.js';
 import { Ear, LOOSE_TALK, short, tagOf } from '../contract/talk.js';
 import { conversation, LOOSE } from '../intruders.js';
 import { Arrivals, type ListeningServer, openServer, TOKEN } from '../sockets.js';

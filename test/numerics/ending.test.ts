@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { createArena } from '../../src/engine/arena.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { SHAPE } from '../contract/executor-work.js';
 
 /** Does a task that throws what is no error of ours, as one does that gets no results any more. */

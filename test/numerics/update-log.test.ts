@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK, loadKernel } from '../../src/engine/kernel/kernel.js';
 import type { OptimizerStep, UpdateTask } from '../../src/engine/tasks.js';
-import { built } from '../../src/files/built.js';
+import { built } from '../../src/files/read.js';
 import { update } from '../../src/models/dense/update.js';
 import { sameBits } from '../bits.js';
 import { uniform } from './shard-task.js';

@@ -6,7 +6,7 @@ import { labelsPerClassOf, taskOf } from '../../coordinator/session.js';
 import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
-import { valuesOf } from '../../src/reporting/tensorboard/summaries.js';
+import { valuesOf } from '../../src/reporting/event-file.js';
 import { normalise } from '../../src/training/config.js';
 
 interface Given {

@@ -6,7 +6,7 @@ import type { ShardStep, TrainingState } from '../../../src/engine/executor.js';
 import type { PredictTask } from '../../../src/engine/tasks.js';
 import { MAX_BULK } from '../../../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion } from '../../../src/protocol/cluster-messages.js';
-import { VECTORS } from '../../../src/protocol/tensor-state.js';
+import { VECTORS } from '../../../src/protocol/tensor-codec.js';
 import type { Requests } from './requests.js';
 import { StateMirror } from './state-mirror.js';
 

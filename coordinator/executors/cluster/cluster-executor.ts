@@ -15,8 +15,8 @@ import type { Logits, TensorResult, TensorStep } from '../../../src/engine/tenso
 import { isTensorParallel } from '../../../src/models/dense/tensor-blocks.js';
 import type { Model } from '../../../src/models/model.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
-import { VECTORS } from '../../../src/protocol/tensor-state.js';
-import { TensorPasses } from '../../../worker/tensor-passes.js';
+import { VECTORS } from '../../../src/protocol/tensor-codec.js';
+import { TensorPasses } from '../../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { wasClosed } from '../failures.js';
 import { ClusterDataParallel } from './data-parallel.js';

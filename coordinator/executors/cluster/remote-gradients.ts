@@ -3,7 +3,7 @@
 import { subtreesOf } from '../../../src/collectives/tree.js';
 import type { ShardStep } from '../../../src/engine/executor.js';
 import { layoutOf } from '../../../src/models/model.js';
-import { toWire } from '../../../src/protocol/shard-step-codec.js';
+import { toWire } from '../../../src/protocol/fields.js';
 import type { ArenaSync } from './arena-sync.js';
 import { type Contribution, MemberLost, rowsOfResults } from './member.js';
 import { areResultsOf } from './reply-checks.js';

@@ -8,9 +8,7 @@ import { roundParameters } from '../../../src/models/dense/rounded-parameters.js
 import { stateOf } from '../../../src/models/dense/tensor-layout.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
 import { BULK_KINDS, type ToNode } from '../../../src/protocol/cluster-messages.js';
-import { bytesOf } from '../../../src/protocol/floats.js';
-import { logitsFit, logitsFromWire } from '../../../src/protocol/logits-codec.js';
-import { piecesOf, type StatePiece } from '../../../src/protocol/tensor-state.js';
+import { bytesOf, logitsFit, logitsFromWire, piecesOf, type StatePiece } from '../../../src/protocol/tensor-codec.js';
 import type { ArenaSync } from './arena-sync.js';
 import type { MemberLost } from './member.js';
 import { type Requests, unexpected } from './requests.js';

@@ -1,8 +1,15 @@
 // Owns the conversation with one node: requests, their answers, and how long these may take.
 import { PseudolabelError } from '../../../src/errors.js';
-import { ANSWERS, type AnswerTo, type Request } from '../../../src/protocol/answers.js';
 import type { BulkTag, Channel, ChannelListener } from '../../../src/protocol/channel.js';
-import type { Answer, First, ToCoordinator, ToNode } from '../../../src/protocol/cluster-messages.js';
+import {
+  ANSWERS,
+  type Answer,
+  type AnswerTo,
+  type First,
+  type Request,
+  type ToCoordinator,
+  type ToNode,
+} from '../../../src/protocol/cluster-messages.js';
 import { type Deadlines, late } from './deadlines.js';
 import { MemberLost } from './member.js';
 import { type Conversation, SendQueue } from './send-queue.js';

@@ -16,9 +16,9 @@ import type {
 } from '../../../src/engine/tasks.js';
 import type { Logits, TensorResult, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { layoutOf, type Model } from '../../../src/models/model.js';
-import { toWire } from '../../../src/protocol/shard-step-codec.js';
-import { VECTORS } from '../../../src/protocol/tensor-state.js';
-import { TensorPasses } from '../../../worker/tensor-passes.js';
+import { toWire } from '../../../src/protocol/fields.js';
+import { VECTORS } from '../../../src/protocol/tensor-codec.js';
+import { TensorPasses } from '../../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../cluster/assignment.js';
 import { drifted, notFinite, wasClosed } from '../failures.js';

@@ -5,7 +5,7 @@ import type { PredictTask } from '../../../src/engine/tasks.js';
 import { precisionOf } from '../../../src/models/model.js';
 import type { SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
-import { VECTORS } from '../../../src/protocol/tensor-state.js';
+import { VECTORS } from '../../../src/protocol/tensor-codec.js';
 import { StateMirror } from '../cluster/state-mirror.js';
 import { withoutProducts } from '../failures.js';
 import { otherNumerics, revived, unexpected } from './failures.js';

@@ -9,11 +9,9 @@
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { layoutOf } from '../../../src/models/model.js';
-import { bytesOf } from '../../../src/protocol/floats.js';
-import { logitsFit, logitsFromWire } from '../../../src/protocol/logits-codec.js';
 import type { ToRank } from '../../../src/protocol/mpi-messages.js';
-import { piecesOf } from '../../../src/protocol/tensor-state.js';
-import type { ShardPasses } from '../../../worker/tensor-passes.js';
+import { bytesOf, logitsFit, logitsFromWire, piecesOf } from '../../../src/protocol/tensor-codec.js';
+import type { ShardPasses } from '../../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../cluster/assignment.js';
 import { wholeOf } from '../cluster/tensor-parallel.js';

@@ -3,7 +3,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
-import { whyNotRead } from '../../files/paths.js';
+import { whyNotRead } from '../../files/read.js';
 import { type Dataset, datasetOf, type ImageSet, UNKNOWN } from '../dataset.js';
 import { type IdxFile, readIdx, readIdxIntegers } from './idx.js';
 

@@ -2,7 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { PseudolabelError } from '../../errors.js';
-import { whyNotRead } from '../../files/paths.js';
+import { whyNotRead } from '../../files/read.js';
 
 export interface IdxFile {
   /** The size of each dimension, none of them zero. */

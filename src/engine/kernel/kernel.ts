@@ -1,6 +1,6 @@
 // Owns the loading of the WebAssembly kernel onto an arena's memory. What each function does stands in assembly/, beside its source.
 import { readFileSync } from 'node:fs';
-import { built } from '../../files/built.js';
+import { built } from '../../files/read.js';
 
 /** Addresses are byte offsets in the arena; counts are in elements. */
 export interface Kernel {

@@ -1,7 +1,7 @@
 // The lanes of a node: never two tasks in one, and none forgotten.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Workspaces } from '../../../worker/workspaces.js';
+import { Workspaces } from '../../../worker/thread-pool.js';
 
 describe('lanes', () => {
   it('are each given to one at a time, to those that wait in their order', async () => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compared, comparedCells, comparePage } from '../../../src/reporting/compare-page.js';
-import { html } from '../../../src/reporting/html.js';
+import { html } from '../../../src/reporting/page.js';
 import type { RunRecord } from '../../../src/reporting/record.js';
 import { reproductionPage } from '../../../src/reporting/reproduction-page.js';
 import { runPage } from '../../../src/reporting/run-page.js';

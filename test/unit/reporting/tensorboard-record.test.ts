@@ -1,8 +1,6 @@
 // The format of TFRecord files, against published values.
 import { describe, expect, it } from 'vitest';
-import { crc32c } from '../../../src/reporting/tensorboard/crc32c.js';
-import { masked, recordOf } from '../../../src/reporting/tensorboard/record.js';
-import { histogramOf, reconstructionsImage } from '../../../src/reporting/tensorboard/summaries.js';
+import { crc32c, histogramOf, masked, reconstructionsImage, recordOf } from '../../../src/reporting/event-file.js';
 
 describe('CRC-32C', () => {
   it.each([

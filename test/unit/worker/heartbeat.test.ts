@@ -1,6 +1,6 @@
 // The heartbeat of a connection, by a clock that moves when it is told to.
 import { describe, expect, it } from 'vitest';
-import { Heartbeat } from '../../../worker/heartbeat.js';
+import { Heartbeat } from '../../../worker/websocket-transport.js';
 import { ManualClock } from '../../manual-clock.js';
 
 /** One of 100 ms, and what it did: the times of its beats, and how long it found the other side silent. */

@@ -1,9 +1,17 @@
-// Owns partial logits within messages: how they travel, and whether what has come fits its step.
+// How floats, logits and the state of tensor shards travel.
 import { subtreesIn } from '../collectives/tree.js';
 import type { Logits, TensorShardRange, TensorStep } from '../engine/tensor-tasks.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
-import { rowCountsOf, tensorShardCount } from '../models/dense/tensor-layout.js';
-import { bytesOf, floatsOf } from './floats.js';
+import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-layout.js';
+import type { Model } from '../models/model.js';
+import { MAX_BULK } from './channel.js';
+
+/** The same memory. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** A copy, which begins where floats may. */
+export const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
 
 /** Floats as little-endian bytes. */
 export interface WireLogits extends Omit<Logits, 'logits' | 'clean'> {
@@ -40,5 +48,28 @@ export function logitsFit(
       const isBound = !(activationBound < 0 || weightBound < 0);
       return isBound && logits.length === bytes * counts.rows && clean.length === bytes * counts.clean;
     })
+  );
+}
+
+export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
+
+/** A frame: bytes [start, end) of a vector. */
+export interface StatePiece {
+  readonly region: (typeof VECTORS)[number];
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Of the slices [first, end) of a model that is cut for so many shards. */
+export function piecesOf(model: Model, shards: number, range: TensorShardRange): StatePiece[] {
+  const state = stateOf(model, tensorShardCount(model, shards), range);
+  return VECTORS.flatMap((region) =>
+    state.flatMap(([first, end]) => {
+      const pieces: StatePiece[] = [];
+      for (let start = first * 4; start < end * 4; start += MAX_BULK) {
+        pieces.push({ region, start, end: Math.min(start + MAX_BULK, end * 4) });
+      }
+      return pieces;
+    }),
   );
 }

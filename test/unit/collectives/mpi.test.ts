@@ -1,7 +1,6 @@
 // What is said where Open MPI cannot be called.
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openMpi } from '../../src/collectives/mpi.js';
-import { loadLibrary } from '../../src/collectives/mpi-library.js';
+import { loadLibrary, openMpi } from '../../../src/collectives/mpi.js';
 
 const signal = new AbortController().signal;
 

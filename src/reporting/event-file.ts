@@ -1,0 +1,197 @@
+// TensorBoard's event files: which metrics become which values, as protocol buffers in TFRecord frames.
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { pngOf, type Size } from './image.js';
+import type { LabelsRecord, MetricRecord, StepRecord } from './record.js';
+
+/** classNames: in the order of the counts of a metric. */
+export function valuesOf(metric: MetricRecord, classNames: readonly string[]): Value[] {
+  const tagged = (name: string, scalar: number): Value => ({ tag: `${metric.stage}/${name}`, scalar });
+  switch (metric.kind) {
+    case 'step':
+      return stepScalars(metric).map(([name, scalar]) => tagged(name, scalar));
+    case 'validation':
+      return [tagged('validation_accuracy', metric.accuracy)];
+    case 'shares':
+      return metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
+    case 'labels':
+      return [
+        tagged('pseudo_labels/flips', metric.flips),
+        tagged('pseudo_labels/mean_confidence', metric.meanConfidence),
+        ...metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${classNames[each]}`, count)),
+        ...rightShare(metric).map((share) => tagged('pseudo_labels/right_known_here_only', share)),
+        { tag: `${metric.stage}/pseudo_labels/confidence`, histogram: histogramOf(metric.confidences) },
+      ];
+  }
+}
+
+function stepScalars(step: StepRecord): [name: string, value: number][] {
+  if (step.stage === 'pretrain') return [['loss/reconstruction', step.unlabelledLoss]];
+  if (step.stage === 'supervised') return [['loss/labelled', step.labelledLoss]];
+  const always: [string, number][] = [
+    ['loss/labelled', step.labelledLoss],
+    ['alpha', step.alpha],
+  ];
+  if (step.unlabelled === 0) return always;
+  return [...always, ['loss/pseudo_labelled', step.unlabelledLoss], ['counted', step.counted / step.unlabelled]];
+}
+
+function rightShare({ truth }: LabelsRecord): number[] {
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  return truth && sum(truth.images) > 0 ? [sum(truth.right) / sum(truth.images)] : [];
+}
+
+/** counts: of values in equal parts of 0 to 1. Sums are as if every value were in the middle of its part. */
+export function histogramOf(counts: readonly number[]): Histogram {
+  const parts = counts.length;
+  const narrowLayers = (part: number): number => (part + 0.5) / parts;
+  const moment = (power: number): number =>
+    counts.reduce((sum, count, part) => sum + count * narrowLayers(part) ** power, 0);
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  return {
+    limits: counts.map((_, part) => (part + 1) / parts),
+    counts,
+    min: Math.max(0, first) / parts,
+    max: (last + 1) / parts,
+    sum: moment(1),
+    sumOfSquares: moment(2),
+  };
+}
+
+/** One picture of three rows: original, noisy, reconstructed. The strings are pixels, one byte each, in base64. */
+export function reconstructionsImage(
+  { rows, columns }: Size,
+  images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[],
+): Value {
+  const size = { rows: 3 * rows, columns: columns * images.length };
+  const pixels = new Uint8Array(size.rows * size.columns);
+  for (const [i, each] of images.entries()) {
+    for (const [k, base64] of [each.original, each.noisy, each.reconstructed].entries()) {
+      const bytes = Buffer.from(base64, 'base64');
+      for (let row = 0; row < rows; row++) {
+        const line = bytes.subarray(row * columns, (row + 1) * columns);
+        pixels.set(line, (k * rows + row) * size.columns + i * columns);
+      }
+    }
+  }
+  const png = pngOf(pixels, size);
+  return { tag: 'pretrain/original_noisy_reconstructed', image: { width: size.columns, height: size.rows, png } };
+}
+
+/** When something was, and after how many steps of the run. */
+export interface When {
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly step: number;
+}
+
+export interface Histogram {
+  /** Ends of the buckets, ascending; a bucket begins where the one before ends. */
+  readonly limits: readonly number[];
+  readonly counts: readonly number[];
+  readonly min: number;
+  readonly max: number;
+  readonly sum: number;
+  readonly sumOfSquares: number;
+}
+
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  readonly png: Uint8Array;
+}
+
+export type Value = { readonly tag: string } & (
+  | { readonly scalar: number }
+  | { readonly histogram: Histogram }
+  | { readonly image: Image }
+);
+
+const GREYSCALE = 1; // Summary.Image.colorspace
+const START = 1; // SessionLog.SessionStatus
+
+/** The first message of every file. */
+export const versionEvent = (when: When): Uint8Array =>
+  event(when, (writer) => writer.tag(3, WireType.LengthDelimited).string('brain.Event:2'));
+
+/** Steps from this one on are written again: TensorBoard forgets what other files of the folder say of them. */
+export const startEvent = (when: When): Uint8Array =>
+  event(when, (writer) => message(writer, 7, () => writer.tag(1, WireType.Varint).int32(START)));
+
+export const summaryEvent = (when: When, values: readonly Value[]): Uint8Array =>
+  event(when, (writer) =>
+    message(writer, 5, () => {
+      for (const each of values) message(writer, 1, () => value(writer, each));
+    }),
+  );
+
+function event({ time, step }: When, what: (writer: BinaryWriter) => void): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.Bit64).double(time);
+  writer.tag(2, WireType.Varint).int64(step);
+  what(writer);
+  return writer.finish();
+}
+
+function message(writer: BinaryWriter, field: number, content: () => void): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  content();
+  writer.join();
+}
+
+function value(writer: BinaryWriter, each: Value): void {
+  writer.tag(1, WireType.LengthDelimited).string(each.tag);
+  if ('scalar' in each) writer.tag(2, WireType.Bit32).float(each.scalar);
+  else if ('image' in each) message(writer, 4, () => image(writer, each.image));
+  else message(writer, 5, () => histogram(writer, each.histogram));
+}
+
+function image(writer: BinaryWriter, { width, height, png }: Image): void {
+  writer.tag(1, WireType.Varint).int32(height);
+  writer.tag(2, WireType.Varint).int32(width);
+  writer.tag(3, WireType.Varint).int32(GREYSCALE);
+  writer.tag(4, WireType.LengthDelimited).bytes(png);
+}
+
+function histogram(writer: BinaryWriter, { limits, counts, min, max, sum, sumOfSquares }: Histogram): void {
+  const num = counts.reduce((total, count) => total + count, 0);
+  for (const [index, number] of [min, max, num, sum, sumOfSquares].entries()) {
+    writer.tag(index + 1, WireType.Bit64).double(number);
+  }
+  for (const [field, numbers] of [
+    [6, limits],
+    [7, counts],
+  ] as const) {
+    message(writer, field, () => {
+      for (const each of numbers) writer.double(each);
+    });
+  }
+}
+
+/** A rotation and a constant: checksums of data that contains checksums are bad ones (tensorflow/core/lib/hash/crc32c.h, Mask). */
+export function masked(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+export function recordOf(data: Uint8Array): Uint8Array {
+  const record = Buffer.alloc(data.length + 16);
+  record.writeBigUInt64LE(BigInt(data.length), 0);
+  record.writeUInt32LE(masked(crc32c(record.subarray(0, 8))), 8);
+  record.set(data, 12);
+  record.writeUInt32LE(masked(crc32c(data)), 12 + data.length);
+  return record;
+}
+
+const POLYNOMIAL = 0x82f63b78; // 0x1edc6f41, lowest bit first
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? POLYNOMIAL : 0);
+  return remainder;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 0xff]!;
+  return ~crc >>> 0;
+}
