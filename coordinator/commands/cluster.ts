@@ -1,19 +1,15 @@
-// Owns a run over several machines, from its flags: the cluster, the server where nodes come in, and the wait for the first of them.
+// The flags of a run over several machines, and what is said of its nodes.
 import type { Command } from 'commander';
-import type { Dataset } from '../../src/data/dataset.js';
-import type { Executor } from '../../src/engine/executor.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
 import type { RunConfig } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
 import { formatAddress, parseAddress } from '../../worker/address.js';
-import { ClusterExecutor } from '../executors/cluster/cluster-executor.js';
+import { type ClusterPlace, checkShards } from '../compose.js';
 import type { ClusterListener } from '../executors/cluster/listener.js';
-import type { NodeNow } from '../executors/cluster/node-activity.js';
+import type { ResolvedRun } from '../runs/resolved-run.js';
 import { ownAddress } from '../server/server.js';
 import type { ListeningServer, Transport } from '../server/transport.js';
-import { openSession, type Session, taskOf } from '../session.js';
 import { idleLine } from '../terminal/summary.js';
 import type { Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
@@ -31,13 +27,6 @@ export interface ClusterFlags {
   readonly allowMixed?: boolean;
 }
 
-export interface ClusterSession extends Session {
-  /** What the nodes on other machines are doing. */
-  activities(): readonly NodeNow[];
-}
-
-/** Steps between two comparisons of the nodes' parameters: a checksum of 16 MB takes every machine some 10 ms. */
-const CHECKSUM_EVERY = 100;
 const NODES_TIMEOUT_S = 300;
 
 export function addClusterOptions(command: Command): Command {
@@ -56,64 +45,31 @@ export function addClusterOptions(command: Command): Command {
     );
 }
 
-/** Throws E_USAGE, E_NODES, E_INTERRUPTED, and what listening throws. */
-export async function openClusterSession(
-  config: RunConfig,
-  dataset: Dataset,
+/** A run that nodes can join, with all that is said of them on the way. Throws E_USAGE. */
+export function clusterPlace(
+  run: ResolvedRun,
   flags: ClusterFlags & { readonly listen: string },
   { terminal, signal, invocation }: Context,
   transport: Transport,
-  traced: (node: Executor) => Executor = (node) => node,
   watcher?: Pick<ClusterListener, 'joined' | 'left'>,
-): Promise<ClusterSession> {
-  const { nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S } = flags;
-  checkNodes(flags, config.shards);
-  const clusters: ClusterExecutor[] = [];
-  const stages = planOf(config, taskOf(config, dataset));
-  const idle = (cluster: ClusterExecutor) => idleLine(config, stages, cluster.workers);
-  const session = await openSession([config], dataset, (node, fingerprint) => {
-    const cluster = new ClusterExecutor(node, {
-      computes: local,
-      checksumEvery: CHECKSUM_EVERY,
-      patienceMs: nodesTimeout * 1000,
-      fingerprint,
-      allowMixed: flags.allowMixed ?? false,
-      wire: config.wire,
-      plan: stages.map(({ name, steps }) => ({ name, steps: Math.min(steps, config.maxSteps ?? steps) })),
-      listener: announcer(terminal, () => idle(clusters[0]!), watcher),
-    });
-    clusters.push(cluster);
-    return traced(cluster);
-  });
-  const [cluster] = clusters as [ClusterExecutor];
-  let server: ListeningServer | undefined;
-  const close = async () => {
-    server?.close();
-    for (const line of trafficLines(cluster.status())) terminal.note(line);
-    await session.close();
+): ClusterPlace {
+  const { listen, nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S, certificate, key } = flags;
+  const { wire, shards } = run.config;
+  checkNodes(flags, shards);
+  return {
+    ...{ kind: 'cluster', transport, signal, nodes, computes: local, patienceMs: nodesTimeout * 1000 },
+    ...{ allowMixed: flags.allowMixed ?? false, startAgain: invocation.line(invocation.typed) },
+    ...{ address: listen, tokenFile: flags.tokenFile, insecure: flags.insecure ?? false },
+    certificate: certificate && key ? { file: certificate, key } : undefined,
+    listener: (workers) => announcer(terminal, () => idleLine(run, workers()), watcher),
+    listening: (server) => {
+      if (wire !== 'f32') terminal.note(roundedNote(wire));
+      for (const line of joinLines(server, listen, invocation)) terminal.note(line);
+    },
+    closing: (status) => {
+      for (const line of trafficLines(status)) terminal.note(line);
+    },
   };
-  try {
-    server = await transport.listen({
-      address: flags.listen,
-      tokenFile: flags.tokenFile,
-      insecure: flags.insecure ?? false,
-      certificate: flags.certificate && flags.key ? { file: flags.certificate, key: flags.key } : undefined,
-    });
-    if (config.wire !== 'f32') terminal.note(roundedNote(config.wire));
-    for (const line of joinLines(server, flags.listen, invocation)) terminal.note(line);
-    void welcome(server, cluster);
-    const stop = () => void cluster.close();
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    await cluster.members.waitFor(nodes, nodesTimeout * 1000);
-    signal.removeEventListener('abort', stop);
-    signal.addEventListener('abort', () => cluster.members.stop(), { once: true });
-    return { ...session, close, activities: () => cluster.activities() };
-  } catch (error) {
-    const there = cluster.members.remotes.size;
-    await close();
-    throw signal.aborted ? stoppedBefore(there, nodes, invocation) : error;
-  }
 }
 
 /** How others come to the run, or why they cannot. */
@@ -134,19 +90,8 @@ export function joinLines({ joinWith, loopback }: ListeningServer, listen: strin
   ];
 }
 
-/** Nothing of the run is there yet, not even its directory: only the whole command begins it again. */
-function stoppedBefore(there: number, nodes: number, { line, typed }: Invocation): PseudolabelError {
-  const message = `stopped before the first step, when ${there} of ${nodes} nodes were there`;
-  return new PseudolabelError('E_INTERRUPTED', message, `nothing was trained; start it again with: ${line(typed)}`);
-}
-
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
-
-/** Until the server is closed. */
-async function welcome(server: ListeningServer, cluster: ClusterExecutor): Promise<void> {
-  for await (const channel of server.arrivals) void cluster.admit(channel);
-}
 
 /** What each node that is still there exchanged. */
 function trafficLines({ nodes, steps }: ClusterStatus): string[] {
@@ -159,17 +104,13 @@ function trafficLines({ nodes, steps }: ClusterStatus): string[] {
 
 /** Throws E_USAGE. */
 export function checkNodes(flags: ClusterFlags, shards: number): void {
-  const { nodes = 0, nodesTimeout = 1, local = true } = flags;
+  const { nodes = 0, nodesTimeout = 1, local = true, certificate, key } = flags;
   const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');
   if (!(nodesTimeout > 0)) throw usage(`--nodes-timeout ${nodesTimeout}`, 'give seconds, above 0');
-  if ((flags.certificate === undefined) !== (flags.key === undefined))
+  if ((certificate === undefined) !== (key === undefined))
     throw usage('a certificate goes with its key', 'give both --certificate and --key, or neither');
-  const members = nodes + Number(local);
-  if (shards < members) {
-    const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;
-    throw usage(message, `give --shards ${members} or more, one for each worker of all nodes`);
-  }
+  checkShards(shards, nodes + Number(local), 'nodes');
 }
 
 const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;

@@ -1,20 +1,13 @@
-// Owns a run as the job of several processes, from its flags: rank 0 is the command as a user knows it, the others only do what it tells.
+// A command as the job of several processes, by its flags: rank 0 is the command as a user knows it, the others only do what it tells them.
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { openMpi, rankOf } from '../../src/collectives/mpi.js';
-import type { Dataset } from '../../src/data/dataset.js';
-import type { Executor } from '../../src/engine/executor.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { counted } from '../../src/format.js';
 import { tell } from '../../src/protocol/mpi-messages.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
-import { strategyOf } from '../../src/training/strategy-choice.js';
+import { normalise } from '../../src/training/config.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
-import { MpiExecutor } from '../executors/mpi/mpi-executor.js';
 import { fingerprintsHere } from '../executors/numerics.js';
-import { openSession, type Session, taskOf } from '../session.js';
 import type { Context } from './options.js';
 
 export interface MpiFlags {
@@ -22,11 +15,7 @@ export interface MpiFlags {
   readonly fastSum?: true;
   readonly workers?: number;
   readonly listen?: string;
-  readonly allowMixed?: boolean;
 }
-
-/** Steps between two comparisons of the ranks' parameters: a checksum of 16 MB takes every rank some 10 ms. */
-const CHECKSUM_EVERY = 100;
 
 export function addMpiOptions(command: Command): Command {
   return command
@@ -67,44 +56,6 @@ async function serve(collective: Collective, flags: MpiFlags): Promise<void> {
   const name = `rank ${collective.rank} on ${hostname()}`;
   await serveMpiRank(collective, { name, workers, fingerprints: fingerprintsHere() });
   collective.close();
-}
-
-/** Throws E_USAGE, E_CONFIG, E_NUMERICS, and what a rank failed by. */
-export async function openMpiSession(
-  config: RunConfig,
-  dataset: Dataset,
-  { allowMixed = false }: MpiFlags,
-  { terminal }: Context,
-  collective: Collective,
-  traced: (node: Executor) => Executor = (node) => node,
-): Promise<Session> {
-  const ranks = collective.size;
-  if (config.shards < ranks) {
-    const message = `${counted(config.shards, 'shard')} for ${counted(ranks, 'rank')}: not all would have something to do`;
-    throw new PseudolabelError('E_USAGE', message, `give --shards ${ranks} or more, one for each worker of all ranks`);
-  }
-  const sumsGradients = planOf(config, taskOf(config, dataset)).some(
-    ({ model }) => strategyOf(config, model) === 'data',
-  );
-  if (config.fastSum && !sumsGradients)
-    throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
-  const order = config.fastSum ? 'any' : 'tree';
-  const made: MpiExecutor[] = [];
-  const session = await openSession([config], dataset, (local, fingerprint) => {
-    const node = new MpiExecutor(local, collective, { fingerprint, allowMixed, order, checksumEvery: CHECKSUM_EVERY });
-    made.push(node);
-    return traced(node);
-  });
-  try {
-    await made[0]!.welcome();
-  } catch (error) {
-    await session.close();
-    throw error;
-  }
-  const dependence = config.fastSum ? "; gradients are summed in MPI's order, so the weights depend on the ranks" : '';
-  const { workers } = session.dispatcher;
-  terminal.note(`${counted(ranks, 'rank')} with ${counted(workers, 'worker')} in all${dependence}`);
-  return { ...session, job: { ranks, workers, sum: order } };
 }
 
 function check({ collective, listen }: MpiFlags, env: NodeJS.ProcessEnv): void {

@@ -165,6 +165,13 @@ export function number(text: string): number {
   return value;
 }
 
+/** A whole number from 1, where there is no schema. */
+export function whole(text: string): number {
+  const value = number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+
 function labelsPerClass(text: string): string | number {
   if (text === 'all') return text;
   const value = Number(text);

@@ -1,18 +1,15 @@
-// Owns `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
+// `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
-import type { Executor } from '../../src/engine/executor.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
-import { planOf } from '../../src/training/plan.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
+import { openSession } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
-import { TracedExecutor } from '../executors/traced-executor.js';
-import { together } from '../runs/listeners.js';
 import { FolderLock } from '../runs/lock.js';
 import {
   loadReproduction,
@@ -23,28 +20,32 @@ import {
   saveReproduction,
   titleOf,
 } from '../runs/reproduction.js';
+import { type ResolvedRun, resolveRun, type Session } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { checkPlans, earlierRun, newRun } from '../runs/resume.js';
-import { runTraining } from '../runs/run.js';
+import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { openSession, type Session, splitOf, taskOf } from '../session.js';
-import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
-import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
-import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
 import { refuseIdle } from './option-rules.js';
 import {
   addRunOptions,
   type Context,
   configFrom,
   newDirectory,
-  number,
   type RunFlags,
   resumedConfig,
+  whole,
 } from './options.js';
 import { resumeArgs, withResumeLine } from './resume-line.js';
+import {
+  addDashboardOptions,
+  addFaultOptions,
+  placeOf,
+  type WatchFlags,
+  watchedRun,
+  wrapperFor,
+} from './watched-run.js';
 
-interface ReproduceFlags extends RunFlags, DashboardFlags, FaultFlags {
+interface ReproduceFlags extends RunFlags, WatchFlags {
   readonly scenarios?: readonly Scenario[];
   readonly splits?: number;
 }
@@ -74,7 +75,7 @@ export function addReproduce(program: Command, context: Context): void {
     .option('--scenarios <list>', 'rows, as nn,drop,pl,dae (all)', scenarioList)
     .addOption(
       new Option('--splits <k>', 'repeat over the random splits 1 to k: mean and deviation')
-        .argParser(count)
+        .argParser(whole)
         .conflicts(['split', 'splitSeed']),
     )
     .addHelpText('after', HELP)
@@ -88,12 +89,6 @@ function scenarioList(text: string): Scenario[] {
   if (unknown !== undefined)
     throw new InvalidArgumentError(`There is no ${unknown}; choose from ${SCENARIOS.join(', ')}.`);
   return SCENARIOS.filter((scenario) => names.includes(scenario));
-}
-
-function count(text: string): number {
-  const value = number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
 }
 
 async function reproduce(flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
@@ -114,19 +109,19 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
-  splitOf(config, dataset); // before anything is said or kept of it that may not hold
+  // The scenario that has both kinds of stages; before anything is said or kept that may not hold.
+  const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);
-  for (const line of [sessionLine(dataset, config), ...dataLines(dataset)]) terminal.note(line);
-  // The scenario that has both kinds of stages.
-  const idle = idleLine(config, planOf({ ...config, scenario: 'dae' }, taskOf(config, dataset)), config.workers);
-  if (idle !== undefined) terminal.note(idle);
+  const idle = idleLine(whole, config.workers);
+  for (const line of [sessionLine(whole), ...dataLines(dataset), ...(idle === undefined ? [] : [idle])])
+    terminal.note(line);
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
   const results: RunResult[] = [];
   try {
-    const traced = { folder, dashboard };
+    const watched = { folder, dashboard };
     for (const runs of runsOf(reproduction, folder))
-      results.push(...(await runSplit(runs, dataset, flags, context, traced)));
+      results.push(...(await runSplit(runs, dataset, flags, context, watched)));
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
@@ -171,27 +166,30 @@ interface Watched {
   readonly dashboard: Dashboard | undefined;
 }
 
+interface Unfinished {
+  readonly run: ResolvedRun;
+  readonly path: string;
+}
+
 /** Runs those that have no result yet, in one session. */
 async function runSplit(
-  runs: readonly PlannedRun[],
+  planned: readonly PlannedRun[],
   dataset: Dataset,
   flags: ReproduceFlags,
   context: Context,
   watched: Watched,
 ): Promise<RunResult[]> {
-  await checkPlans(runs, dataset);
+  const runs = planned.map(({ config, path }): Unfinished => ({ run: resolveRun(config, dataset), path }));
+  for (const { run, path } of runs) await checkPlan(run, path);
   const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
-  const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ config }) => config);
-  const traced = (node: Executor): Executor => {
-    const whole = withFaults(node, flags);
-    return watched.dashboard ? new TracedExecutor(whole, (call) => watched.dashboard!.traced(call)) : whole;
-  };
-  const session = first && (await openSession([first, ...others], dataset, traced));
+  const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ run }) => run);
+  const wrapper = wrapperFor(flags, watched.dashboard);
+  const session = first && (await openSession([first, ...others], undefined, wrapper));
   try {
-    for (const [index, planned] of runs.entries()) {
+    for (const [index, each] of runs.entries()) {
       const earlier = results[index];
-      context.terminal.note(`${titleOf(planned.config)}${earlier ? ' (finished before)' : ''}`);
-      const result = earlier ?? (await runOne(session!, planned, flags, context, watched));
+      context.terminal.note(`${titleOf(each.run.config)}${earlier ? ' (finished before)' : ''}`);
+      const result = earlier ?? (await runOne(session!, each, flags, context, watched));
       results[index] = result;
       const accuracy = result.testAccuracy === undefined ? 'done' : percent(result.testAccuracy);
       context.terminal.note(`  ${accuracy} in ${duration(result.seconds)}`);
@@ -204,28 +202,17 @@ async function runSplit(
 
 async function runOne(
   session: Session,
-  planned: PlannedRun,
+  { run, path }: Unfinished,
   { validateEvery = 0, allowMixed = false }: ReproduceFlags,
-  { terminal, signal }: Context,
+  context: Context,
   { folder, dashboard }: Watched,
 ): Promise<RunResult> {
-  const { config, path } = planned;
-  await refuseLinks(folder, nameWithin(folder, path));
-  const isBegun = RunDirectory.isAt(path);
-  const opened = isBegun
-    ? await earlierRun(session, config, path, undefined, allowMixed)
-    : await newRun(session, config, path);
-  for (const line of rampLines(planOf(config, taskOf(config, session.dataset)), config.maxSteps))
-    terminal.note(`  ${line}`);
-  const listeners = [progressOn(terminal, session.dataset.classNames)];
-  if (dashboard) {
-    const isFirst = dashboard.url === undefined;
-    const info = { name: nameWithin(folder, path), title: titleOf(config) };
-    listeners.push(await dashboard.begins(await shownRun(session, config, path, info)));
-    if (isFirst) announce(dashboard, terminal);
-  }
-  const options = { signal, validateEvery, test: true };
-  const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
-  dashboard?.ends(result);
-  return result;
+  const name = nameWithin(folder, path);
+  await refuseLinks(folder, name);
+  const opened = RunDirectory.isAt(path)
+    ? await earlierRun(run, session.numerics, path, undefined, allowMixed)
+    : await newRun(run, path);
+  for (const line of rampLines(run.stages, run.config.maxSteps)) context.terminal.note(`  ${line}`);
+  const among = { name, title: titleOf(run.config) };
+  return watchedRun(run, session, { opened, path, dashboard, among, validateEvery, test: true }, context);
 }

@@ -9,10 +9,10 @@ import { PseudolabelError } from '../../src/errors.js';
 import { type Precision, relaid } from '../../src/models/model.js';
 import { loadModel, type SavedModel } from '../../src/models/saved-model.js';
 import { normalise, PRECISIONS } from '../../src/training/config.js';
+import { openPredictor } from '../compose.js';
 import type { Dispatcher } from '../dispatcher.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { openPredictor } from '../session.js';
 import { number } from './options.js';
 
 export interface ModelFlags {

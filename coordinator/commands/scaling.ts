@@ -1,6 +1,6 @@
 // Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
@@ -13,7 +13,7 @@ import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
 import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { type Context, number } from './options.js';
+import { type Context, number, whole } from './options.js';
 
 interface ScalingFlags extends SizeFlags {
   readonly mode: Mode;
@@ -64,8 +64,8 @@ export function addScaling(program: Command, context: Context): void {
         .default('strong'),
     )
     .addOption(new Option('--phase <phase>', 'what is done').choices([...PHASES, 'all']).default('finetune'))
-    .option('--repeats <n>', 'rounds, of one block of steps for each number of workers', count, 7)
-    .option('--steps <n>', 'steps of a block', count, 20)
+    .option('--repeats <n>', 'rounds, of one block of steps for each number of workers', whole, 7)
+    .option('--steps <n>', 'steps of a block', whole, 20)
     .addOption(new Option('--preset <name>', 'hyper-parameters').choices(PRESETS).default('best'))
     .addOption(
       new Option(
@@ -192,13 +192,7 @@ function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: n
 }
 
 /** '1,2,4'. */
-const counts = (text: string): number[] => ascending(text.split(',').map(count));
+const counts = (text: string): number[] => ascending(text.split(',').map(whole));
 
 /** '0,1,2'. No node is always among them: it is what the others are compared with. */
-const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : count(each)));
-
-function count(text: string): number {
-  const value = number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
-}
+const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : whole(each)));

@@ -1,47 +1,42 @@
-// Owns `pseudolabel train`: one run, new or resumed, from flags to result.
+// `pseudolabel train`: one run, new or resumed, from flags to result.
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
-import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
-import type { Executor } from '../../src/engine/executor.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
+import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
-import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
+import { openSession, type Place } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
-import { TracedExecutor } from '../executors/traced-executor.js';
-import { together } from '../runs/listeners.js';
+import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { earlierRun, newRun } from '../runs/resume.js';
-import { runTraining } from '../runs/run.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
-import { openSession, type Session, splitOf, taskOf } from '../session.js';
-import { progressOn } from '../terminal/progress.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
-import {
-  addClusterOptions,
-  type ClusterFlags,
-  type ClusterSession,
-  checkNodes,
-  openClusterSession,
-} from './cluster.js';
-import { addDashboardOptions, announce, type DashboardFlags, placeOf, shownRun } from './dashboard.js';
-import { addFaultOptions, type FaultFlags, withFaults } from './faults.js';
-import { addMpiOptions, inPlace, type MpiFlags, openMpiSession } from './mpi.js';
+import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from './cluster.js';
+import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
 import { resumeArgs, withResumeLine } from './resume-line.js';
+import {
+  addDashboardOptions,
+  addFaultOptions,
+  placeOf,
+  type WatchFlags,
+  watchedRun,
+  wrapperFor,
+} from './watched-run.js';
 
-interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, DashboardFlags, FaultFlags {
+interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, WatchFlags {
   readonly workers?: number;
   readonly test: boolean;
   readonly trace?: string;
@@ -159,48 +154,31 @@ async function run(
   context: Context,
   reach: Reach,
 ): Promise<RunResult> {
-  const { terminal, signal } = context;
+  const { terminal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
-  const dataset = await loadDataset({ folder: config.data });
-  splitOf(config, dataset); // before anything is said of it that may not hold
-  for (const line of [sessionLine(dataset, config), ...dataLines(dataset)]) terminal.note(line);
-  const stages = planOf(config, taskOf(config, dataset));
-  const choice = choiceLine(config, stages);
-  if (choice !== undefined) terminal.note(choice);
-  for (const line of rampLines(stages, config.maxSteps)) terminal.note(line);
-  const assumption = assumptionLine(stages);
-  if (assumption !== undefined) terminal.note(assumption);
-  const calls: Call[] = [];
+  if (config.fastSum && !reach.collective)
+    throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
+  const resolved = resolveRun(config, await loadDataset({ folder: config.data }));
+  for (const line of openingLines(resolved)) terminal.note(line);
+  const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, path);
-  const traced = (node: Executor): Executor => {
-    const whole = withFaults(node, flags);
-    if (flags.trace === undefined && !dashboard) return whole;
-    return new TracedExecutor(whole, (call) => {
-      if (flags.trace !== undefined) calls.push(call);
-      dashboard?.traced(call);
-    });
-  };
-  const session = await sessionOver(reach, config, dataset, flags, context, traced, dashboard);
-  const idle = idleLine(config, stages, session.dispatcher.workers);
+  const where = placeFor(resolved, flags, context, reach, dashboard);
+  const session = await openSession([resolved], where, wrapperFor(flags, dashboard, calls));
+  if (session.job) terminal.note(jobLine(session.job));
   // Of nodes it is said when they join.
-  if (idle !== undefined && flags.listen === undefined) terminal.note(idle);
+  const idle = flags.listen === undefined ? idleLine(resolved, session.dispatcher.workers) : undefined;
+  if (idle !== undefined) terminal.note(idle);
   try {
     const opened = earlier
-      ? await earlierRun(session, config, path, earlier.checkpoint, flags.allowMixed ?? false)
-      : await newRun(session, config, path);
-    const changes = earlier ? changesOfPlan(config, taskOf(config, dataset)) : [];
+      ? await earlierRun(resolved, session.numerics, path, earlier.checkpoint, flags.allowMixed ?? false)
+      : await newRun(resolved, path);
+    const changes = earlier ? changesOf(resolved) : [];
     if (changes.length > 0)
       terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
     if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-    const listeners = [progressOn(terminal, dataset.classNames)];
-    if (dashboard) {
-      listeners.push(await dashboard.begins(await shownRun(session, config, path)));
-      announce(dashboard, terminal);
-    }
-    const options = { signal, validateEvery: flags.validateEvery ?? 0, test: flags.test };
-    const result = await runTraining(session, config, { ...opened, ...options, listener: together(listeners) });
-    dashboard?.ends(result);
+    const watch = { opened, path, dashboard, validateEvery: flags.validateEvery ?? 0, test: flags.test };
+    const result = await watchedRun(resolved, session, watch, context);
     await dashboard?.close();
     return result;
   } catch (error) {
@@ -208,26 +186,38 @@ async function run(
     throw error;
   } finally {
     await session.close();
-    if (flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
+    if (calls && flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }
 
+/** What is said of a run before it begins. */
+function openingLines(run: ResolvedRun): string[] {
+  const { config, dataset, stages } = run;
+  return [
+    sessionLine(run),
+    ...dataLines(dataset),
+    choiceLine(config, stages),
+    ...rampLines(stages, config.maxSteps),
+    assumptionLine(stages),
+  ].filter((line) => line !== undefined);
+}
+
 /** On this machine alone, with nodes on others, or with the ranks of a job. */
-function sessionOver(
-  { transport, collective }: Reach,
-  config: RunConfig,
-  dataset: Dataset,
-  flags: TrainFlags,
+function placeFor(
+  run: ResolvedRun,
+  { listen, ...flags }: TrainFlags,
   context: Context,
-  traced: (node: Executor) => Executor,
+  { transport, collective }: Reach,
   dashboard: Dashboard | undefined,
-): Promise<Session | ClusterSession> {
-  const { listen } = flags;
-  if (collective) return openMpiSession(config, dataset, flags, context, collective, traced);
-  if (config.fastSum) throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
-  if (transport && listen !== undefined)
-    return openClusterSession(config, dataset, { ...flags, listen }, context, transport, traced, dashboard);
-  return openSession([config], dataset, traced);
+): Place {
+  if (collective) return { kind: 'mpi', collective, allowMixed: flags.allowMixed ?? false };
+  if (!transport || listen === undefined) return { kind: 'threads' };
+  return clusterPlace(run, { ...flags, listen }, context, transport, dashboard);
+}
+
+function jobLine({ ranks, workers, sum }: Job): string {
+  const dependence = sum === 'any' ? "; gradients are summed in MPI's order, so the weights depend on the ranks" : '';
+  return `${counted(ranks, 'rank')} with ${counted(workers, 'worker')} in all${dependence}`;
 }
 
 function nothingTravels({ wire }: RunConfig, { collective }: Reach): PseudolabelError {

@@ -5,8 +5,7 @@ import { STAGE_TITLES } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { NodeNow } from '../executors/cluster/node-activity.js';
-import { together } from '../runs/listeners.js';
-import type { RunListener } from '../runs/recorder.js';
+import { type RunListener, together } from '../runs/recorder.js';
 import type { RunResult } from '../runs/result.js';
 import { type Guard, guardOf, type Place } from './access.js';
 import { Gauges } from './gauges.js';
@@ -74,7 +73,7 @@ export class Dashboard {
   }
 
   /** Shows a run from now on; listens when there is the first. Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
-  async begins({ info, stages, maxSteps, past, lostWorkers, nodes }: ShownRun): Promise<RunListener> {
+  async begins({ info, stages, maxSteps, past, lostWorkers, nodes }: ShownRun): Promise<Required<RunListener>> {
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
     const nodeLanes = nodes && new NodeLanes(nodes);
@@ -90,7 +89,7 @@ export class Dashboard {
     this.nodes = nodeLanes;
     if (nodeLanes) this.looking = setInterval(() => nodeLanes.look(performance.now()), LOOK_MS);
     for (const tell of this.early.splice(0)) tell();
-    return together([history, this.gauges, { ...SILENT, measured: () => this.tellLosses() }]);
+    return together([history, this.gauges, { measured: () => this.tellLosses() }]);
   }
 
   private async listen(first: History): Promise<void> {
@@ -158,10 +157,3 @@ export class Dashboard {
     await this.close();
   }
 }
-
-const SILENT: RunListener = {
-  stageBegins: () => undefined,
-  measured: () => undefined,
-  reconstructed: () => undefined,
-  saved: () => undefined,
-};

@@ -84,9 +84,6 @@ export class Gauges implements RunListener {
     }
   }
 
-  reconstructed(): void {}
-  saved(): void {}
-
   private gauge(name: string, help: string, ...labelNames: string[]): Gauge {
     const gauge = new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
     if (labelNames.length === 0) gauge.remove(); // one without labels begins at 0, as if that had been measured

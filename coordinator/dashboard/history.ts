@@ -52,8 +52,6 @@ export class History implements RunListener {
     this.take(metric, Date.now());
   }
 
-  reconstructed(): void {}
-
   saved(): void {
     this.say('checkpoint saved');
   }

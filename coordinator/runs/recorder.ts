@@ -1,19 +1,14 @@
-// Owns what happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
-
-import { type Checkpoint, type Identity, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import type { Split } from '../../src/data/split.js';
+// What happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
+import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import { accuracy } from '../../src/reporting/metrics.js';
-import { identityOf, type RunConfig } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
 import type { Stage } from '../../src/training/stage.js';
-import { strategyOf } from '../../src/training/strategy-choice.js';
 import type { Labelling } from '../dispatcher.js';
-import { labelsPerClassOf, type Session, taskOf } from '../session.js';
 import type { StepOutcome } from '../strategies/strategy.js';
 import type { Observer, Position } from '../train.js';
 import { type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
+import { identityOfRun, type ResolvedRun, type Session } from './resolved-run.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 
@@ -25,13 +20,29 @@ import type { RunDirectory } from './run-directory.js';
 const LOOKS_A_STAGE = 20;
 const IMAGES_A_LOOK = 1000;
 
-/** What a person may be shown, at a terminal or elsewhere. */
+/** What a person may be shown, at a terminal or elsewhere. A listener has the methods for what it shows. */
 export interface RunListener {
-  stageBegins(stage: Stage, firstStep: number, steps: number): void;
-  measured(metric: Metric): void;
-  reconstructed(reconstructions: Reconstructions): void;
-  saved(path: string): void;
+  stageBegins?(stage: Stage, firstStep: number, steps: number): void;
+  measured?(metric: Metric): void;
+  reconstructed?(reconstructions: Reconstructions): void;
+  saved?(path: string): void;
 }
+
+/** Tells each event to all of them, in their order. */
+export const together = (listeners: readonly RunListener[]): Required<RunListener> => ({
+  stageBegins: (...told) => {
+    for (const each of listeners) each.stageBegins?.(...told);
+  },
+  measured: (metric) => {
+    for (const each of listeners) each.measured?.(metric);
+  },
+  reconstructed: (reconstructions) => {
+    for (const each of listeners) each.reconstructed?.(reconstructions);
+  },
+  saved: (path) => {
+    for (const each of listeners) each.saved?.(path);
+  },
+});
 
 export interface RunOptions {
   readonly directory: RunDirectory | undefined;
@@ -55,15 +66,6 @@ export interface Progress {
   classShares?: SharesChoice;
 }
 
-/** The strategy counts as it was chosen for each stage, not as it was asked for. */
-export function identityFor(config: RunConfig, { dataset }: Session): Identity {
-  const { strategy: _, ...identity } = identityOf({ ...config, labelsPerClass: labelsPerClassOf(config, dataset) });
-  const stages = planOf(config, taskOf(config, dataset));
-  const strategies = stages.map(({ model }) => strategyOf(config, model));
-  const { seed, shards } = config;
-  return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
-}
-
 export class Recorder implements Observer {
   readonly progress: Progress;
   private clock = performance.now();
@@ -77,13 +79,11 @@ export class Recorder implements Observer {
   private readonly lostBefore: number;
 
   constructor(
+    private readonly run: ResolvedRun,
     private readonly session: Session,
-    private readonly config: RunConfig,
-    private readonly stages: readonly Stage[],
-    private readonly split: Split,
     private readonly options: RunOptions,
   ) {
-    this.trueLabels = new TrueLabels(session.dataset, split);
+    this.trueLabels = new TrueLabels(run.dataset, run.split);
     const before = options.resumeFrom?.progress as Progress | undefined;
     this.lastSaved = options.resumeFrom;
     this.lastSavedAt = this.now();
@@ -97,12 +97,12 @@ export class Recorder implements Observer {
   }
 
   async before(position: Position): Promise<void> {
-    const stage = this.stages[position.stage]!;
+    const stage = this.run.stages[position.stage]!;
     const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
     await this.keepReconstructions();
     if (this.options.signal.aborted) await this.interrupt(position);
-    if (isDue(this.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
-    if (isDue(this.options.validateEvery) && this.split.validation.length > 0 && !stage.denoising) {
+    if (isDue(this.run.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
+    if (isDue(this.options.validateEvery) && this.run.split.validation.length > 0 && !stage.denoising) {
       const { name } = stage;
       this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
     }
@@ -112,7 +112,7 @@ export class Recorder implements Observer {
 
   stageBegins(stage: Stage, position: Position, steps: number): void {
     this.stageSteps = steps;
-    this.options.listener.stageBegins(stage, position.step, steps);
+    this.options.listener.stageBegins?.(stage, position.step, steps);
     this.clock = performance.now();
   }
 
@@ -148,10 +148,10 @@ export class Recorder implements Observer {
   /** Accuracy on the validation images with the parameters as they are. */
   async validate(stage: Stage): Promise<number> {
     const { classes } = await this.session.dispatcher.classify(stage.model, 'validation');
-    const { labels } = this.session.dataset.train;
+    const { labels } = this.run.dataset.train;
     return accuracy(
       classes,
-      Uint16Array.from(this.split.validation, (row) => labels[row]!),
+      Uint16Array.from(this.run.split.validation, (row) => labels[row]!),
     );
   }
 
@@ -166,8 +166,8 @@ export class Recorder implements Observer {
   /** Now, since the next stage begins with other parameters. */
   private async reconstruct(stage: Stage): Promise<void> {
     const { parameters } = await this.session.dispatcher.read(stage.model);
-    this.reconstructions = reconstructionsOf(stage, parameters, this.session.dataset, this.config.seed);
-    this.options.listener.reconstructed(this.reconstructions);
+    this.reconstructions = reconstructionsOf(stage, parameters, this.run.dataset, this.run.config.seed);
+    this.options.listener.reconstructed?.(this.reconstructions);
   }
 
   private async keepReconstructions(): Promise<void> {
@@ -189,21 +189,22 @@ export class Recorder implements Observer {
     const { directory, listener } = this.options;
     if (!directory || (this.lastSaved?.stage === position.stage && this.lastSaved.step === position.step)) return;
     await directory.flush();
-    const { model } = this.stages[position.stage]!;
+    const { model } = this.run.stages[position.stage]!;
     const checkpoint: Checkpoint = {
       ...position,
-      identity: identityFor(this.config, this.session),
+      identity: identityOfRun(this.run),
       numerics: this.session.numerics,
       progress: structuredClone(this.progress) as unknown as Checkpoint['progress'],
       state: await this.session.dispatcher.read(model),
     };
-    listener.saved(await saveCheckpoint(directory.checkpoints, checkpoint, this.config.keepCheckpoints));
+    const path = await saveCheckpoint(directory.checkpoints, checkpoint, this.run.config.keepCheckpoints);
+    listener.saved?.(path);
     this.lastSaved = position;
     this.lastSavedAt = this.now();
   }
 
   private isLongSinceSaved(): boolean {
-    const { checkpointSeconds } = this.config;
+    const { checkpointSeconds } = this.run.config;
     return checkpointSeconds > 0 && this.now() - this.lastSavedAt >= checkpointSeconds * 1000;
   }
 
@@ -213,7 +214,7 @@ export class Recorder implements Observer {
 
   private measured(metric: Metric): void {
     this.options.directory?.append(metric);
-    this.options.listener.measured(metric);
+    this.options.listener.measured?.(metric);
   }
 
   /** Adds the time since the last event to a phase. */

@@ -1,11 +1,10 @@
-// Owns the shapes of what a run leaves behind: the lines of metrics.jsonl and result.json.
-
+// The shapes of what a run leaves behind: the lines of metrics.jsonl, data.json, machine.json and result.json.
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import type { Ramp } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
 import type { Stage } from '../../src/training/stage.js';
-import type { Job } from '../session.js';
 import type { StepOutcome } from '../strategies/strategy.js';
+import type { Job } from './resolved-run.js';
 
 export type Phase = Stage['name'] | 'labelling' | 'evaluation';
 
@@ -52,6 +51,23 @@ export interface RunData {
     readonly validation: number;
     readonly test: number;
   };
+}
+
+/** machine.json: what computed a run. */
+export interface Machine {
+  readonly pseudolabel: string;
+  readonly node: string;
+  readonly tfjsNode: string;
+  readonly tensorflow: string;
+  /** As 'linux-x64'. */
+  readonly platform: string;
+  readonly processor: string;
+  /** Fingerprint of what it computes: runs on two machines have the same bits where it is the same. */
+  readonly numerics: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** When the run ended, ISO 8601. */
+  readonly ended: string;
 }
 
 /** result.json: what a run came to. */

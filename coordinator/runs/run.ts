@@ -1,41 +1,38 @@
-// Owns one run from its config to its result.
+// One run from its first step to its result.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
-import type { Split } from '../../src/data/split.js';
+import { nativeBinding } from '../../src/engine/tensorflow.js';
+import { built } from '../../src/files/read.js';
 import { relaid } from '../../src/models/model.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { rampOf } from '../../src/training/alpha-ramp.js';
-import type { RunConfig } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
-import type { Stage } from '../../src/training/stage.js';
 import { LabelledSet } from '../labelled-set.js';
-import { type Session, splitOf, taskOf } from '../session.js';
 import { train } from '../train.js';
 import { mistakesOf } from './diagnostics.js';
-import { together } from './listeners.js';
-import { machine } from './machine.js';
-import { Recorder, type RunOptions } from './recorder.js';
-import type { RunData, RunResult } from './result.js';
+import { Recorder, type RunOptions, together } from './recorder.js';
+import type { ResolvedRun, Session } from './resolved-run.js';
+import type { Machine, RunData, RunResult } from './result.js';
 import { TensorBoard } from './tensorboard.js';
 
 /** Throws what train() throws, E_INTERRUPTED when options.signal says so, and E_OUTPUT. */
-export async function runTraining(session: Session, config: RunConfig, options: RunOptions): Promise<RunResult> {
-  const { dataset, dispatcher } = session;
-  const split = splitOf(config, dataset);
-  const stages = planOf(config, taskOf(config, dataset));
-  const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
+export async function runTraining(run: ResolvedRun, session: Session, options: RunOptions): Promise<RunResult> {
+  const { config, dataset, split, stages, maxSteps } = run;
+  const { dispatcher } = session;
   const from = options.resumeFrom ?? { stage: 0, step: 0 };
   const tensorBoard =
     options.directory && new TensorBoard(options.directory.path, stages, dataset.classNames, maxSteps, from);
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
-  const recorder = new Recorder(session, config, stages, split, { ...options, listener });
-  await options.directory?.keep('data.json', dataOf(dataset, split));
+  const recorder = new Recorder(run, session, { ...options, listener });
+  await options.directory?.keep('data.json', dataOf(run));
   const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
   dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
     await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, recorder, options.resumeFrom);
-    return await finish(session, config, options, recorder, stages);
+    return await finish(run, session, options, recorder);
   } finally {
     try {
       await tensorBoard?.close();
@@ -45,7 +42,8 @@ export async function runTraining(session: Session, config: RunConfig, options: 
   }
 }
 
-function dataOf({ name, sha256, classNames, train, test }: Dataset, split: Split): RunData {
+function dataOf({ dataset, split }: ResolvedRun): RunData {
+  const { name, sha256, classNames, train, test } = dataset;
   return {
     ...{ name, sha256, classNames },
     images: {
@@ -66,13 +64,11 @@ const metaOf = ({ name, height, width, classNames }: Dataset): ModelMeta => ({
 const noLabels = (count: number) => ({ pseudoLabels: new Uint8Array(count), confidences: new Float32Array(count) });
 
 async function finish(
-  session: Session,
-  config: RunConfig,
+  { config, dataset, stages }: ResolvedRun,
+  { dispatcher, job, numerics }: Session,
   options: RunOptions,
   recorder: Recorder,
-  stages: readonly Stage[],
 ): Promise<RunResult> {
-  const { dataset, dispatcher } = session;
   const stage = stages.at(-1)!;
   const { model } = stage;
   await recorder.ended(stage);
@@ -88,7 +84,7 @@ async function finish(
   const { scenario, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
   const result: RunResult = {
     ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
-    job: session.job,
+    job,
     lostWorkers: recorder.lostWorkers,
     ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),
     classShares: recorder.progress.classShares,
@@ -102,8 +98,27 @@ async function finish(
     classNames: dataset.classNames,
     weightsSha256: sha256OfParameters(parameters),
   };
-  await options.directory?.keep('machine.json', machine(session.numerics));
+  await options.directory?.keep('machine.json', machineHere(numerics));
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
   await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, metaOf(dataset)));
   return result;
 }
+
+/** What a report says of the machine and the versions: nothing that names the machine or its user. */
+function machineHere(numerics: string): Machine {
+  return {
+    pseudolabel: versionIn(built('../package.json')),
+    node: process.versions.node,
+    tfjsNode: versionIn(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node/package.json')),
+    tensorflow: nativeBinding().TF_Version ?? 'unknown',
+    platform: `${process.platform}-${process.arch}`,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    numerics,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    ended: new Date().toISOString(),
+  };
+}
+
+const versionIn = (path: string | URL): string =>
+  (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;

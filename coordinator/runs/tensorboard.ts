@@ -40,8 +40,6 @@ export class TensorBoard implements RunListener {
     this.write(startEvent(this.when(this.lastStep)));
   }
 
-  stageBegins(): void {}
-
   /** What a run that goes on from here will not tell again is in the file. */
   saved(): void {
     this.flush();

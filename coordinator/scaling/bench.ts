@@ -9,11 +9,12 @@ import { initialParameters, layoutOf } from '../../src/models/model.js';
 import type { Block } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
 import type { Stage } from '../../src/training/stage.js';
-import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import { openThreads, strategiesFor } from '../compose.js';
 import { Dispatcher } from '../dispatcher.js';
 import { TracedExecutor } from '../executors/traced-executor.js';
 import { LabelledSet } from '../labelled-set.js';
-import { imagesOf, shapeFor, splitOf, strategies } from '../session.js';
+import { countsOf } from '../runs/resolved-run.js';
 import { type Observer, train } from '../train.js';
 import type { Account } from './activity-record.js';
 import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
@@ -44,9 +45,9 @@ export class Bench {
     private readonly company: Company | undefined,
   ) {
     const traced = company?.node ?? new TracedExecutor(node, (call) => this.calls.push(call));
-    const counts = { unlabelled: workload.images, validation: 0, test: 0 };
-    const { config } = workload;
-    this.dispatcher = new Dispatcher(traced, config.shards, counts, strategies(traced, config, imagesOf(node)));
+    const { run } = workload;
+    const strategyFor = strategiesFor(traced, run, node);
+    this.dispatcher = new Dispatcher(traced, run.config.shards, countsOf(run), strategyFor);
   }
 
   /** Throws what loading the data, creating a node and `gather`, which finds the other processes, throw. */
@@ -57,14 +58,9 @@ export class Bench {
   ): Promise<Bench> {
     const dataset = await loadDataset({ folder: options.data });
     const workload = workloadOf(options, contestant, dataset);
-    const { config, images, finetune, pretrain } = workload;
-    const counts = { unlabelled: images, validation: 0, test: 0 };
-    const node = await createThreadExecutor({
-      shape: shapeFor([pretrain, finetune], config, dataset.pixels, counts),
-      images: dataset.train.images.subarray(0, images * dataset.pixels),
-      evaluationImages: new Uint8Array(),
-    });
-    const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+    const { split } = workload.run;
+    const node = await openThreads([workload.run]);
+    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
     const company = contestant.others > 0 ? await gather(node) : undefined;
     return new Bench(workload, options.steps, labelled, node, company);
   }
@@ -91,7 +87,7 @@ export class Bench {
   private prepare(phase: Phase): void {
     const { model } = phase === 'pretrain' ? this.workload.pretrain : this.workload.finetune;
     const zeros = new Float32Array(layoutOf(model).length);
-    const parameters = initialParameters(model, this.workload.config.seed, 0);
+    const parameters = initialParameters(model, this.workload.run.config.seed, 0);
     this.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
     this.prepared = phase;
   }
@@ -113,7 +109,7 @@ export class Bench {
         rows += outcome.rows;
       },
     };
-    const { seed } = this.workload.config;
+    const { seed } = this.workload.run.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
     const balance = beginBalance(stage, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
     await train(training, this.dispatcher, observer, { stage: 0, step: stage.steps - this.steps, balance });

@@ -4,17 +4,9 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
 import type { Mode } from '../../src/scaling/summary.js';
 import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
-import {
-  DEFAULT_LABELS_PER_CLASS,
-  normalise,
-  type PRESETS,
-  type RunConfig,
-  type STRATEGIES,
-} from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
+import { DEFAULT_LABELS_PER_CLASS, normalise, type PRESETS, type STRATEGIES } from '../../src/training/config.js';
 import type { Stage } from '../../src/training/stage.js';
-import { strategyOf } from '../../src/training/strategy-choice.js';
-import { taskOf } from '../session.js';
+import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 
 export const PHASES = ['finetune', 'label', 'pretrain'] as const;
 export type Phase = (typeof PHASES)[number];
@@ -48,9 +40,8 @@ export interface Contestant {
 }
 
 export interface Workload {
-  readonly config: RunConfig;
-  /** Unlabelled images, the first of the data set. */
-  readonly images: number;
+  /** Its stages are the two below, and its unlabelled images the first of the data set. */
+  readonly run: ResolvedRun;
   readonly finetune: Stage;
   readonly pretrain: Stage;
   readonly traffic: Readonly<Record<Phase, Traffic>>;
@@ -62,24 +53,29 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Contest
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = factor === 1 ? undefined : DEFAULT_LABELS_PER_CLASS * factor;
   const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
-  const config = normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass });
+  const whole = resolveRun(normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass }), dataset);
   const { count } = dataset.train;
   const images = mode === 'weak' ? Math.floor(count / largest) * share : count;
-  const plan = planOf(config, taskOf(config, dataset)).map((stage) => enlarged(stage, factor, steps));
-  const finetune = plan.findLast(({ name }) => name === 'finetune')!;
-  const pretrain = plan.findLast(({ name }) => name === 'pretrain')!;
-  const traffic = {
-    finetune: trafficOf(finetune, config),
-    pretrain: trafficOf(pretrain, config),
-    label: labellingTraffic(images),
+  const chosen = (['pretrain', 'finetune'] as const).map((phase) => {
+    const stage = whole.stages.findLastIndex(({ name }) => name === phase);
+    return { stage: enlarged(whole.stages[stage]!, factor, steps), strategy: whole.strategies[stage]! };
+  });
+  const [pretrain, finetune] = chosen.map(({ stage }) => stage) as [Stage, Stage];
+  const [pretrainTraffic, finetuneTraffic] = chosen.map(({ stage, strategy }) =>
+    strategy === 'tensor'
+      ? tensorParallelTraffic(stage, tensorShardCount(stage.model, shards))
+      : trainingTraffic(stage, shards),
+  ) as [Traffic, Traffic];
+  const run: ResolvedRun = {
+    ...whole,
+    dataset: { ...dataset, test: undefined },
+    split: { ...whole.split, unlabelled: whole.split.unlabelled.subarray(0, images) },
+    stages: [pretrain, finetune],
+    strategies: chosen.map(({ strategy }) => strategy),
   };
-  return { config, images, finetune, pretrain, traffic };
+  const traffic = { finetune: finetuneTraffic, pretrain: pretrainTraffic, label: labellingTraffic(images) };
+  return { run, finetune, pretrain, traffic };
 }
-
-const trafficOf = (stage: Stage, config: RunConfig): Traffic =>
-  strategyOf(config, stage.model) === 'tensor'
-    ? tensorParallelTraffic(stage, tensorShardCount(stage.model, config.shards))
-    : trainingTraffic(stage, config.shards);
 
 /** Every batch `factor` times as large, and no fewer steps than are measured. */
 function enlarged(stage: Stage, factor: number, steps: number): Stage {

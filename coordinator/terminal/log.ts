@@ -45,8 +45,6 @@ export class Log implements RunListener {
     this.logger.info({ event: kind, ...metric }, kind);
   }
 
-  reconstructed(): void {}
-
   saved(path: string): void {
     this.logger.info({ event: 'saved', path }, 'checkpoint saved');
   }

@@ -66,9 +66,6 @@ export class Progress implements RunListener {
     if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
   }
 
-  /** Nothing that a terminal could show. */
-  reconstructed(): void {}
-
   saved(path: string): void {
     if (!this.terminal.isLive) this.terminal.note(`  saved ${path}`);
   }

@@ -1,4 +1,4 @@
-// Owns what is said of a run before it begins and when it has ended.
+// What is said of a run before it begins and when it has ended.
 import { join } from 'node:path';
 import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
@@ -7,18 +7,16 @@ import { isRounded } from '../../src/models/model.js';
 import { rampLine } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { ROW_NAMES } from '../../src/training/scenario.js';
-import type { Stage } from '../../src/training/stage.js';
 import { partsOf } from '../../src/training/strategy-choice.js';
 import type { Row } from '../runs/reproduction.js';
+import type { ResolvedRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { taskOf } from '../session.js';
 import type { Colours } from './colours.js';
 import { type Column, tableLines } from './table.js';
 
-export function sessionLine(dataset: Dataset, config: RunConfig): string {
+export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   const { validation, workers, shards } = config;
-  const { labelled } = taskOf(config, dataset);
-  const images = `${whole(dataset.train.count)} images, ${whole(labelled)} of them labelled`;
+  const images = `${whole(dataset.train.count)} images, ${whole(task.labelled)} of them labelled`;
   const held = validation > 0 ? `, ${whole(validation)} held out` : '';
   return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}${productsOf(config)}`;
 }
@@ -72,7 +70,7 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
 }
 
 /** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
-export function idleLine(config: RunConfig, stages: readonly Stage[], workers: number): string | undefined {
+export function idleLine({ config, stages }: ResolvedRun, workers: number): string | undefined {
   const parts = Math.max(...stages.map(({ model }) => partsOf(config, model)));
   if (workers <= parts) return undefined;
   const who = `${workers - parts} of ${counted(workers, 'worker')}`;

@@ -2,13 +2,15 @@
 // which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","strategy":"data","folder":DIR}'
 
 import { join } from 'node:path';
+import { openSession } from '../../dist/coordinator/compose.js';
 import { ClusterExecutor } from '../../dist/coordinator/executors/cluster/cluster-executor.js';
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
+import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { ensureCertificate } from '../../dist/coordinator/server/certificate.js';
 import { ensureToken } from '../../dist/coordinator/server/secrets.js';
 import { listen } from '../../dist/coordinator/server/server.js';
-import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
+import { loadDataset } from '../../dist/src/data/sources/load.js';
 import { numericsFingerprint } from '../../dist/src/models/dense/fingerprint.js';
 import { initialParameters } from '../../dist/src/models/model.js';
 import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-messages.js';
@@ -21,16 +23,18 @@ const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards:
 
 /** A cluster where there are nodes; without any, what a run on one machine has. */
 let cluster;
-const session = await openSession([config], undefined, (node) => {
+const run = resolveRun(config, await loadDataset({ folder: undefined }));
+const session = await openSession([run], undefined, (node) => {
   if (nodes === 0) return node;
   const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
   const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
   cluster = new ClusterExecutor(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
   return cluster;
 });
-const { node: local, dataset, dispatcher } = session;
-const model = classifier(taskOf(config, dataset), true, 'softmax');
-const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+const { dataset, split, task } = run;
+const { local, dispatcher } = session;
+const model = classifier(task, true, 'softmax');
+const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
 dispatcher.write({ parameters: initialParameters(model, 1, 0) });
 
 const server = cluster && (await openServer());

@@ -2,9 +2,10 @@
 // Data parallel (any: summed in MPI's order) or tensor parallel. Rank 0 prints one JSON line. Needs the environment of ../environment.mjs.
 // [mpirun -np 2] node mpi-step.mjs data|any|hidden [STEPS] [WARMUP]
 
-import { inPlace, openMpiSession } from '../../dist/coordinator/commands/mpi.js';
+import { inPlace } from '../../dist/coordinator/commands/mpi.js';
+import { openSession } from '../../dist/coordinator/compose.js';
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
-import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
+import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
 import { rankOf } from '../../dist/src/collectives/mpi.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
@@ -27,7 +28,8 @@ const flags = rankOf(process.env) === undefined ? {} : { collective: 'mpi', work
 const phases = how === 'tensor' ? ['forward', 'backward'] : ['gradients', 'update'];
 
 await inPlace(flags, context, async (collective) => {
-  const dataset = await loadDataset({ folder: undefined });
+  const run = resolveRun(config, await loadDataset({ folder: undefined }));
+  const { dataset, split, task } = run;
   const spent = phases.map(() => []);
   const timed = (node) => {
     for (const [i, phase] of phases.entries()) {
@@ -41,11 +43,10 @@ await inPlace(flags, context, async (collective) => {
     }
     return node;
   };
-  const session = collective
-    ? await openMpiSession(config, dataset, flags, context, collective, timed)
-    : await openSession([config], dataset, timed);
-  const model = classifier(taskOf(config, dataset), true, 'softmax');
-  const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+  const place = collective ? { kind: 'mpi', collective, allowMixed: false } : { kind: 'threads' };
+  const session = await openSession([run], place, timed);
+  const model = classifier(task, true, 'softmax');
+  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
   session.dispatcher.write({ parameters: initialParameters(model, 1, 0) });
   await session.dispatcher.label(model);
   const whole = [];

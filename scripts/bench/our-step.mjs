@@ -2,9 +2,11 @@
 // 32 labelled and 256 pseudo-labelled rows of real MNIST. Prints one JSON line. Needs the environment of ../environment.mjs.
 // node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
 
+import { openSession } from '../../dist/coordinator/compose.js';
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
-import { openSession, splitOf, taskOf } from '../../dist/coordinator/session.js';
+import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
+import { loadDataset } from '../../dist/src/data/sources/load.js';
 import { initialParameters } from '../../dist/src/models/model.js';
 import { normalise } from '../../dist/src/training/config.js';
 import { classifier } from '../../dist/src/training/scenario.js';
@@ -13,10 +15,12 @@ const [strategy = 'tensor', precision = 'f32', ...counts] = process.argv.slice(3
 const workers = Number(process.argv[2] ?? 2);
 const [steps = 60, warmup = 10] = counts.map(Number);
 const config = normalise({ scenario: 'pl', preset: 'report', workers, strategy, precision });
-const session = await openSession([config]);
-const { node, dataset, dispatcher } = session;
-const model = { ...classifier(taskOf(config, dataset), true, 'softmax'), precision };
-const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
+const run = resolveRun(config, await loadDataset({ folder: undefined }));
+const session = await openSession([run]);
+const { dataset, split, task } = run;
+const { local: node, dispatcher } = session;
+const model = { ...classifier(task, true, 'softmax'), precision };
+const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
 dispatcher.write({ parameters: initialParameters(model, 1, 0) });
 
 const median = (values) => {

@@ -6,20 +6,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openSession, strategiesFor } from '../../dist/coordinator/compose.js';
 import { Dashboard } from '../../dist/coordinator/dashboard/dashboard.js';
 import { Dispatcher } from '../../dist/coordinator/dispatcher.js';
 import { TracedExecutor } from '../../dist/coordinator/executors/traced-executor.js';
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
-import { together } from '../../dist/coordinator/runs/listeners.js';
-import { Recorder } from '../../dist/coordinator/runs/recorder.js';
+import { Recorder, together } from '../../dist/coordinator/runs/recorder.js';
+import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { RunDirectory } from '../../dist/coordinator/runs/run-directory.js';
 import { TensorBoard } from '../../dist/coordinator/runs/tensorboard.js';
-import { openSession, splitOf, strategies, taskOf } from '../../dist/coordinator/session.js';
 import { train } from '../../dist/coordinator/train.js';
+import { loadDataset } from '../../dist/src/data/sources/load.js';
 import { beginBalance } from '../../dist/src/methods/class-balance.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
 import { normalise } from '../../dist/src/training/config.js';
-import { planOf } from '../../dist/src/training/plan.js';
 
 /** A turn, and the turns of each side in a round. A round is as long as the steps between two looks at the pseudo-labels. */
 const TURN = 25;
@@ -36,11 +36,11 @@ const config = normalise({
   checkpointEvery: 1_000_000,
   checkpointSeconds: 0,
 });
-const session = await openSession([config]);
-const { node, dataset } = session;
-const stages = planOf(config, taskOf(config, dataset));
+const run = resolveRun(config, await loadDataset({ folder: undefined }));
+const session = await openSession([run]);
+const { local: node } = session;
+const { dataset, stages, split } = run;
 const stage = stages.findIndex(({ name }) => name === 'finetune');
-const split = splitOf(config, dataset);
 const counts = { unlabelled: split.unlabelled.length, validation: 0, test: dataset.test?.count ?? 0 };
 
 /** Milliseconds on the main thread by what they went to; what was done within counts there alone. */
@@ -63,9 +63,9 @@ const calls = [];
 const dashboard = new Dashboard({ host: '127.0.0.1', port: 0 }, path);
 const watched = new TracedExecutor(node, (call) => {
   timed('trace', () => calls.push(call));
-  timed('dashboard', () => dashboard.observed(call));
+  timed('dashboard', () => dashboard.traced(call));
 });
-const dispatcherOf = (each) => new Dispatcher(each, config.shards, counts, strategies(each, config, counts));
+const dispatcherOf = (each) => new Dispatcher(each, config.shards, counts, strategiesFor(each, run, node));
 const [bare, full] = [dispatcherOf(node), dispatcherOf(watched)];
 
 const directory = await RunDirectory.create(path, config);
@@ -75,7 +75,7 @@ const page = await dashboard.begins({
   lostWorkers: () => full.health().lostWorkers,
 });
 get(new URL('/events', dashboard.url), (response) => response.resume());
-const tensorBoard = new TensorBoard(path, stages, maxSteps, { stage: 0, step: 0 });
+const tensorBoard = new TensorBoard(path, stages, dataset.classNames, maxSteps, { stage: 0, step: 0 });
 const each = (what, listener) => ({
   ...listener,
   stageBegins: () => undefined,
@@ -84,7 +84,7 @@ const each = (what, listener) => ({
 const listener = together([each('dashboard', page), each('TensorBoard', tensorBoard)]);
 const { signal } = new AbortController();
 const options = { directory, listener, signal, resumeFrom: undefined, validateEvery: 0, test: false };
-const recorder = new Recorder({ ...session, dispatcher: full }, config, stages, split, options);
+const recorder = new Recorder(run, { ...session, dispatcher: full }, options);
 
 const nothing = () => undefined;
 const silent = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };

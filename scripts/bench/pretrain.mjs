@@ -1,11 +1,12 @@
 // Pre-training steps of the autoencoder, 784-5000-128-64-32-64-128-5000-784, cut into rows and into hidden units, by one worker and by two:
 // of 32 rows as in the report, and of 256. All in this process, interleaved in blocks. npm run bench -- pretrain [--rounds 5]
 
-import { openSession, taskOf } from '../../dist/coordinator/session.js';
+import { openSession } from '../../dist/coordinator/compose.js';
+import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
+import { loadDataset } from '../../dist/src/data/sources/load.js';
 import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks.js';
 import { initialParameters, layoutOf } from '../../dist/src/models/model.js';
 import { normalise } from '../../dist/src/training/config.js';
-import { planOf } from '../../dist/src/training/plan.js';
 import { optimizerStep } from '../../dist/src/training/stage.js';
 import { median } from './tables.mjs';
 
@@ -47,8 +48,9 @@ async function compare(preset, rounds) {
 async function opened(preset, { strategy, workers }) {
   // As many shards for one worker as for two: the same work.
   const config = normalise({ scenario: 'dae', preset, strategy, workers, shards: 2 });
-  const session = await openSession([config]);
-  const [stage] = planOf(config, taskOf(config, session.dataset));
+  const run = resolveRun(config, await loadDataset({ folder: undefined }));
+  const session = await openSession([run]);
+  const [stage] = run.stages;
   const { model, denoising } = stage;
   const { length } = layoutOf(model);
   const zeros = new Float32Array(length);

@@ -1,9 +1,9 @@
 // Pseudo-labels do no harm where the classes are not equally frequent, which nobody has said: on a long tail made of real images, by few hidden
 // units and one seed, judged on validation images.
 import { beforeAll, expect, it } from 'vitest';
-import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { openSession } from '../../coordinator/compose.js';
+import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
-import { openSession } from '../../coordinator/session.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
@@ -18,8 +18,6 @@ const RATIO = 0.55;
 /** Against hangs alone. */
 const DEADLINE_MS = 3_600_000;
 
-const nothing = () => undefined;
-const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };
 const accuracies: Partial<Record<'drop' | 'pl', number>> = {};
 /** Of pl. */
 let classShares: SharesChoice | undefined;
@@ -37,11 +35,12 @@ beforeAll(async () => {
   const train = tailOf(mnist.train, mnist.pixels, mnist.classes);
   const tail: Dataset = datasetOf({ ...mnist, name: 'long-tail', train, test: undefined });
   const { signal } = new AbortController();
-  const options = { directory: undefined, listener: silent, signal, resumeFrom: undefined, validateEvery: 0 };
-  const session = await openSession([{ ...CONFIG, scenario: 'pl' }], tail);
+  const options = { directory: undefined, listener: {}, signal, resumeFrom: undefined, validateEvery: 0 };
+  const runOf = (scenario: 'drop' | 'pl') => resolveRun({ ...CONFIG, scenario }, tail);
+  const session = await openSession([runOf('pl')]);
   try {
     for (const scenario of ['drop', 'pl'] as const) {
-      const result = await runTraining(session, { ...CONFIG, scenario }, { ...options, test: false });
+      const result = await runTraining(runOf(scenario), session, { ...options, test: false });
       accuracies[scenario] = 100 * result.validationAccuracy!;
       classShares = result.classShares;
     }

@@ -1,10 +1,11 @@
 // The method works: on real images each scenario is better than the one before it. Judged on validation images, by few hidden units and fixed
 // seeds. The margins are those by which these runs differ, less some points for other processors: their bits differ, and so do their accuracies a little.
 import { beforeAll, expect, it } from 'vitest';
-import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { openSession } from '../../coordinator/compose.js';
+import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
-import { openSession } from '../../coordinator/session.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import { normalise } from '../../src/training/config.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 
 const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1030, validation: 10_000 });
@@ -12,20 +13,18 @@ const CONFIG = normalise({ hidden: 500, split: 'random', splitSeed: 1030, valida
 /** Against hangs alone: four trainings, where others may want the processors too. */
 const DEADLINE_MS = 3_600_000;
 
-const nothing = () => undefined;
-const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };
-
 /** Of the validation images, in per cent. */
 const accuracies: Partial<Record<Scenario, number>> = {};
 
 beforeAll(async () => {
-  const configOf = (scenario: Scenario): RunConfig => ({ ...CONFIG, scenario });
-  const session = await openSession([configOf('dae'), configOf('nn')]);
+  const dataset = await loadDataset({ folder: undefined });
+  const runOf = (scenario: Scenario) => resolveRun({ ...CONFIG, scenario }, dataset);
+  const session = await openSession([runOf('dae'), runOf('nn')]);
   const { signal } = new AbortController();
-  const options = { directory: undefined, listener: silent, signal, resumeFrom: undefined, validateEvery: 0 };
+  const options = { directory: undefined, listener: {}, signal, resumeFrom: undefined, validateEvery: 0 };
   try {
     for (const scenario of SCENARIOS) {
-      const result = await runTraining(session, configOf(scenario), { ...options, test: false });
+      const result = await runTraining(runOf(scenario), session, { ...options, test: false });
       accuracies[scenario] = 100 * result.validationAccuracy!;
     }
   } finally {

@@ -1,15 +1,16 @@
 // The commands of a run over several machines, from flags to result, with connections that stay within this process.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { type ClusterFlags, openClusterSession } from '../../coordinator/commands/cluster.js';
+import { type ClusterFlags, clusterPlace } from '../../coordinator/commands/cluster.js';
 import { configFrom, type RunFlags, resumedConfig } from '../../coordinator/commands/options.js';
 import { addStatus } from '../../coordinator/commands/status.js';
 import { addTrain } from '../../coordinator/commands/train.js';
 import { addWorker } from '../../coordinator/commands/worker.js';
+import { openSession } from '../../coordinator/compose.js';
 import type { NodeChannel } from '../../coordinator/executors/cluster/requests.js';
+import { type ResolvedRun, resolveRun, type Session } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
 import type { Transport } from '../../coordinator/server/transport.js';
-import { openSession, type Session } from '../../coordinator/session.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
@@ -48,12 +49,11 @@ async function someImages(): Promise<Dataset> {
 const configOf = (scenario: RunConfig['scenario'], also: Options = {}): RunConfig =>
   normalise({ scenario, hidden: 32, labelsPerClass: 4, validation: 100, workers: 1, shards: 4, maxSteps: 4, ...also });
 
-async function resultOf(session: Session, config: RunConfig) {
-  const nothing = () => undefined;
+async function resultOf(session: Session, run: ResolvedRun) {
   try {
-    const { weightsSha256, testAccuracy, validationAccuracy, wire } = await runTraining(session, config, {
+    const { weightsSha256, testAccuracy, validationAccuracy, wire } = await runTraining(run, session, {
       directory: undefined,
-      listener: { stageBegins: nothing, measured: nothing, saved: nothing, reconstructed: nothing },
+      listener: {},
       signal: new AbortController().signal,
       resumeFrom: undefined,
       validateEvery: 0,
@@ -64,6 +64,9 @@ async function resultOf(session: Session, config: RunConfig) {
     await session.close();
   }
 }
+
+const openClusterSession = async (...of: Parameters<typeof clusterPlace>): Promise<Session> =>
+  openSession([of[0]], clusterPlace(...of));
 
 function person(typed: readonly string[] = []) {
   const { terminal, stdout, stderr } = terminalWith(false);
@@ -82,13 +85,12 @@ describe('a run with nodes', () => {
   it.each(SCENARIOS.flatMap((scenario) => [[scenario, {}] as const, [scenario, { strategy: 'data' }] as const]))(
     'of scenario %s has the result of a run without, with %j',
     async (scenario, strategy) => {
-      const dataset = await someImages();
-      const config = configOf(scenario, strategy);
-      const expected = await resultOf(await openSession([config], dataset), config);
+      const run = resolveRun(configOf(scenario, strategy), await someImages());
+      const expected = await resultOf(await openSession([run]), run);
 
       const transport = transportWithin();
       const { context, stderr } = person();
-      const opening = openClusterSession(config, dataset, { listen: 'here:1', nodes: 2 }, context, transport);
+      const opening = openClusterSession(run, { listen: 'here:1', nodes: 2 }, context, transport);
       const flags = ['worker', 'here:1', '--token-file', 'token', '--workers', '1', '--name', 'helper'];
       const workers = [command(addWorker, transport, flags), command(addWorker, transport, flags)];
       const session = await opening;
@@ -97,7 +99,7 @@ describe('a run with nodes', () => {
       expect([steps, nodes.map(({ name }) => name).sort()]).toEqual([0, ['helper', 'helper-2']]);
       expect(status.stderr).toContain('2 nodes besides the coordinator');
 
-      expect(await resultOf(session, config)).toEqual(expected);
+      expect(await resultOf(session, run)).toEqual(expected);
       expect(stderr()).toContain(': pseudolabel worker wss://here:1\n');
       expect(stderr()).toContain(': pseudolabel status wss://here:1\n');
       expect(stderr()).toContain('0 of 2 nodes are there');
@@ -118,8 +120,7 @@ describe('a run with nodes', () => {
   ] as const)('that is asked for with %j ends in %s', async (flags, code) => {
     const { context } = person();
     const opening = openClusterSession(
-      configOf('nn'),
-      await someImages(),
+      resolveRun(configOf('nn'), await someImages()),
       { listen: 'here:1', ...flags },
       context,
       transportWithin(),
@@ -145,9 +146,10 @@ describe('a run with nodes', () => {
     const config = configOf('nn', { wire: 'bf16' });
     const transport = transportWithin();
     const { context, stderr } = person();
-    const opening = openClusterSession(config, await someImages(), { listen: 'here:1', nodes: 1 }, context, transport);
+    const run = resolveRun(config, await someImages());
+    const opening = openClusterSession(run, { listen: 'here:1', nodes: 1 }, context, transport);
     const worker = command(addWorker, transport, ['worker', 'here:1', '--token-file', 'token', '--workers', '1']);
-    const { wire } = await resultOf(await opening, config);
+    const { wire } = await resultOf(await opening, run);
     expect(wire).toBe('bf16');
     expect(stderr()).toContain('sums travel as bf16');
     await worker;
@@ -168,8 +170,7 @@ describe('a run with nodes', () => {
     const { context, stderr } = person(typed);
     const stop = new AbortController();
     const opening = openClusterSession(
-      configOf('nn'),
-      await someImages(),
+      resolveRun(configOf('nn'), await someImages()),
       { listen: 'here:1', nodes: 1 },
       { ...context, signal: stop.signal },
       transportWithin(),

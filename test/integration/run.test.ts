@@ -2,40 +2,40 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { openSession } from '../../coordinator/compose.js';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
 import { LabelledSet } from '../../coordinator/labelled-set.js';
 import { readRun } from '../../coordinator/report.js';
 import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { type ResolvedRun, resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { earlierRun, newRun } from '../../coordinator/runs/resume.js';
 import { runTraining } from '../../coordinator/runs/run.js';
-import { openSession, splitOf, taskOf } from '../../coordinator/session.js';
 import { train } from '../../coordinator/train.js';
 import { saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
+import { loadDataset } from '../../src/data/sources/load.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
+import { normalise, type Options } from '../../src/training/config.js';
 import { folderOfFile } from '../folders.js';
 import { listener } from './training.js';
 
 const folder = folderOfFile('run');
 
-const nothing = () => undefined;
-const silent: RunListener = { stageBegins: nothing, measured: nothing, reconstructed: nothing, saved: nothing };
+const silent: RunListener = {};
+const dataset = await loadDataset({ folder: undefined });
+const runOf = (options: Options): ResolvedRun => resolveRun(normalise(options), dataset);
 
 /** alpha(t) is above 0 from step 67 on. */
-const CONFIG = normalise({ scenario: 'dae', quick: true, hidden: 32, maxSteps: 90, workers: 2, shards: 3 });
+const RUN = runOf({ scenario: 'dae', quick: true, hidden: 32, maxSteps: 90, workers: 2, shards: 3 });
 
 /** The loop with nobody who looks at it. */
-async function unwatched(config: RunConfig): Promise<string> {
-  const session = await openSession([config]);
+async function unwatched(run: ResolvedRun): Promise<string> {
+  const session = await openSession([run]);
+  const { config, split, stages, maxSteps } = run;
   try {
-    const { dataset, dispatcher } = session;
-    const stages = planOf(config, taskOf(config, dataset));
-    const split = splitOf(config, dataset);
+    const { dispatcher } = session;
     const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-    const { seed, maxSteps } = config;
-    await train({ seed, stages, labelled, maxSteps: maxSteps! }, dispatcher, listener(), undefined);
+    await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, listener(), undefined);
     return sha256OfParameters((await dispatcher.read(stages.at(-1)!.model)).parameters);
   } finally {
     await session.close();
@@ -43,19 +43,19 @@ async function unwatched(config: RunConfig): Promise<string> {
 }
 
 it('a run whose pseudo-labels are looked at and judged ends on the weights of one that nobody looks at', async () => {
-  const session = await openSession([CONFIG]);
+  const session = await openSession([RUN]);
   const path = join(folder, 'watched');
   try {
-    const opened = await newRun(session, CONFIG, path);
+    const opened = await newRun(RUN, path);
     const signal = new AbortController().signal;
-    const result = await runTraining(session, CONFIG, {
+    const result = await runTraining(RUN, session, {
       ...opened,
       listener: silent,
       signal,
       validateEvery: 0,
       test: true,
     });
-    expect(result.weightsSha256).toBe(await unwatched(CONFIG));
+    expect(result.weightsSha256).toBe(await unwatched(RUN));
   } finally {
     await session.close();
   }
@@ -76,8 +76,9 @@ it('a run whose pseudo-labels are looked at and judged ends on the weights of on
 });
 
 it('a run is saved by the clock too, also a short one, and ends on the same weights (case 29)', async () => {
-  const config = normalise({ scenario: 'pl', quick: true, hidden: 32, maxSteps: 12, workers: 1 });
-  const session = await openSession([config]);
+  const resolved = runOf({ scenario: 'pl', quick: true, hidden: 32, maxSteps: 12, workers: 1 });
+  const { config } = resolved;
+  const session = await openSession([resolved]);
   const { signal } = new AbortController();
   const run = async (name: string, checkpointSeconds: number) => {
     let seconds = 0; // a step takes twenty
@@ -89,9 +90,13 @@ it('a run is saved by the clock too, also a short one, and ends on the same weig
       },
       saved: (path) => saved.push(basename(path, '.plck')),
     };
-    const opened = await newRun(session, config, join(folder, name));
+    const opened = await newRun(resolved, join(folder, name));
     const options = { ...opened, listener, signal, validateEvery: 0, test: false, now: () => 1000 * seconds };
-    const { weightsSha256 } = await runTraining(session, { ...config, checkpointSeconds }, options);
+    const { weightsSha256 } = await runTraining(
+      { ...resolved, config: { ...config, checkpointSeconds } },
+      session,
+      options,
+    );
     return { weightsSha256, saved };
   };
   try {
@@ -106,12 +111,12 @@ it('a run is saved by the clock too, also a short one, and ends on the same weig
 });
 
 it('a run counts the workers that it lost itself, not those of a run before in the same session', async () => {
-  const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
-  const session = await openSession([config], undefined, (node) => new FaultyExecutor(node, new Set([0])));
+  const resolved = runOf({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
+  const session = await openSession([resolved], undefined, (executor) => new FaultyExecutor(executor, new Set([0])));
   const run = async (name: string) => {
-    const opened = await newRun(session, config, join(folder, name));
+    const opened = await newRun(resolved, join(folder, name));
     const { signal } = new AbortController();
-    return runTraining(session, config, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
+    return runTraining(resolved, session, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
   };
   try {
     const [first, second] = [await run('first'), await run('second')];
@@ -123,17 +128,16 @@ it('a run counts the workers that it lost itself, not those of a run before in t
 });
 
 it('a run goes on where other bits are computed only if it is told to, and its machine is named by what it computes (case 9)', async () => {
-  const config = normalise({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1, checkpointEvery: 2 });
-  const session = await openSession([config]);
+  const resolved = runOf({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1, checkpointEvery: 2 });
+  const session = await openSession([resolved]);
   const path = join(folder, 'elsewhere');
   const { signal } = new AbortController();
   try {
-    const opened = await newRun(session, config, path);
-    await runTraining(session, config, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
+    const opened = await newRun(resolved, path);
+    await runTraining(resolved, session, { ...opened, listener: silent, signal, validateEvery: 0, test: false });
     const { numerics } = JSON.parse(await readFile(join(path, 'machine.json'), 'utf8')) as { numerics: string };
     expect(numerics).toBe(numericsFingerprint());
-    const goingOn = (there: string, allowMixed: boolean) =>
-      earlierRun({ ...session, numerics: there }, config, path, undefined, allowMixed);
+    const goingOn = (there: string, allowMixed: boolean) => earlierRun(resolved, there, path, undefined, allowMixed);
     const { resumeFrom, directory } = await goingOn(numerics, false);
     await directory.close();
     await expect(goingOn('other', false)).rejects.toMatchObject({ code: 'E_NUMERICS' });
@@ -145,7 +149,7 @@ it('a run goes on where other bits are computed only if it is told to, and its m
     const longer = new Float32Array(state.parameters.length + 16);
     const swollen = { ...state, parameters: longer, firstMoment: longer, secondMoment: longer };
     const file = await saveCheckpoint(join(folder, 'swollen'), { ...rest, state: swollen }, 1);
-    await expect(earlierRun(session, config, path, file, false)).rejects.toMatchObject({
+    await expect(earlierRun(resolved, numerics, path, file, false)).rejects.toMatchObject({
       code: 'E_CHECKPOINT_DAMAGED',
     });
   } finally {

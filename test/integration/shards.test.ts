@@ -1,8 +1,9 @@
 // That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { configFrom } from '../../coordinator/commands/options.js';
+import { openPredictor, openSession } from '../../coordinator/compose.js';
 import { LabelledSet } from '../../coordinator/labelled-set.js';
-import { openPredictor, openSession, splitOf, taskOf } from '../../coordinator/session.js';
+import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { idleLine } from '../../coordinator/terminal/summary.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
@@ -10,7 +11,6 @@ import { loadDataset } from '../../src/data/sources/load.js';
 import { beginBalance } from '../../src/methods/class-balance.js';
 import { initialParameters, layoutOf } from '../../src/models/model.js';
 import { normalise } from '../../src/training/config.js';
-import { planOf } from '../../src/training/plan.js';
 import { classifier } from '../../src/training/scenario.js';
 import { listener, trained } from './training.js';
 
@@ -26,13 +26,13 @@ beforeAll(async () => {
 
 /** Checksums of the weights after the last steps of each stage, where pseudo-labels count, of a command with these flags. */
 async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<string[]> {
-  const config = await configFrom(flags);
-  const session = await openSession([config], dataset);
+  const { config, split, stages } = resolveRun(await configFrom(flags), dataset);
+  const session = await openSession([resolveRun(config, dataset)]);
   const sums: string[] = [];
   try {
     const { seed } = config;
-    const labelled = new LabelledSet(dataset.train, dataset.pixels, splitOf(config, dataset).labelled);
-    for (const stage of planOf(config, taskOf(config, dataset))) {
+    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+    for (const stage of stages) {
       const zeros = new Float32Array(layoutOf(stage.model).length);
       const parameters = initialParameters(stage.model, seed, 0);
       session.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
@@ -74,27 +74,20 @@ describe('the same command', () => {
     for (const other of found) expect(other).toEqual(found[0]);
   });
 
-  it('on a data set with fewer images than shards is refused, with a number that works', async () => {
+  it('on a data set with fewer images than shards is refused, with a number that works', () => {
     const { train } = dataset;
     const images = train.images.subarray(0, 5 * dataset.pixels);
     const few = { ...train, count: 5, images, labels: Uint16Array.of(0, 1, 2, 3, 4) };
     const config = normalise({ labelsPerClass: 1, hidden: 160, workers: 1 });
-    await expect(
-      openSession([config], datasetOf({ ...dataset, classNames: dataset.classNames.slice(0, 5), train: few })),
-    ).rejects.toMatchObject({
-      code: 'E_CONFIG',
-      message: '8 shards for 5 unlabelled images',
-      fix: 'use --shards 5',
-    });
+    const set = datasetOf({ ...dataset, classNames: dataset.classNames.slice(0, 5), train: few });
+    const refusal = { code: 'E_CONFIG', message: '8 shards for 5 unlabelled images', fix: 'use --shards 5' };
+    expect(() => resolveRun(config, set)).toThrow(expect.objectContaining(refusal));
   });
 });
 
 it('workers that no step has work for are counted before a run begins', () => {
-  const task = { pixels: 784, classes: 10, hidden: 160, labelled: 100, unlabelled: IMAGES };
-  const lineFor = (options: Parameters<typeof normalise>[0], workers: number) => {
-    const config = normalise(options);
-    return idleLine(config, planOf(config, { ...task, hidden: config.hidden }), workers);
-  };
+  const lineFor = (options: Parameters<typeof normalise>[0], workers: number) =>
+    idleLine(resolveRun(normalise(options), dataset), workers);
   expect(lineFor({ hidden: 160 }, 8)).toBeUndefined();
   expect(lineFor({ hidden: 160 }, 10)).toContain('2 of 10 workers');
   expect(lineFor({ hidden: 160 }, 10)).toContain('--shards 10');

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { Gauges } from '../../coordinator/dashboard/gauges.js';
 import { TrueLabels } from '../../coordinator/runs/diagnostics.js';
-import { labelsPerClassOf, taskOf } from '../../coordinator/session.js';
+import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { splitLabelled } from '../../src/data/split.js';
 import { valuesOf } from '../../src/reporting/event-file.js';
-import { normalise } from '../../src/training/config.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
 
 interface Given {
   readonly train: readonly number[];
@@ -32,6 +32,8 @@ function setOf({ train, test, pixel = (value) => value }: Given): Dataset {
 
 const ALL = { perClass: 'all', kind: 'first', splitSeed: 0, validation: 0 } as const;
 const config = normalise({ hidden: 16, workers: 1, shards: 1 });
+const labelsPerClassOf = (of: RunConfig, set: Dataset) => resolveRun(of, set).config.labelsPerClass;
+const taskOf = (of: RunConfig, set: Dataset) => resolveRun(of, set).task;
 
 describe('the labels that a run uses', () => {
   const known = [...Array(10).keys()].flatMap(() => [0, 1, 2]);
@@ -48,7 +50,7 @@ describe('the labels that a run uses', () => {
       unlabelled: 28,
     });
     expect(taskOf(two, setOf({ train: partly }))).toMatchObject({ labelled: 6, unlabelled: 32 });
-    expect(sessionLine(setOf({ train: partly }), config)).toContain('mine: 32 images, 30 of them labelled');
+    expect(sessionLine(resolveRun(config, setOf({ train: partly })))).toContain('mine: 32 images, 30 of them labelled');
   });
 
   it('are asked for by a number or by all', () => {

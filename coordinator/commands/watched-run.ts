@@ -1,0 +1,133 @@
+// A run of a command from its directory to its result, and what looks at it meanwhile: the progress, the dashboard, a trace, and faults on purpose.
+import { type Command, Option } from 'commander';
+import type { Executor } from '../../src/engine/executor.js';
+import type { Call } from '../../src/engine/timeline.js';
+import { ROW_NAMES } from '../../src/training/scenario.js';
+import { parseAddress } from '../../worker/address.js';
+import type { Place } from '../dashboard/access.js';
+import type { Dashboard } from '../dashboard/dashboard.js';
+import { FaultyExecutor } from '../executors/faulty-executor.js';
+import { TracedExecutor } from '../executors/traced-executor.js';
+import { together } from '../runs/recorder.js';
+import type { ResolvedRun, Session } from '../runs/resolved-run.js';
+import type { RunResult } from '../runs/result.js';
+import type { OpenedRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
+import { progressOn } from '../terminal/progress.js';
+import { type Context, number } from './options.js';
+
+export interface WatchFlags {
+  /** true: at the usual port of this machine. */
+  readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
+  readonly dashboardToken?: string;
+  readonly insecure?: boolean;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly loseWorker?: readonly number[];
+  readonly stallWorker?: readonly number[];
+}
+
+/** Of `--dashboard` without a number. */
+const DASHBOARD_PORT = 8765;
+const LOOPBACK = '127.0.0.1';
+
+export function addDashboardOptions(command: Command): Command {
+  return command
+    .option(
+      '--dashboard [host:port]',
+      `live page, and numbers for Prometheus, on this machine unless another address is given (${DASHBOARD_PORT})`,
+      place,
+    )
+    .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)');
+}
+
+/** '8765' or '0.0.0.0:8765'. */
+function place(text: string): Pick<Place, 'host' | 'port'> {
+  const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
+  return { host, port };
+}
+
+/** Faults on purpose, which --help does not show: at these steps a worker is lost, or stops for a while. */
+export function addFaultOptions(command: Command): void {
+  const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
+  for (const flag of ['--lose-worker <step>', '--stall-worker <step>'])
+    command.addOption(new Option(flag).argParser(listed).hideHelp());
+}
+
+/** undefined where no page is asked for. */
+export function placeOf(flags: WatchFlags): Place | undefined {
+  const { dashboard, dashboardToken, insecure = false, certificate, key } = flags;
+  if (dashboard === undefined) return undefined;
+  return {
+    ...(typeof dashboard === 'object' ? dashboard : { host: LOOPBACK, port: DASHBOARD_PORT }),
+    tokenFile: dashboardToken,
+    insecure,
+    certificate: certificate && key ? { file: certificate, key } : undefined,
+  };
+}
+
+/** What stands between a run and its executor. Workers are lost only where they are threads of this process; others can only stall. */
+export function wrapperFor(
+  { loseWorker, stallWorker }: WatchFlags,
+  dashboard: Dashboard | undefined,
+  calls?: Call[],
+): (executor: Executor) => Executor {
+  return (executor) => {
+    const isFaulty = loseWorker ?? stallWorker;
+    const inner = isFaulty ? new FaultyExecutor(executor, new Set(loseWorker), new Set(stallWorker)) : executor;
+    if (!calls && !dashboard) return inner;
+    return new TracedExecutor(inner, (call) => {
+      calls?.push(call);
+      dashboard?.traced(call);
+    });
+  };
+}
+
+export interface Watch {
+  readonly opened: OpenedRun;
+  /** The run directory. */
+  readonly path: string;
+  readonly dashboard: Dashboard | undefined;
+  /** Where the run is one of several. */
+  readonly among?: { readonly name: string; readonly title: string };
+  readonly validateEvery: number;
+  readonly test: boolean;
+}
+
+/** Trains, and shows it. Throws what runTraining() throws. */
+export async function watchedRun(
+  run: ResolvedRun,
+  session: Session,
+  { opened, path, dashboard, among, validateEvery, test }: Watch,
+  { terminal, signal }: Context,
+): Promise<RunResult> {
+  const listeners = [progressOn(terminal, run.dataset.classNames)];
+  if (dashboard) {
+    const isFirst = dashboard.url === undefined;
+    listeners.push(await dashboard.begins(await shownRun(run, session, path, among)));
+    // Where it is, and what someone has to know who looks from elsewhere.
+    for (const line of isFirst ? [`dashboard: ${dashboard.url}`, dashboard.keys] : [])
+      if (line !== undefined) terminal.note(line);
+  }
+  const options = { ...opened, signal, validateEvery, test, listener: together(listeners) };
+  const result = await runTraining(run, session, options);
+  dashboard?.ends(result);
+  return result;
+}
+
+async function shownRun(
+  { config, dataset, stages, maxSteps }: ResolvedRun,
+  { dispatcher, activities }: Session,
+  path: string,
+  among: Watch['among'],
+): Promise<Parameters<Dashboard['begins']>[0]> {
+  const { readRun } = await import('../report.js');
+  const { name, metrics: past } = await readRun(path);
+  const title = `${among?.title ?? ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}`;
+  const { lostWorkers: before } = dispatcher.health();
+  return {
+    ...{ info: { name: among?.name ?? name, title, classNames: dataset.classNames }, stages, maxSteps, past },
+    lostWorkers: () => dispatcher.health().lostWorkers - before,
+    ...(activities && { nodes: activities }),
+  };
+}

@@ -1,0 +1,244 @@
+// The composition root: builds what computes a run - threads, a cluster of nodes or the ranks of an MPI job - and the strategies that cut its steps.
+// Everything else knows these by their interfaces alone.
+import type { Collective } from '../src/collectives/collective.js';
+import { type ArenaShape, bytes } from '../src/engine/arena.js';
+import type { Executor } from '../src/engine/executor.js';
+import { PseudolabelError } from '../src/errors.js';
+import { counted } from '../src/format.js';
+import { numericsFingerprint } from '../src/models/dense/fingerprint.js';
+import { PREDICT_ROWS } from '../src/models/dense/predict.js';
+import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
+import { paddedRows, workspaceOf } from '../src/models/dense/workspace.js';
+import { layoutOf, type Model, precisionOf } from '../src/models/model.js';
+import type { SavedModel } from '../src/models/saved-model.js';
+import type { ClusterStatus } from '../src/protocol/status.js';
+import type { Stage } from '../src/training/stage.js';
+import { type StrategyName, strategyOf } from '../src/training/strategy-choice.js';
+import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
+import { Dispatcher } from './dispatcher.js';
+import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
+import type { ClusterListener } from './executors/cluster/listener.js';
+import { MpiExecutor } from './executors/mpi/mpi-executor.js';
+import { gather } from './labelled-set.js';
+import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';
+import type { ListeningServer, ListenOptions, Transport } from './server/transport.js';
+import { DataParallel } from './strategies/data-parallel.js';
+import type { Strategy } from './strategies/strategy.js';
+import { TensorParallel } from './strategies/tensor-parallel.js';
+
+/** Steps between two comparisons of all parameters: a checksum of 16 MB takes every machine some 10 ms. */
+export const CHECKSUM_EVERY = 100;
+
+/** A coordinator that nodes on other machines join. */
+export interface ClusterPlace extends ListenOptions {
+  readonly kind: 'cluster';
+  readonly transport: Transport;
+  /** How many nodes the first step waits for. */
+  readonly nodes: number;
+  /** How long a run without anybody who computes waits for nodes, in ms. */
+  readonly patienceMs: number;
+  /** false: this machine only coordinates. */
+  readonly computes: boolean;
+  readonly allowMixed: boolean;
+  /** Stops the wait for nodes. */
+  readonly signal: AbortSignal;
+  /** The command line that starts the run again, for the error of one that was stopped before its first step. */
+  readonly startAgain: string;
+  /** workers: of all machines that are there. */
+  listener(workers: () => number): ClusterListener;
+  /** Called when nodes can join, before they are waited for. */
+  listening(server: ListeningServer): void;
+  closing(status: ClusterStatus): void;
+}
+
+/** Where a run is computed. */
+export type Place =
+  | { readonly kind: 'threads' }
+  | { readonly kind: 'mpi'; readonly collective: Collective; readonly allowMixed: boolean }
+  | ClusterPlace;
+
+/**
+ * A session for runs on the same images with the same shards, workers and strategy, which are those of the first.
+ * Throws what creating threads throws; for a cluster E_USAGE, E_NODES, E_INTERRUPTED and what listening throws; for MPI E_USAGE, E_NUMERICS
+ * and what a rank failed by.
+ * @param wrap puts something between the dispatcher and its executor: a trace, or faults
+ */
+export async function openSession(
+  runs: readonly [ResolvedRun, ...ResolvedRun[]],
+  place: Place = { kind: 'threads' },
+  wrap: (executor: Executor) => Executor = (executor) => executor,
+): Promise<Session> {
+  const [run] = runs;
+  const { shards } = run.config;
+  if (place.kind === 'mpi') checkShards(shards, place.collective.size, 'ranks');
+  // Before there are threads, which have the processor for themselves then.
+  const numerics = numericsFingerprint(run.config.precision);
+  const local = await openThreads(runs);
+  const over = (executor: Executor): Session => {
+    const wrapped = wrap(executor);
+    const dispatcher = new Dispatcher(wrapped, shards, countsOf(run), strategiesFor(wrapped, run, local));
+    return { dispatcher, local, numerics, close: () => dispatcher.close() };
+  };
+  if (place.kind === 'threads') return over(local);
+  if (place.kind === 'cluster') return clusterSession(run, place, local, numerics, over);
+  const { collective, allowMixed } = place;
+  const order = run.config.fastSum ? 'any' : 'tree';
+  const options = { fingerprint: numerics, allowMixed, order, checksumEvery: CHECKSUM_EVERY } as const;
+  const executor = new MpiExecutor(local, collective, options);
+  const session = over(executor);
+  try {
+    await executor.welcome();
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  return { ...session, job: { ranks: collective.size, workers: executor.workers, sum: order } };
+}
+
+async function clusterSession(
+  { config, stages, maxSteps }: ResolvedRun,
+  place: ClusterPlace,
+  local: ThreadExecutor,
+  numerics: string,
+  over: (executor: Executor) => Session,
+): Promise<Session> {
+  const { computes, patienceMs, allowMixed, signal, nodes } = place;
+  const cluster: ClusterExecutor = new ClusterExecutor(local, {
+    ...{ computes, patienceMs, allowMixed, fingerprint: numerics, checksumEvery: CHECKSUM_EVERY, wire: config.wire },
+    plan: stages.map(({ name, steps }) => ({ name, steps: Math.min(steps, maxSteps) })),
+    listener: place.listener(() => cluster.workers),
+  });
+  const session = over(cluster);
+  let server: ListeningServer | undefined;
+  const close = async () => {
+    server?.close();
+    place.closing(cluster.status());
+    await session.close();
+  };
+  try {
+    server = await place.transport.listen(place);
+    place.listening(server);
+    void admitAll(server, cluster);
+    const stop = () => void cluster.close();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    await cluster.members.waitFor(nodes, patienceMs);
+    signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', () => cluster.members.stop(), { once: true });
+    return { ...session, close, activities: () => cluster.activities() };
+  } catch (error) {
+    const there = cluster.members.remotes.size;
+    await close();
+    if (!signal.aborted) throw error;
+    const message = `stopped before the first step, when ${there} of ${nodes} nodes were there`;
+    // Nothing of the run is there yet, not even its directory.
+    const fix = `nothing was trained; start it again with: ${place.startAgain}`;
+    throw new PseudolabelError('E_INTERRUPTED', message, fix);
+  }
+}
+
+/** Until the server is closed. */
+async function admitAll(server: ListeningServer, cluster: ClusterExecutor): Promise<void> {
+  for await (const channel of server.arrivals) void cluster.admit(channel);
+}
+
+/** Throws E_USAGE where some machine or rank would have no shard. */
+export function checkShards(shards: number, members: number, of: 'nodes' | 'ranks'): void {
+  if (shards >= members) return;
+  const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;
+  const fix = `give --shards ${members} or more, one for each worker of all ${of}`;
+  throw new PseudolabelError('E_USAGE', message, fix);
+}
+
+/** Threads whose arena holds the images of the first run, and has room for the largest stage of all runs. */
+export function openThreads(runs: readonly [ResolvedRun, ...ResolvedRun[]]): Promise<ThreadExecutor> {
+  const [{ dataset, split }] = runs;
+  const { images, count } = dataset.train;
+  const gathered = (rows: Uint32Array) => gather(images, dataset.pixels, rows);
+  return createThreadExecutor({
+    shape: shapeFor(runs),
+    images: split.unlabelled.length === count ? images : gathered(split.unlabelled),
+    evaluationImages: Buffer.concat([gathered(split.validation), dataset.test?.images ?? new Uint8Array()]),
+  });
+}
+
+/** The strategy by which a model is trained; each is made on first use. local: holds the unlabelled images. */
+export function strategiesFor(
+  executor: Executor,
+  { config }: Pick<ResolvedRun, 'config'>,
+  { arena }: ThreadExecutor,
+): (model: Model) => Strategy {
+  const made: Partial<Record<StrategyName, Strategy>> = {};
+  const { unlabelled, pixels } = arena.shape;
+  const makers = {
+    data: () => new DataParallel(executor, config.shards),
+    tensor: () => {
+      const images = bytes(arena, 'images', unlabelled * pixels);
+      return new TensorParallel(executor, config.shards, unlabelled, images);
+    },
+  };
+  return (model) => {
+    const name = strategyOf(config, model);
+    made[name] ??= makers[name]();
+    return made[name];
+  };
+}
+
+function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
+  const [run] = runs;
+  const { shards, workers, precision } = run.config;
+  const { unlabelled, validation, test } = countsOf(run);
+  const rowsOf = (stage: Stage): number => stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
+  const workspace = (stage: Stage): number => {
+    const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(rowsOf(stage) / shards);
+    const training = workspaceOf(stage.model, paddedRows(rows), true).end;
+    return Math.max(training, workspaceOf(stage.model, PREDICT_ROWS, false).end);
+  };
+  const tensor = (stage: Stage) => {
+    const batch = { unlabelledBatch: rowsOf(stage), labelsFresh: true };
+    return tensorShardRoom(stage.model, rowCountsOf(stage.labelledBatch, batch), tensorShardCount(stage.model, shards));
+  };
+  const stages = runs.flatMap((each) => each.stages);
+  const rooms = runs.flatMap((each) => each.stages.filter((_, s) => each.strategies[s] === 'tensor')).map(tensor);
+  return {
+    ...{
+      pixels: run.dataset.pixels,
+      unlabelled,
+      evaluation: validation + test,
+      shards,
+      workspaces: workers,
+      precision,
+    },
+    parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
+    workspaceBytes: Math.max(...stages.map(workspace)),
+    tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
+    outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
+  };
+}
+
+/** Images that one task predicts: the same for any number of workers, since the size of a batch may change the last bit of a confidence. */
+const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
+
+/**
+ * Threads that predict with a model that is trained already: `label` the unlabelled images, `classify` the test images.
+ * @param images bytes, as many an image as the model has inputs
+ */
+export async function openPredictor(
+  { model, parameters }: SavedModel,
+  { unlabelled = new Uint8Array(), test = new Uint8Array() }: { unlabelled?: Uint8Array; test?: Uint8Array },
+  workers: number,
+): Promise<Dispatcher> {
+  const pixels = model.layers[0]!.inputs;
+  const counts = { unlabelled: unlabelled.length / pixels, validation: 0, test: test.length / pixels };
+  const shape = {
+    ...{ pixels, unlabelled: counts.unlabelled, evaluation: counts.test, parameters: parameters.length },
+    shards: 1, // nothing is trained
+    workspaces: workers,
+    workspaceBytes: workspaceOf(model, PREDICT_ROWS, false).end,
+    precision: precisionOf(model),
+  };
+  const executor = await createThreadExecutor({ shape, images: unlabelled, evaluationImages: test });
+  executor.write({ parameters });
+  const ranges = Math.max(1, Math.ceil(Math.max(counts.unlabelled, counts.test) / IMAGES_A_RANGE));
+  return new Dispatcher(executor, ranges, counts, () => new DataParallel(executor, 1));
+}
