@@ -1,0 +1,96 @@
+// A run, resolved once: what its config comes to on its data set. Whatever trains, records, shows or resumes it takes this, and the session that
+// computes it.
+import type { Identity } from '../../src/checkpoint/checkpoint.js';
+import { type Dataset, knownCount } from '../../src/data/dataset.js';
+import { type Split, splitLabelled } from '../../src/data/split.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { DEFAULT_LABELS_PER_CLASS, identityOf, type RunConfig } from '../../src/training/config.js';
+import { changesOfPlan, planOf } from '../../src/training/plan.js';
+import type { Task } from '../../src/training/scenario.js';
+import type { Stage } from '../../src/training/stage.js';
+import { type StrategyName, strategyOf } from '../../src/training/strategy-choice.js';
+import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import type { Dispatcher, ImageCounts } from '../dispatcher.js';
+import type { NodeNow } from '../executors/cluster/node-activity.js';
+
+export interface ResolvedRun {
+  /** Complete: labelsPerClass is what it came to on the data set. */
+  readonly config: RunConfig;
+  readonly dataset: Dataset;
+  readonly split: Split;
+  readonly task: Task;
+  readonly stages: readonly Stage[];
+  /** The strategy of each stage. */
+  readonly strategies: readonly StrategyName[];
+  /** The most steps of a stage; Infinity where nothing ends one early. */
+  readonly maxSteps: number;
+}
+
+/** Throws E_CONFIG where the options do not fit each other or the data set, E_DATA_CLASSES and E_SPLIT_TOO_FEW. */
+export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
+  const config = { ...options, labelsPerClass: labelsPerClassOf(options, dataset) };
+  const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards, hidden } = config;
+  const split = splitLabelled(dataset, { perClass, kind, splitSeed, validation });
+  const [labelled, unlabelled] = [split.labelled.length, split.unlabelled.length];
+  if (unlabelled < shards) {
+    const fix = `use --shards ${Math.max(1, unlabelled)}`;
+    throw new PseudolabelError('E_CONFIG', `${shards} shards for ${unlabelled} unlabelled images`, fix);
+  }
+  const task = { pixels: dataset.pixels, classes: dataset.classes, hidden, labelled, unlabelled };
+  const stages = planOf(config, task);
+  const strategies = stages.map(({ model }) => strategyOf(config, model));
+  if (config.fastSum && !strategies.includes('data'))
+    throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
+  return { config, dataset, split, task, stages, strategies, maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY };
+}
+
+/** A few labels of each class where all are known, as in a benchmark, else all that there are, unless the config says it. */
+function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { train }: Dataset): number | 'all' {
+  const chosen = labelsPerClass ?? (knownCount(train.labels) === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
+  if (chosen !== 'all' || split !== 'random') return chosen;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    'split: random has no effect where all known labels are used',
+    'leave out --split and --splits, or give --labels-per-class N: N random ones of each class',
+  );
+}
+
+export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
+  unlabelled: split.unlabelled.length,
+  validation: split.validation.length,
+  test: dataset.test?.count ?? 0,
+});
+
+/** Where the stages in its config, or those given, are not what its other options come to now. */
+export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages): string[] =>
+  changesOfPlan({ ...config, stages }, task);
+
+/** What makes a run the same run: a checkpoint of it fits no other. Strategies count as they were chosen, not as they were asked for. */
+export function identityOfRun({ config, dataset, stages, strategies }: ResolvedRun): Identity {
+  const { strategy: _, ...identity } = identityOf(config);
+  const { seed, shards } = config;
+  return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
+}
+
+/** Several processes that did a run together. */
+export interface Job {
+  readonly ranks: number;
+  /** Of all ranks. */
+  readonly workers: number;
+  /** The order in which gradients were summed. 'any': MPI's own, by which the bits depend on the number of ranks. */
+  readonly sum: 'tree' | 'any';
+}
+
+/** What computes runs on the same images (compose.ts). */
+export interface Session {
+  readonly dispatcher: Dispatcher;
+  /** The threads of this process, and the arena with the state of the run. */
+  readonly local: ThreadExecutor;
+  /** Fingerprint of what products and the kernel compute here. */
+  readonly numerics: string;
+  /** Where this is rank 0 of several processes. */
+  readonly job?: Job;
+  /** What the nodes on other machines are doing, in a run that they can join. */
+  readonly activities?: () => readonly NodeNow[];
+  close(): Promise<void>;
+}
