@@ -1,4 +1,4 @@
-// Owns how numbers are written for people.
+// How numbers are written for people, and text that somebody else chose.
 
 /** share: from 0 to 1. */
 export const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
@@ -35,4 +35,26 @@ export function accuracyText(row: {
   const { accuracy, deviation, aboveReport } = row;
   if (accuracy === undefined) return undefined;
   return `${aboveReport ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
+}
+
+const MOST_CHARACTERS = 200;
+
+/** Control and invisible characters, and those that end a line. */
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/** On one line, and without characters that would move a terminal's cursor: each becomes a '?'. */
+export const visible = (text: string): string => text.replace(HIDDEN, '?');
+
+/** The same, and short. For text from other machines. */
+export const printable = (text: string): string => visible(text.slice(0, MOST_CHARACTERS));
+
+/** JSON that says the same without such characters, but for its own line ends: JSON.stringify leaves some of them in texts as they are. */
+export function visibleJson(json: string): string {
+  return json.replace(HIDDEN, (found) => {
+    if (found === '\n') return found;
+    return Array.from(
+      { length: found.length },
+      (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join('');
+  });
 }

@@ -4,7 +4,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { clock } from '../../src/clock.js';
 import type { Collective } from '../../src/collectives/collective.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
-import { answerBy, answersBy, hearBy, type ToRank, tell, tellBy } from '../../src/protocol/mpi-messages.js';
+import { rankMessages, type ToRank, tell } from '../../src/protocol/mpi-messages.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
 import { unexpected } from '../executors/mpi/failures.js';
@@ -18,6 +18,8 @@ import { TracedCollective } from './traced-collective.js';
 const CHECKSUM_EVERY = 100;
 /** How often clocks of several machines are compared before a block; the quickest answer tells them best. */
 const COMPARISONS = 8;
+
+const measured = rankMessages<ToMeasured, FromMeasured>(TO_MEASURED, FROM_MEASURED);
 
 export class MpiContestant implements Company {
   readonly node: MpiExecutor;
@@ -82,8 +84,8 @@ export class MpiContestant implements Company {
     question: ToMeasured,
     kind: K,
   ): Promise<Extract<FromMeasured, { kind: K }>[]> {
-    await tellBy(TO_MEASURED, this.bare, question);
-    const found = await answersBy<FromMeasured>(FROM_MEASURED, this.bare);
+    await measured.tell(this.bare, question);
+    const found = await measured.answers(this.bare);
     this.othersBytes = found.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
     return found.map((answer) => {
       if (answer.kind !== kind) throw unexpected(answer.kind);
@@ -101,10 +103,10 @@ export async function serve(bare: Collective, workers: number): Promise<void> {
   const collective = new TracedCollective(bare, record);
   const options = { name: `rank ${bare.rank}`, workers, fingerprints: { f32: numericsFingerprint('f32') } };
   const create: typeof createThreadExecutor = async (of) => traced(await createThreadExecutor(of), record);
-  const answer = (message: FromMeasured) => answerBy(FROM_MEASURED, bare, message);
+  const answer = (message: FromMeasured) => measured.answer(bare, message);
   const heard = async (): Promise<ToRank> => {
     for (;;) {
-      const message = await hearBy<ToMeasured>(TO_MEASURED, collective);
+      const message = await measured.hear(collective);
       if (message.kind === 'begin') {
         record.clear();
         const place = { host: hostname(), cores: availableParallelism(), clock: clock() };

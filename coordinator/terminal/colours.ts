@@ -1,7 +1,7 @@
 // Colours that only we can give: a painted text carries marks that nobody else knows, and the terminal alone makes escape sequences of them.
 // So whatever a name, a path or a message has in it, it is shown as text.
 import { randomBytes } from 'node:crypto';
-import { visible } from '../../src/protocol/printable.js';
+import { visible } from '../../src/format.js';
 
 /** How each is switched on and off (ECMA-48, "select graphic rendition"). */
 const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;

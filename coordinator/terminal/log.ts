@@ -1,6 +1,6 @@
 // Owns structured logs: a run as lines of JSON, for machines that read it while it goes on (--log-format json).
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import { visibleJson } from '../../src/protocol/printable.js';
+import { visibleJson } from '../../src/format.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';

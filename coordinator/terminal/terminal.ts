@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files/write.js';
-import { visibleJson } from '../../src/protocol/printable.js';
+import { visibleJson } from '../../src/format.js';
 import { COLOURS, type Colours, PLAIN, rendered } from './colours.js';
 
 /** What is used of process.stdout and process.stderr. */

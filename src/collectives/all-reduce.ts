@@ -1,13 +1,14 @@
-// Owns the sum of the gradients of all ranks: from the slots of each into the total of all, straight out of their arenas. The bits are those
-// of one machine: reduce-scatter is an exchange of whole subtrees, and each rank sums its part of the vector in the tree's order. It moves
-// as many bytes as a ring would where each rank's shards are one subtree, and as many times more as they are several.
+// Sums the gradients of all ranks (all-reduce), from the gradient buffers of each into the total of all, without a
+// copy. The bits are those of one machine: the reduce-scatter exchanges whole subtrees, and each rank sums its part of
+// the vector in the tree's order. Where the shards of each rank are one subtree, this moves as many bytes as a ring;
+// where they are n subtrees, n times as many.
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, gradientStride } from '../engine/arena.js';
 import { BLOCK } from '../engine/kernel/kernel.js';
 import { BYTES, isRounded, precisionOf } from '../models/model.js';
 import type { Collective, Piece } from './collective.js';
 import { GradientSums } from './gradient-sum.js';
-import { type Subtree, subtreesOf } from './tree.js';
+import { type Subtree, subtreesIn } from './tree.js';
 
 /** [start, end) in floats. */
 type Chunk = readonly [start: number, end: number];
@@ -25,32 +26,31 @@ export class AllReduce {
   }
 
   /**
-   * Every rank's total = the sum over all shards, in the order of the one tree. To be done once only: it may sum in place.
+   * Every rank's total = the sum over all shards, in the order of the one tree. It may sum in place, so it cannot be
+   * done twice.
    * @param length floats of a gradient
-   * @param ends rank r's slots hold the gradients of shards [ends[r - 1], ends[r])
+   * @param ends the gradient buffers of rank r hold the gradients of shards [ends[r - 1], ends[r])
    * @returns whether all of it is finite; the same at every rank. If not, the totals are not complete.
    */
   async byTree(length: number, shards: number, ends: readonly number[]): Promise<boolean> {
     const { rank } = this.collective;
     const chunks = this.chunks(length);
     const mine = chunks[rank]!;
-    const subtrees = ends.map((end, r) => {
-      const first = ends[r - 1] ?? 0;
-      return subtreesOf(new Set(Array.from({ length: end - first }, (_, i) => first + i)), shards);
-    });
+    const subtrees = ends.map((end, r) => subtreesIn({ first: ends[r - 1] ?? 0, end }, shards));
     const others = subtrees.flatMap((trees, r) => (r === rank ? [] : trees.map((tree) => [r, tree] as const)));
     await this.collective.exchange(
       this.summed(subtrees[rank]!, chunks),
       notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.gradientBuffer(tree, mine) }))),
     );
-    // Of slots of bf16, its own subtrees are summed for others, and are single gradients here still.
+    // In gradient buffers of bf16, this rank's own subtrees were summed for others, and are still single gradients
+    // here.
     this.sums.arrived(this.sumsInPlace ? subtrees.flat() : others.map(([, tree]) => tree));
     if (!(await this.allHold(this.sums.total(shards, ...mine)))) return false;
     await this.shareTotal(chunks);
     return true;
   }
 
-  /** The same in MPI's own order: the bits depend on the number of ranks, and on MPI. */
+  /** The same in MPI's own order: the bits depend on the number of ranks and on MPI. */
   async byAnyOrder(length: number, ends: readonly number[]): Promise<boolean> {
     const { rank } = this.collective;
     const first = ends[rank - 1] ?? 0;
@@ -61,7 +61,7 @@ export class AllReduce {
     return this.allHold(this.sums.isTotalFinite(...this.chunks(length)[rank]!));
   }
 
-  /** A whole number of the kernel's blocks for each rank. */
+  /** The part of the vector that each rank sums: whole blocks of the kernel. */
   private chunks(length: number): Chunk[] {
     const { size } = this.collective;
     const blocks = Math.ceil(length / BLOCK);
@@ -71,7 +71,7 @@ export class AllReduce {
     });
   }
 
-  /** This rank's subtrees, part by part: while one is on its way to the rank that sums it, the next is made. */
+  /** This rank's subtrees, chunk by chunk: while one travels to the rank that sums it, the next is made. */
   private *summed(subtrees: readonly Subtree[], chunks: readonly Chunk[]): Generator<Piece> {
     const { rank, size } = this.collective;
     for (let away = 1; away <= size; away++) {
@@ -97,14 +97,14 @@ export class AllReduce {
     );
   }
 
-  /** A count of those where it does not hold is exact in any order. */
+  /** Whether it holds at all ranks. The count of those where it does not is exact in any order. */
   private async allHold(holds: boolean): Promise<boolean> {
     const exceptions = Float32Array.of(holds ? 0 : 1);
     await this.collective.sum(exceptions);
     return exceptions[0] === 0;
   }
 
-  /** What travels of a subtree: floats, or a single gradient as it is. */
+  /** The memory of a subtree that travels: floats, or a single gradient as it is. */
   private gradientBuffer({ first, count }: Subtree, chunk: Chunk): Uint8Array {
     const { shape } = this.arena;
     return this.part(
@@ -115,7 +115,7 @@ export class AllReduce {
     );
   }
 
-  /** The sum of slots of bf16, of which several may be on their way. */
+  /** A copy of a sum of gradient buffers of bf16: several may be on their way at once. */
   private copy(subtree: Subtree, [start, end]: Chunk): Uint8Array {
     const from = this.sums.outgoing(subtree, start, end);
     return new Uint8Array(this.arena.memory.buffer, from + start * 4, (end - start) * 4).slice();

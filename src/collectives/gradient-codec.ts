@@ -1,6 +1,5 @@
-// Owns the form in which sums and totals go over a network: exact or rounded. Rounding is fed back: what it leaves of one sum is added to
-// the next, so that of all sums together never more than one rounding is missing.
-
+// How sums and totals of gradients travel over a network: exact or rounded. What rounding leaves of one sum is added to
+// the next (error feedback), so that all sums together never miss more than one rounding.
 import { type Arena, floats } from '../engine/arena.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
 import { BYTES, isRounded } from '../models/model.js';
@@ -10,50 +9,60 @@ export const GRADIENT_CODECS = ['f32', 'bf16'] as const;
 export type GradientCodecName = (typeof GRADIENT_CODECS)[number];
 
 export interface Encoded {
-  /** Overwritten by the next call for the same range, or by whoever writes to the vector. */
+  /** Overwritten by the next call for the same range, and by a write to the vector. */
   readonly payload: Uint8Array;
-  /** false where rounding met, or led to, what is not finite. Without rounding nobody looks. */
+  /** false where rounding met, or led to, what is not finite. Always true where nothing is rounded: nobody looks. */
   readonly finite: boolean;
 }
 
-/** One end's. Ranges are in floats and begin and end at multiples of 8. */
+/** One end of a connection. Ranges are in elements and begin and end at multiples of 8. */
 export interface GradientCodec {
   readonly name: GradientCodecName;
-  /** Bytes of so many floats on their way. */
+  /** Bytes of so many elements while they travel. */
   bytes(length: number): number;
-  /** Floats [start, end) of the vector at an address, as they travel. The vector then holds what the other end will have. */
+  /**
+   * Elements [start, end) of the vector at an address, as they travel. Afterwards the vector holds what the other end
+   * will have.
+   */
   encode(vector: number, start: number, end: number): Encoded;
-  /** Writes what has come to the vector at an address, behind so many bytes that came before. Throws RangeError for half a number. */
+  /**
+   * Writes what has come to the vector at an address, `offset` bytes of the transfer behind its start. Throws
+   * RangeError for half a number.
+   */
   decode(payload: Uint8Array, vector: number, offset: number): void;
   /** Forgets what rounding has left. */
   reset(): void;
 }
 
 export function gradientCodecOf(name: GradientCodecName, arena: Arena): GradientCodec {
-  return name === 'f32' ? new Exact(arena) : new Rounded(arena);
+  return name === 'f32' ? new Unchanged(name, arena) : new Rounded(arena);
 }
 
-/** How the sum of a subtree goes over a wire: where slots are bfloat16, the gradient of a single shard as it is. */
+/**
+ * How the sum of a subtree travels. Where gradient buffers are bfloat16, the gradient of a single shard stays as it is.
+ */
 export function sumEncoded(wire: GradientCodec, arena: Arena, { count }: Subtree): GradientCodec {
-  return count === 1 && isRounded(arena.shape) ? new Halves(arena) : wire;
+  return count === 1 && isRounded(arena.shape) ? new Unchanged('bf16', arena) : wire;
 }
 
-class Exact implements GradientCodec {
-  readonly name = 'f32';
-
-  constructor(private readonly arena: Arena) {}
+/** Elements travel as they are in the arena: floats, or bfloat16 of a gradient buffer. */
+class Unchanged implements GradientCodec {
+  constructor(
+    readonly name: GradientCodecName,
+    private readonly arena: Arena,
+  ) {}
 
   bytes(length: number): number {
-    return length * 4;
+    return length * BYTES[this.name];
   }
 
   encode(vector: number, start: number, end: number): Encoded {
-    const payload = new Uint8Array(this.arena.memory.buffer, vector + start * 4, (end - start) * 4);
-    return { payload, finite: true };
+    const { buffer } = this.arena.memory;
+    return { payload: new Uint8Array(buffer, vector + this.bytes(start), this.bytes(end - start)), finite: true };
   }
 
   decode(payload: Uint8Array, vector: number, offset: number): void {
-    checkWhole(payload.length, 4);
+    checkWhole(payload.length, this.bytes(1));
     new Uint8Array(this.arena.memory.buffer, vector + offset, payload.length).set(payload);
   }
 
@@ -62,7 +71,9 @@ class Exact implements GradientCodec {
   }
 }
 
-/** bfloat16, to nearest even. One residual for all sums of this end: whichever it is added to, their total is what counts. */
+/**
+ * Floats travel as bfloat16, rounded to nearest even. All sums of this end share one residual: only their total counts.
+ */
 class Rounded implements GradientCodec {
   readonly name = 'bf16';
   private readonly kernel: Kernel;
@@ -72,7 +83,7 @@ class Rounded implements GradientCodec {
   }
 
   bytes(length: number): number {
-    return length * 2;
+    return length * BYTES.bf16;
   }
 
   encode(vector: number, start: number, end: number): Encoded {
@@ -92,35 +103,6 @@ class Rounded implements GradientCodec {
 
   reset(): void {
     floats(this.arena, 'residual', this.arena.shape.parameters).fill(0);
-  }
-}
-
-/** bfloat16 as it is in a slot. */
-class Halves implements GradientCodec {
-  readonly name = 'bf16';
-
-  constructor(private readonly arena: Arena) {}
-
-  bytes(length: number): number {
-    return length * BYTES.bf16;
-  }
-
-  encode(gradientBuffer: number, start: number, end: number): Encoded {
-    const payload = new Uint8Array(
-      this.arena.memory.buffer,
-      gradientBuffer + this.bytes(start),
-      this.bytes(end - start),
-    );
-    return { payload, finite: true };
-  }
-
-  decode(payload: Uint8Array, gradientBuffer: number, offset: number): void {
-    checkWhole(payload.length, BYTES.bf16);
-    new Uint8Array(this.arena.memory.buffer, gradientBuffer + offset, payload.length).set(payload);
-  }
-
-  reset(): void {
-    // Nothing is ever left.
   }
 }
 

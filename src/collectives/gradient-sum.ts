@@ -1,11 +1,10 @@
-// Owns the summing of gradient buffers outside of an update: for a node's partial sums, and for the total of several nodes.
-
+// Sums gradient buffers outside of an update: a node's partial sums, and the total of several nodes.
 import { type Arena, gradientStride } from '../engine/arena.js';
 import { loadKernel } from '../engine/kernel/kernel.js';
 import { isRounded } from '../models/model.js';
 import type { Subtree } from './tree.js';
 
-/** Floats that are summed and sent at once: a multiple of BLOCK, and in any precision within one frame. */
+/** Floats that are summed and sent at once: a multiple of BLOCK, and no longer than one frame in any precision. */
 export const CHUNK = 2 ** 18;
 
 export class GradientSums {
@@ -19,26 +18,30 @@ export class GradientSums {
   }
 
   /**
-   * Says of which subtrees the slot of their first shard holds the sum already; of all others the slots are single gradients. Where these are
-   * bf16, a sum is of floats all the same, and has room since it is of two slots or more.
+   * Says which subtrees are summed already, in the gradient buffer of their first shard. All other buffers hold single
+   * gradients. A sum is of floats even where buffers are bf16: it has room, since it takes the place of two buffers or
+   * more.
    */
   arrived(subtrees: readonly Subtree[]): void {
     this.counts.fill(1);
     for (const { first, count } of subtrees) this.counts[first] = count;
   }
 
-  /** The arena's total = the sum over all shards of floats [start, end), start a multiple of BLOCK. Returns whether all are finite. */
+  /**
+   * The arena's total = the sum over all shards of floats [start, end), start a multiple of BLOCK. Returns whether all
+   * are finite.
+   */
   total(shards: number, start: number, end: number): boolean {
     return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
   }
 
-  /** The arena's total = the sum of slots [first, first + count), each a single gradient, as a tree of their own. */
+  /** The arena's total = the sum of these gradient buffers, each a single gradient, as a tree of their own. */
   partial(gradientBuffers: Subtree, start: number, end: number): void {
     this.counts.fill(1);
     this.sum(gradientBuffers, start, end, this.arena.regions.total);
   }
 
-  /** Whether floats [start, end) of a sum that has arrived in the slot of its first shard are all finite. */
+  /** Whether floats [start, end) of a sum that has arrived in the gradient buffer of its first shard are all finite. */
   isFinite(subtree: Subtree, start: number, end: number): boolean {
     this.arrived([subtree]);
     return this.sum(subtree, start, end, this.arena.regions.outgoing);
@@ -46,13 +49,14 @@ export class GradientSums {
 
   isTotalFinite(start: number, end: number): boolean {
     const { total, sums } = this.arena.regions;
-    // A tree of one slot, which is copied onto itself.
+    // A tree of one buffer, which is copied onto itself.
     return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums, 0) === 1;
   }
 
   /**
-   * Floats [start, end) of the sum of the subtree's slots, each a single gradient, as they are to be sent. Returns the address of the vector
-   * that they are in, of one slot the slot itself: no slot is written, nor the total, of which parts may have come already.
+   * Sums floats [start, end) of the subtree's gradient buffers, each a single gradient, to be sent. Returns the address
+   * of the vector that has them; for one buffer, its own. No buffer is written, nor the total, parts of which may have
+   * come already.
    */
   outgoing(subtree: Subtree, start: number, end: number): number {
     const { regions, shape } = this.arena;
@@ -63,8 +67,9 @@ export class GradientSums {
   }
 
   /**
-   * The slot of the subtree's first shard = the sum of its slots, each a single gradient, for floats [start, end). To be done once
-   * only, and in a thread that does not die in it. Of floats: a sum of slots of bf16 would overwrite what is still to be read.
+   * The gradient buffer of the subtree's first shard = the sum of its buffers, each a single gradient, for floats
+   * [start, end). It cannot be done twice, so its thread must not die. Only for floats: a sum of bf16 buffers would
+   * overwrite what is still to be read.
    */
   inPlace(subtree: Subtree, start: number, end: number): void {
     if (subtree.count === 1) return;

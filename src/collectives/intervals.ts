@@ -1,4 +1,4 @@
-// Owns a set of whole numbers, kept as ranges: which parts of something long are there, and which are not.
+// A set of whole numbers, kept as ranges: which parts of a long array are there, and which are missing.
 
 /** [start, end). */
 export type Range = readonly [start: number, end: number];
@@ -25,7 +25,7 @@ export class Intervals {
     );
   }
 
-  /** What of [start, end) is not in the set, in order. */
+  /** The parts of [start, end) that are not in the set, in order. */
   missing(start: number, end: number): Range[] {
     const gaps: Range[] = [];
     let at = start;

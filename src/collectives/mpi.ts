@@ -40,7 +40,7 @@ export type Library = { readonly [F in keyof typeof FUNCTIONS]: Call } & {
   readonly [S in keyof typeof SYMBOLS]: bigint;
 };
 
-/** By its number, which has been the same since Open MPI 3; else whatever the linker finds. */
+/** By its number, the same since Open MPI 3; else what the linker finds. */
 const NAMES = process.platform === 'darwin' ? ['libmpi.40.dylib', 'libmpi.dylib'] : ['libmpi.so.40', 'libmpi.so'];
 
 const MOST_VERSION_BYTES = 256;
@@ -68,7 +68,7 @@ export async function loadLibrary(names: readonly string[] = NAMES): Promise<Lib
   throw new PseudolabelError('E_MPI', `Open MPI does not load: ${failures.join('; ')}`, fix);
 }
 
-/** The first line of what the library says of itself: 'Open MPI v4.1.4, ...'. */
+/** The library's name and version, such as 'Open MPI v4.1.4'. */
 export function versionOf(library: Library): string {
   const [text, length] = [Buffer.alloc(MOST_VERSION_BYTES), new Int32Array(1)];
   library.version(text, length);
@@ -100,16 +100,25 @@ const FUNNELED = 1;
 const IN_PLACE = 1n;
 const TAG = 1;
 
-/** How long to ask without a pause, in ms; then, how long at each turn of the event loop. Later a wait is of a pause in the run, not of a step. */
+/**
+ * How long to poll without a pause, in ms; then, how long at each turn of the event loop. A longer wait is a pause in
+ * the run, not a step.
+ */
 const BUSY_MS = 1;
 const EAGER_MS = 20;
-/** Then by pauses, each a share of what has been waited so far: whoever is asleep for long takes no core, and wakes up no later than by this share. */
+/**
+ * Then with pauses, each this share of the time waited so far: a long wait takes no core, and ends no later than by
+ * this share.
+ */
 const PAUSE = 0.01;
 const SHORTEST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
-/** How long to wait when the job is to stop: whoever does not answer then is gone. */
+/** How long to wait when the job is to stop. A rank that does not answer by then is gone. */
 const STOP_MS = 60_000;
-/** Longer than a task may take (worker/thread-executor.ts). For messages there is no limit: nobody knows how long rank 0 has nothing to say. */
+/**
+ * Longer than a task may take (worker/thread-pool.ts). A broadcast has no limit: rank 0 may have nothing to say for
+ * long.
+ */
 const DEADLINE_MS = 600_000;
 
 /** The number of this process among those that mpirun (or srun with PMIx) started; undefined where none did. */
@@ -128,7 +137,7 @@ export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     throw new PseudolabelError('E_USAGE', '--collective mpi without mpirun', fix);
   }
   const library = await loadLibrary();
-  // Where ranks share cores, one that waits gives its core away. Read by MPI_Init in the environment of the process.
+  // Where ranks share cores, one that waits gives its core away. MPI_Init reads this in the environment.
   env.OMPI_MCA_mpi_yield_when_idle ??= '1';
   library.initThread(null, null, FUNNELED, new Int32Array(1));
   return new Mpi(library, signal);
@@ -136,11 +145,12 @@ export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
 const pauseAfter = (waited: number): number => Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, PAUSE * waited));
 
+/** Operations begin without blocking; done() polls for their end. */
 class Mpi implements Collective {
   readonly rank: number;
   readonly size: number;
   private requests = new BigUint64Array(64);
-  /** The memory of those that are going on, in their order: it must stay although nobody here may look at it again. */
+  /** The memory of operations in progress: it must not be collected, even if nobody here looks at it again. */
   private readonly held: ArrayBufferView[] = [];
   private readonly isDone = new Int32Array(1);
   private failure: PseudolabelError | undefined;
@@ -175,7 +185,10 @@ class Mpi implements Collective {
     await this.done(DEADLINE_MS);
   }
 
-  /** The one call that blocks, for a few ms, when all are there: Open MPI's non-blocking sum of a long vector takes several times as long. */
+  /**
+   * Blocks for a few ms when all ranks are there: Open MPI's non-blocking sum of a long vector takes several times as
+   * long.
+   */
   async sum(values: Float32Array): Promise<void> {
     const { float, plus, world } = this.library;
     this.begin(values, (request) => this.library.ibarrier(world, request));
@@ -189,7 +202,7 @@ class Mpi implements Collective {
     this.library.finalize();
   }
 
-  /** Who ends before the end takes the others along: they would wait for it. */
+  /** A process that ends early ends the whole job: the others would wait for it. */
   private readonly abort = (code: number): void => {
     this.library.abort(this.library.world, code || 1);
   };

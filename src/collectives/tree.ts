@@ -1,5 +1,6 @@
-// Owns the shape of the one tree in which gradients are summed: over shard indices, split at the largest power of two below the count.
-// Whoever holds all shards of a subtree can sum it alone, and the bits of the whole stay the same (engine/kernel/assembly/update.ts).
+// The one tree in which gradients are summed: over shard indices, split at the largest power of two below the count.
+// Whoever has all shards of a subtree can sum it alone, and the bits of the whole stay the same
+// (engine/kernel/assembly/update.ts).
 
 /** Shards [first, first + count). */
 export interface Subtree {
@@ -17,7 +18,10 @@ export function subtreesIn({ first, end }: { readonly first: number; readonly en
   return subtreesOf(new Set(Array.from({ length: end - first }, (_, i) => first + i)), count);
 }
 
-/** What is known of subtrees that cover a tree, joined into one. known: undefined where the halves of a subtree have to be joined. */
+/**
+ * Joins what is known of the subtrees that cover a tree. known: undefined where the two halves of a subtree are to be
+ * joined.
+ */
 export function joined<T>(
   tree: Subtree,
   known: (subtree: Subtree) => T | undefined,

@@ -1,6 +1,6 @@
-// Owns how the reason of an end travels: a close code of WebSocket, with a stable error code behind each, and a text for people.
+// The WebSocket close code of each reason to end a connection, and its stable error code.
 import { type ErrorCode, PseudolabelError } from '../errors.js';
-import { printable } from './printable.js';
+import { printable } from '../format.js';
 
 /** Codes from 4000 up are an application's own. */
 const CLOSE_CODES = {
@@ -13,10 +13,10 @@ const CLOSE_CODES = {
   E_BUSY: 4429,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
-/** The side that ends has a reason that is not about the connection; the text says which. */
+/** A reason that is not about the connection. The text names it. */
 const OTHER_REASON = 4000;
 
-/** What a WebSocket library says by itself, or the lack of any word. */
+/** Codes that a WebSocket library sends by itself or reports. */
 const FOREIGN_CODES: Readonly<Record<number, ErrorCode>> = {
   1001: 'E_CLOSED', // going away
   1002: 'E_PROTOCOL',
@@ -39,7 +39,10 @@ export function closeFrameOf(reason: PseudolabelError): { code: number; text: st
   return { code, text: text.replace(/[^\x20-\x7e]/g, '?') }; // ASCII, so that the cut is never within a character
 }
 
-/** The error that a close frame of the other side, or its lack, means here. Its text is another machine's: shown, never acted upon. */
+/**
+ * The error that the other side's close frame, or its lack, means here. The text is shown, and never acted upon:
+ * another machine wrote it.
+ */
 export function reasonOf(code: number, text: string, peer: string): PseudolabelError {
   const [own] = Object.entries(CLOSE_CODES).find(([, number]) => number === code) ?? [];
   const errorCode = (own as ErrorCode | undefined) ?? FOREIGN_CODES[code] ?? 'E_PROTOCOL';

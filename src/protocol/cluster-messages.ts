@@ -1,5 +1,5 @@
-// Owns what a coordinator and a node say to each other: each kind of message with its schema and its longest length, and what long arrays are.
-// The comments say when each is sent.
+// The messages between the coordinator of a cluster and its nodes, each with its schema and limits, and the long arrays
+// between them. The comments say when each is sent.
 import { z } from 'zod';
 import type { Channel, Message } from './channel.js';
 import { type MessageKind, MOST_VALUES } from './codec.js';
@@ -19,17 +19,17 @@ import {
   request,
   sha256,
   shape,
-  slices,
   step,
+  tensorShards,
   tensorStep,
   wire,
 } from './fields.js';
 import { clusterStatus } from './status.js';
 
 /**
- * What a long array is, by its number on the wire. All but `sum` are parts of the node's arena that the coordinator fills; parameters and
- * moments come from the node, too, for the request `attempt`, where that is to collect them. `total` and `sum` travel in the precision that
- * the welcome names, all others as they are in the arena.
+ * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
+ * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel in
+ * the precision that the welcome names, all others as they are in the arena.
  */
 export const BULK_KINDS = [
   'images',
@@ -40,7 +40,7 @@ export const BULK_KINDS = [
   'firstMoment',
   'secondMoment',
   'total',
-  /** From the node: the sum of the subtree that begins with shard `index`, for the request `attempt`. */
+  /** From the node: the sum of the subtree that begins with shard `index`. It answers the request `attempt`. */
   'sum',
 ] as const;
 
@@ -50,14 +50,14 @@ export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-/** Of a replay: more are not kept (coordinator/executors/cluster/cluster-executor.ts). */
+/** Steps of a replay: the replay log keeps no more (coordinator/executors/cluster/cluster-executor.ts). */
 const MOST_STEPS = 2 ** 12;
-/** Twice the levels of a tree over as many slices as there can be. */
+/** Twice the levels of a tree over as many tensor shards as there can be. */
 const MOST_SUMS = 64;
 
-/** Of messages that say something of each of many shards or images: as many values as fit are soon decoded. */
+/** Values in a message that lists many shards or images. So many are soon decoded. */
 const MANY = 2 ** 18;
-/** The same of steps, from a coordinator to its nodes. */
+/** Values in a message that lists steps, which only coordinators send. */
 const VERY_MANY = 2 ** 20;
 
 const kind = <const K extends string, S extends z.ZodRawShape>(
@@ -70,17 +70,17 @@ const kind = <const K extends string, S extends z.ZodRawShape>(
 };
 
 /**
- * From the coordinator. Each that has a `request` is answered once, by a message with the same number; numbers rise. The node does
- * one after another. Long arrays that come before a request are there when it is done.
+ * From the coordinator. Each with a `request` is answered once, by a message with the same number; numbers rise. The
+ * node does one request after another. Long arrays that were sent before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** The answer to a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
+  /** Answers a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
   welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
-  /** The other answer to a hello, and the last word to a node that is sent away. Trying again is of no use. */
+  /** Refuses a hello, or sends a node away. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
   /**
-   * Compute these shards' gradients, answer by `computed`, and send the sum of each subtree that they make up. goesOn: what rounding has
-   * left of earlier sums is added to these; otherwise it is forgotten first.
+   * Compute the gradients of these shards, answer by `computed`, and send the sum of each subtree that they make up.
+   * goesOn: add what rounding has left of earlier sums; otherwise forget it first.
    */
   gradients: kind(
     'gradients',
@@ -88,68 +88,74 @@ export const TO_NODE = {
     16 * MIB,
     VERY_MANY,
   ),
-  /** The total has been sent: update the parameters by it. Answered by `updated`. */
+  /** Update the parameters by the total, which has been sent. Answered by `updated`. */
   update: kind('update', { request, model, optimizer }, 64 * KIB),
-  /** Answered by `predicted`. */
+  /** Predict the classes of these ranges of images. Answered by `predicted`. */
   predict: kind(
     'predict',
     { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: list(z.tuple([count, count]), MOST_SHARDS) },
     MIB,
     MANY,
   ),
-  /** Compute what these slices add to a step's logits. Answered by `logits`. */
-  forward: kind('forward', { request, step: tensorStep, ...slices }, 16 * MIB),
-  /** What the last pass led to, floats: do the next. Answered by `logits`. */
+  /** Compute what these tensor shards add to a step's logits. Answered by `logits`. */
+  forward: kind('forward', { request, step: tensorStep, ...tensorShards }, 16 * MIB),
+  /** The floats that the next pass takes: do it. Answered by `logits`. */
   onward: kind('onward', { request, values: binary }, 16 * MIB),
-  /** The same after the last pass, such as the gradient at the logits: update its slices. Answered by `updated`. */
+  /**
+   * The floats that follow the last pass, such as the gradient at the logits: update the tensor shards. Answered by
+   * `updated`.
+   */
   backward: kind('backward', { request, values: binary }, 16 * MIB),
-  /** Do these steps, one after another, for slices that were lost elsewhere. given: the values of each exchange. Answered by `updated`. */
+  /**
+   * Do these steps again, for tensor shards that were lost elsewhere. given: the values of each exchange. Answered by
+   * `updated`.
+   */
   replay: kind(
     'replay',
     {
       request,
-      ...slices,
+      ...tensorShards,
       steps: list(z.strictObject({ step: tensorStep, given: list(binary, 3, 1) }), MOST_STEPS, 1),
     },
     16 * MIB,
     VERY_MANY,
   ),
-  /** Send the state of slices: parameters, then both moments, as arrays; then answer by `collected`. */
-  collect: kind('collect', { request, model, shards: count.min(1), ...slices }, 64 * KIB),
-  /** Answered by `digest`: of so many parameters. */
+  /** Send the parameters and both moments of these tensor shards as arrays, then answer by `collected`. */
+  collect: kind('collect', { request, model, shards: count.min(1), ...tensorShards }, 64 * KIB),
+  /** Compute the SHA-256 of so many parameters. Answered by `digest`. */
   checksum: kind('checksum', { request, parameters: count }, KIB),
-  /** The run is over, or the node may go as it wished. The channel is closed after it. */
+  /** The run is over, or the node may leave as it wished. Then the channel is closed. */
   bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
-  /** The answer to `ask`; the channel is closed after it. */
+  /** Answers `ask`. Then the channel is closed. */
   status: kind('status', { status: clusterStatus }, MIB, MANY),
 } as const satisfies Record<string, MessageKind<Message>>;
 
-/** Workers that were lost since the node was made come with each answer. */
+/** Each answer says how many workers the node has lost so far. */
 const answer = { request, lostWorkers: count };
 
 /** From a node. */
 export const TO_COORDINATOR = {
   /** First. fingerprints: of the node's numerics (engine/fingerprint.ts). */
   hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 2 * KIB),
-  /** First, from someone who only wants to know what the run is doing. */
+  /** First, from a client that only wants the status of the run. */
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
-  /** milliseconds: all of them together; parts of the sums may have come before. */
+  /** milliseconds: of all shards together. Parts of the sums may have come before. */
   computed: kind('computed', { ...answer, results: list(gradientResult, MOST_SHARDS), milliseconds }, MIB, MANY),
   updated: kind('updated', { ...answer, milliseconds }, KIB),
   predicted: kind('predicted', { ...answer, results: list(predictResult, MOST_SHARDS) }, MIB, MANY),
-  /** Up to twice as many sums as levels in the tree over slices, each as long as the gradient that comes down. */
+  /** Up to twice as many sums as levels in the tree over tensor shards, each as long as the values that come back. */
   logits: kind('logits', { ...answer, sums: list(logits, MOST_SUMS) }, 64 * MIB),
-  /** sha256: of what was sent before. */
+  /** sha256: of the arrays that were sent before. */
   collected: kind('collected', { ...answer, sha256 }, KIB),
   digest: kind('digest', { ...answer, sha256 }, KIB),
-  /** The request went wrong: the coordinator has it done elsewhere, and lets the node go. */
+  /** The request went wrong. The coordinator has it done elsewhere, and sends the node away. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
-  /** The node wants to go: no further requests, and `bye` when the last is done. */
+  /** The node wants to leave: no further requests, and `bye` when the last is done. */
   leaving: kind('leaving', {}, KIB),
 } as const satisfies Record<string, MessageKind<Message>>;
 
-/** What each side of a channel begins with. */
+/** The messages that each side may begin with. */
 export const FIRST_TO_NODE = ['welcome', 'refused', 'status'] as const satisfies (keyof typeof TO_NODE)[];
 export const FIRST_TO_COORDINATOR = ['hello', 'ask'] as const satisfies (keyof typeof TO_COORDINATOR)[];
 
@@ -158,16 +164,17 @@ export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COO
 
 /** A node's end of its channel. */
 export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
-/** What a channel begins with. */
+/** What a node or a client begins with. */
 export type First = Extract<ToCoordinator, { kind: (typeof FIRST_TO_COORDINATOR)[number] }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;
-/** An answer before it is known to which request. */
+/** An answer without the number of its request. */
 export type Reply = ToCoordinator extends infer M
   ? M extends { request: number }
     ? Omit<M, 'request' | 'lostWorkers'>
     : never
   : never;
 
+/** The kind of answer that each request has, besides `failed`. */
 export const ANSWERS = {
   welcome: 'ready',
   gradients: 'computed',

@@ -1,44 +1,46 @@
-// Owns how messages and bulk frames are written as bytes, and what is checked before bytes become either. A frame is a head and a body:
+// Writes messages and bulk frames as bytes, and checks bytes before they become either. A frame is a head and a body:
 //
 //   0 type: 1 message, 2 bulk | 1 length of the kind's name (bulk: 0) | 2 bulk kind, u16 (message: 0) | 4 CRC-32, u32
-//   message: 8 kind's name, ASCII                                          body: the message, plain msgpack (plain.ts)
+//   message: 8 kind's name, ASCII                                               body: the message, plain msgpack
 //   bulk:    8 step, u32 | 12 index, u32 | 16 attempt, u32 | 20 offset, u32     body: the payload
 //
-// All numbers are little-endian. The checksum is of all other bytes, since TCP's own lets a flipped bit through now and then, and a run's bits
-// must not depend on it. It leaves payloads out where the handshake has found that nothing on their way can change them unnoticed.
+// All numbers are little-endian. The checksum covers all other bytes: TCP's own checksum misses a flipped bit now and
+// then, and the bits of a run must not depend on that. It leaves payloads out where the handshake has found the way
+// guarded: nothing can change them unnoticed there.
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import type { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
+import { printable } from '../format.js';
 import { type BulkTag, MAX_BULK, type Message } from './channel.js';
-import { checkPlain } from './msgpack-types.js';
-import { printable } from './printable.js';
 
-/** Of frames, handshake and messages together: two sides speak the same number or not at all. */
+/** The version of frames, handshake and messages together. Two sides speak the same version or not at all. */
 export const PROTOCOL_VERSION = 1;
 
-/** What may be received of a kind: the schema of the whole message, its kind included, and the most bytes of its body. */
+/** What may be received as one kind of message. */
 export interface MessageKind<M extends Message> {
+  /** Of the whole message, its kind included. */
   readonly schema: z.ZodType<M>;
+  /** The most bytes of its body. */
   readonly limit: number;
-  /** The most values in it, where that is not MOST_VALUES: numbers, texts, lists, maps, and the names of their fields. */
+  /** The most values in it: numbers, texts, lists, maps and names of fields. Default: MOST_VALUES. */
   readonly values?: number;
 }
 
 export type MessageTable<M extends Message> = { readonly [K in M['kind']]: MessageKind<Extract<M, { kind: K }>> };
 
-/** The messages of one side of a channel, and those of the other. */
+/** The messages that one side of a channel sends, and those that it receives. */
 export interface MessageTables<Out extends Message, In extends Message> {
   readonly outgoing: MessageTable<Out>;
   readonly incoming: MessageTable<In>;
-  /** What the other side has to begin with; undefined: anything. */
+  /** What the other side may begin with; undefined: anything. */
   readonly first?: readonly In['kind'][];
 }
 
-/** More than any message has but for those that say something of many shards. */
+/** More values than any message has that does not list shards. */
 export const MOST_VALUES = 2 ** 12;
 
-/** Head and body, as sent; when received, whatever pieces it came in. */
+/** When sent: head and body. When received: the pieces in which it came. */
 export type Frame = readonly Uint8Array[];
 
 export type Received<M extends Message> =
@@ -52,13 +54,15 @@ const BULK_HEAD_BYTES = 24;
 const MOST_KIND_BYTES = 255;
 const NOTHING = new Uint8Array();
 
-/** Bytes of the longest frame that may be received by such a table. */
+/** Bytes of the longest frame that such a table lets in. */
 export function longestFrame(table: Readonly<Record<string, { readonly limit: number }>>): number {
   const limits = Object.values(table).map(({ limit }) => limit);
   return START_BYTES + MOST_KIND_BYTES + Math.max(MAX_BULK, ...limits);
 }
 
-/** Bytes within a message are copied: a view would keep all that arrived with it alive, and could not be passed to a thread. */
+/**
+ * Bytes within a message are copied: a view would keep alive all that arrived with it, and could not go to a thread.
+ */
 const PLAIN = {
   useRecords: false,
   moreTypes: false,
@@ -83,7 +87,9 @@ export function encodeMessage<M extends Message>(table: MessageTable<M>, message
   return [head, body];
 }
 
-/** The payload is not copied. isGuarded: it needs no checksum. Throws E_TOO_LARGE; RangeError for a tag that is no tag. */
+/**
+ * The payload is not copied. isGuarded: it needs no checksum. Throws E_TOO_LARGE; RangeError for a number out of range.
+ */
 export function encodeBulk(tag: BulkTag, payload: Uint8Array, isGuarded = false): Frame {
   checkSize('bulk', payload.length, MAX_BULK);
   const head = Buffer.alloc(BULK_HEAD_BYTES);
@@ -97,18 +103,18 @@ export function encodeBulk(tag: BulkTag, payload: Uint8Array, isGuarded = false)
   return [head, payload];
 }
 
-/** Throws E_PROTOCOL or E_TOO_LARGE for what is no frame, is altered, or is not as the table says. */
+/** Throws E_PROTOCOL or E_TOO_LARGE for what is no frame, was altered, or is not in the table. */
 export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Frame, isGuarded = false): Received<M> {
   const { head, body } = split(frame);
   if (head[0] === BULK) {
     checkSize('bulk', body.length, MAX_BULK);
-    checkSeal(head, isGuarded ? NOTHING : body);
+    checkIntegrity(head, isGuarded ? NOTHING : body);
     return { tag: tagOf(head), payload: aligned(body) };
   }
   const kind = head.toString('latin1', START_BYTES);
   if (!isKindOf(table, kind)) throw refused(`a message of the unknown kind '${printable(kind)}'`);
   checkSize(kind, body.length, table[kind].limit);
-  checkSeal(head, body);
+  checkIntegrity(head, body);
   return { message: parsed(table, kind, body) };
 }
 
@@ -145,7 +151,7 @@ function tagOf(head: Buffer): BulkTag {
   };
 }
 
-/** A frame that comes in the two pieces in which it was sent costs no copy; something on the way may have cut it elsewhere. */
+/** A frame that arrives as head and body needs no copy. Something on the way may have cut it elsewhere. */
 function split(frame: Frame): { head: Buffer; body: Uint8Array } {
   const [first, second] = frame;
   if (frame.length === 2 && first!.length === headBytes(first!)) return { head: bufferOf(first!), body: second! };
@@ -162,7 +168,7 @@ function headBytes(start: Uint8Array): number | undefined {
   throw refused(`a frame of the unknown type ${start[0]}`);
 }
 
-function checkSeal(head: Buffer, body: Uint8Array): void {
+function checkIntegrity(head: Buffer, body: Uint8Array): void {
   if (head.readUInt32LE(4) !== checksum(head, body)) throw refused('a frame that was altered on its way');
 }
 
@@ -170,18 +176,86 @@ function checksum(head: Buffer, body: Uint8Array): number {
   return crc32(body, crc32(head.subarray(START_BYTES), crc32(head.subarray(0, 4))));
 }
 
-/** Long payloads come aligned, in memory of their own; a short one can lie anywhere in what the socket read. */
+/** Long payloads arrive aligned, in memory of their own. A short one can lie anywhere in what the socket read. */
 function aligned(payload: Uint8Array): Uint8Array {
   return payload.byteOffset % 8 === 0 ? plainView(payload) : new Uint8Array(payload);
 }
 
-/** No Buffer leaves this file: its slice() is a view where a Uint8Array's is a copy. */
+/** No Buffer leaves this file: its slice() is a view, where that of a Uint8Array is a copy. */
 function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** How deep arrays and maps may be nested. The deepest message has five levels. */
+const MOST_DEPTH = 16;
+
+/** Bytes behind each token of nil, false, true, a number: all that have a fixed length. */
+const FIXED_BYTES: Readonly<Record<number, number>> = {
+  ...{ 192: 0, 194: 0, 195: 0, 204: 1, 208: 1, 205: 2, 209: 2 },
+  ...{ 202: 4, 206: 4, 210: 4, 203: 8, 207: 8, 211: 8 },
+};
+/** Bytes of the length that follows each token of bytes and text. */
+const LENGTH_BYTES: Readonly<Record<number, number>> = { 196: 1, 217: 1, 197: 2, 218: 2, 198: 4, 219: 4 };
+/** Bytes of the count that follows each token of an array or a map. */
+const COUNT_BYTES: Readonly<Record<number, number>> = { 220: 2, 221: 4, 222: 2, 223: 4 };
+const FIRST_MAP = 0xde;
+
+/**
+ * Throws E_PROTOCOL unless `bytes` are exactly one value of plain msgpack: nil, booleans, numbers, text, bytes, arrays
+ * and maps, with at most `mostValues` values in it, itself and the names of fields included. msgpackr decodes
+ * extensions whatever its options say (records, which it compiles; regular expressions; errors; sets), so they are
+ * refused here, before it sees anything. So are false lengths, and depth that would overflow the stack. Reads each byte
+ * at most once and takes no memory.
+ */
+export function checkPlain(bytes: Uint8Array, mostValues: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end: number;
+  try {
+    end = endOfValue(view, 0, 0, { left: mostValues });
+  } catch (error) {
+    if (error instanceof RangeError) throw notPlain('ends within a value'); // DataView throws it beyond its end
+    throw error;
+  }
+  if (end !== bytes.length) throw notPlain(end > bytes.length ? 'ends within a value' : 'goes on after its value');
+}
+
+/** How many more values there may be. */
+interface Room {
+  left: number;
+}
+
+function endOfValue(view: DataView, at: number, depth: number, room: Room): number {
+  if (--room.left < 0) throw notPlain('has more values than its kind may have');
+  const token = view.getUint8(at);
+  const next = at + 1;
+  if (token < 0x80 || token >= 0xe0) return next; // a small integer
+  if (token < 0xa0) return endOfValues(view, next, (token < 0x90 ? 2 : 1) * (token & 0x0f), depth, room);
+  if (token < 0xc0) return next + (token & 0x1f); // a short text
+  const fixed = FIXED_BYTES[token];
+  if (fixed !== undefined) return next + fixed;
+  const isBytes = token in LENGTH_BYTES;
+  const width = LENGTH_BYTES[token] ?? COUNT_BYTES[token];
+  if (width === undefined) throw notPlain(`has token 0x${token.toString(16)}`);
+  const length = width === 1 ? view.getUint8(next) : width === 2 ? view.getUint16(next) : view.getUint32(next);
+  if (isBytes) return next + width + length;
+  return endOfValues(view, next + width, token < FIRST_MAP ? length : 2 * length, depth, room);
+}
+
+function endOfValues(view: DataView, start: number, count: number, depth: number, room: Room): number {
+  if (depth === MOST_DEPTH) throw notPlain(`is nested deeper than ${MOST_DEPTH}`);
+  let at = start;
+  // Each value takes a byte at least, so that a false count ends soon.
+  for (let i = 0; i < count; i++) at = endOfValue(view, at, depth + 1, room);
+  return at;
+}
+
+function notPlain(what: string): PseudolabelError {
+  const fix = 'run the same version on both machines';
+  return new PseudolabelError('E_PROTOCOL', `a message is not plain msgpack: it ${what}`, fix);
 }
 
 function checkSize(kind: string, bytes: number, limit: number): void {

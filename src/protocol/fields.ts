@@ -12,14 +12,14 @@ import type { Model, Precision } from '../models/model.js';
 const MOST_FLOAT = 3.4028234663852886e38;
 /** An IDX file's labels are bytes. */
 export const MOST_CLASSES = 256;
-/** What WebAssembly can address: no count of anything in an arena is larger. */
+/** No count of anything in an arena is larger than what WebAssembly can address. */
 export const count = z
   .int()
   .min(0)
   .max(2 ** 32);
 export const request = z.int().min(1);
 export const text = z.string().max(2 ** 12);
-/** A number that may be infinite or not a number, as the loss of a run that diverges. */
+/** A number that may be infinite or NaN, such as the loss of a run that diverges. */
 export const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
 /** Nothing takes a year. */
 export const milliseconds = z
@@ -27,10 +27,10 @@ export const milliseconds = z
   .min(0)
   .max(2 ** 35);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-/** As a config has it: what a tree of sums has room for. */
+/** The most shards of a config: as many as a tree of sums has room for. */
 export const MOST_SHARDS = 2 ** 16;
 
-/** A list whose length is checked before anything in it is looked at. */
+/** A list whose length is checked before its elements. */
 export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
   z
     .custom<unknown[]>((value) => Array.isArray(value) && value.length >= least && value.length <= most, {
@@ -41,7 +41,7 @@ export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
 export const binary: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 export const wire = z.enum(GRADIENT_CODECS);
 export const probability = z.number().min(0).max(1);
-/** A number that a 32-bit float holds. */
+/** A number that a 32-bit float can hold. */
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
@@ -77,13 +77,13 @@ export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
   optimizer,
 });
 
-/** Slices [first, end): fields of a message. */
-export const slices = { first: count, end: count };
+/** Tensor shards [first, end): fields of a message. */
+export const tensorShards = { first: count, end: count };
 
-/** Floats: as little-endian bytes. */
+/** Floats as little-endian bytes. */
 export const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
 
-/** Without the span: the clocks of two machines differ. */
+/** Without its span: the clocks of two machines differ. */
 export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
   .strictObject({
     rows: count,
@@ -100,7 +100,7 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
     'it says that it is finite, and is not',
   );
 
-/** Confidences: floats, as little-endian bytes. */
+/** Confidences are floats as little-endian bytes. */
 export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });
 
 export const shape = z.strictObject({
@@ -115,7 +115,7 @@ export const shape = z.strictObject({
   precision,
 });
 
-/** Of the precisions that a machine has products of. */
+/** Fingerprints of the precisions in which a machine can multiply. */
 const fingerprint = z.string().max(128);
 export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
   f32: fingerprint.exactOptional(),
@@ -123,14 +123,17 @@ export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
   'bf16-emulated': fingerprint.exactOptional(),
 });
 
-/** Fields of a message: an error of ours. */
+/** A PseudolabelError: fields of a message. */
 export const failure = {
   code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
   message: text,
   fix: text,
 };
 
-/** A part that is left out is null on the wire, since undefined is not a value there, and floats are numbers. */
+/**
+ * A shard's step on the wire: a part that is left out is null, since undefined is no value there, and floats are
+ * numbers.
+ */
 export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
   readonly labelled: LabelledRows | null;
   readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;

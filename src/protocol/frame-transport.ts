@@ -9,20 +9,23 @@ export interface FrameListener {
   closed(reason: PseudolabelError): void;
 }
 
-/** Frames arrive in the order in which they were sent, each once, or the pipe closes. */
+/** Frames arrive once, in the order in which they were sent; otherwise the transport closes. */
 export interface FrameTransport {
   /** Address of the other side, for people. */
   readonly peer: string;
-  /** Nothing on the way can change a byte unnoticed, as far as this side sees: TLS, or both ends are on this machine. */
+  /**
+   * Whether, as far as this side sees, nothing on the way can change a byte unnoticed: TLS, or both ends on one
+   * machine.
+   */
   readonly isGuarded: boolean;
   readonly traffic: { readonly sent: number; readonly received: number };
-  /** The next frame, for who talks in turns: before listen(), one call at a time. Rejects with the reason once the pipe is closed. */
+  /** The next frame, for a handshake: before listen(), one call at a time. Rejects with the reason once closed. */
   next(): Promise<Frame>;
-  /** From now on frames go to the listener, those first that have arrived. */
+  /** From now on frames go to the listener, first those that have arrived. */
   listen(listener: FrameListener): void;
-  /** Resolves when the frame's memory may be used again. Rejects with the reason once the pipe is closed. */
+  /** Resolves when the frame's memory may be used again. Rejects with the reason once closed. */
   send(frame: Frame): Promise<void>;
-  /** Sends what is queued, then ends; nothing is delivered any more but the end. Calling it again changes nothing. */
+  /** Sends what is queued, then ends. Only the end is still delivered. A second call changes nothing. */
   close(reason?: PseudolabelError): void;
 }
 
@@ -31,6 +34,7 @@ interface Asker {
   reject(reason: PseudolabelError): void;
 }
 
+/** The receiving end of a transport: it keeps frames that nobody has asked for yet, and the end comes last and once. */
 export class ReceiveQueue {
   private readonly frames: Frame[] = [];
   private asker: Asker | undefined;
@@ -39,7 +43,7 @@ export class ReceiveQueue {
   private reason: PseudolabelError | undefined;
   private ended = false;
 
-  /** Returns false if nobody has asked for the frame: then it waits here. */
+  /** Returns false if nobody has asked for the frame, which then waits here. */
   put(frame: Frame): boolean {
     if (this.stopped) return true;
     if (this.listener) this.listener.frame(frame);
@@ -63,14 +67,14 @@ export class ReceiveQueue {
     if (this.ended) listener.closed(this.reason!);
   }
 
-  /** Nothing is delivered any more, but the end. */
+  /** Nothing is delivered any more but the end. */
   stop(reason: PseudolabelError): void {
     this.stopped = true;
     this.frames.length = 0;
     this.fail(reason);
   }
 
-  /** The end. What arrived before it is still delivered, unless the inbox was stopped. The reason of a stop is the reason of the end. */
+  /** The end. What arrived before is still delivered, unless stop() was called, whose reason counts then. */
   end(reason: PseudolabelError): void {
     if (this.ended) return;
     this.ended = true;

@@ -1,17 +1,18 @@
-// Owns how a pipe of frames becomes a channel: what goes out is encoded, what comes in is checked, and what fails a check ends the channel.
+// A channel over a frame transport: it encodes what goes out and checks what comes in. What fails a check ends the
+// channel.
 import { PseudolabelError } from '../errors.js';
 import type { BulkTag, Channel, ChannelListener, Message } from './channel.js';
 import { decodeFrame, encodeBulk, encodeMessage, type Frame, type MessageTable, type MessageTables } from './codec.js';
 import type { FrameTransport } from './frame-transport.js';
 
 export class FramedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
-  /** What may come next. */
+  /** The messages that may come next. */
   private expected: MessageTable<In>;
 
   constructor(
     private readonly transport: FrameTransport,
     private readonly tables: MessageTables<Out, In>,
-    /** Of both sides: payloads come without a checksum. */
+    /** Payloads have no checksum, in both directions. */
     private readonly isGuarded = false,
   ) {
     this.expected = tables.first ? only(tables.incoming, tables.first) : tables.incoming;
@@ -52,13 +53,13 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
       if ('message' in received) listener.message(received.message);
       else listener.bulk(received.tag, received.payload);
     } catch (error) {
-      if (!(error instanceof PseudolabelError)) throw error; // a mistake of ours, not of the peer
+      if (!(error instanceof PseudolabelError)) throw error; // a bug here, not the peer's
       this.transport.close(error);
     }
   }
 }
 
-/** The other kinds are unknown. */
+/** A table of these kinds only. */
 function only<M extends Message>(table: MessageTable<M>, kinds: readonly M['kind'][]): MessageTable<M> {
   return Object.fromEntries(kinds.map((kind) => [kind, table[kind]])) as unknown as MessageTable<M>;
 }

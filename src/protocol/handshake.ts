@@ -1,5 +1,5 @@
-// Owns the handshake: each side proves to the other that it knows the token, which never travels. Both proofs are over two fresh numbers
-// and over the TLS session that they pass through, so they are worth nothing in any other connection.
+// The handshake: each side proves to the other that it knows the token, which never travels. Both proofs cover two
+// fresh numbers and the TLS session, so that they are worth nothing in any other connection.
 //
 //   worker                                           coordinator
 //     | open      version, nonce, guarded                 |
@@ -30,7 +30,7 @@ export interface Credentials {
 const bytes = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, `not ${length} bytes`);
 
-/** What is not its version is looked at after that: of other versions it may be anything. */
+/** Other fields of an `open` are checked after its version: another version may have others. */
 const NONCE = bytes(NONCE_BYTES);
 const OPEN = z.object({
   kind: z.literal('open'),
@@ -40,15 +40,15 @@ const OPEN = z.object({
 });
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
-/** In ms. An interval beyond what a timer can hold would be one of no time at all. */
+/** In ms. A timer takes an interval that is too long for it as none at all. */
 const HEARTBEAT = z.number().min(1).max(3_600_000);
 const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: HEARTBEAT, guarded: z.boolean() });
 
-/** What holds for the rest of the connection. */
+/** The terms of the rest of the connection. */
 export interface Terms {
   /** Interval of heartbeats in ms, for both sides. */
   readonly heartbeat: number;
-  /** Both sides see that nothing can change a byte unnoticed: payloads need no checksum. */
+  /** Whether both sides see that nothing can change a byte unnoticed: payloads need no checksum then. */
   readonly isGuarded: boolean;
 }
 
@@ -66,8 +66,8 @@ export const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
 
 /**
  * The worker's side. Returns the terms that the coordinator sets.
- * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL, E_TOO_LARGE,
- * or the reason why the pipe was closed.
+ * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL,
+ * E_TOO_LARGE, or the reason why the transport was closed.
  */
 export async function introduce(transport: FrameTransport, { token, binding }: Credentials): Promise<Terms> {
   const workerNonce = randomBytes(NONCE_BYTES);
@@ -87,8 +87,8 @@ export async function introduce(transport: FrameTransport, { token, binding }: C
 }
 
 /**
- * The coordinator's side, up to the welcome: resolves when the worker has proven that it knows the token, with whether both sides see that
- * nothing can change a byte unnoticed. Throws as introduce().
+ * The coordinator's side, up to the welcome. Resolves when the worker has proven that it knows the token. Returns
+ * whether both sides see that nothing can change a byte unnoticed. Throws as introduce().
  */
 export async function admit(transport: FrameTransport, { token, binding }: Credentials): Promise<boolean> {
   const open = await receive(transport, FROM_WORKER, 'open');
@@ -104,12 +104,12 @@ export async function admit(transport: FrameTransport, { token, binding }: Crede
   return transport.isGuarded && open.guarded === true;
 }
 
-/** The coordinator's last word: from here on, frames are the channel's. */
+/** Ends the handshake from the coordinator's side. All frames after it are the channel's. */
 export function welcome(transport: FrameTransport, { heartbeat, isGuarded }: Terms): Promise<void> {
   return transport.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat, guarded: isGuarded }));
 }
 
-/** The role is in it, so that a proof cannot be handed back to whom it came from. */
+/** The proof includes the role, so that it cannot be returned to its sender. */
 function prove(token: KeyObject, role: 'worker' | 'coordinator', session: readonly Uint8Array[]): Buffer {
   const hmac = createHmac('sha256', token).update(`pseudolabel ${PROTOCOL_VERSION} ${role}\0`);
   for (const part of session) hmac.update(part);

@@ -1,8 +1,8 @@
-// Owns what an observer is told of a run's nodes.
+// The status of a run and its nodes, as `pseudolabel status` receives it.
 import { z } from 'zod';
 import { count, float, list, text } from './fields.js';
 
-/** More than a coordinator takes. */
+/** More than a coordinator lets in. */
 const MOST_NODES = 4096;
 
 const bytes = z.int().min(0);
@@ -21,14 +21,14 @@ const nodeStatus = z.strictObject({
   bytesReceived: bytes,
 });
 
-/** null before the first step since the run was started, or gone on with. */
+/** null before the first step since the run started or was resumed. */
 const position = z
   .strictObject({
     stage: text,
     /** From 1. */
     stageNumber: count,
     stages: count,
-    /** Steps of the stage that are done, those before the run was gone on with too. */
+    /** Steps of the stage that are done, those before a resume included. */
     step: count,
     /** All steps of the stage. */
     steps: count,
@@ -42,7 +42,7 @@ export const clusterStatus = z.strictObject({
   coordinator: nodeStatus.pick({ workers: true, rowsPerSecond: true, shards: true, lostWorkers: true }).nullable(),
   nodes: list(nodeStatus, MOST_NODES),
   position,
-  /** Since the run was started, or gone on with. */
+  /** Since the run started or was resumed. */
   steps: count,
   /** Of a step, in all. */
   shards: count,

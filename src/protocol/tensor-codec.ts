@@ -6,14 +6,14 @@ import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-l
 import type { Model } from '../models/model.js';
 import { MAX_BULK } from './channel.js';
 
-/** The same memory. */
+/** Floats as little-endian bytes: the same memory. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** A copy, which begins where floats may. */
+/** A copy, aligned for floats. */
 export const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
 
-/** Floats as little-endian bytes. */
+/** Logits with floats as little-endian bytes. */
 export interface WireLogits extends Omit<Logits, 'logits' | 'clean'> {
   readonly logits: Uint8Array;
   readonly clean: Uint8Array;
@@ -26,15 +26,17 @@ export const logitsToWire = (sums: readonly Logits[]): WireLogits[] =>
 export const logitsFromWire = (sums: readonly WireLogits[]): Logits[] =>
   sums.map(({ logits, clean, ...bounds }) => ({ logits: floatsOf(logits), clean: floatsOf(clean), ...bounds }));
 
-/** What they were asked for. */
+/** The request for some logits. */
 export interface AskedLogits {
   readonly step: TensorStep;
   readonly range: TensorShardRange;
-  /** Number of it in the step. */
+  /** Number of the exchange in the step. */
   readonly exchange: number;
 }
 
-/** Whether they are those of each subtree of slices that the range is made of. pixels: of an image. */
+/**
+ * Whether `sums` have the right lengths for each subtree of tensor shards that makes up the range. pixels: of an image.
+ */
 export function logitsFit(
   sums: readonly WireLogits[],
   { step, range, exchange }: AskedLogits,
@@ -53,14 +55,17 @@ export function logitsFit(
 
 export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
 
-/** A frame: bytes [start, end) of a vector. */
+/** What one frame carries: bytes [start, end) of a vector. */
 export interface StatePiece {
   readonly region: (typeof VECTORS)[number];
   readonly start: number;
   readonly end: number;
 }
 
-/** Of the slices [first, end) of a model that is cut for so many shards. */
+/**
+ * The pieces in which the state of tensor shards [first, end) travels, in order, for a model that is cut for so many
+ * shards.
+ */
 export function piecesOf(model: Model, shards: number, range: TensorShardRange): StatePiece[] {
   const state = stateOf(model, tensorShardCount(model, shards), range);
   return VECTORS.flatMap((region) =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { checkPlain as checkPlainWithin } from '../../../src/protocol/msgpack-types.js';
+import { checkPlain as checkPlainWithin } from '../../../src/protocol/codec.js';
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 const MOST_VALUES = 10_000;
