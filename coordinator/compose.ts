@@ -1,10 +1,12 @@
 // The composition root: builds what computes a run - threads, a cluster of nodes or the ranks of an MPI job - and the strategies that cut its steps.
 // Everything else knows these by their interfaces alone.
+
 import type { Collective } from '../src/collectives/collective.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import type { Executor } from '../src/engine/executor.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
+import { methodOf } from '../src/methods/methods.js';
 import { numericsFingerprint } from '../src/models/dense/fingerprint.js';
 import { PREDICT_ROWS } from '../src/models/dense/predict.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
@@ -188,7 +190,7 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const [run] = runs;
   const { shards, workers, precision } = run.config;
   const { unlabelled, validation, test } = countsOf(run);
-  const rowsOf = (stage: Stage): number => stage.pseudo?.batch ?? stage.denoising?.batch ?? 0;
+  const rowsOf = ({ method }: Stage): number => methodOf(method).batch(method);
   const workspace = (stage: Stage): number => {
     const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(rowsOf(stage) / shards);
     const training = workspaceOf(stage.model, paddedRows(rows), true).end;

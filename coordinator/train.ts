@@ -1,20 +1,12 @@
-// THE LOOP. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
-// or machines; all it asks of them is in cluster.ts.
+// The training loop. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
+// or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
 
 import { labelledBatch } from '../src/data/sampling.js';
-import type { LabelledRows, UnlabelledRows } from '../src/engine/tasks.js';
+import type { LabelledRows } from '../src/engine/tasks.js';
 import { PseudolabelError } from '../src/errors.js';
-import {
-  beginBalance,
-  type ClassBalance,
-  chooseShares,
-  isChoice,
-  isSurvey,
-  logitShift,
-  nextBalance,
-  type SharesChoice,
-  surveyShift,
-} from '../src/methods/class-balance.js';
+import type { SharesChoice } from '../src/methods/class-balance.js';
+import type { MethodState } from '../src/methods/method.js';
+import { methodOf } from '../src/methods/methods.js';
 import { initialParameters, layoutOf } from '../src/models/model.js';
 import { alphaAt, optimizerStep, type Stage } from '../src/training/stage.js';
 import type { Dispatcher, Labelling } from './dispatcher.js';
@@ -34,7 +26,8 @@ export interface Training {
 export interface Position {
   readonly stage: number;
   readonly step: number;
-  readonly balance: ClassBalance;
+  /** What the stage's method remembers. */
+  readonly methodState: MethodState;
 }
 
 /** What the loop tells as it goes. `before` comes between two steps, when the state is whole: the place to save or to stop. */
@@ -47,7 +40,7 @@ export interface Observer {
   stepped(
     stage: Stage,
     step: number,
-    outcome: Omit<StepOutcome, 'classMasses'> & { readonly alpha: number },
+    outcome: Omit<StepOutcome, 'statistics'> & { readonly alpha: number },
   ): void | Promise<void>;
 }
 
@@ -67,30 +60,32 @@ export async function train(
     const isResumed = s === resumed?.stage;
     const steps = Math.min(stage.steps, maxSteps);
     const first = isResumed ? resumed.step : 0;
+    const { method: settings } = stage;
+    const method = methodOf(settings);
     const labelCounts = labelled.countsOf(stage.model.layers.at(-1)!.units);
-    let balance = isResumed ? resumed.balance : beginBalance(stage, labelCounts);
+    let state = isResumed ? resumed.methodState : method.begin(settings, labelCounts);
     if (!isResumed) await begin(training, s, dispatcher);
-    observer.stageBegins(stage, { stage: s, step: first, balance }, steps);
+    observer.stageBegins(stage, { stage: s, step: first, methodState: state }, steps);
 
     for (let step = first; step < steps; step++) {
-      await observer.before({ stage: s, step, balance });
-      if (refreshIsDue(stage, step)) observer.labelled(stage, step, await dispatcher.label(stage.model));
-
-      if (isChoice(stage, step)) {
-        const choice = chooseShares(stage, step, balance, labelCounts);
-        balance = { target: choice.shares, predicted: choice.shares };
-        observer.sharesChosen(stage, step, choice);
+      await observer.before({ stage: s, step, methodState: state });
+      if (method.isRelabelling(settings, step)) observer.labelled(stage, step, await dispatcher.label(stage.model));
+      const chosen = method.choose(settings, step, state, labelCounts);
+      if (chosen) {
+        state = chosen.state;
+        observer.sharesChosen(stage, step, chosen.choice);
       }
-      const { classMasses, ...outcome } = await dispatcher.step({
+
+      const { statistics, ...outcome } = await dispatcher.step({
         model: stage.model,
         seed,
         stage: s,
         step,
         labelled: drawLabelled(labelled, seed, s, stage, step),
-        unlabelled: unlabelledRows(stage, step, balance, labelCounts),
+        unlabelled: method.rows(settings, step, state, labelCounts),
         optimizer: optimizerStep(stage, step),
       });
-      balance = nextBalance(stage, step, balance, classMasses);
+      state = method.next(settings, step, state, statistics);
       await observer.stepped(stage, step, { ...outcome, alpha: alphaAt(stage, step) });
     }
   }
@@ -116,36 +111,4 @@ async function begin({ stages, seed }: Training, s: number, dispatcher: Dispatch
 function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, step: number): LabelledRows | undefined {
   if (stage.labelledBatch === 0) return undefined;
   return set.rows(labelledBatch({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
-}
-
-/** undefined while alpha(t) is 0: rows of weight 0 need not be computed, unless the shares of their classes are wanted. */
-function unlabelledRows(
-  stage: Stage,
-  step: number,
-  balance: ClassBalance,
-  labelCounts: readonly number[],
-): UnlabelledRows | undefined {
-  const { pseudo, denoising } = stage;
-  const plain = {
-    factor: 1,
-    pseudoLabels: 'stored',
-    logitShift: undefined,
-    masses: 'plain',
-    threshold: 0,
-    noise: 0,
-  } as const;
-  if (denoising) return { ...plain, ...denoising };
-  if (!pseudo) return undefined;
-  const { batch, threshold } = pseudo;
-  const rows = { ...plain, factor: alphaAt(stage, step), batch, threshold };
-  const fresh = { ...rows, pseudoLabels: 'fresh' } as const;
-  if (isSurvey(stage, step)) return { ...fresh, logitShift: surveyShift(balance, labelCounts), masses: 'shifted' };
-  if (rows.factor === 0) return undefined;
-  if (pseudo.refresh !== 'step') return rows;
-  return { ...fresh, logitShift: pseudo.balance && logitShift(balance) };
-}
-
-function refreshIsDue({ pseudo }: Stage, step: number): boolean {
-  if (!pseudo || pseudo.refresh === 'step') return false;
-  return step === 0 || (pseudo.refresh !== 'once' && step % pseudo.refresh === 0);
 }

@@ -11,18 +11,9 @@ export { type Split, splitLabelled } from './data/split.js';
 export { type Arena, type ArenaShape, attachArena, bytes, createArena, floats } from './engine/arena.js';
 export type { TrainingState } from './engine/executor.js';
 export { ERROR_CODES, type ErrorCode, PseudolabelError } from './errors.js';
-export {
-  beginBalance,
-  type ClassBalance,
-  type ClassShares,
-  chooseShares,
-  isChoice,
-  isSurvey,
-  logitShift,
-  nextBalance,
-  type SharesChoice,
-  surveyShift,
-} from './methods/class-balance.js';
+export { alpha } from './methods/alpha.js';
+export type { Method, MethodState, Prediction, Targets } from './methods/method.js';
+export { METHODS, type MethodSettings, methodOf } from './methods/methods.js';
 export { createEngine, type Engine } from './models/dense/engine.js';
 export { gradient } from './models/dense/gradient.js';
 export { predict } from './models/dense/predict.js';
@@ -33,5 +24,5 @@ export { loadModel, type SavedModel, saveModel } from './models/saved-model.js';
 export { accuracy, confusionMatrix, meanAndDeviation } from './reporting/metrics.js';
 export { normalise, type Options, type RunConfig } from './training/config.js';
 export { planOf } from './training/plan.js';
-export { alpha, learningRate, momentum } from './training/schedule.js';
+export { learningRate, momentum } from './training/schedule.js';
 export { alphaAt, optimizerStep, type Stage } from './training/stage.js';

@@ -198,7 +198,7 @@ function openingLines(run: ResolvedRun): string[] {
     ...dataLines(dataset),
     choiceLine(config, stages),
     ...rampLines(stages, config.maxSteps),
-    assumptionLine(stages),
+    assumptionLine(stages.map(({ method }) => method)),
   ].filter((line) => line !== undefined);
 }
 

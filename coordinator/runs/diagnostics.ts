@@ -90,12 +90,12 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
 
 /** The first test images, or where there are none training images, with noise of the stage's kind, and what its model makes of that. */
 export function reconstructionsOf(
-  { model, denoising }: Stage,
+  { model, method }: Stage,
   parameters: Float32Array,
   { height, width, pixels, train, test }: Dataset,
   seed: number,
 ): Reconstructions {
-  const noise = denoising?.noise ?? 0;
+  const noise = method.name === 'denoising' ? method.noise : 0;
   const stream = new Stream(keyOf(seed, 'noise')); // without a stage and a step: a stream that no training draws from
   const shown = test ?? train;
   const images = Array.from({ length: Math.min(RECONSTRUCTED, shown.count) }, (_, image) => {

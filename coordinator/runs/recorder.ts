@@ -2,6 +2,7 @@
 import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { accuracy } from '../../src/reporting/metrics.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
@@ -102,7 +103,11 @@ export class Recorder implements Observer {
     await this.keepReconstructions();
     if (this.options.signal.aborted) await this.interrupt(position);
     if (isDue(this.run.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
-    if (isDue(this.options.validateEvery) && this.run.split.validation.length > 0 && !stage.denoising) {
+    if (
+      isDue(this.options.validateEvery) &&
+      this.run.split.validation.length > 0 &&
+      stage.method.name !== 'denoising'
+    ) {
       const { name } = stage;
       this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
     }
@@ -129,13 +134,13 @@ export class Recorder implements Observer {
   async stepped(
     stage: Stage,
     step: number,
-    outcome: Omit<StepOutcome, 'classMasses'> & { alpha: number },
+    outcome: Omit<StepOutcome, 'statistics'> & { alpha: number },
   ): Promise<void> {
     this.charge(stage.name);
     this.progress.steps++;
     this.progress.rows += outcome.rows;
     this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
-    if (stage.denoising && step === this.stageSteps - 1) await this.reconstruct(stage);
+    if (stage.method.name === 'denoising' && step === this.stageSteps - 1) await this.reconstruct(stage);
   }
 
   /** The last stage is done, and its parameters are as they will be saved. */
@@ -157,7 +162,7 @@ export class Recorder implements Observer {
 
   /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones there, so that this changes no result. */
   private async look(stage: Stage, step: number): Promise<void> {
-    if (stage.pseudo?.refresh !== 'step') return;
+    if (!methodOf(stage.method).predicts(stage.method)) return;
     const labelling = await this.session.dispatcher.labelSome(stage.model, IMAGES_A_LOOK);
     const measures = this.trueLabels.measure(labelling, labelling.positions);
     this.measured({ kind: 'labels', stage: stage.name, step, ...measures });

@@ -15,7 +15,7 @@ export type Metric =
       readonly stage: Stage['name'];
       readonly step: number;
       readonly alpha: number;
-    } & Omit<StepOutcome, 'classMasses'>)
+    } & Omit<StepOutcome, 'statistics'>)
   | {
       /** Of all unlabelled images, or where they are predicted at each step, of some now and then. */
       readonly kind: 'labels';

@@ -4,7 +4,7 @@ import { clock } from '../../src/clock.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import type { Executor } from '../../src/engine/executor.js';
 import type { Call } from '../../src/engine/timeline.js';
-import { beginBalance } from '../../src/methods/class-balance.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { initialParameters, layoutOf } from '../../src/models/model.js';
 import type { Block } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
@@ -111,8 +111,9 @@ export class Bench {
     };
     const { seed } = this.workload.run.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
-    const balance = beginBalance(stage, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
-    await train(training, this.dispatcher, observer, { stage: 0, step: stage.steps - this.steps, balance });
+    const { method } = stage;
+    const methodState = methodOf(method).begin(method, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
+    await train(training, this.dispatcher, observer, { stage: 0, step: stage.steps - this.steps, methodState });
     return rows;
   }
 }

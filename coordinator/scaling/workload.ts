@@ -79,12 +79,10 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Contest
 
 /** Every batch `factor` times as large, and no fewer steps than are measured. */
 function enlarged(stage: Stage, factor: number, steps: number): Stage {
-  const { pseudo, denoising } = stage;
   return {
     ...stage,
     steps: Math.max(stage.steps, steps),
     labelledBatch: stage.labelledBatch * factor,
-    pseudo: pseudo && { ...pseudo, batch: pseudo.batch * factor },
-    denoising: denoising && { ...denoising, batch: denoising.batch * factor },
+    method: 'batch' in stage.method ? { ...stage.method, batch: stage.method.batch * factor } : stage.method,
   };
 }

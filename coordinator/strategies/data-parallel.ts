@@ -1,22 +1,21 @@
-// Owns data-parallel training: every shard computes the gradient of its rows, and the sum of all updates the parameters.
+// Data-parallel steps: each shard computes the gradient of its rows, and the sum of all updates the parameters.
 import { shardRange } from '../../src/data/shards.js';
 import type { Executor, ShardStep } from '../../src/engine/executor.js';
-import type { GradientResult } from '../../src/engine/tasks.js';
-import { notFinite, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
+import { notFinite, outcomeOf, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
 
 export class DataParallel implements Strategy {
   constructor(
-    private readonly node: Executor,
+    private readonly executor: Executor,
     private readonly shards: number,
   ) {}
 
   async step(request: StepRequest): Promise<StepOutcome> {
     const steps = Array.from({ length: this.shards }, (_, shard) => this.shardStep(request, shard));
-    const results = await this.node.gradients(steps);
+    const results = await this.executor.gradients(steps);
     results.forEach((result, shard) => {
       if (!result.finite) throw notFinite(request, `, shard ${shard}`);
     });
-    await this.node.update(request.model, this.shards, request.optimizer);
+    await this.executor.update(request.model, this.shards, request.optimizer);
     return outcomeOf(results, request);
   }
 
@@ -33,24 +32,4 @@ export class DataParallel implements Strategy {
           };
     return { ...request, shard, shards: this.shards, labelled: part, labelledBatch };
   }
-}
-
-function outcomeOf(results: readonly GradientResult[], request: StepRequest): StepOutcome {
-  const total = (of: (result: GradientResult) => number) => results.reduce((sum, result) => sum + of(result), 0);
-  const counted = total((result) => result.counted);
-  return {
-    labelledLoss: total((result) => result.labelledLoss) / (request.labelled?.labels.length || 1),
-    unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
-    counted,
-    unlabelled: request.unlabelled?.batch ?? 0,
-    rows: total((result) => result.rows),
-    classMasses: summed(results.map((result) => result.classMasses)),
-  };
-}
-
-/** In the order of the shards. A shard without unlabelled rows has no sums. */
-function summed(vectors: readonly (readonly number[])[]): number[] {
-  const sums = new Array<number>(Math.max(...vectors.map(({ length }) => length))).fill(0);
-  for (const vector of vectors) for (const [c, value] of vector.entries()) sums[c]! += value;
-  return sums;
 }

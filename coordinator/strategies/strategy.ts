@@ -1,6 +1,6 @@
-// Owns the contract of a strategy: one way to cut a training step over workers. The mathematics is the same for all, up to rounding and masks.
+// A strategy is one way to cut a training step over workers. The mathematics of all is the same, up to rounding and masks of dropout.
 
-import type { LabelledRows, OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
+import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { Model } from '../../src/models/model.js';
 
@@ -24,8 +24,8 @@ export interface StepOutcome {
   /** Unlabelled rows of the step, and rows in all. */
   readonly unlabelled: number;
   readonly rows: number;
-  /** Sums over the freshly labelled rows of each class's probability, as the request asked; empty where nothing balances them. */
-  readonly classMasses: readonly number[];
+  /** Sums over the unlabelled rows, as the method wants them (src/methods/method.ts). */
+  readonly statistics: readonly number[];
 }
 
 /** Classes of images, and their confidences. */
@@ -40,6 +40,26 @@ export interface Strategy {
    * Throws E_NOT_FINITE before the update, so that the parameters stay as they were.
    */
   step(request: StepRequest, stored: Predictions): Promise<StepOutcome>;
+}
+
+/** Of a step, from the results of all its shards, in their order. A shard without unlabelled rows has no statistics. */
+export function outcomeOf(
+  results: readonly Pick<GradientResult, 'rows' | 'labelledLoss' | 'unlabelledLoss' | 'counted' | 'statistics'>[],
+  { labelled, unlabelled }: StepRequest,
+): StepOutcome {
+  const total = (of: (result: (typeof results)[number]) => number) =>
+    results.reduce((sum, result) => sum + of(result), 0);
+  const counted = total((result) => result.counted);
+  const statistics = new Array<number>(Math.max(...results.map((result) => result.statistics.length))).fill(0);
+  for (const result of results) for (const [i, value] of result.statistics.entries()) statistics[i]! += value;
+  return {
+    labelledLoss: total((result) => result.labelledLoss) / (labelled?.labels.length || 1),
+    unlabelledLoss: total((result) => result.unlabelledLoss) / (counted || 1),
+    counted,
+    unlabelled: unlabelled?.batch ?? 0,
+    rows: total((result) => result.rows),
+    statistics,
+  };
 }
 
 /** part: of the step that is not finite, such as ', shard 1'. */

@@ -1,17 +1,25 @@
-// Owns tensor parallelism as the coordinator does it: the workers hold the hidden units, the coordinator the targets and the loss. Up come
-// partial logits, down goes their gradient, and the gradient of the weights exists nowhere but in the caches of the workers.
+// Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
+// down. The gradient of the weights exists nowhere but in the caches of the workers.
 import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
 import type { Executor } from '../../src/engine/executor.js';
+import type { UnlabelledRows } from '../../src/engine/tasks.js';
 import type { Logits, TensorStep } from '../../src/engine/tensor-tasks.js';
+import type { Prediction } from '../../src/methods/method.js';
+import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../src/methods/targets.js';
 import { cached } from '../../src/models/dense/engine.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import { FINITE_BOUND } from '../../src/models/dense/network.js';
-import { type Labels, type Loss, OutputLayer } from '../../src/models/dense/output-layer.js';
+import { type Loss, OutputLayer } from '../../src/models/dense/output-layer.js';
 import { rowCountsOf } from '../../src/models/dense/tensor-layout.js';
-import type { Model } from '../../src/models/model.js';
-import { notFinite, type Predictions, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
-
-const NO_LABELS: Labels = { classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] };
+import { type Model, termsOf } from '../../src/models/model.js';
+import {
+  notFinite,
+  outcomeOf,
+  type Predictions,
+  type StepOutcome,
+  type StepRequest,
+  type Strategy,
+} from './strategy.js';
 
 export class TensorParallel implements Strategy {
   private readonly outputLayers = new Map<string, OutputLayer>();
@@ -19,73 +27,32 @@ export class TensorParallel implements Strategy {
 
   /** unlabelled: images in the set; images: their bytes, for a stage that reconstructs them. */
   constructor(
-    private readonly node: Executor,
+    private readonly executor: Executor,
     private readonly shards: number,
     private readonly unlabelled: number,
     private readonly images: Uint8Array = new Uint8Array(),
   ) {}
 
   async step(request: StepRequest, stored: Predictions): Promise<StepOutcome> {
+    const { model, labelled, unlabelled } = request;
+    const labels = labelled?.labels ?? new Uint8Array();
+    const batch = unlabelled?.batch ?? 0;
+    const terms = termsOf(model);
     const step = this.tensorStep(request);
     const output = this.outputLayer(request, step);
-    const forward = this.node.forward(step);
-    return request.model.objective === 'reconstruction'
-      ? this.reconstruct(request, step, output, forward)
-      : this.classify(request, step, output, await forward, stored);
-  }
-
-  private async classify(
-    request: StepRequest,
-    step: TensorStep,
-    output: OutputLayer,
-    sums: Logits,
-    stored: Predictions,
-  ): Promise<StepOutcome> {
-    const labels = request.labelled?.labels ?? new Uint8Array();
-    const pseudo = this.pseudoLabels(request, step, output, sums, stored);
-    const { factor, batch, threshold } = request.unlabelled ?? { factor: 0, batch: 1, threshold: 0 };
-    const counts = Array.from(pseudo.confidences, (confidence) => Number(confidence >= threshold));
-    const weights = [
-      ...Array.from(labels, () => 1 / labels.length),
-      ...counts.map((count) => (count * factor) / batch),
-    ];
-    output.aimAtLabels([...labels, ...pseudo.classes]);
-    const losses = await this.update(request, sums, output.loss(sums.logits, weights));
-
-    const unlabelledLosses = losses.subarray(labels.length).filter((_, r) => counts[r]);
-    return {
-      labelledLoss: sum(losses.subarray(0, labels.length)) / (labels.length || 1),
-      unlabelledLoss: sum(unlabelledLosses) / (unlabelledLosses.length || 1),
-      counted: unlabelledLosses.length,
-      unlabelled: request.unlabelled?.batch ?? 0,
-      rows: weights.length,
-      classMasses: pseudo.classMasses,
-    };
-  }
-
-  /** Of unlabelled rows alone: the targets are the images without noise, of which the coordinator has its own. */
-  private async reconstruct(
-    request: StepRequest,
-    step: TensorStep,
-    output: OutputLayer,
-    forward: Promise<Logits>,
-  ): Promise<StepOutcome> {
-    const { batch, factor } = request.unlabelled!;
-    const terms = request.model.layers.at(-1)!.units;
-    // While the slices compute.
-    output.aimAtImages(this.images, this.drawn(step, batch));
+    const forward = this.executor.forward(step);
+    // While the workers compute.
+    if (model.objective === 'reconstruction') output.aimAtImages(this.images, this.drawn(step, batch));
     const sums = await forward;
-    const weights = Array.from({ length: batch }, () => factor / batch / terms);
-    const losses = await this.update(request, sums, output.loss(sums.logits, weights));
-    const unlabelledLoss = sum(losses) / terms / batch;
-    return { labelledLoss: 0, unlabelledLoss, counted: batch, unlabelled: batch, rows: batch, classMasses: [] };
-  }
 
-  /** Returns the losses of the rows. */
-  private async update(request: StepRequest, sums: Logits, loss: Loss): Promise<Float32Array> {
-    if (!isBounded(request.model, sums, loss)) throw notFinite(request);
-    await this.node.backward(loss.gradient);
-    return loss.losses;
+    const prediction = this.predictionOf(unlabelled, step, output, sums, stored);
+    const rows = { labels, labelledBatch: labels.length, unlabelled, terms };
+    const { counts, statistics } = setTargets(rows, prediction, output.goals);
+    const loss = output.loss(sums.logits, labels.length + batch);
+    if (!isBounded(model, sums, loss)) throw notFinite(request);
+    await this.executor.backward(loss.gradient);
+    const results = { rows: labels.length + batch, ...lossSums(loss.losses, labels.length, counts, terms), statistics };
+    return outcomeOf([results], request);
   }
 
   /** Without labels: they stay here. */
@@ -107,21 +74,19 @@ export class TensorParallel implements Strategy {
   }
 
   /** In the order of the step's unlabelled rows. */
-  private pseudoLabels(
-    { unlabelled }: StepRequest,
+  private predictionOf(
+    unlabelled: UnlabelledRows | undefined,
     step: TensorStep,
     output: OutputLayer,
     { clean }: Logits,
-    { classes, confidences }: Predictions,
-  ): Labels {
-    if (!unlabelled) return NO_LABELS;
-    if (step.labelsFresh) return output.label(clean, unlabelled.batch, unlabelled.logitShift, unlabelled.masses);
-    const positions = this.drawn(step, unlabelled.batch);
-    return {
-      classes: Uint8Array.from(positions, (position) => classes[position]!),
-      confidences: Float32Array.from(positions, (position) => confidences[position]!),
-      classMasses: [],
-    };
+    stored: Predictions,
+  ): Prediction {
+    if (!unlabelled) return NO_PREDICTION;
+    const { batch, pseudoLabels, logitShift, masses } = unlabelled;
+    if (pseudoLabels === 'fresh') return output.predict(clean, batch, logitShift, masses);
+    return pseudoLabels === 'stored'
+      ? storedPrediction(this.drawn(step, batch), stored)
+      : { ...NO_PREDICTION, rows: batch };
   }
 
   private outputLayer({ model, labelled }: StepRequest, step: TensorStep): OutputLayer {
@@ -148,5 +113,3 @@ function isBounded(
     activationBound * largest < FINITE_BOUND
   );
 }
-
-const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);

@@ -118,11 +118,11 @@ export class Progress implements RunListener {
 }
 
 /** The loss is the one that is minimised: the labelled rows' mean, and alpha times the unlabelled rows' over their whole batch. */
-function lossParts({ pseudo, denoising }: Stage, metric: StepMetric): string[] {
-  if (denoising) return [`loss ${loss(metric.unlabelledLoss)}`];
-  if (!pseudo) return [`loss ${loss(metric.labelledLoss)}`];
+function lossParts({ method }: Stage, metric: StepMetric): string[] {
+  if (method.name === 'denoising') return [`loss ${loss(metric.unlabelledLoss)}`];
+  if (method.name === 'supervised') return [`loss ${loss(metric.labelledLoss)}`];
   if (metric.alpha === 0) return [`loss ${loss(metric.labelledLoss)}`, 'alpha 0'];
-  const share = metric.counted / pseudo.batch;
+  const share = metric.counted / method.batch;
   const total = metric.labelledLoss + metric.alpha * share * metric.unlabelledLoss;
   return [`loss ${loss(total)}`, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(share, 0)}`];
 }

@@ -17,6 +17,16 @@ import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-message
 import { normalise } from '../../dist/src/training/config.js';
 import { classifier } from '../../dist/src/training/scenario.js';
 
+/** Pseudo-labels as they were stored, all of which count. */
+const STORED = {
+  method: 'pseudo-label',
+  parameters: { threshold: 0 },
+  pseudoLabels: 'stored',
+  logitShift: undefined,
+  masses: 'plain',
+  noise: 0,
+};
+
 const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
 const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy, wire });
@@ -74,7 +84,7 @@ async function timedStep() {
     ...{ model, seed: 1, stage: 0, step },
     // Always 32: the last batch of an epoch is left out.
     labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
-    unlabelled: { batch: 256, factor: 3, pseudoLabels: 'stored', logitShift: undefined, threshold: 0, noise: 0 },
+    unlabelled: { ...STORED, batch: 256, factor: 3 },
     optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
   });
   step++;

@@ -4,6 +4,7 @@
 import { openSession } from '../../dist/coordinator/compose.js';
 import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { loadDataset } from '../../dist/src/data/sources/load.js';
+import { methodOf } from '../../dist/src/methods/methods.js';
 import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks.js';
 import { initialParameters, layoutOf } from '../../dist/src/models/model.js';
 import { normalise } from '../../dist/src/training/config.js';
@@ -51,7 +52,7 @@ async function opened(preset, { strategy, workers }) {
   const run = resolveRun(config, await loadDataset({ folder: undefined }));
   const session = await openSession([run]);
   const [stage] = run.stages;
-  const { model, denoising } = stage;
+  const { model, method } = stage;
   const { length } = layoutOf(model);
   const zeros = new Float32Array(length);
   session.dispatcher.write({ parameters: initialParameters(model, 1, 0), firstMoment: zeros, secondMoment: zeros });
@@ -61,14 +62,14 @@ async function opened(preset, { strategy, workers }) {
     await session.dispatcher.step({
       ...{ model, seed: 1, stage: 0, step: number },
       labelled: undefined,
-      unlabelled: { ...denoising, factor: 1, pseudoLabels: 'stored', logitShift: undefined, threshold: 0 },
+      unlabelled: methodOf(method).rows(method, 0, {}, []),
       optimizer: optimizerStep(stage, number),
     });
     number++;
     return performance.now() - began;
   };
   for (let s = 0; s < WARMUP; s++) await step();
-  const rows = denoising.batch;
+  const rows = method.batch;
   return { ...{ rows, strategy, workers, session, step, times: [] }, kilobytes: kilobytesOf(strategy, model, rows) };
 }
 

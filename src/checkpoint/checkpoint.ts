@@ -7,7 +7,7 @@ import type { TrainingState } from '../engine/executor.js';
 import { PseudolabelError } from '../errors.js';
 import { whyNotRead } from '../files/read.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from '../files/write.js';
-import type { ClassBalance } from '../methods/class-balance.js';
+import type { MethodState } from '../methods/method.js';
 import { differencesOf } from '../training/differences.js';
 import { DamagedFile, type Promised, seal, unseal } from './container.js';
 
@@ -24,8 +24,8 @@ export interface Checkpoint {
   readonly stage: number;
   /** Steps done of the stage. */
   readonly step: number;
-  /** Of the classes among its pseudo-labels (balance.ts). */
-  readonly balance: ClassBalance;
+  /** What the stage's method remembers (methods/method.ts). */
+  readonly methodState: MethodState;
   readonly identity: Identity;
   /** Fingerprint of what computed it (engine/fingerprint.ts). 'unknown': of an older version, which did not say. */
   readonly numerics: string;
@@ -47,7 +47,7 @@ const SHARES = z.array(z.number().min(0).max(1)).min(1);
 const CONTENT = z.strictObject({
   stage: COUNT,
   step: COUNT,
-  balance: z.strictObject({ target: SHARES, predicted: SHARES }),
+  methodState: z.record(z.string(), SHARES),
   identity: z.strictObject({ config: z.unknown(), seed: z.number(), shards: COUNT, dataSha256: z.string() }),
   numerics: z.string().default('unknown'),
   progress: z.record(z.string(), z.unknown()),

@@ -18,15 +18,16 @@ export interface UnlabelledRows {
   readonly batch: number;
   /** The factor of the mean over the batch: alpha(t) for pseudo-labels, 1 for a reconstruction. */
   readonly factor: number;
-  /** Pseudo-labels as last stored in the arena, or predicted from the parameters as they are now ("at each weights update"). */
-  readonly pseudoLabels: 'stored' | 'fresh';
+  /** The method that makes targets of them (methods/methods.ts), and the numbers that those depend on, such as a threshold. */
+  readonly method: string;
+  readonly parameters: Readonly<Record<string, number>>;
+  /** Predictions as last stored in the arena, or by the parameters as they are now ("at each weights update", Lee 2013); or none. */
+  readonly pseudoLabels: 'none' | 'stored' | 'fresh';
   /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
   readonly logitShift: Float32Array | undefined;
   /** Where there is a shift: what is summed for each class, beside that. */
   readonly masses: Masses;
-  /** Rows whose pseudo-label has less confidence weigh 0; the mean is still over the whole batch. */
-  readonly threshold: number;
-  /** Standard deviation of the noise on a reconstruction's inputs. */
+  /** Standard deviation of the noise on the inputs. */
   readonly noise: number;
 }
 
@@ -66,8 +67,8 @@ export interface GradientResult extends Answer {
   readonly unlabelledLoss: number;
   /** Unlabelled rows that weigh more than 0. */
   readonly counted: number;
-  /** Sums over the freshly labelled rows of each class's probability, as `masses` asked. Empty where none was asked for. */
-  readonly classMasses: readonly number[];
+  /** Sums over the unlabelled rows, as the method wants them (methods/method.ts). */
+  readonly statistics: readonly number[];
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
 }

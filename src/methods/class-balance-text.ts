@@ -1,15 +1,15 @@
 // What people are told of the shares that the classes among pseudo-labels are held to.
 
 import { percent } from '../format.js';
-import type { Stage } from '../training/stage.js';
 import { type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
+import type { MethodSettings } from './methods.js';
 
 /** No line of more classes than these. */
 const MOST_NAMED = 20;
 
 /** Before a run; undefined where it has no pseudo-labels. */
-export function assumptionLine(stages: readonly Stage[]): string | undefined {
-  const { pseudo } = stages.find((stage) => stage.pseudo) ?? {};
+export function assumptionLine(methods: readonly MethodSettings[]): string | undefined {
+  const pseudo = methods.find((method) => method.name === 'pseudo-label');
   if (!pseudo) return undefined;
   const held = 'class shares: pseudo-labels are held to';
   switch (pseudo.balance?.shares) {

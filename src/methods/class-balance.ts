@@ -5,18 +5,47 @@
 // The assumption is that the unlabelled images have the shares of the labelled ones. It is tested before the first pseudo-label counts: the
 // classifier, which has learned from labels alone by then, looks at unlabelled images for some steps (the survey), and their shares are
 // estimated by EM (Saerens et al. 2002). An estimate that differs by more than so few labels explain takes the assumption's place.
-import { alphaAt, type Balance, type Stage } from '../training/stage.js';
+import { z } from 'zod';
+import { type AlphaSchedule, alpha } from './alpha.js';
+
+export const SHARES_RULES = ['auto', 'labelled', 'equal', 'estimate'] as const;
+
+/** A share of each class. */
+export const sharesSchema = z
+  .array(z.number().min(0).max(1))
+  .min(2)
+  .max(256)
+  .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
+
+/** How the classes among fresh pseudo-labels are held to shares. */
+export interface Balance {
+  /** Of the running shares among predictions: 0 forgets all before, 0.99 remembers about a hundred steps. */
+  readonly momentum: number;
+  /** auto: the labelled set's, or where unlabelled images contradict them, an estimate from those; estimate: that in any case; or a share of each class. */
+  readonly shares: (typeof SHARES_RULES)[number] | readonly number[];
+}
+
+export const balanceSchema: z.ZodType<Balance> = z.strictObject({
+  momentum: z.number().min(0).lt(1),
+  shares: z.union([z.enum(SHARES_RULES), sharesSchema]),
+});
+
+/** Of a method's settings, what the balance depends on. */
+interface Settings {
+  readonly alpha: AlphaSchedule;
+  readonly balance: Balance | undefined;
+}
 
 /** Of all classes, in double precision, since every later step depends on their bits. They sum to 1. */
 export type ClassShares = readonly number[];
 
 /** What one step hands on to the next. */
-export interface ClassBalance {
+export type ClassBalance = {
   /** The shares that pseudo-labels are held to; during the survey, the estimate so far. */
   readonly target: ClassShares;
   /** Running shares of the classes among the classifier's predictions. */
   readonly predicted: ClassShares;
-}
+};
 
 /** Which shares pseudo-labels are held to, and why. */
 export interface SharesChoice {
@@ -48,33 +77,33 @@ export function sharesOf(counts: readonly number[]): ClassShares {
 }
 
 /** labelCounts: labelled images of each class. */
-export function beginBalance({ pseudo }: Stage, labelCounts: readonly number[]): ClassBalance {
-  const shares = assumedShares(pseudo?.balance?.shares ?? 'labelled', labelCounts);
+export function beginBalance({ balance }: Settings, labelCounts: readonly number[]): ClassBalance {
+  const shares = assumedShares(balance?.shares ?? 'labelled', labelCounts);
   return { target: shares, predicted: shares };
 }
 
 /** Whether a step is one of the last before pseudo-labels count, in which shares are estimated. */
-export function isSurvey(stage: Stage, step: number): boolean {
-  const shares = stage.pseudo?.balance?.shares;
+export function isSurvey(settings: Settings, step: number): boolean {
+  const shares = settings.balance?.shares;
   if (shares !== 'auto' && shares !== 'estimate') return false;
-  return alphaAt(stage, step) === 0 && alphaAt(stage, step + SURVEY_STEPS) > 0;
+  return alpha(settings.alpha, step) === 0 && alpha(settings.alpha, step + SURVEY_STEPS) > 0;
 }
 
 /** Whether shares are chosen before a step: it is the first one whose pseudo-labels count. */
-export function isChoice(stage: Stage, step: number): boolean {
-  if (!stage.pseudo?.balance || alphaAt(stage, step) === 0) return false;
-  return step === 0 || alphaAt(stage, step - 1) === 0;
+export function isChoice(settings: Settings, step: number): boolean {
+  if (!settings.balance || alpha(settings.alpha, step) === 0) return false;
+  return step === 0 || alpha(settings.alpha, step - 1) === 0;
 }
 
 /** target: where there was a survey, its estimate. */
 export function chooseShares(
-  stage: Stage,
+  settings: Settings,
   step: number,
   { target }: ClassBalance,
   labelCounts: readonly number[],
 ): SharesChoice {
-  const { shares: rule } = stage.pseudo!.balance!;
-  if (step === 0 || !isSurvey(stage, step - 1)) return { source: sourceOf(rule), shares: target };
+  const { shares: rule } = settings.balance!;
+  if (step === 0 || !isSurvey(settings, step - 1)) return { source: sourceOf(rule), shares: target };
   const labelled = sharesOf(labelCounts);
   const perClass = labelCounts.reduce((sum, count) => sum + count, 0) / labelCounts.length;
   const survey = { estimate: target, distance: divergence(target, labelled), limit: limitOf(perClass) };
@@ -106,13 +135,13 @@ export function surveyShift({ target }: ClassBalance, labelCounts: readonly numb
  * changes.
  */
 export function nextBalance(
-  stage: Stage,
+  settings: Settings,
   step: number,
   balance: ClassBalance,
   masses: readonly number[],
 ): ClassBalance {
-  if (isSurvey(stage, step)) return { ...balance, target: nextShares(balance.target, masses, SURVEY_MOMENTUM) };
-  return { ...balance, predicted: nextShares(balance.predicted, masses, stage.pseudo?.balance?.momentum ?? 0) };
+  if (isSurvey(settings, step)) return { ...balance, target: nextShares(balance.target, masses, SURVEY_MOMENTUM) };
+  return { ...balance, predicted: nextShares(balance.predicted, masses, settings.balance?.momentum ?? 0) };
 }
 
 /** momentum: 0 forgets all before, 0.99 remembers about a hundred steps. */

@@ -109,3 +109,7 @@ export function initialParameters(model: Model, seed: number, stage: number): Fl
   });
   return parameters;
 }
+
+/** Terms that a row's loss is the mean of: the pixels of a reconstruction; a classifier sums over its classes. */
+export const termsOf = ({ objective, layers }: Model): number =>
+  objective === 'reconstruction' ? layers.at(-1)!.units : 1;

@@ -5,6 +5,7 @@ import type { ShardStep } from '../engine/executor.js';
 import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../engine/tasks.js';
 import type { TensorStep } from '../engine/tensor-tasks.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import { METHOD_NAMES } from '../methods/methods.js';
 import type { Fingerprints } from '../models/dense/fingerprint.js';
 import type { Model, Precision } from '../models/model.js';
 
@@ -90,13 +91,13 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
     labelledLoss: real,
     unlabelledLoss: real,
     counted: count,
-    classMasses: list(real, MOST_CLASSES),
+    statistics: list(real, MOST_CLASSES),
     finite: z.boolean(),
     milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
   })
   .refine(
-    ({ finite, labelledLoss, unlabelledLoss, classMasses }) =>
-      !finite || [labelledLoss, unlabelledLoss, ...classMasses].every(Number.isFinite),
+    ({ finite, labelledLoss, unlabelledLoss, statistics }) =>
+      !finite || [labelledLoss, unlabelledLoss, ...statistics].every(Number.isFinite),
     'it says that it is finite, and is not',
   );
 
@@ -139,6 +140,9 @@ export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
   readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
 };
 
+/** Of a method. */
+const MOST_PARAMETERS = 16;
+
 export const step: z.ZodType<WireStep> = z.strictObject({
   model,
   seed: count.max(Number.MAX_SAFE_INTEGER),
@@ -152,10 +156,13 @@ export const step: z.ZodType<WireStep> = z.strictObject({
     .strictObject({
       batch: count,
       factor: float,
-      pseudoLabels: z.enum(['stored', 'fresh']),
+      method: z.enum(METHOD_NAMES),
+      parameters: z
+        .record(z.string().max(64), float)
+        .refine((all) => Object.keys(all).length <= MOST_PARAMETERS, 'too many parameters'),
+      pseudoLabels: z.enum(['none', 'stored', 'fresh']),
       logitShift: list(float, MOST_CLASSES).nullable(),
       masses: z.enum(['plain', 'shifted']),
-      threshold: probability,
       noise: float.min(0),
     })
     .nullable(),

@@ -1,5 +1,6 @@
 // Owns how many bytes a step moves, computed from sizes: they are not measured.
 
+import { methodOf } from '../methods/methods.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
 import { layoutOf } from '../models/model.js';
 import type { Stage } from '../training/stage.js';
@@ -32,12 +33,14 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
  * once; what they lead to is written once, and every slice reads it.
  */
 export function tensorParallelTraffic(stage: Stage, slices: number): Traffic {
-  const { model, optimizer, labelledBatch, pseudo, denoising } = stage;
+  const { model, optimizer, labelledBatch, method: settings } = stage;
+  const method = methodOf(settings);
+  const batch = method.batch(settings);
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
-  const rows = labelledBatch + (pseudo?.batch ?? denoising?.batch ?? 0);
+  const rows = labelledBatch + batch;
   const widths = exchangesOf(model).map((exchange) => widthsOf(model, exchange));
   // Fresh pseudo-labels are predicted from a pass without dropout.
-  const clean = pseudo?.refresh === 'step' ? pseudo.batch * widths[0]!.up : 0;
+  const clean = method.predicts(settings) ? batch * widths[0]!.up : 0;
   const up = FLOAT * widths.reduce((sum, width) => sum + rows * width.up, clean);
   const down = FLOAT * widths.reduce((sum, width) => sum + rows * width.down, 0);
   const moved = 2 * vectors * FLOAT * layoutOf(model).length + 2 * slices * up + (1 + slices) * down;

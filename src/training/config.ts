@@ -3,10 +3,10 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
 import { PseudolabelError } from '../errors.js';
+import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
 import type { Precision } from '../models/model.js';
 import { SCENARIOS } from './scenario.js';
-import { SHARES_RULES } from './stage.js';
-import { sharesSchema, stagesSchema } from './stage-schema.js';
+import { stagesSchema } from './stage-schema.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 

@@ -1,6 +1,9 @@
 // Owns the way from a config to the stages of its training.
 
 import { PseudolabelError } from '../errors.js';
+import type { Balance } from '../methods/class-balance.js';
+import { methodOf } from '../methods/methods.js';
+import type { Refresh } from '../methods/pseudo-label.js';
 import { isRounded } from '../models/model.js';
 import type { RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
@@ -9,7 +12,7 @@ import { paper } from './preset-paper.js';
 import { report } from './preset-report.js';
 import type { Preset, Task } from './scenario.js';
 import type { RateSchedule } from './schedule.js';
-import type { Balance, Refresh, Stage } from './stage.js';
+import { pseudoLabelsOf, type Stage } from './stage.js';
 
 const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
 
@@ -33,8 +36,9 @@ export function changesOfPlan(config: RunConfig, task: Task): string[] {
 }
 
 function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
-  for (const { name, model, pseudo } of stages) {
-    const { shares } = pseudo?.balance ?? {};
+  for (const stage of stages) {
+    const { name, model } = stage;
+    const { shares } = pseudoLabelsOf(stage)?.balance ?? {};
     if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
     const [inputs, outputs] = [model.layers[0]!.inputs, model.layers.at(-1)!.units];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
@@ -69,7 +73,7 @@ function onlyEven(hidden: number): PseudolabelError {
 
 /** The same stage in less time: all its schedules shrink with its steps. */
 export function shorten(stage: Stage, share: number): Stage {
-  const { pseudo, optimizer } = stage;
+  const { method, optimizer } = stage;
   return {
     ...stage,
     steps: Math.max(1, Math.round(stage.steps * share)),
@@ -78,10 +82,7 @@ export function shorten(stage: Stage, share: number): Stage {
       optimizer.kind === 'dampened'
         ? { ...optimizer, momentum: { ...optimizer.momentum, over: optimizer.momentum.over * share } }
         : optimizer,
-    pseudo: pseudo && {
-      ...pseudo,
-      alpha: { ...pseudo.alpha, t1: pseudo.alpha.t1 * share, t2: pseudo.alpha.t2 * share },
-    },
+    method: methodOf(method).shortened(method, share),
   };
 }
 
@@ -90,12 +91,12 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
 }
 
 function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {
-  const { pseudo } = stage;
+  const pseudo = pseudoLabelsOf(stage);
   if (!pseudo) return stage;
   const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
   return {
     ...stage,
-    pseudo: {
+    method: {
       ...pseudo,
       refresh: when,
       threshold: threshold ?? pseudo.threshold,

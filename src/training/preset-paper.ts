@@ -2,9 +2,10 @@
 // Its epochs are turned into steps here, so that they are longer where there are more labels.
 // Not stated there, so chosen here: an epoch is a pass over the labelled images (as in the report), and 1000 of them are run, past T2 = 800.
 
+import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import { autoencoder, classifier, type Preset } from './scenario.js';
 import type { RateSchedule } from './schedule.js';
-import type { Optimizer, PseudoLabelling, Stage } from './stage.js';
+import type { Optimizer, Stage } from './stage.js';
 
 const LABELLED_BATCH = 32; // section "Experiments"
 const UNLABELLED_BATCH = 256; // section "Experiments"
@@ -38,13 +39,13 @@ export const paper: Preset = (scenario, task) => {
     model: classifier(task, scenario !== 'nn', 'sigmoid'), // ReLU, sigmoid outputs, dropout 0.2 and 0.5
     steps: EPOCHS * stepsPerEpoch,
     labelledBatch: LABELLED_BATCH,
-    pseudo: undefined,
-    denoising: undefined,
+    method: { name: 'supervised' },
     optimizer: dampened(stepsPerEpoch),
     rate: decaying(stepsPerEpoch),
     start: 'fresh',
   };
-  const pseudo = ({ t1, t2 }: typeof RAMP_PLAIN): PseudoLabelling => ({
+  const pseudo = ({ t1, t2 }: typeof RAMP_PLAIN): PseudoLabelSettings => ({
+    name: 'pseudo-label',
     batch: UNLABELLED_BATCH,
     alpha: { t1: t1 * stepsPerEpoch, t2: t2 * stepsPerEpoch, final: ALPHA_FINAL, every: stepsPerEpoch },
     refresh: 'step', // "every weights update"
@@ -56,7 +57,7 @@ export const paper: Preset = (scenario, task) => {
     case 'drop':
       return [supervised];
     case 'pl':
-      return [{ ...supervised, name: 'finetune', pseudo: pseudo(RAMP_PLAIN) }];
+      return [{ ...supervised, name: 'finetune', method: pseudo(RAMP_PLAIN) }];
     case 'dae': {
       const daeStepsPerEpoch = Math.ceil(task.unlabelled / UNLABELLED_BATCH);
       return [
@@ -66,11 +67,11 @@ export const paper: Preset = (scenario, task) => {
           model: autoencoder(task),
           steps: PRETRAIN_EPOCHS * daeStepsPerEpoch,
           labelledBatch: 0,
-          denoising: { batch: UNLABELLED_BATCH, noise: NOISE },
+          method: { name: 'denoising', batch: UNLABELLED_BATCH, noise: NOISE },
           optimizer: dampened(daeStepsPerEpoch),
           rate: decaying(daeStepsPerEpoch),
         },
-        { ...supervised, name: 'finetune', pseudo: pseudo(RAMP_PRETRAINED), start: 'first-layer' },
+        { ...supervised, name: 'finetune', method: pseudo(RAMP_PRETRAINED), start: 'first-layer' },
       ];
     }
   }

@@ -29,8 +29,7 @@ export const report: Preset = (scenario, task) => {
     model: drop,
     steps: DROP_EPOCHS * stepsPerEpoch,
     labelledBatch: BATCH,
-    pseudo: undefined,
-    denoising: undefined,
+    method: { name: 'supervised' },
     optimizer: { kind: 'sgd' },
     rate: DROP_RATE,
     start: 'fresh',
@@ -45,7 +44,7 @@ export const report: Preset = (scenario, task) => {
     ...supervised,
     name: 'finetune',
     steps: PL_EPOCHS * stepsPerEpoch,
-    pseudo: { batch: UNLABELLED_BATCH, alpha, refresh: 'once', threshold: 0, balance: undefined },
+    method: { name: 'pseudo-label', batch: UNLABELLED_BATCH, alpha, refresh: 'once', threshold: 0, balance: undefined },
     optimizer: ADAM,
     rate: ADAM_RATE,
     start: 'previous',
@@ -68,7 +67,7 @@ export const report: Preset = (scenario, task) => {
           model: autoencoder(task),
           steps: DAE_EPOCHS * daeStepsPerEpoch,
           labelledBatch: 0,
-          denoising: { batch: BATCH, noise: 0.5 }, // noise_proba
+          method: { name: 'denoising', batch: BATCH, noise: 0.5 }, // noise_proba
           optimizer: ADAM,
           rate: ADAM_RATE,
         },

@@ -1,4 +1,4 @@
-// Owns everything that changes with time: alpha(t), the learning rate and the momentum, as data and as pure functions of the step.
+// The learning rate and the momentum of a step. alpha(t) is in methods/alpha.ts.
 
 /** Rate of a step. decay: initial * factor^(step / every) (Keras ExponentialDecay). cosine: from initial to final over the stage. */
 export type RateSchedule =
@@ -12,24 +12,6 @@ export interface MomentumSchedule {
   readonly final: number;
   readonly over: number;
   readonly every: number;
-}
-
-/**
- * The weight of the pseudo-labels: 0 before step T1, then linear to `final` at step T2 (Lee 2013, eq. 16). Steps are those of the stage, so that
- * the ramp lies where the recipe wants it, whatever the number of labels. It rises once every `every` steps: the t of the paper is a whole epoch.
- */
-export interface AlphaSchedule {
-  readonly t1: number;
-  readonly t2: number;
-  readonly final: number;
-  readonly every: number;
-}
-
-/** alpha(t) at a step, from 0. */
-export function alpha({ t1, t2, final, every }: AlphaSchedule, step: number): number {
-  const t = lastRise(step, every);
-  if (t < t1) return 0;
-  return t < t2 ? ((t - t1) / (t2 - t1)) * final : final;
 }
 
 /** p(t) = (t / T) p_f + (1 - t / T) p_i for t < T, then p_f. */

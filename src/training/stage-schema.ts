@@ -1,15 +1,9 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
+import { methodSchema } from '../methods/methods.js';
 import type { Model } from '../models/model.js';
-import type { AlphaSchedule, MomentumSchedule, RateSchedule } from './schedule.js';
-import {
-  type Balance,
-  type Denoising,
-  type Optimizer,
-  type PseudoLabelling,
-  SHARES_RULES,
-  type Stage,
-} from './stage.js';
+import type { MomentumSchedule, RateSchedule } from './schedule.js';
+import type { Optimizer, Stage } from './stage.js';
 
 /** Far above any recipe, and far below what a number of steps in an array or a file could do harm by. */
 const MOST = 1e9;
@@ -22,7 +16,6 @@ const units = z
   .int()
   .min(1)
   .max(2 ** 24);
-const share = z.number().min(0).max(1);
 /** Rates of dropout, momenta, betas. */
 const below1 = z.number().min(0).lt(1);
 
@@ -45,38 +38,6 @@ const optimizer: z.ZodType<Optimizer> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dampened'), momentum }),
 ]);
 
-const alpha: z.ZodType<AlphaSchedule> = z
-  .strictObject({ t1: atLeast0, t2: atLeast0, final: atLeast0, every: positive })
-  .refine(({ t1, t2 }) => t1 <= t2, 't1 is after t2');
-
-/** A share of each class. */
-export const sharesSchema = z
-  .array(share)
-  .min(2)
-  .max(256)
-  .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
-
-const balance: z.ZodType<Balance> = z.strictObject({
-  momentum: below1,
-  shares: z.union([z.enum(SHARES_RULES), sharesSchema]),
-});
-
-const pseudo: z.ZodType<PseudoLabelling> = z
-  .strictObject({
-    batch: count,
-    alpha,
-    refresh: z.union([z.literal('once'), z.literal('step'), count]),
-    threshold: share,
-    balance: balance.optional(),
-  })
-  .refine(
-    (whole) => whole.balance === undefined || whole.refresh === 'step',
-    'only pseudo-labels that are fresh at each step are held to shares of the classes',
-  )
-  .transform((whole) => ({ ...whole, balance: whole.balance }));
-
-const denoising: z.ZodType<Denoising> = z.strictObject({ batch: count, noise: atLeast0 });
-
 const model: z.ZodType<Model> = z
   .strictObject({
     layers: z
@@ -98,13 +59,15 @@ const stage: z.ZodType<Stage> = z
     model,
     steps: count,
     labelledBatch: z.int().min(0).max(MOST),
-    pseudo: pseudo.optional(),
-    denoising: denoising.optional(),
+    method: methodSchema,
     optimizer,
     rate,
     start: z.enum(['fresh', 'previous', 'first-layer']),
   })
-  .transform((whole) => ({ ...whole, pseudo: whole.pseudo, denoising: whole.denoising }));
+  .refine(
+    ({ model, method }) => (model.objective === 'reconstruction') === (method.name === 'denoising'),
+    'the method denoising trains a reconstruction, and every other method a classifier',
+  );
 
 export const stagesSchema: z.ZodType<readonly Stage[]> = z
   .array(stage)

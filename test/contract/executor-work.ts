@@ -69,7 +69,8 @@ export const FRESH: UnlabelledRows = {
   pseudoLabels: 'fresh',
   logitShift: Float32Array.from({ length: 10 }, (_, c) => c / 10),
   masses: 'shifted',
-  threshold: 0.15,
+  method: 'pseudo-label',
+  parameters: { threshold: 0.15 },
   noise: 0,
 };
 

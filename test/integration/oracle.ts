@@ -50,7 +50,8 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
     const counts = countsOf(labelled.labels, model.layers.at(-1)!.units);
-    let balance = beginBalance(stage, counts);
+    const pseudo = stage.method.name === 'pseudo-label' ? stage.method : undefined;
+    let balance = pseudo ? beginBalance(pseudo, counts) : { target: [], predicted: [] };
 
     for (let step = 0; step < stage.steps; step++) {
       for (const shard of isLabellingDue(stage, step) ? shards : []) {
@@ -58,8 +59,8 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
         predict(engine, { kind: 'predict', workspace: 0, model, set: 'unlabelled', start, end });
       }
       const drawn = drawLabelled(labelled, seed, s, stage, step);
-      if (isChoice(stage, step)) {
-        const { shares } = chooseShares(stage, step, balance, counts);
+      if (pseudo && isChoice(pseudo, step)) {
+        const { shares } = chooseShares(pseudo, step, balance, counts);
         balance = { target: shares, predicted: shares };
       }
       const masses = counts.map(() => 0);
@@ -72,9 +73,9 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
           unlabelled: unlabelledRows(stage, step, balance, counts),
         };
         const result = gradient(engine, { kind: 'gradient', model, ...order, stage: s, step, shard, ...rows });
-        for (const [c, mass] of result.classMasses.entries()) masses[c]! += mass;
+        for (const [c, mass] of result.statistics.entries()) masses[c]! += mass;
       }
-      balance = nextBalance(stage, step, balance, masses);
+      if (pseudo) balance = nextBalance(pseudo, step, balance, masses);
       const whole = { slice: 0, start: 0, end: length, shards: shape.shards };
       update(engine, { kind: 'update', update: ++updates, ...whole, optimizer: optimizerStep(stage, step) });
     }
@@ -82,9 +83,9 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
   return floats(arena, 'parameters', layoutOf(stages.at(-1)!.model).length).slice();
 }
 
-function isLabellingDue({ pseudo }: Stage, step: number): boolean {
-  if (pseudo === undefined || pseudo.refresh === 'step') return false;
-  return pseudo.refresh === 'once' ? step === 0 : step % pseudo.refresh === 0;
+function isLabellingDue({ method }: Stage, step: number): boolean {
+  if (method.name !== 'pseudo-label' || method.refresh === 'step') return false;
+  return method.refresh === 'once' ? step === 0 : step % method.refresh === 0;
 }
 
 function drawLabelled({ labels }: LabelledRows, seed: number, s: number, stage: Stage, step: number): Uint32Array {
@@ -108,15 +109,18 @@ function unlabelledRows(
   balance: ClassBalance,
   labelCounts: readonly number[],
 ): UnlabelledRows | undefined {
-  const { pseudo, denoising } = stage;
-  const plain = { pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', threshold: 0, noise: 0 } as const;
-  if (denoising) return { ...plain, ...denoising, factor: 1 };
+  const { method } = stage;
+  const plain = { logitShift: undefined, masses: 'plain', noise: 0 } as const;
+  if (method.name === 'denoising') {
+    const { batch, noise } = method;
+    return { ...plain, batch, noise, factor: 1, method: 'denoising', parameters: {}, pseudoLabels: 'none' };
+  }
   const factor = alphaAt(stage, step);
-  if (!pseudo || (factor === 0 && !isSurvey(stage, step))) return undefined;
-  const { batch, threshold, refresh } = pseudo;
-  const rows = { ...plain, batch, factor, threshold };
-  if (isSurvey(stage, step))
+  if (method.name === 'supervised' || (factor === 0 && !isSurvey(method, step))) return undefined;
+  const { name, batch, threshold, refresh } = method;
+  const rows = { ...plain, batch, factor, method: name, parameters: { threshold } } as const;
+  if (isSurvey(method, step))
     return { ...rows, pseudoLabels: 'fresh', logitShift: surveyShift(balance, labelCounts), masses: 'shifted' };
-  if (refresh !== 'step') return rows;
-  return { ...rows, pseudoLabels: 'fresh', logitShift: pseudo.balance && logitShift(balance) };
+  if (refresh !== 'step') return { ...rows, pseudoLabels: 'stored' };
+  return { ...rows, pseudoLabels: 'fresh', logitShift: method.balance && logitShift(balance) };
 }

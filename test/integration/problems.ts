@@ -5,13 +5,15 @@ import type { Training } from '../../coordinator/train.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
+import type { Balance } from '../../src/methods/class-balance.js';
+import type { PseudoLabelSettings } from '../../src/methods/pseudo-label.js';
 import { PREDICT_ROWS } from '../../src/models/dense/predict.js';
 import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
 import { layoutOf, precisionOf } from '../../src/models/model.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
-import type { Balance, PseudoLabelling, Stage } from '../../src/training/stage.js';
+import type { Stage } from '../../src/training/stage.js';
 import type { Problem } from './oracle.js';
 
 export const SHARDS = 3;
@@ -23,8 +25,9 @@ const MOST_ROWS = 32;
 const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
-const pseudo = (refresh: PseudoLabelling['refresh'], threshold: number, balance?: Balance): PseudoLabelling => {
-  return { batch: 32, alpha: { t1: 1, t2: 4, final: 3, every: 2 }, refresh, threshold, balance };
+const pseudo = (refresh: PseudoLabelSettings['refresh'], threshold: number, balance?: Balance): PseudoLabelSettings => {
+  const alpha = { t1: 1, t2: 4, final: 3, every: 2 };
+  return { name: 'pseudo-label', batch: 32, alpha, refresh, threshold, balance };
 };
 
 const supervised: Stage = {
@@ -32,15 +35,14 @@ const supervised: Stage = {
   model: classifier(TASK, true, 'softmax'),
   steps: 3,
   labelledBatch: 8,
-  pseudo: undefined,
-  denoising: undefined,
+  method: { name: 'supervised' },
   optimizer: ADAM,
   rate: { kind: 'cosine', initial: 3e-3, final: 1e-3 },
   start: 'fresh',
 };
 
-const finetune = (pseudoLabelling: PseudoLabelling, steps: number): Stage => {
-  return { ...supervised, name: 'finetune', steps, pseudo: pseudoLabelling };
+const finetune = (method: PseudoLabelSettings, steps: number): Stage => {
+  return { ...supervised, name: 'finetune', steps, method };
 };
 
 const dampened: Pick<Stage, 'optimizer' | 'rate'> = {
@@ -68,7 +70,7 @@ export const PLANS = {
       name: 'pretrain',
       model: autoencoder(TASK),
       labelledBatch: 0,
-      denoising: { batch: MOST_ROWS, noise: 0.5 },
+      method: { name: 'denoising', batch: MOST_ROWS, noise: 0.5 },
     },
     { ...supervised, start: 'first-layer' },
     { ...finetune(pseudo('step', 0.15), 4), start: 'previous' },

@@ -8,7 +8,7 @@ import { idleLine } from '../../coordinator/terminal/summary.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
-import { beginBalance } from '../../src/methods/class-balance.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { initialParameters, layoutOf } from '../../src/models/model.js';
 import { normalise } from '../../src/training/config.js';
 import { classifier } from '../../src/training/scenario.js';
@@ -36,8 +36,10 @@ async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<strin
       const zeros = new Float32Array(layoutOf(stage.model).length);
       const parameters = initialParameters(stage.model, seed, 0);
       session.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
-      const balance = beginBalance(stage, labelled.countsOf(stage.model.layers.at(-1)!.units));
-      const position = { stage: 0, step: stage.steps - 3, balance };
+      const { method } = stage;
+      const counts = labelled.countsOf(stage.model.layers.at(-1)!.units);
+      const methodState = methodOf(method).begin(method, counts);
+      const position = { stage: 0, step: stage.steps - 3, methodState };
       const training = { seed, stages: [stage], labelled, maxSteps: stage.steps };
       sums.push(sha256OfParameters(await trained(training, session.dispatcher, listener(), position)));
     }

@@ -68,7 +68,7 @@ describe('the training loop', () => {
     });
     await trained(training, inOneThread({ training, ...setting }), observer);
     const balance = { target: new Array(10).fill(0.1), predicted: new Array(10).fill(0.1) };
-    const position = (stage: number, step: number) => ({ stage, step, balance });
+    const position = (stage: number, step: number) => ({ stage, step, methodState: stage === 0 ? {} : balance });
     expect(told).toEqual([
       ['supervised', position(0, 0), 3],
       ...[position(0, 0), [0, 0, 8, 0], position(0, 1), [1, 0, 8, 0], position(0, 2), [2, 0, 8, 0]],

@@ -43,11 +43,11 @@ describe('pseudo-labels that are balanced', () => {
       target: oneHot(argmax(shares), 3),
       weight: confidences[r]! >= high ? 0.7 / 13 : 0,
     }));
-    const task = taskWith({ ...fresh, logitShift, threshold: (low + high) / 2 });
+    const task = taskWith({ ...fresh, logitShift, parameters: { threshold: (low + high) / 2 } });
     const result = gradient(engine, task);
     expect(result.counted).toBe(13 - 6);
     const masses = [0, 1, 2].map((c) => softmaxed.reduce((sum, shares) => sum + shares[c]!, 0));
-    for (const [c, mass] of masses.entries()) expect(result.classMasses[c]).toBeCloseTo(mass, 4);
+    for (const [c, mass] of masses.entries()) expect(result.statistics[c]).toBeCloseTo(mass, 4);
     const rows = droppedOut(task, [...labelledRowsOf(task), ...relabelled]);
     const expected = reference(model, parameters, rows).gradient;
     expect(worstPart(model, gradientBufferOf(engine.arena, 0), expected)).toBeLessThan(TOLERANCE);
@@ -70,13 +70,13 @@ describe('pseudo-labels that are balanced', () => {
         0,
       ),
     );
-    for (const [c, mass] of expected.entries()) expect(shifted.result.classMasses[c]).toBeCloseTo(mass, 4);
+    for (const [c, mass] of expected.entries()) expect(shifted.result.statistics[c]).toBeCloseTo(mass, 4);
     expect(shifted.gradientBuffer).toEqual(plain.gradientBuffer);
   });
 
   it('have no masses where nothing shifts them, or there are none', () => {
     const massesOf = (unlabelled: UnlabelledRows | undefined) =>
-      gradient(randomEngine(model, 2), tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!).classMasses;
+      gradient(randomEngine(model, 2), tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!).statistics;
     for (const unlabelled of [fresh, PSEUDO, undefined]) expect(massesOf(unlabelled)).toEqual([]);
   });
 });

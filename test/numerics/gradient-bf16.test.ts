@@ -12,7 +12,7 @@ import { nodeOn } from '../contract/one-thread-executor.js';
 import { nearest, valuesOf } from './bfloat.js';
 import { randomArena } from './random-arena.js';
 import { type Row, reference } from './reference.js';
-import { betweenParts, droppedOut, PSEUDO, rowsOf, tasksOf, worstPart } from './shard-task.js';
+import { betweenParts, DENOISING, droppedOut, PSEUDO, rowsOf, tasksOf, worstPart } from './shard-task.js';
 
 /** A bfloat16 has 8 bits: the distance between two is at most this share of them. */
 const STEP = 2 ** -7;
@@ -120,8 +120,11 @@ describe.each(IN_BF16)('the gradient in %s: %s', (_, __, model) => {
   const arena = randomArena(model, 2);
   const engine = createEngine(arena);
   const parameters = floats(arena, 'parameters', arena.shape.parameters).slice();
-  const labelledBatch = model.objective === 'reconstruction' ? 0 : 5;
-  const tasks = tasksOf({ model, shards: 2, labelledBatch, unlabelled: PSEUDO });
+  const isReconstruction = model.objective === 'reconstruction';
+  const step = isReconstruction
+    ? { labelledBatch: 0, unlabelled: DENOISING }
+    : { labelledBatch: 5, unlabelled: PSEUDO };
+  const tasks = tasksOf({ model, shards: 2, ...step });
 
   it('is that of the same products of rounded numbers, but for the last bit of a few', () => {
     for (const task of tasks) {

@@ -8,6 +8,7 @@ import { MOST_ROWS, randomArena, randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {
   betweenParts,
+  DENOISING,
   drawnBy,
   droppedOut,
   gradientBufferOf,
@@ -42,7 +43,7 @@ describe('a gradient task', () => {
   it('tells the loss of a reconstruction as a mean over the pixels', () => {
     const autoencoder = modelOf([20, 24, 20], { inputDropout: 0, dropout: [], objective: 'reconstruction' });
     const engine = randomEngine(autoencoder, 1);
-    const [task] = tasksOf({ model: autoencoder, shards: 1, labelledBatch: 0, unlabelled: PSEUDO });
+    const [task] = tasksOf({ model: autoencoder, shards: 1, labelledBatch: 0, unlabelled: DENOISING });
     const { losses } = reference(autoencoder, parametersOf(engine.arena), rowsOf(engine.arena, task!));
     const { unlabelledLoss } = gradient(engine, task!);
     expect(unlabelledLoss).toBeCloseTo(

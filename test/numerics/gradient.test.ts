@@ -8,6 +8,7 @@ import { type Model, modelOf, type Objective } from '../../src/models/model.js';
 import { randomEngine } from './random-arena.js';
 import { type Row, reference } from './reference.js';
 import {
+  DENOISING,
   droppedOut,
   gradientBufferOf,
   labelledRowsOf,
@@ -75,7 +76,7 @@ describe('the gradient without dropout', () => {
   ] as const)('is that of the reconstruction by %j in %i shards, as a mean over rows and pixels', (widths, shards) => {
     const model = plain(widths, 'reconstruction');
     const engine = randomEngine(model, shards);
-    const tasks = tasksOf({ model, shards, labelledBatch: 0, unlabelled: PSEUDO });
+    const tasks = tasksOf({ model, shards, labelledBatch: 0, unlabelled: DENOISING });
     const rows = tasks.flatMap((task) => reconstructedRowsOf(engine.arena, task));
     expect(rows).toHaveLength(13);
     expectGradientOf(engine, model, tasks, rows);
@@ -91,7 +92,7 @@ describe('the gradient without dropout', () => {
   it('reconstructs the clean input from the noisy one', () => {
     const model = plain([20, 24, 20], 'reconstruction');
     const engine = randomEngine(model, 1);
-    const [task] = tasksOf({ model, shards: 1, labelledBatch: 0, unlabelled: { ...PSEUDO, noise: 0.5 } });
+    const [task] = tasksOf({ model, shards: 1, labelledBatch: 0, unlabelled: { ...DENOISING, noise: 0.5 } });
     gradient(engine, task!);
     const { x } = engine.network(model, paddedRows(PSEUDO.batch), 0, true).buffers;
     const rows = reconstructedRowsOf(engine.arena, task!).map((row, r) => ({
@@ -118,8 +119,11 @@ describe('the gradient with dropout', () => {
     ],
   ] as const)('is that of the same masks, drawn apart for each shard: %s', (_, model) => {
     const engine = randomEngine(model, 2);
-    const labelledBatch = model.objective === 'reconstruction' ? 0 : 5;
-    for (const task of tasksOf({ model, shards: 2, labelledBatch, unlabelled: PSEUDO })) {
+    const isReconstruction = model.objective === 'reconstruction';
+    const step = isReconstruction
+      ? { labelledBatch: 0, unlabelled: DENOISING }
+      : { labelledBatch: 5, unlabelled: PSEUDO };
+    for (const task of tasksOf({ model, shards: 2, ...step })) {
       const rows = droppedOut(task, rowsOf(engine.arena, task));
       const expected = reference(model, parametersOf(engine.arena), rows).gradient;
       gradient(engine, task);

@@ -23,7 +23,12 @@ describe('pseudo-labels', () => {
 
   it('below the threshold weigh nothing, while the mean is still over the whole batch', () => {
     const engine = randomEngine(model, 2);
-    const tasks = tasksOf({ model, shards: 2, labelledBatch: 0, unlabelled: { ...PSEUDO, threshold: 0.45 } });
+    const tasks = tasksOf({
+      model,
+      shards: 2,
+      labelledBatch: 0,
+      unlabelled: { ...PSEUDO, parameters: { threshold: 0.45 } },
+    });
     for (const task of tasks) {
       const rows = droppedOut(task, pseudoRowsOf(engine.arena, task));
       const counted = rows.filter(({ weight }) => weight > 0);
@@ -40,7 +45,12 @@ describe('pseudo-labels', () => {
 
   it('of exactly the threshold count', () => {
     const engine = randomEngine(model, 1);
-    const [task] = tasksOf({ model, shards: 1, labelledBatch: 0, unlabelled: { ...PSEUDO, threshold: 0.5 } });
+    const [task] = tasksOf({
+      model,
+      shards: 1,
+      labelledBatch: 0,
+      unlabelled: { ...PSEUDO, parameters: { threshold: 0.5 } },
+    });
     floats(engine.arena, 'confidences', engine.arena.shape.unlabelled).fill(0.5);
     expect(gradient(engine, task!).counted).toBe(13);
   });
@@ -63,7 +73,7 @@ describe('pseudo-labels', () => {
         const logitsOf = drawn.map((_, r) => logits.subarray(3 * r, 3 * r + 3));
         const confidences = logitsOf.map(confidenceOf);
         const [low, high] = confidences.toSorted().slice(2) as [number, number];
-        const task = { ...drawing, unlabelled: { ...unlabelled, threshold: (low + high) / 2 } };
+        const task = { ...drawing, unlabelled: { ...unlabelled, parameters: { threshold: (low + high) / 2 } } };
         const relabelled = logitsOf.map((own, r) => ({
           ...drawn[r]!,
           target: oneHot(own.indexOf(Math.max(...own)), 3),

@@ -25,9 +25,13 @@ export const PSEUDO: UnlabelledRows = {
   pseudoLabels: 'stored',
   logitShift: undefined,
   masses: 'plain',
-  threshold: 0,
+  method: 'pseudo-label',
+  parameters: { threshold: 0 },
   noise: 0,
 };
+
+/** Of an autoencoder. */
+export const DENOISING: UnlabelledRows = { ...PSEUDO, method: 'denoising', parameters: {}, pseudoLabels: 'none' };
 
 /** The task of each shard: step 3 of stage 1, its labelled rows cut as its unlabelled ones are. */
 export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {
@@ -76,13 +80,13 @@ export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask)
 /** The pseudo-labelled rows by the labels and confidences that the arena stores. */
 export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   const { classes } = sizesOf(task.model);
-  const { batch, factor, threshold } = task.unlabelled ?? PSEUDO;
+  const { batch, factor, parameters } = task.unlabelled ?? PSEUDO;
   const labels = bytes(arena, 'pseudoLabels', arena.shape.unlabelled);
   const confidences = floats(arena, 'confidences', arena.shape.unlabelled);
   return drawnBy(arena, task).map((position) => ({
     input: imageAt(arena, position),
     target: oneHot(labels[position]!, classes),
-    weight: confidences[position]! >= threshold ? factor / batch : 0,
+    weight: confidences[position]! >= parameters.threshold! ? factor / batch : 0,
   }));
 }
 

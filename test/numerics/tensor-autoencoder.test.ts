@@ -5,7 +5,7 @@ import { floats } from '../../src/engine/arena.js';
 import { layoutOf, type Model, modelOf } from '../../src/models/model.js';
 import { randomParameters } from './random-arena.js';
 import { reference } from './reference.js';
-import { PSEUDO, worstPart } from './shard-task.js';
+import { DENOISING, worstPart } from './shard-task.js';
 import { droppedOut, setting, TOLERANCE } from './tensor-step.js';
 
 const autoencoder = (widths: readonly number[], dropout: readonly number[] = [], inputDropout = 0): Model =>
@@ -19,7 +19,7 @@ const DEEP = [20, 70, 9, 5, 6, 90, 20];
 const LARGE = [33, 1400, 7, 1300, 33];
 
 const steps = (model: Model, shards: number, noise = 0) =>
-  setting({ model, shards, labelledBatch: 0, unlabelled: { ...PSEUDO, noise } });
+  setting({ model, shards, labelledBatch: 0, unlabelled: { ...DENOISING, noise } });
 
 describe('a reconstruction tensor parallel', () => {
   it.each([

@@ -19,7 +19,7 @@ describe('a tensor-parallel step, without dropout', () => {
     async (shards) => {
       for (const objective of ['softmax', 'sigmoid'] as const) {
         const model = network(90, objective);
-        const unlabelled = { ...PSEUDO, threshold: 0.3 };
+        const unlabelled = { ...PSEUDO, parameters: { threshold: 0.3 } };
         const { arena, rows, gradient, byTensorShards, byRows } = setting({
           model,
           shards,
@@ -81,15 +81,15 @@ describe('a tensor-parallel step, with dropout', () => {
     const logitShift = Float32Array.of(0.4, -0.9, 0.6);
     for (const unlabelled of [PSEUDO, { ...PSEUDO, pseudoLabels: 'fresh', logitShift } as const]) {
       const { gradient, byTensorShards, byRows } = setting({ model, shards: 1, labelledBatch: 5, unlabelled });
-      const { labelledLoss, unlabelledLoss, counted, classMasses } = await byRows();
+      const { labelledLoss, unlabelledLoss, counted, statistics } = await byRows();
       const expected = gradient();
       const outcome = await byTensorShards();
       expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
       expect(outcome.counted).toBe(counted);
       expect(outcome.labelledLoss).toBeCloseTo(labelledLoss, 5);
       expect(outcome.unlabelledLoss).toBeCloseTo(unlabelledLoss, 5);
-      expect(outcome.classMasses).toHaveLength(classMasses.length);
-      for (const [c, mass] of classMasses.entries()) expect(outcome.classMasses[c]).toBeCloseTo(mass, 4);
+      expect(outcome.statistics).toHaveLength(statistics.length);
+      for (const [c, mass] of statistics.entries()) expect(outcome.statistics[c]).toBeCloseTo(mass, 4);
     }
   });
 });
@@ -122,7 +122,7 @@ describe('fresh pseudo-labels of a tensor-parallel step', () => {
       model,
       shards,
       labelledBatch: 5,
-      unlabelled: { ...fresh, threshold },
+      unlabelled: { ...fresh, parameters: { threshold } },
     });
     expect((await byTensorShards()).counted).toBe(13 - 6);
     const dropped = droppedOut(model, shards, [...rows.labelled, ...relabelled]);

@@ -4,6 +4,7 @@ import { shardRange } from '../../../src/data/shards.js';
 import type { ShardStep } from '../../../src/engine/executor.js';
 import type { GradientResult } from '../../../src/engine/tasks.js';
 import type { Logits } from '../../../src/engine/tensor-tasks.js';
+import { methodNamed } from '../../../src/methods/methods.js';
 import { FINITE_BOUND } from '../../../src/models/dense/network.js';
 import type { Model } from '../../../src/models/model.js';
 
@@ -15,17 +16,18 @@ export const areResultsOf = (results: readonly GradientResult[], steps: readonly
   results.length === steps.length && results.every((result, i) => isResultOf(result, steps[i]!));
 
 function isResultOf(
-  { rows, counted, classMasses, finite }: GradientResult,
+  { rows, counted, statistics, finite }: GradientResult,
   { labelled, unlabelled, shard, shards, model }: ShardStep,
 ): boolean {
   const [first, end] = shardRange(unlabelled?.batch ?? 0, shards, shard);
   const drawn = end - first;
-  const isBalanced = drawn > 0 && unlabelled?.pseudoLabels === 'fresh' && unlabelled.logitShift !== undefined;
+  const classes = model.layers.at(-1)!.units;
+  const wanted = drawn > 0 && unlabelled ? methodNamed(unlabelled.method).statistics(unlabelled, classes) : 0;
   return (
     rows === (labelled?.labels.length ?? 0) + drawn &&
     counted <= drawn &&
-    classMasses.length === (isBalanced ? model.layers.at(-1)!.units : 0) &&
-    (!finite || classMasses.every((mass) => mass >= 0 && mass <= drawn * ROUNDING))
+    statistics.length === wanted &&
+    (!finite || statistics.every((sum) => sum >= 0 && sum <= drawn * ROUNDING))
   );
 }
 

@@ -1,7 +1,8 @@
-// Owns the way from logits to predicted classes, with or without a shift that balances the classes (../balance.ts).
+// From logits to predicted classes, with or without a shift that holds the classes to shares (methods/class-balance.ts).
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Masses } from '../../engine/tasks.js';
+import type { Prediction } from '../../methods/method.js';
 
 /** Addresses in the kernel's memory, and sizes. */
 export interface LogitsPlaces {
@@ -20,10 +21,7 @@ export interface LogitsPlaces {
   readonly masses: number;
 }
 
-/**
- * Predicts all rows, from logits to which logitShift is added where it is given. Returns the sums over the first `count` rows of each
- * class's softmax, before the shift or after it; nothing without one.
- */
+/** Predicts the first `count` rows, from logits to which logitShift is added where it is given; masses: as of UnlabelledRows. */
 export function classify(
   kernel: Kernel,
   memory: WebAssembly.Memory,
@@ -31,23 +29,49 @@ export function classify(
   count: number,
   logitShift: Float32Array | undefined,
   masses: Masses,
-): number[] {
+): Prediction {
   const { logits, bias, classes, rows, softmax, predicted, confidences, shift, masses: sums } = at;
-  if (!logitShift) {
-    kernel.classify(logits, bias, classes, rows, Number(softmax), predicted, confidences);
-    return [];
-  }
-  kernel.softmaxMasses(logits, bias, classes, rows, count, sums);
-  // It has added the bias, and adds the shift where that counts as well.
   const added = new Float32Array(memory.buffer, shift, classes);
-  added.set(logitShift);
-  if (masses === 'shifted') {
-    kernel.softmaxMasses(logits, shift, classes, rows, count, sums);
-    added.fill(0);
+  if (logitShift) {
+    kernel.softmaxMasses(logits, bias, classes, rows, count, sums);
+    // It has added the bias, and adds the shift where that counts as well.
+    added.set(logitShift);
+    if (masses === 'shifted') {
+      kernel.softmaxMasses(logits, shift, classes, rows, count, sums);
+      added.fill(0);
+    }
   }
-  kernel.classify(logits, shift, classes, rows, Number(softmax), predicted, confidences);
+  const toAdd = logitShift ? shift : bias;
+  kernel.classify(logits, toAdd, classes, rows, Number(softmax), predicted, confidences);
   const parts = new Float32Array(memory.buffer, sums, 4 * classes);
-  return Array.from({ length: classes }, (_, c) =>
-    parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0),
-  );
+  return {
+    rows: count,
+    classes: new Uint8Array(memory.buffer, predicted, count).slice(),
+    confidences: new Float32Array(memory.buffer, confidences, count).slice(),
+    classMasses: logitShift
+      ? Array.from({ length: classes }, (_, c) => parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0))
+      : [],
+    probabilities: (temperature) =>
+      softmaxOf(
+        new Float32Array(memory.buffer, logits, classes * rows),
+        new Float32Array(memory.buffer, toAdd, classes),
+        count,
+        temperature,
+      ),
+  };
+}
+
+/** Of (logits + added) / temperature: [classes, count] of logits [classes, rows]. */
+function softmaxOf(logits: Float32Array, added: Float32Array, count: number, temperature: number): Float32Array {
+  const classes = added.length;
+  const rows = logits.length / classes;
+  const result = new Float32Array(classes * count);
+  for (let r = 0; r < count; r++) {
+    const values = Array.from(added, (shift, c) => (logits[c * rows + r]! + shift) / temperature);
+    const largest = Math.max(...values);
+    const powers = values.map((value) => Math.exp(value - largest));
+    const total = powers.reduce((sum, power) => sum + power, 0);
+    for (const [c, power] of powers.entries()) result[c * count + r] = power / total;
+  }
+  return result;
 }

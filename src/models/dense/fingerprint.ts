@@ -18,10 +18,11 @@ const MODEL = modelOf([PIXELS, 640, 10], { inputDropout: 0.2, dropout: [0.5], ob
 const ROWS_OF_STEP: UnlabelledRows = {
   batch: ROWS - 8,
   factor: 1,
+  method: 'pseudo-label',
+  parameters: { threshold: 0 },
   pseudoLabels: 'fresh',
   logitShift: undefined,
   masses: 'plain',
-  threshold: 0,
   noise: 0,
 };
 const STEPS = 2;

@@ -1,141 +1,91 @@
-// Owns a shard's part of a training step: draws its rows, labels them, and writes the gradient of its part of the loss to its slot.
+// A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
 import { shardRange } from '../../data/shards.js';
 import { gradientStride } from '../../engine/arena.js';
 import { Progress } from '../../engine/gradient-progress.js';
-import type { GradientResult, GradientTask, UnlabelledRows } from '../../engine/tasks.js';
+import type { GradientResult, GradientTask } from '../../engine/tasks.js';
+import type { Prediction } from '../../methods/method.js';
+import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../methods/targets.js';
 import { keyOf, laneStates } from '../../random.js';
-import { layoutOf, type Model } from '../model.js';
+import { layoutOf, termsOf } from '../model.js';
 import type { Engine } from './engine.js';
-import type { Network } from './network.js';
 import { paddedRows } from './workspace.js';
 
-/** A shard's unlabelled rows of a step. Classes are empty for a reconstruction. */
-interface Drawn {
-  readonly positions: Uint32Array;
-  readonly classes: Uint8Array;
-  readonly confidences: Float32Array;
-  readonly classMasses: readonly number[];
-}
-
-const UNSURE = { classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] } as const;
-
-/** The sum over all shards is the gradient of L = mean labelled + factor * mean unlabelled, whatever their number. */
+/** The sum over all shards is the gradient of the step's loss (methods/targets.ts). */
 export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const began = performance.now();
-  const { labelled, model } = task;
-  const drawn = draw(engine, task);
-  const labels = labelled?.labels ?? new Uint8Array();
-  const rows = labels.length + drawn.positions.length;
+  const { labelled, labelledBatch, unlabelled, model } = task;
+  const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
+  const positions = draw(engine, task);
+  const rows = labels.length + positions.length;
   if (rows === 0) return nothing(engine, task);
 
+  const prediction = predictionOf(engine, task, positions);
   const network = engine.network(model, paddedRows(rows), task.workspace, true);
-  network.inputs.loadBytes(labelled?.images ?? new Uint8Array());
-  network.inputs.load(engine.arena.regions.images, drawn.positions, labels.length);
-  const counted = setTargets(network, task, labels, drawn);
+  const terms = termsOf(model);
+  const places = { targets: network.targets(), weights: network.weights() };
+  const taught = setTargets({ labels, labelledBatch, unlabelled, terms }, prediction, places);
+  network.inputs.loadBytes(images);
+  network.inputs.load(engine.arena.regions.images, positions, labels.length);
+  if (taught.areInputs) network.inputs.keepAsTargets();
+  const { noise = 0 } = unlabelled ?? {};
+  if (noise > 0) network.inputs.addNoise(noise, laneStates(streamOf(task, 'noise')));
   const loaded = performance.now();
 
-  const streamOf = (layer: number) =>
-    laneStates(keyOf(task.seed, 'mask', task.stage, task.step, task.shard, layer + 1));
-  network.forward(streamOf);
+  network.forward((layer) => laneStates(streamOf(task, 'mask', layer + 1)));
   network.loss();
   const losses = network.losses();
   const forward = performance.now();
 
   const finite = network.backward(task.shard);
-  const ended = performance.now();
-  const unlabelledLosses = losses.subarray(labels.length, rows);
   return {
     rows,
-    labelledLoss: sum(losses.subarray(0, labels.length)),
-    unlabelledLoss: sum(unlabelledLosses.filter((_, r) => counted[r])) / termsOf(model),
-    counted: sum(counted),
-    classMasses: drawn.classMasses,
+    ...lossSums(losses, labels.length, taught.counts, terms),
+    statistics: taught.statistics,
     finite: finite && losses.subarray(0, rows).every(Number.isFinite),
-    milliseconds: { input: loaded - began, forward: forward - loaded, backward: ended - forward },
+    milliseconds: { input: loaded - began, forward: forward - loaded, backward: performance.now() - forward },
   };
 }
 
-function draw(engine: Engine, task: GradientTask): Drawn {
-  const { unlabelled, seed, stage, step, shard, shards, model } = task;
-  if (!unlabelled) return { positions: new Uint32Array(), ...UNSURE };
-  const { arena } = engine;
+const streamOf = ({ seed, stage, step, shard }: GradientTask, purpose: 'mask' | 'noise', ...layer: number[]) =>
+  keyOf(seed, purpose, stage, step, shard, ...layer);
+
+/** Positions of the shard's unlabelled rows of the step. */
+function draw({ arena, sampler }: Engine, { unlabelled, seed, stage, step, shard, shards }: GradientTask): Uint32Array {
+  if (!unlabelled) return new Uint32Array();
   const [first, end] = shardRange(arena.shape.unlabelled, shards, shard);
   const [firstRow, endRow] = shardRange(unlabelled.batch, shards, shard);
   const rows = endRow - firstRow;
-  const sampler = engine.sampler({ seed, stage, shard, count: end - first });
-  const positions = sampler.draw(step * rows, rows).map((position) => position + first);
-  if (model.objective === 'reconstruction' || rows === 0) return { positions, ...UNSURE };
-  if (unlabelled.pseudoLabels === 'fresh') return { positions, ...predictNow(engine, task, positions) };
-  const stored = new Uint8Array(arena.memory.buffer, arena.regions.pseudoLabels, arena.shape.unlabelled);
-  const sure = new Float32Array(arena.memory.buffer, arena.regions.confidences, arena.shape.unlabelled);
-  return {
-    positions,
-    classes: Uint8Array.from(positions, (p) => stored[p]!),
-    confidences: Float32Array.from(positions, (p) => sure[p]!),
-    classMasses: [],
-  };
+  const drawn = sampler({ seed, stage, shard, count: end - first }).draw(step * rows, rows);
+  return drawn.map((position) => position + first);
 }
 
-/** Pseudo-labels "at each weights update" (Lee 2013, section "Pseudo-Label"): a pass without dropout over the rows about to be trained on. */
-function predictNow(engine: Engine, { model, workspace, unlabelled }: GradientTask, positions: Uint32Array) {
-  const network = engine.network(model, paddedRows(positions.length), workspace, false);
+/** Of the rows about to be trained on: as stored, or by a pass without dropout. */
+function predictionOf(
+  engine: Engine,
+  { unlabelled, model, workspace }: GradientTask,
+  positions: Uint32Array,
+): Prediction {
+  const rows = positions.length;
+  if (!unlabelled || rows === 0) return NO_PREDICTION;
+  if (unlabelled.pseudoLabels === 'none') return { ...NO_PREDICTION, rows };
+  if (unlabelled.pseudoLabels === 'stored') {
+    const { memory, regions, shape } = engine.arena;
+    return storedPrediction(positions, {
+      classes: new Uint8Array(memory.buffer, regions.pseudoLabels, shape.unlabelled),
+      confidences: new Float32Array(memory.buffer, regions.confidences, shape.unlabelled),
+    });
+  }
+  const network = engine.network(model, paddedRows(rows), workspace, false);
   network.inputs.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
-  const classMasses = network.classify(positions.length, unlabelled?.logitShift, unlabelled?.masses);
-  return { ...network.predictions(positions.length), classMasses };
+  return network.classify(rows, unlabelled.logitShift, unlabelled.masses);
 }
 
-/** Sets targets and row weights; returns 1 for each unlabelled row that counts. */
-function setTargets(network: Network, task: GradientTask, labels: Uint8Array, drawn: Drawn): Uint8Array {
-  const { unlabelled, labelledBatch, model, seed, stage, step, shard } = task;
-  const weights = network.weights().fill(0);
-  weights.fill(1 / labelledBatch, 0, labels.length);
-  const counted = countedRows(unlabelled, drawn);
-  const each = unlabelled ? unlabelled.factor / unlabelled.batch : 0;
-  if (model.objective === 'reconstruction') {
-    weights.fill(each / termsOf(model), 0, counted.length);
-    network.inputs.keepAsTargets();
-    network.inputs.addNoise(unlabelled?.noise ?? 0, laneStates(keyOf(seed, 'noise', stage, step, shard)));
-    return counted;
-  }
-  counted.forEach((counts, r) => {
-    weights[labels.length + r] = counts * each;
-  });
-  const targets = network.targets().fill(0);
-  const oneHot = (row: number, label: number) => {
-    targets[label * network.rows + row] = 1;
-  };
-  for (const [r, label] of labels.entries()) oneHot(r, label);
-  for (const [r, label] of drawn.classes.entries()) oneHot(labels.length + r, label);
-  return counted;
-}
-
-/** A row's loss is the mean over the pixels of a reconstruction, the sum over the classes of a classifier. */
-function termsOf({ objective, layers }: Model): number {
-  return objective === 'reconstruction' ? layers.at(-1)!.units : 1;
-}
-
-function countedRows(unlabelled: UnlabelledRows | undefined, { positions, confidences }: Drawn): Uint8Array {
-  const counted = new Uint8Array(positions.length).fill(1);
-  const threshold = unlabelled?.threshold ?? 0;
-  confidences.forEach((confidence, r) => {
-    counted[r] = Number(confidence >= threshold);
-  });
-  return counted;
-}
-
-/** A shard without rows in this step still owns its slot: a gradient of 0. */
+/** A shard without rows in this step still has a gradient, of zeros. */
 function nothing({ arena }: Engine, { shard, model }: GradientTask): GradientResult {
   const stride = gradientStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * stride, stride).fill(0);
   new Progress(arena).reached(shard, layoutOf(model).length);
   const milliseconds = { input: 0, forward: 0, backward: 0 };
-  return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, classMasses: [], finite: true, milliseconds };
-}
-
-/** In row order and double precision: the same for every split of the work. */
-function sum(values: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i]!;
-  return total;
+  return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, statistics: [], finite: true, milliseconds };
 }

@@ -4,6 +4,7 @@ import { Progress } from '../../engine/gradient-progress.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Masses } from '../../engine/tasks.js';
 import type { Products } from '../../engine/tensorflow.js';
+import type { Prediction } from '../../methods/method.js';
 import { addressesIn, isRounded, layoutOf, type Model, precisionOf } from '../model.js';
 import { classify } from './classify.js';
 import { GradientBuffers } from './gradient-buffers.js';
@@ -109,17 +110,13 @@ export class Network {
     return finite;
   }
 
-  /**
-   * Classes and confidences of all rows, from the logits of the last forward pass. logitShift, masses, and what is returned of the first `count` rows:
-   * as of classify() in classify.ts.
-   */
-  classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): number[] {
+  /** Predicts the first `count` rows from the logits of the last forward pass (classify.ts). */
+  classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): Prediction {
     const { classes: predicted, ...buffers } = this.buffers;
     const last = this.layers.length - 1;
     const { units: classes } = this.layers[last]!.layer;
-    const { rows } = this;
     const softmax = this.model.objective === 'softmax';
-    const at = { ...buffers, bias: this.bias(last), classes, rows, softmax, predicted };
+    const at = { ...buffers, bias: this.bias(last), classes, rows: this.rows, softmax, predicted };
     return classify(this.kernel, this.arena.memory, at, count, logitShift, masses);
   }
 
@@ -134,12 +131,6 @@ export class Network {
   /** Of the rows, not weighted, after loss(). */
   losses(): Float32Array {
     return this.floats(this.buffers.losses, this.rows);
-  }
-
-  /** Copies of the first `rows` predictions, after classify(). */
-  predictions(rows: number): { classes: Uint8Array; confidences: Float32Array } {
-    const classes = new Uint8Array(this.arena.memory.buffer, this.buffers.classes, rows);
-    return { classes: Uint8Array.from(classes), confidences: this.floats(this.buffers.confidences, rows).slice() };
   }
 
   /** Address of a layer's biases. */

@@ -1,19 +1,14 @@
-// Owns the output layer's part of tensor parallelism, which needs no parameters: labels taken from logits, and the loss with its gradient. Has a memory
-// of its own: the labels of a step are nowhere else.
+// The output layer of a tensor-parallel step, at the coordinator: predictions from logits, and the loss with its gradient. It needs no parameters, and
+// has a memory of its own: the labels of a step are nowhere else.
 
 import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
 import { Space } from '../../engine/space.js';
 import type { Masses } from '../../engine/tasks.js';
+import type { Prediction } from '../../methods/method.js';
+import type { TargetPlaces } from '../../methods/targets.js';
 import type { Model } from '../model.js';
 import { classify } from './classify.js';
 import type { RowCounts } from './tensor-layout.js';
-
-export interface Labels {
-  readonly classes: Uint8Array;
-  readonly confidences: Float32Array;
-  /** Sums over the rows of each class's probability, before the shift or after it; empty where there was none. */
-  readonly classMasses: readonly number[];
-}
 
 export interface Loss {
   /** Of each row, not weighted. */
@@ -61,31 +56,24 @@ export class OutputLayer {
     this.kernel = loadKernel(this.memory);
   }
 
-  /** Labels of the first `count` rows, of logits [classes, counts.clean]. logitShift, masses: as of UnlabelledRows. */
-  label(clean: Float32Array, count: number, logitShift: Float32Array | undefined, masses: Masses = 'plain'): Labels {
-    const { logits, noBias, confidences, predicted } = this.places;
+  /** Predicts the first `count` rows from logits [classes, counts.clean] (classify.ts). */
+  predict(clean: Float32Array, count: number, logitShift: Float32Array | undefined, masses: Masses): Prediction {
+    const { logits, noBias } = this.places;
     const rows = this.counts.clean;
     this.floats(logits, this.classes * rows).set(clean);
     const softmax = this.model.objective === 'softmax';
     const at = { ...this.places, bias: noBias, classes: this.classes, rows, softmax };
-    const classMasses = classify(this.kernel, this.memory, at, count, logitShift, masses);
-    return {
-      classes: new Uint8Array(this.memory.buffer, predicted, count).slice(),
-      confidences: this.floats(confidences, count).slice(),
-      classMasses,
-    };
+    return classify(this.kernel, this.memory, at, count, logitShift, masses);
   }
 
-  /** Sets the targets of the next loss: the classes of the rows. */
-  aimAtLabels(labels: readonly number[]): void {
+  /** Where the targets and the weights of the next loss go: [classes, counts.rows] and [counts.rows]. */
+  get goals(): TargetPlaces {
     const { rows } = this.counts;
-    const targets = this.floats(this.places.targets, this.classes * rows).fill(0);
-    labels.forEach((label, r) => {
-      targets[label * rows + r] = 1;
-    });
+    const { targets, weights } = this.places;
+    return { targets: this.floats(targets, this.classes * rows), weights: this.floats(weights, rows) };
   }
 
-  /** The same for a reconstruction: the images at these positions among `images`, bytes. */
+  /** Sets the targets of a reconstruction: the images at these positions among `images`, bytes. */
   aimAtImages(images: Uint8Array, drawn: Uint32Array): void {
     const { rows } = this.counts;
     const { images: bytes, positions, x, targets } = this.places;
@@ -102,18 +90,16 @@ export class OutputLayer {
     this.kernel.transpose(x, rows, pixels, targets);
   }
 
-  /** sums: [classes, counts.rows]; weights: of the rows, beyond which there is only padding. */
-  loss(sums: Float32Array, weights: readonly number[]): Loss {
+  /** Of the first `count` rows: sums are their logits, [classes, counts.rows]. */
+  loss(sums: Float32Array, count: number): Loss {
     const { rows } = this.counts;
-    const places = this.places;
-    const logits = this.floats(places.logits, this.classes * rows);
+    const { noBias, losses, targets, weights } = this.places;
+    const logits = this.floats(this.places.logits, this.classes * rows);
     logits.set(sums);
-    this.floats(places.weights, rows).fill(0).set(weights);
     const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
-    const { noBias, losses } = places;
-    this.kernel[loss](places.logits, noBias, places.targets, places.weights, this.classes, rows, losses);
-    const largest = this.kernel.biasGradient(places.logits, this.classes, rows, places.sums);
-    return { losses: this.floats(losses, weights.length).slice(), gradient: logits, largest };
+    this.kernel[loss](this.places.logits, noBias, targets, weights, this.classes, rows, losses);
+    const largest = this.kernel.biasGradient(this.places.logits, this.classes, rows, this.places.sums);
+    return { losses: this.floats(losses, count).slice(), gradient: logits, largest };
   }
 
   private floats(address: number, length: number): Float32Array {

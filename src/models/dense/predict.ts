@@ -20,8 +20,7 @@ export function predict(engine: Engine, { model, workspace, set, start, end }: P
     const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
     network.inputs.load(images, positions, 0);
     network.forward(undefined);
-    network.classify(rows);
-    const predicted = network.predictions(rows);
+    const predicted = network.classify(rows);
     classes.set(predicted.classes, first - start);
     confidences.set(predicted.confidences, first - start);
   }

@@ -28,7 +28,7 @@ const anyShares = fc.array(
 const anyCheckpoint = fc.record({
   stage: fc.nat({ max: 120 }),
   step: fc.nat(),
-  balance: fc.record({ target: anyShares, predicted: anyShares }),
+  methodState: fc.record({ target: anyShares, predicted: anyShares }),
   identity: fc.record({ config: fc.jsonValue(), seed: fc.nat(), shards: fc.nat(), dataSha256: fc.string() }),
   numerics: fc.string(),
   state: fc.record({

@@ -13,7 +13,7 @@ export function checkpointAt(stage: number, step: number): Checkpoint {
   return {
     stage,
     step,
-    balance: { target: [0.5, 0.5], predicted: [0.25, 0.75] },
+    methodState: { target: [0.5, 0.5], predicted: [0.25, 0.75] },
     identity,
     numerics: 'ef'.repeat(32),
     state: {

@@ -1,6 +1,7 @@
 // The shares that the classes among pseudo-labels are held to, and how they are found.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Balance } from '../../../src/methods/class-balance.js';
 import {
   beginBalance,
   type ClassShares,
@@ -16,15 +17,16 @@ import {
   sharesOf,
   surveyShift,
 } from '../../../src/methods/class-balance.js';
+import type { PseudoLabelSettings } from '../../../src/methods/pseudo-label.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import type { Balance, Stage } from '../../../src/training/stage.js';
+import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
 
 /** Sums of probabilities that are floats: 0, or nowhere near where the precision of doubles ends. */
 const masses = fc.array(fc.float({ min: 0, max: 300, noNaN: true }), { minLength: 2, maxLength: 20 });
 const TEN = new Array<number>(10).fill(10);
 
-const [PRESET] = planOf(normalise({ scenario: 'pl', hidden: 64 }), {
+const [STAGE] = planOf(normalise({ scenario: 'pl', hidden: 64 }), {
   pixels: 784,
   classes: 10,
   hidden: 64,
@@ -32,12 +34,14 @@ const [PRESET] = planOf(normalise({ scenario: 'pl', hidden: 64 }), {
   unlabelled: 60_000,
 }) as [Stage];
 
-const stageWith = (shares: Balance['shares']): Stage => {
-  return { ...PRESET, pseudo: { ...PRESET.pseudo!, balance: { momentum: 0.99, shares } } };
+const PRESET = pseudoLabelsOf(STAGE)!;
+
+const settingsWith = (shares: Balance['shares']): PseudoLabelSettings => {
+  return { ...PRESET, balance: { momentum: 0.99, shares } };
 };
 
-const stepsThat = (stage: Stage, holds: typeof isSurvey): number[] =>
-  Array.from({ length: stage.steps }, (_, step) => step).filter((step) => holds(stage, step));
+const stepsThat = (settings: PseudoLabelSettings, holds: typeof isSurvey): number[] =>
+  Array.from({ length: STAGE.steps }, (_, step) => step).filter((step) => holds(settings, step));
 
 describe('class shares', () => {
   it('stay shares: not negative, and 1 in sum', () => {
@@ -102,20 +106,19 @@ describe('the shift of the logits', () => {
 describe('the survey', () => {
   it('is the last steps with labels alone; shares are chosen when the first pseudo-label counts', () => {
     for (const shares of ['auto', 'estimate'] as const) {
-      const [choice, ...others] = stepsThat(stageWith(shares), isChoice);
+      const [choice, ...others] = stepsThat(settingsWith(shares), isChoice);
       expect(others).toEqual([]);
-      const survey = stepsThat(stageWith(shares), isSurvey);
+      const survey = stepsThat(settingsWith(shares), isSurvey);
       expect(survey).toEqual(Array.from({ length: SURVEY_STEPS }, (_, i) => choice! - SURVEY_STEPS + i));
     }
   });
 
   it('is left out where shares are known, and where labels are never alone', () => {
     for (const shares of ['labelled', 'equal', equalShares(10)] as const) {
-      expect(stepsThat(stageWith(shares), isSurvey)).toEqual([]);
-      expect(stepsThat(stageWith(shares), isChoice)).toHaveLength(1);
+      expect(stepsThat(settingsWith(shares), isSurvey)).toEqual([]);
+      expect(stepsThat(settingsWith(shares), isChoice)).toHaveLength(1);
     }
-    const alpha = { ...PRESET.pseudo!.alpha, t1: -1, t2: 0 };
-    const atOnce: Stage = { ...PRESET, pseudo: { ...PRESET.pseudo!, alpha } };
+    const atOnce = { ...PRESET, alpha: { ...PRESET.alpha, t1: -1, t2: 0 } };
     expect(stepsThat(atOnce, isSurvey)).toEqual([]);
     expect(stepsThat(atOnce, isChoice)).toEqual([0]);
     const { source, shares, survey } = chooseShares(atOnce, 0, beginBalance(atOnce, TEN), TEN);
@@ -123,7 +126,7 @@ describe('the survey', () => {
   });
 
   it('is not there without a balance', () => {
-    const off: Stage = { ...PRESET, pseudo: { ...PRESET.pseudo!, balance: undefined } };
+    const off = { ...PRESET, balance: undefined };
     expect(stepsThat(off, isSurvey)).toEqual([]);
     expect(stepsThat(off, isChoice)).toEqual([]);
   });
@@ -153,13 +156,13 @@ function surveyed(
   sureness: number,
   rule: Balance['shares'] = 'auto',
 ) {
-  const stage = stageWith(rule);
+  const settings = settingsWith(rule);
   const classes = truth.length;
   const next = draws(5);
   const labelled = sharesOf(labelCounts);
-  const [choice] = stepsThat(stage, isChoice) as [number];
-  let balance = beginBalance(stage, labelCounts);
-  for (const step of stepsThat(stage, isSurvey)) {
+  const [choice] = stepsThat(settings, isChoice) as [number];
+  let balance = beginBalance(settings, labelCounts);
+  for (const step of stepsThat(settings, isSurvey)) {
     const shift = surveyShift(balance, labelCounts);
     const sums = new Array<number>(classes).fill(0);
     for (let row = 0; row < 256; row++) {
@@ -168,9 +171,9 @@ function surveyed(
       const says = saysOf(label, classes, sureness, labelled, next).map((share, c) => share * Math.exp(shift[c]!));
       for (const [c, share] of sharesOf(says).entries()) sums[c]! += share;
     }
-    balance = nextBalance(stage, step, balance, sums);
+    balance = nextBalance(settings, step, balance, sums);
   }
-  return chooseShares(stage, choice, balance, labelCounts);
+  return chooseShares(settings, choice, balance, labelCounts);
 }
 
 const tail = (ratio: number): ClassShares => sharesOf(Array.from({ length: 10 }, (_, c) => ratio ** c));
@@ -225,7 +228,7 @@ describe('shares that are known', () => {
   it('are those that the rule says', () => {
     const counts = [30, 10, 60];
     const chosen = (rule: Balance['shares']) =>
-      chooseShares(stageWith(rule), 404, beginBalance(stageWith(rule), counts), counts);
+      chooseShares(settingsWith(rule), 404, beginBalance(settingsWith(rule), counts), counts);
     expect(chosen('labelled')).toEqual({ source: 'labelled', shares: [0.3, 0.1, 0.6] });
     expect(chosen('equal')).toEqual({ source: 'equal', shares: equalShares(3) });
     expect(chosen([0.5, 0.25, 0.25])).toEqual({ source: 'given', shares: [0.5, 0.25, 0.25] });

@@ -11,7 +11,7 @@ type Kinds = readonly (readonly [kind: string, of: MessageKind<Message>])[];
 const kindsOf = (table: object): Kinds => Object.entries(table);
 
 /** Fields that may hold what is not finite: of a shard or of slices that say so of themselves. Each is looked at again where it counts. */
-const MAY_BE_NOT_FINITE = new Set(['labelledLoss', 'unlabelledLoss', 'classMasses', 'activationBound', 'weightBound']);
+const MAY_BE_NOT_FINITE = new Set(['labelledLoss', 'unlabelledLoss', 'statistics', 'activationBound', 'weightBound']);
 
 /** Of no number of ours. */
 const NO_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, -1e300];

@@ -13,7 +13,7 @@ const dataset = await loadDataset({ folder: undefined });
 const runOf = (options: unknown) => resolveRun(normalise(options), dataset);
 const run = runOf({ scenario: 'dae', hidden: 64, quick: true });
 
-type Saved = Options & { stages: { pseudo?: { threshold: number } }[] };
+type Saved = Options & { stages: { method: { threshold?: number } }[] };
 const savedIn = async (path: string) => JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as Saved;
 
 it('a run directory holds every number of every stage, and a new run by its config is refused where they have changed (case 30)', async () => {
@@ -26,7 +26,7 @@ it('a run directory holds every number of every stage, and a new run by its conf
   expect((await savedIn(join(folder, 'again'))).stages).toEqual(saved.stages);
   await expect(newRun(runOf({ ...saved, threshold: 0.5 }), join(folder, 'other'))).rejects.toMatchObject({
     code: 'E_CONFIG',
-    message: expect.stringContaining('finetune.pseudo.threshold'),
+    message: expect.stringContaining('finetune.method.threshold'),
   });
 });
 
@@ -37,10 +37,10 @@ it('a reproduction does not go on by other numbers than it began with (case 30)'
   await checkPlan(run, path);
 
   const saved = await savedIn(path);
-  saved.stages.at(-1)!.pseudo!.threshold = 0.123;
+  saved.stages.at(-1)!.method.threshold = 0.123;
   await writeFile(join(path, 'config.json'), JSON.stringify(saved));
   await expect(checkPlan(run, path)).rejects.toMatchObject({
     code: 'E_CHECKPOINT_MISMATCH',
-    message: expect.stringContaining('finetune.pseudo.threshold is 0.123'),
+    message: expect.stringContaining('finetune.method.threshold is 0.123'),
   });
 });

@@ -4,7 +4,7 @@ import { layoutOf } from '../../../src/models/model.js';
 import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import type { Stage } from '../../../src/training/stage.js';
+import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: 5000, labelled: 100, unlabelled: 59_900 };
 const stages = planOf(normalise({ scenario: 'dae', preset: 'report' }), TASK);
@@ -12,14 +12,14 @@ const stageOf = (name: Stage['name']): Stage => stages.findLast((stage) => stage
 
 it('a tensor-parallel step of the classifier exchanges sums of ten classes, where rows exchange the gradient', () => {
   const stage = { ...stageOf('finetune'), labelledBatch: 32 };
-  const pseudo = { ...stage.pseudo!, batch: 256, refresh: 'once' } as const;
+  const method = { ...pseudoLabelsOf(stage)!, batch: 256, refresh: 'once' } as const;
   expect(trainingTraffic(stage, 2).sum).toBe(4 * layoutOf(stage.model).length);
-  expect(tensorParallelTraffic({ ...stage, pseudo }, 8).sum).toBe(4 * 10 * 288);
-  expect(tensorParallelTraffic({ ...stage, pseudo: { ...pseudo, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
+  expect(tensorParallelTraffic({ ...stage, method }, 8).sum).toBe(4 * 10 * 288);
+  expect(tensorParallelTraffic({ ...stage, method: { ...method, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
 });
 
 it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more slices', () => {
-  const stage = { ...stageOf('pretrain'), denoising: { batch: 256, noise: 0.5 } };
+  const stage: Stage = { ...stageOf('pretrain'), method: { name: 'denoising', batch: 256, noise: 0.5 } };
   // Into the middle, 128; the pixels, 784; and the gradient above the middle, 128.
   expect(tensorParallelTraffic(stage, 8).sum).toBe(4 * 256 * (128 + 784 + 128));
   const [few, many] = [2, 8].map((slices) => tensorParallelTraffic(stage, slices).moved) as [number, number];

@@ -1,11 +1,12 @@
 // Where alpha(t) lies in a run, and what is said of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { alpha } from '../../../src/methods/alpha.js';
 import { rampLines, rampOf } from '../../../src/training/alpha-ramp.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import type { Task } from '../../../src/training/scenario.js';
-import { alpha } from '../../../src/training/schedule.js';
+import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
 const scenario = fc.constantFrom('pl', 'dae');
 const tasks: fc.Arbitrary<Task> = fc
@@ -26,7 +27,9 @@ describe('alpha(t) of the preset best', () => {
   it('has its full weight from the middle of the stage on, whatever the labels and classes, --quick or not (case 1)', () => {
     fc.assert(
       fc.property(tasks, scenario, fc.boolean(), (task, name, quick) => {
-        const { steps, pseudo } = stageOf({ scenario: name, quick }, task);
+        const stage = stageOf({ scenario: name, quick }, task);
+        const { steps } = stage;
+        const pseudo = pseudoLabelsOf(stage);
         const at = (share: number) => alpha(pseudo!.alpha, Math.floor(share * steps));
         expect(at(0)).toBe(0);
         expect(at(0.25)).toBeGreaterThan(0);
@@ -36,7 +39,7 @@ describe('alpha(t) of the preset best', () => {
   });
 
   it('is the same for 100 labels and for 1,000 (case 1)', () => {
-    const alphas = (labelled: number) => stageOf({ scenario: 'pl' }, { ...MNIST, labelled }).pseudo!.alpha;
+    const alphas = (labelled: number) => pseudoLabelsOf(stageOf({ scenario: 'pl' }, { ...MNIST, labelled }))!.alpha;
     expect(alphas(1000)).toEqual(alphas(100));
   });
 });

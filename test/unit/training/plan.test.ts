@@ -4,6 +4,7 @@ import { precisionOf } from '../../../src/models/model.js';
 import { normalise, PRESETS } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
+import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
 
@@ -11,7 +12,7 @@ const plan = (options: object) => planOf(normalise({ hidden: 64, ...options }), 
 const every = PRESETS.flatMap((preset) => SCENARIOS.map((scenario) => ({ preset, scenario })));
 
 describe('the balance of pseudo-labels', () => {
-  const balanceOf = (options: object) => plan(options).at(-1)!.pseudo?.balance;
+  const balanceOf = (options: object) => pseudoLabelsOf(plan(options).at(-1)!)?.balance;
 
   it('is what the preset says, unless one says otherwise', () => {
     expect(balanceOf({ preset: 'best' })).toEqual({ momentum: 0.99, shares: 'auto' });
@@ -32,7 +33,7 @@ describe('shares of the classes that a user gives', () => {
   const shares = new Array<number>(10).fill(0.1);
 
   it('are kept as they are, one a class', () => {
-    expect(plan({ classShares: shares }).at(-1)!.pseudo?.balance?.shares).toEqual(shares);
+    expect(pseudoLabelsOf(plan({ classShares: shares }).at(-1)!)?.balance?.shares).toEqual(shares);
     for (const classShares of [shares.slice(1).map((share) => share / 0.9), [0.5, 0.5]]) {
       expect(() => plan({ classShares })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
     }
@@ -53,7 +54,7 @@ describe('planOf', () => {
     for (const [s, stage] of stages.entries()) {
       expect(stage.steps).toBeGreaterThan(0);
       expect(stage.model.layers[0]!.inputs).toBe(TASK.pixels);
-      expect(stage.model.layers.at(-1)!.units).toBe(stage.denoising ? TASK.pixels : TASK.classes);
+      expect(stage.model.layers.at(-1)!.units).toBe(stage.method.name === 'denoising' ? TASK.pixels : TASK.classes);
       if (stage.start === 'first-layer') {
         const { inputs, units } = stages[s - 1]!.model.layers[0]!;
         expect(stage.model.layers[0]).toMatchObject({ inputs, units });
@@ -69,8 +70,10 @@ describe('planOf', () => {
     'uses pseudo-labels in pl and dae, and a denoising autoencoder in dae: $preset, $scenario',
     (options) => {
       const stages = plan(options);
-      expect(stages.some(({ pseudo }) => pseudo)).toBe(options.scenario === 'pl' || options.scenario === 'dae');
-      expect(stages.some(({ denoising }) => denoising)).toBe(options.scenario === 'dae');
+      expect(stages.some(({ method }) => method.name === 'pseudo-label')).toBe(
+        options.scenario === 'pl' || options.scenario === 'dae',
+      );
+      expect(stages.some(({ method }) => method.name === 'denoising')).toBe(options.scenario === 'dae');
     },
   );
 
@@ -85,7 +88,8 @@ describe('planOf', () => {
 
   it('gives refresh and threshold to the stages with pseudo-labels, an epoch being a pass over the unlabelled images', () => {
     const [stage] = plan({ scenario: 'pl', refresh: 'epoch', threshold: 0.25 });
-    expect(stage!.pseudo).toMatchObject({ refresh: Math.ceil(60_000 / stage!.pseudo!.batch), threshold: 0.25 });
+    const method = pseudoLabelsOf(stage!)!;
+    expect(method).toMatchObject({ refresh: Math.ceil(60_000 / method.batch), threshold: 0.25 });
     expect(plan({ scenario: 'nn', refresh: 7 })).toEqual(plan({ scenario: 'nn' }));
   });
 });
@@ -99,7 +103,8 @@ describe('--quick', () => {
         const short = quick[s]!;
         const share = short.steps / stage.steps;
         expect(share).toBeLessThan(0.2);
-        if (stage.pseudo) expect(short.pseudo!.alpha.t2 / stage.pseudo.alpha.t2).toBeCloseTo(share, 2);
+        const [long, brief] = [stage, short].map(pseudoLabelsOf);
+        if (long) expect(brief!.alpha.t2 / long.alpha.t2).toBeCloseTo(share, 2);
         if (stage.rate.kind === 'decay' && short.rate.kind === 'decay')
           expect(short.rate.every / stage.rate.every).toBeCloseTo(share, 2);
       }

@@ -51,7 +51,8 @@ describe('the report', () => {
     const [drop, pl] = stagesOf('pl') as [Stage, Stage];
     expect(drop).toEqual(stagesOf('drop')[0]);
     expect(pl).toMatchObject({ steps: 2000, start: 'previous', optimizer: KERAS_ADAM });
-    expect(pl.pseudo).toEqual({
+    expect(pl.method).toEqual({
+      name: 'pseudo-label',
       batch: 256,
       alpha: { t1: 400, t2: 2400, final: 3, every: 4 },
       refresh: 'once',
@@ -63,7 +64,7 @@ describe('the report', () => {
     const [dae, supervised, pl] = stagesOf('dae') as [Stage, Stage, Stage];
     expect(steps([dae, supervised, pl])).toEqual([18_750, 400, 2000]);
     expect([widths(dae), dropout(dae)]).toEqual([AUTOENCODER, [0, 0.5, 0, 0, 0, 0, 0, 0.5]]);
-    expect(dae).toMatchObject({ labelledBatch: 0, denoising: { batch: 32, noise: 0.5 }, pseudo: undefined });
+    expect(dae).toMatchObject({ labelledBatch: 0, method: { name: 'denoising', batch: 32, noise: 0.5 } });
     expect(supervised).toMatchObject({ start: 'first-layer', optimizer: KERAS_ADAM });
     expect([dropout(supervised), dropout(pl)]).toEqual([
       [0, 0.5],
@@ -89,8 +90,8 @@ describe('the paper', () => {
   });
 
   it('refreshes the pseudo-labels at each update, alpha to 3 between epochs 100 and 600, or 200 and 800 after an autoencoder', () => {
-    const pseudoOf = (scenario: Scenario) => paper(scenario, MNIST).at(-1)!.pseudo;
-    const rest = { batch: 256, refresh: 'step', threshold: 0 };
+    const pseudoOf = (scenario: Scenario) => paper(scenario, MNIST).at(-1)!.method;
+    const rest = { name: 'pseudo-label', batch: 256, refresh: 'step', threshold: 0 };
     expect(pseudoOf('pl')).toEqual({ ...rest, alpha: { t1: 400, t2: 2400, final: 3, every: 4 } });
     expect(pseudoOf('dae')).toEqual({ ...rest, alpha: { t1: 800, t2: 3200, final: 3, every: 4 } });
   });
@@ -135,8 +136,8 @@ describe.each<[string, Preset]>([
 
   it('uses pseudo-labels in the rows that say so, dropout in all but NN, and an autoencoder in the last', () => {
     for (const [scenario, stages] of rows) {
-      expect(stages.some(({ pseudo }) => pseudo)).toBe(scenario === 'pl' || scenario === 'dae');
-      expect(stages.some(({ denoising }) => denoising)).toBe(scenario === 'dae');
+      expect(stages.some(({ method }) => method.name === 'pseudo-label')).toBe(scenario === 'pl' || scenario === 'dae');
+      expect(stages.some(({ method }) => method.name === 'denoising')).toBe(scenario === 'dae');
       expect(dropout(stages.at(-1)!).some((rate) => rate > 0)).toBe(scenario !== 'nn');
     }
   });

@@ -1,7 +1,8 @@
 // What changes with time, against the formulas of the paper and of Keras.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { alpha, learningRate, momentum } from '../../../src/training/schedule.js';
+import { alpha } from '../../../src/methods/alpha.js';
+import { learningRate, momentum } from '../../../src/training/schedule.js';
 
 const positive = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
 const step = fc.nat(5000);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { normalise, type Options, PRESETS } from '../../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
+import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
@@ -26,14 +27,14 @@ describe('the stages in a config', () => {
 
   it('hold whatever the preset says later, and what has changed is named (case 30)', () => {
     const saved = savedBy({ scenario: 'dae' });
-    const [pretrain, finetune] = saved.stages as [object, { pseudo: object }];
-    const other = { ...finetune, pseudo: { ...finetune.pseudo, threshold: 0.6 }, steps: 77 };
+    const [pretrain, finetune] = saved.stages as [object, { method: object }];
+    const other = { ...finetune, method: { ...finetune.method, threshold: 0.6 }, steps: 77 };
     const read = normalise({ ...saved, stages: [pretrain, other] });
-    expect(planOf(read, TASK)[1]).toMatchObject({ steps: 77, pseudo: { threshold: 0.6 } });
+    expect(planOf(read, TASK)[1]).toMatchObject({ steps: 77, method: { threshold: 0.6 } });
     const now = planOf(normalise({ hidden: 64, scenario: 'dae' }), TASK)[1]!;
     expect(changesOfPlan(read, TASK)).toEqual([
       `finetune.steps is 77, ${now.steps} by the preset best`,
-      `finetune.pseudo.threshold is 0.6, ${now.pseudo!.threshold} by the preset best`,
+      `finetune.method.threshold is 0.6, ${pseudoLabelsOf(now)!.threshold} by the preset best`,
     ]);
   });
 
@@ -46,12 +47,12 @@ describe('the stages in a config', () => {
 
   it('hold pseudo-labels to shares of as many classes as there are, and only fresh ones (case 2)', () => {
     const saved = savedBy({ scenario: 'pl' });
-    const [stage] = saved.stages as [{ pseudo: { balance: object } }];
-    const { pseudo } = stage;
+    const [stage] = saved.stages as [{ method: { balance: object } }];
+    const { method } = stage;
     const withPseudo = (more: object) =>
-      normalise({ ...saved, stages: [{ ...stage, pseudo: { ...pseudo, ...more } }] });
-    const sharesOf = (count: number) => ({ ...pseudo.balance, shares: new Array<number>(count).fill(1 / count) });
-    expect(planOf(withPseudo({ balance: sharesOf(10) }), TASK)[0]!.pseudo!.balance).toEqual(sharesOf(10));
+      normalise({ ...saved, stages: [{ ...stage, method: { ...method, ...more } }] });
+    const sharesOf = (count: number) => ({ ...method.balance, shares: new Array<number>(count).fill(1 / count) });
+    expect(pseudoLabelsOf(planOf(withPseudo({ balance: sharesOf(10) }), TASK)[0]!)!.balance).toEqual(sharesOf(10));
     expect(() => planOf(withPseudo({ balance: sharesOf(9) }), TASK)).toThrow('9 shares for 10 classes');
     expect(() => withPseudo({ refresh: 'once' })).toThrow('fresh at each step');
   });

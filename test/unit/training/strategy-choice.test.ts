@@ -62,7 +62,7 @@ describe('the choice that is left to a run', () => {
       `${line}; data for pretrain, whose network it does not cut`,
     );
     const config = normalise({ scenario: 'dae', precision: 'bf16' });
-    const autoencoders = planOf(config, task).filter(({ denoising }) => denoising);
+    const autoencoders = planOf(config, task).filter(({ method }) => method.name === 'denoising');
     expect(choiceLine(config, autoencoders)).toBe('strategy: data, since no stage trains a network that tensor cuts');
   });
 

@@ -1,0 +1,34 @@
+// The table of methods. A new one is a file of this folder and a row here.
+import { z } from 'zod';
+import { denoising } from './denoising.js';
+import type { Method } from './method.js';
+import { pseudoLabel } from './pseudo-label.js';
+import { supervised } from './supervised.js';
+
+export const METHODS = { supervised, denoising, 'pseudo-label': pseudoLabel } as const;
+
+export type MethodName = keyof typeof METHODS;
+/** A stage's method and its numbers, told apart by `name`. */
+export type MethodSettings = z.output<(typeof METHODS)[MethodName]['settings']>;
+
+export const METHOD_NAMES = Object.keys(METHODS) as [MethodName, ...MethodName[]];
+
+export const methodSchema: z.ZodType<MethodSettings> = z
+  .looseObject({ name: z.enum(METHOD_NAMES) })
+  .transform((given, context) => {
+    const { success, data, error } = METHODS[given.name].settings.safeParse(given);
+    if (success) return data;
+    for (const issue of error.issues)
+      context.issues.push({ ...issue, input: given } as (typeof context.issues)[number]);
+    return z.NEVER;
+  });
+
+/** The settings that a method takes are those with its name. */
+export const methodOf = ({ name }: { readonly name: MethodName }): Method<MethodSettings> =>
+  METHODS[name] as unknown as Method<MethodSettings>;
+
+/** Of a step as it travels, whose name has been checked. Throws RangeError. */
+export function methodNamed(name: string): Method<MethodSettings> {
+  if (name in METHODS) return methodOf({ name: name as MethodName });
+  throw new RangeError(`no method ${name}`);
+}

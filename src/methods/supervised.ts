@@ -1,0 +1,22 @@
+// Learning from the labelled images alone. Also the base of methods that leave a part of the interface as it is here.
+import { z } from 'zod';
+import type { Method, MethodState } from './method.js';
+
+export interface SupervisedSettings {
+  readonly name: 'supervised';
+}
+
+export const supervised = {
+  settings: z.strictObject({ name: z.literal('supervised') }),
+  batch: () => 0,
+  predicts: () => false,
+  alpha: () => 0,
+  begin: () => ({}),
+  isRelabelling: () => false,
+  choose: () => undefined,
+  rows: () => undefined,
+  statistics: () => 0,
+  targets: () => ({ targets: new Uint8Array(), weights: [], statistics: [] }),
+  next: (_settings: unknown, _step: number, state: MethodState) => state,
+  shortened: <S>(settings: S) => settings,
+} satisfies Method<SupervisedSettings>;

@@ -1,0 +1,89 @@
+// What the rows of a step are trained towards, and how much each weighs: the same for a shard on a worker (data parallel) and for a whole step at the
+// coordinator (tensor parallel). The sum over all shards is the gradient of L = mean labelled + factor * mean unlabelled, whatever their number.
+import type { UnlabelledRows } from '../engine/tasks.js';
+import type { Prediction } from './method.js';
+import { methodNamed } from './methods.js';
+
+export interface TaughtRows {
+  readonly labels: Uint8Array;
+  /** Labelled rows of the whole step. */
+  readonly labelledBatch: number;
+  readonly unlabelled: UnlabelledRows | undefined;
+  /** Terms that a row's loss is the mean of: the pixels of a reconstruction; 1 for a classifier. */
+  readonly terms: number;
+}
+
+/** Where they go. Row order: labelled, then unlabelled, then padding of weight 0. */
+export interface TargetPlaces {
+  /** [classes, stride] */
+  readonly targets: Float32Array;
+  /** [stride] */
+  readonly weights: Float32Array;
+}
+
+export interface Taught {
+  /** Weight of each unlabelled row, from 0 to 1. */
+  readonly counts: ArrayLike<number>;
+  readonly statistics: readonly number[];
+  /** The targets are the rows themselves, which the caller knows. */
+  readonly areInputs: boolean;
+}
+
+export const NO_PREDICTION: Prediction = {
+  ...{ rows: 0, classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] },
+  probabilities: () => new Float32Array(),
+};
+
+/** Of the rows at these positions, as predicted before. stored: of all unlabelled images. */
+export const storedPrediction = (
+  positions: Uint32Array,
+  stored: Pick<Prediction, 'classes' | 'confidences'>,
+): Prediction => ({
+  ...NO_PREDICTION,
+  rows: positions.length,
+  classes: Uint8Array.from(positions, (position) => stored.classes[position]!),
+  confidences: Float32Array.from(positions, (position) => stored.confidences[position]!),
+});
+
+/** Sets the targets and the weights of the rows. */
+export function setTargets(
+  { labels, labelledBatch, unlabelled, terms }: TaughtRows,
+  prediction: Prediction,
+  { targets, weights }: TargetPlaces,
+): Taught {
+  // First of all: the prediction may lie where the weights go.
+  const taught =
+    unlabelled && prediction.rows > 0 ? methodNamed(unlabelled.method).targets(unlabelled, prediction) : undefined;
+  weights.fill(0).fill(1 / labelledBatch, 0, labels.length);
+  const stride = weights.length;
+  const counts = taught?.weights ?? [];
+  const each = unlabelled ? unlabelled.factor / unlabelled.batch / terms : 0;
+  for (let r = 0; r < counts.length; r++) weights[labels.length + r] = counts[r]! * each;
+  const statistics = taught?.statistics ?? [];
+  if (taught && taught.targets === undefined) return { counts, statistics, areInputs: true };
+
+  targets.fill(0);
+  for (const [r, label] of labels.entries()) targets[label * stride + r] = 1;
+  if (taught?.targets instanceof Uint8Array) {
+    for (const [r, label] of taught.targets.entries()) targets[label * stride + labels.length + r] = 1;
+  } else if (taught?.targets) {
+    const { rows } = prediction;
+    for (let c = 0; c < targets.length / stride; c++)
+      targets.set(taught.targets.subarray(c * rows, (c + 1) * rows), c * stride + labels.length);
+  }
+  return { counts, statistics, areInputs: false };
+}
+
+/** losses: of the rows, not weighted. Sums in row order and double precision: the same for every split of the work. */
+export function lossSums(losses: Float32Array, labels: number, counts: ArrayLike<number>, terms: number) {
+  let labelledLoss = 0;
+  for (let r = 0; r < labels; r++) labelledLoss += losses[r]!;
+  let unlabelledLoss = 0;
+  let counted = 0;
+  for (let r = 0; r < counts.length; r++) {
+    if (counts[r] === 0) continue;
+    unlabelledLoss += losses[labels + r]!;
+    counted++;
+  }
+  return { labelledLoss, unlabelledLoss: unlabelledLoss / terms, counted };
+}
