@@ -1,4 +1,4 @@
-// Owns the process of `pseudolabel`: its signals, its exit code, what it says of a failure.
+// The process of `pseudolabel`: its signals, its exit code, and what it says when it fails.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
 import { cannotWrite } from '../src/files/write.js';

@@ -1,6 +1,5 @@
-// The composition root: builds what computes a run - threads, a cluster of nodes or the ranks of an MPI job - and the strategies that cut its steps.
-// Everything else knows these by their interfaces alone.
-
+// The composition root: builds what computes a run (threads, a cluster of nodes or the ranks of an MPI job) and the
+// strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 import type { Collective } from '../src/collectives/collective.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import type { Executor } from '../src/engine/executor.js';

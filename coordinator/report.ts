@@ -1,4 +1,5 @@
-// Owns reports on disk: reads what a run, a reproduction or a scaling measurement left in its directory, writes report.html and plots/ beside it.
+// Reports on disk: reads what a run, a reproduction or a scaling measurement left in its directory, and writes
+// report.html and plots/.
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
@@ -21,7 +22,7 @@ import { reproductionPage } from '../src/reporting/reproduction-page.js';
 import { runPage } from '../src/reporting/run-page.js';
 import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './runs/reproduction.js';
 import { RunDirectory } from './runs/run-directory.js';
-import { isScaling, writeScalingReport } from './scaling/output-files.js';
+import { isScaling, writeScalingReport } from './scaling/report.js';
 
 const FILE = 'report.html';
 

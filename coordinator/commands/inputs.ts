@@ -1,5 +1,5 @@
-// Looks at what a command is given to read, before it begins: whether it is there, is what the command takes, and is whole. Where it is another
-// of our folders, the error says which folder or command is the right one.
+// Checks what a command is given to read, before it begins: whether it is there, is of the kind that the command takes,
+// and is whole. Where it is another of our folders, the error says which folder or command is the right one.
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// Owns `pseudolabel label`: a saved model's pseudo-labels for a set of images, as a label file in MNIST's format.
+// `pseudolabel label`: writes a saved model's pseudo-labels for a set of images as a label file in MNIST's format.
 import { type Command, Option } from 'commander';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';

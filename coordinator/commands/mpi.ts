@@ -1,4 +1,5 @@
-// A command as the job of several processes, by its flags: rank 0 is the command as a user knows it, the others only do what it tells them.
+// Runs a command in the processes of an MPI job: rank 0 is the command as a user knows it, the other ranks compute what
+// it asks for.
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';

@@ -1,4 +1,5 @@
-// Where each option of each command has an effect. One that has none in its combination is refused, since whoever gave it meant something by it.
+// Says where each option of each command has an effect. An option without an effect is refused, since whoever gave it
+// meant something by it.
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import type { RunConfig } from '../../src/training/config.js';

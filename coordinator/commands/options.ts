@@ -1,4 +1,5 @@
-// Owns the flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of src/training/config.ts.
+// The flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of
+// src/training/config.ts.
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';

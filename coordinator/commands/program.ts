@@ -1,10 +1,10 @@
-// Owns the program of `pseudolabel`: its name, its version and its commands.
+// The command-line program: its name, its version and its commands.
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { rankOf } from '../../src/collectives/mpi.js';
 import { built } from '../../src/files/read.js';
 import { SERVER_TRANSPORT } from '../server/server-transport.js';
-import { jsonLogger } from '../terminal/log.js';
+import { jsonLogger } from '../terminal/progress.js';
 import { addCompare } from './compare.js';
 import { addDoctor } from './doctor.js';
 import { addEvaluate } from './evaluate.js';
@@ -12,8 +12,7 @@ import { checkInputs } from './inputs.js';
 import { addLabel } from './label.js';
 import { refuseIdle } from './option-rules.js';
 import type { Context } from './options.js';
-import { checkOutFolder } from './out-folder.js';
-import { checkPaths, pathsOf } from './output-paths.js';
+import { checkOutFolder, checkPaths, pathsOf } from './output-paths.js';
 import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addScaling } from './scaling.js';

@@ -1,4 +1,4 @@
-// Owns `pseudolabel report`: the report of a run directory, built again from its files.
+// `pseudolabel report`: builds the report of a run directory again from its files.
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { Context } from './options.js';

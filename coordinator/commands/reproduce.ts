@@ -1,4 +1,5 @@
-// `pseudolabel reproduce`: the report's four scenarios, one run after the other, and the table they make.
+// `pseudolabel reproduce`: trains the report's four scenarios, one run after the other, and prints the table that they
+// make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
@@ -9,7 +10,7 @@ import { rampLines } from '../../src/training/alpha-ramp.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 import { openSession } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
-import { nameWithin, Reproduced } from '../dashboard/reproduced.js';
+import { nameWithin, Reproduced } from '../dashboard/recorded.js';
 import { FolderLock } from '../runs/lock.js';
 import {
   loadReproduction,
@@ -25,6 +26,7 @@ import type { RunResult } from '../runs/result.js';
 import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
+import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
 import {
   addRunOptions,
@@ -35,7 +37,6 @@ import {
   resumedConfig,
   whole,
 } from './options.js';
-import { resumeArgs, withResumeLine } from './resume-line.js';
 import {
   addDashboardOptions,
   addFaultOptions,
@@ -125,7 +126,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
-    throw withResumeLine(error, command, folder, context);
+    throw withResumeLine(error, command, folder, context.invocation);
   }
   const rows = rowsOf(scenarios, results, config);
   const { preset, quick, precision } = config;

@@ -1,4 +1,5 @@
-// Owns what the commands that use a saved model share: their flags, the checks that model and images fit, and a cluster for a while.
+// What the commands that use a saved model share: their flags, the checks that model and images fit, and threads to
+// predict with.
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';

@@ -1,17 +1,23 @@
-// Owns `pseudolabel scaling`: how much faster several workers are than one, and where the rest of their time goes.
+// `pseudolabel scaling`: measures how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
+import type { Unit } from '../../src/reporting/scaling-charts.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { normalise, PRESETS, STRATEGIES } from '../../src/training/config.js';
 import { FolderLock } from '../runs/lock.js';
+import { PHASES, type Phase, type WorkloadOptions } from '../scaling/bench.js';
 import { scalingLines } from '../scaling/lines.js';
-import { type Measurement, measure } from '../scaling/measure.js';
-import type { Machine, PhaseReport, ScalingReport } from '../scaling/report.js';
-import { ascending, type SizeFlags, type Sizes, sizesOf, totals, unitOf, whoIsCompared } from '../scaling/sizes.js';
-import { PHASES, type Phase, type WorkloadOptions } from '../scaling/workload.js';
+import {
+  type Machine,
+  type Measurement,
+  type MeasurementOptions,
+  measure,
+  type PhaseReport,
+  type ScalingReport,
+} from '../scaling/measure.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type Context, number, whole } from './options.js';
 
@@ -115,7 +121,7 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
   };
   if (flags.out !== undefined) {
     const [{ keepScaling }, { writeReport }] = await Promise.all([
-      import('../scaling/output-files.js'),
+      import('../scaling/report.js'),
       import('../report.js'),
     ]);
     await keepScaling(flags.out, report);
@@ -196,3 +202,52 @@ const counts = (text: string): number[] => ascending(text.split(',').map(whole))
 
 /** '0,1,2'. No node is always among them: it is what the others are compared with. */
 const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : whole(each)));
+
+export interface SizeFlags {
+  /** undefined: one and one a core; with nodes or ranks, one. */
+  readonly workers?: readonly number[];
+  readonly nodes?: readonly number[];
+  readonly ranks?: readonly number[];
+  readonly hostfile?: string;
+  readonly fastSum?: true;
+  readonly strategy?: (typeof STRATEGIES)[number];
+}
+
+/** What is compared, as measure() has it. */
+export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
+
+/** Throws E_USAGE. */
+export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: SizeFlags): Sizes {
+  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
+  if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
+  if (fastSum && strategy === 'tensor')
+    throw usage('--fast-sum with --strategy tensor', 'leave it out: tensor-parallel steps sum no gradients');
+  const by = nodes ? 'nodes' : 'ranks';
+  const counts = nodes?.map((joining) => joining + 1) ?? ranks;
+  // One worker or process is always among them: it is what the others are compared with.
+  if (!counts) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), processes: undefined };
+  if (workers !== undefined && workers.length > 1) {
+    const fix = `with --${by}, give one number: the workers of each process`;
+    throw usage(`--workers ${workers.join(',')} with --${by}`, fix);
+  }
+  return { workers: workers ?? [1], processes: { by, counts: ascending([1, ...counts]), hostfile } };
+}
+
+/** Workers in all, for each that is compared. */
+export const totals = ({ workers, processes }: Sizes): readonly number[] =>
+  processes ? processes.counts.map((count) => count * workers[0]!) : workers;
+
+export function unitOf({ processes }: Sizes): Unit {
+  if (!processes) return 'workers';
+  return processes.by === 'ranks' ? 'ranks' : 'processes';
+}
+
+export function whoIsCompared({ workers, processes }: Sizes): string {
+  if (!processes) return `${workers.join(', ')} workers`;
+  const { by, counts } = processes;
+  const each = `each of ${counted(workers[0]!, 'worker')},`;
+  if (by === 'ranks') return `${counts.join(', ')} ranks, ${each}`;
+  return `${counts.map((count) => count - 1).join(', ')} nodes on loopback beside the coordinator, ${each}`;
+}
+
+export const ascending = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-// Owns `pseudolabel status`: who computes in a run on this or another machine.
+// `pseudolabel status`: shows who computes in a run on this or another machine.
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, duration, whole } from '../../src/format.js';

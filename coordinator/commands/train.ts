@@ -23,10 +23,10 @@ import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
 import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from './cluster.js';
+import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
-import { resumeArgs, withResumeLine } from './resume-line.js';
 import {
   addDashboardOptions,
   addFaultOptions,
@@ -116,7 +116,7 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   try {
     result ??= await run(config, path, earlier, flags, context, reach);
   } catch (error) {
-    if (RunDirectory.isAt(path)) throw withResumeLine(error, command, path, context);
+    if (RunDirectory.isAt(path)) throw withResumeLine(error, command, path, invocation);
     if (flags.out === undefined) await removeEmptyFolder(path); // of ours, for a run that has not begun
     throw error;
   }

@@ -1,4 +1,5 @@
-// A run of a command from its directory to its result, and what looks at it meanwhile: the progress, the dashboard, a trace, and faults on purpose.
+// Trains one run for a command, together with what watches it: progress on the terminal, the dashboard, a trace, and
+// faults on purpose.
 import { type Command, Option } from 'commander';
 import type { Executor } from '../../src/engine/executor.js';
 import type { Call } from '../../src/engine/timeline.js';

@@ -1,4 +1,4 @@
-// Owns `pseudolabel worker`: a node that joins a run on another machine.
+// `pseudolabel worker`: joins a run on another machine as a node.
 import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';

@@ -1,5 +1,5 @@
-// Owns who may look at a dashboard that other machines can reach: those who know a token. It is sent once, by a form over TLS, and what is sent
-// from then on is a session of this process; or with each question, by programs such as Prometheus.
+// Decides who may see a dashboard that other machines can reach: those who know its token. A browser sends it once, in
+// a form over TLS, and has a session from then on; programs such as Prometheus send it with each request.
 import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';

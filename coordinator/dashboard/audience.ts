@@ -1,4 +1,5 @@
-// Owns who looks, and what each of them has been told: everything once, then what is new, and everything again when the next run begins.
+// Sends the pages that are open what they need: everything once, then what is new, and everything again when the next
+// run begins.
 import type { ServerResponse } from 'node:http';
 import type { Cursor, History } from './history.js';
 import type { MessageName, TableNews } from './messages.js';

@@ -1,4 +1,4 @@
-// Owns the dashboard of a run, or of several one after the other: what it listens to, and from when to when it is there.
+// The dashboard of a run, or of several one after the other: collects what happens and serves it while they go on.
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
@@ -10,10 +10,9 @@ import type { RunResult } from '../runs/result.js';
 import { type Guard, guardOf, type Place } from './access.js';
 import { Gauges } from './gauges.js';
 import { type EventNews, History } from './history.js';
-import { Lanes, type ObservedCall } from './lanes.js';
+import { Lanes, NodeLanes, type ObservedCall } from './lanes.js';
 import type { RunInfo } from './messages.js';
-import { NodeLanes } from './node-lanes.js';
-import type { Reproduced } from './reproduced.js';
+import type { Reproduced } from './recorded.js';
 import { type DashboardServer, serve } from './server.js';
 
 /** A run that is about to begin or to go on. */

@@ -1,4 +1,4 @@
-// Owns what Prometheus is told of a run, or of several one after the other.
+// The metrics of a run for Prometheus, or of several runs one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';

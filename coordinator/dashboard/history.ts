@@ -1,13 +1,11 @@
-// Owns what a dashboard knows of a run: all that was told so far, for those who come late, and what is new since someone last asked.
-
+// What a dashboard knows of a run: all that happened so far, and what is new since a page was last told.
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { shareRight } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
-import type { Lanes } from './lanes.js';
+import type { Lanes, NodeLanes } from './lanes.js';
 import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
-import type { NodeLanes } from './node-lanes.js';
 
 /** How much of each list someone has been told. */
 export interface Cursor {

@@ -1,5 +1,7 @@
-// Owns what each worker has been doing lately, from the calls of its node.
-import type { LaneNews } from './messages.js';
+// What each worker has been doing lately, from the calls of its executor, and what each node has, from looks at it a
+// few times a second.
+import type { NodeNow } from '../executors/cluster/node-activity.js';
+import type { LaneNews, NodeNews } from './messages.js';
 
 /** One answered call of a node. Times in milliseconds. */
 export interface ObservedCall {
@@ -53,5 +55,43 @@ export class Lanes {
       }
     }
     return sums;
+  }
+}
+
+/** Those that are gone are shown until so many others are. */
+const MOST_GONE = 16;
+
+export class NodeLanes {
+  private looks: { readonly at: number; readonly nodes: readonly NodeNow[] }[] = [];
+  private gone: string[] = [];
+
+  /** nodes: those that are there now. */
+  constructor(private readonly nodes: () => readonly NodeNow[]) {}
+
+  look(at: number): void {
+    this.looks.push({ at, nodes: this.nodes() });
+    this.looks = this.looks.filter((look) => look.at > at - WINDOW_MS);
+  }
+
+  joined(name: string): void {
+    this.gone = this.gone.filter((each) => each !== name);
+  }
+
+  left(name: string): void {
+    this.gone = [...this.gone, name].slice(-MOST_GONE);
+  }
+
+  /** By name; shares are those of the looks since it came, at most of the last two seconds. */
+  news(): NodeNews[] {
+    const now = this.nodes().map(({ name, doing }) => ({ name, doing, shares: this.shares(name) }));
+    const gone = this.gone.map((name) => ({ name, doing: 'gone' as const, shares: [] }));
+    return [...now, ...gone].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  private shares(name: string): NodeNews['shares'] {
+    const seen = this.looks.flatMap(({ nodes }) => nodes.filter((node) => node.name === name));
+    const counts = new Map<string, number>();
+    for (const { doing } of seen) counts.set(doing, (counts.get(doing) ?? 0) + 1);
+    return [...counts].map(([doing, count]) => [doing, count / seen.length]);
   }
 }

@@ -1,6 +1,5 @@
-// Owns what the dashboard's server tells its page: everything once when a page connects, then what is new. The page may have been there
-// before, with another server of the same run: the first message replaces all that it knows.
-
+// What the dashboard's server sends its page: everything once when a page connects, then what is new. The page may have
+// been there before, with another server of the same run: the first message replaces all that it knows.
 import type { NodeActivity } from '../executors/cluster/node-activity.js';
 
 /** The name of the event of each message. */

@@ -1,10 +1,23 @@
-// Owns dashboards of what is no longer going on, from its directory: of a run, or of a reproduction.
-import { join } from 'node:path';
+// Dashboards of what has ended, from its directory: of a run, or of a reproduction with all its runs.
+import { join, relative, sep } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
-import { isReproduction, loadReproduction } from '../runs/reproduction.js';
+import { STAGE_TITLES } from '../../src/reporting/curves.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { publishedFor, ROW_NAMES, type Scenario } from '../../src/training/scenario.js';
+import {
+  isReproduction,
+  loadReproduction,
+  type PlannedRun,
+  type Reproduction,
+  rowsOf,
+  runsOf,
+  titleOf,
+} from '../runs/reproduction.js';
+import type { RunResult } from '../runs/result.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { recordedHistory } from './past.js';
-import { Reproduced } from './reproduced.js';
+import type { Runs } from './audience.js';
+import { History } from './history.js';
+import type { News, RunNews, TableNews } from './messages.js';
 import { type DashboardServer, serve } from './server.js';
 
 /** Throws E_LISTEN, E_REPORT, E_USAGE. */
@@ -22,3 +35,111 @@ export async function serveRecorded(directory: string, port: number): Promise<Da
   runs.ends(runs.isComplete ? 'ended' : 'interrupted');
   return serve({ history, runs, gauges: undefined, directory }, here);
 }
+
+/** name: of the run, within its reproduction; undefined: of its directory. Throws E_REPORT. */
+export async function recordedHistory(path: string, name?: string, title?: string): Promise<History> {
+  const { readRun } = await import('../report.js');
+  const run = await readRun(path, name);
+  const names = [...new Set(run.metrics.map(({ stage }) => stage))];
+  const stages = names.map((each) => {
+    const steps = run.metrics.filter((metric) => metric.kind === 'step' && metric.stage === each);
+    return { title: STAGE_TITLES[each], steps: (steps.at(-1)?.step ?? 0) + 1 };
+  });
+  const info = {
+    name: run.name,
+    title: title ?? ROW_NAMES[run.config.scenario],
+    stages,
+    hasReport: true,
+    classNames: run.data?.classNames,
+  };
+  const history = new History(info, names, run.metrics, undefined);
+  if (run.result) history.ends('ended', 'the run has ended');
+  else history.ends('interrupted', 'the run has not ended: this is what it has written so far');
+  return history;
+}
+
+interface Known extends PlannedRun {
+  readonly name: string;
+  result: RunResult | undefined;
+}
+
+export class Reproduced implements Runs {
+  table: TableNews;
+  private current: { readonly name: string; readonly history: History } | undefined;
+
+  private constructor(
+    readonly directory: string,
+    private readonly config: RunConfig,
+    private readonly scenarios: readonly Scenario[],
+    private readonly splits: readonly (readonly Known[])[],
+  ) {
+    this.table = this.tableOf('running');
+  }
+
+  static async open(reproduction: Reproduction, directory: string): Promise<Reproduced> {
+    const known = async (run: PlannedRun): Promise<Known> => ({
+      ...run,
+      name: nameWithin(directory, run.path),
+      result: await RunDirectory.resultOf(run.path),
+    });
+    const splits = await Promise.all(runsOf(reproduction, directory).map((runs) => Promise.all(runs.map(known))));
+    return new Reproduced(directory, reproduction.config, reproduction.scenarios, splits);
+  }
+
+  begins(name: string, history: History): void {
+    this.current = { name, history };
+    this.table = this.tableOf('running');
+  }
+
+  ended(name: string, result: RunResult): void {
+    this.splits.flat().find((run) => run.name === name)!.result = result;
+    this.current = undefined;
+    this.table = this.tableOf('running');
+  }
+
+  /** All of it. */
+  ends(state: News['state']): void {
+    this.current = undefined;
+    this.table = this.tableOf(state);
+  }
+
+  get isComplete(): boolean {
+    return this.splits.flat().every(({ result }) => result);
+  }
+
+  /** The last of those that have begun. */
+  get last(): string | undefined {
+    return this.splits.flat().findLast(({ path }) => RunDirectory.isAt(path))?.name;
+  }
+
+  async history(name: string): Promise<History | undefined> {
+    if (name === this.current?.name) return this.current.history;
+    const run = this.splits.flat().find((each) => each.name === name);
+    if (!run || !RunDirectory.isAt(run.path)) return undefined;
+    return recordedHistory(run.path, name, titleOf(run.config));
+  }
+
+  private tableOf(state: News['state']): TableNews {
+    const rows = this.scenarios.map((scenario, s) => {
+      const runs = this.splits.map((split) => split[s]!);
+      const results = runs.flatMap(({ result }) => result ?? []);
+      const [row] = results.length > 0 ? rowsOf([scenario], results, this.config) : [];
+      return {
+        ...{ name: ROW_NAMES[scenario], ...publishedFor(scenario, this.config) },
+        ours: row?.accuracy === undefined ? undefined : { accuracy: row.accuracy, deviation: row.deviation },
+        runs: runs.map((run) => this.newsOf(run)),
+      };
+    });
+    const isRepeated = this.splits[0]![0]!.name.includes('/');
+    return { rows, splits: isRepeated ? this.splits.map((_, index) => `Split ${index + 1}`) : ['Run'], state };
+  }
+
+  private newsOf({ name, path, result }: Known): RunNews {
+    const past = result ? 'ended' : RunDirectory.isAt(path) ? 'stopped' : 'waiting';
+    const state = name === this.current?.name ? 'running' : past;
+    return { name, state, accuracy: result?.testAccuracy };
+  }
+}
+
+/** Where a run is in the directory of a reproduction. */
+export const nameWithin = (directory: string, path: string): string => relative(directory, path).split(sep).join('/');

@@ -1,19 +1,22 @@
-// Owns the dashboard's server: the page's files, a stream of news (server-sent events), and numbers for Prometheus. On
-// loopback for anyone; beyond it by TLS, for those who know a token (access.ts).
+// The dashboard's server: the page's files, a stream of news (server-sent events), and metrics for Prometheus. On
+// loopback it is open to everybody; beyond that it uses TLS and asks for a token (access.ts).
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
-import { MOST_TEXT_BYTES, readText } from '../../src/files/read.js';
+import { built, MOST_TEXT_BYTES, readText } from '../../src/files/read.js';
 import { isSystemError } from '../../src/files/write.js';
 import { PAGE_POLICY } from '../../src/reporting/page.js';
+import { PAGE_STYLE } from '../../src/reporting/theme.js';
 import { TLS_OPTIONS } from '../../worker/address.js';
 import { reachable } from '../server/server.js';
 import { type Access, type Guard, LOGIN, type Place } from './access.js';
 import { Audience, type Shown } from './audience.js';
 import type { Gauges } from './gauges.js';
-import { type File, filesOfPage, policyOf } from './page-files.js';
 
 export interface DashboardServer {
   readonly url: string;
@@ -134,4 +137,34 @@ function send(response: ServerResponse, { type, content }: File, policy?: string
   const headers = { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   const own = policy === undefined ? {} : { 'content-security-policy': policy };
   response.writeHead(200, { ...headers, ...own }).end(content);
+}
+
+export interface File {
+  readonly type: string;
+  readonly content: string;
+}
+
+/** By path. */
+export function filesOfPage(): ReadonlyMap<string, File> {
+  const library = createRequire(import.meta.url);
+  const own = (name: string): string => readFileSync(built(`coordinator/dashboard/page/${name}`), 'utf8');
+  const script = (content: string): File => ({ type: 'text/javascript; charset=utf-8', content });
+  const style = (content: string): File => ({ type: 'text/css; charset=utf-8', content });
+  return new Map([
+    ['/', { type: 'text/html; charset=utf-8', content: own('index.html') }],
+    ...['main.js', 'view.js', 'runs.js', 'elements.js', 'charts.js', 'series.js'].map(
+      (name) => [`/${name}`, script(own(name))] as const,
+    ),
+    ['/page.css', style(PAGE_STYLE + own('page.css'))],
+    ['/uplot.js', script(readFileSync(library.resolve('uplot/dist/uPlot.esm.js'), 'utf8'))],
+    ['/uplot.css', style(readFileSync(library.resolve('uplot/dist/uPlot.min.css'), 'utf8'))],
+  ]);
+}
+
+/** Only our own files, and the one inline script that there is: the import map. */
+export function policyOf(index: string): string {
+  const [, map = ''] = /<script type="importmap">(.*?)<\/script>/s.exec(index) ?? [];
+  const hash = createHash('sha256').update(map).digest('base64');
+  const own = `default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self' 'unsafe-inline'`;
+  return `${own}; img-src data:; frame-ancestors 'none'`;
 }

@@ -1,5 +1,6 @@
-// Owns what a run keeps for people to judge it by: how right its pseudo-labels are, its surest mistakes, what its autoencoder makes of digits.
-// True labels that training may not use are read here, for reports alone: nothing here reaches a stage, a batch or a parameter.
+// What a run keeps for people to judge it by: how right its pseudo-labels are, its surest mistakes, and what its
+// autoencoder makes of images. True labels that training may not use are read here, for reports alone: nothing here
+// reaches a stage, a batch or a parameter.
 import { type Dataset, type ImageSet, UNKNOWN } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
 import { keyOf, Stream } from '../../src/random.js';

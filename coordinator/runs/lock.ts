@@ -1,4 +1,5 @@
-// Keeps two processes from working in one folder: a file that says who does, and that does not hold when that process is gone.
+// Keeps two processes from working in one folder: a file says who does, and does not hold any more when that process is
+// gone.
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { stat } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What happens while the loop in train.ts goes on: clocks, metrics, looks at the validation images, checkpoints.
+// Observes the loop of train.ts: takes times and metrics, measures on the validation images, and saves checkpoints.
 import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';

@@ -1,4 +1,4 @@
-// Owns the reproduction of the report's table: which runs it consists of, where they are, and what they come to.
+// The reproduction of the report's table: which runs it consists of, where they are, and the rows that they make.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';

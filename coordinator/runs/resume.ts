@@ -1,4 +1,4 @@
-// The two ways into a run directory: a new one, or one that holds the beginning of the same run.
+// Opens a run directory: a new one, or one that holds the beginning of the same run.
 import {
   type Checkpoint,
   latestCheckpoint,

@@ -1,4 +1,5 @@
-// Owns a run directory: config.json, metrics.jsonl, checkpoints/, what reports show besides, and at the end result.json and model/.
+// A run directory: config.json, metrics.jsonl, checkpoints/, the files for reports, and at the end result.json and
+// model/.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// One run from its first step to its result.
+// Trains one run from its first step to its result.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';

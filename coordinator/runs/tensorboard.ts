@@ -1,4 +1,4 @@
-// Owns the TensorBoard event file of a run, which is written while the run goes on. A run that is resumed begins another one.
+// Writes the TensorBoard event file of a run while the run goes on. A run that is resumed begins another file.
 import { join } from 'node:path';
 import { appendTo } from '../../src/files/write.js';
 import {

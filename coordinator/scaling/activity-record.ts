@@ -1,10 +1,11 @@
-// Owns what is noted of a process while it is measured: the calls of its node, and what its main thread has to do with other processes.
+// Records what a process does while it is measured: the calls of its executor, and what its main thread sends, receives
+// and waits for.
 import { readFileSync } from 'node:fs';
 import { clock } from '../../src/clock.js';
+import type { Collective, Piece } from '../../src/collectives/collective.js';
 import type { Activity, Call } from '../../src/engine/timeline.js';
 import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
-import { exclusive } from '../../src/scaling/activities.js';
-import { computing, type Split, splitOf, until } from '../../src/scaling/time-split.js';
+import { computing, exclusive, type Split, splitOf, until } from '../../src/scaling/time-split.js';
 import type { TensorSteps } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { TracedExecutor, tasksOf, tensorParts } from '../executors/traced-executor.js';
@@ -93,7 +94,7 @@ function afterCall(activity: Activity, calls: readonly Call[]): Activity {
   return call ? { ...activity, began: call.called } : activity;
 }
 
-/** Tells the journal of all calls of the node, of those too that only a cluster or a host makes. Returns the same node. */
+/** Records all calls of the executor, also those that only a cluster or a host makes. Returns the same executor. */
 export function traced(node: ThreadExecutor, record: ActivityRecord): ThreadExecutor {
   const gradients = node.gradients.bind(node);
   const predict = node.predict.bind(node);
@@ -130,7 +131,7 @@ function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
   Object.assign(tensor, watching);
 }
 
-/** Tells the journal of all that passes. */
+/** Records all that passes. */
 export class TracedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
   constructor(
     private readonly channel: Channel<Out, In>,
@@ -163,5 +164,67 @@ export class TracedChannel<Out extends Message, In extends Message> implements C
 
   close(reason?: Parameters<Channel<Out, In>['close']>[0]): void {
     this.channel.close(reason);
+  }
+}
+
+export class TracedCollective implements Collective {
+  readonly rank: number;
+  readonly size: number;
+  /** By this rank, so far. Those of a sum are as many as in a ring. */
+  sentBytes = 0;
+  /** When the last of what ranks do together was over. */
+  private last = clock();
+
+  constructor(
+    private readonly collective: Collective,
+    private readonly record: ActivityRecord,
+  ) {
+    this.rank = collective.rank;
+    this.size = collective.size;
+  }
+
+  broadcast(bytes: Uint8Array): Promise<void> {
+    if (this.rank > 0) return this.noting('wait', () => this.collective.broadcast(bytes));
+    this.sentBytes += bytes.length * (this.size - 1);
+    return this.noting('send', () => this.collective.broadcast(bytes));
+  }
+
+  /** What is sent and received at once is over when it has been received. */
+  exchange(sends: Iterable<Piece>, receives: readonly Piece[]): Promise<void> {
+    const kind = receives.length > 0 ? 'wait' : 'send';
+    return this.noting(kind, () => this.collective.exchange(this.made(sends), receives));
+  }
+
+  /** Only gradients are summed: what was done right before it adds up this rank's. */
+  sum(values: Float32Array): Promise<void> {
+    this.record.note('update', this.last, clock());
+    this.sentBytes += Math.round((values.byteLength * 2 * (this.size - 1)) / this.size);
+    return this.noting('wait', () => this.collective.sum(values));
+  }
+
+  close(): void {
+    this.collective.close();
+  }
+
+  /** Pieces of a sum are added up when they are asked for. */
+  private *made(sends: Iterable<Piece>): Generator<Piece> {
+    let began = clock();
+    for (const piece of sends) {
+      this.record.note('update', began, clock());
+      this.sentBytes += piece.bytes.length;
+      yield piece;
+      began = clock();
+    }
+    this.record.note('update', began, clock());
+  }
+
+  private async noting(kind: Activity['kind'], act: () => Promise<void>): Promise<void> {
+    const began = clock();
+    try {
+      await act();
+    } finally {
+      this.last = clock();
+      this.record.note(kind, began, this.last);
+    }
   }
 }

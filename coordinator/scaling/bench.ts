@@ -1,31 +1,34 @@
-// Owns what a contestant does when it is measured: a block of the workload, by the training loop itself, on a node that is watched.
-
+// The work that is measured: blocks of steps of a preset's stages, by the training loop itself, on an executor whose
+// calls are recorded.
 import { clock } from '../../src/clock.js';
+import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import type { Executor } from '../../src/engine/executor.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { methodOf } from '../../src/methods/methods.js';
+import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
 import { initialParameters, layoutOf } from '../../src/models/model.js';
-import type { Block } from '../../src/scaling/summary.js';
+import type { Block, Mode } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
+import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
+import { DEFAULT_LABELS_PER_CLASS, normalise, type PRESETS, type STRATEGIES } from '../../src/training/config.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { openThreads, strategiesFor } from '../compose.js';
 import { Dispatcher } from '../dispatcher.js';
 import { TracedExecutor } from '../executors/traced-executor.js';
 import { LabelledSet } from '../labelled-set.js';
-import { countsOf } from '../runs/resolved-run.js';
+import { countsOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import { type Observer, train } from '../train.js';
 import type { Account } from './activity-record.js';
-import { type Contestant, type Phase, type Workload, type WorkloadOptions, workloadOf } from './workload.js';
 
-/** A contestant of several processes, which this one coordinates. */
-export interface Company {
-  /** All of them as one node. */
-  readonly node: Executor;
+/** Several processes that compute together, which this one coordinates. */
+export interface ProcessGroup {
+  /** All of them as one executor. */
+  readonly executor: Executor;
   /** Bytes that went between the processes so far. */
   readonly wireBytes: number;
-  /** From here on all note what they do. */
+  /** All record what they do from here on. */
   begin(): Promise<void>;
   /** What each process did, once none has anything left to do. Times on the clock of this one. */
   accounts(began: number, ended: number): Promise<Account[]>;
@@ -42,9 +45,9 @@ export class Bench {
     private readonly labelled: LabelledSet,
     private readonly node: ThreadExecutor,
     /** undefined: no other processes. */
-    private readonly company: Company | undefined,
+    private readonly group: ProcessGroup | undefined,
   ) {
-    const traced = company?.node ?? new TracedExecutor(node, (call) => this.calls.push(call));
+    const traced = group?.executor ?? new TracedExecutor(node, (call) => this.calls.push(call));
     const { run } = workload;
     const strategyFor = strategiesFor(traced, run, node);
     this.dispatcher = new Dispatcher(traced, run.config.shards, countsOf(run), strategyFor);
@@ -53,34 +56,34 @@ export class Bench {
   /** Throws what loading the data, creating a node and `gather`, which finds the other processes, throw. */
   static async open(
     options: WorkloadOptions,
-    contestant: Contestant,
-    gather: (local: ThreadExecutor) => Promise<Company>,
+    setup: Setup,
+    gather: (local: ThreadExecutor) => Promise<ProcessGroup>,
   ): Promise<Bench> {
     const dataset = await loadDataset({ folder: options.data });
-    const workload = workloadOf(options, contestant, dataset);
+    const workload = workloadOf(options, setup, dataset);
     const { split } = workload.run;
     const node = await openThreads([workload.run]);
     const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-    const company = contestant.others > 0 ? await gather(node) : undefined;
-    return new Bench(workload, options.steps, labelled, node, company);
+    const group = setup.others > 0 ? await gather(node) : undefined;
+    return new Bench(workload, options.steps, labelled, node, group);
   }
 
   /** The same steps each time. */
   async measure(phase: Phase): Promise<Block> {
     if (phase !== this.prepared) this.prepare(phase);
-    await this.company?.begin();
+    await this.group?.begin();
     this.calls.length = 0;
     const used = process.cpuUsage();
-    const bytes = this.company?.wireBytes ?? 0;
+    const bytes = this.group?.wireBytes ?? 0;
     const began = clock();
     const rows = phase === 'label' ? await this.label() : await this.train(this.workload[phase]);
     const ended = clock();
     const { user, system } = process.cpuUsage(used);
     const steps = phase === 'label' ? 1 : this.steps;
-    const accounted = this.company
-      ? await accountOf(this.company, this.node.workers, began, ended)
+    const accounted = this.group
+      ? await accountOf(this.group, this.node.workers, began, ended)
       : accountOfCalls(this.calls, this.node.workers, began, ended, (user + system) / 1e3);
-    const wireBytes = (this.company?.wireBytes ?? 0) - bytes;
+    const wireBytes = (this.group?.wireBytes ?? 0) - bytes;
     return { steps, rows, milliseconds: ended - began, wireBytes, ...accounted };
   }
 
@@ -131,9 +134,9 @@ function accountOfCalls(
   return { split, splitError: error, withoutCore: shareWithoutCore(computing(calls), computed) };
 }
 
-/** Of all processes, each by its own notes. */
-async function accountOf(company: Company, workers: number, began: number, ended: number): Promise<Accounted> {
-  const accounts = await company.accounts(began, ended);
+/** Of all processes, each by its own record. */
+async function accountOf(group: ProcessGroup, workers: number, began: number, ended: number): Promise<Accounted> {
+  const accounts = await group.accounts(began, ended);
   const splits = accounts.map((each) => each.split);
   const { split, error } = together(splits, accounts.length * workers * (ended - began));
   const sum = (of: 'inTasks' | 'computed') => accounts.reduce((total, account) => total + account[of], 0);
@@ -146,3 +149,78 @@ async function accountOf(company: Company, workers: number, began: number, ended
  */
 const shareWithoutCore = (inTasks: number, computed: number): number =>
   inTasks === 0 ? 0 : Math.max(0, 1 - computed / inTasks);
+
+export const PHASES = ['finetune', 'label', 'pretrain'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface WorkloadOptions {
+  readonly mode: Mode;
+  readonly preset: (typeof PRESETS)[number];
+  /** How a step of training is cut over the workers. */
+  readonly strategy: (typeof STRATEGIES)[number];
+  readonly hidden: number;
+  /** As many for each setup, who then all compute the same. */
+  readonly shards: number;
+  readonly seed: number;
+  /** undefined: MNIST. */
+  readonly data: string | undefined;
+  /** Steps of a block of training. A block of labelling is one pass over the images. */
+  readonly steps: number;
+  /** Gradients of ranks are summed in MPI's own order. */
+  readonly fastSum: boolean;
+  /** The largest share of all setups: in weak scaling, the one for which the images are just enough. */
+  readonly largest: number;
+}
+
+/** One of those that are compared. */
+export interface Setup {
+  /** Of each of its processes. */
+  readonly workers: number;
+  /** Processes besides the first. */
+  readonly others: number;
+  /** In weak scaling it does so many times the work of one worker, or of one process. */
+  readonly share: number;
+}
+
+export interface Workload {
+  /** Its unlabelled images are the first of the data set. */
+  readonly run: ResolvedRun;
+  readonly finetune: Stage;
+  readonly pretrain: Stage;
+  readonly traffic: Readonly<Record<Phase, Traffic>>;
+}
+
+export function workloadOf(options: WorkloadOptions, { workers, share }: Setup, dataset: Dataset): Workload {
+  const { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum, largest } = options;
+  const factor = mode === 'weak' ? share : 1;
+  // The labels grow with the work, so that their epochs keep their shape.
+  const labelsPerClass = factor === 1 ? undefined : DEFAULT_LABELS_PER_CLASS * factor;
+  const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
+  const whole = resolveRun(normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass }), dataset);
+  const { count } = dataset.train;
+  const images = mode === 'weak' ? Math.floor(count / largest) * share : count;
+  const run: ResolvedRun = {
+    ...whole,
+    dataset: { ...dataset, test: undefined },
+    split: { ...whole.split, unlabelled: whole.split.unlabelled.subarray(0, images) },
+    stages: whole.stages.map((stage) => enlarged(stage, factor, steps)),
+  };
+  const finetune = run.stages.findLast(({ name }) => name === 'finetune')!;
+  const pretrain = run.stages.findLast(({ name }) => name === 'pretrain')!;
+  const trafficOf = (stage: Stage): Traffic =>
+    run.strategies[run.stages.indexOf(stage)] === 'tensor'
+      ? tensorParallelTraffic(stage, tensorShardCount(stage.model, shards))
+      : trainingTraffic(stage, shards);
+  const traffic = { finetune: trafficOf(finetune), pretrain: trafficOf(pretrain), label: labellingTraffic(images) };
+  return { run, finetune, pretrain, traffic };
+}
+
+/** Every batch `factor` times as large, and no fewer steps than are measured. */
+function enlarged(stage: Stage, factor: number, steps: number): Stage {
+  return {
+    ...stage,
+    steps: Math.max(stage.steps, steps),
+    labelledBatch: stage.labelledBatch * factor,
+    method: 'batch' in stage.method ? { ...stage.method, batch: stage.method.batch * factor } : stage.method,
+  };
+}

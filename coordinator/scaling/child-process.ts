@@ -1,4 +1,4 @@
-// Owns a process that does as it is asked: started, asked one thing at a time with a deadline, and ended.
+// A child process that answers questions: it is started, asked one thing at a time with a deadline, and ended.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -25,10 +25,10 @@ export interface CommandLine {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** @param entry below dist/ */
-export const nodeCommand = (entry: string, ...args: readonly string[]): CommandLine => ({
+/** The process of entry.ts. */
+export const entryCommand = (...args: readonly string[]): CommandLine => ({
   program: process.execPath,
-  args: [...process.execArgv, fileURLToPath(built(entry)), ...args],
+  args: [...process.execArgv, fileURLToPath(built('coordinator/scaling/entry.js')), ...args],
 });
 
 /** It is asked by lines of JSON on its standard input, which other programs pass on, too, and answers on its standard output. */

@@ -1,16 +1,89 @@
-// Owns the process of a contestant. It prepares its work and measures block after block, each when it is asked to: in between it must
-// use no core that another contestant could have. A process of its own, since TensorFlow reads its number of threads only once.
+// A process of a measurement. Without arguments it is one that measures; `node WORKERS` joins it as `pseudolabel worker` joins a run; `rank WORKERS`
+// is a rank of a job that mpirun has started, of which rank 0 measures. Each works only when it is asked to, so that it takes no core from another.
+// Processes of their own, since TensorFlow reads its number of threads only once.
 import { availableParallelism } from 'node:os';
-import { Bench } from './bench.js';
+import { openMpi } from '../../src/collectives/mpi.js';
+import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
+import { connect } from '../../worker/connect.js';
+import { joinRun } from '../../worker/node-host.js';
+import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { readToken } from '../server/secrets.js';
+import { printLine } from '../terminal/terminal.js';
+import { ActivityRecord, TracedChannel, traced } from './activity-record.js';
+import { Bench, type ProcessGroup, type WorkloadOptions } from './bench.js';
 import { answering } from './child-process.js';
-import { ClusterContestant } from './cluster-contestant.js';
-import type { Answer, Question } from './messages.js';
+import { ClusterGroup } from './cluster-group.js';
+import type { Answer, NodeAnswer, NodeQuestion, Question } from './messages.js';
+import { dismiss, MpiGroup, serve } from './mpi-group.js';
 
-let bench: Bench | undefined;
+type Gather = (local: ThreadExecutor, others: number, options: WorkloadOptions) => Promise<ProcessGroup>;
 
-answering(async (question: Question): Promise<Answer> => {
-  if (question.kind === 'measure') return { kind: 'measured', block: await bench!.measure(question.phase) };
-  const { options, contestant } = question;
-  bench = await Bench.open(options, contestant, (node) => ClusterContestant.open(node, contestant.others));
-  return { kind: 'opened', traffic: bench.workload.traffic, cores: availableParallelism() };
-});
+const [role, workers] = [process.argv[2], Number(process.argv[3])];
+if (role === 'node') nodeProcess();
+else if (role === 'rank') await rankProcess();
+else answering(measuring(ClusterGroup.open, availableParallelism));
+
+/** Answers the questions of measure.ts. gather: finds the other processes. cores: of all machines, when they are there. */
+function measuring(gather: Gather, cores: () => number): (question: Question) => Promise<Answer> {
+  let bench: Bench | undefined;
+  return async (question) => {
+    if (question.kind === 'measure') return { kind: 'measured', block: await bench!.measure(question.phase) };
+    const { options, setup } = question;
+    bench = await Bench.open(options, setup, (node) => gather(node, setup.others, options));
+    return { kind: 'opened', traffic: bench.workload.traffic, cores: cores() };
+  };
+}
+
+async function rankProcess(): Promise<void> {
+  const collective = await openMpi(process.env, new AbortController().signal);
+  const end = () => {
+    collective.close();
+    process.exit();
+  };
+  if (collective.rank > 0) return serve(collective, workers).then(end);
+  let job: MpiGroup | undefined;
+  const gather: Gather = async (node, _, { fastSum }) => {
+    job = await MpiGroup.open(node, collective, fastSum ? 'any' : 'tree');
+    return job;
+  };
+  answering(
+    measuring(gather, () => job?.cores ?? availableParallelism()),
+    () => dismiss(collective).then(end),
+  );
+}
+
+function nodeProcess(): void {
+  const record = new ActivityRecord();
+  answering(async (question: NodeQuestion): Promise<NodeAnswer> => {
+    switch (question.kind) {
+      case 'join':
+        await join(question, record);
+        return { kind: 'joined' };
+      case 'begin':
+        record.clear();
+        return { kind: 'begun' };
+      case 'account':
+        return { kind: 'accounted', account: record.account(workers, question.began, question.ended) };
+    }
+  });
+}
+
+/** Resolves when it is connected. What ends it later ends the process: whoever measures then says that it is lost. */
+async function join(
+  { address, tokenFile, fingerprint }: Extract<NodeQuestion, { kind: 'join' }>,
+  record: ActivityRecord,
+): Promise<void> {
+  const tables = { outgoing: TO_COORDINATOR, incoming: TO_NODE };
+  const token = await readToken(tokenFile);
+  const channel = await connect<ToCoordinator, ToNode>({ address, fingerprint, token, tables });
+  const { signal } = new AbortController();
+  const options = { name: 'node', workers, fingerprints: { f32: numericsFingerprint('f32') }, signal };
+  const unexpected = (error: unknown) => {
+    printLine(process.stderr, String(error));
+    process.exit(1);
+  };
+  const host = { joined: () => undefined, lost: unexpected };
+  const create: typeof createThreadExecutor = async (of) => traced(await createThreadExecutor(of), record);
+  joinRun(() => Promise.resolve(new TracedChannel(channel, record)), options, host, create).catch(unexpected);
+}

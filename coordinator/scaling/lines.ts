@@ -1,14 +1,21 @@
-// Owns how a scaling report is printed: for each phase its tables, then what they say in words.
-
+// Prints a scaling report: the tables of each phase, and what follows from them in words.
 import { counted, percent, whole } from '../../src/format.js';
+import type { Unit } from '../../src/reporting/scaling-charts.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
+import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
 import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../src/scaling/simulate.js';
-import type { Row } from '../../src/scaling/summary.js';
-import { SHARES } from '../../src/scaling/time-split.js';
-import { type Colours, PLAIN } from '../terminal/colours.js';
+import {
+  BUSY_LIMIT,
+  type Doubt,
+  FEWEST_ROUNDS,
+  NOISE_LIMIT,
+  type PhaseSummary,
+  type Row,
+} from '../../src/scaling/summary.js';
+import { SHARES, type Share } from '../../src/scaling/time-split.js';
 import { type Column, tableLines } from '../terminal/table.js';
-import { fitLines, predictionLines, verdictLines } from './conclusion-lines.js';
-import type { PhaseReport, ScalingReport } from './report.js';
+import { type Colours, PLAIN } from '../terminal/terminal.js';
+import type { PhaseReport, ScalingReport } from './measure.js';
 
 const columns = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
 
@@ -106,4 +113,140 @@ function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, 
     ...tableLines(titles, lines),
     ...predictionLines(prediction, phase),
   ];
+}
+
+const NAMES: Record<Share, string> = {
+  input: 'slower input',
+  forward: 'slower forward passes',
+  wait: 'waiting for what others send',
+  backward: 'slower backward passes',
+  update: 'reduce + update',
+  predict: 'slower predictions',
+  serialise: 'copying what is sent and received',
+  send: 'sending',
+  dispatch: 'dispatch',
+  idle: 'idle behind the slowest worker',
+};
+
+const ALONE: Record<Unit, string> = {
+  workers: 'with --workers 1',
+  processes: 'with no nodes',
+  ranks: 'without mpirun',
+};
+
+/** Parts of the loss that are named, and the smallest of them. */
+const NAMED = 3;
+const SMALLEST_NAMED = 0.005;
+
+/** Who is compared: workers of one process (each: 1), or processes or ranks of `each` workers. */
+export interface Compared {
+  readonly unit: Unit;
+  readonly each: number;
+  readonly cores: number;
+}
+
+/** What a row of several comes to, or why it comes to nothing; nothing to say of the first row that no number shows. */
+export function verdictLines(
+  row: Row,
+  compared: Compared,
+  { bold, yellow }: Pick<Colours, 'bold' | 'yellow'>,
+): string[] {
+  const { unit, each, cores } = compared;
+  const { workers, speedUp, efficiency, doubts, oneWorkerOfThreads: one } = row;
+  if (workers === each) return [];
+  const who =
+    unit === 'workers' ? counted(workers, 'worker') : `${workers / each} ${unit} of ${counted(each, 'worker')}`;
+  const measured = `${speedUp.value.toFixed(2)}x as fast as one, an efficiency of ${percent(efficiency.value, 0)}`;
+  if (doubts.length > 0) {
+    const reasons = doubts.map((doubt) => reasonOf(doubt, row, cores));
+    const slower = speedUp.value < 1 ? [yellow(`warning: as measured, ${who} are slower than one`)] : [];
+    return [
+      yellow(`${who}: no conclusion: ${reasons.join('; ')}`),
+      `  as measured: ${measured}; ${lossOf(row)}`,
+      ...slower,
+    ];
+  }
+  const warning = speedUp.value < 1 ? [yellow(`warning: ${who} are slower than one: train ${ALONE[unit]}`)] : [];
+  const ratio = one && speedUp.value / one.speedUp.value;
+  return [
+    bold(`${who}: ${measured}; ${lossOf(row)}`),
+    ...(ratio === undefined ? [] : [`  ${ratio.toFixed(2)} times the speed of one worker of ${workers} threads`]),
+    ...warning,
+  ];
+}
+
+function lossOf({ loss, efficiency }: Row): string {
+  const total = 1 - efficiency.value;
+  const parts = SHARES.map((share) => ({ share, part: loss[share] })).filter(
+    ({ part }) => Math.abs(part) >= SMALLEST_NAMED,
+  );
+  const list = (some: typeof parts) =>
+    some
+      .sort((a, b) => Math.abs(b.part) - Math.abs(a.part))
+      .slice(0, NAMED)
+      .map(({ share, part }) => `${percent(Math.abs(part), 0)} ${NAMES[share]}`)
+      .join(', ');
+  const lost = list(parts.filter(({ part }) => part > 0));
+  const cheaper = parts.filter(({ part }) => part < 0).reduce((sum, { part }) => sum - part, 0);
+  if (lost === '') return 'nothing is lost';
+  const gain = cheaper > 0 ? `, less ${percent(cheaper, 0)} that other parts got cheaper` : '';
+  return `the loss of ${percent(total, 0)}: ${lost}${gain}`;
+}
+
+function reasonOf(doubt: Doubt, { speedUp, splitError, withoutCore }: Row, cores: number): string {
+  switch (doubt) {
+    case 'more workers than cores':
+      return `the machine has only ${counted(cores, 'core')}, which they have to share`;
+    case 'too few rounds':
+      return `it takes --repeats ${FEWEST_ROUNDS} or more to see the noise`;
+    case 'too noisy': {
+      const range = `between ${speedUp.low!.toFixed(2)} and ${speedUp.high!.toFixed(2)}`;
+      return `the speed-up is ${range}, more than ±${percent(NOISE_LIMIT, 0)}: quieten the machine, or take more --repeats`;
+    }
+    case 'too busy':
+      return `other programs had the workers' cores for ${percent(withoutCore, 0)} of the time (at most ${percent(BUSY_LIMIT, 0)}): stop them`;
+    case 'parts do not add up':
+      return `the parts of the time miss its whole by ${percent(splitError, 1)}`;
+  }
+}
+
+export function fitLines({ amdahl, universal }: PhaseSummary): string[] {
+  if (!amdahl || !universal) return [];
+  if (amdahl.kind === 'undetermined' && universal.kind === 'undetermined') return [neither(amdahl, universal)];
+  return [amdahlLine(amdahl), universalLine(universal)];
+}
+
+const rowsThere = (count: number): string => `there ${count === 1 ? 'is' : 'are'} ${count}`;
+
+const undetermined = (law: string, { needs, has }: Undetermined): string =>
+  `${law}: not determined: it takes ${needs} conclusive rows of several workers, ${rowsThere(has)}`;
+
+const neither = (amdahl: Undetermined, universal: Undetermined): string =>
+  `Amdahl's law and the universal one are not fitted: they take ${amdahl.needs} and ${universal.needs} conclusive rows of several workers, ${rowsThere(amdahl.has)}`;
+
+function amdahlLine(fit: AmdahlFit | Undetermined): string {
+  if (fit.kind === 'undetermined') return undetermined("Amdahl's law", fit);
+  const { sigma, limit, error } = fit;
+  const most = limit === undefined ? 'no limit' : `at most ${limit.toFixed(1)}x with any number of workers`;
+  return `Amdahl's law: serial share ${percent(sigma, 1)}, ${most}; off by ${percent(error, 1)}`;
+}
+
+function universalLine(fit: UniversalFit | Undetermined): string {
+  if (fit.kind === 'undetermined') return undetermined('universal scalability law', fit);
+  const { sigma, kappa, bestWorkers, error } = fit;
+  const best = bestWorkers === undefined ? 'no best number of workers' : `best with ${counted(bestWorkers, 'worker')}`;
+  const shares = `contention ${percent(sigma, 1)}, coherency ${percent(kappa, 2)}`;
+  return `universal scalability law: ${shares}, ${best}; off by ${percent(error, 1)}`;
+}
+
+/** The best of the simulated sizes for each collective. */
+export function predictionLines(prediction: readonly Prediction[], { rows }: PhaseSummary): string[] {
+  const lines = COLLECTIVES.map((name) => {
+    const best = prediction.reduce((a, b) => (b.speedUp[name] > a.speedUp[name] ? b : a));
+    return best.nodes === 1
+      ? `${name}: one node is the fastest`
+      : `${name}: best with ${counted(best.nodes, 'node')}, ${best.speedUp[name].toFixed(2)}x (${percent(best.efficiency[name], 0)})`;
+  });
+  const isDoubtful = rows.some(({ doubts }) => doubts.length > 0);
+  return isDoubtful ? [...lines, 'it starts from measurements that gave no conclusion: see above'] : lines;
 }

@@ -1,24 +1,26 @@
-// Owns the measurement: all contestants side by side, one block each in turn, round after round, so that what disturbs the machine for a
-// while disturbs all of them.
+// Measures all candidates side by side, one block each in turn, round after round, so that what disturbs the machine
+// for a while disturbs all of them.
 import { join } from 'node:path';
 import { makeFolder, withTemporaryFolder } from '../../src/files/write.js';
-import type { Block, Round } from '../../src/scaling/summary.js';
+import type { Unit } from '../../src/reporting/scaling-charts.js';
+import type { Network, Prediction } from '../../src/scaling/simulate.js';
+import type { Block, Mode, PhaseSummary, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';
-import { ChildProcess, type CommandLine, nodeCommand } from './child-process.js';
+import type { Phase, Setup, WorkloadOptions } from './bench.js';
+import { ChildProcess, type CommandLine, entryCommand } from './child-process.js';
 import type { Answer, Question } from './messages.js';
 import { checkMpi, type JobPlace, mpirunCommand } from './mpirun.js';
-import type { Phase, Contestant as Setup, WorkloadOptions } from './workload.js';
 
 export interface Measurement {
   readonly phase: Phase;
   readonly rounds: readonly Round[];
   /** Of a step with so many workers. */
   readonly traffic: Readonly<Record<number, Traffic>>;
-  /** Of all machines that a contestant was on. */
+  /** Of all machines that a candidate was on. */
   readonly cores: number;
 }
 
-/** Contestants of several processes, of as many workers each. */
+/** Candidates of several processes, of as many workers each. */
 export interface Processes {
   /** Nodes that join a coordinator by loopback; or ranks of a job of MPI. */
   readonly by: 'nodes' | 'ranks';
@@ -41,7 +43,7 @@ export interface MeasurementOptions {
   readonly progress: (phase: Phase, round: number) => void;
 }
 
-interface Contestant {
+interface Candidate {
   readonly group: keyof Round;
   /** Workers in all, or threads. */
   readonly count: number;
@@ -51,7 +53,7 @@ interface Contestant {
   cores: number;
 }
 
-/** Throws E_MPI where there are to be ranks and cannot be, and what a contestant failed by. */
+/** Throws E_MPI where there are to be ranks and cannot be, and what a candidate failed by. */
 export function measure(options: MeasurementOptions): Promise<Measurement[]> {
   return withTemporaryFolder('scaling', async (folder) => {
     const { processes } = options;
@@ -61,25 +63,25 @@ export function measure(options: MeasurementOptions): Promise<Measurement[]> {
   });
 }
 
-/** Of one contestant. */
+/** Of one candidate. */
 const ownFolder = (folder: string, count: number): string => join(folder, String(count));
 
-async function measureAll(contestants: readonly Contestant[], options: MeasurementOptions): Promise<Measurement[]> {
+async function measureAll(candidates: readonly Candidate[], options: MeasurementOptions): Promise<Measurement[]> {
   try {
-    await Promise.all(contestants.map((contestant) => open(contestant, options)));
+    await Promise.all(candidates.map((candidate) => open(candidate, options)));
     const measurements: Measurement[] = [];
-    for (const phase of options.phases) measurements.push(await measurePhase(phase, contestants, options));
+    for (const phase of options.phases) measurements.push(await measurePhase(phase, candidates, options));
     return measurements;
   } finally {
-    await Promise.all(contestants.map(({ program }) => program.close()));
+    await Promise.all(candidates.map(({ program }) => program.close()));
   }
 }
 
 /** N workers for each N; and, where that is something else, one worker of N threads. Or N processes for each N. */
-function start({ workers, processes, signal }: MeasurementOptions, folder: string): Contestant[] {
-  const here = nodeCommand('coordinator/scaling/entry.js');
-  const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Contestant => {
-    const program: Contestant['program'] = new ChildProcess(command, name, group === 'threads' ? count : 1, signal);
+function start({ workers, processes, signal }: MeasurementOptions, folder: string): Candidate[] {
+  const here = entryCommand();
+  const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Candidate => {
+    const program: Candidate['program'] = new ChildProcess(command, name, group === 'threads' ? count : 1, signal);
     return { group, count, setup, program, traffic: undefined, cores: 0 };
   };
   if (processes) {
@@ -103,7 +105,7 @@ function startedBy(
   folder: string,
 ): [name: string, command?: CommandLine] {
   if (processes.by === 'nodes') return [`a coordinator of ${count - 1} node(s)`];
-  const command = nodeCommand('coordinator/scaling/rank-entry.js', String(workers));
+  const command = entryCommand('rank', String(workers));
   return [`${count} rank(s)`, mpirunCommand(count, command, placeOf(processes, ownFolder(folder, count)))];
 }
 
@@ -111,38 +113,61 @@ const placeOf = ({ hostfile }: Processes, folder: string): JobPlace => {
   return { hostfile, folder, env: process.env, isRoot: process.getuid?.() === 0 };
 };
 
-async function open(contestant: Contestant, { workload }: MeasurementOptions): Promise<void> {
-  const { program, setup } = contestant;
-  const opened = await program.ask('opened', { kind: 'open', options: workload, contestant: setup });
-  Object.assign(contestant, { traffic: opened.traffic, cores: opened.cores });
+async function open(candidate: Candidate, { workload }: MeasurementOptions): Promise<void> {
+  const { program, setup } = candidate;
+  const opened = await program.ask('opened', { kind: 'open', options: workload, setup });
+  Object.assign(candidate, { traffic: opened.traffic, cores: opened.cores });
 }
 
 async function measurePhase(
   phase: Phase,
-  contestants: readonly Contestant[],
+  candidates: readonly Candidate[],
   { rounds, progress }: MeasurementOptions,
 ): Promise<Measurement> {
   // The warm-up is as long as a block: caches, the heap and the compiled code get to where they stay.
   progress(phase, -1);
-  await round(phase, contestants, 0);
+  await round(phase, candidates, 0);
   const measured: Round[] = [];
   for (let r = 0; r < rounds; r++) {
     progress(phase, r);
-    measured.push(await round(phase, contestants, r));
+    measured.push(await round(phase, candidates, r));
   }
-  const traffic = contestants
+  const traffic = candidates
     .filter(({ group }) => group === 'workers')
     .map((each) => [each.count, each.traffic![phase]]);
-  const cores = Math.max(...contestants.map((each) => each.cores));
+  const cores = Math.max(...candidates.map((each) => each.cores));
   return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'], cores };
 }
 
-/** Each round begins with another contestant: none of them always has the same one before it. */
-async function round(phase: Phase, contestants: readonly Contestant[], r: number): Promise<Round> {
+/** Each round begins with another candidate: none of them always has the same one before it. */
+async function round(phase: Phase, candidates: readonly Candidate[], r: number): Promise<Round> {
   const blocks: Record<keyof Round, Record<number, Block>> = { workers: {}, threads: {} };
-  for (let i = 0; i < contestants.length; i++) {
-    const { group, count, program } = contestants[(i + r) % contestants.length]!;
+  for (let i = 0; i < candidates.length; i++) {
+    const { group, count, program } = candidates[(i + r) % candidates.length]!;
     blocks[group][count] = (await program.ask('measured', { kind: 'measure', phase })).block;
   }
   return blocks;
+}
+
+export interface Machine {
+  readonly processor: string;
+  /** What this process may use. */
+  readonly cores: number;
+  /** Of the last minute, before anything was measured. */
+  readonly load: number;
+  readonly node: string;
+}
+
+export interface PhaseReport extends Measurement, PhaseSummary {
+  readonly prediction: readonly Prediction[] | undefined;
+}
+
+export interface ScalingReport {
+  readonly mode: Mode;
+  /** What there are more and more of. */
+  readonly unit: Unit;
+  readonly machine: Machine;
+  readonly workload: WorkloadOptions;
+  readonly network: Network | undefined;
+  readonly phases: readonly PhaseReport[];
 }

@@ -1,8 +1,11 @@
-// Owns what a measurement, its contestants and their nodes, each a process of its own, say to each other. What ranks say: rank-messages.ts.
+// What the processes of a measurement say to each other: questions and answers over pipes, and what ranks say over MPI.
+import { z } from 'zod';
 import type { ErrorCode } from '../../src/errors.js';
+import { TO_RANK } from '../../src/protocol/mpi-messages.js';
 import type { Block } from '../../src/scaling/summary.js';
+import { SHARES } from '../../src/scaling/time-split.js';
 import type { Account } from './activity-record.js';
-import type { Contestant, Phase, Workload, WorkloadOptions } from './workload.js';
+import type { Phase, Setup, Workload, WorkloadOptions } from './bench.js';
 
 export interface Failure {
   readonly kind: 'failed';
@@ -11,9 +14,9 @@ export interface Failure {
   readonly fix: string;
 }
 
-/** To a contestant. */
+/** To a process that measures. */
 export type Question =
-  | { readonly kind: 'open'; readonly options: WorkloadOptions; readonly contestant: Contestant }
+  | { readonly kind: 'open'; readonly options: WorkloadOptions; readonly setup: Setup }
   | { readonly kind: 'measure'; readonly phase: Phase };
 
 export type Answer =
@@ -22,7 +25,7 @@ export type Answer =
   | { readonly kind: 'measured'; readonly block: Block }
   | Failure;
 
-/** To a node. What it computes, it is asked for by its contestant's coordinator, in the protocol of all nodes. */
+/** To a node. Its coordinator asks it for work in the protocol of all nodes. */
 export type NodeQuestion =
   | { readonly kind: 'join'; readonly address: string; readonly tokenFile: string; readonly fingerprint: string }
   | { readonly kind: 'begin' }
@@ -32,3 +35,54 @@ export type NodeAnswer =
   | { readonly kind: 'joined' | 'begun' }
   | { readonly kind: 'accounted'; readonly account: Account }
   | Failure;
+
+/** Room for numbers by name. */
+const LIMIT = 2 ** 12;
+
+/** From rank 0. */
+export const TO_MEASURED = {
+  ...TO_RANK,
+  /** Note what you do from now on. Answered by `begun`. */
+  begin: { schema: z.strictObject({ kind: z.literal('begin') }), limit: LIMIT },
+  /** What did you do from `began` until `ended`? By rank 0's clock, to which offsets[r - 1] is added for that of rank r. Answered by `accounted`. */
+  account: {
+    schema: z.strictObject({
+      kind: z.literal('account'),
+      began: z.number(),
+      ended: z.number(),
+      offsets: z.array(z.number()),
+    }),
+    limit: 2 ** 16,
+  },
+} as const;
+
+/** To rank 0. sentBytes: so far. */
+export const FROM_MEASURED = {
+  begun: {
+    schema: z.strictObject({
+      kind: z.literal('begun'),
+      host: z.string(),
+      /** Of the host. */
+      cores: z.int().min(1),
+      /** What the rank's clock says. */
+      clock: z.number(),
+      sentBytes: z.number(),
+    }),
+    limit: LIMIT,
+  },
+  accounted: {
+    schema: z.strictObject({
+      kind: z.literal('accounted'),
+      account: z.strictObject({
+        split: z.record(z.enum(SHARES), z.number()),
+        inTasks: z.number(),
+        computed: z.number(),
+      }),
+      sentBytes: z.number(),
+    }),
+    limit: LIMIT,
+  },
+} as const;
+
+export type ToMeasured = z.output<(typeof TO_MEASURED)[keyof typeof TO_MEASURED]['schema']>;
+export type FromMeasured = z.output<(typeof FROM_MEASURED)[keyof typeof FROM_MEASURED]['schema']>;

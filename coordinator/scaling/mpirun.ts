@@ -1,4 +1,4 @@
-// Owns how `scaling` starts the ranks of a job.
+// Starts the ranks of a measured MPI job.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { loadLibrary } from '../../src/collectives/mpi.js';

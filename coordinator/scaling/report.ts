@@ -1,30 +1,60 @@
-// Owns the shape of what `scaling` leaves behind: scaling.json, which has every measured block besides what they come to.
+// The files of a scaling measurement: scaling.json and scaling.txt, and report.html and plots/ made from scaling.json.
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { writeIn } from '../../src/files/write.js';
+import { counted, whole } from '../../src/format.js';
+import { plotsOf, type ReportedPhase, scalingPage } from '../../src/reporting/scaling-page.js';
+import { SCALING } from '../../src/reporting/scaling-record.js';
+import { bytesMoved, linkOf, phaseWords, scalingLines } from './lines.js';
+import type { PhaseReport, ScalingReport } from './measure.js';
 
-import type { Unit } from '../../src/reporting/scaling-charts.js';
-import type { Network, Prediction } from '../../src/scaling/simulate.js';
-import type { Mode, PhaseSummary } from '../../src/scaling/summary.js';
-import type { Measurement } from './measure.js';
-import type { WorkloadOptions } from './workload.js';
+const JSON_FILE = 'scaling.json';
 
-export interface Machine {
-  readonly processor: string;
-  /** What this process may use. */
-  readonly cores: number;
-  /** Of the last minute, before anything was measured. */
-  readonly load: number;
-  readonly node: string;
+export const isScaling = (folder: string): boolean => existsSync(join(folder, JSON_FILE));
+
+/** Throws E_OUTPUT. */
+export async function keepScaling(folder: string, report: ScalingReport): Promise<void> {
+  await writeIn(folder, JSON_FILE, `${JSON.stringify(report, null, 2)}\n`);
+  await writeIn(folder, 'scaling.txt', `${scalingLines(report).join('\n')}\n`);
 }
 
-export interface PhaseReport extends Measurement, PhaseSummary {
-  readonly prediction: readonly Prediction[] | undefined;
+/**
+ * Writes report.html and plots/ from scaling.json. Returns the path of the former. Throws E_OUTPUT.
+ * @param read reads a JSON file, and throws where it does not fit the schema
+ */
+export async function writeScalingReport(
+  folder: string,
+  read: <T>(path: string, schema: { parse(value: unknown): T }) => Promise<T>,
+): Promise<string> {
+  // What JSON left out is undefined.
+  const report = (await read(join(folder, JSON_FILE), SCALING)) as unknown as ScalingReport;
+  const phases = report.phases.map((phase) => reported(phase, report));
+  for (const [file, svg] of phases.flatMap(plotsOf)) await writeIn(folder, `plots/${file}`, `${svg}\n`);
+  const { mode, network } = report;
+  const link = network && linkOf(network);
+  const page = scalingPage({ name: basename(resolve(folder)), mode, facts: factsOf(report), link, phases });
+  await writeIn(folder, 'report.html', page);
+  return join(folder, 'report.html');
 }
 
-export interface ScalingReport {
-  readonly mode: Mode;
-  /** What there are more and more of. */
-  readonly unit: Unit;
-  readonly machine: Machine;
-  readonly workload: WorkloadOptions;
-  readonly network: Network | undefined;
-  readonly phases: readonly PhaseReport[];
+function reported(phase: PhaseReport, report: ScalingReport): ReportedPhase {
+  const { rows, rounds, prediction } = phase;
+  const megabytes = rows.map((row) => [row.workers, bytesMoved(phase, row) / 1e6] as const);
+  return {
+    ...{ phase: phase.phase, unit: report.unit, rows, rounds: rounds.length, prediction },
+    megabytes: Object.fromEntries(megabytes),
+    words: phaseWords(phase, report),
+  };
+}
+
+function factsOf({ machine, workload }: ScalingReport): (readonly [string, string])[] {
+  return [
+    ['Processor', machine.processor],
+    ['Cores', String(machine.cores)],
+    ['Load before', machine.load.toFixed(1)],
+    ['Node.js', machine.node],
+    ['Preset', `${workload.preset}, ${whole(workload.hidden)} hidden units, seed ${workload.seed}`],
+    ['Strategy', workload.strategy],
+    ['A block', counted(workload.steps, 'step')],
+  ];
 }

@@ -1,4 +1,4 @@
-// What is said of a run before it begins and when it has ended.
+// What is printed about a run before it begins and when it has ended.
 import { join } from 'node:path';
 import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
@@ -11,8 +11,8 @@ import { partsOf } from '../../src/training/strategy-choice.js';
 import type { Row } from '../runs/reproduction.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import type { Colours } from './colours.js';
 import { type Column, tableLines } from './table.js';
+import type { Colours } from './terminal.js';
 
 export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   const { validation, workers, shards } = config;

@@ -1,5 +1,4 @@
-// Owns tables in plain text: columns as wide as they need to be, numbers flush right.
-
+// Tables in plain text: columns as wide as they need to be, numbers aligned to the right.
 export interface Column {
   readonly title: string;
   readonly align: 'left' | 'right';

@@ -1,10 +1,11 @@
-// Owns the two streams of the process: results go to stdout, everything on the way there to stderr, where one line may be redrawn. Nothing else
-// writes to them. What it is given may have come from anywhere: it is shown on its line, without any control character but ours.
+// The two streams of the process: results go to stdout, everything else to stderr, where one line may be redrawn.
+// Nothing else writes to them. Text may come from anywhere, so it is shown without control characters; colours are
+// marks that only this process can make.
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files/write.js';
-import { visibleJson } from '../../src/format.js';
-import { COLOURS, type Colours, PLAIN, rendered } from './colours.js';
+import { visible, visibleJson } from '../../src/format.js';
 
 /** What is used of process.stdout and process.stderr. */
 export interface Output {
@@ -116,4 +117,33 @@ export class Terminal {
 function logError(log: Pick<Logger, 'error'>, error: unknown): void {
   if (error instanceof PseudolabelError) log.error({ code: error.code, fix: error.fix }, error.message);
   else log.error({ stack: error instanceof Error ? error.stack : undefined }, String(error));
+}
+
+/** How each is switched on and off (ECMA-48, "select graphic rendition"). */
+const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
+
+type Paint = (text: string) => string;
+export type Colours = Readonly<Record<keyof typeof CODES, Paint>>;
+
+const ESCAPE = '\u001b';
+/** Of this process. What comes from elsewhere would have to guess it. */
+const SECRET = randomBytes(16).toString('hex');
+const MARK = new RegExp(`${ESCAPE}${SECRET}(\\d+);`);
+
+export const COLOURS = Object.fromEntries(
+  Object.entries(CODES).map(([name, [on, off]]) => [name, (text: string) => mark(on) + text + mark(off)]),
+) as Colours;
+
+export const PLAIN = Object.fromEntries(Object.keys(CODES).map((name) => [name, (text: string) => text])) as Colours;
+
+/** A line as a terminal is to get it: our own marks become escape sequences, or nothing; no other control character is left. */
+export function rendered(line: string, isColoured: boolean): string {
+  return line
+    .split(MARK)
+    .map((part, i) => (i % 2 === 0 ? visible(part) : isColoured ? `${ESCAPE}[${part}m` : ''))
+    .join('');
+}
+
+function mark(code: number): string {
+  return `${ESCAPE}${SECRET}${code};`;
 }

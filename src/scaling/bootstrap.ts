@@ -1,4 +1,5 @@
-// Owns medians and how sure they are: percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+// Medians and their intervals: the percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap",
+// 1993, chapter 13).
 import { keyOf, Stream } from '../random.js';
 
 /** A number with its 95 % confidence interval; low and high are undefined where one value says nothing of its spread. */

@@ -1,5 +1,5 @@
-// Owns the laws of speed-up: what a measured one says of its serial part, and the curves that are fitted through several.
-
+// The laws of speed-up: the serial share that explains a measured speed-up, and the curves that are fitted through
+// several.
 /** Speed-up S with N workers against one. */
 export interface Point {
   readonly workers: number;

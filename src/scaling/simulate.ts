@@ -1,5 +1,6 @@
-// Owns the prediction for clusters that are not there: measured compute times, and a latency-bandwidth model of two collectives
-// (Hockney's: a message of m bytes takes latency + m / bandwidth). `npm run bench -- links` holds it against runs.
+// Predicts the speed of clusters that are not there, from measured compute times and a latency-bandwidth model of two
+// collectives (Hockney's: a message of m bytes takes latency + m / bandwidth). `npm run bench -- links` compares it
+// with runs.
 import { PseudolabelError } from '../errors.js';
 import { MAX_BULK } from '../protocol/channel.js';
 import type { Mode } from './summary.js';

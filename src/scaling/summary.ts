@@ -1,4 +1,5 @@
-// Owns what measured blocks come to: speed, speed-up, efficiency and where the lost part of it went, and whether to believe any of it.
+// Turns measured blocks into speed, speed-up, efficiency and the reasons for what is lost, and says where no conclusion
+// can be drawn.
 import { type Estimate, estimate, median } from './bootstrap.js';
 import { type AmdahlFit, fitAmdahl, fitUniversal, karpFlatt, type Undetermined, type UniversalFit } from './laws.js';
 import { SHARES, type Share, type Split, scaled, TOLERANCE } from './time-split.js';
@@ -6,7 +7,7 @@ import { SHARES, type Share, type Split, scaled, TOLERANCE } from './time-split.
 /** strong: the same work for any number of workers. weak: as much work for each worker. */
 export type Mode = 'strong' | 'weak';
 
-/** Some steps in a row of one contestant. */
+/** Some steps in a row of one candidate. */
 export interface Block {
   readonly steps: number;
   /** Images that went through. */
@@ -22,7 +23,7 @@ export interface Block {
   readonly wireBytes: number;
 }
 
-/** One block of each contestant, one behind the other: N workers of one thread in all, and one worker of N threads. */
+/** One block of each candidate, one after the other: N workers of one thread in all, and one worker of N threads. */
 export interface Round {
   readonly workers: Readonly<Record<number, Block>>;
   readonly threads: Readonly<Record<number, Block>>;
@@ -88,12 +89,12 @@ export function summarise(
   return { rows, amdahl: fitAmdahl(points), universal: fitUniversal(points) };
 }
 
-type Contestant = (round: Round) => Block;
+type BlockOf = (round: Round) => Block;
 
 const stepTime = ({ milliseconds, steps }: Block): number => milliseconds / steps;
 const imageTime = ({ milliseconds, rows }: Block): number => milliseconds / rows;
 
-const medianOf = (rounds: readonly Round[], who: Contestant, of: (block: Block) => number): number =>
+const medianOf = (rounds: readonly Round[], who: BlockOf, of: (block: Block) => number): number =>
   median(rounds.map((round) => of(who(round))));
 
 function rowOf(
@@ -101,12 +102,12 @@ function rowOf(
   workers: number,
   { mode, cores, seed, first }: { mode: Mode; cores: number; seed: number; first: number },
 ): Row {
-  const one: Contestant = (round) => round.workers[first]!;
-  const several: Contestant = (round) => round.workers[workers]!;
-  const threads: Contestant = (round) => round.threads[workers]!;
+  const one: BlockOf = (round) => round.workers[first]!;
+  const several: BlockOf = (round) => round.workers[workers]!;
+  const threads: BlockOf = (round) => round.threads[workers]!;
   const over = (statistic: (from: readonly Round[]) => number) => estimate(rounds, statistic, seed);
-  const times = (who: Contestant) => over((from) => medianOf(from, who, stepTime));
-  const gain = (who: Contestant) => over((from) => medianOf(from, one, imageTime) / medianOf(from, who, imageTime));
+  const times = (who: BlockOf) => over((from) => medianOf(from, who, stepTime));
+  const gain = (who: BlockOf) => over((from) => medianOf(from, one, imageTime) / medianOf(from, who, imageTime));
 
   const units = workers / first;
   const block = medianBlock(rounds.map(several));

@@ -1,5 +1,5 @@
-// Owns where the time of the workers went: the timeline of a measurement cut into parts that add up to the whole.
-import { type Activity, type Call, PARTS } from '../engine/timeline.js';
+// Where the time of the workers went: cuts the timeline of a measurement into parts that add up to the whole.
+import { ACTIVITIES, type Activity, type Call, PARTS } from '../engine/timeline.js';
 
 /**
  * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits for them.
@@ -125,4 +125,32 @@ export function together(splits: readonly Split[], whole: number): Accounted {
 /** Each share of a split times `factor`. */
 export function scaled(split: Split, factor: number): Split {
   return Object.fromEntries(SHARES.map((share) => [share, split[share] * factor])) as Record<Share, number>;
+}
+
+/**
+ * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is done counts before what is
+ * waited for.
+ */
+export function exclusive(activities: readonly Activity[]): Activity[] {
+  const edges = activities
+    .filter(({ began, ended }) => ended > began)
+    .flatMap(({ kind, began, ended }) => [
+      { at: began, kind, change: 1 },
+      { at: ended, kind, change: -1 },
+    ])
+    .sort((a, b) => a.at - b.at);
+  const active = { update: 0, serialise: 0, send: 0, wait: 0 };
+  const pieces: { kind: Activity['kind']; began: number; ended: number }[] = [];
+  let before = 0;
+  for (const { at, kind, change } of edges) {
+    const current = ACTIVITIES.find((each) => active[each] > 0);
+    const last = pieces.at(-1);
+    if (current !== undefined && at > before) {
+      if (last?.kind === current && last.ended === before) last.ended = at;
+      else pieces.push({ kind: current, began: before, ended: at });
+    }
+    active[kind] += change;
+    before = at;
+  }
+  return pieces;
 }

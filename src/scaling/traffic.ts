@@ -1,5 +1,4 @@
-// Owns how many bytes a step moves, computed from sizes: they are not measured.
-
+// How many bytes a step moves, computed from sizes; they are not measured.
 import { methodOf } from '../methods/methods.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
 import { layoutOf } from '../models/model.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ScalingReport } from '../../coordinator/scaling/report.js';
+import type { ScalingReport } from '../../coordinator/scaling/measure.js';
 import { SHARES } from '../../src/scaling/time-split.js';
 import { type Ended, pseudolabel, start } from './command.js';
 import { hasMpi, WHY_SKIPPED } from './mpirun.js';

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ScalingReport } from '../../coordinator/scaling/report.js';
+import type { ScalingReport } from '../../coordinator/scaling/measure.js';
 import { SHARES } from '../../src/scaling/time-split.js';
 import { pseudolabel, start } from './command.js';
 

@@ -4,7 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { INPUTS } from '../../coordinator/commands/inputs.js';
-import { OUT_FOLDERS } from '../../coordinator/commands/out-folder.js';
+import { OUT_FOLDERS } from '../../coordinator/commands/output-paths.js';
 import { programOf } from '../../coordinator/commands/program.js';
 import { folderOfFile } from '../folders.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';

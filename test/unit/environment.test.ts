@@ -1,6 +1,6 @@
 // The environment of a run: what of the user's own gets into it.
 import { describe, expect, it } from 'vitest';
-import { environment } from '../../coordinator/commands/installation-check.js';
+import { environment } from '../../coordinator/commands/doctor.js';
 import { completed, ignored, isComplete } from '../../scripts/environment.mjs';
 
 const MINE = {

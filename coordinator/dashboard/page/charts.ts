@@ -1,4 +1,4 @@
-// Owns the charts of the page: lines over steps, with their last values as text for those who do not see them.
+// The charts of the page: lines over steps, with their last values as text for those who do not see them.
 import uPlot from 'uplot';
 import type { Series } from './series.js';
 

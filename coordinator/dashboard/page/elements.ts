@@ -1,5 +1,4 @@
-// Owns how the page makes its elements. Everything goes in as text, never as markup.
-
+// Makes the elements of the page. Everything goes in as text, never as markup.
 export const byId = (id: string): HTMLElement => document.getElementById(id)!;
 
 export function element(name: string, text = '', parts: readonly Node[] = []): HTMLElement {

@@ -1,4 +1,4 @@
-// Owns the page of the dashboard: listens to the server, and draws what it says at most once a frame.
+// The page of the dashboard: listens to the server, and draws what it says at most once a frame.
 import type { Everything, News } from '../messages.js';
 import { Charts } from './charts.js';
 import { Series } from './series.js';

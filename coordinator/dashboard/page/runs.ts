@@ -1,4 +1,4 @@
-// Owns the table of a reproduction on the page: what its runs came to so far, which of them is on, and the ways to look at each.
+// The table of a reproduction on the page: the results so far, which run is on, and links to each run.
 import type { RunNews, TableNews } from '../messages.js';
 import { byId, element, row, table } from './elements.js';
 import type { Series } from './series.js';

@@ -1,4 +1,5 @@
-// Owns what the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the other.
+// What the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the
+// other.
 import type {
   Everything,
   LabelsNews,

@@ -1,4 +1,4 @@
-// Owns the parts of the page that are words and numbers.
+// The parts of the page that are words and numbers.
 import { byId, element, row, table } from './elements.js';
 import { showRuns } from './runs.js';
 import type { Series } from './series.js';

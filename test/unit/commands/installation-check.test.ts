@@ -1,6 +1,6 @@
 // What the doctor makes of what it sees.
 import { describe, expect, it } from 'vitest';
-import { bf16, diagnose, nodeVersion, threads } from '../../../coordinator/commands/installation-check.js';
+import { bf16, diagnose, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
 import { multipliesBf16 } from '../../../coordinator/executors/numerics.js';
 import { PseudolabelError } from '../../../src/errors.js';
 

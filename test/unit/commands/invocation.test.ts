@@ -1,9 +1,8 @@
 // Command lines that users paste: in the form in which they called the program, with words that a shell reads back as they are.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { invocationOf, quoted } from '../../../coordinator/commands/invocation.js';
+import { invocationOf, quoted, resumeArgs, withResumeLine } from '../../../coordinator/commands/invocation.js';
 import { programOf } from '../../../coordinator/commands/program.js';
-import { resumeArgs, withResumeLine } from '../../../coordinator/commands/resume-line.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { contextFor, terminalWith } from '../terminal/streams.js';
 
@@ -144,9 +143,10 @@ describe('the line by which a run goes on (case 32)', () => {
   });
 
   it('follows a stop, and each remedy that is to resume', () => {
-    const context = contextFor(terminalWith(false).terminal, typed);
+    const { invocation } = contextFor(terminalWith(false).terminal, typed);
     const fixOf = (code: 'E_INTERRUPTED' | 'E_NODES' | 'E_OUTPUT', fix: string) =>
-      (withResumeLine(new PseudolabelError(code, 'it ended', fix), train, 'runs/a', context) as PseudolabelError).fix;
+      (withResumeLine(new PseudolabelError(code, 'it ended', fix), train, 'runs/a', invocation) as PseudolabelError)
+        .fix;
     const line = `pseudolabel train --resume runs/a ${cluster.join(' ')}`;
     expect(fixOf('E_INTERRUPTED', 'anything')).toBe(`go on with: ${line}`);
     expect(fixOf('E_NODES', 'start a node, then go on with --resume')).toBe(

@@ -1,6 +1,6 @@
 // What nodes are shown doing: what they did of the last looks, and that they are gone until they are back.
 import { describe, expect, it } from 'vitest';
-import { NodeLanes } from '../../../coordinator/dashboard/node-lanes.js';
+import { NodeLanes } from '../../../coordinator/dashboard/lanes.js';
 import { activityOf, type NodeNow } from '../../../coordinator/executors/cluster/node-activity.js';
 
 describe('the lanes of nodes', () => {

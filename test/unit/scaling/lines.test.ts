@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitLines, verdictLines } from '../../../coordinator/scaling/conclusion-lines.js';
-import { scalingLines } from '../../../coordinator/scaling/lines.js';
+import { fitLines, scalingLines, verdictLines } from '../../../coordinator/scaling/lines.js';
 import { simulate } from '../../../src/scaling/simulate.js';
 import { type Block, type Round, summarise } from '../../../src/scaling/summary.js';
 import { blockOf, ONE, roundsOf, TWO } from './blocks.js';

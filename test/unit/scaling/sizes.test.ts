@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type SizeFlags, sizesOf, totals, unitOf, whoIsCompared } from '../../../coordinator/scaling/sizes.js';
+import { type SizeFlags, sizesOf, totals, unitOf, whoIsCompared } from '../../../coordinator/commands/scaling.js';
 
 const sizes = (flags: Omit<SizeFlags, 'strategy'>, strategy: SizeFlags['strategy'] = 'data') =>
   sizesOf({ ...flags, strategy });

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ACTIVITIES, type Activity, type Call } from '../../../src/engine/timeline.js';
-import { exclusive } from '../../../src/scaling/activities.js';
-import { SHARES, splitOf, TOLERANCE, together, until } from '../../../src/scaling/time-split.js';
+import { exclusive, SHARES, splitOf, TOLERANCE, together, until } from '../../../src/scaling/time-split.js';
 import { arbitrarySteps, callAt } from '../../synthetic-timeline.js';
 
 /** With some time of the coordinator's before and after. */

@@ -1,7 +1,6 @@
 // A collective that is watched does the same, and its journal accounts for all of the main thread's time.
 import { describe, expect, it } from 'vitest';
-import { ActivityRecord } from '../../../coordinator/scaling/activity-record.js';
-import { TracedCollective } from '../../../coordinator/scaling/traced-collective.js';
+import { ActivityRecord, TracedCollective } from '../../../coordinator/scaling/activity-record.js';
 import { clock } from '../../../src/clock.js';
 import type { Piece } from '../../../src/collectives/collective.js';
 import { SHARES, type Split } from '../../../src/scaling/time-split.js';

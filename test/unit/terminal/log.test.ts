@@ -1,8 +1,7 @@
 // Structured logs: an object a line, not a line for each of thousands of steps.
 import { describe, expect, it } from 'vitest';
-import { COLOURS } from '../../../coordinator/terminal/colours.js';
-import { jsonLogger, Log } from '../../../coordinator/terminal/log.js';
-import { Terminal } from '../../../coordinator/terminal/terminal.js';
+import { jsonLogger, Log } from '../../../coordinator/terminal/progress.js';
+import { COLOURS, Terminal } from '../../../coordinator/terminal/terminal.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 function logged() {

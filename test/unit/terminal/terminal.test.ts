@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { jsonLogger } from '../../../coordinator/terminal/log.js';
+import { jsonLogger } from '../../../coordinator/terminal/progress.js';
 import type { Terminal } from '../../../coordinator/terminal/terminal.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { folderOfTest } from '../../folders.js';

@@ -1,19 +1,20 @@
-// Owns a contestant of several processes: a cluster of this one and of nodes that have joined it through a server on loopback, as those of
-// `train --listen` do.
+// A measured cluster: this process and nodes that join it through a server on loopback, as those of `train --listen`
+// do.
 import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
 import { withTemporaryFolder } from '../../src/files/write.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import { CHECKSUM_EVERY } from '../compose.js';
 import { ClusterExecutor } from '../executors/cluster/cluster-executor.js';
 import { ensureCertificate } from '../server/certificate.js';
 import { ensureToken } from '../server/secrets.js';
 import { listen } from '../server/server.js';
 import { printLine } from '../terminal/terminal.js';
 import { type Account, ActivityRecord, TracedChannel, traced } from './activity-record.js';
-import type { Company } from './bench.js';
-import { ChildProcess, nodeCommand } from './child-process.js';
+import type { ProcessGroup } from './bench.js';
+import { ChildProcess, entryCommand } from './child-process.js';
 import type { NodeAnswer, NodeQuestion } from './messages.js';
 
 type NodeProgram = ChildProcess<NodeQuestion, NodeAnswer>;
@@ -21,21 +22,21 @@ type NodeProgram = ChildProcess<NodeQuestion, NodeAnswer>;
 /** Until all have joined; they start TensorFlow first. */
 const JOIN_MS = 120_000;
 
-export class ClusterContestant implements Company {
+export class ClusterGroup implements ProcessGroup {
   private constructor(
-    readonly node: ClusterExecutor,
+    readonly executor: ClusterExecutor,
     private readonly local: ThreadExecutor,
     private readonly record: ActivityRecord,
     private readonly programs: readonly NodeProgram[],
   ) {}
 
   /** nodes: to join, each with as many workers as the local node. Throws what listening and joining throw. */
-  static open(local: ThreadExecutor, nodes: number): Promise<ClusterContestant> {
-    return withTemporaryFolder('nodes', (folder) => ClusterContestant.joinedBy(local, nodes, folder));
+  static open(local: ThreadExecutor, nodes: number): Promise<ClusterGroup> {
+    return withTemporaryFolder('nodes', (folder) => ClusterGroup.joinedBy(local, nodes, folder));
   }
 
   /** folder: for the token and the certificate, which are needed until all have joined. */
-  private static async joinedBy(local: ThreadExecutor, nodes: number, folder: string): Promise<ClusterContestant> {
+  private static async joinedBy(local: ThreadExecutor, nodes: number, folder: string): Promise<ClusterGroup> {
     const record = new ActivityRecord();
     const cluster = clusterOf(traced(local, record));
     const tokenFile = join(folder, 'token');
@@ -49,7 +50,7 @@ export class ClusterContestant implements Company {
     })();
     const { signal } = new AbortController();
     const programs = Array.from({ length: nodes }, (_, node): NodeProgram => {
-      const command = nodeCommand('coordinator/scaling/node-entry.js', String(local.workers));
+      const command = entryCommand('node', String(local.workers));
       return new ChildProcess(command, `node ${node + 1}`, 1, signal);
     });
     const { address, fingerprint } = server;
@@ -57,12 +58,14 @@ export class ClusterContestant implements Company {
     await Promise.all(programs.map((program) => program.ask('joined', question)));
     await cluster.members.waitFor(nodes, JOIN_MS);
     server.close();
-    return new ClusterContestant(cluster, local, record, programs);
+    return new ClusterGroup(cluster, local, record, programs);
   }
 
   /** TLS not included. */
   get wireBytes(): number {
-    return this.node.status().nodes.reduce((sum, { bytesSent, bytesReceived }) => sum + bytesSent + bytesReceived, 0);
+    return this.executor
+      .status()
+      .nodes.reduce((sum, { bytesSent, bytesReceived }) => sum + bytesSent + bytesReceived, 0);
   }
 
   async begin(): Promise<void> {
@@ -72,7 +75,7 @@ export class ClusterContestant implements Company {
 
   /** All are on this machine: they have one clock. */
   async accounts(began: number, ended: number): Promise<Account[]> {
-    await this.node.settled();
+    await this.executor.settled();
     const own = this.record.account(this.local.workers, began, ended);
     const question = { kind: 'account', began, ended } as const;
     const others = await Promise.all(this.programs.map((program) => program.ask('accounted', question)));
@@ -85,7 +88,7 @@ function clusterOf(local: ThreadExecutor): ClusterExecutor {
     printLine(process.stderr, `${name}: ${reason.message}`);
   };
   return new ClusterExecutor(local, {
-    ...{ computes: true, checksumEvery: 100, patienceMs: JOIN_MS },
+    ...{ computes: true, checksumEvery: CHECKSUM_EVERY, patienceMs: JOIN_MS },
     ...{ fingerprint: numericsFingerprint(), allowMixed: false, wire: 'f32' },
     listener: {
       joined: () => undefined,

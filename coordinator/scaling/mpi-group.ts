@@ -1,5 +1,5 @@
-// Owns a contestant that is a job of MPI, on both sides: rank 0, which is measured and asks, and the others, who do as in a run and can say
-// what they did when.
+// A measured MPI job, on both sides: rank 0, which is measured and asks, and the other ranks, which work as in a run
+// and record what they do.
 import { availableParallelism, hostname } from 'node:os';
 import { clock } from '../../src/clock.js';
 import type { Collective } from '../../src/collectives/collective.js';
@@ -7,22 +7,20 @@ import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
 import { rankMessages, type ToRank, tell } from '../../src/protocol/mpi-messages.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { CHECKSUM_EVERY } from '../compose.js';
 import { unexpected } from '../executors/mpi/failures.js';
 import { MpiExecutor } from '../executors/mpi/mpi-executor.js';
-import { type Account, ActivityRecord, traced } from './activity-record.js';
-import type { Company } from './bench.js';
-import { FROM_MEASURED, type FromMeasured, TO_MEASURED, type ToMeasured } from './rank-messages.js';
-import { TracedCollective } from './traced-collective.js';
+import { type Account, ActivityRecord, TracedCollective, traced } from './activity-record.js';
+import type { ProcessGroup } from './bench.js';
+import { FROM_MEASURED, type FromMeasured, TO_MEASURED, type ToMeasured } from './messages.js';
 
-/** Steps between two comparisons of parameters, as in a run. */
-const CHECKSUM_EVERY = 100;
 /** How often clocks of several machines are compared before a block; the quickest answer tells them best. */
 const COMPARISONS = 8;
 
 const measured = rankMessages<ToMeasured, FromMeasured>(TO_MEASURED, FROM_MEASURED);
 
-export class MpiContestant implements Company {
-  readonly node: MpiExecutor;
+export class MpiGroup implements ProcessGroup {
+  readonly executor: MpiExecutor;
   /** Of all machines. */
   cores = availableParallelism();
   private readonly record = new ActivityRecord();
@@ -38,16 +36,16 @@ export class MpiContestant implements Company {
     order: 'tree' | 'any',
   ) {
     this.collective = new TracedCollective(bare, this.record);
-    this.node = new MpiExecutor(traced(local, this.record), this.collective, {
+    this.executor = new MpiExecutor(traced(local, this.record), this.collective, {
       ...{ fingerprint: numericsFingerprint('f32'), allowMixed: false },
       ...{ order, checksumEvery: CHECKSUM_EVERY },
     });
   }
 
   /** Throws E_NUMERICS, and what a rank failed by. */
-  static async open(local: ThreadExecutor, collective: Collective, order: 'tree' | 'any'): Promise<MpiContestant> {
-    const job = new MpiContestant(local, collective, order);
-    await job.node.welcome();
+  static async open(local: ThreadExecutor, collective: Collective, order: 'tree' | 'any'): Promise<MpiGroup> {
+    const job = new MpiGroup(local, collective, order);
+    await job.executor.welcome();
     const found = await job.ask({ kind: 'begin' }, 'begun');
     const machines = new Map(found.map(({ host, cores }) => [host, cores]));
     machines.set(hostname(), availableParallelism());
