@@ -18,7 +18,7 @@ import { type StrategyName, strategyOf } from '../src/training/strategy-choice.j
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
-import type { ClusterListener } from './executors/cluster/listener.js';
+import type { ClusterListener } from './executors/cluster/status.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
 import { gather } from './labelled-set.js';
 import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';

@@ -38,7 +38,7 @@ export async function gradientResults(
   node: ThreadExecutor,
   steps: readonly WireStep[],
 ): Promise<Said<'computed'>['results']> {
-  const found = await node.gradients(steps.map(fromWire));
+  const found = await node.computeGradients(steps.map(fromWire));
   return found.map(({ span: _, ...result }) => result);
 }
 

@@ -1,5 +1,6 @@
 // A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two passes.
 import type { Arena } from '../src/engine/arena.js';
+import type { ForwardPass } from '../src/engine/executor.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep, TensorTask } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -135,22 +136,24 @@ export class TensorSteps {
   }
 }
 
-/** The passes over all tensor shards, wherever those are. */
-export interface ShardPasses {
-  /** Returns the sums of the first pass of a step over all tensor shards. */
-  forward(step: TensorStep): Promise<Logits>;
-  /** Returns the sums of the next pass, which takes these values. */
-  onward(values: Float32Array): Promise<Logits>;
+/** A pass over all tensor shards, wherever those are, with its sums over them. */
+export interface ShardPass extends Logits {
+  /** The next pass, which takes these values. */
+  onward(values: Float32Array): Promise<ShardPass>;
   /** Updates all tensor shards by the values that follow the last pass. */
   backward(values: Float32Array): Promise<TensorResult[]>;
 }
 
-/** A step of a network with narrow layers in its middle, which waits for the gradient at its logits. */
-interface PendingLogits {
-  readonly step: TensorStep;
-  readonly narrowLayers: NarrowLayers;
-  /** Bounds of what the first block gave. */
-  readonly bounds: Pick<Logits, 'activationBound' | 'weightBound'>;
+/** A pass over tensor shards whose executor itself keeps which step it is at. */
+export function passOf(
+  sums: Logits,
+  next: {
+    readonly onward: (values: Float32Array) => Promise<Logits>;
+    readonly backward: ShardPass['backward'];
+  },
+): ShardPass {
+  const onward = async (values: Float32Array) => passOf(await next.onward(values), next);
+  return { ...sums, onward, backward: next.backward };
 }
 
 /**
@@ -160,52 +163,59 @@ interface PendingLogits {
 export class TensorPasses {
   private readonly kernel;
   private readonly narrowLayersOfEach = new Map<string, NarrowLayers>();
-  private pending: PendingLogits | undefined;
+  /** Forward passes so far, to tell when one is used that is not the latest. */
+  private forwards = 0;
   private updates = 0;
 
-  /** @param workers threads of the executor that has the arena */
+  /**
+   * @param workers threads of the executor that has the arena
+   * @param first the first pass of a step over all tensor shards
+   */
   constructor(
     private readonly arena: Arena,
     private readonly workers: number,
-    private readonly passes: ShardPasses,
+    private readonly first: (step: TensorStep) => Promise<ShardPass>,
   ) {
     this.kernel = loadKernel(arena.memory);
   }
 
-  /** Returns the logits. */
-  async forward(step: TensorStep): Promise<Logits> {
-    this.pending = undefined;
-    const sums = await this.passes.forward(step);
-    if (exchangesOf(step.model).length === 1) return sums;
-    const narrowLayers = this.narrowLayersOf(step);
-    const { seed, stage, step: number } = step;
-    const inner = narrowLayers.forward(sums.logits, (layer) =>
-      laneStates(keyOf(seed, 'mask', stage, number, 0, layer + 1)),
-    );
-    const logits = await this.passes.onward(inner);
-    this.pending = { step, narrowLayers, bounds: sums };
-    return logits;
+  async forward(step: TensorStep): Promise<ForwardPass> {
+    const number = ++this.forwards;
+    const first = await this.first(step);
+    const pass: ForwardPass =
+      exchangesOf(step.model).length === 1 ? first : await this.throughNarrowLayers(step, first);
+    const backward = async (gradient: Float32Array) => {
+      if (number !== this.forwards) throw new Error('a backward pass comes once, after the latest forward pass');
+      this.forwards++;
+      return pass.backward(gradient);
+    };
+    return { ...pass, backward };
   }
 
-  /** @param gradient at the logits. Throws E_NOT_FINITE before anything is updated. */
-  async backward(gradient: Float32Array): Promise<TensorResult[]> {
-    const { pending } = this;
-    this.pending = undefined;
-    if (!pending) return this.passes.backward(gradient);
-    const { step, narrowLayers, bounds } = pending;
-    const upper = await this.passes.onward(gradient);
-    const below = narrowLayers.backward(upper.logits);
-    const scale = dropoutOf(step.model.layers[0]!.dropout, 0).scale * dropoutOf(step.model.inputDropout, 0).scale;
-    const areFinite =
-      below.areFinite &&
-      upper.activationBound * narrowLayers.outputBound < FINITE_BOUND &&
-      bounds.activationBound * below.largest < FINITE_BOUND &&
-      scale * bounds.weightBound * below.largest < FINITE_BOUND;
-    if (!areFinite) throw notFinite(step);
-    const results = this.passes.backward(below.gradient);
-    this.updates++;
-    narrowLayers.update(step.optimizer, this.updates);
-    return results;
+  /** The rest of a forward pass, and the backward pass, which throws E_NOT_FINITE before anything is updated. */
+  private async throughNarrowLayers(step: TensorStep, first: ShardPass): Promise<ForwardPass> {
+    const narrowLayers = this.narrowLayersOf(step);
+    const { seed, stage, step: number } = step;
+    const inner = narrowLayers.forward(first.logits, (layer) =>
+      laneStates(keyOf(seed, 'mask', stage, number, 0, layer + 1)),
+    );
+    const output = await first.onward(inner);
+    const backward = async (gradient: Float32Array) => {
+      const upper = await output.onward(gradient);
+      const below = narrowLayers.backward(upper.logits);
+      const scale = dropoutOf(step.model.layers[0]!.dropout, 0).scale * dropoutOf(step.model.inputDropout, 0).scale;
+      const areFinite =
+        below.areFinite &&
+        upper.activationBound * narrowLayers.outputBound < FINITE_BOUND &&
+        first.activationBound * below.largest < FINITE_BOUND &&
+        scale * first.weightBound * below.largest < FINITE_BOUND;
+      if (!areFinite) throw notFinite(step);
+      const results = upper.backward(below.gradient);
+      this.updates++;
+      narrowLayers.update(step.optimizer, this.updates);
+      return results;
+    };
+    return { ...output, backward };
   }
 
   private narrowLayersOf(step: TensorStep): NarrowLayers {

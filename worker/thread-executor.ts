@@ -2,7 +2,14 @@
 
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
-import type { Executor, ExecutorHealth, ShardStep, TrainingState } from '../src/engine/executor.js';
+import type {
+  Executor,
+  ExecutorHealth,
+  ForwardPass,
+  Gradients,
+  ShardStep,
+  TrainingState,
+} from '../src/engine/executor.js';
 import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import type {
   GradientResult,
@@ -12,11 +19,11 @@ import type {
   UpdateResult,
   UpdateTask,
 } from '../src/engine/tasks.js';
-import type { Logits, TensorResult, TensorStep } from '../src/engine/tensor-tasks.js';
+import type { TensorResult, TensorStep } from '../src/engine/tensor-tasks.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { layoutOf, type Model } from '../src/models/model.js';
-import { TensorPasses, TensorSteps } from './tensor-steps.js';
+import { passOf, TensorPasses, TensorSteps } from './tensor-steps.js';
 import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {
@@ -58,25 +65,29 @@ export class ThreadExecutor implements Executor {
     this.writesInPlace = pool.writesInPlace;
     this.kernel = loadKernel(arena.memory);
     this.tensor = new TensorSteps(arena, this.workers, (task) => this.pool.run<TensorResult>(() => task));
-    this.wholeSteps = new TensorPasses(arena, this.workers, {
-      forward: async (step) => (await this.tensor.forward(step))[0]!,
-      onward: async (values) => (await this.tensor.onward(values))[0]!,
-      backward: (values) => this.tensor.backward(values),
-    });
+    this.wholeSteps = new TensorPasses(arena, this.workers, async (step) =>
+      passOf((await this.tensor.forward(step))[0]!, {
+        onward: async (values) => (await this.tensor.onward(values))[0]!,
+        backward: (values) => this.tensor.backward(values),
+      }),
+    );
   }
 
   health(): ExecutorHealth {
     return { lostWorkers: this.pool.lostThreads };
   }
 
-  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+  async gradients(steps: readonly ShardStep[]): Promise<Gradients> {
+    const results = await this.computeGradients(steps);
+    const { model, shards } = steps[0]!;
+    return { results, update: (optimizer) => this.updateBy(model, { shards, optimizer }) };
+  }
+
+  /** Some of a step's gradients, or none, for those who share out the shards and sum the gradients themselves. */
+  computeGradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     return Promise.all(
       steps.map((step) => this.pool.run<GradientResult>((workspace) => ({ ...step, kind: 'gradient', workspace }))),
     );
-  }
-
-  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.updateBy(model, { shards, optimizer });
   }
 
   /** Updates the parameters by the gradient that the arena's total holds. */
@@ -98,12 +109,8 @@ export class ThreadExecutor implements Executor {
     );
   }
 
-  forward(step: TensorStep): Promise<Logits> {
+  forward(step: TensorStep): Promise<ForwardPass> {
     return this.wholeSteps.forward(step);
-  }
-
-  backward(gradient: Float32Array): Promise<TensorResult[]> {
-    return this.wholeSteps.backward(gradient);
   }
 
   predict(

@@ -6,7 +6,7 @@ import type { ClusterStatus } from '../../src/protocol/status.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { formatAddress, parseAddress } from '../../worker/address.js';
 import { type ClusterPlace, checkShards } from '../compose.js';
-import type { ClusterListener } from '../executors/cluster/listener.js';
+import type { ClusterListener } from '../executors/cluster/status.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
 import { ownAddress } from '../server/server.js';
 import type { ListeningServer, Transport } from '../server/transport.js';

@@ -4,7 +4,7 @@ import { counted, percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
-import type { NodeNow } from '../executors/cluster/node-activity.js';
+import type { NodeNow } from '../executors/cluster/status.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { RunResult } from '../runs/result.js';
 import { type Guard, guardOf, type Place } from './access.js';

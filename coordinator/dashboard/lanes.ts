@@ -1,6 +1,6 @@
 // What each worker has been doing lately, from the calls of its executor, and what each node has, from looks at it a
 // few times a second.
-import type { NodeNow } from '../executors/cluster/node-activity.js';
+import type { NodeNow } from '../executors/cluster/status.js';
 import type { LaneNews, NodeNews } from './messages.js';
 
 /** One answered call of a node. Times in milliseconds. */

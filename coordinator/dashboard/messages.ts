@@ -1,6 +1,6 @@
 // What the dashboard's server sends its page: everything once when a page connects, then what is new. The page may have
 // been there before, with another server of the same run: the first message replaces all that it knows.
-import type { NodeActivity } from '../executors/cluster/node-activity.js';
+import type { NodeActivity } from '../executors/cluster/status.js';
 
 /** The name of the event of each message. */
 export type MessageName = 'everything' | 'news';

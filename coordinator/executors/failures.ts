@@ -1,11 +1,13 @@
-// Owns what can go wrong with those who compute, whether they are nodes or ranks, in words for the user of the run.
+// The errors of executors, in words for the user of a run.
 
-import { PseudolabelError } from '../../src/errors.js';
+import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import type { Precision } from '../../src/models/model.js';
 
+const FROM_CHECKPOINT = 'go on from the last checkpoint with --resume';
+const SAME_VERSION = 'run the same version on all machines';
+
 export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
-  const fix = 'resume from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', `the ${who} were closed before their work was done`, fix);
+  return new PseudolabelError('E_INTERRUPTED', `the ${who} were closed before their work was done`, FROM_CHECKPOINT);
 }
 
 export function notFinite(): PseudolabelError {
@@ -13,28 +15,68 @@ export function notFinite(): PseudolabelError {
   return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
 }
 
-/** Of a run's precision, on a node or on ranks. */
-export function withoutProducts(who: string, precision: Precision): PseudolabelError {
+/** Machines whose processors cannot compute in the run's precision. */
+export function withoutProducts(names: string, precision: Precision): PseudolabelError {
   const fix = 'leave it out, or start the run with --precision f32, which runs anywhere';
-  return new PseudolabelError('E_NUMERICS', `the processor of ${who} has no products of ${precision}`, fix);
+  return new PseudolabelError('E_NUMERICS', `the processor of ${names} has no products of ${precision}`, fix);
 }
 
-/** whose: the parameters that those of the named ones were compared with. */
-export function drifted(names: readonly string[], whose: string, step: number): PseudolabelError {
+/** Machines that compute other bits than the one that coordinates. */
+export function otherNumerics(names: string, coordinator: string): PseudolabelError {
+  return new PseudolabelError(
+    'E_NUMERICS',
+    `a training step has other bits on ${names} than on ${coordinator}: another type of processor, or another build of TensorFlow`,
+    'use the same version on machines of one type, or start the run with --allow-mixed and do without exact repetition',
+  );
+}
+
+/** Machines whose parameters are not those of the coordinating machine after so many steps. */
+export function drifted(names: readonly string[], coordinator: string, steps: number): PseudolabelError {
   return new PseudolabelError(
     'E_DRIFT',
-    `after ${step} steps the parameters of ${names.join(', ')} differ from ${whose}`,
+    `after ${steps} steps the parameters of ${names.join(', ')} differ from those of ${coordinator}`,
     'check the memory of that machine, and go on without it from the last checkpoint with --resume',
   );
 }
 
+/** The user ends the run while no node is there to finish its step. */
 export function stoppedWaiting(): PseudolabelError {
-  const fix = 'go on from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'interrupted in a step that no node was there to finish', fix);
+  const message = 'interrupted in a step that no node was there to finish';
+  return new PseudolabelError('E_INTERRUPTED', message, FROM_CHECKPOINT);
 }
 
-/** After so many milliseconds without anyone to compute. */
+/** The run has waited so many milliseconds for a node. */
 export function abandoned(milliseconds: number): PseudolabelError {
   const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
-  return new PseudolabelError('E_NODES', message, 'start a node, then go on from the last checkpoint with --resume');
+  return new PseudolabelError('E_NODES', message, `start a node, then ${FROM_CHECKPOINT}`);
+}
+
+/** A node did not do something within its deadline. */
+export function late(name: string, what: string): PseudolabelError {
+  const fix = 'it may be overloaded, suspended, or behind a slow network';
+  return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
+}
+
+/** A node or rank sent what it must not send. */
+export function unexpected(message: string): PseudolabelError {
+  return new PseudolabelError('E_PROTOCOL', message, SAME_VERSION);
+}
+
+/** An error that another machine reports, with the machine's name; code: null where it is no error of ours. */
+export function reported(name: string, { code, message, fix }: Reported): Error {
+  const named = `${name}: ${message}`;
+  return code === null ? new Error(named) : new PseudolabelError(code, named, fix);
+}
+
+interface Reported {
+  readonly code: ErrorCode | null;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** The reason for a node to leave or not to join, made of whatever was thrown. */
+export function reasonOf(error: unknown): PseudolabelError {
+  if (error instanceof PseudolabelError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
 }

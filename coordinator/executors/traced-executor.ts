@@ -1,24 +1,28 @@
-// Owns the watching of a node: passes every call on, and tells when it was made, when it was answered, and who did what in between.
-// Who does not ask for it gets no such node, and pays nothing.
+// Watches an executor: tells when each call was made, when it was answered, and which worker did what in between.
 
 import { clock } from '../../src/clock.js';
-import type { Executor, ExecutorHealth, ShardStep, TrainingState } from '../../src/engine/executor.js';
-import type {
-  Answer,
-  GradientResult,
-  OptimizerStep,
-  PredictResult,
-  PredictTask,
-  UpdateResult,
-} from '../../src/engine/tasks.js';
-import type { Logits, TensorResult, TensorStep } from '../../src/engine/tensor-tasks.js';
+import type { Executor, ForwardPass, Gradients, ShardStep } from '../../src/engine/executor.js';
+import type { Answer, GradientResult, PredictResult, PredictTask, UpdateResult } from '../../src/engine/tasks.js';
+import type { TensorResult, TensorStep } from '../../src/engine/tensor-tasks.js';
 import type { Call, TimedTask } from '../../src/engine/timeline.js';
 import type { Model } from '../../src/models/model.js';
+import { WrappedExecutor } from './wrapped-executor.js';
 
-type Parts<R extends Answer> = (result: R) => TimedTask['parts'];
+/** What a task was made of, by its result. */
+export type PartsOf<R extends Answer> = (result: R) => TimedTask['parts'];
+
+export const gradientParts: PartsOf<GradientResult> = ({ milliseconds: { input, forward, backward } }) => [
+  ['input', input],
+  ['forward', forward],
+  ['backward', backward],
+];
+
+export const updateParts: PartsOf<UpdateResult> = ({ milliseconds }) => [['update', milliseconds]];
+
+export const predictParts: PartsOf<PredictResult> = ({ milliseconds }) => [['predict', milliseconds]];
 
 /** Of a tensor-parallel step. */
-export const tensorParts: Parts<TensorResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
+export const tensorParts: PartsOf<TensorResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
   ['input', input],
   ['forward', forward],
   ['wait', waiting],
@@ -26,92 +30,61 @@ export const tensorParts: Parts<TensorResult> = ({ milliseconds: { input, forwar
 ];
 
 /** Who did what: of results from other machines nothing is known. */
-export const tasksOf = <R extends Answer>(results: readonly R[], partsOf: Parts<R>): TimedTask[] =>
+export const tasksOf = <R extends Answer>(results: readonly R[], partsOf: PartsOf<R>): TimedTask[] =>
   results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));
 
-export class TracedExecutor implements Executor {
-  readonly name: string;
-  readonly workers: number;
-  readonly writesInPlace: boolean;
-  private step: Call['step'];
-  private tensorCalled = 0;
-
+export class TracedExecutor extends WrappedExecutor {
   constructor(
-    private readonly node: Executor,
+    inner: Executor,
     private readonly tell: (call: Call) => void,
   ) {
-    this.name = node.name;
-    this.workers = node.workers;
-    this.writesInPlace = node.writesInPlace;
+    super(inner);
   }
 
-  health(): ExecutorHealth {
-    return this.node.health();
+  override async gradients(steps: readonly ShardStep[]): Promise<Gradients> {
+    const step = stepOf(steps[0]!);
+    const called = clock();
+    const { results, update } = await this.inner.gradients(steps);
+    this.answered('gradients', called, step, tasksOf(results, gradientParts));
+    return {
+      results,
+      update: async (optimizer) => {
+        const called = clock();
+        const results = await update(optimizer);
+        this.answered('update', called, step, tasksOf(results, updateParts));
+        return results;
+      },
+    };
   }
 
-  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    const [first] = steps;
-    this.step = first && { stage: first.stage, step: first.step };
-    return this.traced(
-      'gradients',
-      this.step,
-      () => this.node.gradients(steps),
-      ({ milliseconds }) => [
-        ['input', milliseconds.input],
-        ['forward', milliseconds.forward],
-        ['backward', milliseconds.backward],
-      ],
-    );
+  /** One call from the question for a forward pass to the last answer of the backward pass: workers do both in one task. */
+  override async forward(step: TensorStep): Promise<ForwardPass> {
+    const called = clock();
+    const { backward, ...logits } = await this.inner.forward(step);
+    return {
+      ...logits,
+      backward: async (gradient) => {
+        const results = await backward(gradient);
+        this.answered('slices', called, stepOf(step), tasksOf(results, tensorParts));
+        return results;
+      },
+    };
   }
 
-  /** It ends the step whose gradients were asked for last. */
-  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    const ask = () => this.node.update(model, shards, optimizer);
-    return this.traced('update', this.step, ask, ({ milliseconds }) => [['update', milliseconds]]);
-  }
-
-  forward(step: TensorStep): Promise<Logits> {
-    this.step = { stage: step.stage, step: step.step };
-    this.tensorCalled = clock();
-    return this.node.forward(step);
-  }
-
-  /** It ends what the forward pass began: workers do both in one task. */
-  backward(gradient: Float32Array): Promise<TensorResult[]> {
-    return this.traced('slices', this.step, () => this.node.backward(gradient), tensorParts, this.tensorCalled);
-  }
-
-  predict(
+  override async predict(
     model: Model,
     set: PredictTask['set'],
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]> {
-    const ask = () => this.node.predict(model, set, ranges);
-    return this.traced('predict', undefined, ask, ({ milliseconds }) => [['predict', milliseconds]]);
-  }
-
-  read(parameters: number): Promise<TrainingState> {
-    return this.node.read(parameters);
-  }
-
-  write(state: Partial<TrainingState>): void {
-    this.node.write(state);
-  }
-
-  close(): Promise<void> {
-    return this.node.close();
-  }
-
-  private async traced<R extends Answer>(
-    kind: Call['kind'],
-    step: Call['step'],
-    ask: () => Promise<R[]>,
-    partsOf: Parts<R>,
-    called = clock(),
-  ): Promise<R[]> {
-    const results = await ask();
-    const answered = clock();
-    this.tell({ kind, called, answered, step, tasks: tasksOf(results, partsOf) });
+    const called = clock();
+    const results = await this.inner.predict(model, set, ranges);
+    this.answered('predict', called, undefined, tasksOf(results, predictParts));
     return results;
   }
+
+  private answered(kind: Call['kind'], called: number, step: Call['step'], tasks: readonly TimedTask[]): void {
+    this.tell({ kind, called, answered: clock(), step, tasks });
+  }
 }
+
+const stepOf = ({ stage, step }: { readonly stage: number; readonly step: number }) => ({ stage, step });

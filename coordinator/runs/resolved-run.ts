@@ -11,7 +11,7 @@ import type { Stage } from '../../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../../src/training/strategy-choice.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
-import type { NodeNow } from '../executors/cluster/node-activity.js';
+import type { NodeNow } from '../executors/cluster/status.js';
 
 export interface ResolvedRun {
   /** Complete: labelsPerClass is what it came to on the data set. */

@@ -3,12 +3,20 @@
 import { readFileSync } from 'node:fs';
 import { clock } from '../../src/clock.js';
 import type { Collective, Piece } from '../../src/collectives/collective.js';
+import type { Answer } from '../../src/engine/tasks.js';
 import type { Activity, Call } from '../../src/engine/timeline.js';
 import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
 import { computing, exclusive, type Split, splitOf, until } from '../../src/scaling/time-split.js';
 import type { TensorSteps } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
-import { TracedExecutor, tasksOf, tensorParts } from '../executors/traced-executor.js';
+import {
+  gradientParts,
+  type PartsOf,
+  predictParts,
+  tasksOf,
+  tensorParts,
+  updateParts,
+} from '../executors/traced-executor.js';
 
 /** What a process did in a stretch of time. */
 export interface Account {
@@ -96,18 +104,23 @@ function afterCall(activity: Activity, calls: readonly Call[]): Activity {
 
 /** Records all calls of the executor, also those that only a cluster or a host makes. Returns the same executor. */
 export function traced(node: ThreadExecutor, record: ActivityRecord): ThreadExecutor {
-  const gradients = node.gradients.bind(node);
-  const predict = node.predict.bind(node);
-  const updateByTotal = node.updateByTotal.bind(node);
-  const update: ThreadExecutor['update'] = (model, _, optimizer) => updateByTotal(model, optimizer);
-  const bare: ThreadExecutor = Object.assign(Object.create(node), { gradients, predict, update });
-  const traced = new TracedExecutor(bare, (call) => record.called(call));
+  const watched =
+    <A extends unknown[], R extends Answer>(
+      kind: Call['kind'],
+      call: (...asked: A) => Promise<R[]>,
+      partsOf: PartsOf<R>,
+    ) =>
+    async (...asked: A): Promise<R[]> => {
+      const called = clock();
+      const results = await call.apply(node, asked);
+      record.called({ kind, called, answered: clock(), step: undefined, tasks: tasksOf(results, partsOf) });
+      return results;
+    };
   traceTensorShards(node.tensor, record);
   return Object.assign(node, {
-    gradients: traced.gradients.bind(traced),
-    predict: traced.predict.bind(traced),
-    updateByTotal: (...[model, optimizer]: Parameters<ThreadExecutor['updateByTotal']>) =>
-      traced.update(model, 1, optimizer),
+    computeGradients: watched('gradients', node.computeGradients, gradientParts),
+    predict: watched('predict', node.predict, predictParts),
+    updateByTotal: watched('update', node.updateByTotal, updateParts),
   });
 }
 

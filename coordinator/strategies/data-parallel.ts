@@ -11,11 +11,11 @@ export class DataParallel implements Strategy {
 
   async step(request: StepRequest): Promise<StepOutcome> {
     const steps = Array.from({ length: this.shards }, (_, shard) => this.shardStep(request, shard));
-    const results = await this.executor.gradients(steps);
+    const { results, update } = await this.executor.gradients(steps);
     results.forEach((result, shard) => {
       if (!result.finite) throw notFinite(request, `, shard ${shard}`);
     });
-    await this.executor.update(request.model, this.shards, request.optimizer);
+    await update(request.optimizer);
     return outcomeOf(results, request);
   }
 

@@ -43,14 +43,14 @@ export class TensorParallel implements Strategy {
     const forward = this.executor.forward(step);
     // While the workers compute.
     if (model.objective === 'reconstruction') output.aimAtImages(this.images, this.drawn(step, batch));
-    const sums = await forward;
+    const pass = await forward;
 
-    const prediction = this.predictionOf(unlabelled, step, output, sums, stored);
+    const prediction = this.predictionOf(unlabelled, step, output, pass, stored);
     const rows = { labels, labelledBatch: labels.length, unlabelled, terms };
     const { counts, statistics } = setTargets(rows, prediction, output.goals);
-    const loss = output.loss(sums.logits, labels.length + batch);
-    if (!isBounded(model, sums, loss)) throw notFinite(request);
-    await this.executor.backward(loss.gradient);
+    const loss = output.loss(pass.logits, labels.length + batch);
+    if (!isBounded(model, pass, loss)) throw notFinite(request);
+    await pass.backward(loss.gradient);
     const results = { rows: labels.length + batch, ...lossSums(loss.losses, labels.length, counts, terms), statistics };
     return outcomeOf([results], request);
   }

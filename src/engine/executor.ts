@@ -1,4 +1,4 @@
-// Owns the contract of a node: a machine, or a part of one, with an arena and workers. Local threads and remote machines fulfil it alike.
+// The interface of an executor: whatever computes the steps of a run. Threads, a cluster of nodes and the ranks of an MPI job implement it.
 import type { Model } from '../models/model.js';
 import type { GradientResult, GradientTask, OptimizerStep, PredictResult, PredictTask, UpdateResult } from './tasks.js';
 import type { Logits, TensorResult, TensorStep } from './tensor-tasks.js';
@@ -12,12 +12,26 @@ export interface TrainingState {
   readonly confidences: Float32Array;
 }
 
-/** A gradient task before a lane is found for it. */
+/** A gradient task before a workspace is found for it. */
 export type ShardStep = Omit<GradientTask, 'kind' | 'workspace'>;
 
 /** How often workers were lost, and their work done again. */
 export interface ExecutorHealth {
   readonly lostWorkers: number;
+}
+
+/** The gradients of a step, each in the buffer of its shard. To be used once, before the next step. */
+export interface Gradients {
+  /** In the order of the shard steps. */
+  readonly results: readonly GradientResult[];
+  /** Sums the gradients and updates the parameters. */
+  update(optimizer: OptimizerStep): Promise<UpdateResult[]>;
+}
+
+/** The logits of a tensor-parallel step, summed over all tensor shards. To be used once, before the next step. */
+export interface ForwardPass extends Logits {
+  /** The backward pass and the update. gradient: at the logits, [classes, rows]. */
+  backward(gradient: Float32Array): Promise<TensorResult[]>;
 }
 
 export interface Executor {
@@ -26,10 +40,8 @@ export interface Executor {
   /** false where every result is copied into the arena, because the native library does not write in place. */
   readonly writesInPlace: boolean;
   health(): ExecutorHealth;
-  /** Computes the gradient of each shard into its slot. Order of the results: that of the steps. */
-  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]>;
-  /** Sums the slots and updates the parameters. */
-  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]>;
+  /** Computes the gradients of a data-parallel step. steps: at least one, all of the same model. */
+  gradients(steps: readonly ShardStep[]): Promise<Gradients>;
   /** Predicts each of the ranges [start, end). */
   predict(
     model: Model,
@@ -37,9 +49,7 @@ export interface Executor {
     ranges: readonly (readonly [number, number])[],
   ): Promise<PredictResult[]>;
   /** The forward pass of a tensor-parallel step. */
-  forward(step: TensorStep): Promise<Logits>;
-  /** The backward pass and the update of the last forward pass. gradient: at the logits, [classes, rows]. */
-  backward(gradient: Float32Array): Promise<TensorResult[]>;
+  forward(step: TensorStep): Promise<ForwardPass>;
   /** Copies of the state; `parameters` floats of each vector. */
   read(parameters: number): Promise<TrainingState>;
   /** Overwrites what is given, from its beginning; after a tensor-parallel step, all three vectors or none. */

@@ -123,7 +123,7 @@ describe('a node', () => {
       const { cluster } = made;
       cluster.write(INITIAL);
       const before = await cluster.read(LENGTH);
-      const results = await cluster.gradients(shardSteps(1, { ...FRESH, factor: 3e38 }));
+      const { results } = await cluster.gradients(shardSteps(1, { ...FRESH, factor: 3e38 }));
       expect(results.some(({ finite }) => !finite)).toBe(true);
       expectState(await cluster.read(LENGTH), before);
       await exactByRows(made);

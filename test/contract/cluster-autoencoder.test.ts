@@ -181,8 +181,8 @@ describe('an autoencoder tensor parallel on a cluster', () => {
       };
       cluster.cluster.write(initialOf(AUTOENCODER));
       for (step = 1; step <= 7; step++) {
-        const { logits } = await cluster.cluster.forward(tensorStep(step, 'stored', AUTOENCODER));
-        await cluster.cluster.backward(logits.map((logit) => logit / 1e3));
+        const { logits, backward } = await cluster.cluster.forward(tensorStep(step, 'stored', AUTOENCODER));
+        await backward(logits.map((logit) => logit / 1e3));
       }
       expect(collected).toEqual([3, 6]);
     } finally {

@@ -6,7 +6,7 @@ import type { TrainingState } from '../../src/engine/executor.js';
 import { BULK_KINDS } from '../../src/protocol/cluster-messages.js';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';
-import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './executor-work.js';
+import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, shardSteps, trainMixed } from './executor-work.js';
 import { type AnyParcel, at, PLACES, place, until } from './faults.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 import { type TestCluster, testCluster } from './test-cluster.js';
@@ -95,8 +95,8 @@ describe('a cluster on a wire of bf16', () => {
           upper[upper.length - 1] = 0x7fc0;
           return [{ tag, payload: new Uint8Array(upper.buffer) }];
         });
-        await cluster.gradients(shardSteps(1, FRESH));
-        await cluster.update(MODEL, SHARDS, ADAM(1));
+        const { update } = await cluster.gradients(shardSteps(1, FRESH));
+        await update(ADAM(1));
         await happened;
         expect(await ended).toMatchObject({ kind: 'refused' });
         const { parameters } = await cluster.read(LENGTH);
@@ -133,9 +133,9 @@ describe('a cluster on a wire of bf16', () => {
       link.toNode = listening as typeof link.toNode;
       await train(made);
       expect(told).toEqual([false, true, true, true, true, true]);
-      await cluster.gradients(shardSteps(7, FRESH).map((step) => ({ ...step, stage: 1 })));
+      const seventh = await cluster.gradients(shardSteps(7, FRESH).map((step) => ({ ...step, stage: 1 })));
       expect(told.pop()).toBe(false);
-      await cluster.update(MODEL, SHARDS, ADAM(7));
+      await seventh.update(ADAM(7));
       // Its next sums come too late.
       let stalled: Promise<void> | undefined;
       const late = at(link, place('sum', 1), (parcel) => {
@@ -143,14 +143,14 @@ describe('a cluster on a wire of bf16', () => {
         stalled = stall(made, victim);
         return [parcel];
       });
-      await cluster.gradients(shardSteps(8, FRESH));
-      await cluster.update(MODEL, SHARDS, ADAM(8));
+      const eighth = await cluster.gradients(shardSteps(8, FRESH));
+      await eighth.update(ADAM(8));
       await late;
       await stalled;
       await until(() => cluster.status().nodes[0]!.state === 'working');
       for (const t of [9, 10]) {
-        await cluster.gradients(shardSteps(t, FRESH));
-        await cluster.update(MODEL, SHARDS, ADAM(t));
+        const { update } = await cluster.gradients(shardSteps(t, FRESH));
+        await update(ADAM(t));
       }
       // Where it is back in time, it is asked for its shards of step 8 again.
       expect([

@@ -109,8 +109,8 @@ describe('a cluster', () => {
     cluster.members.stop();
     await waiting;
     await join(1);
-    await cluster.gradients(shardSteps(1, FRESH));
-    await cluster.update(MODEL, SHARDS, ADAM(1));
+    const { update } = await cluster.gradients(shardSteps(1, FRESH));
+    await update(ADAM(1));
   });
 
   it('that only coordinates ends in E_NODES when nobody comes', async () => {
@@ -130,9 +130,9 @@ describe('a cluster', () => {
     const { cluster, nodes } = await clusterOf({ remotes: [1, 1] });
     cluster.write(INITIAL);
     await cluster.predict(MODEL, 'unlabelled', RANGES);
-    await cluster.gradients(shardSteps(1, FRESH));
+    const { update } = await cluster.gradients(shardSteps(1, FRESH));
     for (const { link } of nodes) link.cut();
-    await cluster.update(MODEL, SHARDS, ADAM(1));
+    await update(ADAM(1));
     const { parameters } = await trainMixed(cluster);
     expect(sameBits(parameters, (await expected).parameters)).toBe(true);
   });
@@ -142,8 +142,8 @@ describe('a cluster', () => {
     const [{ link }] = nodes as [TestNode];
     const steps = async (stage: number, count: number) => {
       for (let t = 1; t <= count; t++) {
-        await cluster.gradients(shardSteps(t, FRESH).map((step) => ({ ...step, stage })));
-        await cluster.update(MODEL, SHARDS, ADAM(t));
+        const { update } = await cluster.gradients(shardSteps(t, FRESH).map((step) => ({ ...step, stage })));
+        await update(ADAM(t));
       }
     };
     cluster.write(INITIAL);

@@ -63,8 +63,8 @@ describe('a cluster tensor parallel', () => {
       const [{ link }] = nodes as [TestNode];
       const steps = async (stage: number, count: number) => {
         for (let t = 1; t <= count; t++) {
-          const { logits } = await cluster.forward({ ...tensorStep(t, 'fresh'), stage });
-          await cluster.backward(logits.fill(1e-6));
+          const { logits, backward } = await cluster.forward({ ...tensorStep(t, 'fresh'), stage });
+          await backward(logits.fill(1e-6));
         }
       };
       cluster.write(INITIAL);
@@ -92,12 +92,12 @@ describe('a cluster tensor parallel', () => {
         confidences: new Float32Array(SHAPE.unlabelled),
       });
       for (let t = 1; t <= 4; t++) {
-        const { logits } = await node.forward(tensorStep(t, 'fresh'));
-        await node.backward(logits.map((logit) => logit / 1e3));
+        const { logits, backward } = await node.forward(tensorStep(t, 'fresh'));
+        await backward(logits.map((logit) => logit / 1e3));
         if (t === 2) await node.predict(MODEL, 'unlabelled', RANGES);
         if (t === 3) {
-          await node.gradients(shardSteps(t, FRESH));
-          await node.update(MODEL, SHAPE.shards, { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+          const { update } = await node.gradients(shardSteps(t, FRESH));
+          await update({ kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
         }
       }
       return node.read(LENGTH);
@@ -122,8 +122,8 @@ describe('a cluster tensor parallel', () => {
         bytes += 'message' in parcel ? ofMessage(parcel.message) : parcel.payload.length;
       };
       const step = async (t: number) => {
-        const { logits } = await cluster.forward(tensorStep(t, 'fresh'));
-        await cluster.backward(logits.map(() => 0));
+        const { logits, backward } = await cluster.forward(tensorStep(t, 'fresh'));
+        await backward(logits.map(() => 0));
       };
       await step(1);
       nodes[0]!.link.toNode = (parcel) => {
@@ -143,8 +143,8 @@ describe('a cluster tensor parallel', () => {
   it('refuses to lose a part of a state that is elsewhere', async () => {
     await withCluster({ local: 1, remotes: [1] }, async ({ cluster }) => {
       cluster.write(INITIAL);
-      const { logits } = await cluster.forward(tensorStep(1, 'fresh'));
-      await cluster.backward(logits.map(() => 0));
+      const { logits, backward } = await cluster.forward(tensorStep(1, 'fresh'));
+      await backward(logits.map(() => 0));
       expect(() => cluster.write({ parameters: INITIAL.parameters! })).toThrow('elsewhere');
       const { parameters } = await cluster.read(LENGTH);
       expect(sameBits(parameters, INITIAL.parameters!)).toBe(true);

@@ -98,8 +98,8 @@ export async function trainMixed(node: Executor, model = MODEL): Promise<Trainin
   for (let t = 1; t <= 6; t++) {
     if (t % 3 === 1) await node.predict(model, 'unlabelled', RANGES);
     const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
-    await node.gradients(shardSteps(t, unlabelled, model));
-    await node.update(model, SHARDS, t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+    const { update } = await node.gradients(shardSteps(t, unlabelled, model));
+    await update(t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
   }
   return node.read(layoutOf(model).length);
 }
@@ -127,12 +127,12 @@ export async function trainTensorParallel(node: Executor, model = MODEL): Promis
     confidences: new Float32Array(UNLABELLED),
   });
   for (let t = 1; t <= 6; t++) {
-    const { logits, clean } = await node.forward(
+    const { logits, clean, backward } = await node.forward(
       tensorStep(t, (['fresh', 'stored', undefined] as const)[t % 3], model),
     );
     // Of the clean logits those of the first row and class: what is behind the last row is not promised.
     const sure = clean[0] ?? 0;
-    await node.backward(logits.map((logit) => (logit + sure) / 1e3));
+    await backward(logits.map((logit) => (logit + sure) / 1e3));
   }
   return node.read(layoutOf(model).length);
 }

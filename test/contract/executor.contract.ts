@@ -78,8 +78,8 @@ export function describeExecutor(
 
     it('answers every shard of a step, in order, with what one thread would', async () => {
       const steps = shardSteps(1, FRESH).toReversed();
-      const results = await node.gradients(steps);
-      expect(untimed(results)).toEqual(untimed(await oracle.gradients(steps)));
+      const { results } = await node.gradients(steps);
+      expect(untimed(results)).toEqual(untimed((await oracle.gradients(steps)).results));
       expect(results.map(({ rows }) => rows)).toEqual([26, 24, 26, 24]);
     });
 
@@ -161,13 +161,13 @@ export function describeExecutor(
 
     it('counts the tasks that were lost with a worker, and does them again', async () => {
       const steps = shardSteps(2, FRESH);
-      const found = untimed(await oracle.gradients(steps));
+      const found = untimed((await oracle.gradients(steps)).results);
       const before = node.health().lostWorkers;
       // A task may be done before its worker is gone: then nothing is lost, and nothing is counted.
       while (node.health().lostWorkers === before) {
         const working = node.gradients(steps);
         await loseWorker(0);
-        expect(untimed(await working)).toEqual(found);
+        expect(untimed((await working).results)).toEqual(found);
         await settled?.(); // or the next loss would be of a worker that this one is being replaced by
       }
       expect(node.health().lostWorkers).toBe(before + 1);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
 import { CONTENT } from './executor.contract.js';
-import { ADAM, FRESH, INITIAL, MODEL, SHAPE, SHARDS, shardSteps } from './executor-work.js';
+import { ADAM, FRESH, INITIAL, SHAPE, shardSteps } from './executor-work.js';
 
 const STEPS = 12;
 
@@ -15,8 +15,8 @@ async function nodeOf(threads: number): Promise<ThreadExecutor> {
 
 async function trainOn(node: FaultyExecutor): Promise<void> {
   for (let step = 0; step < STEPS; step++) {
-    await node.gradients(shardSteps(step, FRESH).slice(0, 1));
-    await node.update(MODEL, SHARDS, ADAM(step + 1));
+    const { update } = await node.gradients(shardSteps(step, FRESH).slice(0, 1));
+    await update(ADAM(step + 1));
   }
 }
 

@@ -5,10 +5,10 @@ import { keyOf, Stream } from '../../src/random.js';
 
 const PHASES = new Set(['gradients', 'update', 'predict', 'forward', 'backward']);
 
-/** The node, losing a worker in every other of its phases, up to 20 ms after the phase began. */
+/** The executor, losing a worker in every other of its phases, up to 20 ms after the phase began. */
 export function losing<N extends Executor>(node: N, loseWorker: (index: number) => Promise<void>, seed: number): N {
   const stream = new Stream(keyOf(seed, 'split', 8));
-  const whileLosing = async (phase: unknown): Promise<unknown> => {
+  const whileLosing = async <T>(phase: Promise<T>): Promise<T> => {
     const delay = stream.below(40);
     if (delay < 20) {
       if (delay > 0) await sleep(delay);
@@ -16,12 +16,15 @@ export function losing<N extends Executor>(node: N, loseWorker: (index: number) 
     }
     return phase;
   };
-  return new Proxy(node, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      if (!PHASES.has(String(name))) return value.bind(target);
-      return (...args: unknown[]) => whileLosing(value.apply(target, args));
-    },
-  });
+  // What gradients and forward passes come with, the update and the backward pass, are phases too.
+  const lossy = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        if (!PHASES.has(String(name))) return value.bind(target);
+        return async (...args: unknown[]) => lossy((await whileLosing(value.apply(target, args))) as object);
+      },
+    });
+  return lossy(node);
 }

@@ -46,8 +46,8 @@ describe('the ranks of a job, tensor parallel,', () => {
       return [inLayer(0, half * pixels), inLayer(half * pixels, MODEL.layers[0]!.units * pixels)];
     };
     ranks.write(INITIAL);
-    const { logits } = await ranks.forward(tensorStep(1, 'fresh'));
-    await ranks.backward(logits.map((logit) => logit / 1e3));
+    const { logits, backward } = await ranks.forward(tensorStep(1, 'fresh'));
+    await backward(logits.map((logit) => logit / 1e3));
     // Rank 1 has done its update when it answers the next question.
     await ranks.forward(tensorStep(2, 'fresh'));
     expect(await unchanged(nodes[0]!)).toEqual([false, true]);
@@ -67,12 +67,12 @@ describe('the ranks of a job, tensor parallel,', () => {
         await trainTensorParallel(node);
         const predicted = await node.predict(MODEL, 'unlabelled', RANGES);
         await node.forward(tensorStep(1, 'fresh'));
-        const { logits } = await node.forward(tensorStep(7, 'stored'));
-        await node.backward(logits.map((logit) => logit / 1e3));
-        await node.gradients(shardSteps(8, { ...FRESH, pseudoLabels: 'stored' }));
-        await node.update(MODEL, SHARDS, ADAM(8));
+        const { logits, backward } = await node.forward(tensorStep(7, 'stored'));
+        await backward(logits.map((logit) => logit / 1e3));
+        const { update } = await node.gradients(shardSteps(8, { ...FRESH, pseudoLabels: 'stored' }));
+        await update(ADAM(8));
         const again = await node.forward(tensorStep(9, undefined));
-        await node.backward(again.logits.map((logit) => logit / 1e3));
+        await again.backward(again.logits.map((logit) => logit / 1e3));
         return { predicted: predicted.map(({ classes }) => [...classes]), state: await node.read(LENGTH) };
       };
       const [found, expected] = [await train(job.ranks), await train(oracle)];
@@ -95,8 +95,8 @@ describe('the ranks of a job, tensor parallel,', () => {
       const train = async (node: Executor) => {
         const state = await trainTensorParallel(node, model);
         await node.forward(tensorStep(7, undefined, model));
-        const { logits } = await node.forward(tensorStep(8, undefined, model));
-        await node.backward(logits.map((logit) => logit / 1e3));
+        const { logits, backward } = await node.forward(tensorStep(8, undefined, model));
+        await backward(logits.map((logit) => logit / 1e3));
         return [state, await node.read(layoutOf(model).length)] as const;
       };
       const [found, expected] = [
@@ -112,8 +112,8 @@ describe('the ranks of a job, tensor parallel,', () => {
     const { ranks } = job;
     const initial = initialOf(AUTOENCODER);
     ranks.write(initial);
-    const { logits } = await ranks.forward(tensorStep(1, undefined, AUTOENCODER));
-    const infinite = ranks.backward(logits.map(() => Number.POSITIVE_INFINITY));
+    const { logits, backward } = await ranks.forward(tensorStep(1, undefined, AUTOENCODER));
+    const infinite = backward(logits.map(() => Number.POSITIVE_INFINITY));
     await expect(infinite).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
     const { parameters } = await ranks.read(layoutOf(AUTOENCODER).length);
     expect(sameBits(parameters, initial.parameters!)).toBe(true);
@@ -127,11 +127,11 @@ describe('the ranks of a job, tensor parallel,', () => {
     job = await jobOf(CONTENT, of(1, 1));
     const { ranks } = job;
     ranks.write(INITIAL);
-    const { logits } = await ranks.forward(tensorStep(1, 'fresh'));
-    await ranks.backward(logits.map(() => 0));
+    const { logits, backward } = await ranks.forward(tensorStep(1, 'fresh'));
+    await backward(logits.map(() => 0));
     expect(() => ranks.write({ parameters: INITIAL.parameters! })).toThrow('a part of a state');
     await ranks.read(LENGTH);
     ranks.write({ parameters: INITIAL.parameters! });
-    await expect(ranks.backward(logits)).rejects.toThrow('after a forward pass');
+    await expect(backward(logits)).rejects.toThrow('after the latest forward pass');
   });
 });

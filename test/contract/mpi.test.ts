@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';
-import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, SHARDS, shardSteps, trainMixed } from './executor-work.js';
+import { ADAM, FRESH, INITIAL, LENGTH, SHAPE, shardSteps, trainMixed } from './executor-work.js';
 import { type Job, jobOf, of, type Rank } from './mpi-job.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 
@@ -45,11 +45,11 @@ describe('the ranks of a job', () => {
   it.each(['tree', 'any'] as const)('make no update where the sum is not finite (%s)', async (order) => {
     job = await jobOf(CONTENT, of(1, 1), { order });
     job.ranks.write(INITIAL);
-    await job.ranks.gradients(shardSteps(1, FRESH));
+    const { update } = await job.ranks.gradients(shardSteps(1, FRESH));
     // In the last part of the vector, which rank 1 sums.
     const { memory, regions } = job.nodes[0]!.arena;
     new Float32Array(memory.buffer, regions.gradientBuffers, LENGTH)[LENGTH - 2] = Number.POSITIVE_INFINITY;
-    await expect(job.ranks.update(MODEL, SHARDS, ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
+    await expect(update(ADAM(1))).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
     for (const node of job.nodes)
       expect(sameBits((await node.read(LENGTH)).parameters, INITIAL.parameters!)).toBe(true);
   });
@@ -71,8 +71,8 @@ describe('the ranks of a job', () => {
     const { memory, regions } = nodes[1]!.arena;
     new Float32Array(memory.buffer, regions.parameters, LENGTH)[5]! += 1;
     const step = async (t: number) => {
-      await ranks.gradients(shardSteps(t, undefined));
-      await ranks.update(MODEL, SHARDS, ADAM(t));
+      const { update } = await ranks.gradients(shardSteps(t, undefined));
+      await update(ADAM(t));
     };
     await step(7);
     await expect(step(8)).rejects.toMatchObject({ code: 'E_DRIFT', message: expect.stringContaining('rank 1') });

@@ -10,7 +10,7 @@ import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/m
 import { slices } from '../../src/models/dense/tensor-step.js';
 import { update } from '../../src/models/dense/update.js';
 import { layoutOf } from '../../src/models/model.js';
-import { TensorPasses } from '../../worker/tensor-steps.js';
+import { passOf, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 
 export function oneThreadExecutor({ shape, images, evaluationImages }: ThreadExecutorOptions): Executor {
@@ -31,35 +31,38 @@ export function nodeOn(engine: Engine): Executor {
     for (const task of tensor!.tasks) slices(engine, task);
     return sumsOf(tensor!, exchange)[0]!;
   };
-  const whole = new TensorPasses(arena, 1, {
-    forward: async (step) => {
-      steps++;
-      exchange = 0;
-      tensor = tensorExchangeOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
-      return pass();
-    },
-    onward: async (values) => {
-      give(tensor!, exchange++, values);
-      return pass();
-    },
-    backward: async (values) => {
-      give(tensor!, exchange, values);
-      return tensor!.tasks.map((task) => slices(engine, task));
-    },
+  const whole = new TensorPasses(arena, 1, async (step) => {
+    steps++;
+    exchange = 0;
+    tensor = tensorExchangeOf(arena, step, { number: steps, workers: 1, patience: 0, range: undefined });
+    return passOf(pass(), {
+      onward: async (values) => {
+        give(tensor!, exchange++, values);
+        return pass();
+      },
+      backward: async (values) => {
+        give(tensor!, exchange, values);
+        return tensor!.tasks.map((task) => slices(engine, task));
+      },
+    });
   });
   return {
     name: 'one thread',
     workers: 1,
     writesInPlace: engine.writesInPlace,
     health: () => ({ lostWorkers: 0 }),
-    gradients: async (steps) => steps.map((step) => gradient(engine, { ...step, kind: 'gradient', workspace: 0 })),
-    update: async (model, shards, optimizer) => {
-      updates++;
-      const whole = { slice: 0, start: 0, end: layoutOf(model).length };
-      return [update(engine, { kind: 'update', update: updates, ...whole, shards, optimizer })];
+    gradients: async (steps) => {
+      const { model, shards } = steps[0]!;
+      const all = { slice: 0, start: 0, end: layoutOf(model).length };
+      return {
+        results: steps.map((step) => gradient(engine, { ...step, kind: 'gradient', workspace: 0 })),
+        update: async (optimizer) => {
+          updates++;
+          return [update(engine, { kind: 'update', update: updates, ...all, shards, optimizer })];
+        },
+      };
     },
     forward: (step) => whole.forward(step),
-    backward: (gradient) => whole.backward(gradient),
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', workspace: 0, model, set, start, end })),
     read: async (parameters) => ({

@@ -23,10 +23,10 @@ describe('a watched node', () => {
     const node = new TracedExecutor(await nodeOfTwo(), (call) => calls.push(call));
     node.write(INITIAL);
     await node.predict(MODEL, 'unlabelled', RANGES);
-    await node.gradients(shardSteps(3, FRESH));
-    await node.update(MODEL, SHARDS, ADAM(1));
-    const { logits } = await node.forward(tensorStep(3, 'fresh'));
-    await node.backward(logits.map(() => 0));
+    const { update } = await node.gradients(shardSteps(3, FRESH));
+    await update(ADAM(1));
+    const { logits, backward } = await node.forward(tensorStep(3, 'fresh'));
+    await backward(logits.map(() => 0));
     await node.close();
 
     const step = { stage: 0, step: 3 };

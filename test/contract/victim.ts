@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
-import { Speed } from '../../coordinator/executors/cluster/speed.js';
+import { Speed } from '../../coordinator/executors/cluster/member.js';
 import { until } from './faults.js';
 import type { TestCluster, TestNode } from './test-cluster.js';
 

@@ -1,4 +1,4 @@
-// Owns the first words to whoever has connected: a node is admitted or told why not, an observer is told how the run stands.
+// Admission: where whoever has connected becomes a node of the cluster or is refused, and where observers are told how the run stands.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Arena } from '../../../src/engine/arena.js';
@@ -6,12 +6,13 @@ import { PseudolabelError } from '../../../src/errors.js';
 import { precisionOf } from '../../../src/models/model.js';
 import type { First } from '../../../src/protocol/cluster-messages.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
-import { withoutProducts } from '../failures.js';
-import { type RemoteListener, RemoteNode } from './remote-node.js';
-import { type Requests, unexpected } from './requests.js';
-import { stallTimer } from './stall-timer.js';
+import { otherNumerics, reasonOf, unexpected, withoutProducts } from '../failures.js';
+import { Deadlines, stallTimer } from './deadlines.js';
+import type { Members, MembersOptions } from './members.js';
+import { RemoteNode } from './remote-node.js';
+import { type NodeChannel, Requests } from './requests.js';
 
-export interface AdmissionRules {
+export interface AdmissionOptions extends MembersOptions {
   /** Of the coordinator's numerics. */
   readonly fingerprint: string;
   /** Nodes of other numerics are let in: the bits of the run then depend on who computes what. */
@@ -20,10 +21,83 @@ export interface AdmissionRules {
 
 type Hello = Extract<First, { kind: 'hello' }>;
 
+/** Milliseconds to wait for the first message. */
 const FIRST_MS = 10_000;
 
+export class Admission {
+  private readonly joining = new Set<Requests>();
+
+  /** arena: the coordinator's. */
+  constructor(
+    private readonly members: Members,
+    private readonly arena: Arena,
+    private readonly codec: GradientCodec,
+    private readonly options: AdmissionOptions,
+  ) {}
+
+  /** Lets in whoever is at the other end, if they may: between two phases of the run, whenever that is. Never rejects. */
+  async admit(channel: NodeChannel, status: () => ClusterStatus): Promise<void> {
+    const { members, options } = this;
+    const requests = new Requests(channel, new Deadlines(options.bounds, options.clock));
+    this.joining.add(requests);
+    try {
+      const first = await firstOf(requests);
+      if (members.end) throw members.end;
+      if (first.kind === 'ask') return await inform(requests, status());
+      requests.name = this.unique(first.name);
+      const node = await this.welcome(requests, first);
+      await node.arenaSync.bringImages('unlabelled', [members.firstImages(node)]); // while the others go on
+      if (!requests.isClosed) members.join(node);
+    } catch (error) {
+      const reason = reasonOf(error);
+      requests.close(reason);
+      if (!members.end) options.listener.refused(requests.name, reason);
+    } finally {
+      this.joining.delete(requests);
+    }
+  }
+
+  close(reason: PseudolabelError): void {
+    for (const requests of this.joining) requests.close(reason);
+  }
+
+  /** Resolves to a node that is ready. Throws E_NUMERICS when it was refused, or what broke. */
+  private async welcome(requests: Requests, hello: Hello): Promise<RemoteNode> {
+    const { arena, codec } = this;
+    const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
+    const error = this.refusal(hello);
+    if (error) {
+      const { code, message, fix } = error;
+      await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
+      throw error;
+    }
+    // The node has workspaces of its own.
+    const { workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest } = arena.shape;
+    const shape = { ...rest, tensorShardBytes, outputGroupBytes, precision: precisionOf(arena.shape) };
+    await requests.ask({ kind: 'welcome', shape, wire: codec.name }, 'join', 1);
+    return node;
+  }
+
+  /** Why a node may not join; undefined where it may. */
+  private refusal({ name, fingerprints }: Hello): PseudolabelError | undefined {
+    const precision = precisionOf(this.arena.shape);
+    const fingerprint = fingerprints[precision];
+    if (fingerprint === undefined) return withoutProducts(name, precision);
+    const mayJoin = fingerprint === this.options.fingerprint || this.options.allowMixed;
+    return mayJoin ? undefined : otherNumerics(name, 'the coordinator');
+  }
+
+  /** A name that no other node has. */
+  private unique(wanted: string): string {
+    const taken = new Set([...this.members.remotes, ...this.joining].map(({ name }) => name));
+    let name = wanted;
+    for (let other = 2; taken.has(name); other++) name = `${wanted}-${other}`;
+    return name;
+  }
+}
+
 /** The first message of whoever has connected. Throws E_TIMEOUT, E_PROTOCOL, or what the connection broke on. */
-export function firstOf(requests: Requests): Promise<First> {
+function firstOf(requests: Requests): Promise<First> {
   return new Promise((resolve, reject) => {
     const silent = () =>
       new PseudolabelError('E_TIMEOUT', `${requests.name} said nothing`, 'is it a node of pseudolabel?');
@@ -46,40 +120,7 @@ export function firstOf(requests: Requests): Promise<First> {
   });
 }
 
-/** Resolves to a node that is ready. Throws E_NUMERICS when it was refused, or what broke. */
-export async function admit(
-  requests: Requests,
-  { name, workers, fingerprints }: Hello,
-  arena: Arena,
-  wire: GradientCodec,
-  rules: AdmissionRules,
-  listener: RemoteListener,
-): Promise<RemoteNode> {
-  const node = new RemoteNode(requests, arena, wire, workers, listener);
-  const precision = precisionOf(arena.shape);
-  const fingerprint = fingerprints[precision];
-  if (fingerprint === undefined || (fingerprint !== rules.fingerprint && !rules.allowMixed)) {
-    const error = fingerprint === undefined ? withoutProducts(name, precision) : otherNumerics(name);
-    const { code, message, fix } = error;
-    await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
-    throw error;
-  }
-  // Lanes are the node's own.
-  const { workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest } = arena.shape;
-  const shape = { ...rest, tensorShardBytes, outputGroupBytes, precision };
-  await requests.ask({ kind: 'welcome', request: requests.next(), shape, wire: wire.name }, 'join', 1);
-  return node;
-}
-
-export async function inform(requests: Requests, status: ClusterStatus): Promise<void> {
+async function inform(requests: Requests, status: ClusterStatus): Promise<void> {
   await requests.send({ kind: 'status', status });
   requests.close(new PseudolabelError('E_CLOSED', 'an observer has been answered', 'nothing is to be done'));
-}
-
-function otherNumerics(name: string): PseudolabelError {
-  return new PseudolabelError(
-    'E_NUMERICS',
-    `a training step has other bits on ${name} than on the coordinator: another type of processor, or another build of TensorFlow`,
-    'run the set-up of the same version on a machine of the same type, or start the run with --allow-mixed and do without exact repetition',
-  );
 }

@@ -1,7 +1,6 @@
-// Owns how long to wait for a node: what the same kind of work took it before, and a margin; and the error of who waited longer.
+// Deadlines of nodes: how long to wait for one (what the same kind of work took it before, and a margin), timers that leave out time in
+// which this process stood still, and waits until something holds.
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
-import { PseudolabelError } from '../../../src/errors.js';
-import { stallTimer } from './stall-timer.js';
 
 /** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
 export interface Bounds {
@@ -13,13 +12,14 @@ export const BOUNDS: Bounds = { least: 3_000, most: 60_000 };
 
 /** Times remembered of each kind of work: the last minutes say more than the whole run. */
 const REMEMBERED = 32;
-/** Before so many times are known, `most` it is: a first step builds its networks. */
+/** Before so many times are known, the deadline is `most`: a first step builds its networks. */
 const KNOWN = 4;
 /** Deviations beyond the median. Times of a healthy machine have long tails, and recomputing for nothing costs a step. */
 const MARGIN = 8;
 /** The standard deviation of a normal distribution, in median absolute deviations. */
 const DEVIATION = 1.4826;
 
+/** The deadlines of one node. */
 export class Deadlines {
   private readonly times = new Map<string, number[]>();
 
@@ -39,7 +39,7 @@ export class Deadlines {
     this.times.set(kind, times.slice(-REMEMBERED));
   }
 
-  /** Milliseconds that a unit of this kind of work takes in the middle; undefined before the first. */
+  /** The median of the milliseconds that a unit of this kind of work takes; undefined before the first. */
   typical(kind: string): number | undefined {
     const times = this.times.get(kind);
     return times && median(times);
@@ -50,19 +50,92 @@ export class Deadlines {
     const { least, most } = this.bounds;
     const times = this.times.get(kind) ?? [];
     if (times.length < KNOWN) return most;
-    const narrowLayers = median(times);
-    const deviation = DEVIATION * median(times.map((time) => Math.abs(time - narrowLayers)));
-    return Math.min(most, Math.max(least, Math.max(1, units) * (narrowLayers + MARGIN * deviation)));
+    const middle = median(times);
+    const deviation = DEVIATION * median(times.map((time) => Math.abs(time - middle)));
+    return Math.min(most, Math.max(least, Math.max(1, units) * (middle + MARGIN * deviation)));
   }
-}
-
-export function late(name: string, what: string): PseudolabelError {
-  const fix = 'it may be overloaded, suspended, or behind a slow network';
-  return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const narrowLayers = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[narrowLayers]! : (sorted[narrowLayers - 1]! + sorted[narrowLayers]!) / 2;
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** A timer that rings so much too late was held up, and so were the answers that it waits for. */
+const HELD_UP_MS = 100;
+
+/**
+ * Calls `ring` after so many milliseconds, not counting time in which this process itself stood still. Returns what cancels it.
+ */
+export function stallTimer(clock: Clock, milliseconds: number, ring: () => void): () => void {
+  const due = clock.now() + milliseconds;
+  let immediate: NodeJS.Immediate | undefined;
+  // What has arrived meanwhile is delivered between a timer and an immediate.
+  const soon = () => {
+    immediate = setImmediate(ring);
+  };
+  let cancel = clock.after(milliseconds, () => {
+    const delay = clock.now() - due;
+    if (delay < HELD_UP_MS) soon();
+    else cancel = clock.after(Math.min(delay, milliseconds), soon);
+  });
+  return () => {
+    cancel();
+    if (immediate) clearImmediate(immediate);
+  };
+}
+
+/** Less than five seconds: what is silent for longer looks as if it hung. */
+const SAY_AGAIN_MS = 4000;
+
+/** Waits until something holds, each with its deadline. They look again whenever something has changed. */
+export class Condition {
+  private checks: (() => void)[] = [];
+
+  constructor(private readonly clock: Clock) {}
+
+  /**
+   * Resolves to whether it holds, as soon as it does, or after so many milliseconds.
+   * @param say is called at once where it does not hold, and again every few seconds, with the milliseconds that are left
+   */
+  async until(
+    holds: () => boolean,
+    milliseconds: number,
+    say: (left: number) => void = () => undefined,
+  ): Promise<boolean> {
+    if (holds()) return true;
+    const due = this.clock.now() + milliseconds;
+    let silence = () => {};
+    const tell = (): void => {
+      say(Math.max(0, due - this.clock.now()));
+      silence = this.clock.after(SAY_AGAIN_MS, tell);
+    };
+    tell();
+    try {
+      return await this.held(holds, milliseconds);
+    } finally {
+      silence();
+    }
+  }
+
+  /** Something has changed that they may wait for. */
+  changed(): void {
+    for (const check of this.checks.splice(0)) check();
+  }
+
+  private held(holds: () => boolean, milliseconds: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!holds()) return this.checks.push(check);
+        cancel();
+        return resolve(true);
+      };
+      const cancel = stallTimer(this.clock, milliseconds, () => {
+        this.checks = this.checks.filter((other) => other !== check);
+        resolve(holds());
+      });
+      this.checks.push(check);
+    });
+  }
 }

@@ -1,4 +1,4 @@
-// Owns how a node on another machine stands with the coordinator: whether it takes requests, is behind, wants to go, or has nothing to do.
+// The liveness of a node: whether it takes requests, is behind, wants to go, or has nothing to do.
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import type { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
@@ -17,7 +17,7 @@ export interface LivenessListener {
 export class Liveness {
   isLeaving = false;
   private isLeftOut = false;
-  private holdsTensorShards = false;
+  private ownsTensorShards = false;
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
 
   constructor(
@@ -54,9 +54,9 @@ export class Liveness {
     this.settled();
   }
 
-  /** The state of slices is fetched before it goes. */
-  holds(slices: number): void {
-    this.holdsTensorShards = slices > 0;
+  /** It owns so many tensor shards from now on. Their state is fetched before it goes. */
+  owns(tensorShards: number): void {
+    this.ownsTensorShards = tensorShards > 0;
     this.settled();
   }
 
@@ -69,10 +69,10 @@ export class Liveness {
     this.listener.answered();
     if (!this.isIdle) return;
     for (const { resolve } of this.waiting.splice(0)) resolve();
-    if (this.isLeaving && !this.holdsTensorShards) this.listener.mayGo();
+    if (this.isLeaving && !this.ownsTensorShards) this.listener.mayGo();
   }
 
-  /** Nothing that it has to do will be done, or not in time. */
+  /** What it has to do will not be done, or not in time. */
   giveUp(reason: MemberLost): void {
     for (const { reject } of this.waiting.splice(0)) reject(reason);
   }

@@ -1,63 +1,121 @@
-// Owns the coordinator's own threads as a member: its sums need not travel, since its slots are those that are summed.
+// The coordinator's own threads as a member. Their gradients and tensor shards are in the arena here, and a lost thread is replaced.
 
 import type { ShardStep } from '../../../src/engine/executor.js';
 import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
+import type { Logits, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import type { Model } from '../../../src/models/model.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
-import { type Contribution, type Member, rowsOfResults } from './member.js';
-import { Speed } from './speed.js';
-import { LocalTensorShards } from './tensor-shard-owner.js';
+import type { Range } from '../prediction.js';
+import {
+  type Contribution,
+  type Member,
+  type MemberPass,
+  rowsOfResults,
+  Speed,
+  type TensorShardOwner,
+  workOf,
+} from './member.js';
+import type { DoneStep } from './replay-log.js';
 
 export class LocalMember implements Member {
   readonly name: string;
   readonly workers: number;
-  readonly slices: LocalTensorShards;
+  readonly tensorShards: TensorShardOwner;
   private readonly measured = new Speed();
-  /** Shards of its last data-parallel step. */
-  private rows = 0;
+  /** Shards, or tensor shards, of its last step. */
+  private shards = 0;
 
-  constructor(private readonly node: ThreadExecutor) {
-    this.name = node.name;
-    this.workers = node.workers;
-    this.slices = new LocalTensorShards(node, this.measured);
+  constructor(private readonly threads: ThreadExecutor) {
+    this.name = threads.name;
+    this.workers = threads.workers;
+    const began = (shards: number) => {
+      this.shards = shards;
+    };
+    this.tensorShards = new LocalTensorShards(threads, this.measured, began);
   }
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
   }
 
-  /** Shards, or slices, of its last step. */
-  get shards(): number {
-    return this.rows + this.slices.count;
-  }
-
   get status(): NonNullable<ClusterStatus['coordinator']> {
     const { workers, shards, speed } = this;
-    const { lostWorkers } = this.node.health();
+    const { lostWorkers } = this.threads.health();
     return { workers, shards, lostWorkers, rowsPerSecond: speed === undefined ? null : speed * 1000 };
   }
 
   passedOver(): void {
-    this.rows = 0;
-    this.slices.count = 0;
+    this.shards = 0;
     this.measured.rested();
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
-    this.rows = steps.length;
-    this.slices.count = 0;
+    this.shards = steps.length;
     const began = performance.now();
-    const results = await this.node.gradients(steps);
+    const results = await this.threads.computeGradients(steps);
     this.measured.add(rowsOfResults(results), performance.now() - began);
     return { results, subtrees: [], arrived: async () => undefined };
   }
 
-  predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]> {
-    return this.node.predict(model, set, ranges);
+  predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+    return this.threads.predict(model, set, ranges);
   }
 }
+
+class LocalTensorShards implements TensorShardOwner {
+  readonly isHere = true;
+  readonly isLeaving = false;
+
+  /** began: is told how many tensor shards a step is begun with. */
+  constructor(
+    private readonly threads: ThreadExecutor,
+    private readonly speed: Speed,
+    private readonly began: (shards: number) => void,
+  ) {}
+
+  async take(): Promise<void> {}
+
+  async replay(steps: readonly DoneStep[], range: TensorShardRange): Promise<void> {
+    for (const { step, given } of steps) await this.threads.tensor.replay(step, given, range);
+  }
+
+  async forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass> {
+    this.began(range.end - range.first);
+    await othersAreAsked();
+    return this.pass(
+      await this.threads.tensor.forward(step, range),
+      workOf(step, range, this.threads.arena.shape.pixels),
+    );
+  }
+
+  async give(): Promise<void> {}
+
+  release(): void {}
+
+  lose(): void {}
+
+  private pass(sums: readonly Logits[], work: number): MemberPass {
+    const { tensor } = this.threads;
+    return {
+      sums,
+      onward: async (values) => {
+        await othersAreAsked();
+        return this.pass(await tensor.onward(values), work);
+      },
+      backward: async (values) => {
+        await othersAreAsked();
+        const results = await tensor.backward(values);
+        const times = results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward);
+        this.speed.add(work, Math.max(...times));
+        return results;
+      },
+    };
+  }
+}
+
+/**
+ * Resolves when the sockets have what was sent just now. A worker here that is woken up first takes the core that the main thread is on, where
+ * there are no more cores than workers, and the others would wait for milliseconds.
+ */
+const othersAreAsked = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));

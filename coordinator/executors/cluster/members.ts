@@ -1,21 +1,17 @@
-// Owns who computes: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; and who gets which part.
+// The members of a cluster: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; who of them is there
+// now, and who gets which part of the work.
 import type { Clock } from '../../../src/clock.js';
-import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
-import type { Arena } from '../../../src/engine/arena.js';
+import type { ArenaShape } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
-import type { ClusterStatus } from '../../../src/protocol/status.js';
-import { abandoned, stoppedWaiting } from '../failures.js';
-import { type AdmissionRules, admit, firstOf, inform } from './admission.js';
-import { Condition } from './condition.js';
-import { type Bounds, Deadlines } from './deadlines.js';
-import type { ClusterListener } from './listener.js';
+import { firstImages, Placement } from '../assignment.js';
+import { abandoned, reasonOf, stoppedWaiting } from '../failures.js';
+import { type Bounds, Condition } from './deadlines.js';
 import type { Member, MemberLost, Part } from './member.js';
-import { firstImages, Placement } from './placement.js';
 import type { RemoteListener, RemoteNode } from './remote-node.js';
-import { type NodeChannel, Requests } from './requests.js';
+import type { ClusterListener } from './status.js';
 
-export interface MembersOptions extends AdmissionRules {
-  /** How long to stand still for want of a node. */
+export interface MembersOptions {
+  /** Milliseconds to stand still for want of a node. */
   readonly patienceMs: number;
   readonly bounds: Bounds;
   readonly clock: Clock;
@@ -24,23 +20,22 @@ export interface MembersOptions extends AdmissionRules {
 
 export class Members implements RemoteListener {
   readonly remotes = new Set<RemoteNode>();
-  /** Of nodes that are gone. */
+  /** Why nobody is let in any more; undefined while the run goes on. */
+  end: PseudolabelError | undefined;
+  /** Workers lost by nodes that are gone. */
   private lostBefore = 0;
   private readonly placement: Placement;
   private readonly condition: Condition;
-  private joining = new Set<Requests>();
-  private end: PseudolabelError | undefined;
   private isStopping = false;
 
   /** local: undefined where the coordinator does not compute. */
   constructor(
     private readonly local: Member | undefined,
-    private readonly arena: Arena,
-    private readonly wire: GradientCodec,
+    private readonly shape: ArenaShape,
     private readonly options: MembersOptions,
   ) {
     this.condition = new Condition(options.clock);
-    this.placement = new Placement(arena.shape.shards);
+    this.placement = new Placement(shape.shards);
   }
 
   get workers(): number {
@@ -52,29 +47,15 @@ export class Members implements RemoteListener {
     return [...this.remotes].reduce((sum, { lostWorkers }) => sum + lostWorkers, this.lostBefore);
   }
 
-  /** Lets in whoever is at the other end, if they may: between two phases of the run, whenever that is. Never rejects. */
-  async admit(channel: NodeChannel, status: () => ClusterStatus): Promise<void> {
-    const requests = new Requests(channel, new Deadlines(this.options.bounds, this.options.clock));
-    this.joining.add(requests);
-    try {
-      const first = await firstOf(requests);
-      if (this.end) throw this.end;
-      if (first.kind === 'ask') return await inform(requests, status());
-      requests.name = this.unique(first.name);
-      const node = await admit(requests, first, this.arena, this.wire, this.options, this);
-      const images = firstImages(this.arena.shape, speedsOf([...this.available(), node]));
-      await node.arenaSync.bringImages('unlabelled', [images]); // while the others go on
-      if (requests.isClosed) return;
-      this.remotes.add(node);
-      this.options.listener.joined(node);
-      this.condition.changed();
-    } catch (error) {
-      const reason = reasonOf(error);
-      requests.close(reason);
-      if (!this.end) this.options.listener.refused(requests.name, reason);
-    } finally {
-      this.joining.delete(requests);
-    }
+  /** The unlabelled images [start, end) that a node is likely to need which is about to join. */
+  firstImages(node: RemoteNode): readonly [number, number] {
+    return firstImages(this.shape, [...this.available(), node]);
+  }
+
+  join(node: RemoteNode): void {
+    this.remotes.add(node);
+    this.options.listener.joined(node);
+    this.condition.changed();
   }
 
   /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds, E_INTERRUPTED when closed. */
@@ -91,7 +72,7 @@ export class Members implements RemoteListener {
   /** Shares out so many items among those who are there now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
   async share(count: number): Promise<Part[]> {
     const members = await this.present();
-    const ends = this.placement.ends(count, members, speedsOf(members));
+    const ends = this.placement.ends(count, members);
     return members.flatMap((member, i): Part[] => {
       const first = ends[i - 1] ?? 0;
       const items = Array.from({ length: ends[i]! - first }, (_, item) => first + item);
@@ -99,6 +80,24 @@ export class Members implements RemoteListener {
       member.passedOver();
       return [];
     });
+  }
+
+  /** Who is there to compute now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
+  async present(): Promise<Member[]> {
+    const { patienceMs, listener } = this.options;
+    if (!this.end && this.available().length === 0) {
+      let isAgain = false;
+      const say = (left: number) => {
+        listener.waiting(left, isAgain);
+        isAgain = true;
+      };
+      const isThere = () => this.available().length > 0;
+      const isOver = () => this.end !== undefined || this.isStopping || isThere();
+      if (!(await this.condition.until(isOver, patienceMs, say))) throw abandoned(patienceMs);
+      if (!this.end && !isThere()) throw stoppedWaiting();
+    }
+    if (this.end) throw this.end;
+    return this.available();
   }
 
   /** The run shall stop after its step: where nobody is there to finish that, at once. */
@@ -111,7 +110,6 @@ export class Members implements RemoteListener {
   async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
     this.condition.changed();
-    for (const requests of this.joining) requests.close(reason);
     await Promise.all([...this.remotes].map((node) => node.dismiss('finished', reason)));
   }
 
@@ -134,50 +132,8 @@ export class Members implements RemoteListener {
     this.condition.changed();
   }
 
-  all(): Member[] {
-    return this.local ? [this.local, ...this.remotes] : [...this.remotes];
-  }
-
   private available(): Member[] {
     const remotes = [...this.remotes].filter(({ isAvailable }) => isAvailable);
     return this.local ? [this.local, ...remotes] : remotes;
   }
-
-  /** Who is there to compute now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
-  async present(): Promise<Member[]> {
-    const { patienceMs, listener } = this.options;
-    if (!this.end && this.available().length === 0) {
-      let isAgain = false;
-      const say = (left: number) => {
-        listener.waiting(left, isAgain);
-        isAgain = true;
-      };
-      const isThere = () => this.available().length > 0;
-      const isOver = () => this.end !== undefined || this.isStopping || isThere();
-      if (!(await this.condition.until(isOver, patienceMs, say))) throw abandoned(patienceMs);
-      if (!this.end && !isThere()) throw stoppedWaiting();
-    }
-    if (this.end) throw this.end;
-    return this.available();
-  }
-
-  private unique(wanted: string): string {
-    const taken = new Set([...this.remotes, ...this.joining].map(({ name }) => name));
-    let name = wanted;
-    for (let other = 2; taken.has(name); other++) name = `${wanted}-${other}`;
-    return name;
-  }
-}
-
-/** Those who have not been measured are taken to be as fast, by workers, as the median of the others. */
-export function speedsOf(members: readonly Member[]): number[] {
-  const known = members.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
-  const typical = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 1;
-  return members.map(({ speed, workers }) => speed ?? typical * workers);
-}
-
-function reasonOf(error: unknown): PseudolabelError {
-  if (error instanceof PseudolabelError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new PseudolabelError('E_CLOSED', message, 'start the node again', { cause: error });
 }

@@ -1,44 +1,134 @@
-// Owns the total that a step's update is made by: sums are added chunk by chunk as they come, and go on at once to those who follow.
-
+// Where gradients of nodes are summed: who contributes which shards of a step, that shards whose contributor is lost before the update are
+// computed again, with the same bits, and the total, chunk by chunk as sums come.
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../../../src/collectives/gradient-sum.js';
+import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Arena } from '../../../src/engine/arena.js';
-import { layoutOf, type Model } from '../../../src/models/model.js';
+import type { ShardStep } from '../../../src/engine/executor.js';
+import type { GradientResult } from '../../../src/engine/tasks.js';
+import { layoutOf } from '../../../src/models/model.js';
 import { notFinite } from '../failures.js';
-import type { GradientRound } from './gradient-round.js';
+import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
 import type { RemoteNode } from './remote-node.js';
+import type { StepPart } from './step-timing.js';
 
-export interface Summing {
-  readonly round: GradientRound;
-  readonly model: Model;
-  readonly shards: number;
-  readonly step: number;
-  /** Those whose parameters and moments are as they are here. */
-  readonly followers: readonly RemoteNode[];
+/** What a member has contributed. */
+interface Held {
+  readonly member: Member;
+  readonly steps: readonly ShardStep[];
+  readonly contribution: Contribution;
 }
 
+/** The gradients of one step, from the first request to the last byte of a sum. */
+export class GradientRound {
+  private held: Held[] = [];
+
+  /** here: who computes again what came from elsewhere and is in doubt. */
+  constructor(
+    private readonly share: (count: number) => Promise<readonly Part[]>,
+    private readonly here: Member,
+  ) {}
+
+  /** Results in the order of the steps. Sums may still be on their way. What a member says is not finite has been computed again here. */
+  async compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    const results = await spread(steps, this.share, async (member, part) => {
+      const contribution = await member.gradients(part);
+      this.held.push({ member, steps: part, contribution });
+      return contribution.results;
+    });
+    const isDoubtful = await this.doubt('it says that gradients are not finite, and they are', ({ results }) =>
+      results.some(({ finite }) => !finite),
+    );
+    return isDoubtful ? steps.map((step) => this.resultOf(step)) : results;
+  }
+
+  /**
+   * Computes again here what came from elsewhere and is in doubt. A member is sent away where its gradients turn out to be finite; where they
+   * are not, it was right, and the run has diverged. Returns whether anything was in doubt.
+   */
+  async doubt(why: string, isDoubtful: (contribution: Contribution) => boolean): Promise<boolean> {
+    const doubted = this.held.filter(({ contribution }) => contribution.elsewhere && isDoubtful(contribution));
+    for (const held of doubted) {
+      const { elsewhere } = held.contribution;
+      elsewhere!.revoke();
+      const contribution = await this.here.gradients(held.steps);
+      if (contribution.results.every(({ finite }) => finite)) elsewhere!.lose(why);
+      this.held = this.held.map((other) => (other === held ? { ...held, member: this.here, contribution } : other));
+    }
+    return doubted.length > 0;
+  }
+
+  /** Resolves when the first so many floats of all sums are here. */
+  async gather(length: number): Promise<void> {
+    for (;;) {
+      const settled = await Promise.allSettled(this.held.map(({ contribution }) => contribution.arrived(length)));
+      const failed = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+      const [other] = failed.filter((reason) => !(reason instanceof MemberLost));
+      if (other !== undefined) throw other;
+      if (failed.length === 0) return;
+      // The parameters are still those of before the update everywhere, and what has been summed already has the same bits.
+      const lost = this.held.filter((_, i) => settled[i]!.status === 'rejected');
+      this.held = this.held.filter((held) => !lost.includes(held));
+      await this.compute(lost.flatMap(({ steps }) => steps));
+    }
+  }
+
+  /** Who computed how much. */
+  parts(): StepPart[] {
+    return this.held.map(({ member: { workers }, steps, contribution: { results } }) => {
+      const compute = results.reduce((sum, { milliseconds: { input, forward, backward } }) => {
+        return sum + input + forward + backward;
+      }, 0);
+      return { workers, shards: steps.length, compute };
+    });
+  }
+
+  /** The sums that came from elsewhere. */
+  subtrees(): Subtree[] {
+    return this.held.flatMap(({ contribution }) => contribution.subtrees);
+  }
+
+  private resultOf(step: ShardStep): GradientResult {
+    const { steps, contribution } = this.held.find(({ steps }) => steps.includes(step))!;
+    return contribution.results[steps.indexOf(step)]!;
+  }
+}
+
+/** Sums gradients to the total that the update is made by. Chunks of it go at once to the nodes that follow. */
 export class Reducer {
   private readonly sums: GradientSums;
 
   constructor(
     private readonly arena: Arena,
-    private readonly wire: GradientCodec,
+    private readonly codec: GradientCodec,
   ) {
     this.sums = new GradientSums(arena);
   }
 
-  /** Makes it here and at those who follow. Throws E_NOT_FINITE with the parameters as they were, everywhere. */
-  async sumUp({ round, model, shards, step, followers }: Summing): Promise<void> {
+  /**
+   * Makes the total here and at the nodes that follow: those whose parameters and moments are as they are here. steps: of all shards.
+   * Throws E_NOT_FINITE with the parameters as they were, everywhere.
+   */
+  async sumUp(
+    round: GradientRound,
+    { model, shards, step }: ShardStep,
+    followers: readonly RemoteNode[],
+  ): Promise<void> {
     const { length } = layoutOf(model);
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
       await round.gather(end);
       while (!this.isFinite(round, shards, start, end))
         if (!(await this.isMadeRight(round, start, end))) throw notFinite();
-      const { payload, finite } = this.wire.encode(this.arena.regions.total, start, end);
+      const { payload, finite } = this.codec.encode(this.arena.regions.total, start, end);
       if (!finite) throw notFinite();
-      for (const { updates } of followers) updates.sendTotal(step, this.wire.bytes(start), payload);
+      for (const node of followers) node.sendTotal(step, this.codec.bytes(start), payload);
     }
+  }
+
+  /** The next total is of something else: what rounding has left of this one is forgotten. */
+  forget(): void {
+    this.codec.reset();
   }
 
   private isFinite(round: GradientRound, shards: number, start: number, end: number): boolean {
@@ -51,10 +141,5 @@ export class Reducer {
     return round.doubt('its sums are not finite, and its gradients are', ({ subtrees }) =>
       subtrees.some((subtree) => !this.sums.isFinite(subtree, start, end)),
     );
-  }
-
-  /** The next one is of something else: what rounding has left of this one is forgotten. */
-  forget(): void {
-    this.wire.reset();
   }
 }

@@ -1,26 +1,28 @@
-// Owns a node on another machine as the coordinator sees it: its arena is a mirror of the one here, brought up to date before each
-// request, and its answers are checked before they count.
+// A node on another machine as a member. Its arena is brought up to date with the one here before each request, and its answers are checked
+// before they count.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
+import { subtreesOf } from '../../../src/collectives/tree.js';
+import { shardRange } from '../../../src/data/shards.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { ShardStep } from '../../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
+import type { OptimizerStep, PredictResult, PredictTask } from '../../../src/engine/tasks.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { layoutOf, type Model } from '../../../src/models/model.js';
-import type { BulkTag } from '../../../src/protocol/channel.js';
+import { type BulkTag, MAX_BULK } from '../../../src/protocol/channel.js';
 import { BULK_KINDS, type First } from '../../../src/protocol/cluster-messages.js';
+import { toWire } from '../../../src/protocol/fields.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
-import { ArenaSync } from './arena-sync.js';
+import { ArenaSync } from '../arena-sync.js';
+import { unexpected } from '../failures.js';
+import { predictElsewhere, type Range } from '../prediction.js';
 import { Liveness } from './liveness.js';
-import { type Contribution, type Member, MemberLost } from './member.js';
-import { activityOf, type NodeActivity } from './node-activity.js';
-import { RemoteGradients } from './remote-gradients.js';
-import { RemotePredictions } from './remote-predictions.js';
-import { RemoteTensorShards } from './remote-tensor-shards.js';
-import { RemoteUpdates } from './remote-updates.js';
-import { type Requests, type RequestsListener, unexpected } from './requests.js';
-import { Speed } from './speed.js';
-import { Uploads } from './uploads.js';
+import { type Contribution, type Member, MemberLost, rowsOfResults, Speed } from './member.js';
+import { RemoteTensorShards, type TensorNode } from './remote-tensor-shards.js';
+import { areLabelsOf, areResultsOf } from './reply-checks.js';
+import type { Requests, RequestsListener } from './requests.js';
+import { activityOf, type NodeActivity } from './status.js';
+import { Upload, Uploads } from './uploads.js';
 
 export interface RemoteListener {
   /** It has been lost, or has gone as it wished. */
@@ -32,46 +34,43 @@ export interface RemoteListener {
   answered(): void;
 }
 
-export class RemoteNode implements Member, RequestsListener {
+export class RemoteNode implements Member, TensorNode, RequestsListener {
   readonly arenaSync: ArenaSync;
+  readonly tensorShards: RemoteTensorShards;
+  readonly measured = new Speed();
   lostWorkers = 0;
-  readonly slices: RemoteTensorShards;
-  readonly updates: RemoteUpdates;
-  /** Shards, or slices, of its last step. */
-  shards = 0;
+  /** Shards, or tensor shards, of its last step. */
+  private shards = 0;
   private readonly uploads: Uploads;
   private readonly liveness: Liveness;
-  private readonly sums: RemoteGradients;
-  private readonly predictions: RemotePredictions;
-  private readonly measured = new Speed();
+  /** The stage of its last sums: those of the same stage go on with what rounding left of them. */
+  private lastStage: number | undefined;
+  /** Whether it may still be at its last update. */
+  private isUpdating = false;
 
+  /** arena: the coordinator's. */
   constructor(
-    private readonly requests: Requests,
-    /** The coordinator's. */
-    private readonly arena: Arena,
-    wire: GradientCodec,
+    readonly requests: Requests,
+    readonly arena: Arena,
+    private readonly codec: GradientCodec,
     readonly workers: number,
     private readonly listener: RemoteListener,
   ) {
     requests.listener = this;
-    this.uploads = new Uploads(requests, arena, wire, (reason) => this.late(reason));
+    this.uploads = new Uploads(requests, (reason) => this.late(reason));
     this.liveness = new Liveness(requests, this.uploads, {
       fellBehind: (reason) => listener.fellBehind(this, reason),
       caughtUp: () => listener.caughtUp(this),
       answered: () => listener.answered(),
       mayGo: () => void this.dismiss('left', wished()),
     });
-    this.arenaSync = new ArenaSync(requests, arena, () => this.idle());
-    const { arenaSync, uploads, measured: speed, liveness } = this;
-    const lose = (message: string) => this.lose(message);
-    this.sums = new RemoteGradients({ requests, arenaSync, uploads, speed, lose });
-    this.predictions = new RemotePredictions(requests, arena, arenaSync, lose);
-    this.slices = new RemoteTensorShards({
-      ...{ requests, arena, arenaSync, speed, lose },
-      isLeaving: () => liveness.isLeaving,
-      holds: (count) => this.holds(count),
+    this.arenaSync = new ArenaSync(arena, MAX_BULK, async (region, start, end) => {
+      // Images do not change. What does, it may still be reading or writing.
+      if (region !== 'images' && region !== 'evaluationImages') await this.idle();
+      const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: 0, offset: start };
+      await requests.sendBulk(tag, new Uint8Array(arena.memory.buffer, arena.regions[region] + start, end - start));
     });
-    this.updates = new RemoteUpdates(requests, arenaSync);
+    this.tensorShards = new RemoteTensorShards(this);
   }
 
   get name(): string {
@@ -80,10 +79,6 @@ export class RemoteNode implements Member, RequestsListener {
 
   get speed(): number | undefined {
     return this.measured.rowsPerMillisecond;
-  }
-
-  passedOver(): void {
-    this.measured.rested();
   }
 
   /** At which its sums come in, in Gbit/s; undefined before the first. */
@@ -96,16 +91,18 @@ export class RemoteNode implements Member, RequestsListener {
     return this.liveness.isAvailable;
   }
 
-  get state(): NodeStatus['state'] {
-    return this.liveness.state;
+  get isLeaving(): boolean {
+    return this.liveness.isLeaving;
   }
 
   get activity(): NodeActivity {
-    return this.state === 'working' ? activityOf(this.requests.awaited, !this.uploads.areComplete) : this.state;
+    const { state } = this.liveness;
+    return state === 'working' ? activityOf(this.requests.awaited, !this.uploads.areComplete) : state;
   }
 
   get status(): NodeStatus {
-    const { name, workers, state, shards, lostWorkers, speed } = this;
+    const { name, workers, shards, lostWorkers, speed } = this;
+    const { state } = this.liveness;
     const { peer, traffic } = this.requests.channel;
     const rowsPerSecond = speed === undefined ? null : speed * 1000;
     const bytes = { bytesSent: traffic.sent, bytesReceived: traffic.received };
@@ -117,22 +114,110 @@ export class RemoteNode implements Member, RequestsListener {
    * reads the total that the next would be sent to.
    */
   isInStep(parameters: number): boolean {
-    return this.isAvailable && !this.updates.isOpen && this.arenaSync.hasState(parameters);
+    return this.isAvailable && !this.isUpdating && this.arenaSync.hasState(parameters);
+  }
+
+  passedOver(): void {
+    this.measured.rested();
   }
 
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
-    this.checkRoom(steps[0]!.model);
+    const { requests, arena, arenaSync, uploads } = this;
+    const { model, shards, stage, step: round, unlabelled } = steps[0]!;
+    const { length } = layoutOf(model);
     this.shards = steps.length;
-    return this.sums.compute(steps);
+    await arenaSync.bringState(length);
+    for (const step of steps) await arenaSync.bringRows(step, shardRange(arena.shape.unlabelled, shards, step.shard));
+
+    const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
+    const upload = new Upload(arena, this.codec, subtrees, length);
+    const question = { kind: 'gradients', round, goesOn: this.lastStage === stage, steps: steps.map(toWire) } as const;
+    const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
+    this.lastStage = stage;
+    try {
+      const numbered = (request: number) => uploads.begin(request, upload);
+      const { results, milliseconds } = await requests.ask(question, work, rowsOf(steps), numbered);
+      if (!areResultsOf(results, steps)) throw this.lose('its results are not those of its shards');
+      // As it says: by the clock here it would be what its link takes as well, which is the same for any number of shards.
+      this.measured.add(rowsOfResults(results), milliseconds);
+      uploads.expect(upload);
+      const lost = () => new MemberLost(requests.name, 'its shards are computed again here');
+      return {
+        ...{ results, subtrees, arrived: (floats) => upload.arrived(floats) },
+        elsewhere: { revoke: () => upload.revoke(lost()), lose: (message) => this.lose(message) },
+      };
+    } catch (error) {
+      this.forgetRounding();
+      upload.revoke(error);
+      throw error;
+    }
   }
 
-  async predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]> {
-    this.checkRoom(model);
-    return this.predictions.predict(model, set, ranges);
+  /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
+  forgetRounding(): void {
+    this.lastStage = undefined;
+  }
+
+  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
+  sendTotal(step: number, offset: number, payload: Uint8Array): void {
+    const tag = { kind: BULK_KINDS.indexOf('total'), step, index: 0, attempt: 0, offset };
+    // Whether it got there shows when it is needed next.
+    this.requests.sendBulk(tag, payload).catch(() => undefined);
+  }
+
+  /** Resolves when all that was to be sent has been sent, or the node is lost. */
+  sent(): Promise<void> {
+    return this.requests.sent();
+  }
+
+  /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
+  update(model: Model, optimizer: OptimizerStep): void {
+    this.isUpdating = true;
+    const updated = () => {
+      this.isUpdating = false;
+    };
+    this.requests.ask({ kind: 'update', model, optimizer }, 'update', 1).then(updated, updated); // or behind, or lost
+  }
+
+  /** Hex SHA-256 of its parameters. */
+  async checksum(parameters: number): Promise<string> {
+    return (await this.requests.ask({ kind: 'checksum', parameters }, 'checksum', 1)).sha256;
+  }
+
+  async predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+    const { requests, arena, arenaSync } = this;
+    const { length } = layoutOf(model);
+    await arenaSync.bringParameters(length);
+    await arenaSync.bringImages(set, ranges);
+    if (set === 'unlabelled') arenaSync.labelsChanged(ranges);
+    const work = `labels by a model of ${length} parameters`;
+    const results = await predictElsewhere(
+      ...([arena, set, ranges] as const),
+      async (parts, images) =>
+        (await requests.ask({ kind: 'predict', model, set, ranges: parts }, work, images)).results,
+      () => this.lose('its labels do not fit the images, or are no classes of the model'),
+      (classes, confidences) => areLabelsOf(model, classes, confidences),
+    );
+    if (set === 'unlabelled') arenaSync.labelsAlike(ranges);
+    return results;
+  }
+
+  /** It owns so many tensor shards from now on. */
+  owns(tensorShards: number): void {
+    this.shards = tensorShards;
+    this.liveness.owns(tensorShards);
+  }
+
+  /** Resolves when it has nothing left to do. Rejects when it is lost, or behind, before. */
+  idle(): Promise<void> {
+    return this.liveness.idle();
+  }
+
+  /** Ends the connection for what it sent. */
+  lose(message: string): MemberLost {
+    const reason = unexpected(`${this.name}: ${message}`);
+    this.requests.expel(reason);
+    return new MemberLost(this.name, reason);
   }
 
   /** Says that the run is over, and closes. */
@@ -143,11 +228,6 @@ export class RemoteNode implements Member, RequestsListener {
 
   first({ kind }: First): void {
     this.lose(`it sent ${kind} a second time`);
-  }
-
-  /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
-  forgetRounding(): void {
-    this.sums.forgetRounding();
   }
 
   late(reason: MemberLost): void {
@@ -161,8 +241,7 @@ export class RemoteNode implements Member, RequestsListener {
 
   bulk(tag: BulkTag, payload: Uint8Array): void {
     try {
-      const kind = BULK_KINDS[tag.kind];
-      if (kind !== 'sum') this.slices.frame(tag, payload);
+      if (BULK_KINDS[tag.kind] !== 'sum') this.tensorShards.frame(tag, payload);
       else if (this.uploads.frame(tag, payload)) this.liveness.settled();
     } catch (error) {
       this.requests.expel(error as PseudolabelError);
@@ -181,27 +260,12 @@ export class RemoteNode implements Member, RequestsListener {
     this.liveness.giveUp(lost);
     this.listener.left(this, reason);
   }
+}
 
-  /** Rejects when it is lost, or behind, while something is still to be done. */
-  idle(): Promise<void> {
-    return this.liveness.idle();
-  }
-
-  private holds(slices: number): void {
-    this.shards = slices;
-    this.liveness.holds(slices);
-  }
-
-  private checkRoom(model: Model): void {
-    const { length } = layoutOf(model);
-    if (length > this.arena.shape.parameters) throw new RangeError(`length ${length} of the model is beyond the arena`);
-  }
-
-  private lose(message: string): MemberLost {
-    const reason = unexpected(`${this.name}: ${message}`);
-    this.requests.expel(reason);
-    return new MemberLost(this.name, reason);
-  }
+function rowsOf(steps: readonly ShardStep[]): number {
+  return steps.reduce((sum, { labelled, unlabelled, shards }) => {
+    return sum + (labelled?.labels.length ?? 0) + (unlabelled?.batch ?? 0) / shards;
+  }, 0);
 }
 
 function wished(): PseudolabelError {

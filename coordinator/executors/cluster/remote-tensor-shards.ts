@@ -1,28 +1,22 @@
-// Owns what the coordinator and a node on another machine say to each other about tensor shards. Answers are checked before
-// they count, and the state of a slice arrives as a whole or not at all.
+// The tensor shards of a node on another machine. Answers are checked before they count, and the state of a tensor shard arrives as a whole
+// or not at all.
 import { createHash } from 'node:crypto';
 import type { Arena } from '../../../src/engine/arena.js';
 import { type Kernel, loadKernel } from '../../../src/engine/kernel/kernel.js';
-import type { Logits, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
+import type { TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { roundParameters } from '../../../src/models/dense/rounded-parameters.js';
 import { stateOf } from '../../../src/models/dense/tensor-layout.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
-import { BULK_KINDS, type ToNode } from '../../../src/protocol/cluster-messages.js';
+import { BULK_KINDS } from '../../../src/protocol/cluster-messages.js';
 import { bytesOf, logitsFit, logitsFromWire, piecesOf, type StatePiece } from '../../../src/protocol/tensor-codec.js';
-import type { ArenaSync } from './arena-sync.js';
-import type { MemberLost } from './member.js';
-import { type Requests, unexpected } from './requests.js';
-import type { Speed } from './speed.js';
-import {
-  bytesOfStep,
-  type DoneStep,
-  slicesOf,
-  type TensorCut,
-  type TensorShardOwner,
-  workOf,
-} from './tensor-shard-owner.js';
+import type { ArenaSync } from '../arena-sync.js';
+import { unexpected } from '../failures.js';
+import { shardCountOf, type TensorCut } from '../tensor-cut.js';
+import { type MemberLost, type MemberPass, type Speed, type TensorShardOwner, workOf } from './member.js';
+import { bytesOfStep, type DoneStep } from './replay-log.js';
+import type { Question, Requests } from './requests.js';
 
-/** Of a message of steps to replay. */
+/** Bytes of a message of steps to replay. */
 const MOST_BYTES = 4 * 2 ** 20;
 
 /** State on its way here. */
@@ -32,111 +26,88 @@ interface Collection {
   readonly arrived: Uint8Array[];
 }
 
-/** The step that it is at. */
+/** A pass that it is asked for, the `exchange`th of its step. */
 interface Asked {
   readonly step: TensorStep;
   readonly range: TensorShardRange;
   readonly exchange: number;
-  /** What its passes cost. */
-  readonly rows: number;
 }
 
-export interface NodeOfTensorShards {
+/** What this file needs of a node. */
+export interface TensorNode {
   readonly requests: Requests;
   /** The coordinator's. */
   readonly arena: Arena;
   readonly arenaSync: ArenaSync;
-  readonly speed: Speed;
-  readonly isLeaving: () => boolean;
+  readonly measured: Speed;
+  readonly isLeaving: boolean;
   /** Ends the connection for what it sent. */
-  readonly lose: (message: string) => MemberLost;
-  /** It is told how many slices it holds from now on. */
-  readonly holds: (count: number) => void;
+  lose(message: string): MemberLost;
+  /** It owns so many tensor shards from now on. */
+  owns(tensorShards: number): void;
 }
 
 export class RemoteTensorShards implements TensorShardOwner {
   readonly isHere = false;
   private collection: Collection | undefined;
-  private asked: Asked | undefined;
   private readonly kernel: Kernel;
 
-  constructor(private readonly node: NodeOfTensorShards) {
+  constructor(private readonly node: TensorNode) {
     this.kernel = loadKernel(node.arena.memory);
   }
 
   get isLeaving(): boolean {
-    return this.node.isLeaving();
+    return this.node.isLeaving;
   }
 
   async take(cut: TensorCut, range: TensorShardRange): Promise<void> {
-    this.node.holds(range.end - range.first);
-    await this.node.arenaSync.bringParts(stateOf(cut.model, slicesOf(cut), range));
+    this.node.owns(range.end - range.first);
+    await this.node.arenaSync.bringParts(stateOf(cut.model, shardCountOf(cut), range));
   }
 
   async replay(steps: readonly DoneStep[], range: TensorShardRange): Promise<void> {
     const { requests, arenaSync, arena } = this.node;
     for (const batch of batchesOf(steps)) {
       // Without labels, which were taken then: the rows are the same.
-      const wire = batch.map(({ step, given }) => {
+      const sent = batch.map(({ step, given }) => {
         return { step: { ...step, labelsFresh: false }, given: given.map(bytesOf) };
       });
       for (const { step } of batch) await this.bringImages(step);
-      const message = { kind: 'replay', request: requests.next(), ...range, steps: wire } as const;
       arenaSync.stateChanged(arena.shape.parameters);
-      await requests.ask(message, 'replay', wire.length * this.work(batch[0]!.step, range));
+      const work = sent.length * this.work(batch[0]!.step, range);
+      await requests.ask({ kind: 'replay', ...range, steps: sent }, 'replay', work);
     }
   }
 
-  async forward(step: TensorStep, range: TensorShardRange): Promise<readonly Logits[]> {
-    const { requests } = this.node;
+  async forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass> {
     await this.bringImages(step);
-    const message = { kind: 'forward', request: requests.next(), step, ...range } as const;
     const kind = `logits of stage ${step.stage}${step.labelsFresh ? ', labels fresh' : ''}`;
-    return this.sums({ step, range, exchange: 0, rows: this.work(step, range) }, message, kind);
-  }
-
-  onward(values: Float32Array): Promise<readonly Logits[]> {
-    const { exchange, ...asked } = this.goingOn();
-    const message = { kind: 'onward', request: this.node.requests.next(), values: bytesOf(values) } as const;
-    return this.sums(
-      { ...asked, exchange: exchange + 1 },
-      message,
-      `pass ${exchange + 1} of stage ${asked.step.stage}`,
-    );
-  }
-
-  async backward(values: Float32Array): Promise<[]> {
-    const { requests, speed } = this.node;
-    const { rows, step } = this.goingOn();
-    const message = { kind: 'backward', request: requests.next(), values: bytesOf(values) } as const;
-    const { milliseconds } = await requests.ask(message, `slices of stage ${step.stage}`, rows);
-    speed.add(rows, milliseconds);
-    return [];
+    return this.pass({ step, range, exchange: 0 }, { kind: 'forward', step, ...range }, kind);
   }
 
   async give({ model, shards }: TensorCut, range: TensorShardRange): Promise<void> {
-    const { requests, arenaSync, arena, lose } = this.node;
+    const { requests, arenaSync, arena } = this.node;
     const pieces = piecesOf(model, shards, range);
-    const request = requests.next();
-    const collection: Collection = { request, pieces, arrived: [] };
-    this.collection = collection;
     const bytes = pieces.reduce((sum, { start, end }) => sum + end - start, 0);
-    const message = { kind: 'collect', request, model, shards, ...range } as const;
-    const { sha256 } = await requests.ask(message, 'state', bytes);
-    const hash = createHash('sha256');
-    for (const piece of collection.arrived) hash.update(piece);
-    if (hash.digest('hex') !== sha256) throw lose('its state is not what it sent');
-    pieces.forEach(({ region, start }, i) => {
-      new Uint8Array(arena.memory.buffer, arena.regions[region] + start).set(collection.arrived[i]!);
+    const arrived: Uint8Array[] = [];
+    const question = { kind: 'collect', model, shards, ...range } as const;
+    const { sha256 } = await requests.ask(question, 'state', bytes, (request) => {
+      this.collection = { request, pieces, arrived };
     });
-    for (const [start, end] of stateOf(model, slicesOf({ model, shards }), range))
-      roundParameters(arena, this.kernel, end, start);
+    const hash = createHash('sha256');
+    for (const piece of arrived) hash.update(piece);
+    if (hash.digest('hex') !== sha256) throw this.node.lose('its state is not what it sent');
+    pieces.forEach(({ region, start }, i) => {
+      new Uint8Array(arena.memory.buffer, arena.regions[region] + start).set(arrived[i]!);
+    });
+    const parts = stateOf(model, shardCountOf({ model, shards }), range);
+    for (const [start, end] of parts) roundParameters(arena, this.kernel, end, start);
     this.collection = undefined;
-    arenaSync.partsAlike(stateOf(model, slicesOf({ model, shards }), range));
+    arenaSync.partsAlike(parts);
   }
 
   release(): void {
-    this.node.holds(0);
+    this.node.owns(0);
   }
 
   lose(why: string): void {
@@ -156,7 +127,34 @@ export class RemoteTensorShards implements TensorShardOwner {
       throw unexpected(`it sent an array of kind ${kind} that was not asked for`);
   }
 
-  /** Every slice sees all rows, which are drawn from all images. */
+  private async pass(
+    asked: Asked,
+    question: Question<'forward'> | Question<'onward'>,
+    kind: string,
+  ): Promise<MemberPass> {
+    const { requests, arena, measured } = this.node;
+    const { step, range, exchange } = asked;
+    const work = this.work(step, range);
+    const { sums } = await requests.ask(question, kind, work);
+    if (!logitsFit(sums, asked, arena.shape.pixels)) throw this.node.lose('its logits do not fit the step');
+    return {
+      sums: logitsFromWire(sums),
+      onward: (values) =>
+        this.pass(
+          { step, range, exchange: exchange + 1 },
+          { kind: 'onward', values: bytesOf(values) },
+          `pass ${exchange + 1} of stage ${step.stage}`,
+        ),
+      backward: async (values) => {
+        const update = { kind: 'backward', values: bytesOf(values) } as const;
+        const { milliseconds } = await requests.ask(update, `slices of stage ${step.stage}`, work);
+        measured.add(work, milliseconds);
+        return [];
+      },
+    };
+  }
+
+  /** Every tensor shard sees all rows, which are drawn from all images. */
   private async bringImages({ unlabelledBatch }: TensorStep): Promise<void> {
     const { arenaSync, arena } = this.node;
     if (unlabelledBatch > 0) await arenaSync.bringImages('unlabelled', [[0, arena.shape.unlabelled]]);
@@ -164,23 +162,6 @@ export class RemoteTensorShards implements TensorShardOwner {
 
   private work(step: TensorStep, range: TensorShardRange): number {
     return workOf(step, range, this.node.arena.shape.pixels);
-  }
-
-  private goingOn(): Asked {
-    if (!this.asked) throw new Error('a pass comes after a forward pass');
-    return this.asked;
-  }
-
-  private async sums(
-    asked: Asked,
-    message: Extract<ToNode, { kind: 'forward' | 'onward' }>,
-    kind: string,
-  ): Promise<readonly Logits[]> {
-    const { requests, arena, lose } = this.node;
-    this.asked = asked;
-    const { sums } = await requests.ask(message, kind, asked.rows);
-    if (!logitsFit(sums, asked, arena.shape.pixels)) throw lose('its logits do not fit the step');
-    return logitsFromWire(sums);
   }
 }
 

@@ -1,21 +1,29 @@
-// Owns what the state of slices can be made of again: at which step each is in the arena here, and the steps since. Given what came
-// down to it in a step, a slice can do that without any other. Pure.
-import type { TensorShardRange } from '../../../src/engine/tensor-tasks.js';
-import { bytesOfStep, type DoneStep } from './tensor-shard-owner.js';
+// The replay log: the steps that the state in the arena here has not seen yet. From both, the tensor shards of a member that is lost are made
+// again: given what came down in a step, a tensor shard can do it without any other.
+import type { TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 
-/** Slices that lack the same steps. */
+/** A step that has been done, with the values that came down in each of its exchanges. */
+export interface DoneStep {
+  readonly step: TensorStep;
+  readonly given: readonly Float32Array[];
+}
+
+export const bytesOfStep = ({ step, given }: DoneStep): number =>
+  given.reduce((sum, { byteLength }) => sum + byteLength, step.labelledImages.length);
+
+/** Tensor shards that lack the same steps. */
 export interface Missing extends TensorShardRange {
   readonly steps: readonly DoneStep[];
 }
 
 export class ReplayLog {
-  /** Of each slice: how many steps its state here has seen. */
+  /** Of each tensor shard: how many steps its state here has seen. */
   private readonly seen: number[];
   private steps: DoneStep[] = [];
   private done = 0;
 
-  constructor(slices: number) {
-    this.seen = Array.from({ length: slices }, () => 0);
+  constructor(shards: number) {
+    this.seen = Array.from({ length: shards }, () => 0);
   }
 
   /** How many steps it holds. */
@@ -32,26 +40,27 @@ export class ReplayLog {
     this.done++;
   }
 
-  /** The state of these slices here has seen all steps. */
+  /** The state of these tensor shards here has seen all steps. */
   arrived({ first, end }: TensorShardRange): void {
     this.seen.fill(this.done, first, end);
     const oldest = Math.min(...this.seen);
     this.steps = this.steps.slice(this.steps.length - (this.done - oldest));
   }
 
+  /** Whether the state here of these tensor shards, or of all, has seen all steps. */
   isWhole(range: TensorShardRange = { first: 0, end: this.seen.length }): boolean {
     return this.missing(range).length === 0;
   }
 
-  /** What the state here of these slices has not seen. */
+  /** What the state here of these tensor shards has not seen. */
   missing({ first, end }: TensorShardRange): Missing[] {
     const runs: Missing[] = [];
-    for (let slice = first; slice < end; slice++) {
-      const lacking = this.done - this.seen[slice]!;
+    for (let shard = first; shard < end; shard++) {
+      const lacking = this.done - this.seen[shard]!;
       const last = runs.at(-1);
       if (lacking === 0) continue;
-      if (last?.end === slice && last.steps.length === lacking) runs[runs.length - 1] = { ...last, end: slice + 1 };
-      else runs.push({ first: slice, end: slice + 1, steps: this.steps.slice(-lacking) });
+      if (last?.end === shard && last.steps.length === lacking) runs[runs.length - 1] = { ...last, end: shard + 1 };
+      else runs.push({ first: shard, end: shard + 1, steps: this.steps.slice(-lacking) });
     }
     return runs;
   }

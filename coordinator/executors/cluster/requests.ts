@@ -1,20 +1,25 @@
-// Owns the conversation with one node: requests, their answers, and how long these may take.
+// The conversation with one node: the send queue, requests and their answers, and how long each may take.
 import { PseudolabelError } from '../../../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../../../src/protocol/channel.js';
 import {
   ANSWERS,
   type Answer,
-  type AnswerTo,
   type First,
   type Request,
   type ToCoordinator,
   type ToNode,
 } from '../../../src/protocol/cluster-messages.js';
-import { type Deadlines, late } from './deadlines.js';
+import { late, unexpected } from '../failures.js';
+import type { Deadlines } from './deadlines.js';
 import { MemberLost } from './member.js';
-import { type Conversation, SendQueue } from './send-queue.js';
 
 export type NodeChannel = Channel<ToNode, ToCoordinator>;
+
+/** A request before it is given its number. */
+export type Question<K extends Request['kind']> = Omit<Extract<Request, { kind: K }>, 'request'> & { readonly kind: K };
+
+/** The kind of answer that a request has. */
+type AnswerTo<K extends Request['kind']> = Extract<Answer, { kind: (typeof ANSWERS)[K] }>;
 
 interface Open {
   readonly expected: Answer['kind'];
@@ -32,27 +37,23 @@ export interface RequestsListener {
   closed(reason: PseudolabelError): void;
 }
 
-export class Requests implements ChannelListener<ToCoordinator>, Conversation {
+export class Requests implements ChannelListener<ToCoordinator> {
   name: string;
   listener: RequestsListener | undefined;
-  private number = 0;
+  /** Why the conversation is over; undefined while it is not. */
+  private reason: PseudolabelError | undefined;
+  private requests = 0;
   private readonly open = new Map<number, Open>();
   /** Requests that nobody waits for any longer, until they are answered. */
   private readonly revoked = new Set<number>();
-  private readonly sendQueue = new SendQueue(this);
-  /** Why it is closed. */
-  reason: PseudolabelError | undefined;
+  /** The send queue: resolves when all that was to be sent has been sent, or the conversation is over. */
+  private queue: Promise<void> = Promise.resolve();
 
   constructor(
     readonly channel: NodeChannel,
     readonly deadlines: Deadlines,
   ) {
     this.name = channel.peer;
-  }
-
-  /** The number of the next request. */
-  next(): number {
-    return this.number + 1;
   }
 
   get isClosed(): boolean {
@@ -74,41 +75,46 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
   }
 
   /**
-   * Sends a request with the number next() and waits for its answer, as long as so many units of this kind of work may take.
-   * Rejects with MemberLost.
+   * Sends a request and waits for its answer, as long as so many units of this kind of work may take. Rejects with MemberLost.
+   * @param numbered is told the number of the request before it is sent, for arrays that come with the answer
    */
-  async ask<R extends Request>(message: R, work: string, units: number): Promise<AnswerTo<R>> {
-    this.number = message.request;
-    const { request } = message;
+  async ask<K extends Request['kind']>(
+    question: Question<K>,
+    work: string,
+    units: number,
+    numbered: (request: number) => void = () => undefined,
+  ): Promise<AnswerTo<K>> {
+    const request = ++this.requests;
+    numbered(request);
     const answer = new Promise<Answer>((resolve, reject) => {
-      this.open.set(request, { expected: ANSWERS[message.kind], resolve, reject });
+      this.open.set(request, { expected: ANSWERS[question.kind], resolve, reject });
     });
     answer.catch(() => undefined);
-    await this.send(message);
+    await this.send({ ...question, request } as unknown as Request);
     const { deadlines } = this;
     const began = deadlines.clock.now();
     const cancel = deadlines.stallTimer(work, units, () => this.revoke(request, work));
     try {
       const found = await answer;
       deadlines.record(work, units, deadlines.clock.now() - began);
-      return found as AnswerTo<R>;
+      return found as AnswerTo<K>;
     } finally {
       cancel();
     }
   }
 
   send(message: ToNode): Promise<void> {
-    return this.sendQueue.add(() => this.channel.send(message));
+    return this.enqueue(() => this.channel.send(message));
   }
 
   /** The payload must not change before the promise is settled. */
   sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
-    return this.sendQueue.add(() => this.channel.sendBulk(tag, payload));
+    return this.enqueue(() => this.channel.sendBulk(tag, payload));
   }
 
-  /** Resolves when all has been sent, or the channel is closed. */
+  /** Resolves when all has been sent, or the conversation is over. */
   sent(): Promise<void> {
-    return this.sendQueue.empty();
+    return this.queue;
   }
 
   close(reason: PseudolabelError): void {
@@ -144,9 +150,35 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
     this.close(reason);
   }
 
+  /** Sends after all that was to be sent before. Rejects with MemberLost. */
+  private enqueue(send: () => Promise<void>): Promise<void> {
+    const sent = this.queue.then(() => this.sendNow(send));
+    this.queue = sent.catch(() => undefined);
+    return sent;
+  }
+
+  /** What the node does not take in time cannot be taken back: its memory may change, so the connection ends. */
+  private async sendNow(send: () => Promise<void>): Promise<void> {
+    const { name, deadlines } = this;
+    if (this.reason) throw new MemberLost(name, this.reason);
+    const began = deadlines.clock.now();
+    const cancel = deadlines.stallTimer('send', 1, () => this.close(late(name, 'take what was sent')));
+    try {
+      await send();
+      deadlines.record('send', 1, deadlines.clock.now() - began);
+    } catch (error) {
+      // Before the channel says so itself: whoever is told of the loss looks at once who is still there.
+      if (error instanceof PseudolabelError) this.close(error);
+      throw new MemberLost(name, this.reason ?? error);
+    } finally {
+      cancel();
+    }
+  }
+
   private answer(answer: Answer): void {
     const { request, kind } = answer;
-    if (request > this.number) return void this.expel(unexpected(`it answered request ${request}, which was not made`));
+    if (request > this.requests)
+      return void this.expel(unexpected(`it answered request ${request}, which was not made`));
     const open = this.open.get(request);
     if (open && kind !== 'failed' && kind !== open.expected) {
       return void this.expel(unexpected(`it sent ${kind} where ${open.expected} was due`));
@@ -175,8 +207,4 @@ export class Requests implements ChannelListener<ToCoordinator>, Conversation {
     open.reject(reason);
     this.listener?.late(reason);
   }
-}
-
-export function unexpected(message: string): PseudolabelError {
-  return new PseudolabelError('E_PROTOCOL', message, 'run the same version on all nodes');
 }

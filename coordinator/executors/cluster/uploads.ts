@@ -1,25 +1,101 @@
-// Owns the sums that a node still has to send, by the requests that they belong to, and how long they may take.
+// Uploads: sums of gradients that a node sends, frame by frame, into the gradient buffers here, and how long they may take.
 
-import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
+import { type GradientCodec, sumEncoded } from '../../../src/collectives/gradient-codec.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
-import type { Arena } from '../../../src/engine/arena.js';
+import { type Arena, gradientStride } from '../../../src/engine/arena.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
-import { late } from './deadlines.js';
+import { late, unexpected } from '../failures.js';
 import { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
-import { Upload } from './upload.js';
 
+/** The sums of one request. */
+export class Upload {
+  /** Bytes of each subtree's sum that are here, as they travel. */
+  private readonly received: number[];
+  private readonly codecs: readonly GradientCodec[];
+  private waiting: {
+    readonly length: number;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
+  private lost: unknown;
+  /** Frames are counted, but no longer written: others may be computing the same shards. */
+  isRevoked = false;
+
+  /** length: floats of a sum. */
+  constructor(
+    private readonly arena: Arena,
+    codec: GradientCodec,
+    private readonly subtrees: readonly Subtree[],
+    readonly length: number,
+  ) {
+    this.received = subtrees.map(() => 0);
+    this.codecs = subtrees.map((subtree) => sumEncoded(codec, arena, subtree));
+  }
+
+  /** Of all sums. */
+  get bytes(): number {
+    return this.codecs.reduce((sum, codec) => sum + codec.bytes(this.length), 0);
+  }
+
+  get bytesReceived(): number {
+    return this.received.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  get isComplete(): boolean {
+    return this.has(this.length);
+  }
+
+  /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
+  frame(first: number, offset: number, payload: Uint8Array): void {
+    const index = this.subtrees.findIndex((subtree) => subtree.first === first);
+    const [at, codec] = [this.received[index], this.codecs[index]];
+    // A vector is so long that the parts of whole blocks of 8 floats are whole blocks too.
+    const fits = (by: GradientCodec) =>
+      offset + payload.length <= by.bytes(this.length) && payload.length % by.bytes(8) === 0;
+    if (at === undefined || !codec || offset > at || !fits(codec))
+      throw unexpected(`a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`);
+    if (offset < at) return;
+    const gradientBuffer = this.arena.regions.gradientBuffers + first * gradientStride(this.arena.shape);
+    if (!this.isRevoked) codec.decode(payload, gradientBuffer, offset);
+    this.received[index] = at + payload.length;
+    this.waiting = this.waiting.filter(({ length, resolve }) => {
+      if (!this.has(length)) return true;
+      resolve();
+      return false;
+    });
+  }
+
+  /** Resolves when so many floats of every sum are here. */
+  arrived(length: number): Promise<void> {
+    if (this.lost !== undefined) return Promise.reject(this.lost);
+    if (this.has(length)) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waiting.push({ length, resolve, reject }));
+  }
+
+  /** What is not here yet will not be waited for. */
+  revoke(reason: unknown): void {
+    if (this.isComplete || this.isRevoked) return;
+    this.isRevoked = true;
+    this.lost = reason;
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
+  }
+
+  private has(length: number): boolean {
+    const floats = Math.min(length, this.length);
+    return this.received.every((received, i) => received >= this.codecs[i]!.bytes(floats));
+  }
+}
+
+/** The sums that a node still has to send, by the requests that they belong to. */
 export class Uploads {
   private readonly open = new Map<number, Upload>();
   /** When the first frame of the latest sums came, and its bytes. */
   private first = { at: 0, bytes: 0 };
 
+  /** late: is told when sums do not come in time. */
   constructor(
     private readonly requests: Requests,
-    /** The coordinator's. */
-    private readonly arena: Arena,
-    private readonly wire: GradientCodec,
-    /** Told when sums do not come in time. */
     private readonly late: (reason: MemberLost) => void,
   ) {}
 
@@ -39,11 +115,8 @@ export class Uploads {
     return perByte === undefined ? undefined : 8e-6 / perByte;
   }
 
-  /** length: floats of a sum. */
-  begin(request: number, subtrees: readonly Subtree[], length: number): Upload {
-    const upload = new Upload(this.arena, this.wire, subtrees, length);
+  begin(request: number, upload: Upload): void {
     if (!upload.isComplete) this.open.set(request, upload);
-    return upload;
   }
 
   /** From now on they must come in time: the node has said that it has them. Most may be here already. */

@@ -1,12 +1,12 @@
-// Owns a node that is made of the ranks of a job: rank 0, which is here and coordinates, and the others, which do what it tells. The state of
-// the run is in the arena here; the others are brought what they lack before a step, and then make every update that is made here. There are
-// as many ranks from the first step to the last: if one is lost, the job ends, and goes on from its checkpoint.
+// Trains on the ranks of an MPI job. Rank 0 is this process: it coordinates and holds the state of the run. The other ranks do what it tells;
+// they are brought what they lack before a step, and then make every update that is made here. If a rank is lost, the job ends, and goes on
+// from its checkpoint.
 
 import { sha256OfParameters } from '../../../src/checksum.js';
 import { AllReduce } from '../../../src/collectives/all-reduce.js';
 import type { Collective } from '../../../src/collectives/collective.js';
 import { floats } from '../../../src/engine/arena.js';
-import type { Executor, ExecutorHealth, ShardStep, TrainingState } from '../../../src/engine/executor.js';
+import type { ExecutorHealth, Gradients, ShardStep, TrainingState } from '../../../src/engine/executor.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -14,56 +14,39 @@ import type {
   PredictTask,
   UpdateResult,
 } from '../../../src/engine/tasks.js';
-import type { Logits, TensorResult, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { layoutOf, type Model } from '../../../src/models/model.js';
 import { toWire } from '../../../src/protocol/fields.js';
-import { VECTORS } from '../../../src/protocol/tensor-codec.js';
-import { TensorPasses } from '../../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
-import { assign } from '../cluster/assignment.js';
-import { drifted, notFinite, wasClosed } from '../failures.js';
-import { misfit } from './failures.js';
-import { OtherRanks } from './other-ranks.js';
-import { MpiPredictions } from './predictions.js';
+import { assign } from '../assignment.js';
+import { DistributedExecutor } from '../distributed-executor.js';
+import { drifted, notFinite } from '../failures.js';
+import { predictElsewhere, type Range } from '../prediction.js';
+import { misfit, OtherRanks, type RankRules } from './other-ranks.js';
 import { MpiTensorParallel } from './tensor-parallel.js';
 
-export interface MpiOptions {
-  /** Of rank 0's numerics. */
-  readonly fingerprint: string;
-  /** Ranks of other numerics may work: the bits of the run then depend on how many ranks there are. */
-  readonly allowMixed: boolean;
+export interface MpiOptions extends RankRules {
   /** 'any': gradients are summed in the collective's own order, and the bits depend on the number of ranks. */
   readonly order: 'tree' | 'any';
   /** Steps between two comparisons of the ranks' parameters. */
   readonly checksumEvery: number;
 }
 
-export class MpiExecutor implements Executor {
+export class MpiExecutor extends DistributedExecutor {
   readonly name = 'ranks';
-  readonly writesInPlace: boolean;
+  protected readonly tensors: MpiTensorParallel;
   private readonly allReduce: AllReduce;
-  private readonly others: OtherRanks;
-  private readonly predictions: MpiPredictions;
-  private readonly tensor: MpiTensorParallel;
-  private readonly wholeSteps: TensorPasses;
-  /** Of the last gradients: shards [ends[r - 1], ends[r]) are rank r's. */
-  private ends: readonly number[] = [];
-  private steps = 0;
-  private phase: Promise<unknown> = Promise.resolve();
-  private closing: Promise<void> | undefined;
+  private readonly ranks: OtherRanks;
 
   /** The collective stays the caller's, who says bye. */
   constructor(
-    private readonly local: ThreadExecutor,
+    local: ThreadExecutor,
     collective: Collective,
     private readonly options: MpiOptions,
   ) {
-    this.writesInPlace = local.writesInPlace;
+    super(local, 'ranks');
     this.allReduce = new AllReduce(collective, local.arena);
-    this.others = new OtherRanks(local.arena, collective);
-    this.predictions = new MpiPredictions(local, this.others);
-    this.tensor = new MpiTensorParallel(local, collective, this.others);
-    this.wholeSteps = new TensorPasses(local.arena, local.workers, this.tensor);
+    this.ranks = new OtherRanks(local.arena, collective);
+    this.tensors = new MpiTensorParallel(local, collective, this.ranks);
   }
 
   get workers(): number {
@@ -71,123 +54,97 @@ export class MpiExecutor implements Executor {
   }
 
   health(): ExecutorHealth {
-    return { lostWorkers: this.local.health().lostWorkers + this.others.lostWorkers };
+    return { lostWorkers: this.local.health().lostWorkers + this.ranks.lostWorkers };
   }
 
-  /** Has the other ranks make their nodes. To be done first. Throws E_NUMERICS, and what a rank failed by. */
+  /** Has the other ranks make their executors. To be done first. Throws E_NUMERICS, and what a rank failed by. */
   welcome(): Promise<void> {
-    return this.alone(() => this.others.welcome(this.options));
+    return this.alone(() => this.ranks.welcome(this.options));
   }
 
-  gradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
-    return this.alone(async () => {
-      await this.tensor.release();
-      await this.bringForGradients(steps[0]!);
-      // Shards in their order, so that those of a rank are neighbours in the tree.
-      const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
-      const sorted = order.map((position) => steps[position]!);
-      const ends = assign(steps.length, this.weights);
-      const [mine, answered] = await this.others.together(
-        { kind: 'gradients', steps: sorted.map(toWire), ends },
-        'computed',
-        () => this.local.gradients(sorted.slice(0, ends[0])),
-      );
-      this.ends = ends;
-      const found = [...mine, ...answered.flatMap(({ results }) => results)];
-      if (found.length !== steps.length) throw misfit();
-      const results: GradientResult[] = [];
-      for (const [i, position] of order.entries()) results[position] = found[i]!;
-      return results;
-    });
+  protected async computeGradients(steps: readonly ShardStep[]): Promise<Gradients> {
+    const { model, shards } = steps[0]!;
+    const { arenaSync } = this.ranks;
+    await arenaSync.bringState(layoutOf(model).length);
+    await arenaSync.bringRows(steps[0]!, [0, this.local.arena.shape.unlabelled]);
+    // Shards in their order, so that those of a rank are neighbours in the tree.
+    const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
+    const sorted = order.map((position) => steps[position]!);
+    const ends = assign(steps.length, this.weights);
+    const [mine, answers] = await this.ranks.together(
+      { kind: 'gradients', steps: sorted.map(toWire), ends },
+      'computed',
+      () => this.local.computeGradients(sorted.slice(0, ends[0])),
+    );
+    const found = [...mine, ...answers.flatMap(({ results }) => results)];
+    if (found.length !== steps.length) throw misfit();
+    const results: GradientResult[] = [];
+    for (const [i, position] of order.entries()) results[position] = found[i]!;
+    return { results, update: (optimizer) => this.update(model, shards, ends, optimizer) };
   }
 
-  update(model: Model, shards: number, optimizer: OptimizerStep): Promise<UpdateResult[]> {
-    return this.alone(async () => {
-      const { length } = layoutOf(model);
-      const { order, checksumEvery } = this.options;
-      this.steps++;
-      await this.others.tell({ kind: 'update', model, optimizer, order });
-      const hasTotal =
-        order === 'tree'
-          ? await this.allReduce.byTree(length, shards, this.ends)
-          : await this.allReduce.byAnyOrder(length, this.ends);
-      if (!hasTotal) throw notFinite();
-      const results = await this.local.updateByTotal(model, optimizer);
-      if (this.steps % checksumEvery === 0) await this.compareParameters(length);
-      return results;
-    });
+  /** ends: shards [ends[r - 1], ends[r]) are rank r's. */
+  private async update(
+    model: Model,
+    shards: number,
+    ends: readonly number[],
+    optimizer: OptimizerStep,
+  ): Promise<UpdateResult[]> {
+    const { length } = layoutOf(model);
+    const { order, checksumEvery } = this.options;
+    await this.ranks.tell({ kind: 'update', model, optimizer, order });
+    const hasTotal =
+      order === 'tree'
+        ? await this.allReduce.byTree(length, shards, ends)
+        : await this.allReduce.byAnyOrder(length, ends);
+    if (!hasTotal) throw notFinite();
+    const results = await this.local.updateByTotal(model, optimizer);
+    if (this.steps % checksumEvery === 0) await this.compareParameters(length);
+    return results;
   }
 
-  predict(
+  protected async predictRanges(
     model: Model,
     set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
+    ranges: readonly Range[],
   ): Promise<PredictResult[]> {
-    return this.alone(async () => {
-      await this.tensor.settle();
-      return this.predictions.predict(model, set, ranges);
-    });
+    const { local, ranks } = this;
+    const { arena } = local;
+    await ranks.arenaSync.bringParameters(layoutOf(model).length);
+    await ranks.bringImages(set);
+    const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
+    if (set === 'unlabelled') ranks.arenaSync.labelsChanged([[0, arena.shape.unlabelled]]);
+    const mine = local.predict(model, set, ranges.slice(0, end));
+    mine.catch(() => undefined);
+    const ask = async (parts: [number, number][]) => {
+      const ends = [0, ...assign(parts.length, ranks.workers)];
+      const message = { kind: 'predict', model, set, ranges: parts, ends } as const;
+      const [, answers] = await ranks.together(message, 'predicted', () => mine);
+      return answers.flatMap(({ results }) => results);
+    };
+    const theirs = await predictElsewhere(arena, set, ranges.slice(end), ask, misfit);
+    return [...(await mine), ...theirs];
   }
 
-  forward(step: TensorStep): Promise<Logits> {
-    return this.alone(() => this.wholeSteps.forward(step));
+  protected overwritten(state: Partial<TrainingState>): void {
+    this.ranks.arenaSync.overwritten(state);
   }
 
-  backward(gradient: Float32Array): Promise<TensorResult[]> {
-    return this.alone(() => this.wholeSteps.backward(gradient));
-  }
-
-  read(parameters: number): Promise<TrainingState> {
-    return this.alone(async () => {
-      await this.tensor.settle();
-      return this.local.read(parameters);
-    });
-  }
-
-  write(state: Partial<TrainingState>): void {
-    const given = VECTORS.filter((vector) => state[vector]);
-    if (given.length > 0) this.tensor.overwritten(given.length === VECTORS.length);
-    this.local.write(state);
-    for (const region of [...VECTORS, 'pseudoLabels', 'confidences'] as const) {
-      this.others.hasChanged(region, state[region]?.byteLength ?? 0);
-    }
-  }
-
-  /** What is going on rejects with E_INTERRUPTED when the other ranks have done their part of it. */
-  close(): Promise<void> {
-    this.closing ??= this.local.close().then(async () => void (await this.phase));
-    return this.closing;
+  /** When the other ranks have done their part of what is going on. */
+  protected async end(): Promise<void> {
+    await this.local.close();
+    await this.phase;
   }
 
   /** Workers of each rank. */
   private get weights(): number[] {
-    return [this.local.workers, ...this.others.workers];
+    return [this.local.workers, ...this.ranks.workers];
   }
 
   private async compareParameters(length: number): Promise<void> {
     const own = async () => sha256OfParameters(floats(this.local.arena, 'parameters', length));
-    const [expected, digests] = await this.others.together({ kind: 'checksum', parameters: length }, 'digest', own);
-    const names = this.others.except((other) => digests[other]!.sha256 === expected);
-    if (names.length > 0) throw drifted(names, "rank 0's", this.steps);
-  }
-
-  private async bringForGradients({ model, unlabelled }: ShardStep): Promise<void> {
-    await this.others.bringState(layoutOf(model).length);
-    if (!unlabelled) return;
-    await this.others.bringImages('unlabelled');
-    if (unlabelled.pseudoLabels === 'fresh' || model.objective === 'reconstruction') return;
-    const { shape } = this.local.arena;
-    await this.others.bring('pseudoLabels', shape.unlabelled);
-    await this.others.bring('confidences', shape.unlabelled * 4);
-  }
-
-  /** Phases are one after another: all ranks do the same things in the same order. */
-  private alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.phase.then(() => {
-      if (this.closing) throw wasClosed('ranks');
-      return work();
-    });
-    this.phase = result.catch(() => undefined);
-    return result;
+    const [expected, digests] = await this.ranks.together({ kind: 'checksum', parameters: length }, 'digest', own);
+    const names = this.ranks.namesWhere((other) => digests[other]!.sha256 !== expected);
+    if (names.length > 0) throw drifted(names, 'rank 0', this.steps);
   }
 }

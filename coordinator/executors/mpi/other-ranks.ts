@@ -1,30 +1,41 @@
-// Owns what rank 0 has to do with the other ranks: who they are, what their arenas have as it is here, and how all do something together.
+// The other ranks as rank 0 sees them: who they are, what their arenas have, and how all do something together.
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { PredictTask } from '../../../src/engine/tasks.js';
 import { precisionOf } from '../../../src/models/model.js';
-import type { SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
-import { VECTORS } from '../../../src/protocol/tensor-codec.js';
-import { StateMirror } from '../cluster/state-mirror.js';
-import { withoutProducts } from '../failures.js';
-import { otherNumerics, revived, unexpected } from './failures.js';
+import { ArenaSync } from '../arena-sync.js';
+import { otherNumerics, reported, unexpected, withoutProducts } from '../failures.js';
 
-/** Of one broadcast: an MPI library counts in 31 bits. */
+/** Bytes of one broadcast: an MPI library counts in 31 bits. */
 const MOST_BYTES = 2 ** 28;
 
+export interface RankRules {
+  /** Of rank 0's numerics. */
+  readonly fingerprint: string;
+  /** Ranks of other numerics may work: the bits of the run then depend on how many ranks there are. */
+  readonly allowMixed: boolean;
+}
+
+export const misfit = () => unexpected('the answers of the ranks do not fit the question');
+
 export class OtherRanks {
-  /** Of ranks 1, 2, ... */
+  /** What all other arenas have as it is here. */
+  readonly arenaSync: ArenaSync;
+  /** Ranks 1, 2, ... */
   private all: readonly { readonly name: string; readonly workers: number }[] = [];
   private lost: readonly number[] = [];
-  /** What all other arenas have as it is here. */
-  private readonly mirror = new StateMirror();
 
   /** arena: rank 0's. */
   constructor(
     private readonly arena: Arena,
     private readonly collective: Collective,
-  ) {}
+  ) {
+    this.arenaSync = new ArenaSync(arena, MOST_BYTES, async (region, start, end) => {
+      await this.tell({ kind: 'fill', region, start, end });
+      await collective.broadcast(new Uint8Array(arena.memory.buffer, arena.regions[region] + start, end - start));
+    });
+  }
 
   get workers(): readonly number[] {
     return this.all.map(({ workers }) => workers);
@@ -34,62 +45,32 @@ export class OtherRanks {
     return this.lost.reduce((sum, lost) => sum + lost, 0);
   }
 
-  /** Has them make their nodes. Throws E_NUMERICS, and what a rank failed by. */
-  async welcome({ fingerprint, allowMixed }: { readonly fingerprint: string; readonly allowMixed: boolean }) {
-    // Lanes are the rank's own.
+  /** Has them make their executors. Throws E_NUMERICS, and what a rank failed by. */
+  async welcome({ fingerprint, allowMixed }: RankRules): Promise<void> {
+    // Each rank has workspaces of its own.
     const precision = precisionOf(this.arena.shape);
     const { workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest } = this.arena.shape;
     const message = { kind: 'welcome', shape: { ...rest, tensorShardBytes, outputGroupBytes, precision } } as const;
     const [, hellos] = await this.together(message, 'hello', async () => undefined);
     this.all = hellos;
-    const unable = hellos.filter(({ fingerprints }) => fingerprints[precision] === undefined);
-    if (unable.length > 0) throw withoutProducts(unable.map(({ name }) => name).join(', '), precision);
-    const mixed = hellos.filter(({ fingerprints }) => fingerprints[precision] !== fingerprint);
-    if (mixed.length > 0 && !allowMixed) throw otherNumerics(mixed.map(({ name }) => name));
+    const unable = this.namesWhere((other) => hellos[other]!.fingerprints[precision] === undefined);
+    if (unable.length > 0) throw withoutProducts(unable.join(', '), precision);
+    const mixed = this.namesWhere((other) => hellos[other]!.fingerprints[precision] !== fingerprint);
+    if (mixed.length > 0 && !allowMixed) throw otherNumerics(mixed.join(', '), 'rank 0');
   }
 
-  /** Names of those for which it does not hold, by their place among the others. */
-  except(holds: (other: number) => boolean): string[] {
-    return this.all.flatMap(({ name }, i) => (holds(i) ? [] : [name]));
+  /** Names of the ranks for which it holds, by their place among the others. */
+  namesWhere(holds: (other: number) => boolean): string[] {
+    return this.all.flatMap(({ name }, i) => (holds(i) ? [name] : []));
   }
 
   tell(message: ToRank): Promise<void> {
     return tell(this.collective, message);
   }
 
-  /** The bytes [0, end) of a region have changed here, or there, or both. */
-  hasChanged(region: SentRegion, end: number): void {
-    this.mirror.hasChanged(region, 0, end);
-  }
-
-  /** parameters: floats of each vector. */
-  async bringState(parameters: number): Promise<void> {
-    for (const region of VECTORS) await this.bring(region, parameters * 4);
-  }
-
-  stateChanged(parameters: number): void {
-    for (const region of VECTORS) this.hasChanged(region, parameters * 4);
-  }
-
   bringImages(set: PredictTask['set']): Promise<void> {
-    const { pixels, unlabelled, evaluation } = this.arena.shape;
-    if (set === 'unlabelled') return this.bring('images', unlabelled * pixels);
-    return this.bring('evaluationImages', evaluation * pixels);
-  }
-
-  /** Makes the bytes [0, end) of a region the same everywhere as they are here. */
-  async bring(region: SentRegion, end: number): Promise<void> {
-    const { memory, regions, shape } = this.arena;
-    if (VECTORS.some((vector) => vector === region) && end > shape.parameters * 4)
-      throw new RangeError(`length ${end / 4} of the model is beyond the arena`);
-    for (const [from, to] of this.mirror.missing(region, 0, end)) {
-      for (let at = from; at < to; at += MOST_BYTES) {
-        const until = Math.min(at + MOST_BYTES, to);
-        await this.tell({ kind: 'fill', region, start: at, end: until });
-        await this.collective.broadcast(new Uint8Array(memory.buffer, regions[region] + at, until - at));
-      }
-      this.mirror.isAlike(region, from, to);
-    }
+    const { unlabelled, evaluation } = this.arena.shape;
+    return this.arenaSync.bringImages(set, [[0, set === 'unlabelled' ? unlabelled : evaluation]]);
   }
 
   /** Has them do something while `own` is done here, and waits for all, so that the next thing begins together. */
@@ -108,8 +89,8 @@ export class OtherRanks {
       found.map((answer, i) => {
         if (answer.kind === kind) return answer as Extract<ToRoot, { kind: K }>;
         throw answer.kind === 'failed'
-          ? revived(answer, this.all[i]?.name ?? `rank ${i + 1}`)
-          : unexpected(answer.kind);
+          ? reported(this.all[i]?.name ?? `rank ${i + 1}`, answer)
+          : unexpected(`a rank answered ${answer.kind}`);
       }),
     ];
   }

@@ -1,7 +1,7 @@
 // Who computes which shards: everything once, in proportion to speed, and no more moving than is worth it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, isWorthMoving } from '../../../coordinator/executors/cluster/assignment.js';
+import { assign, isWorthMoving } from '../../../coordinator/executors/assignment.js';
 
 const speeds = fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { minLength: 1, maxLength: 12 });
 const counts = fc.integer({ min: 1, max: 300 });

@@ -1,6 +1,6 @@
 // Waits are not silent: what is waited for is said at once, and again every few seconds.
 import { expect, it } from 'vitest';
-import { Condition } from '../../../coordinator/executors/cluster/condition.js';
+import { Condition } from '../../../coordinator/executors/cluster/deadlines.js';
 import { ManualClock } from '../../manual-clock.js';
 
 it('says at once and at least every five seconds that it waits, and how long, until it need not (case 31)', async () => {

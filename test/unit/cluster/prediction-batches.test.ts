@@ -1,7 +1,7 @@
 // Batches of ranges: everything once, in order, and none too long.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { batchesOf } from '../../../coordinator/executors/cluster/prediction-batches.js';
+import { batchesOf } from '../../../coordinator/executors/prediction.js';
 
 const ranges = fc.array(
   fc.tuple(fc.nat(50), fc.nat(40)).map(([start, length]) => [start, start + length] as const),

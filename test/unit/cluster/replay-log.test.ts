@@ -1,8 +1,8 @@
 // What a slice lacks, against a model that keeps every step for every slice.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { DoneStep } from '../../../coordinator/executors/cluster/replay-log.js';
 import { ReplayLog } from '../../../coordinator/executors/cluster/replay-log.js';
-import type { DoneStep } from '../../../coordinator/executors/cluster/tensor-shard-owner.js';
 import { modelOf } from '../../../src/models/model.js';
 
 const model = modelOf([4, 160, 2], { inputDropout: 0, dropout: [], objective: 'softmax' });

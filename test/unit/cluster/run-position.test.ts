@@ -1,7 +1,7 @@
 // What `status` says of a run: where it stands in the whole run, also after it was gone on with, and who has which shards.
 import { describe, expect, it } from 'vitest';
 import { linesOf } from '../../../coordinator/commands/status.js';
-import { RunPosition } from '../../../coordinator/executors/cluster/run-position.js';
+import { RunPosition } from '../../../coordinator/executors/cluster/status.js';
 import { clusterStatus } from '../../../src/protocol/status.js';
 import { ManualClock } from '../../manual-clock.js';
 

@@ -6,7 +6,7 @@ import {
   computeOfTensorParallel,
   type StepTimes,
   slowdownWarning,
-} from '../../../coordinator/executors/cluster/slowdown-warning.js';
+} from '../../../coordinator/executors/cluster/step-timing.js';
 
 /** Three machines of two workers, which take 12 ms for a shard; one of them alone needs 36 ms for six, and 4 for the update. */
 const PARTS = Array.from({ length: 3 }, () => ({ workers: 2, shards: 2, compute: 24 }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Speed } from '../../../coordinator/executors/cluster/speed.js';
+import { Speed } from '../../../coordinator/executors/cluster/member.js';
 
 const ROWS = 100;
 

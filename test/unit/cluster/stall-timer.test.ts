@@ -1,7 +1,7 @@
 // Alarms ring in time, unless it was this process that stood still.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { stallTimer } from '../../../coordinator/executors/cluster/stall-timer.js';
+import { stallTimer } from '../../../coordinator/executors/cluster/deadlines.js';
 import { ManualClock } from '../../manual-clock.js';
 
 /** All that was due has rung: an alarm takes one turn of the event loop more than its timer. */

@@ -1,7 +1,7 @@
 // What nodes are shown doing: what they did of the last looks, and that they are gone until they are back.
 import { describe, expect, it } from 'vitest';
 import { NodeLanes } from '../../../coordinator/dashboard/lanes.js';
-import { activityOf, type NodeNow } from '../../../coordinator/executors/cluster/node-activity.js';
+import { activityOf, type NodeNow } from '../../../coordinator/executors/cluster/status.js';
 
 describe('the lanes of nodes', () => {
   it('are shares of the looks of the last two seconds, since a node came', () => {

@@ -1,0 +1,121 @@
+// What executors of several machines have in common, the cluster's and MPI's. The state of the run is in the arena of this machine. Phases
+// (gradients, update, forward and backward pass, predictions, reading) are one after another.
+
+import type {
+  Executor,
+  ExecutorHealth,
+  ForwardPass,
+  Gradients,
+  ShardStep,
+  TrainingState,
+} from '../../src/engine/executor.js';
+import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
+import type { TensorStep } from '../../src/engine/tensor-tasks.js';
+import type { Model } from '../../src/models/model.js';
+import { VECTORS } from '../../src/protocol/tensor-codec.js';
+import { type ShardPass, TensorPasses } from '../../worker/tensor-steps.js';
+import type { ThreadExecutor } from '../../worker/thread-executor.js';
+import { wasClosed } from './failures.js';
+import type { Range } from './prediction.js';
+
+/** Tensor parallelism over machines, each of which has the state of its own tensor shards. */
+export interface DistributedTensors {
+  forward(step: TensorStep): Promise<ShardPass>;
+  /** Resolves when the whole state is in the arena here. */
+  settle(): Promise<void>;
+  /** Resolves when the whole state is here and nobody else counts on theirs, so that others may change it. */
+  release(): Promise<void>;
+  /** The state here has been overwritten, all of it or a part. Throws where a part is overwritten whose rest is elsewhere. */
+  overwritten(isWhole: boolean): void;
+}
+
+export abstract class DistributedExecutor implements Executor {
+  abstract readonly name: string;
+  abstract readonly workers: number;
+  readonly writesInPlace: boolean;
+  protected abstract readonly tensors: DistributedTensors;
+  /** Updates that have begun. */
+  protected steps = 0;
+  /** The phase that is on, and those that wait for it. */
+  protected phase: Promise<unknown> = Promise.resolve();
+  private readonly passes: TensorPasses;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    protected readonly local: ThreadExecutor,
+    private readonly others: 'nodes' | 'ranks',
+  ) {
+    this.writesInPlace = local.writesInPlace;
+    this.passes = new TensorPasses(local.arena, local.workers, (step) => this.tensors.forward(step));
+  }
+
+  abstract health(): ExecutorHealth;
+  protected abstract computeGradients(steps: readonly ShardStep[]): Promise<Gradients>;
+  protected abstract predictRanges(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly Range[],
+  ): Promise<PredictResult[]>;
+  /** So much of the state here has been overwritten. */
+  protected abstract overwritten(state: Partial<TrainingState>): void;
+  protected abstract end(): Promise<unknown>;
+
+  async gradients(steps: readonly ShardStep[]): Promise<Gradients> {
+    const { results, update } = await this.alone(async () => {
+      await this.tensors.release();
+      return this.computeGradients(steps);
+    });
+    return { results, update: (optimizer) => this.alone(() => this.counted(update, optimizer)) };
+  }
+
+  async forward(step: TensorStep): Promise<ForwardPass> {
+    const { backward, ...logits } = await this.alone(() => this.computeForward(step));
+    return { ...logits, backward: (gradient) => this.alone(() => this.counted(backward, gradient)) };
+  }
+
+  predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+    return this.alone(async () => {
+      await this.tensors.settle();
+      return this.predictRanges(model, set, ranges);
+    });
+  }
+
+  read(parameters: number): Promise<TrainingState> {
+    return this.alone(async () => {
+      await this.tensors.settle();
+      return this.local.read(parameters);
+    });
+  }
+
+  write(state: Partial<TrainingState>): void {
+    const given = VECTORS.filter((vector) => state[vector]);
+    if (given.length > 0) this.tensors.overwritten(given.length === VECTORS.length);
+    this.local.write(state);
+    this.overwritten(state);
+  }
+
+  /** What is going on, and what comes later, rejects with E_INTERRUPTED. */
+  close(): Promise<void> {
+    this.closing ??= this.end().then(() => undefined);
+    return this.closing;
+  }
+
+  protected computeForward(step: TensorStep): Promise<ForwardPass> {
+    return this.passes.forward(step);
+  }
+
+  /** Does the work when the phases before it have ended. */
+  protected alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.phase.then(() => {
+      if (this.closing) throw wasClosed(this.others);
+      return work();
+    });
+    this.phase = result.catch(() => undefined);
+    return result;
+  }
+
+  private counted<A, T>(update: (by: A) => Promise<T>, by: A): Promise<T> {
+    this.steps++;
+    return update(by);
+  }
+}

@@ -1,0 +1,85 @@
+// Predictions by other machines: batches that fit into messages, the check that answers fit, and the storing of pseudo-labels here.
+
+import type { Arena } from '../../src/engine/arena.js';
+import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
+import { storePseudoLabels } from '../../src/models/dense/predict.js';
+import { floatsOf } from '../../src/protocol/tensor-codec.js';
+
+export type Range = readonly [start: number, end: number];
+
+/** Images of one request: their labels, 5 bytes each, fit into one message. */
+const MOST_IMAGES = 2 ** 17;
+
+/** The answer for one range. confidences: the bytes of floats. */
+export interface Predicted {
+  readonly classes: Uint8Array;
+  readonly confidences: Uint8Array;
+  readonly milliseconds: number;
+}
+
+/** Images [start, end), a part of the range at this position. */
+interface Piece {
+  readonly range: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Predicts ranges of images on other machines. Pseudo-labels of unlabelled images are stored in the arena here.
+ * @param ask predicts parts of the ranges, so many images in all. May answer with anything.
+ * @param misfit makes the error for an answer that does not fit its question
+ * @param arePossible whether the labels of a range can be those of the model
+ * @returns a result for each range, in order
+ */
+export async function predictElsewhere(
+  arena: Arena,
+  set: PredictTask['set'],
+  ranges: readonly Range[],
+  ask: (parts: [number, number][], images: number) => Promise<readonly Predicted[]>,
+  misfit: () => Error,
+  arePossible: (classes: Uint8Array, confidences: Float32Array) => boolean = () => true,
+): Promise<PredictResult[]> {
+  const results = ranges.map(([start, end]) => {
+    const images = end - start;
+    return { classes: new Uint8Array(images), confidences: new Float32Array(images), milliseconds: 0 };
+  });
+  for (const batch of batchesOf(ranges, MOST_IMAGES)) {
+    const parts = batch.map(({ start, end }): [number, number] => [start, end]);
+    const images = parts.reduce((sum, [start, end]) => sum + end - start, 0);
+    const answers = await ask(parts, images);
+    if (answers.length !== parts.length || !answers.every((answer, i) => fits(answer, parts[i]!))) throw misfit();
+    batch.forEach(({ range, start }, i) => {
+      const { classes, confidences, milliseconds } = answers[i]!;
+      const at = start - ranges[range]![0];
+      results[range]!.classes.set(classes, at);
+      results[range]!.confidences.set(floatsOf(confidences), at);
+      results[range]!.milliseconds += milliseconds;
+    });
+  }
+  if (!results.every(({ classes, confidences }) => arePossible(classes, confidences))) throw misfit();
+  return results.map((result, i) => {
+    return { ...result, flips: set === 'unlabelled' ? storePseudoLabels(arena, ranges[i]![0], result) : 0 };
+  });
+}
+
+const fits = ({ classes, confidences }: Predicted, [start, end]: Range): boolean =>
+  classes.length === end - start && confidences.length === (end - start) * 4;
+
+/** Covers the ranges in order, by batches of at most `most` images. Nothing is made of an empty range. */
+export function batchesOf(ranges: readonly Range[], most: number): Piece[][] {
+  const batches: Piece[][] = [];
+  let room = 0;
+  ranges.forEach(([first, end], range) => {
+    for (let start = first; start < end; ) {
+      if (room === 0) {
+        batches.push([]);
+        room = most;
+      }
+      const length = Math.min(room, end - start);
+      batches.at(-1)!.push({ range, start, end: start + length });
+      start += length;
+      room -= length;
+    }
+  });
+  return batches;
+}

@@ -1,0 +1,48 @@
+// How a model is cut into tensor shards, and the sum of what all of them give.
+import { joined, subtreesIn } from '../../src/collectives/tree.js';
+import type { Logits, TensorShardRange, TensorStep } from '../../src/engine/tensor-tasks.js';
+import { sumOf } from '../../src/models/dense/tensor-exchange.js';
+import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
+import type { Model } from '../../src/models/model.js';
+
+/** A model, and the number of shards that its hidden units are cut for. */
+export interface TensorCut {
+  readonly model: Model;
+  readonly shards: number;
+}
+
+/** The number of tensor shards, which a model without enough units has fewer of. */
+export const shardCountOf = ({ model, shards }: TensorCut): number => tensorShardCount(model, shards);
+
+export const isSameCut = (a: TensorCut, b: TensorCut | undefined): boolean =>
+  b !== undefined && a.shards === b.shards && isSameModel(a.model, b.model);
+
+/** Models are made anew for each stage, so that their fields are compared. */
+function isSameModel(a: Model, b: Model): boolean {
+  const isSameLayer = (layer: Model['layers'][number], i: number) => {
+    const other = b.layers[i]!;
+    return layer.inputs === other.inputs && layer.units === other.units && layer.dropout === other.dropout;
+  };
+  if (a === b) return true;
+  const isAlike = a.objective === b.objective && a.precision === b.precision && a.inputDropout === b.inputDropout;
+  return isAlike && a.layers.length === b.layers.length && a.layers.every(isSameLayer);
+}
+
+/**
+ * The sum over all tensor shards, in the order of the tree, whoever computed which of them.
+ * @param parts ranges that cover all shards
+ * @param sums of each part, those of the subtrees that it is made of
+ */
+export function wholeOf(
+  parts: readonly TensorShardRange[],
+  sums: readonly (readonly Logits[])[],
+  step: TensorStep,
+): Logits {
+  const shards = shardCountOf(step);
+  const known = new Map<string, Logits>();
+  const nameOf = ({ first, count }: { first: number; count: number }) => `${first}+${count}`;
+  parts.forEach((part, p) => {
+    for (const [i, subtree] of subtreesIn(part, shards).entries()) known.set(nameOf(subtree), sums[p]![i]!);
+  });
+  return joined({ first: 0, count: shards }, (subtree) => known.get(nameOf(subtree)), sumOf);
+}

@@ -1,0 +1,56 @@
+// An executor around another one: passes on every call. Those who watch or disturb some of the calls extend it.
+import type {
+  Executor,
+  ExecutorHealth,
+  ForwardPass,
+  Gradients,
+  ShardStep,
+  TrainingState,
+} from '../../src/engine/executor.js';
+import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
+import type { TensorStep } from '../../src/engine/tensor-tasks.js';
+import type { Model } from '../../src/models/model.js';
+
+export class WrappedExecutor<E extends Executor = Executor> implements Executor {
+  readonly name: string;
+  readonly workers: number;
+  readonly writesInPlace: boolean;
+
+  constructor(protected readonly inner: E) {
+    this.name = inner.name;
+    this.workers = inner.workers;
+    this.writesInPlace = inner.writesInPlace;
+  }
+
+  health(): ExecutorHealth {
+    return this.inner.health();
+  }
+
+  gradients(steps: readonly ShardStep[]): Promise<Gradients> {
+    return this.inner.gradients(steps);
+  }
+
+  forward(step: TensorStep): Promise<ForwardPass> {
+    return this.inner.forward(step);
+  }
+
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: readonly (readonly [number, number])[],
+  ): Promise<PredictResult[]> {
+    return this.inner.predict(model, set, ranges);
+  }
+
+  read(parameters: number): Promise<TrainingState> {
+    return this.inner.read(parameters);
+  }
+
+  write(state: Partial<TrainingState>): void {
+    this.inner.write(state);
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+}
