@@ -41,7 +41,7 @@ else await startChild();
 
 /** Runs the command line in a child and ends as it ends. */
 async function startChild() {
-  const { controlGroup } = await import('../dist/coordinator/commands/doctor.js');
+  const { controlGroup } = await import('../dist/coordinator/commands/control-group.js');
   const { kills } = controlGroup(totalmem());
   const args = [...process.execArgv, fileURLToPath(cli), ...process.argv.slice(2)];
   // The channel ends when this process is killed, and the child with it.

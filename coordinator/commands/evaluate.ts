@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/sources/load.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { counted, percent, whole } from '../../src/format.js';
+import { counted, percent } from '../../src/format.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { confusionLines } from '../terminal/table.js';
 import type { Context } from './options.js';
@@ -14,7 +14,8 @@ import {
   dataOf,
   loadClassifier,
   type ModelFlags,
-  withPredictor,
+  predict,
+  speedLine,
 } from './saved-model.js';
 
 const HELP = `
@@ -36,27 +37,18 @@ async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }:
   checkPixels(saved, dataset.height, dataset.width, dataset.name);
   const classNames = classNamesOf(saved, dataset);
   const { images, labels, count } = testOf(dataset, classNames);
-  const { predicted, seconds, workers } = await withPredictor(
-    saved,
-    { test: images },
-    flags,
-    signal,
-    async (dispatcher) => {
-      const began = performance.now();
-      const { classes } = await dispatcher.classify(saved.model, 'test');
-      return { predicted: classes, seconds: (performance.now() - began) / 1000, workers: dispatcher.workers };
-    },
+  const { predicted, speed } = await predict(saved, { test: images }, flags, signal, (dispatcher) =>
+    dispatcher.classify(saved.model, 'test'),
   );
-  const testAccuracy = accuracy(predicted, labels);
-  const confusion = confusionMatrix(predicted, labels, classNames.length);
-  const imagesPerSecond = count / seconds;
+  const testAccuracy = accuracy(predicted.classes, labels);
+  const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
   await terminal.deliver(
     ({ bold }) => [
       `${dataset.name}: test accuracy ${bold(percent(testAccuracy))} of ${counted(count, 'image')}`,
       ...confusionLines(confusion, classNames),
-      `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`,
+      speedLine(speed),
     ],
-    { model: folder, data: dataset.name, images: count, testAccuracy, confusion, classNames, imagesPerSecond, workers },
+    { model: folder, data: dataset.name, images: count, testAccuracy, confusion, classNames, ...speed },
     flags.json,
   );
 }

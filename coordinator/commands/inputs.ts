@@ -22,35 +22,37 @@ interface Wanted {
   readonly mayBeMissing?: true;
 }
 
-const FOLDERS: readonly Found[] = ['run', 'reproduction', 'scaling', 'model', 'folder'];
-const DATA: Wanted = { takes: FOLDERS, code: 'E_DATA_MISSING', give: 'give the folder that holds the IDX files' };
-const MODEL: Wanted = {
-  takes: ['run', 'model'],
-  code: 'E_MODEL',
-  give: 'give the folder of a saved model, or the directory of a run that has ended',
-};
-const REPORTED: Wanted = {
-  takes: ['run', 'reproduction', 'scaling'],
-  code: 'E_REPORT',
-  give: 'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`',
-};
-const RUN: Wanted = { takes: ['run'], code: 'E_REPORT', give: 'give directories of runs' };
-const EARLIER: Wanted = {
-  takes: ['run', 'file'],
-  code: 'E_CHECKPOINT_MISSING',
-  give: 'give the --out folder of an earlier run',
-};
-const EARLIER_REPRODUCTION: Wanted = {
-  takes: ['reproduction'],
-  code: 'E_CHECKPOINT_MISSING',
-  give: 'give the --out folder of an earlier `pseudolabel reproduce`',
-};
-const OPTIONS: Wanted = { takes: ['file'], code: 'E_CONFIG', give: 'give a JSON file of options' };
-const IMAGES: Wanted = { takes: ['file'], code: 'E_DATA_MISSING', give: 'give an IDX file of images' };
-const HOSTS: Wanted = { takes: ['file'], code: 'E_USAGE', give: "give mpirun's list of machines" };
-const SECRET: Wanted = { takes: ['file'], code: 'E_SECRET_FILE', give: "give the path of the coordinator's file" };
+const wanted = (takes: readonly Found[], code: ErrorCode, give: string): Wanted => ({ takes, code, give });
+const aFile = (code: ErrorCode, give: string): Wanted => wanted(['file'], code, give);
+
+const DATA = wanted(
+  ['run', 'reproduction', 'scaling', 'model', 'folder'],
+  'E_DATA_MISSING',
+  'give the folder that holds the IDX files',
+);
+const MODEL = wanted(
+  ['run', 'model'],
+  'E_MODEL',
+  'give the folder of a saved model, or the directory of a run that has ended',
+);
+const REPORTED = wanted(
+  ['run', 'reproduction', 'scaling'],
+  'E_REPORT',
+  'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`',
+);
+const RUN = wanted(['run'], 'E_REPORT', 'give directories of runs');
+const EARLIER = wanted(['run', 'file'], 'E_CHECKPOINT_MISSING', 'give the --out folder of an earlier run');
+const EARLIER_REPRODUCTION = wanted(
+  ['reproduction'],
+  'E_CHECKPOINT_MISSING',
+  'give the --out folder of an earlier `pseudolabel reproduce`',
+);
+const OPTIONS = aFile('E_CONFIG', 'give a JSON file of options');
+const IMAGES = aFile('E_DATA_MISSING', 'give an IDX file of images');
+const HOSTS = aFile('E_USAGE', "give mpirun's list of machines");
+const SECRET = aFile('E_SECRET_FILE', "give the path of the coordinator's file");
 const OWN_TOKEN: Wanted = { ...SECRET, mayBeMissing: true };
-const PEM: Wanted = { takes: ['file'], code: 'E_SECRET_FILE', give: 'give a PEM file' };
+const PEM = aFile('E_SECRET_FILE', 'give a PEM file');
 
 const OF_RUNS = { data: DATA, config: OPTIONS, dashboardToken: OWN_TOKEN, certificate: PEM, key: PEM } as const;
 

@@ -16,7 +16,8 @@ import {
   dataOf,
   loadClassifier,
   type ModelFlags,
-  withPredictor,
+  predict,
+  speedLine,
 } from './saved-model.js';
 
 interface LabelFlags extends ModelFlags {
@@ -57,16 +58,8 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
   const classNames = classNamesOf(saved);
   checkPixels(saved, images.rows, images.columns, images.name);
   const unlabelled = images.bytes;
-  const { labelling, seconds, workers } = await withPredictor(
-    saved,
-    { unlabelled },
-    flags,
-    signal,
-    async (dispatcher) => {
-      const began = performance.now();
-      const labels = await dispatcher.label(saved.model);
-      return { labelling: labels, seconds: (performance.now() - began) / 1000, workers: dispatcher.workers };
-    },
+  const { predicted: labelling, speed } = await predict(saved, { unlabelled }, flags, signal, (dispatcher) =>
+    dispatcher.label(saved.model),
   );
   await writeAtomically(flags.out, labelFile(labelling.classes, classNames));
   if (flags.csv !== undefined) await writeAtomically(flags.csv, csvPieces(labelling, classNames));
@@ -74,16 +67,15 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
   const { name, count } = images;
   const perClass = classCounts(labelling.classes, classNames.length);
   const meanConfidence = labelling.confidences.reduce((sum, each) => sum + each, 0) / count;
-  const imagesPerSecond = count / seconds;
   await terminal.deliver(
     () => [
       `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)}`,
       ...classLines(perClass, classNames, count),
-      `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`,
+      speedLine(speed),
       `labels: ${flags.out}`,
     ],
     {
-      ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, imagesPerSecond, workers },
+      ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, ...speed },
       labels: flags.out,
     },
     flags.json,

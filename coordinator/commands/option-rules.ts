@@ -11,6 +11,8 @@ interface Given {
   value(option: string): unknown;
   /** The first argument that is no option. */
   readonly argument: string | undefined;
+  /** The complete config; undefined where it is not known yet. */
+  readonly config: RunConfig | undefined;
 }
 
 /** When an option has an effect; what it is without; what would give it one. */
@@ -20,20 +22,19 @@ interface Rule {
   readonly add: string;
 }
 
-/** The same of an option that depends on others which may come from a file. */
-interface ConfigRule extends Omit<Rule, 'when'> {
-  readonly whenConfig: (config: RunConfig, given: Given) => boolean;
-}
+type Rules = Readonly<Record<string, readonly Rule[]>>;
 
-type Rules = Readonly<Record<string, readonly (Rule | ConfigRule)[]>>;
+const rule = (without: string, add: string, when: Rule['when']): Rule => ({ when, without, add });
 
-const ALWAYS: readonly Rule[] = [];
-const always = (...options: string[]): Rules => Object.fromEntries(options.map((option) => [option, ALWAYS]));
-const withOption = (option: string, add: string): Rule => ({
-  when: ({ has }) => has(option),
-  without: `without ${add.split(' ')[0]}`,
-  add: `add ${add}`,
-});
+/** A rule about options that may come from a file: it is looked at when the config is known. */
+const ofConfig = (without: string, add: string, when: (config: RunConfig, given: Given) => boolean): Rule =>
+  rule(without, add, (given) => given.config === undefined || when(given.config, given));
+
+const withOption = (option: string, add: string): Rule =>
+  rule(`without ${add.split(' ')[0]}`, `add ${add}`, ({ has }) => has(option));
+
+/** options: names with spaces between them. */
+const always = (options: string): Rules => Object.fromEntries(options.split(' ').map((option) => [option, []]));
 
 const LISTEN = withOption('listen', '--listen HOST:PORT');
 const CERTIFICATE = withOption('certificate', '--certificate FILE');
@@ -49,77 +50,44 @@ function isShownToOthers({ value }: Given): boolean {
 
 const isWithTls = (address: unknown): boolean => typeof address === 'string' && parseAddress(address).tls;
 
-const PUBLIC_DASHBOARD: Rule = {
-  when: isShownToOthers,
-  without: 'without a --dashboard that other machines reach',
-  add: 'add --dashboard HOST:PORT',
-};
-const PUBLIC: Rule = {
-  when: (given) => given.has('listen') || isShownToOthers(given),
-  without: 'without --listen or a --dashboard that other machines reach',
-  add: 'add --listen HOST:PORT',
-};
-const ENCRYPTED: Rule = {
-  when: (given) =>
-    !given.has('insecure') && (isShownToOthers(given) || !given.has('listen') || isWithTls(given.value('listen'))),
-  without: 'where nothing is encrypted',
-  add: 'leave out --insecure and ws://',
-};
-const PSEUDO_LABELS: ConfigRule = {
-  whenConfig: ({ scenario }, { value }) => {
-    const scenarios = (value('scenarios') as readonly string[] | undefined) ?? [scenario];
-    return scenarios.some((each) => each === 'pl' || each === 'dae');
-  },
-  without: 'without pseudo-labels',
-  add: 'train the scenario pl or dae',
-};
+const PUBLIC_DASHBOARD = rule(
+  'without a --dashboard that other machines reach',
+  'add --dashboard HOST:PORT',
+  isShownToOthers,
+);
+const PUBLIC = rule(
+  'without --listen or a --dashboard that other machines reach',
+  'add --listen HOST:PORT',
+  (given) => given.has('listen') || isShownToOthers(given),
+);
+const ENCRYPTED = rule('where nothing is encrypted', 'leave out --insecure and ws://', (given) => {
+  const { has, value } = given;
+  return !has('insecure') && (isShownToOthers(given) || !has('listen') || isWithTls(value('listen')));
+});
+const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl or dae', ({ scenario }, { value }) => {
+  const scenarios = (value('scenarios') as readonly string[] | undefined) ?? [scenario];
+  return scenarios.some((each) => each === 'pl' || each === 'dae');
+});
 
 const OF_RUNS: Rules = {
-  ...always(
-    'preset',
-    'quick',
-    'seed',
-    'labelsPerClass',
-    'validation',
-    'data',
-    'hidden',
-    'workers',
-    'shards',
-    'strategy',
-  ),
-  ...always(
-    'precision',
-    'maxSteps',
-    'checkpointEvery',
-    'checkpointSeconds',
-    'keepCheckpoints',
-    'out',
-    'json',
-    'config',
-    'resume',
-  ),
-  ...always('dashboard', 'stallWorker', 'logFormat'),
+  ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
+  ...always('checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
+  ...always('dashboard stallWorker logFormat'),
   split: [
-    {
-      whenConfig: ({ labelsPerClass }) => labelsPerClass !== 'all',
-      without: 'with --labels-per-class all',
-      add: 'give --labels-per-class N',
-    },
+    ofConfig(
+      'with --labels-per-class all',
+      'give --labels-per-class N',
+      ({ labelsPerClass }) => labelsPerClass !== 'all',
+    ),
   ],
   splitSeed: [
-    {
-      whenConfig: ({ split, validation }) => split === 'random' || validation > 0,
-      without: 'without anything that it draws',
-      add: 'add --split random, or --validation N',
-    },
+    ofConfig(
+      'without anything that it draws',
+      'add --split random, or --validation N',
+      ({ split, validation }) => split === 'random' || validation > 0,
+    ),
   ],
-  validateEvery: [
-    {
-      whenConfig: ({ validation }) => validation > 0,
-      without: 'without images to look at',
-      add: 'add --validation N',
-    },
-  ],
+  validateEvery: [ofConfig('without images to look at', 'add --validation N', ({ validation }) => validation > 0)],
   refresh: [PSEUDO_LABELS],
   threshold: [PSEUDO_LABELS],
   classShares: [PSEUDO_LABELS],
@@ -128,7 +96,7 @@ const OF_RUNS: Rules = {
 
 const TRAIN: Rules = {
   ...OF_RUNS,
-  ...always('scenario', 'listen', 'collective', 'test', 'trace'),
+  ...always('scenario listen collective test trace'),
   tokenFile: [LISTEN],
   insecure: [PUBLIC],
   certificate: [PUBLIC, KEY, ENCRYPTED],
@@ -136,34 +104,34 @@ const TRAIN: Rules = {
   nodes: [LISTEN],
   nodesTimeout: [
     LISTEN,
-    {
-      when: ({ value }) => Number(value('nodes') ?? 0) > 0 || value('local') === false,
-      without: 'in a run that waits for no node',
-      add: 'add --nodes N, or --no-local',
-    },
+    rule(
+      'in a run that waits for no node',
+      'add --nodes N, or --no-local',
+      ({ value }) => Number(value('nodes') ?? 0) > 0 || value('local') === false,
+    ),
   ],
   local: [LISTEN],
   wire: [LISTEN],
   fastSum: [withOption('collective', '--collective mpi')],
   allowMixed: [
-    {
-      when: ({ has }) => has('resume') || has('listen') || has('collective'),
-      without: 'in a new run on this machine alone',
-      add: 'add --resume, --listen or --collective',
-    },
+    rule(
+      'in a new run on this machine alone',
+      'add --resume, --listen or --collective',
+      ({ has }) => has('resume') || has('listen') || has('collective'),
+    ),
   ],
   loseWorker: [
-    {
-      when: ({ has }) => !has('listen') && !has('collective'),
-      without: 'in a run over several machines',
-      add: 'leave out --listen and --collective',
-    },
+    rule(
+      'in a run over several machines',
+      'leave out --listen and --collective',
+      ({ has }) => !has('listen') && !has('collective'),
+    ),
   ],
 };
 
 const REPRODUCE: Rules = {
   ...OF_RUNS,
-  ...always('scenarios', 'splits', 'loseWorker'),
+  ...always('scenarios splits loseWorker'),
   insecure: [PUBLIC_DASHBOARD],
   certificate: [PUBLIC_DASHBOARD, KEY, ENCRYPTED],
   key: [PUBLIC_DASHBOARD, CERTIFICATE, ENCRYPTED],
@@ -171,43 +139,42 @@ const REPRODUCE: Rules = {
 };
 
 const OF_CONNECTIONS: Rules = {
-  ...always('tokenFile', 'logFormat'),
+  ...always('tokenFile logFormat'),
   fingerprint: [
-    {
-      when: ({ argument }) => isWithTls(argument),
-      without: 'with an address without TLS, which has no certificate to hold it against',
-      add: 'give HOST:PORT or wss://HOST:PORT',
-    },
+    rule(
+      'with an address without TLS, which has no certificate to compare it with',
+      'give HOST:PORT or wss://HOST:PORT',
+      ({ argument }) => isWithTls(argument),
+    ),
   ],
   insecure: [
-    {
-      when: ({ argument }) => !isWithTls(argument),
-      without: 'with an address that has TLS',
-      add: 'give ws://HOST:PORT where the coordinator has none',
-    },
+    rule(
+      'with an address that has TLS',
+      'give ws://HOST:PORT where the coordinator has none',
+      ({ argument }) => !isWithTls(argument),
+    ),
   ],
 };
 
 /** What is measured besides labelling, of which there are no steps. */
-const STEPS: Rule = {
-  when: ({ value }) => value('phase') !== 'label',
-  without: 'with --phase label, which makes no steps',
-  add: 'measure another phase',
-};
+const STEPS = rule(
+  'with --phase label, which makes no steps',
+  'measure another phase',
+  ({ value }) => value('phase') !== 'label',
+);
 
 export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   train: TRAIN,
   reproduce: REPRODUCE,
-  worker: { ...OF_CONNECTIONS, ...always('workers', 'name', 'patience') },
+  worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
-  evaluate: always('data', 'workers', 'precision', 'json', 'logFormat'),
-  label: always('data', 'workers', 'precision', 'json', 'images', 'out', 'csv', 'logFormat'),
-  report: always('json', 'serve', 'logFormat'),
-  compare: always('out', 'json', 'logFormat'),
-  doctor: always('json', 'logFormat'),
+  evaluate: always('data workers precision json logFormat'),
+  label: always('data workers precision json images out csv logFormat'),
+  report: always('json serve logFormat'),
+  compare: always('out json logFormat'),
+  doctor: always('json logFormat'),
   scaling: {
-    ...always('workers', 'nodes', 'ranks', 'mode', 'phase', 'repeats', 'preset', 'hidden', 'shards', 'seed', 'data'),
-    ...always('simulate', 'json', 'out', 'logFormat'),
+    ...always('workers nodes ranks mode phase repeats preset hidden shards seed data simulate json out logFormat'),
     hostfile: [RANKS],
     fastSum: [RANKS, STEPS],
     steps: [STEPS],
@@ -221,20 +188,13 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
  */
 export function refuseIdle(command: Command, config?: RunConfig): void {
   const values: Record<string, unknown> = command.opts();
-  const given: Given = {
-    has: (option) => command.getOptionValueSource(option) === 'cli',
-    value: (option) => values[option],
-    argument: command.args[0],
-  };
+  const has = (option: string) => command.getOptionValueSource(option) === 'cli';
+  const given: Given = { has, value: (option) => values[option], argument: command.args[0], config };
   const rules = OPTION_RULES[command.name()] ?? {};
   for (const option of command.options) {
     const name = option.attributeName();
-    if (!given.has(name) || values[name] === undefined) continue;
-    const isIdle = (rule: Rule | ConfigRule): boolean => {
-      if ('when' in rule) return !rule.when(given);
-      return config !== undefined && !rule.whenConfig(config, given);
-    };
-    const broken = rules[name]?.find(isIdle);
+    if (!has(name) || values[name] === undefined) continue;
+    const broken = rules[name]?.find(({ when }) => !when(given));
     if (!broken) continue;
     const flag = option.long!;
     const fix = `${broken.add}, or leave ${flag} out`;

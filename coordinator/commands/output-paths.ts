@@ -12,12 +12,12 @@ import { isRunFile } from '../runs/run-directory.js';
 import type { Context } from './options.js';
 
 /** A path, and how the user named it: '--json'. */
-export interface NamedPath {
+interface NamedPath {
   readonly name: string;
   readonly path: string;
 }
 
-export interface Paths {
+interface Paths {
   /** Files to be written. */
   readonly outputs: readonly NamedPath[];
   /** Files that are read, and folders whose files are. */

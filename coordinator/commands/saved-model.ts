@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Dataset } from '../../src/data/dataset.js';
 import { MNIST } from '../../src/data/sources/load.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { counted, whole } from '../../src/format.js';
 import { type Precision, relaid } from '../../src/models/model.js';
 import { loadModel, type SavedModel } from '../../src/models/saved-model.js';
 import { normalise, PRECISIONS } from '../../src/training/config.js';
@@ -90,18 +91,30 @@ export function checkPixels({ model, meta }: SavedModel, rows: number, columns: 
   );
 }
 
-/** Gives `work` a cluster that has the model and the images, until it is done or the user stops it. Throws E_INTERRUPTED. */
-export async function withPredictor<T>(
+export interface Speed {
+  readonly imagesPerSecond: number;
+  readonly workers: number;
+}
+
+export const speedLine = ({ imagesPerSecond, workers }: Speed): string =>
+  `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`;
+
+/** What `work` predicts on threads that have the model and the images, and how fast. Throws E_INTERRUPTED where the user stops it. */
+export async function predict<T>(
   saved: SavedModel,
   images: Parameters<typeof openPredictor>[1],
   flags: ModelFlags,
   signal: AbortSignal,
   work: (dispatcher: Dispatcher) => Promise<T>,
-): Promise<T> {
-  const { workers } = normalise({ workers: flags.workers });
-  const dispatcher = await openPredictor(saved, images, workers);
+): Promise<{ readonly predicted: T; readonly speed: Speed }> {
+  const dispatcher = await openPredictor(saved, images, normalise({ workers: flags.workers }).workers);
   try {
-    return await Promise.race([work(dispatcher), interruption(signal)]);
+    const began = performance.now();
+    const predicted = await Promise.race([work(dispatcher), interruption(signal)]);
+    const seconds = (performance.now() - began) / 1000;
+    const { unlabelled, test } = images;
+    const count = ((unlabelled ?? test)?.length ?? 0) / saved.model.layers[0]!.inputs;
+    return { predicted, speed: { imagesPerSecond: count / seconds, workers: dispatcher.workers } };
   } finally {
     await dispatcher.close();
   }

@@ -84,7 +84,7 @@ export function wrapperFor(
   };
 }
 
-export interface Watch {
+interface Watch {
   readonly opened: OpenedRun;
   /** The run directory. */
   readonly path: string;

@@ -7,27 +7,25 @@ import type { RunListener } from '../runs/recorder.js';
 import type { Lanes, NodeLanes } from './lanes.js';
 import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
 
-/** How much of each list someone has been told. */
-export interface Cursor {
-  readonly steps: number;
-  readonly labels: number;
-  readonly validations: number;
-  readonly events: number;
-  readonly marks: number;
-}
-
-const BEGINNING: Cursor = { steps: 0, labels: 0, validations: 0, events: 0, marks: 0 };
-
 export interface EventNews {
   readonly at: number;
   readonly text: string;
 }
 
+/** What only grows: everything that is told once. */
+interface Told {
+  readonly steps: StepNews[];
+  readonly labels: LabelsNews[];
+  readonly validations: ValidationNews[];
+  readonly events: EventNews[];
+  readonly marks: MarkNews[];
+}
+
+/** How much of each list a page has been told. */
+export type Cursor = { readonly [list in keyof Told]: number };
+
 export class History implements RunListener {
-  private readonly steps: StepNews[] = [];
-  private readonly labels: LabelsNews[] = [];
-  private readonly validations: ValidationNews[] = [];
-  private readonly marks: MarkNews[] = [];
+  private readonly told: Told;
   private state: News['state'] = 'running';
 
   /** stages: names, as metrics have them; past: metrics of before this process; events: also those of the runs before. */
@@ -37,8 +35,9 @@ export class History implements RunListener {
     past: readonly MetricRecord[],
     private readonly lanes: Pick<Lanes, 'shares'> | undefined,
     private readonly nodes?: Pick<NodeLanes, 'news'>,
-    private readonly events: EventNews[] = [],
+    events: EventNews[] = [],
   ) {
+    this.told = { steps: [], labels: [], validations: [], events, marks: [] };
     for (const metric of past) this.take(metric, null);
   }
 
@@ -56,13 +55,13 @@ export class History implements RunListener {
 
   /** Tells of something that is no measure: a worker that was lost, the end. */
   say(text: string): void {
-    this.events.push({ at: Date.now(), text });
+    this.told.events.push({ at: Date.now(), text });
   }
 
   /** Tells of a node that came or went, and where on the curves that was. */
   mark(kind: MarkNews['kind'], text: string): void {
-    const [stage, step] = this.steps.at(-1) ?? [0, 0];
-    this.marks.push({ stage, step, kind });
+    const [stage, step] = this.told.steps.at(-1) ?? [0, 0];
+    this.told.marks.push({ stage, step, kind });
     this.say(text);
   }
 
@@ -72,29 +71,24 @@ export class History implements RunListener {
   }
 
   get cursor(): Cursor {
-    const { steps, labels, validations, events, marks } = this;
-    return {
-      steps: steps.length,
-      labels: labels.length,
-      validations: validations.length,
-      events: events.length,
-      marks: marks.length,
-    };
+    return Object.fromEntries(Object.entries(this.told).map(([list, all]) => [list, all.length])) as Cursor;
   }
 
   everything(): Everything {
-    return { info: this.info, ...this.since(BEGINNING) };
+    return { info: this.info, ...this.since() };
   }
 
-  since(cursor: Cursor): News {
+  /** What is new since a page was told; cursor: undefined: it has been told nothing. */
+  since(cursor?: Cursor): News {
+    const { steps, labels, validations, events, marks } = this.told;
     return {
-      steps: this.steps.slice(cursor.steps),
-      labels: this.labels.slice(cursor.labels),
-      validations: this.validations.slice(cursor.validations),
-      events: this.events.slice(cursor.events),
+      steps: steps.slice(cursor?.steps),
+      labels: labels.slice(cursor?.labels),
+      validations: validations.slice(cursor?.validations),
+      events: events.slice(cursor?.events),
+      marks: marks.slice(cursor?.marks),
       lanes: this.lanes?.shares() ?? [],
       nodes: this.nodes?.news() ?? [],
-      marks: this.marks.slice(cursor.marks),
       state: this.state,
     };
   }
@@ -106,19 +100,19 @@ export class History implements RunListener {
       case 'step': {
         const { labelledLoss, unlabelledLoss, alpha, counted, unlabelled, rows } = metric;
         const losses = [rounded(labelledLoss), rounded(unlabelledLoss)] as const;
-        this.steps.push([stage, step, at, ...losses, rounded(alpha), counted, unlabelled, rows]);
+        this.told.steps.push([stage, step, at, ...losses, rounded(alpha), counted, unlabelled, rows]);
         break;
       }
       case 'labels': {
         const { perClass, flips, meanConfidence } = metric;
-        this.labels.push({ stage, step, perClass, flips, meanConfidence, right: shareRight(metric) });
+        this.told.labels.push({ stage, step, perClass, flips, meanConfidence, right: shareRight(metric) });
         break;
       }
       case 'shares':
         this.say(`class shares ${choiceText(metric, this.info.classNames)}`);
         break;
       case 'validation':
-        this.validations.push({ stage, step, accuracy: metric.accuracy });
+        this.told.validations.push({ stage, step, accuracy: metric.accuracy });
     }
   }
 }

@@ -37,7 +37,7 @@ export async function serveRecorded(directory: string, port: number): Promise<Da
 }
 
 /** name: of the run, within its reproduction; undefined: of its directory. Throws E_REPORT. */
-export async function recordedHistory(path: string, name?: string, title?: string): Promise<History> {
+async function recordedHistory(path: string, name?: string, title?: string): Promise<History> {
   const { readRun } = await import('../report.js');
   const run = await readRun(path, name);
   const names = [...new Set(run.metrics.map(({ stage }) => stage))];

@@ -25,7 +25,7 @@ export interface DashboardServer {
 }
 
 /** What is served. */
-export interface Source extends Shown {
+interface Source extends Shown {
   readonly gauges: Gauges | undefined;
   /** Of the run, or of all of them; a report.html in it is served, and those of the runs. */
   readonly directory: string;
@@ -139,13 +139,13 @@ function send(response: ServerResponse, { type, content }: File, policy?: string
   response.writeHead(200, { ...headers, ...own }).end(content);
 }
 
-export interface File {
+interface File {
   readonly type: string;
   readonly content: string;
 }
 
 /** By path. */
-export function filesOfPage(): ReadonlyMap<string, File> {
+function filesOfPage(): ReadonlyMap<string, File> {
   const library = createRequire(import.meta.url);
   const own = (name: string): string => readFileSync(built(`coordinator/dashboard/page/${name}`), 'utf8');
   const script = (content: string): File => ({ type: 'text/javascript; charset=utf-8', content });
@@ -162,7 +162,7 @@ export function filesOfPage(): ReadonlyMap<string, File> {
 }
 
 /** Only our own files, and the one inline script that there is: the import map. */
-export function policyOf(index: string): string {
+function policyOf(index: string): string {
   const [, map = ''] = /<script type="importmap">(.*?)<\/script>/s.exec(index) ?? [];
   const hash = createHash('sha256').update(map).digest('base64');
   const own = `default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self' 'unsafe-inline'`;

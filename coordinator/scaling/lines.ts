@@ -139,7 +139,7 @@ const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
 /** Who is compared: workers of one process (each: 1), or processes or ranks of `each` workers. */
-export interface Compared {
+interface Compared {
   readonly unit: Unit;
   readonly each: number;
   readonly cores: number;
@@ -240,7 +240,7 @@ function universalLine(fit: UniversalFit | Undetermined): string {
 }
 
 /** The best of the simulated sizes for each collective. */
-export function predictionLines(prediction: readonly Prediction[], { rows }: PhaseSummary): string[] {
+function predictionLines(prediction: readonly Prediction[], { rows }: PhaseSummary): string[] {
   const lines = COLLECTIVES.map((name) => {
     const best = prediction.reduce((a, b) => (b.speedUp[name] > a.speedUp[name] ? b : a));
     return best.nodes === 1

@@ -137,7 +137,7 @@ export const COLOURS = Object.fromEntries(
 export const PLAIN = Object.fromEntries(Object.keys(CODES).map((name) => [name, (text: string) => text])) as Colours;
 
 /** A line as a terminal is to get it: our own marks become escape sequences, or nothing; no other control character is left. */
-export function rendered(line: string, isColoured: boolean): string {
+function rendered(line: string, isColoured: boolean): string {
   return line
     .split(MARK)
     .map((part, i) => (i % 2 === 0 ? visible(part) : isColoured ? `${ESCAPE}[${part}m` : ''))

@@ -40,7 +40,7 @@ export interface Prediction {
  * What a main thread sends or receives with TLS: `node scripts/bench/channel.mjs` on two cores of an AMD EPYC that others used too, both
  * directions at 240 to 410.
  */
-export const CHANNEL_BYTES_PER_SECOND = 300e6;
+const CHANNEL_BYTES_PER_SECOND = 300e6;
 
 /** What the model takes for granted. */
 export const ASSUMPTIONS: readonly string[] = [

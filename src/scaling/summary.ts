@@ -2,7 +2,7 @@
 // can be drawn.
 import { type Estimate, estimate, median } from './bootstrap.js';
 import { type AmdahlFit, fitAmdahl, fitUniversal, karpFlatt, type Undetermined, type UniversalFit } from './laws.js';
-import { SHARES, type Share, type Split, scaled, TOLERANCE } from './time-split.js';
+import { type Split, scaled, splitBy, sumOf, TOLERANCE } from './time-split.js';
 
 /** strong: the same work for any number of workers. weak: as much work for each worker. */
 export type Mode = 'strong' | 'weak';
@@ -142,12 +142,11 @@ export function medianBlock(blocks: readonly Block[]): Block {
   const high = sorted[sorted.length >> 1]!;
   if (sorted.length % 2 === 1) return high;
   const low = sorted[(sorted.length >> 1) - 1]!;
-  const split = Object.fromEntries(SHARES.map((share) => [share, low.split[share] + high.split[share]]));
   return {
     steps: low.steps + high.steps,
     rows: low.rows + high.rows,
     milliseconds: low.milliseconds + high.milliseconds,
-    split: split as Record<Share, number>,
+    split: splitBy((share) => low.split[share] + high.split[share]),
     splitError: largerError(low.splitError, high.splitError),
     withoutCore: (low.withoutCore + high.withoutCore) / 2,
     wireBytes: low.wireBytes + high.wireBytes,
@@ -156,12 +155,8 @@ export function medianBlock(blocks: readonly Block[]): Block {
 
 /** With c the time of all workers for an image: efficiency = c(one) / c(several), so 1 - efficiency = (c(several) - c(one)) / c(several). */
 function lossOf(several: Block, one: Block): Split {
-  const whole = SHARES.reduce((sum, share) => sum + several.split[share], 0) / several.rows;
-  const losses = SHARES.map((share) => {
-    const more = several.split[share] / several.rows - one.split[share] / one.rows;
-    return [share, more / whole] as const;
-  });
-  return Object.fromEntries(losses) as Record<Share, number>;
+  const whole = sumOf(several.split) / several.rows;
+  return splitBy((share) => (several.split[share] / several.rows - one.split[share] / one.rows) / whole);
 }
 
 const largerError = (a: number, b: number): number => (Math.abs(b) > Math.abs(a) ? b : a);

@@ -10,6 +10,12 @@ export const SHARES = [...PARTS, 'serialise', 'send', 'dispatch', 'idle'] as con
 export type Share = (typeof SHARES)[number];
 export type Split = Readonly<Record<Share, number>>;
 
+/** A split with the value of each share. */
+export const splitBy = (of: (share: Share) => number): Record<Share, number> =>
+  Object.fromEntries(SHARES.map((share) => [share, of(share)])) as Record<Share, number>;
+
+export const sumOf = (split: Split): number => SHARES.reduce((sum, share) => sum + split[share], 0);
+
 /** A stretch of time with whole calls in it. Times in milliseconds. */
 export interface Timeline {
   readonly workers: number;
@@ -32,7 +38,7 @@ export const TOLERANCE = 0.03;
 
 /** Every part is taken from its own two times; none is what the others leave, so the sum is a check. */
 export function splitOf({ workers, began, ended, calls, activities = [] }: Timeline): Accounted {
-  const split = Object.fromEntries(SHARES.map((share) => [share, 0])) as Record<Share, number>;
+  const split = splitBy(() => 0);
   let before = began;
   for (const call of calls) {
     addGap(split, before, call.called, activities, workers);
@@ -41,8 +47,7 @@ export function splitOf({ workers, began, ended, calls, activities = [] }: Timel
   }
   addGap(split, before, ended, activities, workers);
   const whole = workers * (ended - began);
-  const sum = SHARES.reduce((total, share) => total + split[share], 0);
-  return { split, error: whole === 0 ? 0 : (sum - whole) / whole };
+  return { split, error: whole === 0 ? 0 : (sumOf(split) - whole) / whole };
 }
 
 /** Between two calls. */
@@ -115,17 +120,12 @@ export const computing = (calls: readonly Call[]): number =>
 
 /** What several processes did in the same stretch of time. whole: milliseconds of all their workers together. */
 export function together(splits: readonly Split[], whole: number): Accounted {
-  const split = Object.fromEntries(
-    SHARES.map((share) => [share, splits.reduce((sum, each) => sum + each[share], 0)]),
-  ) as Record<Share, number>;
-  const sum = SHARES.reduce((total, share) => total + split[share], 0);
-  return { split, error: (sum - whole) / whole };
+  const split = splitBy((share) => splits.reduce((sum, each) => sum + each[share], 0));
+  return { split, error: (sumOf(split) - whole) / whole };
 }
 
 /** Each share of a split times `factor`. */
-export function scaled(split: Split, factor: number): Split {
-  return Object.fromEntries(SHARES.map((share) => [share, split[share] * factor])) as Record<Share, number>;
-}
+export const scaled = (split: Split, factor: number): Split => splitBy((share) => split[share] * factor);
 
 /**
  * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is done counts before what is

@@ -1,6 +1,7 @@
 // The memory that a control group leaves, by the files of both versions.
 import { describe, expect, it } from 'vitest';
-import { controlGroup, memory } from '../../../coordinator/commands/doctor.js';
+import { controlGroup } from '../../../coordinator/commands/control-group.js';
+import { memory } from '../../../coordinator/commands/doctor.js';
 
 const GIBIBYTE = 2 ** 30;
 const group = (files: Readonly<Record<string, string>>) =>
