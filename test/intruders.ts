@@ -6,7 +6,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import type { Certificate } from '../coordinator/server/certificate.js';
+import type { Certificate } from '../coordinator/server/secrets.js';
 import { encodeMessage } from '../src/protocol/codec.js';
 import { parseAddress } from '../worker/address.js';
 import { Ear, short } from './contract/talk.js';

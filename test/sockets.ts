@@ -5,7 +5,7 @@ import { connect as connectTcp, createServer, type Server as NetServer, type Soc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { type Certificate, ensureCertificate } from '../coordinator/server/certificate.js';
+import { type Certificate, ensureCertificate } from '../coordinator/server/secrets.js';
 import { type ListenOptions, listen, type Server } from '../coordinator/server/server.js';
 import type { ErrorCode } from '../src/errors.js';
 import { parseAddress } from '../worker/address.js';

@@ -7,6 +7,7 @@ import type {
   ExecutorHealth,
   ForwardPass,
   Gradients,
+  Ranges,
   ShardStep,
   TrainingState,
 } from '../src/engine/executor.js';
@@ -113,11 +114,7 @@ export class ThreadExecutor implements Executor {
     return this.wholeSteps.forward(step);
   }
 
-  predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]> {
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return Promise.all(
       ranges.map(([start, end]) =>
         this.pool.run<PredictResult>((workspace) => ({ kind: 'predict', workspace, model, set, start, end })),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { rankOf } from '../../src/collectives/mpi.js';
 import { built } from '../../src/files/read.js';
-import { SERVER_TRANSPORT } from '../server/server-transport.js';
+import { SERVER_TRANSPORT } from '../server/transport.js';
 import { jsonLogger } from '../terminal/progress.js';
 import { addCompare } from './compare.js';
 import { addDoctor } from './doctor.js';

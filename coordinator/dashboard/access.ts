@@ -6,8 +6,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { html, page, section } from '../../src/reporting/page.js';
 import { isLoopback } from '../../worker/address.js';
-import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.js';
-import { ensureToken, stateDirectory } from '../server/secrets.js';
+import {
+  type Certificate,
+  ensureCertificate,
+  ensureToken,
+  readCertificate,
+  stateDirectory,
+} from '../server/secrets.js';
 
 /** Where a dashboard is, and how it is kept where that is beyond this machine. */
 export interface Place {

@@ -2,12 +2,10 @@
 
 import { Intervals } from '../../src/collectives/intervals.js';
 import type { Arena } from '../../src/engine/arena.js';
-import type { ShardStep, TrainingState } from '../../src/engine/executor.js';
+import type { Ranges, ShardStep, TrainingState } from '../../src/engine/executor.js';
 import type { PredictTask } from '../../src/engine/tasks.js';
 import type { SentRegion } from '../../src/protocol/cluster-messages.js';
 import { VECTORS } from '../../src/protocol/tensor-codec.js';
-
-type Ranges = readonly (readonly [start: number, end: number])[];
 
 /** What is sent of a node's arena: of one node, or of all other ranks at once. */
 export class ArenaSync {

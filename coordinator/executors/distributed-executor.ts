@@ -6,6 +6,7 @@ import type {
   ExecutorHealth,
   ForwardPass,
   Gradients,
+  Ranges,
   ShardStep,
   TrainingState,
 } from '../../src/engine/executor.js';
@@ -16,7 +17,6 @@ import { VECTORS } from '../../src/protocol/tensor-codec.js';
 import { type ShardPass, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { wasClosed } from './failures.js';
-import type { Range } from './prediction.js';
 
 /** Tensor parallelism over machines, each of which has the state of its own tensor shards. */
 export interface DistributedTensors {
@@ -51,11 +51,7 @@ export abstract class DistributedExecutor implements Executor {
 
   abstract health(): ExecutorHealth;
   protected abstract computeGradients(steps: readonly ShardStep[]): Promise<Gradients>;
-  protected abstract predictRanges(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly Range[],
-  ): Promise<PredictResult[]>;
+  protected abstract predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
   /** So much of the state here has been overwritten. */
   protected abstract overwritten(state: Partial<TrainingState>): void;
   protected abstract end(): Promise<unknown>;
@@ -73,7 +69,7 @@ export abstract class DistributedExecutor implements Executor {
     return { ...logits, backward: (gradient) => this.alone(() => this.counted(backward, gradient)) };
   }
 
-  predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return this.alone(async () => {
       await this.tensors.settle();
       return this.predictRanges(model, set, ranges);

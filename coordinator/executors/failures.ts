@@ -1,7 +1,6 @@
 // The errors of executors, in words for the user of a run.
 
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
-import type { Precision } from '../../src/models/model.js';
 
 const FROM_CHECKPOINT = 'go on from the last checkpoint with --resume';
 const SAME_VERSION = 'run the same version on all machines';
@@ -13,21 +12,6 @@ export function wasClosed(who: 'nodes' | 'ranks'): PseudolabelError {
 export function notFinite(): PseudolabelError {
   const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
   return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
-}
-
-/** Machines whose processors cannot compute in the run's precision. */
-export function withoutProducts(names: string, precision: Precision): PseudolabelError {
-  const fix = 'leave it out, or start the run with --precision f32, which runs anywhere';
-  return new PseudolabelError('E_NUMERICS', `the processor of ${names} has no products of ${precision}`, fix);
-}
-
-/** Machines that compute other bits than the one that coordinates. */
-export function otherNumerics(names: string, coordinator: string): PseudolabelError {
-  return new PseudolabelError(
-    'E_NUMERICS',
-    `a training step has other bits on ${names} than on ${coordinator}: another type of processor, or another build of TensorFlow`,
-    'use the same version on machines of one type, or start the run with --allow-mixed and do without exact repetition',
-  );
 }
 
 /** Machines whose parameters are not those of the coordinating machine after so many steps. */

@@ -1,13 +1,17 @@
-// Owns what this machine's processor can do, as far as the operating system tells.
+// Numerics: what this machine's processor can compute, and whether other machines may join a run, where they are to compute the same bits.
 import { readFileSync } from 'node:fs';
+import type { ArenaShape } from '../../src/engine/arena.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { type Fingerprints, numericsFingerprints } from '../../src/models/dense/fingerprint.js';
-import type { Precision } from '../../src/models/model.js';
+import { type Precision, precisionOf } from '../../src/models/model.js';
 
-/** Of AVX512_BF16 or of AMX: the only ones that TensorFlow's products use on x86-64. */
+/** Flags of AVX512_BF16 and of AMX, the only instructions for bfloat16 that TensorFlow's products use on x86-64. */
 const X86_FLAGS = /\b(avx512_bf16|amx_bf16)\b/;
 
-/** Whether it has products of bfloat16 of its own. undefined: not known here. cpuinfo: content of /proc/cpuinfo, where there is one. */
+/**
+ * Whether the processor has products of bfloat16; undefined where that is not known.
+ * @param cpuinfo content of /proc/cpuinfo, where there is one
+ */
 export function multipliesBf16(cpuinfo = cpuInfo()): boolean | undefined {
   const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1];
   return flags === undefined ? undefined : X86_FLAGS.test(flags);
@@ -20,8 +24,49 @@ export function checkPrecision(precision: Precision): void {
   throw new PseudolabelError('E_CONFIG', 'precision: this processor has no products of bf16', fix);
 }
 
-/** Of a node, which hears of a run's precision when it has said them. Where it is not known whether the processor has products, it has none. */
+/** The fingerprints of this machine for each precision. Where it is not known whether the processor has products of bf16, it has none. */
 export const fingerprintsHere = (): Fingerprints => numericsFingerprints(multipliesBf16() === true);
+
+export interface NumericsRules {
+  /** Of the numerics of the machine that coordinates. */
+  readonly fingerprint: string;
+  /** Machines of other numerics may join: the bits of the run then depend on who computes what. */
+  readonly allowMixed: boolean;
+}
+
+/** Why machines may not join a run; undefined where all may. coordinator: the name of the machine that coordinates. */
+export function refusalOf(
+  machines: readonly { readonly name: string; readonly fingerprints: Fingerprints }[],
+  precision: Precision,
+  { fingerprint, allowMixed }: NumericsRules,
+  coordinator: string,
+): PseudolabelError | undefined {
+  const namesWhere = (holds: (fingerprint: string | undefined) => boolean) =>
+    machines.filter(({ fingerprints }) => holds(fingerprints[precision])).map(({ name }) => name);
+  const unable = namesWhere((of) => of === undefined);
+  if (unable.length > 0) return withoutProducts(unable, precision);
+  const mixed = namesWhere((of) => of !== fingerprint);
+  return mixed.length > 0 && !allowMixed ? otherNumerics(mixed, coordinator) : undefined;
+}
+
+function withoutProducts(names: readonly string[], precision: Precision): PseudolabelError {
+  const fix = 'leave it out, or start the run with --precision f32, which runs anywhere';
+  const message = `the processor of ${names.join(', ')} has no products of ${precision}`;
+  return new PseudolabelError('E_NUMERICS', message, fix);
+}
+
+function otherNumerics(names: readonly string[], coordinator: string): PseudolabelError {
+  return new PseudolabelError(
+    'E_NUMERICS',
+    `a training step has other bits on ${names.join(', ')} than on ${coordinator}: another type of processor, or another build of TensorFlow`,
+    'use the same version on machines of one type, or start the run with --allow-mixed and do without exact repetition',
+  );
+}
+
+/** The arena shape as other machines are told it; they choose their own workspaces. */
+export function sentShape({ workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest }: ArenaShape) {
+  return { ...rest, tensorShardBytes, outputGroupBytes, precision: precisionOf(rest) };
+}
 
 function cpuInfo(): string {
   try {

@@ -1,11 +1,10 @@
 // Predictions by other machines: batches that fit into messages, the check that answers fit, and the storing of pseudo-labels here.
 
 import type { Arena } from '../../src/engine/arena.js';
+import type { Ranges } from '../../src/engine/executor.js';
 import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
 import { storePseudoLabels } from '../../src/models/dense/predict.js';
 import { floatsOf } from '../../src/protocol/tensor-codec.js';
-
-export type Range = readonly [start: number, end: number];
 
 /** Images of one request: their labels, 5 bytes each, fit into one message. */
 const MOST_IMAGES = 2 ** 17;
@@ -34,7 +33,7 @@ interface Piece {
 export async function predictElsewhere(
   arena: Arena,
   set: PredictTask['set'],
-  ranges: readonly Range[],
+  ranges: Ranges,
   ask: (parts: [number, number][], images: number) => Promise<readonly Predicted[]>,
   misfit: () => Error,
   arePossible: (classes: Uint8Array, confidences: Float32Array) => boolean = () => true,
@@ -62,11 +61,11 @@ export async function predictElsewhere(
   });
 }
 
-const fits = ({ classes, confidences }: Predicted, [start, end]: Range): boolean =>
+const fits = ({ classes, confidences }: Predicted, [start, end]: Ranges[number]): boolean =>
   classes.length === end - start && confidences.length === (end - start) * 4;
 
 /** Covers the ranges in order, by batches of at most `most` images. Nothing is made of an empty range. */
-export function batchesOf(ranges: readonly Range[], most: number): Piece[][] {
+export function batchesOf(ranges: Ranges, most: number): Piece[][] {
   const batches: Piece[][] = [];
   let room = 0;
   ranges.forEach(([first, end], range) => {

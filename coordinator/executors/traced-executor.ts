@@ -1,7 +1,7 @@
 // Watches an executor: tells when each call was made, when it was answered, and which worker did what in between.
 
 import { clock } from '../../src/clock.js';
-import type { Executor, ForwardPass, Gradients, ShardStep } from '../../src/engine/executor.js';
+import type { Executor, ForwardPass, Gradients, Ranges, ShardStep } from '../../src/engine/executor.js';
 import type { Answer, GradientResult, PredictResult, PredictTask, UpdateResult } from '../../src/engine/tasks.js';
 import type { TensorResult, TensorStep } from '../../src/engine/tensor-tasks.js';
 import type { Call, TimedTask } from '../../src/engine/timeline.js';
@@ -71,11 +71,7 @@ export class TracedExecutor extends WrappedExecutor {
     };
   }
 
-  override async predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]> {
+  override async predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const called = clock();
     const results = await this.inner.predict(model, set, ranges);
     this.answered('predict', called, undefined, tasksOf(results, predictParts));

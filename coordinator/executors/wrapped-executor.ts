@@ -4,6 +4,7 @@ import type {
   ExecutorHealth,
   ForwardPass,
   Gradients,
+  Ranges,
   ShardStep,
   TrainingState,
 } from '../../src/engine/executor.js';
@@ -34,11 +35,7 @@ export class WrappedExecutor<E extends Executor = Executor> implements Executor 
     return this.inner.forward(step);
   }
 
-  predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]> {
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return this.inner.predict(model, set, ranges);
   }
 

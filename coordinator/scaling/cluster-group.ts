@@ -8,8 +8,7 @@ import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { CHECKSUM_EVERY } from '../compose.js';
 import { ClusterExecutor } from '../executors/cluster/cluster-executor.js';
-import { ensureCertificate } from '../server/certificate.js';
-import { ensureToken } from '../server/secrets.js';
+import { ensureCertificate, ensureToken } from '../server/secrets.js';
 import { listen } from '../server/server.js';
 import { printLine } from '../terminal/terminal.js';
 import { type Account, ActivityRecord, TracedChannel, traced } from './activity-record.js';

@@ -11,7 +11,7 @@ import type { Channel, Message } from '../../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../../src/protocol/codec.js';
 import { FramedChannel } from '../../src/protocol/framed-channel.js';
 import { formatAddress, isLoopback } from '../../worker/address.js';
-import type { Certificate } from './certificate.js';
+import type { Certificate } from './secrets.js';
 import { UnauthenticatedConnections, type UnauthenticatedLimits } from './unauthenticated-connections.js';
 
 export interface ListenOptions<Out extends Message, In extends Message> {

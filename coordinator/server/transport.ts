@@ -1,7 +1,21 @@
-// Owns what commands need of connections, so that none of them knows of sockets, certificates or tokens.
+// The transport of commands: listening for nodes and connecting to a coordinator, so that no command knows of sockets, certificates or tokens.
+
+import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
-import type { CoordinatorChannel } from '../../src/protocol/cluster-messages.js';
+import {
+  type CoordinatorChannel,
+  FIRST_TO_COORDINATOR,
+  FIRST_TO_NODE,
+  TO_COORDINATOR,
+  TO_NODE,
+  type ToCoordinator,
+  type ToNode,
+} from '../../src/protocol/cluster-messages.js';
+import { parseAddress } from '../../worker/address.js';
+import { connect } from '../../worker/connect.js';
 import type { NodeChannel } from '../executors/cluster/requests.js';
+import { ensureCertificate, ensureToken, readCertificate, readToken, stateDirectory } from './secrets.js';
+import { listen } from './server.js';
 
 export interface ListenOptions {
   /** HOST:PORT. */
@@ -42,4 +56,34 @@ export interface Transport {
   listen(options: ListenOptions): Promise<ListeningServer>;
   /** Throws what worker/connect.ts throws. */
   connect(options: ConnectOptions): Promise<CoordinatorChannel>;
+}
+
+export const SERVER_TRANSPORT: Transport = { listen: openServer, connect: reach };
+
+async function openServer({ address, tokenFile, insecure, certificate }: ListenOptions): Promise<ListeningServer> {
+  const { host, port, tls } = parseAddress(address);
+  const file = tokenFile ?? join(stateDirectory(), 'token');
+  const isPlain = insecure || !tls;
+  const listener = await listen<ToNode, ToCoordinator>({
+    ...{ host, port, insecure },
+    token: await ensureToken(file),
+    ...(isPlain ? {} : { tls: await identityOf(certificate) }),
+    tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR, first: FIRST_TO_COORDINATOR },
+  });
+  const { loopback, arrivals } = listener;
+  return { joinWith: listener.joinWith(file), loopback, arrivals, close: () => listener.close() };
+}
+
+const identityOf = (certificate: ListenOptions['certificate']) =>
+  certificate
+    ? readCertificate(certificate.file, certificate.key)
+    : ensureCertificate(join(stateDirectory(), 'coordinator.pem'));
+
+async function reach({ tokenFile, fingerprint, ...options }: ConnectOptions) {
+  return connect<ToCoordinator, ToNode>({
+    ...options,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    token: await readToken(tokenFile),
+    tables: { outgoing: TO_COORDINATOR, incoming: TO_NODE, first: FIRST_TO_NODE },
+  });
 }

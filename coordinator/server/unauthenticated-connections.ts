@@ -1,4 +1,5 @@
-// Owns the way from a new connection to a known worker: how many may be on it, for how long, and that it ends for everyone.
+// Unauthenticated connections: the way from a new connection to one that has proven that it knows the token; how many may be on it, from where
+// and for how long, and that it ends for everyone.
 import type { KeyObject } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -10,8 +11,62 @@ import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { admit, welcome } from '../../src/protocol/handshake.js';
 import { tlsBinding } from '../../worker/address.js';
 import { SOCKET_OPTIONS, tooMuch, WebSocketTransport } from '../../worker/websocket-transport.js';
-import type { Certificate } from './certificate.js';
-import { ConnectionLimiter, type ConnectionLimits } from './connection-limits.js';
+import type { Certificate } from './secrets.js';
+
+export interface ConnectionLimits {
+  /** Connections that have not proven anything yet. */
+  readonly unauthenticated: number;
+  readonly unauthenticatedPerAddress: number;
+  /** New connections from one address within a second. */
+  readonly rate: number;
+}
+
+const WINDOW_MS = 1000;
+
+export class ConnectionLimiter {
+  private unauthenticated = 0;
+  private readonly perAddress = new Map<string, number>();
+  /** Of the present second; emptied with it, so that many addresses cannot fill the memory. */
+  private readonly recent = new Map<string, number>();
+  private windowStart = 0;
+
+  constructor(
+    private readonly limits: ConnectionLimits,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
+
+  /** Lets a stranger in and returns what to call, once, when it is none any more: known, or gone. undefined: not let in. */
+  enter(address: string): (() => void) | undefined {
+    const here = this.perAddress.get(address) ?? 0;
+    const tooFast = this.count(address) > this.limits.rate;
+    if (tooFast || this.unauthenticated >= this.limits.unauthenticated || here >= this.limits.unauthenticatedPerAddress)
+      return undefined;
+    this.unauthenticated++;
+    this.perAddress.set(address, here + 1);
+    let inside = true;
+    return () => {
+      if (inside) this.leave(address);
+      inside = false;
+    };
+  }
+
+  private leave(address: string): void {
+    this.unauthenticated--;
+    const here = this.perAddress.get(address)! - 1;
+    if (here === 0) this.perAddress.delete(address);
+    else this.perAddress.set(address, here);
+  }
+
+  private count(address: string): number {
+    if (this.clock.now() - this.windowStart >= WINDOW_MS) {
+      this.recent.clear();
+      this.windowStart = this.clock.now();
+    }
+    const attempts = (this.recent.get(address) ?? 0) + 1;
+    this.recent.set(address, attempts);
+    return attempts;
+  }
+}
 
 export interface UnauthenticatedLimits extends ConnectionLimits {
   /** Workers that are in; when there are so many, no further one is let in. */

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ensureCertificate } from '../../dist/coordinator/server/certificate.js';
+import { ensureCertificate } from '../../dist/coordinator/server/secrets.js';
 import { listen } from '../../dist/coordinator/server/server.js';
 import { connect } from '../../dist/worker/connect.js';
 

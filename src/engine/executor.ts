@@ -15,6 +15,9 @@ export interface TrainingState {
 /** A gradient task before a workspace is found for it. */
 export type ShardStep = Omit<GradientTask, 'kind' | 'workspace'>;
 
+/** Images [start, end), each of which is predicted by one task. */
+export type Ranges = readonly (readonly [start: number, end: number])[];
+
 /** How often workers were lost, and their work done again. */
 export interface ExecutorHealth {
   readonly lostWorkers: number;
@@ -42,12 +45,8 @@ export interface Executor {
   health(): ExecutorHealth;
   /** Computes the gradients of a data-parallel step. steps: at least one, all of the same model. */
   gradients(steps: readonly ShardStep[]): Promise<Gradients>;
-  /** Predicts each of the ranges [start, end). */
-  predict(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly (readonly [number, number])[],
-  ): Promise<PredictResult[]>;
+  /** Predicts each of the ranges. Order of the results: that of the ranges. */
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
   /** The forward pass of a tensor-parallel step. */
   forward(step: TensorStep): Promise<ForwardPass>;
   /** Copies of the state; `parameters` floats of each vector. */

@@ -1,7 +1,7 @@
 // Nodes that come and go while a run goes on, as processes: what the run says of it, what `status` says, and that its bits stay the same.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
-import { SERVER_TRANSPORT } from '../../coordinator/server/server-transport.js';
+import { SERVER_TRANSPORT } from '../../coordinator/server/transport.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
 import { type Coordinator, operatorOfFile, SMALL, signalling } from './cluster.js';
 import { unchanged } from './wire.js';

@@ -3,21 +3,16 @@
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
-import { precisionOf } from '../../../src/models/model.js';
 import type { First } from '../../../src/protocol/cluster-messages.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
-import { otherNumerics, reasonOf, unexpected, withoutProducts } from '../failures.js';
+import { reasonOf, unexpected } from '../failures.js';
+import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
 import { Deadlines, stallTimer } from './deadlines.js';
 import type { Members, MembersOptions } from './members.js';
 import { RemoteNode } from './remote-node.js';
 import { type NodeChannel, Requests } from './requests.js';
 
-export interface AdmissionOptions extends MembersOptions {
-  /** Of the coordinator's numerics. */
-  readonly fingerprint: string;
-  /** Nodes of other numerics are let in: the bits of the run then depend on who computes what. */
-  readonly allowMixed: boolean;
-}
+export type AdmissionOptions = MembersOptions & NumericsRules;
 
 type Hello = Extract<First, { kind: 'hello' }>;
 
@@ -65,26 +60,15 @@ export class Admission {
   private async welcome(requests: Requests, hello: Hello): Promise<RemoteNode> {
     const { arena, codec } = this;
     const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
-    const error = this.refusal(hello);
-    if (error) {
-      const { code, message, fix } = error;
+    const shape = sentShape(arena.shape);
+    const refusal = refusalOf([hello], shape.precision, this.options, 'the coordinator');
+    if (refusal) {
+      const { code, message, fix } = refusal;
       await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
-      throw error;
+      throw refusal;
     }
-    // The node has workspaces of its own.
-    const { workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest } = arena.shape;
-    const shape = { ...rest, tensorShardBytes, outputGroupBytes, precision: precisionOf(arena.shape) };
     await requests.ask({ kind: 'welcome', shape, wire: codec.name }, 'join', 1);
     return node;
-  }
-
-  /** Why a node may not join; undefined where it may. */
-  private refusal({ name, fingerprints }: Hello): PseudolabelError | undefined {
-    const precision = precisionOf(this.arena.shape);
-    const fingerprint = fingerprints[precision];
-    if (fingerprint === undefined) return withoutProducts(name, precision);
-    const mayJoin = fingerprint === this.options.fingerprint || this.options.allowMixed;
-    return mayJoin ? undefined : otherNumerics(name, 'the coordinator');
   }
 
   /** A name that no other node has. */

@@ -3,7 +3,14 @@
 
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 import { type GradientCodecName, gradientCodecOf } from '../../../src/collectives/gradient-codec.js';
-import type { ExecutorHealth, ForwardPass, Gradients, ShardStep, TrainingState } from '../../../src/engine/executor.js';
+import type {
+  ExecutorHealth,
+  ForwardPass,
+  Gradients,
+  Ranges,
+  ShardStep,
+  TrainingState,
+} from '../../../src/engine/executor.js';
 import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
 import type { TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { isTensorParallel } from '../../../src/models/dense/tensor-blocks.js';
@@ -12,7 +19,6 @@ import type { ClusterStatus } from '../../../src/protocol/status.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { DistributedExecutor } from '../distributed-executor.js';
 import { wasClosed } from '../failures.js';
-import type { Range } from '../prediction.js';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { ClusterDataParallel } from './data-parallel.js';
 import { BOUNDS } from './deadlines.js';
@@ -134,7 +140,7 @@ export class ClusterExecutor extends DistributedExecutor {
     return { ...pass, backward };
   }
 
-  protected predictRanges(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+  protected predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return spread(
       ranges,
       (count) => this.members.share(count),

@@ -1,5 +1,5 @@
 // Deadlines of nodes: how long to wait for one (what the same kind of work took it before, and a margin), timers that leave out time in
-// which this process stood still, and waits until something holds.
+// which this process stood still, and conditions that are waited for.
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 
 /** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
@@ -89,53 +89,59 @@ export function stallTimer(clock: Clock, milliseconds: number, ring: () => void)
 /** Less than five seconds: what is silent for longer looks as if it hung. */
 const SAY_AGAIN_MS = 4000;
 
-/** Waits until something holds, each with its deadline. They look again whenever something has changed. */
+/** Something that others wait for. They look again whenever it has changed. */
 export class Condition {
-  private checks: (() => void)[] = [];
+  private waits: {
+    readonly holds: () => boolean;
+    readonly resolve: () => void;
+    readonly reject: (reason: unknown) => void;
+  }[] = [];
 
-  constructor(private readonly clock: Clock) {}
+  /** Resolves as soon as it holds. Rejects with the reason of fail(). */
+  met(holds: () => boolean): Promise<void> {
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waits.push({ holds, resolve, reject }));
+  }
 
   /**
    * Resolves to whether it holds, as soon as it does, or after so many milliseconds.
    * @param say is called at once where it does not hold, and again every few seconds, with the milliseconds that are left
    */
-  async until(
-    holds: () => boolean,
+  async metWithin(
     milliseconds: number,
-    say: (left: number) => void = () => undefined,
+    holds: () => boolean,
+    clock: Clock,
+    say: (left: number) => void,
   ): Promise<boolean> {
     if (holds()) return true;
-    const due = this.clock.now() + milliseconds;
+    const due = clock.now() + milliseconds;
     let silence = () => {};
     const tell = (): void => {
-      say(Math.max(0, due - this.clock.now()));
-      silence = this.clock.after(SAY_AGAIN_MS, tell);
+      say(Math.max(0, due - clock.now()));
+      silence = clock.after(SAY_AGAIN_MS, tell);
     };
     tell();
-    try {
-      return await this.held(holds, milliseconds);
-    } finally {
-      silence();
-    }
-  }
-
-  /** Something has changed that they may wait for. */
-  changed(): void {
-    for (const check of this.checks.splice(0)) check();
-  }
-
-  private held(holds: () => boolean, milliseconds: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds()) return this.checks.push(check);
-        cancel();
-        return resolve(true);
-      };
-      const cancel = stallTimer(this.clock, milliseconds, () => {
-        this.checks = this.checks.filter((other) => other !== check);
-        resolve(holds());
-      });
-      this.checks.push(check);
+    let cancel = () => {};
+    const late = new Promise<boolean>((resolve) => {
+      cancel = stallTimer(clock, milliseconds, () => resolve(holds()));
     });
+    const isMet = this.met(holds).then(() => true);
+    return Promise.race([isMet, late]).finally(() => {
+      cancel();
+      silence();
+    });
+  }
+
+  changed(): void {
+    this.waits = this.waits.filter(({ holds, resolve }) => {
+      if (!holds()) return true;
+      resolve();
+      return false;
+    });
+  }
+
+  /** Nobody needs to wait any longer. */
+  fail(reason: unknown): void {
+    for (const { reject } of this.waits.splice(0)) reject(reason);
   }
 }

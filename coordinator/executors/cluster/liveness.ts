@@ -1,5 +1,6 @@
 // The liveness of a node: whether it takes requests, is behind, wants to go, or has nothing to do.
 import type { NodeStatus } from '../../../src/protocol/status.js';
+import { Condition } from './deadlines.js';
 import type { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
 import type { Uploads } from './uploads.js';
@@ -18,7 +19,7 @@ export class Liveness {
   isLeaving = false;
   private isLeftOut = false;
   private ownsTensorShards = false;
-  private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  private readonly condition = new Condition();
 
   constructor(
     private readonly requests: Requests,
@@ -38,8 +39,7 @@ export class Liveness {
 
   /** Resolves when it has nothing left to do. Rejects when it is lost, or behind, before. */
   idle(): Promise<void> {
-    if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+    return this.condition.met(() => this.isIdle);
   }
 
   late(reason: MemberLost): void {
@@ -67,14 +67,13 @@ export class Liveness {
       this.listener.caughtUp();
     }
     this.listener.answered();
-    if (!this.isIdle) return;
-    for (const { resolve } of this.waiting.splice(0)) resolve();
-    if (this.isLeaving && !this.ownsTensorShards) this.listener.mayGo();
+    this.condition.changed();
+    if (this.isIdle && this.isLeaving && !this.ownsTensorShards) this.listener.mayGo();
   }
 
   /** What it has to do will not be done, or not in time. */
   giveUp(reason: MemberLost): void {
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.condition.fail(reason);
   }
 
   private get isIdle(): boolean {

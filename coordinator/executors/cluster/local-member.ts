@@ -1,12 +1,11 @@
 // The coordinator's own threads as a member. Their gradients and tensor shards are in the arena here, and a lost thread is replaced.
 
-import type { ShardStep } from '../../../src/engine/executor.js';
+import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
 import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
 import type { Logits, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import type { Model } from '../../../src/models/model.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
-import type { Range } from '../prediction.js';
 import {
   type Contribution,
   type Member,
@@ -58,7 +57,7 @@ export class LocalMember implements Member {
     return { results, subtrees: [], arrived: async () => undefined };
   }
 
-  predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return this.threads.predict(model, set, ranges);
   }
 }

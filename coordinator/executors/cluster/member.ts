@@ -1,11 +1,10 @@
 // Members of a cluster: what the coordinator asks of those who compute, its own threads and nodes alike; how fast each is; and the sharing
 // of work among them, which goes on when some are lost.
 import type { Subtree } from '../../../src/collectives/tree.js';
-import type { ShardStep } from '../../../src/engine/executor.js';
+import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
 import type { GradientResult, PredictResult, PredictTask } from '../../../src/engine/tasks.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import type { Model } from '../../../src/models/model.js';
-import type { Range } from '../prediction.js';
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import type { DoneStep } from './replay-log.js';
 
@@ -18,7 +17,7 @@ export interface Member {
   /** It is given nothing to do this time. */
   passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
-  predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]>;
+  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
 }
 
 /** A member's part of a data-parallel step. */

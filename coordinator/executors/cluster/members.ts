@@ -25,7 +25,7 @@ export class Members implements RemoteListener {
   /** Workers lost by nodes that are gone. */
   private lostBefore = 0;
   private readonly placement: Placement;
-  private readonly condition: Condition;
+  private readonly condition = new Condition();
   private isStopping = false;
 
   /** local: undefined where the coordinator does not compute. */
@@ -34,7 +34,6 @@ export class Members implements RemoteListener {
     private readonly shape: ArenaShape,
     private readonly options: MembersOptions,
   ) {
-    this.condition = new Condition(options.clock);
     this.placement = new Placement(shape.shards);
   }
 
@@ -62,7 +61,7 @@ export class Members implements RemoteListener {
   async waitFor(nodes: number, milliseconds: number): Promise<void> {
     const isOver = () => this.end !== undefined || this.remotes.size >= nodes;
     const say = (left: number) => this.options.listener.gathering(this.remotes.size, nodes, left);
-    const inTime = await this.condition.until(isOver, milliseconds, say);
+    const inTime = await this.condition.metWithin(milliseconds, isOver, this.options.clock, say);
     if (this.end) throw this.end;
     if (inTime) return;
     const message = `${this.remotes.size} of ${nodes} nodes joined in ${Math.round(milliseconds / 1000)} s`;
@@ -84,7 +83,7 @@ export class Members implements RemoteListener {
 
   /** Who is there to compute now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
   async present(): Promise<Member[]> {
-    const { patienceMs, listener } = this.options;
+    const { patienceMs, listener, clock } = this.options;
     if (!this.end && this.available().length === 0) {
       let isAgain = false;
       const say = (left: number) => {
@@ -93,7 +92,7 @@ export class Members implements RemoteListener {
       };
       const isThere = () => this.available().length > 0;
       const isOver = () => this.end !== undefined || this.isStopping || isThere();
-      if (!(await this.condition.until(isOver, patienceMs, say))) throw abandoned(patienceMs);
+      if (!(await this.condition.metWithin(patienceMs, isOver, clock, say))) throw abandoned(patienceMs);
       if (!this.end && !isThere()) throw stoppedWaiting();
     }
     if (this.end) throw this.end;

@@ -5,7 +5,7 @@ import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { subtreesOf } from '../../../src/collectives/tree.js';
 import { shardRange } from '../../../src/data/shards.js';
 import type { Arena } from '../../../src/engine/arena.js';
-import type { ShardStep } from '../../../src/engine/executor.js';
+import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
 import type { OptimizerStep, PredictResult, PredictTask } from '../../../src/engine/tasks.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { layoutOf, type Model } from '../../../src/models/model.js';
@@ -15,7 +15,7 @@ import { toWire } from '../../../src/protocol/fields.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import { ArenaSync } from '../arena-sync.js';
 import { unexpected } from '../failures.js';
-import { predictElsewhere, type Range } from '../prediction.js';
+import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
 import { type Contribution, type Member, MemberLost, rowsOfResults, Speed } from './member.js';
 import { RemoteTensorShards, type TensorNode } from './remote-tensor-shards.js';
@@ -184,7 +184,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     return (await this.requests.ask({ kind: 'checksum', parameters }, 'checksum', 1)).sha256;
   }
 
-  async predict(model: Model, set: PredictTask['set'], ranges: readonly Range[]): Promise<PredictResult[]> {
+  async predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const { requests, arena, arenaSync } = this;
     const { length } = layoutOf(model);
     await arenaSync.bringParameters(length);

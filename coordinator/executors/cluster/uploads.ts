@@ -5,6 +5,7 @@ import type { Subtree } from '../../../src/collectives/tree.js';
 import { type Arena, gradientStride } from '../../../src/engine/arena.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
 import { late, unexpected } from '../failures.js';
+import { Condition } from './deadlines.js';
 import { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
 
@@ -13,11 +14,7 @@ export class Upload {
   /** Bytes of each subtree's sum that are here, as they travel. */
   private readonly received: number[];
   private readonly codecs: readonly GradientCodec[];
-  private waiting: {
-    readonly length: number;
-    readonly resolve: () => void;
-    readonly reject: (error: unknown) => void;
-  }[] = [];
+  private readonly condition = new Condition();
   private lost: unknown;
   /** Frames are counted, but no longer written: others may be computing the same shards. */
   isRevoked = false;
@@ -59,18 +56,13 @@ export class Upload {
     const gradientBuffer = this.arena.regions.gradientBuffers + first * gradientStride(this.arena.shape);
     if (!this.isRevoked) codec.decode(payload, gradientBuffer, offset);
     this.received[index] = at + payload.length;
-    this.waiting = this.waiting.filter(({ length, resolve }) => {
-      if (!this.has(length)) return true;
-      resolve();
-      return false;
-    });
+    this.condition.changed();
   }
 
   /** Resolves when so many floats of every sum are here. */
   arrived(length: number): Promise<void> {
     if (this.lost !== undefined) return Promise.reject(this.lost);
-    if (this.has(length)) return Promise.resolve();
-    return new Promise((resolve, reject) => this.waiting.push({ length, resolve, reject }));
+    return this.condition.met(() => this.has(length));
   }
 
   /** What is not here yet will not be waited for. */
@@ -78,7 +70,7 @@ export class Upload {
     if (this.isComplete || this.isRevoked) return;
     this.isRevoked = true;
     this.lost = reason;
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
+    this.condition.fail(reason);
   }
 
   private has(length: number): boolean {

@@ -6,7 +6,7 @@ import { sha256OfParameters } from '../../../src/checksum.js';
 import { AllReduce } from '../../../src/collectives/all-reduce.js';
 import type { Collective } from '../../../src/collectives/collective.js';
 import { floats } from '../../../src/engine/arena.js';
-import type { ExecutorHealth, Gradients, ShardStep, TrainingState } from '../../../src/engine/executor.js';
+import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from '../../../src/engine/executor.js';
 import type {
   GradientResult,
   OptimizerStep,
@@ -20,11 +20,12 @@ import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../assignment.js';
 import { DistributedExecutor } from '../distributed-executor.js';
 import { drifted, notFinite } from '../failures.js';
-import { predictElsewhere, type Range } from '../prediction.js';
-import { misfit, OtherRanks, type RankRules } from './other-ranks.js';
+import type { NumericsRules } from '../numerics.js';
+import { predictElsewhere } from '../prediction.js';
+import { misfit, OtherRanks } from './other-ranks.js';
 import { MpiTensorParallel } from './tensor-parallel.js';
 
-export interface MpiOptions extends RankRules {
+export interface MpiOptions extends NumericsRules {
   /** 'any': gradients are summed in the collective's own order, and the bits depend on the number of ranks. */
   readonly order: 'tree' | 'any';
   /** Steps between two comparisons of the ranks' parameters. */
@@ -103,11 +104,7 @@ export class MpiExecutor extends DistributedExecutor {
     return results;
   }
 
-  protected async predictRanges(
-    model: Model,
-    set: PredictTask['set'],
-    ranges: readonly Range[],
-  ): Promise<PredictResult[]> {
+  protected async predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const { local, ranks } = this;
     const { arena } = local;
     await ranks.arenaSync.bringParameters(layoutOf(model).length);

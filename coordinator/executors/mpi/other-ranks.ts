@@ -2,20 +2,13 @@
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { PredictTask } from '../../../src/engine/tasks.js';
-import { precisionOf } from '../../../src/models/model.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
-import { otherNumerics, reported, unexpected, withoutProducts } from '../failures.js';
+import { reported, unexpected } from '../failures.js';
+import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
 
 /** Bytes of one broadcast: an MPI library counts in 31 bits. */
 const MOST_BYTES = 2 ** 28;
-
-export interface RankRules {
-  /** Of rank 0's numerics. */
-  readonly fingerprint: string;
-  /** Ranks of other numerics may work: the bits of the run then depend on how many ranks there are. */
-  readonly allowMixed: boolean;
-}
 
 export const misfit = () => unexpected('the answers of the ranks do not fit the question');
 
@@ -46,17 +39,12 @@ export class OtherRanks {
   }
 
   /** Has them make their executors. Throws E_NUMERICS, and what a rank failed by. */
-  async welcome({ fingerprint, allowMixed }: RankRules): Promise<void> {
-    // Each rank has workspaces of its own.
-    const precision = precisionOf(this.arena.shape);
-    const { workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest } = this.arena.shape;
-    const message = { kind: 'welcome', shape: { ...rest, tensorShardBytes, outputGroupBytes, precision } } as const;
-    const [, hellos] = await this.together(message, 'hello', async () => undefined);
+  async welcome(rules: NumericsRules): Promise<void> {
+    const shape = sentShape(this.arena.shape);
+    const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
     this.all = hellos;
-    const unable = this.namesWhere((other) => hellos[other]!.fingerprints[precision] === undefined);
-    if (unable.length > 0) throw withoutProducts(unable.join(', '), precision);
-    const mixed = this.namesWhere((other) => hellos[other]!.fingerprints[precision] !== fingerprint);
-    if (mixed.length > 0 && !allowMixed) throw otherNumerics(mixed.join(', '), 'rank 0');
+    const refusal = refusalOf(hellos, shape.precision, rules, 'rank 0');
+    if (refusal) throw refusal;
   }
 
   /** Names of the ranks for which it holds, by their place among the others. */

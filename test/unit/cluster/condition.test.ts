@@ -5,12 +5,13 @@ import { ManualClock } from '../../manual-clock.js';
 
 it('says at once and at least every five seconds that it waits, and how long, until it need not (case 31)', async () => {
   const clock = new ManualClock();
-  const condition = new Condition(clock);
+  const condition = new Condition();
   const left: number[] = [];
   let isThere = false;
-  const waiting = condition.until(
-    () => isThere,
+  const waiting = condition.metWithin(
     300_000,
+    () => isThere,
+    clock,
     (each) => left.push(each / 1000),
   );
   expect(left).toEqual([300]);
@@ -26,9 +27,10 @@ it('says at once and at least every five seconds that it waits, and how long, un
 it('says nothing where there is nothing to wait for', async () => {
   const said: number[] = [];
   expect(
-    await new Condition(new ManualClock()).until(
-      () => true,
+    await new Condition().metWithin(
       1000,
+      () => true,
+      new ManualClock(),
       (left) => said.push(left),
     ),
   ).toBe(true);

@@ -11,7 +11,7 @@ import { Access, guardOf } from '../../../coordinator/dashboard/access.js';
 import { Gauges } from '../../../coordinator/dashboard/gauges.js';
 import { History } from '../../../coordinator/dashboard/history.js';
 import { type DashboardServer, serve } from '../../../coordinator/dashboard/server.js';
-import { ensureCertificate } from '../../../coordinator/server/certificate.js';
+import { ensureCertificate } from '../../../coordinator/server/secrets.js';
 import { folderOfFile } from '../../folders.js';
 
 const TOKEN = randomBytes(32);

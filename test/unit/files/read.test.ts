@@ -144,7 +144,6 @@ const OWN: readonly string[] = [
   'coordinator/dashboard/page/main.ts',
   'coordinator/runs/machine.ts',
   'coordinator/scaling/child-process.ts',
-  'coordinator/server/certificate.ts',
   'coordinator/server/secrets.ts',
   'src/data/sources/idx.ts',
   'src/data/sources/load.ts',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConnectionLimiter } from '../../../coordinator/server/connection-limits.js';
+import { ConnectionLimiter } from '../../../coordinator/server/unauthenticated-connections.js';
 import { ManualClock } from '../../manual-clock.js';
 
 const LIMITS = { unauthenticated: 3, unauthenticatedPerAddress: 2, rate: 100 };

@@ -3,8 +3,14 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { ensureCertificate, readCertificate } from '../../../coordinator/server/certificate.js';
-import { ensureToken, isSecret, readToken, stateDirectory } from '../../../coordinator/server/secrets.js';
+import {
+  ensureCertificate,
+  ensureToken,
+  isSecret,
+  readCertificate,
+  readToken,
+  stateDirectory,
+} from '../../../coordinator/server/secrets.js';
 import { folderOfFile } from '../../folders.js';
 
 const folder = folderOfFile('secrets');
