@@ -49,7 +49,7 @@ export function addRunOptions(command: Command): Command {
     .option(
       '--labels-per-class <n>',
       'labelled images of each class, or all (10; all, where some images have no label)',
-      labelsPerClass,
+      wholeOr('all'),
     )
     .option('--validation <n>', 'training images held out for tuning (0)', number)
     .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number)
@@ -69,7 +69,11 @@ export function addRunOptions(command: Command): Command {
     )
     .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
     .option('--max-steps <n>', 'end each stage after n steps', number)
-    .option('--refresh <when>', 'new pseudo-labels: once, epoch, step, or every n steps (as the preset)', refresh)
+    .option(
+      '--refresh <when>',
+      'new pseudo-labels: once, epoch, step, or every n steps (as the preset)',
+      wholeOr('once', 'epoch', 'step'),
+    )
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
     .option(
       '--class-shares <shares>',
@@ -87,6 +91,20 @@ export function addRunOptions(command: Command): Command {
       '--allow-mixed',
       'go on, and with nodes, where other bits are computed: the result then depends on who computed what',
     );
+}
+
+/** Of commands that connect to the coordinator of a run. */
+export const addConnectionOptions = (command: Command): Command =>
+  command
+    .argument('<address>', 'HOST:PORT of its coordinator')
+    .requiredOption('--token-file <file>', 'the token of the run')
+    .option('--fingerprint <hex>', "SHA-256 of the coordinator's certificate")
+    .option('--insecure', 'connect to another machine without TLS');
+
+export interface ConnectionFlags {
+  readonly tokenFile: string;
+  readonly fingerprint?: string;
+  readonly insecure?: boolean;
 }
 
 /** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
@@ -173,20 +191,15 @@ export function whole(text: string): number {
   return value;
 }
 
-function labelsPerClass(text: string): string | number {
-  if (text === 'all') return text;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It is all, or a whole number from 1.');
-  return value;
-}
+/** One of the words, or a whole number from 1. */
+const wholeOr =
+  (...words: readonly string[]) =>
+  (text: string): string | number => {
+    if (words.includes(text)) return text;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 1) return value;
+    throw new InvalidArgumentError(`It is ${words.join(', ')}, or a whole number from 1.`);
+  };
 
 /** A name, or numbers; which of them there are is the schema's. */
 const classShares = (text: string): string | number[] => (/[\d,]/.test(text) ? text.split(',').map(number) : text);
-
-function refresh(text: string): string | number {
-  if (['once', 'epoch', 'step'].includes(text)) return text;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('It is once, epoch, step, or a number of steps.');
-  return value;
-}

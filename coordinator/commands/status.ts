@@ -7,25 +7,16 @@ import type { ClusterStatus } from '../../src/protocol/status.js';
 import type { Transport } from '../server/transport.js';
 import { type Column, tableLines } from '../terminal/table.js';
 import type { JsonTarget } from '../terminal/terminal.js';
-import type { Context } from './options.js';
+import { addConnectionOptions, type ConnectionFlags, type Context } from './options.js';
 
-interface StatusFlags {
-  readonly tokenFile: string;
-  readonly fingerprint?: string;
-  readonly insecure?: boolean;
+interface StatusFlags extends ConnectionFlags {
   readonly json?: JsonTarget;
 }
 
 const ANSWER_MS = 10_000;
 
 export function addStatus(program: Command, context: Context, transport: Transport): void {
-  program
-    .command('status')
-    .description('show the nodes of a training run')
-    .argument('<address>', 'HOST:PORT of its coordinator')
-    .requiredOption('--token-file <file>', 'the token of the run')
-    .option('--fingerprint <hex>', "SHA-256 of the coordinator's certificate")
-    .option('--insecure', 'connect to another machine without TLS')
+  addConnectionOptions(program.command('status').description('show the nodes of a training run'))
     .option('--json <file>', 'write the status as JSON; - for stdout')
     .action((address: string, flags: StatusFlags) => show(address, flags, context, transport));
 }

@@ -6,15 +6,12 @@ import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/node-host.js';
 import { fingerprintsHere } from '../executors/numerics.js';
 import type { Transport } from '../server/transport.js';
-import { type Context, number } from './options.js';
+import { addConnectionOptions, type ConnectionFlags, type Context, number } from './options.js';
 
-interface WorkerFlags {
-  readonly tokenFile: string;
-  readonly fingerprint?: string;
+interface WorkerFlags extends ConnectionFlags {
   readonly workers?: number;
   readonly name?: string;
   readonly patience: number;
-  readonly insecure?: boolean;
 }
 
 const HELP = `
@@ -26,16 +23,10 @@ Example:
   $ pseudolabel worker 192.168.1.10:7171 --token-file token --fingerprint 5f2a...`;
 
 export function addWorker(program: Command, context: Context, transport: Transport): void {
-  program
-    .command('worker')
-    .description('join a training run on another machine')
-    .argument('<address>', 'HOST:PORT of its coordinator')
-    .requiredOption('--token-file <file>', 'the token of the run')
-    .option('--fingerprint <hex>', "SHA-256 of the coordinator's certificate")
+  addConnectionOptions(program.command('worker').description('join a training run on another machine'))
     .option('--workers <n>', 'threads (one a core)', number)
     .option('--name <name>', 'what the coordinator calls this node (the name of the machine)')
     .option('--patience <s>', 'seconds to go on trying to connect (300)', number, 300)
-    .option('--insecure', 'connect to another machine without TLS')
     .addHelpText('after', HELP)
     .action((address: string, flags: WorkerFlags) => work(address, flags, context, transport));
 }

@@ -46,7 +46,8 @@ export async function serve(
   const files = filesOfPage();
   const audience = new Audience(source);
   const answered = (request: IncomingMessage, response: ServerResponse): void => {
-    const answering = guard && !guard.access.knows(request) ? stranger(guard.access, request, response) : undefined;
+    const answering =
+      guard && !guard.access.knows(request) ? unauthenticated(guard.access, request, response) : undefined;
     (answering ?? answer(request, response, source, files, audience, guard === undefined)).catch(() =>
       response.destroy(),
     );
@@ -90,8 +91,8 @@ function cannotListen(port: number, cause: Error): PseudolabelError {
   return new PseudolabelError('E_LISTEN', `port ${port} cannot be listened on: ${cause.message}`, fix, { cause });
 }
 
-/** Of someone who has not shown the token yet. */
-async function stranger(access: Access, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Answers somebody who has not shown the token yet. */
+async function unauthenticated(access: Access, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method === 'POST' && request.url === LOGIN) await access.logIn(request, response);
   else access.ask(request, response);
 }

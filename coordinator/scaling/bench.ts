@@ -43,17 +43,17 @@ export class Bench {
     readonly workload: Workload,
     private readonly steps: number,
     private readonly labelled: LabelledSet,
-    private readonly node: ThreadExecutor,
+    private readonly local: ThreadExecutor,
     /** undefined: no other processes. */
     private readonly group: ProcessGroup | undefined,
   ) {
-    const traced = group?.executor ?? new TracedExecutor(node, (call) => this.calls.push(call));
+    const traced = group?.executor ?? new TracedExecutor(local, (call) => this.calls.push(call));
     const { run } = workload;
-    const strategyFor = strategiesFor(traced, run, node);
+    const strategyFor = strategiesFor(traced, run, local);
     this.dispatcher = new Dispatcher(traced, run.config.shards, countsOf(run), strategyFor);
   }
 
-  /** Throws what loading the data, creating a node and `gather`, which finds the other processes, throw. */
+  /** Throws what loading the data, starting threads and `gather`, which finds the other processes, throw. */
   static async open(
     options: WorkloadOptions,
     setup: Setup,
@@ -62,10 +62,10 @@ export class Bench {
     const dataset = await loadDataset({ folder: options.data });
     const workload = workloadOf(options, setup, dataset);
     const { split } = workload.run;
-    const node = await openThreads([workload.run]);
+    const local = await openThreads([workload.run]);
     const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-    const group = setup.others > 0 ? await gather(node) : undefined;
-    return new Bench(workload, options.steps, labelled, node, group);
+    const group = setup.others > 0 ? await gather(local) : undefined;
+    return new Bench(workload, options.steps, labelled, local, group);
   }
 
   /** The same steps each time. */
@@ -81,8 +81,8 @@ export class Bench {
     const { user, system } = process.cpuUsage(used);
     const steps = phase === 'label' ? 1 : this.steps;
     const accounted = this.group
-      ? await accountOf(this.group, this.node.workers, began, ended)
-      : accountOfCalls(this.calls, this.node.workers, began, ended, (user + system) / 1e3);
+      ? await accountOf(this.group, this.local.workers, began, ended)
+      : accountOfCalls(this.calls, this.local.workers, began, ended, (user + system) / 1e3);
     const wireBytes = (this.group?.wireBytes ?? 0) - bytes;
     return { steps, rows, milliseconds: ended - began, wireBytes, ...accounted };
   }

@@ -30,7 +30,7 @@ function measuring(gather: Gather, cores: () => number): (question: Question) =>
   return async (question) => {
     if (question.kind === 'measure') return { kind: 'measured', block: await bench!.measure(question.phase) };
     const { options, setup } = question;
-    bench = await Bench.open(options, setup, (node) => gather(node, setup.others, options));
+    bench = await Bench.open(options, setup, (local) => gather(local, setup.others, options));
     return { kind: 'opened', traffic: bench.workload.traffic, cores: cores() };
   };
 }
@@ -43,8 +43,8 @@ async function rankProcess(): Promise<void> {
   };
   if (collective.rank > 0) return serve(collective, workers).then(end);
   let job: MpiGroup | undefined;
-  const gather: Gather = async (node, _, { fastSum }) => {
-    job = await MpiGroup.open(node, collective, fastSum ? 'any' : 'tree');
+  const gather: Gather = async (local, _, { fastSum }) => {
+    job = await MpiGroup.open(local, collective, fastSum ? 'any' : 'tree');
     return job;
   };
   answering(

@@ -58,7 +58,7 @@ export function phaseWords(
   colours: Pick<Colours, 'bold' | 'yellow'> = PLAIN,
 ): string[] {
   const compared = { unit, each: phase.rows[0]!.workers, cores: machine.cores };
-  return [...fitLines(phase), ...phase.rows.flatMap((row) => verdictLines(row, compared, colours))];
+  return [...fitLines(phase), ...phase.rows.flatMap((row) => conclusionLines(row, compared, colours))];
 }
 
 /** In a step: between processes where there are several, and through shared memory where there is one. */
@@ -146,7 +146,7 @@ interface Compared {
 }
 
 /** What a row of several comes to, or why it comes to nothing; nothing to say of the first row that no number shows. */
-export function verdictLines(
+export function conclusionLines(
   row: Row,
   compared: Compared,
   { bold, yellow }: Pick<Colours, 'bold' | 'yellow'>,

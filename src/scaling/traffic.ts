@@ -11,7 +11,7 @@ const PREDICTION = 1 + FLOAT;
 export interface Traffic {
   /** Bytes that pass between the threads through shared memory: gradient buffers or partial sums, and what the update reads and writes, or predictions. */
   readonly moved: number;
-  /** Bytes of a sum of gradients, or of the sums of slices, which nodes would exchange; 0 for predictions. */
+  /** Bytes of a sum of gradients, or of the sums of tensor shards, which machines would exchange; 0 for predictions. */
   readonly sum: number;
   /** Bytes of labelled rows that go out with a step's tasks. */
   readonly tasks: number;
@@ -19,7 +19,7 @@ export interface Traffic {
   readonly answers: number;
 }
 
-/** A step of training: each slot is written once and read once; the parameters and the moments are read and written. */
+/** A step of training: each gradient buffer is written once and read once; the parameters and the moments are read and written. */
 export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shards: number): Traffic {
   const vector = FLOAT * layoutOf(model).length;
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
@@ -28,10 +28,10 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
 }
 
 /**
- * A tensor-parallel step: the parameters and the moments are read and written. In each exchange the sums of every slice are written once and read
- * once; what they lead to is written once, and every slice reads it.
+ * A tensor-parallel step: the parameters and the moments are read and written. In each exchange the sums of every shard
+ * are written once and read once; what they lead to is written once, and every shard reads it.
  */
-export function tensorParallelTraffic(stage: Stage, slices: number): Traffic {
+export function tensorParallelTraffic(stage: Stage, shards: number): Traffic {
   const { model, optimizer, labelledBatch, method: settings } = stage;
   const method = methodOf(settings);
   const batch = method.batch(settings);
@@ -42,7 +42,7 @@ export function tensorParallelTraffic(stage: Stage, slices: number): Traffic {
   const clean = method.predicts(settings) ? batch * widths[0]!.up : 0;
   const up = FLOAT * widths.reduce((sum, width) => sum + rows * width.up, clean);
   const down = FLOAT * widths.reduce((sum, width) => sum + rows * width.down, 0);
-  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 2 * slices * up + (1 + slices) * down;
+  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 2 * shards * up + (1 + shards) * down;
   return { moved, sum: up, tasks: labelledBatch * model.layers[0]!.inputs, answers: 0 };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitLines, scalingLines, verdictLines } from '../../../coordinator/scaling/lines.js';
+import { conclusionLines, fitLines, scalingLines } from '../../../coordinator/scaling/lines.js';
 import { simulate } from '../../../src/scaling/simulate.js';
 import { type Block, type Round, summarise } from '../../../src/scaling/summary.js';
 import { blockOf, ONE, roundsOf, TWO } from './blocks.js';
@@ -9,7 +9,7 @@ const QUIET = [1, 1.02, 0.99, 1.01, 1];
 
 function said(rounds: readonly Round[], cores = 2): string[] {
   const { rows } = summarise(rounds, [1, 2], { mode: 'strong', cores, seed: 1 });
-  return rows.flatMap((row) => verdictLines(row, { unit: 'workers', each: 1, cores }, PLAIN));
+  return rows.flatMap((row) => conclusionLines(row, { unit: 'workers', each: 1, cores }, PLAIN));
 }
 
 const withTwo = (two: Block) => said(roundsOf(QUIET, ONE, two));
@@ -36,7 +36,7 @@ describe('the sentence about several workers', () => {
   it('names who is compared, and what to train with instead', () => {
     const two = blockOf(2, 100, { forward: 40, backward: 50, update: 10, idle: 110 });
     const { rows } = summarise(roundsOf(QUIET, ONE, two), [1, 2], { mode: 'strong', cores: 2, seed: 1 });
-    const lines = rows.flatMap((row) => verdictLines(row, { unit: 'ranks', each: 1, cores: 2 }, PLAIN));
+    const lines = rows.flatMap((row) => conclusionLines(row, { unit: 'ranks', each: 1, cores: 2 }, PLAIN));
     expect(lines[0]).toMatch(/^2 ranks of 1 worker: 0\.95x as fast as one/);
     expect(lines).toContain('warning: 2 ranks of 1 worker are slower than one: train without mpirun');
   });
