@@ -13,15 +13,15 @@ import { Terminal } from './terminal/terminal.js';
  */
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'] as const;
 
-/** One request may reach us several times: by itself, since we are of the group that a terminal tells, from the launcher, and by it from npm. */
+/** One Ctrl-C may arrive several times: from the terminal, which signals the whole process group, from the launcher, and through it from npm. */
 const ONE_REQUEST_MS = 2000;
 
-/** Errors of streams of which nobody reads the other end any more. A terminal that went away answers with EIO. */
+/** Errors of a stream whose reader is gone. A terminal that went away answers with EIO. */
 const UNREAD = ['EPIPE', 'EIO', 'ENXIO', 'ECONNRESET', 'ENOTCONN', 'ERR_STREAM_DESTROYED'];
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env);
 
-/** What commander says of a wrong command line, as one of our errors; undefined where it only showed help or the version. */
+/** Commander's error about a wrong command line, as one of ours; undefined where it only showed help or the version. */
 function usageError({ code, exitCode, message }: CommanderError): PseudolabelError | undefined {
   if (exitCode === 0) return undefined;
   if (code === 'commander.help')
@@ -30,14 +30,14 @@ function usageError({ code, exitCode, message }: CommanderError): PseudolabelErr
   return new PseudolabelError('E_USAGE', problem!, suggestion ?? 'add --help to see what is possible');
 }
 
-/** The first signal asks to stop when everything is saved, the second one stops. */
+/** The first signal asks to stop once everything is saved; the second one stops at once. */
 function stopOnSignal(): AbortSignal {
   const controller = new AbortController();
   let asked = 0;
   const stop = (name?: NodeJS.Signals): void => {
     const now = performance.now();
     if (controller.signal.aborted) {
-      // A terminal that goes away is nobody's impatience.
+      // A terminal that goes away is not a second Ctrl-C.
       if (now - asked > ONE_REQUEST_MS && name !== 'SIGHUP') process.exit(130);
       return;
     }
@@ -45,10 +45,10 @@ function stopOnSignal(): AbortSignal {
     terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
-  // The launcher says whether the program is to outlive its terminal (scripts/hangup.mjs). Node would end by SIGHUP if nothing were done.
+  // The launcher says whether the program outlives its terminal (scripts/hangup.mjs). Without a handler, Node ends by SIGHUP.
   const outlives = process.env.PSEUDOLABEL_HANGUP === 'ignored';
   for (const name of STOPPING) process.on(name, name === 'SIGHUP' && outlives ? () => undefined : stop);
-  // The launcher was killed: whoever did so knows no other process that could be stopped.
+  // The launcher was killed, and whoever did so knows of no other process to stop.
   process.on('disconnect', () => stop());
   process.channel?.unref();
   return controller.signal;
@@ -59,7 +59,7 @@ function fail(error: unknown): number {
   return exitCodeOf(error);
 }
 
-// Whoever reads us may have gone (`| head`, a terminal): a run is not lost for that, nor for a full disk below what it says on the way.
+// The reader of our output may be gone (`| head`, a terminal), or its disk full: a run goes on all the same.
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (UNREAD.includes(error.code ?? '')) return;

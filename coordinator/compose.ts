@@ -36,7 +36,7 @@ export interface ClusterPlace extends ListenOptions {
   readonly transport: Transport;
   /** How many nodes the first step waits for. */
   readonly nodes: number;
-  /** How long a run without anybody who computes waits for nodes, in ms. */
+  /** How long a run that nobody computes waits for nodes, in ms. */
   readonly patienceMs: number;
   /** false: this machine only coordinates. */
   readonly computes: boolean;
@@ -72,7 +72,7 @@ export async function openSession(
   const [run] = runs;
   const { shards } = run.config;
   if (place.kind === 'mpi') checkShards(shards, place.collective.size, 'ranks');
-  // Before there are threads, which have the processor for themselves then.
+  // Before there are threads, which then have the processor to themselves.
   const numerics = numericsFingerprint(run.config.precision);
   const local = await openThreads(runs);
   const over = (executor: Executor): Session => {

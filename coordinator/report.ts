@@ -26,7 +26,7 @@ import { isScaling, writeScalingReport } from './scaling/report.js';
 
 const FILE = 'report.html';
 
-/** A thousand pictures, as MISTAKES has them, take a tenth of it. */
+/** A thousand images in MISTAKES take a tenth of it. */
 const MOST_BYTES = 2 ** 26;
 
 /** Writes the report of a run directory, of a reproduction and all its runs, or of a scaling measurement. Returns its path. Throws E_REPORT, E_OUTPUT. */
@@ -98,7 +98,7 @@ async function parsed<T>(path: string, schema: Pick<z.ZodType<T>, 'parse'>): Pro
   }
 }
 
-/** A line that has no end is one that is being written. */
+/** A last line without a line end is still being written, and is left out. */
 async function readMetrics(path: string): Promise<RunRecord['metrics']> {
   if (!existsSync(path)) return [];
   try {

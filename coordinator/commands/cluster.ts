@@ -72,7 +72,7 @@ export function clusterPlace(
   };
 }
 
-/** How others come to the run, or why they cannot. */
+/** How nodes join the run, or why they cannot. */
 function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invocation: Invocation): string[] {
   const status = `who computes, and how far it is: ${invocation.line(['status', ...joinWith])}`;
   if (loopback === undefined)
@@ -93,7 +93,7 @@ function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invo
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
-/** What each node that is still there exchanged. */
+/** The traffic of each node that is still there. */
 function trafficLines({ nodes, steps }: ClusterStatus): string[] {
   const megabytes = (bytes: number) => `${(bytes / 1e6 / steps).toFixed(1)} MB`;
   if (steps === 0) return [];
@@ -115,7 +115,7 @@ export function checkNodes(flags: ClusterFlags, shards: number): void {
 
 const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
 
-/** idle: what is to be said where not all workers have something to do. */
+/** idle: a line to print where some workers have nothing to do. */
 function announcer(
   terminal: Terminal,
   idle: () => string | undefined,

@@ -41,7 +41,7 @@ export function addCompare(program: Command, { terminal }: Context): void {
     });
 }
 
-/** Their last names where those tell them apart, else their paths. */
+/** The names of the folders where these differ, else their paths. */
 function namesOf(folders: readonly string[]): string[] {
   const names = folders.map((folder) => basename(resolve(folder)));
   return new Set(names).size === names.length ? names : [...folders];

@@ -22,7 +22,7 @@ const VERSION_1: Version = {
 };
 
 export interface ControlGroup {
-  /** The least of its limit and those of the groups that it is in. undefined: nobody has set one. */
+  /** The lowest limit of the group and of those above it; undefined: none is set. */
   readonly limitBytes: number | undefined;
   /** Processes of the group that the system has killed for lack of memory. */
   readonly kills: number;

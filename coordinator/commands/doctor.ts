@@ -117,7 +117,7 @@ export function nodeVersion(version: string): Outcome {
   };
 }
 
-/** Nothing needs it: a note only where one knows that it is missing would be one that nobody can act on. */
+/** Never more than ok: nothing needs bf16, and nobody could act on a note. */
 export function bf16(has: boolean | undefined): Outcome {
   if (has) return ok('the processor has products of it: --precision bf16 is fast');
   if (has === undefined)
@@ -178,7 +178,7 @@ export function threads(env: NodeJS.ProcessEnv): Outcome {
   return { state: 'note', found: found.join(' '), fix };
 }
 
-/** What the launcher ignored of it. */
+/** Names the variables that the launcher ignored. */
 export function environment({ PSEUDOLABEL_IGNORED: ignored }: NodeJS.ProcessEnv): Outcome {
   if (!ignored) return ok('nothing in it could change the bits of a run');
   return {
@@ -200,7 +200,7 @@ function kernel(): Outcome {
   return ok('loads');
 }
 
-/** Nobody needs it on one machine. */
+/** A note at most: one machine does not need MPI. */
 async function mpi(): Promise<Outcome> {
   try {
     return ok(`${versionOfMpi(await loadLibrary())}, for train --collective mpi`);

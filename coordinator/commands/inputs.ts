@@ -10,15 +10,15 @@ import { loadReproduction, runsOf } from '../runs/reproduction.js';
 import type { Invocation } from './invocation.js';
 import type { Context } from './options.js';
 
-/** What a path may lead to. */
+/** What there may be at a path. */
 type Found = 'file' | 'run' | 'reproduction' | 'scaling' | 'model' | 'folder';
 
 interface Wanted {
   readonly takes: readonly Found[];
   readonly code: ErrorCode;
-  /** The remedy where nothing better is known. */
+  /** The fix where no better one is known. */
   readonly give: string;
-  /** It is made where it is missing, or somebody else looks for it. */
+  /** It is made where it is missing. */
   readonly mayBeMissing?: true;
 }
 
@@ -110,7 +110,7 @@ const WHAT_IT_IS: Readonly<Record<Found, string>> = {
   folder: 'is a folder that has nothing of what is needed',
 };
 
-/** What a folder is known by, in this order: a run directory has a model, too. */
+/** The file that tells what a folder is. The order matters: a run directory has a model, too. */
 const RECORDS = [
   ['config.json', 'run'],
   ['reproduction.json', 'reproduction'],
@@ -131,7 +131,7 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** What to do with a path that is not of the kind that is wanted. */
+/** The fix for a path of another kind than is wanted. */
 async function betterOf(path: string, found: Found, { takes, give }: Wanted, { line }: Invocation): Promise<string> {
   const takesRuns = takes.includes('run');
   if (takes === EARLIER.takes && found === 'reproduction')

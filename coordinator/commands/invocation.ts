@@ -9,7 +9,7 @@ import { built } from '../../src/files/read.js';
 import { optionsSchema } from '../../src/training/config.js';
 
 export interface Invocation {
-  /** The words that the user typed behind the program's name. */
+  /** The words that the user typed after the program's name. */
   readonly typed: readonly string[];
   /** A command line of `pseudolabel`, in the form in which it was called. args: the command and its arguments. */
   line(args: readonly string[]): string;
@@ -61,12 +61,12 @@ export function invocationOf(call: Call): Invocation {
   };
 }
 
-/** What a shell takes for `pseudolabel` where the call came from. */
+/** The words that start `pseudolabel` in the shell of the caller. */
 function programOf(call: Call): string {
   const { env, cwd, root } = call;
   const launcher = env.PSEUDOLABEL_LAUNCHER;
   if (isOurScript(call)) {
-    // npm went to our folder by itself, unless it was told where that is.
+    // npm finds our folder by itself from inside it; elsewhere it was given --prefix.
     const isAway = env.INIT_CWD !== undefined && !isWithin(root, env.INIT_CWD);
     return isAway ? `npm --prefix ${quoted(root)} run -s pseudolabel --` : BY_NPM_RUN;
   }
@@ -89,7 +89,7 @@ const isOurScript = ({ env, root, isCheckout }: Call): boolean =>
   env.npm_package_json === join(root, 'package.json') &&
   (env.npm_lifecycle_event === 'pseudolabel' || env.npm_lifecycle_event === 'start');
 
-/** A path below the current folder without it; with a slash, since a shell looks for other names on its path. */
+/** The path relative to the current folder where it is below it; with a slash, since a shell looks up other names in PATH. */
 function shortest(path: string, cwd: string): string {
   if (!isWithin(cwd, path)) return path;
   const within = relative(cwd, path);
@@ -101,7 +101,7 @@ function isWithin(folder: string, path: string): boolean {
   return !within.startsWith('..') && !isAbsolute(within);
 }
 
-/** A job is started again by mpirun, with as many ranks. */
+/** An MPI job is started again by mpirun, with the same number of ranks. */
 const underMpi = ({ OMPI_COMM_WORLD_SIZE: ranks }: NodeJS.ProcessEnv): string =>
   ranks === undefined ? '' : `mpirun -np ${ranks} `;
 
@@ -110,7 +110,7 @@ export function quoted(word: string): string {
   return /^[\w@%+:,./][\w@%+=:,./-]*$|^-[\w=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What the directory of a run or a reproduction remembers by itself, and what a second start is not to do again. */
+/** Options that the directory of a run or a reproduction holds already, and faults, which a second start does not repeat. */
 const NOT_AGAIN: ReadonlySet<string> = new Set([
   ...Object.keys(optionsSchema.shape),
   ...['out', 'config', 'resume', 'scenarios', 'splits', 'loseWorker', 'stallWorker'],
@@ -132,7 +132,7 @@ export function resumeArgs(command: Command, typed: readonly string[], folder: s
   return [command.name(), '--resume', folder, ...kept];
 }
 
-/** The same error; where its remedy is to go on, with the line that does so. */
+/** The same error; where its fix is to resume, with the command line that does so. */
 export function withResumeLine(error: unknown, command: Command, folder: string, invocation: Invocation): unknown {
   if (!(error instanceof PseudolabelError)) return error;
   const line = invocation.line(resumeArgs(command, invocation.typed, folder));

@@ -94,8 +94,8 @@ async function imagesOf(path: string): Promise<Images> {
 }
 
 /**
- * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255 does not come to mean that
- * nobody knows, else 32-bit integers. Classes whose names are no numbers are numbered.
+ * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255 does not
+ * come to mean 'unknown', else 32-bit integers. Classes whose names are not numbers get their index.
  */
 export function labelFile(classes: Uint8Array, classNames: readonly string[]): Uint8Array[] {
   const numbers = classNames.map(Number);
@@ -124,7 +124,7 @@ function* csvPieces({ classes, confidences }: Labelling, classNames: readonly st
   }
 }
 
-/** As CSV wants it. */
+/** A field of CSV. */
 const quoted = (name: string): string => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
 
 function classLines(perClass: readonly number[], classNames: readonly string[], count: number): string[] {

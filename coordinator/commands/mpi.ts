@@ -28,7 +28,7 @@ export function addMpiOptions(command: Command): Command {
 }
 
 /**
- * Does a command's work in the place that it was started in: alone, or as rank 0 of a job, whose other ranks serve it.
+ * Does a command's work alone, or as rank 0 of an MPI job whose other ranks serve it.
  * Throws E_USAGE, E_MPI, and what the work throws.
  */
 export async function inPlace(
@@ -46,7 +46,7 @@ export async function inPlace(
   try {
     await work(collective);
   } finally {
-    // If the ranks are no longer in step, that has been said already.
+    // If this fails, the error that broke the job has been reported already.
     await tell(collective, { kind: 'bye', reason: 'finished' }).catch(() => undefined);
     collective.close();
   }

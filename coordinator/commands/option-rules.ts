@@ -15,7 +15,7 @@ interface Given {
   readonly config: RunConfig | undefined;
 }
 
-/** When an option has an effect; what it is without; what would give it one. */
+/** When an option has an effect; what is missing where it has none; what would give it one. */
 interface Rule {
   readonly when: (given: Given) => boolean;
   readonly without: string;
@@ -41,7 +41,7 @@ const CERTIFICATE = withOption('certificate', '--certificate FILE');
 const KEY = withOption('key', '--key FILE');
 const RANKS = withOption('ranks', '--ranks LIST');
 
-/** Whether others can see the dashboard. A name may be of this machine too: that is known when it is looked up. */
+/** Whether other machines can reach the dashboard. A host name may be this machine's: that shows only when it is looked up. */
 function isShownToOthers({ value }: Given): boolean {
   const place = value('dashboard');
   if (typeof place !== 'object' || place === null || !('host' in place)) return false;
@@ -156,7 +156,7 @@ const OF_CONNECTIONS: Rules = {
   ],
 };
 
-/** What is measured besides labelling, of which there are no steps. */
+/** Labelling is not made of steps. */
 const STEPS = rule(
   'with --phase label, which makes no steps',
   'measure another phase',

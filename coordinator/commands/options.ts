@@ -25,11 +25,11 @@ export interface Context {
   readonly signal: AbortSignal;
   /** How the program was called. */
   readonly invocation: Invocation;
-  /** Tells the launcher, which is left to speak when this process is killed, by which line a run goes on. */
+  /** Tells the launcher the command line that resumes the run: the launcher prints it if this process is killed. */
   goesOn(folder: string, line: string): void;
 }
 
-/** Flags that are about this start of the program; those of optionsSchema come beside them. */
+/** Flags of one start of the program, which are not options of the run (optionsSchema). */
 export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly out?: string;
   readonly json?: JsonTarget;
@@ -93,7 +93,7 @@ export function addRunOptions(command: Command): Command {
     );
 }
 
-/** Of commands that connect to the coordinator of a run. */
+/** Options of commands that connect to the coordinator of a run. */
 export const addConnectionOptions = (command: Command): Command =>
   command
     .argument('<address>', 'HOST:PORT of its coordinator')
@@ -136,14 +136,14 @@ function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
   return config;
 }
 
-/** Those of the flags that are options of a run. */
+/** The flags that are options of a run. */
 function schemaOptions(flags: RunFlags): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(optionsSchema.shape).flatMap((key) => (key in flags ? [[key, flags[key]]] : [])),
   );
 }
 
-/** With paths that hold wherever the run goes on. */
+/** With an absolute path, which holds wherever the run is resumed. */
 function located<T extends { readonly data?: unknown }>(options: T): T {
   return typeof options.data === 'string' ? { ...options, data: resolve(options.data) } : options;
 }
@@ -177,7 +177,7 @@ export async function newDirectory(name: string, now = new Date()): Promise<stri
 /** 'labelsPerClass' to '--labels-per-class'. */
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** Limits are the schema's. */
+/** A number of any size: the schema has the limits. */
 export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
@@ -201,5 +201,5 @@ const wholeOr =
     throw new InvalidArgumentError(`It is ${words.join(', ')}, or a whole number from 1.`);
   };
 
-/** A name, or numbers; which of them there are is the schema's. */
+/** A name, or numbers: the schema says which. */
 const classShares = (text: string): string | number[] => (/[\d,]/.test(text) ? text.split(',').map(number) : text);

@@ -30,12 +30,12 @@ interface Paths {
 const WRITTEN = ['json', 'csv', 'trace', 'out'];
 const TAKES_PATH = /[<[](file|dir)[>\]]/;
 
-/** What lies in the folders that we write, besides the files of runs. */
+/** The files in our folders besides those of runs. */
 const OURS = /^((reproduction|reproduce|scaling|lock)\.json|events\.out\..*)$/;
 /** Folders of folders of images are the deepest that are read. */
 const DEEPEST = 2;
 
-/** The paths that a command was given, by what its options say that they take. */
+/** The paths that a command was given: those of options that take a file or a folder, and its arguments. */
 export function pathsOf(command: Command): Paths {
   const values: Readonly<Record<string, unknown>> = command.opts();
   const given = command.options.flatMap((option) => {
@@ -132,7 +132,7 @@ async function dataOf(config: string): Promise<string | undefined> {
 /** 'new': it is not there yet, or is empty. */
 export const OUT_FOLDERS: Readonly<Record<string, 'new' | 'any'>> = { train: 'new', reproduce: 'new', scaling: 'any' };
 
-/** By what is in a folder, the command that goes on with it. */
+/** The file by which a folder is known, and the command that resumes it. */
 const GOES_ON = [
   ['config.json', 'train'],
   ['reproduction.json', 'reproduce'],
@@ -157,7 +157,7 @@ export async function checkOutFolder(command: Command, { invocation }: Context):
   );
 }
 
-/** The part of a path that is there and is not a folder. */
+/** The part of a path that exists and is not a folder. */
 async function fileOn(path: string): Promise<string | undefined> {
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     const found: Stats | undefined = await stat(folder).catch(() => undefined);

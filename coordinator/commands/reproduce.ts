@@ -110,7 +110,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
   const dataset = await loadDataset({ folder: config.data });
-  // The scenario that has both kinds of stages; before anything is said or kept that may not hold.
+  // dae has both kinds of stages. Resolved first: if it fails, nothing has been printed or saved that would not hold.
   const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);
   const idle = idleLine(whole, config.workers);
@@ -161,7 +161,7 @@ async function resumed(folder: string, flags: ReproduceFlags, command: Command):
   return { ...saved, config };
 }
 
-/** Where it all is, and who shows it. */
+/** The directory of the reproduction, and the dashboard that shows it. */
 interface Watched {
   readonly folder: string;
   readonly dashboard: Dashboard | undefined;

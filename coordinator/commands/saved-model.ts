@@ -24,7 +24,7 @@ export interface ModelFlags {
   readonly json?: string;
 }
 
-/** All that is read of a run's config. */
+/** The part of a run's config that is needed here. */
 const RUN_DATA = z.object({ data: z.string().optional() });
 
 export function addModelOptions(command: Command): Command {
@@ -59,7 +59,7 @@ async function dataOfRun(run: string): Promise<string | undefined> {
   throw new PseudolabelError('E_CONFIG', `${join(run, 'config.json')} is not the config of a run`, fix);
 }
 
-/** The names of a model's classes; of one that has none, those of a data set with as many, else the numbers of its outputs. */
+/** The names of a model's classes. A model without names takes those of a data set with as many classes, else numbers. */
 export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
   const { units } = model.layers.at(-1)!;
   if (meta?.classNames) return meta.classNames;

@@ -139,7 +139,7 @@ function workloadOf(
   const { fastSum } = flags;
   const given = { hidden: flags.hidden, seed: flags.seed, shards: flags.shards, workers: most, strategy, fastSum };
   const { hidden, seed, ...config } = normalise(given);
-  // Whoever has nothing to do shows nothing.
+  // A worker without a shard would show nothing.
   const shards = flags.shards ?? Math.max(config.shards, most);
   if (shards < most) {
     const fix = `give --shards ${most} or more, or leave it out`;
@@ -161,7 +161,7 @@ function reportOf(
   return { ...measurement, ...summary, prediction };
 }
 
-/** A node: the largest number of workers of one process that this machine has cores for. */
+/** The cost of a step on one simulated node: that of the most workers of one process for which there are cores. */
 function nodeCost({ traffic, cores }: Measurement, { rows }: PhaseSummary, { processes }: Sizes): NodeCost {
   const { split, workers } = (processes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
   const { sum, tasks, answers } = traffic[workers]!;
@@ -184,7 +184,7 @@ function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, lo
   const most = totals(sizes).at(-1)!;
   const where = processes?.hostfile === undefined ? counted(cores, 'core') : `the machines of ${processes.hostfile}`;
   const what = `${mode} scaling, ${whoIsCompared(sizes)} on ${where}, ${counted(repeats, 'round')}`;
-  // Linux counts who wants to run: those for whom we leave no core take one from some worker.
+  // The load counts threads that want to run: those beyond the spare cores take a core from some worker.
   const spare = Math.max(0, cores - most);
   const busy = load - spare < 1 ? '' : `; the machine is busy (load ${load.toFixed(1)}): expect noise`;
   const few = `warning: ${counted(most, 'worker')} in all share ${counted(cores, 'core')}: nothing can be concluded from them`;
@@ -200,7 +200,7 @@ function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: n
 /** '1,2,4'. */
 const counts = (text: string): number[] => ascending(text.split(',').map(whole));
 
-/** '0,1,2'. No node is always among them: it is what the others are compared with. */
+/** '0,1,2' nodes besides the coordinator. */
 const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : whole(each)));
 
 export interface SizeFlags {
@@ -213,7 +213,7 @@ export interface SizeFlags {
   readonly strategy?: (typeof STRATEGIES)[number];
 }
 
-/** What is compared, as measure() has it. */
+/** What measure() compares. */
 export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
 
 /** Throws E_USAGE. */
@@ -224,7 +224,7 @@ export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: 
     throw usage('--fast-sum with --strategy tensor', 'leave it out: tensor-parallel steps sum no gradients');
   const by = nodes ? 'nodes' : 'ranks';
   const counts = nodes?.map((joining) => joining + 1) ?? ranks;
-  // One worker or process is always among them: it is what the others are compared with.
+  // One worker or process is always measured: the others are compared with it.
   if (!counts) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), processes: undefined };
   if (workers !== undefined && workers.length > 1) {
     const fix = `with --${by}, give one number: the workers of each process`;
@@ -233,7 +233,7 @@ export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: 
   return { workers: workers ?? [1], processes: { by, counts: ascending([1, ...counts]), hostfile } };
 }
 
-/** Workers in all, for each that is compared. */
+/** The number of workers in all of each candidate. */
 export const totals = ({ workers, processes }: Sizes): readonly number[] =>
   processes ? processes.counts.map((count) => count * workers[0]!) : workers;
 

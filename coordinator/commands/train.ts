@@ -42,16 +42,16 @@ interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, WatchFlags {
   readonly trace?: string;
 }
 
-/** What there may be besides this machine. */
+/** The ways to other machines and processes. */
 interface Reach {
   readonly transport: Transport | undefined;
   readonly collective: Collective | undefined;
 }
 
-/** A run that is there already. */
+/** A run that was begun before. */
 interface Earlier {
   readonly path: string;
-  /** undefined: its newest. */
+  /** undefined: its newest checkpoint. */
   readonly checkpoint: string | undefined;
 }
 
@@ -86,7 +86,7 @@ Examples:
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
-/** transport: undefined where a run has to do with one machine. */
+/** transport: undefined where runs stay on this machine. */
 export function addTrain(program: Command, context: Context, transport?: Transport): void {
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
@@ -166,7 +166,7 @@ async function run(
   const where = placeFor(resolved, flags, context, reach, dashboard);
   const session = await openSession([resolved], where, wrapperFor(flags, dashboard, calls));
   if (session.job) terminal.note(jobLine(session.job));
-  // Of nodes it is said when they join.
+  // With nodes, this is printed when they join.
   const idle = flags.listen === undefined ? idleLine(resolved, session.dispatcher.workers) : undefined;
   if (idle !== undefined) terminal.note(idle);
   try {
@@ -190,7 +190,7 @@ async function run(
   }
 }
 
-/** What is said of a run before it begins. */
+/** The lines that are printed before a run begins. */
 function openingLines(run: ResolvedRun): string[] {
   const { config, dataset, stages } = run;
   return [

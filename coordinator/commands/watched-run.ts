@@ -67,7 +67,7 @@ export function placeOf(flags: WatchFlags): Place | undefined {
   };
 }
 
-/** What stands between a run and its executor. Workers are lost only where they are threads of this process; others can only stall. */
+/** Wraps an executor to make faults and to be traced. Only workers that are threads of this process can be lost; others stall. */
 export function wrapperFor(
   { loseWorker, stallWorker }: WatchFlags,
   dashboard: Dashboard | undefined,
@@ -106,7 +106,7 @@ export async function watchedRun(
   if (dashboard) {
     const isFirst = dashboard.url === undefined;
     listeners.push(await dashboard.begins(await shownRun(run, session, path, among)));
-    // Where it is, and what someone has to know who looks from elsewhere.
+    // Its address, and what is needed to open it from another machine.
     for (const line of isFirst ? [`dashboard: ${dashboard.url}`, dashboard.keys] : [])
       if (line !== undefined) terminal.note(line);
   }

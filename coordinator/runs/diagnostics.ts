@@ -15,7 +15,7 @@ type LabelMetric = Extract<Metric, { kind: 'labels' }>;
 
 const CONFIDENCE_PARTS = 20;
 const MISTAKES = 30;
-/** As many as the report's figure has in a row. */
+/** As many as a row of the report's figure. */
 const RECONSTRUCTED = 10;
 
 /** Images of one size; `pixels` are bytes, row by row, in base64. */
@@ -40,10 +40,10 @@ export interface Reconstructions {
   readonly images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[];
 }
 
-/** The labels that the unlabelled images have in the file, as far as anybody knows them. */
+/** The true labels of the unlabelled images, where the data set has them. */
 export class TrueLabels {
   readonly #labels: Uint16Array;
-  /** 0 for images whose label nobody knows, and for the labelled ones: the model has seen their labels. */
+  /** 0 for images without a known label, and for the labelled ones, whose labels the model has seen. */
   readonly #isJudged: Uint8Array;
 
   constructor(
@@ -89,7 +89,7 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
   return { rows: height, columns: width, images };
 }
 
-/** The first test images, or where there are none training images, with noise of the stage's kind, and what its model makes of that. */
+/** The first test images (training images where there are none), the same with the stage's noise, and their reconstructions. */
 export function reconstructionsOf(
   { model, method }: Stage,
   parameters: Float32Array,

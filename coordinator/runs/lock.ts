@@ -12,27 +12,27 @@ import { createFile, moveAway, removeFiles, touch } from '../../src/files/write.
 
 export const LOCK_FILE = 'lock.json';
 
-/** The holder touches its lock so often. */
+/** How often the holder touches its lock. */
 const BEAT_MS = 10_000;
-/** Where nobody can ask whether the holder lives, it is gone after so long without a beat. More than clocks of machines differ. */
+/** A holder on another machine counts as gone after so long without a touch: longer than clocks of machines differ. */
 const STALE_MS = 120_000;
-/** Against others who take locks away at the same time. */
+/** Tries, since others may take the same lock away at the same time. */
 const TRIES = 10;
 
 /** Who holds a lock. */
 const HOLDER = z.object({
   id: z.string().max(100),
   pid: z.int().positive(),
-  /** When the process started, in the system's own words; null: nobody knows. A number of a process comes again, this does not. */
+  /** When the process started, as the system writes it; null: unknown. Process ids are used again, start times are not. */
   started: z.string().max(100).nullable(),
-  /** Where its number means something: until the machine starts again, and in its own container. */
+  /** Where the process id is valid: one boot of one machine, and one container. */
   machine: z.string().max(300),
   host: z.string().max(300),
   since: z.string().max(100),
 });
 type Holder = z.infer<typeof HOLDER>;
 
-/** What is in the place of a lock. */
+/** What was found where the lock file should be. */
 interface Found {
   /** undefined also for one that is damaged, or is being written. */
   readonly holder: Holder | undefined;
@@ -40,11 +40,11 @@ interface Found {
   readonly touchedAt: number | undefined;
 }
 
-/** What a lock has to know of the machine and its processes. */
+/** What a lock needs to know about the machine and its processes. */
 export interface Processes {
   readonly pid: number;
   readonly machine: string;
-  /** undefined: there is no process of that number; null: there is one, and nobody knows since when. */
+  /** The start of a process; undefined: there is no process with that id; null: there is one, with an unknown start. */
   startOf(pid: number): string | null | undefined;
   /** Milliseconds, by the clock of files. */
   now(): number;
@@ -106,7 +106,7 @@ function isGone(holder: Holder | undefined, silentMs: number, { machine, startOf
   return silentMs > STALE_MS;
 }
 
-/** Only the lock of a holder that was found to be gone: another process may have been faster, and have its own there now. */
+/** Removes the lock of a holder that is gone. Another process may have been faster and hold the lock now: then it is put back. */
 async function takeAway(folder: string, gone: Holder | undefined): Promise<void> {
   const path = join(folder, LOCK_FILE);
   const aside = `${LOCK_FILE}-${randomUUID()}`;
@@ -145,7 +145,7 @@ function inUse(folder: string, holder: Holder | undefined): PseudolabelError {
 
 const when = (now: number): string => new Date(now).toISOString();
 
-/** On Linux, what is new at each start of the machine, and the container's own numbers of processes; elsewhere the name of the host. */
+/** On Linux the boot id and the namespace of process ids; elsewhere the name of the host. */
 function machineName(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -157,7 +157,7 @@ function machineName(): string {
 
 function startOf(pid: number): string | null | undefined {
   try {
-    // The name of the program, in brackets, may hold anything: fields are counted from behind it. The 22nd of all is the start.
+    // The program's name, in brackets, may hold anything, so fields are counted after it. The start is the 22nd of all.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

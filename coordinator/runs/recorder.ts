@@ -14,14 +14,13 @@ import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 
 /**
- * Where pseudo-labels are predicted at each step, nobody sees them all: a stage has about so many looks, at so many images each. They show
- * what the model predicts, before classes are balanced. Shares of so many images are sure to a point or so, and predicting them takes less
- * than 1 % of the steps between two looks.
+ * Where pseudo-labels are predicted at each step, they are never predicted for all images at once. So a stage samples them about 20 times, 1,000
+ * images each, before classes are balanced: enough for shares to about a point, in less than 1 % of the time of the steps between.
  */
 const LOOKS_A_STAGE = 20;
 const IMAGES_A_LOOK = 1000;
 
-/** What a person may be shown, at a terminal or elsewhere. A listener has the methods for what it shows. */
+/** Is told what happens in a run. A listener has the methods that it needs. */
 export interface RunListener {
   stageBegins?(stage: Stage, firstStep: number, steps: number): void;
   measured?(metric: Metric): void;
@@ -55,11 +54,11 @@ export interface RunOptions {
   readonly validateEvery: number;
   /** false: the test labels are not even read. */
   readonly test: boolean;
-  /** Milliseconds, for checkpoints by time; undefined: a clock that nobody sets. */
+  /** Milliseconds, for checkpoints by time; undefined: performance.now. */
   readonly now?: () => number;
 }
 
-/** What a run has come to so far. */
+/** What a run has counted so far; checkpoints keep it. */
 export interface Progress {
   steps: number;
   rows: number;

@@ -12,10 +12,10 @@ import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../../src/tra
 import type { RunResult } from './result.js';
 
 export interface Reproduction {
-  /** Of every run, but for its scenario and its split. */
+  /** The config of every run, except for its scenario and its split. */
   readonly config: RunConfig;
   readonly scenarios: readonly Scenario[];
-  /** Random splits, of seeds 1 to this; undefined: the one split of config. */
+  /** The number of random splits, with the seeds from 1; undefined: the one split of config. */
   readonly splits: number | undefined;
 }
 
@@ -24,13 +24,13 @@ export interface PlannedRun {
   readonly path: string;
 }
 
-/** A row of the table, with what it comes from. */
+/** A row of the table, with the runs that it is made from. */
 export interface Row extends ReproductionRow {
   readonly scenario: Scenario;
   readonly runs: readonly RunResult[];
 }
 
-/** Written when it begins, for those who resume it. */
+/** Written at the beginning, to resume from. */
 const FILE = 'reproduction.json';
 const SAVED = z.strictObject({
   config: z.unknown(),

@@ -44,7 +44,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
   return { config, dataset, split, task, stages, strategies, maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY };
 }
 
-/** A few labels of each class where all are known, as in a benchmark, else all that there are, unless the config says it. */
+/** As the config says; else a few labels of each class where all are known, as in a benchmark, or all that there are. */
 function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { train }: Dataset): number | 'all' {
   const chosen = labelsPerClass ?? (knownCount(train.labels) === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;
@@ -61,18 +61,18 @@ export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
   test: dataset.test?.count ?? 0,
 });
 
-/** Where the stages in its config, or those given, are not what its other options come to now. */
+/** How the stages in its config, or those given, differ from what its other options come to now. */
 export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages): string[] =>
   changesOfPlan({ ...config, stages }, task);
 
-/** What makes a run the same run: a checkpoint of it fits no other. Strategies count as they were chosen, not as they were asked for. */
+/** What makes a run the same run: its checkpoints fit no other. It has the strategies that were chosen, not `auto`. */
 export function identityOfRun({ config, dataset, stages, strategies }: ResolvedRun): Identity {
   const { strategy: _, ...identity } = identityOf(config);
   const { seed, shards } = config;
   return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
 }
 
-/** Several processes that did a run together. */
+/** The MPI job that computed a run. */
 export interface Job {
   readonly ranks: number;
   /** Of all ranks. */

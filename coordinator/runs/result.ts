@@ -17,22 +17,22 @@ export type Metric =
       readonly alpha: number;
     } & Omit<StepOutcome, 'statistics'>)
   | {
-      /** Of all unlabelled images, or where they are predicted at each step, of some now and then. */
+      /** Of all unlabelled images; where they are predicted at each step, of a sample. */
       readonly kind: 'labels';
       readonly stage: Stage['name'];
       readonly step: number;
       readonly perClass: readonly number[];
       readonly flips: number;
       readonly meanConfidence: number;
-      /** How many of them have a confidence in each twentieth of 0 to 1. */
+      /** A histogram of confidences from 0 to 1, in 20 bins. */
       readonly confidences: readonly number[];
       /**
-       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of those images whose label
-       * the data set has; undefined where it has none. Written for people to read, and read by nothing that trains.
+       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of images whose label
+       * the data set has; undefined where it has none. Training never reads this.
        */
       readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
     }
-  /** What pseudo-labels are held to, from the step on that is the first to use them. */
+  /** The shares of classes that pseudo-labels are held to, from the first step that uses them. */
   | ({ readonly kind: 'shares'; readonly stage: Stage['name']; readonly step: number } & SharesChoice)
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
 
@@ -44,9 +44,9 @@ export interface RunData {
   /** Numbers of images. */
   readonly images: {
     readonly train: number;
-    /** Training images whose class somebody knows, whether the run uses their labels or not. */
+    /** Training images with a known label, whether the run uses it or not. */
     readonly known: number;
-    /** Those whose labels the run uses. */
+    /** Images whose labels the run uses. */
     readonly labelled: number;
     readonly validation: number;
     readonly test: number;
@@ -81,13 +81,13 @@ export interface RunResult {
   readonly workers: number;
   /** Of matrix products; the weights depend on it. */
   readonly precision: RunConfig['precision'];
-  /** Of sums between machines; of anything but f32 the weights depend on who computed what. */
+  /** Of sums between machines; unless it is f32, the weights depend on which machine computed what. */
   readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;
   readonly lostWorkers: number;
   /** Of the stage with pseudo-labels. */
   readonly ramp?: Ramp | undefined;
-  /** What pseudo-labels were held to; undefined where there were none, or nothing held them. */
+  /** The shares that pseudo-labels were held to; undefined where there were none. */
   readonly classShares?: SharesChoice | undefined;
   readonly steps: number;
   /** Of training, without loading, saving and evaluation. */

@@ -50,7 +50,7 @@ export async function checkPlan(run: ResolvedRun, path: string): Promise<void> {
 }
 
 /**
- * Goes on in a run directory: at the checkpoint given, else at the newest, else, where the run was killed before its first, at the beginning.
+ * Resumes a run in its directory: at the checkpoint given, else at the newest, else at the beginning, where it has none.
  * Throws E_LOCKED where a process works on it, E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS where what computed it has other
  * bits than this machine.
  * @param numerics of this machine

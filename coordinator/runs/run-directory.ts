@@ -25,7 +25,7 @@ const PLACES = {
 } as const;
 const isOurs = (name: string): boolean => name in PLACES || FILES.includes(name) || name.startsWith('events.out.');
 
-/** Whether a file of that name is one of a run, which it needs or which was hard to come by: a report is made again. */
+/** Whether a file of that name belongs to a run and must not be overwritten. Reports may be: they can be made again. */
 export const isRunFile = (name: string): boolean =>
   name !== 'report.html' && Object.entries(PLACES).some(([place, names]) => place !== 'plots' && names.test(name));
 
@@ -129,7 +129,7 @@ export class RunDirectory {
 
   append(metric: Metric): void {
     this.lines.push(`${JSON.stringify(metric)}\n`);
-    // A failure is not lost: the next flush meets it again, and there always is one before anything is saved.
+    // A failure is not lost: the next flush rejects too, and there is one before anything is saved.
     if (this.lines.length >= BUFFERED_LINES) this.flush().catch(() => undefined);
   }
 
@@ -145,7 +145,7 @@ export class RunDirectory {
     return this.writing;
   }
 
-  /** Others may go on with the run. */
+  /** Releases the lock: other processes may resume the run. */
   close(): Promise<void> {
     return this.lock.release();
   }

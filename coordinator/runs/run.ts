@@ -60,7 +60,7 @@ const metaOf = ({ name, height, width, classNames }: Dataset): ModelMeta => ({
   ...{ rows: height, columns: width, classes: classNames.length, classNames, data: name },
 });
 
-/** The first pseudo-labels of a run flip none of those that another run left. */
+/** An empty state, so that `flips` of the first pseudo-labels does not count those of another run. */
 const noLabels = (count: number) => ({ pseudoLabels: new Uint8Array(count), confidences: new Float32Array(count) });
 
 async function finish(
@@ -73,7 +73,7 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  // What is saved, and named by its checksum, is a model of f32 whatever it was trained in.
+  // The model is saved, and its checksum taken, in f32, whatever precision it was trained in.
   const parameters = relaid((await dispatcher.read(model)).parameters, model, 'f32');
   const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);

@@ -16,7 +16,7 @@ import type { Reconstructions } from './diagnostics.js';
 import type { RunListener } from './recorder.js';
 import type { Metric } from './result.js';
 
-/** Events are held back so long before they are written: one write for each would take a core from the workers at every step. */
+/** How long events are held back: a write for each would take a core from the workers at every step. */
 const HELD_MS = 1000;
 
 export class TensorBoard implements RunListener {
@@ -26,7 +26,7 @@ export class TensorBoard implements RunListener {
   private held: Uint8Array[] = [];
   private lastWrite = performance.now();
 
-  /** from: the first step that will be told of; TensorBoard forgets what earlier files say of it and of later ones. */
+  /** from: the first step of this file; TensorBoard drops what earlier files say about it and later ones. */
   constructor(
     folder: string,
     private readonly stages: readonly Stage[],
@@ -40,7 +40,7 @@ export class TensorBoard implements RunListener {
     this.write(startEvent(this.when(this.lastStep)));
   }
 
-  /** What a run that goes on from here will not tell again is in the file. */
+  /** A run that resumes here does not write these events again, so they are flushed. */
   saved(): void {
     this.flush();
   }
@@ -82,7 +82,7 @@ export class TensorBoard implements RunListener {
     return { time: Date.now() / 1000, step };
   }
 
-  /** TensorBoard knows no stages: its steps are those of the whole run. */
+  /** TensorBoard has no stages: it counts the steps of the whole run. */
   private stepsBefore(stage: number): number {
     return this.stages.slice(0, stage).reduce((sum, { steps }) => sum + Math.min(steps, this.maxSteps), 0);
   }

@@ -18,7 +18,7 @@ import {
   updateParts,
 } from '../executors/traced-executor.js';
 
-/** What a process did in a stretch of time. */
+/** What a process did in an interval. */
 export interface Account {
   /** Milliseconds of its workers together. */
   readonly split: Split;
@@ -30,7 +30,7 @@ export interface Account {
 export class ActivityRecord {
   private calls: Call[] = [];
   private activities: Activity[] = [];
-  /** When the main thread last did something for other processes. */
+  /** When the main thread last worked for other processes. */
   private last = clock();
   private computed = computedByOthers();
 
@@ -58,7 +58,7 @@ export class ActivityRecord {
     }
   }
 
-  /** What came was waited for since the main thread had last to do with others. */
+  /** A message arrived: the main thread has waited since it last worked for other processes. */
   arriving(take: () => void): void {
     const began = clock();
     this.note('wait', this.last, began);
@@ -66,7 +66,7 @@ export class ActivityRecord {
     this.note('serialise', began, clock());
   }
 
-  /** What it did from `began` until `ended`. Nobody waits for a node's last update: it may be made later. */
+  /** What the process did from `began` until `ended`. Nobody waits for a node's last update, which may end later. */
   account(workers: number, began: number, ended: number): Account {
     const calls = this.calls.filter(({ called }) => called < ended).map((call) => until(call, ended));
     const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
@@ -80,13 +80,13 @@ export class ActivityRecord {
   }
 }
 
-/** Milliseconds that all threads but the main one have computed so far; where the system does not tell of threads, all of them. */
+/** CPU milliseconds of all threads but the main one; of all threads where the system does not count by thread. */
 function computedByOthers(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e3 - mainThread();
 }
 
-/** Those of the main thread, by whose number /proc has the process; 0 where the system is no Linux. */
+/** CPU milliseconds of the main thread, which has the process id in /proc; 0 where there is no Linux. */
 function mainThread(): number {
   try {
     return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ', 1)[0]) / 1e6;
@@ -95,7 +95,7 @@ function mainThread(): number {
   }
 }
 
-/** What a main thread did before it made a call of its own was no waiting, even if the next thing that it saw was an arrival. */
+/** A main thread that made a call of its own did not wait before it, even if the next event was an arrival. */
 function afterCall(activity: Activity, calls: readonly Call[]): Activity {
   if (activity.kind !== 'wait') return activity;
   const call = calls.findLast(({ called }) => called > activity.began && called < activity.ended);
@@ -185,7 +185,7 @@ export class TracedCollective implements Collective {
   readonly size: number;
   /** By this rank, so far. Those of a sum are as many as in a ring. */
   sentBytes = 0;
-  /** When the last of what ranks do together was over. */
+  /** When the last collective call ended. */
   private last = clock();
 
   constructor(
@@ -202,13 +202,13 @@ export class TracedCollective implements Collective {
     return this.noting('send', () => this.collective.broadcast(bytes));
   }
 
-  /** What is sent and received at once is over when it has been received. */
+  /** A call that sends and receives ends with what it receives. */
   exchange(sends: Iterable<Piece>, receives: readonly Piece[]): Promise<void> {
     const kind = receives.length > 0 ? 'wait' : 'send';
     return this.noting(kind, () => this.collective.exchange(this.made(sends), receives));
   }
 
-  /** Only gradients are summed: what was done right before it adds up this rank's. */
+  /** Only gradients are summed: right before, this rank has added up its own. */
   sum(values: Float32Array): Promise<void> {
     this.record.note('update', this.last, clock());
     this.sentBytes += Math.round((values.byteLength * 2 * (this.size - 1)) / this.size);
@@ -219,7 +219,7 @@ export class TracedCollective implements Collective {
     this.collective.close();
   }
 
-  /** Pieces of a sum are added up when they are asked for. */
+  /** Pieces of a sum are added up when they are taken. */
   private *made(sends: Iterable<Piece>): Generator<Piece> {
     let began = clock();
     for (const piece of sends) {

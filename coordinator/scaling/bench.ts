@@ -24,7 +24,7 @@ import type { Account } from './activity-record.js';
 
 /** Several processes that compute together, which this one coordinates. */
 export interface ProcessGroup {
-  /** All of them as one executor. */
+  /** All of them, as one executor. */
   readonly executor: Executor;
   /** Bytes that went between the processes so far. */
   readonly wireBytes: number;
@@ -159,7 +159,7 @@ export interface WorkloadOptions {
   /** How a step of training is cut over the workers. */
   readonly strategy: (typeof STRATEGIES)[number];
   readonly hidden: number;
-  /** As many for each setup, who then all compute the same. */
+  /** The same for each setup, so that all compute the same. */
   readonly shards: number;
   readonly seed: number;
   /** undefined: MNIST. */
@@ -172,7 +172,7 @@ export interface WorkloadOptions {
   readonly largest: number;
 }
 
-/** One of those that are compared. */
+/** What one candidate consists of. */
 export interface Setup {
   /** Of each of its processes. */
   readonly workers: number;

@@ -8,7 +8,7 @@ import { built } from '../../src/files/read.js';
 import { printLine } from '../terminal/terminal.js';
 import type { Failure } from './messages.js';
 
-/** Starting takes seconds, and so does labelling 60,000 images by one slow core. */
+/** Starting takes seconds, and labelling 60,000 images on one slow core takes longer. */
 const ANSWER_DEADLINE_MS = 600_000;
 /** For ending when there are no more questions: it is killed then. */
 const CLOSING_MS = 5_000;
@@ -52,11 +52,11 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     this.child = spawn(program, args, {
       env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
-      // Away from the terminal: what that tells all of its group is for this process to decide, and nohup would not reach it.
+      // In a group of its own: signals of the terminal go to this process alone, which passes on what it wants.
       detached: process.platform !== 'win32',
     });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.says(line));
-    // What cannot be asked any more has ended, which is told below.
+    // A child that cannot be asked has ended; the exit event says so.
     this.child.stdin.on('error', () => undefined);
     this.gone = new Promise((gone) => {
       this.child.on('exit', (code, by) => gone(this.ended(signal.aborted ? interrupted() : this.lost(by ?? code))));
@@ -67,7 +67,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     else signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** Ends the process. It has nothing to save, but maybe others to end before. Resolves when it is gone. */
+  /** Ends the process, which may have to end others first. Resolves when it is gone. */
   async close(): Promise<void> {
     this.child.stdin.end();
     const late = setTimeout(() => this.child.kill('SIGKILL'), CLOSING_MS);
@@ -91,7 +91,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     return answer as Extract<Answer, { kind: K }>;
   }
 
-  /** A library may say something, too. */
+  /** Lines that are no answers come from libraries, and are printed. */
   private says(line: string): void {
     if (line.startsWith('{')) this.waiting?.resolve(JSON.parse(line) as Answer);
     else printLine(process.stderr, line);

@@ -51,7 +51,7 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
   ];
 }
 
-/** What the tables of a phase come to, in sentences. The judgement is the last, where a terminal's reader is when it is done. */
+/** What follows from the tables of a phase, in sentences. The conclusion comes last, where the reader of a terminal looks. */
 export function phaseWords(
   phase: PhaseReport,
   { machine, unit }: ScalingReport,
@@ -61,7 +61,7 @@ export function phaseWords(
   return [...fitLines(phase), ...phase.rows.flatMap((row) => conclusionLines(row, compared, colours))];
 }
 
-/** In a step: between processes where there are several, and through shared memory where there is one. */
+/** Bytes of a step: between processes where there are several, else through shared memory. */
 export const bytesMoved = ({ traffic, rows }: PhaseReport, { workers, wireBytes }: Row): number =>
   rows.some((row) => row.wireBytes > 0) ? wireBytes : traffic[workers]!.moved;
 
@@ -134,7 +134,7 @@ const ALONE: Record<Unit, string> = {
   ranks: 'without mpirun',
 };
 
-/** Parts of the loss that are named, and the smallest of them. */
+/** How many parts of the loss are named, and how small they may be. */
 const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
@@ -145,7 +145,7 @@ interface Compared {
   readonly cores: number;
 }
 
-/** What a row of several comes to, or why it comes to nothing; nothing to say of the first row that no number shows. */
+/** The conclusion of a row, or why there is none; no lines for the first row, whose numbers say all. */
 export function conclusionLines(
   row: Row,
   compared: Compared,

@@ -63,7 +63,7 @@ export function measure(options: MeasurementOptions): Promise<Measurement[]> {
   });
 }
 
-/** Of one candidate. */
+/** The folder of one candidate. */
 const ownFolder = (folder: string, count: number): string => join(folder, String(count));
 
 async function measureAll(candidates: readonly Candidate[], options: MeasurementOptions): Promise<Measurement[]> {
@@ -77,7 +77,7 @@ async function measureAll(candidates: readonly Candidate[], options: Measurement
   }
 }
 
-/** N workers for each N; and, where that is something else, one worker of N threads. Or N processes for each N. */
+/** For each N: N workers and, where that differs, one worker of N threads; or N processes. */
 function start({ workers, processes, signal }: MeasurementOptions, folder: string): Candidate[] {
   const here = entryCommand();
   const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Candidate => {
@@ -124,7 +124,7 @@ async function measurePhase(
   candidates: readonly Candidate[],
   { rounds, progress }: MeasurementOptions,
 ): Promise<Measurement> {
-  // The warm-up is as long as a block: caches, the heap and the compiled code get to where they stay.
+  // The warm-up is as long as a block: caches, the heap and the compiled code settle.
   progress(phase, -1);
   await round(phase, candidates, 0);
   const measured: Round[] = [];
@@ -139,7 +139,7 @@ async function measurePhase(
   return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'], cores };
 }
 
-/** Each round begins with another candidate: none of them always has the same one before it. */
+/** Each round begins with another candidate, so that none always runs after the same one. */
 async function round(phase: Phase, candidates: readonly Candidate[], r: number): Promise<Round> {
   const blocks: Record<keyof Round, Record<number, Block>> = { workers: {}, threads: {} };
   for (let i = 0; i < candidates.length; i++) {

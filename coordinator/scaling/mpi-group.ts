@@ -14,7 +14,7 @@ import { type Account, ActivityRecord, TracedCollective, traced } from './activi
 import type { ProcessGroup } from './bench.js';
 import { FROM_MEASURED, type FromMeasured, TO_MEASURED, type ToMeasured } from './messages.js';
 
-/** How often clocks of several machines are compared before a block; the quickest answer tells them best. */
+/** How often clocks of several machines are compared before a block; the fastest answer is the most exact. */
 const COMPARISONS = 8;
 
 const measured = rankMessages<ToMeasured, FromMeasured>(TO_MEASURED, FROM_MEASURED);
@@ -25,7 +25,7 @@ export class MpiGroup implements ProcessGroup {
   cores = availableParallelism();
   private readonly record = new ActivityRecord();
   private readonly collective: TracedCollective;
-  /** By the other ranks, as far as they have told. */
+  /** Bytes sent by the other ranks, as of their last answer. */
   private othersBytes = 0;
   /** Of the other ranks' clocks against the one here. */
   private offsets: readonly number[] = [];
@@ -92,7 +92,7 @@ export class MpiGroup implements ProcessGroup {
   }
 }
 
-/** Ends the other ranks. */
+/** Lets the other ranks end. */
 export const dismiss = (collective: Collective): Promise<void> => tell(collective, { kind: 'bye', reason: 'finished' });
 
 /** A rank besides rank 0, until it is dismissed. Throws as serveRank() does. */

@@ -17,15 +17,15 @@ const PASSED_ON = /^(TF|MALLOC)_/;
 export interface JobPlace {
   /** undefined: this machine. */
   readonly hostfile: string | undefined;
-  /** For mpirun's own files, which two that start or end at once take away from each other in a folder that they share. */
+  /** For mpirun's own files: two jobs that start or end at once in a shared folder delete each other's. */
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly isRoot: boolean;
 }
 
 /**
- * So many ranks. On one machine there may be more of them than it has cores; over several, each takes as many in turn. None is held to a core,
- * since its workers have others.
+ * So many ranks. On one machine there may be more of them than it has cores; over several, each takes as many in turn. Ranks are not bound to
+ * cores, since their workers need several.
  * @param says little: nothing of jobs that were stopped, nor why one cannot be started
  */
 export function mpirunCommand(
