@@ -8,12 +8,12 @@ import { programOf } from './commands/program.js';
 import { Terminal } from './terminal/terminal.js';
 
 /**
- * SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or so. SIGHUP comes when the
- * terminal goes away, SIGBREAK is Windows' own.
+ * SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or
+ * so. SIGHUP comes when the terminal goes away, SIGBREAK is Windows' own.
  */
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'] as const;
 
-/** One Ctrl-C may arrive several times: from the terminal, which signals the whole process group, from the launcher, and through it from npm. */
+/** One Ctrl-C may arrive several times: from the terminal, which signals the whole group, from the launcher and npm. */
 const ONE_REQUEST_MS = 2000;
 
 /** Errors of a stream whose reader is gone. A terminal that went away answers with EIO. */
@@ -45,7 +45,7 @@ function stopOnSignal(): AbortSignal {
     terminal.note('stopping; Ctrl-C again stops at once');
     controller.abort(new PseudolabelError('E_INTERRUPTED', 'stopped before it was done', 'start it again'));
   };
-  // The launcher says whether the program outlives its terminal (scripts/hangup.mjs). Without a handler, Node ends by SIGHUP.
+  // The launcher says whether the program outlives its terminal (hangup.mjs). Without a handler, SIGHUP ends Node.
   const outlives = process.env.PSEUDOLABEL_HANGUP === 'ignored';
   for (const name of STOPPING) process.on(name, name === 'SIGHUP' && outlives ? () => undefined : stop);
   // The launcher was killed, and whoever did so knows of no other process to stop.

@@ -60,8 +60,8 @@ export type Place =
 
 /**
  * A session for runs on the same images with the same shards, workers and strategy, which are those of the first.
- * Throws what creating threads throws; for a cluster E_USAGE, E_NODES, E_INTERRUPTED and what listening throws; for MPI E_USAGE, E_NUMERICS
- * and what a rank failed by.
+ * Throws what creating threads throws; for a cluster E_USAGE, E_NODES, E_INTERRUPTED and what listening throws; for MPI
+ * E_USAGE, E_NUMERICS and what a rank failed by.
  * @param wrap puts something between the dispatcher and its executor: a trace, or faults
  */
 export async function openSession(
@@ -217,7 +217,7 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   };
 }
 
-/** Images that one task predicts: the same for any number of workers, since the size of a batch may change the last bit of a confidence. */
+/** Images of a prediction task, for any number of workers: the size of a batch may change a confidence's last bit. */
 const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
 
 /**

@@ -29,7 +29,7 @@ const FILE = 'report.html';
 /** A thousand images in MISTAKES take a tenth of it. */
 const MOST_BYTES = 2 ** 26;
 
-/** Writes the report of a run directory, of a reproduction and all its runs, or of a scaling measurement. Returns its path. Throws E_REPORT, E_OUTPUT. */
+/** Writes the report of whatever the folder holds, and of all runs of a reproduction. Throws E_REPORT, E_OUTPUT. */
 export async function writeReport(folder: string): Promise<string> {
   if (RunDirectory.isAt(folder)) return writeRunReport(folder);
   if (isReproduction(folder)) return writeReproductionReport(folder);

@@ -170,7 +170,7 @@ function versionOf(name: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
-/** More threads inside TensorFlow's operations get in the way of the workers, and may sum in another order each time. */
+/** More threads in TensorFlow's operations slow the workers down, and may sum in another order each time. */
 export function threads(env: NodeJS.ProcessEnv): Outcome {
   const found = ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS'].map((name) => `${name}=${env[name] ?? '(unset)'}`);
   if (env.TF_NUM_INTRAOP_THREADS === '1') return ok(found.join(' '));

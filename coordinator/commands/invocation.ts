@@ -31,7 +31,7 @@ const BY_NPM_RUN = 'npm run -s pseudolabel --';
 const BY_NPX = 'npx pseudolabel';
 const BY_NAME = 'pseudolabel';
 
-/** Says how this process was called. The launcher leaves its own path in PSEUDOLABEL_LAUNCHER, since it may start the command line in a child. */
+/** How this process was called. The launcher, which may be its parent, leaves its path in PSEUDOLABEL_LAUNCHER. */
 export function invocationHere(): Invocation {
   const root = fileURLToPath(new URL('..', built('')));
   return invocationOf({
@@ -89,7 +89,7 @@ const isOurScript = ({ env, root, isCheckout }: Call): boolean =>
   env.npm_package_json === join(root, 'package.json') &&
   (env.npm_lifecycle_event === 'pseudolabel' || env.npm_lifecycle_event === 'start');
 
-/** The path relative to the current folder where it is below it; with a slash, since a shell looks up other names in PATH. */
+/** A path below the current folder without it, but with a slash: a shell looks up other names in PATH. */
 function shortest(path: string, cwd: string): string {
   if (!isWithin(cwd, path)) return path;
   const within = relative(cwd, path);
@@ -110,7 +110,7 @@ export function quoted(word: string): string {
   return /^[\w@%+:,./][\w@%+=:,./-]*$|^-[\w=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Options that the directory of a run or a reproduction holds already, and faults, which a second start does not repeat. */
+/** Options that the directory holds already, and faults, which a second start does not repeat. */
 const NOT_AGAIN: ReadonlySet<string> = new Set([
   ...Object.keys(optionsSchema.shape),
   ...['out', 'config', 'resume', 'scenarios', 'splits', 'loseWorker', 'stallWorker'],

@@ -94,8 +94,8 @@ async function imagesOf(path: string): Promise<Images> {
 }
 
 /**
- * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255 does not
- * come to mean 'unknown', else 32-bit integers. Classes whose names are not numbers get their index.
+ * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255
+ * does not come to mean 'unknown', else 32-bit integers. Classes whose names are not numbers get their index.
  */
 export function labelFile(classes: Uint8Array, classNames: readonly string[]): Uint8Array[] {
   const numbers = classNames.map(Number);

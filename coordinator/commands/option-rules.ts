@@ -41,7 +41,7 @@ const CERTIFICATE = withOption('certificate', '--certificate FILE');
 const KEY = withOption('key', '--key FILE');
 const RANKS = withOption('ranks', '--ranks LIST');
 
-/** Whether other machines can reach the dashboard. A host name may be this machine's: that shows only when it is looked up. */
+/** Whether other machines may reach the dashboard. Names of hosts count as if they did: they are looked up later. */
 function isShownToOthers({ value }: Given): boolean {
   const place = value('dashboard');
   if (typeof place !== 'object' || place === null || !('host' in place)) return false;

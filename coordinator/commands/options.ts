@@ -162,7 +162,7 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Makes runs/<time>-<name>, or where that is taken the first of runs/<time>-<name>-2, -3, ... that is not. Throws E_OUTPUT. */
+/** Makes runs/<time>-<name>, or where that is taken runs/<time>-<name>-2, -3 and so on. Throws E_OUTPUT. */
 export async function newDirectory(name: string, now = new Date()): Promise<string> {
   const two = (number: number): string => String(number).padStart(2, '0');
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');

@@ -26,7 +26,7 @@ interface Paths {
   readonly folders: readonly NamedPath[];
 }
 
-/** Options that name a file to be written; `out` may be a folder's. Any other option that takes a path is for reading. */
+/** Options that name a file to write, or with `out` a folder. All other options with a path are for reading. */
 const WRITTEN = ['json', 'csv', 'trace', 'out'];
 const TAKES_PATH = /[<[](file|dir)[>\]]/;
 
@@ -94,7 +94,7 @@ async function checkWritable(path: string): Promise<void> {
   await access(join(folder, sep), constants.W_OK); // the separator: a file in a folder's place is told as such
 }
 
-/** Whether the path, behind all links, is that of a file that a run, a model or another of our folders keeps, or will keep. */
+/** Whether the path, behind all links, is that of a file that one of our folders keeps or will keep. */
 async function isKeptIn(folder: string, path: string): Promise<boolean> {
   const way = relative(await realPathOf(folder), path);
   const name = basename(path);

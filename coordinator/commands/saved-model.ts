@@ -37,8 +37,8 @@ export function addModelOptions(command: Command): Command {
 }
 
 /**
- * The data set that a model's images come from where no --data says it: that of its run. Throws E_MODEL for a model of other data than MNIST
- * that is in no run.
+ * The data set that a model's images come from where no --data says it: that of its run. Throws E_MODEL for a model of
+ * other data than MNIST that is in no run.
  */
 export async function dataOf(folder: string, { meta }: SavedModel): Promise<string | undefined> {
   const path = resolve(folder);
@@ -59,7 +59,7 @@ async function dataOfRun(run: string): Promise<string | undefined> {
   throw new PseudolabelError('E_CONFIG', `${join(run, 'config.json')} is not the config of a run`, fix);
 }
 
-/** The names of a model's classes. A model without names takes those of a data set with as many classes, else numbers. */
+/** The names of a model's classes; else those of a data set with as many classes, else numbers. */
 export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
   const { units } = model.layers.at(-1)!;
   if (meta?.classNames) return meta.classNames;
@@ -99,7 +99,7 @@ export interface Speed {
 export const speedLine = ({ imagesPerSecond, workers }: Speed): string =>
   `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`;
 
-/** What `work` predicts on threads that have the model and the images, and how fast. Throws E_INTERRUPTED where the user stops it. */
+/** What `work` predicts on threads that have the model and the images, and how fast. Throws E_INTERRUPTED. */
 export async function predict<T>(
   saved: SavedModel,
   images: Parameters<typeof openPredictor>[1],

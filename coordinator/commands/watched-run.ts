@@ -67,7 +67,7 @@ export function placeOf(flags: WatchFlags): Place | undefined {
   };
 }
 
-/** Wraps an executor to make faults and to be traced. Only workers that are threads of this process can be lost; others stall. */
+/** Wraps an executor in faults and a trace. Only threads of this process can be lost; other workers stall. */
 export function wrapperFor(
   { loseWorker, stallWorker }: WatchFlags,
   dashboard: Dashboard | undefined,

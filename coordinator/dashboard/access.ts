@@ -14,7 +14,7 @@ import {
   stateDirectory,
 } from '../server/secrets.js';
 
-/** Where a dashboard is, and how it is kept where that is beyond this machine. */
+/** The address of a dashboard, and how it is protected where other machines can reach it. */
 export interface Place {
   readonly host: string;
   /** 0: any that is free. */
@@ -48,7 +48,7 @@ export async function guardOf({ host, tokenFile, insecure, certificate }: Place)
 
 const COOKIE = 'pseudolabel-session';
 const SESSION_BYTES = 32;
-/** The oldest ends when there is one more. */
+/** The oldest session ends when there is one more. */
 const MOST_SESSIONS = 256;
 const MOST_FORM_BYTES = 1024;
 export const LOGIN = '/login';
@@ -90,7 +90,7 @@ export class Access {
     response.writeHead(303, { ...HEADERS, location: '/', 'set-cookie': cookie }).end();
   }
 
-  /** Takes as long for a wrong one as for the right one. */
+  /** Compares in constant time. */
   private isToken(text: string): boolean {
     return timingSafeEqual(digest(text.trim().toLowerCase()), this.token);
   }

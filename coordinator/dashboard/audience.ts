@@ -4,30 +4,30 @@ import type { ServerResponse } from 'node:http';
 import type { Cursor, History } from './history.js';
 import type { MessageName, TableNews } from './messages.js';
 
-/** What there is to see. */
+/** What pages can show. */
 export interface Shown {
-  /** Of the run that is on, or was the last. */
+  /** Of the current run, or of the last one. */
   readonly history: History;
-  /** Where it is one of several. */
+  /** Where the run is one of several. */
   readonly runs?: Runs | undefined;
 }
 
 export interface Runs {
-  /** Another one when anything of it has changed. */
+  /** A new object whenever anything in it has changed. */
   readonly table: TableNews;
-  /** Of one of the runs, by its name; undefined: there is nothing of it yet. */
+  /** The history of one of the runs, by its name; undefined: it has not begun. */
   history(name: string): Promise<History | undefined>;
 }
 
 interface Told {
-  /** The run that was asked for by its name; undefined: whichever is on. */
+  /** The run that the page asked for by its name; undefined: the current one. */
   readonly fixed: History | undefined;
   readonly history: History;
   readonly table: TableNews | undefined;
   readonly cursor: Cursor;
 }
 
-/** A page that does not read is let go, and asks for everything when it is back. */
+/** A page that does not read is disconnected, and asks for everything when it is back. */
 const MOST_UNREAD_BYTES = 2 ** 24;
 const MOST_PAGES = 32;
 
@@ -36,7 +36,7 @@ export class Audience {
 
   constructor(private readonly shown: Shown) {}
 
-  /** run: the name of the one that it wants to see, whichever is on. */
+  /** run: the name of the run that the page shows; undefined: the current one. */
   async add(response: ServerResponse, run: string | undefined): Promise<void> {
     if (this.pages.size >= MOST_PAGES) return void response.writeHead(503, { 'retry-after': '5' }).end();
     const fixed = run === undefined ? undefined : await this.shown.runs?.history(run);
@@ -71,7 +71,7 @@ export class Audience {
     this.pages.set(page, { fixed, history, table, cursor: history.cursor });
   }
 
-  /** For who looks at whichever run is on, nothing has ended before the last one has. */
+  /** A page that follows the current run is told of an end only when the last run has ended. */
   private stateFor(fixed: History | undefined): Partial<Pick<TableNews, 'state'>> {
     const { runs } = this.shown;
     return runs && !fixed ? { state: runs.table.state } : {};

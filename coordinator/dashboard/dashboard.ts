@@ -15,19 +15,19 @@ import type { RunInfo } from './messages.js';
 import type { Reproduced } from './recorded.js';
 import { type DashboardServer, serve } from './server.js';
 
-/** A run that is about to begin or to go on. */
+/** A run that is about to begin or to be resumed. */
 export interface ShownRun {
   readonly info: Omit<RunInfo, 'stages' | 'hasReport'>;
   readonly stages: readonly Stage[];
   readonly maxSteps: number;
-  /** Metrics of before this process. */
+  /** Metrics from before this process. */
   readonly past: readonly MetricRecord[];
   lostWorkers(): number;
-  /** Those on other machines that are there now; undefined where there can be none. */
+  /** The nodes on other machines that are there now; undefined where there can be none. */
   readonly nodes?: () => readonly NodeNow[];
 }
 
-/** Between two looks at what nodes are doing. */
+/** Time between two looks at what nodes are doing. */
 const LOOK_MS = 40;
 
 export class Dashboard {
@@ -42,17 +42,17 @@ export class Dashboard {
   private nodes: NodeLanes | undefined;
   private guard: Guard | undefined;
   private looking: NodeJS.Timeout | undefined;
-  /** What happened to nodes before it was open. */
+  /** What happened to nodes before the dashboard was open. */
   private early: (() => void)[] = [];
 
-  /** directory: of the run, or of all of them; runs: undefined where there is one. */
+  /** directory: of the run or the reproduction. runs: undefined for a single run. */
   constructor(
     private readonly place: Place,
     private readonly directory: string,
     private readonly runs?: Reproduced,
   ) {}
 
-  /** To be told every call of the node, from its beginning. */
+  /** Must be told every call of the executor, from the first one. */
   traced(call: ObservedCall): void {
     this.lanes.traced(call);
   }
@@ -123,7 +123,7 @@ export class Dashboard {
     return this.server?.url;
   }
 
-  /** What someone has to know who looks from elsewhere; nothing on loopback. */
+  /** What is needed to open it from another machine; undefined on loopback. */
   get keys(): string | undefined {
     if (!this.guard) return undefined;
     const { tokenFile, identity } = this.guard;
@@ -140,7 +140,7 @@ export class Dashboard {
     if (this.history) this.runs?.ended(this.history.info.name, result);
   }
 
-  /** Lets the pages go. */
+  /** Closes the server and its pages. */
   async close(): Promise<void> {
     clearInterval(this.looking);
     if (this.runs?.table.state === 'running') this.runs.ends('ended');

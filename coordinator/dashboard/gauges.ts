@@ -40,7 +40,7 @@ export class Gauges implements RunListener {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** The text that Prometheus reads, and its type. */
+  /** The metrics in Prometheus's text format, and its content type. */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
     this.lost.set(this.lostWorkers());
     return { type: this.registry.contentType, text: await this.registry.metrics() };

@@ -12,7 +12,7 @@ export interface EventNews {
   readonly text: string;
 }
 
-/** What only grows: everything that is told once. */
+/** Lists that only grow: each entry is told once. */
 interface Told {
   readonly steps: StepNews[];
   readonly labels: LabelsNews[];
@@ -28,7 +28,7 @@ export class History implements RunListener {
   private readonly told: Told;
   private state: News['state'] = 'running';
 
-  /** stages: names, as metrics have them; past: metrics of before this process; events: also those of the runs before. */
+  /** stages: names, as in metrics. past: metrics from before this process. events: also those of earlier runs. */
   constructor(
     readonly info: RunInfo,
     private readonly stages: readonly string[],
@@ -53,12 +53,12 @@ export class History implements RunListener {
     this.say('checkpoint saved');
   }
 
-  /** Tells of something that is no measure: a worker that was lost, the end. */
+  /** Adds an event that is no metric: a worker that was lost, the end. */
   say(text: string): void {
     this.told.events.push({ at: Date.now(), text });
   }
 
-  /** Tells of a node that came or went, and where on the curves that was. */
+  /** Adds the event that a node came or went, and marks it on the curves. */
   mark(kind: MarkNews['kind'], text: string): void {
     const [stage, step] = this.told.steps.at(-1) ?? [0, 0];
     this.told.marks.push({ stage, step, kind });
@@ -117,5 +117,5 @@ export class History implements RunListener {
   }
 }
 
-/** Of thousands of steps a page is told once: more digits than a curve shows would only take time. */
+/** Pages get thousands of steps at once: more digits than a curve shows would only take time. */
 const rounded = (value: number): number => Number(value.toPrecision(5));

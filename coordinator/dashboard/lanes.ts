@@ -3,7 +3,7 @@
 import type { NodeNow } from '../executors/cluster/status.js';
 import type { LaneNews, NodeNews } from './messages.js';
 
-/** One answered call of a node. Times in milliseconds. */
+/** One answered call of an executor. Times in milliseconds. */
 export interface ObservedCall {
   readonly answered: number;
   readonly tasks: readonly {
@@ -13,7 +13,7 @@ export interface ObservedCall {
 }
 
 const WINDOW_MS = 2000;
-/** A worker that did nothing for so long is no longer there. */
+/** A worker that did nothing for so long counts as gone. */
 const GONE_MS = 10_000;
 
 export class Lanes {
@@ -58,7 +58,7 @@ export class Lanes {
   }
 }
 
-/** Those that are gone are shown until so many others are. */
+/** How many nodes that are gone are shown: the last ones. */
 const MOST_GONE = 16;
 
 export class NodeLanes {
@@ -81,7 +81,7 @@ export class NodeLanes {
     this.gone = [...this.gone, name].slice(-MOST_GONE);
   }
 
-  /** By name; shares are those of the looks since it came, at most of the last two seconds. */
+  /** Sorted by name; shares of the looks since the node joined, in the last two seconds at most. */
   news(): NodeNews[] {
     const now = this.nodes().map(({ name, doing }) => ({ name, doing, shares: this.shares(name) }));
     const gone = this.gone.map((name) => ({ name, doing: 'gone' as const, shares: [] }));

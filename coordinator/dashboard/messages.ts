@@ -6,17 +6,17 @@ import type { NodeActivity } from '../executors/cluster/status.js';
 export type MessageName = 'everything' | 'news';
 
 export interface RunInfo {
-  /** Of the run directory, within that of the reproduction where it is one of several. */
+  /** The name of the run directory; in a reproduction, its path there. */
   readonly name: string;
   readonly title: string;
   readonly stages: readonly { readonly title: string; readonly steps: number }[];
   /** Whether there is a report to link to. */
   readonly hasReport: boolean;
-  /** undefined: they are numbered. */
+  /** undefined: classes are numbered. */
   readonly classNames?: readonly string[] | undefined;
 }
 
-/** at: milliseconds since 1970, null where it is not known, which is so for steps of before a restart. */
+/** at: milliseconds since 1970; null for steps before a restart, whose time is unknown. */
 export type StepNews = readonly [
   stage: number,
   step: number,
@@ -35,7 +35,7 @@ export interface LabelsNews {
   readonly perClass: readonly number[];
   readonly flips: number;
   readonly meanConfidence: number;
-  /** Share of the pseudo-labels that are right, of the images whose label the data set has; undefined where it has none. */
+  /** Share of right pseudo-labels, of images with a known label; undefined where there are none. */
   readonly right: number | undefined;
 }
 
@@ -45,20 +45,20 @@ export interface ValidationNews {
   readonly accuracy: number;
 }
 
-/** What one worker did in the last seconds, as shares of them; the rest it waited. */
+/** What one worker did in the last seconds, as shares of that time; it waited the rest. */
 export interface LaneNews {
   readonly worker: number;
   readonly shares: readonly (readonly [part: string, share: number])[];
 }
 
-/** What a node on another machine does now, and did in the last seconds, as shares of them. */
+/** What a node on another machine does now, and did in the last seconds, as shares of that time. */
 export interface NodeNews {
   readonly name: string;
   readonly doing: NodeActivity | 'gone';
   readonly shares: readonly (readonly [doing: string, share: number])[];
 }
 
-/** Something that happened to the nodes, at the last step before it. */
+/** A node came or went after this step. */
 export interface MarkNews {
   readonly stage: number;
   readonly step: number;
@@ -92,14 +92,14 @@ export interface TableNews {
   readonly splits: readonly string[];
   readonly rows: readonly {
     readonly name: string;
-    /** undefined where the runs cannot be held against them. */
+    /** undefined where the runs cannot be compared with published figures. */
     readonly paper?: number;
     readonly report?: number;
     /** Over the runs that have ended; undefined: none has, or there are no test images. */
     readonly ours: { readonly accuracy: number; readonly deviation: number | undefined } | undefined;
     readonly runs: readonly RunNews[];
   }[];
-  /** Of all of it. */
+  /** Of the whole reproduction. */
   readonly state: News['state'];
 }
 

@@ -97,7 +97,7 @@ export class Reproduced implements Runs {
     this.table = this.tableOf('running');
   }
 
-  /** All of it. */
+  /** The whole reproduction ends. */
   ends(state: News['state']): void {
     this.current = undefined;
     this.table = this.tableOf(state);
@@ -107,7 +107,7 @@ export class Reproduced implements Runs {
     return this.splits.flat().every(({ result }) => result);
   }
 
-  /** The last of those that have begun. */
+  /** The name of the last run that has begun. */
   get last(): string | undefined {
     return this.splits.flat().findLast(({ path }) => RunDirectory.isAt(path))?.name;
   }
@@ -141,5 +141,5 @@ export class Reproduced implements Runs {
   }
 }
 
-/** Where a run is in the directory of a reproduction. */
+/** The path of a run within the directory of its reproduction, with slashes. */
 export const nameWithin = (directory: string, path: string): string => relative(directory, path).split(sep).join('/');

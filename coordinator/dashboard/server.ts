@@ -27,7 +27,7 @@ export interface DashboardServer {
 /** What is served. */
 interface Source extends Shown {
   readonly gauges: Gauges | undefined;
-  /** Of the run, or of all of them; a report.html in it is served, and those of the runs. */
+  /** Of the run or the reproduction; its report.html is served, and those of the runs. */
   readonly directory: string;
 }
 
@@ -106,7 +106,7 @@ async function answer(
   isLocal: boolean,
 ): Promise<void> {
   const refuse = (code: number): void => void response.writeHead(code).end();
-  // A page from elsewhere can make a browser send requests here under a name of its own: only our own names are answered.
+  // DNS rebinding: a foreign page can have a browser send requests here under its own host name. These are refused.
   if (isLocal && !LOCAL_HOSTS.test(request.headers.host ?? '')) return refuse(403);
   if (request.method !== 'GET') return refuse(405);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
@@ -118,7 +118,7 @@ async function answer(
   const report = reportAt(pathname, source);
   const content = report === undefined ? undefined : await readText(report, MOST_TEXT_BYTES).catch(() => undefined);
   if (content !== undefined) {
-    // Whoever made the directory may have written anything there: nothing in it runs under this address.
+    // The report may come from anybody, so the policy lets no script in it run.
     return send(response, { type: 'text/html; charset=utf-8', content }, PAGE_POLICY);
   }
   const file = files.get(pathname);
@@ -126,7 +126,7 @@ async function answer(
   else refuse(404);
 }
 
-/** Where the report of a path is: of the whole directory, or of a run that the table names, whatever else a path may ask for. */
+/** The file of a report: of the directory or of a run in the table. No other path leads to a file of the directory. */
 function reportAt(pathname: string, { directory, runs }: Source): string | undefined {
   if (pathname === '/report.html') return join(directory, 'report.html');
   const names = runs?.table.rows.flatMap((row) => row.runs.map(({ name }) => name)) ?? [];
@@ -162,7 +162,7 @@ function filesOfPage(): ReadonlyMap<string, File> {
   ]);
 }
 
-/** Only our own files, and the one inline script that there is: the import map. */
+/** Allows our own files alone, and one inline script: the import map. */
 function policyOf(index: string): string {
   const [, map = ''] = /<script type="importmap">(.*?)<\/script>/s.exec(index) ?? [];
   const hash = createHash('sha256').update(map).digest('base64');

@@ -89,7 +89,7 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
   return { rows: height, columns: width, images };
 }
 
-/** The first test images (training images where there are none), the same with the stage's noise, and their reconstructions. */
+/** The first test images (else training images), the same with the stage's noise, and their reconstructions. */
 export function reconstructionsOf(
   { model, method }: Stage,
   parameters: Float32Array,

@@ -23,7 +23,7 @@ const TRIES = 10;
 const HOLDER = z.object({
   id: z.string().max(100),
   pid: z.int().positive(),
-  /** When the process started, as the system writes it; null: unknown. Process ids are used again, start times are not. */
+  /** When the process started, as the system writes it; null: unknown. Process ids come again, this does not. */
   started: z.string().max(100).nullable(),
   /** Where the process id is valid: one boot of one machine, and one container. */
   machine: z.string().max(300),
@@ -84,7 +84,7 @@ export class FolderLock {
     throw inUse(folder, undefined);
   }
 
-  /** Throws E_LOCKED where another process took this one for gone. A folder that was removed is for those who write to say. */
+  /** Throws E_LOCKED where another process took this one for gone. A folder that was removed is no error here. */
   async check(): Promise<void> {
     const { holder } = await read(join(this.folder, LOCK_FILE));
     if (holder && holder.id !== this.id) throw inUse(this.folder, holder);
@@ -106,7 +106,7 @@ function isGone(holder: Holder | undefined, silentMs: number, { machine, startOf
   return silentMs > STALE_MS;
 }
 
-/** Removes the lock of a holder that is gone. Another process may have been faster and hold the lock now: then it is put back. */
+/** Removes the lock of a holder that is gone. If another process was faster, its new lock is put back. */
 async function takeAway(folder: string, gone: Holder | undefined): Promise<void> {
   const path = join(folder, LOCK_FILE);
   const aside = `${LOCK_FILE}-${randomUUID()}`;

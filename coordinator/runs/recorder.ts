@@ -14,8 +14,9 @@ import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 
 /**
- * Where pseudo-labels are predicted at each step, they are never predicted for all images at once. So a stage samples them about 20 times, 1,000
- * images each, before classes are balanced: enough for shares to about a point, in less than 1 % of the time of the steps between.
+ * Where pseudo-labels are predicted at each step, they are never predicted for all images at once. So a stage samples
+ * them about 20 times, 1,000 images each, before classes are balanced: enough for shares to about a point, in less than
+ * 1 % of the time of the steps between.
  */
 const LOOKS_A_STAGE = 20;
 const IMAGES_A_LOOK = 1000;
@@ -159,7 +160,7 @@ export class Recorder implements Observer {
     );
   }
 
-  /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones there, so that this changes no result. */
+  /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones, so no result changes. */
   private async look(stage: Stage, step: number): Promise<void> {
     if (!methodOf(stage.method).predicts(stage.method)) return;
     const labelling = await this.session.dispatcher.labelSome(stage.model, IMAGES_A_LOOK);

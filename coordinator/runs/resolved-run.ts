@@ -1,5 +1,5 @@
-// A run, resolved once: what its config comes to on its data set. Whatever trains, records, shows or resumes it takes this, and the session that
-// computes it.
+// A run that is resolved once: what its config comes to on its data set. Whatever trains, records, shows or resumes a
+// run takes this, and the session that computes it.
 import type { Identity } from '../../src/checkpoint/checkpoint.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
@@ -44,7 +44,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
   return { config, dataset, split, task, stages, strategies, maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY };
 }
 
-/** As the config says; else a few labels of each class where all are known, as in a benchmark, or all that there are. */
+/** As the config says; else a few of each class where all labels are known, as in a benchmark, else all. */
 function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { train }: Dataset): number | 'all' {
   const chosen = labelsPerClass ?? (knownCount(train.labels) === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;

@@ -27,8 +27,8 @@ export type Metric =
       /** A histogram of confidences from 0 to 1, in 20 bins. */
       readonly confidences: readonly number[];
       /**
-       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of images whose label
-       * the data set has; undefined where it has none. Training never reads this.
+       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of
+       * images whose label the data set has; undefined where it has none. Training never reads this.
        */
       readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
     }

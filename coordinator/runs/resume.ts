@@ -18,8 +18,8 @@ export interface OpenedRun {
 }
 
 /**
- * Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws E_CONFIG where the stages in its
- * config are not what its other options come to.
+ * Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws
+ * E_CONFIG where the stages in its config are not what its other options come to.
  */
 export async function newRun(run: ResolvedRun, path: string): Promise<OpenedRun> {
   const changes = changesOf(run);
@@ -34,8 +34,8 @@ export async function newRun(run: ResolvedRun, path: string): Promise<OpenedRun>
 }
 
 /**
- * Several runs that make one table are trained by the same numbers, or not at all. Throws E_CHECKPOINT_MISMATCH where a run that was begun in its
- * directory has others than its preset has now.
+ * Several runs that make one table are trained by the same numbers, or not at all. Throws E_CHECKPOINT_MISMATCH where a
+ * run that was begun in its directory has others than its preset has now.
  */
 export async function checkPlan(run: ResolvedRun, path: string): Promise<void> {
   if (!RunDirectory.isAt(path)) return;
@@ -50,9 +50,9 @@ export async function checkPlan(run: ResolvedRun, path: string): Promise<void> {
 }
 
 /**
- * Resumes a run in its directory: at the checkpoint given, else at the newest, else at the beginning, where it has none.
- * Throws E_LOCKED where a process works on it, E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS where what computed it has other
- * bits than this machine.
+ * Resumes a run in its directory: at the checkpoint given, else at the newest, else at the beginning, where it has
+ * none. Throws E_LOCKED where a process works on it, E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS
+ * where what computed it has other bits than this machine.
  * @param numerics of this machine
  * @param checkpointFile undefined: the newest
  * @param allowMixed does without E_NUMERICS

@@ -61,7 +61,7 @@ export class RunDirectory {
     }
   }
 
-  /** Nobody else may go on with the run, from now until the directory is reopened and closed. Throws E_LOCKED, E_OUTPUT. */
+  /** Keeps others from resuming the run until the directory is reopened and closed. Throws E_LOCKED, E_OUTPUT. */
   static lock(path: string): Promise<FolderLock> {
     return FolderLock.take(path);
   }

@@ -22,7 +22,7 @@ import {
 export interface Account {
   /** Milliseconds of its workers together. */
   readonly split: Split;
-  /** Milliseconds in tasks that waited for nothing but a core, and those that threads which have tasks computed at all. */
+  /** Milliseconds in tasks without waits, and CPU milliseconds of the threads: the rest was time without a core. */
   readonly inTasks: number;
   readonly computed: number;
 }
@@ -124,7 +124,7 @@ export function traced(node: ThreadExecutor, record: ActivityRecord): ThreadExec
   });
 }
 
-/** A call is from the question for a forward pass to the last answer of the backward pass: workers do both in one task. */
+/** A call lasts from the forward pass to the end of the backward pass: workers do both in one task. */
 function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
   const forward = tensor.forward.bind(tensor);
   const backward = tensor.backward.bind(tensor);
@@ -144,7 +144,7 @@ function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
   Object.assign(tensor, watching);
 }
 
-/** Records all that passes. */
+/** Records all messages. */
 export class TracedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
   constructor(
     private readonly channel: Channel<Out, In>,
@@ -183,7 +183,7 @@ export class TracedChannel<Out extends Message, In extends Message> implements C
 export class TracedCollective implements Collective {
   readonly rank: number;
   readonly size: number;
-  /** By this rank, so far. Those of a sum are as many as in a ring. */
+  /** Bytes sent by this rank so far. A sum counts as in a ring. */
   sentBytes = 0;
   /** When the last collective call ended. */
   private last = clock();

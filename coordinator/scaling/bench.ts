@@ -30,7 +30,7 @@ export interface ProcessGroup {
   readonly wireBytes: number;
   /** All record what they do from here on. */
   begin(): Promise<void>;
-  /** What each process did, once none has anything left to do. Times on the clock of this one. */
+  /** What each process did, when all have ended their work. Times on the clock of this process. */
   accounts(began: number, ended: number): Promise<Account[]>;
 }
 
@@ -134,7 +134,7 @@ function accountOfCalls(
   return { split, splitError: error, withoutCore: shareWithoutCore(computing(calls), computed) };
 }
 
-/** Of all processes, each by its own record. */
+/** The accounts of all processes together. */
 async function accountOf(group: ProcessGroup, workers: number, began: number, ended: number): Promise<Accounted> {
   const accounts = await group.accounts(began, ended);
   const splits = accounts.map((each) => each.split);
@@ -144,8 +144,8 @@ async function accountOf(group: ProcessGroup, workers: number, began: number, en
 }
 
 /**
- * inTasks: without what they waited for others. What other threads computed meanwhile counts as the workers' here, so that the true share
- * is larger.
+ * inTasks: without what they waited for others. What other threads computed meanwhile counts as the workers' here, so
+ * that the true share is larger.
  */
 const shareWithoutCore = (inTasks: number, computed: number): number =>
   inTasks === 0 ? 0 : Math.max(0, 1 - computed / inTasks);

@@ -10,7 +10,7 @@ import type { Failure } from './messages.js';
 
 /** Starting takes seconds, and labelling 60,000 images on one slow core takes longer. */
 const ANSWER_DEADLINE_MS = 600_000;
-/** For ending when there are no more questions: it is killed then. */
+/** Time to end when there are no more questions, before it is killed. */
 const CLOSING_MS = 5_000;
 
 interface Waiting<Answer> {
@@ -21,7 +21,7 @@ interface Waiting<Answer> {
 export interface CommandLine {
   readonly program: string;
   readonly args: readonly string[];
-  /** Besides the environment here. */
+  /** Added to the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -31,7 +31,7 @@ export const entryCommand = (...args: readonly string[]): CommandLine => ({
   args: [...process.execArgv, fileURLToPath(built('coordinator/scaling/entry.js')), ...args],
 });
 
-/** It is asked by lines of JSON on its standard input, which other programs pass on, too, and answers on its standard output. */
+/** Questions are lines of JSON on its standard input, which mpirun passes on; answers come on its output. */
 export class ChildProcess<Question extends object, Answer extends { readonly kind: string } | Failure> {
   private readonly child: ChildProcessByStdio<Writable, Readable, null>;
   private readonly gone: Promise<void>;

@@ -1,6 +1,7 @@
-// A process of a measurement. Without arguments it is one that measures; `node WORKERS` joins it as `pseudolabel worker` joins a run; `rank WORKERS`
-// is a rank of a job that mpirun has started, of which rank 0 measures. Each works only when it is asked to, so that it takes no core from another.
-// Processes of their own, since TensorFlow reads its number of threads only once.
+// A process of a measurement. Without arguments it is one that measures; `node WORKERS` joins it as `pseudolabel
+// worker` joins a run; `rank WORKERS` is a rank of a job that mpirun has started, of which rank 0 measures. Each works
+// only when it is asked to, so that it takes no core from another. Processes of their own, since TensorFlow reads its
+// number of threads only once.
 import { availableParallelism } from 'node:os';
 import { openMpi } from '../../src/collectives/mpi.js';
 import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
@@ -24,7 +25,7 @@ if (role === 'node') nodeProcess();
 else if (role === 'rank') await rankProcess();
 else answering(measuring(ClusterGroup.open, availableParallelism));
 
-/** Answers the questions of measure.ts. gather: finds the other processes. cores: of all machines, when they are there. */
+/** Answers the questions of measure.ts. gather: finds the other processes. cores: of all machines then. */
 function measuring(gather: Gather, cores: () => number): (question: Question) => Promise<Answer> {
   let bench: Bench | undefined;
   return async (question) => {
@@ -69,7 +70,7 @@ function nodeProcess(): void {
   });
 }
 
-/** Resolves when it is connected. What ends it later ends the process: whoever measures then says that it is lost. */
+/** Resolves when it is connected. Later failures end the process, and the measuring process reports it as lost. */
 async function join(
   { address, tokenFile, fingerprint }: Extract<NodeQuestion, { kind: 'join' }>,
   record: ActivityRecord,

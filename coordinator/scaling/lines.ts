@@ -51,7 +51,7 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
   ];
 }
 
-/** What follows from the tables of a phase, in sentences. The conclusion comes last, where the reader of a terminal looks. */
+/** What follows from the tables of a phase, in sentences. The conclusion comes last, where a reader looks. */
 export function phaseWords(
   phase: PhaseReport,
   { machine, unit }: ScalingReport,
@@ -138,7 +138,7 @@ const ALONE: Record<Unit, string> = {
 const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
-/** Who is compared: workers of one process (each: 1), or processes or ranks of `each` workers. */
+/** The unit that is compared: workers of one process (each: 1), or processes or ranks with `each` workers. */
 interface Compared {
   readonly unit: Unit;
   readonly each: number;

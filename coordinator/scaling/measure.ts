@@ -14,13 +14,13 @@ import { checkMpi, type JobPlace, mpirunCommand } from './mpirun.js';
 export interface Measurement {
   readonly phase: Phase;
   readonly rounds: readonly Round[];
-  /** Of a step with so many workers. */
+  /** The traffic of a step, by the number of workers. */
   readonly traffic: Readonly<Record<number, Traffic>>;
   /** Of all machines that a candidate was on. */
   readonly cores: number;
 }
 
-/** Candidates of several processes, of as many workers each. */
+/** Candidates of several processes with equal numbers of workers. */
 export interface Processes {
   /** Nodes that join a coordinator by loopback; or ranks of a job of MPI. */
   readonly by: 'nodes' | 'ranks';
@@ -164,7 +164,7 @@ export interface PhaseReport extends Measurement, PhaseSummary {
 
 export interface ScalingReport {
   readonly mode: Mode;
-  /** What there are more and more of. */
+  /** The unit whose number grows. */
   readonly unit: Unit;
   readonly machine: Machine;
   readonly workload: WorkloadOptions;

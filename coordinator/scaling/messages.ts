@@ -36,15 +36,15 @@ export type NodeAnswer =
   | { readonly kind: 'accounted'; readonly account: Account }
   | Failure;
 
-/** Room for numbers by name. */
+/** Bytes of a message with some named numbers. */
 const LIMIT = 2 ** 12;
 
 /** From rank 0. */
 export const TO_MEASURED = {
   ...TO_RANK,
-  /** Note what you do from now on. Answered by `begun`. */
+  /** Record what you do from now on. Answered by `begun`. */
   begin: { schema: z.strictObject({ kind: z.literal('begin') }), limit: LIMIT },
-  /** What did you do from `began` until `ended`? By rank 0's clock, to which offsets[r - 1] is added for that of rank r. Answered by `accounted`. */
+  /** What did you do from `began` until `ended`, by rank 0's clock plus offsets[r - 1]? Answered by `accounted`. */
   account: {
     schema: z.strictObject({
       kind: z.literal('account'),

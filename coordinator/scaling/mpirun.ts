@@ -8,10 +8,10 @@ import type { CommandLine } from './child-process.js';
 
 /** For starting ranks that end at once. */
 const START_DEADLINE_MS = 60_000;
-/** Of what mpirun says. */
+/** Lines of mpirun's output that an error shows. */
 const MOST_LINES = 3;
 
-/** Read by TensorFlow and the C library when a process starts; mpirun passes on to other machines what it is told to. */
+/** TensorFlow and the C library read these when a process starts; mpirun passes on only what it is told to. */
 const PASSED_ON = /^(TF|MALLOC)_/;
 
 export interface JobPlace {
@@ -24,8 +24,8 @@ export interface JobPlace {
 }
 
 /**
- * So many ranks. On one machine there may be more of them than it has cores; over several, each takes as many in turn. Ranks are not bound to
- * cores, since their workers need several.
+ * Starts ranks. On one machine there may be more ranks than cores; with a hostfile, the machines take ranks in turn.
+ * Ranks are not bound to cores, since their workers need several.
  * @param says little: nothing of jobs that were stopped, nor why one cannot be started
  */
 export function mpirunCommand(

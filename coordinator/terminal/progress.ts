@@ -117,7 +117,7 @@ export class Progress implements RunListener {
   }
 }
 
-/** The loss is the one that is minimised: the labelled rows' mean, and alpha times the unlabelled rows' over their whole batch. */
+/** The loss that is minimised: the mean of labelled rows, and alpha times the sum of unlabelled ones by their batch. */
 function lossParts({ method }: Stage, metric: StepMetric): string[] {
   if (method.name === 'denoising') return [`loss ${loss(metric.unlabelledLoss)}`];
   if (method.name === 'supervised') return [`loss ${loss(metric.labelledLoss)}`];

@@ -89,7 +89,7 @@ function rowColumns(isCompared: boolean): Column[] {
   return [{ title: 'row', align: 'left' }, ...numbers.map((title) => ({ title, align: 'right' as const }))];
 }
 
-/** The report's table, with a mark where a row is above it; without its figures where the runs cannot be held against them. */
+/** The report's table, with a mark on rows above it; without its figures where they cannot be compared. */
 export function rowLines(rows: readonly Row[], { bold, green }: Colours): string[] {
   const isCompared = rows.some(({ report }) => report !== undefined);
   const [titles, rule, ...lines] = tableLines(

@@ -136,7 +136,7 @@ export const COLOURS = Object.fromEntries(
 
 export const PLAIN = Object.fromEntries(Object.keys(CODES).map((name) => [name, (text: string) => text])) as Colours;
 
-/** A line as a terminal is to get it: our own marks become escape sequences, or nothing; no other control character is left. */
+/** The line for a terminal: our marks become escape sequences, or nothing; other control characters are shown. */
 function rendered(line: string, isColoured: boolean): string {
   return line
     .split(MARK)

@@ -2,7 +2,7 @@
 // 1993, chapter 13).
 import { keyOf, Stream } from '../random.js';
 
-/** A number with its 95 % confidence interval; low and high are undefined where one value says nothing of its spread. */
+/** A number with its 95 % confidence interval; low and high are undefined for a single value. */
 export interface Estimate {
   readonly value: number;
   readonly low: number | undefined;
@@ -21,8 +21,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * A statistic of measurements that were made in rounds, and its interval over rounds drawn again with replacement. Whole rounds are
- * drawn, so that what disturbed a round disturbs all that is compared in it.
+ * A statistic of measurements that were made in rounds, and its interval over rounds drawn again with replacement.
+ * Whole rounds are drawn, so that what disturbed a round disturbs all that is compared in it.
  * @param seed the same seed and rounds give the same interval
  */
 export function estimate<T>(rounds: readonly T[], statistic: (rounds: readonly T[]) => number, seed: number): Estimate {

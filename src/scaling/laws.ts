@@ -11,7 +11,7 @@ export function karpFlatt({ workers, speedUp }: Point): number | undefined {
   return workers === 1 ? undefined : (1 / speedUp - 1 / workers) / (1 - 1 / workers);
 }
 
-/** S = N / (1 + sigma (N - 1)): a share sigma of the work is serial (Amdahl 1967, in the form of the law below with kappa = 0). */
+/** S = N / (1 + sigma (N - 1)): a share sigma of the work is serial (Amdahl 1967; the law below, kappa = 0). */
 export interface AmdahlFit {
   readonly kind: 'amdahl';
   readonly sigma: number;
@@ -21,7 +21,7 @@ export interface AmdahlFit {
   readonly limit: number | undefined;
 }
 
-/** S = N / (1 + sigma (N - 1) + kappa N (N - 1)): contention and coherency (Gunther, "Guerrilla Capacity Planning", 2007, chapter 4). */
+/** S = N / (1 + sigma (N - 1) + kappa N (N - 1)) (Gunther, "Guerrilla Capacity Planning", 2007, chapter 4). */
 export interface UniversalFit {
   readonly kind: 'universal';
   readonly sigma: number;
@@ -31,10 +31,10 @@ export interface UniversalFit {
   readonly bestWorkers: number | undefined;
 }
 
-/** A curve through as many points as it has parameters has no error to speak of: there is nothing that it could have missed. */
+/** A law with as many parameters as there are points fits them all, so its error would say nothing. */
 export interface Undetermined {
   readonly kind: 'undetermined';
-  /** Different worker counts above one that it would take, and those that there are. */
+  /** How many different numbers of workers above one are needed, and how many there are. */
   readonly needs: number;
   readonly has: number;
 }
@@ -66,7 +66,7 @@ export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermi
   return { kind: 'universal', sigma, kappa, error: errorOf(points, sigma, kappa), bestWorkers: best(sigma, kappa) };
 }
 
-/** The better of the two edges by the squares that are minimised. */
+/** The edge with the smaller sum of squares. */
 function bestOnEdge(points: readonly Point[], sigma: number, kappa: number): [sigma: number, kappa: number] {
   const { cost, others, blocks } = transformed(points);
   const squares = (s: number, k: number) =>

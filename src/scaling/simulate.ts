@@ -37,12 +37,12 @@ export interface Prediction {
 }
 
 /**
- * What a main thread sends or receives with TLS: `node scripts/bench/channel.mjs` on two cores of an AMD EPYC that others used too, both
- * directions at 240 to 410.
+ * What a main thread sends or receives with TLS: `node scripts/bench/channel.mjs` on two cores of an AMD EPYC that
+ * others used too, both directions at 240 to 410.
  */
 const CHANNEL_BYTES_PER_SECOND = 300e6;
 
-/** What the model takes for granted. */
+/** The assumptions of the model, for the report. */
 export const ASSUMPTIONS: readonly string[] = [
   'every node is like this machine, and all links are alike: full duplex, at their nominal speed, without protocol overhead',
   `a node encrypts and copies ${CHANNEL_BYTES_PER_SECOND / 1e6} MB/s on one thread, sent and received together: a link faster than that is of no use`,

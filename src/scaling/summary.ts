@@ -29,19 +29,19 @@ export interface Round {
   readonly threads: Readonly<Record<number, Block>>;
 }
 
-/** Why nothing is concluded from a row. */
+/** Why a row gives no conclusion. */
 export type Doubt = 'more workers than cores' | 'too few rounds' | 'too noisy' | 'too busy' | 'parts do not add up';
 
-/** Fewer tell nothing of the spread: the interval of a median of two is the two. */
+/** Fewer rounds do not show the spread: the interval of a median of two is the two. */
 export const FEWEST_ROUNDS = 3;
 /** A speed-up is too noisy when half its 95 % interval is more than this share of it. */
 export const NOISE_LIMIT = 0.1;
-/** The machine is too busy when workers, one or several, are without a core for more than this share: a steady load is no noise. */
+/** The machine is too busy when workers have no core for more than this share: a steady load is not noise. */
 export const BUSY_LIMIT = 0.05;
 
 /**
- * What S, E and the laws count is how many times as many workers there are as in the first row: workers of one process, or processes with
- * as many workers each.
+ * What S, E and the laws count is how many times as many workers there are as in the first row: workers of one process,
+ * or processes with as many workers each.
  */
 export interface Row {
   /** In all. */
@@ -134,8 +134,8 @@ function rowOf(
 }
 
 /**
- * The block of the median time, or the two in the middle together: its parts add up to the median, which medians of parts do not.
- * All blocks have the same steps.
+ * The block of the median time, or the two in the middle together: its parts add up to the median, which medians of
+ * parts do not. All blocks have the same steps.
  */
 export function medianBlock(blocks: readonly Block[]): Block {
   const sorted = blocks.toSorted((a, b) => a.milliseconds - b.milliseconds);
@@ -153,7 +153,7 @@ export function medianBlock(blocks: readonly Block[]): Block {
   };
 }
 
-/** With c the time of all workers for an image: efficiency = c(one) / c(several), so 1 - efficiency = (c(several) - c(one)) / c(several). */
+/** With c the time of all workers for an image: 1 - efficiency = (c(several) - c(one)) / c(several). */
 function lossOf(several: Block, one: Block): Split {
   const whole = sumOf(several.split) / several.rows;
   return splitBy((share) => (several.split[share] / several.rows - one.split[share] / one.rows) / whole);
@@ -175,7 +175,7 @@ function doubtsOf(of: {
     ['more workers than cores', of.workers > of.cores],
     ['too few rounds', of.rounds < FEWEST_ROUNDS],
     ['too noisy', isNoisy],
-    // With too few cores that is the same fact again.
+    // With too few cores this would state the same fact twice.
     ['too busy', of.workers <= of.cores && of.withoutCore > BUSY_LIMIT],
     ['parts do not add up', Math.abs(of.splitError) > TOLERANCE],
   ];

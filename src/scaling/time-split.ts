@@ -2,9 +2,9 @@
 import { ACTIVITIES, type Activity, type Call, PARTS } from '../engine/timeline.js';
 
 /**
- * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits for them.
- * dispatch: it has none since its process prepares a call, hands out its tasks or collects its answers; with nodes, also adds up sums.
- * idle: it has done its part of a call and waits for the worker that is last.
+ * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits
+ * for them. dispatch: it has none since its process prepares a call, hands out its tasks or collects its answers; with
+ * nodes, also adds up sums. idle: it has done its part of a call and waits for the worker that is last.
  */
 export const SHARES = [...PARTS, 'serialise', 'send', 'dispatch', 'idle'] as const;
 export type Share = (typeof SHARES)[number];
@@ -16,27 +16,27 @@ export const splitBy = (of: (share: Share) => number): Record<Share, number> =>
 
 export const sumOf = (split: Split): number => SHARES.reduce((sum, share) => sum + split[share], 0);
 
-/** A stretch of time with whole calls in it. Times in milliseconds. */
+/** An interval with whole calls in it. Times in milliseconds. */
 export interface Timeline {
   readonly workers: number;
   readonly began: number;
   readonly ended: number;
   readonly calls: readonly Call[];
-  /** In order, none before the end of the last; what lies within a call is not looked at, since the workers then have tasks. */
+  /** In order, without overlaps; what lies within a call does not count, since the workers then have tasks. */
   readonly activities?: readonly Activity[];
 }
 
 export interface Accounted {
   /** Milliseconds of all workers together. */
   readonly split: Split;
-  /** (sum of the parts - whole) / whole: not 0 where tasks overlap, lie outside of their call, or are missing their parts. */
+  /** (sum of the parts - whole) / whole: not 0 where tasks overlap, lie outside of their call, or lack parts. */
   readonly error: number;
 }
 
-/** What the parts may miss of the whole before a measurement is not to be trusted. */
+/** How far the sum of the parts may be from the whole in a measurement that can be trusted. */
 export const TOLERANCE = 0.03;
 
-/** Every part is taken from its own two times; none is what the others leave, so the sum is a check. */
+/** Every part is measured by itself; none is the rest of the others, so the sum is a check. */
 export function splitOf({ workers, began, ended, calls, activities = [] }: Timeline): Accounted {
   const split = splitBy(() => 0);
   let before = began;
@@ -91,7 +91,7 @@ function addCall(split: Record<Share, number>, { called, answered, tasks }: Call
   split.dispatch += workers * Math.max(0, answered - lastEnd);
 }
 
-/** So much of a call as was before `end`. */
+/** The part of a call before `end`. */
 export function until(call: Call, end: number): Call {
   if (call.answered <= end) return call;
   const tasks = call.tasks
@@ -118,7 +118,7 @@ export const computing = (calls: readonly Call[]): number =>
       return sum + ended - began - waited;
     }, 0);
 
-/** What several processes did in the same stretch of time. whole: milliseconds of all their workers together. */
+/** The splits of several processes over the same interval, added. whole: milliseconds of all their workers together. */
 export function together(splits: readonly Split[], whole: number): Accounted {
   const split = splitBy((share) => splits.reduce((sum, each) => sum + each[share], 0));
   return { split, error: (sumOf(split) - whole) / whole };
@@ -128,8 +128,8 @@ export function together(splits: readonly Split[], whole: number): Accounted {
 export const scaled = (split: Split, factor: number): Split => splitBy((share) => split[share] * factor);
 
 /**
- * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is done counts before what is
- * waited for.
+ * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is
+ * done counts before what is waited for.
  */
 export function exclusive(activities: readonly Activity[]): Activity[] {
   const edges = activities

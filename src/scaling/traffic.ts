@@ -9,7 +9,7 @@ const FLOAT = 4;
 const PREDICTION = 1 + FLOAT;
 
 export interface Traffic {
-  /** Bytes that pass between the threads through shared memory: gradient buffers or partial sums, and what the update reads and writes, or predictions. */
+  /** Bytes through shared memory: gradient buffers or partial sums, and the update's reads and writes; predictions. */
   readonly moved: number;
   /** Bytes of a sum of gradients, or of the sums of tensor shards, which machines would exchange; 0 for predictions. */
   readonly sum: number;
@@ -19,7 +19,7 @@ export interface Traffic {
   readonly answers: number;
 }
 
-/** A step of training: each gradient buffer is written once and read once; the parameters and the moments are read and written. */
+/** A step: each gradient buffer is written and read once; the parameters and the moments are read and written. */
 export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shards: number): Traffic {
   const vector = FLOAT * layoutOf(model).length;
   const vectors = optimizer.kind === 'adam' ? 3 : 2;

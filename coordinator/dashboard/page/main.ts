@@ -19,7 +19,7 @@ function draw(): void {
   });
 }
 
-// The browser connects again by itself; the server then begins with everything. It does so too when the next run begins.
+// The browser reconnects by itself. The server then begins with everything, as it does when the next run begins.
 const source = new EventSource(`/events${location.search}`);
 const listen = <T>(name: 'everything' | 'news', take: (message: T) => void): void => {
   source.addEventListener(name, (event: MessageEvent<string>) => {

@@ -3,10 +3,10 @@ import type { RunNews, TableNews } from '../messages.js';
 import { byId, element, row, table } from './elements.js';
 import type { Series } from './series.js';
 
-/** The run that is looked at, whichever is on. */
+/** Whether the page stays with one run, which its address names. */
 const isFixed = new URLSearchParams(location.search).has('run');
 
-/** Those that are on the page: a table that is made again would take the keyboard's focus away. */
+/** What the page shows now: a table that is made again would take the keyboard's focus away. */
 let shown: { readonly table: TableNews; readonly run: string } | undefined;
 
 export function showRuns({ table: runs, info }: Series): void {
@@ -37,7 +37,7 @@ const oursOf = (
 ): string =>
   `${report !== undefined && accuracy > report ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
 
-/** A way to look at the run, where there is something to look at. */
+/** A link to the run, where there is something to show. */
 function cell({ name, state, accuracy }: RunNews, title: string, isRepeated: boolean, current: string): HTMLElement {
   const number = isRepeated && accuracy !== undefined ? (100 * accuracy).toFixed(2) : 'ended';
   const text = { waiting: '–', running: 'training', stopped: 'not ended', ended: number }[state];
