@@ -33,15 +33,17 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** ip: not a name. */
+/** @param ip an IP address, not a name */
 export function isLoopback(ip: string): boolean {
   return LOOPBACK.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** Older versions have no binding that is unique to a session in every case (RFC 9266, section 4.2). */
+/** In older versions the binding is not always unique to a session (RFC 9266, section 4.2). */
 export const TLS_OPTIONS = { minVersion: 'TLSv1.3' } as const;
 
-/** Known to the two ends of this session only: to relay a proof, one would have to be one of them. RFC 9266, tls-exporter. */
+/**
+ * A value that only the two ends of this TLS session know, so that nobody can relay a proof. RFC 9266, tls-exporter.
+ */
 export function tlsBinding(socket: TLSSocket): Uint8Array {
   return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
 }

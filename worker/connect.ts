@@ -27,28 +27,28 @@ export interface ConnectOptions<Out extends Message, In extends Message> {
   readonly tables: MessageTables<Out, In>;
   /** How long to go on trying, in ms. Default: 0, one attempt. */
   readonly patience?: number;
-  /** By which heartbeats are told. Default: the system's. */
+  /** For heartbeats. Default: the system's. */
   readonly clock?: Clock;
-  /** Ends the trying; connect() then rejects with its reason. */
+  /** Aborts to stop trying; connect() then rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Told of each failure after which there will be another attempt, `delay` ms later. */
+  /** Called for each failure that is followed by another attempt, `delay` ms later. */
   readonly onRetry?: (failure: PseudolabelError, delay: number) => void;
 }
 
-/** For all of an attempt: TCP, TLS, WebSocket and handshake, in ms. */
+/** The deadline of an attempt (TCP, TLS, WebSocket and handshake), in ms. */
 const ATTEMPT_MS = 10_000;
 
-/** The first pause is up to so many ms long, each later one up to twice as long, and none longer than the last number. */
+/** Longest first pause between attempts, in ms. It doubles with each attempt up to LONGEST_PAUSE_MS. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** What may be otherwise at the next attempt. A wrong token, version or certificate will not. */
+/** Errors that may be gone at the next attempt. A wrong token, version or certificate stays wrong. */
 const PASSING = new Set(['E_UNREACHABLE', 'E_CONNECTION_LOST', 'E_TIMEOUT', 'E_BUSY', 'E_CLOSED']);
 
 /**
- * A channel with a coordinator that knows the token, and knows that this worker does.
- * Throws E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or E_CLOSED when patience is at its end; at once E_USAGE, E_INSECURE,
- * E_FINGERPRINT, E_TOKEN, E_VERSION, E_PROTOCOL, E_TOO_LARGE.
+ * Opens a channel to a coordinator. Both have proven that they know the token.
+ * Throws E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or E_CLOSED when its patience ends; at once E_USAGE,
+ * E_INSECURE, E_FINGERPRINT, E_TOKEN, E_VERSION, E_PROTOCOL, E_TOO_LARGE.
  */
 export async function connect<Out extends Message, In extends Message>(
   options: ConnectOptions<Out, In>,
@@ -60,7 +60,7 @@ export async function connect<Out extends Message, In extends Message>(
       return await attempt(options);
     } catch (error) {
       signal?.throwIfAborted();
-      // Any length up to the longest: workers that lost one coordinator together should not all come back together.
+      // A random part of the pause: workers that lost one coordinator together should not all come back together.
       const delay = Math.random() * pause;
       if (!isPassing(error) || performance.now() + delay > deadline) throw error;
       onRetry?.(error, delay);
@@ -121,13 +121,15 @@ function tooSlow(address: string): PseudolabelError {
 
 export interface DialOptions {
   readonly address: Address;
-  /** SHA-256 of the coordinator's certificate, 64 hexadecimal digits. Without it, the handshake's proof alone tells who is there. */
+  /**
+   * SHA-256 of the coordinator's certificate, 64 hexadecimal digits. Without it, only the handshake proves who answers.
+   */
   readonly fingerprint: string | undefined;
   /** Allows an address beyond this machine without TLS. */
   readonly insecure: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
-  /** By which the heartbeat is told; undefined: the system's. */
+  /** For the heartbeat; undefined: the system's. */
   readonly clock: Clock | undefined;
 }
 
@@ -136,13 +138,16 @@ export interface Dialled {
   readonly binding: Uint8Array;
 }
 
-/** Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE; E_TIMEOUT when `signal` says so. */
+/**
+ * One attempt: TCP, TLS with a pinned certificate, WebSocket. Nothing is sent to a wrong certificate.
+ * Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE, and the reason of `signal` when it aborts.
+ */
 export async function dial(
   { address, fingerprint, insecure, longest, clock }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
-  wire.on('error', () => undefined); // each is met where it is waited for
+  wire.on('error', () => undefined); // it rejects what is awaited below
   const peer = formatAddress(address);
   try {
     await once(wire, 'connect', { signal });
@@ -165,7 +170,7 @@ async function secured(
   fingerprint: string | undefined,
   peer: string,
 ): Promise<TLSSocket> {
-  // Not by a public authority: the certificate is pinned, and the proof of the handshake is over this TLS session.
+  // No public authority is asked: the certificate is pinned, and the handshake's proof covers this TLS session.
   const tls = connectTls({ socket: wire, rejectUnauthorized: false, ...TLS_OPTIONS });
   tls.on('error', () => undefined);
   await once(tls, 'secureConnect', { signal });
@@ -179,8 +184,8 @@ async function opened(stream: Duplex, longest: number, signal: AbortSignal): Pro
     ...SOCKET_OPTIONS,
     maxPayload: longest,
     createConnection: () => stream as Socket,
-    // A mask keeps what a browser's page chose to send from looking like a request to an old proxy. Here no page chooses, TLS hides
-    // every byte from proxies, and loopback has none; a mask of zeros saves reading and writing 16 MB a step once more.
+    // A mask keeps a web page from sending what looks like a request to an old proxy. Here no page chooses the bytes,
+    // TLS hides them from proxies, and loopback has none. A mask of zeros saves one more pass over 16 MB in each step.
     generateMask: (mask) => mask.fill(0),
   });
   ws.on('error', () => undefined);
@@ -188,7 +193,7 @@ async function opened(stream: Duplex, longest: number, signal: AbortSignal): Pro
   return ws;
 }
 
-/** Digits, with or without colons or the name of the hash before them. */
+/** Compares digits, with or without colons or the name of the hash before them. */
 function sameFingerprint(a: string, b: string): boolean {
   const digits = (text: string) =>
     text

@@ -1,4 +1,5 @@
-// A rank of an MPI job other than rank 0: it does what rank 0 tells all ranks, on threads of its own. It decides nothing.
+// A rank of an MPI job other than rank 0: it does what rank 0 tells all ranks, on threads of its own. It decides
+// nothing.
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
 import type { TensorShardRange } from '../src/engine/tensor-tasks.js';
@@ -23,8 +24,8 @@ type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checks
 type WithoutHealth<M> = M extends ToRoot ? Omit<M, 'lostWorkers'> : never;
 
 /**
- * Works until rank 0 says that the run is over. Rank 0 is told what goes wrong in a task, and decides. What goes wrong between the ranks is
- * thrown, and ends the job.
+ * Works until rank 0 says that the run is over. Rank 0 is told what goes wrong in a task, and decides. What goes wrong
+ * between the ranks is thrown, and ends the job.
  * @param create makes the executor; for tests and measurements
  * @param heard the next message from rank 0; for measurements, which have messages of their own
  */

@@ -1,5 +1,5 @@
-// A cluster node: it joins a run, does what the coordinator asks, one request after another, and writes what it is sent into its arena.
-// It decides nothing.
+// A cluster node: it joins a run, does what the coordinator asks, one request after another, and writes what it is sent
+// into its arena. It decides nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GradientCodecName, gradientCodecOf } from '../src/collectives/gradient-codec.js';
 import type { ArenaShape } from '../src/engine/arena.js';
@@ -184,18 +184,19 @@ class Host implements ChannelListener<ToNode> {
 
 export interface JoinListener {
   joined(coordinator: string): void;
-  /** It will try again. */
+  /** The node will try to join again. */
   lost(reason: PseudolabelError): void;
 }
 
-/** Between two connections; longer after each one that was of no use, so that nobody is kept busy by it. */
+/** Pauses between two connections, in ms. They grow while connections are of no use, so that nobody is kept busy. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
 /**
- * @param connect tries as long as it should be tried
- * @param create as hostNode() has it
- * Throws what connect throws, unless it has been told to end, and why the coordinator refused the node.
+ * Joins a run, joins it again when the connection is lost, and ends when the run is over or the signal aborts.
+ * @param connect opens a channel; throws when it gives up
+ * @param create as in hostNode()
+ * Throws what `connect` throws before the signal aborts, and the reason for which the coordinator refuses the node.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,

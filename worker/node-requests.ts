@@ -88,8 +88,9 @@ export class GradientHost {
   }
 
   /**
-   * Sends chunk by chunk the sums of all subtrees, each as soon as it is computed: the coordinator can sum the first chunk while the next
-   * ones are on their way. Gradient buffers are only read here, since the task of a lost thread writes the same bits to its own again.
+   * Sends chunk by chunk the sums of all subtrees, each as soon as it is computed: the coordinator can sum the first
+   * chunk while the next ones are on their way. Gradient buffers are only read here, since the task of a lost thread
+   * writes the same bits to its own again.
    */
   private async sendSums({ request, round, goesOn, steps }: Asked<'gradients'>, work: Promise<unknown>): Promise<void> {
     const { wire, sums, progress, channel, node } = this;
@@ -141,7 +142,9 @@ export class TensorHost {
     }
   }
 
-  /** The values of a message. Throws E_PROTOCOL unless the pass before waits for so many, and for the last ones or not. */
+  /**
+   * The values of a message. Throws E_PROTOCOL unless the pass before waits for so many, and for the last ones or not.
+   */
   private given({ values }: { readonly values: Uint8Array }, isLast: boolean): Float32Array {
     const { awaited } = this.node.tensor;
     if (!awaited || awaited.isLast !== isLast || values.length !== awaited.floats * 4)

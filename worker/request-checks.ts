@@ -20,7 +20,7 @@ export function notAsked(what: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
 }
 
-/** Throws E_PROTOCOL. */
+/** Throws E_PROTOCOL for a request that does not fit the arena: it would compute at other addresses. */
 export function checkAsked(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): void {
   if (!fits(message, shape)) throw notAsked(`a request '${message.kind}' that does not fit the run`);
 }
@@ -46,7 +46,7 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
       return message.parameters <= shape.parameters;
     case 'onward':
     case 'backward':
-      return true; // by the pass before them (slice-host.ts)
+      return true; // checked against the pass before them (node-requests.ts)
   }
 }
 
@@ -67,7 +67,7 @@ function isModel(model: Model, shape: ArenaShape): boolean {
 const hasWorkspace = (model: Model, rows: number, training: boolean, { workspaceBytes }: ArenaShape): boolean =>
   workspaceOf(model, paddedRows(rows), training).end <= workspaceBytes;
 
-/** Of one request: they have one model and one step. */
+/** Whether these are the steps of one request, with one model. */
 function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
   const [first] = steps as [WireStep];
   const shards = new Set(steps.map(({ shard }) => shard));
@@ -117,15 +117,16 @@ const isCut = (model: Model, shards: number, { first, end }: TensorShardRange, s
   first < end &&
   end <= tensorShardCount(model, shards);
 
-/** Bytes that are never cut in two. */
+/** Bytes of an element, which is never cut in two. */
 const UNITS = {
   ...{ images: 1, evaluationImages: 1, pseudoLabels: 1, confidences: 4 },
   ...{ parameters: 4, firstMoment: 4, secondMoment: 4 },
 } as const satisfies Record<Exclude<SentRegion, 'total'>, number>;
 
-/** Floats of a total that are rounded together. */
+/** How many floats of a total are rounded together. */
 const WHOLE = 8;
 
+/** Writes what a coordinator sends into the arena. */
 export class ArenaWriter {
   private readonly capacity: Readonly<Record<SentRegion, number>>;
 
@@ -136,7 +137,7 @@ export class ArenaWriter {
     this.capacity = capacities(node.arena.shape, wire);
   }
 
-  /** Writes a part of an array. Returns false where there is no room for such a one, which no coordinator sends. */
+  /** Writes a part of an array. Returns false where it does not fit the arena: no coordinator sends that. */
   write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
     const region = BULK_KINDS[kind];
     if (region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]) return false;

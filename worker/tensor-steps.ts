@@ -1,4 +1,5 @@
-// A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two passes.
+// A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two
+// passes.
 import type { Arena } from '../src/engine/arena.js';
 import type { ForwardPass } from '../src/engine/executor.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
@@ -21,7 +22,9 @@ import {
 import { placesIn, rowCountsOf, tensorShardCount } from '../src/models/dense/tensor-layout.js';
 import { keyOf, laneStates } from '../src/random.js';
 
-/** How long a thread waits for values, in ms. They come in a fraction of one after the slowest worker has done its pass. */
+/**
+ * How long a thread waits for values, in ms. They come in a fraction of one after the slowest worker has done its pass.
+ */
 const PATIENCE_MS = 250;
 
 /** A step whose tasks wait for the values of one exchange. */
@@ -32,7 +35,10 @@ interface PendingStep {
   readonly work: readonly Promise<TensorResult>[];
 }
 
-/** The passes over some tensor shards: one task per thread does all passes of a step, each as soon as its input has come. */
+/**
+ * The passes over some tensor shards: one task per thread does all passes of a step, each as soon as its input has
+ * come.
+ */
 export class TensorSteps {
   private steps = 0;
   private pending: PendingStep | undefined;
@@ -157,8 +163,8 @@ export function passOf(
 }
 
 /**
- * A whole tensor-parallel step. No tensor shard has the narrow layers in the middle of a network: they are computed here, once for all
- * shards, with the parameters of this arena.
+ * A whole tensor-parallel step. No tensor shard has the narrow layers in the middle of a network: they are computed
+ * here, once for all shards, with the parameters of this arena.
  */
 export class TensorPasses {
   private readonly kernel;

@@ -1,4 +1,4 @@
-// Owns a worker thread: attaches to the node's arena once, then does one task after another. Holds no state but caches.
+// A worker thread: it attaches to the arena once, then does one task after another. It has no state but caches.
 import { threadId, workerData } from 'node:worker_threads';
 import { clock } from '../src/clock.js';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
@@ -16,12 +16,12 @@ export interface ThreadData {
   readonly shape: ArenaShape;
 }
 
-/** Longer than a thread that is told to end goes on; no longer than somebody would wait for the error of one that is not. */
+/** Longer than a thread that is being ended runs on, and short enough to wait for the error of one that is not. */
 const ENDING_MS = 1000;
 
 let engine: Engine | undefined;
 
-/** The handler that piscina calls. 'start' only makes the thread ready and says how it writes. */
+/** The handler that piscina calls. 'start' makes the thread ready and says how it writes. */
 export function run(
   task: Task | TensorTask | { readonly kind: 'start' },
 ): Result | TensorResult | { writesInPlace: boolean } {
@@ -38,8 +38,8 @@ export function run(
 }
 
 /**
- * A thread that is being ended may run on for a moment, in which the native library can give it no results. What it throws then is no answer
- * to its task, which another thread will do: so the end, which wakes from this wait for good, is let come first.
+ * Waits, so that a thread that is being ended ends here. It may run on for a moment, in which the native library
+ * returns no results. What it throws then is no answer to its task, which another thread will do.
  */
 function letEndCome(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_MS);

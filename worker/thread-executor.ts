@@ -1,5 +1,4 @@
-// Owns the local node: an arena, and the tasks that its phases are made of, each of which any thread can do (pool.ts).
-
+// The executor of one machine: an arena, and threads that do the tasks of each phase. Any thread can do any task.
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
 import type {
@@ -34,7 +33,7 @@ export interface ThreadExecutorOptions {
   readonly evaluationImages: Uint8Array;
 }
 
-/** shape.lanes threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+/** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
 export async function createThreadExecutor({
   shape,
   images,
@@ -51,14 +50,14 @@ export class ThreadExecutor implements Executor {
   readonly name = 'local';
   readonly workers: number;
   readonly writesInPlace: boolean;
-  /** Steps of a part of the slices, for those who share them out over machines. */
+  /** Steps of some tensor shards, for executors that share them out over machines. */
   readonly tensor: TensorSteps;
   private readonly wholeSteps: TensorPasses;
   private readonly kernel;
   private updates = 0;
 
   constructor(
-    /** For those who bring its content to other machines, between its phases. */
+    /** For executors that copy its content to other machines, between phases. */
     readonly arena: Arena,
     private readonly pool: ThreadPool,
   ) {
@@ -101,12 +100,12 @@ export class ThreadExecutor implements Executor {
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;
     const update = this.updates;
-    const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
+    const parts = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
       const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
       return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
     });
     return Promise.all(
-      slices.map((slice) => this.pool.run<UpdateResult>(() => ({ kind: 'update', update, ...slice, ...how }))),
+      parts.map((part) => this.pool.run<UpdateResult>(() => ({ kind: 'update', update, ...part, ...how }))),
     );
   }
 
@@ -142,7 +141,7 @@ export class ThreadExecutor implements Executor {
     if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
   }
 
-  /** The bytes [start, end) of the parameters have been written by somebody else. */
+  /** Must be called after a write to bytes [start, end) of the parameters in the arena. */
   parametersCame(start: number, end: number): void {
     roundParameters(this.arena, this.kernel, Math.ceil(end / 4), Math.floor(start / 4));
   }
@@ -152,7 +151,7 @@ export class ThreadExecutor implements Executor {
     return this.pool.loseThread(index);
   }
 
-  /** What its threads were doing rejects with E_INTERRUPTED. */
+  /** Tasks in progress reject with E_INTERRUPTED. */
   close(): Promise<void> {
     return this.pool.close();
   }

@@ -7,15 +7,16 @@ import { PseudolabelError } from '../src/errors.js';
 import { built } from '../src/files/read.js';
 import type { ThreadData } from './thread-entry.js';
 
-/** A task takes well under a second. One that takes this long is stuck, and a stuck thread cannot be trusted to stop writing. */
+/** A task takes well under a second. One that takes this long is stuck, and its thread may still write. */
 const TASK_DEADLINE_MS = 300_000;
 
 /** A task that kills every thread that tries it will kill the next one too. */
 const ATTEMPTS = 4;
 
 /**
- * piscina tries require() before import(). Where Node can require an ES module, a thread that is ended in the middle of it ends the whole
- * process (v8::Module::IsGraphAsync, one in some 600 threads ended while they start); in the middle of an import() only the thread ends.
+ * piscina tries require() before import(). Where Node can require an ES module, a thread that is ended during require()
+ * ends the whole process (v8::Module::IsGraphAsync, one in some 600 threads that are ended while they start). During
+ * import() only the thread ends.
  */
 const REQUIRING = '--experimental-require-module';
 const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
@@ -28,21 +29,21 @@ export class ThreadPool {
   private constructor(
     private readonly threads: Piscina,
     readonly size: number,
-    /** What the threads say of the native library, which is the same in each. */
+    /** Whether TensorFlow writes in place; the same in every thread. */
     readonly writesInPlace: boolean,
   ) {
     this.workspaces = new Workspaces(size);
-    // piscina replaces a lost thread, but not one that was still starting. It does start one for a task, so give it one.
+    // piscina does not replace a thread that was lost while it started. It starts one for a task, so give it one.
     threads.on('workerDestroy', () =>
       setImmediate(() => {
         if (!this.closed && threads.threads.length < size) threads.run({ kind: 'start' }).catch(() => undefined);
       }),
     );
-    // The answer of a thread that was lost just after it gave it: the task is being done again.
+    // An answer of a thread that was lost just after it: the task is being done again.
     threads.on('error', () => undefined);
   }
 
-  /** A thread for each lane of the arena. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+  /** A thread for each workspace of the arena. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
   static async start(workerData: ThreadData): Promise<ThreadPool> {
     const { workspaces } = workerData.shape;
     const threads = new Piscina({
@@ -63,12 +64,15 @@ export class ThreadPool {
     }
   }
 
-  /** Threads that were lost, each with a task that was done again. */
+  /** How many threads were lost, each with a task that was done again. */
   get lostThreads(): number {
     return this.lost;
   }
 
-  /** Runs a task in a lane of its own; again, if its thread is lost. Every task can be done again: the update keeps a journal. */
+  /**
+   * Runs a task in a workspace of its own, and again if its thread is lost. Every task can be repeated: an update keeps
+   * a log.
+   */
   async run<R extends Result | TensorResult>(taskIn: (workspace: number) => Task | TensorTask): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
     for (let attempt = 1; ; attempt++) {
@@ -81,7 +85,7 @@ export class ThreadPool {
         this.lost++;
         if (attempt === ATTEMPTS) throw lost(error);
       } finally {
-        // piscina reports a lost thread when it has exited, so that nobody writes to the lane any more.
+        // piscina reports a lost thread after its exit: nobody writes to the workspace any more.
         this.workspaces.give(workspace);
       }
     }
@@ -92,7 +96,7 @@ export class ThreadPool {
     await this.threads.threads[index]?.terminate();
   }
 
-  /** Ends the threads; what they were doing rejects with E_INTERRUPTED. */
+  /** Ends the threads. Tasks in progress reject with E_INTERRUPTED. */
   async close(): Promise<void> {
     this.closed = true;
     await this.threads.destroy();
@@ -121,6 +125,7 @@ function lost(cause: unknown): PseudolabelError {
   return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
 }
 
+/** Which workspaces are free. Each has at most one task at a time; tasks wait in order. */
 export class Workspaces {
   private readonly free: number[];
   private readonly waiting: ((workspace: number) => void)[] = [];

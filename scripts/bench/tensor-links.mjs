@@ -1,17 +1,17 @@
 // The benchmark of `--strategy tensor` over ordinary networks: a fine-tune step (32 + 256 rows) over one, two and four hosts of one core each,
-// whose links have 1 or 10 Gbit/s, beside data-parallel on the same links. Four hosts need no four cores (dilation.mjs). Linux, root.
+// whose links have 1 or 10 Gbit/s, beside data-parallel on the same links. Four hosts need no four cores (namespaces.mjs). Linux, root.
 // npm run bench -- tensor-links [--rounds 3] [--only TEXT] [--json FILE]
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Contestant } from './contestant.mjs';
-import { atWorst, openDilated, whyNoHosts } from './dilation.mjs';
-import { roundTrip } from './round-trip.mjs';
-import { median } from './tables.mjs';
+import { roundTrip } from './delay.mjs';
+import { inTurns, median } from './measuring.mjs';
+import { atWorst, openDilated, whyNoHosts } from './namespaces.mjs';
 
 /** Of a block that is timed: what data-parallel takes for a step over 1 Gbit/s is long. */
-const STEPS = { hidden: 64, data: 6 };
+const STEPS = { tensor: 64, data: 6 };
 /** Steps between two times that the state of all slices is fetched (coordinator/executors/cluster/cluster-executor.ts). */
 const FETCHED_EVERY = 256;
 /** Of a round trip. To data-parallel steps, which take hundreds of times as long, it makes no difference, and megabytes cost a relay time. */
@@ -53,13 +53,10 @@ export async function benchTensorLinks({ rounds, only = '', json }) {
       await contestant.start();
       await contestant.order('steps', { count: STEPS[strategy] });
     }
-    for (let round = 0; round < rounds; round++) {
-      for (let i = 0; i < entries.length; i++) {
-        const entry = entries[(i + round) % entries.length];
-        entry.runs.push(await measured(entry));
-        console.log(`round ${round + 1}: ${entry.label}: ${entry.runs.at(-1).step.toFixed(1)} ms`);
-      }
-    }
+    await inTurns(entries, rounds, async (entry, round) => {
+      entry.runs.push(await measured(entry));
+      console.log(`round ${round}: ${entry.label}: ${entry.runs.at(-1).step.toFixed(1)} ms`);
+    });
     const rows = entries.map((entry) => ({ ...entry, ...resultOf(entry, entries) }));
     printTable(rows);
     for (const line of controls(rows)) console.log(line);

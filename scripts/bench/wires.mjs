@@ -1,15 +1,11 @@
 // The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, data parallel, over a coordinator and a node of one thread each, on
 // loopback, by each wire, from the same random labels. Nothing is timed. npm run bench -- wires [--rounds 3: seeds]
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { completed } from '../environment.mjs';
+import { started } from './measuring.mjs';
 
-const LAUNCHER = fileURLToPath(new URL('../pseudolabel.mjs', import.meta.url));
 const WIRES = ['f32', 'bf16'];
 const VALIDATION = 5000;
 
@@ -41,41 +37,18 @@ async function train(wire, seed) {
   const where = ['--listen', 'ws://127.0.0.1:0', '--nodes', '1', '--workers', '1', '--shards', '2', '--wire', wire];
   const what = ['--scenario', 'pl', '--quick', '--strategy', 'data'];
   const out = ['--out', join(folder, 'run'), '--json', join(folder, 'result.json')];
-  const coordinator = start(['train', ...what, ...same, ...where, ...token, ...out]);
+  const coordinator = started(['train', ...what, ...same, ...where, ...token, ...out]);
   let node;
   try {
-    const exit = once(coordinator, 'exit');
-    const address = await joinAddress(coordinator);
-    node = start(['worker', address, ...token, '--workers', '1']);
-    node.stderr.resume();
-    const [code] = await exit;
-    if (code !== 0) throw new Error(`the run by ${wire} ended with ${code}`);
+    const [address] = await coordinator.says(/ws:\/\/127\.0\.0\.1:\d+(?= )/);
+    node = started(['worker', address, ...token, '--workers', '1']);
+    await coordinator.ended();
     return JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8'));
   } finally {
-    coordinator.kill('SIGKILL');
-    node?.kill('SIGKILL');
+    coordinator.child.kill('SIGKILL');
+    node?.child.kill('SIGKILL');
     rmSync(folder, { recursive: true });
   }
-}
-
-function start(args) {
-  return spawn(process.execPath, [LAUNCHER, ...args.map(String)], {
-    env: completed(process.env),
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-}
-
-/** Where a coordinator says that nodes join it. */
-function joinAddress({ stderr }) {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    stderr.setEncoding('utf8').on('data', (text) => {
-      said += text;
-      const [address] = /ws:\/\/127\.0\.0\.1:\d+(?= )/.exec(said) ?? [];
-      if (address) resolve(address);
-    });
-    stderr.on('end', () => reject(new Error(`the coordinator ended:\n${said}`)));
-  });
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

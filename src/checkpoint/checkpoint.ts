@@ -1,5 +1,5 @@
-// Owns checkpoints: the complete state of a run between two steps, from which it continues to the same bits as if never stopped.
-
+// Checkpoints: the complete state of a run between two steps. A run that continues from one gets the same bits as one
+// that never stopped.
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import type { MethodState } from '../methods/method.js';
 import { differencesOf } from '../training/differences.js';
 import { DamagedFile, type Promised, seal, unseal } from './container.js';
 
-/** Everything that the weights of a run depend on. */
+/** Everything on which the weights of a run depend. */
 export interface Identity {
   /** Anything that JSON holds. */
   readonly config: unknown;
@@ -27,17 +27,17 @@ export interface Checkpoint {
   /** What the stage's method remembers (methods/method.ts). */
   readonly methodState: MethodState;
   readonly identity: Identity;
-  /** Fingerprint of what computed it (engine/fingerprint.ts). 'unknown': of an older version, which did not say. */
+  /** The numerics fingerprint of the machine that computed it; 'unknown' in files of older versions. */
   readonly numerics: string;
   readonly state: TrainingState;
-  /** What a resumed run goes on counting, such as seconds per phase; anything that JSON holds. */
+  /** Counters that go on in a resumed run, such as seconds per phase; anything that JSON holds. */
   readonly progress: Readonly<Record<string, unknown>>;
 }
 
-/** The name of a checkpoint, with its stage and its step. */
+/** The file name of a checkpoint, with its stage and its step. */
 export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
 
-/** What a checkpoint says that it holds. */
+/** The arrays that a checkpoint says it holds. */
 export interface PromisedArrays extends Pick<Promised, 'lengths'> {
   readonly stage: number;
 }
@@ -61,16 +61,16 @@ const STATE = z.strictObject({
 });
 
 /**
- * Saves a checkpoint as checkpoint-<stage>-<step>.plck in `folder`, and returns its path. The state must not change meanwhile.
- * Afterwards the folder holds the last `keep` checkpoints (at least one) up to this one. Those of later steps go: the run that resumes from an older
- * one, say because they are damaged, has taken their place.
+ * Saves a checkpoint as checkpoint-<stage>-<step>.plck in `folder`, and returns its path. The state must not change
+ * meanwhile. Afterwards the folder holds the last `keep` checkpoints (at least one) up to this one. Those of later
+ * steps go: a run that was resumed from an older one, say because they were damaged, takes their place.
  * @throws PseudolabelError E_OUTPUT
  */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<string> {
   const { state, ...content } = checkpoint;
   const name = fileNameOf(checkpoint);
   await makeFolder(folder);
-  // What killed processes left goes first: the disk may need its space.
+  // First remove what killed processes left: the disk may need the space.
   await removeTemporary(folder, { '': CHECKPOINT_FILE });
   await writeIn(folder, name, seal(content, { ...state }));
   const saved = inOrder(await namesIn(folder));
@@ -91,8 +91,9 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
 /**
  * Loads a checkpoint: that file, or the newest of that run directory or checkpoints folder.
  * @param expected what the run to be continued depends on
- * @param fits whether arrays of such lengths are those of the run: asked before memory is taken for them
- * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every difference from `expected`
+ * @param fits whether arrays of such lengths belong to the run; asked before memory is taken for them
+ * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every
+ * difference from `expected`
  */
 export async function loadCheckpoint(
   path: string,
@@ -163,7 +164,7 @@ async function read(path: string, fits: (arrays: PromisedArrays) => boolean): Pr
   }
 }
 
-/** Which older checkpoint to take instead is the user's decision: it costs the steps between them. */
+/** The user decides whether to take an older checkpoint instead: it costs the steps between them. */
 async function damaged(path: string, reason: string, cause: Error): Promise<PseudolabelError> {
   const names = inOrder(await namesIn(dirname(path)));
   const older = names[names.indexOf(basename(path)) - 1];

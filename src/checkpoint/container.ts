@@ -1,44 +1,46 @@
-// Owns the format of a sealed file: a JSON header and arrays of numbers behind a SHA-256, so that damage anywhere is noticed.
+// The format of a sealed file: a JSON header and arrays of numbers, with a SHA-256 at the end, so that damage anywhere
+// is noticed.
 //
-//   magic (8 bytes) | version, header bytes (2 x uint32) | header, padded with spaces | arrays, each padded with zeros | SHA-256 (32 bytes)
+//   magic (8 bytes) | version, header bytes (2 x uint32) | header, padded with spaces | arrays, each padded with zeros |
+//   SHA-256 (32 bytes)
 //
-// The header is {"content": ..., "arrays": [{name, dtype, length, offset}]}, with offsets from its end. It and every array begin at a
-// multiple of 64 bytes but for the header itself, so that the arrays of a file read into one block of memory are views of that block.
-// All numbers are little-endian, as on every platform that TensorFlow's library is built for.
+// The header is {"content": ..., "arrays": [{name, dtype, length, offset}]}, with offsets from its end. Every array
+// begins at a multiple of 64 bytes, so that the arrays of a file that is read into one block of memory are views of
+// that block. All numbers are little-endian, as on every platform that TensorFlow's library is built for.
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
-import { parseJson, READING } from '../files/read.js';
+import { fill, parseJson, READING } from '../files/read.js';
 
 export type NumberArray = Float32Array | Uint8Array;
 
 export interface Sealed {
-  /** What was given as content, by way of JSON: not validated. */
+  /** The content that was written, parsed from JSON and not validated. */
   readonly content: unknown;
   readonly arrays: ReadonlyMap<string, NumberArray>;
 }
 
-/** What a header says, of which nothing is verified yet. */
+/** What a header says. Nothing of it is verified yet. */
 export interface Promised {
   readonly content: unknown;
   /** Of the arrays, by their names. */
   readonly lengths: ReadonlyMap<string, number>;
 }
 
-/** The file is not what was written; the message says how that shows, as the end of a sentence that begins with its name. */
+/** The file is not as it was written. The message ends a sentence that begins with the file's name. */
 export class DamagedFile extends Error {
   override readonly name = 'DamagedFile';
 }
 
-/** As text, the magic would not survive a transfer that converts line ends: that would show at once. */
+/** A transfer that converts line ends changes the magic, and so shows at once. */
 const MAGIC = Buffer.from('PLSEAL\r\n');
 const VERSION = 1;
 const PREAMBLE_BYTES = MAGIC.length + 8;
 const DIGEST_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 24;
-/** What WebAssembly can address: no state of a run is larger. */
+/** No state of a run is larger than what WebAssembly can address. */
 const MOST_BYTES = 2 ** 32;
-/** Pieces small enough to be still in the processor's cache when they are written, or hashed after they were read. */
+/** Pieces are small enough to stay in the processor's cache between hashing and writing or reading. */
 const PIECE_BYTES = 2 ** 22;
 const ALIGNMENT = 64;
 
@@ -59,7 +61,8 @@ const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNME
 const bytesOf = ({ dtype, length }: Header['arrays'][number]): number => length * (dtype === 'float32' ? 4 : 1);
 
 /**
- * The bytes of a sealed file, piece by piece. The arrays are not copied: they must not change until the last piece is written.
+ * The bytes of a sealed file, piece by piece. The arrays are not copied: they must not change until the last piece is
+ * written.
  * @param content anything that JSON holds
  */
 export function* seal(content: unknown, arrays: Readonly<Record<string, NumberArray>>): Generator<Uint8Array> {
@@ -96,8 +99,9 @@ function* pieces(content: unknown, arrays: Readonly<Record<string, NumberArray>>
 }
 
 /**
- * Reads a sealed file back. Its arrays are views of one block of memory, which is taken only for a file as long as its header says.
- * @param accept is shown what the header promises before memory is taken for it, and throws where that is not wanted
+ * Reads a sealed file. Its arrays are views of one block of memory, which is taken only if the file is as long as its
+ * header says.
+ * @param accept sees what the header promises before memory is taken for it, and throws where that is not wanted
  * @throws DamagedFile, or the system's error if it cannot be read
  */
 export async function unseal(path: string, accept: (promised: Promised) => void = () => undefined): Promise<Sealed> {
@@ -165,11 +169,6 @@ async function readVerified(handle: FileHandle, size: number): Promise<ArrayBuff
 
 /** Fills `bytes` with those of the file at `position`, and returns it. */
 async function readBytes<T extends Uint8Array>(handle: FileHandle, position: number, bytes: T): Promise<T> {
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, position + filled);
-    if (bytesRead === 0) throw new DamagedFile('ends while it is read');
-    filled += bytesRead;
-  }
+  if ((await fill(handle, position, bytes)) < bytes.length) throw new DamagedFile('ends while it is read');
   return bytes;
 }

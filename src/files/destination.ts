@@ -1,4 +1,5 @@
-// Says where a path that a user gave leads to, and writes to what is no file: a device, a pipe, a socket, an output of this process.
+// Where a path of a user leads, and how to write to what is no file: a device, a pipe, a socket, an output of this
+// process.
 import { once } from 'node:events';
 import { constants, open as openDescriptor } from 'node:fs';
 import { open, readlink, realpath, stat } from 'node:fs/promises';
@@ -10,13 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { PseudolabelError } from '../errors.js';
 
-/** As many as Linux follows. */
+/** Linux follows as many. */
 const MOST_LINKS = 40;
-/** How long a named pipe may have no reader, and how often we look for one. */
+/** How long a named pipe may have no reader, and how often to look for one. */
 const READER_MS = 60_000;
 const LOOK_MS = 50;
 
-/** A file is replaced as a whole. Anything else is written to, and stays what it is. */
+/** A file is replaced as a whole. Anything else is written to and stays what it is. */
 export type Destination =
   | {
       readonly kind: 'file';
@@ -28,7 +29,7 @@ export type Destination =
   | { readonly kind: 'folder' | 'device' | 'pipe' | 'socket'; readonly path: string }
   | { readonly kind: 'output'; readonly path: string; readonly stream: NodeJS.WriteStream };
 
-/** Follows links, also those to what is not there yet. Throws what the system says of a path that leads nowhere. */
+/** Follows links, also to what is not there yet. Throws the system's error for a path that leads nowhere. */
 export async function destinationOf(path: string, links = MOST_LINKS): Promise<Destination> {
   const found = await stat(path, { bigint: true }).catch(ifMissing);
   if (!found) {
@@ -38,7 +39,7 @@ export async function destinationOf(path: string, links = MOST_LINKS): Promise<D
   }
   for (const stream of [process.stdout, process.stderr]) {
     const output = await stat(`/dev/fd/${stream.fd}`, { bigint: true }).catch(() => undefined);
-    // Whoever redirects our output into the file that we write has one file for both: nothing of it may go away.
+    // A user may redirect our output into the file that we write: then nothing in it may be replaced.
     if (output && output.dev === found.dev && output.ino === found.ino && !found.isCharacterDevice())
       return { kind: 'output', path, stream };
   }
@@ -48,7 +49,7 @@ export async function destinationOf(path: string, links = MOST_LINKS): Promise<D
   return { kind: found.isSocket() ? 'socket' : 'device', path };
 }
 
-/** Two paths with the same identity lead to one thing. */
+/** Two paths with the same identity lead to the same file. */
 export async function identityOf(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(ifMissing);
   if (found) return `${found.dev}:${found.ino}`;
@@ -56,7 +57,7 @@ export async function identityOf(path: string): Promise<string> {
   return destination.path;
 }
 
-/** Writes to what is no file. Throws what the system says, and E_OUTPUT for a pipe that nobody reads. */
+/** Writes to what is no file. Throws the system's error, and E_OUTPUT for a pipe that nobody reads. */
 export async function writeTo(
   { kind, ...destination }: Exclude<Destination, { kind: 'file' | 'folder' }>,
   pieces: Iterable<Uint8Array>,
@@ -64,9 +65,8 @@ export async function writeTo(
   if ('stream' in destination) return pipeline(Readable.from(pieces), unended(destination.stream));
   const { path } = destination;
   if (kind === 'socket') return send(createConnection(path), pieces);
-  // A pipe as a socket needs no thread that waits for its reader, which would keep the process from ending.
-  if (kind === 'pipe')
-    return send(new Socket({ fd: await openTransport(path), readable: false, writable: true }), pieces);
+  // As a socket, a pipe needs no thread that waits for its reader and keeps the process from ending.
+  if (kind === 'pipe') return send(new Socket({ fd: await openPipe(path), readable: false, writable: true }), pieces);
   const handle = await open(path, constants.O_WRONLY);
   try {
     for (const piece of pieces) await handle.writeFile(piece);
@@ -75,10 +75,10 @@ export async function writeTo(
   }
 }
 
-/** Resolves when everything is with the system, whether or not the other side closes its end. */
+/** Resolves when the system has everything, whether or not the other side closes its end. */
 async function send(socket: Socket, pieces: Iterable<Uint8Array>): Promise<void> {
   const sent = finished(socket, { readable: false });
-  sent.catch(() => undefined); // told where it is waited for
+  sent.catch(() => undefined); // rejects below
   try {
     for (const piece of pieces) if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), sent]);
     socket.end();
@@ -88,8 +88,11 @@ async function send(socket: Socket, pieces: Iterable<Uint8Array>): Promise<void>
   }
 }
 
-/** Opening a named pipe waits for its reader, in a thread that nothing can end: it is asked for instead. Returns a descriptor. */
-async function openTransport(path: string): Promise<number> {
+/**
+ * Polls for the reader of a named pipe: a blocking open would wait in a thread that nothing can end. Returns a
+ * descriptor.
+ */
+async function openPipe(path: string): Promise<number> {
   for (let waited = 0; ; waited += LOOK_MS) {
     try {
       return await promisify(openDescriptor)(path, constants.O_WRONLY | constants.O_NONBLOCK);
@@ -101,14 +104,14 @@ async function openTransport(path: string): Promise<number> {
   }
 }
 
-/** The process goes on writing to it. */
+/** A stream that leaves `stream` open, since the process goes on writing to it. */
 function unended(stream: NodeJS.WriteStream): Writable {
   return new Writable({
     write: (chunk: Uint8Array, _, done) => void stream.write(chunk, (error) => done(error)),
   });
 }
 
-/** Behind all links, as far as the path is there. */
+/** The path behind all links, as far as it is there. */
 export async function realPathOf(path: string): Promise<string> {
   const whole = resolve(path);
   const real = await realpath(whole).catch(ifMissing);

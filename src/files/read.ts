@@ -1,17 +1,17 @@
 // Reads files. A run, a model or a checkpoint may come from anybody: a file is measured before memory is taken for it.
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 
 const { O_RDONLY, O_NONBLOCK = 0 } = constants;
-/** How a file is opened that may turn out to be a pipe: nobody may be at its other end. */
+/** Flags that open a file without waiting, since it may be a pipe that nobody writes to. */
 export const READING = O_RDONLY | O_NONBLOCK;
 
-/** Of JSON in one another. Ours has six at most; a reader that follows thousands of them would run out of stack. */
+/** Levels of nested JSON. Ours has at most six; thousands would overflow a reader's stack. */
 const MOST_DEPTH = 64;
 
-/** Bytes: options, results, tables. Pictures and metrics have limits of their own. */
+/** Bytes of options, results and tables. Pictures and metrics have limits of their own. */
 export const MOST_JSON_BYTES = 2 ** 24;
-/** A string cannot be longer. */
+/** No string can be longer. */
 export const MOST_TEXT_BYTES = 2 ** 29 - 2 ** 10;
 
 /** What is wrong with a file, as the end of a sentence that begins with its name. */
@@ -19,7 +19,10 @@ export class Unreadable extends Error {
   override readonly name = 'Unreadable';
 }
 
-/** All bytes of a regular file. Throws Unreadable where it is none, or longer; the system's error where it cannot be read. */
+/**
+ * All bytes of a regular file. Throws Unreadable where it is none, or is longer; the system's error where it cannot be
+ * read.
+ */
 export async function readBytes(path: string, mostBytes: number): Promise<Buffer> {
   const handle = await open(path, READING);
   try {
@@ -27,34 +30,39 @@ export async function readBytes(path: string, mostBytes: number): Promise<Buffer
     if (!found.isFile()) throw new Unreadable('is not a file');
     if (found.size > mostBytes) throw new Unreadable(`has ${found.size} bytes where at most ${mostBytes} can be`);
     const bytes = Buffer.alloc(found.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
+    return bytes.subarray(0, await fill(handle, 0, bytes));
   } finally {
     await handle.close();
   }
+}
+
+/** Fills `bytes` with those of the file from `position` on. Returns how many there were before its end. */
+export async function fill(handle: FileHandle, position: number, bytes: Uint8Array): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }
 
 export async function readText(path: string, mostBytes: number): Promise<string> {
   return (await readBytes(path, mostBytes)).toString('utf8');
 }
 
-/** Throws as readBytes(), and SyntaxError. What it holds is not checked. */
+/** Throws as readBytes(), and SyntaxError. The content is not checked. */
 export async function readJson(path: string, mostBytes = MOST_JSON_BYTES): Promise<unknown> {
   return parseJson(await readText(path, mostBytes));
 }
 
-/** Throws Unreadable where it is nested too deep, and SyntaxError. */
+/** Throws Unreadable where the JSON is nested too deep, and SyntaxError. */
 export function parseJson(text: string): unknown {
   if (depthOf(text) > MOST_DEPTH) throw new Unreadable(`is nested deeper than ${MOST_DEPTH}`);
   return JSON.parse(text);
 }
 
-/** The most brackets that are open at a time, but for those in texts. */
+/** The most brackets that are open at a time, without those in texts. */
 function depthOf(json: string): number {
   let [depth, most, isText] = [0, 0, false];
   for (let i = 0; i < json.length; i++) {
@@ -80,13 +88,16 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: 'its disk does not give it back',
 };
 
-/** For a system call's error; of any other, its own words. */
+/** Why a path cannot be read, in words for a system call's code; for any other error, its message. */
 export function whyNotRead(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   return (code !== undefined && REASONS[code]) || (cause instanceof Error ? message : String(cause));
 }
 
-/** path: below dist/, as 'worker/thread-entry.js'. */
+/**
+ * A built file. Threads and WebAssembly are always loaded from the build, also when tests run the sources. @param path
+ * below dist/
+ */
 export function built(path: string): URL {
   return new URL(import.meta.url.endsWith('.ts') ? `../../dist/${path}` : `../../${path}`, import.meta.url);
 }

@@ -1,5 +1,5 @@
-// The one place that writes: all of a file or nothing of it, even if the process or the machine stops half-way; and never over a device, a
-// pipe or a link.
+// Writes files, folders and temporary files; nothing else in the program does. A file is written as a whole or not at
+// all, even if the process or the machine stops half-way, and never over a device, a pipe or a link.
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import {
@@ -25,41 +25,40 @@ const temporaryName = (path: string): string => `${path}.tmp-${randomBytes(4).to
 /** The name of a file that is being written, and of the one that it becomes. */
 const TEMPORARY = /^(.+)\.tmp-[0-9a-f]{8}$/;
 
-/** Text, bytes, or pieces of bytes to write one after the other, which are asked for as they are written. */
+/** Text, bytes, or pieces of bytes that are asked for as they are written. */
 export type Data = Iterable<Uint8Array> | Uint8Array | string;
 
 /**
- * Makes `data` the content of the file `path`, which a user has named, and its folder if need be. Whoever reads the file, at any time, finds
- * the old content or the new; when the promise resolves, the new content survives a power cut. Where the path is a link, the file that it
- * leads to is replaced; a device, a pipe or a socket is written to.
+ * Makes `data` the content of the file `path`, which a user has named, and makes its folder if need be. Whoever reads
+ * the file, at any time, finds the old content or the new. When the promise resolves, the new content survives a power
+ * cut. Where the path is a link, the file that it leads to is replaced; a device, a pipe or a socket is written to.
  * @throws PseudolabelError E_OUTPUT; the file is then as it was. What `data` throws goes through as it is.
  */
-export async function writeAtomically(path: string, data: Data): Promise<void> {
-  try {
+export function writeAtomically(path: string, data: Data): Promise<void> {
+  return writing(path, async () => {
     const destination = await destinationOf(path);
     if (destination.kind === 'folder') throw systemError('EISDIR', path);
     if (destination.kind === 'file') await replace(destination.path, data, destination.mode);
     else await writeTo(destination, piecesOf(data));
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  });
 }
 
 /**
- * As writeAtomically(), for a file of our own: `name` within `folder`, such as 'plots/loss.svg'. Below the folder no link is followed, nor
- * replaced: it may come from a stranger, and lead anywhere.
+ * As writeAtomically(), for a file of our own: `name` within `folder`, such as 'plots/loss.svg'. Below the folder no
+ * link is followed or replaced: somebody else may have made it, and it may lead anywhere.
  */
-export async function writeIn(folder: string, name: string, data: Data): Promise<void> {
+export function writeIn(folder: string, name: string, data: Data): Promise<void> {
   const path = join(folder, name);
-  try {
+  return writing(path, async () => {
     await refuseLinks(folder, name);
     await replace(path, data, undefined);
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  });
 }
 
-/** Throws E_OUTPUT where `name` or a folder on the way to it from `folder` is a link, or it is there and neither file nor folder. */
+/**
+ * Throws E_OUTPUT where `name` or a folder on the way to it from `folder` is a link, or it is there and neither file
+ * nor folder.
+ */
 export async function refuseLinks(folder: string, name: string): Promise<void> {
   let path = folder;
   for (const part of name.split('/')) {
@@ -73,18 +72,17 @@ export async function refuseLinks(folder: string, name: string): Promise<void> {
 }
 
 /** Adds to the end of a file of our own, which it makes if need be. Throws E_OUTPUT, also where it is a link. */
-export async function appendTo(path: string, data: Uint8Array | string): Promise<void> {
+export function appendTo(path: string, data: Uint8Array | string): Promise<void> {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
-  try {
+  return writing(path, async () => {
     const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
     await writeFile(handle, data).finally(() => handle.close());
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  });
 }
 
 /**
- * Makes a file with what `make` gives, whole from the first moment. Returns whether it was made: false where something has its name already.
+ * Makes a file of what `make` returns, whole from the first moment. Returns whether it was made: false where something
+ * has its name already.
  * Throws E_OUTPUT.
  * @param mode permissions
  */
@@ -94,7 +92,8 @@ export async function createFile(path: string, make: () => string | Promise<stri
     const text = await make();
     await mkdir(dirname(path), { recursive: true, mode: mode === 0o666 ? 0o777 : 0o700 });
     await write(temporary, text, mode);
-    // Unlike a rename, a link replaces nothing. Where the disk knows no links, the file is made at once, and written a moment later.
+    // Unlike a rename, a link replaces nothing. Where the disk has no links, the file is made first and written a
+    // moment later.
     await link(temporary, path).catch((error: unknown) => {
       if (!isSystemError(error) || !['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(error.code)) throw error;
       return write(path, text, mode);
@@ -114,60 +113,42 @@ export async function touch(path: string): Promise<void> {
   await utimes(path, now, now);
 }
 
-/** Gives a file another name, where no other has it. Returns whether the file was still there. Throws E_OUTPUT. */
-export async function moveAway(path: string, to: string): Promise<boolean> {
-  try {
-    await rename(path, to);
-    return true;
-  } catch (error) {
-    if (isSystemError(error) && error.code === 'ENOENT') return false;
-    throw cannotWrite(path, error);
-  }
+/** Gives a file another name, which no other may have. Returns whether the file was still there. Throws E_OUTPUT. */
+export function moveAway(path: string, to: string): Promise<boolean> {
+  return writing(path, () => unless('ENOENT', rename(path, to)));
 }
 
 /** With the folders that it is in. Throws E_OUTPUT. */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  await writing(path, () => mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) }));
 }
 
-/** Returns whether it was made: false where something has its name already. Of several processes that try at once, one makes it. Throws E_OUTPUT. */
+/**
+ * Returns whether the folder was made: false where something has its name already. Of several processes that try at
+ * once, one makes it.
+ * Throws E_OUTPUT.
+ */
 export async function claimFolder(path: string): Promise<boolean> {
   await makeFolder(dirname(path));
-  try {
-    await mkdir(path);
-    return true;
-  } catch (error) {
-    if (isSystemError(error) && error.code === 'EEXIST') return false;
-    throw cannotWrite(path, error);
-  }
+  return writing(path, () => unless('EEXIST', mkdir(path)));
 }
 
-/** Does nothing where there is something in it, or it is not there. */
+/** Does nothing where the folder is not empty or not there. */
 export async function removeEmptyFolder(path: string): Promise<void> {
   await rmdir(path).catch(() => undefined);
 }
 
 /** Removes files, not what links lead to, and no folders. Throws E_OUTPUT. */
-export async function removeFiles(folder: string, names: readonly string[]): Promise<void> {
-  try {
-    for (const name of names) {
-      await unlink(join(folder, name)).catch((error: unknown) => {
-        if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
-      });
-    }
-  } catch (error) {
-    throw cannotWrite(folder, error);
-  }
+export function removeFiles(folder: string, names: readonly string[]): Promise<void> {
+  return writing(folder, async () => {
+    for (const name of names) await unless('ENOENT', unlink(join(folder, name)));
+  });
 }
 
 /**
- * Removes what a process that was killed had begun to write to `folder` and to folders in it. No link is followed, and only files go that have
- * a name that we gave.
- * @param places for '' and for the names of folders in it: which files we write there
+ * Removes what killed processes had begun to write to `folder` and to folders in it. No link is followed, and only
+ * files with our own names go.
+ * @param places for '' and for the names of folders in it: the names of the files that we write there
  */
 export async function removeTemporary(folder: string, places: Readonly<Record<string, RegExp>>): Promise<void> {
   for (const [name, ours] of Object.entries(places)) {
@@ -181,7 +162,7 @@ export async function removeTemporary(folder: string, places: Readonly<Record<st
   }
 }
 
-/** A folder among the system's temporary files, for `work` alone, and gone afterwards. */
+/** Makes a folder among the system's temporary files for `work`, and removes it afterwards. */
 export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), `pseudolabel-${name}-`));
   try {
@@ -191,9 +172,29 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
   }
 }
 
-/** A system call's error, which has its name (ENOENT) as `code`. */
+/** A system call's error, which has a name such as ENOENT as its `code`. */
 export function isSystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
+}
+
+/** Does what writes `path`. Throws as cannotWrite() says. */
+async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Whether it was done: false where the system says this code. */
+async function unless(code: string, work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    (error: unknown) => {
+      if (isSystemError(error) && error.code === code) return false;
+      throw error;
+    },
+  );
 }
 
 /** The error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, any other as it is. */
@@ -227,18 +228,18 @@ async function replace(path: string, data: Data, mode: number | undefined): Prom
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
+    await rm(temporary, { force: true }).catch(() => undefined); // only the first error matters
     throw error;
   }
 }
 
-/** exactly: permissions that the user's mask does not narrow. */
+/** @param exactly permissions that the user's mask does not narrow */
 async function write(path: string, data: Data, mode: number, exactly?: number): Promise<void> {
   const handle = await open(path, 'wx', mode);
   try {
     if (exactly !== undefined) await handle.chmod(exactly);
     await writeFile(handle, data);
-    await handle.sync(); // before the rename: else a power cut could leave the new name on missing content
+    await handle.sync(); // before the rename: a power cut could leave the new name without its content
   } finally {
     await handle.close();
   }
@@ -259,7 +260,10 @@ function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: it is a folder`), { code, syscall: 'open', path });
 }
 
-/** Makes a rename last, where the system can: Windows opens no folders, and some network disks do not sync them. */
+/**
+ * Makes a rename survive a power cut, where the system can: Windows opens no folders, some network disks do not sync
+ * them.
+ */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');

@@ -18,14 +18,14 @@ export interface Chart {
   readonly id: string;
   readonly title: string;
   readonly x: string;
-  /** How values are written: as they are, or a share in per cent, whose axis goes from 0 to 1 at least. */
+  /** How values are written: as they are, or as a share in per cent, on an axis from 0 to at least 1. */
   readonly unit: 'number' | 'share';
   readonly scale?: 'log';
   readonly lines: readonly Line[];
 }
 
 const DASHES = ['solid', [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]] as const;
-/** More points than pixels only make a file longer. */
+/** More points than that only make a file longer. */
 const MOST_POINTS = 200;
 /** Half the width of an error bar's ends, in pixels. */
 const CAP = 4;
@@ -101,7 +101,7 @@ export function written(value: number, unit: Chart['unit']): string {
   return Number(value.toPrecision(4)).toLocaleString('en-US', { maximumFractionDigits: 6 });
 }
 
-/** At most MOST_POINTS points: the means of equal runs of them. */
+/** At most MOST_POINTS points: the means of runs of equal length. */
 export function thinned(points: Line['points']): [number, number][] {
   const run = Math.ceil(points.length / MOST_POINTS);
   const means: [number, number][] = [];
@@ -113,6 +113,7 @@ export function thinned(points: Line['points']): [number, number][] {
   return means;
 }
 
+/** Stacked bars: what several wholes are made of. */
 export interface Stacks {
   /** Also the name of its file among the plots. */
   readonly id: string;
@@ -121,7 +122,7 @@ export interface Stacks {
   readonly x: string;
   readonly y: string;
   readonly bars: readonly string[];
-  /** From the bottom up. values: one a bar. */
+  /** From the bottom up. values: one for each bar. */
   readonly parts: readonly { readonly name: string; readonly colour: Role; readonly values: readonly number[] }[];
 }
 
@@ -142,8 +143,8 @@ export function svgOfStacks({ x, y, bars, parts }: Stacks): string {
     option,
     parts.map(({ name, colour }) => ({
       name,
-      sample: (left, narrowLayers) =>
-        `<path d="M${left + 18} ${narrowLayers - 6}h12v12h-12z" fill="${LIGHT[colour]}" stroke="${LIGHT.faint}"/>`,
+      sample: (left, middle) =>
+        `<path d="M${left + 18} ${middle - 6}h12v12h-12z" fill="${LIGHT[colour]}" stroke="${LIGHT.faint}"/>`,
     })),
   );
 }
@@ -159,7 +160,7 @@ export const AXIS = {
   splitLine: { lineStyle: { color: LIGHT.line } },
 };
 
-/** What stands beside a name in the legend: an SVG element of 34 x 10 whose middle left is at (x, y). */
+/** A name in the legend. Its sample is an SVG element of 34 x 10 whose left end is centred at (x, y). */
 export interface LegendItem {
   readonly name: string;
   sample(x: number, y: number): string;
@@ -170,7 +171,7 @@ const HEIGHT = 260;
 const ROW = 20;
 const COLUMNS = 3;
 
-/** An SVG document. The option's grid is the function's. */
+/** An SVG document of the option, which has no grid of its own. */
 export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]): string {
   const above = ROW * Math.ceil(legend.length / COLUMNS);
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT + above });
@@ -179,18 +180,18 @@ export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]):
     chart.setOption({ animation: false, textStyle: { fontFamily: FONT }, grid, ...option });
     return withLegend(cleaned(chart.renderToSVGString()), legend);
   } finally {
-    chart.dispose(); // or its timer would keep the process alive
+    chart.dispose(); // its timer would keep the process alive
   }
 }
 
-/** For a file of its own: with a title for those who do not see it, on white paper wherever it is shown. */
+/** The SVG of a file of its own: with a title for screen readers, and on white paper. */
 export function standalone(svg: string, title: string): string {
   return svg
     .replace(/^<svg [^>]*>/, (tag) => `${tag}<title>${escaped(title)}</title>`)
     .replace(/(<rect [^>]*)fill="none"/, `$1fill="${LIGHT.paper}"`);
 }
 
-/** ECharts adds style for a pointer that rests on a line, under names that would be those of the whole page. */
+/** Removes the hover style that ECharts adds, whose class names would hold for the whole page. */
 function cleaned(svg: string): string {
   return svg
     .replace(/<style\s*>.*?<\/style>/gs, '')
@@ -198,7 +199,7 @@ function cleaned(svg: string): string {
     .replaceAll(' pointer-events="visible"', '');
 }
 
-/** ECharts' own shows dashes too short to be told apart. */
+/** Adds our own legend: the dashes in that of ECharts are too short to be told apart. */
 function withLegend(svg: string, legend: readonly LegendItem[]): string {
   const items = legend.map(({ name, sample }, l) => {
     const x = 8 + (l % COLUMNS) * Math.floor(WIDTH / COLUMNS);

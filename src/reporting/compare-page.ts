@@ -1,4 +1,4 @@
-// Owns the comparison of several runs: the table for terminal and page, and the page.
+// The comparison of several runs: the table for terminal and page, and the page.
 import { duration, percent, whole } from '../format.js';
 import { ROW_NAMES } from '../training/scenario.js';
 import { comparedCharts, shareRight } from './curves.js';
@@ -11,7 +11,7 @@ export interface ComparedRun {
   readonly scenario: string;
   readonly preset: string;
   readonly seed: number | undefined;
-  /** Shares from 0 to 1, as the pseudo-labels' share right at the last look. */
+  /** Shares from 0 to 1; that of the pseudo-labels is of the last time they were judged. */
   readonly testAccuracy: number | undefined;
   readonly validationAccuracy: number | undefined;
   readonly pseudoLabelsRight: number | undefined;
@@ -69,7 +69,7 @@ export const COMPARED_COLUMNS = [
   'Weights',
 ] as const;
 
-/** One line of cells a run, in the order of COMPARED_COLUMNS; – for what it has not. */
+/** A line of cells for each run, in the order of COMPARED_COLUMNS; – where a run has no value. */
 export function comparedCells({ runs }: Comparison): string[][] {
   const written = <T>(value: T | undefined, write: (value: T) => string): string =>
     value === undefined ? '–' : write(value);

@@ -1,6 +1,6 @@
-// Owns which curves a run has: what is measured along its steps, of one run or of several over each other.
+// The curves of a run: what is measured along its steps, for one run or for several in one chart.
 import type { Chart, Line } from './chart.js';
-import type { MetricRecord, RunRecord } from './record.js';
+import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from './record.js';
 
 type Stage = MetricRecord['stage'];
 
@@ -8,10 +8,10 @@ interface Measure {
   readonly id: string;
   readonly title: string;
   /** undefined where a metric says nothing of it. */
-  of(metric: MetricRecord): number | undefined;
+  readonly of: (metric: MetricRecord) => number | undefined;
 }
 
-/** Measures that one chart of a single run has room for. */
+/** Measures that share one chart of a single run. */
 interface Group extends Pick<Chart, 'id' | 'title' | 'unit' | 'scale'> {
   readonly measures: readonly Measure[];
 }
@@ -32,62 +32,68 @@ export function shareRight(metric: MetricRecord): number | undefined {
   return images === 0 ? undefined : sum(metric.truth.right) / images;
 }
 
-const reconstruction: Measure = {
-  id: 'reconstruction',
-  title: 'Reconstruction',
-  of: (metric) => (metric.kind === 'step' && metric.stage === 'pretrain' ? metric.unlabelledLoss : undefined),
-};
-const labelled: Measure = {
-  id: 'labelled',
-  title: 'Labelled images',
-  of: (metric) => (metric.kind === 'step' && metric.stage !== 'pretrain' ? metric.labelledLoss : undefined),
-};
-const pseudoLabelled: Measure = {
-  id: 'pseudo-labelled',
-  title: 'Pseudo-labelled images',
-  of: (metric) =>
-    metric.kind === 'step' && metric.stage === 'finetune' && metric.counted > 0 ? metric.unlabelledLoss : undefined,
-};
-const alpha: Measure = {
-  id: 'alpha',
-  title: 'alpha(t)',
-  of: (metric) => (metric.kind === 'step' && metric.stage === 'finetune' ? metric.alpha : undefined),
-};
-const counted: Measure = {
-  id: 'counted',
-  title: 'Counted',
-  of: (metric) =>
-    metric.kind === 'step' && metric.stage === 'finetune' && metric.unlabelled > 0
-      ? metric.counted / metric.unlabelled
-      : undefined,
-};
+/** A measure of the steps of some stages. */
+const ofSteps = (
+  id: string,
+  title: string,
+  stages: readonly Stage[],
+  of: (step: StepRecord) => number | undefined,
+): Measure => ({
+  id,
+  title,
+  of: (metric) => (metric.kind === 'step' && stages.includes(metric.stage) ? of(metric) : undefined),
+});
+
+/** A measure of the pseudo-labels. */
+const ofLabels = (id: string, title: string, of: (labels: LabelsRecord) => number | undefined): Measure => ({
+  id,
+  title,
+  of: (metric) => (metric.kind === 'labels' ? of(metric) : undefined),
+});
+
+const FINETUNE = ['finetune'] as const;
 const validation: Measure = {
   id: 'validation',
   title: 'Validation accuracy',
   of: (metric) => (metric.kind === 'validation' ? metric.accuracy : undefined),
 };
-const right: Measure = { id: 'right', title: 'Right', of: shareRight };
-const confidence: Measure = {
-  id: 'confidence',
-  title: 'Mean confidence',
-  of: (metric) => (metric.kind === 'labels' ? metric.meanConfidence : undefined),
-};
-const flips: Measure = {
-  id: 'flips',
-  title: 'Changed',
-  of: (metric) => (metric.kind === 'labels' && metric.step > 0 ? metric.flips / sum(metric.perClass) : undefined),
-};
 
 const GROUPS: readonly Group[] = [
-  { id: 'loss', title: 'loss', unit: 'number', scale: 'log', measures: [reconstruction, labelled, pseudoLabelled] },
-  { id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number', measures: [alpha] },
-  { id: 'counted', title: 'share of pseudo-labels that count', unit: 'share', measures: [counted] },
+  {
+    ...{ id: 'loss', title: 'loss', unit: 'number', scale: 'log' },
+    measures: [
+      ofSteps('reconstruction', 'Reconstruction', ['pretrain'], (step) => step.unlabelledLoss),
+      ofSteps('labelled', 'Labelled images', ['supervised', 'finetune'], (step) => step.labelledLoss),
+      ofSteps('pseudo-labelled', 'Pseudo-labelled images', FINETUNE, (step) =>
+        step.counted > 0 ? step.unlabelledLoss : undefined,
+      ),
+    ],
+  },
+  {
+    ...{ id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number' },
+    measures: [ofSteps('alpha', 'alpha(t)', FINETUNE, ({ alpha }) => alpha)],
+  },
+  {
+    ...{ id: 'counted', title: 'share of pseudo-labels that count', unit: 'share' },
+    measures: [
+      ofSteps('counted', 'Counted', FINETUNE, (step) =>
+        step.unlabelled > 0 ? step.counted / step.unlabelled : undefined,
+      ),
+    ],
+  },
   { id: 'validation', title: 'accuracy on validation images', unit: 'share', measures: [validation] },
-  { id: 'quality', title: 'pseudo-labels', unit: 'share', measures: [right, confidence, flips] },
+  {
+    ...{ id: 'quality', title: 'pseudo-labels', unit: 'share' },
+    measures: [
+      ofLabels('right', 'Right', shareRight),
+      ofLabels('confidence', 'Mean confidence', ({ meanConfidence }) => meanConfidence),
+      ofLabels('flips', 'Changed', ({ step, flips, perClass }) => (step > 0 ? flips / sum(perClass) : undefined)),
+    ],
+  },
 ];
 const QUALITY = 'quality';
 
-/** The charts of one run: one a stage and group of measures. */
+/** The charts of one run: one for each stage and group of measures. */
 export function chartsOf(run: RunRecord): { readonly training: readonly Chart[]; readonly quality: readonly Chart[] } {
   const charts = STAGES.flatMap((stage) =>
     GROUPS.flatMap((group) =>
@@ -102,7 +108,7 @@ export function chartsOf(run: RunRecord): { readonly training: readonly Chart[];
   return { training: charts.filter((each) => !isQuality(each)), quality: charts.filter(isQuality) };
 }
 
-/** The charts of several runs: one a stage and measure, a line a run. */
+/** The charts of several runs: one for each stage and measure, with a line for each run. */
 export function comparedCharts(runs: readonly RunRecord[]): Chart[] {
   return STAGES.flatMap((stage) =>
     GROUPS.flatMap((group) =>

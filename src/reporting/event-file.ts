@@ -1,7 +1,8 @@
 // TensorBoard's event files: which metrics become which values, as protocol buffers in TFRecord frames.
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { shareRight } from './curves.js';
 import { pngOf, type Size } from './image.js';
-import type { LabelsRecord, MetricRecord, StepRecord } from './record.js';
+import type { MetricRecord, StepRecord } from './record.js';
 
 /** classNames: in the order of the counts of a metric. */
 export function valuesOf(metric: MetricRecord, classNames: readonly string[]): Value[] {
@@ -13,14 +14,16 @@ export function valuesOf(metric: MetricRecord, classNames: readonly string[]): V
       return [tagged('validation_accuracy', metric.accuracy)];
     case 'shares':
       return metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
-    case 'labels':
+    case 'labels': {
+      const right = shareRight(metric);
       return [
         tagged('pseudo_labels/flips', metric.flips),
         tagged('pseudo_labels/mean_confidence', metric.meanConfidence),
         ...metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${classNames[each]}`, count)),
-        ...rightShare(metric).map((share) => tagged('pseudo_labels/right_known_here_only', share)),
+        ...(right === undefined ? [] : [tagged('pseudo_labels/right_known_here_only', right)]),
         { tag: `${metric.stage}/pseudo_labels/confidence`, histogram: histogramOf(metric.confidences) },
       ];
+    }
   }
 }
 
@@ -35,17 +38,11 @@ function stepScalars(step: StepRecord): [name: string, value: number][] {
   return [...always, ['loss/pseudo_labelled', step.unlabelledLoss], ['counted', step.counted / step.unlabelled]];
 }
 
-function rightShare({ truth }: LabelsRecord): number[] {
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-  return truth && sum(truth.images) > 0 ? [sum(truth.right) / sum(truth.images)] : [];
-}
-
-/** counts: of values in equal parts of 0 to 1. Sums are as if every value were in the middle of its part. */
+/** counts: of values in equal parts of 0 to 1. Sums take every value to be in the middle of its part. */
 export function histogramOf(counts: readonly number[]): Histogram {
   const parts = counts.length;
-  const narrowLayers = (part: number): number => (part + 0.5) / parts;
-  const moment = (power: number): number =>
-    counts.reduce((sum, count, part) => sum + count * narrowLayers(part) ** power, 0);
+  const middle = (part: number): number => (part + 0.5) / parts;
+  const moment = (power: number): number => counts.reduce((sum, count, part) => sum + count * middle(part) ** power, 0);
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
   return {
@@ -78,7 +75,7 @@ export function reconstructionsImage(
   return { tag: 'pretrain/original_noisy_reconstructed', image: { width: size.columns, height: size.rows, png } };
 }
 
-/** When something was, and after how many steps of the run. */
+/** The time of an event, and the steps of the run before it. */
 export interface When {
   /** Seconds since 1970. */
   readonly time: number;
@@ -110,11 +107,13 @@ export type Value = { readonly tag: string } & (
 const GREYSCALE = 1; // Summary.Image.colorspace
 const START = 1; // SessionLog.SessionStatus
 
-/** The first message of every file. */
+/** The first record of every file. */
 export const versionEvent = (when: When): Uint8Array =>
   event(when, (writer) => writer.tag(3, WireType.LengthDelimited).string('brain.Event:2'));
 
-/** Steps from this one on are written again: TensorBoard forgets what other files of the folder say of them. */
+/**
+ * Says that steps from this one on are written again: TensorBoard forgets what other files of the folder say of them.
+ */
 export const startEvent = (when: When): Uint8Array =>
   event(when, (writer) => message(writer, 7, () => writer.tag(1, WireType.Varint).int32(START)));
 
@@ -168,7 +167,10 @@ function histogram(writer: BinaryWriter, { limits, counts, min, max, sum, sumOfS
   }
 }
 
-/** A rotation and a constant: checksums of data that contains checksums are bad ones (tensorflow/core/lib/hash/crc32c.h, Mask). */
+/**
+ * A rotation and a constant: checksums of data that contains checksums are bad ones (tensorflow/core/lib/hash/crc32c.h,
+ * Mask).
+ */
 export function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

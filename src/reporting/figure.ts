@@ -1,4 +1,4 @@
-// Owns how a chart stands in a page: the drawing, a description for those who do not see it, and its numbers as a table.
+// A chart in a page: the drawing, a description for screen readers, and its numbers as a table.
 import { shardRange } from '../data/shards.js';
 import { whole } from '../format.js';
 import { type Chart, type Line, svgOf, written } from './chart.js';
@@ -11,7 +11,7 @@ export function figure(chart: Chart): Html {
   return html`<figure><figcaption>${chart.title}</figcaption>${drawing(svgOf(chart), descriptionOf(chart))}${table(chart)}</figure>`;
 }
 
-/** The SVG document without what only a file of its own needs, and with a text alternative. */
+/** An SVG document as a part of a page: in the page's colours, and with a text alternative. */
 export function drawing(svg: string, description: string): Html {
   const label = html`<svg role="img" aria-label="${description}" `;
   return new Html(
@@ -30,7 +30,7 @@ export function descriptionOf({ title, unit, x, lines }: Chart): string {
   return `Line chart. ${title}: ${parts.join('; ')}.`;
 }
 
-/** The means over equal parts of the x axis, whose values are whole. */
+/** The means over equal parts of the x axis, whose values are whole numbers. */
 function table({ title, unit, x, lines }: Chart): Html {
   const xs = lines.flatMap(({ points }) => [points[0]![0], points.at(-1)![0]]);
   const low = Math.min(...xs);

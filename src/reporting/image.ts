@@ -1,4 +1,4 @@
-// Owns pictures of small grey images as PNG.
+// Small grey images as PNG.
 import { encode } from 'fast-png';
 import { type Html, html } from './page.js';
 
@@ -7,7 +7,7 @@ export interface Size {
   readonly columns: number;
 }
 
-/** pixels: one byte each, row by row; what is missing is black. */
+/** pixels: one byte each, row by row; missing ones are black. */
 export function pngOf(pixels: Uint8Array, { rows, columns }: Size): Uint8Array {
   const data = new Uint8Array(rows * columns);
   data.set(pixels.subarray(0, data.length));

@@ -1,6 +1,6 @@
-// Owns the measures of a classifier.
+// The measures of a classifier.
 
-/** A class for each image: known, every one of them. */
+/** The known class of each image. */
 type Classes = Uint8Array | Uint16Array;
 
 /** Share of the images whose predicted class is their label, from 0 to 1. */

@@ -1,7 +1,7 @@
 // HTML as text, and the frame of every page: one file that needs nothing from anywhere else.
 import { PAGE_STYLE } from './theme.js';
 
-/** Text that is HTML already: made by `html`, or by a renderer that escapes by itself. */
+/** Text that is HTML already: made by `html`, or by a renderer that escapes. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -18,7 +18,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 
-/** Attributes have to be quoted in the template. Nothing is put in for undefined; a list's parts come one behind the other. */
+/**
+ * A template whose parts are escaped unless they are HTML. Attributes must be quoted. undefined adds nothing; the parts
+ * of a list are joined.
+ */
 export function html(template: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(String.raw({ raw: template }, ...parts.map(textOf)));
 }
@@ -32,7 +35,7 @@ function textOf(part: Part): string {
 
 const STYLE = new Html(PAGE_STYLE);
 
-/** Nothing may be loaded, from nowhere, and nothing may run, whatever got into the page. */
+/** Nothing may be loaded and nothing may run, whatever got into the page. */
 export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 export function page(title: string, lead: string, sections: readonly (Html | undefined)[]): string {

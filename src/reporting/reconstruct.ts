@@ -1,4 +1,4 @@
-// Owns a plain forward pass of one image, for the few images of a figure: it needs no arena, no threads and no native library.
+// A plain forward pass of one image, for the few images of a figure: without arena, threads and native library.
 import { layoutOf, type Model } from '../models/model.js';
 
 /**

@@ -1,4 +1,4 @@
-// Owns the reading side of a run directory: what its files hold, checked, since a report may be asked for of files that others wrote.
+// The schemas of the files in a run directory. A report checks them, since somebody else may have written the files.
 import { z } from 'zod';
 import type { Ramp } from '../training/alpha-ramp.js';
 import { SCENARIOS } from '../training/scenario.js';
@@ -94,7 +94,7 @@ export const RECONSTRUCTIONS = z.object({
 
 export const MACHINE = z.record(z.string(), z.union([z.string(), z.number()]));
 
-/** Any option of a run: a report shows them as they are. */
+/** The options of a run, whatever they are: a report only shows them. */
 export const CONFIG = z.looseObject({ scenario: z.enum(SCENARIOS).default('pl') });
 
 export type MetricRecord = z.infer<typeof METRIC>;
@@ -102,13 +102,13 @@ export type StepRecord = Extract<MetricRecord, { kind: 'step' }>;
 export type LabelsRecord = Extract<MetricRecord, { kind: 'labels' }>;
 export type ResultRecord = z.infer<typeof RESULT>;
 
-/** A run as its directory tells it; undefined for what is not there (yet). */
+/** A run as its directory holds it; undefined for what is not there (yet). */
 export interface RunRecord {
-  /** What to call it where there are several. */
+  /** Its name where there are several. */
   readonly name: string;
   readonly config: z.infer<typeof CONFIG>;
   readonly metrics: readonly MetricRecord[];
-  /** Runs of before it was kept have none. */
+  /** Older versions did not write it. */
   readonly data: z.infer<typeof DATA> | undefined;
   readonly result: ResultRecord | undefined;
   readonly mistakes: z.infer<typeof MISTAKES> | undefined;

@@ -1,4 +1,4 @@
-// Owns the report of a reproduction: the table against paper and report, and what its runs say beside each other.
+// The report page of a reproduction: the table against paper and report, and its runs side by side.
 import { accuracyText, percent, whole } from '../format.js';
 import { comparedCharts } from './curves.js';
 import { figure } from './figure.js';
@@ -15,7 +15,7 @@ import {
 /** Accuracies in per cent on the test images, means over the splits. */
 export interface ReproductionRow {
   readonly name: string;
-  /** undefined where the runs cannot be held against them. */
+  /** undefined where the runs cannot be compared with them. */
   readonly paper: number | undefined;
   readonly report: number | undefined;
   /** undefined where there are no test images. */
@@ -28,7 +28,7 @@ export interface ReproductionRow {
   readonly imagesPerSecond: number;
 }
 
-/** A run of it. folder: of the run, relative to the page. */
+/** A run of a reproduction. folder: of the run, relative to the page. */
 export interface ReproductionRun {
   readonly title: string;
   readonly folder: string;
@@ -100,6 +100,6 @@ function runTable(runs: readonly ReproductionRun[]): Html {
   });
 }
 
-/** Headings of several runs on one page say which run they are of. */
+/** Where several runs are on one page, each heading names its run. */
 const titled = (title: string, part: Html | undefined): Html | undefined =>
   part && new Html(part.text.replace('<h2>', () => `<h2>${escaped(title)}: `));

@@ -97,7 +97,7 @@ export function dataSection({ data }: RunRecord): Html | undefined {
   ]);
 }
 
-/** What class number `each` is called: runs of before names were kept have none. */
+/** The name of a class. Older versions did not write names. */
 const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
 
 export function curvesSection(run: RunRecord): Html | undefined {
@@ -127,7 +127,9 @@ function judgedNote({ data }: RunRecord): Html {
 it would not be known. Training read none of these labels, and no choice in the run depended on them; the labelled images are left out.</p>`;
 }
 
-/** A run may have thousands of refreshes: so many of them, evenly chosen, with the first and the last. */
+/**
+ * At most so many, evenly chosen, with the first and the last: a run may refresh its pseudo-labels thousands of times.
+ */
 function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
   if (looks.length <= most) return [...looks];
   return Array.from({ length: most }, (_, i) => looks[Math.round((i * (looks.length - 1)) / (most - 1))]!);

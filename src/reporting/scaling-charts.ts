@@ -1,18 +1,19 @@
-// Owns the plots of a scaling measurement: speed-up and efficiency with their intervals, and where the time of the workers goes.
+// The plots of a scaling measurement: speed-up and efficiency with their intervals, and where the time of the workers
+// goes.
 import type { Estimate } from '../scaling/bootstrap.js';
 import type { Row } from '../scaling/summary.js';
 import { SHARES, type Share } from '../scaling/time-split.js';
 import type { Chart, Line, Stacks } from './chart.js';
 import type { Role } from './theme.js';
 
-/** What is counted along the x axis: workers of one process, or processes or ranks, each with as many workers. */
+/** What the x axis counts: workers of one process, or processes or ranks with equally many workers each. */
 export type Unit = 'workers' | 'processes' | 'ranks';
 
 export interface MeasuredPhase {
   /** As 'finetune'. */
   readonly phase: string;
   readonly unit: Unit;
-  /** The first of them is what the others are compared with. */
+  /** The others are compared with the first. */
   readonly rows: readonly Row[];
 }
 
@@ -29,7 +30,7 @@ const COLOURS: Record<Share, Role> = {
   idle: 'line',
 };
 
-/** How many units the workers of a row are. */
+/** The number of units that a row's workers make up. */
 export const unitsOf = ({ rows: [first] }: MeasuredPhase, { workers }: Row): number => workers / (first?.workers ?? 1);
 
 export function speedUpChart(measured: MeasuredPhase): Chart {

@@ -1,4 +1,4 @@
-// Owns the report of a scaling measurement: its plots, their numbers, and what they come to in words.
+// The report page of a scaling measurement: its plots, their numbers, and conclusions in words.
 import { percent, whole } from '../format.js';
 import type { Estimate } from '../scaling/bootstrap.js';
 import { COLLECTIVES, type Prediction } from '../scaling/simulate.js';
@@ -10,7 +10,7 @@ import { efficiencyChart, type MeasuredPhase, speedUpChart, splitStacks, unitsOf
 
 export interface ReportedPhase extends MeasuredPhase {
   readonly rounds: number;
-  /** MB that a step moves, by number of workers in all: between processes where there are several. */
+  /** MB that a step moves, by total number of workers: between processes where there are several. */
   readonly megabytes: Readonly<Record<number, number>>;
   /** Sentences about the rows. */
   readonly words: readonly string[];
@@ -54,7 +54,7 @@ export function plotsOf(phase: MeasuredPhase): (readonly [file: string, svg: str
   ];
 }
 
-/** Their numbers are in the tables below them. */
+/** The plots in a page. Their numbers are in the tables below. */
 function figures(phase: ReportedPhase): Html[] {
   const charts = [speedUpChart(phase), efficiencyChart(phase)];
   const stacks = splitStacks(phase);

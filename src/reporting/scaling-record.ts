@@ -1,9 +1,9 @@
-// Owns the reading side of scaling.json: what a report is made from, checked, since the file may be another's.
+// The schema of scaling.json. A report checks it, since somebody else may have written the file.
 import { z } from 'zod';
 import { SHARES, type Split } from '../scaling/time-split.js';
 
 const estimate = z.object({ value: z.number(), low: z.number().optional(), high: z.number().optional() });
-/** A part that the version which wrote the file did not know took no time. */
+/** A part that an older version did not know took no time. */
 const split = z.record(z.string(), z.number()).transform((parts): Split => {
   return Object.fromEntries(SHARES.map((share) => [share, parts[share] ?? 0])) as unknown as Split;
 });

@@ -1,8 +1,9 @@
-// Owns the look of everything that is shown outside of the terminal: colours by role, in light and dark, and the style of a page.
+// The look of pages and charts: colours by role, in light and dark, and the style of a page.
 
 /**
- * Colours of series are those of Okabe and Ito ("Color Universal Design", 2008), darkened where white paper needs it; a series also has
- * a dash pattern of its own. The light colours stand in the charts, and stand for the role when a chart becomes part of a page.
+ * The colours of series are those of Okabe and Ito ("Color Universal Design", 2008), darkened where white paper needs
+ * it. A series also has a dash pattern of its own. Charts are drawn in the light colours; in a page each becomes the
+ * colour of its role.
  */
 export const LIGHT = {
   ink: '#1d2126',
@@ -39,7 +40,7 @@ const declarations = (colours: Record<Role, string>): string =>
     .map(([role, colour]) => `--${role}:${colour}`)
     .join(';');
 
-/** A chart's light colours become those of the page it is in. */
+/** Replaces the light colours of a chart by those of the page it is in. */
 export function themed(svg: string): string {
   let text = svg;
   for (const [role, colour] of Object.entries(LIGHT)) text = text.replaceAll(`"${colour}"`, `"var(--${role})"`);

@@ -1,4 +1,4 @@
-// Owns the trace of a run: its calls as the Chrome trace event format has them (JSON object format, "complete" events), for Perfetto.
+// The trace of a run for Perfetto: its calls in the Chrome trace event format (JSON object format, "complete" events).
 import type { Call, TimedTask } from '../engine/timeline.js';
 
 /** ts and dur in microseconds. */
@@ -25,8 +25,8 @@ const PROCESS = 1;
 const COORDINATOR = 0;
 const TASK_NAMES = { gradients: 'gradient', update: 'update', slices: 'slices', predict: 'predict' } as const;
 
-/** A span on a lane, in milliseconds. */
-interface Slice {
+/** What one thread did from when to when, in milliseconds. */
+interface Span {
   readonly name: string;
   readonly cat: string;
   readonly tid: number;
@@ -35,16 +35,16 @@ interface Slice {
   readonly args: Readonly<Record<string, number>>;
 }
 
-/** A lane for the coordinator, one for each worker; time starts at the first call. */
+/** A track for the coordinator and one for each worker. Time starts at the first call. */
 export function* traceEvents(calls: readonly Call[]): Generator<TraceEvent> {
   const [first] = calls;
   if (!first) return;
-  // Whole nanoseconds, so that what touches does not overlap by rounding.
+  // Whole nanoseconds, so that rounding lets no neighbours overlap.
   const since = (time: number): number => Math.round((time - first.called) * 1e6);
-  yield* lanes(calls);
-  for (const { began, ended, ...slice } of slices(calls)) {
+  yield* tracks(calls);
+  for (const { began, ended, ...span } of spans(calls)) {
     const [start, end] = [since(began), since(ended)];
-    yield { ph: 'X', ...slice, pid: PROCESS, ts: start / 1e3, dur: (end - start) / 1e3 };
+    yield { ph: 'X', ...span, pid: PROCESS, ts: start / 1e3, dur: (end - start) / 1e3 };
   }
 }
 
@@ -58,7 +58,7 @@ export function* traceFile(calls: readonly Call[]): Generator<Uint8Array> {
   yield Buffer.from(before.startsWith('{') ? `${before}]}\n` : '\n]}\n');
 }
 
-function* lanes(calls: readonly Call[]): Generator<TraceEvent> {
+function* tracks(calls: readonly Call[]): Generator<TraceEvent> {
   const workers = new Set(calls.flatMap(({ tasks }) => tasks.map(({ worker }) => worker)));
   const meta = { ph: 'M', pid: PROCESS } as const;
   yield { ...meta, tid: COORDINATOR, name: 'process_name', args: { name: 'pseudolabel' } };
@@ -68,22 +68,22 @@ function* lanes(calls: readonly Call[]): Generator<TraceEvent> {
   }
 }
 
-function* slices(calls: readonly Call[]): Generator<Slice> {
+function* spans(calls: readonly Call[]): Generator<Span> {
   for (const [c, call] of calls.entries()) {
     const { kind, called, answered, tasks } = call;
     const args = { ...call.step };
     if (kind === 'gradients' || kind === 'slices') {
-      // Tensor parallel one call is the step; data parallel two, and one that failed between them ends with the first.
+      // A tensor-parallel step is one call, a data-parallel one two. One that failed between them ends with the first.
       const next = calls[c + 1];
       const ended = next?.kind === 'update' ? next.answered : answered;
       yield { name: 'step', cat: 'coordinator', tid: COORDINATOR, began: called, ended, args };
     }
     yield { name: kind, cat: 'coordinator', tid: COORDINATOR, began: called, ended: answered, args };
-    for (const task of tasks) yield* taskShards(kind, task, args);
+    for (const task of tasks) yield* taskSpans(kind, task, args);
   }
 }
 
-function* taskShards(kind: Call['kind'], task: TimedTask, args: Slice['args']): Generator<Slice> {
+function* taskSpans(kind: Call['kind'], task: TimedTask, args: Span['args']): Generator<Span> {
   const { worker: tid, began, ended, parts } = task;
   yield { name: TASK_NAMES[kind], cat: 'worker', tid, began, ended, args };
   if (parts.length === 1) return;

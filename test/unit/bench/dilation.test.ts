@@ -6,7 +6,7 @@ interface Dilation {
   dilationOf(hosts: number, cores: number): number;
   atWorst(milliseconds: number, serial: number, factor: number): number;
 }
-const source = new URL('../../../scripts/bench/dilation.mjs', import.meta.url).href;
+const source = new URL('../../../scripts/bench/namespaces.mjs', import.meta.url).href;
 const { dilationOf, atWorst } = (await import(source)) as Dilation;
 
 describe('hosts that share cores', () => {

@@ -142,7 +142,7 @@ const OWN: readonly string[] = [
   'coordinator/commands/installation-check.ts',
   'coordinator/commands/program.ts',
   'coordinator/dashboard/page/main.ts',
-  'coordinator/runs/machine.ts',
+  'coordinator/runs/run.ts',
   'coordinator/scaling/child-process.ts',
   'coordinator/server/secrets.ts',
   'src/data/sources/idx.ts',

@@ -1,4 +1,11 @@
-// Turns the runs of a benchmark into its tables: medians with their ranges, ratios of speed, and where our step's time goes.
+// The benchmark of a fine-tune step and of labelling: ours and those of the peers, interleaved, as a table of medians and ratios,
+// with where the time of our step goes.
+
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { multipliesBf16 } from '../../dist/coordinator/executors/numerics.js';
+import { inTurns, lastJson, median, ours } from './measuring.mjs';
+import { findPeers, runPeer } from './peers.mjs';
 
 /** What we aim at, as ratios of speed in one run: of bf16 against what computes in bf16 too. */
 const AIMS = [
@@ -14,14 +21,49 @@ const AIMS = [
   { id: 'bf16-1', aim: 1.7, ours: 'bf16-2' },
 ];
 
-export const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-};
+const ourStep = async (...args) => lastJson(await ours('our-step.mjs', ...args));
+
+export async function measureMemory() {
+  const { memory_mib: samples } = await ourStep(2, 'tensor', 'f32', 2000);
+  console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
+}
+
+/** @param {{rounds: number, peers?: string, json?: string}} options */
+export async function benchStep({ rounds, peers, json }) {
+  const { available, missing } = await findPeers({ dir: peers });
+  for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
+  const us = (id, workers, strategy, precision = 'f32') => {
+    const notes = [...(strategy === 'data' ? ['data-parallel'] : []), ...(precision === 'bf16' ? ['bf16'] : [])];
+    const label = [`pseudolabel, ${workers} worker${workers === 1 ? '' : 's'}`, ...notes].join(', ');
+    return { id, label, run: () => ourStep(workers, strategy, precision) };
+  };
+  const bf16 = [
+    us('bf16-2', 2, 'tensor', 'bf16'),
+    us('bf16-1', 1, 'tensor', 'bf16'),
+    us('bf16-data-2', 2, 'data', 'bf16'),
+  ];
+  const contestants = [
+    ...[us('ours-2', 2, 'tensor'), us('ours-1', 1, 'tensor'), us('data-2', 2, 'data'), us('data-1', 1, 'data')],
+    ...(multipliesBf16() ? bf16 : []),
+    {
+      ...{ id: 'product', label: 'bare product, 2 threads' },
+      run: async () => lastJson(await ours('bare-product.mjs', 2)),
+    },
+    ...available.map((peer) => ({ id: peer.id, label: peer.label, run: () => runPeer(peer) })),
+  ];
+  const runs = [];
+  await inTurns(contestants, rounds, async ({ id, label, run }, round) => {
+    const result = await run().catch((error) => ({ failed: error.message }));
+    runs.push({ round, id, label, ...result });
+    const figure = result.failed ?? result.medianMs ?? result.ms_median ?? `${result.product_60k_s} s`;
+    console.log(`round ${round}: ${label}: ${figure}`);
+  });
+  printTables(runs);
+  if (json) writeFileSync(json, `${JSON.stringify({ cpu: cpus()[0]?.model, runs }, null, 2)}\n`);
+}
 
 /** @param {readonly Record<string, unknown>[]} runs each with `id`, `label` and what it measured, or `failed` */
-export function printTables(runs) {
+function printTables(runs) {
   const good = runs.filter((run) => !run.failed);
   const of = (id, figure) => good.filter((run) => run.id === id).map((run) => figure(run));
   const stepOf = (run) => run.medianMs ?? run.ms_median;
@@ -65,23 +107,4 @@ export function printTables(runs) {
     const parts = names.map((name) => `${name} ${median(of(id, (run) => run.parts[name])).toFixed(2)}`);
     console.log(`${id}, ms: ${parts.join(', ')}`);
   }
-}
-
-/** What watching a run may cost at most, as a share of a step. */
-const MOST_OVERHEAD = 0.02;
-
-/** @param {{ms: number, workers: number, rounds: number, overhead: {value: number, low: number, high: number}, parts: Record<string, number>}} of */
-export function overheadLines({ ms, workers, rounds, overhead: { value, low, high }, parts }) {
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
-  const range = low === undefined ? '' : ` [${percent(low)}, ${percent(high)}]`;
-  const step = `a step of ${ms.toFixed(1)} ms, ${workers} workers; ${rounds} rounds, 95 % interval`;
-  // An interval that holds the limit says neither.
-  const verdict =
-    high < MOST_OVERHEAD ? 'yes' : low > MOST_OVERHEAD ? 'no' : 'not sure: the interval holds it; quieten the machine';
-  const where = Object.entries(parts).map(([what, milliseconds]) => `${what} ${percent(milliseconds / ms)}`);
-  return [
-    `metrics, trace and dashboard together cost ${percent(value)}${range} of ${step}`,
-    `under ${percent(MOST_OVERHEAD)}: ${verdict}`,
-    `the main thread's time, as shares of a step: ${where.join(', ')}`,
-  ];
 }
