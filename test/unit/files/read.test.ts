@@ -139,7 +139,7 @@ describe('a file', () => {
 
 /** The user's own secrets, our own processes and packages, what a browser gets from us, and data sets, which have a reader of theirs. */
 const OWN: readonly string[] = [
-  'coordinator/commands/installation-check.ts',
+  'coordinator/commands/doctor.ts',
   'coordinator/commands/program.ts',
   'coordinator/dashboard/page/main.ts',
   'coordinator/runs/run.ts',
