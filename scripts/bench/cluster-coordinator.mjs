@@ -8,7 +8,7 @@ import { ensureCertificate, ensureToken } from '../../dist/coordinator/server/se
 import { listen } from '../../dist/coordinator/server/server.js';
 import { numericsFingerprint } from '../../dist/src/models/dense/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-messages.js';
-import { fineTune, resolved, watch } from './fine-tune.mjs';
+import { fineTune, resolved, watch, watchPhases } from './fine-tune.mjs';
 
 const { nodes, listen: host, tls, wire, strategy, folder } = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 60_000;
@@ -35,24 +35,26 @@ await dispatcher.label(model);
 
 /** When this machine last ended gradients that it was asked for. */
 let computed = 0;
-/** Of the step that is going on: until all nodes have computed, and the update here. */
+/** Of the step in progress: until all nodes have computed, and the update here. */
 const parts = { gradients: 0, update: 0 };
-watch(local, 'gradients', () => {
+watch(local, 'computeGradients', () => {
   computed = performance.now();
 });
-watch(cluster ?? local, 'gradients', (milliseconds) => {
-  parts.gradients = milliseconds;
+watchPhases(cluster ?? local, (phase, milliseconds) => {
+  if (phase === 'gradients' || !cluster) parts[phase] = milliseconds;
 });
-watch(local, cluster ? 'updateByTotal' : 'update', (milliseconds) => {
-  parts.update = milliseconds;
-});
+if (cluster) {
+  watch(local, 'updateByTotal', (milliseconds) => {
+    parts.update = milliseconds;
+  });
+}
 
 let step = 0;
 async function timedStep() {
   const began = performance.now();
   await doStep(step++);
   const whole = performance.now() - began;
-  return { step: whole, ...parts, exchange: whole - parts.gradients - parts.update };
+  return { ...parts, step: whole, exchange: whole - parts.gradients - parts.update };
 }
 
 /** Bytes to and from all nodes that are there. */

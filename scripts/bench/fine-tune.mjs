@@ -54,3 +54,24 @@ export function watch(object, method, tell) {
     return result;
   };
 }
+
+/**
+ * Has `tell` called after each of a step's two phases, gradients and update, or forward and backward pass, with its name, its
+ * milliseconds and what it resolved to.
+ */
+export function watchPhases(executor, tell) {
+  for (const [first, second] of [
+    ['gradients', 'update'],
+    ['forward', 'backward'],
+  ]) {
+    const begin = executor[first].bind(executor);
+    executor[first] = async (...args) => {
+      const began = performance.now();
+      const found = await begin(...args);
+      tell(first, performance.now() - began, found);
+      const watched = { [second]: found[second].bind(found) };
+      watch(watched, second, (milliseconds, results) => tell(second, milliseconds, results));
+      return Object.assign(Object.create(found), watched);
+    };
+  }
+}

@@ -10,7 +10,7 @@ import { openSession } from '../../dist/coordinator/compose.js';
 import { Terminal } from '../../dist/coordinator/terminal/terminal.js';
 import { rankOf } from '../../dist/src/collectives/mpi.js';
 import { completed } from '../environment.mjs';
-import { fineTune, resolved, watch } from './fine-tune.mjs';
+import { fineTune, resolved, watchPhases } from './fine-tune.mjs';
 import { inTurns, lastJson, outputOf, quantile } from './measuring.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -59,10 +59,9 @@ async function measure(how, steps, warmup) {
   const strategy = how === 'tensor' ? 'tensor' : 'data';
   await inPlace(flags, context, async (collective) => {
     const run = await resolved({ workers: 1, shards: 2, strategy, ...(how === 'any' && { fastSum: true }) });
-    /** Of the two calls that a step makes of its executor. */
-    const spent = (how === 'tensor' ? ['forward', 'backward'] : ['gradients', 'update']).map((call) => [call, []]);
+    const spent = { gradients: [], update: [], forward: [], backward: [] };
     const timed = (executor) => {
-      for (const [call, times] of spent) watch(executor, call, (milliseconds) => times.push(milliseconds));
+      watchPhases(executor, (phase, milliseconds) => spent[phase].push(milliseconds));
       return executor;
     };
     const place = collective ? { kind: 'mpi', collective, allowMixed: false } : { kind: 'threads' };
@@ -76,7 +75,9 @@ async function measure(how, steps, warmup) {
       whole.push(performance.now() - began);
     }
     await session.close();
-    const [step, first, second] = [whole, ...spent.map(([, times]) => times)].map((times) => times.slice(warmup));
+    const { gradients, update, forward, backward } = spent;
+    const phases = strategy === 'tensor' ? [forward, backward] : [gradients, update];
+    const [step, first, second] = [whole, ...phases].map((times) => times.slice(warmup));
     console.log(JSON.stringify({ step, first, second }));
   });
 }

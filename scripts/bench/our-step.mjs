@@ -2,7 +2,7 @@
 // environment of ../environment.mjs. node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
 
 import { openSession } from '../../dist/coordinator/compose.js';
-import { fineTune, resolved, watch } from './fine-tune.mjs';
+import { fineTune, resolved, watchPhases } from './fine-tune.mjs';
 import { median } from './measuring.mjs';
 
 const [strategy = 'tensor', precision = 'f32', ...counts] = process.argv.slice(3);
@@ -16,11 +16,11 @@ const rounded = (value) => Math.round(value * 100) / 100;
 
 /** What the workers say of the phases of the step in progress. */
 let answers = [];
-for (const phase of ['gradients', 'update', 'backward']) {
-  watch(local, phase, (_, results) => {
-    answers.push(...results.filter(({ milliseconds }) => milliseconds !== undefined));
-  });
-}
+watchPhases(local, (phase, _, found) => {
+  if (phase === 'forward') return;
+  const results = phase === 'gradients' ? found.results : found;
+  answers.push(...results.filter(({ milliseconds }) => milliseconds !== undefined));
+});
 
 /** Milliseconds of each part of a step, per worker; `waiting` is what the slower worker, the dispatch and the coordinator add. */
 async function timedStep(step) {
