@@ -166,7 +166,7 @@ const MISSED_HEARTBEATS = 2;
 /** Checks of the clock per heartbeat. The end comes at the second missed heartbeat or one tick before, never later. */
 const TICKS = 4;
 
-export interface HeartbeatListener {
+interface HeartbeatListener {
   /** It is time to send a sign of life. */
   beat(): void;
   /** Nothing has come for so many milliseconds. */
@@ -226,7 +226,7 @@ let collectYoung: (() => void) | undefined;
 let arrived = 0;
 
 /** Counts bytes that have arrived in buffers which are not needed any more, and collects them when there are many. */
-export function hasArrived(bytes: number): void {
+function hasArrived(bytes: number): void {
   collectYoung ??= collector(); // only at the first bytes, since its flags hold for the whole thread
   arrived += bytes;
   if (arrived < EVERY) return;

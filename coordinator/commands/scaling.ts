@@ -3,7 +3,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import type { Unit } from '../../src/reporting/scaling-charts.js';
+import type { Unit } from '../../src/reporting/scaling-page.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { normalise, PRESETS, STRATEGIES } from '../../src/training/config.js';

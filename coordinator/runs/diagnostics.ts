@@ -4,8 +4,8 @@
 import { type Dataset, type ImageSet, UNKNOWN } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
 import { keyOf, Stream } from '../../src/random.js';
+import { reconstruct } from '../../src/reporting/image.js';
 import { classCounts, confidenceHistogram, rightOfClasses } from '../../src/reporting/metrics.js';
-import { reconstruct } from '../../src/reporting/reconstruct.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
 import type { Predictions } from '../strategies/strategy.js';

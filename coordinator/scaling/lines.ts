@@ -1,6 +1,6 @@
 // Prints a scaling report: the tables of each phase, and what follows from them in words.
 import { counted, percent, whole } from '../../src/format.js';
-import type { Unit } from '../../src/reporting/scaling-charts.js';
+import type { Unit } from '../../src/reporting/scaling-page.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
 import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
 import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../src/scaling/simulate.js';

@@ -2,7 +2,7 @@
 // for a while disturbs all of them.
 import { join } from 'node:path';
 import { makeFolder, withTemporaryFolder } from '../../src/files/write.js';
-import type { Unit } from '../../src/reporting/scaling-charts.js';
+import type { Unit } from '../../src/reporting/scaling-page.js';
 import type { Network, Prediction } from '../../src/scaling/simulate.js';
 import type { Block, Mode, PhaseSummary, Round } from '../../src/scaling/summary.js';
 import type { Traffic } from '../../src/scaling/traffic.js';

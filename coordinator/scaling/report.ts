@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { writeIn } from '../../src/files/write.js';
 import { counted, whole } from '../../src/format.js';
+import { SCALING } from '../../src/reporting/record.js';
 import { plotsOf, type ReportedPhase, scalingPage } from '../../src/reporting/scaling-page.js';
-import { SCALING } from '../../src/reporting/scaling-record.js';
 import { bytesMoved, linkOf, phaseWords, scalingLines } from './lines.js';
 import type { PhaseReport, ScalingReport } from './measure.js';
 

@@ -36,7 +36,7 @@ const SYMBOLS = {
   plus: 'ompi_mpi_op_sum',
 } as const;
 
-export type Library = { readonly [F in keyof typeof FUNCTIONS]: Call } & {
+type Library = { readonly [F in keyof typeof FUNCTIONS]: Call } & {
   readonly [S in keyof typeof SYMBOLS]: bigint;
 };
 

@@ -1,10 +1,13 @@
-// Charts as SVG text: lines with error bars, and stacked bars. ECharts draws them without a browser.
+// Charts: lines with error bars, and stacked bars. As SVG text, which ECharts draws without a browser, and as figures
+// of a page.
 import { BarChart, CustomChart, type CustomSeriesOption, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { escaped } from './page.js';
-import { LIGHT, type Role, SERIES } from './theme.js';
+import { shardRange } from '../data/shards.js';
+import { whole } from '../format.js';
+import { escaped, Html, html } from './page.js';
+import { LIGHT, type Role, SERIES, themed } from './theme.js';
 
 export interface Line {
   readonly name: string;
@@ -151,8 +154,8 @@ export function svgOfStacks({ x, y, bars, parts }: Stacks): string {
 
 use([BarChart, CustomChart, LineChart, GridComponent, SVGRenderer]);
 
-export const FONT = 'system-ui, sans-serif';
-export const AXIS = {
+const FONT = 'system-ui, sans-serif';
+const AXIS = {
   axisLine: { show: true, lineStyle: { color: LIGHT.faint } },
   axisTick: { lineStyle: { color: LIGHT.faint } },
   axisLabel: { color: LIGHT.faint, fontSize: 11, hideOverlap: true },
@@ -161,7 +164,7 @@ export const AXIS = {
 };
 
 /** A name in the legend. Its sample is an SVG element of 34 x 10 whose left end is centred at (x, y). */
-export interface LegendItem {
+interface LegendItem {
   readonly name: string;
   sample(x: number, y: number): string;
 }
@@ -172,7 +175,7 @@ const ROW = 20;
 const COLUMNS = 3;
 
 /** An SVG document of the option, which has no grid of its own. */
-export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]): string {
+function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]): string {
   const above = ROW * Math.ceil(legend.length / COLUMNS);
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT + above });
   try {
@@ -211,3 +214,58 @@ function withLegend(svg: string, legend: readonly LegendItem[]): string {
 }
 
 const shortened = (name: string): string => escaped(name.length > 24 ? `${name.slice(0, 23)}…` : name);
+
+const TABLE_ROWS = 12;
+
+/** A chart in a page, with a description for screen readers and its numbers as a table. */
+export const figure = (chart: Chart): Html => captioned(chart.title, [plot(chart), table(chart)]);
+
+export const captioned = (title: string, parts: readonly Html[]): Html =>
+  html`<figure><figcaption>${title}</figcaption>${parts}</figure>`;
+
+/** A chart in a page, without its numbers. */
+export const plot = (chart: Chart): Html => drawing(svgOf(chart), descriptionOf(chart));
+
+/** An SVG document as a part of a page: in the page's colours, and with a text alternative. */
+export function drawing(svg: string, description: string): Html {
+  const label = html`<svg role="img" aria-label="${description}" `;
+  return new Html(
+    themed(svg)
+      .replace(/^.*?<svg /s, label.text)
+      .replace(/(<svg [^>]*?) width="\d+" height="(\d+)"/, '$1'),
+  );
+}
+
+export function descriptionOf({ title, unit, x, lines }: Chart): string {
+  const parts = lines.map(({ name, points }) => {
+    const [first, last] = [points[0]!, points.at(-1)!];
+    const from = `${name} goes from ${written(first[1], unit)} at ${x} ${written(first[0], 'number')}`;
+    return `${from} to ${written(last[1], unit)} at ${x} ${written(last[0], 'number')}`;
+  });
+  return `Line chart. ${title}: ${parts.join('; ')}.`;
+}
+
+/** The means over equal parts of the x axis, whose values are whole numbers. */
+function table({ title, unit, x, lines }: Chart): Html {
+  const xs = lines.flatMap(({ points }) => [points[0]![0], points.at(-1)![0]]);
+  const low = Math.min(...xs);
+  const range = Math.max(...xs) - low + 1;
+  const count = Math.min(TABLE_ROWS, range);
+  const rows = Array.from({ length: count }, (_, row) => {
+    const [from, to] = shardRange(range, count, row);
+    const cells = lines.map(({ points }) => html`<td>${meanWithin(points, low + from, low + to, unit)}</td>`);
+    return html`<tr><th scope="row">${rangeOf(low + from, low + to - 1)}</th>${cells}</tr>`;
+  });
+  return html`<details><summary>The numbers</summary><div class="scroll"><table><caption>${title}, means</caption>
+<thead><tr><th scope="col">${x}</th>${lines.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div></details>`;
+}
+
+const rangeOf = (first: number, last: number): string =>
+  first === last ? whole(first) : `${whole(first)} to ${whole(last)}`;
+
+function meanWithin(points: Line['points'], from: number, end: number, unit: Chart['unit']): string {
+  const within = points.filter(([x]) => x >= from && x < end);
+  if (within.length === 0) return '–';
+  return written(within.reduce((sum, [, y]) => sum + y, 0) / within.length, unit);
+}

@@ -1,8 +1,8 @@
 // The comparison of several runs: the table for terminal and page, and the page.
 import { duration, percent, whole } from '../format.js';
 import { ROW_NAMES } from '../training/scenario.js';
+import { figure } from './chart.js';
 import { comparedCharts, shareRight } from './curves.js';
-import { figure } from './figure.js';
 import { html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 

@@ -1,5 +1,6 @@
-// Small grey images as PNG.
+// The few small images of a report: as PNG, and as a network reconstructs them.
 import { encode } from 'fast-png';
+import { layoutOf, type Model } from '../models/model.js';
 import { type Html, html } from './page.js';
 
 export interface Size {
@@ -18,4 +19,24 @@ export function pngOf(pixels: Uint8Array, { rows, columns }: Size): Uint8Array {
 export function picture(base64: string, size: Size, description: string): Html {
   const png = Buffer.from(pngOf(Buffer.from(base64, 'base64'), size)).toString('base64');
   return html`<img src="data:image/png;base64,${png}" width="${size.columns}" height="${size.rows}" alt="${description}">`;
+}
+
+/**
+ * What the model makes of one image, without dropout: ReLU in the hidden layers, sigmoid at the end.
+ * @param parameters as layoutOf(model) places them
+ * @param input [inputs of the first layer], 0 to 1
+ * @returns [units of the last layer], 0 to 1
+ */
+export function reconstruct(model: Model, parameters: Float32Array, input: Float32Array): Float32Array {
+  const { places } = layoutOf(model);
+  const last = model.layers.length - 1;
+  return model.layers.reduce((x, { inputs, units }, l) => {
+    const { kernel, bias } = places[l]!;
+    return Float32Array.from({ length: units }, (_, unit) => {
+      let sum = parameters[bias + unit]!;
+      const start = kernel + unit * inputs;
+      for (let i = 0; i < inputs; i++) sum += parameters[start + i]! * x[i]!;
+      return l === last ? 1 / (1 + Math.exp(-sum)) : Math.max(0, sum);
+    });
+  }, input);
 }

@@ -1,7 +1,7 @@
 // The report page of a reproduction: the table against paper and report, and its runs side by side.
 import { accuracyText, percent, whole } from '../format.js';
+import { figure } from './chart.js';
 import { comparedCharts } from './curves.js';
-import { figure } from './figure.js';
 import { escaped, Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 import {

@@ -3,8 +3,8 @@ import { duration, percent, whole } from '../format.js';
 import { choiceText } from '../methods/class-balance-text.js';
 import { rampLine } from '../training/alpha-ramp.js';
 import { publishedFor, ROW_NAMES } from '../training/scenario.js';
+import { figure } from './chart.js';
 import { chartsOf } from './curves.js';
-import { figure } from './figure.js';
 import { picture } from './image.js';
 import { type Html, html, page, section, table } from './page.js';
 import type { LabelsRecord, RunRecord } from './record.js';
@@ -32,7 +32,7 @@ const splitOf = ({ split, splitSeed }: { split: string; splitSeed: number }): st
 
 const percentOf = (share: number | undefined): string | undefined => (share === undefined ? undefined : percent(share));
 
-export function resultSection({ result, config, data }: RunRecord): Html | undefined {
+function resultSection({ result, config, data }: RunRecord): Html | undefined {
   if (!result) return section('Result', [html`<p>The run has not ended yet.</p>`]);
   return section('Result', [
     result.testAccuracy === undefined ? undefined : accuracyTable(config, result.testAccuracy),
@@ -74,7 +74,7 @@ function accuracyTable(config: RunRecord['config'], accuracy: number): Html {
   });
 }
 
-export function dataSection({ data }: RunRecord): Html | undefined {
+function dataSection({ data }: RunRecord): Html | undefined {
   if (!data) return undefined;
   const { name, classNames, images, sha256 } = data;
   const { train, known, labelled, validation, test } = images;
@@ -100,7 +100,7 @@ export function dataSection({ data }: RunRecord): Html | undefined {
 /** The name of a class. Older versions did not write names. */
 const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
 
-export function curvesSection(run: RunRecord): Html | undefined {
+function curvesSection(run: RunRecord): Html | undefined {
   const { training } = chartsOf(run);
   if (training.length === 0) return undefined;
   return section('Training', [html`<div class="charts">${training.map(figure)}</div>`]);

@@ -1,9 +1,8 @@
 // Charts: what they are made of, and that nothing of a run is lost or made up on the way.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { svgOf, thinned } from '../../../src/reporting/chart.js';
+import { descriptionOf, svgOf, thinned } from '../../../src/reporting/chart.js';
 import { chartsOf, comparedCharts } from '../../../src/reporting/curves.js';
-import { descriptionOf } from '../../../src/reporting/figure.js';
 import { record } from './record.js';
 
 describe('a chart', () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { layoutOf, modelOf } from '../../../src/models/model.js';
-import { reconstruct } from '../../../src/reporting/reconstruct.js';
+import { reconstruct } from '../../../src/reporting/image.js';
 
 it('a plain forward pass is ReLU in the hidden layer and a sigmoid at the end, of the parameters as they are laid out', () => {
   const model = modelOf([2, 3, 2], { inputDropout: 0, dropout: [0.5], objective: 'reconstruction' });

@@ -1,14 +1,15 @@
 // The report of a scaling measurement: plots that show what was measured, and a page that needs nothing else.
 import { describe, expect, it } from 'vitest';
 import { svgOf } from '../../../src/reporting/chart.js';
+import { SCALING } from '../../../src/reporting/record.js';
 import {
   efficiencyChart,
   type MeasuredPhase,
+  plotsOf,
+  scalingPage,
   speedUpChart,
   splitStacks,
-} from '../../../src/reporting/scaling-charts.js';
-import { plotsOf, scalingPage } from '../../../src/reporting/scaling-page.js';
-import { SCALING } from '../../../src/reporting/scaling-record.js';
+} from '../../../src/reporting/scaling-page.js';
 import { simulate } from '../../../src/scaling/simulate.js';
 import { summarise } from '../../../src/scaling/summary.js';
 import { roundsOf } from '../scaling/blocks.js';
