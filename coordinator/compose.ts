@@ -2,17 +2,19 @@
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 import type { Collective } from '../src/collectives/collective.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
-import type { Executor } from '../src/engine/executor.js';
+import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
 import { methodOf } from '../src/methods/methods.js';
-import { numericsFingerprint } from '../src/models/dense/fingerprint.js';
-import { PREDICT_ROWS } from '../src/models/dense/predict.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
-import { paddedRows, workspaceOf } from '../src/models/dense/workspace.js';
-import { layoutOf, type Model, precisionOf } from '../src/models/model.js';
+import { numericsFingerprint } from '../src/models/fingerprint.js';
+import { paddedRows } from '../src/models/kind.js';
+import type { Model } from '../src/models/model.js';
+import { inputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
+import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
 import type { ClusterStatus } from '../src/protocol/status.js';
+import type { Executor } from '../src/training/executor.js';
 import type { Stage } from '../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../src/training/strategy-choice.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
@@ -192,8 +194,8 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const rowsOf = ({ method }: Stage): number => methodOf(method).batch(method);
   const workspace = (stage: Stage): number => {
     const rows = Math.ceil(stage.labelledBatch / shards) + Math.ceil(rowsOf(stage) / shards);
-    const training = workspaceOf(stage.model, paddedRows(rows), true).end;
-    return Math.max(training, workspaceOf(stage.model, PREDICT_ROWS, false).end);
+    const training = workspaceBytesOf(stage.model, paddedRows(rows), true);
+    return Math.max(training, workspaceBytesOf(stage.model, PREDICT_ROWS, false));
   };
   const tensor = (stage: Stage) => {
     const batch = { unlabelledBatch: rowsOf(stage), labelsFresh: true };
@@ -210,7 +212,7 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
       workspaces: workers,
       precision,
     },
-    parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
+    parameters: Math.max(...stages.map(({ model }) => parameterCount(model))),
     workspaceBytes: Math.max(...stages.map(workspace)),
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
     outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
@@ -229,13 +231,13 @@ export async function openPredictor(
   { unlabelled = new Uint8Array(), test = new Uint8Array() }: { unlabelled?: Uint8Array; test?: Uint8Array },
   workers: number,
 ): Promise<Dispatcher> {
-  const pixels = model.layers[0]!.inputs;
+  const pixels = inputsOf(model);
   const counts = { unlabelled: unlabelled.length / pixels, validation: 0, test: test.length / pixels };
   const shape = {
     ...{ pixels, unlabelled: counts.unlabelled, evaluation: counts.test, parameters: parameters.length },
     shards: 1, // nothing is trained
     workspaces: workers,
-    workspaceBytes: workspaceOf(model, PREDICT_ROWS, false).end,
+    workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
     precision: precisionOf(model),
   };
   const executor = await createThreadExecutor({ shape, images: unlabelled, evaluationImages: test });

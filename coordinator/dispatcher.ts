@@ -2,9 +2,10 @@
 // The mathematics of a run depends on the number of shards, never on who computes them.
 
 import { shardRange } from '../src/data/shards.js';
-import type { Executor, ExecutorHealth, TrainingState } from '../src/engine/executor.js';
-import type { PredictResult } from '../src/engine/tasks.js';
-import { layoutOf, type Model } from '../src/models/model.js';
+import type { Model } from '../src/models/model.js';
+import { parameterCount } from '../src/models/models.js';
+import type { PredictResult } from '../src/models/tasks.js';
+import type { Executor, ExecutorHealth, TrainingState } from '../src/training/executor.js';
 import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
 export interface Labelling extends Predictions {
@@ -79,7 +80,7 @@ export class Dispatcher {
 
   /** A copy of the state. */
   read(model: Model): Promise<TrainingState> {
-    return this.node.read(layoutOf(model).length);
+    return this.node.read(parameterCount(model));
   }
 
   write(state: Partial<TrainingState>): void {

@@ -1,6 +1,6 @@
 // Owns the labelled set: the only place of a cluster where true labels of training images are.
 import type { ImageSet } from '../src/data/dataset.js';
-import type { LabelledRows } from '../src/engine/tasks.js';
+import type { LabelledRows } from '../src/models/tasks.js';
 
 export class LabelledSet {
   readonly count: number;

@@ -2,12 +2,12 @@
 // or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
 
 import { labelledBatch } from '../src/data/sampling.js';
-import type { LabelledRows } from '../src/engine/tasks.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SharesChoice } from '../src/methods/class-balance.js';
 import type { MethodState } from '../src/methods/method.js';
 import { methodOf } from '../src/methods/methods.js';
-import { initialParameters, layoutOf } from '../src/models/model.js';
+import { firstLayerEnd, initialParameters, outputsOf, parameterCount } from '../src/models/models.js';
+import type { LabelledRows } from '../src/models/tasks.js';
 import { alphaAt, optimizerStep, type Stage } from '../src/training/stage.js';
 import type { Dispatcher, Labelling } from './dispatcher.js';
 import type { LabelledSet } from './labelled-set.js';
@@ -62,7 +62,7 @@ export async function train(
     const first = isResumed ? resumed.step : 0;
     const { method: settings } = stage;
     const method = methodOf(settings);
-    const labelCounts = labelled.countsOf(stage.model.layers.at(-1)!.units);
+    const labelCounts = labelled.countsOf(outputsOf(stage.model));
     let state = isResumed ? resumed.methodState : method.begin(settings, labelCounts);
     if (!isResumed) await begin(training, s, dispatcher);
     observer.stageBegins(stage, { stage: s, step: first, methodState: state }, steps);
@@ -94,15 +94,14 @@ export async function train(
 /** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
 async function begin({ stages, seed }: Training, s: number, dispatcher: Dispatcher): Promise<void> {
   const stage = stages[s]!;
-  const { length, places } = layoutOf(stage.model);
+  const length = parameterCount(stage.model);
   const parameters = initialParameters(stage.model, seed, s);
   if (stage.start !== 'fresh') {
     const previous = stages[s - 1];
     if (!previous)
       throw new PseudolabelError('E_CONFIG', `stage 0 (${stage.name}) has no stage before it`, 'start it fresh');
     const { parameters: learned } = await dispatcher.read(previous.model);
-    // The first layer is the first part of the vector, kernel and bias, whatever comes behind it.
-    const kept = stage.start === 'previous' ? length : (places[1]?.kernel ?? length);
+    const kept = stage.start === 'previous' ? length : firstLayerEnd(stage.model);
     parameters.set(learned.subarray(0, kept));
   }
   dispatcher.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });

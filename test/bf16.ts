@@ -1,7 +1,7 @@
 // Owns in which kinds of bf16 tests compute: by the processor's own products where it has them, and emulated on every machine, which no
 // run can ask for.
 import { multipliesBf16 } from '../coordinator/executors/numerics.js';
-import type { Precision } from '../src/models/model.js';
+import type { Precision } from '../src/engine/precision.js';
 
 /** Whether a run can be in bf16 here. */
 export const HAS_BF16 = multipliesBf16() === true;

@@ -1,10 +1,11 @@
 // A rank of an MPI job other than rank 0: it does what rank 0 tells all ranks, on threads of its own. It decides
 // nothing.
+
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
-import type { TensorShardRange } from '../src/engine/tensor-tasks.js';
-import type { Fingerprints } from '../src/models/dense/fingerprint.js';
-import { layoutOf } from '../src/models/model.js';
+import type { Fingerprints } from '../src/models/fingerprint.js';
+import { parameterCount } from '../src/models/models.js';
+import type { TensorShardRange } from '../src/models/tensor-tasks.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/mpi-messages.js';
 import { floatsOf, logitsToWire, piecesOf } from '../src/protocol/tensor-codec.js';
 import { digestOf, failureOf, gradientResults, predictions } from './node-requests.js';
@@ -105,7 +106,7 @@ class Rank {
   }
 
   private async update({ model, optimizer, order }: Command<'update'>): Promise<void> {
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     const hasTotal =
       order === 'tree'
         ? await this.allReduce.byTree(length, this.shards, this.ends)

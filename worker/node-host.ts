@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type GradientCodecName, gradientCodecOf } from '../src/collectives/gradient-codec.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
-import type { Fingerprints } from '../src/models/dense/fingerprint.js';
+import type { Fingerprints } from '../src/models/fingerprint.js';
 import type { BulkTag, ChannelListener } from '../src/protocol/channel.js';
 import type { CoordinatorChannel, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
 import { digestOf, failureOf, GradientHost, predictions, TensorHost } from './node-requests.js';

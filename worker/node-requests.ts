@@ -1,4 +1,5 @@
 // What a cluster node and an MPI rank compute when they are asked to, and what a cluster node sends of it.
+
 import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../src/checksum.js';
 import { type GradientCodec, sumEncoded } from '../src/collectives/gradient-codec.js';
@@ -6,11 +7,11 @@ import { CHUNK, GradientSums } from '../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
 import { floats } from '../src/engine/arena.js';
 import { Progress } from '../src/engine/gradient-progress.js';
-import type { TensorResult, TensorStep } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
 import { exchangesOf, widthsOf } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf } from '../src/models/dense/tensor-layout.js';
-import { layoutOf } from '../src/models/model.js';
+import { parameterCount } from '../src/models/models.js';
+import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import {
   BULK_KINDS,
   type CoordinatorChannel,
@@ -96,7 +97,7 @@ export class GradientHost {
     const { wire, sums, progress, channel, node } = this;
     const { model, shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     if (!goesOn) wire.reset();
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);

@@ -1,14 +1,17 @@
 // What a coordinator may ask of a node and write into its arena: only what fits the arena that it had the node make.
+
 import type { GradientCodec } from '../src/collectives/gradient-codec.js';
 import { shardRange } from '../src/data/shards.js';
 import type { ArenaShape } from '../src/engine/arena.js';
-import type { TensorShardRange, TensorStep } from '../src/engine/tensor-tasks.js';
+import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
-import { PREDICT_ROWS } from '../src/models/dense/predict.js';
 import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
-import { paddedRows, workspaceOf } from '../src/models/dense/workspace.js';
-import { layoutOf, type Model, precisionOf } from '../src/models/model.js';
+import { paddedRows } from '../src/models/kind.js';
+import type { Model } from '../src/models/model.js';
+import { outputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
+import { PREDICT_ROWS } from '../src/models/predict.js';
+import type { TensorShardRange, TensorStep } from '../src/models/tensor-tasks.js';
 import type { BulkTag } from '../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion, type ToNode } from '../src/protocol/cluster-messages.js';
 import { MOST_CLASSES, type WireStep } from '../src/protocol/fields.js';
@@ -60,12 +63,12 @@ function isModel(model: Model, shape: ArenaShape): boolean {
     layers.every(({ dropout }) => dropout < 1) &&
     model.inputDropout < 1 &&
     precisionOf(model) === precisionOf(shape) &&
-    layoutOf(model).length <= parameters
+    parameterCount(model) <= parameters
   );
 }
 
 const hasWorkspace = (model: Model, rows: number, training: boolean, { workspaceBytes }: ArenaShape): boolean =>
-  workspaceOf(model, paddedRows(rows), training).end <= workspaceBytes;
+  workspaceBytesOf(model, paddedRows(rows), training) <= workspaceBytes;
 
 /** Whether these are the steps of one request, with one model. */
 function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
@@ -81,7 +84,7 @@ function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
 
 function isStep({ model, shard, shards, labelled, labelledBatch, unlabelled }: WireStep, shape: ArenaShape): boolean {
   if (shard >= shards || shards > shape.shards) return false;
-  const { units } = model.layers.at(-1)!;
+  const units = outputsOf(model);
   const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
   const [start, end] = shardRange(shape.unlabelled, shards, shard);
   const [first, last] = shardRange(unlabelled?.batch ?? 0, shards, shard);

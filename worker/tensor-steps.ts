@@ -1,11 +1,8 @@
 // A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two
 // passes.
 import type { Arena } from '../src/engine/arena.js';
-import type { ForwardPass } from '../src/engine/executor.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
-import type { Logits, TensorResult, TensorShardRange, TensorStep, TensorTask } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
-import { cached } from '../src/models/dense/engine.js';
 import { dropoutOf } from '../src/models/dense/layer.js';
 import { NarrowLayers } from '../src/models/dense/narrow-layers.js';
 import { FINITE_BOUND } from '../src/models/dense/network.js';
@@ -20,7 +17,10 @@ import {
   tensorExchangeOf,
 } from '../src/models/dense/tensor-exchange.js';
 import { placesIn, rowCountsOf, tensorShardCount } from '../src/models/dense/tensor-layout.js';
+import { cached } from '../src/models/engine.js';
+import type { Logits, TensorResult, TensorShardRange, TensorStep, TensorTask } from '../src/models/tensor-tasks.js';
 import { keyOf, laneStates } from '../src/random.js';
+import type { ForwardPass } from '../src/training/executor.js';
 
 /**
  * How long a thread waits for values, in ms. They come in a fraction of one after the slowest worker has done its pass.

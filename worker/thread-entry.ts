@@ -2,14 +2,14 @@
 import { threadId, workerData } from 'node:worker_threads';
 import { clock } from '../src/clock.js';
 import { type ArenaShape, attachArena } from '../src/engine/arena.js';
-import type { Result, Task } from '../src/engine/tasks.js';
-import type { TensorResult, TensorTask } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
-import { createEngine, type Engine } from '../src/models/dense/engine.js';
-import { gradient } from '../src/models/dense/gradient.js';
-import { predict } from '../src/models/dense/predict.js';
 import { slices } from '../src/models/dense/tensor-step.js';
-import { update } from '../src/models/dense/update.js';
+import { createEngine, type Engine } from '../src/models/engine.js';
+import { gradient } from '../src/models/gradient.js';
+import { predict } from '../src/models/predict.js';
+import type { Result, Task } from '../src/models/tasks.js';
+import type { TensorResult, TensorTask } from '../src/models/tensor-tasks.js';
+import { update } from '../src/models/update.js';
 
 export interface ThreadData {
   readonly memory: WebAssembly.Memory;

@@ -1,6 +1,14 @@
 // The executor of one machine: an arena, and threads that do the tasks of each phase. Any thread can do any task.
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
+import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
+import type { OptimizerStep } from '../src/engine/optimizer.js';
+import { prepareForThreads } from '../src/engine/tensorflow.js';
+import { roundParameters } from '../src/models/dense/rounded-parameters.js';
+import type { Model } from '../src/models/model.js';
+import { parameterCount } from '../src/models/models.js';
+import type { GradientResult, PredictResult, PredictTask, UpdateResult, UpdateTask } from '../src/models/tasks.js';
+import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import type {
   Executor,
   ExecutorHealth,
@@ -9,20 +17,7 @@ import type {
   Ranges,
   ShardStep,
   TrainingState,
-} from '../src/engine/executor.js';
-import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
-import type {
-  GradientResult,
-  OptimizerStep,
-  PredictResult,
-  PredictTask,
-  UpdateResult,
-  UpdateTask,
-} from '../src/engine/tasks.js';
-import type { TensorResult, TensorStep } from '../src/engine/tensor-tasks.js';
-import { prepareForThreads } from '../src/engine/tensorflow.js';
-import { roundParameters } from '../src/models/dense/rounded-parameters.js';
-import { layoutOf, type Model } from '../src/models/model.js';
+} from '../src/training/executor.js';
 import { passOf, TensorPasses, TensorSteps } from './tensor-steps.js';
 import { ThreadPool } from './thread-pool.js';
 
@@ -96,7 +91,7 @@ export class ThreadExecutor implements Executor {
   }
 
   private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     const blocks = Math.ceil(length / BLOCK);
     this.updates++;
     const update = this.updates;

@@ -1,10 +1,10 @@
 // The threads of an executor. Each task has a workspace of its own, and runs again where its thread is lost.
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import type { Result, Task } from '../src/engine/tasks.js';
-import type { TensorResult, TensorTask } from '../src/engine/tensor-tasks.js';
 import { PseudolabelError } from '../src/errors.js';
 import { built } from '../src/files/read.js';
+import type { Result, Task } from '../src/models/tasks.js';
+import type { TensorResult, TensorTask } from '../src/models/tensor-tasks.js';
 import type { ThreadData } from './thread-entry.js';
 
 /** A task takes well under a second. One that takes this long is stuck, and its thread may still write. */

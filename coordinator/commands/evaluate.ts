@@ -1,7 +1,7 @@
 // `pseudolabel evaluate`: measures how good a saved model is on a test set.
 import type { Command } from 'commander';
 import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';

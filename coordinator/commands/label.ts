@@ -1,8 +1,8 @@
 // `pseudolabel label`: writes a saved model's pseudo-labels for a set of images as a label file in MNIST's format.
 import { type Command, Option } from 'commander';
+import { loadDataset } from '../../src/data/load.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';
-import { loadDataset } from '../../src/data/sources/load.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { classCounts } from '../../src/reporting/metrics.js';

@@ -2,7 +2,7 @@
 // make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';

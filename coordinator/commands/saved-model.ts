@@ -1,14 +1,17 @@
 // What the commands that use a saved model share: their flags, the checks that model and images fit, and threads to
 // predict with.
+
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Dataset } from '../../src/data/dataset.js';
-import { MNIST } from '../../src/data/sources/load.js';
+import { MNIST } from '../../src/data/load.js';
+import type { Precision } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
-import { type Precision, relaid } from '../../src/models/model.js';
+import { relaid } from '../../src/models/dense/model.js';
+import { inputsOf, outputsOf } from '../../src/models/models.js';
 import { loadModel, type SavedModel } from '../../src/models/saved-model.js';
 import { normalise, PRECISIONS } from '../../src/training/config.js';
 import { openPredictor } from '../compose.js';
@@ -61,7 +64,7 @@ async function dataOfRun(run: string): Promise<string | undefined> {
 
 /** The names of a model's classes; else those of a data set with as many classes, else numbers. */
 export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
-  const { units } = model.layers.at(-1)!;
+  const units = outputsOf(model);
   if (meta?.classNames) return meta.classNames;
   return dataset?.classes === units ? dataset.classNames : Array.from({ length: units }, (_, each) => String(each));
 }
@@ -80,7 +83,7 @@ export async function loadClassifier(folder: string, precision: Precision = 'f32
 
 /** Throws E_DATA_SHAPE where the images are not of the model's size. name: of the images. */
 export function checkPixels({ model, meta }: SavedModel, rows: number, columns: number, name: string): void {
-  const { inputs } = model.layers[0]!;
+  const inputs = inputsOf(model);
   if (rows * columns === inputs) return;
   const wanted = meta ? `${meta.rows} x ${meta.columns}` : `${inputs}`;
   const fix = 'give images of the size that the model was trained on';
@@ -113,7 +116,7 @@ export async function predict<T>(
     const predicted = await Promise.race([work(dispatcher), interruption(signal)]);
     const seconds = (performance.now() - began) / 1000;
     const { unlabelled, test } = images;
-    const count = ((unlabelled ?? test)?.length ?? 0) / saved.model.layers[0]!.inputs;
+    const count = ((unlabelled ?? test)?.length ?? 0) / inputsOf(saved.model);
     return { predicted, speed: { imagesPerSecond: count / seconds, workers: dispatcher.workers } };
   } finally {
     await dispatcher.close();

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';

@@ -1,8 +1,8 @@
 // Trains one run for a command, together with what watches it: progress on the terminal, the dashboard, a trace, and
 // faults on purpose.
 import { type Command, Option } from 'commander';
-import type { Executor } from '../../src/engine/executor.js';
 import type { Call } from '../../src/engine/timeline.js';
+import type { Executor } from '../../src/training/executor.js';
 import { ROW_NAMES } from '../../src/training/scenario.js';
 import { parseAddress } from '../../worker/address.js';
 import type { Place } from '../dashboard/access.js';

@@ -2,10 +2,10 @@
 
 import { Intervals } from '../../src/collectives/intervals.js';
 import type { Arena } from '../../src/engine/arena.js';
-import type { Ranges, ShardStep, TrainingState } from '../../src/engine/executor.js';
-import type { PredictTask } from '../../src/engine/tasks.js';
+import type { PredictTask } from '../../src/models/tasks.js';
 import type { SentRegion } from '../../src/protocol/cluster-messages.js';
 import { VECTORS } from '../../src/protocol/tensor-codec.js';
+import type { Ranges, ShardStep, TrainingState } from '../../src/training/executor.js';
 
 /** What is sent of a node's arena: of one node, or of all other ranks at once. */
 export class ArenaSync {

@@ -1,6 +1,10 @@
 // What executors of several machines have in common, the cluster's and MPI's. The state of the run is in the arena of this machine. Phases
 // (gradients, update, forward and backward pass, predictions, reading) are one after another.
 
+import type { Model } from '../../src/models/model.js';
+import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
+import type { TensorStep } from '../../src/models/tensor-tasks.js';
+import { VECTORS } from '../../src/protocol/tensor-codec.js';
 import type {
   Executor,
   ExecutorHealth,
@@ -9,11 +13,7 @@ import type {
   Ranges,
   ShardStep,
   TrainingState,
-} from '../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
-import type { TensorStep } from '../../src/engine/tensor-tasks.js';
-import type { Model } from '../../src/models/model.js';
-import { VECTORS } from '../../src/protocol/tensor-codec.js';
+} from '../../src/training/executor.js';
 import { type ShardPass, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { wasClosed } from './failures.js';

@@ -2,8 +2,8 @@
 // told to go on (--stall-worker), so that a test can look at a run however fast it is.
 import { once } from 'node:events';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { Executor, ForwardPass, Gradients, ShardStep } from '../../src/engine/executor.js';
-import type { TensorStep } from '../../src/engine/tensor-tasks.js';
+import type { TensorStep } from '../../src/models/tensor-tasks.js';
+import type { Executor, ForwardPass, Gradients, ShardStep } from '../../src/training/executor.js';
 import { WrappedExecutor } from './wrapped-executor.js';
 
 /** An executor that can be told to lose a thread, if there are to be losses. */

@@ -1,9 +1,9 @@
 // Numerics: what this machine's processor can compute, and whether other machines may join a run, where they are to compute the same bits.
 import { readFileSync } from 'node:fs';
 import type { ArenaShape } from '../../src/engine/arena.js';
+import { type Precision, precisionOf } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { type Fingerprints, numericsFingerprints } from '../../src/models/dense/fingerprint.js';
-import { type Precision, precisionOf } from '../../src/models/model.js';
+import { type Fingerprints, numericsFingerprints } from '../../src/models/fingerprint.js';
 
 /** Flags of AVX512_BF16 and of AMX, the only instructions for bfloat16 that TensorFlow's products use on x86-64. */
 const X86_FLAGS = /\b(avx512_bf16|amx_bf16)\b/;

@@ -1,10 +1,10 @@
 // Predictions by other machines: batches that fit into messages, the check that answers fit, and the storing of pseudo-labels here.
 
 import type { Arena } from '../../src/engine/arena.js';
-import type { Ranges } from '../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
-import { storePseudoLabels } from '../../src/models/dense/predict.js';
+import { storePseudoLabels } from '../../src/models/predict.js';
+import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
 import { floatsOf } from '../../src/protocol/tensor-codec.js';
+import type { Ranges } from '../../src/training/executor.js';
 
 /** Images of one request: their labels, 5 bytes each, fit into one message. */
 const MOST_IMAGES = 2 ** 17;

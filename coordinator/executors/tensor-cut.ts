@@ -1,9 +1,9 @@
 // How a model is cut into tensor shards, and the sum of what all of them give.
 import { joined, subtreesIn } from '../../src/collectives/tree.js';
-import type { Logits, TensorShardRange, TensorStep } from '../../src/engine/tensor-tasks.js';
 import { sumOf } from '../../src/models/dense/tensor-exchange.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
 import type { Model } from '../../src/models/model.js';
+import type { Logits, TensorShardRange, TensorStep } from '../../src/models/tensor-tasks.js';
 
 /** A model, and the number of shards that its hidden units are cut for. */
 export interface TensorCut {

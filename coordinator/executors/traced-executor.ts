@@ -1,11 +1,11 @@
 // Watches an executor: tells when each call was made, when it was answered, and which worker did what in between.
 
 import { clock } from '../../src/clock.js';
-import type { Executor, ForwardPass, Gradients, Ranges, ShardStep } from '../../src/engine/executor.js';
-import type { Answer, GradientResult, PredictResult, PredictTask, UpdateResult } from '../../src/engine/tasks.js';
-import type { TensorResult, TensorStep } from '../../src/engine/tensor-tasks.js';
 import type { Call, TimedTask } from '../../src/engine/timeline.js';
 import type { Model } from '../../src/models/model.js';
+import type { Answer, GradientResult, PredictResult, PredictTask, UpdateResult } from '../../src/models/tasks.js';
+import type { TensorResult, TensorStep } from '../../src/models/tensor-tasks.js';
+import type { Executor, ForwardPass, Gradients, Ranges, ShardStep } from '../../src/training/executor.js';
 import { WrappedExecutor } from './wrapped-executor.js';
 
 /** What a task was made of, by its result. */

@@ -1,4 +1,8 @@
 // An executor around another one: passes on every call. Those who watch or disturb some of the calls extend it.
+
+import type { Model } from '../../src/models/model.js';
+import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
+import type { TensorStep } from '../../src/models/tensor-tasks.js';
 import type {
   Executor,
   ExecutorHealth,
@@ -7,10 +11,7 @@ import type {
   Ranges,
   ShardStep,
   TrainingState,
-} from '../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../src/engine/tasks.js';
-import type { TensorStep } from '../../src/engine/tensor-tasks.js';
-import type { Model } from '../../src/models/model.js';
+} from '../../src/training/executor.js';
 
 export class WrappedExecutor<E extends Executor = Executor> implements Executor {
   readonly name: string;

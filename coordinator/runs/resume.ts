@@ -1,4 +1,5 @@
 // Opens a run directory: a new one, or one that holds the beginning of the same run.
+
 import {
   type Checkpoint,
   latestCheckpoint,
@@ -6,7 +7,7 @@ import {
   type PromisedArrays,
 } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { layoutOf } from '../../src/models/model.js';
+import { parameterCount } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
 import { changesOf, identityOfRun, type ResolvedRun } from './resolved-run.js';
 import { RunDirectory } from './run-directory.js';
@@ -82,7 +83,7 @@ export async function earlierRun(
 /** Whether a checkpoint's arrays are as long as those of the run, to which they are copied. */
 function fits({ stage, lengths }: PromisedArrays, { stages, task: { unlabelled } }: ResolvedRun): boolean {
   const model = stages[stage]?.model;
-  const vector = model && layoutOf(model).length;
+  const vector = model && parameterCount(model);
   const expected = {
     ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
     ...{ pseudoLabels: unlabelled, confidences: unlabelled },

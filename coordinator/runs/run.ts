@@ -6,7 +6,7 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
-import { relaid } from '../../src/models/model.js';
+import { relaid } from '../../src/models/dense/model.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { rampOf } from '../../src/training/alpha-ramp.js';

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { clock } from '../../src/clock.js';
 import type { Collective, Piece } from '../../src/collectives/collective.js';
-import type { Answer } from '../../src/engine/tasks.js';
 import type { Activity, Call } from '../../src/engine/timeline.js';
+import type { Answer } from '../../src/models/tasks.js';
 import type { BulkTag, Channel, ChannelListener, Message } from '../../src/protocol/channel.js';
 import { computing, exclusive, type Split, splitOf, until } from '../../src/scaling/time-split.js';
 import type { TensorSteps } from '../../worker/tensor-steps.js';

@@ -1,17 +1,18 @@
 // The work that is measured: blocks of steps of a preset's stages, by the training loop itself, on an executor whose
 // calls are recorded.
+
 import { clock } from '../../src/clock.js';
 import type { Dataset } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/sources/load.js';
-import type { Executor } from '../../src/engine/executor.js';
+import { loadDataset } from '../../src/data/load.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
-import { initialParameters, layoutOf } from '../../src/models/model.js';
+import { initialParameters, outputsOf, parameterCount } from '../../src/models/models.js';
 import type { Block, Mode } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
 import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
 import { DEFAULT_LABELS_PER_CLASS, normalise, type PRESETS, type STRATEGIES } from '../../src/training/config.js';
+import type { Executor } from '../../src/training/executor.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { openThreads, strategiesFor } from '../compose.js';
@@ -89,7 +90,7 @@ export class Bench {
 
   private prepare(phase: Phase): void {
     const { model } = phase === 'pretrain' ? this.workload.pretrain : this.workload.finetune;
-    const zeros = new Float32Array(layoutOf(model).length);
+    const zeros = new Float32Array(parameterCount(model));
     const parameters = initialParameters(model, this.workload.run.config.seed, 0);
     this.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
     this.prepared = phase;
@@ -115,7 +116,7 @@ export class Bench {
     const { seed } = this.workload.run.config;
     const training = { seed, stages: [stage], labelled: this.labelled, maxSteps: stage.steps };
     const { method } = stage;
-    const methodState = methodOf(method).begin(method, this.labelled.countsOf(stage.model.layers.at(-1)!.units));
+    const methodState = methodOf(method).begin(method, this.labelled.countsOf(outputsOf(stage.model)));
     await train(training, this.dispatcher, observer, { stage: 0, step: stage.steps - this.steps, methodState });
     return rows;
   }

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
 import { withTemporaryFolder } from '../../src/files/write.js';
-import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { CHECKSUM_EVERY } from '../compose.js';

@@ -4,7 +4,7 @@
 // number of threads only once.
 import { availableParallelism } from 'node:os';
 import { openMpi } from '../../src/collectives/mpi.js';
-import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { connect } from '../../worker/connect.js';
 import { joinRun } from '../../worker/node-host.js';

@@ -3,7 +3,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { clock } from '../../src/clock.js';
 import type { Collective } from '../../src/collectives/collective.js';
-import { numericsFingerprint } from '../../src/models/dense/fingerprint.js';
+import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { rankMessages, type ToRank, tell } from '../../src/protocol/mpi-messages.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';

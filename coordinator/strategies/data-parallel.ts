@@ -1,6 +1,8 @@
 // Data-parallel steps: each shard computes the gradient of its rows, and the sum of all updates the parameters.
+
 import { shardRange } from '../../src/data/shards.js';
-import type { Executor, ShardStep } from '../../src/engine/executor.js';
+import { inputsOf } from '../../src/models/models.js';
+import type { Executor, ShardStep } from '../../src/training/executor.js';
 import { notFinite, outcomeOf, type StepOutcome, type StepRequest, type Strategy } from './strategy.js';
 
 export class DataParallel implements Strategy {
@@ -22,7 +24,7 @@ export class DataParallel implements Strategy {
   private shardStep({ optimizer: _, labelled, ...request }: StepRequest, shard: number): ShardStep {
     const labelledBatch = labelled?.labels.length ?? 0;
     const [first, end] = shardRange(labelledBatch, this.shards, shard);
-    const pixels = request.model.layers[0]!.inputs;
+    const pixels = inputsOf(request.model);
     const part =
       first === end
         ? undefined

@@ -1,8 +1,10 @@
 // A strategy is one way to cut a training step over workers. The mathematics of all is the same, up to rounding and masks of dropout.
 
-import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
+import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { PseudolabelError } from '../../src/errors.js';
+import type { UnlabelledRows } from '../../src/methods/method.js';
 import type { Model } from '../../src/models/model.js';
+import type { GradientResult, LabelledRows } from '../../src/models/tasks.js';
 
 export interface StepRequest {
   readonly model: Model;

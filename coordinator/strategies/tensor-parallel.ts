@@ -1,17 +1,17 @@
 // Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
 // down. The gradient of the weights exists nowhere but in the caches of the workers.
 import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
-import type { Executor } from '../../src/engine/executor.js';
-import type { UnlabelledRows } from '../../src/engine/tasks.js';
-import type { Logits, TensorStep } from '../../src/engine/tensor-tasks.js';
-import type { Prediction } from '../../src/methods/method.js';
+import type { Prediction, UnlabelledRows } from '../../src/methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../src/methods/targets.js';
-import { cached } from '../../src/models/dense/engine.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import { FINITE_BOUND } from '../../src/models/dense/network.js';
 import { type Loss, OutputLayer } from '../../src/models/dense/output-layer.js';
 import { rowCountsOf } from '../../src/models/dense/tensor-layout.js';
-import { type Model, termsOf } from '../../src/models/model.js';
+import { cached } from '../../src/models/engine.js';
+import type { Model } from '../../src/models/model.js';
+import { termsOf } from '../../src/models/models.js';
+import type { Logits, TensorStep } from '../../src/models/tensor-tasks.js';
+import type { Executor } from '../../src/training/executor.js';
 import {
   notFinite,
   outcomeOf,

@@ -1,9 +1,9 @@
 // What is printed about a run before it begins and when it has ended.
 import { join } from 'node:path';
 import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
+import { isRounded } from '../../src/engine/precision.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
-import { isRounded } from '../../src/models/model.js';
 import { rampLine } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { ROW_NAMES } from '../../src/training/scenario.js';

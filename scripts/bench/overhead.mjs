@@ -16,7 +16,7 @@ import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { RunDirectory } from '../../dist/coordinator/runs/run-directory.js';
 import { TensorBoard } from '../../dist/coordinator/runs/tensorboard.js';
 import { train } from '../../dist/coordinator/train.js';
-import { loadDataset } from '../../dist/src/data/sources/load.js';
+import { loadDataset } from '../../dist/src/data/load.js';
 import { beginBalance } from '../../dist/src/methods/class-balance.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
 import { normalise } from '../../dist/src/training/config.js';

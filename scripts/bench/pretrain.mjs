@@ -3,7 +3,7 @@
 
 import { openSession } from '../../dist/coordinator/compose.js';
 import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
-import { loadDataset } from '../../dist/src/data/sources/load.js';
+import { loadDataset } from '../../dist/src/data/load.js';
 import { methodOf } from '../../dist/src/methods/methods.js';
 import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks.js';
 import { initialParameters, layoutOf } from '../../dist/src/models/model.js';

@@ -3,12 +3,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { TrainingState } from '../engine/executor.js';
 import { PseudolabelError } from '../errors.js';
 import { whyNotRead } from '../files/read.js';
 import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from '../files/write.js';
 import type { MethodState } from '../methods/method.js';
 import { differencesOf } from '../training/differences.js';
+import type { TrainingState } from '../training/executor.js';
 import { DamagedFile, type Promised, seal, unseal } from './container.js';
 
 /** Everything on which the weights of a run depend. */

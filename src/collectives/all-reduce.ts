@@ -5,7 +5,7 @@
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, gradientStride } from '../engine/arena.js';
 import { BLOCK } from '../engine/kernel/kernel.js';
-import { BYTES, isRounded, precisionOf } from '../models/model.js';
+import { BYTES, isRounded, precisionOf } from '../engine/precision.js';
 import type { Collective, Piece } from './collective.js';
 import { GradientSums } from './gradient-sum.js';
 import { type Subtree, subtreesIn } from './tree.js';

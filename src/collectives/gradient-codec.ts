@@ -2,7 +2,7 @@
 // the next (error feedback), so that all sums together never miss more than one rounding.
 import { type Arena, floats } from '../engine/arena.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
-import { BYTES, isRounded } from '../models/model.js';
+import { BYTES, isRounded } from '../engine/precision.js';
 import type { Subtree } from './tree.js';
 
 export const GRADIENT_CODECS = ['f32', 'bf16'] as const;

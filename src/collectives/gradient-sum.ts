@@ -1,7 +1,7 @@
 // Sums gradient buffers outside of an update: a node's partial sums, and the total of several nodes.
 import { type Arena, gradientStride } from '../engine/arena.js';
 import { loadKernel } from '../engine/kernel/kernel.js';
-import { isRounded } from '../models/model.js';
+import { isRounded } from '../engine/precision.js';
 import type { Subtree } from './tree.js';
 
 /** Floats that are summed and sent at once: a multiple of BLOCK, and no longer than one frame in any precision. */

@@ -1,9 +1,9 @@
 // Owns the layout of a node's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
-import { BYTES, isRounded, type Precision, precisionOf } from '../models/model.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
+import { BYTES, isRounded, type Precision, precisionOf } from './precision.js';
 
 /** What an arena has room for. Fixed for its life. */
 export interface ArenaShape {

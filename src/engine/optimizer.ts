@@ -1,7 +1,20 @@
 // Owns the way from an optimizer's numbers to the kernel that applies them.
 
 import type { Kernel } from './kernel/kernel.js';
-import type { OptimizerStep } from './tasks.js';
+
+/** One optimizer step's numbers; the schedule has been applied. */
+export type OptimizerStep =
+  /** m = a m + b g; p = p - c m. */
+  | { readonly kind: 'momentum'; readonly a: number; readonly b: number; readonly c: number }
+  /** t: updates made so far, and this one. */
+  | {
+      readonly kind: 'adam';
+      readonly rate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly t: number;
+    };
 
 /** Addresses in bytes; start and end in floats from p, m, v and the slots. What id and journal are for: kernel/assembly/update.ts. */
 export interface UpdateRange {

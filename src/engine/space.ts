@@ -1,5 +1,5 @@
 // Owns the handing out of places in a memory, one behind the other, each aligned as TensorFlow wants it.
-import { aligned } from '../models/model.js';
+import { aligned } from './precision.js';
 
 export class Space {
   /** start: in bytes, a multiple of 64. */

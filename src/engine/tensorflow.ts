@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
-import { BYTES, type Precision } from '../models/model.js';
 import { Direct, Emulated, TF_BFLOAT16 } from './matmul.js';
+import { BYTES, type Precision } from './precision.js';
 
 /** tfjs-node's own, of the last version of Node-API that it knows. */
 const BINDING = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';

@@ -1,8 +1,29 @@
 // What a method of learning from unlabelled images is. Each method is one file of this folder and one row of methods.ts. It is written once, and
 // works for any network, data set, strategy and number of workers.
 import type { z } from 'zod';
-import type { UnlabelledRows } from '../engine/tasks.js';
 import type { SharesChoice } from './class-balance.js';
+
+/** Of which probabilities the masses of the classes are sums: the model's own, or those after the shift. */
+export type Masses = 'plain' | 'shifted';
+
+/** How a step uses the unlabelled images. */
+export interface UnlabelledRows {
+  /** Rows of the whole step; each shard takes its part from its own images. */
+  readonly batch: number;
+  /** The factor of the mean over the batch: alpha(t) for pseudo-labels, 1 for a reconstruction. */
+  readonly factor: number;
+  /** The method that makes targets of them (methods/methods.ts), and the numbers that those depend on, such as a threshold. */
+  readonly method: string;
+  readonly parameters: Readonly<Record<string, number>>;
+  /** Predictions as last stored in the arena, or by the parameters as they are now ("at each weights update", Lee 2013); or none. */
+  readonly pseudoLabels: 'none' | 'stored' | 'fresh';
+  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
+  readonly logitShift: Float32Array | undefined;
+  /** Where there is a shift: what is summed for each class, beside that. */
+  readonly masses: Masses;
+  /** Standard deviation of the noise on the inputs. */
+  readonly noise: number;
+}
 
 /** What a method remembers from one step to the next: named lists of numbers. A checkpoint keeps them. */
 export type MethodState = Readonly<Record<string, readonly number[]>>;

@@ -1,7 +1,6 @@
 // Pseudo-labels (Lee 2013): the class that the network finds most likely is taken for the label of an unlabelled image. They are predicted at each
 // weights update ("fresh"), or now and then for all images ("stored"); those of little confidence do not count; classes can be held to shares.
 import { z } from 'zod';
-import type { UnlabelledRows } from '../engine/tasks.js';
 import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
 import {
   type Balance,
@@ -15,7 +14,7 @@ import {
   nextBalance,
   surveyShift,
 } from './class-balance.js';
-import type { Method, MethodState } from './method.js';
+import type { Method, MethodState, UnlabelledRows } from './method.js';
 import { supervised } from './supervised.js';
 
 /** When the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many steps. */

@@ -1,7 +1,6 @@
 // What the rows of a step are trained towards, and how much each weighs: the same for a shard on a worker (data parallel) and for a whole step at the
 // coordinator (tensor parallel). The sum over all shards is the gradient of L = mean labelled + factor * mean unlabelled, whatever their number.
-import type { UnlabelledRows } from '../engine/tasks.js';
-import type { Prediction } from './method.js';
+import type { Prediction, UnlabelledRows } from './method.js';
 import { methodNamed } from './methods.js';
 
 export interface TaughtRows {

@@ -1,6 +1,7 @@
 // Owns the weights of a tf.LayersModel: where each lies in its files, in Keras' order, where a kernel is [inputs, units].
 import { z } from 'zod';
-import { layoutOf, type Model } from './model.js';
+import { layoutOf } from './dense/model.js';
+import type { Model } from './model.js';
 
 const WEIGHT = z.object({
   name: z.string(),

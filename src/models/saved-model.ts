@@ -1,13 +1,16 @@
 // Owns saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
+
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sha256OfParameters } from '../checksum.js';
 import { PseudolabelError } from '../errors.js';
 import { MOST_JSON_BYTES, parseJson, readBytes, Unreadable, whyNotRead } from '../files/read.js';
 import { isSystemError, writeIn } from '../files/write.js';
+import { modelOf } from './dense/model.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './keras-topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './keras-weights.js';
-import { type Model, modelOf } from './model.js';
+import type { Model } from './model.js';
+import { inputsOf, outputsOf } from './models.js';
 
 /** The data set that a model was trained on. */
 export interface ModelMeta {
@@ -142,8 +145,8 @@ function checkSame(
   model: Model,
   parameters: Float32Array,
 ): void {
-  const inputs = model.layers[0]!.inputs;
-  const outputs = model.layers.at(-1)!.units;
+  const inputs = inputsOf(model);
+  const outputs = outputsOf(model);
   if (inputs !== rows * columns || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
     const images = `${rows} x ${columns} pixels and ${classes} classes`;
     throw new RangeError(`it has ${inputs} inputs and ${outputs} outputs where ${images} are declared`);

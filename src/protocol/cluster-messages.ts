@@ -1,6 +1,8 @@
 // The messages between the coordinator of a cluster and its nodes, each with its schema and limits, and the long arrays
 // between them. The comments say when each is sent.
+
 import { z } from 'zod';
+import { modelSchema } from '../models/model.js';
 import type { Channel, Message } from './channel.js';
 import { type MessageKind, MOST_VALUES } from './codec.js';
 import {
@@ -13,7 +15,6 @@ import {
   logits,
   MOST_SHARDS,
   milliseconds,
-  model,
   optimizer,
   predictResult,
   request,
@@ -89,11 +90,16 @@ export const TO_NODE = {
     VERY_MANY,
   ),
   /** Update the parameters by the total, which has been sent. Answered by `updated`. */
-  update: kind('update', { request, model, optimizer }, 64 * KIB),
+  update: kind('update', { request, model: modelSchema, optimizer }, 64 * KIB),
   /** Predict the classes of these ranges of images. Answered by `predicted`. */
   predict: kind(
     'predict',
-    { request, model, set: z.enum(['unlabelled', 'evaluation']), ranges: list(z.tuple([count, count]), MOST_SHARDS) },
+    {
+      request,
+      model: modelSchema,
+      set: z.enum(['unlabelled', 'evaluation']),
+      ranges: list(z.tuple([count, count]), MOST_SHARDS),
+    },
     MIB,
     MANY,
   ),
@@ -121,7 +127,7 @@ export const TO_NODE = {
     VERY_MANY,
   ),
   /** Send the parameters and both moments of these tensor shards as arrays, then answer by `collected`. */
-  collect: kind('collect', { request, model, shards: count.min(1), ...tensorShards }, 64 * KIB),
+  collect: kind('collect', { request, model: modelSchema, shards: count.min(1), ...tensorShards }, 64 * KIB),
   /** Compute the SHA-256 of so many parameters. Answered by `digest`. */
   checksum: kind('checksum', { request, parameters: count }, KIB),
   /** The run is over, or the node may leave as it wished. Then the channel is closed. */

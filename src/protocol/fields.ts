@@ -1,13 +1,16 @@
 // The schemas of what messages are made of: numbers, bytes, a model, a step, results. Each is as strict as its type.
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
-import type { ShardStep } from '../engine/executor.js';
-import type { GradientResult, LabelledRows, OptimizerStep, UnlabelledRows } from '../engine/tasks.js';
-import type { TensorStep } from '../engine/tensor-tasks.js';
+import type { OptimizerStep } from '../engine/optimizer.js';
+import type { Precision } from '../engine/precision.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import type { UnlabelledRows } from '../methods/method.js';
 import { METHOD_NAMES } from '../methods/methods.js';
-import type { Fingerprints } from '../models/dense/fingerprint.js';
-import type { Model, Precision } from '../models/model.js';
+import type { Fingerprints } from '../models/fingerprint.js';
+import { modelSchema } from '../models/model.js';
+import type { GradientResult, LabelledRows } from '../models/tasks.js';
+import type { TensorStep } from '../models/tensor-tasks.js';
+import type { ShardStep } from '../training/executor.js';
 
 /** (2 - 2^-23) * 2^127. */
 const MOST_FLOAT = 3.4028234663852886e38;
@@ -46,13 +49,6 @@ export const probability = z.number().min(0).max(1);
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
 
-export const model: z.ZodType<Model> = z.strictObject({
-  layers: list(z.strictObject({ inputs: count.min(1), units: count.min(1), dropout: probability }), 64, 1),
-  inputDropout: probability,
-  objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
-  precision: precision.exactOptional(),
-});
-
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('momentum'), a: float, b: float, c: float }),
   z.strictObject({
@@ -66,7 +62,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
 ]);
 
 export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
-  model,
+  model: modelSchema,
   seed: count.max(Number.MAX_SAFE_INTEGER),
   stage: count,
   step: count,
@@ -144,7 +140,7 @@ export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
 const MOST_PARAMETERS = 16;
 
 export const step: z.ZodType<WireStep> = z.strictObject({
-  model,
+  model: modelSchema,
   seed: count.max(Number.MAX_SAFE_INTEGER),
   stage: count,
   step: count,

@@ -1,9 +1,9 @@
 // How floats, logits and the state of tensor shards travel.
 import { subtreesIn } from '../collectives/tree.js';
-import type { Logits, TensorShardRange, TensorStep } from '../engine/tensor-tasks.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
 import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-layout.js';
 import type { Model } from '../models/model.js';
+import type { Logits, TensorShardRange, TensorStep } from '../models/tensor-tasks.js';
 import { MAX_BULK } from './channel.js';
 
 /** Floats as little-endian bytes: the same memory. */

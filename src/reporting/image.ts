@@ -1,6 +1,7 @@
 // The few small images of a report: as PNG, and as a network reconstructs them.
 import { encode } from 'fast-png';
-import { layoutOf, type Model } from '../models/model.js';
+import { layoutOf } from '../models/dense/model.js';
+import type { Model } from '../models/model.js';
 import { type Html, html } from './page.js';
 
 export interface Size {

@@ -1,7 +1,8 @@
 // How many bytes a step moves, computed from sizes; they are not measured.
+
 import { methodOf } from '../methods/methods.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
-import { layoutOf } from '../models/model.js';
+import { inputsOf, parameterCount } from '../models/models.js';
 import type { Stage } from '../training/stage.js';
 
 const FLOAT = 4;
@@ -21,9 +22,9 @@ export interface Traffic {
 
 /** A step: each gradient buffer is written and read once; the parameters and the moments are read and written. */
 export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shards: number): Traffic {
-  const vector = FLOAT * layoutOf(model).length;
+  const vector = FLOAT * parameterCount(model);
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
-  const pixels = model.layers[0]!.inputs;
+  const pixels = inputsOf(model);
   return { moved: 2 * (shards + vectors) * vector, sum: vector, tasks: labelledBatch * (pixels + 1), answers: 0 };
 }
 
@@ -42,8 +43,8 @@ export function tensorParallelTraffic(stage: Stage, shards: number): Traffic {
   const clean = method.predicts(settings) ? batch * widths[0]!.up : 0;
   const up = FLOAT * widths.reduce((sum, width) => sum + rows * width.up, clean);
   const down = FLOAT * widths.reduce((sum, width) => sum + rows * width.down, 0);
-  const moved = 2 * vectors * FLOAT * layoutOf(model).length + 2 * shards * up + (1 + shards) * down;
-  return { moved, sum: up, tasks: labelledBatch * model.layers[0]!.inputs, answers: 0 };
+  const moved = 2 * vectors * FLOAT * parameterCount(model) + 2 * shards * up + (1 + shards) * down;
+  return { moved, sum: up, tasks: labelledBatch * inputsOf(model), answers: 0 };
 }
 
 /** Predictions of `images` images, which are written to the arena. */

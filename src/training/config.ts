@@ -2,9 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
-import type { Precision } from '../models/model.js';
 import { SCENARIOS } from './scenario.js';
 import { stagesSchema } from './stage-schema.js';
 

@@ -1,10 +1,11 @@
 // Owns the way from a config to the stages of its training.
 
+import { isRounded } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
-import { isRounded } from '../models/model.js';
+import { inputsOf, outputsOf } from '../models/models.js';
 import type { RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
 import { best } from './preset-best.js';
@@ -40,7 +41,7 @@ function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
     const { name, model } = stage;
     const { shares } = pseudoLabelsOf(stage)?.balance ?? {};
     if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
-    const [inputs, outputs] = [model.layers[0]!.inputs, model.layers.at(-1)!.units];
+    const [inputs, outputs] = [inputsOf(model), outputsOf(model)];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
     if (inputs === pixels && outputs === wanted) continue;
     throw new PseudolabelError(

@@ -1,5 +1,8 @@
 // Owns what the presets have in common: the names of the four scenarios, the report's networks, and what the papers call Adam.
-import { type Model, modelOf, type Objective } from '../models/model.js';
+
+import type { Objective } from '../engine/precision.js';
+import { modelOf } from '../models/dense/model.js';
+import type { Model } from '../models/model.js';
 import type { Optimizer, Stage } from './stage.js';
 
 /** The rows of the report's table. */

@@ -1,6 +1,6 @@
 // Owns the description of a stage of training: what a preset writes down and the training loop carries out.
 
-import type { OptimizerStep } from '../engine/tasks.js';
+import type { OptimizerStep } from '../engine/optimizer.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';
 import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import type { Model } from '../models/model.js';

@@ -1,7 +1,7 @@
 // The contract of a node whose products are of bfloat16, to be run on every implementation: the same bits as one thread, which the rest of
 // the contract asks of floats.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import type { Executor, TrainingState } from '../../src/training/executor.js';
 import { FASTEST_BF16 as precision } from '../bf16.js';
 import { CONTENT, type Content, type ExecutorUnderTest, expectState } from './executor.contract.js';
 import { MODEL, RANGES, shapeOf, trainMixed, trainTensorParallel } from './executor-work.js';

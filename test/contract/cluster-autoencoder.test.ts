@@ -1,7 +1,7 @@
 // Faults by name, each injected into each exchange of an autoencoder's tensor-parallel steps on a cluster: the same bits as without it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { layoutOf } from '../../src/models/dense/model.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
-import { layoutOf } from '../../src/models/model.js';
 import { exactAutoencoder } from './exact-runs.js';
 import { CONTENT } from './executor.contract.js';
 import { AUTOENCODER, initialOf, SHARDS, tensorStep } from './executor-work.js';

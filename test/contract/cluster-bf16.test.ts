@@ -1,6 +1,6 @@
 // A cluster in bf16 when things go wrong: the same bits after the loss of a node in each phase of a step, and no node without such products.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import type { Executor, TrainingState } from '../../src/training/executor.js';
 import { FASTEST_BF16 as precision } from '../bf16.js';
 import { CONTENT, expectState } from './executor.contract.js';
 import { MODEL, shapeOf, trainMixed, trainTensorParallel } from './executor-work.js';

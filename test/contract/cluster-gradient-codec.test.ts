@@ -2,8 +2,8 @@
 // are close to those of exact sums.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import type { TrainingState } from '../../src/engine/executor.js';
 import { BULK_KINDS } from '../../src/protocol/cluster-messages.js';
+import type { TrainingState } from '../../src/training/executor.js';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';
 import { ADAM, FRESH, INITIAL, LENGTH, MODEL, SHAPE, shardSteps, trainMixed } from './executor-work.js';

@@ -1,5 +1,5 @@
 // Owns the runs that faults are injected into on clusters: each has to end on the bits of one thread.
-import type { TrainingState } from '../../src/engine/executor.js';
+import type { TrainingState } from '../../src/training/executor.js';
 import { CONTENT, expectState } from './executor.contract.js';
 import { AUTOENCODER, INITIAL, MODEL, SHAPE, trainMixed, trainTensorParallel } from './executor-work.js';
 import { oneThreadExecutor } from './one-thread-executor.js';

@@ -2,14 +2,18 @@
 
 import { shardRange } from '../../src/data/shards.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
-import type { Executor, ShardStep, TrainingState } from '../../src/engine/executor.js';
-import type { OptimizerStep, UnlabelledRows } from '../../src/engine/tasks.js';
-import type { TensorStep } from '../../src/engine/tensor-tasks.js';
-import { PREDICT_ROWS } from '../../src/models/dense/predict.js';
+import type { OptimizerStep } from '../../src/engine/optimizer.js';
+import { precisionOf } from '../../src/engine/precision.js';
+import type { UnlabelledRows } from '../../src/methods/method.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
-import { initialParameters, layoutOf, type Model, modelOf, precisionOf } from '../../src/models/model.js';
+import type { Model } from '../../src/models/model.js';
+import { initialParameters } from '../../src/models/models.js';
+import { PREDICT_ROWS } from '../../src/models/predict.js';
+import type { TensorStep } from '../../src/models/tensor-tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
+import type { Executor, ShardStep, TrainingState } from '../../src/training/executor.js';
 
 /** Large enough that a task takes milliseconds, in which its thread can be lost. */
 export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });

@@ -1,10 +1,10 @@
-// The contract of a node (src/engine/executor.ts), to be run on every implementation. Its oracle is a node without threads.
+// The contract of a node (src/training/executor.ts), to be run on every implementation. Its oracle is a node without threads.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Executor, TrainingState } from '../../src/engine/executor.js';
-import type { Span } from '../../src/engine/tasks.js';
-import { modelOf } from '../../src/models/model.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import type { Span } from '../../src/models/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
+import type { Executor, TrainingState } from '../../src/training/executor.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
 import {

@@ -1,7 +1,7 @@
 // Owns the losing of workers under test: a node whose every other phase loses one, at a random moment.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Executor } from '../../src/engine/executor.js';
 import { keyOf, Stream } from '../../src/random.js';
+import type { Executor } from '../../src/training/executor.js';
 
 const PHASES = new Set(['gradients', 'update', 'predict', 'forward', 'backward']);
 

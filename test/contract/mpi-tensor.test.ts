@@ -1,8 +1,9 @@
 // The ranks of a job tensor parallel: each holds the state of its slices alone, and it may go over to rows and back.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Executor } from '../../src/engine/executor.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
-import { layoutOf, type Model, modelOf } from '../../src/models/model.js';
+import type { Model } from '../../src/models/model.js';
+import type { Executor } from '../../src/training/executor.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
 import { CONTENT, expectState } from './executor.contract.js';

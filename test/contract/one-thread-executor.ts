@@ -1,15 +1,15 @@
 // Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
 import { bytes, createArena, floats } from '../../src/engine/arena.js';
-import type { Executor } from '../../src/engine/executor.js';
-import type { Logits } from '../../src/engine/tensor-tasks.js';
-import { createEngine, type Engine } from '../../src/models/dense/engine.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { predict } from '../../src/models/dense/predict.js';
+import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
 import { slices } from '../../src/models/dense/tensor-step.js';
-import { update } from '../../src/models/dense/update.js';
-import { layoutOf } from '../../src/models/model.js';
+import { createEngine, type Engine } from '../../src/models/engine.js';
+import { gradient } from '../../src/models/gradient.js';
+import { predict } from '../../src/models/predict.js';
+import type { Logits } from '../../src/models/tensor-tasks.js';
+import { update } from '../../src/models/update.js';
+import type { Executor } from '../../src/training/executor.js';
 import { passOf, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 

@@ -1,7 +1,7 @@
 // The contract of a node whose workers hold tensor shards, to be run on every implementation, beside that of all nodes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Executor, TrainingState } from '../../src/engine/executor.js';
-import { layoutOf } from '../../src/models/model.js';
+import { layoutOf } from '../../src/models/dense/model.js';
+import type { Executor, TrainingState } from '../../src/training/executor.js';
 import { sameBits } from '../bits.js';
 import { CONTENT, type ExecutorUnderTest, expectState } from './executor.contract.js';
 import { AUTOENCODER, initialOf, MODEL, SHAPE, tensorStep, trainTensorParallel } from './executor-work.js';

@@ -1,7 +1,7 @@
 // Owns clusters for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterExecutor, type ClusterOptions } from '../../coordinator/executors/cluster/cluster-executor.js';
-import type { Fingerprints } from '../../src/models/dense/fingerprint.js';
+import type { Fingerprints } from '../../src/models/fingerprint.js';
 import { type Ending, hostNode } from '../../worker/node-host.js';
 import type { ThreadExecutor, ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { ManualClock } from '../manual-clock.js';

@@ -5,7 +5,7 @@ import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import { normalise } from '../../src/training/config.js';
 

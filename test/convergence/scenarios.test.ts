@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import { normalise } from '../../src/training/config.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 

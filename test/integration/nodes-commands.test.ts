@@ -12,7 +12,7 @@ import { type ResolvedRun, resolveRun, type Session } from '../../coordinator/ru
 import { runTraining } from '../../coordinator/runs/run.js';
 import type { Transport } from '../../coordinator/server/transport.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
 import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';

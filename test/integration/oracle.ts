@@ -4,7 +4,6 @@
 import { labelledBatch } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
 import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
-import type { LabelledRows, UnlabelledRows } from '../../src/engine/tasks.js';
 import {
   beginBalance,
   type ClassBalance,
@@ -15,12 +14,15 @@ import {
   nextBalance,
   surveyShift,
 } from '../../src/methods/class-balance.js';
-import { createEngine } from '../../src/models/dense/engine.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { predict } from '../../src/models/dense/predict.js';
+import type { UnlabelledRows } from '../../src/methods/method.js';
+import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
-import { update } from '../../src/models/dense/update.js';
-import { initialParameters, layoutOf } from '../../src/models/model.js';
+import { createEngine } from '../../src/models/engine.js';
+import { gradient } from '../../src/models/gradient.js';
+import { initialParameters } from '../../src/models/models.js';
+import { predict } from '../../src/models/predict.js';
+import type { LabelledRows } from '../../src/models/tasks.js';
+import { update } from '../../src/models/update.js';
 import { alphaAt, optimizerStep, type Stage } from '../../src/training/stage.js';
 
 export interface Problem {

@@ -2,16 +2,17 @@
 
 import { LabelledSet } from '../../coordinator/labelled-set.js';
 import type { Training } from '../../coordinator/train.js';
-import { loadDataset } from '../../src/data/sources/load.js';
+import { loadDataset } from '../../src/data/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
+import { precisionOf } from '../../src/engine/precision.js';
 import type { Balance } from '../../src/methods/class-balance.js';
 import type { PseudoLabelSettings } from '../../src/methods/pseudo-label.js';
-import { PREDICT_ROWS } from '../../src/models/dense/predict.js';
+import { layoutOf } from '../../src/models/dense/model.js';
 import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
-import { layoutOf, precisionOf } from '../../src/models/model.js';
+import { PREDICT_ROWS } from '../../src/models/predict.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Problem } from './oracle.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import type { Position } from '../../coordinator/train.js';
-import type { Executor, TrainingState } from '../../src/engine/executor.js';
+import type { Executor, TrainingState } from '../../src/training/executor.js';
 import { createThreadExecutor } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
 import { oneThreadExecutor } from '../contract/one-thread-executor.js';

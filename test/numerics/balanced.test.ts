@@ -1,9 +1,9 @@
 // Pseudo-labels whose classes are balanced, against tfjs' automatic differentiation with labels from shifted logits.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import type { UnlabelledRows } from '../../src/engine/tasks.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { modelOf } from '../../src/models/model.js';
+import type { UnlabelledRows } from '../../src/methods/method.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import { gradient } from '../../src/models/gradient.js';
 import { softmax } from './logits.js';
 import { randomEngine } from './random-arena.js';
 import { reference } from './reference.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { fingerprintsHere } from '../../coordinator/executors/numerics.js';
-import { numericsFingerprint, numericsFingerprints } from '../../src/models/dense/fingerprint.js';
+import { numericsFingerprint, numericsFingerprints } from '../../src/models/fingerprint.js';
 import { BF16, HAS_BF16 } from '../bf16.js';
 
 it('a numerics fingerprint is a SHA-256, the same each time, and another one in bf16 than in f32', () => {

@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import type { GradientTask } from '../../src/engine/tasks.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { update } from '../../src/models/dense/update.js';
-import { layoutOf, type Model, modelOf } from '../../src/models/model.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
+import { gradient } from '../../src/models/gradient.js';
+import type { Model } from '../../src/models/model.js';
+import type { GradientTask } from '../../src/models/tasks.js';
+import { update } from '../../src/models/update.js';
 import { randomEngine, randomParameters } from './random-arena.js';
 import { gradientBufferOf, PSEUDO, tasksOf } from './shard-task.js';
 

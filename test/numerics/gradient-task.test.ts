@@ -1,9 +1,9 @@
 // A gradient task: what it tells, where it writes, and that the same task has the same bits.
 import { describe, expect, it } from 'vitest';
 import { workspaceStart } from '../../src/engine/arena.js';
-import { createEngine, type Engine } from '../../src/models/dense/engine.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { modelOf } from '../../src/models/model.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import { createEngine, type Engine } from '../../src/models/engine.js';
+import { gradient } from '../../src/models/gradient.js';
 import { MOST_ROWS, randomArena, randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {

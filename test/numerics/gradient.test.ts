@@ -1,10 +1,13 @@
 // The gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor * mean unlabelled.
 import { describe, expect, it } from 'vitest';
-import type { GradientTask } from '../../src/engine/tasks.js';
-import type { Engine } from '../../src/models/dense/engine.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { paddedRows } from '../../src/models/dense/workspace.js';
-import { type Model, modelOf, type Objective } from '../../src/models/model.js';
+import type { Objective } from '../../src/engine/precision.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import type { Network } from '../../src/models/dense/network.js';
+import type { Engine } from '../../src/models/engine.js';
+import { gradient } from '../../src/models/gradient.js';
+import { paddedRows } from '../../src/models/kind.js';
+import type { Model } from '../../src/models/model.js';
+import type { GradientTask } from '../../src/models/tasks.js';
 import { randomEngine } from './random-arena.js';
 import { type Row, reference } from './reference.js';
 import {
@@ -94,7 +97,7 @@ describe('the gradient without dropout', () => {
     const engine = randomEngine(model, 1);
     const [task] = tasksOf({ model, shards: 1, labelledBatch: 0, unlabelled: { ...DENOISING, noise: 0.5 } });
     gradient(engine, task!);
-    const { x } = engine.network(model, paddedRows(PSEUDO.batch), 0, true).buffers;
+    const { x } = (engine.network(model, paddedRows(PSEUDO.batch), 0, true) as Network).buffers;
     const rows = reconstructedRowsOf(engine.arena, task!).map((row, r) => ({
       ...row,
       input: new Float32Array(engine.arena.memory.buffer, x + r * 20 * 4, 20).slice(),

@@ -1,8 +1,8 @@
 // Pseudo-labels in the gradient of a shard: what weighs nothing, what counts, and where fresh ones come from.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { gradient } from '../../src/models/dense/gradient.js';
-import { modelOf } from '../../src/models/model.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import { gradient } from '../../src/models/gradient.js';
 import { randomEngine } from './random-arena.js';
 import { reference } from './reference.js';
 import {

@@ -1,12 +1,15 @@
 // Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
 import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
-import { createEngine, type Engine } from '../../src/models/dense/engine.js';
+import { precisionOf } from '../../src/engine/precision.js';
+import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
-import { initialParameters, layoutOf, type Model, precisionOf } from '../../src/models/model.js';
+import { createEngine, type Engine } from '../../src/models/engine.js';
+import type { Model } from '../../src/models/model.js';
+import { initialParameters } from '../../src/models/models.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;

@@ -1,5 +1,7 @@
 // Owns the oracle of the gradients: the same network written with tfjs' own operations and differentiated by tf.variableGrads.
-import { layoutOf, type Model } from '../../src/models/model.js';
+
+import { layoutOf } from '../../src/models/dense/model.js';
+import type { Model } from '../../src/models/model.js';
 import { tensorflow } from '../tensorflow.js';
 
 export interface Row {

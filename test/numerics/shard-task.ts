@@ -2,10 +2,12 @@
 import { ShardSampler } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
 import { type Arena, bytes, floats, gradientStride } from '../../src/engine/arena.js';
-import type { GradientTask, LabelledRows, UnlabelledRows } from '../../src/engine/tasks.js';
+import type { UnlabelledRows } from '../../src/methods/method.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
-import { paddedRows } from '../../src/models/dense/workspace.js';
-import { layoutOf, type Model } from '../../src/models/model.js';
+import { layoutOf } from '../../src/models/dense/model.js';
+import { paddedRows } from '../../src/models/kind.js';
+import type { Model } from '../../src/models/model.js';
+import type { GradientTask, LabelledRows } from '../../src/models/tasks.js';
 import { keyOf, laneStates, Stream } from '../../src/random.js';
 import { dropoutFactors } from './lane-generator.js';
 import { randomBytes } from './random-arena.js';

@@ -5,7 +5,7 @@ import { GradientSums } from '../../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import { update } from '../../src/models/dense/update.js';
+import { update } from '../../src/models/update.js';
 import { sameBits } from '../bits.js';
 import { type UpdateArena, updateArena } from './update-arena.js';
 

@@ -2,7 +2,8 @@
 // step.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { layoutOf, type Model, modelOf } from '../../src/models/model.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
+import type { Model } from '../../src/models/model.js';
 import { randomParameters } from './random-arena.js';
 import { reference } from './reference.js';
 import { DENOISING, worstPart } from './shard-task.js';

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { BLOCK, type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
-import type { OptimizerStep } from '../../src/engine/tasks.js';
+import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { Products } from '../../src/engine/tensorflow.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { placesIn, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { TensorShard } from '../../src/models/dense/tensor-shard.js';
-import { layoutOf, modelOf } from '../../src/models/model.js';
 import { sameBits } from '../bits.js';
 import { randomParameters } from './random-arena.js';
 import { uniform } from './shard-task.js';

@@ -1,6 +1,6 @@
 // Owns arenas for the update alone: parameters, moments and gradient buffers of a vector that no model needs to have.
 import { type Arena, createArena, floats, gradientStride } from '../../src/engine/arena.js';
-import { createEngine, type Engine } from '../../src/models/dense/engine.js';
+import { createEngine, type Engine } from '../../src/models/engine.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;

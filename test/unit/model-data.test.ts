@@ -7,7 +7,7 @@ import { labelFile } from '../../coordinator/commands/label.js';
 import { classNamesOf, dataOf } from '../../coordinator/commands/saved-model.js';
 import { datasetOf } from '../../src/data/dataset.js';
 import { readIdxIntegers } from '../../src/data/sources/idx.js';
-import { modelOf } from '../../src/models/model.js';
+import { modelOf } from '../../src/models/dense/model.js';
 import type { ModelMeta, SavedModel } from '../../src/models/saved-model.js';
 import { folderOfTest } from '../folders.js';
 

@@ -3,6 +3,11 @@
 
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 import { type GradientCodecName, gradientCodecOf } from '../../../src/collectives/gradient-codec.js';
+import { isTensorParallel } from '../../../src/models/dense/tensor-blocks.js';
+import type { Model } from '../../../src/models/model.js';
+import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
+import type { TensorStep } from '../../../src/models/tensor-tasks.js';
+import type { ClusterStatus } from '../../../src/protocol/status.js';
 import type {
   ExecutorHealth,
   ForwardPass,
@@ -10,12 +15,7 @@ import type {
   Ranges,
   ShardStep,
   TrainingState,
-} from '../../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
-import type { TensorStep } from '../../../src/engine/tensor-tasks.js';
-import { isTensorParallel } from '../../../src/models/dense/tensor-blocks.js';
-import type { Model } from '../../../src/models/model.js';
-import type { ClusterStatus } from '../../../src/protocol/status.js';
+} from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { DistributedExecutor } from '../distributed-executor.js';
 import { wasClosed } from '../failures.js';

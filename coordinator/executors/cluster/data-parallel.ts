@@ -11,9 +11,10 @@
 import { sha256OfParameters } from '../../../src/checksum.js';
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { floats } from '../../../src/engine/arena.js';
-import type { ShardStep } from '../../../src/engine/executor.js';
-import type { OptimizerStep, UpdateResult } from '../../../src/engine/tasks.js';
-import { layoutOf } from '../../../src/models/model.js';
+import type { OptimizerStep } from '../../../src/engine/optimizer.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { UpdateResult } from '../../../src/models/tasks.js';
+import type { ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { drifted } from '../failures.js';
 import { LocalMember } from './local-member.js';
@@ -56,7 +57,7 @@ export class ClusterDataParallel {
    */
   async update(round: GradientRound, of: ShardStep, optimizer: OptimizerStep, steps: number): Promise<Updated> {
     const { model, shards } = of;
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     const { remotes } = this.members;
     const followers = [...remotes].filter((node) => node.isInStep(length));
     // What was sent last came from the memory that is written now.

@@ -1,10 +1,10 @@
 // The coordinator's own threads as a member. Their gradients and tensor shards are in the arena here, and a lost thread is replaced.
 
-import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
-import type { PredictResult, PredictTask } from '../../../src/engine/tasks.js';
-import type { Logits, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import type { Model } from '../../../src/models/model.js';
+import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
+import type { Logits, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
+import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import {
   type Contribution,

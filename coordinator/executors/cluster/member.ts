@@ -1,10 +1,10 @@
 // Members of a cluster: what the coordinator asks of those who compute, its own threads and nodes alike; how fast each is; and the sharing
 // of work among them, which goes on when some are lost.
 import type { Subtree } from '../../../src/collectives/tree.js';
-import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
-import type { GradientResult, PredictResult, PredictTask } from '../../../src/engine/tasks.js';
-import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import type { Model } from '../../../src/models/model.js';
+import type { GradientResult, PredictResult, PredictTask } from '../../../src/models/tasks.js';
+import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
+import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import type { DoneStep } from './replay-log.js';
 

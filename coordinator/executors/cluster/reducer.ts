@@ -1,12 +1,13 @@
 // Where gradients of nodes are summed: who contributes which shards of a step, that shards whose contributor is lost before the update are
 // computed again, with the same bits, and the total, chunk by chunk as sums come.
+
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../../../src/collectives/gradient-sum.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Arena } from '../../../src/engine/arena.js';
-import type { ShardStep } from '../../../src/engine/executor.js';
-import type { GradientResult } from '../../../src/engine/tasks.js';
-import { layoutOf } from '../../../src/models/model.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { GradientResult } from '../../../src/models/tasks.js';
+import type { ShardStep } from '../../../src/training/executor.js';
 import { notFinite } from '../failures.js';
 import { type Contribution, type Member, MemberLost, type Part, spread } from './member.js';
 import type { RemoteNode } from './remote-node.js';
@@ -114,7 +115,7 @@ export class Reducer {
     { model, shards, step }: ShardStep,
     followers: readonly RemoteNode[],
   ): Promise<void> {
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     for (let start = 0; start < length; start += CHUNK) {
       const end = Math.min(start + CHUNK, length);
       await round.gather(end);

@@ -5,14 +5,16 @@ import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { subtreesOf } from '../../../src/collectives/tree.js';
 import { shardRange } from '../../../src/data/shards.js';
 import type { Arena } from '../../../src/engine/arena.js';
-import type { Ranges, ShardStep } from '../../../src/engine/executor.js';
-import type { OptimizerStep, PredictResult, PredictTask } from '../../../src/engine/tasks.js';
+import type { OptimizerStep } from '../../../src/engine/optimizer.js';
 import { PseudolabelError } from '../../../src/errors.js';
-import { layoutOf, type Model } from '../../../src/models/model.js';
+import type { Model } from '../../../src/models/model.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
 import { type BulkTag, MAX_BULK } from '../../../src/protocol/channel.js';
 import { BULK_KINDS, type First } from '../../../src/protocol/cluster-messages.js';
 import { toWire } from '../../../src/protocol/fields.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
+import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import { ArenaSync } from '../arena-sync.js';
 import { unexpected } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
@@ -124,7 +126,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   async gradients(steps: readonly ShardStep[]): Promise<Contribution> {
     const { requests, arena, arenaSync, uploads } = this;
     const { model, shards, stage, step: round, unlabelled } = steps[0]!;
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     this.shards = steps.length;
     await arenaSync.bringState(length);
     for (const step of steps) await arenaSync.bringRows(step, shardRange(arena.shape.unlabelled, shards, step.shard));
@@ -186,7 +188,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
 
   async predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const { requests, arena, arenaSync } = this;
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     await arenaSync.bringParameters(length);
     await arenaSync.bringImages(set, ranges);
     if (set === 'unlabelled') arenaSync.labelsChanged(ranges);

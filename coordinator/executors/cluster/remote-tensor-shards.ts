@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto';
 import type { Arena } from '../../../src/engine/arena.js';
 import { type Kernel, loadKernel } from '../../../src/engine/kernel/kernel.js';
-import type { TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
 import { roundParameters } from '../../../src/models/dense/rounded-parameters.js';
 import { stateOf } from '../../../src/models/dense/tensor-layout.js';
+import type { TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
 import { BULK_KINDS } from '../../../src/protocol/cluster-messages.js';
 import { bytesOf, logitsFit, logitsFromWire, piecesOf, type StatePiece } from '../../../src/protocol/tensor-codec.js';

@@ -1,6 +1,6 @@
 // The replay log: the steps that the state in the arena here has not seen yet. From both, the tensor shards of a member that is lost are made
 // again: given what came down in a step, a tensor shard can do it without any other.
-import type { TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
+import type { TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 
 /** A step that has been done, with the values that came down in each of its exchanges. */
 export interface DoneStep {

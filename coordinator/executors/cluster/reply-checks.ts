@@ -1,12 +1,14 @@
 // What a node's answers have to be, by what it was asked: as many as that, of those rows, and within the range of what they measure. An answer
 // that is well formed and wrong all the same would be written down, or shift a run, without anyone noticing.
+
 import { shardRange } from '../../../src/data/shards.js';
-import type { ShardStep } from '../../../src/engine/executor.js';
-import type { GradientResult } from '../../../src/engine/tasks.js';
-import type { Logits } from '../../../src/engine/tensor-tasks.js';
 import { methodNamed } from '../../../src/methods/methods.js';
 import { FINITE_BOUND } from '../../../src/models/dense/network.js';
 import type { Model } from '../../../src/models/model.js';
+import { outputsOf } from '../../../src/models/models.js';
+import type { GradientResult } from '../../../src/models/tasks.js';
+import type { Logits } from '../../../src/models/tensor-tasks.js';
+import type { ShardStep } from '../../../src/training/executor.js';
 
 /** Probabilities of a class are summed in floats. */
 const ROUNDING = 1.001;
@@ -21,7 +23,7 @@ function isResultOf(
 ): boolean {
   const [first, end] = shardRange(unlabelled?.batch ?? 0, shards, shard);
   const drawn = end - first;
-  const classes = model.layers.at(-1)!.units;
+  const classes = outputsOf(model);
   const wanted = drawn > 0 && unlabelled ? methodNamed(unlabelled.method).statistics(unlabelled, classes) : 0;
   return (
     rows === (labelled?.labels.length ?? 0) + drawn &&

@@ -1,8 +1,8 @@
 // Who owns which tensor shards, and that their state can always be had: fetched from its owner or, where that member is lost, replayed from
 // what the arena here has as of some step before and the replay log of the steps since: the same steps in the same order, so the same bits.
 
-import type { TensorResult, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
-import { layoutOf } from '../../../src/models/model.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { TensorResult, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 import { areSame, assign, isWorthMoving, speedsOf } from '../assignment.js';
 import { isSameCut, shardCountOf, type TensorCut } from '../tensor-cut.js';
 import { type Member, MemberLost, type MemberPass } from './member.js';
@@ -89,7 +89,7 @@ export class ShardOwnership {
   async update(done: DoneStep, passes: ReadonlyMap<OwnedPart, MemberPass>): Promise<TensorResult[]> {
     const { parts } = this;
     this.replayLog.add(done);
-    for (const { arenaSync } of this.members.remotes) arenaSync.stateChanged(layoutOf(done.step.model).length);
+    for (const { arenaSync } of this.members.remotes) arenaSync.stateChanged(parameterCount(done.step.model));
     const values = done.given.at(-1)!;
     const updates = parts.map(async (part) => {
       const results = await this.each([part], () => passes.get(part)!.backward(values));

@@ -5,7 +5,7 @@
 //   here      forward pass   |                                | loss | gradient at the logits down, backward pass, update
 //
 // A network with narrow layers in its middle has two more exchanges of the same kind; nothing is updated before the last.
-import type { TensorStep } from '../../../src/engine/tensor-tasks.js';
+import type { TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ShardPass } from '../../../worker/tensor-steps.js';
 import type { DistributedTensors } from '../distributed-executor.js';
 import { wholeOf } from '../tensor-cut.js';

@@ -6,16 +6,12 @@ import { sha256OfParameters } from '../../../src/checksum.js';
 import { AllReduce } from '../../../src/collectives/all-reduce.js';
 import type { Collective } from '../../../src/collectives/collective.js';
 import { floats } from '../../../src/engine/arena.js';
-import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from '../../../src/engine/executor.js';
-import type {
-  GradientResult,
-  OptimizerStep,
-  PredictResult,
-  PredictTask,
-  UpdateResult,
-} from '../../../src/engine/tasks.js';
-import { layoutOf, type Model } from '../../../src/models/model.js';
+import type { OptimizerStep } from '../../../src/engine/optimizer.js';
+import type { Model } from '../../../src/models/model.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { GradientResult, PredictResult, PredictTask, UpdateResult } from '../../../src/models/tasks.js';
 import { toWire } from '../../../src/protocol/fields.js';
+import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../assignment.js';
 import { DistributedExecutor } from '../distributed-executor.js';
@@ -66,7 +62,7 @@ export class MpiExecutor extends DistributedExecutor {
   protected async computeGradients(steps: readonly ShardStep[]): Promise<Gradients> {
     const { model, shards } = steps[0]!;
     const { arenaSync } = this.ranks;
-    await arenaSync.bringState(layoutOf(model).length);
+    await arenaSync.bringState(parameterCount(model));
     await arenaSync.bringRows(steps[0]!, [0, this.local.arena.shape.unlabelled]);
     // Shards in their order, so that those of a rank are neighbours in the tree.
     const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
@@ -91,7 +87,7 @@ export class MpiExecutor extends DistributedExecutor {
     ends: readonly number[],
     optimizer: OptimizerStep,
   ): Promise<UpdateResult[]> {
-    const { length } = layoutOf(model);
+    const length = parameterCount(model);
     const { order, checksumEvery } = this.options;
     await this.ranks.tell({ kind: 'update', model, optimizer, order });
     const hasTotal =
@@ -107,7 +103,7 @@ export class MpiExecutor extends DistributedExecutor {
   protected async predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const { local, ranks } = this;
     const { arena } = local;
-    await ranks.arenaSync.bringParameters(layoutOf(model).length);
+    await ranks.arenaSync.bringParameters(parameterCount(model));
     await ranks.bringImages(set);
     const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
     if (set === 'unlabelled') ranks.arenaSync.labelsChanged([[0, arena.shape.unlabelled]]);

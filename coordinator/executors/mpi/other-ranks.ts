@@ -1,7 +1,7 @@
 // The other ranks as rank 0 sees them: who they are, what their arenas have, and how all do something together.
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
-import type { PredictTask } from '../../../src/engine/tasks.js';
+import type { PredictTask } from '../../../src/models/tasks.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
 import { reported, unexpected } from '../failures.js';

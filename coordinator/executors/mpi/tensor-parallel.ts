@@ -6,9 +6,10 @@
 // A network with narrow layers in its middle has two more collectives of the same kind; nothing is updated before the last.
 //
 // The state of all tensor shards comes here when somebody wants to read it: a rank that is lost ends the job, so nothing has to be done again.
+
 import type { Collective } from '../../../src/collectives/collective.js';
-import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/engine/tensor-tasks.js';
-import { layoutOf } from '../../../src/models/model.js';
+import { parameterCount } from '../../../src/models/models.js';
+import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ToRank } from '../../../src/protocol/mpi-messages.js';
 import { bytesOf, logitsFit, logitsFromWire, piecesOf } from '../../../src/protocol/tensor-codec.js';
 import type { ShardPass } from '../../../worker/tensor-steps.js';
@@ -55,7 +56,7 @@ export class MpiTensorParallel implements DistributedTensors {
       });
     });
     await this.collective.exchange([], pieces);
-    this.local.parametersCame(0, layoutOf(model).length * 4);
+    this.local.parametersCame(0, parameterCount(model) * 4);
     this.isHere = true;
   }
 
@@ -94,7 +95,7 @@ export class MpiTensorParallel implements DistributedTensors {
 
   private async backward({ model, ranges }: Held, values: Float32Array): Promise<TensorResult[]> {
     this.isHere = false;
-    this.others.arenaSync.stateChanged(layoutOf(model).length);
+    this.others.arenaSync.stateChanged(parameterCount(model));
     // The workers here have the values at once.
     const own = isEmpty(ranges[0]!) ? Promise.resolve([]) : this.local.tensor.backward(values);
     own.catch(() => undefined);
@@ -107,7 +108,7 @@ export class MpiTensorParallel implements DistributedTensors {
     const cut = { model, shards };
     if (this.held && isSameCut(cut, this.held)) return this.held;
     await this.release();
-    await this.others.arenaSync.bringState(layoutOf(model).length);
+    await this.others.arenaSync.bringState(parameterCount(model));
     const ends = assign(shardCountOf(cut), [this.local.workers, ...this.others.workers]);
     this.held = { ...cut, ends, ranges: ends.map((end, rank) => ({ first: ends[rank - 1] ?? 0, end })) };
     return this.held;

@@ -1,8 +1,7 @@
 // From logits to predicted classes, with or without a shift that holds the classes to shares (methods/class-balance.ts).
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import type { Masses } from '../../engine/tasks.js';
-import type { Prediction } from '../../methods/method.js';
+import type { Masses, Prediction } from '../../methods/method.js';
 
 /** Addresses in the kernel's memory, and sizes. */
 export interface LogitsPlaces {

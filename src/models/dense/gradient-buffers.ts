@@ -1,14 +1,16 @@
 // Owns where in a shard's slot the gradient of each layer goes, and that nothing else is left there.
 import { type Arena, gradientStride } from '../../engine/arena.js';
-import { addressesIn, isRounded, layoutOf, type Model } from '../model.js';
+import { isRounded } from '../../engine/precision.js';
 import type { Dense, GradientPlace } from './layer.js';
+import type { DenseModel } from './model.js';
+import { addressesIn, layoutOf } from './model.js';
 
 export class GradientBuffers {
   private readonly known = new Map<number, readonly GradientPlace[]>();
 
   constructor(
     private readonly arena: Arena,
-    private readonly model: Model,
+    private readonly model: DenseModel,
     private readonly layers: readonly Dense[],
   ) {}
 

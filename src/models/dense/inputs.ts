@@ -1,8 +1,9 @@
 // Owns the rows that a batch begins with: their bytes become floats in the lane, with noise if asked, and lie as the products read them.
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
+import { isRounded, precisionOf } from '../../engine/precision.js';
 import type { Matrix, Products } from '../../engine/tensorflow.js';
-import { isRounded, type Model, precisionOf } from '../model.js';
+import type { DenseModel } from './model.js';
 import type { Workspace } from './workspace.js';
 
 export class Inputs {
@@ -17,7 +18,7 @@ export class Inputs {
     products: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
-    model: Model,
+    model: DenseModel,
     private readonly rows: number,
     private readonly buffers: Workspace,
   ) {

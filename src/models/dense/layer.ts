@@ -1,8 +1,9 @@
 // Owns one dense layer's forward and backward pass over the rows of a lane: TensorFlow's products and the kernel's passes, block by
 // block of units, so that what a product wrote is still in the cache when the kernel takes it up.
 import type { Kernel } from '../../engine/kernel/kernel.js';
+import { BYTES, isRounded, type Precision } from '../../engine/precision.js';
 import type { Matrix, Products } from '../../engine/tensorflow.js';
-import { BYTES, isRounded, type Layer, type Precision } from '../model.js';
+import type { Layer } from './model.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
 export const blockUnits = (precision: Precision): number => 2560 / BYTES[precision];

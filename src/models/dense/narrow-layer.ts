@@ -2,8 +2,8 @@
 // it, on which TensorFlow must not multiply during a run: a signal would write where its product keeps operands (docs/decisions.md, Engine).
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import type { Layer } from '../model.js';
 import type { Dropout } from './layer.js';
+import type { Layer } from './model.js';
 
 /** Addresses in bytes. */
 export interface NarrowDensePlace {

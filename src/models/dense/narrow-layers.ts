@@ -3,12 +3,14 @@
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { OptimizerStep } from '../../engine/optimizer.js';
 import type { Space } from '../../engine/space.js';
-import type { OptimizerStep } from '../../engine/tasks.js';
-import { type Layer, layoutOf, type Model } from '../model.js';
+import type { MaskStream } from '../kind.js';
 import { dropoutOf } from './layer.js';
+import type { DenseModel } from './model.js';
+import { type Layer, layoutOf } from './model.js';
 import { NarrowDense } from './narrow-layer.js';
-import { FINITE_BOUND, type MaskStream } from './network.js';
+import { FINITE_BOUND } from './network.js';
 import { SegmentedUpdate } from './tensor-update.js';
 import { RANDOM_CHUNK } from './workspace.js';
 
@@ -27,15 +29,20 @@ export interface NarrowLayersPlaces {
 }
 
 /** The layers whose activations are the middle's: none in a model of one pair. */
-export const narrowLayers = ({ layers }: Model): readonly Layer[] => layers.slice(1, -2);
+export const narrowLayers = ({ layers }: DenseModel): readonly Layer[] => layers.slice(1, -2);
 
 /** Of the parameters of the middle: those of the first narrow layer are the first pair's. */
-function rangeOf(model: Model): readonly [start: number, end: number] {
+function rangeOf(model: DenseModel): readonly [start: number, end: number] {
   const { places } = layoutOf(model);
   return [places[2]!.kernel, places.at(-2)!.kernel];
 }
 
-export function narrowLayersPlaces(space: Space, model: Model, rows: number, updateLog: number): NarrowLayersPlaces {
+export function narrowLayersPlaces(
+  space: Space,
+  model: DenseModel,
+  rows: number,
+  updateLog: number,
+): NarrowLayersPlaces {
   const layers = narrowLayers(model);
   const most = Math.max(0, ...layers.map(({ units }) => units));
   const [start, end] = layers.length === 0 ? [0, 0] : rangeOf(model);
@@ -59,7 +66,7 @@ export class NarrowLayers {
   constructor(
     private readonly kernel: Kernel,
     private readonly arena: Arena,
-    private readonly model: Model,
+    private readonly model: DenseModel,
     private readonly rows: number,
     private readonly places: NarrowLayersPlaces,
   ) {

@@ -1,27 +1,27 @@
-// Owns a model's passes over one batch shape in one lane: forward, loss, backward. Knows nothing of shards, labels or schedules.
+// The passes of a dense network over one batch shape in one workspace: forward, loss, backward.
 import { type Arena, workspaceStart } from '../../engine/arena.js';
 import { Progress } from '../../engine/gradient-progress.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import type { Masses } from '../../engine/tasks.js';
-import type { Products } from '../../engine/tensorflow.js';
-import type { Prediction } from '../../methods/method.js';
-import { addressesIn, isRounded, layoutOf, type Model, precisionOf } from '../model.js';
+import { isRounded, precisionOf } from '../../engine/precision.js';
+import type { Masses, Prediction } from '../../methods/method.js';
+import type { Hardware, MaskStream, Passes } from '../kind.js';
 import { classify } from './classify.js';
 import { GradientBuffers } from './gradient-buffers.js';
 import { Inputs } from './inputs.js';
 import { Dense, dropoutOf } from './layer.js';
+import type { DenseModel } from './model.js';
+import { addressesIn, layoutOf } from './model.js';
 import { type Workspace, workspaceOf } from './workspace.js';
-
-/** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
-export type MaskStream = (layer: number) => Uint32Array;
 
 /** Above it a sum of products could pass the largest float (3.4e38). */
 export const FINITE_BOUND = 1e38;
 
-export class Network {
+export class Network implements Passes {
+  private readonly kernel: Kernel;
+  private readonly arena: Arena;
   readonly buffers: Workspace;
   private readonly layers: readonly Dense[];
-  readonly inputs: Inputs;
+  private readonly inputs: Inputs;
   private readonly gradientBuffers: GradientBuffers;
   private readonly progress: Progress;
   /** Not smaller than any element that each layer read in the last forward pass. */
@@ -29,13 +29,13 @@ export class Network {
 
   /** rows: a multiple of 8. */
   constructor(
-    products: Products,
-    private readonly kernel: Kernel,
-    private readonly arena: Arena,
-    private readonly model: Model,
+    { products, kernel, arena }: Hardware,
+    private readonly model: DenseModel,
     readonly rows: number,
     options: { readonly workspace: number; readonly training: boolean },
   ) {
+    this.kernel = kernel;
+    this.arena = arena;
     const buffers = workspaceOf(model, rows, options.training, workspaceStart(arena, options.workspace));
     this.buffers = buffers;
     this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
@@ -52,6 +52,22 @@ export class Network {
       return new Dense(products, kernel, layer, rows, place, precisionOf(model));
     });
     this.gradientBuffers = new GradientBuffers(arena, model, this.layers);
+  }
+
+  loadBytes(images: Uint8Array): void {
+    this.inputs.loadBytes(images);
+  }
+
+  load(images: number, positions: ArrayLike<number>, first: number): void {
+    this.inputs.load(images, positions, first);
+  }
+
+  keepAsTargets(): void {
+    this.inputs.keepAsTargets();
+  }
+
+  addNoise(sigma: number, state: Uint32Array): void {
+    this.inputs.addNoise(sigma, state);
   }
 
   /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */

@@ -3,11 +3,10 @@
 
 import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
 import { Space } from '../../engine/space.js';
-import type { Masses } from '../../engine/tasks.js';
-import type { Prediction } from '../../methods/method.js';
+import type { Masses, Prediction } from '../../methods/method.js';
 import type { TargetPlaces } from '../../methods/targets.js';
-import type { Model } from '../model.js';
 import { classify } from './classify.js';
+import type { DenseModel } from './model.js';
 import type { RowCounts } from './tensor-layout.js';
 
 export interface Loss {
@@ -28,7 +27,7 @@ export class OutputLayer {
   private readonly places;
 
   constructor(
-    private readonly model: Model,
+    private readonly model: DenseModel,
     private readonly counts: RowCounts,
   ) {
     const { rows, clean } = counts;

@@ -1,7 +1,7 @@
 // Owns the bringing up to date of the rounded copy of the parameters, where they did not come from an update, which keeps it itself.
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import { BYTES, isRounded } from '../model.js';
+import { BYTES, isRounded } from '../../engine/precision.js';
 
 /** Rounds the parameters [start, end) to bf16, for products. Does nothing in an arena without such a copy. */
 export function roundParameters({ regions, shape }: Arena, kernel: Kernel, end: number, start = 0): void {

@@ -1,6 +1,9 @@
 // Owns what tensor parallelism covers, and how it sees a network: a wide layer is cut by its units, and the layer above it sums up what
 // the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
-import { isRounded, type Layer, layoutOf, type Model, type Place } from '../model.js';
+
+import { isRounded } from '../../engine/precision.js';
+import type { DenseModel } from './model.js';
+import { type Layer, layoutOf, type Place } from './model.js';
 
 export interface ParallelBlock {
   /** Number of the wide layer. */
@@ -13,13 +16,13 @@ export interface ParallelBlock {
 }
 
 /** A classifier with one hidden layer, or an autoencoder with one, or with a wide one at each end. */
-export function isTensorParallel({ layers, objective, ...model }: Model): boolean {
+export function isTensorParallel({ layers, objective, ...model }: DenseModel): boolean {
   if (objective !== 'reconstruction') return layers.length === 2;
   return !isRounded(model) && (layers.length === 2 || layers.length >= 4);
 }
 
 /** In the order of the forward pass. */
-export function parallelBlocksOf(model: Model): readonly ParallelBlock[] {
+export function parallelBlocksOf(model: DenseModel): readonly ParallelBlock[] {
   const { layers } = model;
   const { places } = layoutOf(model);
   const first = layers.length === 2 ? [0] : [0, layers.length - 2];
@@ -49,11 +52,11 @@ const OF_TWO: readonly Exchange[] = [
 ];
 
 /** Those of a step, in order. */
-export const exchangesOf = ({ layers }: Model): readonly Exchange[] => (layers.length === 2 ? OF_ONE : OF_TWO);
+export const exchangesOf = ({ layers }: DenseModel): readonly Exchange[] => (layers.length === 2 ? OF_ONE : OF_TWO);
 
 /** How many floats a row what goes up and what goes down in an exchange have. */
 export function widthsOf(
-  model: Model,
+  model: DenseModel,
   { pass, block, down }: Exchange,
 ): { readonly up: number; readonly down: number } {
   const blocks = parallelBlocksOf(model);

@@ -2,7 +2,7 @@
 import { joined, subtreesIn } from '../../collectives/tree.js';
 import { shardRange } from '../../data/shards.js';
 import type { Arena } from '../../engine/arena.js';
-import type { Logits, TensorShardRange, TensorStep, TensorTask } from '../../engine/tensor-tasks.js';
+import type { Logits, TensorShardRange, TensorStep, TensorTask } from '../tensor-tasks.js';
 import { exchangesOf, widthsOf } from './tensor-blocks.js';
 import {
   placesIn,

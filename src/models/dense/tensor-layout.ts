@@ -1,16 +1,18 @@
 // Owns the geometry of tensor parallelism: which hidden units are whose, and where a step's matrices lie in the arena.
 import { shardRange } from '../../data/shards.js';
 import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
+import { BYTES, precisionOf } from '../../engine/precision.js';
 import { Space } from '../../engine/space.js';
-import type { TensorShardRange, TensorStep } from '../../engine/tensor-tasks.js';
-import { BYTES, type Model, precisionOf } from '../model.js';
+import { paddedRows } from '../kind.js';
+import type { TensorShardRange, TensorStep } from '../tensor-tasks.js';
 import { blockUnits } from './layer.js';
+import type { DenseModel } from './model.js';
 import { type NarrowLayersPlaces, narrowLayersPlaces } from './narrow-layers.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
-import { paddedRows, RANDOM_CHUNK } from './workspace.js';
+import { RANDOM_CHUNK } from './workspace.js';
 
 /** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
-const unitGroup = (model: Model): number => 64 / BYTES[precisionOf(model)];
+const unitGroup = (model: DenseModel): number => 64 / BYTES[precisionOf(model)];
 
 /** Words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
@@ -19,11 +21,16 @@ export const SIGNAL_STRIDE = 16;
 export const OUTPUT_GROUP = 16;
 
 /** A small layer has fewer slices than a run has shards. */
-export const tensorShardCount = (model: Model, shards: number): number =>
+export const tensorShardCount = (model: DenseModel, shards: number): number =>
   Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / unitGroup(model))));
 
 /** The units [first, end) of a slice in a pair's wide layer. */
-export function unitsOf(model: Model, slices: number, slice: number, block = 0): readonly [first: number, end: number] {
+export function unitsOf(
+  model: DenseModel,
+  slices: number,
+  slice: number,
+  block = 0,
+): readonly [first: number, end: number] {
   const { units } = parallelBlocksOf(model)[block]!.hidden;
   const group = unitGroup(model);
   const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
@@ -32,7 +39,7 @@ export function unitsOf(model: Model, slices: number, slice: number, block = 0):
 
 /** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the biases above. */
 export function stateOf(
-  model: Model,
+  model: DenseModel,
   slices: number,
   range: TensorShardRange,
 ): (readonly [start: number, end: number])[] {
@@ -122,7 +129,7 @@ const MOST_PAIRS = 2;
 
 /** start: a multiple of 64. */
 export function tensorShardPlaces(
-  model: Model,
+  model: DenseModel,
   counts: RowCounts,
   slices: number,
   groups: number,
@@ -170,7 +177,7 @@ export function tensorShardPlaces(
 
 /** What an arena needs for steps of so many rows. */
 export function tensorShardRoom(
-  model: Model,
+  model: DenseModel,
   counts: RowCounts,
   slices: number,
 ): Required<Pick<ArenaShape, 'tensorShardBytes' | 'outputGroupBytes'>> {
@@ -179,7 +186,7 @@ export function tensorShardRoom(
 }
 
 /** units: of the largest slice. */
-function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, units: number): GroupBuffers {
+function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCounts, units: number): GroupBuffers {
   const blocks = parallelBlocksOf(model);
   const pixels = model.layers[0]!.inputs;
   const most = Math.max(rows, clean);
@@ -213,7 +220,7 @@ function groupBuffers(space: Space, model: Model, { rows, clean }: RowCounts, un
 /** Those of a step in an arena. */
 export const placesIn = (
   arena: Arena,
-  model: Model,
+  model: DenseModel,
   rows: RowCounts,
   slices: number,
   groups: number,

@@ -1,8 +1,9 @@
 // Owns where the matrices of a slice lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from '../../engine/arena.js';
+import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
 import type { Matrix, Products } from '../../engine/tensorflow.js';
-import { BYTES, isRounded, type Model, precisionOf } from '../model.js';
 import { blockUnits } from './layer.js';
+import type { DenseModel } from './model.js';
 import { parallelBlocksOf } from './tensor-blocks.js';
 import { OUTPUT_GROUP, type RowCounts, type TensorShardPlaces, unitsOf } from './tensor-layout.js';
 
@@ -41,7 +42,7 @@ export type TensorShardMatrices = ReturnType<typeof matricesOf>;
 export function matricesOf(
   tensorflow: Products,
   arena: Arena,
-  model: Model,
+  model: DenseModel,
   { rows, clean }: RowCounts,
   of: TensorShardOf,
 ) {

@@ -3,10 +3,11 @@
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import type { OptimizerStep } from '../../engine/tasks.js';
+import type { OptimizerStep } from '../../engine/optimizer.js';
+import { BYTES, isRounded } from '../../engine/precision.js';
 import type { Matrix, Products } from '../../engine/tensorflow.js';
-import { BYTES, isRounded, type Model } from '../model.js';
 import type { Dropout } from './layer.js';
+import type { DenseModel } from './model.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
 import {
   type BlockPlaces,
@@ -34,7 +35,7 @@ export class TensorShard {
     private readonly tensorflow: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
-    model: Model,
+    model: DenseModel,
     private readonly counts: RowCounts,
     of: TensorShardOf,
   ) {

@@ -1,11 +1,12 @@
 // Owns tensor parallelism as a worker does it: the rows of a step, which all slices share, and the passes of a group of slices over them.
 import { drawOfShards } from '../../data/sampling.js';
 import { shardRange } from '../../data/shards.js';
-import type { TensorResult, TensorTask } from '../../engine/tensor-tasks.js';
+import { isRounded } from '../../engine/precision.js';
 import { keyOf, laneStates } from '../../random.js';
-import { isRounded, type Model } from '../model.js';
-import type { Engine } from './engine.js';
+import type { Engine } from '../engine.js';
+import type { TensorResult, TensorTask } from '../tensor-tasks.js';
 import { dropoutOf } from './layer.js';
+import type { DenseModel } from './model.js';
 import { exchangesOf, parallelBlocksOf } from './tensor-blocks.js';
 import { isPast, progressOf, signalOf } from './tensor-exchange.js';
 import {
@@ -108,7 +109,7 @@ function forward(
   slice.forward(dropoutOf(dropout, group.random));
 }
 
-const scaleOf = (model: Model, block: number): number =>
+const scaleOf = (model: DenseModel, block: number): number =>
   dropoutOf(parallelBlocksOf(model)[block]!.hidden.dropout, 0).scale;
 
 /** The group's inputs: clean where labels are wanted, then with noise or dropped out, both as the products read them. */

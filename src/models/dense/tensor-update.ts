@@ -2,9 +2,9 @@
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
+import type { OptimizerStep } from '../../engine/optimizer.js';
 import { apply } from '../../engine/optimizer.js';
-import type { OptimizerStep } from '../../engine/tasks.js';
-import { BYTES, isRounded } from '../model.js';
+import { BYTES, isRounded } from '../../engine/precision.js';
 
 /** Words of the journal behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
 const UPDATE = 2;

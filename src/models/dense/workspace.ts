@@ -1,5 +1,7 @@
 // Owns where a batch's matrices lie in a lane, the scratch memory of one task.
-import { aligned, BYTES, isRounded, type Model, precisionOf } from '../model.js';
+
+import { aligned, BYTES, isRounded, precisionOf } from '../../engine/precision.js';
+import type { DenseModel } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
 const ROW_GROUP = 8;
@@ -42,7 +44,7 @@ export interface Workspace {
 }
 
 /** rows: a multiple of 8. training: false leaves out what only a backward pass needs. start: a multiple of 64. */
-export function workspaceOf(model: Model, rows: number, training: boolean, start = 0): Workspace {
+export function workspaceOf(model: DenseModel, rows: number, training: boolean, start = 0): Workspace {
   let end = start;
   const take = (floats: number): number => {
     const address = end;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DoneStep } from '../../../coordinator/executors/cluster/replay-log.js';
 import { ReplayLog } from '../../../coordinator/executors/cluster/replay-log.js';
-import { modelOf } from '../../../src/models/model.js';
+import { modelOf } from '../../../src/models/dense/model.js';
 
 const model = modelOf([4, 160, 2], { inputDropout: 0, dropout: [], objective: 'softmax' });
 const SLICES = 6;

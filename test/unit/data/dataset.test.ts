@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadDataset } from '../../../src/data/sources/load.js';
+import { loadDataset } from '../../../src/data/load.js';
 import { splitLabelled } from '../../../src/data/split.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { folderOfFile } from '../../folders.js';

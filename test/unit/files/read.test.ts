@@ -146,6 +146,6 @@ const OWN: readonly string[] = [
   'coordinator/scaling/child-process.ts',
   'coordinator/server/secrets.ts',
   'src/data/sources/idx.ts',
-  'src/data/sources/load.ts',
+  'src/data/load.ts',
   'src/files/read.ts',
 ];

@@ -1,8 +1,9 @@
 // What a model lays out in memory: the buffers of a lane, and the parameter vector in each precision.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { layoutOf, modelOf, relaid } from '../../../src/models/dense/model.js';
 import { workspaceOf } from '../../../src/models/dense/workspace.js';
-import { initialParameters, layoutOf, modelOf, relaid } from '../../../src/models/model.js';
+import { initialParameters } from '../../../src/models/models.js';
 import { expectApart } from '../apart.js';
 
 const anyWidths = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 6 });

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joined, type Subtree, subtreesIn } from '../../../src/collectives/tree.js';
 import { UPDATE_LOG_STRIDE } from '../../../src/engine/arena.js';
-import type { Logits, TensorShardRange } from '../../../src/engine/tensor-tasks.js';
 import { blockUnits } from '../../../src/models/dense/layer.js';
+import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { sumOf } from '../../../src/models/dense/tensor-exchange.js';
 import {
   rowCountsOf,
@@ -15,7 +15,7 @@ import {
   tensorShardRoom,
   unitsOf,
 } from '../../../src/models/dense/tensor-layout.js';
-import { layoutOf, modelOf } from '../../../src/models/model.js';
+import type { Logits, TensorShardRange } from '../../../src/models/tensor-tasks.js';
 
 const classifier = (pixels: number, hidden: number, classes: number) =>
   modelOf([pixels, hidden, classes], { inputDropout: 0, dropout: [], objective: 'softmax' });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { layoutOf, modelOf } from '../../../src/models/model.js';
+import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { reconstruct } from '../../../src/reporting/image.js';
 
 it('a plain forward pass is ReLU in the hidden layer and a sigmoid at the end, of the parameters as they are laid out', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { resolveRun } from '../../../coordinator/runs/resolved-run.js';
 import { checkPlan, newRun } from '../../../coordinator/runs/resume.js';
-import { loadDataset } from '../../../src/data/sources/load.js';
+import { loadDataset } from '../../../src/data/load.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { folderOfFile } from '../../folders.js';
 

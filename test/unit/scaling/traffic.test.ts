@@ -1,6 +1,6 @@
 // What a step moves and exchanges, by the sizes of the report's networks.
 import { expect, it } from 'vitest';
-import { layoutOf } from '../../../src/models/model.js';
+import { layoutOf } from '../../../src/models/dense/model.js';
 import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';

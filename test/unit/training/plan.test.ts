@@ -1,6 +1,6 @@
 // From a config to the stages of its training.
 import { describe, expect, it } from 'vitest';
-import { precisionOf } from '../../../src/models/model.js';
+import { precisionOf } from '../../../src/engine/precision.js';
 import { normalise, PRESETS } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';

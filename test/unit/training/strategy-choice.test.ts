@@ -1,6 +1,6 @@
 // Which strategy a stage is trained by.
 import { describe, expect, it } from 'vitest';
-import { modelOf } from '../../../src/models/model.js';
+import { modelOf } from '../../../src/models/dense/model.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';

@@ -1,7 +1,9 @@
 // The interface of an executor: whatever computes the steps of a run. Threads, a cluster of nodes and the ranks of an MPI job implement it.
+
+import type { OptimizerStep } from '../engine/optimizer.js';
 import type { Model } from '../models/model.js';
-import type { GradientResult, GradientTask, OptimizerStep, PredictResult, PredictTask, UpdateResult } from './tasks.js';
-import type { Logits, TensorResult, TensorStep } from './tensor-tasks.js';
+import type { GradientResult, GradientTask, PredictResult, PredictTask, UpdateResult } from '../models/tasks.js';
+import type { Logits, TensorResult, TensorStep } from '../models/tensor-tasks.js';
 
 /** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
 export interface TrainingState {

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { PseudolabelError } from '../../errors.js';
-import type { Dataset } from '../dataset.js';
-import { loadIdxFolder } from './idx-folder.js';
+import { PseudolabelError } from '../errors.js';
+import type { Dataset } from './dataset.js';
+import { loadIdxFolder } from './sources/idx-folder.js';
 
 /** What the packaged MNIST is called. */
 export const MNIST = 'mnist';

@@ -1,10 +1,10 @@
 // Owns the update of a slice of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
 
-import { gradientStride, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
-import { apply } from '../../engine/optimizer.js';
-import type { UpdateResult, UpdateTask } from '../../engine/tasks.js';
-import { isRounded } from '../model.js';
+import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
+import { apply } from '../engine/optimizer.js';
+import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
+import type { UpdateResult, UpdateTask } from './tasks.js';
 
 /** Safe to call again with the same task after a worker died in it: the journal of the slice says where to go on. */
 export function update(engine: Engine, task: UpdateTask): UpdateResult {

@@ -1,13 +1,14 @@
-// Owns what one thread needs to compute: the native products, the kernel, and the networks it has built so far.
-// Only caches: a new thread's engine gives the same bits.
-import { ShardSampler } from '../../data/sampling.js';
-import type { Arena } from '../../engine/arena.js';
-import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
-import { Products } from '../../engine/tensorflow.js';
-import type { Model } from '../model.js';
-import { Network } from './network.js';
-import type { RowCounts, TensorShardPlaces } from './tensor-layout.js';
-import { TensorShard } from './tensor-shard.js';
+// What one thread needs to compute: the native products, the kernel, and the networks it has built so far. It holds only caches: a new thread's engine
+// gives the same bits.
+import { ShardSampler } from '../data/sampling.js';
+import type { Arena } from '../engine/arena.js';
+import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
+import { Products } from '../engine/tensorflow.js';
+import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
+import { TensorShard } from './dense/tensor-shard.js';
+import type { Passes } from './kind.js';
+import type { Model } from './model.js';
+import { passesOf } from './models.js';
 
 /** What tells where a slice lies, besides the counts of rows. */
 export interface TensorShardKey {
@@ -22,7 +23,7 @@ export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly writesInPlace: boolean;
-  network(model: Model, rows: number, workspace: number, training: boolean): Network;
+  network(model: Model, rows: number, workspace: number, training: boolean): Passes;
   slice(model: Model, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
@@ -30,7 +31,7 @@ export interface Engine {
 export function createEngine(arena: Arena): Engine {
   const products = new Products(arena.memory);
   const kernel = loadKernel(arena.memory);
-  const networks = new Map<string, Network>();
+  const networks = new Map<string, Passes>();
   const slices = new Map<string, TensorShard>();
   const samplers = new Map<string, ShardSampler>();
   return {
@@ -38,7 +39,7 @@ export function createEngine(arena: Arena): Engine {
     kernel,
     writesInPlace: products.writesInPlace,
     network(model, rows, workspace, training) {
-      const build = () => new Network(products, kernel, arena, model, rows, { workspace, training });
+      const build = () => passesOf(model, rows, { products, kernel, arena }, { workspace, training });
       return cached(networks, JSON.stringify([model, rows, workspace, training]), build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {

@@ -1,14 +1,15 @@
 // A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
-import { shardRange } from '../../data/shards.js';
-import { gradientStride } from '../../engine/arena.js';
-import { Progress } from '../../engine/gradient-progress.js';
-import type { GradientResult, GradientTask } from '../../engine/tasks.js';
-import type { Prediction } from '../../methods/method.js';
-import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../methods/targets.js';
-import { keyOf, laneStates } from '../../random.js';
-import { layoutOf, termsOf } from '../model.js';
+
+import { shardRange } from '../data/shards.js';
+import { gradientStride } from '../engine/arena.js';
+import { Progress } from '../engine/gradient-progress.js';
+import type { Prediction } from '../methods/method.js';
+import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../methods/targets.js';
+import { keyOf, laneStates } from '../random.js';
 import type { Engine } from './engine.js';
-import { paddedRows } from './workspace.js';
+import { paddedRows } from './kind.js';
+import { parameterCount, termsOf } from './models.js';
+import type { GradientResult, GradientTask } from './tasks.js';
 
 /** The sum over all shards is the gradient of the step's loss (methods/targets.ts). */
 export function gradient(engine: Engine, task: GradientTask): GradientResult {
@@ -24,11 +25,11 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const terms = termsOf(model);
   const places = { targets: network.targets(), weights: network.weights() };
   const taught = setTargets({ labels, labelledBatch, unlabelled, terms }, prediction, places);
-  network.inputs.loadBytes(images);
-  network.inputs.load(engine.arena.regions.images, positions, labels.length);
-  if (taught.areInputs) network.inputs.keepAsTargets();
+  network.loadBytes(images);
+  network.load(engine.arena.regions.images, positions, labels.length);
+  if (taught.areInputs) network.keepAsTargets();
   const { noise = 0 } = unlabelled ?? {};
-  if (noise > 0) network.inputs.addNoise(noise, laneStates(streamOf(task, 'noise')));
+  if (noise > 0) network.addNoise(noise, laneStates(streamOf(task, 'noise')));
   const loaded = performance.now();
 
   network.forward((layer) => laneStates(streamOf(task, 'mask', layer + 1)));
@@ -76,7 +77,7 @@ function predictionOf(
     });
   }
   const network = engine.network(model, paddedRows(rows), workspace, false);
-  network.inputs.load(engine.arena.regions.images, positions, 0);
+  network.load(engine.arena.regions.images, positions, 0);
   network.forward(undefined);
   return network.classify(rows, unlabelled.logitShift, unlabelled.masses);
 }
@@ -85,7 +86,7 @@ function predictionOf(
 function nothing({ arena }: Engine, { shard, model }: GradientTask): GradientResult {
   const stride = gradientStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * stride, stride).fill(0);
-  new Progress(arena).reached(shard, layoutOf(model).length);
+  new Progress(arena).reached(shard, parameterCount(model));
   const milliseconds = { input: 0, forward: 0, backward: 0 };
   return { rows: 0, labelledLoss: 0, unlabelledLoss: 0, counted: 0, statistics: [], finite: true, milliseconds };
 }

@@ -1,7 +1,9 @@
 // Owns what tensor parallelism asks of workers, and what they answer. A network is cut into slices of its wide layers' units; all of them
 // see the same rows, and what goes between them and the coordinator is partial sums up and their gradient down: no labels.
-import type { Model } from '../models/model.js';
-import type { Answer, OptimizerStep } from './tasks.js';
+
+import type { OptimizerStep } from '../engine/optimizer.js';
+import type { Model } from './model.js';
+import type { Answer } from './tasks.js';
 
 /** A step as the slices see it. The coordinator draws the same rows from the same streams, and keeps the labels of all. */
 export interface TensorStep {

@@ -1,34 +1,14 @@
 // Owns what a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
-import type { Model } from '../models/model.js';
-
-/** Of which probabilities the masses of the classes are sums: the model's own, or those after the shift. */
-export type Masses = 'plain' | 'shifted';
+import type { OptimizerStep } from '../engine/optimizer.js';
+import type { UnlabelledRows } from '../methods/method.js';
+import type { Model } from './model.js';
 
 /** Labelled rows of one step, for one shard. They live no longer than the task. */
 export interface LabelledRows {
   /** Bytes, `pixels` a row. */
   readonly images: Uint8Array;
   readonly labels: Uint8Array;
-}
-
-/** How a step uses the unlabelled images. */
-export interface UnlabelledRows {
-  /** Rows of the whole step; each shard takes its part from its own images. */
-  readonly batch: number;
-  /** The factor of the mean over the batch: alpha(t) for pseudo-labels, 1 for a reconstruction. */
-  readonly factor: number;
-  /** The method that makes targets of them (methods/methods.ts), and the numbers that those depend on, such as a threshold. */
-  readonly method: string;
-  readonly parameters: Readonly<Record<string, number>>;
-  /** Predictions as last stored in the arena, or by the parameters as they are now ("at each weights update", Lee 2013); or none. */
-  readonly pseudoLabels: 'none' | 'stored' | 'fresh';
-  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
-  readonly logitShift: Float32Array | undefined;
-  /** Where there is a shift: what is summed for each class, beside that. */
-  readonly masses: Masses;
-  /** Standard deviation of the noise on the inputs. */
-  readonly noise: number;
 }
 
 /** Writes one shard's gradient of L = mean labelled loss + factor * mean unlabelled loss to its slot. */
@@ -72,20 +52,6 @@ export interface GradientResult extends Answer {
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
 }
-
-/** One optimizer step's numbers; the schedule has been applied. */
-export type OptimizerStep =
-  /** m = a m + b g; p = p - c m. */
-  | { readonly kind: 'momentum'; readonly a: number; readonly b: number; readonly c: number }
-  /** t: updates made so far, and this one. */
-  | {
-      readonly kind: 'adam';
-      readonly rate: number;
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-      readonly t: number;
-    };
 
 /** Sums the slots and applies the optimizer to one slice of the parameters. */
 export interface UpdateTask {

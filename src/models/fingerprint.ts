@@ -1,14 +1,16 @@
 // Owns a node's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
-import { sha256OfParameters } from '../../checksum.js';
-import { bytes, createArena, floats } from '../../engine/arena.js';
-import type { UnlabelledRows } from '../../engine/tasks.js';
-import { keyOf, Stream } from '../../random.js';
-import { initialParameters, layoutOf, modelOf, type Precision } from '../model.js';
+
+import { sha256OfParameters } from '../checksum.js';
+import { bytes, createArena, floats } from '../engine/arena.js';
+import type { Precision } from '../engine/precision.js';
+import type { UnlabelledRows } from '../methods/method.js';
+import { keyOf, Stream } from '../random.js';
+import { modelOf } from './dense/model.js';
+import { roundParameters } from './dense/rounded-parameters.js';
 import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
-import { roundParameters } from './rounded-parameters.js';
+import { initialParameters, parameterCount, workspaceBytesOf } from './models.js';
 import { update } from './update.js';
-import { workspaceOf } from './workspace.js';
 
 const PIXELS = 784;
 const ROWS = 72;
@@ -41,8 +43,8 @@ export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
 /** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */
 export function numericsFingerprint(precision: Precision = 'f32'): string {
   const model = { ...MODEL, precision };
-  const { length } = layoutOf(model);
-  const workspaceBytes = workspaceOf(model, ROWS, true).end;
+  const length = parameterCount(model);
+  const workspaceBytes = workspaceBytesOf(model, ROWS, true);
   const shape = {
     pixels: PIXELS,
     unlabelled: UNLABELLED,

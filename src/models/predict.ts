@@ -1,9 +1,9 @@
 // Owns inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
 
-import type { Arena } from '../../engine/arena.js';
-import type { PredictResult, PredictTask } from '../../engine/tasks.js';
+import type { Arena } from '../engine/arena.js';
 import type { Engine } from './engine.js';
-import { paddedRows } from './workspace.js';
+import { paddedRows } from './kind.js';
+import type { PredictResult, PredictTask } from './tasks.js';
 
 /** Rows of a batch: hidden activations of 5000 units stay in the last-level cache, and larger products gain nothing. */
 export const PREDICT_ROWS = 256;
@@ -18,7 +18,7 @@ export function predict(engine: Engine, { model, workspace, set, start, end }: P
     const rows = Math.min(PREDICT_ROWS, end - first);
     const network = engine.network(model, paddedRows(rows), workspace, false);
     const positions = Uint32Array.from({ length: rows }, (_, r) => first + r);
-    network.inputs.load(images, positions, 0);
+    network.load(images, positions, 0);
     network.forward(undefined);
     const predicted = network.classify(rows);
     classes.set(predicted.classes, first - start);

@@ -1,0 +1,116 @@
+// A dense network: its description, and where each of its parameters lies in the flat vector. Every matrix is units-major, [units, inputs], so that a
+// range of units is one contiguous range of the vector.
+
+import { z } from 'zod';
+import { BYTES, OBJECTIVES, type Objective, PRECISIONS, type Precision, precisionOf } from '../../engine/precision.js';
+import { keyOf, Stream } from '../../random.js';
+
+/** One layer. Hidden layers are ReLU with inverted dropout of rate `dropout`; the last layer's function is the loss's. */
+export interface Layer {
+  readonly inputs: number;
+  readonly units: number;
+  readonly dropout: number;
+}
+
+/** Dense layers, [units, inputs] each: hidden ones are ReLU with inverted dropout. */
+export interface DenseModel {
+  readonly kind: 'dense';
+  readonly layers: readonly Layer[];
+  /** Dropout rate of the inputs ("visible units"). */
+  readonly inputDropout: number;
+  readonly objective: Objective;
+  /** f32 where it is left out. */
+  readonly precision?: Precision;
+}
+
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 24);
+const dropout = z.number().min(0).lt(1);
+const MOST_LAYERS = 64;
+
+export const denseSchema = z
+  .strictObject({
+    kind: z.literal('dense'),
+    // The length of a list is checked before anything in it is looked at.
+    layers: z
+      .custom<unknown[]>((value) => Array.isArray(value) && value.length >= 1 && value.length <= MOST_LAYERS, {
+        error: `not a list of 1 to ${MOST_LAYERS} layers`,
+        abort: true,
+      })
+      .pipe(z.array(z.strictObject({ inputs: size, units: size, dropout }))),
+    inputDropout: dropout,
+    objective: z.enum(OBJECTIVES),
+    precision: z.enum(PRECISIONS).exactOptional(),
+  })
+  .refine(
+    ({ layers }) => layers.every(({ inputs }, l) => l === 0 || inputs === layers[l - 1]!.units),
+    'a layer has not as many inputs as the one before has units',
+  );
+
+/** Offsets and sizes in floats. */
+export interface Place {
+  readonly kernel: number;
+  readonly bias: number;
+}
+
+export interface Layout {
+  readonly places: readonly Place[];
+  /** Length of the parameter vector in floats, with the padding between its parts, which stays 0. */
+  readonly length: number;
+}
+
+export function layoutOf(model: DenseModel): Layout {
+  // 64 bytes of what products read: a copy of the parameters that is rounded to bf16 has the same offsets.
+  const unit = 64 / BYTES[precisionOf(model)];
+  const aligned = (elements: number): number => Math.ceil(elements / unit) * unit;
+  const places: Place[] = [];
+  let length = 0;
+  for (const { inputs, units } of model.layers) {
+    const bias = length + aligned(inputs * units);
+    places.push({ kernel: length, bias });
+    length = bias + aligned(units);
+  }
+  return { places, length };
+}
+
+/** Addresses of a layer's parameters in a vector that begins at this one, of elements of a precision: the model's where none is given. */
+export function addressesIn(vector: number, model: DenseModel, layer: number, precision = precisionOf(model)): Place {
+  const { kernel, bias } = layoutOf(model).places[layer]!;
+  return { kernel: vector + kernel * BYTES[precision], bias: vector + bias * BYTES[precision] };
+}
+
+/** The parameters of a model, placed as for the same model in another precision. */
+export function relaid(parameters: Float32Array, model: DenseModel, precision: Precision): Float32Array {
+  const [from, to] = [layoutOf(model), layoutOf({ ...model, precision })];
+  const result = new Float32Array(to.length);
+  model.layers.forEach(({ inputs, units }, l) => {
+    const [place, next] = [from.places[l]!, to.places[l]!];
+    result.set(parameters.subarray(place.kernel, place.kernel + inputs * units), next.kernel);
+    result.set(parameters.subarray(place.bias, place.bias + units), next.bias);
+  });
+  return result;
+}
+
+/** widths: inputs, then units of each layer. dropout: rate of each hidden layer. */
+export function modelOf(
+  widths: readonly number[],
+  options: { inputDropout: number; dropout: readonly number[]; objective: Objective },
+): DenseModel {
+  const layers = widths.slice(1).map((units, l) => ({ inputs: widths[l]!, units, dropout: options.dropout[l] ?? 0 }));
+  return { kind: 'dense', layers, inputDropout: options.inputDropout, objective: options.objective };
+}
+
+/** Glorot-uniform kernels (Glorot & Bengio 2010, eq. 16), biases 0, drawn from the seed: the report's initial state. */
+export function initialParameters(model: DenseModel, seed: number, stage: number): Float32Array {
+  const { places, length } = layoutOf(model);
+  const parameters = new Float32Array(length);
+  model.layers.forEach(({ inputs, units }, l) => {
+    const stream = new Stream(keyOf(seed, 'init', stage, l));
+    const limit = Math.sqrt(6 / (inputs + units));
+    const { kernel } = places[l]!;
+    for (let i = 0; i < inputs * units; i++) parameters[kernel + i] = (2 * stream.uniform() - 1) * limit;
+  });
+  return parameters;
+}

@@ -1,0 +1,21 @@
+// The table of model kinds, and what everything else asks of a model. A new kind is a folder beside this file, its type in model.ts and a row here.
+import { dense } from './dense/dense.js';
+import type { ModelKind } from './kind.js';
+import type { Model } from './model.js';
+
+const KINDS: { readonly [K in Model['kind']]: ModelKind<Extract<Model, { kind: K }>> } = { dense };
+
+const kindOf = ({ kind }: Model): ModelKind<Model> => KINDS[kind];
+
+export const inputsOf = (model: Model): number => kindOf(model).inputs(model);
+export const outputsOf = (model: Model): number => kindOf(model).outputs(model);
+export const parameterCount = (model: Model): number => kindOf(model).parameters(model);
+export const firstLayerEnd = (model: Model): number => kindOf(model).firstLayerEnd(model);
+export const initialParameters = (model: Model, seed: number, stage: number): Float32Array =>
+  kindOf(model).initialise(model, seed, stage);
+export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
+  kindOf(model).workspaceBytes(model, rows, training);
+export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);
+
+/** Terms that a row's loss is the mean of: the pixels of a reconstruction; a classifier sums over its classes. */
+export const termsOf = (model: Model): number => (model.objective === 'reconstruction' ? outputsOf(model) : 1);
