@@ -139,7 +139,7 @@ describe('an update whose thread is ended in the middle of it', () => {
     const { memory, shape, task, files } = require('node:worker_threads').workerData;
     Promise.all(files.map((file) => import(file))).then(([{ attachArena }, { loadKernel }, { update }]) =>
       update({ arena: attachArena(memory, shape), kernel: loadKernel(memory) }, task));`;
-  const files = ['engine/arena.js', 'engine/kernel/kernel.js', 'models/dense/update.js'].map(
+  const files = ['engine/arena.js', 'engine/kernel/kernel.js', 'models/update.js'].map(
     (file) => built(`src/${file}`).href,
   );
   const BLOCKS = 3000;

@@ -145,7 +145,7 @@ const OWN: readonly string[] = [
   'coordinator/runs/run.ts',
   'coordinator/scaling/child-process.ts',
   'coordinator/server/secrets.ts',
-  'src/data/sources/idx.ts',
   'src/data/load.ts',
+  'src/data/sources/idx.ts',
   'src/files/read.ts',
 ];
