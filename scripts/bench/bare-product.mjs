@@ -1,6 +1,6 @@
-// Measures TensorFlow's bare matrix product of 60,000 x 784 and 784 x 5000 floats, spread over worker threads of one intra-op thread each:
-// the bound that labelling 60,000 images is held against. Prints one JSON line: the fastest of several batch sizes.
-// node bare-product.mjs WORKERS
+// Measures TensorFlow's bare matrix product of 60,000 x 784 and 784 x 5000 floats, spread over worker threads of one
+// intra-op thread each: the bound that labelling 60,000 images is held against. Prints one JSON line: the fastest of
+// several batch sizes. node bare-product.mjs WORKERS
 
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
-// How fast a channel carries 16 MB, the gradient of a step, between two processes on loopback, and what processor time it takes this one:
-// each way, with TLS and without, against a bare socket. Both ends do what nodes do: send out of shared memory, and copy what arrives into it. `node scripts/bench/channel.mjs`
+// How fast a channel carries 16 MB, the gradient of a step, between two processes on loopback, and how much processor
+// time that takes here: each way, with TLS and without, against a bare socket. Both ends do what nodes do: they send
+// from shared memory, and copy what arrives into it. node scripts/bench/channel.mjs
 
 import { fork } from 'node:child_process';
 import { createSecretKey, randomBytes } from 'node:crypto';
@@ -13,6 +14,7 @@ import { z } from 'zod';
 import { ensureCertificate } from '../../dist/coordinator/server/secrets.js';
 import { listen } from '../../dist/coordinator/server/server.js';
 import { connect } from '../../dist/worker/connect.js';
+import { median } from './measuring.mjs';
 
 const BYTES = 2 ** 24;
 const ROUNDS = Number(process.env.ROUNDS ?? 40);
@@ -24,29 +26,23 @@ const tables = { outgoing: TABLE, incoming: TABLE };
 
 const region = new Uint8Array(new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true }).buffer);
 
-/** One end of a transfer: send() resolves when the other end has it all; receive() asks for as much and resolves when it is here. */
-function endOfChannel(channel) {
+/**
+ * One end of a transfer. send() resolves when the other end has it all; receive() asks for as much and resolves when it
+ * is here.
+ * @param {{push: () => Promise<void>, say: (word: 'go' | 'done') => unknown}} way how it sends everything, and a word
+ */
+function endOf({ push, say }) {
   let settle;
-  const settled = () => new Promise((resolve) => (settle = resolve));
-  const push = async () => {
-    for (let offset = 0; offset < BYTES; offset += FRAME) {
-      await channel.sendBulk(
-        { kind: 0, step: 0, index: 0, attempt: 0, offset },
-        region.subarray(offset, offset + FRAME),
-      );
-    }
-  };
-  channel.listen({
-    message: ({ kind }) => (kind === 'go' ? push() : settle()),
-    bulk: ({ offset }, payload) => {
-      region.set(payload, offset);
-      if (offset + payload.length < BYTES) return;
-      if (settle) settle();
-      else channel.send({ kind: 'done' });
-    },
-    closed: () => process.connected && process.disconnect?.(),
-  });
+  const settled = () =>
+    new Promise((resolve) => {
+      settle = () => {
+        settle = undefined;
+        resolve();
+      };
+    });
   return {
+    heard: (word) => (word === 'go' ? push() : settle()),
+    arrived: () => (settle ? settle() : say('done')),
     send: async () => {
       const done = settled();
       await push();
@@ -54,56 +50,60 @@ function endOfChannel(channel) {
     },
     receive: async () => {
       const done = settled();
-      await channel.send({ kind: 'go' });
+      await say('go');
       await done;
-      settle = undefined;
     },
   };
 }
 
-/** The same over a bare socket: one byte is a word. */
+const leave = () => process.connected && process.disconnect?.();
+
+function endOfChannel(channel) {
+  const end = endOf({
+    push: async () => {
+      for (let offset = 0; offset < BYTES; offset += FRAME) {
+        const tag = { kind: 0, step: 0, index: 0, attempt: 0, offset };
+        await channel.sendBulk(tag, region.subarray(offset, offset + FRAME));
+      }
+    },
+    say: (kind) => channel.send({ kind }),
+  });
+  channel.listen({
+    message: ({ kind }) => end.heard(kind),
+    bulk: ({ offset }, payload) => {
+      region.set(payload, offset);
+      if (offset + payload.length === BYTES) end.arrived();
+    },
+    closed: leave,
+  });
+  return end;
+}
+
+/** The same over a bare socket, where a word is its first byte. */
 function endOfSocket(socket) {
-  let settle;
+  const end = endOf({
+    push: async () => {
+      for (let at = 0; at < BYTES; at += FRAME) {
+        await new Promise((resolve) => socket.write(region.subarray(at, at + FRAME), resolve));
+      }
+    },
+    say: (word) => socket.write(word[0]),
+  });
   let received = 0;
-  const settled = () => new Promise((resolve) => (settle = resolve));
-  const push = async () => {
-    for (let at = 0; at < BYTES; at += FRAME) {
-      await new Promise((resolve) => socket.write(region.subarray(at, at + FRAME), resolve));
-    }
-  };
   socket.setNoDelay(true);
   socket.on('data', (chunk) => {
-    if (chunk.length === 1 && received === 0) {
-      if (settle) settle();
-      else push();
-      return;
-    }
+    if (chunk.length === 1 && received === 0) return end.heard(chunk.toString() === 'g' ? 'go' : 'done');
     region.set(chunk, received);
     received += chunk.length;
     if (received < BYTES) return;
     received = 0;
-    if (settle) settle();
-    else socket.write('d');
+    end.arrived();
   });
-  socket.on('close', () => process.connected && process.disconnect?.());
-  return {
-    send: async () => {
-      const done = settled();
-      await push();
-      await done;
-      settle = undefined;
-    },
-    receive: async () => {
-      const done = settled();
-      socket.write('g');
-      await done;
-      settle = undefined;
-    },
-  };
+  socket.on('close', leave);
+  return end;
 }
 
 async function measure(name, end) {
-  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
   const way = async (transfer) => {
     const rates = [];
     const processor = [];
@@ -139,12 +139,12 @@ async function bench() {
     ['channel', undefined],
     ['channel, TLS', identity],
   ]) {
-    const door = await listen({ token: createSecretKey(secret), tables, ...(tls && { tls }) });
-    peer({ address: door.address, secret: secret.toString('hex') });
-    const { value } = await door.arrivals.getReader().read();
+    const server = await listen({ token: createSecretKey(secret), tables, ...(tls && { tls }) });
+    peer({ address: server.address, secret: secret.toString('hex') });
+    const { value } = await server.arrivals.getReader().read();
     await measure(name, endOfChannel(value));
     value.close();
-    door.close();
+    server.close();
   }
 }
 

@@ -1,5 +1,6 @@
-// A coordinator to be measured, with one thread of its own: its parent says over IPC when nodes are there to wait for, how many steps to do, and
-// which node to kill in one. node cluster-coordinator.mjs '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","strategy":"data","folder":DIR}'
+// A coordinator to be measured, with one thread of its own: its parent says over IPC when nodes are there to wait for,
+// how many steps to do, and which node to kill in one. node cluster-coordinator.mjs
+// '{"nodes":1,"listen":"127.0.0.1","tls":false,"wire":"f32","strategy":"data","folder":DIR}'
 
 import { join } from 'node:path';
 import { openSession } from '../../dist/coordinator/compose.js';
@@ -65,7 +66,10 @@ function traffic() {
 }
 
 const ORDERS = {
-  /** milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. mean: milliseconds of all by their number. */
+  /**
+   * milliseconds: of each step; parts: of each step, each part. sent, received: bytes by step. mean: milliseconds of
+   * all by their number.
+   */
   async steps({ count }) {
     const before = traffic();
     const parts = [];
@@ -83,7 +87,10 @@ const ORDERS = {
     await dispatcher.read(model);
     return { milliseconds: performance.now() - began };
   },
-  /** milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for it. */
+  /**
+   * milliseconds: from the death of a node, `after` ms into a step, to the end of the shards that others computed for
+   * it.
+   */
   async kill({ pid, after }) {
     const stepping = timedStep();
     await new Promise((resolve) => setTimeout(resolve, after));

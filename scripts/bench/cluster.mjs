@@ -1,5 +1,6 @@
-// The benchmark of several machines: one training step over coordinator and nodes, each a process with one thread, interleaved in rounds.
-// Links of a given rate need root and Linux (namespaces.mjs). npm run bench -- cluster [--rounds 5] [--json FILE]
+// The benchmark of several machines: one training step over coordinator and nodes, each a process with one thread,
+// interleaved in rounds. Links of a given rate need root and Linux (namespaces.mjs). npm run bench -- cluster [--rounds
+// 5] [--json FILE]
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -104,7 +105,8 @@ async function recoveries(entry, folder, rounds) {
     const contestant = round === 0 ? entry.contestant : new Contestant(entry, folder);
     try {
       if (round > 0) await contestant.start();
-      // Milliseconds from the death of a node to the end of its shards' recomputation. The contestant is of no further use.
+      // Milliseconds from the death of a node to the end of its shards' recomputation. The contestant is of no further
+      // use.
       const order = { pid: contestant.workers.at(-1).pid, after: KILL_AFTER_MS };
       found.push((await contestant.order('kill', order)).milliseconds);
     } finally {

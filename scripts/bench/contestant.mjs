@@ -1,5 +1,5 @@
-// A coordinator and its nodes while they are measured, each a process with one thread. They are started once and kept, so that rounds of
-// several such clusters can take turns.
+// A coordinator and its nodes while they are measured, each a process with one thread. They are started once and kept,
+// so that rounds of several such clusters can take turns.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,8 @@ export class Contestant {
    * @param {boolean} [of.tls]
    * @param {string} [of.wire]
    * @param {string} [of.strategy]
-   * @param {readonly {address: string, spawn: typeof spawn}[]} [of.hosts] the coordinator's first; left out: this machine
+   * @param {readonly {address: string, spawn: typeof spawn}[]} [of.hosts] the coordinator's first; left out: this
+   * machine
    * @param {number} [of.delay] milliseconds that every byte takes longer each way, between the coordinator and any node
    * @param {string} folder for its token and certificate
    */
@@ -83,7 +84,10 @@ export class Contestant {
     return this.hosts[i]?.spawn ?? spawn;
   }
 
-  /** An address by which a node reaches the coordinator as if it were far. The relay is on the node's host, so that a link is passed once. */
+  /**
+   * An address by which a node reaches the coordinator as if it were far. The relay is on the node's host, so that a
+   * link is passed once.
+   */
   async far(i, { protocol, host }) {
     const args = [RELAY, '127.0.0.1:0', host, `${this.delay}`];
     const relay = this.spawnOn(i)(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });

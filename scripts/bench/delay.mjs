@@ -1,6 +1,7 @@
-// Distance between hosts of one machine: a TCP relay that holds every byte for some milliseconds each way, with no limit to how
-// many are under way (netem is not in every kernel), and what a byte takes to another host and back. As a program, the relay or
-// one end of a measurement: node scripts/bench/delay.mjs LISTEN_HOST:PORT TO_HOST:PORT MILLISECONDS | answer HOST | ask HOST PORT
+// Distance between hosts of one machine: a TCP relay that holds every byte for some milliseconds each way, with no
+// limit to how many are under way (netem is not in every kernel), and what a byte takes to another host and back. As a
+// program, the relay or one end of a measurement: node scripts/bench/delay.mjs LISTEN_HOST:PORT TO_HOST:PORT
+// MILLISECONDS | answer HOST | ask HOST PORT
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';

@@ -1,5 +1,5 @@
-// The fine-tune step that the benchmarks measure, as the peers have it: 784-5000-10, Adam, dropout 0.2 and 0.5, 32 labelled
-// and 256 pseudo-labelled rows of real MNIST.
+// The fine-tune step that the benchmarks measure, as the peers have it: 784-5000-10, Adam, dropout 0.2 and 0.5, 32
+// labelled and 256 pseudo-labelled rows of real MNIST.
 
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
 import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
@@ -56,8 +56,8 @@ export function watch(object, method, tell) {
 }
 
 /**
- * Has `tell` called after each of a step's two phases, gradients and update, or forward and backward pass, with its name, its
- * milliseconds and what it resolved to.
+ * Has `tell` called after each of a step's two phases, gradients and update, or forward and backward pass, with its
+ * name, its milliseconds and what it resolved to.
  */
 export function watchPhases(executor, tell) {
   for (const [first, second] of [

@@ -1,6 +1,7 @@
-// Holds the model behind `pseudolabel scaling --simulate` against runs over links of a given rate: hosts that are network namespaces, with a
-// core each, or a part of one in a time that passes as much more slowly (namespaces.mjs). Two stages of a real training: pre-training (256 rows,
-// 31 MB of gradient) and supervised (32 rows, 16 MB), data parallel. The tree that the model also knows is not what a run does, so that nothing is said of it.
+// Holds the model behind `pseudolabel scaling --simulate` against runs over links of a given rate: hosts that are
+// network namespaces, with a core each, or a part of one in a time that passes as much more slowly (namespaces.mjs).
+// Two stages of a real training: pre-training (256 rows, 31 MB of gradient) and supervised (32 rows, 16 MB), data
+// parallel. The tree that the model also knows is not what a run does, so that nothing is said of it.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

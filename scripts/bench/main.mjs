@@ -1,5 +1,6 @@
-// The benchmarks. npm run bench -- [SUITE] [--rounds N] [--peers DIR] [--json FILE] [--only TEXT]; without a suite: step.
-// npm run bench -- --memory shows the resident memory over 2,000 steps; --setup-peers makes the peers' Python environment.
+// The benchmarks. npm run bench -- [SUITE] [--rounds N] [--peers DIR] [--json FILE] [--only TEXT]; without a suite:
+// step. npm run bench -- --memory shows the resident memory over 2,000 steps; --setup-peers makes the peers' Python
+// environment.
 
 import { parseArgs } from 'node:util';
 import { benchCluster } from './cluster.mjs';

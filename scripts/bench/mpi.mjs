@@ -1,7 +1,7 @@
-// The benchmark of MPI: a fine-tune step by two ranks of one worker, data parallel (summed in the tree of the shards, and in
-// MPI's own order) and tensor parallel, against one process of one worker, interleaved. Figures are best deciles: other work
-// of the machine only adds to them. As a program, one contestant, whose rank 0 prints one JSON line:
-// [mpirun -np 2] node mpi.mjs data|any|tensor [STEPS] [WARMUP]
+// The benchmark of MPI: a fine-tune step by two ranks of one worker, data parallel (summed in the tree of the shards,
+// and in MPI's own order) and tensor parallel, against one process of one worker, interleaved. Figures are best
+// deciles: other work of the machine only adds to them. As a program, one contestant, whose rank 0 prints one JSON
+// line: [mpirun -np 2] node mpi.mjs data|any|tensor [STEPS] [WARMUP]
 
 import { argv, env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -49,7 +49,9 @@ async function measured({ command, how }) {
   return lastJson(await outputOf(program, args, { env: { ...completed(env), ...root }, deadlineMs: 600_000 }));
 }
 
-/** Two shards, by one process of one worker, or by the ranks of mpirun, of one worker each. any: summed in MPI's order. */
+/**
+ * Two shards, by one process of one worker, or by the ranks of mpirun, of one worker each. any: summed in MPI's order.
+ */
 async function measure(how, steps, warmup) {
   const context = {
     terminal: new Terminal(process.stdout, process.stderr, env),

@@ -1,21 +1,21 @@
-// Owns hosts that are none: network namespaces of this machine, joined by links of a given rate, for tests and benchmarks of a cluster.
-// They share processors, memory and disk; what differs from one machine is the network. Linux, root and iproute2 are needed.
+// Virtual hosts: network namespaces of this machine, joined by links of a given rate, for tests and benchmarks of a
+// cluster. They share processors, memory and disk; only the network is their own. The switch is a namespace too, so
+// that the machine's own network is never touched. Needs Linux, root and iproute2.
 //
-//   host 1 [eth0]---rate---[port1] switch [port2]---rate---[eth0] host 2        The switch is a namespace too: of the machine's own network
-//                                                                                nothing is seen or touched.
+//   host 1 [eth0]---rate---[port1] switch [port2]---rate---[eth0] host 2
 
 import { spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-/** Names say whose they are: those of a process that is gone are swept. */
+/** A name says which process made it. Those of processes that have ended are removed. */
 const OWNED = /^pseudolabel-(\d+)-/;
 const SUBNET = '10.77.0';
 const MOST_HOSTS = 200;
-/** A link sends so long at full speed of what it saved up while it had nothing to send: TCP needs some, and little is more exact. */
+/** How long an idle link may send at full speed afterwards. TCP needs some of that; less is more exact. */
 const BURST_MS = 1;
 /** The longest packet, with its head. */
 const LEAST_BURST = 1600;
-/** What is sent faster waits so long at most, then it is dropped, as by a switch. */
+/** What is sent faster than the rate waits so long at most; then it is dropped, as by a switch. */
 const QUEUE_MS = 20;
 const UNITS = { kbit: 1e3, mbit: 1e6, gbit: 1e9 };
 
@@ -30,7 +30,8 @@ const open = new Set();
  * @param {object} options
  * @param {number} options.hosts
  * @param {string} options.rate of each link, each way, such as '1gbit'
- * @param {number} [options.burst] in bytes; the less, the more exact is the time of a short message, and the more work a long one
+ * @param {number} [options.burst] in bytes; the less, the more exact is the time of a short message, and the more work
+ * a long one
  * @param {readonly number[]} [options.cores] the core of each host's processes; left out: they have all cores
  * @returns {Network}
  * Throws an Error that says what is missing on this machine. Nothing is left behind then.
@@ -104,14 +105,19 @@ export class Network {
 }
 
 class Host {
-  /** @param {string} name of its namespace @param {number} number from 1 @param {string} hub namespace of the switch @param {number} [core] */
+  /**
+   * @param {string} name of its namespace @param {number} number from 1 @param {string} hub namespace of the switch
+   * @param {number} [core]
+   */
   constructor(name, number, hub, core) {
     this.name = name;
     this.address = `${SUBNET}.${number}`;
     this.port = `port${number}`;
     this.hub = hub;
     this.pin = core === undefined ? [] : ['taskset', '--cpu-list', `${core}`];
-    /** Those that are still on their way into the namespace too. @type {Set<import('node:child_process').ChildProcess>} */
+    /**
+     * Those that are still on their way into the namespace too. @type {Set<import('node:child_process').ChildProcess>}
+     */
     this.children = new Set();
   }
 
@@ -204,17 +210,21 @@ function run(program, ...args) {
   return stdout;
 }
 
-// Time that passes more slowly (dilation), so that a machine can be more hosts than it has cores. Each host has the 1/n of a
-// core that it shares with n - 1 others; its links have 1/n of their rate and n times their delay. So all takes n times as
-// long, and ratios are those of hosts with a core each. Two things are not n times as long:
+// Time that passes more slowly (dilation), so that a machine can be more hosts than it has cores. Each host has the 1/n
+// of a core that it shares with n - 1 others; its links have 1/n of their rate and n times their delay. So all takes n
+// times as long, and ratios are those of hosts with a core each. Two things are not n times as long:
 //
-//   - A host whose neighbours wait has more than 1/n of its core. Where all compute at once and wait for the last, as workers
-//     do in a step, that changes nothing. But what one host does for all, such as the coordinator's main thread, may be too
-//     fast: at most by atWorst(), which takes all of that time for time in which nobody else needed the core.
-//   - Cores, caches and memory are shared and threads take turns. A run over as many hosts as cores, once dilated and once
-//     not, shows what that costs.
+//   - A host whose neighbours wait has more than 1/n of its core. Where all compute at once and wait for the last, as
+//     workers do in a step, that changes nothing. But what one host does for all, such as the coordinator's main
+//     thread, may be too fast: at most by atWorst(), which takes all of that time for time in which nobody else needed
+//     the core.
+//   - Cores, caches and memory are shared and threads take turns. A run over as many hosts as cores, once dilated and
+//     once not, shows what that costs.
 
-/** Milliseconds at full speed that a link saves up while it has nothing to send, where the time of a short message matters. */
+/**
+ * Milliseconds at full speed that a link saves up while it has nothing to send, where the time of a short message
+ * matters.
+ */
 const SHORT_MS = 0.02;
 
 /**
@@ -248,5 +258,8 @@ export function dilationOf(hosts, cores = availableParallelism()) {
   for (let used = Math.min(hosts, cores); ; used--) if (hosts % used === 0) return hosts / used;
 }
 
-/** Milliseconds that a dilated step would take at most, if what is serial in it (milliseconds of a core) were dilated too. */
+/**
+ * Milliseconds that a dilated step would take at most, if what is serial in it (milliseconds of a core) were dilated
+ * too.
+ */
 export const atWorst = (milliseconds, serial, factor) => milliseconds + (factor - 1) * serial;

@@ -1,5 +1,5 @@
-// Measures our own fine-tune step and labelling in this process, as the peers measure theirs. Prints one JSON line. Needs the
-// environment of ../environment.mjs. node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
+// Measures our own fine-tune step and labelling in this process, as the peers measure theirs. Prints one JSON line.
+// Needs the environment of ../environment.mjs. node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
 
 import { openSession } from '../../dist/coordinator/compose.js';
 import { fineTune, resolved, watchPhases } from './fine-tune.mjs';
@@ -22,7 +22,10 @@ watchPhases(local, (phase, _, found) => {
   answers.push(...results.filter(({ milliseconds }) => milliseconds !== undefined));
 });
 
-/** Milliseconds of each part of a step, per worker; `waiting` is what the slower worker, the dispatch and the coordinator add. */
+/**
+ * Milliseconds of each part of a step, per worker; `waiting` is what the slower worker, the dispatch and the
+ * coordinator add.
+ */
 async function timedStep(step) {
   answers = [];
   const began = performance.now();

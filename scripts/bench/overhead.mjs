@@ -1,6 +1,6 @@
-// Measures what it costs to watch a run: metrics, trace and dashboard together, with a page that listens, against none of them. The same
-// steps of the training loop, data parallel, on the same node, in turns of a few steps. Prints what it comes to. Needs the environment of ../environment.mjs.
-// node overhead.mjs [ROUNDS] [WORKERS]
+// Measures what it costs to watch a run: metrics, trace and dashboard together, with a page that listens, against none
+// of them. The same steps of the training loop, data parallel, on the same node, in turns of a few steps. Prints what
+// it comes to. Needs the environment of ../environment.mjs. node overhead.mjs [ROUNDS] [WORKERS]
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
@@ -21,7 +21,10 @@ import { beginBalance } from '../../dist/src/methods/class-balance.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
 import { normalise } from '../../dist/src/training/config.js';
 
-/** A turn, and the turns of each side in a round. A round is as long as the steps between two looks at the pseudo-labels. */
+/**
+ * A turn, and the turns of each side in a round. A round is as long as the steps between two looks at the
+ * pseudo-labels.
+ */
 const TURN = 25;
 const TURNS = 5;
 /** What watching a run may cost at most, as a share of a step. */

@@ -1,5 +1,5 @@
-// Owns what the bench is compared with: which peers there are, which of them can run here, and one run of a peer.
-// The peers are step scripts outside this repository (Keras, PyTorch, DistributedDataParallel, plain tfjs-node);
+// The peers that the bench compares with: which there are, which can run here, their Python environment, and one run of
+// a peer. They are step scripts outside this repository (Keras, PyTorch, DistributedDataParallel, plain tfjs-node);
 // each runs in a process of its own and prints one JSON line.
 
 import { spawnSync } from 'node:child_process';
@@ -56,42 +56,21 @@ function kinds(threads) {
   const t = ['--threads', `${threads}`];
   const w = ['--workers', `${threads}`];
   const bytes = ['--dropout', 'bytes'];
-  return [
-    { kind: 'keras', label: `Keras, ${on}`, script: 'step_keras.py', args: t },
-    { kind: 'torch', label: `PyTorch as usually written, ${on}`, script: 'step_torch.py', args: t },
-    {
-      kind: 'torch-tuned',
-      label: `PyTorch tuned fp32, ${on}`,
-      script: 'step_torch.py',
-      args: [...t, '--one-pass', ...bytes],
-      env: TUNED_MALLOC,
-    },
-    {
-      kind: 'torch-autocast',
-      label: `PyTorch tuned autocast bf16, ${on}`,
-      script: 'step_torch.py',
-      args: [...t, '--one-pass', ...bytes, '--autocast'],
-      env: TUNED_MALLOC,
-    },
-    { kind: 'ddp', label: `PyTorch DDP gloo, ${by}`, script: 'step_torch_ddp.py', args: w, infers: false },
-    {
-      kind: 'ddp-tuned',
-      label: `PyTorch DDP gloo tuned fp32, ${by}`,
-      script: 'step_torch_ddp.py',
-      args: [...w, ...bytes],
-      env: TUNED_MALLOC,
-      infers: false,
-    },
-    {
-      kind: 'ddp-autocast',
-      label: `PyTorch DDP gloo tuned autocast bf16, ${by}`,
-      script: 'step_torch_ddp.py',
-      args: [...w, ...bytes, '--autocast'],
-      env: TUNED_MALLOC,
-      infers: false,
-    },
-    { kind: 'tfjs', label: `plain tfjs-node, ${on}`, script: 'step_tfjs.cjs', args: t },
+  const autocast = [...bytes, '--autocast'];
+  const rows = [
+    ['keras', `Keras, ${on}`, 'step_keras.py', t],
+    ['torch', `PyTorch as usually written, ${on}`, 'step_torch.py', t],
+    ['torch-tuned', `PyTorch tuned fp32, ${on}`, 'step_torch.py', [...t, '--one-pass', ...bytes]],
+    ['torch-autocast', `PyTorch tuned autocast bf16, ${on}`, 'step_torch.py', [...t, '--one-pass', ...autocast]],
+    ['ddp', `PyTorch DDP gloo, ${by}`, 'step_torch_ddp.py', w],
+    ['ddp-tuned', `PyTorch DDP gloo tuned fp32, ${by}`, 'step_torch_ddp.py', [...w, ...bytes]],
+    ['ddp-autocast', `PyTorch DDP gloo tuned autocast bf16, ${by}`, 'step_torch_ddp.py', [...w, ...autocast]],
+    ['tfjs', `plain tfjs-node, ${on}`, 'step_tfjs.cjs', t],
   ];
+  return rows.map(([kind, label, script, args]) => {
+    const env = /tuned|autocast/.test(kind) ? TUNED_MALLOC : {};
+    return { kind, label, script, args, env, infers: !kind.startsWith('ddp') };
+  });
 }
 
 /**
@@ -109,7 +88,7 @@ export async function findPeers({ dir, nodeModules, threads = [2] } = {}) {
   const available = [];
   const missing = [];
   for (const count of threads) {
-    for (const { kind, label, script, args, env = {}, infers = true } of kinds(count)) {
+    for (const { kind, label, script, args, env, infers } of kinds(count)) {
       const isPython = script.endsWith('.py');
       const why = lacking(join(folder, script), folder) ?? (isPython ? lackingPython(python) : lackingTfjs(modules));
       const command = [...(isPython ? [python] : [process.execPath, ...NODE_ARGS]), join(folder, script), ...args];
@@ -192,9 +171,9 @@ function figuresIn(output) {
   }
 }
 
-// The Python environment of the peers: one venv in the per-user cache, marked complete by a stamp. Versions are pinned, not
-// where they come from. On Linux, pip's default torch is the much larger CUDA build: point pip's own configuration to the CPU
-// build first; the peers compute on the CPU with either.
+// The Python environment of the peers: one venv in the per-user cache, marked complete by a stamp. Versions are pinned,
+// not where they come from. On Linux, pip's default torch is the much larger CUDA build: point pip's own configuration
+// to the CPU build first; the peers compute on the CPU with either.
 
 const PINS = ['tensorflow-cpu==2.15.0', 'torch==2.13.0', 'numpy<2'];
 const STAMP = `${PINS.join('\n')}\n`;

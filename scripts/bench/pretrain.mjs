@@ -1,5 +1,6 @@
-// Pre-training steps of the autoencoder, 784-5000-128-64-32-64-128-5000-784, cut into rows and into hidden units, by one worker and by two:
-// of 32 rows as in the report, and of 256. All in this process, interleaved in blocks. npm run bench -- pretrain [--rounds 5]
+// Pre-training steps of the autoencoder, 784-5000-128-64-32-64-128-5000-784, cut into rows and into hidden units, by
+// one worker and by two: of 32 rows as in the report, and of 256. All in this process, interleaved in blocks. npm run
+// bench -- pretrain [--rounds 5]
 
 import { openSession } from '../../dist/coordinator/compose.js';
 import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';

@@ -1,6 +1,7 @@
-// The report's four trainings, ours against its own Keras code without retracing (alpha as a tensor), stage by stage and interleaved: the
-// same stages, steps and batches. The autoencoder's 18,750 steps are extrapolated from the first tenth of them on both sides.
-// Keras computes pseudo-labelled rows while alpha is 0 too; we leave rows that count nothing out.
+// The report's four trainings, ours against its own Keras code without retracing (alpha as a tensor), stage by stage
+// and interleaved: the same stages, steps and batches. The autoencoder's 18,750 steps are extrapolated from the first
+// tenth of them on both sides. Keras computes pseudo-labelled rows while alpha is 0 too; we leave rows that count
+// nothing out.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -17,7 +18,10 @@ const EPOCH_STEPS = 1875;
 const PRETRAIN_STEPS = 18_750;
 
 const SCENARIOS = ['nn', 'pl', 'dae'];
-/** Row of the table, scenario, our stage, the seed script's name of it, steps in the report. DropNN is the first stage of pl. */
+/**
+ * Row of the table, scenario, our stage, the seed script's name of it, steps in the report. DropNN is the first stage
+ * of pl.
+ */
 const STAGES = [
   ['NN', 'nn', 'supervised', 'supervised', 80],
   ['DropNN', 'pl', 'supervised', 'supervised', 2000],
@@ -48,7 +52,10 @@ export async function benchReport({ rounds, peers }) {
   print(runs);
 }
 
-/** Seconds of each of STAGES, by a whole reproduction whose stages have at most as many steps as an epoch of pre-training. */
+/**
+ * Seconds of each of STAGES, by a whole reproduction whose stages have at most as many steps as an epoch of
+ * pre-training.
+ */
 async function oursSeconds() {
   const out = await mkdtemp(join(tmpdir(), 'pseudolabel-bench-'));
   try {

@@ -1,5 +1,5 @@
-// The benchmark of a fine-tune step and of labelling: ours and those of the peers, interleaved, as a table of medians and ratios,
-// with where the time of our step goes.
+// The benchmark of a fine-tune step and of labelling: ours and those of the peers, interleaved, as a table of medians
+// and ratios, with where the time of our step goes.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

@@ -1,6 +1,6 @@
-// The benchmark of `--strategy tensor` over ordinary networks: a fine-tune step (32 + 256 rows) over one, two and four hosts of one core each,
-// whose links have 1 or 10 Gbit/s, beside data-parallel on the same links. Four hosts need no four cores (namespaces.mjs). Linux, root.
-// npm run bench -- tensor-links [--rounds 3] [--only TEXT] [--json FILE]
+// The benchmark of `--strategy tensor` over ordinary networks: a fine-tune step (32 + 256 rows) over one, two and four
+// hosts of one core each, whose links have 1 or 10 Gbit/s, beside data-parallel on the same links. Four hosts need no
+// four cores (namespaces.mjs). Linux, root. npm run bench -- tensor-links [--rounds 3] [--only TEXT] [--json FILE]
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,9 +12,15 @@ import { atWorst, openDilated, whyNoHosts } from './namespaces.mjs';
 
 /** Of a block that is timed: what data-parallel takes for a step over 1 Gbit/s is long. */
 const STEPS = { tensor: 64, data: 6 };
-/** Steps between two times that the state of all slices is fetched (coordinator/executors/cluster/cluster-executor.ts). */
+/**
+ * Steps between two times that the state of all tensor shards is fetched
+ * (coordinator/executors/cluster/cluster-executor.ts).
+ */
 const FETCHED_EVERY = 256;
-/** Of a round trip. To data-parallel steps, which take hundreds of times as long, it makes no difference, and megabytes cost a relay time. */
+/**
+ * Of a round trip. To data-parallel steps, which take hundreds of times as long, it makes no difference, and megabytes
+ * cost a relay time.
+ */
 const LINKS = [
   { gigabits: 1, rtt: 0.2, aim: 0.6 },
   { gigabits: 10, rtt: 0, aim: 0.8 },
@@ -41,7 +47,10 @@ const ENTRIES = [
   }),
 ];
 
-/** @param {{rounds: number, only?: string, json?: string}} options only: hosts, links or strategy to be measured besides one host */
+/**
+ * @param {{rounds: number, only?: string, json?: string}} options only: hosts, links or strategy to be measured besides
+ * one host
+ */
 export async function benchTensorLinks({ rounds, only = '', json }) {
   const why = whyNoHosts();
   if (why) return void console.log(`skipped: ${why}`);
@@ -78,7 +87,10 @@ function opened(entry, folder) {
   return { ...entry, factor, network, contestant: new Contestant(options, folder), runs: [] };
 }
 
-/** Milliseconds as on hosts with a core each. step: with its part of fetching the state; main: of the busiest main threads. */
+/**
+ * Milliseconds as on hosts with a core each. step: with its part of fetching the state; main: of the busiest main
+ * threads.
+ */
 async function measured({ contestant, strategy, hosts, factor }) {
   const count = STEPS[strategy];
   const before = contestant.mainThreads();

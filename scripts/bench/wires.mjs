@@ -1,5 +1,6 @@
-// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, data parallel, over a coordinator and a node of one thread each, on
-// loopback, by each wire, from the same random labels. Nothing is timed. npm run bench -- wires [--rounds 3: seeds]
+// The benchmark of what a wire costs in accuracy: the same steps of `pl --quick`, data parallel, over a coordinator and
+// a node of one thread each, on loopback, by each wire, from the same random labels. Nothing is timed. npm run bench --
+// wires [--rounds 3: seeds]
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
