@@ -1,6 +1,5 @@
 // The flags of a run over several machines, and what is printed about its nodes.
 import type { Command } from 'commander';
-import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
 import type { RunConfig } from '../../src/training/config.js';
@@ -13,7 +12,7 @@ import type { ListeningServer, Transport } from '../server/transport.js';
 import { idleLine } from '../terminal/summary.js';
 import type { Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
-import { type Context, number } from './options.js';
+import { type Context, number, usage } from './options.js';
 
 export interface ClusterFlags {
   readonly listen?: string;
@@ -105,7 +104,6 @@ function trafficLines({ nodes, steps }: ClusterStatus): string[] {
 /** Throws E_USAGE. */
 export function checkNodes(flags: ClusterFlags, shards: number): void {
   const { nodes = 0, nodesTimeout = 1, local = true, certificate, key } = flags;
-  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');
   if (!(nodesTimeout > 0)) throw usage(`--nodes-timeout ${nodesTimeout}`, 'give seconds, above 0');
   if ((certificate === undefined) !== (key === undefined))

@@ -4,12 +4,11 @@ import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { openMpi, rankOf } from '../../src/collectives/mpi.js';
-import { PseudolabelError } from '../../src/errors.js';
 import { tell } from '../../src/protocol/mpi-messages.js';
 import { normalise } from '../../src/training/config.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
 import { fingerprintsHere } from '../executors/numerics.js';
-import type { Context } from './options.js';
+import { type Context, usage } from './options.js';
 
 export interface MpiFlags {
   readonly collective?: 'mpi';
@@ -60,7 +59,6 @@ async function serve(collective: Collective, flags: MpiFlags): Promise<void> {
 }
 
 function check({ collective, listen }: MpiFlags, env: NodeJS.ProcessEnv): void {
-  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (collective !== undefined && listen !== undefined)
     throw usage('--collective mpi and --listen', 'take nodes that come and go, or the ranks of a job, not both');
   if (collective === undefined && Number(env.OMPI_COMM_WORLD_SIZE ?? 1) > 1)

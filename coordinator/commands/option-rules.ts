@@ -1,9 +1,10 @@
 // Says where each option of each command has an effect. An option without an effect is refused, since whoever gave it
 // meant something by it.
+
 import type { Command } from 'commander';
-import { PseudolabelError } from '../../src/errors.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { parseAddress } from '../../worker/address.js';
+import { usage } from './options.js';
 
 /** What a command was given. */
 interface Given {
@@ -198,6 +199,6 @@ export function refuseIdle(command: Command, config?: RunConfig): void {
     if (!broken) continue;
     const flag = option.long!;
     const fix = `${broken.add}, or leave ${flag} out`;
-    throw new PseudolabelError('E_USAGE', `${flag} has no effect ${broken.without}`, fix);
+    throw usage(`${flag} has no effect ${broken.without}`, fix);
   }
 }

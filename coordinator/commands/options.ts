@@ -29,6 +29,9 @@ export interface Context {
   goesOn(folder: string, line: string): void;
 }
 
+/** The error about a command line that cannot be followed. */
+export const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
+
 /** Flags of one start of the program, which are not options of the run (optionsSchema). */
 export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly out?: string;
@@ -122,7 +125,7 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   if (refused.length > 0) {
     const names = refused.map(flagOf).join(', ');
     const fix = `leave out ${names}, or start a new run without --resume`;
-    throw new PseudolabelError('E_USAGE', `a run that is resumed cannot change ${names}`, fix);
+    throw usage(`a run that is resumed cannot change ${names}`, fix);
   }
   return checked(config, flags);
 }
@@ -132,7 +135,7 @@ function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
   checkPrecision(config.precision);
   if (validateEvery === undefined) return config;
   if (!Number.isInteger(validateEvery) || validateEvery < 1)
-    throw new PseudolabelError('E_USAGE', `--validate-every ${validateEvery}`, 'give a number of steps, from 1');
+    throw usage(`--validate-every ${validateEvery}`, 'give a number of steps, from 1');
   return config;
 }
 

@@ -35,6 +35,7 @@ import {
   newDirectory,
   type RunFlags,
   resumedConfig,
+  usage,
   whole,
 } from './options.js';
 import {
@@ -154,7 +155,7 @@ async function resumed(folder: string, flags: ReproduceFlags, command: Command):
   for (const key of ['scenarios', 'splits'] as const) {
     if (flags[key] === undefined || String(flags[key]) === String(saved[key])) continue;
     const fix = `leave out --${key}, or start a new one without --resume`;
-    throw new PseudolabelError('E_USAGE', `a reproduction that is resumed cannot change --${key}`, fix);
+    throw usage(`a reproduction that is resumed cannot change --${key}`, fix);
   }
   const config = resumedConfig(saved.config, flags);
   refuseIdle(command, config);

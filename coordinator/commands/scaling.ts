@@ -1,7 +1,6 @@
 // `pseudolabel scaling`: measures how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, Option } from 'commander';
-import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
@@ -19,7 +18,7 @@ import {
   type ScalingReport,
 } from '../scaling/measure.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { type Context, number, whole } from './options.js';
+import { type Context, number, usage, whole } from './options.js';
 
 interface ScalingFlags extends SizeFlags {
   readonly mode: Mode;
@@ -103,7 +102,7 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
   const { strategy = flags.simulate ? 'data' : 'auto' } = flags;
   if (flags.simulate && strategy !== 'data') {
     const fix = 'leave out one of the two: the simulated clusters exchange gradients';
-    throw new PseudolabelError('E_USAGE', `--simulate with --strategy ${strategy}`, fix);
+    throw usage(`--simulate with --strategy ${strategy}`, fix);
   }
   const sizes = sizesOf(flags);
   const workload = workloadOf({ ...flags, strategy }, sizes);
@@ -143,7 +142,7 @@ function workloadOf(
   const shards = flags.shards ?? Math.max(config.shards, most);
   if (shards < most) {
     const fix = `give --shards ${most} or more, or leave it out`;
-    throw new PseudolabelError('E_USAGE', `--shards ${shards} for ${counted(most, 'worker')}`, fix);
+    throw usage(`--shards ${shards} for ${counted(most, 'worker')}`, fix);
   }
   const largest = sizes.processes?.counts.at(-1) ?? most;
   return { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
@@ -218,7 +217,6 @@ export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
 
 /** Throws E_USAGE. */
 export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: SizeFlags): Sizes {
-  const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
   if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
   if (fastSum && strategy === 'tensor')
     throw usage('--fast-sum with --strategy tensor', 'leave it out: tensor-parallel steps sum no gradients');

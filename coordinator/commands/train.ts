@@ -26,7 +26,15 @@ import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from '
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
-import { addRunOptions, type Context, configFrom, newDirectory, type RunFlags, resumedConfig } from './options.js';
+import {
+  addRunOptions,
+  type Context,
+  configFrom,
+  newDirectory,
+  type RunFlags,
+  resumedConfig,
+  usage,
+} from './options.js';
 import {
   addDashboardOptions,
   addFaultOptions,
@@ -156,8 +164,7 @@ async function run(
 ): Promise<RunResult> {
   const { terminal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
-  if (config.fastSum && !reach.collective)
-    throw new PseudolabelError('E_USAGE', '--fast-sum without MPI', 'add --collective mpi');
+  if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
   const resolved = resolveRun(config, await loadDataset({ folder: config.data }));
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
@@ -221,12 +228,7 @@ function jobLine({ ranks, workers, sum }: Job): string {
 }
 
 function nothingTravels({ wire }: RunConfig, { collective }: Reach): PseudolabelError {
-  if (!collective)
-    return new PseudolabelError(
-      'E_USAGE',
-      `--wire ${wire} without --listen`,
-      'add --listen, or leave --wire out of a new run',
-    );
+  if (!collective) return usage(`--wire ${wire} without --listen`, 'add --listen, or leave --wire out of a new run');
   const fix = 'leave --wire out, or use nodes in place of ranks (--listen)';
   return new PseudolabelError('E_CONFIG', `wire: ${wire} does not go over MPI, where sums are floats`, fix);
 }

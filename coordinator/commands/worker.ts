@@ -1,12 +1,12 @@
 // `pseudolabel worker`: joins a run on another machine as a node.
 import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
-import { PseudolabelError } from '../../src/errors.js';
+import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import { joinRun } from '../../worker/node-host.js';
 import { fingerprintsHere } from '../executors/numerics.js';
 import type { Transport } from '../server/transport.js';
-import { addConnectionOptions, type ConnectionFlags, type Context, number } from './options.js';
+import { addConnectionOptions, type ConnectionFlags, type Context, number, usage } from './options.js';
 
 interface WorkerFlags extends ConnectionFlags {
   readonly workers?: number;
@@ -35,9 +35,8 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const { tokenFile, fingerprint, insecure = false, name = hostname() || 'node' } = flags;
   const workers = flags.workers ?? availableParallelism();
   if (!Number.isInteger(workers) || workers < 1)
-    throw new PseudolabelError('E_USAGE', `--workers ${workers}`, 'give a number of threads, from 1');
-  if (!(flags.patience >= 0))
-    throw new PseudolabelError('E_USAGE', `--patience ${flags.patience}`, 'give seconds, from 0');
+    throw usage(`--workers ${workers}`, 'give a number of threads, from 1');
+  if (!(flags.patience >= 0)) throw usage(`--patience ${flags.patience}`, 'give seconds, from 0');
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };

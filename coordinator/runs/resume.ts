@@ -9,6 +9,7 @@ import {
 import { PseudolabelError } from '../../src/errors.js';
 import { parameterCount } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
+import { FolderLock } from './lock.js';
 import { changesOf, identityOfRun, type ResolvedRun } from './resolved-run.js';
 import { RunDirectory } from './run-directory.js';
 
@@ -65,7 +66,7 @@ export async function earlierRun(
   checkpointFile: string | undefined,
   allowMixed: boolean,
 ): Promise<OpenedRun> {
-  const lock = await RunDirectory.lock(path); // first: what is read from here on is nobody's to change
+  const lock = await FolderLock.take(path); // first: what is read from here on is nobody's to change
   try {
     const file = checkpointFile ?? (await latestCheckpoint(path));
     const resumeFrom =

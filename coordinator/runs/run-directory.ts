@@ -61,11 +61,6 @@ export class RunDirectory {
     }
   }
 
-  /** Keeps others from resuming the run until the directory is reopened and closed. Throws E_LOCKED, E_OUTPUT. */
-  static lock(path: string): Promise<FolderLock> {
-    return FolderLock.take(path);
-  }
-
   /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
   static async reopen(
     path: string,

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rmdir, symlink, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { configFrom, resumedConfig } from '../../coordinator/commands/options.js';
+import { FolderLock } from '../../coordinator/runs/lock.js';
 import { RunDirectory } from '../../coordinator/runs/run-directory.js';
 import { normalise } from '../../src/training/config.js';
 import { folderOfTest } from '../folders.js';
@@ -26,7 +27,7 @@ async function create(): Promise<RunDirectory> {
 }
 
 async function reopen(): Promise<RunDirectory> {
-  const lock = await RunDirectory.lock(run);
+  const lock = await FolderLock.take(run);
   onTestFinished(() => lock.release());
   return RunDirectory.reopen(run, ['supervised'], BEGINNING, lock);
 }
@@ -34,7 +35,7 @@ async function reopen(): Promise<RunDirectory> {
 describe('a run directory', () => {
   it('is one process at a time in which a run goes on (case 8)', async () => {
     const first = await create();
-    await expect(RunDirectory.lock(run)).rejects.toMatchObject({ code: 'E_LOCKED' });
+    await expect(FolderLock.take(run)).rejects.toMatchObject({ code: 'E_LOCKED' });
     await first.close();
     await reopen();
     await expect(RunDirectory.create(run, CONFIG)).rejects.toMatchObject({ code: 'E_OUTPUT' });

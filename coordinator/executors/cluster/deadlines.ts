@@ -1,6 +1,7 @@
 // Deadlines of nodes: how long to wait for one (what the same kind of work took it before, and a margin), timers that leave out time in
 // which this process stood still, and conditions that are waited for.
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
+import { median } from '../../../src/scaling/bootstrap.js';
 
 /** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
 export interface Bounds {
@@ -54,12 +55,6 @@ export class Deadlines {
     const deviation = DEVIATION * median(times.map((time) => Math.abs(time - middle)));
     return Math.min(most, Math.max(least, Math.max(1, units) * (middle + MARGIN * deviation)));
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 /** A timer that rings so much too late was held up, and so were the answers that it waits for. */

@@ -3,6 +3,7 @@
 import type { Clock } from '../../../src/clock.js';
 import { counted, whole } from '../../../src/format.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
+import { median } from '../../../src/scaling/bootstrap.js';
 import type { StrategyName } from '../../../src/training/strategy-choice.js';
 
 /** So many steps say how a stage goes; the first of them build networks and bring images, which a median passes over. */
@@ -179,8 +180,3 @@ function remedyOf({ strategy, isSliceable }: StepTimes): string {
 }
 
 const sized = (bytes: number): string => (bytes < 1e5 ? `${whole(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
-}
