@@ -7,7 +7,7 @@ import { openSession } from '../../dist/coordinator/compose.js';
 import { ClusterExecutor } from '../../dist/coordinator/executors/cluster/cluster-executor.js';
 import { ensureCertificate, ensureToken } from '../../dist/coordinator/server/secrets.js';
 import { listen } from '../../dist/coordinator/server/server.js';
-import { numericsFingerprint } from '../../dist/src/models/dense/fingerprint.js';
+import { numericsFingerprint } from '../../dist/src/models/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE } from '../../dist/src/protocol/cluster-messages.js';
 import { fineTune, resolved, watch, watchPhases } from './fine-tune.mjs';
 

@@ -3,9 +3,9 @@
 
 import { LabelledSet } from '../../dist/coordinator/labelled-set.js';
 import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
+import { loadDataset } from '../../dist/src/data/load.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
-import { loadDataset } from '../../dist/src/data/sources/load.js';
-import { initialParameters } from '../../dist/src/models/model.js';
+import { initialParameters } from '../../dist/src/models/models.js';
 import { normalise } from '../../dist/src/training/config.js';
 import { classifier } from '../../dist/src/training/scenario.js';
 

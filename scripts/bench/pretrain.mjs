@@ -7,7 +7,7 @@ import { resolveRun } from '../../dist/coordinator/runs/resolved-run.js';
 import { loadDataset } from '../../dist/src/data/load.js';
 import { methodOf } from '../../dist/src/methods/methods.js';
 import { exchangesOf, widthsOf } from '../../dist/src/models/dense/tensor-blocks.js';
-import { initialParameters, layoutOf } from '../../dist/src/models/model.js';
+import { initialParameters, parameterCount } from '../../dist/src/models/models.js';
 import { normalise } from '../../dist/src/training/config.js';
 import { optimizerStep } from '../../dist/src/training/stage.js';
 import { inTurns, median } from './measuring.mjs';
@@ -50,7 +50,7 @@ async function opened(preset, { strategy, workers }) {
   const session = await openSession([run]);
   const [stage] = run.stages;
   const { model, method } = stage;
-  const { length } = layoutOf(model);
+  const length = parameterCount(model);
   const zeros = new Float32Array(length);
   session.dispatcher.write({ parameters: initialParameters(model, 1, 0), firstMoment: zeros, secondMoment: zeros });
   let number = 0;
@@ -73,7 +73,7 @@ async function opened(preset, { strategy, workers }) {
 /** Floats of a step: sums up and values down, or the gradient each way. */
 function kilobytesOf(strategy, model, rows) {
   const widths = exchangesOf(model).map((exchange) => widthsOf(model, exchange));
-  const bytes = (of) => (strategy === 'data' ? 4 * layoutOf(model).length : 4 * rows * sum(widths.map(of)));
+  const bytes = (of) => (strategy === 'data' ? 4 * parameterCount(model) : 4 * rows * sum(widths.map(of)));
   return [({ down }) => down, ({ up }) => up].map((of) => Math.round(bytes(of) / 1000)).join(' + ');
 }
 
