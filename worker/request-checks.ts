@@ -120,52 +120,45 @@ const isCut = (model: Model, shards: number, { first, end }: TensorShardRange, s
   first < end &&
   end <= tensorShardCount(model, shards);
 
-/** Bytes of an element, which is never cut in two. */
-const UNITS = {
-  ...{ images: 1, evaluationImages: 1, pseudoLabels: 1, confidences: 4 },
-  ...{ parameters: 4, firstMoment: 4, secondMoment: 4 },
-} as const satisfies Record<Exclude<SentRegion, 'total'>, number>;
-
 /** How many floats of a total are rounded together. */
 const WHOLE = 8;
 
+/** Bytes of a region, and of what is never cut in two in it, as they travel. */
+interface Room {
+  readonly bytes: number;
+  readonly unit: number;
+}
+
 /** Writes what a coordinator sends into the arena. */
 export class ArenaWriter {
-  private readonly capacity: Readonly<Record<SentRegion, number>>;
+  private readonly rooms: Readonly<Record<SentRegion, Room>>;
 
   constructor(
     private readonly node: ThreadExecutor,
     private readonly wire: GradientCodec,
   ) {
-    this.capacity = capacities(node.arena.shape, wire);
+    const { pixels, unlabelled, evaluation, parameters } = node.arena.shape;
+    const vector = { bytes: parameters * 4, unit: 4 };
+    this.rooms = {
+      images: { bytes: unlabelled * pixels, unit: 1 },
+      evaluationImages: { bytes: evaluation * pixels, unit: 1 },
+      pseudoLabels: { bytes: unlabelled, unit: 1 },
+      confidences: { bytes: unlabelled * 4, unit: 4 },
+      ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+      total: { bytes: wire.bytes(parameters), unit: wire.bytes(WHOLE) },
+    };
   }
 
   /** Writes a part of an array. Returns false where it does not fit the arena: no coordinator sends that. */
   write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
     const region = BULK_KINDS[kind];
-    if (region === undefined || region === 'sum' || offset + payload.length > this.capacity[region]) return false;
-    const unit = region === 'total' ? this.wire.bytes(WHOLE) : UNITS[region];
-    if (offset % unit !== 0 || payload.length % unit !== 0) return false;
+    if (region === undefined || region === 'sum') return false;
+    const { bytes, unit } = this.rooms[region];
+    if (offset + payload.length > bytes || offset % unit !== 0 || payload.length % unit !== 0) return false;
     const { memory, regions } = this.node.arena;
     if (region === 'total') this.wire.decode(payload, regions.total, offset);
     else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
     if (region === 'parameters') this.node.parametersCame(offset, offset + payload.length);
     return true;
   }
-}
-
-/** Bytes of each region, as they travel. */
-function capacities(shape: ArenaShape, wire: GradientCodec): Record<SentRegion, number> {
-  const { pixels, unlabelled, evaluation, parameters } = shape;
-  const vector = parameters * 4;
-  return {
-    images: unlabelled * pixels,
-    evaluationImages: evaluation * pixels,
-    pseudoLabels: unlabelled,
-    confidences: unlabelled * 4,
-    parameters: vector,
-    firstMoment: vector,
-    secondMoment: vector,
-    total: wire.bytes(parameters),
-  };
 }

@@ -27,12 +27,8 @@ import {
 } from './fields.js';
 import { clusterStatus } from './status.js';
 
-/**
- * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
- * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel in
- * the precision that the welcome names, all others as they are in the arena.
- */
-export const BULK_KINDS = [
+/** The parts of a node's arena that travel as they are. */
+export const ARENA_REGIONS = [
   'images',
   'evaluationImages',
   'pseudoLabels',
@@ -40,6 +36,15 @@ export const BULK_KINDS = [
   'parameters',
   'firstMoment',
   'secondMoment',
+] as const;
+
+/**
+ * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
+ * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel in
+ * the precision that the welcome names, all others as they are in the arena.
+ */
+export const BULK_KINDS = [
+  ...ARENA_REGIONS,
   'total',
   /** From the node: the sum of the subtree that begins with shard `index`. It answers the request `attempt`. */
   'sum',

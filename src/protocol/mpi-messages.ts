@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Collective } from '../collectives/collective.js';
 import { PseudolabelError } from '../errors.js';
 import type { Message } from './channel.js';
-import { type SentRegion, TO_COORDINATOR, TO_NODE } from './cluster-messages.js';
+import { ARENA_REGIONS, type SentRegion, TO_COORDINATOR, TO_NODE } from './cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from './codec.js';
 import { count } from './fields.js';
 
@@ -13,15 +13,7 @@ import { count } from './fields.js';
 const ends = { ends: z.array(count).min(1) };
 
 /** Regions of the arena that are brought to all ranks. */
-const region: z.ZodType<SentRegion> = z.enum([
-  'images',
-  'evaluationImages',
-  'pseudoLabels',
-  'confidences',
-  'parameters',
-  'firstMoment',
-  'secondMoment',
-]);
+const region: z.ZodType<SentRegion> = z.enum(ARENA_REGIONS);
 
 /** A message of a cluster without some of its fields, and with others. */
 function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.ZodRawShape>(
