@@ -47,7 +47,7 @@ const RUNS: Run[] = [
   ['dae', 2, 'auto'],
 ];
 const RUNS_OF_BF16: Run[] = [
-  ['pl', 2, 'hidden --precision bf16'],
+  ['pl', 2, 'tensor --precision bf16'],
   ['dae', 3, 'data --precision bf16'],
 ];
 
