@@ -17,7 +17,7 @@ import { RunDirectory } from '../../dist/coordinator/runs/run-directory.js';
 import { TensorBoard } from '../../dist/coordinator/runs/tensorboard.js';
 import { train } from '../../dist/coordinator/train.js';
 import { loadDataset } from '../../dist/src/data/load.js';
-import { beginBalance } from '../../dist/src/methods/class-balance.js';
+import { methodOf } from '../../dist/src/methods/methods.js';
 import { estimate, median } from '../../dist/src/scaling/bootstrap.js';
 import { normalise } from '../../dist/src/training/config.js';
 
@@ -92,7 +92,13 @@ const options = { directory, listener, signal, resumeFrom: undefined, validateEv
 const recorder = new Recorder(run, { ...session, dispatcher: full }, options);
 
 const nothing = () => undefined;
-const silent = { before: async () => undefined, stageBegins: nothing, labelled: nothing, stepped: nothing };
+const silent = {
+  before: async () => undefined,
+  stageBegins: nothing,
+  labelled: nothing,
+  sharesChosen: nothing,
+  stepped: nothing,
+};
 const observing = {
   before: async (position) => {
     const began = performance.now();
@@ -102,19 +108,21 @@ const observing = {
   // A turn is no stage: the stage begins once.
   stageBegins: nothing,
   labelled: (...told) => recorder.labelled(...told),
+  sharesChosen: (...told) => recorder.sharesChosen(...told),
   stepped: (...told) => timed('metrics', () => recorder.stepped(...told)),
 };
 
 const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
-const balance = beginBalance(stages[stage], labelled.countsOf(dataset.classes));
+const { method } = stages[stage];
+const methodState = methodOf(method).begin(method, labelled.countsOf(dataset.classes));
 const { steps } = stages[stage];
-recorder.stageBegins(stages[stage], { stage, step: 0, balance }, steps);
+recorder.stageBegins(stages[stage], { stage, step: 0, methodState }, steps);
 
 /** Milliseconds of the steps [first, end). */
 async function turn(dispatcher, observer, first, end) {
   const training = { seed: 1, stages: [...stages.slice(0, stage), stages[stage]], labelled, maxSteps: end };
   const began = performance.now();
-  await train(training, dispatcher, observer, { stage, step: first, balance });
+  await train(training, dispatcher, observer, { stage, step: first, methodState });
   return performance.now() - began;
 }
 
