@@ -42,7 +42,6 @@ export async function createThreadExecutor({
 }
 
 export class ThreadExecutor implements Executor {
-  readonly name = 'local';
   readonly workers: number;
   readonly writesInPlace: boolean;
   /** Steps of some tensor shards, for executors that share them out over machines. */

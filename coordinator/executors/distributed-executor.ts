@@ -30,7 +30,6 @@ export interface DistributedTensors {
 }
 
 export abstract class DistributedExecutor implements Executor {
-  abstract readonly name: string;
   abstract readonly workers: number;
   readonly writesInPlace: boolean;
   protected abstract readonly tensors: DistributedTensors;

@@ -14,12 +14,10 @@ import type {
 } from '../../src/training/executor.js';
 
 export class WrappedExecutor<E extends Executor = Executor> implements Executor {
-  readonly name: string;
   readonly workers: number;
   readonly writesInPlace: boolean;
 
   constructor(protected readonly inner: E) {
-    this.name = inner.name;
     this.workers = inner.workers;
     this.writesInPlace = inner.writesInPlace;
   }

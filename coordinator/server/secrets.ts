@@ -41,12 +41,12 @@ export async function ensureToken(path: string): Promise<KeyObject> {
 }
 
 /** Makes the file with what `make` gives, if it is not there. If several processes do so at once, all find the content of one. */
-export async function ensureSecret(path: string, make: () => Promise<string>): Promise<void> {
+async function ensureSecret(path: string, make: () => Promise<string>): Promise<void> {
   if (!(await exists(path))) await createFile(path, make, SECRET_MODE);
 }
 
 /** The content of a file that only its owner may read. Throws E_SECRET_FILE. */
-export async function readSecret(path: string): Promise<string> {
+async function readSecret(path: string): Promise<string> {
   try {
     const handle = await open(path);
     try {

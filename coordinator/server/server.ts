@@ -1,4 +1,4 @@
-// Owns where a coordinator listens, and the stream of workers that come in; strangers.ts owns the way from a connection to a known worker.
+// The server of a coordinator: where it listens, and the channels with those who have authenticated (unauthenticated-connections.ts).
 import type { KeyObject } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ export interface ListenOptions<Out extends Message, In extends Message> {
   /** Checksums over long arrays with TLS and on loopback too, for what forwards loopback over a network. Default: false. */
   readonly checksAll?: boolean;
   readonly tables: MessageTables<Out, In>;
-  /** By which strangers and heartbeats are timed. Default: the system's. */
+  /** By which unauthenticated connections and heartbeats are timed. Default: the system's. */
   readonly clock?: Clock;
 }
 
@@ -39,12 +39,12 @@ const HEARTBEAT_MS = 5000;
 /** A hello has at most 2,048 bytes; the rest is for heartbeats and records of TLS. */
 const MOST_FIRST_BYTES = 4096;
 
-/** A handshake takes milliseconds, and a full house of strangers some seconds of TLS at most. */
+/** A handshake takes milliseconds, and TLS for as many unauthenticated connections as there may be some seconds. */
 const LIMITS: UnauthenticatedLimits = {
   unauthenticated: 64,
   unauthenticatedPerAddress: 32,
   rate: 64,
-  known: 256,
+  authenticated: 256,
   deadline: 10_000,
 };
 
@@ -71,9 +71,9 @@ export class Server<Out extends Message, In extends Message> {
   readonly fingerprint: string | undefined;
   /** The address that it listens on, where none but this machine reaches that. */
   readonly loopback: string | undefined;
-  /** Channels with those who have come in, in order. Listen to each at once. Ends with close(). */
+  /** Channels with those who have authenticated, in order. Listen to each at once. Ends with close(). */
   readonly arrivals: ReadableStream<Channel<Out, In>>;
-  private readonly hall: UnauthenticatedConnections;
+  private readonly connections: UnauthenticatedConnections;
   private controller!: ReadableStreamDefaultController<Channel<Out, In>>;
   private closed = false;
 
@@ -102,22 +102,22 @@ export class Server<Out extends Message, In extends Message> {
     const longest = longestFrame(tables.incoming);
     const firstBytes = tables.first && MOST_FIRST_BYTES;
     const options = { tls, token, limits: { ...LIMITS, ...limits }, heartbeat, checksAll, longest, firstBytes, clock };
-    this.hall = new UnauthenticatedConnections(options, (transport, isGuarded) => {
+    this.connections = new UnauthenticatedConnections(options, (transport, isGuarded) => {
       if (this.closed) transport.close();
       else this.controller.enqueue(new FramedChannel(transport, tables, isGuarded));
     });
-    server.on('connection', (wire) => this.hall.take(wire));
-    server.on('error', () => undefined); // accepting fails while file descriptors are short: those who are in stay
+    server.on('connection', (wire) => this.connections.accept(wire));
+    server.on('error', () => undefined); // accepting fails while file descriptors are short: channels stay
   }
 
-  /** How many were not let in, by reason. */
+  /** How many connections were refused, by reason. */
   get refused(): ReadonlyMap<ErrorCode, number> {
-    return this.hall.refused;
+    return this.connections.refused;
   }
 
-  /** Connections that have proven nothing yet. */
+  /** How many connections are unauthenticated. */
   get unauthenticated(): number {
-    return this.hall.size;
+    return this.connections.size;
   }
 
   /** Arguments of a worker on another machine. The token is not among them: its file has to be copied there. */
@@ -127,12 +127,12 @@ export class Server<Out extends Message, In extends Message> {
     return [this.address, '--token-file', tokenFile, ...pin, ...(isPlain ? ['--insecure'] : [])];
   }
 
-  /** Lets nobody in any more. Channels stay open. */
+  /** Accepts no connections any more. Channels stay open. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.server.close();
-    this.hall.close();
+    this.connections.close();
     this.controller.close();
   }
 }

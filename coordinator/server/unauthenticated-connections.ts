@@ -1,5 +1,5 @@
-// Unauthenticated connections: the way from a new connection to one that has proven that it knows the token; how many may be on it, from where
-// and for how long, and that it ends for everyone.
+// Unauthenticated connections: from the first byte to the proof that whoever has connected knows the token. Limits how many there may be, from
+// where, for how long and with how many bytes, so that every one of them either authenticates or ends.
 import type { KeyObject } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,8 +13,8 @@ import { tlsBinding } from '../../worker/address.js';
 import { SOCKET_OPTIONS, tooMuch, WebSocketTransport } from '../../worker/websocket-transport.js';
 import type { Certificate } from './secrets.js';
 
-export interface ConnectionLimits {
-  /** Connections that have not proven anything yet. */
+interface ConnectionLimits {
+  /** Unauthenticated connections at a time. */
   readonly unauthenticated: number;
   readonly unauthenticatedPerAddress: number;
   /** New connections from one address within a second. */
@@ -23,10 +23,11 @@ export interface ConnectionLimits {
 
 const WINDOW_MS = 1000;
 
+/** Counts unauthenticated connections, in all and by address, and new ones by address within a second. */
 export class ConnectionLimiter {
   private unauthenticated = 0;
   private readonly perAddress = new Map<string, number>();
-  /** Of the present second; emptied with it, so that many addresses cannot fill the memory. */
+  /** New connections of the present second; emptied with it, so that many addresses cannot fill the memory. */
   private readonly recent = new Map<string, number>();
   private windowStart = 0;
 
@@ -35,7 +36,7 @@ export class ConnectionLimiter {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** Lets a stranger in and returns what to call, once, when it is none any more: known, or gone. undefined: not let in. */
+  /** Returns what to call when the connection is authenticated, or has ended; undefined where it is one too many. */
   enter(address: string): (() => void) | undefined {
     const here = this.perAddress.get(address) ?? 0;
     const tooFast = this.count(address) > this.limits.rate;
@@ -43,10 +44,10 @@ export class ConnectionLimiter {
       return undefined;
     this.unauthenticated++;
     this.perAddress.set(address, here + 1);
-    let inside = true;
+    let isCounted = true;
     return () => {
-      if (inside) this.leave(address);
-      inside = false;
+      if (isCounted) this.leave(address);
+      isCounted = false;
     };
   }
 
@@ -69,13 +70,13 @@ export class ConnectionLimiter {
 }
 
 export interface UnauthenticatedLimits extends ConnectionLimits {
-  /** Workers that are in; when there are so many, no further one is let in. */
-  readonly known: number;
-  /** For all of the way, from the first byte of TCP to the last of the handshake, in ms. */
+  /** Authenticated connections at a time. */
+  readonly authenticated: number;
+  /** From the first byte of TCP to the last of the handshake, in ms. */
   readonly deadline: number;
 }
 
-export interface UnauthenticatedOptions {
+interface UnauthenticatedOptions {
   readonly tls: Certificate | undefined;
   readonly token: KeyObject;
   readonly limits: UnauthenticatedLimits;
@@ -84,7 +85,7 @@ export interface UnauthenticatedOptions {
   readonly checksAll: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
-  /** Bytes that may come from the proof to the end of the first message; undefined: any. */
+  /** Most bytes from the proof to the end of the first message; undefined: any number. */
   readonly firstBytes: number | undefined;
   /** By which everything here is timed. */
   readonly clock: Clock;
@@ -93,27 +94,30 @@ export interface UnauthenticatedOptions {
 /** An upgrade request of ws has some 200 bytes of header. */
 const MOST_HEADER_BYTES = 2048;
 
-/** What a stranger may send in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
-const MOST_STRANGER_BYTES = 4096;
+/** Bytes before authentication, in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
+const MOST_BYTES = 4096;
 
-/** What TLS reads without passing anything on is looked at so often. */
+/** Interval of looks at how much has come: TLS may read without passing anything on. */
 const LOOK_MS = 100;
 
-interface Stranger {
+/** An unauthenticated connection. */
+interface Pending {
   readonly wire: Socket;
   transport?: WebSocketTransport;
-  /** Frees its place. */
+  /** It is not unauthenticated any more. */
   readonly leave: () => void;
 }
 
 export class UnauthenticatedConnections {
+  /** How many have been refused, by reason. */
   readonly refused = new Map<ErrorCode, number>();
   private readonly limiter: ConnectionLimiter;
-  private readonly inside = new Map<Duplex, Stranger>();
-  private known = 0;
+  private readonly pending = new Map<Duplex, Pending>();
+  private authenticated = 0;
   private readonly http: Server;
   private readonly upgrades: WebSocketServer;
 
+  /** arrived: is given each connection that has authenticated. */
   constructor(
     private readonly options: UnauthenticatedOptions,
     private readonly arrived: (transport: WebSocketTransport, isGuarded: boolean) => void,
@@ -126,21 +130,21 @@ export class UnauthenticatedConnections {
       response.writeHead(426, { connection: 'close' }).end();
     });
     this.http.on('upgrade', (request, stream, head) => {
-      const stranger = this.inside.get(stream);
-      if (!stranger) stream.destroy();
-      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.meet(ws, stream, stranger));
+      const pending = this.pending.get(stream);
+      if (!pending) stream.destroy();
+      else this.upgrades.handleUpgrade(request, stream, head, (ws) => this.authenticate(ws, stream, pending));
     });
   }
 
   get size(): number {
-    return this.inside.size;
+    return this.pending.size;
   }
 
-  /** Whom the gate does not let in gets no answer: TLS, which an answer needs, would cost more than asking did. */
-  take(wire: Socket): void {
+  /** A connection that is one too many gets no answer: TLS, which an answer needs, would cost more than asking did. */
+  accept(wire: Socket): void {
     wire.on('error', () => undefined);
-    const leaveGate = this.limiter.enter(wire.remoteAddress ?? '');
-    if (!leaveGate) {
+    const uncount = this.limiter.enter(wire.remoteAddress ?? '');
+    if (!uncount) {
       this.count('E_BUSY');
       wire.resetAndDestroy();
       return;
@@ -148,18 +152,18 @@ export class UnauthenticatedConnections {
     const { tls, limits, clock } = this.options;
     const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
     stream.on('error', () => undefined); // it closes then, which is waited for
-    const cancel = clock.after(limits.deadline, () => this.expire(stranger));
-    const watch = () => this.watch(stranger);
+    const cancel = clock.after(limits.deadline, () => this.expire(pending));
+    const watch = () => this.watch(pending);
     const looking = setInterval(watch, LOOK_MS);
     const leave = () => {
       cancel();
       clearInterval(looking);
       stream.off('data', watch);
-      this.inside.delete(stream);
-      leaveGate();
+      this.pending.delete(stream);
+      uncount();
     };
-    const stranger: Stranger = { wire, leave };
-    this.inside.set(stream, stranger);
+    const pending: Pending = { wire, leave };
+    this.pending.set(stream, pending);
     wire.once('close', leave);
     this.http.emit('connection', stream);
     // After that: the HTTP server now reads by events instead of from the handle, where nobody would see how much. Before its parser.
@@ -167,23 +171,23 @@ export class UnauthenticatedConnections {
   }
 
   close(): void {
-    for (const { wire } of this.inside.values()) wire.destroy();
+    for (const { wire } of this.pending.values()) wire.destroy();
   }
 
-  private async meet(ws: WebSocket, stream: Duplex, stranger: Stranger): Promise<void> {
-    const { wire } = stranger;
+  private async authenticate(ws: WebSocket, stream: Duplex, pending: Pending): Promise<void> {
+    const { wire } = pending;
     const { token, heartbeat, limits, checksAll, firstBytes, clock } = this.options;
     const peer = `${wire.remoteAddress}:${wire.remotePort}`;
     const transport = new WebSocketTransport({ ws, stream, wire, peer }, clock);
-    stranger.transport = transport;
+    pending.transport = transport;
     try {
       const binding = stream instanceof TLSSocket ? tlsBinding(stream) : new Uint8Array();
       const isGuarded = (await admit(transport, { token, binding })) && !checksAll;
-      if (this.known >= limits.known) throw full(limits.known);
-      this.known++;
-      wire.once('close', () => this.known--);
-      stranger.leave();
-      transport.trust(heartbeat, firstBytes); // before the welcome: its answer is no stranger's
+      if (this.authenticated >= limits.authenticated) throw full(limits.authenticated);
+      this.authenticated++;
+      wire.once('close', () => this.authenticated--);
+      pending.leave();
+      transport.trust(heartbeat, firstBytes); // before the welcome, whose answer is already that of a node
       await welcome(transport, { heartbeat, isGuarded });
       this.arrived(transport, isGuarded);
     } catch (error) {
@@ -193,22 +197,22 @@ export class UnauthenticatedConnections {
     }
   }
 
-  /** The bytes of the socket count from the first one, whatever TLS and HTTP make of them. */
-  private watch(stranger: Stranger): void {
-    const { wire } = stranger;
-    if (wire.bytesRead <= MOST_STRANGER_BYTES) return;
-    this.end(stranger, tooMuch(`${wire.remoteAddress}`, 'it was known'));
+  /** Counts the bytes of the socket from the first one, whatever TLS and HTTP make of them. */
+  private watch(pending: Pending): void {
+    const { wire } = pending;
+    if (wire.bytesRead <= MOST_BYTES) return;
+    this.end(pending, tooMuch(`${wire.remoteAddress}`, 'it was known'));
   }
 
-  private expire(stranger: Stranger): void {
+  private expire(pending: Pending): void {
     const message = `no handshake within ${this.options.limits.deadline} ms`;
     const reason = new PseudolabelError('E_TIMEOUT', message, 'is that a worker, and is the network that slow?');
-    if (stranger.transport)
-      stranger.transport.close(reason); // which meet() counts
-    else this.end(stranger, reason);
+    if (pending.transport)
+      pending.transport.close(reason); // which authenticate() counts
+    else this.end(pending, reason);
   }
 
-  private end({ wire, transport }: Stranger, reason: PseudolabelError): void {
+  private end({ wire, transport }: Pending, reason: PseudolabelError): void {
     if (transport) transport.cut(reason);
     else if (!wire.destroyed) {
       this.count(reason.code);
@@ -221,6 +225,10 @@ export class UnauthenticatedConnections {
   }
 }
 
-function full(known: number): PseudolabelError {
-  return new PseudolabelError('E_BUSY', `there are ${known} workers already`, 'give fewer workers more threads each');
+function full(authenticated: number): PseudolabelError {
+  return new PseudolabelError(
+    'E_BUSY',
+    `there are ${authenticated} workers already`,
+    'give fewer workers more threads each',
+  );
 }

@@ -40,7 +40,6 @@ export interface ForwardPass extends Logits {
 }
 
 export interface Executor {
-  readonly name: string;
   readonly workers: number;
   /** false where every result is copied into the arena, because the native library does not write in place. */
   readonly writesInPlace: boolean;

@@ -27,7 +27,7 @@ const PLACES: readonly Place[] = [
 describe('an autoencoder tensor parallel on a cluster', () => {
   let made: TestCluster;
   beforeAll(async () => {
-    made = await testCluster(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
+    made = await testCluster(CONTENT, { local: 1, remotes: [], fetchEvery: 2 });
   });
   afterAll(() => made.cluster.close());
 
@@ -114,7 +114,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
   });
 
   it('ends on the same bits with nodes alone, and does the steps of a lost one again', async () => {
-    const options = { local: 1, remotes: [1, 1], computes: false, mirrorEvery: 100 };
+    const options = { local: 1, remotes: [1, 1], computes: false, fetchEvery: 100 };
     const cluster = await testCluster(CONTENT, { ...options });
     try {
       const [first, second] = cluster.nodes as [TestNode, TestNode];
@@ -138,7 +138,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
 
   it('does the passes of a step again where a node turns out not to have done its last update between two of them', async () => {
     const bounds = { ...ENDLESS };
-    const cluster = await testCluster(CONTENT, { local: 1, remotes: [1], mirrorEvery: 100, bounds });
+    const cluster = await testCluster(CONTENT, { local: 1, remotes: [1], fetchEvery: 100, bounds });
     try {
       const [{ link }] = cluster.nodes as [TestNode];
       let forwards = 0;
@@ -170,7 +170,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
     const { unlabelledBatch } = tensorStep(1, 'stored', AUTOENCODER);
     const widths = [AUTOENCODER.layers[4]!.inputs, AUTOENCODER.layers[5]!.units, AUTOENCODER.layers[1]!.units];
     const bytesOfStep = widths.reduce((sum, width) => sum + width * Math.ceil(unlabelledBatch / 8) * 8 * 4, 0);
-    const cluster = await testCluster(CONTENT, { local: 1, remotes: [1], mirrorBytes: 3 * bytesOfStep });
+    const cluster = await testCluster(CONTENT, { local: 1, remotes: [1], fetchBytes: 3 * bytesOfStep });
     try {
       expect(tensorShardCount(AUTOENCODER, SHARDS)).toBe(SHARDS);
       let step = 0;

@@ -34,7 +34,7 @@ describe(`a cluster in ${precision}`, () => {
   let made: TestCluster;
   const expected = new Map<Training, TrainingState>();
   beforeAll(async () => {
-    const options = { local: 1, remotes: [], mirrorEvery: 2 };
+    const options = { local: 1, remotes: [], fetchEvery: 2 };
     made = await testCluster(content, options);
     for (const train of [byRows, byUnits])
       expected.set(train, await train(oneThreadExecutor({ ...content, shape: { ...content.shape, workspaces: 1 } })));

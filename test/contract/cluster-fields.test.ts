@@ -15,7 +15,7 @@ const RUNS = { rows: exactByRows, slices: exactByTensorShards };
 type Run = keyof typeof RUNS;
 type Sent = Extract<AnyParcel, { message: unknown }>['message'];
 
-const patient = await testCluster(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
+const patient = await testCluster(CONTENT, { local: 1, remotes: [], fetchEvery: 2 });
 afterAll(() => patient.cluster.close());
 
 /** What each side said first of each kind in a run, and in which. */

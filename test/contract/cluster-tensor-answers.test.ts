@@ -11,7 +11,7 @@ shareByWorkers();
 
 let made: TestCluster;
 beforeAll(async () => {
-  made = await testCluster(CONTENT, { local: 1, remotes: [], mirrorEvery: 2 });
+  made = await testCluster(CONTENT, { local: 1, remotes: [], fetchEvery: 2 });
 });
 afterAll(() => made.cluster.close());
 

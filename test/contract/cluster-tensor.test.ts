@@ -22,7 +22,7 @@ describe('a cluster tensor parallel', () => {
   }
 
   it('does all steps again that were not fetched, and again where the next one is lost in it', async () => {
-    await withCluster({ local: 1, remotes: [1, 1], computes: false, mirrorEvery: 100 }, async (made) => {
+    await withCluster({ local: 1, remotes: [1, 1], computes: false, fetchEvery: 100 }, async (made) => {
       const [first, second] = made.nodes as [TestNode, TestNode];
       const lost = at(first.link, onWay('node', 'backward', 5), () => {
         first.link.cut();
@@ -46,7 +46,7 @@ describe('a cluster tensor parallel', () => {
   });
 
   it('goes on with others from what it has when all nodes are lost, and waits for one', async () => {
-    await withCluster({ local: 1, remotes: [2], computes: false, mirrorEvery: 3 }, async (made) => {
+    await withCluster({ local: 1, remotes: [2], computes: false, fetchEvery: 3 }, async (made) => {
       const [first] = made.nodes as [TestNode];
       void at(first.link, onWay('node', 'forward', 6), () => {
         first.link.cut();

@@ -47,7 +47,6 @@ export function nodeOn(engine: Engine): Executor {
     });
   });
   return {
-    name: 'one thread',
     workers: 1,
     writesInPlace: engine.writesInPlace,
     health: () => ({ lostWorkers: 0 }),

@@ -36,7 +36,7 @@ const SILENT = listener();
 
 function clusterFor({ problem }: Setting, remotes: readonly number[], options: Partial<TestClusterOptions> = {}) {
   const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return testCluster(content, { local: 1, remotes, checksumEvery: 3, mirrorEvery: 5, ...options });
+  return testCluster(content, { local: 1, remotes, checksumEvery: 3, fetchEvery: 5, ...options });
 }
 
 async function weightsOf(

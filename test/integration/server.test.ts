@@ -170,7 +170,7 @@ for (const secure of [false, true]) {
     });
 
     it('takes up to its number of workers, and another one when one has gone', async () => {
-      const server = await open({ limits: { known: 2 } });
+      const server = await open({ limits: { authenticated: 2 } });
       const arrivals = new Arrivals(server);
       const workers = [closing(await joinServer(server)), closing(await joinServer(server))];
       await expect(joinServer(server)).rejects.toEqual(refusal('E_BUSY'));

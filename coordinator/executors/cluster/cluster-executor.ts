@@ -27,7 +27,7 @@ import { spread } from './member.js';
 import { Members } from './members.js';
 import type { NodeChannel } from './requests.js';
 import { type NodeNow, type PlannedStage, RunPosition } from './status.js';
-import { StepTiming } from './step-timing.js';
+import { type EndStep, StepTiming } from './step-timing.js';
 import { ClusterTensorParallel } from './tensor-parallel.js';
 
 export interface ClusterOptions extends Omit<AdmissionOptions, 'bounds' | 'clock'> {
@@ -36,9 +36,9 @@ export interface ClusterOptions extends Omit<AdmissionOptions, 'bounds' | 'clock
   /** Steps between two comparisons of the nodes' parameters. */
   readonly checksumEvery: number;
   /** Tensor-parallel steps after which at the latest the state of all tensor shards is fetched. */
-  readonly mirrorEvery?: number;
+  readonly fetchEvery?: number;
   /** The same for the bytes of a replay log of the steps since. */
-  readonly mirrorBytes?: number;
+  readonly fetchBytes?: number;
   /** The codec by which sums and totals of gradients travel. */
   readonly wire: GradientCodecName;
   readonly bounds?: AdmissionOptions['bounds'];
@@ -49,13 +49,12 @@ export interface ClusterOptions extends Omit<AdmissionOptions, 'bounds' | 'clock
 }
 
 /** 10 MB of replay log, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
-const MIRROR_EVERY = 256;
+const FETCH_EVERY = 256;
 
 /** 60 steps of an autoencoder with 256 rows, whose state is 110 MB: fetching it moves as much as the steps do. */
-const MIRROR_BYTES = 64 * 2 ** 20;
+const FETCH_BYTES = 64 * 2 ** 20;
 
 export class ClusterExecutor extends DistributedExecutor {
-  readonly name = 'fleet';
   readonly members: Members;
   protected readonly tensors: ClusterTensorParallel;
   private readonly admission: Admission;
@@ -68,7 +67,7 @@ export class ClusterExecutor extends DistributedExecutor {
     super(local, 'nodes');
     const codec = gradientCodecOf(options.wire, local.arena);
     const { clock = SYSTEM_CLOCK, bounds = BOUNDS, plan = [] } = options;
-    const { mirrorEvery: steps = MIRROR_EVERY, mirrorBytes: bytes = MIRROR_BYTES } = options;
+    const { fetchEvery: steps = FETCH_EVERY, fetchBytes: bytes = FETCH_BYTES } = options;
     const rules = { ...options, bounds, clock };
     this.member = options.computes ? new LocalMember(local) : undefined;
     this.position = new RunPosition(clock, plan);
@@ -111,30 +110,22 @@ export class ClusterExecutor extends DistributedExecutor {
 
   protected async computeGradients(steps: readonly ShardStep[]): Promise<Gradients> {
     const first = steps[0]!;
-    const { stage, step, model, labelledBatch: labelled, unlabelled } = first;
-    this.position.begins(stage, step);
-    this.stepTiming.begins({ stage, labelled, unlabelled: unlabelled?.batch ?? 0 });
+    const end = this.begin(first, first.labelledBatch, first.unlabelled?.batch ?? 0);
     const round = this.dataParallel.round();
     const update: Gradients['update'] = async (optimizer) => {
       const { results, compute } = await this.dataParallel.update(round, first, optimizer, this.steps);
-      this.position.ended();
-      const kind = { strategy: 'data', isSliceable: isTensorParallel(model) } as const;
-      this.stepTiming.ends(kind, () => compute, [...this.members.remotes]);
+      end({ strategy: 'data', canBeTensor: isTensorParallel(first.model) }, () => compute);
       return results;
     };
     return { results: await round.compute(steps), update };
   }
 
   protected override async computeForward(step: TensorStep): Promise<ForwardPass> {
-    const { stage, unlabelledBatch: unlabelled, labelledImages } = step;
-    this.position.begins(stage, step.step);
-    this.stepTiming.begins({ stage, unlabelled, labelled: labelledImages.length / this.local.arena.shape.pixels });
+    const end = this.begin(step, step.labelledImages.length / this.local.arena.shape.pixels, step.unlabelledBatch);
     const pass = await super.computeForward(step);
     const backward: ForwardPass['backward'] = async (gradient) => {
       const results = await pass.backward(gradient);
-      this.position.ended();
-      const kind = { strategy: 'tensor', isSliceable: true } as const;
-      this.stepTiming.ends(kind, (rows) => this.tensors.compute(rows), [...this.members.remotes]);
+      end({ strategy: 'tensor', canBeTensor: true }, (rows) => this.tensors.compute(rows));
       return results;
     };
     return { ...pass, backward };
@@ -163,10 +154,24 @@ export class ClusterExecutor extends DistributedExecutor {
 
   /** Says to the nodes that the run is over. */
   protected end(): Promise<unknown> {
-    this.stepTiming.ended();
+    this.stepTiming.endStage();
     const reason = wasClosed('nodes');
     const left = this.members.close(reason);
     this.admission.close(reason);
     return Promise.all([left, this.local.close()]);
+  }
+
+  /** Begins a step of so many rows, and returns what ends it. */
+  private begin(
+    { stage, step }: { readonly stage: number; readonly step: number },
+    labelled: number,
+    unlabelled: number,
+  ) {
+    const endPosition = this.position.begin(stage, step);
+    const endTiming = this.stepTiming.begin({ stage, labelled, unlabelled });
+    return (kind: Parameters<EndStep>[0], computeOf: Parameters<EndStep>[1]): void => {
+      endPosition();
+      endTiming(kind, computeOf, [...this.members.remotes]);
+    };
   }
 }

@@ -5,7 +5,7 @@ import type { MemberLost } from './member.js';
 import type { Requests } from './requests.js';
 import type { Uploads } from './uploads.js';
 
-export interface LivenessListener {
+interface LivenessListener {
   /** It did not answer in time, and is left out until it does. */
   fellBehind(reason: MemberLost): void;
   caughtUp(): void;

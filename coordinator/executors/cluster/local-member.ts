@@ -18,7 +18,6 @@ import {
 import type { DoneStep } from './replay-log.js';
 
 export class LocalMember implements Member {
-  readonly name: string;
   readonly workers: number;
   readonly tensorShards: TensorShardOwner;
   private readonly measured = new Speed();
@@ -26,7 +25,6 @@ export class LocalMember implements Member {
   private shards = 0;
 
   constructor(private readonly threads: ThreadExecutor) {
-    this.name = threads.name;
     this.workers = threads.workers;
     const began = (shards: number) => {
       this.shards = shards;

@@ -9,7 +9,6 @@ import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import type { DoneStep } from './replay-log.js';
 
 export interface Member {
-  readonly name: string;
   readonly workers: number;
   /** Rows of training steps by milliseconds; undefined before it is measured. */
   readonly speed: number | undefined;

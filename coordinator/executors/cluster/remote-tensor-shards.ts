@@ -147,7 +147,7 @@ export class RemoteTensorShards implements TensorShardOwner {
         ),
       backward: async (values) => {
         const update = { kind: 'backward', values: bytesOf(values) } as const;
-        const { milliseconds } = await requests.ask(update, `slices of stage ${step.stage}`, work);
+        const { milliseconds } = await requests.ask(update, `tensor shards of stage ${step.stage}`, work);
         measured.add(work, milliseconds);
         return [];
       },

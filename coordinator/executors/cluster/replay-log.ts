@@ -12,7 +12,7 @@ export const bytesOfStep = ({ step, given }: DoneStep): number =>
   given.reduce((sum, { byteLength }) => sum + byteLength, step.labelledImages.length);
 
 /** Tensor shards that lack the same steps. */
-export interface Missing extends TensorShardRange {
+interface Missing extends TensorShardRange {
   readonly steps: readonly DoneStep[];
 }
 

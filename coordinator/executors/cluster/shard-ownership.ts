@@ -10,7 +10,7 @@ import type { Members } from './members.js';
 import { type DoneStep, ReplayLog } from './replay-log.js';
 
 /** The most steps that the state here is behind that of an owner, and that may have to be replayed, and the bytes of a replay log of them. */
-export interface MirrorEvery {
+export interface FetchEvery {
   readonly steps: number;
   readonly bytes: number;
 }
@@ -32,7 +32,7 @@ export class ShardOwnership {
 
   constructor(
     private readonly members: Members,
-    private readonly mirrorEvery: MirrorEvery,
+    private readonly fetchEvery: FetchEvery,
   ) {}
 
   /** Nobody among whom the tensor shards were shared out has been lost. */
@@ -99,7 +99,7 @@ export class ShardOwnership {
     this.updates.catch(() => undefined);
     const here = await Promise.all(updates.filter((_, i) => parts[i]!.member.tensorShards.isHere));
     for (const part of this.parts) if (part.member.tensorShards.isHere) this.replayLog.arrived(part);
-    await this.mirror();
+    await this.fetchIfDue();
     return here.flat();
   }
 
@@ -151,8 +151,8 @@ export class ShardOwnership {
   }
 
   /** Brings the state here, now and then. Tensor shards move only when it is here anyway. */
-  private async mirror(): Promise<void> {
-    const { steps, bytes } = this.mirrorEvery;
+  private async fetchIfDue(): Promise<void> {
+    const { steps, bytes } = this.fetchEvery;
     if (this.replayLog.length < steps && this.replayLog.bytes < bytes) return;
     await this.collect();
     const ends = this.parts.map(({ end }) => end);

@@ -76,18 +76,15 @@ export class RunPosition {
     private readonly plan: readonly PlannedStage[],
   ) {}
 
-  /** A step begins. Both count from 0, over the whole run, also where it is gone on with. */
-  begins(stage: number, step: number): void {
+  /** Begins a step, and returns what ends it. Both numbers count from 0, over the whole run, also where it is resumed. */
+  begin(stage: number, step: number): () => void {
     if (this.latest?.stage !== stage) this.ends = [];
     if (this.ends.length === 0) this.ends = [this.clock.now()];
     this.latest = { stage, done: step };
-  }
-
-  ended(): void {
-    if (!this.latest) return;
-    const { stage, done } = this.latest;
-    this.latest = { stage, done: done + 1 };
-    this.ends = [...this.ends, this.clock.now()].slice(-RECENT - 1);
+    return () => {
+      this.latest = { stage, done: step + 1 };
+      this.ends = [...this.ends, this.clock.now()].slice(-RECENT - 1);
+    };
   }
 
   /** null before the first step of this process. */

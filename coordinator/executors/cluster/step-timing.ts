@@ -9,24 +9,27 @@ import type { StrategyName } from '../../../src/training/strategy-choice.js';
 /** So many steps say how a stage goes; the first of them build networks and bring images, which a median passes over. */
 const STEPS = 20;
 
-/** What is to be seen of a node on another machine. */
-export interface Seen {
+/** What is measured of a node on another machine. */
+interface Measured {
   readonly status: Pick<NodeStatus, 'bytesSent' | 'bytesReceived'>;
   readonly gigabits: number | undefined;
 }
 
 /** How much work a step is. */
-export interface Work {
+interface Work {
   readonly stage: number;
   readonly labelled: number;
   readonly unlabelled: number;
 }
 
-type Kind = Pick<StepTimes, 'strategy' | 'isSliceable'>;
+/** Ends a step, whose parameters are updated. computeOf: undefined where it is not known yet. */
+export type EndStep = (
+  kind: Pick<StepTimes, 'strategy' | 'canBeTensor'>,
+  computeOf: (rows: number) => Compute | undefined,
+  nodes: readonly Measured[],
+) => void;
 
 export class StepTiming {
-  private step: Work | undefined;
-  private began = 0;
   /** Bytes of all nodes before the step. */
   private before = { sent: 0, received: 0 };
   private stage = -1;
@@ -39,20 +42,25 @@ export class StepTiming {
     private readonly tell: (slowdownWarning: string) => void,
   ) {}
 
-  begins(step: Work): void {
-    if (step.stage !== this.stage) this.ended();
+  begin(step: Work): EndStep {
+    if (step.stage !== this.stage) this.endStage();
     this.stage = step.stage;
-    this.step = step;
-    this.began = this.clock.now();
+    const began = this.clock.now();
+    return (...how) => this.end(step, began, ...how);
   }
 
-  /** It ends, with updated parameters. computeOf: undefined where it is not known yet. */
-  ends(kind: Kind, computeOf: (rows: number) => Compute | undefined, nodes: readonly Seen[]): void {
+  /** The stage is over, or the run. */
+  endStage(): void {
+    this.judge();
+    this.isTold = false;
+    this.latest = [];
+  }
+
+  private end({ labelled, unlabelled }: Work, began: number, ...[kind, computeOf, nodes]: Parameters<EndStep>): void {
     const { sent, received } = this.before;
-    const sum = (of: (node: Seen) => number) => nodes.reduce((total, node) => total + of(node), 0);
+    const sum = (of: (node: Measured) => number) => nodes.reduce((total, node) => total + of(node), 0);
     this.before = { sent: sum(({ status }) => status.bytesSent), received: sum(({ status }) => status.bytesReceived) };
-    if (!this.step || nodes.length === 0) return;
-    const { labelled, unlabelled } = this.step;
+    if (nodes.length === 0) return;
     const compute = computeOf(labelled + unlabelled);
     if (!compute) return;
     const rates = nodes.flatMap(({ gigabits }) => gigabits ?? []);
@@ -60,7 +68,7 @@ export class StepTiming {
       ...kind,
       ...compute,
       ...{ rows: labelled + unlabelled, nodes: nodes.length },
-      step: this.clock.now() - this.began,
+      step: this.clock.now() - began,
       bytes: {
         sent: (this.before.sent - sent) / nodes.length,
         received: (this.before.received - received) / nodes.length,
@@ -72,13 +80,6 @@ export class StepTiming {
     this.latest = [...(times.rows > rows ? [] : this.latest), times].slice(-STEPS);
     // After steps of labelled rows alone more expensive ones may come, for which nodes pay off.
     if (unlabelled > 0) this.judge();
-  }
-
-  /** The stage is over, or the run. */
-  ended(): void {
-    this.judge();
-    this.isTold = false;
-    this.latest = [];
   }
 
   private judge(): void {
@@ -101,8 +102,8 @@ export interface StepTimes extends Compute {
   readonly bytes: { readonly sent: number; readonly received: number };
   /** At which sums came in on the slowest link, in Gbit/s; undefined where none has been measured. */
   readonly gigabits: number | undefined;
-  /** Whether a data-parallel step could be cut into hidden units instead. */
-  readonly isSliceable: boolean;
+  /** Whether a data-parallel step could be tensor parallel instead. */
+  readonly canBeTensor: boolean;
 }
 
 /** What those who compute take for a step, each with all of its workers. */
@@ -133,7 +134,7 @@ export function computeOfDataParallel(parts: readonly StepPart[], shards: number
   };
 }
 
-/** Of those who hold slices: their share of all, and rows of whole steps by milliseconds. Each updates its own. */
+/** Of those who own tensor shards: their share of all, and rows of whole steps by milliseconds. Each updates its own. */
 export function computeOfTensorParallel(
   parts: readonly { readonly share: number; readonly speed: number }[],
   rows: number,
@@ -172,11 +173,11 @@ export function slowdownWarning(times: readonly StepTimes[]): string | undefined
   return `${makes}: ${takes}; ${whole(waiting)} ms of it wait for ${travels}${rate}; use ${remedyOf(times.at(-1)!)}`;
 }
 
-function remedyOf({ strategy, isSliceable }: StepTimes): string {
+function remedyOf({ strategy, canBeTensor }: StepTimes): string {
   // What little travels tensor parallel does not wait for a rate, but for each message to get there.
   if (strategy === 'tensor') return 'a link with less delay, or fewer nodes';
   const instead = ', or begin a run with --strategy tensor in place of data: it sends kilobytes';
-  return `a faster link or fewer nodes${isSliceable ? instead : ''}`;
+  return `a faster link or fewer nodes${canBeTensor ? instead : ''}`;
 }
 
 const sized = (bytes: number): string => (bytes < 1e5 ? `${whole(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`);

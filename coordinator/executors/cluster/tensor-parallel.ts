@@ -13,7 +13,7 @@ import type { MemberPass } from './member.js';
 import type { Members } from './members.js';
 import type { DoneStep } from './replay-log.js';
 import { areFinite } from './reply-checks.js';
-import { type MirrorEvery, type OwnedPart, ShardOwnership } from './shard-ownership.js';
+import { type FetchEvery, type OwnedPart, ShardOwnership } from './shard-ownership.js';
 import { type Compute, computeOfTensorParallel } from './step-timing.js';
 
 /** The same pass of all members. */
@@ -24,8 +24,8 @@ export class ClusterTensorParallel implements DistributedTensors {
   /** Whether members have been doubted in this step. */
   private hasDoubted = false;
 
-  constructor(members: Members, mirrorEvery: MirrorEvery) {
-    this.ownership = new ShardOwnership(members, mirrorEvery);
+  constructor(members: Members, fetchEvery: FetchEvery) {
+    this.ownership = new ShardOwnership(members, fetchEvery);
   }
 
   /** Throws E_NODES or E_INTERRUPTED where nobody is there to compute. */

@@ -29,7 +29,6 @@ export interface MpiOptions extends NumericsRules {
 }
 
 export class MpiExecutor extends DistributedExecutor {
-  readonly name = 'ranks';
   protected readonly tensors: MpiTensorParallel;
   private readonly allReduce: AllReduce;
   private readonly ranks: OtherRanks;

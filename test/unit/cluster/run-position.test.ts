@@ -16,9 +16,9 @@ describe('the position of a run', () => {
     const position = new RunPosition(clock, PLAN);
     expect(position.status).toBeNull();
     for (let step = 1500; step < 1530; step++) {
-      position.begins(1, step);
+      const end = position.begin(1, step);
       clock.advance(step < 1505 ? 9000 : 100);
-      position.ended();
+      end();
     }
     const at = { stage: 'finetune', stageNumber: 2, stages: 2, step: 1530, steps: 2500 };
     expect(position.status).toEqual({ ...at, secondsLeft: expect.closeTo(97, 6) });
@@ -27,11 +27,11 @@ describe('the position of a run', () => {
   it('knows no time left before a step of the stage has ended', () => {
     const clock = new ManualClock();
     const position = new RunPosition(clock, PLAN);
-    position.begins(0, 99);
+    const end = position.begin(0, 99);
     clock.advance(1000);
-    position.ended();
+    end();
     expect(position.status).toMatchObject({ stage: 'pretrain', step: 100, secondsLeft: 0 });
-    position.begins(1, 0);
+    position.begin(1, 0);
     expect(position.status).toMatchObject({ stage: 'finetune', step: 0, secondsLeft: null });
   });
 });

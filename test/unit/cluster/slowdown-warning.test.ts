@@ -18,7 +18,7 @@ const STEP: StepTimes = {
   nodes: 2,
   bytes: { sent: 15_910_000, received: 15_910_000 },
   gigabits: 0.94,
-  isSliceable: true,
+  canBeTensor: true,
 };
 /** Two machines that take 16 and 20 ms for their halves of the hidden units: the faster one 32 for all. */
 const SLICED: StepTimes = {
@@ -41,7 +41,7 @@ describe('the verdict on a run with nodes', () => {
         '79 ms of it wait for 15.9 MB to and 15.9 MB from each node at 0.9 Gbit/s; use a faster link or fewer nodes, ' +
         'or begin a run with --strategy tensor in place of data: it sends kilobytes',
     );
-    expect(slowdownWarning([{ ...STEP, isSliceable: false }])).toMatch(/fewer nodes$/);
+    expect(slowdownWarning([{ ...STEP, canBeTensor: false }])).toMatch(/fewer nodes$/);
   });
 
   it('names the slowest machine, where uneven work is the reason', () => {

@@ -15,12 +15,12 @@ function run() {
     { stage = 0, unlabelled = true, nodes = 1, isMeasured = true } = {},
   ) => {
     for (let step = 0; step < count; step++) {
-      stepTiming.begins({ stage, labelled: 10, unlabelled: unlabelled ? 90 : 0 });
+      const end = stepTiming.begin({ stage, labelled: 10, unlabelled: unlabelled ? 90 : 0 });
       clock.advance(milliseconds);
       bytes += 3e6;
       const status = { bytesSent: bytes, bytesReceived: bytes / 2 };
-      stepTiming.ends(
-        { strategy: 'data', isSliceable: true },
+      end(
+        { strategy: 'data', canBeTensor: true },
         () => (isMeasured ? { alone: 20, slowest: 10, update: 0 } : undefined),
         Array.from({ length: nodes }, () => ({ status, gigabits: 1 })),
       );
@@ -29,7 +29,7 @@ function run() {
   return { stepTiming, told, steps };
 }
 
-describe('the pace of a run with nodes', () => {
+describe('the step timing of a run with nodes', () => {
   it('is told when it has been seen for long enough, once a stage', () => {
     const { told, steps } = run();
     steps(19, 50);
@@ -46,7 +46,7 @@ describe('the pace of a run with nodes', () => {
   it('is not told before it is known what nodes compute', () => {
     const { stepTiming, told, steps } = run();
     steps(100, 50, { isMeasured: false });
-    stepTiming.ended();
+    stepTiming.endStage();
     expect(told).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe('the pace of a run with nodes', () => {
     const { stepTiming, told, steps } = run();
     steps(100, 15);
     steps(100, 50, { stage: 1, nodes: 0 });
-    stepTiming.ended();
+    stepTiming.endStage();
     expect(told).toEqual([]);
   });
 
@@ -71,7 +71,7 @@ describe('the pace of a run with nodes', () => {
     steps(30, 50, { unlabelled: false });
     steps(30, 15);
     steps(5, 50, { unlabelled: false });
-    stepTiming.ended();
+    stepTiming.endStage();
     expect(told).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { ManualClock } from '../../manual-clock.js';
 
 const LIMITS = { unauthenticated: 3, unauthenticatedPerAddress: 2, rate: 100 };
 
-describe('the gate', () => {
+describe('the connection limits', () => {
   it('lets in so many in all, and so many from one address', () => {
     const limiter = new ConnectionLimiter(LIMITS, new ManualClock());
     const first = limiter.enter('a');
