@@ -47,7 +47,7 @@ describe('a local node', () => {
     await expect(working).rejects.toMatchObject({ code: 'E_WORKER_LOST' });
     await losses;
     expect(node.health().lostWorkers).toBe(4);
-    expect(await node.gradients(shardSteps(1, FRESH))).toHaveLength(4);
+    expect((await node.gradients(shardSteps(1, FRESH))).results).toHaveLength(4);
     await node.close();
   });
 
