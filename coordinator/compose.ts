@@ -1,5 +1,6 @@
 // The composition root: builds what computes a run (threads, a cluster of nodes or the ranks of an MPI job) and the
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
+
 import type { Collective } from '../src/collectives/collective.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { precisionOf } from '../src/engine/precision.js';
@@ -10,7 +11,7 @@ import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/de
 import { numericsFingerprint } from '../src/models/fingerprint.js';
 import { paddedRows } from '../src/models/kind.js';
 import type { Model } from '../src/models/model.js';
-import { inputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
+import { denseOnly, inputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
 import type { ClusterStatus } from '../src/protocol/status.js';
@@ -198,8 +199,9 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
     return Math.max(training, workspaceBytesOf(stage.model, PREDICT_ROWS, false));
   };
   const tensor = (stage: Stage) => {
+    const model = denseOnly(stage.model, 'cut into tensor shards');
     const batch = { unlabelledBatch: rowsOf(stage), labelsFresh: true };
-    return tensorShardRoom(stage.model, rowCountsOf(stage.labelledBatch, batch), tensorShardCount(stage.model, shards));
+    return tensorShardRoom(model, rowCountsOf(stage.labelledBatch, batch), tensorShardCount(model, shards));
   };
   const stages = runs.flatMap((each) => each.stages);
   const rooms = runs.flatMap((each) => each.stages.filter((_, s) => each.strategies[s] === 'tensor')).map(tensor);

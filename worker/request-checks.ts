@@ -9,7 +9,7 @@ import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
 import { paddedRows } from '../src/models/kind.js';
 import type { Model } from '../src/models/model.js';
-import { outputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
+import { inputsOf, outputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { TensorShardRange, TensorStep } from '../src/models/tensor-tasks.js';
 import type { BulkTag } from '../src/protocol/channel.js';
@@ -55,13 +55,10 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
 
 function isModel(model: Model, shape: ArenaShape): boolean {
   const { pixels, parameters } = shape;
-  const { layers, objective } = model;
-  const outputs = layers.at(-1)!.units;
+  const outputs = outputsOf(model);
   return (
-    layers.every(({ inputs }, l) => inputs === (layers[l - 1]?.units ?? pixels)) &&
-    (objective === 'reconstruction' ? outputs === pixels : outputs <= MOST_CLASSES) &&
-    layers.every(({ dropout }) => dropout < 1) &&
-    model.inputDropout < 1 &&
+    inputsOf(model) === pixels &&
+    (model.objective === 'reconstruction' ? outputs === pixels : outputs <= MOST_CLASSES) &&
     precisionOf(model) === precisionOf(shape) &&
     parameterCount(model) <= parameters
   );

@@ -1,13 +1,13 @@
 // How a model is cut into tensor shards, and the sum of what all of them give.
 import { joined, subtreesIn } from '../../src/collectives/tree.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { sumOf } from '../../src/models/dense/tensor-exchange.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
-import type { Model } from '../../src/models/model.js';
 import type { Logits, TensorShardRange, TensorStep } from '../../src/models/tensor-tasks.js';
 
 /** A model, and the number of shards that its hidden units are cut for. */
 export interface TensorCut {
-  readonly model: Model;
+  readonly model: DenseModel;
   readonly shards: number;
 }
 
@@ -18,8 +18,8 @@ export const isSameCut = (a: TensorCut, b: TensorCut | undefined): boolean =>
   b !== undefined && a.shards === b.shards && isSameModel(a.model, b.model);
 
 /** Models are made anew for each stage, so that their fields are compared. */
-function isSameModel(a: Model, b: Model): boolean {
-  const isSameLayer = (layer: Model['layers'][number], i: number) => {
+function isSameModel(a: DenseModel, b: DenseModel): boolean {
+  const isSameLayer = (layer: DenseModel['layers'][number], i: number) => {
     const other = b.layers[i]!;
     return layer.inputs === other.inputs && layer.units === other.units && layer.dropout === other.dropout;
   };

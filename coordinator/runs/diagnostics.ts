@@ -1,8 +1,10 @@
 // What a run keeps for people to judge it by: how right its pseudo-labels are, its surest mistakes, and what its
 // autoencoder makes of images. True labels that training may not use are read here, for reports alone: nothing here
 // reaches a stage, a batch or a parameter.
+
 import { type Dataset, type ImageSet, UNKNOWN } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
+import { denseOnly } from '../../src/models/models.js';
 import { keyOf, Stream } from '../../src/random.js';
 import { reconstruct } from '../../src/reporting/image.js';
 import { classCounts, confidenceHistogram, rightOfClasses } from '../../src/reporting/metrics.js';
@@ -105,7 +107,7 @@ export function reconstructionsOf(
     return {
       original: base64(original),
       noisy: grey(noisy),
-      reconstructed: grey(reconstruct(model, parameters, noisy)),
+      reconstructed: grey(reconstruct(denseOnly(model, 'reconstructed'), parameters, noisy)),
     };
   });
   return { rows: height, columns: width, noise, images };

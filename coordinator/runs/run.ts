@@ -1,4 +1,5 @@
 // Trains one run from its first step to its result.
+
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
@@ -7,6 +8,7 @@ import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
 import { relaid } from '../../src/models/dense/model.js';
+import { denseOnly } from '../../src/models/models.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { rampOf } from '../../src/training/alpha-ramp.js';
@@ -70,7 +72,7 @@ async function finish(
   recorder: Recorder,
 ): Promise<RunResult> {
   const stage = stages.at(-1)!;
-  const { model } = stage;
+  const model = denseOnly(stage.model, 'saved');
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
   // The model is saved, and its checksum taken, in f32, whatever precision it was trained in.

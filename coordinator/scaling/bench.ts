@@ -7,7 +7,7 @@ import { loadDataset } from '../../src/data/load.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
-import { initialParameters, outputsOf, parameterCount } from '../../src/models/models.js';
+import { denseOnly, initialParameters, outputsOf, parameterCount } from '../../src/models/models.js';
 import type { Block, Mode } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
 import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
@@ -210,7 +210,7 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Setup, 
   const pretrain = run.stages.findLast(({ name }) => name === 'pretrain')!;
   const trafficOf = (stage: Stage): Traffic =>
     run.strategies[run.stages.indexOf(stage)] === 'tensor'
-      ? tensorParallelTraffic(stage, tensorShardCount(stage.model, shards))
+      ? tensorParallelTraffic(stage, tensorShardCount(denseOnly(stage.model, 'cut into tensor shards'), shards))
       : trainingTraffic(stage, shards);
   const traffic = { finetune: trafficOf(finetune), pretrain: trafficOf(pretrain), label: labellingTraffic(images) };
   return { run, finetune, pretrain, traffic };

@@ -1,15 +1,16 @@
 // Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
 // down. The gradient of the weights exists nowhere but in the caches of the workers.
+
 import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
 import type { Prediction, UnlabelledRows } from '../../src/methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../src/methods/targets.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { FINITE_BOUND } from '../../src/models/dense/network.js';
 import { type Loss, OutputLayer } from '../../src/models/dense/output-layer.js';
 import { rowCountsOf } from '../../src/models/dense/tensor-layout.js';
 import { cached } from '../../src/models/engine.js';
-import type { Model } from '../../src/models/model.js';
-import { termsOf } from '../../src/models/models.js';
+import { denseOnly, termsOf } from '../../src/models/models.js';
 import type { Logits, TensorStep } from '../../src/models/tensor-tasks.js';
 import type { Executor } from '../../src/training/executor.js';
 import {
@@ -39,7 +40,7 @@ export class TensorParallel implements Strategy {
     const batch = unlabelled?.batch ?? 0;
     const terms = termsOf(model);
     const step = this.tensorStep(request);
-    const output = this.outputLayer(request, step);
+    const output = this.outputLayer(step, labels.length);
     const forward = this.executor.forward(step);
     // While the workers compute.
     if (model.objective === 'reconstruction') output.aimAtImages(this.images, this.drawn(step, batch));
@@ -49,14 +50,15 @@ export class TensorParallel implements Strategy {
     const rows = { labels, labelledBatch: labels.length, unlabelled, terms };
     const { counts, statistics } = setTargets(rows, prediction, output.goals);
     const loss = output.loss(pass.logits, labels.length + batch);
-    if (!isBounded(model, pass, loss)) throw notFinite(request);
+    if (!isBounded(step.model, pass, loss)) throw notFinite(request);
     await pass.backward(loss.gradient);
     const results = { rows: labels.length + batch, ...lossSums(loss.losses, labels.length, counts, terms), statistics };
     return outcomeOf([results], request);
   }
 
   /** Without labels: they stay here. */
-  private tensorStep({ model, seed, stage, step, labelled, unlabelled, optimizer }: StepRequest): TensorStep {
+  private tensorStep({ model: given, seed, stage, step, labelled, unlabelled, optimizer }: StepRequest): TensorStep {
+    const model = denseOnly(given, 'cut into tensor shards');
     const { noise = 0 } = unlabelled ?? {};
     return {
       ...{ model, seed, stage, step, shards: this.shards, optimizer },
@@ -89,8 +91,9 @@ export class TensorParallel implements Strategy {
       : { ...NO_PREDICTION, rows: batch };
   }
 
-  private outputLayer({ model, labelled }: StepRequest, step: TensorStep): OutputLayer {
-    const counts = rowCountsOf(labelled?.labels.length ?? 0, step);
+  private outputLayer(step: TensorStep, labels: number): OutputLayer {
+    const { model } = step;
+    const counts = rowCountsOf(labels, step);
     return cached(this.outputLayers, JSON.stringify([model, counts]), () => new OutputLayer(model, counts));
   }
 }
@@ -101,7 +104,7 @@ export class TensorParallel implements Strategy {
  * NaN fails the comparisons. What is further below, the node bounds (worker/tensor-passes.ts).
  */
 function isBounded(
-  { layers, inputDropout }: Model,
+  { layers, inputDropout }: DenseModel,
   { activationBound, weightBound }: Logits,
   { losses, largest }: Loss,
 ): boolean {

@@ -1,9 +1,11 @@
 // What one thread needs to compute: the native products, the kernel, and the networks it has built so far. It holds only caches: a new thread's engine
 // gives the same bits.
+
 import { ShardSampler } from '../data/sampling.js';
 import type { Arena } from '../engine/arena.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
 import { Products } from '../engine/tensorflow.js';
+import type { DenseModel } from './dense/model.js';
 import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
 import type { Passes } from './kind.js';
@@ -24,7 +26,7 @@ export interface Engine {
   readonly kernel: Kernel;
   readonly writesInPlace: boolean;
   network(model: Model, rows: number, workspace: number, training: boolean): Passes;
-  slice(model: Model, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
+  slice(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
 

@@ -1,6 +1,6 @@
 // Owns the translation between a Model and the topology of a tf.LayersModel: a Sequential of Dense and Dropout layers.
 import { z } from 'zod';
-import type { Model } from './model.js';
+import type { DenseModel } from './dense/model.js';
 
 /** What a topology says of a model. The numbers of inputs are in the shapes of its weights. */
 export interface Stack {
@@ -12,13 +12,14 @@ export interface Stack {
 
 export type OutputFunction = 'softmax' | 'sigmoid';
 
-export const outputOf = ({ objective }: Model): OutputFunction => (objective === 'softmax' ? 'softmax' : 'sigmoid');
+export const outputOf = ({ objective }: DenseModel): OutputFunction =>
+  objective === 'softmax' ? 'softmax' : 'sigmoid';
 
 /** The names that topologyOf gives to the Dense layers. */
-export const denseNames = ({ layers }: Model): string[] => layers.map((_, l) => `dense_${l + 1}`);
+export const denseNames = ({ layers }: DenseModel): string[] => layers.map((_, l) => `dense_${l + 1}`);
 
 /** The modelTopology of a model.json. */
-export function topologyOf(model: Model): object {
+export function topologyOf(model: DenseModel): object {
   const layers: { class_name: string; config: Record<string, unknown> }[] = [];
   const add = (class_name: string, name: string, config: object): void => {
     const input = layers.length === 0 ? { batch_input_shape: [null, model.layers[0]?.inputs] } : {};

@@ -1,7 +1,7 @@
 // Owns the weights of a tf.LayersModel: where each lies in its files, in Keras' order, where a kernel is [inputs, units].
 import { z } from 'zod';
+import type { DenseModel } from './dense/model.js';
 import { layoutOf } from './dense/model.js';
-import type { Model } from './model.js';
 
 const WEIGHT = z.object({
   name: z.string(),
@@ -23,7 +23,7 @@ const isDistinct = (names: readonly string[]): boolean => new Set(names).size ==
 export type Manifest = z.infer<typeof MANIFEST>;
 
 /** @param names of the Dense layers */
-export function manifestOf(model: Model, names: readonly string[], file: string): Manifest {
+export function manifestOf(model: DenseModel, names: readonly string[], file: string): Manifest {
   const weights = model.layers.flatMap(({ inputs, units }, l) => [
     { name: `${names[l]}/kernel`, shape: [inputs, units], dtype: 'float32' as const },
     { name: `${names[l]}/bias`, shape: [units], dtype: 'float32' as const },
@@ -32,7 +32,7 @@ export function manifestOf(model: Model, names: readonly string[], file: string)
 }
 
 /** The bytes of the file that manifestOf(model) describes. @param parameters as layoutOf(model) places them */
-export function* weightPieces(model: Model, parameters: Float32Array): Generator<Uint8Array> {
+export function* weightPieces(model: DenseModel, parameters: Float32Array): Generator<Uint8Array> {
   const { places } = layoutOf(model);
   for (const [l, { inputs, units }] of model.layers.entries()) {
     const { kernel, bias } = places[l]!;
@@ -67,7 +67,7 @@ export function weightsOf(manifest: Manifest): ReadonlyMap<string, Weight> {
  * @throws RangeError naming a weight that is missing or of another shape
  */
 export function parametersOf(
-  model: Model,
+  model: DenseModel,
   names: readonly string[],
   weights: ReadonlyMap<string, Weight>,
   floats: Float32Array,

@@ -1,5 +1,8 @@
 // The table of model kinds, and what everything else asks of a model. A new kind is a folder beside this file, its type in model.ts and a row here.
+
+import { PseudolabelError } from '../errors.js';
 import { dense } from './dense/dense.js';
+import type { DenseModel } from './dense/model.js';
 import type { ModelKind } from './kind.js';
 import type { Model } from './model.js';
 
@@ -16,6 +19,13 @@ export const initialParameters = (model: Model, seed: number, stage: number): Fl
 export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
   kindOf(model).workspaceBytes(model, rows, training);
 export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);
+
+/** For what is written for dense networks alone. what: such as 'saved'. Throws E_MODEL. */
+export function denseOnly(model: Model, what: string): DenseModel {
+  if (model.kind === 'dense') return model;
+  const { kind } = model as Model;
+  throw new PseudolabelError('E_MODEL', `a network of kind ${kind} cannot be ${what}`, 'use a dense network');
+}
 
 /** Terms that a row's loss is the mean of: the pixels of a reconstruction; a classifier sums over its classes. */
 export const termsOf = (model: Model): number => (model.objective === 'reconstruction' ? outputsOf(model) : 1);

@@ -6,10 +6,10 @@ import { sha256OfParameters } from '../checksum.js';
 import { PseudolabelError } from '../errors.js';
 import { MOST_JSON_BYTES, parseJson, readBytes, Unreadable, whyNotRead } from '../files/read.js';
 import { isSystemError, writeIn } from '../files/write.js';
+import type { DenseModel } from './dense/model.js';
 import { modelOf } from './dense/model.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './keras-topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './keras-weights.js';
-import type { Model } from './model.js';
 import { inputsOf, outputsOf } from './models.js';
 
 /** The data set that a model was trained on. */
@@ -25,7 +25,7 @@ export interface ModelMeta {
 }
 
 export interface SavedModel {
-  readonly model: Model;
+  readonly model: DenseModel;
   /** As layoutOf(model) places them. */
   readonly parameters: Float32Array;
   /** Undefined for a model that was not saved by saveModel. */
@@ -62,7 +62,7 @@ const MODEL_JSON = z.object({
  */
 export async function saveModel(
   folder: string,
-  model: Model,
+  model: DenseModel,
   parameters: Float32Array,
   { rows, columns, classes, classNames, data }: ModelMeta,
 ): Promise<void> {
@@ -91,7 +91,7 @@ function inputOf({ rows, columns }: ModelMeta): string {
   return `float32 [n, ${values}]: ${rows} x ${columns} pixels an image, row by row from the top left, each from 0 to 1 (byte / 255)`;
 }
 
-function outputMeaning(objective: Model['objective'], { rows, columns, classes }: ModelMeta): string {
+function outputMeaning(objective: DenseModel['objective'], { rows, columns, classes }: ModelMeta): string {
   const kinds = {
     softmax: `float32 [n, ${classes}]: probabilities of the classes, in the order of classNames; they sum to 1`,
     sigmoid: `float32 [n, ${classes}]: a score from 0 to 1 of each class, in the order of classNames; the largest is the prediction`,
@@ -130,7 +130,7 @@ function describe(
   { layers, inputDropout, output }: Stack,
   weights: ReadonlyMap<string, Weight>,
   metadata?: Metadata,
-): Model {
+): DenseModel {
   const inputs = weights.get(`${layers[0]?.name}/kernel`)?.shape[0] ?? 0;
   const dropout = layers.map((layer) => layer.dropout);
   const objective = metadata?.objective ?? output;
@@ -142,7 +142,7 @@ function describe(
 /** Whether the weights are those that were saved, for the images that are declared. */
 function checkSame(
   { rows, columns, classes, classNames, weightsSha256 }: Metadata,
-  model: Model,
+  model: DenseModel,
   parameters: Float32Array,
 ): void {
   const inputs = inputsOf(model);

@@ -2,12 +2,12 @@
 // see the same rows, and what goes between them and the coordinator is partial sums up and their gradient down: no labels.
 
 import type { OptimizerStep } from '../engine/optimizer.js';
-import type { Model } from './model.js';
+import type { DenseModel } from './dense/model.js';
 import type { Answer } from './tasks.js';
 
 /** A step as the slices see it. The coordinator draws the same rows from the same streams, and keeps the labels of all. */
 export interface TensorStep {
-  readonly model: Model;
+  readonly model: DenseModel;
   readonly seed: number;
   readonly stage: number;
   readonly step: number;

@@ -2,6 +2,7 @@
 // between them. The comments say when each is sent.
 
 import { z } from 'zod';
+import { denseSchema } from '../models/dense/model.js';
 import { modelSchema } from '../models/model.js';
 import type { Channel, Message } from './channel.js';
 import { type MessageKind, MOST_VALUES } from './codec.js';
@@ -132,7 +133,7 @@ export const TO_NODE = {
     VERY_MANY,
   ),
   /** Send the parameters and both moments of these tensor shards as arrays, then answer by `collected`. */
-  collect: kind('collect', { request, model: modelSchema, shards: count.min(1), ...tensorShards }, 64 * KIB),
+  collect: kind('collect', { request, model: denseSchema, shards: count.min(1), ...tensorShards }, 64 * KIB),
   /** Compute the SHA-256 of so many parameters. Answered by `digest`. */
   checksum: kind('checksum', { request, parameters: count }, KIB),
   /** The run is over, or the node may leave as it wished. Then the channel is closed. */

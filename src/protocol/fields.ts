@@ -6,6 +6,7 @@ import type { Precision } from '../engine/precision.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { METHOD_NAMES } from '../methods/methods.js';
+import { denseSchema } from '../models/dense/model.js';
 import type { Fingerprints } from '../models/fingerprint.js';
 import { modelSchema } from '../models/model.js';
 import type { GradientResult, LabelledRows } from '../models/tasks.js';
@@ -62,7 +63,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
 ]);
 
 export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
-  model: modelSchema,
+  model: denseSchema,
   seed: count.max(Number.MAX_SAFE_INTEGER),
   stage: count,
   step: count,

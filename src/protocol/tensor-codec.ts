@@ -1,8 +1,9 @@
 // How floats, logits and the state of tensor shards travel.
+
 import { subtreesIn } from '../collectives/tree.js';
+import type { DenseModel } from '../models/dense/model.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
 import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-layout.js';
-import type { Model } from '../models/model.js';
 import type { Logits, TensorShardRange, TensorStep } from '../models/tensor-tasks.js';
 import { MAX_BULK } from './channel.js';
 
@@ -66,7 +67,7 @@ export interface StatePiece {
  * The pieces in which the state of tensor shards [first, end) travels, in order, for a model that is cut for so many
  * shards.
  */
-export function piecesOf(model: Model, shards: number, range: TensorShardRange): StatePiece[] {
+export function piecesOf(model: DenseModel, shards: number, range: TensorShardRange): StatePiece[] {
   const state = stateOf(model, tensorShardCount(model, shards), range);
   return VECTORS.flatMap((region) =>
     state.flatMap(([first, end]) => {

@@ -1,7 +1,6 @@
 // The few small images of a report: as PNG, and as a network reconstructs them.
 import { encode } from 'fast-png';
-import { layoutOf } from '../models/dense/model.js';
-import type { Model } from '../models/model.js';
+import { type DenseModel, layoutOf } from '../models/dense/model.js';
 import { type Html, html } from './page.js';
 
 export interface Size {
@@ -28,7 +27,7 @@ export function picture(base64: string, size: Size, description: string): Html {
  * @param input [inputs of the first layer], 0 to 1
  * @returns [units of the last layer], 0 to 1
  */
-export function reconstruct(model: Model, parameters: Float32Array, input: Float32Array): Float32Array {
+export function reconstruct(model: DenseModel, parameters: Float32Array, input: Float32Array): Float32Array {
   const { places } = layoutOf(model);
   const last = model.layers.length - 1;
   return model.layers.reduce((x, { inputs, units }, l) => {

@@ -2,7 +2,7 @@
 
 import { methodOf } from '../methods/methods.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
-import { inputsOf, parameterCount } from '../models/models.js';
+import { denseOnly, inputsOf, parameterCount } from '../models/models.js';
 import type { Stage } from '../training/stage.js';
 
 const FLOAT = 4;
@@ -33,7 +33,8 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
  * are written once and read once; what they lead to is written once, and every shard reads it.
  */
 export function tensorParallelTraffic(stage: Stage, shards: number): Traffic {
-  const { model, optimizer, labelledBatch, method: settings } = stage;
+  const { optimizer, labelledBatch, method: settings } = stage;
+  const model = denseOnly(stage.model, 'cut into tensor shards');
   const method = methodOf(settings);
   const batch = method.batch(settings);
   const vectors = optimizer.kind === 'adam' ? 3 : 2;

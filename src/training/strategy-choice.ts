@@ -31,7 +31,9 @@ export function strategyOf(config: ChoiceConfig, model: Model): StrategyName {
 
 /** The number of workers that a step has work for, at most. */
 export const partsOf = (config: ChoiceConfig & Pick<RunConfig, 'shards'>, model: Model): number =>
-  strategyOf(config, model) === 'tensor' ? tensorShardCount(model, config.shards) : config.shards;
+  isTensorParallel(model) && strategyOf(config, model) === 'tensor'
+    ? tensorShardCount(model, config.shards)
+    : config.shards;
 
 /** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
 export function choiceLine(config: ChoiceConfig, stages: readonly Stage[]): string | undefined {

@@ -39,7 +39,7 @@ export const denseSchema = z
         error: `not a list of 1 to ${MOST_LAYERS} layers`,
         abort: true,
       })
-      .pipe(z.array(z.strictObject({ inputs: size, units: size, dropout }))),
+      .pipe<z.ZodType<readonly Layer[], unknown[]>>(z.array(z.strictObject({ inputs: size, units: size, dropout }))),
     inputDropout: dropout,
     objective: z.enum(OBJECTIVES),
     precision: z.enum(PRECISIONS).exactOptional(),

@@ -2,6 +2,7 @@
 // the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
 
 import { isRounded } from '../../engine/precision.js';
+import type { Model } from '../model.js';
 import type { DenseModel } from './model.js';
 import { type Layer, layoutOf, type Place } from './model.js';
 
@@ -16,7 +17,9 @@ export interface ParallelBlock {
 }
 
 /** A classifier with one hidden layer, or an autoencoder with one, or with a wide one at each end. */
-export function isTensorParallel({ layers, objective, ...model }: DenseModel): boolean {
+export function isTensorParallel(model: Model): model is DenseModel {
+  if (model.kind !== 'dense') return false;
+  const { layers, objective } = model;
   if (objective !== 'reconstruction') return layers.length === 2;
   return !isRounded(model) && (layers.length === 2 || layers.length >= 4);
 }
