@@ -1,4 +1,4 @@
-// Owns what the training loop sees of the machines: it cuts each phase into shards, hands them to a node and puts the answers together.
+// What the training loop sees of the machines: it cuts each phase into shards, hands them to an executor and puts the answers together.
 // The mathematics of a run depends on the number of shards, never on who computes them.
 
 import { shardRange } from '../src/data/shards.js';

@@ -1,4 +1,4 @@
-// Owns the labelled set: the only place of a cluster where true labels of training images are.
+// The labelled set: the only place of a cluster where true labels of training images are.
 import type { ImageSet } from '../src/data/dataset.js';
 import type { LabelledRows } from '../src/models/tasks.js';
 

@@ -1,4 +1,4 @@
-// Owns the checksum that says whether two runs, nodes or files hold the same parameters, bit for bit.
+// The checksum that tells whether two runs, nodes or files hold the same parameters, bit for bit.
 import { createHash } from 'node:crypto';
 
 /** Hex SHA-256 over the little-endian bytes of `parameters`, padding included; every platform of TensorFlow's library is little-endian. */

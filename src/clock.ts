@@ -1,4 +1,4 @@
-// Owns the clock that the threads of a process share, and clocks that one can wait by.
+// The clock that all threads of a process share, and clocks that a test can move.
 
 /** Milliseconds on a monotonic clock without a date. Its zero is the same in every thread, which performance.now() does not promise. */
 export function clock(): number {

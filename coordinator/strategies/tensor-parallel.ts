@@ -101,7 +101,7 @@ export class TensorParallel implements Strategy {
 /**
  * Whether every element of the gradient of the output layer's parameters and of those below it is, by bounds alone: |dW1[u, i]| <=
  * sum_r |dz[u, r]| * max |x|, where sum_r |dz[u, r]| <= scale * sum_c |W2[c, u]| * max_c sum_r |g[c, r]|; |dW2[c, u]| <= sum_r |g[c, r]| * max h.
- * NaN fails the comparisons. What is further below, the node bounds (worker/tensor-passes.ts).
+ * NaN fails the comparisons. What is further below, the node bounds (worker/tensor-steps.ts).
  */
 function isBounded(
   { layers, inputDropout }: DenseModel,

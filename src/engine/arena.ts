@@ -1,4 +1,4 @@
-// Owns the layout of a node's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
+// The layout of a machine's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
 // addresses into it, so that nothing is copied between them.
 import { PseudolabelError } from '../errors.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
@@ -14,14 +14,14 @@ export interface ArenaShape {
   readonly evaluation: number;
   /** Length of the longest parameter vector, in floats. */
   readonly parameters: number;
-  /** Gradient slots, one a shard. */
+  /** Gradient buffers, one a shard. */
   readonly shards: number;
-  /** Tasks that run at the same time: each has a lane, its own scratch memory. */
+  /** Tasks that run at the same time: each has a workspace, its own scratch memory. */
   readonly workspaces: number;
   readonly workspaceBytes: number;
-  /** That of all models, since it is that of the slots. f32 where it is left out. */
+  /** That of all models, since it is that of the gradient buffers. f32 where it is left out. */
   readonly precision?: Precision;
-  /** Room for tensor parallelism (slices.ts), in all and besides for each lane; left out where nothing is sharded so. */
+  /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all and besides for each group of outputs; left out where nothing is cut so. */
   readonly tensorShardBytes?: number;
   readonly outputGroupBytes?: number;
 }
@@ -38,17 +38,17 @@ export interface Regions {
   /** The parameters rounded to bf16, for products; of no length in f32. Whoever changes the parameters changes it too. */
   readonly rounded: number;
   readonly gradientBuffers: number;
-  /** The sum of all slots, where it does not come from the slots of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
+  /** The sum of all gradient buffers, where it does not come from the gradient buffers of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
   readonly total: number;
   /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
   readonly residual: number;
   readonly encoded: number;
-  /** How many slots each slot is the sum of, i32, and scratch for summing them. */
+  /** How many gradient buffers each gradient buffer is the sum of, i32, and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
-  /** Sums of several slots on their way to another machine; takes no memory where none are. */
+  /** Sums of several gradient buffers on their way to another machine; takes no memory where none are. */
   readonly outgoing: number;
-  /** How far the gradient in each slot has been written (progress.ts), i32. */
+  /** How far the gradient in each gradient buffer has been written (gradient-progress.ts), i32. */
   readonly progress: number;
   readonly normals: number;
   readonly updateLogs: number;
@@ -67,7 +67,7 @@ const PAGE = 65536;
 const MOST_PAGES = 65536;
 const QUANTILES = 2 ** 14;
 
-/** Bytes between the journals of two slices. */
+/** Bytes between the update logs of two slices. */
 export const UPDATE_LOG_STRIDE = roundUp(UPDATE_LOG_BYTES);
 
 function roundUp(bytes: number): number {

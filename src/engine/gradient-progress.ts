@@ -1,4 +1,4 @@
-// Owns how far the gradients of a step have been written: whoever sends them to another machine need not wait for the last of them.
+// Tells how much of a step's gradient has been written, so that whoever sends it need not wait for the last of it.
 import type { Arena } from './arena.js';
 
 /**
@@ -17,7 +17,7 @@ export class Progress {
     for (const shard of shards) Atomics.store(this.words, shard, 0);
   }
 
-  /** The first so many elements of the shard's slot are what they will be. */
+  /** The first so many elements of the shard's gradient buffer are what they will be. */
   reached(shard: number, elements: number): void {
     if (elements <= Atomics.load(this.words, shard)) return;
     Atomics.store(this.words, shard, elements);

@@ -1,4 +1,4 @@
-// Owns how two tensors are multiplied: as they are, or, for bfloat16 on a processor without products of it, by way of floats.
+// Multiplies two tensors: as they are, or, for bfloat16 on a processor without such products, by way of floats.
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 
 /** Number of TensorFlow's type, which tfjs does not know. */

@@ -1,4 +1,4 @@
-// Owns the quantiles of the standard normal distribution that the noise is drawn from.
+// Quantiles of the standard normal distribution, which noise is drawn from.
 
 /**
  * n equally likely values of N(0, 1), scaled to variance 1: the inverse distribution function at (i + 1/2) / n, found by bisection on the

@@ -1,4 +1,4 @@
-// Owns the way from an optimizer's numbers to the kernel that applies them.
+// The numbers of an optimizer's step, and the kernel that applies them.
 
 import type { Kernel } from './kernel/kernel.js';
 
@@ -16,7 +16,7 @@ export type OptimizerStep =
       readonly t: number;
     };
 
-/** Addresses in bytes; start and end in floats from p, m, v and the slots. What id and journal are for: kernel/assembly/update.ts. */
+/** Addresses in bytes; start and end in floats from p, m, v and the gradient buffers. What id and update log are for: kernel/assembly/update.ts. */
 export interface UpdateRange {
   readonly p: number;
   readonly m: number;
@@ -30,11 +30,11 @@ export interface UpdateRange {
   readonly updateLog: number;
   /** Of the parameters rounded to bf16; 0: there are none. */
   readonly rounded: number;
-  /** Whether the slots are bf16. */
+  /** Whether the gradient buffers are bf16. */
   readonly areBf16: boolean;
 }
 
-/** Sums the slots of a range of the parameters and applies the optimizer, in one pass. */
+/** Sums the gradient buffers of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
   const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded } = range;
   const areBf16 = Number(range.areBf16);

@@ -1,4 +1,4 @@
-// Owns the handing out of places in a memory, one behind the other, each aligned as TensorFlow wants it.
+// Hands out places in a memory, one behind the other, each aligned as TensorFlow wants it.
 import { aligned } from './precision.js';
 
 export class Space {

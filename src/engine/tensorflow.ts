@@ -1,4 +1,4 @@
-// Owns the native library: loading it, and matrix products whose operands and result all lie in the arena, without copies of operands.
+// Loads the native library, and multiplies matrices that lie in the arena, without copies of operands.
 import { createRequire } from 'node:module';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';

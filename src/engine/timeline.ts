@@ -1,7 +1,7 @@
-// Owns the shape of what was done when: the calls that a coordinator makes, and in each the tasks of the workers, on one clock.
+// What was done when: the calls that a coordinator makes, and in each the tasks of the workers, on one clock.
 
 /**
- * What a worker can be seen doing. `backward` writes the gradient buffer on its way, or updates tensor parallel; `update` sums the slots and
+ * What a worker can be seen doing. `backward` writes the gradient buffer on its way, or updates tensor parallel; `update` sums the gradient buffers and
  * applies the optimizer; `wait`: for what comes from elsewhere, tensor parallel the gradient at the logits.
  */
 export const PARTS = ['input', 'forward', 'wait', 'backward', 'update', 'predict'] as const;

@@ -17,7 +17,7 @@ export interface UnlabelledRows {
   readonly parameters: Readonly<Record<string, number>>;
   /** Predictions as last stored in the arena, or by the parameters as they are now ("at each weights update", Lee 2013); or none. */
   readonly pseudoLabels: 'none' | 'stored' | 'fresh';
-  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (balance.ts). undefined: none. */
+  /** Added to the logits before a fresh pseudo-label is taken from them: one a class (methods/class-balance.ts). undefined: none. */
   readonly logitShift: Float32Array | undefined;
   /** Where there is a shift: what is summed for each class, beside that. */
   readonly masses: Masses;

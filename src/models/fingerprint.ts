@@ -1,4 +1,4 @@
-// Owns a node's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
+// A machine's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
 
 import { sha256OfParameters } from '../checksum.js';
 import { bytes, createArena, floats } from '../engine/arena.js';

@@ -1,4 +1,4 @@
-// Owns the translation between a Model and the topology of a tf.LayersModel: a Sequential of Dense and Dropout layers.
+// Translates between a dense network and the topology of a tf.LayersModel: a Sequential of Dense and Dropout layers.
 import { z } from 'zod';
 import type { DenseModel } from './dense/model.js';
 

@@ -1,4 +1,4 @@
-// Owns the weights of a tf.LayersModel: where each lies in its files, in Keras' order, where a kernel is [inputs, units].
+// The weights of a tf.LayersModel: where each lies in its files, in Keras' order, where a kernel is [inputs, units].
 import { z } from 'zod';
 import type { DenseModel } from './dense/model.js';
 import { layoutOf } from './dense/model.js';

@@ -1,4 +1,4 @@
-// Owns inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
+// Inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
 
 import type { Arena } from '../engine/arena.js';
 import type { Engine } from './engine.js';

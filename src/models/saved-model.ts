@@ -1,4 +1,4 @@
-// Owns saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
+// Saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
 
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-// Owns what a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
+// What a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
 import type { OptimizerStep } from '../engine/optimizer.js';
 import type { UnlabelledRows } from '../methods/method.js';
@@ -11,7 +11,7 @@ export interface LabelledRows {
   readonly labels: Uint8Array;
 }
 
-/** Writes one shard's gradient of L = mean labelled loss + factor * mean unlabelled loss to its slot. */
+/** Writes one shard's gradient of L = mean labelled loss + factor * mean unlabelled loss to its gradient buffer. */
 export interface GradientTask {
   readonly kind: 'gradient';
   readonly workspace: number;
@@ -53,7 +53,7 @@ export interface GradientResult extends Answer {
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
 }
 
-/** Sums the slots and applies the optimizer to one slice of the parameters. */
+/** Sums the gradient buffers and applies the optimizer to one slice of the parameters. */
 export interface UpdateTask {
   readonly kind: 'update';
   /** Number of this update since the arena was made, from 1: doing a task twice changes nothing. */
@@ -63,7 +63,7 @@ export interface UpdateTask {
   readonly start: number;
   readonly end: number;
   readonly shards: number;
-  /** The arena's total holds the sum already: no slot is read. */
+  /** The arena's total holds the sum already: no gradient buffer is read. */
   readonly isSummed?: boolean;
   readonly optimizer: OptimizerStep;
 }

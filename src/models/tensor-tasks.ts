@@ -1,4 +1,4 @@
-// Owns what tensor parallelism asks of workers, and what they answer. A network is cut into slices of its wide layers' units; all of them
+// What a tensor-parallel step asks of workers, and what they answer. A network is cut into slices of its wide layers' units; all of them
 // see the same rows, and what goes between them and the coordinator is partial sums up and their gradient down: no labels.
 
 import type { OptimizerStep } from '../engine/optimizer.js';
@@ -32,7 +32,7 @@ export interface TensorShardRange {
 
 /**
  * What slices add to the logits, [classes, rows], summed in the tree over all slices (collectives/tree.ts); slice 0 adds the biases as well.
- * Valid until the next step. A network with a narrow middle has two exchanges more (engine/pairs.ts): `logits` are then at first what goes into
+ * Valid until the next step. A network with a narrow middle has two exchanges more (dense/tensor-blocks.ts): `logits` are then at first what goes into
  * the middle, and last the gradient at what comes out of it, whose activationBound is that of the gradient at the units, data parallel.
  */
 export interface Logits {

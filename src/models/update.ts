@@ -1,4 +1,4 @@
-// Owns the update of a slice of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
+// Updates a range of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
 
 import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { apply } from '../engine/optimizer.js';
@@ -6,14 +6,14 @@ import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
 
-/** Safe to call again with the same task after a worker died in it: the journal of the slice says where to go on. */
+/** Safe to call again with the same task after a worker died in it: the update log of the slice says where to go on. */
 export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, updateLogs } = arena.regions;
   const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
   const { start, end, optimizer, update: id } = task;
-  // A total is a tree of one slot, of floats.
+  // A total is a tree of one gradient buffer, of floats.
   const [gradientBuffers, shards] = task.isSummed ? [total, 1] : [arena.regions.gradientBuffers, task.shards];
   const updateLog = updateLogs + task.slice * UPDATE_LOG_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };

@@ -1,4 +1,4 @@
-// Owns the options of a run: one schema for flags and files, defaults, and the complete form that everything inside works with.
+// The options of a run: one schema for flags and files, their defaults, and the complete form that everything inside takes.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
@@ -41,19 +41,19 @@ export const optionsSchema = z.strictObject({
   hidden: z.int().min(16).max(65536).default(5000),
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
-  /** How a step is cut over the workers (strategy.ts). */
+  /** How a step is cut over the workers (strategy-choice.ts). */
   strategy: z.enum(STRATEGIES).default('auto'),
-  /** How sums of gradients travel between machines (engine/wire.ts). */
+  /** How sums of gradients travel between machines (collectives/gradient-codec.ts). */
   wire: z.enum(GRADIENT_CODECS).default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
-  /** Of matrix products and what they read (engine/model.ts). */
+  /** Of matrix products and what they read (engine/precision.ts). */
   precision: z.enum(PRECISIONS).default('f32'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
-  /** What the classes among pseudo-labels are held to (balance.ts). Left out: as the preset. */
+  /** What the classes among pseudo-labels are held to (methods/class-balance.ts). Left out: as the preset. */
   classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
   /** What the other options came to when a run began: every number of its stages (plan.ts). */
   stages: stagesSchema.optional(),

@@ -1,4 +1,4 @@
-// Owns the way from a config to the stages of its training.
+// From a config to the stages of its training.
 
 import { isRounded } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';

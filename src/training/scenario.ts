@@ -1,4 +1,4 @@
-// Owns what the presets have in common: the names of the four scenarios, the report's networks, and what the papers call Adam.
+// What the presets share: the names of the four scenarios, the report's networks, and what the papers call Adam.
 
 import type { Objective } from '../engine/precision.js';
 import { modelOf } from '../models/dense/model.js';

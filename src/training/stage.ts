@@ -1,4 +1,4 @@
-// Owns the description of a stage of training: what a preset writes down and the training loop carries out.
+// A stage of training as data: a preset writes it down, the training loop carries it out.
 
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';

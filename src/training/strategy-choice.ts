@@ -1,4 +1,4 @@
-// Owns the choice of the strategy by which a stage is trained.
+// Chooses the strategy by which a stage is trained.
 
 import { PseudolabelError } from '../errors.js';
 import { isTensorParallel } from '../models/dense/tensor-blocks.js';

@@ -1,4 +1,4 @@
-// Owns the loading of the WebAssembly kernel onto an arena's memory. What each function does stands in assembly/, beside its source.
+// Loads the WebAssembly kernel onto an arena's memory. What each function does stands beside its source, in assembly/.
 import { readFileSync } from 'node:fs';
 import { built } from '../../files/read.js';
 
@@ -123,7 +123,7 @@ export const BLOCK = 1024;
 /** Bytes for the sums of a tree over up to 2^16 shards, a block a level (assembly/update.ts). */
 export const SUMS_BYTES = 17 * BLOCK * 4;
 
-/** Bytes of a slice's journal with its staged block and its sums (assembly/update.ts). */
+/** Bytes of a slice's update log with its staged block and its sums (assembly/update.ts). */
 export const UPDATE_LOG_BYTES = 64 + 3 * BLOCK * 4 + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;

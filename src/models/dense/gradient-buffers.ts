@@ -1,4 +1,4 @@
-// Owns where in a shard's slot the gradient of each layer goes, and that nothing else is left there.
+// Where the gradient of each layer goes in a shard's gradient buffer. Nothing else is left there.
 import { type Arena, gradientStride } from '../../engine/arena.js';
 import { isRounded } from '../../engine/precision.js';
 import type { Dense, GradientPlace } from './layer.js';

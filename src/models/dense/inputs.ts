@@ -1,4 +1,4 @@
-// Owns the rows that a batch begins with: their bytes become floats in the lane, with noise if asked, and lie as the products read them.
+// The rows that a batch begins with: their bytes become floats in the workspace, with noise if asked, and lie as the products read them.
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { isRounded, precisionOf } from '../../engine/precision.js';

@@ -1,4 +1,4 @@
-// Owns one dense layer's forward and backward pass over the rows of a lane: TensorFlow's products and the kernel's passes, block by
+// One dense layer's forward and backward pass over the rows of a workspace: TensorFlow's products and the kernel's passes, block by
 // block of units, so that what a product wrote is still in the cache when the kernel takes it up.
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { BYTES, isRounded, type Precision } from '../../engine/precision.js';
@@ -71,7 +71,7 @@ export class Dense {
     }
   }
 
-  /** Where this layer's gradient lies in a slot whose kernel and bias have these addresses. */
+  /** Where this layer's gradient lies in a gradient buffer whose kernel and bias have these addresses. */
   gradientPlace(kernel: number, bias: number): GradientPlace {
     return { blocks: this.blocks(kernel, this.layer.inputs), bias };
   }

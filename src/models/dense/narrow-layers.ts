@@ -1,4 +1,4 @@
-// Owns the narrow middle of a network whose wide layers are cut: what lies between the sums of the first pair and what the second reads.
+// The narrow middle of a network whose wide layers are cut: what lies between the sums of the first block and what the second reads.
 // A thousandth of the work, so one thread does it for all slices.
 
 import type { Arena } from '../../engine/arena.js';

@@ -103,7 +103,7 @@ export class Network implements Passes {
     if (isRounded(this.model)) this.kernel.round(logits, units * this.rows, outputs[last]!);
   }
 
-  /** Writes the gradient of all parameters to a slot. Returns false where an element may not be finite. */
+  /** Writes the gradient of all parameters to a gradient buffer. Returns false where an element may not be finite. */
   backward(gradientBuffer: number): boolean {
     const places = this.gradientBuffers.begin(gradientBuffer);
     let finite = true;

@@ -1,4 +1,4 @@
-// Owns the bringing up to date of the rounded copy of the parameters, where they did not come from an update, which keeps it itself.
+// Brings the rounded copy of the parameters up to date where they did not come from an update, which does so itself.
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { BYTES, isRounded } from '../../engine/precision.js';

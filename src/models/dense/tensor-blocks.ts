@@ -1,4 +1,4 @@
-// Owns what tensor parallelism covers, and how it sees a network: a wide layer is cut by its units, and the layer above it sums up what
+// Which networks can be cut, and where: a wide layer is cut by its units (column parallel), and the layer above it sums up what
 // the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
 
 import { isRounded } from '../../engine/precision.js';

@@ -1,4 +1,4 @@
-// Owns how a node divides a sliced step among its workers, and what passes between the arena and whoever asks for the step.
+// How a machine divides a tensor-parallel step among its workers, and what passes between the arena and whoever asks for the step.
 import { joined, subtreesIn } from '../../collectives/tree.js';
 import { shardRange } from '../../data/shards.js';
 import type { Arena } from '../../engine/arena.js';

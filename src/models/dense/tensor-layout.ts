@@ -1,4 +1,4 @@
-// Owns the geometry of tensor parallelism: which hidden units are whose, and where a step's matrices lie in the arena.
+// The geometry of tensor parallelism: which shard has which hidden units, and where a step's matrices lie in the arena.
 import { shardRange } from '../../data/shards.js';
 import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
 import { BYTES, precisionOf } from '../../engine/precision.js';
@@ -115,7 +115,7 @@ export interface BlockPlaces {
 }
 
 export interface TensorShardPlaces {
-  /** How far a step is, i32, SIGNAL_STRIDE apart: what came down, then for each group what it has done (slicing.ts). */
+  /** How far a step is, i32, SIGNAL_STRIDE apart: what came down, then for each group what it has done (tensor-exchange.ts). */
   readonly signals: number;
   readonly groups: readonly GroupBuffers[];
   readonly blocks: readonly BlockPlaces[];

@@ -1,4 +1,4 @@
-// Owns where the matrices of a slice lie that products read and write: block by block of its units, and of the outputs above it.
+// Where the matrices of a tensor shard lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from '../../engine/arena.js';
 import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
 import type { Matrix, Products } from '../../engine/tensorflow.js';

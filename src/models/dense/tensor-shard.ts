@@ -1,4 +1,4 @@
-// Owns one slice of a pair's wide layer: its forward pass to what it adds to the layer above, and its backward pass, which updates the weights
+// One tensor shard of a wide layer: its forward pass to what it adds to the layer above, and its backward pass, which updates the weights
 // of a block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
 
 import type { Arena } from '../../engine/arena.js';

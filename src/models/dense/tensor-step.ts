@@ -1,4 +1,4 @@
-// Owns tensor parallelism as a worker does it: the rows of a step, which all slices share, and the passes of a group of slices over them.
+// A worker's part of a tensor-parallel step: the rows, which all shards share, and the passes of a group of shards over them.
 import { drawOfShards } from '../../data/sampling.js';
 import { shardRange } from '../../data/shards.js';
 import { isRounded } from '../../engine/precision.js';

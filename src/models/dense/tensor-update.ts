@@ -1,4 +1,4 @@
-// Owns the update of a slice's parameters segment by segment, and the memory of how far it is: a thread that takes over goes on there.
+// Updates a tensor shard's parameters segment by segment, and remembers how far it is: a thread that takes over goes on there.
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -6,7 +6,7 @@ import type { OptimizerStep } from '../../engine/optimizer.js';
 import { apply } from '../../engine/optimizer.js';
 import { BYTES, isRounded } from '../../engine/precision.js';
 
-/** Words of the journal behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
+/** Words of the update log behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
 const UPDATE = 2;
 const DONE = 3;
 
@@ -18,7 +18,7 @@ export class SegmentedUpdate {
   private last = 0;
   private readonly isRounded: boolean;
 
-  /** journal: its address. */
+  /** update log: its address. */
   constructor(
     private readonly kernel: Kernel,
     private readonly arena: Arena,

@@ -1,4 +1,4 @@
-// Owns where a batch's matrices lie in a lane, the scratch memory of one task.
+// Where the matrices of a batch lie in a workspace, the scratch memory of one task.
 
 import { aligned, BYTES, isRounded, precisionOf } from '../../engine/precision.js';
 import type { DenseModel } from './model.js';

@@ -1,4 +1,4 @@
-// Owns the passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their gradient.
+// Passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their gradient.
 import { fill } from './random';
 
 /**

@@ -1,4 +1,4 @@
-// Owns exp and log for four floats at a time, in basic operations only: the same bits on every machine, within 2 ulp.
+// exp and log of four floats at a time, in basic operations only: the same bits on every machine, within 2 ulp.
 
 /** e^x for finite x, clamped to [-87, 88]; NaN stays NaN. Range reduction to |r| <= ln 2 / 2, then Taylor to r^7. */
 export function exp(x: v128): v128 {

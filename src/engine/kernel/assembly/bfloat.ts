@@ -1,4 +1,4 @@
-// Owns bfloat16, the upper 16 bits of a float: the way to it and back, and the passes over matrices of it. Sums and products are floats.
+// bfloat16, the upper 16 bits of a float: conversions, and passes over matrices of it. Sums and products are floats.
 import { sumOfLanes } from './activation';
 import { fill } from './random';
 

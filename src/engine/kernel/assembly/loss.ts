@@ -1,4 +1,4 @@
-// Owns the output layer, [classes, rows] with rows a multiple of 8: the losses with their gradients, and the predicted classes.
+// The output layer, [classes, rows] with rows a multiple of 8: losses with their gradients, and predicted classes.
 import { exp, log, log1p } from './approximate';
 
 /**

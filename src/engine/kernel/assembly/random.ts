@@ -1,4 +1,4 @@
-// Owns the random bits of a step: four interleaved xoshiro128+ generators, one per SIMD lane, whose 16 words of state stand in
+// The random bits of a step: four interleaved xoshiro128+ generators, one per SIMD lane, whose 16 words of state stand in
 // memory as four vectors (word w of every lane). Blackman & Vigna, "Scrambled linear pseudorandom number generators", 2021.
 
 /** Bytes between a generator's state and the buffer for its bits. */

@@ -1,4 +1,4 @@
-// Owns the input of a step: rows of bytes become floats, dropped out or noisy, in both orders that the products read.
+// The input of a step: rows of bytes become floats, dropped out or noisy, in both orders that the products read.
 // Every matrix here has `padded` rows, a multiple of 8; rows beyond `rows` are 0 and weigh nothing in the loss.
 import { fill } from './random';
 

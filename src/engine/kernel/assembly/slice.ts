@@ -1,4 +1,4 @@
-// Owns what tensor parallelism needs besides a layer's passes: a slice's part of the output kernel, and sums of partial logits.
+// What tensor parallelism needs besides a layer's passes: a tensor shard's part of the output kernel, and sums of partial logits.
 
 /**
  * The columns [first, first + units) of the output kernel w, [classes, hidden], as to[classes, units]. sums: scratch for a float a unit.

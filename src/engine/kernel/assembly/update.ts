@@ -1,13 +1,13 @@
-// Owns the reduction and the optimizer: the gradient buffers of V shards are summed in a fixed binary tree and applied in the same pass.
+// Reduction and optimizer: the gradient buffers of V shards are summed in a fixed binary tree and applied in the same pass.
 //
-// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps a journal: the new values of a block
+// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps a update log: the new values of a block
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
 // Where parameters have a copy rounded to bf16 (`rounded`, parallel to p; 0: none), the same pass keeps the copy. Slots may be bf16 (`areBf16`);
 // their sums are floats always.
 //
-//   journal:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
+//   update log:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
 //   progress: 2k     blocks 0 .. k-1 are done
 //             2k + 1 block k is staged, and perhaps partly copied
 
@@ -119,7 +119,7 @@ function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, jour
 }
 
 function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize, copy: usize): void {
-  // Atomic, so that the staged values are in memory before the journal says so.
+  // Atomic, so that the staged values are in memory before the update log says so.
   atomic.store<i32>(journal, 2 * k + 1, 4);
   copyStaged(k, p, m, v, bytes, journal, copy);
 }
@@ -134,9 +134,9 @@ function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal:
 }
 
 /**
- * to = the sum of slots [first, first + count), a subtree, over the floats [start, end) of each; to may be slot `first` itself.
- * counts[i] (i32): how many slots slot i is the sum of already. areBf16: the slots, and not such sums, which are floats from where the
- * slot begins, and reach into the next one. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
+ * to = the sum of gradient buffers [first, first + count), a subtree, over the floats [start, end) of each; to may be gradient buffer `first` itself.
+ * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. areBf16: the gradient buffers, and not such sums, which are floats from where the
+ * gradient buffer begins, and reach into the next one. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
  * Idempotent, unless it is done in place.
  */
 export function sum(
@@ -167,9 +167,9 @@ export function sum(
 }
 
 /**
- * The sum of slots [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
- * subtree can be summed elsewhere and the bits stay: counts (0: none) says of slots that they hold such a sum already. Returns where
- * the sum lies: in `sums`, or the one slot itself. It is of the floats at byte `at` of each.
+ * The sum of gradient buffers [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
+ * subtree can be summed elsewhere and the bits stay: counts (0: none) says of gradient buffers that they hold such a sum already. Returns where
+ * the sum lies: in `sums`, or the one gradient buffer itself. It is of the floats at byte `at` of each.
  */
 function sumSlots(
   slots: usize,

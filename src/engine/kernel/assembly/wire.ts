@@ -1,4 +1,4 @@
-// Owns the rounding of sums for their way over a network, to bfloat16.
+// Rounds sums to bfloat16 before they travel over a network.
 import { nearest } from './bfloat';
 
 /**
