@@ -29,8 +29,6 @@ export function sampleOf(schema: Schema): unknown {
     case 'pipe':
       // A list, whose length is checked first; one element, or as many as there have to be.
       return first([1, 2].map((length) => Array.from({ length }, () => sampleOf(elementOf(def.out)))));
-    case 'record':
-      return { x: sampleOf(def.valueType) };
     case 'array':
       return [sampleOf(def.element)];
     case 'tuple':
@@ -69,14 +67,6 @@ export function leavesOf(schema: Schema, value: unknown, path: Path = []): Leaf[
       );
     case 'pipe':
       return elements(elementOf(def.out));
-    case 'record':
-      // An entry may be left out.
-      return Object.entries(value as object).flatMap(([name, each]) =>
-        leavesOf(def.valueType, each, [...path, name]).map((leaf) => ({
-          ...leaf,
-          nothing: [...leaf.nothing, undefined],
-        })),
-      );
     case 'array':
       return elements(def.element);
     case 'tuple':

@@ -5,6 +5,7 @@ import { shardRange } from '../src/data/shards.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
+import { methodNamed } from '../src/methods/methods.js';
 import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
 import { paddedRows } from '../src/models/kind.js';
@@ -92,6 +93,8 @@ function isStep({ model, shard, shards, labelled, labelledBatch, unlabelled }: W
     labels.every((label) => label < units) &&
     (last === first || start < end) &&
     (unlabelled?.logitShift ?? []).length % units === 0 &&
+    // The targets of a reconstruction are as long as its inputs, and find no room where those of classes go.
+    (!unlabelled || methodNamed(unlabelled.method).reconstructs === (model.objective === 'reconstruction')) &&
     (rows === 0 || hasWorkspace(model, rows, true, shape))
   );
 }

@@ -9,7 +9,7 @@ import {
   identityOf,
   normalise,
   optionsSchema,
-  PRECISIONS,
+  PRECISION_CHOICES,
   PRESETS,
   type RunConfig,
   STRATEGIES,
@@ -70,7 +70,7 @@ export function addRunOptions(command: Command): Command {
         'cut a step into rows (data), into hidden units (tensor), or into hidden units where possible (auto) (auto)',
       ).choices(STRATEGIES),
     )
-    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
+    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISION_CHOICES))
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option(
       '--refresh <when>',

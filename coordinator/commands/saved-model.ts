@@ -13,7 +13,7 @@ import { counted, whole } from '../../src/format.js';
 import { relaid } from '../../src/models/dense/model.js';
 import { inputsOf, outputsOf } from '../../src/models/models.js';
 import { loadModel, type SavedModel } from '../../src/models/saved-model.js';
-import { normalise, PRECISIONS } from '../../src/training/config.js';
+import { normalise, PRECISION_CHOICES } from '../../src/training/config.js';
 import { openPredictor } from '../compose.js';
 import type { Dispatcher } from '../dispatcher.js';
 import { checkPrecision } from '../executors/numerics.js';
@@ -35,7 +35,7 @@ export function addModelOptions(command: Command): Command {
     .argument('<model>', 'folder of a saved model, or a run directory')
     .option('--data <dir>', 'folder with the IDX files of a data set (that of the run, else MNIST)')
     .option('--workers <n>', 'threads (one a core)', number)
-    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISIONS))
+    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISION_CHOICES))
     .option('--json <file>', 'write the result as JSON; - for stdout');
 }
 

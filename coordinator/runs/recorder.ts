@@ -106,7 +106,7 @@ export class Recorder implements Observer {
     if (
       isDue(this.options.validateEvery) &&
       this.run.split.validation.length > 0 &&
-      stage.method.name !== 'denoising'
+      !methodOf(stage.method).reconstructs
     ) {
       const { name } = stage;
       this.measured({ kind: 'validation', stage: name, step: position.step, accuracy: await this.validate(stage) });
@@ -140,7 +140,7 @@ export class Recorder implements Observer {
     this.progress.steps++;
     this.progress.rows += outcome.rows;
     this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
-    if (stage.method.name === 'denoising' && step === this.stageSteps - 1) await this.reconstruct(stage);
+    if (methodOf(stage.method).reconstructs && step === this.stageSteps - 1) await this.reconstruct(stage);
   }
 
   /** The last stage is done, and its parameters are as they will be saved. */

@@ -7,6 +7,7 @@ import {
   type PromisedArrays,
 } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
 import { FolderLock } from './lock.js';
@@ -81,10 +82,14 @@ export async function earlierRun(
   }
 }
 
-/** Whether a checkpoint's arrays are as long as those of the run, to which they are copied. */
-function fits({ stage, lengths }: PromisedArrays, { stages, task: { unlabelled } }: ResolvedRun): boolean {
-  const model = stages[stage]?.model;
-  const vector = model && parameterCount(model);
+/** Whether a checkpoint has the state of its stage's method, and arrays as long as those of the run, to which they are copied. */
+function fits(
+  { stage: s, methodState, lengths }: PromisedArrays,
+  { stages, task: { unlabelled } }: ResolvedRun,
+): boolean {
+  const stage = stages[s];
+  if (!stage || !methodOf(stage.method).state.safeParse(methodState).success) return false;
+  const vector = parameterCount(stage.model);
   const expected = {
     ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
     ...{ pseudoLabels: unlabelled, confidences: unlabelled },

@@ -37,10 +37,8 @@ export interface Checkpoint {
 /** The file name of a checkpoint, with its stage and its step. */
 export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
 
-/** The arrays that a checkpoint says it holds. */
-export interface PromisedArrays extends Pick<Promised, 'lengths'> {
-  readonly stage: number;
-}
+/** What a checkpoint says of itself before its arrays are read. */
+export interface PromisedArrays extends Pick<Promised, 'lengths'>, Pick<Checkpoint, 'stage' | 'methodState'> {}
 
 const COUNT = z.int().nonnegative();
 const SHARES = z.array(z.number().min(0).max(1)).min(1);
@@ -91,7 +89,7 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
 /**
  * Loads a checkpoint: that file, or the newest of that run directory or checkpoints folder.
  * @param expected what the run to be continued depends on
- * @param fits whether arrays of such lengths belong to the run; asked before memory is taken for them
+ * @param fits whether arrays of such lengths, and such a state of the method, belong to the run; asked before memory is taken
  * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every
  * difference from `expected`
  */
@@ -152,8 +150,9 @@ function missing(path: string, cause: unknown): PseudolabelError {
 async function read(path: string, fits: (arrays: PromisedArrays) => boolean): Promise<Checkpoint> {
   try {
     const { content, arrays } = await unseal(path, ({ content, lengths }) => {
-      if (!fits({ stage: CONTENT.parse(content).stage, lengths }))
-        throw new DamagedFile('has arrays that are not those of its run');
+      const { stage, methodState } = CONTENT.parse(content);
+      if (!fits({ stage, methodState, lengths }))
+        throw new DamagedFile('has arrays that are not those of its run, or another state of its method');
     });
     return { ...CONTENT.parse(content), state: STATE.parse(Object.fromEntries(arrays)) };
   } catch (error) {

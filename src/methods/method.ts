@@ -56,6 +56,11 @@ export interface Targets {
 export interface Method<Settings extends { readonly name: string }> {
   /** Reads the settings from JSON. */
   readonly settings: z.ZodType<Settings>;
+  /** Checks the parameters of a step that comes from another machine, and the state in a checkpoint. */
+  readonly parameters: z.ZodType<UnlabelledRows['parameters']>;
+  readonly state: z.ZodType<MethodState>;
+  /** It trains a reconstruction of its rows, and no classifier. */
+  readonly reconstructs: boolean;
   /** Unlabelled rows of a step; 0: the method uses none. */
   batch(settings: Settings): number;
   /** Whether the rows of a step are predicted by the parameters as they are then. */

@@ -5,7 +5,7 @@ import type { Method } from './method.js';
 import { pseudoLabel } from './pseudo-label.js';
 import { supervised } from './supervised.js';
 
-export const METHODS = { supervised, denoising, 'pseudo-label': pseudoLabel } as const;
+export const METHODS = { 'pseudo-label': pseudoLabel, denoising, supervised } as const;
 
 export type MethodName = keyof typeof METHODS;
 /** A stage's method and its numbers, told apart by `name`. */
@@ -29,6 +29,6 @@ export const methodOf = ({ name }: { readonly name: MethodName }): Method<Method
 
 /** Of a step as it travels, whose name has been checked. Throws RangeError. */
 export function methodNamed(name: string): Method<MethodSettings> {
-  if (name in METHODS) return methodOf({ name: name as MethodName });
+  if (Object.hasOwn(METHODS, name)) return methodOf({ name: name as MethodName });
   throw new RangeError(`no method ${name}`);
 }

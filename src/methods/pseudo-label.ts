@@ -32,6 +32,8 @@ export interface PseudoLabelSettings {
 }
 
 const count = z.int().min(1).max(1e9);
+const threshold = z.number().min(0).max(1);
+const shares = z.array(z.number().min(0).max(1)).min(1);
 
 const settings: z.ZodType<PseudoLabelSettings> = z
   .strictObject({
@@ -39,7 +41,7 @@ const settings: z.ZodType<PseudoLabelSettings> = z
     batch: count,
     alpha: alphaSchema,
     refresh: z.union([z.literal('once'), z.literal('step'), count]),
-    threshold: z.number().min(0).max(1),
+    threshold,
     balance: balanceSchema.optional(),
   })
   .refine(
@@ -69,6 +71,8 @@ function rows(
 export const pseudoLabel: Method<PseudoLabelSettings> = {
   ...supervised,
   settings,
+  parameters: z.strictObject({ threshold }),
+  state: z.strictObject({ target: shares, predicted: shares }),
   batch: ({ batch }) => batch,
   predicts: ({ refresh }) => refresh === 'step',
   alpha: (of, step) => alpha(of.alpha, step),
@@ -82,9 +86,9 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
   },
   rows,
   statistics: ({ pseudoLabels, logitShift }, classes) => (pseudoLabels === 'fresh' && logitShift ? classes : 0),
-  targets: ({ parameters: { threshold = 0 } }, { classes, confidences, classMasses }) => ({
+  targets: ({ parameters }, { classes, confidences, classMasses }) => ({
     targets: classes,
-    weights: Uint8Array.from(confidences, (confidence) => Number(confidence >= threshold)),
+    weights: Uint8Array.from(confidences, (confidence) => Number(confidence >= parameters.threshold!)),
     statistics: classMasses,
   }),
   next: (of, step, state, statistics) => nextBalance(of, step, state as ClassBalance, statistics),

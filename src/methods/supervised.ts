@@ -8,6 +8,9 @@ export interface SupervisedSettings {
 
 export const supervised = {
   settings: z.strictObject({ name: z.literal('supervised') }),
+  parameters: z.strictObject({}),
+  state: z.strictObject({}),
+  reconstructs: false,
   batch: () => 0,
   predicts: () => false,
   alpha: () => 0,

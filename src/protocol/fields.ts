@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
-import type { Precision } from '../engine/precision.js';
+import { PRECISIONS } from '../engine/precision.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { UnlabelledRows } from '../methods/method.js';
-import { METHOD_NAMES } from '../methods/methods.js';
+import { METHOD_NAMES, METHODS } from '../methods/methods.js';
 import { denseSchema } from '../models/dense/model.js';
 import type { Fingerprints } from '../models/fingerprint.js';
 import { modelSchema } from '../models/model.js';
@@ -48,7 +48,7 @@ export const wire = z.enum(GRADIENT_CODECS);
 export const probability = z.number().min(0).max(1);
 /** A number that a 32-bit float can hold. */
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
-const precision = z.enum(['f32', 'bf16', 'bf16-emulated'] satisfies Precision[]);
+const precision = z.enum(PRECISIONS);
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('momentum'), a: float, b: float, c: float }),
@@ -137,8 +137,23 @@ export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
   readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
 };
 
-/** Of a method. */
-const MOST_PARAMETERS = 16;
+type WireRows = NonNullable<WireStep['unlabelled']>;
+
+/** Each method's rows have its own parameters. */
+const unlabelled = z.union(
+  METHOD_NAMES.map((name) =>
+    z.strictObject({
+      batch: count,
+      factor: float,
+      method: z.literal(name),
+      parameters: METHODS[name].parameters,
+      pseudoLabels: z.enum(['none', 'stored', 'fresh']),
+      logitShift: list(float, MOST_CLASSES).nullable(),
+      masses: z.enum(['plain', 'shifted']),
+      noise: float.min(0),
+    }),
+  ) as unknown as [z.ZodType<WireRows>, ...z.ZodType<WireRows>[]],
+);
 
 export const step: z.ZodType<WireStep> = z.strictObject({
   model: modelSchema,
@@ -149,20 +164,7 @@ export const step: z.ZodType<WireStep> = z.strictObject({
   shards: count.min(1),
   labelled: z.strictObject({ images: binary, labels: binary }).nullable(),
   labelledBatch: count,
-  unlabelled: z
-    .strictObject({
-      batch: count,
-      factor: float,
-      method: z.enum(METHOD_NAMES),
-      parameters: z
-        .record(z.string().max(64), float)
-        .refine((all) => Object.keys(all).length <= MOST_PARAMETERS, 'too many parameters'),
-      pseudoLabels: z.enum(['none', 'stored', 'fresh']),
-      logitShift: list(float, MOST_CLASSES).nullable(),
-      masses: z.enum(['plain', 'shifted']),
-      noise: float.min(0),
-    })
-    .nullable(),
+  unlabelled: unlabelled.nullable(),
 });
 
 export function toWire(of: ShardStep): WireStep {

@@ -10,7 +10,7 @@ import { stagesSchema } from './stage-schema.js';
 
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
-export const PRECISIONS = ['f32', 'bf16'] as const satisfies readonly Precision[];
+export const PRECISION_CHOICES = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
 
@@ -48,7 +48,7 @@ export const optionsSchema = z.strictObject({
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
   /** Of matrix products and what they read (engine/precision.ts). */
-  precision: z.enum(PRECISIONS).default('f32'),
+  precision: z.enum(PRECISION_CHOICES).default('f32'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),

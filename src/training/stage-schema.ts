@@ -1,6 +1,6 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
-import { methodSchema } from '../methods/methods.js';
+import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
 import type { Optimizer, Stage } from './stage.js';
@@ -47,8 +47,8 @@ const stage: z.ZodType<Stage> = z
     start: z.enum(['fresh', 'previous', 'first-layer']),
   })
   .refine(
-    ({ model, method }) => (model.objective === 'reconstruction') === (method.name === 'denoising'),
-    'the method denoising trains a reconstruction, and every other method a classifier',
+    ({ model, method }) => (model.objective === 'reconstruction') === methodOf(method).reconstructs,
+    'the method trains a reconstruction and the model is a classifier, or the other way round',
   );
 
 export const stagesSchema: z.ZodType<readonly Stage[]> = z

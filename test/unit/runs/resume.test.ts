@@ -2,9 +2,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { resolveRun } from '../../../coordinator/runs/resolved-run.js';
-import { checkPlan, newRun } from '../../../coordinator/runs/resume.js';
+import { identityOfRun, resolveRun } from '../../../coordinator/runs/resolved-run.js';
+import { checkPlan, earlierRun, newRun } from '../../../coordinator/runs/resume.js';
+import { saveCheckpoint } from '../../../src/checkpoint/checkpoint.js';
 import { loadDataset } from '../../../src/data/load.js';
+import { parameterCount } from '../../../src/models/models.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { folderOfFile } from '../../folders.js';
 
@@ -43,4 +45,37 @@ it('a reproduction does not go on by other numbers than it began with (case 30)'
     code: 'E_CHECKPOINT_MISMATCH',
     message: expect.stringContaining('finetune.method.threshold is 0.123'),
   });
+});
+
+it('a checkpoint whose method remembers something else is damaged', async () => {
+  const path = join(folder, 'remembers');
+  const { directory } = await newRun(run, path);
+  await directory.close();
+  const stage = run.stages.length - 1;
+  const zeros = new Float32Array(parameterCount(run.stages[stage]!.model));
+  const labels = {
+    pseudoLabels: new Uint8Array(run.task.unlabelled),
+    confidences: new Float32Array(run.task.unlabelled),
+  };
+  const state = { parameters: zeros, firstMoment: zeros, secondMoment: zeros, ...labels };
+  const shares = new Array<number>(10).fill(0.1);
+  const resumed = async (methodState: Record<string, number[]>) => {
+    const checkpoint = {
+      stage,
+      step: 1,
+      methodState,
+      identity: identityOfRun(run),
+      numerics: 'n',
+      state,
+      progress: {},
+    };
+    await saveCheckpoint(join(path, 'checkpoints'), checkpoint, 1);
+    const opened = await earlierRun(run, 'n', path, undefined, false);
+    await opened.directory.close();
+    return opened.resumeFrom?.methodState;
+  };
+  const whole = { target: shares, predicted: shares };
+  expect(await resumed(whole)).toEqual(whole);
+  for (const other of [{}, { target: shares }, { ...whole, more: shares }])
+    await expect(resumed(other)).rejects.toMatchObject({ code: 'E_CHECKPOINT_DAMAGED' });
 });

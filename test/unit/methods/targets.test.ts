@@ -1,0 +1,79 @@
+// Targets and weights of a step's rows, as every method's are set.
+import { describe, expect, it } from 'vitest';
+import type { Prediction, UnlabelledRows } from '../../../src/methods/method.js';
+import { METHODS, methodNamed } from '../../../src/methods/methods.js';
+import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../../src/methods/targets.js';
+
+const ROWS: UnlabelledRows = {
+  ...{ batch: 4, factor: 2, method: 'pseudo-label', parameters: { threshold: 0.5 }, pseudoLabels: 'stored' },
+  ...{ logitShift: undefined, masses: 'plain', noise: 0 },
+};
+const [CLASSES, STRIDE] = [3, 8];
+const LABELS = Uint8Array.of(2, 0);
+const STORED = storedPrediction(Uint32Array.of(1, 0), {
+  classes: Uint8Array.of(0, 1, 2),
+  confidences: Float32Array.of(0.4, 0.5, 1),
+});
+
+/** Set over what was there before. */
+function setBy(unlabelled: UnlabelledRows | undefined, prediction: Prediction, terms = 1) {
+  const places = {
+    targets: new Float32Array(CLASSES * STRIDE).fill(9),
+    weights: new Float32Array(STRIDE).fill(9),
+  };
+  const taught = setTargets({ labels: LABELS, labelledBatch: 4, unlabelled, terms }, prediction, places);
+  const targetsOf = (row: number) => Array.from({ length: CLASSES }, (_, c) => places.targets[c * STRIDE + row]);
+  return { ...taught, weights: [...places.weights], rows: Array.from({ length: STRIDE }, (_, row) => targetsOf(row)) };
+}
+
+const NONE = [0, 0, 0];
+
+describe('targets', () => {
+  it('are the labels, then the pseudo-labels, of which those below the threshold weigh nothing', () => {
+    const { rows, weights, counts, areInputs } = setBy(ROWS, STORED);
+    expect(rows).toEqual([[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0], NONE, NONE, NONE, NONE]);
+    expect(weights).toEqual([1 / 4, 1 / 4, 2 / 4, 0, 0, 0, 0, 0]);
+    expect([[...(counts as Uint8Array)], areInputs]).toEqual([[1, 0], false]);
+  });
+
+  it('are the labels alone where a step has no unlabelled rows', () => {
+    const { rows, weights, statistics } = setBy(undefined, NO_PREDICTION);
+    expect(rows.slice(1, 4)).toEqual([[1, 0, 0], NONE, NONE]);
+    expect([weights[2], statistics]).toEqual([0, []]);
+  });
+
+  it('may be probabilities, each row with a weight of its own', () => {
+    const method = methodNamed('pseudo-label') as { targets: unknown };
+    const { targets } = method;
+    method.targets = () => ({
+      targets: Float32Array.of(0.5, 0.25, 0.5, 0.25, 0, 0.5),
+      weights: [0.5, 1],
+      statistics: [7],
+    });
+    try {
+      const { rows, weights, statistics } = setBy(ROWS, STORED);
+      expect(rows.slice(2, 5)).toEqual([[0.5, 0.5, 0], [0.25, 0.25, 0.5], NONE]);
+      expect(weights.slice(2, 5)).toEqual([0.25, 0.5, 0]);
+      expect(statistics).toEqual([7]);
+    } finally {
+      method.targets = targets;
+    }
+  });
+
+  it('of a reconstruction are its inputs, which the caller knows, and weigh a pixel each', () => {
+    const rows = { ...ROWS, method: 'denoising', parameters: {} };
+    const { areInputs, weights } = setBy(rows, { ...NO_PREDICTION, rows: 2 }, 5);
+    expect(areInputs).toBe(true);
+    expect(weights[2]).toBeCloseTo(2 / 4 / 5);
+  });
+
+  it('need a method that is in the table', () => {
+    for (const name of ['', 'toString', 'unknown']) expect(() => methodNamed(name)).toThrow(RangeError);
+    expect(Object.keys(METHODS).map((name) => methodNamed(name).reconstructs)).toEqual([false, true, false]);
+  });
+});
+
+it('sums of losses leave out rows of weight 0, and are means over the pixels', () => {
+  const losses = Float32Array.of(1, 2, 4, 8, 16);
+  expect(lossSums(losses, 2, [1, 0, 0.5], 4)).toEqual({ labelledLoss: 3, unlabelledLoss: 5, counted: 2 });
+});
