@@ -6,16 +6,20 @@ import { show, showConnection } from './view.js';
 
 const charts = new Charts(document.getElementById('charts')!);
 let series: Series | undefined;
+let isConnected = false;
 let isDrawing = false;
 
+// The state is drawn in the frame of what it speaks of: a run that shows as ended also shows its last step and its end.
 function draw(): void {
   if (isDrawing) return;
   isDrawing = true;
   requestAnimationFrame(() => {
     isDrawing = false;
-    if (!series) return;
-    show(series);
-    charts.show(series);
+    if (series) {
+      show(series);
+      charts.show(series);
+    }
+    showConnection(isConnected, series);
   });
 }
 
@@ -24,7 +28,7 @@ const source = new EventSource(`/events${location.search}`);
 const listen = <T>(name: 'everything' | 'news', take: (message: T) => void): void => {
   source.addEventListener(name, (event: MessageEvent<string>) => {
     take(JSON.parse(event.data) as T);
-    showConnection(true, series);
+    isConnected = true;
     if (series && series.state !== 'running') source.close();
     draw();
   });
@@ -33,4 +37,7 @@ listen<Everything>('everything', (message) => {
   series = new Series(message);
 });
 listen<News>('news', (message) => series?.add(message));
-source.addEventListener('error', () => showConnection(false, series));
+source.addEventListener('error', () => {
+  isConnected = false;
+  draw();
+});
