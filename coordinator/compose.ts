@@ -2,6 +2,7 @@
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 
 import type { Collective } from '../src/collectives/collective.js';
+import type { ImageStore } from '../src/data/image-store.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
 import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -23,7 +24,6 @@ import { Dispatcher } from './dispatcher.js';
 import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
 import type { ClusterListener } from './executors/cluster/status.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
-import { gather } from './labelled-set.js';
 import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';
 import type { ListeningServer, ListenOptions, Transport } from './server/transport.js';
 import { DataParallel } from './strategies/data-parallel.js';
@@ -157,12 +157,11 @@ export function checkShards(shards: number, members: number, of: 'nodes' | 'rank
 /** Threads whose arena holds the images of the first run, and has room for the largest stage of all runs. */
 export function openThreads(runs: readonly [ResolvedRun, ...ResolvedRun[]]): Promise<ThreadExecutor> {
   const [{ dataset, split }] = runs;
-  const { images, count } = dataset.train;
-  const gathered = (rows: Uint32Array) => gather(images, dataset.pixels, rows);
+  const { images } = dataset.train;
   return createThreadExecutor({
     shape: shapeFor(runs),
-    images: split.unlabelled.length === count ? images : gathered(split.unlabelled),
-    evaluationImages: Buffer.concat([gathered(split.validation), dataset.test?.images ?? new Uint8Array()]),
+    images: images.gather(split.unlabelled),
+    evaluationImages: Buffer.concat([images.gather(split.validation), ...(dataset.test?.images.views() ?? [])]),
   });
 }
 
@@ -221,20 +220,22 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   };
 }
 
+const joined = (images: ImageStore | undefined): Uint8Array => Buffer.concat([...(images?.views() ?? [])]);
+
 /** Images of a prediction task, for any number of workers: the size of a batch may change a confidence's last bit. */
 const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
 
 /**
  * Threads that predict with a model that is trained already: `label` the unlabelled images, `classify` the test images.
- * @param images bytes, as many an image as the model has inputs
+ * @param images with as many bytes an image as the model has inputs
  */
 export async function openPredictor(
   { model, parameters }: SavedModel,
-  { unlabelled = new Uint8Array(), test = new Uint8Array() }: { unlabelled?: Uint8Array; test?: Uint8Array },
+  { unlabelled, test }: { unlabelled?: ImageStore; test?: ImageStore },
   workers: number,
 ): Promise<Dispatcher> {
   const pixels = inputsOf(model);
-  const counts = { unlabelled: unlabelled.length / pixels, validation: 0, test: test.length / pixels };
+  const counts = { unlabelled: unlabelled?.count ?? 0, validation: 0, test: test?.count ?? 0 };
   const shape = {
     ...{ pixels, unlabelled: counts.unlabelled, evaluation: counts.test, parameters: parameters.length },
     shards: 1, // nothing is trained
@@ -242,7 +243,7 @@ export async function openPredictor(
     workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
     precision: precisionOf(model),
   };
-  const executor = await createThreadExecutor({ shape, images: unlabelled, evaluationImages: test });
+  const executor = await createThreadExecutor({ shape, images: joined(unlabelled), evaluationImages: joined(test) });
   executor.write({ parameters });
   const ranges = Math.max(1, Math.ceil(Math.max(counts.unlabelled, counts.test) / IMAGES_A_RANGE));
   return new Dispatcher(executor, ranges, counts, () => new DataParallel(executor, 1));

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
     means: 'labels do not make classes that can be trained and tested',
   },
   E_DATA_AMBIGUOUS: { exit: 2, means: 'a folder has files of several data sets' },
+  E_DATA_FORMAT: { exit: 2, means: 'a path is none of the data that can be read' },
   E_DATA_SHAPE: { exit: 2, means: 'a data file has dimensions that do not fit its use' },
   E_SPLIT_TOO_FEW: { exit: 2, means: 'the training set is too small for the labelled and validation images asked for' },
   E_CONFIG: { exit: 2, means: 'the config is not valid' },

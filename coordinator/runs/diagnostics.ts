@@ -78,7 +78,7 @@ export class TrueLabels {
 
 /** The test images that are predicted wrong with the highest confidence. */
 export function mistakesOf({ classes, confidences }: Predictions, dataset: Dataset, test: ImageSet): Mistakes {
-  const { height, width, pixels } = dataset;
+  const { height, width } = dataset;
   const wrong = Array.from(classes.keys()).filter((image) => classes[image] !== test.labels[image]);
   wrong.sort((a, b) => confidences[b]! - confidences[a]! || a - b);
   const images = wrong.slice(0, MISTAKES).map((image) => ({
@@ -86,7 +86,7 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
     label: test.labels[image]!,
     predicted: classes[image]!,
     confidence: confidences[image]!,
-    pixels: base64(test.images.subarray(image * pixels, (image + 1) * pixels)),
+    pixels: base64(test.images.at(image)),
   }));
   return { rows: height, columns: width, images };
 }
@@ -95,14 +95,14 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
 export function reconstructionsOf(
   { model, method }: Stage,
   parameters: Float32Array,
-  { height, width, pixels, train, test }: Dataset,
+  { height, width, train, test }: Dataset,
   seed: number,
 ): Reconstructions {
   const noise = method.name === 'denoising' ? method.noise : 0;
   const stream = new Stream(keyOf(seed, 'noise')); // without a stage and a step: a stream that no training draws from
   const shown = test ?? train;
   const images = Array.from({ length: Math.min(RECONSTRUCTED, shown.count) }, (_, image) => {
-    const original = shown.images.subarray(image * pixels, (image + 1) * pixels);
+    const original = shown.images.at(image);
     const noisy = Float32Array.from(original, (byte) => clipped(byte / 255 + noise * stream.normal()));
     return {
       original: base64(original),

@@ -30,7 +30,7 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
   const recorder = new Recorder(run, session, { ...options, listener });
   await options.directory?.keep('data.json', dataOf(run));
-  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+  const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
     await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, recorder, options.resumeFrom);

@@ -60,11 +60,11 @@ export class Bench {
     setup: Setup,
     gather: (local: ThreadExecutor) => Promise<ProcessGroup>,
   ): Promise<Bench> {
-    const dataset = await loadDataset({ folder: options.data });
+    const dataset = await loadDataset({ data: options.data });
     const workload = workloadOf(options, setup, dataset);
     const { split } = workload.run;
     const local = await openThreads([workload.run]);
-    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+    const labelled = new LabelledSet(dataset.train, split.labelled);
     const group = setup.others > 0 ? await gather(local) : undefined;
     return new Bench(workload, options.steps, labelled, local, group);
   }

@@ -42,10 +42,11 @@ export function dataLines({ train, test, classNames }: Dataset): string[] {
 
 /** Of pixels that say nothing, as those of images from 0 to 1 that were rounded. */
 function pixelLines({ images }: ImageSet): string[] {
-  const [first] = images;
-  if (images.every((value) => value === first))
+  const [first] = images.at(0);
+  const views = [...images.views()];
+  if (views.every((view) => view.every((value) => value === first)))
     return [`all pixels of the training images are ${first}: there is nothing to learn from`];
-  if (images.some((value) => value > 1)) return [];
+  if (views.some((view) => view.some((value) => value > 1))) return [];
   return ['no pixel of the training images is above 1: pixels should go from 0 to 255'];
 }
 

@@ -22,7 +22,7 @@ const STORED = {
 /** A run on MNIST. @param {object} options of its config */
 export async function resolved(options) {
   const config = normalise({ scenario: 'pl', preset: 'report', ...options });
-  return resolveRun(config, await loadDataset({ folder: undefined }));
+  return resolveRun(config, await loadDataset());
 }
 
 /**

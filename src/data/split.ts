@@ -1,7 +1,7 @@
 // Which training images keep their labels, which are used without, and which are held back to validate.
 import { PseudolabelError } from '../errors.js';
 import { keyOf, Stream } from '../random.js';
-import { type Dataset, knownCount, UNKNOWN } from './dataset.js';
+import { type Dataset, type ImageSet, knownCount, UNKNOWN } from './dataset.js';
 
 export interface SplitOptions {
   /** How many labelled images of each class; 'all': all whose class is known, but for those held back. */
@@ -22,7 +22,7 @@ export interface Split {
   readonly validation: Uint32Array;
 }
 
-type Labelled = Pick<Dataset, 'name' | 'classNames' | 'train'>;
+type Labelled = Pick<Dataset, 'name' | 'classNames'> & { readonly train: Pick<ImageSet, 'labels'> };
 
 /** Throws E_DATA_CLASSES where there are no two classes to tell apart, and E_SPLIT_TOO_FEW. */
 export function splitLabelled(dataset: Labelled, options: SplitOptions): Split {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { DATA_OPTIONS } from '../data/options.js';
 import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
@@ -30,14 +31,17 @@ export const optionsSchema = z.strictObject({
   /** Shortens the preset to a trial of it. */
   quick: z.boolean().default(false),
   seed: seed.default(1),
-  /** Folder of an IDX data set; MNIST where it is left out. */
-  data: z.string().optional(),
+  ...DATA_OPTIONS,
   /** Labelled images of each class; 'all': every label there is. Left out: 10, and 'all' where some labels are unknown. */
   labelsPerClass: z.union([z.literal('all'), count], { error: 'all, or a whole number from 1' }).optional(),
   split: z.enum(['first', 'random']).default('first'),
   splitSeed: seed.default(1),
-  /** Training images held out for tuning. */
-  validation: z.int().min(0).default(0),
+  /** Images held out for tuning: their number, or a share of those that have a label, below 1. */
+  validation: z
+    .number()
+    .min(0)
+    .refine((value) => value < 1 || Number.isSafeInteger(value), 'a number of images, or a share below 1')
+    .default(0),
   hidden: z.int().min(16).max(65536).default(5000),
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
@@ -100,6 +104,6 @@ function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>)
 
 /** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
 export function identityOf(config: RunConfig): Record<string, unknown> {
-  const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, data, stages, ...identity } = config;
-  return identity;
+  const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, stages, ...identity } = config;
+  return Object.fromEntries(Object.entries(identity).filter(([option]) => !(option in DATA_OPTIONS)));
 }

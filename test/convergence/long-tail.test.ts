@@ -5,6 +5,7 @@ import { openSession } from '../../coordinator/compose.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { runTraining } from '../../coordinator/runs/run.js';
 import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.js';
+import { ImageStore } from '../../src/data/image-store.js';
 import { loadDataset } from '../../src/data/load.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import { normalise } from '../../src/training/config.js';
@@ -23,16 +24,16 @@ const accuracies: Partial<Record<'drop' | 'pl', number>> = {};
 let classShares: SharesChoice | undefined;
 
 /** The first images of each class, as many as its share of the tail allows. */
-function tailOf({ images, labels }: ImageSet, pixels: number, classes: number): ImageSet {
+function tailOf({ images, labels }: ImageSet, classes: number): ImageSet {
   const left = Array.from({ length: classes }, (_, k) => Math.floor(FIRST_CLASS * RATIO ** k));
   const rows = Array.from(labels.keys()).filter((row) => left[labels[row]!]!-- > 0);
-  const kept = rows.map((row) => images.subarray(row * pixels, (row + 1) * pixels));
-  return { count: rows.length, images: Buffer.concat(kept), labels: Uint16Array.from(rows, (row) => labels[row]!) };
+  const kept = ImageStore.from(images.gather(rows), images.pixels);
+  return { count: rows.length, images: kept, labels: Uint16Array.from(rows, (row) => labels[row]!) };
 }
 
 beforeAll(async () => {
-  const mnist = await loadDataset({ folder: undefined });
-  const train = tailOf(mnist.train, mnist.pixels, mnist.classes);
+  const mnist = await loadDataset();
+  const train = tailOf(mnist.train, mnist.classes);
   const tail: Dataset = datasetOf({ ...mnist, name: 'long-tail', train, test: undefined });
   const { signal } = new AbortController();
   const options = { directory: undefined, listener: {}, signal, resumeFrom: undefined, validateEvery: 0 };

@@ -17,7 +17,7 @@ const DEADLINE_MS = 3_600_000;
 const accuracies: Partial<Record<Scenario, number>> = {};
 
 beforeAll(async () => {
-  const dataset = await loadDataset({ folder: undefined });
+  const dataset = await loadDataset();
   const runOf = (scenario: Scenario) => resolveRun({ ...CONFIG, scenario }, dataset);
   const session = await openSession([runOf('dae'), runOf('nn')]);
   const { signal } = new AbortController();

@@ -17,6 +17,7 @@ import type { ClusterStatus } from '../../src/protocol/status.js';
 import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { memoryLink } from '../contract/memory-channel.js';
+import { firstImages } from '../images.js';
 import { contextFor, terminalWith } from '../unit/terminal/streams.js';
 
 /** Whoever connects comes in at the server, whatever address was given. */
@@ -39,9 +40,9 @@ function transportWithin(): Transport {
 
 /** The beginning of MNIST. */
 async function someImages(): Promise<Dataset> {
-  const { train, test, ...rest } = await loadDataset({ folder: undefined });
+  const { train, test, ...rest } = await loadDataset();
   const first = ({ images, labels }: ImageSet, count: number) => {
-    return { count, images: images.slice(0, count * rest.pixels), labels: labels.slice(0, count) };
+    return { count, images: firstImages(images, count), labels: labels.slice(0, count) };
   };
   return datasetOf({ ...rest, train: first(train, 900), test: first(test!, 300) });
 }

@@ -78,7 +78,7 @@ export const PLANS = {
   ],
 } as const satisfies Record<string, readonly Stage[]>;
 
-const dataset = loadDataset({ folder: undefined });
+const dataset = loadDataset();
 
 export interface Setting {
   readonly problem: Problem;
@@ -88,20 +88,20 @@ export interface Setting {
 /** A plan on the first images of MNIST, three labelled ones of each class. */
 export async function settingOf(stages: readonly Stage[], workspaces: number): Promise<Setting> {
   const mnist = await dataset;
-  const { train, pixels } = mnist;
+  const { train } = mnist;
   const { labelled: rows } = splitLabelled(mnist, {
     perClass: PER_CLASS,
     kind: 'random',
     splitSeed: 1,
     validation: 0,
   });
-  const set = new LabelledSet(train, pixels, rows);
+  const set = new LabelledSet(train, rows);
   return {
     problem: {
       seed: SEED,
       stages,
       shape: shapeFor(stages, workspaces),
-      unlabelled: train.images.slice(0, UNLABELLED * pixels),
+      unlabelled: Buffer.concat([...train.images.views(0, UNLABELLED)]),
       labelled: set.rows(Uint32Array.from(rows, (_, position) => position)),
     },
     training: { seed: SEED, stages, labelled: set, maxSteps: Number.POSITIVE_INFINITY },

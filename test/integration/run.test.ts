@@ -22,7 +22,7 @@ import { listener } from './training.js';
 const folder = folderOfFile('run');
 
 const silent: RunListener = {};
-const dataset = await loadDataset({ folder: undefined });
+const dataset = await loadDataset();
 const runOf = (options: Options): ResolvedRun => resolveRun(normalise(options), dataset);
 
 /** alpha(t) is above 0 from step 67 on. */
@@ -34,7 +34,7 @@ async function unwatched(run: ResolvedRun): Promise<string> {
   const { config, split, stages, maxSteps } = run;
   try {
     const { dispatcher } = session;
-    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+    const labelled = new LabelledSet(dataset.train, split.labelled);
     await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, listener(), undefined);
     return sha256OfParameters((await dispatcher.read(stages.at(-1)!.model)).parameters);
   } finally {

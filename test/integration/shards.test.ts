@@ -13,6 +13,7 @@ import { layoutOf } from '../../src/models/dense/model.js';
 import { initialParameters } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
 import { classifier } from '../../src/training/scenario.js';
+import { firstImages } from '../images.js';
 import { listener, trained } from './training.js';
 
 const WORKERS = [1, 2, 3];
@@ -20,8 +21,8 @@ const IMAGES = 2100;
 
 let dataset: Dataset;
 beforeAll(async () => {
-  const { train, ...mnist } = await loadDataset({ folder: undefined });
-  const images = train.images.subarray(0, IMAGES * mnist.pixels);
+  const { train, ...mnist } = await loadDataset();
+  const images = firstImages(train.images, IMAGES);
   dataset = { ...mnist, train: { ...train, count: IMAGES, images, labels: train.labels.subarray(0, IMAGES) } };
 });
 
@@ -32,7 +33,7 @@ async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<strin
   const sums: string[] = [];
   try {
     const { seed } = config;
-    const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+    const labelled = new LabelledSet(dataset.train, split.labelled);
     for (const stage of stages) {
       const zeros = new Float32Array(layoutOf(stage.model).length);
       const parameters = initialParameters(stage.model, seed, 0);
@@ -79,7 +80,7 @@ describe('the same command', () => {
 
   it('on a data set with fewer images than shards is refused, with a number that works', () => {
     const { train } = dataset;
-    const images = train.images.subarray(0, 5 * dataset.pixels);
+    const images = firstImages(train.images, 5);
     const few = { ...train, count: 5, images, labels: Uint16Array.of(0, 1, 2, 3, 4) };
     const config = normalise({ labelsPerClass: 1, hidden: 160, workers: 1 });
     const set = datasetOf({ ...dataset, classNames: dataset.classNames.slice(0, 5), train: few });

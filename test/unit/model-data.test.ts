@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { labelFile } from '../../coordinator/commands/label.js';
 import { classNamesOf, dataOf } from '../../coordinator/commands/saved-model.js';
 import { datasetOf } from '../../src/data/dataset.js';
+import { ImageStore } from '../../src/data/image-store.js';
 import { readIdxIntegers } from '../../src/data/sources/idx.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import type { ModelMeta, SavedModel } from '../../src/models/saved-model.js';
@@ -50,7 +51,7 @@ describe('the data of a model', () => {
 });
 
 describe('the names of the classes of a model', () => {
-  const train = { count: 1, images: new Uint8Array(4), labels: new Uint16Array(1) };
+  const train = { count: 1, images: ImageStore.allocate(1, 4), labels: new Uint16Array(1) };
   const dataset = datasetOf({
     ...{ name: 'mine', height: 2, width: 2, channels: 1, classNames: ['3', '8'] },
     ...{ train, test: undefined },

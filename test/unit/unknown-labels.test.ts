@@ -5,6 +5,7 @@ import { TrueLabels } from '../../coordinator/runs/diagnostics.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
+import { ImageStore } from '../../src/data/image-store.js';
 import { splitLabelled } from '../../src/data/split.js';
 import { valuesOf } from '../../src/reporting/event-file.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
@@ -19,7 +20,10 @@ interface Given {
 function setOf({ train, test, pixel = (value) => value }: Given): Dataset {
   const images = (labels: readonly number[]) => ({
     count: labels.length,
-    images: Uint8Array.from(labels, (_, i) => pixel(i)),
+    images: ImageStore.from(
+      Uint8Array.from(labels, (_, i) => pixel(i)),
+      1,
+    ),
     labels: Uint16Array.from(labels),
   });
   const size = { height: 1, width: 1, channels: 1 };

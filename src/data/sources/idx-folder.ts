@@ -1,10 +1,11 @@
 // The data source of IDX files: a folder with the files of MNIST's names, or of those of EMNIST, QMNIST and Kaggle.
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
-import { type Dataset, datasetOf, type ImageSet, UNKNOWN } from '../dataset.js';
+import { ImageStore } from '../image-store.js';
+import type { Collection, DataSource, FoundSet } from '../source.js';
 import { type IdxFile, readIdx, readIdxIntegers } from './idx.js';
 
 /** Optional words, which set, what of it, and its type: emnist-letters-train-images-idx3-ubyte.gz. */
@@ -37,12 +38,18 @@ interface Images extends IdxFile {
 }
 
 /**
- * Loads the data set of `folder`: training images, and as far as they are there training labels, test images and test labels, plain or
- * gzipped. A label of -1, in a file of bytes 255, says that nobody knows the class. The classes are the labels that occur, by their
- * numbers; those of the test where no training label is known.
- * @throws PseudolabelError as readIdx, and E_DATA_COUNT, E_DATA_SHAPE, E_DATA_CLASSES, E_DATA_AMBIGUOUS
+ * A folder with training images, and as far as they are there training labels, test images and test labels, plain or gzipped. A
+ * label of -1, in a file of bytes 255, says that nobody knows the class. open throws PseudolabelError as readIdx, and
+ * E_DATA_COUNT, E_DATA_SHAPE, E_DATA_CLASSES, E_DATA_AMBIGUOUS.
  */
-export async function loadIdxFolder(folder: string, name = basename(resolve(folder))): Promise<Dataset> {
+export const IDX: DataSource = {
+  name: 'idx',
+  reads: "a folder of IDX files, as MNIST's",
+  recognises: async (path) => (await readdir(path).catch(() => [])).some((name) => FILE_NAME.test(name)),
+  open: openIdxFolder,
+};
+
+async function openIdxFolder(folder: string): Promise<Collection> {
   const files = await filesOf(folder);
   const pathOf = (set: FoundFile['set'], what: FoundFile['what']): string | undefined =>
     files.find((file) => file.set === set && file.what === what)?.path;
@@ -51,20 +58,13 @@ export async function loadIdxFolder(folder: string, name = basename(resolve(fold
   const testPath = pathOf('test', 'images');
   const testImages = testPath === undefined ? undefined : await readImages(testPath);
   const testLabels = testImages && (await readLabels(pathOf('test', 'labels'), testImages));
-  if (testImages) checkSameSize(trainImages, testImages);
 
   const known = withoutUnknown(trainLabels, testLabels);
-  const train = { images: trainImages, labels: known.train };
-  const test = testImages && known.test && { images: testImages, labels: known.test };
-  const classes = classesOf(train.labels?.values, test?.labels.values);
-  if (test) checkTestClasses(test.labels, classes, train.labels?.path ?? train.images.path);
-  const [, height, width] = trainImages.shape as [number, number, number];
-  return datasetOf({
-    ...{ name, height, width, channels: 1 },
-    classNames: classes.map(String),
-    train: imageSet(train.images, train.labels?.values, classes),
-    test: test && imageSet(test.images, test.labels.values, classes),
-  });
+  return {
+    ...{ classNames: undefined, notes: [] },
+    train: foundSet(trainImages, known.train),
+    test: testImages && known.test && foundSet(testImages, known.test),
+  };
 }
 
 /** The files of the one data set of a folder, the better spelled of two first. Those in folders of their names count as well. */
@@ -178,16 +178,6 @@ async function readLabels(path: string | undefined, images: Images): Promise<Lab
   );
 }
 
-function checkSameSize(train: Images, test: Images): void {
-  const [trainSize, testSize] = [train, test].map(({ shape }) => shape.slice(1).join(' x '));
-  if (trainSize === testSize) return;
-  throw new PseudolabelError(
-    'E_DATA_SHAPE',
-    `${test.path} has images of ${testSize} pixels, ${train.path} of ${trainSize}`,
-    'Take all files from the same data set.',
-  );
-}
-
 /**
  * With -1 in the place of 255 in files of bytes. Where training labels have all of 0 to 255, and so the test labels if there are any, it is
  * a class. test: undefined where none of its labels is known.
@@ -213,32 +203,11 @@ function withoutUnknown(
   );
 }
 
-/** The labels that occur, in ascending order. */
-function classesOf(train: Int32Array | undefined, test: Int32Array | undefined): number[] {
-  const occurring = (labels: Int32Array | undefined): number[] =>
-    [...new Set(labels)].filter((label) => label >= 0).sort((a, b) => a - b);
-  const classes = occurring(train);
-  return classes.length > 0 ? classes : occurring(test);
-}
-
-function checkTestClasses({ path, values }: Labels, classes: readonly number[], trainPath: string): void {
-  const known = new Set(classes);
-  const other = values.find((label) => !known.has(label));
-  if (other === undefined) return;
-  throw new PseudolabelError(
-    'E_DATA_CLASSES',
-    `${path} has the label ${other}, which no training label of ${trainPath} is`,
-    'Take all files from the same data set, or leave the test images of this class out.',
-  );
-}
-
-function imageSet(
-  { shape, values: images }: IdxFile,
-  labels: Int32Array | undefined,
-  classes: readonly number[],
-): ImageSet {
-  const [count] = shape as [number];
-  const positions = new Map(classes.map((label, position) => [label, position]));
-  if (!labels) return { count, images, labels: new Uint16Array(count).fill(UNKNOWN) };
-  return { count, images, labels: Uint16Array.from(labels, (label) => positions.get(label) ?? UNKNOWN) };
+function foundSet({ path, shape, values }: Images, labels: Labels | undefined): FoundSet {
+  const [count, height, width] = shape as [number, number, number];
+  return {
+    ...{ path: labels?.path ?? path, count, ids: undefined },
+    labels: labels && Array.from(labels.values, (label) => (label < 0 ? undefined : label)),
+    images: { kind: 'plain', height, width, channels: 1, store: ImageStore.from(values, height * width) },
+  };
 }

@@ -25,7 +25,24 @@ async function begun(line: string): Promise<void> {
 type Example = readonly [refused: string, effective: string];
 const LISTEN = '--listen 10.0.0.1:7171';
 const PUBLIC = '--dashboard 10.0.0.1:8765';
+/** Options that say how data is read. */
+const OF_DATA: Readonly<Record<string, string>> = {
+  format: '--format idx',
+  labels: '--labels l.csv',
+  size: '--size 8x8',
+  unlabelled: '--unlabelled rest',
+  followLinks: '--follow-links',
+  skipBad: '--skip-bad',
+  cache: '--cache c',
+};
+
 const ofRuns = (command: string): Record<string, readonly Example[]> => ({
+  ...Object.fromEntries(
+    Object.entries(OF_DATA).map(([name, flag]) => [
+      name,
+      [[`${command} ${flag}`, `${command} --data d ${flag}`] as const],
+    ]),
+  ),
   split: [[`${command} --split first --labels-per-class all`, `${command} --split first --labels-per-class 5`]],
   splitSeed: [
     [`${command} --split-seed 2`, `${command} --split random --split-seed 2`],

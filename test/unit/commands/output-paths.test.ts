@@ -113,9 +113,10 @@ describe('a result', () => {
   it('has an option that says that it takes a path, in every command', () => {
     const named = newProgram().commands.flatMap((command) => command.options.map(({ flags }) => flags));
     for (const flags of named.filter((each) => /file|folder|path|dir\b/.test(each)))
-      expect(flags).toMatch(/<(file|dir)>$/);
+      expect(flags).toMatch(/<(file|dir|path)>$/);
     for (const name of ['--json', '--csv', '--trace', '--out'])
-      for (const flags of named.filter((each) => each.startsWith(`${name} `))) expect(flags).toMatch(/<(file|dir)>$/);
+      for (const flags of named.filter((each) => each.startsWith(`${name} `)))
+        expect(flags).toMatch(/<(file|dir|path)>$/);
   });
 });
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ImageStore } from '../../../src/data/image-store.js';
 import { loadDataset } from '../../../src/data/load.js';
 import { splitLabelled } from '../../../src/data/split.js';
 import { PseudolabelError } from '../../../src/errors.js';
@@ -35,7 +36,7 @@ async function folderOf(files: Files, spell = (name: string) => name): Promise<s
 
 async function refusal(files: Files): Promise<PseudolabelError> {
   const folder = await folderOf(files);
-  const error: unknown = await loadDataset({ folder }).catch((reason: unknown) => reason);
+  const error: unknown = await loadDataset({ data: folder }).catch((reason: unknown) => reason);
   if (!(error instanceof PseudolabelError)) throw error;
   return error;
 }
@@ -51,12 +52,13 @@ describe('loadDataset of a folder', () => {
     const sha256 = createHash('sha256');
     sha256.update(values('train-images-idx3-ubyte')).update(trainLabels!);
     sha256.update(values('t10k-images-idx3-ubyte')).update(testLabels!);
-    expect(await loadDataset({ folder })).toEqual({
+    expect(await loadDataset({ data: folder })).toEqual({
       name: folder.slice(root.length + 1),
       ...{ height: 3, width: 5, channels: 1, pixels: 15 },
       ...{ classes: 3, classNames: ['0', '1', '2'] },
-      train: { count: 6, images: values('train-images-idx3-ubyte'), labels: trainLabels },
-      test: { count: 4, images: values('t10k-images-idx3-ubyte'), labels: testLabels },
+      train: { count: 6, images: ImageStore.from(values('train-images-idx3-ubyte'), 15), labels: trainLabels },
+      test: { count: 4, images: ImageStore.from(values('t10k-images-idx3-ubyte'), 15), labels: testLabels },
+      notes: [],
       sha256: sha256.digest('hex'),
     });
   });
@@ -67,8 +69,8 @@ describe('loadDataset of a folder', () => {
     ['both', (name: string) => `${name.replace('-idx', '.idx')}.gz`],
     ['the labels gzipped only', (name: string) => (name.includes('labels') ? `${name}.gz` : name)],
   ])('finds the files %s', async (_, spell) => {
-    const plain = await loadDataset({ folder: await folderOf(sound()) });
-    const spelled = await loadDataset({ folder: await folderOf(sound(), spell) });
+    const plain = await loadDataset({ data: await folderOf(sound()) });
+    const spelled = await loadDataset({ data: await folderOf(sound(), spell) });
     expect(spelled).toEqual({ ...plain, name: spelled.name });
   });
 
@@ -140,11 +142,13 @@ describe('loadDataset of a folder', () => {
 
 describe('loadDataset without a folder', () => {
   it('is MNIST, whose first ten of each class are the labelled set of the report', async () => {
-    const mnist = await loadDataset({ folder: undefined });
+    const mnist = await loadDataset();
     expect(mnist).toMatchObject({ name: 'mnist', height: 28, width: 28, pixels: 784, classes: 10 });
-    expect([mnist.train.count, mnist.train.images.length, mnist.train.labels.length]).toEqual([60000, 47040000, 60000]);
+    expect([mnist.train.count, mnist.train.images.count * mnist.pixels, mnist.train.labels.length]).toEqual([
+      60000, 47040000, 60000,
+    ]);
     const test = mnist.test!;
-    expect([test.count, test.images.length, test.labels.length]).toEqual([10000, 7840000, 10000]);
+    expect([test.count, test.images.count * mnist.pixels, test.labels.length]).toEqual([10000, 7840000, 10000]);
     expect([...mnist.train.labels.subarray(0, 12)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5]);
 
     const { labelled } = splitLabelled(mnist, {

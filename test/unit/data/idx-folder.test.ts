@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Dataset, knownCount, relabelled, UNKNOWN } from '../../../src/data/dataset.js';
-import { loadIdxFolder } from '../../../src/data/sources/idx-folder.js';
+import { loadDataset } from '../../../src/data/load.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';
 import { writeIdx } from '../../write-idx.js';
@@ -56,9 +56,10 @@ async function folderOf(
   return folder;
 }
 
-const load = async (...given: Parameters<typeof folderOf>): Promise<Dataset> => loadIdxFolder(await folderOf(...given));
+const load = async (...given: Parameters<typeof folderOf>): Promise<Dataset> =>
+  loadDataset({ data: await folderOf(...given) });
 const refusalOf = async (...given: Parameters<typeof folderOf>) =>
-  failureOf(loadIdxFolder(await folderOf(...given)), root);
+  failureOf(loadDataset({ data: await folderOf(...given) }), root);
 
 const namesOf = ({ labels }: Dataset['train'], { classNames }: Dataset): (string | undefined)[] =>
   Array.from(labels, (label) => (label === UNKNOWN ? undefined : classNames[label]));
@@ -179,7 +180,7 @@ describe('files of a folder', () => {
     for (const set of ['train', 't10k']) {
       for (const name of Object.values(NAMES)) await mkdir(join(folder, `${set}-${name}`));
     }
-    const spelled = await loadIdxFolder(folder);
+    const spelled = await loadDataset({ data: folder });
     const plain = await load(given);
     expect(spelled).toEqual({ ...plain, name: spelled.name });
   });
@@ -188,19 +189,19 @@ describe('files of a folder', () => {
     const folder = await folderOf(given, (name) => `emnist-letters-${name}`);
     const images = { shape: [1, 2, 2], values: new Uint8Array(4) };
     await writeIdx(join(folder, 'emnist-digits-train-images-idx3-ubyte'), images.shape, images.values);
-    expect(await failureOf(loadIdxFolder(folder), root)).toMatchObject({
+    expect(await failureOf(loadDataset({ data: folder }), root)).toMatchObject({
       code: 'E_DATA_AMBIGUOUS',
       message: expect.stringContaining('emnist-digits-, emnist-letters-'),
     });
     await writeIdx(join(folder, 'train-images-idx3-ubyte'), images.shape, images.values);
-    expect((await loadIdxFolder(folder)).train.count).toBe(1);
+    expect((await loadDataset({ data: folder })).train.count).toBe(1);
   });
 
   it('are looked for in a folder that is there', async () => {
-    const error = await failureOf(loadIdxFolder(join(root, 'absent')), root);
+    const error = await failureOf(loadDataset({ data: join(root, 'absent') }), root);
     expect(error).toMatchObject({
       code: 'E_DATA_MISSING',
-      message: expect.stringContaining('cannot be read as a folder'),
+      message: expect.stringContaining('cannot be read'),
     });
   });
 
@@ -212,7 +213,7 @@ describe('files of a folder', () => {
     const folder = await folderOf(given);
     const size = shape.reduce((a, b) => a * b);
     await writeIdx(join(folder, 'train-images-idx3-ubyte'), shape, new Uint8Array(size));
-    expect(await failureOf(loadIdxFolder(folder), root)).toMatchObject({
+    expect(await failureOf(loadDataset({ data: folder }), root)).toMatchObject({
       code: 'E_DATA_SHAPE',
       fix: expect.stringMatching(fix),
     });

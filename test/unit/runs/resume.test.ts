@@ -11,7 +11,7 @@ import { normalise, type Options } from '../../../src/training/config.js';
 import { folderOfFile } from '../../folders.js';
 
 const folder = folderOfFile('resume');
-const dataset = await loadDataset({ folder: undefined });
+const dataset = await loadDataset();
 const runOf = (options: unknown) => resolveRun(normalise(options), dataset);
 const run = runOf({ scenario: 'dae', hidden: 64, quick: true });
 

@@ -1,6 +1,8 @@
 // The options of a run: defaults, limits, and which of them the weights depend on.
+
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { DATA_OPTIONS } from '../../../src/data/options.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { identityOf, normalise, optionsSchema } from '../../../src/training/config.js';
 
@@ -76,7 +78,14 @@ describe('identityOf', () => {
       },
     ].flatMap((several) => Object.entries(several));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).
-    const others = ['data', 'workers', 'checkpointEvery', 'checkpointSeconds', 'keepCheckpoints', 'stages'];
+    const others = [
+      ...Object.keys(DATA_OPTIONS),
+      'workers',
+      'checkpointEvery',
+      'checkpointSeconds',
+      'keepCheckpoints',
+      'stages',
+    ];
     expect([...changes.map(([key]) => key), ...others].sort()).toEqual(Object.keys(optionsSchema.shape).sort());
     for (const [key, value] of changes) {
       expect(identityOf(normalise({ ...base, [key]: value })), key).not.toEqual(identityOf(base));

@@ -1,0 +1,89 @@
+// The classes of a data set: what its labels, as a source found them, come to.
+import { PseudolabelError } from '../errors.js';
+import { UNKNOWN } from './dataset.js';
+import type { Collection, FoundSet, Label } from './source.js';
+
+export interface Classes {
+  readonly names: readonly string[];
+  /** Positions in `names`, or UNKNOWN. */
+  readonly train: Uint16Array;
+  /** undefined: there is no test set, or nobody knows one of its labels. */
+  readonly test: Uint16Array | undefined;
+  /** Classes that the format names and no label is of: they are left out. */
+  readonly unlabelled: readonly string[];
+}
+
+/**
+ * The classes of all labels that occur in training; in those of the test where nobody knows a training label. They come in
+ * the order of the format where it names them, else numbers by their value and names as in a folder.
+ * Throws E_DATA_CLASSES where a test image has no label or one that no training image has.
+ */
+export function classesOf({ classNames, train, test }: Collection): Classes {
+  const nameOf = (label: Label): string | undefined =>
+    label === undefined
+      ? undefined
+      : ((classNames && typeof label === 'number' ? classNames[label] : undefined) ?? String(label));
+  const named = ({ labels }: FoundSet): (string | undefined)[] | undefined => labels?.map(nameOf);
+  const trainNames = named(train);
+  const testNames = test && named(test);
+  const isTested = testNames?.some((name) => name !== undefined) ?? false;
+  const occur = occurring(trainNames) ?? occurring(testNames) ?? new Set<string>();
+  const names = classNames?.filter((name) => occur.has(name)) ?? [...occur].sort(byName);
+  const positions = new Map(names.map((name, position) => [name, position]));
+  const positionsOf = (count: number, of: typeof trainNames): Uint16Array =>
+    Uint16Array.from({ length: count }, (_, i) => positions.get(of?.[i] ?? '') ?? UNKNOWN);
+  if (isTested) checkTest(test!, testNames!, positions, train.path);
+  return {
+    names,
+    train: positionsOf(train.count, trainNames),
+    test: isTested ? positionsOf(test!.count, testNames) : undefined,
+    unlabelled: classNames?.filter((name) => !occur.has(name)) ?? [],
+  };
+}
+
+/** The different names among these; undefined where there are none. */
+function occurring(names: readonly (string | undefined)[] | undefined): ReadonlySet<string> | undefined {
+  const found = new Set((names ?? []).filter((name) => name !== undefined));
+  return found.size > 0 ? found : undefined;
+}
+
+function checkTest(
+  { path, count }: FoundSet,
+  names: readonly (string | undefined)[],
+  positions: ReadonlyMap<string, number>,
+  trainPath: string,
+): void {
+  const unknown = names.reduce((sum, name) => sum + Number(name === undefined), 0);
+  if (unknown > 0)
+    throw new PseudolabelError(
+      'E_DATA_CLASSES',
+      `${path}: nobody knows the class of ${unknown} of the ${count} test images`,
+      'Leave test images without labels out of the test set, or label them.',
+    );
+  const other = names.find((name) => !positions.has(name!));
+  if (other === undefined) return;
+  throw new PseudolabelError(
+    'E_DATA_CLASSES',
+    `${path} has the label ${other}, which no training label of ${trainPath} is`,
+    'Take all files from the same data set, or leave the test images of this class out.',
+  );
+}
+
+/** The order of names as people number them: runs of digits by their value, everything else by its code units. */
+export function byName(a: string, b: string): number {
+  const [left, right] = [a.match(/\d+|\D+/g) ?? [], b.match(/\d+|\D+/g) ?? []];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const [l, r] = [left[i]!, right[i]!];
+    const difference = /^\d/.test(l) && /^\d/.test(r) ? byValue(l, r) : compare(l, r);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length || compare(a, b);
+}
+
+/** Without leading zeros, the longer number is the greater. */
+function byValue(a: string, b: string): number {
+  const [l, r] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
+  return l.length - r.length || compare(l, r);
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -1,0 +1,80 @@
+// The images of a set as bytes in shared memory: threads read them without a copy, and they may take more than a WebAssembly memory can.
+import { PseudolabelError } from '../errors.js';
+
+/** The most bytes of one block of memory; an image lies in one block. */
+const BLOCK_BYTES = 2 ** 30;
+
+export class ImageStore {
+  /** Images of a block, but for the last, which may have fewer. */
+  private readonly perBlock: number;
+
+  /**
+   * @param count the number of images
+   * @param pixels the bytes of an image
+   * @param blocks as allocate makes them; another thread that is given them reads the same images
+   */
+  constructor(
+    readonly count: number,
+    readonly pixels: number,
+    readonly blocks: readonly SharedArrayBuffer[],
+  ) {
+    this.perBlock = imagesOfBlock(pixels);
+  }
+
+  /** Room for so many images, all black. Throws E_MEMORY. */
+  static allocate(count: number, pixels: number): ImageStore {
+    const perBlock = imagesOfBlock(pixels);
+    const blocks: SharedArrayBuffer[] = [];
+    try {
+      for (let first = 0; first < count; first += perBlock)
+        blocks.push(new SharedArrayBuffer(Math.min(perBlock, count - first) * pixels));
+    } catch (cause) {
+      const message = `there is not enough memory for ${count} images of ${pixels} bytes`;
+      const fix = 'Use fewer or smaller images (--size), or a machine with more memory.';
+      throw new PseudolabelError('E_MEMORY', message, fix, { cause });
+    }
+    return new ImageStore(count, pixels, blocks);
+  }
+
+  /** A copy of images that lie one behind the other. */
+  static from(bytes: Uint8Array, pixels: number): ImageStore {
+    const store = ImageStore.allocate(bytes.length / pixels, pixels);
+    store.write(0, bytes);
+    return store;
+  }
+
+  /** The bytes of an image: a view, not a copy. */
+  at(image: number): Uint8Array {
+    const { pixels, perBlock } = this;
+    const block = Math.floor(image / perBlock);
+    return new Uint8Array(this.blocks[block]!, (image - block * perBlock) * pixels, pixels);
+  }
+
+  /** Images [start, end), as views of one block each. */
+  *views(start = 0, end = this.count): Generator<Uint8Array> {
+    const { pixels, perBlock } = this;
+    for (let first = start; first < end; ) {
+      const block = Math.floor(first / perBlock);
+      const last = Math.min(end, (block + 1) * perBlock);
+      yield new Uint8Array(this.blocks[block]!, (first - block * perBlock) * pixels, (last - first) * pixels);
+      first = last;
+    }
+  }
+
+  /** Writes whole images from image `first` on. */
+  write(first: number, bytes: Uint8Array): void {
+    let from = 0;
+    for (const view of this.views(first, first + bytes.length / this.pixels)) {
+      view.set(bytes.subarray(from, from + view.length));
+      from += view.length;
+    }
+  }
+
+  /** Copies the images at `rows` to `to`, one behind the other. */
+  gather(rows: ArrayLike<number>, to = new Uint8Array(rows.length * this.pixels)): Uint8Array {
+    for (let r = 0; r < rows.length; r++) to.set(this.at(rows[r]!), r * this.pixels);
+    return to;
+  }
+}
+
+const imagesOfBlock = (pixels: number): number => Math.max(1, Math.floor(BLOCK_BYTES / pixels));

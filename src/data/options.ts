@@ -1,0 +1,39 @@
+// What a user says of the data, besides how it is split: one schema for flags, config files and programs.
+import { z } from 'zod';
+
+/** HEIGHTxWIDTH, as 28x28. */
+const size = z.string().regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, 'a height and a width in pixels, as 28x28');
+
+export const DATA_OPTIONS = {
+  /** A folder or file of images (sources.ts); MNIST where it is left out. */
+  data: z.string().optional(),
+  /** The source that reads it. Left out: the first that recognises it. */
+  format: z.string().optional(),
+  /** A CSV or TSV file of labels, over those that the data has. */
+  labels: z.string().optional(),
+  /** What all images are resized to. */
+  size: size.optional(),
+  /** The folder, within a folder of images, whose images have no label: `unlabelled` where it is left out. */
+  unlabelled: z.string().optional(),
+  /** Links that lead out of the folder are followed. */
+  followLinks: z.boolean().optional(),
+  /** Images that cannot be decoded are left out. */
+  skipBad: z.boolean().optional(),
+  /** Where decoded images are kept: the user's cache folder where it is left out. */
+  cache: z.string().optional(),
+} as const;
+
+const schema = z.strictObject(DATA_OPTIONS);
+export type DataOptions = z.infer<typeof schema>;
+
+/** The size in pixels that `--size` says. */
+export function sizeOf(size: string | undefined): Size | undefined {
+  if (size === undefined) return undefined;
+  const [height, width] = size.split('x').map(Number) as [number, number];
+  return { height, width };
+}
+
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
