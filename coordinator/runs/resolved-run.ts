@@ -14,7 +14,7 @@ import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
 
 export interface ResolvedRun {
-  /** Complete: labelsPerClass is what it came to on the data set. */
+  /** Complete: labelsPerClass is what it came to on the data set, and validation a number of images. */
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly split: Split;
@@ -28,7 +28,8 @@ export interface ResolvedRun {
 
 /** Throws E_CONFIG where the options do not fit each other or the data set, E_DATA_CLASSES and E_SPLIT_TOO_FEW. */
 export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
-  const config = { ...options, labelsPerClass: labelsPerClassOf(options, dataset) };
+  const validated = { ...options, validation: validationOf(options, dataset) };
+  const config = { ...validated, labelsPerClass: labelsPerClassOf(options, dataset) };
   const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards, hidden } = config;
   const split = splitLabelled(dataset, { perClass, kind, splitSeed, validation });
   const [labelled, unlabelled] = [split.labelled.length, split.unlabelled.length];
@@ -44,15 +45,33 @@ export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
   return { config, dataset, split, task, stages, strategies, maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY };
 }
 
-/** As the config says; else a few of each class where all labels are known, as in a benchmark, else all. */
-function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { train }: Dataset): number | 'all' {
-  const chosen = labelsPerClass ?? (knownCount(train.labels) === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
+/**
+ * As the config says; else a few of each class where all labels are known, as in a benchmark, else all. Labels that are few already are not
+ * hidden: a number of each class is refused then.
+ */
+function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train }: Dataset): number | 'all' {
+  const known = knownCount(train.labels);
+  if (known < train.count && known > 0 && typeof labelsPerClass === 'number') {
+    const message = `labelsPerClass: the labels of ${train.count - known} of the ${train.count} images of ${name} are not known`;
+    const fix =
+      'leave out --labels-per-class: all labels that there are are used; it hides labels where all are known, to measure a method';
+    throw new PseudolabelError('E_CONFIG', message, fix);
+  }
+  const chosen = labelsPerClass ?? (known === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;
   throw new PseudolabelError(
     'E_CONFIG',
     'split: random has no effect where all known labels are used',
-    'leave out --split and --splits, or give --labels-per-class N: N random ones of each class',
+    known === train.count
+      ? 'leave out --split and --splits, or give --labels-per-class N: N random ones of each class'
+      : 'leave out --split and --splits: nothing is drawn where all labels that there are are used',
   );
+}
+
+/** As a number of images: a share is one of those that have a label. */
+function validationOf({ validation }: RunConfig, { train }: Dataset): number {
+  if (validation === 0 || validation >= 1) return validation;
+  return Math.max(1, Math.round(validation * knownCount(train.labels)));
 }
 
 export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({

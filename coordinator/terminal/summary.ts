@@ -16,10 +16,16 @@ import type { Colours } from './terminal.js';
 
 export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   const { validation, workers, shards } = config;
-  const images = `${whole(dataset.train.count)} images, ${whole(task.labelled)} of them labelled`;
+  const images = `${whole(dataset.train.count)} images, ${whole(task.labelled)} of them labelled (${labelsText(config)})`;
   const held = validation > 0 ? `, ${whole(validation)} held out` : '';
   return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}${productsOf(config)}`;
 }
+
+/** Whether labels are hidden from the run, which a user with few labels would not want. */
+const labelsText = ({ labelsPerClass }: RunConfig): string =>
+  typeof labelsPerClass === 'number'
+    ? `${labelsPerClass} of each class; the other labels are hidden: a benchmark`
+    : 'all labels that there are';
 
 /** What a user may not expect of the data set, and has to know. */
 export function dataLines({ train, test, classNames }: Dataset): string[] {

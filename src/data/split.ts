@@ -9,13 +9,16 @@ export interface SplitOptions {
   /** 'first': the first of each class in file order (the report's split_by_label); 'random': drawn by `splitSeed`. */
   readonly kind: 'first' | 'random';
   readonly splitSeed: number;
-  /** How many images to hold back, drawn by `splitSeed` from those that have a label and are not in the labelled set. */
+  /**
+   * How many images to hold back, drawn by `splitSeed` from those that have a label. A number of each class: from those that are not in the
+   * labelled set. 'all': from those that would be, of each class in proportion, so that each keeps a labelled image.
+   */
   readonly validation: number;
 }
 
 /** Rows of the training set, each list in ascending order. */
 export interface Split {
-  /** perClass of each class. */
+  /** perClass of each class, or all that are known and not held back. */
   readonly labelled: Uint32Array;
   /** All but the validation images: the labelled ones are here too, without their labels, as in the paper and the report. */
   readonly unlabelled: Uint32Array;
@@ -31,26 +34,28 @@ export function splitLabelled(dataset: Labelled, options: SplitOptions): Split {
   const { perClass, kind, splitSeed, validation } = options;
   const rows = Uint32Array.from(labels, (_, row) => row);
   const shuffled = (purpose: 'split' | 'validation') => new Stream(keyOf(splitSeed, purpose)).permutation(rows.length);
-  const isKnown = (row: number): boolean => labels[row] !== UNKNOWN;
+  const without = (held: Uint32Array): Uint32Array => {
+    const isHeld = new Set(held);
+    return rows.filter((row) => !isHeld.has(row));
+  };
 
-  const chosen =
-    perClass === 'all'
-      ? new Uint32Array()
-      : takePerClass(dataset, kind === 'first' ? rows : shuffled('split'), perClass);
-  const isChosen = new Set(chosen);
-  const others = shuffled('validation').filter((row) => isKnown(row) && !isChosen.has(row));
+  if (perClass === 'all') {
+    const held = validation === 0 ? new Uint32Array() : proportionally(dataset, shuffled('validation'), validation);
+    const unlabelled = without(held);
+    return { labelled: unlabelled.filter((row) => labels[row] !== UNKNOWN), unlabelled, validation: held };
+  }
+  const labelled = takePerClass(dataset, kind === 'first' ? rows : shuffled('split'), perClass);
+  const isLabelled = new Set(labelled);
+  const others = shuffled('validation').filter((row) => labels[row] !== UNKNOWN && !isLabelled.has(row));
   if (validation > others.length) {
     throw new PseudolabelError(
       'E_SPLIT_TOO_FEW',
-      `There are ${others.length} training images with labels besides the ${chosen.length} labelled ones, too few for ${validation} validation images`,
+      `There are ${others.length} training images with labels besides the ${labelled.length} labelled ones, too few for ${validation} validation images`,
       'Ask for fewer validation images or fewer labels per class.',
     );
   }
   const held = others.subarray(0, validation).sort();
-  const isHeld = new Set(held);
-  const labelled = perClass === 'all' ? rows.filter((row) => isKnown(row) && !isHeld.has(row)) : chosen;
-  checkEveryClass(dataset, labelled);
-  return { labelled, unlabelled: rows.filter((row) => !isHeld.has(row)), validation: held };
+  return { labelled, unlabelled: without(held), validation: held };
 }
 
 /** Throws E_DATA_CLASSES where there are no two classes to tell apart. */
@@ -62,7 +67,8 @@ export function checkClasses({ name, classNames, train }: Labelled): void {
       ? `none of the training images of ${name} has a label`
       : `all training labels of ${name} that are known are ${classNames[0]}; a classifier needs two classes`;
   const fix =
-    'Give training labels of two or more classes; in a file of bytes, 255 says that nobody knows the class of an image.';
+    'Give a few labels of each of two or more classes: --labels FILE, a CSV of file (or index) and class, ' +
+    'or a folder for each class. Look at what was found: pseudolabel data PATH.';
   throw new PseudolabelError('E_DATA_CLASSES', message, fix);
 }
 
@@ -89,11 +95,47 @@ function takePerClass({ classNames, train }: Labelled, order: Uint32Array, perCl
   return rows.sort();
 }
 
-/** Validation images may have taken the last labels of a class. */
-function checkEveryClass({ classNames, train }: Labelled, labelled: Uint32Array): void {
-  const there = new Set(Array.from(labelled, (row) => train.labels[row]!));
-  const gone = classNames.find((_, each) => !there.has(each));
-  if (gone === undefined) return;
-  const message = `All labelled images of class ${gone} are among the validation images`;
-  throw new PseudolabelError('E_SPLIT_TOO_FEW', message, 'Ask for fewer validation images.');
+/** `count` of the rows with labels, the first of each class in the given order of rows; returned in ascending order. */
+function proportionally({ classNames, train }: Labelled, order: Uint32Array, count: number): Uint32Array {
+  const known = new Array<number>(classNames.length).fill(0);
+  for (const label of train.labels) if (label !== UNKNOWN) known[label]! += 1;
+  const left = shareOut(known, count);
+  return order
+    .filter((row) => {
+      const label = train.labels[row]!;
+      if (label === UNKNOWN || left[label] === 0) return false;
+      left[label]! -= 1;
+      return true;
+    })
+    .sort();
+}
+
+/**
+ * How many of `count` images to take of each class, of which there are so many: in proportion, and all but one at most. What is left after
+ * rounding down goes where most was cut off. Throws E_SPLIT_TOO_FEW.
+ */
+export function shareOut(known: readonly number[], count: number): number[] {
+  const room = known.map((images) => Math.max(0, images - 1));
+  const [all, most] = [known, room].map((each) => each.reduce((sum, images) => sum + images, 0)) as [number, number];
+  if (count > most) {
+    throw new PseudolabelError(
+      'E_SPLIT_TOO_FEW',
+      `${count} validation images of ${all} labelled ones would leave a class without a label`,
+      most > 0
+        ? `Ask for at most ${most} validation images (--validation ${most}), or give more labels.`
+        : 'Leave out --validation, or give more labels.',
+    );
+  }
+  const exact = known.map((images) => (images * count) / all);
+  const taken = exact.map((share, each) => Math.min(room[each]!, Math.floor(share)));
+  let missing = count - taken.reduce((sum, images) => sum + images, 0);
+  const bySize = [...known.keys()].sort((a, b) => exact[b]! - taken[b]! - (exact[a]! - taken[a]!) || a - b);
+  while (missing > 0) {
+    for (const each of bySize) {
+      if (missing === 0 || taken[each] === room[each]) continue;
+      taken[each]! += 1;
+      missing -= 1;
+    }
+  }
+  return taken;
 }

@@ -47,14 +47,29 @@ describe('the labels that a run uses', () => {
     expect(labelsPerClassOf(config, setOf({ train: known }))).toBe(10);
     expect(labelsPerClassOf(config, setOf({ train: partly }))).toBe('all');
     const two = normalise({ ...config, labelsPerClass: 2 });
-    expect(labelsPerClassOf(two, setOf({ train: partly }))).toBe(2);
+    expect(labelsPerClassOf(two, setOf({ train: known }))).toBe(2);
+    expect(() => labelsPerClassOf(two, setOf({ train: partly }))).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', message: expect.stringContaining('2 of the 32 images of mine') }),
+    );
     expect(labelsPerClassOf(normalise({ ...config, labelsPerClass: 'all' }), setOf({ train: known }))).toBe('all');
     expect(taskOf({ ...config, validation: 4 }, setOf({ train: partly }))).toMatchObject({
       labelled: 26,
       unlabelled: 28,
     });
-    expect(taskOf(two, setOf({ train: partly }))).toMatchObject({ labelled: 6, unlabelled: 32 });
-    expect(sessionLine(resolveRun(config, setOf({ train: partly })))).toContain('mine: 32 images, 30 of them labelled');
+    expect(sessionLine(resolveRun(config, setOf({ train: partly })))).toContain(
+      'mine: 32 images, 30 of them labelled (all labels that there are)',
+    );
+    expect(sessionLine(resolveRun(two, setOf({ train: known })))).toContain(
+      '6 of them labelled (2 of each class; the other labels are hidden: a benchmark)',
+    );
+  });
+
+  it('leave a share of them to validate, which is a number of images from then on (case 3)', () => {
+    const fifth = normalise({ ...config, validation: 0.2 });
+    const { config: resolved, split } = resolveRun(fifth, setOf({ train: partly }));
+    expect(resolved.validation).toBe(6);
+    expect([split.labelled.length, split.validation.length, split.unlabelled.length]).toEqual([24, 6, 26]);
+    for (const validation of [-1, 1.5]) expect(() => normalise({ validation })).toThrow('validation: ');
   });
 
   it('are asked for by a number or by all', () => {
@@ -67,7 +82,7 @@ describe('the labels that a run uses', () => {
     const random = normalise({ ...config, split: 'random' });
     expect(labelsPerClassOf(random, setOf({ train: known }))).toBe(10);
     expect(() => labelsPerClassOf(random, setOf({ train: partly }))).toThrow(
-      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--labels-per-class N') }),
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('leave out --split') }),
     );
     expect(() => taskOf(config, setOf({ train: [UNKNOWN, UNKNOWN] }))).toThrow(
       expect.objectContaining({ code: 'E_DATA_CLASSES' }),

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN } from '../../../src/data/dataset.js';
-import { type SplitOptions, splitLabelled } from '../../../src/data/split.js';
+import { type SplitOptions, shareOut, splitLabelled } from '../../../src/data/split.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 const labels = Uint16Array.from({ length: 300 }, (_, row) => (row * row + (row >> 3)) % 3);
@@ -66,6 +66,7 @@ describe('splitLabelled', () => {
         }
         expect([...outcome.labelled, ...outcome.validation].sort((a, b) => a - b)).toEqual(known);
         expect(outcome.validation).toHaveLength(validation);
+        for (const label of [0, 1, 2]) expect(outcome.labelled.some((row) => given[row] === label)).toBe(true);
         expect([...outcome.unlabelled, ...outcome.validation].sort((a, b) => a - b)).toEqual([...given.keys()]);
         expect([outcome.labelled, outcome.unlabelled, outcome.validation].every(ascending)).toBe(true);
       }),
@@ -89,9 +90,12 @@ describe('splitLabelled', () => {
     const both = Uint16Array.of(0, 1, UNKNOWN);
     expect(split(both, { ...all, validation: 1 }, ['3', '8'])).toMatchObject({
       code: 'E_SPLIT_TOO_FEW',
-      message: expect.stringMatching(/class [38] are among the validation images/),
+      message: expect.stringContaining('1 validation images of 2 labelled ones would leave a class without a label'),
     });
-    expect(split(Uint16Array.of(UNKNOWN, UNKNOWN), all)).toMatchObject({ code: 'E_DATA_CLASSES' });
+    expect(split(Uint16Array.of(UNKNOWN, UNKNOWN), all)).toMatchObject({
+      code: 'E_DATA_CLASSES',
+      fix: expect.stringContaining('--labels FILE'),
+    });
     expect(split(Uint16Array.of(0, 0, UNKNOWN), all, ['5'])).toMatchObject({
       code: 'E_DATA_CLASSES',
       message: expect.stringContaining('that are known are 5'),
@@ -101,6 +105,24 @@ describe('splitLabelled', () => {
       message: expect.stringContaining('Class 3 has 1 training images with labels'),
       fix: expect.stringContaining('--labels-per-class 1, or all'),
     });
+  });
+
+  it('holds back of each class in proportion to its labels, and never its last one', () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 2, maxLength: 30 });
+    fc.assert(
+      fc.property(counts, fc.double({ min: 0, max: 1, noNaN: true }), (known, share) => {
+        const all = known.reduce((sum, images) => sum + images, 0);
+        const count = Math.floor(share * (all - known.length));
+        const taken = shareOut(known, count);
+        expect(taken.reduce((sum, images) => sum + images, 0)).toBe(count);
+        for (const [each, images] of known.entries()) {
+          expect(taken[each]).toBeLessThan(images);
+          const exact = (images * count) / all;
+          expect(taken[each]).toBeGreaterThanOrEqual(Math.min(images - 1, Math.floor(exact)));
+        }
+      }),
+    );
+    expect(shareOut([100, 50, 50, 1], 20)).toEqual([10, 5, 5, 0]);
   });
 
   it("takes the first of each class in file order for kind 'first', whatever the seed", () => {
