@@ -13,6 +13,7 @@ export const ERROR_CODES = {
     exit: 2,
     means: 'labels do not make classes that can be trained and tested',
   },
+  E_DATA_LABELS: { exit: 2, means: 'a file of labels cannot be read, or does not fit the images' },
   E_DATA_AMBIGUOUS: { exit: 2, means: 'a folder has files of several data sets' },
   E_DATA_FORMAT: { exit: 2, means: 'a path is none of the data that can be read' },
   E_DATA_SHAPE: { exit: 2, means: 'a data file has dimensions that do not fit its use' },

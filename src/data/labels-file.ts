@@ -1,8 +1,279 @@
-// Labels in a CSV or TSV file, over those that a collection has.
+// Labels in a CSV or TSV file, for images that are called by their file or by their index.
+import { parse } from 'csv-parse/sync';
 import { PseudolabelError } from '../errors.js';
-import type { Collection } from './source.js';
+import { readBytes, Unreadable, whyNotRead } from '../files/read.js';
+import type { Collection, FoundSet, Label } from './source.js';
 
-/** The collection with the labels of a file; images that it does not name have none. Throws E_DATA_*. */
+/** Some 3,000,000 lines; each takes several times its bytes while it is read. */
+const MOST_BYTES = 2 ** 27;
+const MOST_RECORD_BYTES = 2 ** 16;
+const MOST_LABEL_LENGTH = 200;
+/** How many names an error tells. */
+const MOST_TOLD = 3;
+
+/** Names of columns, the better ones first; any case. */
+const FILE_COLUMNS = ['file', 'filename', 'file_name', 'path', 'image', 'image_path', 'image_id', 'id', 'name'];
+const INDEX_COLUMNS = ['index', 'idx', 'row'];
+const LABEL_COLUMNS = ['label', 'class', 'target', 'category', 'y', 'class_name', 'label_name'];
+/** What stands for a label that nobody knows. */
+const UNKNOWN_LABELS = new Set(['', '-1', '-1.0', '?']);
+
+export interface LabelEntry {
+  /** A file, as it is written, or the index of an image from 0. */
+  readonly image: string;
+  readonly label: Label;
+  /** In the file, from 1. */
+  readonly line: number;
+}
+
+export interface LabelsFile {
+  readonly path: string;
+  /** What the entries call images by; 'either': by their files where they have names, else by their indices. */
+  readonly by: 'index' | 'either';
+  readonly entries: readonly LabelEntry[];
+}
+
+/** The images that labels are for. */
+export type Labelled = Pick<FoundSet, 'path' | 'count' | 'ids'>;
+
+/**
+ * Reads a file with a column of images and one of labels. Numbers stay numbers where all labels are whole numbers. A label
+ * that is empty, -1 or ? is unknown. Throws E_DATA_MISSING and E_DATA_LABELS.
+ */
+export async function readLabelsFile(path: string): Promise<LabelsFile> {
+  const records = recordsOf(path, textOf(path, await contentOf(path)));
+  const columns = columnsOf(path, records[0]!);
+  const first = columns.hasHeader ? 1 : 0;
+  const rows = records.slice(first).map(({ cells, line }) => {
+    if (cells.length < columns.count || cells.slice(columns.count).some((cell) => cell !== ''))
+      throw wrong(`${path} has ${cells.length} columns in line ${line} where line 1 has ${columns.count}`, QUOTE_FIX);
+    return { image: cells[columns.image]!, text: labelText(path, cells[columns.label]!, line), line };
+  });
+  if (rows.length === 0) throw wrong(`${path} has a header and no labels`, 'Write a line for each image with a label.');
+  const known = rows.map(({ text }) => text).filter((text) => text !== undefined);
+  const areNumbers = known.every((text) => /^(0|[1-9]\d{0,8})(\.0+)?$/.test(text));
+  const labelOf = (text: string | undefined): Label => (text !== undefined && areNumbers ? Number(text) : text);
+  return {
+    ...{ path, by: columns.by },
+    entries: rows.map(({ image, text, line }) => ({ image, label: labelOf(text), line })),
+  };
+}
+
+const QUOTE_FIX = 'Give every line as many columns as the first, and put names with commas or quotes into quotes.';
+
+async function contentOf(path: string): Promise<Buffer> {
+  try {
+    return await readBytes(path, MOST_BYTES);
+  } catch (cause) {
+    if (cause instanceof Unreadable)
+      throw wrong(`${path} ${cause.message}`, 'Give a CSV or TSV file with a line for each image.', cause);
+    const message = `${path} cannot be read: ${whyNotRead(cause)}`;
+    throw new PseudolabelError('E_DATA_MISSING', message, 'Check the path and who may read it.', { cause });
+  }
+}
+
+/** Spreadsheets write UTF-16 with a mark at its start. */
+function textOf(path: string, bytes: Buffer): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8';
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    if (!text.includes('\0')) return text;
+  } catch (cause) {
+    throw wrong(`${path} is not a text in UTF-8`, 'Save it as CSV in UTF-8.', cause);
+  }
+  throw wrong(`${path} is not a text: it has zero bytes`, 'Save it as CSV in UTF-8.');
+}
+
+interface Row {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+/** At least one. */
+function recordsOf(path: string, text: string): Row[] {
+  const rows: Row[] = [];
+  try {
+    parse(text, {
+      ...{ delimiter: delimiterOf(text), record_delimiter: ['\r\n', '\n', '\r'], max_record_size: MOST_RECORD_BYTES },
+      ...{ trim: true, skip_empty_lines: true, relax_column_count: true },
+      on_record: (cells: string[], { lines }) => {
+        if (cells.some((cell) => cell !== '')) rows.push({ cells, line: lines });
+        return null;
+      },
+    });
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw wrong(`${path} is not a CSV file: ${cause.message}`, QUOTE_FIX, cause);
+  }
+  if (rows.length === 0) throw wrong(`${path} has no labels`, 'Write a line for each image with a label.');
+  return rows;
+}
+
+/** The first of these that the first line has. */
+function delimiterOf(text: string): string {
+  const first = /[^\r\n]+/.exec(text)?.[0] ?? '';
+  return ['\t', ',', ';'].find((each) => first.includes(each)) ?? ',';
+}
+
+interface Columns {
+  readonly count: number;
+  readonly image: number;
+  readonly label: number;
+  readonly by: LabelsFile['by'];
+  readonly hasHeader: boolean;
+}
+
+function columnsOf(path: string, { cells }: Row): Columns {
+  const names = cells.map((cell) => cell.toLowerCase());
+  const find = (known: readonly string[]): number =>
+    known.map((name) => names.indexOf(name)).find((column) => column >= 0) ?? -1;
+  const [file, index, label, count] = [find(FILE_COLUMNS), find(INDEX_COLUMNS), find(LABEL_COLUMNS), cells.length];
+  // pandas writes indices under an empty name.
+  const named = Math.max(file < 0 ? index : file, label > 0 && names[0] === '' ? 0 : -1);
+  const hasHeader = named >= 0 || label >= 0;
+  if ((named >= 0 && label >= 0) || count === 2) {
+    const image = named >= 0 ? named : label >= 0 ? 1 - label : 0;
+    const by = file < 0 && named >= 0 ? 'index' : 'either';
+    return { count, image, label: label >= 0 ? label : 1 - image, by, hasHeader };
+  }
+  throw wrong(
+    `${path} has ${count} columns, and its first line does not say which has the image and which the label`,
+    'Begin it with the line file,label (or index,label), or give it these two columns alone.',
+  );
+}
+
+/** undefined: unknown. */
+function labelText(path: string, cell: string, line: number): string | undefined {
+  if (UNKNOWN_LABELS.has(cell)) return undefined;
+  if (cell.length <= MOST_LABEL_LENGTH && !/\p{Cc}/u.test(cell)) return cell.normalize('NFC');
+  throw wrong(
+    `${path} has a label in line ${line} that is longer than ${MOST_LABEL_LENGTH} characters, or has control characters`,
+    'Check that the column is the one of labels.',
+  );
+}
+
+/**
+ * The label of each image: undefined where the file does not say it. An entry calls an image by its whole id, or by the end of
+ * it, with or without the last extension, if no other image ends so.
+ * Throws E_DATA_LABELS for an entry that is of no image, or of several, and for two that contradict.
+ * @param others ids of images that the file may name as well, such as those of the test
+ */
+export function labelsFor(images: Labelled, file: LabelsFile, others: readonly string[] = []): Label[] {
+  const labels: Label[] = Array(images.count).fill(undefined);
+  const lines = new Map<number, number>();
+  const find = finderFor(images, file, new Set(others.map(normalised)));
+  const lost: LabelEntry[] = [];
+  for (const entry of file.entries) {
+    const image = find(entry);
+    if (image === undefined) lost.push(entry);
+    if (image === undefined || image === OTHER || entry.label === undefined) continue;
+    const before = labels[image];
+    if (before !== undefined && before !== entry.label) throw contradiction(file, entry, before, lines.get(image)!);
+    labels[image] = entry.label;
+    lines.set(image, entry.line);
+  }
+  if (lost.length > 0) throw noImage(images, file, lost);
+  return labels;
+}
+
+/** Stands for an image that is none of the set's, and need not be. */
+const OTHER = -1;
+/** Stands for several images that end in the same name. */
+const SEVERAL = -2;
+
+type Find = (entry: LabelEntry) => number | undefined;
+
+function finderFor({ count, ids }: Labelled, { path, by }: LabelsFile, others: ReadonlySet<string>): Find {
+  const indexOf: Find = ({ image }) =>
+    /^\d{1,15}(\.0+)?$/.test(image) && Number(image) < count ? Number(image) : undefined;
+  if (by === 'index' || ids === undefined) return indexOf;
+  const whole = new Map(ids.map((id, i) => [normalised(id), i]));
+  const ends = endsOf(ids);
+  return (entry) => {
+    const name = nameOf(path, entry);
+    if (whole.has(name)) return whole.get(name);
+    if (others.has(name)) return OTHER;
+    const image = ends.get(name);
+    if (image !== SEVERAL) return image;
+    const several = ids.filter((id) => endings(normalised(id)).includes(name)).slice(0, MOST_TOLD);
+    throw wrong(
+      `${path} names ${entry.image} in line ${entry.line}, which may be ${several.join(' or ')}`,
+      'Write the whole path of the image within the folder.',
+    );
+  };
+}
+
+const normalised = (id: string): string => id.normalize('NFC');
+
+/** The path that an entry says, with / between folders. Throws where it leads out of the folder. */
+function nameOf(path: string, { image, line }: LabelEntry): string {
+  const name = normalised(image)
+    .replaceAll('\\', '/')
+    .replace(/^(\.\/+)+/, '');
+  const isOutside = /^(\/|[a-z]:|~\/)/i.test(name) || name.split('/').includes('..');
+  if (!isOutside) return name;
+  throw wrong(
+    `${path} names ${image} in line ${line}, which is not a path within the folder`,
+    'Write the paths of the images within the folder, without .. and without a / before them.',
+  );
+}
+
+function endsOf(ids: readonly string[]): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>();
+  for (const [i, id] of ids.entries())
+    for (const end of new Set(endings(normalised(id)))) ends.set(end, ends.has(end) ? SEVERAL : i);
+  return ends;
+}
+
+/** a/b.png, b.png, a/b and b for a/b.png. */
+function endings(id: string): string[] {
+  const parts = id.split('/');
+  const ends = parts.map((_, i) => parts.slice(i).join('/'));
+  return ends.flatMap((end) => [end, end.replace(/\.[^./]+$/, '')]);
+}
+
+function contradiction({ path }: LabelsFile, entry: LabelEntry, before: Label, line: number): PseudolabelError {
+  const message = `${path} says in line ${line} that ${entry.image} is ${before}, in line ${entry.line} that it is ${entry.label}`;
+  return wrong(message, 'Leave one of the two lines.');
+}
+
+function noImage(images: Labelled, { path, by }: LabelsFile, lost: readonly LabelEntry[]): PseudolabelError {
+  const told = lost.slice(0, MOST_TOLD).map(({ image, line }) => `${image} (line ${line})`);
+  const more = lost.length > MOST_TOLD ? ` and ${lost.length - MOST_TOLD} more` : '';
+  const message = `${path} names ${told.join(', ')}${more}, which no image of ${images.path} is`;
+  const isByIndex = by === 'index' || images.ids === undefined;
+  const fix = isByIndex
+    ? `The images have the indices 0 to ${images.count - 1}: name them by these, in a column called index.`
+    : `Name the images by their paths within the folder; the first is called ${images.ids[0]}. A header says file,label.`;
+  return wrong(message, fix);
+}
+
+/**
+ * The collection with the labels of a file in the place of its training labels: images that the file does not name have none.
+ * Its class names stay where all labels are among them, by their name or, failing that, by their number.
+ * Throws E_DATA_MISSING and E_DATA_LABELS.
+ */
 export async function withLabelsFile(collection: Collection, path: string): Promise<Collection> {
-  throw new PseudolabelError('E_DATA_FORMAT', `${path}: ${collection.train.count} images`, 'Not yet.');
+  const { train, test, classNames } = collection;
+  const file = await readLabelsFile(path);
+  const found = labelsFor(train, file, test?.ids);
+  const known = found.filter((label) => label !== undefined);
+  const note = `the training labels are those of ${path}: ${known.length} of ${train.count} images have one`;
+  const notes = [...collection.notes, note];
+  const positions = new Map(classNames?.map((name, position) => [name.normalize('NFC'), position]));
+  const areNames = known.every((label) => positions.has(String(label)));
+  const areNumbers = known.every((label) => typeof label === 'number' && label < positions.size);
+  if (classNames && (areNames || areNumbers)) {
+    const labels = areNames ? found.map((label) => positions.get(String(label))) : found;
+    return { ...collection, train: { ...train, labels }, notes };
+  }
+  const named = test?.labels?.map((label) => (typeof label === 'number' ? (classNames?.[label] ?? label) : label));
+  return {
+    ...{ classNames: undefined, notes, train: { ...train, labels: found } },
+    test: test && { ...test, labels: named },
+  };
+}
+
+function wrong(message: string, fix: string, cause?: unknown): PseudolabelError {
+  return new PseudolabelError('E_DATA_LABELS', message, fix, { cause });
 }
