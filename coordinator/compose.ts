@@ -2,9 +2,7 @@
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 
 import type { Collective } from '../src/collectives/collective.js';
-import type { ImageStore } from '../src/data/image-store.js';
 import { type ArenaShape, bytes } from '../src/engine/arena.js';
-import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
 import { methodOf } from '../src/methods/methods.js';
@@ -12,9 +10,8 @@ import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/de
 import { numericsFingerprint } from '../src/models/fingerprint.js';
 import { paddedRows } from '../src/models/kind.js';
 import type { Model } from '../src/models/model.js';
-import { denseOnly, inputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
+import { denseOnly, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
-import type { SavedModel } from '../src/models/saved-model.js';
 import type { ClusterStatus } from '../src/protocol/status.js';
 import type { Executor } from '../src/training/executor.js';
 import type { Stage } from '../src/training/stage.js';
@@ -218,33 +215,4 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
     outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
   };
-}
-
-const joined = (images: ImageStore | undefined): Uint8Array => Buffer.concat([...(images?.views() ?? [])]);
-
-/** Images of a prediction task, for any number of workers: the size of a batch may change a confidence's last bit. */
-const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
-
-/**
- * Threads that predict with a model that is trained already: `label` the unlabelled images, `classify` the test images.
- * @param images with as many bytes an image as the model has inputs
- */
-export async function openPredictor(
-  { model, parameters }: SavedModel,
-  { unlabelled, test }: { unlabelled?: ImageStore; test?: ImageStore },
-  workers: number,
-): Promise<Dispatcher> {
-  const pixels = inputsOf(model);
-  const counts = { unlabelled: unlabelled?.count ?? 0, validation: 0, test: test?.count ?? 0 };
-  const shape = {
-    ...{ pixels, unlabelled: counts.unlabelled, evaluation: counts.test, parameters: parameters.length },
-    shards: 1, // nothing is trained
-    workspaces: workers,
-    workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
-    precision: precisionOf(model),
-  };
-  const executor = await createThreadExecutor({ shape, images: joined(unlabelled), evaluationImages: joined(test) });
-  executor.write({ parameters });
-  const ranges = Math.max(1, Math.ceil(Math.max(counts.unlabelled, counts.test) / IMAGES_A_RANGE));
-  return new Dispatcher(executor, ranges, counts, () => new DataParallel(executor, 1));
 }

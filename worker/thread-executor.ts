@@ -107,11 +107,15 @@ export class ThreadExecutor implements Executor {
     return this.wholeSteps.forward(step);
   }
 
-  predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
+  predict(
+    model: Model,
+    set: PredictTask['set'],
+    ranges: Ranges,
+    { withRunnersUp = false } = {},
+  ): Promise<PredictResult[]> {
+    const task = { kind: 'predict', model, set, withRunnersUp } as const;
     return Promise.all(
-      ranges.map(([start, end]) =>
-        this.pool.run<PredictResult>((workspace) => ({ kind: 'predict', workspace, model, set, start, end })),
-      ),
+      ranges.map(([start, end]) => this.pool.run<PredictResult>((workspace) => ({ ...task, workspace, start, end }))),
     );
   }
 

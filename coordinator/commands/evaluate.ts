@@ -1,7 +1,6 @@
 // `pseudolabel evaluate`: measures how good a saved model is on a test set.
 import type { Command } from 'commander';
 import { type Dataset, type ImageSet, relabelled } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
@@ -9,12 +8,11 @@ import { confusionLines } from '../terminal/table.js';
 import type { Context } from './options.js';
 import {
   addModelOptions,
-  checkPixels,
+  classified,
   classNamesOf,
-  dataOf,
+  datasetFor,
   loadClassifier,
   type ModelFlags,
-  predict,
   speedLine,
 } from './saved-model.js';
 
@@ -33,13 +31,10 @@ export function addEvaluate(program: Command, context: Context): void {
 
 async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }: Context): Promise<void> {
   const saved = await loadClassifier(folder, flags.precision);
-  const dataset = await loadDataset({ data: flags.data ?? (await dataOf(folder, saved)) });
-  checkPixels(saved, dataset.height, dataset.width, dataset.name);
+  const dataset = await datasetFor(folder, saved, flags);
   const classNames = classNamesOf(saved, dataset);
   const { images, labels, count } = testOf(dataset, classNames);
-  const { predicted, speed } = await predict(saved, { test: images }, flags, signal, (dispatcher) =>
-    dispatcher.classify(saved.model, 'test'),
-  );
+  const { predicted, speed } = await classified(saved, images, flags, signal);
   const testAccuracy = accuracy(predicted.classes, labels);
   const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
   await terminal.deliver(

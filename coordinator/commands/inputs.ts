@@ -26,7 +26,7 @@ const wanted = (takes: readonly Found[], code: ErrorCode, give: string): Wanted 
 const aFile = (code: ErrorCode, give: string): Wanted => wanted(['file'], code, give);
 
 const DATA = wanted(
-  ['run', 'reproduction', 'scaling', 'model', 'folder'],
+  ['run', 'reproduction', 'scaling', 'model', 'folder', 'file'],
   'E_DATA_MISSING',
   'give the folder or the file that holds the images',
 );
@@ -71,8 +71,8 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },
-  evaluate: { argument: MODEL, data: DATA },
-  label: { argument: MODEL, data: DATA, images: IMAGES },
+  evaluate: { argument: MODEL, data: DATA, labels: LABELS },
+  label: { argument: MODEL, data: DATA, labels: LABELS, images: IMAGES },
   report: { argument: REPORTED },
   compare: { argument: RUN },
   scaling: { data: DATA, hostfile: HOSTS },

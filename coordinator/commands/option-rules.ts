@@ -70,6 +70,8 @@ const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl o
   return scenarios.some((each) => each === 'pl' || each === 'dae');
 });
 
+/** What commands may say of data that a run has: it goes on top of what the run says. */
+const READING = 'format labels size unlabelled followLinks skipBad cache';
 /** How data is read. MNIST, which comes with the program, needs none of it. */
 const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
 const OF_DATA: Rules = {
@@ -177,8 +179,8 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   reproduce: REPRODUCE,
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
-  evaluate: always('data workers precision json logFormat'),
-  label: always('data workers precision json images out csv logFormat'),
+  evaluate: always(`${READING} data workers precision json logFormat`),
+  label: always(`${READING} data workers precision json images out outFormat logFormat`),
   report: always('json serve logFormat'),
   compare: always('out json logFormat'),
   doctor: always('json logFormat'),

@@ -42,7 +42,28 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly validateEvery?: number;
 }
 
+/** How data is read: those of DATA_OPTIONS. otherwise: what --data is where it is left out. */
+export function addDataOptions(command: Command, otherwise = 'MNIST'): Command {
+  return addReadingOptions(command.option('--data <path>', `folder or file of images (${otherwise})`));
+}
+
+/** The same without --data, for a command that takes the path as its argument. */
+export function addReadingOptions(command: Command): Command {
+  return command
+    .option('--format <name>', 'what kind of data that is (recognised)')
+    .option('--labels <file>', 'CSV or TSV file of labels: file or index, and class')
+    .option('--size <HxW>', 'resize all images, as 32x32')
+    .option('--unlabelled <name>', 'folder within a folder of images whose images have no label (unlabelled)')
+    .option('--follow-links', 'read what links lead to outside of the folder')
+    .option('--skip-bad', 'leave out images that cannot be decoded')
+    .option('--cache <dir>', "where decoded images are kept (the user's cache folder)");
+}
+
 export function addRunOptions(command: Command): Command {
+  return addComputingOptions(addDataOptions(addTaskOptions(command)));
+}
+
+function addTaskOptions(command: Command): Command {
   return command
     .addOption(new Option('--preset <name>', 'hyper-parameters (best)').choices(PRESETS))
     .option('--quick', "a trial: a sixth of the preset's steps")
@@ -55,15 +76,11 @@ export function addRunOptions(command: Command): Command {
       wholeOr('all'),
     )
     .option('--validation <n>', 'labelled images held out for tuning: their number, or a share as 0.2 (0)', number)
-    .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number)
-    .option('--data <path>', 'folder or file of images (MNIST)')
-    .option('--format <name>', 'what kind of data that is (recognised)')
-    .option('--labels <file>', 'CSV or TSV file of labels: file or index, and class')
-    .option('--size <HxW>', 'resize all images, as 32x32')
-    .option('--unlabelled <name>', 'folder within a folder of images whose images have no label (unlabelled)')
-    .option('--follow-links', 'read what links lead to outside of the folder')
-    .option('--skip-bad', 'leave out images that cannot be decoded')
-    .option('--cache <dir>', "where decoded images are kept (the user's cache folder)")
+    .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number);
+}
+
+function addComputingOptions(command: Command): Command {
+  return command
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--workers <n>', 'threads (one a core)', number)
     .option(

@@ -6,48 +6,59 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Dataset } from '../../src/data/dataset.js';
-import { MNIST } from '../../src/data/load.js';
+import type { ImageStore } from '../../src/data/image-store.js';
+import { loadDataset, MNIST } from '../../src/data/load.js';
+import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import type { Precision } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
 import { relaid } from '../../src/models/dense/model.js';
 import { inputsOf, outputsOf } from '../../src/models/models.js';
-import { loadModel, type SavedModel } from '../../src/models/saved-model.js';
+import { loadModel, type SavedModel, sizeText } from '../../src/models/saved-model.js';
 import { normalise, PRECISION_CHOICES } from '../../src/training/config.js';
-import { openPredictor } from '../compose.js';
-import type { Dispatcher } from '../dispatcher.js';
 import { checkPrecision } from '../executors/numerics.js';
+import { type Classified, Predictor } from '../predictor.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { number } from './options.js';
+import { addDataOptions, number } from './options.js';
 
-export interface ModelFlags {
-  readonly data?: string;
+export interface ModelFlags extends DataOptions {
   readonly workers?: number;
   readonly precision?: Precision;
   readonly json?: string;
 }
 
 /** The part of a run's config that is needed here. */
-const RUN_DATA = z.object({ data: z.string().optional() });
+const RUN_DATA = z.object(DATA_OPTIONS);
 
 export function addModelOptions(command: Command): Command {
-  return command
-    .argument('<model>', 'folder of a saved model, or a run directory')
-    .option('--data <dir>', 'folder with the IDX files of a data set (that of the run, else MNIST)')
+  return addDataOptions(
+    command.argument('<model>', 'folder of a saved model, or a run directory'),
+    'that of the run, else MNIST',
+  )
     .option('--workers <n>', 'threads (one a core)', number)
     .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISION_CHOICES))
     .option('--json <file>', 'write the result as JSON; - for stdout');
 }
 
 /**
- * The data set that a model's images come from where no --data says it: that of its run. Throws E_MODEL for a model of
- * other data than MNIST that is in no run.
+ * The images that a model is used on: those that the flags say, else those of its run. Pictures of --data are resized as those of the
+ * run were, unless --size says otherwise. Throws E_MODEL for a model of other data than MNIST that is in no run.
  */
-export async function dataOf(folder: string, { meta }: SavedModel): Promise<string | undefined> {
+export async function datasetFor(folder: string, saved: SavedModel, flags: ModelFlags): Promise<Dataset> {
+  const dataset = await loadDataset(await dataOf(folder, saved, flags));
+  checkPixels(saved, dataset);
+  return dataset;
+}
+
+/** The options by which the images of a model are read. */
+export async function dataOf(folder: string, { meta }: SavedModel, flags: DataOptions = {}): Promise<DataOptions> {
   const path = resolve(folder);
   const run = basename(path) === 'model' ? dirname(path) : path;
-  if (RunDirectory.isAt(run)) return dataOfRun(run);
-  if (meta?.data === undefined || meta.data === MNIST) return undefined;
+  const ofRun = RunDirectory.isAt(run) ? await dataOfRun(run) : undefined;
+  const given = dataFlags(flags);
+  if (flags.data !== undefined) return ofRun?.size === undefined ? given : { size: ofRun.size, ...given };
+  if (ofRun) return { ...ofRun, ...given };
+  if (meta?.data === undefined || meta.data === MNIST) return given;
   throw new PseudolabelError(
     'E_MODEL',
     `${folder} was trained on ${meta.data}`,
@@ -55,9 +66,15 @@ export async function dataOf(folder: string, { meta }: SavedModel): Promise<stri
   );
 }
 
-async function dataOfRun(run: string): Promise<string | undefined> {
+/** The flags that say something of the data. */
+function dataFlags(flags: DataOptions): DataOptions {
+  const names = Object.keys(DATA_OPTIONS) as (keyof DataOptions)[];
+  return Object.fromEntries(names.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])));
+}
+
+async function dataOfRun(run: string): Promise<DataOptions> {
   const { success, data } = RUN_DATA.safeParse(await RunDirectory.configOf(run));
-  if (success) return data.data;
+  if (success) return data;
   const fix = 'give the data set: --data DIR';
   throw new PseudolabelError('E_CONFIG', `${join(run, 'config.json')} is not the config of a run`, fix);
 }
@@ -81,17 +98,25 @@ export async function loadClassifier(folder: string, precision: Precision = 'f32
   return { ...saved, model: { ...model, precision }, parameters: relaid(parameters, model, precision) };
 }
 
-/** Throws E_DATA_SHAPE where the images are not of the model's size. name: of the images. */
-export function checkPixels({ model, meta }: SavedModel, rows: number, columns: number, name: string): void {
+/** Throws E_DATA_SHAPE where the images are not of the model's size. */
+export function checkPixels(
+  { model, meta }: SavedModel,
+  images: Pick<Dataset, 'name' | 'height' | 'width' | 'channels'>,
+): void {
+  const { name, height, width, channels } = images;
   const inputs = inputsOf(model);
-  if (rows * columns === inputs) return;
-  const wanted = meta ? `${meta.rows} x ${meta.columns}` : `${inputs}`;
-  const fix = 'give images of the size that the model was trained on';
-  throw new PseudolabelError(
-    'E_DATA_SHAPE',
-    `${name} has images of ${rows} x ${columns} pixels, the model takes ${wanted}`,
-    fix,
-  );
+  const { rows, columns, channels: values = 1 } = meta ?? { rows: height, columns: width, channels };
+  const isSameSize = rows === height && columns === width;
+  if (isSameSize && values === channels && height * width * channels === inputs) return;
+  const found = sizeText({ rows: height, columns: width, channels });
+  const wanted = meta ? sizeText(meta) : `${inputs} values`;
+  const [one, other] = values === 1 ? ['grey', 'colour'] : ['colour', 'grey'];
+  const fix = !meta
+    ? 'give images of the size that the model was trained on'
+    : values === channels
+      ? `resize them: --size ${rows}x${columns}`
+      : `the model learned from ${one} images, these have ${channels === 1 ? 'one value' : `${channels} values`} a pixel: give ${one} ones, or train a model on ${other} ones`;
+  throw new PseudolabelError('E_DATA_SHAPE', `${name} has images of ${found} pixels, the model takes ${wanted}`, fix);
 }
 
 export interface Speed {
@@ -102,24 +127,21 @@ export interface Speed {
 export const speedLine = ({ imagesPerSecond, workers }: Speed): string =>
   `${whole(imagesPerSecond)} images/s with ${counted(workers, 'worker')}`;
 
-/** What `work` predicts on threads that have the model and the images, and how fast. Throws E_INTERRUPTED. */
-export async function predict<T>(
+/** What the model says of the images, on threads of its own, and how fast that was. Throws E_INTERRUPTED. */
+export async function classified(
   saved: SavedModel,
-  images: Parameters<typeof openPredictor>[1],
+  images: ImageStore,
   flags: ModelFlags,
   signal: AbortSignal,
-  work: (dispatcher: Dispatcher) => Promise<T>,
-): Promise<{ readonly predicted: T; readonly speed: Speed }> {
-  const dispatcher = await openPredictor(saved, images, normalise({ workers: flags.workers }).workers);
+): Promise<{ readonly predicted: Classified; readonly speed: Speed }> {
+  const predictor = await Predictor.open(saved, images, normalise({ workers: flags.workers }).workers);
   try {
     const began = performance.now();
-    const predicted = await Promise.race([work(dispatcher), interruption(signal)]);
+    const predicted = await Promise.race([predictor.classify(), interruption(signal)]);
     const seconds = (performance.now() - began) / 1000;
-    const { unlabelled, test } = images;
-    const count = (unlabelled ?? test)?.count ?? 0;
-    return { predicted, speed: { imagesPerSecond: count / seconds, workers: dispatcher.workers } };
+    return { predicted, speed: { imagesPerSecond: images.count / seconds, workers: predictor.workers } };
   } finally {
-    await dispatcher.close();
+    await predictor.close();
   }
 }
 

@@ -58,8 +58,8 @@ function dataOf({ dataset, split }: ResolvedRun): RunData {
   };
 }
 
-const metaOf = ({ name, height, width, classNames }: Dataset): ModelMeta => ({
-  ...{ rows: height, columns: width, classes: classNames.length, classNames, data: name },
+const metaOf = ({ name, height, width, channels, classNames }: Dataset): ModelMeta => ({
+  ...{ rows: height, columns: width, channels, classes: classNames.length, classNames, data: name },
 });
 
 /** An empty state, so that `flips` of the first pseudo-labels does not count those of another run. */

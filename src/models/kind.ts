@@ -3,6 +3,7 @@ import type { Arena } from '../engine/arena.js';
 import type { Kernel } from '../engine/kernel/kernel.js';
 import type { Products } from '../engine/tensorflow.js';
 import type { Masses, Prediction } from '../methods/method.js';
+import type { RunnersUp } from './tasks.js';
 
 /** The random state (16 words) that a layer's dropout mask is drawn from; layer -1 is the input. */
 export type MaskStream = (layer: number) => Uint32Array;
@@ -28,6 +29,8 @@ export interface Passes {
   forward(masks: MaskStream | undefined): void;
   /** Predicts the first `count` rows from the logits of the last forward pass. */
   classify(count: number, logitShift?: Float32Array, masses?: Masses): Prediction;
+  /** The second likeliest classes of the rows that classify() has just predicted. */
+  runnersUp(first: Prediction): RunnersUp;
   /** [classes, rows] and [rows], to be set before loss(). */
   targets(): Float32Array;
   weights(): Float32Array;

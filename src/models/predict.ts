@@ -8,12 +8,16 @@ import type { PredictResult, PredictTask } from './tasks.js';
 /** Rows of a batch: hidden activations of 5000 units stay in the last-level cache, and larger products gain nothing. */
 export const PREDICT_ROWS = 256;
 
-export function predict(engine: Engine, { model, workspace, set, start, end }: PredictTask): PredictResult {
+export function predict(engine: Engine, task: PredictTask): PredictResult {
+  const { model, workspace, set, start, end, withRunnersUp = false } = task;
   const began = performance.now();
   const { regions } = engine.arena;
   const images = set === 'unlabelled' ? regions.images : regions.evaluationImages;
   const classes = new Uint8Array(end - start);
   const confidences = new Float32Array(end - start);
+  const runnersUp = withRunnersUp
+    ? { classes: new Uint16Array(end - start), confidences: new Float32Array(end - start) }
+    : undefined;
   for (let first = start; first < end; first += PREDICT_ROWS) {
     const rows = Math.min(PREDICT_ROWS, end - first);
     const network = engine.network(model, paddedRows(rows), workspace, false);
@@ -23,9 +27,14 @@ export function predict(engine: Engine, { model, workspace, set, start, end }: P
     const predicted = network.classify(rows);
     classes.set(predicted.classes, first - start);
     confidences.set(predicted.confidences, first - start);
+    if (!runnersUp) continue;
+    const second = network.runnersUp(predicted);
+    runnersUp.classes.set(second.classes, first - start);
+    runnersUp.confidences.set(second.confidences, first - start);
   }
   const flips = set === 'unlabelled' ? storePseudoLabels(engine.arena, start, { classes, confidences }) : 0;
-  return { classes, confidences, flips, milliseconds: performance.now() - began };
+  const result = { classes, confidences, flips, milliseconds: performance.now() - began };
+  return runnersUp ? { ...result, runnersUp } : result;
 }
 
 /** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many were another. */

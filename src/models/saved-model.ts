@@ -17,6 +17,8 @@ export interface ModelMeta {
   /** Size of an image in pixels. */
   readonly rows: number;
   readonly columns: number;
+  /** Values of a pixel. Models of before there were colours have none: they are of grey images. */
+  readonly channels?: number | undefined;
   readonly classes: number;
   /** In the order of the outputs. Models of before they were kept have none, nor the name of their data set. */
   readonly classNames?: readonly string[] | undefined;
@@ -37,6 +39,7 @@ const METADATA = z.object({
   objective: z.enum(['softmax', 'sigmoid', 'reconstruction']),
   rows: COUNT,
   columns: COUNT,
+  channels: COUNT.optional(),
   classes: COUNT,
   classNames: z
     .array(z.string().max(200))
@@ -64,11 +67,11 @@ export async function saveModel(
   folder: string,
   model: DenseModel,
   parameters: Float32Array,
-  { rows, columns, classes, classNames, data }: ModelMeta,
+  { rows, columns, channels, classes, classNames, data }: ModelMeta,
 ): Promise<void> {
   const weightsSha256 = sha256OfParameters(parameters);
   const { objective } = model;
-  const size = { rows, columns, classes };
+  const size = { rows, columns, channels, classes };
   const metadata: Metadata = {
     ...{ objective, ...size, classNames: classNames && [...classNames], data },
     ...{ input: inputOf(size), output: outputMeaning(objective, size), weightsSha256 },
@@ -86,16 +89,25 @@ export async function saveModel(
   await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
 }
 
-function inputOf({ rows, columns }: ModelMeta): string {
-  const values = rows * columns;
-  return `float32 [n, ${values}]: ${rows} x ${columns} pixels an image, row by row from the top left, each from 0 to 1 (byte / 255)`;
+/** 28 x 28, or 32 x 32 x 3. */
+export const sizeText = ({ rows, columns, channels = 1 }: Pick<ModelMeta, 'rows' | 'columns' | 'channels'>): string =>
+  `${rows} x ${columns}${channels === 1 ? '' : ` x ${channels}`}`;
+
+/** The values of an image. */
+const valuesOf = ({ rows, columns, channels = 1 }: ModelMeta): number => rows * columns * channels;
+
+function inputOf(meta: ModelMeta): string {
+  const { rows, columns, channels = 1 } = meta;
+  const each = channels === 1 ? 'each' : `each of ${channels} values (red, green, blue)`;
+  return `float32 [n, ${valuesOf(meta)}]: ${rows} x ${columns} pixels an image, row by row from the top left, ${each} from 0 to 1 (byte / 255)`;
 }
 
-function outputMeaning(objective: DenseModel['objective'], { rows, columns, classes }: ModelMeta): string {
+function outputMeaning(objective: DenseModel['objective'], meta: ModelMeta): string {
+  const { classes } = meta;
   const kinds = {
     softmax: `float32 [n, ${classes}]: probabilities of the classes, in the order of classNames; they sum to 1`,
     sigmoid: `float32 [n, ${classes}]: a score from 0 to 1 of each class, in the order of classNames; the largest is the prediction`,
-    reconstruction: `float32 [n, ${rows * columns}]: the pixels again, from 0 to 1`,
+    reconstruction: `float32 [n, ${valuesOf(meta)}]: the pixels again, from 0 to 1`,
   };
   return kinds[objective];
 }
@@ -119,8 +131,8 @@ export async function loadModel(folder: string): Promise<SavedModel> {
     if (!parameters.every(Number.isFinite)) throw new RangeError('it has weights that are not finite numbers');
     if (metadata === undefined) return { model, parameters, meta: undefined };
     checkSame(metadata, model, parameters);
-    const { rows, columns, classes, classNames, data } = metadata;
-    return { model, parameters, meta: { rows, columns, classes, classNames, data } };
+    const { rows, columns, channels, classes, classNames, data } = metadata;
+    return { model, parameters, meta: { rows, columns, channels, classes, classNames, data } };
   } catch (error) {
     throw error instanceof RangeError ? unusable(path, whyNotRead(error), error) : error;
   }
@@ -140,15 +152,12 @@ function describe(
 }
 
 /** Whether the weights are those that were saved, for the images that are declared. */
-function checkSame(
-  { rows, columns, classes, classNames, weightsSha256 }: Metadata,
-  model: DenseModel,
-  parameters: Float32Array,
-): void {
+function checkSame(metadata: Metadata, model: DenseModel, parameters: Float32Array): void {
+  const { classes, classNames, weightsSha256 } = metadata;
   const inputs = inputsOf(model);
   const outputs = outputsOf(model);
-  if (inputs !== rows * columns || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
-    const images = `${rows} x ${columns} pixels and ${classes} classes`;
+  if (inputs !== valuesOf(metadata) || outputs !== (model.objective === 'reconstruction' ? inputs : classes)) {
+    const images = `${sizeText(metadata)} pixels and ${classes} classes`;
     throw new RangeError(`it has ${inputs} inputs and ${outputs} outputs where ${images} are declared`);
   }
   if (classNames && new Set(classNames).size !== classes)

@@ -80,6 +80,14 @@ export interface PredictTask {
   readonly set: 'unlabelled' | 'evaluation';
   readonly start: number;
   readonly end: number;
+  /** Also the second likeliest classes. */
+  readonly withRunnersUp?: boolean;
+}
+
+/** Of each image, the second likeliest class and its output. */
+export interface RunnersUp {
+  readonly classes: Uint16Array;
+  readonly confidences: Float32Array;
 }
 
 export interface PredictResult extends Answer {
@@ -87,6 +95,7 @@ export interface PredictResult extends Answer {
   readonly confidences: Float32Array;
   /** Images whose stored pseudo-label was another. */
   readonly flips: number;
+  readonly runnersUp?: RunnersUp;
   readonly milliseconds: number;
 }
 

@@ -1,17 +1,17 @@
 // The measures of a classifier.
 
-/** The known class of each image. */
+/** The class of each image. */
 type Classes = Uint8Array | Uint16Array;
 
 /** Share of the images whose predicted class is their label, from 0 to 1. */
-export function accuracy(predicted: Uint8Array, labels: Classes): number {
+export function accuracy(predicted: Classes, labels: Classes): number {
   let right = 0;
   for (let i = 0; i < labels.length; i++) right += Number(predicted[i] === labels[i]);
   return right / labels.length;
 }
 
 /** counts[label][predicted]. */
-export function confusionMatrix(predicted: Uint8Array, labels: Classes, classes: number): number[][] {
+export function confusionMatrix(predicted: Classes, labels: Classes, classes: number): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]! += 1;
   return counts;
@@ -33,7 +33,7 @@ export function confidenceHistogram(confidences: Float32Array, parts: number): n
 
 /** Of the images of each true class: how many there are, and how many of them were predicted right. */
 export function rightOfClasses(
-  predicted: Uint8Array,
+  predicted: Classes,
   labels: Classes,
   classes: number,
 ): { readonly images: number[]; readonly right: number[] } {

@@ -50,7 +50,7 @@ it('a run on partly labelled data without a test set ends without an accuracy, a
     out,
   );
   expect(trained.exit, trained.stderr).toBe(0);
-  expect(trained.stderr).toContain('60 images, 9 of them labelled');
+  expect(trained.stderr).toContain('60 images, 9 of them labelled (all labels that there are), 3 held out');
   expect(trained.stderr).toContain('no test accuracy');
   expect(trained.stdout).not.toContain('test accuracy');
   const result = await resultOf(out);
@@ -71,7 +71,7 @@ it('a run on partly labelled data without a test set ends without an accuracy, a
 
   const [labels, csv] = [join(root, 'labels'), join(root, 'labels.csv')];
   const [labelled, untested, evaluated, mnist] = await Promise.all([
-    pseudolabel('label', out, '--out', labels, '--csv', csv, '--json', '-'),
+    pseudolabel('label', out, '--out', labels, '--json', '-'),
     pseudolabel('evaluate', join(out, 'model')),
     pseudolabel('evaluate', out, '--data', tested, '--json', '-'),
     pseudolabel('label', join(out, 'model'), '--data', tested, '--out', join(root, 'others'), '--json', '-'),
@@ -79,8 +79,16 @@ it('a run on partly labelled data without a test set ends without an accuracy, a
   const truth = Array.from({ length: COUNT }, (_, image) => CLASSES[image % CLASSES.length]!);
   expect(JSON.parse(labelled.stdout)).toMatchObject({ images: 'partly', count: COUNT, classNames: ['3', '8', '254'] });
   expect([...(await readIdx(labels)).values]).toEqual(truth);
+  await pseudolabel('label', out, '--out', csv);
   const lines = (await readFile(csv, 'utf8')).trimEnd().split('\n').slice(1);
   expect(lines.map((line) => Number(line.split(',')[1]))).toEqual(truth);
+  expect(lines.map((line) => line.split(',')[5])).toEqual(truth.map((label, i) => (i < 12 ? String(label) : '')));
+  for (const line of lines) {
+    const [, first, confidence, second, other] = line.split(',');
+    expect(second).not.toBe(first);
+    expect(Number(other)).toBeLessThanOrEqual(Number(confidence));
+    expect(Number(other) + Number(confidence)).toBeLessThan(1.00001);
+  }
   expectError(untested, 'E_DATA_MISSING');
   expect(untested.stderr).toContain('partly has no test images with labels');
   expect(JSON.parse(evaluated.stdout)).toMatchObject({

@@ -26,8 +26,9 @@ describe('train', () => {
     const images = join(MNIST, 't10k-images-idx3-ubyte');
     const [evaluated, labelled] = await Promise.all([
       pseudolabel('evaluate', out, '--workers', '1', '--json', '-'),
-      pseudolabel('label', join(out, 'model'), '--images', images, '--out', labels, '--csv', csv, '--json', '-'),
+      pseudolabel('label', join(out, 'model'), '--images', images, '--out', labels, '--json', '-'),
     ]);
+    await pseudolabel('label', join(out, 'model'), '--images', images, '--out', csv);
     expect(testAccuracy).toBeGreaterThan(0.3);
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy, confusion, images: 10_000 });
 
@@ -35,7 +36,7 @@ describe('train', () => {
     expect(accuracy(values, (await readIdx(join(MNIST, 't10k-labels-idx1-ubyte'))).values)).toBe(testAccuracy);
     expect(JSON.parse(labelled.stdout)).toMatchObject({ perClass: classCounts(values, 10) });
     const lines = (await readFile(csv, 'utf8')).trimEnd().split('\n');
-    expect(lines[0]).toBe('row,label,confidence');
+    expect(lines[0]).toBe('index,label,confidence,runner_up,runner_up_confidence,known');
     expect(lines.slice(1).map((line) => Number(line.split(',')[1]))).toEqual([...values]);
   });
 });

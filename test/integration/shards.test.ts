@@ -1,8 +1,9 @@
 // That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { configFrom } from '../../coordinator/commands/options.js';
-import { openPredictor, openSession } from '../../coordinator/compose.js';
+import { openSession } from '../../coordinator/compose.js';
 import { LabelledSet } from '../../coordinator/labelled-set.js';
+import { Predictor } from '../../coordinator/predictor.js';
 import { resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { idleLine } from '../../coordinator/terminal/summary.js';
 import { sha256OfParameters } from '../../src/checksum.js';
@@ -69,12 +70,17 @@ describe('the same command', () => {
     const saved = { model, parameters: initialParameters(model, 1, 0), meta: undefined };
     const found = [];
     for (const workers of WORKERS) {
-      const dispatcher = await openPredictor(saved, { unlabelled: dataset.train.images }, workers);
-      const { classes, confidences } = await dispatcher.label(model);
-      found.push({ classes, confidences });
-      await dispatcher.close();
+      const predictor = await Predictor.open(saved, dataset.train.images, workers);
+      found.push(await predictor.classify());
+      await predictor.close();
     }
-    expect(found[0]!.classes).toHaveLength(IMAGES);
+    const { classes, confidences, runnersUp } = found[0]!;
+    expect(classes).toHaveLength(IMAGES);
+    for (const [image, each] of classes.entries()) {
+      expect(runnersUp.classes[image]).not.toBe(each);
+      expect(runnersUp.confidences[image]).toBeLessThanOrEqual(confidences[image]!);
+      expect(runnersUp.confidences[image]).toBeGreaterThanOrEqual((1 - confidences[image]!) / 9 - 1e-6);
+    }
     for (const other of found) expect(other).toEqual(found[0]);
   });
 

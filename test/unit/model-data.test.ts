@@ -3,11 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { labelFile } from '../../coordinator/commands/label.js';
-import { classNamesOf, dataOf } from '../../coordinator/commands/saved-model.js';
+import { checkPixels, classNamesOf, dataOf } from '../../coordinator/commands/saved-model.js';
 import { datasetOf } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { readIdxIntegers } from '../../src/data/sources/idx.js';
+import { labelFile } from '../../src/labelling/idx-file.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import type { ModelMeta, SavedModel } from '../../src/models/saved-model.js';
 import { folderOfTest } from '../folders.js';
@@ -30,23 +30,57 @@ describe('the data of a model', () => {
 
   it('are those of its run, given the run or the model in it (case 25)', async () => {
     await configured({ data: '/elsewhere/letters', optionOfAnotherVersion: 1 });
-    expect(await dataOf(run, saved({ data: 'letters' }))).toBe('/elsewhere/letters');
-    expect(await dataOf(join(run, 'model'), saved({ data: 'letters' }))).toBe('/elsewhere/letters');
+    expect(await dataOf(run, saved({ data: 'letters' }))).toEqual({ data: '/elsewhere/letters' });
+    expect(await dataOf(join(run, 'model'), saved({ data: 'letters' }))).toEqual({ data: '/elsewhere/letters' });
     await configured({});
-    expect(await dataOf(run, saved({ data: 'mnist' }))).toBeUndefined();
+    expect(await dataOf(run, saved({ data: 'mnist' }))).toEqual({});
+  });
+
+  it('are read as those of its run were, but for what is said now', async () => {
+    await configured({ data: '/elsewhere/letters', labels: '/elsewhere/labels.csv', size: '8x8', hidden: 16 });
+    expect(await dataOf(run, saved({}), { labels: 'better.csv' })).toEqual({
+      ...{ data: '/elsewhere/letters', labels: 'better.csv', size: '8x8' },
+    });
+    expect(await dataOf(run, saved({}), { data: 'new' })).toEqual({ data: 'new', size: '8x8' });
+    expect(await dataOf(run, saved({}), { data: 'new', size: '4x4' })).toEqual({ data: 'new', size: '4x4' });
   });
 
   it('are MNIST for a model that is in no run, unless it says that it learned from others (case 25)', async () => {
     await configured({ data: '/elsewhere/letters' });
     const copied = join(run, 'copied');
-    expect(await dataOf(copied, saved(undefined))).toBeUndefined();
-    expect(await dataOf(copied, saved({}))).toBeUndefined();
-    expect(await dataOf(copied, saved({ data: 'mnist' }))).toBeUndefined();
+    for (const meta of [undefined, {}, { data: 'mnist' }]) expect(await dataOf(copied, saved(meta))).toEqual({});
     await expect(dataOf(copied, saved({ data: 'letters' }))).rejects.toMatchObject({
       code: 'E_MODEL',
       message: expect.stringContaining('trained on letters'),
       fix: expect.stringContaining('--data'),
     });
+  });
+});
+
+describe('the size of images that a model takes', () => {
+  const grey = { name: 'mine', height: 2, width: 2, channels: 1 };
+  const failure = (meta: Partial<ModelMeta> | undefined, images: Partial<typeof grey>) => () =>
+    checkPixels(saved(meta), { ...grey, ...images });
+
+  it('is that of its training images, and --size makes it of another', () => {
+    expect(failure({}, {})).not.toThrow();
+    expect(failure(undefined, {})).not.toThrow();
+    expect(failure({}, { height: 4, width: 1 })).toThrow(
+      expect.objectContaining({
+        ...{ code: 'E_DATA_SHAPE', message: 'mine has images of 4 x 1 pixels, the model takes 2 x 2' },
+        fix: expect.stringContaining('--size 2x2'),
+      }),
+    );
+    expect(failure(undefined, { height: 5 })).toThrow('the model takes 4 values');
+  });
+
+  it('has as many values a pixel: no grey image is taken for one in colour', () => {
+    expect(failure({}, { channels: 3 })).toThrow(
+      expect.objectContaining({
+        message: 'mine has images of 2 x 2 x 3 pixels, the model takes 2 x 2',
+        fix: expect.stringContaining('learned from grey images, these have 3 values a pixel'),
+      }),
+    );
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Masses, Prediction } from '../../methods/method.js';
+import type { RunnersUp } from '../tasks.js';
 
 /** Addresses in the kernel's memory, and sizes. */
 export interface LogitsPlaces {
@@ -58,6 +59,33 @@ export function classify(
         temperature,
       ),
   };
+}
+
+/**
+ * The second likeliest classes of rows that classify() predicted: it has added the bias to the logits.
+ * @param first what it predicted
+ */
+export function runnersUp(
+  memory: WebAssembly.Memory,
+  { logits, classes, rows, softmax }: Pick<LogitsPlaces, 'logits' | 'classes' | 'rows' | 'softmax'>,
+  first: Pick<Prediction, 'classes' | 'confidences'>,
+): RunnersUp {
+  const values = new Float32Array(memory.buffer, logits, classes * rows);
+  const count = first.classes.length;
+  const second = { classes: new Uint16Array(count), confidences: new Float32Array(count) };
+  for (let r = 0; r < count; r++) {
+    const best = first.classes[r]!;
+    let found = -1;
+    for (let c = 0; c < classes; c++)
+      if (c !== best && (found < 0 || values[c * rows + r]! > values[found * rows + r]!)) found = c;
+    if (found < 0) continue; // a single class has no second
+    const logit = values[found * rows + r]!;
+    second.classes[r] = found;
+    second.confidences[r] = softmax
+      ? first.confidences[r]! * Math.exp(logit - values[best * rows + r]!)
+      : 1 / (1 + Math.exp(-logit));
+  }
+  return second;
 }
 
 /** Of (logits + added) / temperature: [classes, count] of logits [classes, rows]. */

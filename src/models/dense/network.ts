@@ -5,7 +5,8 @@ import type { Kernel } from '../../engine/kernel/kernel.js';
 import { isRounded, precisionOf } from '../../engine/precision.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
-import { classify } from './classify.js';
+import type { RunnersUp } from '../tasks.js';
+import { classify, runnersUp } from './classify.js';
 import { GradientBuffers } from './gradient-buffers.js';
 import { Inputs } from './inputs.js';
 import { Dense, dropoutOf } from './layer.js';
@@ -134,6 +135,12 @@ export class Network implements Passes {
     const softmax = this.model.objective === 'softmax';
     const at = { ...buffers, bias: this.bias(last), classes, rows: this.rows, softmax, predicted };
     return classify(this.kernel, this.arena.memory, at, count, logitShift, masses);
+  }
+
+  runnersUp(first: Prediction): RunnersUp {
+    const { units: classes } = this.layers.at(-1)!.layer;
+    const softmax = this.model.objective === 'softmax';
+    return runnersUp(this.arena.memory, { logits: this.buffers.logits, classes, rows: this.rows, softmax }, first);
   }
 
   targets(): Float32Array {

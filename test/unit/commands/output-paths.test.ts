@@ -58,7 +58,6 @@ describe('a result', () => {
       ...['images', 'link', 'other-name'].map((name) =>
         refusal('label', 'model', '--images', images, '--out', at(name)),
       ),
-      refusal('label', 'model', '--images', images, '--out', at('new'), '--csv', images),
       refusal('label', 'model', '--images', images, '--out', at('new'), '--json', images),
       refusal('evaluate', 'model', '--data', at('data'), '--json', at('data-link', 'nested', 'train-images')),
       refusal('train', '--config', config, '--json', config),
@@ -95,12 +94,12 @@ describe('a result', () => {
 
   it('is not written over another result of the same command (case 17)', async () => {
     const same = await Promise.all([
-      refusal('label', 'model', '--out', at('x'), '--csv', join(at('y'), '..', 'x')),
+      refusal('label', 'model', '--out', at('x'), '--json', join(at('y'), '..', 'x')),
       refusal('compare', 'a', 'b', '--out', at('x'), '--json', at('x')),
       refusal('train', '--trace', at('x'), '--json', at('x')),
     ]);
     for (const error of same) expect(error).toMatchObject(WOULD_REPLACE);
-    expect(await refusal('label', 'model', '--out', at('x'), '--csv', at('y'), '--json', '-')).toBeUndefined();
+    expect(await refusal('label', 'model', '--out', at('x'), '--json', '-')).toBeUndefined();
   });
 
   it('that cannot be written is told of before the work, not after it', async () => {
@@ -114,7 +113,7 @@ describe('a result', () => {
     const named = newProgram().commands.flatMap((command) => command.options.map(({ flags }) => flags));
     for (const flags of named.filter((each) => /file|folder|path|dir\b/.test(each)))
       expect(flags).toMatch(/<(file|dir|path)>$/);
-    for (const name of ['--json', '--csv', '--trace', '--out'])
+    for (const name of ['--json', '--trace', '--out'])
       for (const flags of named.filter((each) => each.startsWith(`${name} `)))
         expect(flags).toMatch(/<(file|dir|path)>$/);
   });

@@ -1,0 +1,70 @@
+// Predicts the classes of images with a model that is trained already, on threads of its own.
+import type { ImageStore } from '../src/data/image-store.js';
+import { shardRange } from '../src/data/shards.js';
+import { precisionOf } from '../src/engine/precision.js';
+import { inputsOf, workspaceBytesOf } from '../src/models/models.js';
+import { PREDICT_ROWS } from '../src/models/predict.js';
+import type { SavedModel } from '../src/models/saved-model.js';
+import type { RunnersUp } from '../src/models/tasks.js';
+import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
+
+/** Of each image: the likeliest class with its output, and the second likeliest. */
+export interface Classified {
+  readonly classes: Uint16Array;
+  readonly confidences: Float32Array;
+  readonly runnersUp: RunnersUp;
+}
+
+/** Images of a prediction task, for any number of workers: the size of a batch may change a confidence's last bit. */
+const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
+
+export class Predictor {
+  private constructor(
+    private readonly executor: ThreadExecutor,
+    private readonly model: SavedModel['model'],
+    private readonly images: number,
+  ) {}
+
+  /** @param images with as many bytes an image as the model has inputs */
+  static async open({ model, parameters }: SavedModel, images: ImageStore, workers: number): Promise<Predictor> {
+    const shape = {
+      ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameters: parameters.length },
+      shards: 1, // nothing is trained
+      workspaces: workers,
+      workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
+      precision: precisionOf(model),
+    };
+    const evaluationImages = Buffer.concat([...images.views()]);
+    const executor = await createThreadExecutor({ shape, images: new Uint8Array(), evaluationImages });
+    executor.write({ parameters });
+    return new Predictor(executor, model, images.count);
+  }
+
+  get workers(): number {
+    return this.executor.workers;
+  }
+
+  async classify(): Promise<Classified> {
+    const { executor, model, images } = this;
+    const count = Math.max(1, Math.ceil(images / IMAGES_A_RANGE));
+    const ranges = Array.from({ length: count }, (_, range) => shardRange(images, count, range));
+    const results = await executor.predict(model, 'evaluation', ranges, { withRunnersUp: true });
+    const all: Classified = {
+      classes: new Uint16Array(images),
+      confidences: new Float32Array(images),
+      runnersUp: { classes: new Uint16Array(images), confidences: new Float32Array(images) },
+    };
+    for (const [range, { classes, confidences, runnersUp }] of results.entries()) {
+      const [start] = ranges[range]!;
+      all.classes.set(classes, start);
+      all.confidences.set(confidences, start);
+      all.runnersUp.classes.set(runnersUp!.classes, start);
+      all.runnersUp.confidences.set(runnersUp!.confidences, start);
+    }
+    return all;
+  }
+
+  close(): Promise<void> {
+    return this.executor.close();
+  }
+}

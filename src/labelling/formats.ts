@@ -1,0 +1,23 @@
+// The formats that labels are written in: a table of names, the ends of file names that mean them, and writers.
+import { extname } from 'node:path';
+import type { Data } from '../files/write.js';
+import { csvFile, tsvFile } from './csv-file.js';
+import { labelFile } from './idx-file.js';
+import type { Labelled } from './labelled.js';
+
+export const LABEL_FORMATS = ['csv', 'tsv', 'idx'] as const;
+export type LabelFormat = (typeof LABEL_FORMATS)[number];
+
+const WRITERS: Readonly<Record<LabelFormat, (labelled: Labelled) => Data | Promise<Data>>> = {
+  csv: csvFile,
+  tsv: tsvFile,
+  idx: ({ classes, classNames }) => labelFile(classes, classNames),
+};
+
+/** As the end of its name says: labels.csv; IDX where that says nothing, as in labels-idx1-ubyte. */
+export function formatOf(path: string): LabelFormat {
+  const end = extname(path).slice(1).toLowerCase();
+  return LABEL_FORMATS.find((format) => format === end) ?? 'idx';
+}
+
+export const labelsIn = (format: LabelFormat, labelled: Labelled): Data | Promise<Data> => WRITERS[format](labelled);
