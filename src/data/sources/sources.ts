@@ -4,8 +4,9 @@ import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
 import type { DataSource } from '../source.js';
 import { IDX } from './idx-folder.js';
+import { NPZ } from './npz.js';
 
-export const SOURCES: readonly DataSource[] = [IDX];
+export const SOURCES: readonly DataSource[] = [IDX, NPZ];
 
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
 export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {
