@@ -19,7 +19,7 @@ const ATTEMPTS = 4;
  * import() only the thread ends.
  */
 const REQUIRING = '--experimental-require-module';
-const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
+export const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
 
 export class ThreadPool {
   private readonly workspaces: Workspaces;
@@ -109,7 +109,7 @@ function explained(error: unknown): unknown {
   return new PseudolabelError('E_TIMEOUT', `a worker did not answer for ${TASK_DEADLINE_MS / 1000} s`, fix);
 }
 
-function isLostThread(error: unknown): boolean {
+export function isLostThread(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const ranOutOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
   return ranOutOfMemory || error.message.startsWith('worker exited with code');

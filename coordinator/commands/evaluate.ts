@@ -29,9 +29,10 @@ export function addEvaluate(program: Command, context: Context): void {
     .action((folder: string, flags: ModelFlags) => evaluate(folder, flags, context));
 }
 
-async function evaluate(folder: string, flags: ModelFlags, { terminal, signal }: Context): Promise<void> {
+async function evaluate(folder: string, flags: ModelFlags, context: Context): Promise<void> {
+  const { terminal, signal } = context;
   const saved = await loadClassifier(folder, flags.precision);
-  const dataset = await datasetFor(folder, saved, flags);
+  const dataset = await datasetFor(folder, saved, flags, context);
   const classNames = classNamesOf(saved, dataset);
   const { images, labels, count } = testOf(dataset, classNames);
   const { predicted, speed } = await classified(saved, images, flags, signal);

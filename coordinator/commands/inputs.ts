@@ -9,6 +9,7 @@ import { readJson, whyNotRead } from '../../src/files/read.js';
 import { loadReproduction, runsOf } from '../runs/reproduction.js';
 import type { Invocation } from './invocation.js';
 import type { Context } from './options.js';
+import { isOutput } from './output-paths.js';
 
 /** What there may be at a path. */
 type Found = 'file' | 'run' | 'reproduction' | 'scaling' | 'model' | 'folder';
@@ -73,6 +74,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   status: { tokenFile: SECRET },
   evaluate: { argument: MODEL, data: DATA, labels: LABELS },
   label: { argument: MODEL, data: DATA, labels: LABELS, images: IMAGES },
+  pack: { argument: DATA, labels: LABELS },
   report: { argument: REPORTED },
   compare: { argument: RUN },
   scaling: { data: DATA, hostfile: HOSTS },
@@ -82,7 +84,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
 export async function checkInputs(command: Command, { invocation }: Context): Promise<void> {
   const values: Readonly<Record<string, unknown>> = command.opts();
   for (const [name, wanted] of Object.entries(INPUTS[command.name()] ?? {})) {
-    const paths = name === 'argument' ? command.args : [values[name]];
+    const paths = name === 'argument' ? command.args.filter((_, i) => !isOutput(command, i)) : [values[name]];
     for (const path of paths) if (typeof path === 'string') await checkInput(path, wanted, invocation);
   }
 }

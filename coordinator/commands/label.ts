@@ -63,10 +63,13 @@ export function addLabel(program: Command, context: Context): void {
     .action((folder: string, flags: LabelFlags) => label(folder, flags, context));
 }
 
-async function label(folder: string, flags: LabelFlags, { terminal, signal }: Context): Promise<void> {
+async function label(folder: string, flags: LabelFlags, context: Context): Promise<void> {
+  const { terminal, signal } = context;
   const saved = await loadClassifier(folder, flags.precision);
   const images =
-    flags.images === undefined ? await trainingImages(folder, saved, flags) : await fileOf(flags.images, saved);
+    flags.images === undefined
+      ? await trainingImages(folder, saved, flags, context)
+      : await fileOf(flags.images, saved);
   const { predicted, speed } = await classified(saved, images.store, flags, signal);
   const { name, ids, labels } = images;
   const { count } = images.store;
@@ -94,8 +97,8 @@ async function label(folder: string, flags: LabelFlags, { terminal, signal }: Co
   );
 }
 
-async function trainingImages(folder: string, saved: SavedModel, flags: ModelFlags): Promise<Images> {
-  const { name, classNames, train } = await datasetFor(folder, saved, flags);
+async function trainingImages(folder: string, saved: SavedModel, flags: ModelFlags, context: Context): Promise<Images> {
+  const { name, classNames, train } = await datasetFor(folder, saved, flags, context);
   return { name, classNames, store: train.images, ids: train.ids, labels: train.labels };
 }
 

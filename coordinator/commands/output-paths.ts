@@ -44,14 +44,22 @@ export function pathsOf(command: Command): Paths {
     if (typeof value !== 'string' || value === '-' || kind === undefined) return [];
     return [{ name: option.long!, path: value, kind, isWritten: WRITTEN.includes(option.attributeName()) }];
   });
-  const outputs = given.filter(({ kind, isWritten }) => isWritten && kind === 'file');
+  const args = command.args.map((path, i) => ({ name: basename(path), path, isWritten: isOutput(command, i) }));
+  const outputs = [
+    ...given.filter(({ kind, isWritten }) => isWritten && kind === 'file'),
+    ...args.filter(({ isWritten }) => isWritten),
+  ];
   const inputs = [
     ...given.filter(({ isWritten }) => !isWritten),
-    ...command.args.map((path) => ({ name: basename(path), path })), // an address is no path, and then nothing is there
+    ...args.filter(({ isWritten }) => !isWritten), // an address is no path, and then nothing is there
   ];
   const folders = given.filter(({ kind, isWritten }) => isWritten && kind === 'dir');
   return { outputs, inputs, folders };
 }
+
+/** Whether the argument at a position names a file to write. */
+export const isOutput = (command: Command, position: number): boolean =>
+  command.registeredArguments[position]?.name() === 'out';
 
 /** Throws E_USAGE for an output that would replace something, and E_OUTPUT for one that cannot be written. */
 export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<void> {

@@ -2,7 +2,6 @@
 // make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
-import { loadDataset } from '../../src/data/load.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';
@@ -11,6 +10,7 @@ import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 import { openSession } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin, Reproduced } from '../dashboard/recorded.js';
+import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
 import {
   loadReproduction,
@@ -110,7 +110,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const { terminal } = context;
   const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
-  const dataset = await loadDataset(config);
+  const dataset = await loadData(config, context);
   // dae has both kinds of stages. Resolved first: if it fails, nothing has been printed or saved that would not hold.
   const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);

@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Dataset } from '../../src/data/dataset.js';
 import type { ImageStore } from '../../src/data/image-store.js';
-import { loadDataset, MNIST } from '../../src/data/load.js';
+import { MNIST } from '../../src/data/load.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import type { Precision } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -17,9 +17,10 @@ import { inputsOf, outputsOf } from '../../src/models/models.js';
 import { loadModel, type SavedModel, sizeText } from '../../src/models/saved-model.js';
 import { normalise, PRECISION_CHOICES } from '../../src/training/config.js';
 import { checkPrecision } from '../executors/numerics.js';
+import { loadData } from '../load-data.js';
 import { type Classified, Predictor } from '../predictor.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { addDataOptions, number } from './options.js';
+import { addDataOptions, type Context, number } from './options.js';
 
 export interface ModelFlags extends DataOptions {
   readonly workers?: number;
@@ -44,8 +45,14 @@ export function addModelOptions(command: Command): Command {
  * The images that a model is used on: those that the flags say, else those of its run. Pictures of --data are resized as those of the
  * run were, unless --size says otherwise. Throws E_MODEL for a model of other data than MNIST that is in no run.
  */
-export async function datasetFor(folder: string, saved: SavedModel, flags: ModelFlags): Promise<Dataset> {
-  const dataset = await loadDataset(await dataOf(folder, saved, flags));
+export async function datasetFor(
+  folder: string,
+  saved: SavedModel,
+  flags: ModelFlags,
+  context: Context,
+): Promise<Dataset> {
+  const { workers } = flags;
+  const dataset = await loadData({ ...(await dataOf(folder, saved, flags)), workers }, context);
   checkPixels(saved, dataset);
   return dataset;
 }

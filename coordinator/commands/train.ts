@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
-import { loadDataset } from '../../src/data/load.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
@@ -16,6 +15,7 @@ import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
 import { openSession, type Place } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
+import { loadData } from '../load-data.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { earlierRun, newRun } from '../runs/resume.js';
@@ -27,7 +27,6 @@ import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import {
-  addNumberOptions,
   addRunOptions,
   type Context,
   configFrom,
@@ -90,9 +89,6 @@ Examples:
   $ pseudolabel train --scenario pl --quick
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
-  $ pseudolabel train --set finetune.rate.initial=3e-4 --set finetune.threshold=0.9
-  $ pseudolabel preset best --scenario dae > mine.json    # change any number, then
-  $ pseudolabel train --stages mine.json
   $ pseudolabel train --dashboard
   $ pseudolabel train --dashboard 192.168.1.10:8765
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
@@ -104,7 +100,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addClusterOptions(command);
   addMpiOptions(command);
-  addDashboardOptions(addNumberOptions(addRunOptions(command)))
+  addDashboardOptions(addRunOptions(command))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
@@ -169,7 +165,7 @@ async function run(
   const { terminal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
-  const resolved = resolveRun(config, await loadDataset(config));
+  const resolved = resolveRun(config, await loadData(config, context));
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);
@@ -207,18 +203,11 @@ function openingLines(run: ResolvedRun): string[] {
   return [
     sessionLine(run),
     ...dataLines(dataset),
-    settingsLine(config.set),
     choiceLine(config, stages),
     ...rampLines(stages, config.maxSteps),
     assumptionLine(stages.map(({ method }) => method)),
   ].filter((line) => line !== undefined);
 }
-
-const settingsLine = (settings: RunConfig['set']): string | undefined =>
-  settings &&
-  `set: ${Object.entries(settings)
-    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(', ')}`;
 
 /** On this machine alone, with nodes on others, or with the ranks of a job. */
 function placeFor(

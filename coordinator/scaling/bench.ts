@@ -14,6 +14,7 @@ import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic 
 import { DEFAULT_LABELS_PER_CLASS, normalise, type PRESETS, type STRATEGIES } from '../../src/training/config.js';
 import type { Executor } from '../../src/training/executor.js';
 import type { Stage } from '../../src/training/stage.js';
+import { ThreadedDecoder } from '../../worker/decoder.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { openThreads, strategiesFor } from '../compose.js';
 import { Dispatcher } from '../dispatcher.js';
@@ -60,7 +61,7 @@ export class Bench {
     setup: Setup,
     gather: (local: ThreadExecutor) => Promise<ProcessGroup>,
   ): Promise<Bench> {
-    const dataset = await loadDataset({ data: options.data });
+    const dataset = await loadDataset({ data: options.data }, { decoder: new ThreadedDecoder() });
     const workload = workloadOf(options, setup, dataset);
     const { split } = workload.run;
     const local = await openThreads([workload.run]);

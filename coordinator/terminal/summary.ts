@@ -28,9 +28,9 @@ const labelsText = ({ labelsPerClass }: RunConfig): string =>
     : 'all labels that there are';
 
 /** What a user may not expect of the data set, and has to know. */
-export function dataLines({ train, test, classNames }: Dataset): string[] {
+export function dataLines({ train, test, classNames, notes = [] }: Dataset): string[] {
   const unknown = train.count - knownCount(train.labels);
-  const lines = [...pixelLines(train)];
+  const lines = [...notes, ...pixelLines(train)];
   if (unknown > 0)
     lines.push(`nobody knows the labels of ${whole(unknown)} of the ${whole(train.count)} training images`);
   if (!test) return [...lines, 'there are no test images with labels: no test accuracy is measured'];

@@ -70,15 +70,23 @@ function checkTest(
 }
 
 /** The order of names as people number them: runs of digits by their value, everything else by its code units. */
-export function byName(a: string, b: string): number {
-  const [left, right] = [a.match(/\d+|\D+/g) ?? [], b.match(/\d+|\D+/g) ?? []];
+export const byName = (a: string, b: string): number => byRuns(runsOf(a), runsOf(b)) || compare(a, b);
+
+/** The runs of digits and of other characters of a name: who sorts many names cuts each once. */
+export const runsOf = (name: string): readonly string[] => name.match(/\d+|\D+/g) ?? [];
+
+/** The order of names by their runs; 0 also for names that differ by leading zeros alone. */
+export function byRuns(left: readonly string[], right: readonly string[]): number {
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
     const [l, r] = [left[i]!, right[i]!];
-    const difference = /^\d/.test(l) && /^\d/.test(r) ? byValue(l, r) : compare(l, r);
+    if (l === r) continue;
+    const difference = isDigit(l) && isDigit(r) ? byValue(l, r) : compare(l, r);
     if (difference !== 0) return difference;
   }
-  return left.length - right.length || compare(a, b);
+  return left.length - right.length;
 }
+
+const isDigit = (run: string): boolean => run >= '0' && run < ':';
 
 /** Without leading zeros, the longer number is the greater. */
 function byValue(a: string, b: string): number {

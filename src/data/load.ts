@@ -47,18 +47,18 @@ export interface Decoded {
  */
 export async function loadDataset(options: DataOptions = {}, loading: Loading = {}): Promise<Dataset> {
   const { data, format } = options;
-  if (data === undefined) return loadMnist();
-  const source = await sourceFor(data, format);
-  const opened = await source.open(data, sourceOptions(options));
+  const opened =
+    data === undefined ? await openMnist() : await (await sourceFor(data, format)).open(data, sourceOptions(options));
   const labelled = options.labels === undefined ? opened : await withLabelsFile(opened, options.labels);
-  return assemble(basename(resolve(data)), labelled, await plainSets(labelled, options, loading.decoder));
+  const name = data === undefined ? MNIST : basename(resolve(data));
+  return assemble(name, labelled, await plainSets(labelled, options, loading.decoder));
 }
 
-async function loadMnist(): Promise<Dataset> {
+async function openMnist(): Promise<Collection> {
   const packaged = packagedMnist();
   const collection = await IDX.open(packaged, sourceOptions({}));
   await checkMd5(packaged);
-  return assemble(MNIST, collection, await plainSets(collection, {}, undefined));
+  return collection;
 }
 
 const sourceOptions = ({ unlabelled = 'unlabelled', followLinks = false }: DataOptions) => ({

@@ -1,0 +1,62 @@
+// Keeps decoded images, so that the next start does not decode them: one file for each key, in the user's cache folder or another.
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { PseudolabelError } from '../errors.js';
+import { Unreadable, whyNotRead } from '../files/read.js';
+import { writeAtomically } from '../files/write.js';
+import { type Packed, packedBytes, readPacked } from './packed.js';
+
+/** Another number where other pixels come out of the same pictures. */
+const VERSION = 1;
+
+/** By the XDG base directory specification. */
+export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
+  join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pseudolabel', 'images');
+
+/** Where the images are kept that come of these keys and options. */
+export function cachePath(folder: string, parts: readonly unknown[]): string {
+  const key = createHash('sha256').update(JSON.stringify([VERSION, ...parts]));
+  return join(folder, `${key.digest('hex')}.images`);
+}
+
+export interface Cached {
+  readonly packed: Packed | undefined;
+  /** What is wrong with what was kept. */
+  readonly note: string | undefined;
+}
+
+/** Throws E_MEMORY. Whatever else is wrong is no more than a note. */
+export async function fromCache(path: string): Promise<Cached> {
+  try {
+    return { packed: await readPacked(path), note: undefined };
+  } catch (error) {
+    if (error instanceof PseudolabelError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { packed: undefined, note: undefined };
+    const what = error instanceof Unreadable ? error.message : `cannot be read: ${whyNotRead(error)}`;
+    return { packed: undefined, note: `${path} ${what}: the pictures are decoded again` };
+  }
+}
+
+/** Returns a note where it cannot be kept. Throws what the signal says when it aborts. */
+export async function toCache(
+  path: string,
+  packed: Packed,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  try {
+    await writeAtomically(path, interruptible(packedBytes(packed), signal));
+    return undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof PseudolabelError)) throw error;
+    return `decoded images are not kept, so that the next start decodes them again: ${error.message}`;
+  }
+}
+
+export function* interruptible(pieces: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    signal?.throwIfAborted();
+    yield piece;
+  }
+}

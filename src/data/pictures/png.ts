@@ -1,0 +1,134 @@
+// Decodes plain small PNG files without the native library, whose calls cost more than a picture of 28 x 28 pixels does. Whatever is
+// out of the ordinary is left to it: undefined is never an error.
+import { crc32, inflateSync } from 'node:zlib';
+import type { RawPicture } from './raw.js';
+
+const SIGNATURE_BYTES = 8;
+/** Above this the native library is the faster one. */
+const MOST_PIXELS = 2 ** 20;
+
+/** Values of a pixel in the file by colour type: grey, colour, palette, grey with alpha, colour with alpha. */
+const VALUES: Readonly<Record<number, 1 | 2 | 3 | 4>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+const PALETTE = 3;
+
+/** Chunks that change what is seen, or that are many pictures. */
+const UNUSUAL = ['iCCP', 'cICP', 'eXIf', 'acTL', 'fdAT', 'fcTL'];
+
+interface Chunks {
+  readonly height: number;
+  readonly width: number;
+  readonly type: number;
+  readonly palette: Buffer | undefined;
+  /** Of the palette's colours. */
+  readonly alphas: Buffer | undefined;
+  readonly data: Buffer;
+}
+
+/** bytes: those of a PNG file, from its signature on. */
+export function plainPng(bytes: Uint8Array): RawPicture | undefined {
+  const chunks = chunksOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  if (!chunks) return undefined;
+  const { height, width, type } = chunks;
+  const values = VALUES[type]!;
+  const rows = inflated(chunks.data, height * (1 + width * values));
+  const pixels = rows && unfiltered(rows, height, width * values, values);
+  if (!pixels) return undefined;
+  if (type !== PALETTE) return { height, width, channels: values, pixels };
+  return coloured(pixels, chunks);
+}
+
+function chunksOf(file: Buffer): Chunks | undefined {
+  let header: { readonly height: number; readonly width: number; readonly type: number } | undefined;
+  let palette: Buffer | undefined;
+  let alphas: Buffer | undefined;
+  const data: Buffer[] = [];
+  for (let at = SIGNATURE_BYTES; at + 12 <= file.length; ) {
+    const end = at + 8 + file.readUInt32BE(at);
+    const name = file.toString('latin1', at + 4, at + 8);
+    if (end + 4 > file.length || UNUSUAL.includes(name)) return undefined;
+    if (crc32(file.subarray(at + 4, end)) !== file.readUInt32BE(end)) return undefined;
+    const content = file.subarray(at + 8, end);
+    if (name === 'IEND') {
+      const isWhole = header && data.length > 0 && (header.type === PALETTE) === (palette !== undefined);
+      if (!isWhole) return undefined;
+      return { ...header!, palette, alphas, data: data.length === 1 ? data[0]! : Buffer.concat(data) };
+    }
+    if (header === undefined) {
+      header = name === 'IHDR' ? headerOf(content) : undefined;
+      if (!header) return undefined;
+    } else if (name === 'PLTE') {
+      // A palette of colours that need none is advice.
+      if (header.type === PALETTE) palette = content;
+    } else if (name === 'tRNS') {
+      if (header.type !== PALETTE) return undefined;
+      alphas = content;
+    } else if (name === 'IDAT') data.push(content);
+    else if (name < 'a') return undefined; // a critical chunk
+    at = end + 4;
+  }
+  return undefined;
+}
+
+/** Of 8 bits a value and not interlaced. */
+function headerOf(content: Buffer): { height: number; width: number; type: number } | undefined {
+  if (content.length !== 13) return undefined;
+  const [width, height, type] = [content.readUInt32BE(0), content.readUInt32BE(4), content[9]!];
+  const isPlain = content[8] === 8 && type in VALUES && content.subarray(10).every((byte) => byte === 0);
+  return isPlain && width > 0 && height > 0 && width * height <= MOST_PIXELS ? { height, width, type } : undefined;
+}
+
+/** Exactly so many bytes. The checksum at their end is checked. */
+function inflated(data: Buffer, length: number): Buffer | undefined {
+  try {
+    const rows = inflateSync(data, { chunkSize: Math.max(64, length + 1), maxOutputLength: length });
+    return rows.length === length ? rows : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The rows without their filters (PNG specification, chapter 9). */
+function unfiltered(rows: Buffer, height: number, bytes: number, values: number): Uint8Array | undefined {
+  const pixels = new Uint8Array(height * bytes);
+  for (let row = 0; row < height; row++) {
+    const from = row * (bytes + 1);
+    const filter = rows[from]!;
+    const to = row * bytes;
+    if (filter > 4) return undefined;
+    if (filter === 0) {
+      pixels.set(rows.subarray(from + 1, from + 1 + bytes), to);
+      continue;
+    }
+    for (let i = 0; i < bytes; i++) {
+      const left = i < values ? 0 : pixels[to + i - values]!;
+      const above = row === 0 ? 0 : pixels[to + i - bytes]!;
+      const aboveLeft = row === 0 || i < values ? 0 : pixels[to + i - bytes - values]!;
+      pixels[to + i] = rows[from + 1 + i]! + predicted(filter, left, above, aboveLeft);
+    }
+  }
+  return pixels;
+}
+
+function predicted(filter: number, left: number, above: number, aboveLeft: number): number {
+  if (filter === 1) return left;
+  if (filter === 2) return above;
+  if (filter === 3) return (left + above) >> 1;
+  const estimate = left + above - aboveLeft;
+  const [l, a, al] = [Math.abs(estimate - left), Math.abs(estimate - above), Math.abs(estimate - aboveLeft)];
+  if (l <= a && l <= al) return left;
+  return a <= al ? above : aboveLeft;
+}
+
+function coloured(indices: Uint8Array, { height, width, palette, alphas }: Chunks): RawPicture | undefined {
+  const colours = palette!.length / 3;
+  if (!Number.isInteger(colours) || colours > 256 || (alphas?.length ?? 0) > colours) return undefined;
+  const channels = alphas ? 4 : 3;
+  const pixels = new Uint8Array(indices.length * channels);
+  for (let i = 0, to = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    if (index >= colours) return undefined;
+    for (let c = 0; c < 3; c++) pixels[to++] = palette![3 * index + c]!;
+    if (alphas) pixels[to++] = alphas[index] ?? 255;
+  }
+  return { height, width, channels, pixels };
+}
