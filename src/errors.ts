@@ -3,7 +3,10 @@
 /** The error codes. `exit` is the exit code of the command that meets one: 2 = wrong usage or input, 1 = failed, 130 = interrupted. */
 export const ERROR_CODES = {
   E_DATA_MISSING: { exit: 2, means: 'a data file is not there or cannot be read' },
-  E_DATA_MAGIC: { exit: 2, means: 'a data file is not an IDX file, or its values are not of the type that is needed' },
+  E_DATA_MAGIC: {
+    exit: 2,
+    means: 'a data file is not of its format, or its values are not of a type that is read',
+  },
   E_DATA_TRUNCATED: { exit: 2, means: 'a data file ends before the values its header declares' },
   E_DATA_TRAILING: { exit: 2, means: 'a data file goes on after the values its header declares' },
   E_DATA_COUNT: { exit: 2, means: 'a set has not as many labels as images' },
@@ -18,6 +21,7 @@ export const ERROR_CODES = {
   E_DATA_FORMAT: { exit: 2, means: 'a path is none of the data that can be read' },
   E_DATA_IMAGE: { exit: 2, means: 'a picture cannot be decoded' },
   E_DATA_SHAPE: { exit: 2, means: 'a data file has dimensions that do not fit its use' },
+  E_DATA_VALUES: { exit: 2, means: 'the values of an array cannot be pixels or labels' },
   E_SPLIT_TOO_FEW: { exit: 2, means: 'the training set is too small for the labelled and validation images asked for' },
   E_CONFIG: { exit: 2, means: 'the config is not valid' },
   E_USAGE: { exit: 2, means: 'the command line is not valid' },

@@ -20,6 +20,12 @@ export const loss = (value: number): string => value.toFixed(value < 100 ? 3 : 1
 /** '2 workers', '1 worker'. */
 export const counted = (count: number, thing: string): string => `${whole(count)} ${thing}${count === 1 ? '' : 's'}`;
 
+/** The name of a class, say: its beginning where it is longer than so many characters. */
+export const shortened = (text: string, most: number): string => {
+  const characters = Array.from(text);
+  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : text;
+};
+
 /** '[#######.............]' */
 export function bar(share: number, width: number): string {
   const filled = Math.min(width, Math.floor(share * width));

@@ -79,6 +79,13 @@ const OF_DATA: Rules = {
   ...{ followLinks: [DATA], skipBad: [DATA], cache: [DATA] },
 };
 
+/** Options that shape a preset's stages have no effect on stages of the user's own. */
+const OF_PRESETS = rule(
+  'with --stages',
+  'leave out --stages, or change the numbers in its file',
+  ({ has }) => !has('stages'),
+);
+
 const OF_RUNS: Rules = {
   ...OF_DATA,
   ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
@@ -107,7 +114,11 @@ const OF_RUNS: Rules = {
 
 const TRAIN: Rules = {
   ...OF_RUNS,
-  ...always('scenario listen collective test trace'),
+  ...{ preset: [OF_PRESETS], quick: [OF_PRESETS], hidden: [OF_PRESETS] },
+  refresh: [PSEUDO_LABELS, OF_PRESETS],
+  threshold: [PSEUDO_LABELS, OF_PRESETS],
+  classShares: [PSEUDO_LABELS, OF_PRESETS],
+  ...always('scenario listen collective test trace stages set'),
   tokenFile: [LISTEN],
   insecure: [PUBLIC],
   certificate: [PUBLIC, KEY, ENCRYPTED],
@@ -179,6 +190,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   reproduce: REPRODUCE,
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
+  preset: always('scenario quick hidden labelsPerClass data schema logFormat'),
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: always(`${READING} data workers precision json images out outFormat logFormat`),
   pack: always(`${READING} workers json logFormat`),

@@ -14,6 +14,7 @@ import {
   type RunConfig,
   STRATEGIES,
 } from '../../src/training/config.js';
+import type { Settings } from '../../src/training/settings.js';
 import { checkPrecision } from '../executors/numerics.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
@@ -40,6 +41,7 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly resume?: string;
   readonly allowMixed?: boolean;
   readonly validateEvery?: number;
+  readonly stages?: string;
 }
 
 /** How data is read: those of DATA_OPTIONS. otherwise: what --data is where it is left out. */
@@ -73,7 +75,7 @@ function addTaskOptions(command: Command): Command {
     .option(
       '--labels-per-class <n>',
       'labelled images of each class, or all (10; all, where some images have no label)',
-      wholeOr('all'),
+      labelsPerClass,
     )
     .option('--validation <n>', 'labelled images held out for tuning: their number, or a share as 0.2 (0)', number)
     .option('--validate-every <n>', 'steps between two looks at them (only at the end)', number);
@@ -120,6 +122,46 @@ function addComputingOptions(command: Command): Command {
     );
 }
 
+/** Options for every number of a run. */
+export function addNumberOptions(command: Command): Command {
+  return command
+    .option('--stages <file>', 'JSON file of stages in place of a preset (pseudolabel preset prints those of one)')
+    .option('--set <name=value>', 'one number of the stages, as finetune.rate.initial=3e-4; may be repeated', setting);
+}
+
+/** Of each class; 'all'. */
+export const labelsPerClass = (text: string): string | number => wholeOr('all')(text);
+
+/** A value is JSON where it is that, else a word. */
+function setting(text: string, before: Settings = {}): Settings {
+  const [, path, value] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
+  if (path === undefined || value === undefined)
+    throw new InvalidArgumentError('It has to be a path and a value, as finetune.rate.initial=3e-4.');
+  return { ...before, [path]: settingValue(value) };
+}
+
+export function settingValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The options in a file of stages: what `pseudolabel preset` prints, or the bare list. Throws E_CONFIG. */
+async function stagesOf(path: string): Promise<Record<string, unknown>> {
+  const fix = 'give a file as `pseudolabel preset best` prints it, or the list of its stages';
+  let given: unknown;
+  try {
+    given = await readJson(path);
+  } catch (cause) {
+    throw new PseudolabelError('E_CONFIG', `${path}: ${whyNotRead(cause)}`, fix, { cause });
+  }
+  const { stages, scenario } = (Array.isArray(given) ? { stages: given } : (given ?? {})) as Record<string, unknown>;
+  if (stages === undefined) throw new PseudolabelError('E_CONFIG', `${path} has no stages`, fix);
+  return { preset: 'custom', stages, ...(scenario === undefined ? {} : { scenario }) };
+}
+
 /** Options of commands that connect to the coordinator of a run. */
 export const addConnectionOptions = (command: Command): Command =>
   command
@@ -137,7 +179,8 @@ export interface ConnectionFlags {
 /** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
 export async function configFrom(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
-  return checked(normalise(located({ ...file, ...schemaOptions(flags) })), flags);
+  const stages = flags.stages === undefined ? {} : await stagesOf(flags.stages);
+  return checked(normalise(located({ ...file, ...stages, ...schemaOptions(flags) })), flags);
 }
 
 /** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */
@@ -145,7 +188,7 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   const config = normalise(located({ ...saved, ...schemaOptions(flags) }));
   const [was, is] = [identityOf(saved), identityOf(config)];
   const changed = Object.keys(is).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
-  const refused = [...(['out', 'config'] as const).filter((key) => flags[key] !== undefined), ...changed];
+  const refused = [...(['out', 'config', 'stages'] as const).filter((key) => flags[key] !== undefined), ...changed];
   if (refused.length > 0) {
     const names = refused.map(flagOf).join(', ');
     const fix = `leave out ${names}, or start a new run without --resume`;
@@ -166,7 +209,7 @@ function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
 /** The flags that are options of a run. */
 function schemaOptions(flags: RunFlags): Record<string, unknown> {
   return Object.fromEntries(
-    Object.keys(optionsSchema.shape).flatMap((key) => (key in flags ? [[key, flags[key]]] : [])),
+    Object.keys(optionsSchema.shape).flatMap((key) => (key in flags && key !== 'stages' ? [[key, flags[key]]] : [])),
   );
 }
 

@@ -14,6 +14,7 @@ import { refuseIdle } from './option-rules.js';
 import type { Context } from './options.js';
 import { checkOutFolder, checkPaths, pathsOf } from './output-paths.js';
 import { addPack } from './pack.js';
+import { addPreset } from './preset.js';
 import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addScaling } from './scaling.js';
@@ -41,7 +42,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     .configureOutput({ outputError: () => undefined });
   addReproduce(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SERVER_TRANSPORT);
-  for (const add of [addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
+  for (const add of [addPreset, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
     add(program, context);
   for (const command of program.commands) command.addOption(logFormat());
   return program.hook('preAction', async (_, command) => {

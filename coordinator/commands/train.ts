@@ -27,6 +27,7 @@ import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import {
+  addNumberOptions,
   addRunOptions,
   type Context,
   configFrom,
@@ -89,6 +90,9 @@ Examples:
   $ pseudolabel train --scenario pl --quick
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
+  $ pseudolabel train --set finetune.rate.initial=3e-4 --set finetune.threshold=0.9
+  $ pseudolabel preset best --scenario dae > mine.json    # change any number, then
+  $ pseudolabel train --stages mine.json
   $ pseudolabel train --dashboard
   $ pseudolabel train --dashboard 192.168.1.10:8765
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
@@ -100,7 +104,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addClusterOptions(command);
   addMpiOptions(command);
-  addDashboardOptions(addRunOptions(command))
+  addDashboardOptions(addNumberOptions(addRunOptions(command)))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
@@ -203,11 +207,18 @@ function openingLines(run: ResolvedRun): string[] {
   return [
     sessionLine(run),
     ...dataLines(dataset),
+    settingsLine(config.set),
     choiceLine(config, stages),
     ...rampLines(stages, config.maxSteps),
     assumptionLine(stages.map(({ method }) => method)),
   ].filter((line) => line !== undefined);
 }
+
+const settingsLine = (settings: RunConfig['set']): string | undefined =>
+  settings &&
+  `set: ${Object.entries(settings)
+    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ')}`;
 
 /** On this machine alone, with nodes on others, or with the ranks of a job. */
 function placeFor(

@@ -24,6 +24,7 @@ const RECONSTRUCTED = 10;
 export interface Mistakes {
   readonly rows: number;
   readonly columns: number;
+  readonly channels: number;
   /** The surest first. image: position among the test images. */
   readonly images: readonly {
     readonly image: number;
@@ -37,6 +38,7 @@ export interface Mistakes {
 export interface Reconstructions {
   readonly rows: number;
   readonly columns: number;
+  readonly channels: number;
   /** The noise's standard deviation. */
   readonly noise: number;
   readonly images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[];
@@ -78,7 +80,7 @@ export class TrueLabels {
 
 /** The test images that are predicted wrong with the highest confidence. */
 export function mistakesOf({ classes, confidences }: Predictions, dataset: Dataset, test: ImageSet): Mistakes {
-  const { height, width } = dataset;
+  const { height, width, channels } = dataset;
   const wrong = Array.from(classes.keys()).filter((image) => classes[image] !== test.labels[image]);
   wrong.sort((a, b) => confidences[b]! - confidences[a]! || a - b);
   const images = wrong.slice(0, MISTAKES).map((image) => ({
@@ -88,14 +90,14 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
     confidence: confidences[image]!,
     pixels: base64(test.images.at(image)),
   }));
-  return { rows: height, columns: width, images };
+  return { rows: height, columns: width, channels, images };
 }
 
 /** The first test images (else training images), the same with the stage's noise, and their reconstructions. */
 export function reconstructionsOf(
   { model, method }: Stage,
   parameters: Float32Array,
-  { height, width, train, test }: Dataset,
+  { height, width, channels, train, test }: Dataset,
   seed: number,
 ): Reconstructions {
   const noise = method.name === 'denoising' ? method.noise : 0;
@@ -106,13 +108,13 @@ export function reconstructionsOf(
     const noisy = Float32Array.from(original, (byte) => clipped(byte / 255 + noise * stream.normal()));
     return {
       original: base64(original),
-      noisy: grey(noisy),
-      reconstructed: grey(reconstruct(denseOnly(model, 'reconstructed'), parameters, noisy)),
+      noisy: bytesOf(noisy),
+      reconstructed: bytesOf(reconstruct(denseOnly(model, 'reconstructed'), parameters, noisy)),
     };
   });
-  return { rows: height, columns: width, noise, images };
+  return { rows: height, columns: width, channels, noise, images };
 }
 
 const clipped = (value: number): number => Math.min(1, Math.max(0, value));
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-const grey = (values: Float32Array): string => base64(Uint8Array.from(values, (value) => Math.round(255 * value)));
+const bytesOf = (values: Float32Array): string => base64(Uint8Array.from(values, (value) => Math.round(255 * value)));

@@ -30,7 +30,7 @@ export async function newRun(run: ResolvedRun, path: string): Promise<OpenedRun>
     throw new PseudolabelError(
       'E_CONFIG',
       `stages: ${changes.join('; ')}`,
-      'leave `stages` out of the config to train by its other options, or leave out what changes them',
+      'leave `stages` out of the config to train by its other options, leave out what changes them, or make them your own: preset custom',
     );
   const directory = await RunDirectory.create(path, { ...run.config, stages: run.stages });
   return { directory, resumeFrom: undefined };

@@ -51,8 +51,8 @@ export class TensorBoard implements RunListener {
     this.summary(this.lastStep, valuesOf(metric, this.classNames));
   }
 
-  reconstructed({ rows, columns, images }: Reconstructions): void {
-    this.summary(this.lastStep, [reconstructionsImage({ rows, columns }, images)]);
+  reconstructed({ images, ...size }: Reconstructions): void {
+    this.summary(this.lastStep, [reconstructionsImage(size, images)]);
   }
 
   /** Resolves when everything is in the file. Throws E_OUTPUT. */

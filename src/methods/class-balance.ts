@@ -33,7 +33,7 @@ export const balanceSchema: z.ZodType<Balance> = z.strictObject({
 /** Of a method's settings, what the balance depends on. */
 interface Settings {
   readonly alpha: AlphaSchedule;
-  readonly balance: Balance | undefined;
+  readonly balance?: Balance | undefined;
 }
 
 /** Of all classes, in double precision, since every later step depends on their bits. They sum to 1. */

@@ -13,15 +13,15 @@ export type MethodSettings = z.output<(typeof METHODS)[MethodName]['settings']>;
 
 export const METHOD_NAMES = Object.keys(METHODS) as [MethodName, ...MethodName[]];
 
-export const methodSchema: z.ZodType<MethodSettings> = z
-  .looseObject({ name: z.enum(METHOD_NAMES) })
-  .transform((given, context) => {
-    const { success, data, error } = METHODS[given.name].settings.safeParse(given);
-    if (success) return data;
-    for (const issue of error.issues)
-      context.issues.push({ ...issue, input: given } as (typeof context.issues)[number]);
-    return z.NEVER;
-  });
+type SettingsSchema = z.ZodObject<{ name: z.ZodLiteral<MethodName> }>;
+export const methodSchema = z.discriminatedUnion(
+  'name',
+  Object.values(METHODS).map(({ settings }) => settings as unknown as SettingsSchema) as [SettingsSchema],
+  {
+    error: ({ code }) =>
+      code === 'invalid_union' ? `a method has one of the names ${METHOD_NAMES.join(', ')}` : undefined,
+  },
+) as unknown as z.ZodType<MethodSettings>;
 
 /** The settings that a method takes are those with its name. */
 export const methodOf = ({ name }: { readonly name: MethodName }): Method<MethodSettings> =>

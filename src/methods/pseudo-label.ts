@@ -27,8 +27,8 @@ export interface PseudoLabelSettings {
   readonly refresh: Refresh;
   /** Pseudo-labels of less confidence do not count. */
   readonly threshold: number;
-  /** undefined: pseudo-labels are taken as predicted. */
-  readonly balance: Balance | undefined;
+  /** Left out: pseudo-labels are taken as predicted. */
+  readonly balance?: Balance | undefined;
 }
 
 const count = z.int().min(1).max(1e9);
@@ -47,8 +47,7 @@ const settings: z.ZodType<PseudoLabelSettings> = z
   .refine(
     (whole) => whole.balance === undefined || whole.refresh === 'step',
     'only pseudo-labels that are fresh at each step are held to shares of the classes',
-  )
-  .transform((whole) => ({ ...whole, balance: whole.balance }));
+  );
 
 /** undefined while alpha(t) is 0: rows of weight 0 need not be computed, unless the shares of their classes are wanted. */
 function rows(

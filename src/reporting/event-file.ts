@@ -4,8 +4,12 @@ import { shareRight } from './curves.js';
 import { pngOf, type Size } from './image.js';
 import type { MetricRecord, StepRecord } from './record.js';
 
+/** With more, a chart for each class is more than anybody looks at. */
+const MOST_CLASSES = 100;
+
 /** classNames: in the order of the counts of a metric. */
 export function valuesOf(metric: MetricRecord, classNames: readonly string[]): Value[] {
+  const isFew = classNames.length <= MOST_CLASSES;
   const tagged = (name: string, scalar: number): Value => ({ tag: `${metric.stage}/${name}`, scalar });
   switch (metric.kind) {
     case 'step':
@@ -13,13 +17,15 @@ export function valuesOf(metric: MetricRecord, classNames: readonly string[]): V
     case 'validation':
       return [tagged('validation_accuracy', metric.accuracy)];
     case 'shares':
-      return metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
+      return !isFew ? [] : metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
     case 'labels': {
       const right = shareRight(metric);
       return [
         tagged('pseudo_labels/flips', metric.flips),
         tagged('pseudo_labels/mean_confidence', metric.meanConfidence),
-        ...metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${classNames[each]}`, count)),
+        ...(isFew
+          ? metric.perClass.map((count, each) => tagged(`pseudo_labels_of_class/${classNames[each]}`, count))
+          : []),
         ...(right === undefined ? [] : [tagged('pseudo_labels/right_known_here_only', right)]),
         { tag: `${metric.stage}/pseudo_labels/confidence`, histogram: histogramOf(metric.confidences) },
       ];
@@ -57,22 +63,26 @@ export function histogramOf(counts: readonly number[]): Histogram {
 
 /** One picture of three rows: original, noisy, reconstructed. The strings are pixels, one byte each, in base64. */
 export function reconstructionsImage(
-  { rows, columns }: Size,
+  { rows, columns, channels = 1 }: Size,
   images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[],
 ): Value {
-  const size = { rows: 3 * rows, columns: columns * images.length };
-  const pixels = new Uint8Array(size.rows * size.columns);
+  const size = { rows: 3 * rows, columns: columns * images.length, channels };
+  const line = columns * channels;
+  const pixels = new Uint8Array(size.rows * size.columns * channels);
   for (const [i, each] of images.entries()) {
     for (const [k, base64] of [each.original, each.noisy, each.reconstructed].entries()) {
       const bytes = Buffer.from(base64, 'base64');
       for (let row = 0; row < rows; row++) {
-        const line = bytes.subarray(row * columns, (row + 1) * columns);
-        pixels.set(line, (k * rows + row) * size.columns + i * columns);
+        const values = bytes.subarray(row * line, (row + 1) * line);
+        pixels.set(values, (k * rows + row) * line * images.length + i * line);
       }
     }
   }
   const png = pngOf(pixels, size);
-  return { tag: 'pretrain/original_noisy_reconstructed', image: { width: size.columns, height: size.rows, png } };
+  return {
+    tag: 'pretrain/original_noisy_reconstructed',
+    image: { width: size.columns, height: size.rows, channels, png },
+  };
 }
 
 /** The time of an event, and the steps of the run before it. */
@@ -95,6 +105,8 @@ export interface Histogram {
 export interface Image {
   readonly width: number;
   readonly height: number;
+  /** TensorBoard calls it colour space: 1 for grey, 3 for red, green and blue. */
+  readonly channels: number;
   readonly png: Uint8Array;
 }
 
@@ -104,7 +116,6 @@ export type Value = { readonly tag: string } & (
   | { readonly image: Image }
 );
 
-const GREYSCALE = 1; // Summary.Image.colorspace
 const START = 1; // SessionLog.SessionStatus
 
 /** The first record of every file. */
@@ -145,10 +156,10 @@ function value(writer: BinaryWriter, each: Value): void {
   else message(writer, 5, () => histogram(writer, each.histogram));
 }
 
-function image(writer: BinaryWriter, { width, height, png }: Image): void {
+function image(writer: BinaryWriter, { width, height, channels, png }: Image): void {
   writer.tag(1, WireType.Varint).int32(height);
   writer.tag(2, WireType.Varint).int32(width);
-  writer.tag(3, WireType.Varint).int32(GREYSCALE);
+  writer.tag(3, WireType.Varint).int32(channels);
   writer.tag(4, WireType.LengthDelimited).bytes(png);
 }
 

@@ -6,13 +6,15 @@ import { type Html, html } from './page.js';
 export interface Size {
   readonly rows: number;
   readonly columns: number;
+  /** Values of a pixel: 1 (grey) where it is left out, or 3 (red, green, blue). */
+  readonly channels?: number;
 }
 
-/** pixels: one byte each, row by row; missing ones are black. */
-export function pngOf(pixels: Uint8Array, { rows, columns }: Size): Uint8Array {
-  const data = new Uint8Array(rows * columns);
+/** pixels: a byte a value, row by row; missing ones are black. */
+export function pngOf(pixels: Uint8Array, { rows, columns, channels = 1 }: Size): Uint8Array {
+  const data = new Uint8Array(rows * columns * channels);
   data.set(pixels.subarray(0, data.length));
-  return encode({ width: columns, height: rows, data, channels: 1, depth: 8 });
+  return encode({ width: columns, height: rows, data, channels, depth: 8 });
 }
 
 /** @param base64 the pixels */

@@ -9,11 +9,16 @@ const count = z.int().min(0);
 const counts = z.array(count).readonly();
 const stage = z.enum(['pretrain', 'supervised', 'finetune']);
 const share = z.number().min(0).max(1);
-/** One byte a pixel, base64. */
+/** One byte a value, base64. */
 const pixels = z.base64();
-const size = { rows: z.int().min(1).max(4096), columns: z.int().min(1).max(4096) };
+const side = z.int().min(1).max(4096);
+/** Older versions had grey images alone. */
+const size = { rows: side, columns: side, channels: z.int().min(1).max(4).default(1) };
 
-const shares = z.array(share).max(256).readonly();
+const shares = z
+  .array(share)
+  .max(2 ** 16)
+  .readonly();
 
 const sharesChoice = z.object({
   source: z.enum(['labelled', 'equal', 'estimate', 'given']),

@@ -1,9 +1,10 @@
 // The report page of one run, and its sections, which the page of a reproduction shows too.
-import { duration, percent, whole } from '../format.js';
+import { duration, percent, shortened, whole } from '../format.js';
 import { choiceText } from '../methods/class-balance-text.js';
 import { rampLine } from '../training/alpha-ramp.js';
 import { publishedFor, ROW_NAMES } from '../training/scenario.js';
 import { figure } from './chart.js';
+import { confusedPairs, MOST_MATRIX_CLASSES } from './confusion.js';
 import { chartsOf } from './curves.js';
 import { picture } from './image.js';
 import { type Html, html, page, section, table } from './page.js';
@@ -85,7 +86,7 @@ function dataSection({ data }: RunRecord): Html | undefined {
       isText: true,
       rows: [
         ['Data set', name],
-        ['Classes', classNames.join(', ')],
+        ['Classes', `${whole(classNames.length)}: ${listOf(classNames)}`],
         ['Training images', whole(train)],
         ['of which nobody knows the label', known < train ? whole(train - known) : 'none'],
         ['of which the run uses the label', whole(labelled)],
@@ -97,8 +98,17 @@ function dataSection({ data }: RunRecord): Html | undefined {
   ]);
 }
 
+const MOST_NAMED = 100;
+const listOf = (names: readonly string[]): string => {
+  const more = names.length - MOST_NAMED;
+  return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${whole(more)} more` : ''}`;
+};
+
 /** The name of a class. Older versions did not write names. */
 const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
+
+/** The same for the head of a column, which is no wider than it has to be. */
+const headOf = (run: RunRecord, each: number): string => shortened(nameOf(run, each), 16);
 
 function curvesSection(run: RunRecord): Html | undefined {
   const { training } = chartsOf(run);
@@ -137,27 +147,46 @@ function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
 
 const stepOf = ({ step }: LabelsRecord): string => `Step ${whole(step)}`;
 
+/** The classes that a table has columns for: all, or of many those that come first by `by`. */
+function shownClasses(count: number, by: (each: number) => number): { classes: number[]; text: string } {
+  const all = Array.from({ length: count }, (_, each) => each);
+  if (count <= MOST_MATRIX_CLASSES) return { classes: all, text: '' };
+  const first = all.sort((a, b) => by(a) - by(b) || a - b).slice(0, MOST_COLUMNS);
+  return { classes: first, text: ` (${MOST_COLUMNS} of ${whole(count)} classes:` };
+}
+
+const MOST_COLUMNS = 12;
+
 function rightTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
-  const classes = looks[0]!.perClass.map((_, each) => nameOf(run, each));
+  const last = looks.findLast(({ truth }) => truth)!.truth!;
+  const shareOf = ({ truth }: LabelsRecord, each: number): number | undefined =>
+    truth && truth.images[each]! > 0 ? truth.right[each]! / truth.images[each]! : undefined;
+  const { classes, text } = shownClasses(last.images.length, (each) =>
+    last.images[each]! > 0 ? last.right[each]! / last.images[each]! : 2,
+  );
   const rows = chosen(looks).map((look) => {
-    const cells = look.perClass.map((_, each) => {
-      const images = look.truth?.images[each] ?? 0;
-      return images === 0
-        ? heat('–', 0, true)
-        : heat(percent(look.truth!.right[each]! / images, 0), look.truth!.right[each]! / images, true);
+    const cells = classes.map((each) => {
+      const share = shareOf(look, each);
+      return share === undefined ? heat('–', 0, true) : heat(percent(share, 0), share, true);
     });
     return html`<tr><th scope="row">${stepOf(look)}</th>${cells}</tr>`;
   });
-  return heatTable('Share of each true class whose pseudo-labels are right', ['When', ...classes], rows);
+  return heatTable(
+    `Share of each true class whose pseudo-labels are right${text && `${text} the worst at the end)`}`,
+    ['When', ...classes.map((each) => headOf(run, each))],
+    rows,
+  );
 }
 
 function countsTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
+  const last = looks.at(-1)!;
+  const { classes, text } = shownClasses(last.perClass.length, (each) => -last.perClass[each]!);
   return table({
-    caption: 'Pseudo-labels of each class, and how many changed since the look before',
-    columns: ['When', ...looks[0]!.perClass.map((_, each) => nameOf(run, each)), 'Changed', 'Mean confidence'],
+    caption: `Pseudo-labels of each class, and how many changed since the look before${text && `${text} the largest at the end)`}`,
+    columns: ['When', ...classes.map((each) => headOf(run, each)), 'Changed', 'Mean confidence'],
     rows: chosen(looks).map((look) => [
       stepOf(look),
-      ...look.perClass.map(whole),
+      ...classes.map((each) => whole(look.perClass[each]!)),
       look.step === 0 ? undefined : whole(look.flips),
       percent(look.meanConfidence, 1),
     ]),
@@ -167,20 +196,54 @@ function countsTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
 export function confusionSection(run: RunRecord): Html | undefined {
   const counts = run.result?.confusion;
   if (!counts) return undefined;
+  if (counts.length > MOST_MATRIX_CLASSES) return pairsSection(run, counts);
   const rows = counts.map((row, label) => {
     const total = Math.max(
       1,
       row.reduce((sum, count) => sum + count, 0),
     );
     const cells = row.map((count, predicted) => heat(whole(count), count / total, predicted === label));
-    return html`<tr><th scope="row">${nameOf(run, label)}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
+    const name = shortened(nameOf(run, label), 40);
+    return html`<tr><th scope="row">${name}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
   });
   return section('Confusion matrix', [
     heatTable(
       'Test images: a row for each label, a column for each prediction',
-      ['Label', ...counts.map((_, each) => nameOf(run, each)), 'Right'],
+      ['Label', ...counts.map((_, each) => headOf(run, each)), 'Right'],
       rows,
     ),
+  ]);
+}
+
+const MOST_PAIRS = 40;
+
+/** A matrix of a hundred classes has 10,000 cells, most of them 0. */
+function pairsSection(run: RunRecord, counts: readonly (readonly number[])[]): Html | undefined {
+  const rights = counts.map((row, label) => {
+    const images = row.reduce((sum, count) => sum + count, 0);
+    return { label, images, share: images > 0 ? row[label]! / images : undefined };
+  });
+  const worst = rights
+    .filter(({ share }) => share !== undefined)
+    .sort((a, b) => a.share! - b.share! || a.label - b.label);
+  return section('Confusion', [
+    table({
+      caption: `The pairs of classes that are confused most, of ${whole(counts.length)} classes`,
+      columns: ['Label', 'Taken for', 'Test images', 'Of the label'],
+      rows: confusedPairs(counts, MOST_PAIRS).map(({ label, predicted, count, share }) => [
+        nameOf(run, label),
+        nameOf(run, predicted),
+        whole(count),
+        percent(share, 1),
+      ]),
+    }),
+    table({
+      caption: 'The classes that are recognised least',
+      columns: ['Label', 'Test images', 'Right'],
+      rows: worst
+        .slice(0, MOST_PAIRS)
+        .map(({ label, images, share }) => [nameOf(run, label), whole(images), percent(share!, 1)]),
+    }),
   ]);
 }
 

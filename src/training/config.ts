@@ -27,7 +27,8 @@ const count = z.int().min(1);
 /** What a user may say. Names are those of the flags, in camel case. */
 export const optionsSchema = z.strictObject({
   scenario: z.enum(SCENARIOS).default('pl'),
-  preset: z.enum(PRESETS).default('best'),
+  /** custom: the stages are the user's own. */
+  preset: z.enum([...PRESETS, 'custom']).default('best'),
   /** Shortens the preset to a trial of it. */
   quick: z.boolean().default(false),
   seed: seed.default(1),
@@ -59,8 +60,10 @@ export const optionsSchema = z.strictObject({
   threshold: z.number().min(0).max(1).optional(),
   /** What the classes among pseudo-labels are held to (methods/class-balance.ts). Left out: as the preset. */
   classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
-  /** What the other options came to when a run began: every number of its stages (plan.ts). */
+  /** The user's own stages (preset custom), or what the other options came to when a run began (plan.ts). */
   stages: stagesSchema.optional(),
+  /** Numbers of the stages by their paths (settings.ts). */
+  set: z.record(z.string().max(200), z.unknown()).optional(),
   /** In steps. */
   checkpointEvery: count.default(500),
   /** And after so long, whatever the steps take: whoever is killed loses a minute at most. 0: by steps alone. */
@@ -83,8 +86,20 @@ export function normalise(options: unknown): RunConfig {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
   }
+  checkCustom(parsed.data);
   const workers = parsed.data.workers ?? availableParallelism();
   return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
+}
+
+/** Options that shape the stages of a preset, and none of the user's own. */
+const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares'] as const;
+
+function checkCustom(options: z.output<typeof optionsSchema>): void {
+  if (options.preset !== 'custom') return;
+  const idle = SHAPES_PRESETS.find((name) => options[name] !== undefined && options[name] !== false);
+  if (idle === undefined) return;
+  const fix = 'leave it out, and change the number in the stages, or by --set';
+  throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on stages of your own (preset custom)`, fix);
 }
 
 /** The option that says something of gradients, which there are none of tensor parallel. */

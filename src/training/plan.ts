@@ -1,6 +1,6 @@
 // From a config to the stages of its training.
 
-import { isRounded } from '../engine/precision.js';
+import { isRounded, precisionOf } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
 import { methodOf } from '../methods/methods.js';
@@ -13,36 +13,43 @@ import { paper } from './preset-paper.js';
 import { report } from './preset-report.js';
 import type { Preset, Task } from './scenario.js';
 import type { RateSchedule } from './schedule.js';
+import { withSettings } from './settings.js';
 import { pseudoLabelsOf, type Stage } from './stage.js';
 
-const PRESET: Record<RunConfig['preset'], Preset> = { best, paper, report };
+const PRESET: Record<Exclude<RunConfig['preset'], 'custom'>, Preset> = { best, paper, report };
 
 /** --quick keeps this share of every stage: the four rows of `best` in well under a minute on two cores. */
 const QUICK_SHARE = 1 / 6;
 
-/** The stages that a run began with, where its config has them; else those of its preset and options. */
+/** The stages that a run began with, or that the user wrote, where its config has them; else those of its preset and options. */
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
-  if (!config.stages) return presetPlan(config, task);
-  checkFit(config.stages, task);
-  return config.stages;
+  const stages = withSettings(config.stages ?? presetPlan(config, task), config.set);
+  if (config.stages || config.set) checkFit(stages, config, task);
+  return stages;
 }
 
 /** Where the stages in a config are not those that its other options come to now: 'finetune.rate.initial is 0.001, 0.002 by the preset best'. */
 export function changesOfPlan(config: RunConfig, task: Task): string[] {
   const byName = (stages: readonly Stage[]) => Object.fromEntries(stages.map((stage) => [stage.name, stage]));
-  if (!config.stages) return [];
-  return differencesOf(byName(config.stages), byName(presetPlan(config, task))).map(
+  if (!config.stages || config.preset === 'custom') return [];
+  return differencesOf(byName(config.stages), byName(withSettings(presetPlan(config, task), config.set))).map(
     ({ at, was, is }) => `${at} is ${was}, ${is} by the preset ${config.preset}`,
   );
 }
 
-function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
+function checkFit(stages: readonly Stage[], { precision }: RunConfig, { pixels, classes }: Task): void {
   for (const stage of stages) {
     const { name, model } = stage;
     const { shares } = pseudoLabelsOf(stage)?.balance ?? {};
     if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
     const [inputs, outputs] = [inputsOf(model), outputsOf(model)];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
+    if (precisionOf(model) !== precision)
+      throw new PseudolabelError(
+        'E_CONFIG',
+        `stages: ${name} computes in ${precisionOf(model)}, the run in ${precision}`,
+        `add --precision ${precisionOf(model)}, or change the stage`,
+      );
     if (inputs === pixels && outputs === wanted) continue;
     throw new PseudolabelError(
       'E_CONFIG',
@@ -53,6 +60,8 @@ function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
 }
 
 function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
+  if (config.preset === 'custom')
+    throw new PseudolabelError('E_CONFIG', 'preset: custom has no stages of its own', 'give them: --stages FILE');
   const stages = PRESET[config.preset](config.scenario, task);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
   const { precision } = config;
@@ -94,16 +103,11 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
 function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {
   const pseudo = pseudoLabelsOf(stage);
   if (!pseudo) return stage;
+  const { balance: preset, ...others } = pseudo;
   const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
-  return {
-    ...stage,
-    method: {
-      ...pseudo,
-      refresh: when,
-      threshold: threshold ?? pseudo.threshold,
-      balance: balanceOf(pseudo.balance, classShares, when, task),
-    },
-  };
+  const balance = balanceOf(preset, classShares, when, task);
+  const method = { ...others, refresh: when, threshold: threshold ?? pseudo.threshold };
+  return { ...stage, method: balance ? { ...method, balance } : method };
 }
 
 /** As in the preset best. */

@@ -50,7 +50,6 @@ export const paper: Preset = (scenario, task) => {
     alpha: { t1: t1 * stepsPerEpoch, t2: t2 * stepsPerEpoch, final: ALPHA_FINAL, every: stepsPerEpoch },
     refresh: 'step', // "every weights update"
     threshold: 0,
-    balance: undefined,
   });
   switch (scenario) {
     case 'nn':

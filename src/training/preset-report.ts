@@ -44,7 +44,7 @@ export const report: Preset = (scenario, task) => {
     ...supervised,
     name: 'finetune',
     steps: PL_EPOCHS * stepsPerEpoch,
-    method: { name: 'pseudo-label', batch: UNLABELLED_BATCH, alpha, refresh: 'once', threshold: 0, balance: undefined },
+    method: { name: 'pseudo-label', batch: UNLABELLED_BATCH, alpha, refresh: 'once', threshold: 0 },
     optimizer: ADAM,
     rate: ADAM_RATE,
     start: 'previous',

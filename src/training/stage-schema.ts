@@ -57,3 +57,14 @@ export const stagesSchema: z.ZodType<readonly Stage[]> = z
   .max(16)
   .refine(([first]) => first?.start === 'fresh', 'the first stage has to start fresh')
   .refine((stages) => new Set(stages.map(({ name }) => name)).size === stages.length, 'two stages have one name');
+
+/** The JSON Schema of a file of stages, for editors and other programs. */
+export const stagesJsonSchema = (): unknown => {
+  const { $schema, ...stages } = z.toJSONSchema(stagesSchema, { io: 'output' });
+  return {
+    $schema,
+    title: 'Stages of a training by pseudolabel',
+    type: 'object',
+    properties: { scenario: {}, stages },
+  };
+};

@@ -1,6 +1,6 @@
 // Runs that are disturbed, on networks small enough that one takes a second or two: the bits and the tables are those without it.
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,42 @@ describe('the weights of a run', () => {
     expect(three).toMatchObject({ weightsSha256: alone.weightsSha256, lostWorkers: 0 });
     expect(disturbed.lostWorkers).toBeGreaterThan(0);
     expect(disturbed.weightsSha256).toBe(alone.weightsSha256);
+  });
+});
+
+describe('the numbers of a run', () => {
+  it('are printed, changed in a file or one by one, and in its config.json, by which it is done again', async () => {
+    const short = ['--max-steps', '4', '--shards', '2'];
+    const { stdout } = await pseudolabel('preset', 'report', '--scenario', 'pl', ...SMALL);
+    const stages = join(root, 'stages.json');
+    await writeFile(stages, stdout.replace('"rate": {', '"rate":\n{'));
+    const run = async (name: string, ...flags: string[]) => {
+      await pseudolabel('train', ...flags, ...short, '--out', join(root, name));
+      return (await resultOf(join(root, name))).weightsSha256;
+    };
+    const preset = ['--scenario', 'pl', '--preset', 'report', ...SMALL];
+    const [asPrinted, plain, changed] = await Promise.all([
+      run('own', '--stages', stages),
+      run('preset', ...preset),
+      run(
+        'set',
+        ...preset,
+        '--set',
+        'supervised.rate={"kind":"constant","value":0.01}',
+        '--set',
+        'supervised.labelledBatch=16',
+      ),
+    ]);
+    expect(asPrinted).toBe(plain);
+    expect(changed).not.toBe(plain);
+    const [setAgain, ownAgain] = await Promise.all([
+      run('set-again', '--config', join(root, 'set', 'config.json')),
+      run('own-again', '--config', join(root, 'own', 'config.json')),
+    ]);
+    expect([setAgain, ownAgain]).toEqual([changed, plain]);
+    expectError(await pseudolabel('train', ...preset, '--set', 'supervised.rate.inital=1'), 'E_CONFIG');
+    const resumed = ['--resume', join(root, 'set'), '--set', 'supervised.labelledBatch=8'];
+    expectError(await pseudolabel('train', ...resumed), 'E_USAGE');
   });
 });
 

@@ -87,18 +87,25 @@ function bars(className: string, pieces: readonly HTMLElement[]): HTMLElement {
   return element('td', '', [bar]);
 }
 
+/** Lines of the table of classes. */
+const MOST_CLASSES = 30;
+
 function showLabels({ lastLook, info }: Series): void {
   if (!lastLook) return;
   const images = lastLook.perClass.reduce((sum, count) => sum + count, 0);
   const most = Math.max(1, ...lastLook.perClass);
-  const rows = lastLook.perClass.map((count, each) =>
+  const all = lastLook.perClass.map((count, each) => ({ count, each }));
+  const isMany = all.length > MOST_CLASSES;
+  const shown = isMany ? all.sort((a, b) => b.count - a.count || a.each - b.each).slice(0, MOST_CLASSES) : all;
+  const rows = shown.map(({ count, each }) =>
     row(info.classNames?.[each] ?? String(each), [
       element('td', whole(count)),
       element('td', percent(count / images)),
       bars('bar', [piece(count / most, 'series1')]),
     ]),
   );
-  const caption = `${info.stages[lastLook.stage]!.title}, step ${whole(lastLook.step)}: ${whole(images)} images`;
+  const which = isMany ? `; the ${MOST_CLASSES} largest of ${whole(all.length)} classes` : '';
+  const caption = `${info.stages[lastLook.stage]!.title}, step ${whole(lastLook.step)}: ${whole(images)} images${which}`;
   byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Bar'], rows));
 }
 

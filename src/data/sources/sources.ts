@@ -5,10 +5,11 @@ import { whyNotRead } from '../../files/read.js';
 import type { DataSource } from '../source.js';
 import { FOLDER } from './folder.js';
 import { IDX } from './idx-folder.js';
+import { NPZ } from './npz.js';
 import { PACK } from './pack.js';
 
 /** Pictures last: they may lie beside the files of another format. */
-export const SOURCES: readonly DataSource[] = [IDX, PACK, FOLDER];
+export const SOURCES: readonly DataSource[] = [IDX, NPZ, PACK, FOLDER];
 
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
 export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {

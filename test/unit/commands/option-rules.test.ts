@@ -76,9 +76,18 @@ const KEPT = '--certificate c --key k';
 const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example[]>>>> = {
   train: {
     ...ofRuns('train'),
-    refresh: inScenarios('--refresh', 'once'),
-    threshold: inScenarios('--threshold', '0.9'),
-    classShares: inScenarios('--class-shares', 'off'),
+    ...Object.fromEntries(
+      Object.entries({ preset: '--preset paper', quick: '--quick', hidden: '--hidden 64' }).map(([name, flag]) => [
+        name,
+        [[`train --stages s ${flag}`, `train ${flag}`] as const],
+      ]),
+    ),
+    refresh: [...inScenarios('--refresh', 'once'), ['train --stages s --refresh once', 'train --refresh once']],
+    threshold: [...inScenarios('--threshold', '0.9'), ['train --stages s --threshold 0', 'train --threshold 0']],
+    classShares: [
+      ...inScenarios('--class-shares', 'off'),
+      ['train --stages s --class-shares off', 'train --class-shares off'],
+    ],
     tokenFile: [['train --token-file t', `train ${LISTEN} --token-file t`]],
     insecure: [
       ['train --insecure', `train ${LISTEN} --insecure`],

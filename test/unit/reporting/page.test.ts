@@ -1,5 +1,6 @@
 // The pages as text: complete, safe whatever the files of a run say, and in need of nothing else.
 import fc from 'fast-check';
+import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { compared, comparedCells, comparePage } from '../../../src/reporting/compare-page.js';
 import { html } from '../../../src/reporting/page.js';
@@ -111,6 +112,36 @@ describe('the page of a run', () => {
     expect(page).toContain('is four, taken for nine with');
     expect(page).toContain('<th scope="row">three</th>'); // of the confusion matrix
     expect(page.split('<th scope="col">eight</th>')).toHaveLength(4); // of it, and of two tables of pseudo-labels
+  });
+
+  it('has no table of hundreds of columns where there are hundreds of classes, and cuts long names', () => {
+    const classes = 300;
+    const [each, zeros] = [Array(classes).keys(), new Array<number>(classes).fill(0)];
+    const confusion = [...each].map((label) => zeros.map((_, other) => (other === label ? 8 : Number(other === 0))));
+    const metrics = record().metrics.map((metric) => {
+      if (metric.kind !== 'labels') return metric;
+      const counts = zeros.map((_, other) => other);
+      return { ...metric, perClass: counts, truth: { images: counts, right: counts.map((count) => count >> 1) } };
+    });
+    const images = { train: 100, known: 100, labelled: 20, validation: 0, test: 20 };
+    const classNames = zeros.map((_, other) => `the class of all things numbered ${other}`);
+    const data = { name: 'mine', sha256: 'ab', classNames, images };
+    const page = runPage(record({ metrics, data, result: { ...record().result!, confusion }, mistakes: undefined }));
+    expect(count(page, /<td\b/g)).toBeLessThan(500);
+    expect(page).toContain('The pairs of classes that are confused most, of 300 classes');
+    expect(page).toContain('(12 of 300 classes: the largest at the end)');
+    expect(page).toContain('and 200 more');
+    expect(page).toContain('<th scope="col">the class of al…</th>');
+    expect(page).not.toContain('NaN');
+  });
+
+  it('shows pictures in their colours', () => {
+    const pixels = Buffer.from([255, 0, 0, 0, 255, 0]).toString('base64');
+    const images = [{ image: 0, label: 0, predicted: 1, confidence: 0.9, pixels }];
+    const page = runPage(record({ mistakes: { rows: 1, columns: 2, channels: 3, images } }));
+    const [, png] = /src="data:image\/png;base64,([^"]+)" width="2" height="1"/.exec(page)!;
+    const { channels, data } = decode(Buffer.from(png!, 'base64'));
+    expect([channels, ...data]).toEqual([3, 255, 0, 0, 0, 255, 0]);
   });
 
   it('leaves out what nobody knows, and says so (cases 3 and 14)', () => {

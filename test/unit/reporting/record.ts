@@ -44,10 +44,16 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
         weightsSha256: 'ab'.repeat(32),
       },
     },
-    mistakes: { rows: 4, columns: 4, images: [{ image: 17, label: 4, predicted: 9, confidence: 0.998, pixels }] },
+    mistakes: {
+      rows: 4,
+      columns: 4,
+      channels: 1,
+      images: [{ image: 17, label: 4, predicted: 9, confidence: 0.998, pixels }],
+    },
     reconstructions: {
       rows: 4,
       columns: 4,
+      channels: 1,
       noise: 0.5,
       images: [{ original: pixels, noisy: pixels, reconstructed: pixels }],
     },

@@ -1,4 +1,5 @@
 // The format of TFRecord files, against published values.
+import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { crc32c, histogramOf, masked, reconstructionsImage, recordOf } from '../../../src/reporting/event-file.js';
 
@@ -40,7 +41,21 @@ describe('the picture of reconstructions', () => {
     const one = Buffer.alloc(6, 9).toString('base64');
     const image = { original: one, noisy: one, reconstructed: one };
     expect(reconstructionsImage({ rows: 2, columns: 3 }, [image, image])).toMatchObject({
-      image: { width: 6, height: 6 },
+      image: { width: 6, height: 6, channels: 1 },
     });
+  });
+
+  it('keeps the colours of each pixel, line by line', () => {
+    const [red, blue] = [
+      [255, 0, 0, 200, 0, 0],
+      [0, 0, 255, 0, 0, 200],
+    ].map((bytes) => Buffer.from(bytes).toString('base64'));
+    const images = [red!, blue!].map((each) => ({ original: each, noisy: each, reconstructed: each }));
+    const value = reconstructionsImage({ rows: 1, columns: 2, channels: 3 }, images);
+    if (!('image' in value)) throw new Error('no image');
+    const { width, height, channels, png } = value.image;
+    expect([width, height, channels]).toEqual([4, 3, 3]);
+    const line = [255, 0, 0, 200, 0, 0, 0, 0, 255, 0, 0, 200];
+    expect([...decode(png).data]).toEqual([...line, ...line, ...line]);
   });
 });

@@ -33,4 +33,27 @@ describe('confusionLines', () => {
     expect(first).toBe('    3  3  1  75.0 %');
     expect(second).toBe('    8  0  0       -');
   });
+
+  it('cuts long names, and of many classes has the pairs that are confused most', () => {
+    const [, titles] = confusionLines(
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      ['a house by the sea', 'b'],
+    );
+    expect(titles).toBe('             label  a house…  b    right');
+    const many = Array.from({ length: 300 }, (_, label) =>
+      Array.from({ length: 300 }, (_, predicted) =>
+        label === predicted ? 8 : Number(label === 7 && predicted === 9) * 2,
+      ),
+    );
+    const names = many.map((_, each) => `class ${each}`);
+    expect(confusionLines(many, names)).toEqual([
+      'Confusion: the 1 pairs of 300 classes that are confused most',
+      'label    taken for  images  of the label',
+      '-------  ---------  ------  ------------',
+      'class 7  class 9         2        20.0 %',
+    ]);
+  });
 });

@@ -75,6 +75,7 @@ describe('identityOf', () => {
         threshold: 0.5,
         classShares: 'equal',
         wire: 'bf16',
+        set: { 'finetune.steps': 9 },
       },
     ].flatMap((several) => Object.entries(several));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).

@@ -1,0 +1,46 @@
+// `pseudolabel preset`: prints every number of a preset as JSON, or the schema of such files.
+import { type Command, Option } from 'commander';
+import { loadDataset } from '../../src/data/load.js';
+import { normalise, PRESETS } from '../../src/training/config.js';
+import { SCENARIOS } from '../../src/training/scenario.js';
+import { stagesJsonSchema } from '../../src/training/stage-schema.js';
+import { resolveRun } from '../runs/resolved-run.js';
+import { type Context, labelsPerClass, number } from './options.js';
+
+interface PresetFlags {
+  readonly schema?: true;
+}
+
+const HELP = `
+Save the output, change what you like, and train by it: pseudolabel train --stages FILE. The networks in it are for the images and the classes of
+--data. An editor that is given the schema knows what each number may be. One number alone is changed by train --set.
+
+Examples:
+  $ pseudolabel preset best --scenario dae > mine.json
+  $ pseudolabel preset paper --data photos/ > mine.json
+  $ pseudolabel preset --schema > stages.schema.json`;
+
+export function addPreset(program: Command, { terminal }: Context): void {
+  program
+    .command('preset')
+    .description("a preset's stages as JSON: every number of a training")
+    .argument('[name]', `one of ${PRESETS.join(', ')}`, 'best')
+    .addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS))
+    .option('--quick', "a trial: a sixth of the preset's steps")
+    .option('--hidden <n>', 'hidden units (5000)', number)
+    .option('--labels-per-class <n>', 'labelled images of each class, or all', labelsPerClass)
+    .option('--data <path>', 'folder or file of images (MNIST)')
+    .option('--schema', 'print the JSON Schema of stages')
+    .addHelpText('after', HELP)
+    .action(async (name: string, { schema, ...flags }: PresetFlags) => {
+      const value = schema ? stagesJsonSchema() : await stagesOf(name, flags);
+      await terminal.deliver(() => JSON.stringify(value, undefined, 2).split('\n'), value, undefined);
+    });
+}
+
+/** What `train --stages` reads. */
+async function stagesOf(preset: string, flags: object) {
+  const config = normalise({ ...flags, preset });
+  const { stages } = resolveRun(config, await loadDataset(config));
+  return { scenario: config.scenario, stages };
+}

@@ -1,0 +1,17 @@
+// Room for the images of a file: as much as the machine has left, not as a header declares.
+import { PseudolabelError } from '../../errors.js';
+import { ImageStore } from '../image-store.js';
+
+/** Throws E_MEMORY, naming the file. */
+export function roomFor(path: string, count: number, pixels: number): ImageStore {
+  const bytes = count * pixels;
+  const free = process.availableMemory();
+  if (bytes <= free) return ImageStore.allocate(count, pixels);
+  throw new PseudolabelError(
+    'E_MEMORY',
+    `${path} has ${count} images of ${pixels} bytes, ${gib(bytes)} GiB in all, where ${gib(free)} GiB of memory are free`,
+    'Use fewer or smaller images, or a machine with more memory.',
+  );
+}
+
+const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);

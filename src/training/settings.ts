@@ -1,0 +1,85 @@
+// Numbers of a training that are set one by one, by the path of each: 'finetune.rate.initial'.
+import { PseudolabelError } from '../errors.js';
+import type { Stage } from './stage.js';
+import { stagesSchema } from './stage-schema.js';
+
+/** New values by path: the name of a stage, and the names within its JSON, with points between them. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+type Json = Record<string, unknown>;
+
+const LIMITS = 'see `pseudolabel preset --schema` for the limits';
+
+/**
+ * The stages with these settings. What belongs to the method may be named without it: finetune.threshold is
+ * finetune.method.threshold.
+ * Throws E_CONFIG for a path that is not there, with those that are spelled alike, and for a value beyond its limits.
+ */
+export function withSettings(stages: readonly Stage[], settings: Settings = {}): readonly Stage[] {
+  let changed = stages;
+  for (const [path, value] of Object.entries(settings)) changed = withSetting(changed, path, value);
+  if (changed === stages) return stages;
+  const { success, data, error } = stagesSchema.safeParse(changed);
+  if (success) return data;
+  const problems = error.issues.map(({ path: [stage, ...within], message }) => {
+    const place = [stages[Number(stage)]?.name ?? 'stages', ...within].join('.');
+    return `${place}: ${message}`;
+  });
+  throw new PseudolabelError('E_CONFIG', `set: ${problems.join('; ')}`, LIMITS);
+}
+
+function withSetting(stages: readonly Stage[], path: string, value: unknown): readonly Stage[] {
+  const [name, first, ...others] = path.split('.');
+  const stage = stages.find((each) => each.name === name);
+  if (!stage || first === undefined) throw unknownPath(path, stages);
+  const within = first in stage ? [first, ...others] : ['method', first, ...others];
+  const changed = replaced(stage, within, value);
+  if (changed === undefined) throw unknownPath(path, stages);
+  return stages.map((each) => (each === stage ? (changed as Stage) : each));
+}
+
+/** A copy with another value at a path; undefined where nothing is there, and nothing may be. */
+function replaced(container: unknown, [key, ...within]: readonly string[], value: unknown): unknown {
+  if (typeof container !== 'object' || container === null || key === undefined) return undefined;
+  const old = (container as Json)[key];
+  const isThere = Object.hasOwn(container, key);
+  const next = within.length > 0 ? replaced(old, within, value) : isThere || OPTIONAL.has(key) ? value : undefined;
+  if (next === undefined) return undefined;
+  return Array.isArray(container) ? container.with(Number(key), next) : { ...container, [key]: next };
+}
+
+/** What a stage may leave out. */
+const OPTIONAL: ReadonlySet<string> = new Set(['balance', 'precision']);
+
+function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
+  const paths = pathsOf(stages);
+  const near = [...paths].map((each) => ({ each, edits: edits(path, each) })).sort((a, b) => a.edits - b.edits);
+  const alike = near.filter(({ edits }) => edits <= Math.max(3, near[0]!.edits)).slice(0, 3);
+  const names = stages.map(({ name }) => name).join(' and ');
+  return new PseudolabelError(
+    'E_CONFIG',
+    `set: there is no ${path} in the stages ${names}`,
+    `did you mean ${alike.map(({ each }) => each).join(', or ')}? \`pseudolabel preset\` prints all of them`,
+  );
+}
+
+/** Of every number and word of the stages, those of a method without it. */
+export function pathsOf(stages: readonly Stage[]): string[] {
+  const leaves = (value: unknown, path: string): string[] =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, `${path}.${key}`))
+      : [path];
+  return stages.flatMap((stage) => leaves(stage, stage.name).map((path) => path.replace('.method.', '.')));
+}
+
+/** How many letters have to be put in, taken out or replaced (Levenshtein). */
+function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(from[i - 1] !== to[j - 1])));
+    row = next;
+  }
+  return row[to.length]!;
+}
