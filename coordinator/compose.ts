@@ -2,7 +2,8 @@
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 
 import type { Collective } from '../src/collectives/collective.js';
-import { type ArenaShape, bytes } from '../src/engine/arena.js';
+import { Images, type Selection, sharedRows } from '../src/data/images.js';
+import type { ArenaShape, ImageSets } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
 import { methodOf } from '../src/methods/methods.js';
@@ -151,15 +152,21 @@ export function checkShards(shards: number, members: number, of: 'nodes' | 'rank
   throw new PseudolabelError('E_USAGE', message, fix);
 }
 
-/** Threads whose arena holds the images of the first run, and has room for the largest stage of all runs. */
+/** Threads that share the images of the first run, and whose arena has room for the largest stage of all runs. */
 export function openThreads(runs: readonly [ResolvedRun, ...ResolvedRun[]]): Promise<ThreadExecutor> {
-  const [{ dataset, split }] = runs;
-  const { images } = dataset.train;
-  return createThreadExecutor({
-    shape: shapeFor(runs),
-    images: images.gather(split.unlabelled),
-    evaluationImages: Buffer.concat([images.gather(split.validation), ...(dataset.test?.images.views() ?? [])]),
+  return createThreadExecutor({ shape: shapeFor(runs), images: imagesOf(runs[0]) });
+}
+
+/** The data set's images in the order of the split, without a copy of any. */
+function imagesOf({ dataset: { pixels, train, test }, split: { unlabelled, validation } }: ResolvedRun): ImageSets {
+  const rowsOf = (rows: Uint32Array): Selection => ({
+    store: train.images,
+    rows: rows.length === train.count ? undefined : sharedRows(rows),
   });
+  return {
+    unlabelled: new Images(pixels, [rowsOf(unlabelled)]),
+    evaluation: new Images(pixels, [rowsOf(validation), ...(test ? [{ store: test.images }] : [])]),
+  };
 }
 
 /** The strategy by which a model is trained; each is made on first use. local: holds the unlabelled images. */
@@ -169,13 +176,9 @@ export function strategiesFor(
   { arena }: ThreadExecutor,
 ): (model: Model) => Strategy {
   const made: Partial<Record<StrategyName, Strategy>> = {};
-  const { unlabelled, pixels } = arena.shape;
   const makers = {
     data: () => new DataParallel(executor, config.shards),
-    tensor: () => {
-      const images = bytes(arena, 'images', unlabelled * pixels);
-      return new TensorParallel(executor, config.shards, unlabelled, images);
-    },
+    tensor: () => new TensorParallel(executor, config.shards, arena.shape.unlabelled, arena.images.unlabelled),
   };
   return (model) => {
     const name = strategyOf(config, model);

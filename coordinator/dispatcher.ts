@@ -31,7 +31,7 @@ export class Dispatcher {
     private readonly strategyFor: (model: Model) => Strategy,
   ) {
     const { unlabelled } = counts;
-    this.stored = { classes: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) };
+    this.stored = { classes: new Uint16Array(unlabelled), confidences: new Float32Array(unlabelled) };
   }
 
   get workers(): number {
@@ -107,7 +107,7 @@ function predictionsOf(results: readonly PredictResult[]): Predictions {
   return {
     classes: concatenated(
       results.map((result) => result.classes),
-      Uint8Array,
+      Uint16Array,
     ),
     confidences: concatenated(
       results.map((result) => result.confidences),
@@ -116,7 +116,7 @@ function predictionsOf(results: readonly PredictResult[]): Predictions {
   };
 }
 
-function concatenated<T extends Uint8Array | Float32Array>(parts: readonly T[], type: new (length: number) => T): T {
+function concatenated<T extends Uint16Array | Float32Array>(parts: readonly T[], type: new (length: number) => T): T {
   const whole = new type(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -6,12 +6,12 @@ import type { LabelledRows } from '../src/models/tasks.js';
 export class LabelledSet {
   readonly count: number;
   readonly #images: ImageStore;
-  readonly #labels: Uint8Array;
+  readonly #labels: Uint16Array;
 
   /** rows: positions in `train` of the images whose labels are known and may be used. */
   constructor(train: ImageSet, rows: Uint32Array) {
     this.count = rows.length;
-    this.#labels = Uint8Array.from(rows, (row) => train.labels[row]!);
+    this.#labels = Uint16Array.from(rows, (row) => train.labels[row]!);
     this.#images = ImageStore.from(train.images.gather(rows), train.images.pixels);
   }
 
@@ -26,7 +26,7 @@ export class LabelledSet {
   rows(positions: Uint32Array): LabelledRows {
     return {
       images: this.#images.gather(positions),
-      labels: Uint8Array.from(positions, (position) => this.#labels[position]!),
+      labels: Uint16Array.from(positions, (position) => this.#labels[position]!),
     };
   }
 }

@@ -1,5 +1,6 @@
 // Predicts the classes of images with a model that is trained already, on threads of its own.
 import type { ImageStore } from '../src/data/image-store.js';
+import { Images } from '../src/data/images.js';
 import { shardRange } from '../src/data/shards.js';
 import { precisionOf } from '../src/engine/precision.js';
 import { inputsOf, workspaceBytesOf } from '../src/models/models.js';
@@ -34,8 +35,9 @@ export class Predictor {
       workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
       precision: precisionOf(model),
     };
-    const evaluationImages = Buffer.concat([...images.views()]);
-    const executor = await createThreadExecutor({ shape, images: new Uint8Array(), evaluationImages });
+    const none = new Images(shape.pixels, []);
+    const evaluation = new Images(shape.pixels, [{ store: images }]);
+    const executor = await createThreadExecutor({ shape, images: { unlabelled: none, evaluation } });
     executor.write({ parameters });
     return new Predictor(executor, model, images.count);
   }

@@ -55,9 +55,8 @@ async function begin(
   { shape }: Command<'welcome'>,
   create: typeof createThreadExecutor,
 ): Promise<Rank | undefined> {
-  const none = new Uint8Array();
   try {
-    const node = await create({ shape: { ...shape, workspaces: workers }, images: none, evaluationImages: none });
+    const node = await create({ shape: { ...shape, workspaces: workers } });
     await answer(collective, { kind: 'hello', name, workers, fingerprints });
     return new Rank(collective, node);
   } catch (error) {
@@ -100,7 +99,12 @@ class Rank {
   }
 
   private async fill({ region, start, end }: Command<'fill'>): Promise<void> {
-    const { memory, regions } = this.node.arena;
+    const { memory, regions, images, shape } = this.node.arena;
+    if (region === 'unlabelled' || region === 'evaluation') {
+      const bytes = new Uint8Array((end - start) * shape.pixels);
+      await this.collective.broadcast(bytes);
+      return images[region].write(start, 0, bytes);
+    }
     await this.collective.broadcast(new Uint8Array(memory.buffer, regions[region] + start, end - start));
     if (region === 'parameters') this.node.parametersCame(start, end);
   }

@@ -158,8 +158,7 @@ class Host implements ChannelListener<ToNode> {
 
   private async makeNode(shape: ArenaShape, wire: GradientCodecName): Promise<void> {
     if (this.hosted) throw notAsked('a second welcome');
-    const none = new Uint8Array();
-    const node = await this.create({ shape, images: none, evaluationImages: none });
+    const node = await this.create({ shape });
     if (this.isOver) return node.close();
     const { channel } = this;
     const precision = gradientCodecOf(wire, node.arena);

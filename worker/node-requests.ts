@@ -49,7 +49,7 @@ export async function predictions(
 ): Promise<Said<'predicted'>> {
   const found = await node.predict(model, set, ranges);
   const results = found.map(({ classes, confidences, milliseconds }) => {
-    return { classes, confidences: bytesOf(confidences), milliseconds };
+    return { classes: bytesOf(classes), confidences: bytesOf(confidences), milliseconds };
   });
   return { kind: 'predicted', results };
 }

@@ -1,6 +1,7 @@
 // What a coordinator may ask of a node and write into its arena: only what fits the arena that it had the node make.
 
 import type { GradientCodec } from '../src/collectives/gradient-codec.js';
+import { MOST_CLASSES } from '../src/data/dataset.js';
 import { shardRange } from '../src/data/shards.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { precisionOf } from '../src/engine/precision.js';
@@ -15,7 +16,9 @@ import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { TensorShardRange, TensorStep } from '../src/models/tensor-tasks.js';
 import type { BulkTag } from '../src/protocol/channel.js';
 import { BULK_KINDS, type SentRegion, type ToNode } from '../src/protocol/cluster-messages.js';
-import { MOST_CLASSES, type WireStep } from '../src/protocol/fields.js';
+import type { WireStep } from '../src/protocol/fields.js';
+import { writeImages } from '../src/protocol/image-codec.js';
+import { labelsOf } from '../src/protocol/tensor-codec.js';
 import type { ThreadExecutor } from './thread-executor.js';
 
 type Asked = Extract<ToNode, { request: number }>;
@@ -83,11 +86,13 @@ function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
 function isStep({ model, shard, shards, labelled, labelledBatch, unlabelled }: WireStep, shape: ArenaShape): boolean {
   if (shard >= shards || shards > shape.shards) return false;
   const units = outputsOf(model);
-  const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
+  const { images, labels: bytes } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
+  const labels = labelsOf(bytes);
   const [start, end] = shardRange(shape.unlabelled, shards, shard);
   const [first, last] = shardRange(unlabelled?.batch ?? 0, shards, shard);
   const rows = labels.length + last - first;
   return (
+    bytes.length === labels.length * 2 &&
     images.length === labels.length * shape.pixels &&
     labels.length <= labelledBatch &&
     labels.every((label) => label < units) &&
@@ -137,12 +142,10 @@ export class ArenaWriter {
     private readonly node: ThreadExecutor,
     private readonly wire: GradientCodec,
   ) {
-    const { pixels, unlabelled, evaluation, parameters } = node.arena.shape;
+    const { unlabelled, parameters } = node.arena.shape;
     const vector = { bytes: parameters * 4, unit: 4 };
     this.rooms = {
-      images: { bytes: unlabelled * pixels, unit: 1 },
-      evaluationImages: { bytes: evaluation * pixels, unit: 1 },
-      pseudoLabels: { bytes: unlabelled, unit: 1 },
+      pseudoLabels: { bytes: unlabelled * 2, unit: 2 },
       confidences: { bytes: unlabelled * 4, unit: 4 },
       ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
       total: { bytes: wire.bytes(parameters), unit: wire.bytes(WHOLE) },
@@ -150,9 +153,12 @@ export class ArenaWriter {
   }
 
   /** Writes a part of an array. Returns false where it does not fit the arena: no coordinator sends that. */
-  write({ kind, offset }: BulkTag, payload: Uint8Array): boolean {
-    const region = BULK_KINDS[kind];
+  write(tag: BulkTag, payload: Uint8Array): boolean {
+    const region = BULK_KINDS[tag.kind];
     if (region === undefined || region === 'sum') return false;
+    if (region === 'unlabelled' || region === 'evaluation')
+      return writeImages(tag, payload, this.node.arena.images[region]);
+    const { offset } = tag;
     const { bytes, unit } = this.rooms[region];
     if (offset + payload.length > bytes || offset % unit !== 0 || payload.length % unit !== 0) return false;
     const { memory, regions } = this.node.arena;

@@ -1,7 +1,8 @@
 // A worker thread: it attaches to the arena once, then does one task after another. It has no state but caches.
 import { threadId, workerData } from 'node:worker_threads';
 import { clock } from '../src/clock.js';
-import { type ArenaShape, attachArena } from '../src/engine/arena.js';
+import { Images } from '../src/data/images.js';
+import { type ArenaShape, attachArena, type ImageSets } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import { slices } from '../src/models/dense/tensor-step.js';
 import { createEngine, type Engine } from '../src/models/engine.js';
@@ -14,6 +15,7 @@ import { update } from '../src/models/update.js';
 export interface ThreadData {
   readonly memory: WebAssembly.Memory;
   readonly shape: ArenaShape;
+  readonly images: ImageSets;
 }
 
 /** Longer than a thread that is being ended runs on, and short enough to wait for the error of one that is not. */
@@ -59,6 +61,8 @@ function perform(engine: Engine, task: Task | TensorTask): Result | TensorResult
 }
 
 function start(): Engine {
-  const { memory, shape } = workerData as ThreadData;
-  return createEngine(attachArena(memory, shape));
+  const { memory, shape, images } = workerData as ThreadData;
+  const { unlabelled, evaluation } = images;
+  const revived = { unlabelled: Images.revived(unlabelled), evaluation: Images.revived(evaluation) };
+  return createEngine(attachArena(memory, shape, revived));
 }

@@ -1,6 +1,6 @@
 // The executor of one machine: an arena, and threads that do the tasks of each phase. Any thread can do any task.
 import { shardRange } from '../src/data/shards.js';
-import { type Arena, type ArenaShape, bytes, createArena, floats } from '../src/engine/arena.js';
+import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
 import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import type { OptimizerStep } from '../src/engine/optimizer.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
@@ -23,22 +23,15 @@ import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {
   readonly shape: ArenaShape;
-  /** Bytes: shape.unlabelled and shape.evaluation images of shape.pixels each. */
-  readonly images: Uint8Array;
-  readonly evaluationImages: Uint8Array;
+  /** As many as the shape says. Left out: there is room for them (arena.images), and they come later. */
+  readonly images?: ImageSets;
 }
 
 /** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
-export async function createThreadExecutor({
-  shape,
-  images,
-  evaluationImages,
-}: ThreadExecutorOptions): Promise<ThreadExecutor> {
+export async function createThreadExecutor({ shape, images }: ThreadExecutorOptions): Promise<ThreadExecutor> {
   prepareForThreads();
-  const arena = createArena(shape);
-  bytes(arena, 'images', images.length).set(images);
-  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
-  return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape }));
+  const arena = createArena(shape, images);
+  return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape, images: arena.images }));
 }
 
 export class ThreadExecutor implements Executor {
@@ -125,7 +118,7 @@ export class ThreadExecutor implements Executor {
       parameters: floats(this.arena, 'parameters', parameters).slice(),
       firstMoment: floats(this.arena, 'firstMoment', parameters).slice(),
       secondMoment: floats(this.arena, 'secondMoment', parameters).slice(),
-      pseudoLabels: bytes(this.arena, 'pseudoLabels', unlabelled).slice(),
+      pseudoLabels: pseudoLabels(this.arena).slice(),
       confidences: floats(this.arena, 'confidences', unlabelled).slice(),
     };
   }
@@ -136,7 +129,7 @@ export class ThreadExecutor implements Executor {
       if (values) floats(this.arena, region, values.length).set(values);
     }
     if (state.parameters) roundParameters(this.arena, this.kernel, state.parameters.length);
-    if (state.pseudoLabels) bytes(this.arena, 'pseudoLabels', state.pseudoLabels.length).set(state.pseudoLabels);
+    if (state.pseudoLabels) pseudoLabels(this.arena).set(state.pseudoLabels);
   }
 
   /** Must be called after a write to bytes [start, end) of the parameters in the arena. */

@@ -3,23 +3,25 @@
 import { Intervals } from '../../src/collectives/intervals.js';
 import type { Arena } from '../../src/engine/arena.js';
 import type { PredictTask } from '../../src/models/tasks.js';
-import type { SentRegion } from '../../src/protocol/cluster-messages.js';
+import type { ImageSet, SentRegion } from '../../src/protocol/cluster-messages.js';
 import { VECTORS } from '../../src/protocol/tensor-codec.js';
 import type { Ranges, ShardStep, TrainingState } from '../../src/training/executor.js';
 
 /** What is sent of a node's arena: of one node, or of all other ranks at once. */
 export class ArenaSync {
-  /** The bytes of each region that are there as they are here. */
-  private readonly alike = new Map<SentRegion, Intervals>();
+  /** The bytes of each region, and the images, that are there as they are here. */
+  private readonly alike = new Map<SentRegion | ImageSet, Intervals>();
 
   /**
    * @param arena the one here
    * @param send sends bytes [start, end) of a region, at most `most`
+   * @param sendImages sends images [start, end)
    */
   constructor(
     private readonly arena: Arena,
     private readonly most: number,
     private readonly send: (region: SentRegion, start: number, end: number) => Promise<void>,
+    private readonly sendImages: (set: ImageSet, start: number, end: number) => Promise<void>,
   ) {}
 
   /** Whether so many parameters and moments are alike, so that the same update keeps them so. */
@@ -48,20 +50,23 @@ export class ArenaSync {
     if (!unlabelled) return;
     await this.bringImages('unlabelled', [[start, end]]);
     if (unlabelled.pseudoLabels === 'fresh' || model.objective === 'reconstruction') return;
-    await this.bring('pseudoLabels', start, end);
+    await this.bring('pseudoLabels', start * 2, end * 2);
     await this.bring('confidences', start * 4, end * 4);
   }
 
   async bringImages(set: PredictTask['set'], ranges: Ranges): Promise<void> {
-    const { pixels } = this.arena.shape;
-    const region = set === 'unlabelled' ? 'images' : 'evaluationImages';
-    for (const [start, end] of ranges) await this.bring(region, start * pixels, end * pixels);
+    for (const range of ranges) {
+      for (const [start, end] of this.of(set).missing(...range)) {
+        await this.sendImages(set, start, end);
+        this.of(set).add(start, end);
+      }
+    }
   }
 
   /** The labels of these images have changed here, not there. */
   labelsChanged(ranges: Ranges): void {
     for (const [start, end] of ranges) {
-      this.of('pseudoLabels').remove(start, end);
+      this.of('pseudoLabels').remove(start * 2, end * 2);
       this.of('confidences').remove(start * 4, end * 4);
     }
   }
@@ -69,7 +74,7 @@ export class ArenaSync {
   /** The labels of these images came from there. */
   labelsAlike(ranges: Ranges): void {
     for (const [start, end] of ranges) {
-      this.of('pseudoLabels').add(start, end);
+      this.of('pseudoLabels').add(start * 2, end * 2);
       this.of('confidences').add(start * 4, end * 4);
     }
   }
@@ -104,7 +109,7 @@ export class ArenaSync {
       throw new RangeError(`length ${parameters} of the model is beyond the arena`);
   }
 
-  private of(region: SentRegion): Intervals {
+  private of(region: SentRegion | ImageSet): Intervals {
     let intervals = this.alike.get(region);
     if (!intervals) {
       intervals = new Intervals();

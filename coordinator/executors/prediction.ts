@@ -1,15 +1,15 @@
 // Predictions by other machines: batches that fit into messages, the check that answers fit, and the storing of pseudo-labels here.
 
 import type { Arena } from '../../src/engine/arena.js';
-import { storePseudoLabels } from '../../src/models/predict.js';
+import { PREDICT_ROWS, storePseudoLabels } from '../../src/models/predict.js';
 import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
-import { floatsOf } from '../../src/protocol/tensor-codec.js';
+import { floatsOf, labelsOf } from '../../src/protocol/tensor-codec.js';
 import type { Ranges } from '../../src/training/executor.js';
 
-/** Images of one request: their labels, 5 bytes each, fit into one message. */
+/** Images of one request: their labels, 6 bytes each, fit into one message. */
 const MOST_IMAGES = 2 ** 17;
 
-/** The answer for one range. confidences: the bytes of floats. */
+/** The answer for one range. classes: the bytes of u16; confidences: of floats. */
 export interface Predicted {
   readonly classes: Uint8Array;
   readonly confidences: Uint8Array;
@@ -36,13 +36,13 @@ export async function predictElsewhere(
   ranges: Ranges,
   ask: (parts: [number, number][], images: number) => Promise<readonly Predicted[]>,
   misfit: () => Error,
-  arePossible: (classes: Uint8Array, confidences: Float32Array) => boolean = () => true,
+  arePossible: (classes: Uint16Array, confidences: Float32Array) => boolean = () => true,
 ): Promise<PredictResult[]> {
   const results = ranges.map(([start, end]) => {
     const images = end - start;
-    return { classes: new Uint8Array(images), confidences: new Float32Array(images), milliseconds: 0 };
+    return { classes: new Uint16Array(images), confidences: new Float32Array(images), milliseconds: 0 };
   });
-  for (const batch of batchesOf(ranges, MOST_IMAGES)) {
+  for (const batch of batchesOf(ranges, MOST_IMAGES, PREDICT_ROWS)) {
     const parts = batch.map(({ start, end }): [number, number] => [start, end]);
     const images = parts.reduce((sum, [start, end]) => sum + end - start, 0);
     const answers = await ask(parts, images);
@@ -50,7 +50,7 @@ export async function predictElsewhere(
     batch.forEach(({ range, start }, i) => {
       const { classes, confidences, milliseconds } = answers[i]!;
       const at = start - ranges[range]![0];
-      results[range]!.classes.set(classes, at);
+      results[range]!.classes.set(labelsOf(classes), at);
       results[range]!.confidences.set(floatsOf(confidences), at);
       results[range]!.milliseconds += milliseconds;
     });
@@ -62,19 +62,23 @@ export async function predictElsewhere(
 }
 
 const fits = ({ classes, confidences }: Predicted, [start, end]: Ranges[number]): boolean =>
-  classes.length === end - start && confidences.length === (end - start) * 4;
+  classes.length === (end - start) * 2 && confidences.length === (end - start) * 4;
 
-/** Covers the ranges in order, by batches of at most `most` images. Nothing is made of an empty range. */
-export function batchesOf(ranges: Ranges, most: number): Piece[][] {
+/**
+ * Covers the ranges in order, by batches of at most `most` images. A range is cut at multiples of `unit` images from its start: the rows of a
+ * product may change its last bits, and those of a range are to be the same wherever it is predicted. Nothing is made of an empty range.
+ */
+export function batchesOf(ranges: Ranges, most: number, unit: number): Piece[][] {
   const batches: Piece[][] = [];
   let room = 0;
   ranges.forEach(([first, end], range) => {
     for (let start = first; start < end; ) {
-      if (room === 0) {
+      const left = end - start;
+      if (room < Math.min(left, unit)) {
         batches.push([]);
         room = most;
       }
-      const length = Math.min(room, end - start);
+      const length = left <= room ? left : room - (room % unit);
       batches.at(-1)!.push({ range, start, end: start + length });
       start += length;
       room -= length;

@@ -63,7 +63,7 @@ const metaOf = ({ name, height, width, channels, classNames }: Dataset): ModelMe
 });
 
 /** An empty state, so that `flips` of the first pseudo-labels does not count those of another run. */
-const noLabels = (count: number) => ({ pseudoLabels: new Uint8Array(count), confidences: new Float32Array(count) });
+const noLabels = (count: number) => ({ pseudoLabels: new Uint16Array(count), confidences: new Float32Array(count) });
 
 async function finish(
   { config, dataset, stages }: ResolvedRun,

@@ -32,7 +32,7 @@ export interface StepOutcome {
 
 /** Classes of images, and their confidences. */
 export interface Predictions {
-  readonly classes: Uint8Array;
+  readonly classes: Uint16Array;
   readonly confidences: Float32Array;
 }
 

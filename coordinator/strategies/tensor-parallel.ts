@@ -1,6 +1,7 @@
 // Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
 // down. The gradient of the weights exists nowhere but in the caches of the workers.
 
+import { Images } from '../../src/data/images.js';
 import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
 import type { Prediction, UnlabelledRows } from '../../src/methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../src/methods/targets.js';
@@ -26,17 +27,17 @@ export class TensorParallel implements Strategy {
   private readonly outputLayers = new Map<string, OutputLayer>();
   private readonly samplers = new Map<string, ShardSampler>();
 
-  /** unlabelled: images in the set; images: their bytes, for a stage that reconstructs them. */
+  /** unlabelled: images in the set; images: these, for a stage that reconstructs them. */
   constructor(
     private readonly executor: Executor,
     private readonly shards: number,
     private readonly unlabelled: number,
-    private readonly images: Uint8Array = new Uint8Array(),
+    private readonly images = new Images(0, []),
   ) {}
 
   async step(request: StepRequest, stored: Predictions): Promise<StepOutcome> {
     const { model, labelled, unlabelled } = request;
-    const labels = labelled?.labels ?? new Uint8Array();
+    const labels = labelled?.labels ?? new Uint16Array();
     const batch = unlabelled?.batch ?? 0;
     const terms = termsOf(model);
     const step = this.tensorStep(request);

@@ -31,7 +31,7 @@ export async function resolved(options) {
  */
 export function fineTune({ config, dataset, split, task }, dispatcher) {
   const model = { ...classifier(task, true, 'softmax'), precision: config.precision };
-  const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+  const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write({ parameters: initialParameters(model, 1, 0) });
   const step = (number) =>
     dispatcher.step({

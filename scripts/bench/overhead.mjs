@@ -112,7 +112,7 @@ const observing = {
   stepped: (...told) => timed('metrics', () => recorder.stepped(...told)),
 };
 
-const labelled = new LabelledSet(dataset.train, dataset.pixels, split.labelled);
+const labelled = new LabelledSet(dataset.train, split.labelled);
 const { method } = stages[stage];
 const methodState = methodOf(method).begin(method, labelled.countsOf(dataset.classes));
 const { steps } = stages[stage];

@@ -9,7 +9,7 @@ import { isSystemError, makeFolder, removeFiles, removeTemporary, writeIn } from
 import type { MethodState } from '../methods/method.js';
 import { differencesOf } from '../training/differences.js';
 import type { TrainingState } from '../training/executor.js';
-import { DamagedFile, type Promised, seal, unseal } from './container.js';
+import { DamagedFile, OtherFormat, type Promised, seal, unseal } from './container.js';
 
 /** Everything on which the weights of a run depend. */
 export interface Identity {
@@ -54,7 +54,7 @@ const STATE = z.strictObject({
   parameters: z.instanceof(Float32Array),
   firstMoment: z.instanceof(Float32Array),
   secondMoment: z.instanceof(Float32Array),
-  pseudoLabels: z.instanceof(Uint8Array),
+  pseudoLabels: z.instanceof(Uint16Array),
   confidences: z.instanceof(Float32Array),
 });
 
@@ -156,11 +156,18 @@ async function read(path: string, fits: (arrays: PromisedArrays) => boolean): Pr
     });
     return { ...CONTENT.parse(content), state: STATE.parse(Object.fromEntries(arrays)) };
   } catch (error) {
+    if (error instanceof OtherFormat) throw otherFormat(path, error);
     if (error instanceof DamagedFile) throw await damaged(path, `is damaged: it ${error.message}`, error);
     if (error instanceof z.ZodError) throw await damaged(path, 'is not the checkpoint of a training run', error);
     if (isSystemError(error)) throw await damaged(path, `cannot be read: ${whyNotRead(error)}`, error);
     throw error;
   }
+}
+
+function otherFormat(path: string, cause: OtherFormat): PseudolabelError {
+  const message = `${path} was written by another version of pseudolabel, or is damaged: it ${cause.message}`;
+  const fix = 'Continue the run with the version that began it, or start a new run in another folder.';
+  return new PseudolabelError('E_CHECKPOINT_DAMAGED', message, fix, { cause });
 }
 
 /** The user decides whether to take an older checkpoint instead: it costs the steps between them. */

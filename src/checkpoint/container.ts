@@ -12,7 +12,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { fill, parseJson, READING } from '../files/read.js';
 
-export type NumberArray = Float32Array | Uint8Array;
+export type NumberArray = Float32Array | Uint16Array;
 
 export interface Sealed {
   /** The content that was written, parsed from JSON and not validated. */
@@ -32,9 +32,12 @@ export class DamagedFile extends Error {
   override readonly name = 'DamagedFile';
 }
 
+/** Its version is another, which may be true. */
+export class OtherFormat extends DamagedFile {}
+
 /** A transfer that converts line ends changes the magic, and so shows at once. */
 const MAGIC = Buffer.from('PLSEAL\r\n');
-const VERSION = 1;
+const VERSION = 2;
 const PREAMBLE_BYTES = MAGIC.length + 8;
 const DIGEST_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 24;
@@ -49,7 +52,7 @@ const HEADER = z.strictObject({
   arrays: z.array(
     z.strictObject({
       name: z.string(),
-      dtype: z.enum(['float32', 'uint8']),
+      dtype: z.enum(['float32', 'uint16']),
       length: z.int().nonnegative(),
       offset: z.int().nonnegative(),
     }),
@@ -58,7 +61,7 @@ const HEADER = z.strictObject({
 type Header = z.infer<typeof HEADER>;
 
 const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-const bytesOf = ({ dtype, length }: Header['arrays'][number]): number => length * (dtype === 'float32' ? 4 : 1);
+const bytesOf = ({ dtype, length }: Header['arrays'][number]): number => length * (dtype === 'float32' ? 4 : 2);
 
 /**
  * The bytes of a sealed file, piece by piece. The arrays are not copied: they must not change until the last piece is
@@ -78,7 +81,7 @@ function* pieces(content: unknown, arrays: Readonly<Record<string, NumberArray>>
   const header: Header = { content, arrays: [] };
   let offset = 0;
   for (const [name, array] of Object.entries(arrays)) {
-    const dtype = array instanceof Float32Array ? 'float32' : 'uint8';
+    const dtype = array instanceof Float32Array ? 'float32' : 'uint16';
     header.arrays.push({ name, dtype, length: array.length, offset });
     offset += padded(array.byteLength);
   }
@@ -116,7 +119,7 @@ export async function unseal(path: string, accept: (promised: Promised) => void 
     const file = await readVerified(handle, size);
     const arrays = new Map<string, NumberArray>();
     for (const { name, dtype, length, offset } of header.arrays) {
-      const View = dtype === 'float32' ? Float32Array : Uint8Array;
+      const View = dtype === 'float32' ? Float32Array : Uint16Array;
       arrays.set(name, new View(file, bodyStart + offset, length));
     }
     return { content: header.content, arrays };
@@ -131,7 +134,7 @@ async function readHeader(handle: FileHandle, size: number): Promise<{ header: H
   const preamble = await readBytes(handle, 0, Buffer.alloc(PREAMBLE_BYTES));
   if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw new DamagedFile('does not begin as such a file');
   const version = preamble.readUInt32LE(MAGIC.length);
-  if (version !== VERSION) throw new DamagedFile(`has format ${version}, and this version reads ${VERSION}`);
+  if (version !== VERSION) throw new OtherFormat(`has format ${version}, and this version reads ${VERSION}`);
   const headerBytes = preamble.readUInt32LE(MAGIC.length + 4);
   const bodyStart = PREAMBLE_BYTES + headerBytes;
   if (headerBytes > MOST_HEADER_BYTES || bodyStart % ALIGNMENT !== 0) throw new DamagedFile('has a damaged header');

@@ -6,8 +6,11 @@ import type { ImageStore } from './image-store.js';
 /** The label of an image whose class nobody knows. */
 export const UNKNOWN = 0xffff;
 
-/** Labels go to the workers as bytes. */
-const MOST_CLASSES = 256;
+/**
+ * The most classes. Labels have 16 bits; a step's sums over the classes, of all shards, have to fit into a message, and a confusion matrix
+ * into a report.
+ */
+export const MOST_CLASSES = 4096;
 
 export interface ImageSet {
   /** The number of images. */
@@ -42,7 +45,7 @@ export interface DatasetParts {
 export interface Dataset extends DatasetParts {
   /** height * width * channels: the values of an image. */
   readonly pixels: number;
-  /** How many there are: at most 256. */
+  /** How many there are: at most MOST_CLASSES. */
   readonly classes: number;
   /** Hex SHA-256 of images and labels, those of training before those of the test. */
   readonly sha256: string;

@@ -18,12 +18,12 @@ export class ImageStore {
     readonly pixels: number,
     readonly blocks: readonly SharedArrayBuffer[],
   ) {
-    this.perBlock = imagesOfBlock(pixels);
+    this.perBlock = blocks.length > 1 ? blocks[0]!.byteLength / pixels : Math.max(1, count);
   }
 
-  /** Room for so many images, all black. Throws E_MEMORY. */
-  static allocate(count: number, pixels: number): ImageStore {
-    const perBlock = imagesOfBlock(pixels);
+  /** Room for so many images, all black: it takes memory as images are written. Throws E_MEMORY. */
+  static allocate(count: number, pixels: number, blockBytes = BLOCK_BYTES): ImageStore {
+    const perBlock = Math.max(1, Math.floor(blockBytes / pixels));
     const blocks: SharedArrayBuffer[] = [];
     try {
       for (let first = 0; first < count; first += perBlock)
@@ -76,5 +76,3 @@ export class ImageStore {
     return to;
   }
 }
-
-const imagesOfBlock = (pixels: number): number => Math.max(1, Math.floor(BLOCK_BYTES / pixels));

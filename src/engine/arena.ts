@@ -1,5 +1,6 @@
-// The layout of a machine's one block of shared memory. Everything that steps read and write is here; threads and kernels hold
-// addresses into it, so that nothing is copied between them.
+// The layout of a machine's one block of shared memory. Everything that steps read and write is here, but for the images, of which there may be
+// more than it has room for; threads and kernels hold addresses into it, so that nothing is copied between them.
+import { Images } from '../data/images.js';
 import { PseudolabelError } from '../errors.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
@@ -28,8 +29,7 @@ export interface ArenaShape {
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
 export interface Regions {
-  readonly images: number;
-  readonly evaluationImages: number;
+  /** u16. */
   readonly pseudoLabels: number;
   readonly confidences: number;
   readonly parameters: number;
@@ -57,10 +57,19 @@ export interface Regions {
   readonly end: number;
 }
 
+/** The images of a machine, outside of the arena's memory. */
+export interface ImageSets {
+  /** In shard order. */
+  readonly unlabelled: Images;
+  /** Validation images, then test images. */
+  readonly evaluation: Images;
+}
+
 export interface Arena {
   readonly memory: WebAssembly.Memory;
   readonly shape: ArenaShape;
   readonly regions: Regions;
+  readonly images: ImageSets;
 }
 
 const PAGE = 65536;
@@ -84,9 +93,7 @@ export function regionsOf(shape: ArenaShape): Regions {
   };
   const vector = shape.parameters * 4;
   return {
-    images: take(shape.unlabelled * shape.pixels),
-    evaluationImages: take(shape.evaluation * shape.pixels),
-    pseudoLabels: take(shape.unlabelled),
+    pseudoLabels: take(shape.unlabelled * 2),
     confidences: take(shape.unlabelled * 4),
     parameters: take(vector),
     firstMoment: take(vector),
@@ -115,8 +122,11 @@ export const gradientStride = (shape: ArenaShape): number => roundUp(shape.param
 export const workspaceStart = (arena: Arena, workspace: number): number =>
   arena.regions.workspaces + workspace * roundUp(arena.shape.workspaceBytes);
 
-/** Throws E_MEMORY where the shape needs more than the 4 GiB that WebAssembly can address, or than the system gives. */
-export function createArena(shape: ArenaShape): Arena {
+/**
+ * Throws E_MEMORY where the shape needs more than the 4 GiB that WebAssembly can address, or than the system gives.
+ * @param images as many as the shape says; left out: room for them
+ */
+export function createArena(shape: ArenaShape, images?: ImageSets): Arena {
   const regions = regionsOf(shape);
   const pages = Math.ceil(regions.end / PAGE);
   const megabytes = Math.ceil(regions.end / 2 ** 20);
@@ -125,10 +135,12 @@ export function createArena(shape: ArenaShape): Arena {
   if (pages > MOST_PAGES)
     throw new PseudolabelError('E_MEMORY', `the run needs ${megabytes} MiB of shared memory; 4096 are possible`, fix);
   try {
-    const arena = attachArena(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), shape);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const arena = attachArena(memory, shape, images ?? roomFor(shape));
     floats(arena, 'normals', QUANTILES).set(normalQuantiles(QUANTILES));
     return arena;
   } catch (cause) {
+    if (cause instanceof PseudolabelError) throw cause;
     throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
   }
 }
@@ -140,9 +152,14 @@ export function checkWebAssembly(): void {
   throw new PseudolabelError('E_CONFIG', 'Node.js was started without WebAssembly', fix);
 }
 
+const roomFor = ({ pixels, unlabelled, evaluation }: ArenaShape): ImageSets => ({
+  unlabelled: Images.room(unlabelled, pixels),
+  evaluation: Images.room(evaluation, pixels),
+});
+
 /** The same arena in another thread. */
-export function attachArena(memory: WebAssembly.Memory, shape: ArenaShape): Arena {
-  return { memory, shape, regions: regionsOf(shape) };
+export function attachArena(memory: WebAssembly.Memory, shape: ArenaShape, images: ImageSets): Arena {
+  return { memory, shape, regions: regionsOf(shape), images };
 }
 
 export function floats(arena: Arena, region: keyof Regions, length: number): Float32Array {
@@ -151,4 +168,9 @@ export function floats(arena: Arena, region: keyof Regions, length: number): Flo
 
 export function bytes(arena: Arena, region: keyof Regions, length: number): Uint8Array {
   return new Uint8Array(arena.memory.buffer, arena.regions[region], length);
+}
+
+/** The classes that were predicted last, of all unlabelled images. */
+export function pseudoLabels({ memory, regions, shape }: Pick<Arena, 'memory' | 'regions' | 'shape'>): Uint16Array {
+  return new Uint16Array(memory.buffer, regions.pseudoLabels, shape.unlabelled);
 }

@@ -6,6 +6,7 @@
 // classifier, which has learned from labels alone by then, looks at unlabelled images for some steps (the survey), and their shares are
 // estimated by EM (Saerens et al. 2002). An estimate that differs by more than so few labels explain takes the assumption's place.
 import { z } from 'zod';
+import { MOST_CLASSES } from '../data/dataset.js';
 import { type AlphaSchedule, alpha } from './alpha.js';
 
 export const SHARES_RULES = ['auto', 'labelled', 'equal', 'estimate'] as const;
@@ -14,7 +15,7 @@ export const SHARES_RULES = ['auto', 'labelled', 'equal', 'estimate'] as const;
 export const sharesSchema = z
   .array(z.number().min(0).max(1))
   .min(2)
-  .max(256)
+  .max(MOST_CLASSES)
   .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
 
 /** How the classes among fresh pseudo-labels are held to shares. */

@@ -32,7 +32,7 @@ export type MethodState = Readonly<Record<string, readonly number[]>>;
 export interface Prediction {
   readonly rows: number;
   /** Of each row: the class, and its probability. Empty where the method asked for no pseudo-labels. */
-  readonly classes: Uint8Array;
+  readonly classes: Uint16Array;
   readonly confidences: Float32Array;
   /** Sums over the rows of each class's probability, as `masses` of the step says; empty without a shift. */
   readonly classMasses: readonly number[];
@@ -42,7 +42,7 @@ export interface Prediction {
 
 export interface Targets {
   /** A class a row, or probabilities [classes, rows]. undefined: the rows themselves, as they were before noise. */
-  readonly targets: Uint8Array | Float32Array | undefined;
+  readonly targets: Uint16Array | Float32Array | undefined;
   /** Of each row, from 0 to 1. Rows of weight 0 do not count; the mean is still over the whole batch. */
   readonly weights: ArrayLike<number>;
   /** Sums over the rows of numbers from 0 to 1. They are added up in the order of the shards, and handed to next(). */

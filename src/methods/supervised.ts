@@ -19,7 +19,7 @@ export const supervised = {
   choose: () => undefined,
   rows: () => undefined,
   statistics: () => 0,
-  targets: () => ({ targets: new Uint8Array(), weights: [], statistics: [] }),
+  targets: () => ({ targets: new Uint16Array(), weights: [], statistics: [] }),
   next: (_settings: unknown, _step: number, state: MethodState) => state,
   shortened: <S>(settings: S) => settings,
 } satisfies Method<SupervisedSettings>;

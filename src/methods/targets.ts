@@ -4,7 +4,7 @@ import type { Prediction, UnlabelledRows } from './method.js';
 import { methodNamed } from './methods.js';
 
 export interface TaughtRows {
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
   /** Labelled rows of the whole step. */
   readonly labelledBatch: number;
   readonly unlabelled: UnlabelledRows | undefined;
@@ -29,7 +29,7 @@ export interface Taught {
 }
 
 export const NO_PREDICTION: Prediction = {
-  ...{ rows: 0, classes: new Uint8Array(), confidences: new Float32Array(), classMasses: [] },
+  ...{ rows: 0, classes: new Uint16Array(), confidences: new Float32Array(), classMasses: [] },
   probabilities: () => new Float32Array(),
 };
 
@@ -40,7 +40,7 @@ export const storedPrediction = (
 ): Prediction => ({
   ...NO_PREDICTION,
   rows: positions.length,
-  classes: Uint8Array.from(positions, (position) => stored.classes[position]!),
+  classes: Uint16Array.from(positions, (position) => stored.classes[position]!),
   confidences: Float32Array.from(positions, (position) => stored.confidences[position]!),
 });
 
@@ -63,7 +63,7 @@ export function setTargets(
 
   targets.fill(0);
   for (const [r, label] of labels.entries()) targets[label * stride + r] = 1;
-  if (taught?.targets instanceof Uint8Array) {
+  if (taught?.targets instanceof Uint16Array) {
     for (const [r, label] of taught.targets.entries()) targets[label * stride + labels.length + r] = 1;
   } else if (taught?.targets) {
     const { rows } = prediction;

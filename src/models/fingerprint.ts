@@ -1,7 +1,7 @@
 // A machine's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
 
 import { sha256OfParameters } from '../checksum.js';
-import { bytes, createArena, floats } from '../engine/arena.js';
+import { createArena, floats } from '../engine/arena.js';
 import type { Precision } from '../engine/precision.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { keyOf, Stream } from '../random.js';
@@ -58,13 +58,12 @@ export function numericsFingerprint(precision: Precision = 'f32'): string {
   const arena = createArena(shape);
   const engine = createEngine(arena);
   const random = new Stream(keyOf(1, 'split', 0));
-  bytes(arena, 'images', UNLABELLED * PIXELS).forEach((_, i, images) => {
-    images[i] = random.below(256);
-  });
+  const randomBytes = (length: number) => Uint8Array.from({ length }, () => random.below(256));
+  arena.images.unlabelled.write(0, 0, randomBytes(UNLABELLED * PIXELS));
   floats(arena, 'parameters', length).set(initialParameters(model, 1, 0));
   roundParameters(arena, engine.kernel, length);
-  const images = Uint8Array.from({ length: 8 * PIXELS }, () => random.below(256));
-  const labels = Uint8Array.from({ length: 8 }, (_, row) => row);
+  const images = randomBytes(8 * PIXELS);
+  const labels = Uint16Array.from({ length: 8 }, (_, row) => row);
   const rows = { labelled: { images, labels }, labelledBatch: 8, unlabelled: ROWS_OF_STEP };
   for (let t = 1; t <= STEPS; t++) {
     const order = { seed: 1, stage: 0, step: t, shard: 0, shards: 1, workspace: 0 };

@@ -1,7 +1,7 @@
 // A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
 
 import { shardRange } from '../data/shards.js';
-import { gradientStride } from '../engine/arena.js';
+import { gradientStride, pseudoLabels } from '../engine/arena.js';
 import { Progress } from '../engine/gradient-progress.js';
 import type { Prediction } from '../methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../methods/targets.js';
@@ -15,7 +15,7 @@ import type { GradientResult, GradientTask } from './tasks.js';
 export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const began = performance.now();
   const { labelled, labelledBatch, unlabelled, model } = task;
-  const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
+  const { images, labels } = labelled ?? { images: new Uint8Array(), labels: new Uint16Array() };
   const positions = draw(engine, task);
   const rows = labels.length + positions.length;
   if (rows === 0) return nothing(engine, task);
@@ -26,7 +26,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const places = { targets: network.targets(), weights: network.weights() };
   const taught = setTargets({ labels, labelledBatch, unlabelled, terms }, prediction, places);
   network.loadBytes(images);
-  network.load(engine.arena.regions.images, positions, labels.length);
+  network.load(engine.arena.images.unlabelled, positions, labels.length);
   if (taught.areInputs) network.keepAsTargets();
   const { noise = 0 } = unlabelled ?? {};
   if (noise > 0) network.addNoise(noise, laneStates(streamOf(task, 'noise')));
@@ -72,12 +72,12 @@ function predictionOf(
   if (unlabelled.pseudoLabels === 'stored') {
     const { memory, regions, shape } = engine.arena;
     return storedPrediction(positions, {
-      classes: new Uint8Array(memory.buffer, regions.pseudoLabels, shape.unlabelled),
+      classes: pseudoLabels(engine.arena),
       confidences: new Float32Array(memory.buffer, regions.confidences, shape.unlabelled),
     });
   }
   const network = engine.network(model, paddedRows(rows), workspace, false);
-  network.load(engine.arena.regions.images, positions, 0);
+  network.load(engine.arena.images.unlabelled, positions, 0);
   network.forward(undefined);
   return network.classify(rows, unlabelled.logitShift, unlabelled.masses);
 }

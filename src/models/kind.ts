@@ -1,4 +1,5 @@
 // What a kind of network has to offer. Everything outside of its folder knows no more of it.
+import type { Images } from '../data/images.js';
 import type { Arena } from '../engine/arena.js';
 import type { Kernel } from '../engine/kernel/kernel.js';
 import type { Products } from '../engine/tensorflow.js';
@@ -19,8 +20,8 @@ export interface Hardware {
 export interface Passes {
   /** Loads rows whose bytes came with the task, from row 0 on. */
   loadBytes(images: Uint8Array): void;
-  /** Loads rows from row `first` on, and zeros behind them. images: address of bytes; positions: each row's image among them. */
-  load(images: number, positions: ArrayLike<number>, first: number): void;
+  /** Loads rows from row `first` on, and zeros behind them. positions: each row's image. */
+  load(images: Images, positions: ArrayLike<number>, first: number): void;
   /** The inputs as they are now are the targets of a reconstruction. */
   keepAsTargets(): void;
   /** x = clip(x + sigma N(0, 1), 0, 1) */

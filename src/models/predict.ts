@@ -1,6 +1,6 @@
 // Inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
 
-import type { Arena } from '../engine/arena.js';
+import { type Arena, pseudoLabels } from '../engine/arena.js';
 import type { Engine } from './engine.js';
 import { paddedRows } from './kind.js';
 import type { PredictResult, PredictTask } from './tasks.js';
@@ -11,9 +11,8 @@ export const PREDICT_ROWS = 256;
 export function predict(engine: Engine, task: PredictTask): PredictResult {
   const { model, workspace, set, start, end, withRunnersUp = false } = task;
   const began = performance.now();
-  const { regions } = engine.arena;
-  const images = set === 'unlabelled' ? regions.images : regions.evaluationImages;
-  const classes = new Uint8Array(end - start);
+  const images = engine.arena.images[set];
+  const classes = new Uint16Array(end - start);
   const confidences = new Float32Array(end - start);
   const runnersUp = withRunnersUp
     ? { classes: new Uint16Array(end - start), confidences: new Float32Array(end - start) }
@@ -39,11 +38,12 @@ export function predict(engine: Engine, task: PredictTask): PredictResult {
 
 /** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many were another. */
 export function storePseudoLabels(
-  { memory, regions }: Arena,
+  arena: Arena,
   start: number,
   { classes, confidences }: Pick<PredictResult, 'classes' | 'confidences'>,
 ): number {
-  const stored = new Uint8Array(memory.buffer, regions.pseudoLabels + start, classes.length);
+  const { memory, regions } = arena;
+  const stored = pseudoLabels(arena).subarray(start, start + classes.length);
   let flips = 0;
   for (let i = 0; i < classes.length; i++) flips += Number(stored[i] !== classes[i]);
   stored.set(classes);

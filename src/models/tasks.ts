@@ -8,7 +8,7 @@ import type { Model } from './model.js';
 export interface LabelledRows {
   /** Bytes, `pixels` a row. */
   readonly images: Uint8Array;
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
 }
 
 /** Writes one shard's gradient of L = mean labelled loss + factor * mean unlabelled loss to its gradient buffer. */
@@ -91,7 +91,7 @@ export interface RunnersUp {
 }
 
 export interface PredictResult extends Answer {
-  readonly classes: Uint8Array;
+  readonly classes: Uint16Array;
   readonly confidences: Float32Array;
   /** Images whose stored pseudo-label was another. */
   readonly flips: number;

@@ -28,23 +28,19 @@ import {
 } from './fields.js';
 import { clusterStatus } from './status.js';
 
+/** The images that travel, those of a node's arena that have these names: as image-codec.ts says. */
+export const IMAGE_SETS = ['unlabelled', 'evaluation'] as const;
+
 /** The parts of a node's arena that travel as they are. */
-export const ARENA_REGIONS = [
-  'images',
-  'evaluationImages',
-  'pseudoLabels',
-  'confidences',
-  'parameters',
-  'firstMoment',
-  'secondMoment',
-] as const;
+export const ARENA_REGIONS = ['pseudoLabels', 'confidences', 'parameters', 'firstMoment', 'secondMoment'] as const;
 
 /**
  * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
  * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel in
- * the precision that the welcome names, all others as they are in the arena.
+ * the precision that the welcome names, images as image-codec.ts says, all others as they are in the arena.
  */
 export const BULK_KINDS = [
+  ...IMAGE_SETS,
   ...ARENA_REGIONS,
   'total',
   /** From the node: the sum of the subtree that begins with shard `index`. It answers the request `attempt`. */
@@ -52,7 +48,8 @@ export const BULK_KINDS = [
 ] as const;
 
 /** The parts of a node's arena that come from the coordinator. */
-export type SentRegion = Exclude<(typeof BULK_KINDS)[number], 'sum'>;
+export type SentRegion = Exclude<(typeof BULK_KINDS)[number], ImageSet | 'sum'>;
+export type ImageSet = (typeof IMAGE_SETS)[number];
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -64,7 +61,7 @@ const MOST_SUMS = 64;
 
 /** Values in a message that lists many shards or images. So many are soon decoded. */
 const MANY = 2 ** 18;
-/** Values in a message that lists steps, which only coordinators send. */
+/** Values in a message that lists steps, or their results: of all classes for each shard. */
 const VERY_MANY = 2 ** 20;
 
 const kind = <const K extends string, S extends z.ZodRawShape>(
@@ -153,7 +150,12 @@ export const TO_COORDINATOR = {
   ask: kind('ask', {}, KIB),
   ready: kind('ready', answer, KIB),
   /** milliseconds: of all shards together. Parts of the sums may have come before. */
-  computed: kind('computed', { ...answer, results: list(gradientResult, MOST_SHARDS), milliseconds }, MIB, MANY),
+  computed: kind(
+    'computed',
+    { ...answer, results: list(gradientResult, MOST_SHARDS), milliseconds },
+    16 * MIB,
+    VERY_MANY,
+  ),
   updated: kind('updated', { ...answer, milliseconds }, KIB),
   predicted: kind('predicted', { ...answer, results: list(predictResult, MOST_SHARDS) }, MIB, MANY),
   /** Up to twice as many sums as levels in the tree over tensor shards, each as long as the values that come back. */

@@ -1,6 +1,7 @@
 // The schemas of what messages are made of: numbers, bytes, a model, a step, results. Each is as strict as its type.
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { MOST_CLASSES } from '../data/dataset.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { PRECISIONS } from '../engine/precision.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
@@ -12,11 +13,10 @@ import { modelSchema } from '../models/model.js';
 import type { GradientResult, LabelledRows } from '../models/tasks.js';
 import type { TensorStep } from '../models/tensor-tasks.js';
 import type { ShardStep } from '../training/executor.js';
+import { bytesOf, labelsOf } from './tensor-codec.js';
 
 /** (2 - 2^-23) * 2^127. */
 const MOST_FLOAT = 3.4028234663852886e38;
-/** An IDX file's labels are bytes. */
-export const MOST_CLASSES = 256;
 /** No count of anything in an arena is larger than what WebAssembly can address. */
 export const count = z
   .int()
@@ -98,20 +98,28 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
     'it says that it is finite, and is not',
   );
 
-/** Confidences are floats as little-endian bytes. */
+/** Classes are u16, confidences floats, as little-endian bytes. */
 export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });
 
-export const shape = z.strictObject({
-  pixels: count.min(1),
-  unlabelled: count,
-  evaluation: count,
-  parameters: count.min(1),
-  shards: count.min(1),
-  workspaceBytes: count,
-  tensorShardBytes: count,
-  outputGroupBytes: count,
-  precision,
-});
+/** A node makes room for all images, and has memory of those that come: no machine has as much as this. */
+const MOST_IMAGE_BYTES = 2 ** 40;
+
+export const shape = z
+  .strictObject({
+    pixels: count.min(1),
+    unlabelled: count,
+    evaluation: count,
+    parameters: count.min(1),
+    shards: count.min(1),
+    workspaceBytes: count,
+    tensorShardBytes: count,
+    outputGroupBytes: count,
+    precision,
+  })
+  .refine(
+    ({ pixels, unlabelled, evaluation }) => pixels * (unlabelled + evaluation) <= MOST_IMAGE_BYTES,
+    'more images than a machine has memory for',
+  );
 
 /** Fingerprints of the precisions in which a machine can multiply. */
 const fingerprint = z.string().max(128);
@@ -129,11 +137,11 @@ export const failure = {
 };
 
 /**
- * A shard's step on the wire: a part that is left out is null, since undefined is no value there, and floats are
- * numbers.
+ * A shard's step on the wire: a part that is left out is null, since undefined is no value there, floats are numbers,
+ * and labels are u16 as little-endian bytes.
  */
 export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
-  readonly labelled: LabelledRows | null;
+  readonly labelled: (Omit<LabelledRows, 'labels'> & { readonly labels: Uint8Array }) | null;
   readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
 };
 
@@ -170,7 +178,8 @@ export const step: z.ZodType<WireStep> = z.strictObject({
 export function toWire(of: ShardStep): WireStep {
   const shift = of.unlabelled?.logitShift;
   const unlabelled = of.unlabelled && { ...of.unlabelled, logitShift: shift ? [...shift] : null };
-  return { ...of, labelled: of.labelled ?? null, unlabelled: unlabelled ?? null };
+  const labelled = of.labelled && { ...of.labelled, labels: bytesOf(of.labelled.labels) };
+  return { ...of, labelled: labelled ?? null, unlabelled: unlabelled ?? null };
 }
 
 export function fromWire(of: WireStep): ShardStep {
@@ -178,7 +187,7 @@ export function fromWire(of: WireStep): ShardStep {
   const logitShift = shift ? Float32Array.from(shift) : undefined;
   return {
     ...of,
-    labelled: of.labelled ?? undefined,
+    labelled: of.labelled ? { ...of.labelled, labels: labelsOf(of.labelled.labels) } : undefined,
     unlabelled: of.unlabelled ? { ...of.unlabelled, logitShift } : undefined,
   };
 }

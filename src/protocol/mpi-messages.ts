@@ -5,15 +5,22 @@ import { z } from 'zod';
 import type { Collective } from '../collectives/collective.js';
 import { PseudolabelError } from '../errors.js';
 import type { Message } from './channel.js';
-import { ARENA_REGIONS, type SentRegion, TO_COORDINATOR, TO_NODE } from './cluster-messages.js';
+import {
+  ARENA_REGIONS,
+  IMAGE_SETS,
+  type ImageSet,
+  type SentRegion,
+  TO_COORDINATOR,
+  TO_NODE,
+} from './cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from './codec.js';
 import { count } from './fields.js';
 
 /** Items [ends[r - 1], ends[r]) are those of rank r: shards, ranges or tensor shards. */
 const ends = { ends: z.array(count).min(1) };
 
-/** Regions of the arena that are brought to all ranks. */
-const region: z.ZodType<SentRegion> = z.enum(ARENA_REGIONS);
+/** What is brought to all ranks. */
+const region: z.ZodType<SentRegion | ImageSet> = z.enum([...IMAGE_SETS, ...ARENA_REGIONS]);
 
 /** A message of a cluster without some of its fields, and with others. */
 function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.ZodRawShape>(
@@ -30,7 +37,7 @@ function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.Z
 export const TO_RANK = {
   /** Make an arena of this shape. Answered by `hello`. */
   welcome: changed(TO_NODE.welcome, ['request', 'wire'], {}),
-  /** The bytes [start, end) of a region follow. */
+  /** The bytes [start, end) of a region, or the images [start, end), follow. */
   fill: { schema: z.strictObject({ kind: z.literal('fill'), region, start: count, end: count }), limit: 2 ** 10 },
   /** The steps of all shards. Answered by `computed`. */
   gradients: changed(TO_NODE.gradients, ['request', 'round', 'goesOn'], ends),

@@ -7,12 +7,16 @@ import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-l
 import type { Logits, TensorShardRange, TensorStep } from '../models/tensor-tasks.js';
 import { MAX_BULK } from './channel.js';
 
-/** Floats as little-endian bytes: the same memory. */
-export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+/** Numbers as little-endian bytes: the same memory. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 /** A copy, aligned for floats. */
 export const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
+
+/** A copy, aligned for classes; a last byte that is half of one is left out. */
+export const labelsOf = (bytes: Uint8Array): Uint16Array =>
+  new Uint16Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 1);
 
 /** Logits with floats as little-endian bytes. */
 export interface WireLogits extends Omit<Logits, 'logits' | 'clean'> {

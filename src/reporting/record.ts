@@ -1,6 +1,7 @@
 // The schemas of the files in a run directory, and of scaling.json. A report checks them, since somebody else may have
 // written the files.
 import { z } from 'zod';
+import { MOST_CLASSES } from '../data/dataset.js';
 import { SHARES, type Split } from '../scaling/time-split.js';
 import type { Ramp } from '../training/alpha-ramp.js';
 import { SCENARIOS } from '../training/scenario.js';
@@ -15,10 +16,7 @@ const side = z.int().min(1).max(4096);
 /** Older versions had grey images alone. */
 const size = { rows: side, columns: side, channels: z.int().min(1).max(4).default(1) };
 
-const shares = z
-  .array(share)
-  .max(2 ** 16)
-  .readonly();
+const shares = z.array(share).max(MOST_CLASSES).readonly();
 
 const sharesChoice = z.object({
   source: z.enum(['labelled', 'equal', 'estimate', 'given']),

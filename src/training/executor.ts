@@ -10,7 +10,7 @@ export interface TrainingState {
   readonly parameters: Float32Array;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
-  readonly pseudoLabels: Uint8Array;
+  readonly pseudoLabels: Uint16Array;
   readonly confidences: Float32Array;
 }
 

@@ -57,7 +57,7 @@ describe('a node that stalls beyond its deadline, and then goes on', () => {
   it.each(PLACES)('$name costs no bit, and it is of use again', async (where) => {
     const log = await withVictim(made, async (victim) => {
       // Images come once. For all others its deadlines are known first, and short.
-      if (where.kind !== 'evaluationImages') await exactByRows(made);
+      if (where.kind !== 'evaluation') await exactByRows(made);
       let stalled: Promise<void> | undefined;
       const happened = at(victim.link, where, (parcel) => {
         stalled = stall(made, victim);

@@ -36,7 +36,7 @@ function distance(found: Float32Array): number {
 }
 
 function train({ cluster }: TestCluster): Promise<TrainingState> {
-  cluster.write({ pseudoLabels: new Uint8Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
+  cluster.write({ pseudoLabels: new Uint16Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
   return trainMixed(cluster);
 }
 

@@ -1,10 +1,10 @@
 // Which images a node of a cluster is sent.
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Images } from '../../src/data/images.js';
 import { shardRange } from '../../src/data/shards.js';
-import { bytes } from '../../src/engine/arena.js';
-import { BULK_KINDS, type ToNode } from '../../src/protocol/cluster-messages.js';
+import { BULK_KINDS, IMAGE_SETS, type ImageSet, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { CONTENT } from './executor.contract.js';
-import { LENGTH, MODEL, SHAPE, SHARDS, trainMixed } from './executor-work.js';
+import { IMAGES, LENGTH, MODEL, SHAPE, SHARDS, trainMixed } from './executor-work.js';
 import { type TestCluster, testCluster } from './test-cluster.js';
 
 let made: TestCluster | undefined;
@@ -17,27 +17,23 @@ const EVALUATION_RANGES = [
   [50, 100],
 ] as const;
 
-/** Of which regions, and where in them, are the images that a request is about. */
-function imagesOf(
-  message: ToNode,
-): (readonly ['images' | 'evaluationImages', readonly [first: number, end: number]])[] {
+/** Of which set, and where in it, are the images that a request is about. */
+function imagesOf(message: ToNode): (readonly [ImageSet, readonly [first: number, end: number]])[] {
   if (message.kind === 'gradients')
     return message.steps
       .filter(({ unlabelled }) => unlabelled)
-      .map(({ shard }) => ['images', shardRange(SHAPE.unlabelled, SHARDS, shard)] as const);
+      .map(({ shard }) => ['unlabelled', shardRange(SHAPE.unlabelled, SHARDS, shard)] as const);
   if (message.kind !== 'predict') return [];
-  const region = message.set === 'unlabelled' ? 'images' : 'evaluationImages';
-  return message.ranges.map((range) => [region, range] as const);
+  return message.ranges.map((range) => [message.set, range] as const);
 }
 
 /** Positions of the images that are there: memory is zero where none was sent. Those that are there are as they should be. */
-function heldOf(region: Uint8Array, content: Uint8Array): number[] {
-  const { pixels } = SHAPE;
+function heldOf(there: Images, content: Images): number[] {
   const held: number[] = [];
-  for (let i = 0; i < content.length / pixels; i++) {
-    const image = region.subarray(i * pixels, (i + 1) * pixels);
+  for (let i = 0; i < content.count; i++) {
+    const image = there.at(i);
     if (image.every((pixel) => pixel === 0)) continue;
-    expect(Buffer.compare(image, content.subarray(i * pixels, (i + 1) * pixels))).toBe(0);
+    expect(Buffer.compare(image, content.at(i))).toBe(0);
     held.push(i);
   }
   return held;
@@ -49,7 +45,7 @@ describe('a cluster', () => {
     const { cluster, join } = made;
     const sent = new Map<string, number>();
     // Shards and ranges move with the speeds that are measured, so what a node was asked for says what it has to have.
-    const asked = { images: new Set<number>(), evaluationImages: new Set<number>() };
+    const asked = { unlabelled: new Set<number>(), evaluation: new Set<number>() };
     const { link, node } = await join(1);
     link.toNode = (parcel) => {
       if ('tag' in parcel) {
@@ -65,10 +61,10 @@ describe('a cluster', () => {
 
     const { arena } = await node;
     const { bytesSent } = cluster.status().nodes[0]!;
-    const others = [...sent].reduce((sum, [kind, bytes]) => sum + (kind === 'images' ? 0 : bytes), 0);
-    const bytesOf = { images: bytesSent - others, evaluationImages: sent.get('evaluationImages') ?? 0 };
-    for (const region of ['images', 'evaluationImages'] as const) {
-      const held = heldOf(bytes(arena, region, CONTENT[region].length), CONTENT[region]);
+    const others = [...sent].reduce((sum, [kind, bytes]) => sum + (kind === 'unlabelled' ? 0 : bytes), 0);
+    const bytesOf = { unlabelled: bytesSent - others, evaluation: sent.get('evaluation') ?? 0 };
+    for (const region of IMAGE_SETS) {
+      const held = heldOf(arena.images[region], IMAGES[region]);
       expect(held, region).toEqual([...asked[region]].sort((a, b) => a - b));
       expect(bytesOf[region], region).toBe(held.length * SHAPE.pixels);
     }

@@ -88,7 +88,7 @@ describe('a cluster tensor parallel', () => {
     const mixed = async (node: TestCluster['cluster'] | ReturnType<typeof oneThreadExecutor>) => {
       node.write({
         ...INITIAL,
-        pseudoLabels: new Uint8Array(SHAPE.unlabelled),
+        pseudoLabels: new Uint16Array(SHAPE.unlabelled),
         confidences: new Float32Array(SHAPE.unlabelled),
       });
       for (let t = 1; t <= 4; t++) {

@@ -20,7 +20,7 @@ export async function exactByRows({ cluster }: TestCluster): Promise<void> {
     [0, 50],
     [50, 100],
   ]);
-  cluster.write({ pseudoLabels: new Uint8Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
+  cluster.write({ pseudoLabels: new Uint16Array(SHAPE.unlabelled), confidences: new Float32Array(SHAPE.unlabelled) });
   expectState(await trainMixed(cluster), expected);
 }
 

@@ -1,7 +1,8 @@
 // Owns the work that every node under test is given: images, a model, and a few steps of all kinds.
 
+import { Images, sharedRows } from '../../src/data/images.js';
 import { shardRange } from '../../src/data/shards.js';
-import type { ArenaShape } from '../../src/engine/arena.js';
+import type { ArenaShape, ImageSets } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { precisionOf } from '../../src/engine/precision.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
@@ -14,6 +15,7 @@ import { PREDICT_ROWS } from '../../src/models/predict.js';
 import type { TensorStep } from '../../src/models/tensor-tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
 import type { Executor, ShardStep, TrainingState } from '../../src/training/executor.js';
+import { storeOf } from '../images.js';
 
 /** Large enough that a task takes milliseconds, in which its thread can be lost. */
 export const MODEL = modelOf([400, 1300, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
@@ -54,10 +56,19 @@ export const SHAPE: Omit<ArenaShape, 'workspaces'> = {
 const random = new Stream(keyOf(1, 'split', 6));
 const randomBytes = (length: number, below = 256) => Uint8Array.from({ length }, () => random.below(below));
 
-export const IMAGES = randomBytes(UNLABELLED * PIXELS);
-export const EVALUATION_IMAGES = randomBytes(EVALUATION * PIXELS);
+/** In several blocks of a store in another order, and of two stores, as those of a data set with validation images may be. */
+const STORE = storeOf(randomBytes((UNLABELLED + EVALUATION) * PIXELS), PIXELS, 7 * PIXELS);
+const ORDER = new Stream(keyOf(2, 'split', 6)).permutation(STORE.count);
+const rows = (start: number, end: number) => ({ store: STORE, rows: sharedRows(ORDER.subarray(start, end)) });
+export const IMAGES: ImageSets = {
+  unlabelled: new Images(PIXELS, [rows(0, UNLABELLED)]),
+  evaluation: new Images(PIXELS, [
+    rows(UNLABELLED, UNLABELLED + 30),
+    { store: storeOf(STORE.gather(ORDER.subarray(UNLABELLED + 30)), PIXELS, 11 * PIXELS) },
+  ]),
+};
 const LABELLED_IMAGES = randomBytes(LABELLED_BATCH * PIXELS);
-const LABELS = randomBytes(LABELLED_BATCH, 10);
+const LABELS = Uint16Array.from(randomBytes(LABELLED_BATCH, 10));
 
 export const initialOf = (model: Model): Partial<TrainingState> => ({
   parameters: initialParameters(model, 1, 0),
@@ -127,7 +138,7 @@ export function tensorStep(t: number, unlabelled: 'fresh' | 'stored' | undefined
 export async function trainTensorParallel(node: Executor, model = MODEL): Promise<TrainingState> {
   node.write({
     ...initialOf(model),
-    pseudoLabels: new Uint8Array(UNLABELLED),
+    pseudoLabels: new Uint16Array(UNLABELLED),
     confidences: new Float32Array(UNLABELLED),
   });
   for (let t = 1; t <= 6; t++) {

@@ -9,7 +9,6 @@ import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
 import {
   EVALUATION,
-  EVALUATION_IMAGES,
   FRESH,
   IMAGES,
   INITIAL,
@@ -37,7 +36,7 @@ export type Content = Omit<ThreadExecutorOptions, 'shape'> & {
   readonly shape: Omit<ThreadExecutorOptions['shape'], 'workspaces'>;
 };
 
-export const CONTENT: Content = { shape: SHAPE, images: IMAGES, evaluationImages: EVALUATION_IMAGES };
+export const CONTENT: Content = { shape: SHAPE, images: IMAGES };
 
 export function expectState(found: TrainingState, expected: TrainingState): void {
   for (const part of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
@@ -104,7 +103,7 @@ export function describeExecutor(
       const states = [];
       const answers = [];
       for (const on of [node, oracle]) {
-        on.write({ pseudoLabels: new Uint8Array(UNLABELLED).fill(200) });
+        on.write({ pseudoLabels: new Uint16Array(UNLABELLED).fill(200) });
         answers.push(untimed(await on.predict(MODEL, set, ranges)));
         states.push((await on.read(LENGTH)).pseudoLabels);
       }
@@ -114,7 +113,7 @@ export function describeExecutor(
     });
 
     it('stores the labels of unlabelled images, counts those that changed, and leaves them for other images', async () => {
-      const labels = new Uint8Array(UNLABELLED).fill(200);
+      const labels = new Uint16Array(UNLABELLED).fill(200);
       node.write({ pseudoLabels: labels });
       await node.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
       expect((await node.read(LENGTH)).pseudoLabels).toEqual(labels);
@@ -137,7 +136,7 @@ export function describeExecutor(
         parameters: some(LENGTH),
         firstMoment: some(LENGTH),
         secondMoment: some(LENGTH),
-        pseudoLabels: Uint8Array.from({ length: UNLABELLED }, () => stream.below(10)),
+        pseudoLabels: Uint16Array.from({ length: UNLABELLED }, () => stream.below(10)),
         confidences: some(UNLABELLED),
       };
       node.write(state);

@@ -14,7 +14,7 @@ export interface Place {
 }
 
 export const PLACES: readonly Place[] = [
-  { name: 'while it is sent images', to: 'node', kind: 'evaluationImages', nth: 1 },
+  { name: 'while it is sent images', to: 'node', kind: 'evaluation', nth: 1 },
   { name: 'while it is sent parameters', to: 'node', kind: 'parameters', nth: 2 },
   { name: 'before it labels', to: 'node', kind: 'predict', nth: 1 },
   { name: 'when it has labelled', to: 'coordinator', kind: 'predicted', nth: 2 },

@@ -2,7 +2,7 @@
 // with an arena as good as new. A thread takes as long to begin as most trainings here.
 import type { Piscina } from 'piscina';
 import { afterAll } from 'vitest';
-import { type Arena, bytes } from '../../src/engine/arena.js';
+import { type Arena, bytes, type ImageSets } from '../../src/engine/arena.js';
 import { createThreadExecutor, ThreadExecutor, type ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { ThreadPool } from '../../worker/thread-pool.js';
 
@@ -18,6 +18,8 @@ type PoolOf = new (threads: Piscina, size: number, writesInPlace: boolean) => Th
 
 interface Kept {
   readonly arena: Arena;
+  /** undefined: those that it was sent, which go with it. */
+  readonly images: ImageSets | undefined;
   readonly pool: ConstructorParameters<PoolOf>;
 }
 
@@ -30,8 +32,11 @@ afterAll(async () => {
 /** As createLocalNode. */
 export async function createKeptExecutor(options: ThreadExecutorOptions): Promise<ThreadExecutor> {
   const shape = JSON.stringify(options.shape);
-  const found = kept.get(shape)?.pop();
-  const node = found ? nodeAgain(found, options) : await createThreadExecutor(options);
+  const { images } = options;
+  const ofShape = kept.get(shape) ?? [];
+  const place = ofShape.findIndex((each) => each.images === images);
+  const [found] = place < 0 ? [] : ofShape.splice(place, 1);
+  const node = found ? nodeAgain(found) : await createThreadExecutor(options);
   const { arena, writesInPlace, workers } = node;
   const { pool } = node as unknown as Inside;
   const close = node.close.bind(node);
@@ -40,17 +45,17 @@ export async function createKeptExecutor(options: ThreadExecutorOptions): Promis
     if (closed || workspaces.free.length < workers || threads.threads.length < workers) return close();
     pool.closed = true;
     for (const event of ['workerDestroy', 'error']) threads.removeAllListeners(event);
-    kept.set(shape, [...(kept.get(shape) ?? []), { arena, pool: [threads, workers, writesInPlace] }]);
+    kept.set(shape, [...(kept.get(shape) ?? []), { arena, images, pool: [threads, workers, writesInPlace] }]);
   };
   return node;
 }
 
-function nodeAgain({ arena, pool }: Kept, { images, evaluationImages }: ThreadExecutorOptions): ThreadExecutor {
+function nodeAgain({ arena, images, pool }: Kept): ThreadExecutor {
   const { memory, regions } = arena;
   const normals = bytes(arena, 'normals', regions.updateLogs - regions.normals).slice();
-  new Uint8Array(memory.buffer, regions.images).fill(0);
+  new Uint8Array(memory.buffer, regions.pseudoLabels).fill(0);
   bytes(arena, 'normals', normals.length).set(normals);
-  bytes(arena, 'images', images.length).set(images);
-  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
+  for (const { parts } of images ? [] : [arena.images.unlabelled, arena.images.evaluation])
+    for (const { store } of parts) for (const view of store.views()) view.fill(0);
   return new ThreadExecutor(arena, new (ThreadPool as unknown as PoolOf)(...pool));
 }

@@ -1,5 +1,5 @@
 // Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
-import { bytes, createArena, floats } from '../../src/engine/arena.js';
+import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
@@ -13,11 +13,8 @@ import type { Executor } from '../../src/training/executor.js';
 import { passOf, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
 
-export function oneThreadExecutor({ shape, images, evaluationImages }: ThreadExecutorOptions): Executor {
-  const arena = createArena(shape);
-  bytes(arena, 'images', images.length).set(images);
-  bytes(arena, 'evaluationImages', evaluationImages.length).set(evaluationImages);
-  return nodeOn(createEngine(arena));
+export function oneThreadExecutor({ shape, images }: ThreadExecutorOptions): Executor {
+  return nodeOn(createEngine(createArena(shape, images)));
 }
 
 export function nodeOn(engine: Engine): Executor {
@@ -68,7 +65,7 @@ export function nodeOn(engine: Engine): Executor {
       parameters: floats(arena, 'parameters', parameters).slice(),
       firstMoment: floats(arena, 'firstMoment', parameters).slice(),
       secondMoment: floats(arena, 'secondMoment', parameters).slice(),
-      pseudoLabels: bytes(arena, 'pseudoLabels', shape.unlabelled).slice(),
+      pseudoLabels: storedLabels(arena).slice(),
       confidences: floats(arena, 'confidences', shape.unlabelled).slice(),
     }),
     write: ({ pseudoLabels, ...vectors }) => {
@@ -76,7 +73,7 @@ export function nodeOn(engine: Engine): Executor {
         floats(arena, region as keyof typeof vectors, values.length).set(values);
       }
       if (vectors.parameters) roundParameters(arena, engine.kernel, vectors.parameters.length);
-      if (pseudoLabels) bytes(arena, 'pseudoLabels', pseudoLabels.length).set(pseudoLabels);
+      if (pseudoLabels) storedLabels(arena).set(pseudoLabels);
     },
     close: async () => undefined,
   };

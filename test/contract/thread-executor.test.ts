@@ -12,8 +12,12 @@ import { CONTENT, describeExecutor } from './executor.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './executor-work.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
 
-const nodeOf = (threads: number, unlabelled = SHAPE.unlabelled): Promise<ThreadExecutor> =>
-  createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, unlabelled, workspaces: threads } });
+const nodeOf = (threads: number): Promise<ThreadExecutor> =>
+  createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: threads } });
+
+/** Its images are black. */
+const nodeOfMany = (threads: number, unlabelled: number): Promise<ThreadExecutor> =>
+  createThreadExecutor({ shape: { ...SHAPE, unlabelled, workspaces: threads } });
 
 for (const [threads, seeds] of [
   [1, [1]],
@@ -31,7 +35,7 @@ for (const [threads, seeds] of [
 describe('a local node', () => {
   it('gives up a task that four threads were lost in, and goes on with others', async () => {
     const images = 200_000; // seconds of work, on any machine
-    const node = await nodeOf(1, images);
+    const node = await nodeOfMany(1, images);
     node.write(INITIAL);
     let rejected = false;
     const working = node.predict(MODEL, 'unlabelled', [[0, images]]).finally(() => {

@@ -19,7 +19,7 @@ import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 import { type TestClusterOptions, type TestNode, testCluster } from '../contract/test-cluster.js';
 import { trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
-import { listener } from './training.js';
+import { contentOf, listener } from './training.js';
 
 const [supervised] = PLANS['labels once, after supervised training'];
 
@@ -35,8 +35,7 @@ const scenarios: [name: string, stages: readonly Stage[]][] = [
 const SILENT = listener();
 
 function clusterFor({ problem }: Setting, remotes: readonly number[], options: Partial<TestClusterOptions> = {}) {
-  const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return testCluster(content, { local: 1, remotes, checksumEvery: 3, fetchEvery: 5, ...options });
+  return testCluster(contentOf(problem), { local: 1, remotes, checksumEvery: 3, fetchEvery: 5, ...options });
 }
 
 async function weightsOf(
@@ -57,7 +56,7 @@ async function weightsOf(
     counts,
     (model) => strategies[strategyOf(normalise({ strategy }), model)],
   );
-  dispatcher.write({ pseudoLabels: new Uint8Array(unlabelled), confidences: new Float32Array(unlabelled) });
+  dispatcher.write({ pseudoLabels: new Uint16Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, dispatcher, observer, undefined);
   return sha256OfParameters((await dispatcher.read(training.stages.at(-1)!.model)).parameters);
 }
@@ -66,8 +65,7 @@ async function weightsOf(
 function expectedOf(setting: Setting, strategy: StrategyName): Promise<string> | string {
   const { problem } = setting;
   if (strategy === 'data') return sha256OfParameters(trainInOneThread(problem));
-  const content = { shape: problem.shape, images: problem.unlabelled, evaluationImages: new Uint8Array() };
-  return weightsOf(oneThreadExecutor(content), setting, strategy);
+  return weightsOf(oneThreadExecutor(contentOf(problem)), setting, strategy);
 }
 
 /** Of the labelled rows of each step, over two nodes. */
@@ -160,7 +158,7 @@ describe('a tensor-parallel run on a cluster', () => {
   it('sends no label, true or pseudo, in any message or array', async () => {
     const setting = await settingOf(PLANS['fresh labels at each step'], 1);
     const { training, problem } = setting;
-    const batches: Uint8Array[] = [];
+    const batches: Uint16Array[] = [];
     const drawn = training.labelled.rows.bind(training.labelled);
     const labelled = Object.assign(Object.create(training.labelled) as typeof training.labelled, {
       countsOf: training.labelled.countsOf.bind(training.labelled),

@@ -1,9 +1,10 @@
 // THE ORACLE, and an example: the whole method in one thread, with src/ alone. Every run, on however many threads or machines, ends on the
 // same bits for the same seed, stages, images and number of shards.
 
+import type { Images } from '../../src/data/images.js';
 import { labelledBatch } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
-import { type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
+import { type ArenaShape, createArena, floats } from '../../src/engine/arena.js';
 import {
   beginBalance,
   type ClassBalance,
@@ -24,21 +25,21 @@ import { predict } from '../../src/models/predict.js';
 import type { LabelledRows } from '../../src/models/tasks.js';
 import { update } from '../../src/models/update.js';
 import { alphaAt, optimizerStep, type Stage } from '../../src/training/stage.js';
+import { NO_IMAGES } from '../images.js';
 
 export interface Problem {
   readonly seed: number;
   readonly stages: readonly Stage[];
   readonly shape: ArenaShape;
-  readonly unlabelled: Uint8Array;
+  readonly unlabelled: Images;
   /** The few images that have labels. */
   readonly labelled: LabelledRows;
 }
 
 /** Returns the parameters that the last stage ends on. */
 export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: Problem): Float32Array {
-  const arena = createArena(shape);
+  const arena = createArena(shape, { unlabelled, evaluation: NO_IMAGES });
   const engine = createEngine(arena);
-  bytes(arena, 'images', unlabelled.length).set(unlabelled);
   const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
   const order = { seed, shards: shape.shards, workspace: 0 };
   let updates = 0;
@@ -97,10 +98,10 @@ function drawLabelled({ labels }: LabelledRows, seed: number, s: number, stage: 
 
 function rowsAt({ images, labels }: LabelledRows, pixels: number, positions: Uint32Array): LabelledRows {
   const rows = Array.from(positions, (position) => images.subarray(position * pixels, (position + 1) * pixels));
-  return { images: Buffer.concat(rows), labels: Uint8Array.from(positions, (position) => labels[position]!) };
+  return { images: Buffer.concat(rows), labels: Uint16Array.from(positions, (position) => labels[position]!) };
 }
 
-function countsOf(labels: Uint8Array, classes: number): number[] {
+function countsOf(labels: Uint16Array, classes: number): number[] {
   return Array.from({ length: classes }, (_, c) => labels.filter((label) => label === c).length);
 }
 

@@ -15,6 +15,7 @@ import { workspaceOf } from '../../src/models/dense/workspace.js';
 import { PREDICT_ROWS } from '../../src/models/predict.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
 import type { Stage } from '../../src/training/stage.js';
+import { firstImages, imagesOf } from '../images.js';
 import type { Problem } from './oracle.js';
 
 export const SHARDS = 3;
@@ -101,7 +102,7 @@ export async function settingOf(stages: readonly Stage[], workspaces: number): P
       seed: SEED,
       stages,
       shape: shapeFor(stages, workspaces),
-      unlabelled: Buffer.concat([...train.images.views(0, UNLABELLED)]),
+      unlabelled: imagesOf(firstImages(train.images, UNLABELLED)),
       labelled: set.rows(Uint32Array.from(rows, (_, position) => position)),
     },
     training: { seed: SEED, stages, labelled: set, maxSteps: Number.POSITIVE_INFINITY },

@@ -1,15 +1,17 @@
 // Owns what tests of training have in common: the plans, a node's content, an observer, and the training itself.
+
 import type { Dispatcher } from '../../coordinator/dispatcher.js';
 import { type Observer, type Position, type Training, train } from '../../coordinator/train.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
+import { NO_IMAGES } from '../images.js';
 import type { Problem } from './oracle.js';
 import { PLANS } from './problems.js';
 
 export const plans = Object.entries(PLANS).map(([name, stages]) => ({ name, stages: stages as readonly Stage[] }));
 
 export const contentOf = ({ shape, unlabelled }: Problem): ThreadExecutorOptions => {
-  return { shape, images: unlabelled, evaluationImages: new Uint8Array() };
+  return { shape, images: { unlabelled, evaluation: NO_IMAGES } };
 };
 
 /** Does nothing but what is given. */

@@ -6,10 +6,10 @@ import { scratch } from './scratch.js';
 
 describe('the predicted class', () => {
   function classified(logits: Logits, isSoftmax: boolean, bias?: readonly number[]) {
-    const { kernel, floats, bytes } = scratch();
+    const { kernel, floats, uint16s } = scratch();
     const classes = logits[0]!.length;
     const z = floats(unitsMajor(logits));
-    const predicted = bytes(new Uint8Array(ROWS).fill(255));
+    const predicted = uint16s(new Uint16Array(ROWS).fill(65535));
     const confidences = floats(new Float32Array(ROWS));
     const { byteOffset } = floats(bias ?? new Float32Array(classes));
     const to = [predicted.byteOffset, confidences.byteOffset] as const;

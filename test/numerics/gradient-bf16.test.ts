@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
-import { type Arena, bytes, floats, gradientStride } from '../../src/engine/arena.js';
+import { type Arena, floats, gradientStride, pseudoLabels } from '../../src/engine/arena.js';
 import type { Objective } from '../../src/engine/precision.js';
 import { layoutOf, modelOf, relaid } from '../../src/models/dense/model.js';
 import { createEngine } from '../../src/models/engine.js';
@@ -176,7 +176,7 @@ describe.each(BF16)('a step in %s tensor parallel', (precision) => {
     const [task] = tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled: PSEUDO });
     const { unlabelled } = arena.shape;
     const stored = {
-      classes: bytes(arena, 'pseudoLabels', unlabelled).slice(),
+      classes: pseudoLabels(arena).slice(),
       confidences: floats(arena, 'confidences', unlabelled).slice(),
     };
     // Leaves the gradient, from bfloat16, as the first moment, and the parameters as they are.

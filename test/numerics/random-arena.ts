@@ -1,5 +1,5 @@
 // Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
-import { type Arena, type ArenaShape, bytes, createArena, floats } from '../../src/engine/arena.js';
+import { type Arena, type ArenaShape, createArena, floats, pseudoLabels } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { precisionOf } from '../../src/engine/precision.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -32,9 +32,15 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
   };
   const arena = createArena(shape);
   const stream = new Stream(keyOf(seed, 'split', 1));
-  const { images, normals, updateLogs, end } = arena.regions;
+  const { pseudoLabels: first, normals, updateLogs, end } = arena.regions;
+  for (const { parts } of [arena.images.unlabelled, arena.images.evaluation])
+    for (const { store } of parts)
+      for (const view of store.views())
+        view.forEach((_, i) => {
+          view[i] = stream.below(256);
+        });
   for (const [from, to] of [
-    [images, normals],
+    [first, normals],
     [updateLogs, end],
   ] as const) {
     const words = new Uint32Array(arena.memory.buffer, from, (to - from) / 4);
@@ -44,7 +50,7 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
   roundParameters(arena, loadKernel(arena.memory), shape.parameters);
   for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameters).fill(0);
   const classes = model.layers.at(-1)!.units;
-  const labels = bytes(arena, 'pseudoLabels', UNLABELLED);
+  const labels = pseudoLabels(arena);
   labels.forEach((_, i) => {
     labels[i] = stream.below(classes);
   });

@@ -6,6 +6,7 @@ export interface Scratch {
   /** Copies values to a fresh place, aligned to 64 bytes; its byteOffset is the address. */
   floats(values: ArrayLike<number>): Float32Array;
   bytes(values: ArrayLike<number>): Uint8Array;
+  uint16s(values: ArrayLike<number>): Uint16Array;
   words(values: ArrayLike<number>): Uint32Array;
 }
 
@@ -19,7 +20,10 @@ export function scratch(): Scratch {
     end = Math.ceil((end + bytes) / 64) * 64;
     return start;
   };
-  const put = <T extends Float32Array | Uint8Array | Uint32Array>(array: T, values: ArrayLike<number>): T => {
+  const put = <T extends Float32Array | Uint8Array | Uint16Array | Uint32Array>(
+    array: T,
+    values: ArrayLike<number>,
+  ): T => {
     array.set(values);
     return array;
   };
@@ -27,6 +31,7 @@ export function scratch(): Scratch {
     kernel: loadKernel(memory),
     floats: (values) => put(new Float32Array(memory.buffer, place(values.length * 4), values.length), values),
     bytes: (values) => put(new Uint8Array(memory.buffer, place(values.length), values.length), values),
+    uint16s: (values) => put(new Uint16Array(memory.buffer, place(values.length * 2), values.length), values),
     words: (values) => put(new Uint32Array(memory.buffer, place(values.length * 4), values.length), values),
   };
 }

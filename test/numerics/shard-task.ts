@@ -1,7 +1,7 @@
 // Owns gradient tasks on a random arena, and the rows that such a task means, written down apart from the engine.
 import { ShardSampler } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
-import { type Arena, bytes, floats, gradientStride } from '../../src/engine/arena.js';
+import { type Arena, floats, gradientStride, pseudoLabels } from '../../src/engine/arena.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -39,7 +39,7 @@ export const DENOISING: UnlabelledRows = { ...PSEUDO, method: 'denoising', param
 export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {
   const { pixels, classes } = sizesOf(model);
   const images = randomBytes(labelledBatch * pixels, 7);
-  const labels = randomBytes(labelledBatch, 8).map((byte) => byte % classes);
+  const labels = Uint16Array.from(randomBytes(labelledBatch, 8), (byte) => byte % classes);
   return Array.from({ length: shards }, (_, shard) => {
     const [first, end] = shardRange(labelledBatch, shards, shard);
     const labelled: LabelledRows | undefined =
@@ -65,9 +65,7 @@ export function drawnBy(arena: Arena, { seed, stage, step, shard, shards, unlabe
 
 const unit = (image: Uint8Array): Float32Array => Float32Array.from(image, (byte) => byte / 255);
 
-export function imageAt({ memory, regions, shape: { pixels } }: Arena, position: number): Float32Array {
-  return unit(new Uint8Array(memory.buffer, regions.images + position * pixels, pixels));
-}
+export const imageAt = ({ images }: Arena, position: number): Float32Array => unit(images.unlabelled.at(position));
 
 /** The labelled rows: their weights make a mean over the whole step's. */
 export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask): Row[] {
@@ -83,7 +81,7 @@ export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask)
 export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   const { classes } = sizesOf(task.model);
   const { batch, factor, parameters } = task.unlabelled ?? PSEUDO;
-  const labels = bytes(arena, 'pseudoLabels', arena.shape.unlabelled);
+  const labels = pseudoLabels(arena);
   const confidences = floats(arena, 'confidences', arena.shape.unlabelled);
   return drawnBy(arena, task).map((position) => ({
     input: imageAt(arena, position),

@@ -2,7 +2,7 @@
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import type { StepRequest } from '../../coordinator/strategies/strategy.js';
 import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
-import { bytes, floats } from '../../src/engine/arena.js';
+import { floats, pseudoLabels } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -28,13 +28,13 @@ export function setting(step: StepOfShards) {
   const node = nodeOn(createEngine(arena));
   const [task] = tasksOf({ ...step, shards: 1 });
   const request: StepRequest = { ...task!, labelled: task!.labelled, optimizer: KEEP_GRADIENT };
-  const { unlabelled, pixels } = arena.shape;
+  const { unlabelled } = arena.shape;
   const stored = {
-    classes: bytes(arena, 'pseudoLabels', unlabelled).slice(),
+    classes: pseudoLabels(arena).slice(),
     confidences: floats(arena, 'confidences', unlabelled).slice(),
   };
   const gradient = () => floats(arena, 'firstMoment', layoutOf(step.model).length).slice();
-  const images = bytes(arena, 'images', unlabelled * pixels);
+  const images = arena.images.unlabelled;
   const rowsOf = step.model.objective === 'reconstruction' ? reconstructedRowsOf : pseudoRowsOf;
   return {
     arena,

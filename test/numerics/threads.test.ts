@@ -4,7 +4,7 @@ import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { afterAll, expect, it } from 'vitest';
 import { nativeBinding, prepareForThreads } from '../../src/engine/tensorflow.js';
 import { BF16 } from '../bf16.js';
-import { EVALUATION_IMAGES, IMAGES, MODEL, shapeOf, trainMixed } from '../contract/executor-work.js';
+import { IMAGES, MODEL, shapeOf, trainMixed } from '../contract/executor-work.js';
 import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 
 const binding = nativeBinding();
@@ -28,7 +28,7 @@ it('no thread is the first to use an attribute name: preparing has used all that
   const models = [MODEL, ...BF16.map((precision) => ({ ...MODEL, precision }))];
   for (const model of models) {
     const shape = { ...shapeOf(model), workspaces: 1 };
-    await trainMixed(oneThreadExecutor({ shape, images: IMAGES, evaluationImages: EVALUATION_IMAGES }), model);
+    await trainMixed(oneThreadExecutor({ shape, images: IMAGES }), model);
   }
   expect(prepared).toEqual([...names].sort());
   expect(prepared).toContain('transpose_a');

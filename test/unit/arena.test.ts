@@ -15,6 +15,7 @@ import {
 } from '../../src/engine/arena.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from '../../src/engine/kernel/kernel.js';
 import { normalQuantiles } from '../../src/engine/normals.js';
+import { NO_IMAGES } from '../images.js';
 import { expectApart } from './apart.js';
 
 const shapes = fc.record({
@@ -30,15 +31,23 @@ const shapes = fc.record({
   outputGroupBytes: fc.nat(5000),
 });
 
+const SMALL: ArenaShape = {
+  pixels: 9,
+  unlabelled: 5,
+  evaluation: 3,
+  parameters: 40,
+  shards: 2,
+  workspaces: 2,
+  workspaceBytes: 100,
+};
+
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { pixels, unlabelled, evaluation, parameters, shards, workspaces, workspaceBytes } = shape;
+  const { unlabelled, parameters, shards, workspaces, workspaceBytes } = shape;
   const { tensorShardBytes, outputGroupBytes, precision } = shape;
   const vector = parameters * 4;
   return {
-    images: unlabelled * pixels,
-    evaluationImages: evaluation * pixels,
-    pseudoLabels: unlabelled,
+    pseudoLabels: unlabelled * 2,
     confidences: unlabelled * 4,
     parameters: vector,
     firstMoment: vector,
@@ -71,7 +80,7 @@ describe('the regions of an arena', () => {
 
         const within = (start: number, stride: number, count: number, size: number) =>
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
-        const arena = attachArena({} as WebAssembly.Memory, shape);
+        const arena = attachArena({} as WebAssembly.Memory, shape, { unlabelled: NO_IMAGES, evaluation: NO_IMAGES });
         expectApart([
           ...within(
             regions.gradientBuffers,
@@ -102,27 +111,17 @@ describe('the regions of an arena', () => {
 });
 
 describe('createArena', () => {
-  const SMALL: ArenaShape = {
-    pixels: 9,
-    unlabelled: 5,
-    evaluation: 3,
-    parameters: 40,
-    shards: 2,
-    workspaces: 2,
-    workspaceBytes: 100,
-  };
-
   it('gives shared memory with room for all regions, and the normal quantiles in it', () => {
     const arena = createArena(SMALL);
     expect(arena.memory.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(arena.memory.buffer.byteLength).toBeGreaterThanOrEqual(arena.regions.end);
     expect(floats(arena, 'normals', 2 ** 14)).toEqual(normalQuantiles(2 ** 14));
-    expect(bytes(arena, 'images', 45).every((byte) => byte === 0)).toBe(true);
+    expect(bytes(arena, 'pseudoLabels', 10).every((byte) => byte === 0)).toBe(true);
   });
 
   it('is the same arena wherever its memory is attached', () => {
     const arena = createArena(SMALL);
-    const again = attachArena(arena.memory, SMALL);
+    const again = attachArena(arena.memory, SMALL, arena.images);
     floats(arena, 'parameters', 40)[39] = 7;
     expect(floats(again, 'parameters', 40)[39]).toBe(7);
     expect(again.regions).toEqual(arena.regions);

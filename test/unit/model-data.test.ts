@@ -110,13 +110,13 @@ describe('the label file that a model writes', () => {
       );
     await fc.assert(
       fc.asyncProperty(anyLabels, async ({ names, classes }) => {
-        await writeFile(path, Buffer.concat(labelFile(Uint8Array.from(classes), names.map(String))));
+        await writeFile(path, Buffer.concat(labelFile(Uint16Array.from(classes), names.map(String))));
         const { shape, values, isUnsigned } = await readIdxIntegers(path);
         expect([shape, [...values]]).toEqual([[classes.length], classes.map((each) => names[each])]);
         expect(isUnsigned).toBe(names.every((name) => name < 255));
       }),
     );
-    const words = labelFile(Uint8Array.of(1, 0), ['cat', '7']);
+    const words = labelFile(Uint16Array.of(1, 0), ['cat', '7']);
     expect([...Buffer.concat(words)]).toEqual([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]);
   });
 });

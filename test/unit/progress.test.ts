@@ -5,7 +5,7 @@ import { Progress } from '../../src/engine/gradient-progress.js';
 
 function progressOf(shards: number): Progress {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  const arena = attachArena(memory, { shards } as never);
+  const arena = attachArena(memory, { shards } as never, {} as never);
   return new Progress({ ...arena, regions: { ...arena.regions, progress: 0 } as Regions });
 }
 

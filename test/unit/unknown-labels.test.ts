@@ -118,7 +118,7 @@ describe('what is said of a data set', () => {
 
 describe('TrueLabels', () => {
   const labelling = (...classes: number[]) => ({
-    classes: Uint8Array.from(classes),
+    classes: Uint16Array.from(classes),
     confidences: new Float32Array(classes.length).fill(0.5),
     flips: 0,
   });

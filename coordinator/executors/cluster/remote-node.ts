@@ -11,8 +11,9 @@ import type { Model } from '../../../src/models/model.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
 import { type BulkTag, MAX_BULK } from '../../../src/protocol/channel.js';
-import { BULK_KINDS, type First } from '../../../src/protocol/cluster-messages.js';
+import { BULK_KINDS, type First, type ImageSet, type SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { toWire } from '../../../src/protocol/fields.js';
+import { ImageEncoder, imagePieces } from '../../../src/protocol/image-codec.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import { ArenaSync } from '../arena-sync.js';
@@ -43,6 +44,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   lostWorkers = 0;
   /** Shards, or tensor shards, of its last step. */
   private shards = 0;
+  private readonly images = new ImageEncoder();
   private readonly uploads: Uploads;
   private readonly liveness: Liveness;
   /** The stage of its last sums: those of the same stage go on with what rounding left of them. */
@@ -66,12 +68,14 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
       answered: () => listener.answered(),
       mayGo: () => void this.dismiss('left', wished()),
     });
-    this.arenaSync = new ArenaSync(arena, MAX_BULK, async (region, start, end) => {
-      // Images do not change. What does, it may still be reading or writing.
-      if (region !== 'images' && region !== 'evaluationImages') await this.idle();
+    const sendRegion = async (region: SentRegion, start: number, end: number): Promise<void> => {
+      // It may still be reading or writing there. Images do not change.
+      await this.idle();
       const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: 0, offset: start };
-      await requests.sendBulk(tag, new Uint8Array(arena.memory.buffer, arena.regions[region] + start, end - start));
-    });
+      const { memory, regions } = arena;
+      await requests.sendBulk(tag, new Uint8Array(memory.buffer, regions[region] + start, end - start));
+    };
+    this.arenaSync = new ArenaSync(arena, MAX_BULK, sendRegion, (...of) => this.sendImages(...of));
     this.tensorShards = new RemoteTensorShards(this);
   }
 
@@ -158,6 +162,15 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
   forgetRounding(): void {
     this.lastStage = undefined;
+  }
+
+  private async sendImages(set: ImageSet, start: number, end: number): Promise<void> {
+    const { requests, arena, images: encoder } = this;
+    const kind = BULK_KINDS.indexOf(set);
+    for (const piece of imagePieces(start, end, arena.shape.pixels, MAX_BULK)) {
+      const { tag, payload } = await encoder.encode(arena.images[set], piece);
+      await requests.sendBulk({ kind, attempt: 0, ...tag }, payload);
+    }
   }
 
   /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */

@@ -34,7 +34,7 @@ function isResultOf(
 }
 
 /** Whether each is a class of the model, with a probability. */
-export function areLabelsOf(model: Model, classes: Uint8Array, confidences: Float32Array): boolean {
+export function areLabelsOf(model: Model, classes: Uint16Array, confidences: Float32Array): boolean {
   const units = outputsOf(model);
   return classes.every((each) => each < units) && confidences.every((each) => each >= 0 && each <= 1);
 }

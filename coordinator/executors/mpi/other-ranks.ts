@@ -2,6 +2,7 @@
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { PredictTask } from '../../../src/models/tasks.js';
+import type { ImageSet, SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
 import { reported, unexpected } from '../failures.js';
@@ -9,6 +10,8 @@ import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
 
 /** Bytes of one broadcast: an MPI library counts in 31 bits. */
 const MOST_BYTES = 2 ** 28;
+/** Images are copied on their way. */
+const MOST_IMAGE_BYTES = 2 ** 24;
 
 export const misfit = () => unexpected('the answers of the ranks do not fit the question');
 
@@ -24,10 +27,20 @@ export class OtherRanks {
     private readonly arena: Arena,
     private readonly collective: Collective,
   ) {
-    this.arenaSync = new ArenaSync(arena, MOST_BYTES, async (region, start, end) => {
+    const { memory, regions, images, shape } = arena;
+    const sendRegion = async (region: SentRegion, start: number, end: number): Promise<void> => {
       await this.tell({ kind: 'fill', region, start, end });
-      await collective.broadcast(new Uint8Array(arena.memory.buffer, arena.regions[region] + start, end - start));
-    });
+      await collective.broadcast(new Uint8Array(memory.buffer, regions[region] + start, end - start));
+    };
+    const sendImages = async (set: ImageSet, first: number, end: number): Promise<void> => {
+      const most = Math.max(1, Math.floor(MOST_IMAGE_BYTES / shape.pixels));
+      for (let start = first; start < end; start += most) {
+        const last = Math.min(start + most, end);
+        await this.tell({ kind: 'fill', region: set, start, end: last });
+        await collective.broadcast(images[set].copy(start, last));
+      }
+    };
+    this.arenaSync = new ArenaSync(arena, MOST_BYTES, sendRegion, sendImages);
   }
 
   get workers(): readonly number[] {

@@ -4,7 +4,7 @@ import { built } from '../../files/read.js';
 
 /** Addresses are byte offsets in the arena; counts are in elements. */
 export interface Kernel {
-  loadRows(images: number, indices: number, rows: number, padded: number, pixels: number, x: number): void;
+  loadRows(images: number, rows: number, padded: number, pixels: number, x: number): void;
   dropout(x: number, n: number, keep: number, scale: number, state: number): void;
   addNoise(x: number, n: number, sigma: number, normals: number, state: number): void;
   transpose(from: number, rows: number, columns: number, to: number): void;

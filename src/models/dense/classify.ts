@@ -13,7 +13,7 @@ export interface LogitsPlaces {
   /** A multiple of 8. */
   readonly rows: number;
   readonly softmax: boolean;
-  /** Where the results go: a byte and a float a row. */
+  /** Where the results go: a u16 and a float a row. */
   readonly predicted: number;
   readonly confidences: number;
   /** Scratch: a float a class; four floats a class. */
@@ -46,7 +46,7 @@ export function classify(
   const parts = new Float32Array(memory.buffer, sums, 4 * classes);
   return {
     rows: count,
-    classes: new Uint8Array(memory.buffer, predicted, count).slice(),
+    classes: new Uint16Array(memory.buffer, predicted, count).slice(),
     confidences: new Float32Array(memory.buffer, confidences, count).slice(),
     classMasses: logitShift
       ? Array.from({ length: classes }, (_, c) => parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0))

@@ -1,4 +1,5 @@
 // The rows that a batch begins with: their bytes become floats in the workspace, with noise if asked, and lie as the products read them.
+import type { Images } from '../../data/images.js';
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { isRounded, precisionOf } from '../../engine/precision.js';
@@ -37,18 +38,14 @@ export class Inputs {
   /** Loads rows whose bytes came with the task, from row 0 on. */
   loadBytes(images: Uint8Array): void {
     if (images.length === 0) return;
-    const { labelled } = this.buffers;
-    new Uint8Array(this.arena.memory.buffer, labelled, images.length).set(images);
-    const positions = Array.from({ length: images.length / this.pixels }, (_, r) => r);
-    this.load(labelled, positions, 0);
+    this.bytes(images.length).set(images);
+    this.loadCopied(images.length / this.pixels, 0);
   }
 
-  /** Loads rows from row `first` on, and zeros behind them; images: address of bytes; positions: each row's image among them. */
-  load(images: number, positions: ArrayLike<number>, first: number): void {
-    const { x, indices } = this.buffers;
-    this.uint32(indices, positions.length).set(positions);
-    const to = x + first * this.pixels * 4;
-    this.kernel.loadRows(images, indices, positions.length, this.rows - first, this.pixels, to);
+  /** Loads rows from row `first` on, and zeros behind them. positions: each row's image. */
+  load(images: Images, positions: ArrayLike<number>, first: number): void {
+    images.gather(positions, this.bytes(positions.length * this.pixels));
+    this.loadCopied(positions.length, first);
   }
 
   /** The targets of a reconstruction: the inputs as they are now, before noise. */
@@ -70,6 +67,15 @@ export class Inputs {
     if (scale !== 1) kernel.dropout(x, rows * pixels, keep, scale, random);
     if (this.forwardIsRowMajor) kernel.round(x, rows * pixels, operand);
     else kernel.transpose(x, rows, pixels, operand);
+  }
+
+  private loadCopied(count: number, first: number): void {
+    const { x, images } = this.buffers;
+    this.kernel.loadRows(images, count, this.rows - first, this.pixels, x + first * this.pixels * 4);
+  }
+
+  private bytes(length: number): Uint8Array {
+    return new Uint8Array(this.arena.memory.buffer, this.buffers.images, length);
   }
 
   private uint32(address: number, length: number): Uint32Array {

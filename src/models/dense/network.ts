@@ -1,4 +1,5 @@
 // The passes of a dense network over one batch shape in one workspace: forward, loss, backward.
+import type { Images } from '../../data/images.js';
 import { type Arena, workspaceStart } from '../../engine/arena.js';
 import { Progress } from '../../engine/gradient-progress.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -59,7 +60,7 @@ export class Network implements Passes {
     this.inputs.loadBytes(images);
   }
 
-  load(images: number, positions: ArrayLike<number>, first: number): void {
+  load(images: Images, positions: ArrayLike<number>, first: number): void {
     this.inputs.load(images, positions, first);
   }
 

@@ -1,6 +1,7 @@
 // The output layer of a tensor-parallel step, at the coordinator: predictions from logits, and the loss with its gradient. It needs no parameters, and
 // has a memory of its own: the labels of a step are nowhere else.
 
+import type { Images } from '../../data/images.js';
 import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
 import { Space } from '../../engine/space.js';
 import type { Masses, Prediction } from '../../methods/method.js';
@@ -44,10 +45,9 @@ export class OutputLayer {
       weights: space.take(rows),
       losses: space.take(rows),
       confidences: space.take(most),
-      predicted: space.take(most / 4),
+      predicted: space.take(most / 2),
       sums: space.take(this.classes),
       images: space.take((pixels * rows) / 4),
-      positions: space.take(rows),
       x: space.take(pixels * rows),
     };
     const pages = Math.ceil(space.end / PAGE);
@@ -72,20 +72,13 @@ export class OutputLayer {
     return { targets: this.floats(targets, this.classes * rows), weights: this.floats(weights, rows) };
   }
 
-  /** Sets the targets of a reconstruction: the images at these positions among `images`, bytes. */
-  aimAtImages(images: Uint8Array, drawn: Uint32Array): void {
+  /** Sets the targets of a reconstruction: the images at these positions. */
+  aimAtImages(images: Images, drawn: Uint32Array): void {
     const { rows } = this.counts;
-    const { images: bytes, positions, x, targets } = this.places;
-    const { buffer } = this.memory;
+    const { images: bytes, x, targets } = this.places;
     const pixels = this.classes;
-    if (images.length <= pixels * Math.max(...drawn)) throw new RangeError('a reconstruction needs the images');
-    drawn.forEach((position, r) => {
-      new Uint8Array(buffer, bytes + r * pixels, pixels).set(
-        images.subarray(position * pixels, (position + 1) * pixels),
-      );
-    });
-    new Uint32Array(buffer, positions, drawn.length).set(drawn.map((_, r) => r));
-    this.kernel.loadRows(bytes, positions, drawn.length, rows, pixels, x);
+    images.gather(drawn, new Uint8Array(this.memory.buffer, bytes, drawn.length * pixels));
+    this.kernel.loadRows(bytes, drawn.length, rows, pixels, x);
     this.kernel.transpose(x, rows, pixels, targets);
   }
 

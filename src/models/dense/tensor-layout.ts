@@ -80,7 +80,8 @@ export interface GroupBuffers {
   /** As products read them, of all rows and of the clean ones: transposed [pixels, rows], or in bf16 [rows, pixels]. */
   readonly operand: number;
   readonly cleanOperand: number;
-  readonly indices: number;
+  /** Unlabelled images that are being loaded, as bytes. */
+  readonly images: number;
   readonly random: number;
   /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
   readonly block: number;
@@ -202,7 +203,7 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
     x: space.take((rows + 8) * pixels),
     operand: takeElements(rows * pixels),
     cleanOperand: takeElements(clean * pixels),
-    indices: space.take(rows),
+    images: space.take((rows * pixels) / 4),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     block: takeElements(block * most),
     weights: takeElements(weightFloats),

@@ -122,15 +122,11 @@ function loadRows(
   const group = places.groups[task.group]!;
   const { model, seed, stage, step, labelledBatch } = task;
   const pixels = model.layers[0]!.inputs;
-  const indices = (positions: ArrayLike<number>): number => {
-    new Uint32Array(arena.memory.buffer, group.indices, positions.length).set(positions);
-    return positions.length;
-  };
-  const labelled = indices(Uint32Array.from({ length: labelledBatch }, (_, r) => r));
-  kernel.loadRows(places.labelledImages, group.indices, labelled, labelled, pixels, group.x);
+  kernel.loadRows(places.labelledImages, labelledBatch, labelledBatch, pixels, group.x);
   const unlabelled = group.x + labelledBatch * pixels * 4;
-  const drawn = indices(drawOfShards(sampler, { ...task, count: arena.shape.unlabelled, batch: task.unlabelledBatch }));
-  kernel.loadRows(arena.regions.images, group.indices, drawn, rows - labelledBatch, pixels, unlabelled);
+  const drawn = drawOfShards(sampler, { ...task, count: arena.shape.unlabelled, batch: task.unlabelledBatch });
+  arena.images.unlabelled.gather(drawn, new Uint8Array(arena.memory.buffer, group.images, drawn.length * pixels));
+  kernel.loadRows(group.images, drawn.length, rows - labelledBatch, pixels, unlabelled);
   if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
   const toOperand = (from: number, count: number, to: number): void => {
     if (isRounded(model)) kernel.round(from, count * pixels, to);

@@ -33,11 +33,10 @@ export interface Workspace {
   /** One float a class; four a class. */
   readonly shift: number;
   readonly masses: number;
-  /** One byte a row. */
+  /** u16 a row. */
   readonly classes: number;
-  /** Positions of the rows' images, u32; the labelled images, whose bytes came with the task. */
-  readonly indices: number;
-  readonly labelled: number;
+  /** Images of rows that are being loaded, as bytes. */
+  readonly images: number;
   /** State of a random stream, 64 bytes, and behind it room for the bits that the kernel draws at a time. */
   readonly random: number;
   readonly end: number;
@@ -72,9 +71,8 @@ export function workspaceOf(model: DenseModel, rows: number, training: boolean, 
     confidences: take(rows),
     shift: take(classes),
     masses: take(4 * classes),
-    classes: take(rows / 4),
-    indices: take(rows),
-    labelled: take(training ? (rows * pixels) / 4 : 0),
+    classes: take(rows / 2),
+    images: take((rows * pixels) / 4),
     random: take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     end,
   };

@@ -13,7 +13,7 @@ beforeEach(() => {
   folder = folderOfTest('checkpoint');
 });
 
-const bytesOf = (array: Float32Array | Uint8Array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+const bytesOf = (array: Float32Array | Uint16Array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
 /** Any bits: those of a NaN or of -0 must come back as well. */
 const anyFloats = fc
@@ -35,7 +35,7 @@ const anyCheckpoint = fc.record({
     parameters: anyFloats,
     firstMoment: anyFloats,
     secondMoment: anyFloats,
-    pseudoLabels: fc.uint8Array({ maxLength: 99 }),
+    pseudoLabels: fc.uint16Array({ maxLength: 99 }),
     confidences: anyFloats,
   }),
   // '__proto__' is no name that JSON parsers agree on.

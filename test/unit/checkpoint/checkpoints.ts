@@ -20,7 +20,7 @@ export function checkpointAt(stage: number, step: number): Checkpoint {
       parameters: floats(19, step + 0.25),
       firstMoment: floats(19, 0.5),
       secondMoment: floats(19, 0.75),
-      pseudoLabels: Uint8Array.of(1, 2, 3, 4, 5),
+      pseudoLabels: Uint16Array.of(1, 2, 3, 4, 5),
       confidences: Float32Array.of(0.1, 0.2, 0.3, 0.4, 0.5),
     },
     progress: { seconds: { train: 1.5 } },

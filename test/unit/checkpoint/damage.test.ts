@@ -55,9 +55,12 @@ describe('loadCheckpoint', () => {
   it('says when the file is of another version, or no checkpoint at all', async () => {
     const path = await saveCheckpoint(folder, checkpointAt(0, 1), 1);
     const bytes = await readFile(path);
-    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(1, 8);
     await writeFile(path, bytes);
-    expect((await failureOf(loadCheckpoint(path, identity), folder)).message).toContain('has format 2');
+    const error = await failureOf(loadCheckpoint(path, identity), folder);
+    expect(error.code).toBe('E_CHECKPOINT_DAMAGED');
+    expect(error.message).toContain('by another version of pseudolabel');
+    expect(error.message).toContain('it has format 1, and this version reads 2');
     await writeFile(path, 'x'.repeat(1000));
     expect((await failureOf(loadCheckpoint(path, identity), folder)).message).toContain(
       'does not begin as such a file',

@@ -9,9 +9,9 @@ const ROWS: UnlabelledRows = {
   ...{ logitShift: undefined, masses: 'plain', noise: 0 },
 };
 const [CLASSES, STRIDE] = [3, 8];
-const LABELS = Uint8Array.of(2, 0);
+const LABELS = Uint16Array.of(2, 0);
 const STORED = storedPrediction(Uint32Array.of(1, 0), {
-  classes: Uint8Array.of(0, 1, 2),
+  classes: Uint16Array.of(0, 1, 2),
   confidences: Float32Array.of(0.4, 0.5, 1),
 });
 

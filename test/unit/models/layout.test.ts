@@ -36,11 +36,9 @@ describe('the buffers of a lane', () => {
             ...(precision === 'f32' ? [] : [[buffers.logits, units.at(-1)! * rows * 4] as const]),
             [buffers.scratch, training && precision === 'bf16' ? Math.max(...units.slice(1)) * 4 : 0],
             [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],
-            ...[buffers.weights, buffers.losses, buffers.confidences, buffers.indices].map(
-              (at) => [at, rows * 4] as const,
-            ),
-            [buffers.classes, rows],
-            [buffers.labelled, training ? rows * pixels : 0],
+            ...[buffers.weights, buffers.losses, buffers.confidences].map((at) => [at, rows * 4] as const),
+            [buffers.classes, rows * 2],
+            [buffers.images, rows * pixels],
             [buffers.random, 64],
             [buffers.end, 0],
           ]);

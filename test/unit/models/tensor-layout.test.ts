@@ -80,7 +80,7 @@ describe('the places of a sliced step', () => {
             [group.x, Math.max(counts.rows, labelled + counts.clean) * pixels],
             [group.operand, pixels * counts.rows],
             [group.cleanOperand, pixels * counts.clean],
-            [group.indices, Math.max(labelled, batch)],
+            [group.images, (batch * pixels) / 4],
             [group.random, 16 + most / 2],
             [group.block, block * most],
             [group.weights, Math.max(block * pixels, classes * Math.max(...units))],

@@ -54,7 +54,7 @@ it('a checkpoint whose method remembers something else is damaged', async () => 
   const stage = run.stages.length - 1;
   const zeros = new Float32Array(parameterCount(run.stages[stage]!.model));
   const labels = {
-    pseudoLabels: new Uint8Array(run.task.unlabelled),
+    pseudoLabels: new Uint16Array(run.task.unlabelled),
     confidences: new Float32Array(run.task.unlabelled),
   };
   const state = { parameters: zeros, firstMoment: zeros, secondMoment: zeros, ...labels };

@@ -90,7 +90,7 @@ export function softmaxMasses(z: usize, bias: usize, classes: i32, rows: i32, co
   }
 }
 
-/** classes[r] = argmax_c (z + bias), the lowest of equals; confidences[r] = that class's softmax (or sigmoid) output. */
+/** predicted[r], u16 = argmax_c (z + bias), the lowest of equals; confidences[r] = that class's softmax (or sigmoid) output. */
 export function classify(
   z: usize,
   bias: usize,
@@ -116,11 +116,11 @@ export function classify(
       if (softmax) sum = f32x4.add(sum, exp(f32x4.sub(logit, most)));
     }
     v128.store(confidences + r, f32x4.div(one, softmax ? sum : f32x4.add(one, exp(f32x4.neg(most)))));
-    const to = predicted + (r >> 2);
-    store<u8>(to, <u8>i32x4.extract_lane(best, 0));
-    store<u8>(to, <u8>i32x4.extract_lane(best, 1), 1);
-    store<u8>(to, <u8>i32x4.extract_lane(best, 2), 2);
-    store<u8>(to, <u8>i32x4.extract_lane(best, 3), 3);
+    const to = predicted + (r >> 1);
+    store<u16>(to, <u16>i32x4.extract_lane(best, 0));
+    store<u16>(to, <u16>i32x4.extract_lane(best, 1), 2);
+    store<u16>(to, <u16>i32x4.extract_lane(best, 2), 4);
+    store<u16>(to, <u16>i32x4.extract_lane(best, 3), 6);
   }
 }
 

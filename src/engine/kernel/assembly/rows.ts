@@ -5,12 +5,12 @@ import { fill } from './random';
 /** Floats for which random bits are drawn at a time, 16 each. */
 const CHUNK: usize = 1024;
 
-/** x[r, :] = images[indices[r], :] / 255; `indices` are u32 positions in `images`, bytes of `pixels` a row. */
-export function loadRows(images: usize, indices: usize, rows: i32, padded: i32, pixels: i32, x: usize): void {
+/** x[r, :] = images[r, :] / 255; `images` are bytes, `pixels` a row. */
+export function loadRows(images: usize, rows: i32, padded: i32, pixels: i32, x: usize): void {
   const scale: f32 = 1.0 / 255.0;
   const whole = pixels & ~15;
   for (let r = 0; r < rows; r++) {
-    const from = images + <usize>load<u32>(indices + ((<usize>r) << 2)) * pixels;
+    const from = images + <usize>r * pixels;
     const to = x + ((<usize>r * pixels) << 2);
     for (let j = 0; j < whole; j += 16) {
       const bytes = v128.load(from + j);
