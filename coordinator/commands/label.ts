@@ -1,5 +1,6 @@
 // `pseudolabel label`: writes what a saved model makes of images: the class of each, how sure it is, and the runner-up.
-import { type Command, Option } from 'commander';
+import { extname } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { readIdx } from '../../src/data/sources/idx.js';
@@ -7,11 +8,14 @@ import { checkedImages } from '../../src/data/sources/idx-folder.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
-import { agreement, type Labelled, labelledOf } from '../../src/labelling/labelled.js';
+import { agreement, type Labelled, labelledOf, leastSure } from '../../src/labelling/labelled.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
+import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
+import { writeReview } from '../review/review.js';
 import { tableLines } from '../terminal/table.js';
 import type { Context } from './options.js';
+import { checkPaths, pathsOf } from './output-paths.js';
 import {
   addModelOptions,
   checkPixels,
@@ -27,11 +31,14 @@ interface LabelFlags extends ModelFlags {
   readonly images?: string;
   readonly out: string;
   readonly outFormat?: LabelFormat;
+  readonly review?: number;
+  readonly reviewPage?: string;
 }
 
 /** The images that are labelled, with what is known of them. */
 interface Images {
   readonly name: string;
+  readonly size: Size;
   readonly store: ImageStore;
   readonly ids: readonly string[] | undefined;
   readonly labels: Uint16Array;
@@ -41,6 +48,9 @@ interface Images {
 /** Classes in the table of the terminal. */
 const MOST_LINES = 20;
 
+/** Thumbnails of a page, which a browser has to hold. */
+const MOST_REVIEWED = 5000;
+
 const HELP = `
 The images are the training images of the model's run, of MNIST where it is in none, or of --data (with its options, as in train), or those
 of --images; all of them are labelled, in their order, also those whose label is known.
@@ -49,8 +59,12 @@ The columns of labels.csv are file (or index), label (the model's class), confid
 label that the data has of the image, empty where it has none. An IDX file has the labels alone: the numbers of the label file that the model
 learned from, or positions in its list of classes.
 
+--review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
+the labels, download labels.csv, and train again with --labels labels.csv.
+
 Examples:
   $ pseudolabel label runs/mine --out labels.csv
+  $ pseudolabel label runs/mine --out labels.csv --review 200
   $ pseudolabel label runs/mine --data new-photos --out labels.csv
   $ pseudolabel label runs/paper-dae/model --images new-images-idx3-ubyte.gz --out new-labels-idx1-ubyte`;
 
@@ -59,12 +73,21 @@ export function addLabel(program: Command, context: Context): void {
     .addOption(new Option('--images <file>', 'IDX file of images').conflicts('data'))
     .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
+    .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
+    .option('--review-page <file>', 'that page (the name of --out with -review.html)')
     .addHelpText('after', HELP)
-    .action((folder: string, flags: LabelFlags) => label(folder, flags, context));
+    .action((folder: string, flags: LabelFlags, command: Command) => label(folder, flags, command, context));
 }
 
-async function label(folder: string, flags: LabelFlags, context: Context): Promise<void> {
+function reviewed(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= MOST_REVIEWED) return value;
+  throw new InvalidArgumentError(`Give a number of images from 1 to ${MOST_REVIEWED}.`);
+}
+
+async function label(folder: string, flags: LabelFlags, command: Command, context: Context): Promise<void> {
   const { terminal, signal } = context;
+  const review = await reviewPathOf(flags, command);
   const saved = await loadClassifier(folder, flags.precision);
   const images =
     flags.images === undefined
@@ -77,6 +100,11 @@ async function label(folder: string, flags: LabelFlags, context: Context): Promi
   const labelled = labelledOf({ count, ids, labels }, images.classNames, { ...predicted, classNames });
   const format = flags.outFormat ?? formatOf(flags.out);
   await writeAtomically(flags.out, await labelsIn(format, labelled));
+  const shown = leastSure(labelled, flags.review ?? 0);
+  if (review !== undefined) {
+    const pixels = (image: number): Uint8Array => images.store.at(image);
+    await writeReview(review, { name, labelled, images: shown, size: images.size, pixels });
+  }
 
   const perClass = classCounts(labelled.classes, classNames.length);
   const meanConfidence = labelled.confidences.reduce((sum, each) => sum + each, 0) / count;
@@ -88,18 +116,29 @@ async function label(folder: string, flags: LabelFlags, context: Context): Promi
       ...agreementLines(agreed),
       speedLine(speed),
       `labels: ${flags.out}`,
+      ...(review === undefined ? [] : [`page to review ${counted(shown.length, 'image')}: ${review}`]),
     ],
     {
       ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, ...speed },
-      ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format },
+      ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format, review },
     },
     flags.json,
   );
 }
 
+/** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */
+async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Command): Promise<string | undefined> {
+  if (review === undefined || reviewPage !== undefined) return reviewPage;
+  const path = `${out.slice(0, out.length - extname(out).length)}-review.html`;
+  const { outputs, ...others } = pathsOf(command);
+  await checkPaths({ ...others, outputs: [...outputs, { name: '--review', path }] });
+  return path;
+}
+
 async function trainingImages(folder: string, saved: SavedModel, flags: ModelFlags, context: Context): Promise<Images> {
-  const { name, classNames, train } = await datasetFor(folder, saved, flags, context);
-  return { name, classNames, store: train.images, ids: train.ids, labels: train.labels };
+  const { name, classNames, height, width, channels, train } = await datasetFor(folder, saved, flags, context);
+  const size = { rows: height, columns: width, channels };
+  return { name, size, classNames, store: train.images, ids: train.ids, labels: train.labels };
 }
 
 async function fileOf(path: string, saved: SavedModel): Promise<Images> {
@@ -107,7 +146,8 @@ async function fileOf(path: string, saved: SavedModel): Promise<Images> {
   const [count, height, width] = shape as [number, number, number];
   checkPixels(saved, { name: path, height, width, channels: 1 });
   const labels = new Uint16Array(count).fill(UNKNOWN);
-  return { name: path, store: ImageStore.from(values, height * width), ids: undefined, labels, classNames: [] };
+  const store = ImageStore.from(values, height * width);
+  return { name: path, size: { rows: height, columns: width }, store, ids: undefined, labels, classNames: [] };
 }
 
 function classLines(perClass: readonly number[], { classNames, count }: Labelled): string[] {

@@ -192,7 +192,10 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   status: { ...OF_CONNECTIONS, ...always('json') },
   preset: always('scenario quick hidden labelsPerClass data schema logFormat'),
   evaluate: always(`${READING} data workers precision json logFormat`),
-  label: always(`${READING} data workers precision json images out outFormat logFormat`),
+  label: {
+    ...always(`${READING} data workers precision json images out outFormat review logFormat`),
+    reviewPage: [withOption('review', '--review N')],
+  },
   pack: always(`${READING} workers json logFormat`),
   report: always('json serve logFormat'),
   compare: always('out json logFormat'),

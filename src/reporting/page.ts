@@ -1,4 +1,5 @@
 // HTML as text, and the frame of every page: one file that needs nothing from anywhere else.
+import { createHash } from 'node:crypto';
 import { PAGE_STYLE } from './theme.js';
 
 /** Text that is HTML already: made by `html`, or by a renderer that escapes. */
@@ -38,15 +39,37 @@ const STYLE = new Html(PAGE_STYLE);
 /** Nothing may be loaded and nothing may run, whatever got into the page. */
 export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-export function page(title: string, lead: string, sections: readonly (Html | undefined)[]): string {
+/** What a page has besides its text: a script that may run, and rules of its own. */
+export interface PageExtras {
+  readonly script: string;
+  readonly style: string;
+}
+
+/** A whole HTML document. */
+export function page(
+  title: string,
+  lead: string,
+  sections: readonly (Html | undefined)[],
+  extras?: PageExtras,
+): string {
+  const { script, style } = extras ?? { script: '', style: '' };
+  const policy = script === '' ? PAGE_POLICY : `${PAGE_POLICY}; script-src 'sha256-${sha256(script)}'`;
   return `<!doctype html>\n${
-    html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${PAGE_POLICY}">
+    html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
-<style>${STYLE}</style></head>
+<style>${STYLE}${new Html(style)}</style></head>
 <body><main><h1>${title}</h1><p class="lead">${lead}</p>
-${sections.map((each) => html`${each}\n`)}</main></body></html>`.text
+${sections.map((each) => html`${each}\n`)}</main>${script === '' ? undefined : scriptOf(script)}</body></html>`.text
   }\n`;
 }
+
+/** The script that this hash allows, and no other. */
+function scriptOf(script: string): Html {
+  if (/<\/?script|<!--/i.test(script)) throw new RangeError('the script would end its element');
+  return new Html(`<script type="module">${script}</script>`);
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64');
 
 /** A part of the page with a heading; undefined where there is nothing in it. */
 export function section(title: string, parts: readonly (Html | undefined)[]): Html | undefined {

@@ -1,0 +1,129 @@
+// The script of the review page, which runs in a browser: it keeps what a person decides, and makes labels.csv of it. It is put into the
+// page as it is, so that it can import types alone.
+import type { ReviewData } from '../../src/reporting/review-page.js';
+
+const data = JSON.parse(document.getElementById('data')!.textContent!) as ReviewData;
+const cards = [...document.querySelectorAll<HTMLFieldSetElement>('fieldset')];
+/** By card: a class, by name. */
+const decided = new Map<number, string>(restored());
+
+/** What the browser kept of this review. */
+function restored(): [number, string][] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(data.key) ?? '[]');
+    return Array.isArray(kept) ? (kept as [number, string][]).filter(([card]) => card < cards.length) : [];
+  } catch {
+    return []; // it keeps nothing for pages from a disk: then the review lasts as long as the page
+  }
+}
+
+function keep(): void {
+  try {
+    localStorage.setItem(data.key, JSON.stringify([...decided]));
+  } catch {
+    // as above
+  }
+}
+
+const radiosOf = (card: HTMLFieldSetElement): HTMLInputElement[] => [
+  ...card.querySelectorAll<HTMLInputElement>('input[type=radio]'),
+];
+const fieldOf = (card: HTMLFieldSetElement): HTMLInputElement | null =>
+  card.querySelector<HTMLInputElement>('input[type=text]');
+
+function decide(index: number, name: string | undefined): void {
+  if (name === undefined || name === '') decided.delete(index);
+  else decided.set(index, name);
+  keep();
+  show(index);
+  showState();
+}
+
+/** Shows what is decided of a card. */
+function show(index: number): void {
+  const card = cards[index]!;
+  const name = decided.get(index);
+  card.classList.toggle('decided', name !== undefined);
+  let isOffered = false;
+  for (const radio of radiosOf(card)) {
+    radio.checked = name !== undefined && data.classNames[Number(radio.value)] === name;
+    isOffered ||= radio.checked;
+  }
+  const field = fieldOf(card);
+  if (field && document.activeElement !== field) field.value = isOffered ? '' : (name ?? '');
+}
+
+function showState(): void {
+  document.getElementById('state')!.textContent = `${decided.size} of ${cards.length} decided`;
+}
+
+function focusCard(index: number): void {
+  const card = cards[index];
+  if (!card) return;
+  const radios = radiosOf(card);
+  (radios.find((radio) => radio.checked) ?? radios[0])?.focus();
+  card.scrollIntoView({ block: 'nearest' });
+}
+
+/** The class that a key means in a card; undefined: none. */
+function classOf(key: string, index: number): string | undefined {
+  const card = cards[index]!;
+  const radio = radiosOf(card).find((each) => {
+    const label = each.parentElement!;
+    const named = label.querySelector('kbd')?.textContent ?? data.classNames[Number(each.value)]!.toLowerCase();
+    return named === key;
+  });
+  return radio && data.classNames[Number(radio.value)];
+}
+
+function pressed(event: KeyboardEvent): void {
+  const card = (event.target as HTMLElement).closest('fieldset');
+  if (!card || event.ctrlKey || event.metaKey || event.altKey) return;
+  const index = cards.indexOf(card);
+  const field = fieldOf(card);
+  const isWriting = event.target === field;
+  if (isWriting && event.key !== 'Enter') return;
+  const found = classOf(event.key.toLowerCase(), index);
+  if (event.key === 'Enter') {
+    if (!isWriting) decide(index, data.classNames[data.images[index]!.guess]);
+    focusCard(index + 1);
+  } else if (found !== undefined) {
+    decide(index, found);
+    focusCard(index + 1);
+  } else if (event.key === 'Backspace') focusCard(index - 1);
+  else if (event.key === 'Delete') decide(index, undefined);
+  else if (event.key === '3' && field) field.focus();
+  else return;
+  event.preventDefault();
+}
+
+const quoted = (text: string): string => (/[",\t\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function download(): void {
+  const labels = new Map(data.known);
+  for (const [card, name] of decided) labels.set(data.images[card]!.id, name);
+  const lines = [[data.by, 'label'], ...labels].map((cells) => `${cells.map(quoted).join(',')}\n`);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(lines, { type: 'text/csv' }));
+  link.download = 'labels.csv';
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+for (const [index, card] of cards.entries()) {
+  card.addEventListener('change', ({ target }) => {
+    const input = target as HTMLInputElement;
+    decide(index, input.type === 'radio' ? data.classNames[Number(input.value)] : input.value.trim());
+  });
+  if (decided.has(index)) show(index);
+}
+document.addEventListener('keydown', pressed);
+document.getElementById('download')!.addEventListener('click', download);
+document.getElementById('clear')!.addEventListener('click', () => {
+  if (!confirm('Forget all that was decided here?')) return;
+  decided.clear();
+  keep();
+  for (const index of cards.keys()) show(index);
+  showState();
+});
+showState();
