@@ -49,6 +49,7 @@ const EARLIER_REPRODUCTION = wanted(
   'give the --out folder of an earlier `pseudolabel reproduce`',
 );
 const OPTIONS = aFile('E_CONFIG', 'give a JSON file of options');
+const STAGES = aFile('E_CONFIG', 'give a JSON file of stages, as `pseudolabel preset` prints it');
 const IMAGES = aFile('E_DATA_MISSING', 'give an IDX file of images');
 const HOSTS = aFile('E_USAGE', "give mpirun's list of machines");
 const SECRET = aFile('E_SECRET_FILE', "give the path of the coordinator's file");
@@ -68,12 +69,13 @@ const OF_RUNS = {
 
 /** By command: its options that name something to read, and 'argument' for what stands without one. */
 export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {
-  train: { ...OF_RUNS, resume: EARLIER, tokenFile: OWN_TOKEN },
+  train: { ...OF_RUNS, stages: STAGES, resume: EARLIER, tokenFile: OWN_TOKEN },
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },
   evaluate: { argument: MODEL, data: DATA, labels: LABELS },
   label: { argument: MODEL, data: DATA, labels: LABELS, images: IMAGES },
+  data: { argument: DATA, labels: LABELS },
   pack: { argument: DATA, labels: LABELS },
   report: { argument: REPORTED },
   compare: { argument: RUN },

@@ -72,6 +72,7 @@ const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl o
 
 /** What commands may say of data that a run has: it goes on top of what the run says. */
 const READING = 'format labels size unlabelled followLinks skipBad cache';
+const PATH = rule('without a path', 'add the path of the images', ({ argument }) => argument !== undefined);
 /** How data is read. MNIST, which comes with the program, needs none of it. */
 const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
 const OF_DATA: Rules = {
@@ -195,6 +196,10 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   label: {
     ...always(`${READING} data workers precision json images out outFormat review logFormat`),
     reviewPage: [withOption('review', '--review N')],
+  },
+  data: {
+    ...always('page sheet json logFormat'),
+    ...Object.fromEntries(READING.split(' ').map((option) => [option, [PATH]])),
   },
   pack: always(`${READING} workers json logFormat`),
   report: always('json serve logFormat'),

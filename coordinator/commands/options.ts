@@ -251,7 +251,7 @@ export async function newDirectory(name: string, now = new Date()): Promise<stri
 }
 
 /** 'labelsPerClass' to '--labels-per-class'. */
-const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** A number of any size: the schema has the limits. */
 export function number(text: string): number {

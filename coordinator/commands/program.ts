@@ -6,6 +6,7 @@ import { built } from '../../src/files/read.js';
 import { SERVER_TRANSPORT } from '../server/transport.js';
 import { jsonLogger } from '../terminal/progress.js';
 import { addCompare } from './compare.js';
+import { addData } from './data.js';
 import { addDoctor } from './doctor.js';
 import { addEvaluate } from './evaluate.js';
 import { checkInputs } from './inputs.js';
@@ -42,7 +43,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     .configureOutput({ outputError: () => undefined });
   addReproduce(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SERVER_TRANSPORT);
-  for (const add of [addPreset, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
+  for (const add of [addPreset, addData, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
     add(program, context);
   for (const command of program.commands) command.addOption(logFormat());
   return program.hook('preAction', async (_, command) => {

@@ -20,7 +20,7 @@ import { checkPrecision } from '../executors/numerics.js';
 import { loadData } from '../load-data.js';
 import { type Classified, Predictor } from '../predictor.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import { addDataOptions, type Context, number } from './options.js';
+import { addDataOptions, type Context, flagOf, number, usage } from './options.js';
 
 export interface ModelFlags extends DataOptions {
   readonly workers?: number;
@@ -52,7 +52,11 @@ export async function datasetFor(
   context: Context,
 ): Promise<Dataset> {
   const { workers } = flags;
-  const dataset = await loadData({ ...(await dataOf(folder, saved, flags)), workers }, context);
+  const options = await dataOf(folder, saved, flags);
+  const [idle] = options.data === undefined ? Object.keys(options) : [];
+  if (idle !== undefined)
+    throw usage(`${flagOf(idle)} has no effect on MNIST`, `add --data PATH, or leave ${flagOf(idle)} out`);
+  const dataset = await loadData({ ...options, workers }, context);
   checkPixels(saved, dataset);
   return dataset;
 }
@@ -74,7 +78,7 @@ export async function dataOf(folder: string, { meta }: SavedModel, flags: DataOp
 }
 
 /** The flags that say something of the data. */
-function dataFlags(flags: DataOptions): DataOptions {
+export function dataFlags(flags: DataOptions): DataOptions {
   const names = Object.keys(DATA_OPTIONS) as (keyof DataOptions)[];
   return Object.fromEntries(names.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])));
 }

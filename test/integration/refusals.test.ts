@@ -81,6 +81,7 @@ describe('what a command is given to read (case 34)', () => {
     worker: ['127.0.0.1:1'],
     status: ['127.0.0.1:1'],
     label: ['--out', '/no/such/folder/labels'],
+    pack: ['/no/such/folder/out'],
     scaling: ['--ranks', '2'],
   };
   const NEEDS: Record<string, readonly string[]> = {
@@ -103,7 +104,16 @@ describe('what a command is given to read (case 34)', () => {
     if (name === 'argument') return [command, path, ...(ALSO[command] ?? [])];
     const isOfRun = command === 'train' || command === 'reproduce';
     const model = command === 'evaluate' || command === 'label' ? [at('model')] : [];
-    return [command, ...model, flagOf(name), path, ...(ALSO[command] ?? []), ...(isOfRun ? (NEEDS[name] ?? []) : [])];
+    const images = command === 'data' || command === 'pack' ? [at('model')] : [];
+    return [
+      command,
+      ...model,
+      ...images,
+      flagOf(name),
+      path,
+      ...(ALSO[command] ?? []),
+      ...(isOfRun ? (NEEDS[name] ?? []) : []),
+    ];
   };
   const NO_RAW_CODE = expect.not.stringMatching(/\bE[A-Z]{3,}\b:|no such file or directory|illegal operation/);
 
@@ -123,7 +133,8 @@ describe('what a command is given to read (case 34)', () => {
 
   it('is in the table, whatever command it is for', () => {
     for (const command of programOf(contextFor(terminalWith(false).terminal)).commands) {
-      const isWritten = (name: string): boolean => ['out', 'json', 'trace', 'cache'].includes(name);
+      const isWritten = (name: string): boolean =>
+        ['out', 'json', 'trace', 'cache', 'reviewPage', 'page', 'sheet'].includes(name);
       const read = command.options
         .filter(({ flags }) => /<(file|dir|path)>/.test(flags))
         .map((option) => option.attributeName());
