@@ -4,6 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import { benchCluster } from './cluster.mjs';
+import { benchData } from './data.mjs';
 import { benchLinks } from './links.mjs';
 import { ours } from './measuring.mjs';
 import { benchMpi } from './mpi.mjs';
@@ -47,6 +48,8 @@ const SUITES = {
   'tensor-links': () => benchTensorLinks({ rounds: roundsOr(3), only, json }),
   /** The accuracy that each wire leads to. */
   wires: () => benchWires({ rounds: roundsOr(3) }),
+  /** Decoding pictures, against Pillow; and starting on pictures that were decoded before. */
+  data: () => benchData({ rounds: roundsOr(3) }),
   /** A step by two ranks of MPI. */
   mpi: () => benchMpi({ rounds: roundsOr(3) }),
 };

@@ -32,7 +32,8 @@ export async function fromCache(path: string): Promise<Cached> {
     return { packed: await readPacked(path), note: undefined };
   } catch (error) {
     if (error instanceof PseudolabelError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { packed: undefined, note: undefined };
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return { packed: undefined, note: undefined };
     const what = error instanceof Unreadable ? error.message : `cannot be read: ${whyNotRead(error)}`;
     return { packed: undefined, note: `${path} ${what}: the pictures are decoded again` };
   }

@@ -188,11 +188,13 @@ function finderFor({ count, ids }: Labelled, { path, by }: LabelsFile, others: R
     /^\d{1,15}(\.0+)?$/.test(image) && Number(image) < count ? Number(image) : undefined;
   if (by === 'index' || ids === undefined) return indexOf;
   const whole = new Map(ids.map((id, i) => [normalised(id), i]));
-  const ends = endsOf(ids);
+  // Most files name whole ids, and these are many strings.
+  let ends: ReadonlyMap<string, number> | undefined;
   return (entry) => {
     const name = nameOf(path, entry);
     if (whole.has(name)) return whole.get(name);
     if (others.has(name)) return OTHER;
+    ends ??= endsOf(ids);
     const image = ends.get(name);
     if (image !== SEVERAL) return image;
     const several = ids.filter((id) => endings(normalised(id)).includes(name)).slice(0, MOST_TOLD);
