@@ -13,6 +13,7 @@ import type { SavedModel } from '../../src/models/saved-model.js';
 import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
 import { writeReview } from '../review/review.js';
+import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
 import type { Context } from './options.js';
 import { checkPaths, pathsOf } from './output-paths.js';
@@ -21,6 +22,7 @@ import {
   checkPixels,
   classified,
   classNamesOf,
+  dataOf,
   datasetFor,
   loadClassifier,
   type ModelFlags,
@@ -33,12 +35,15 @@ interface LabelFlags extends ModelFlags {
   readonly outFormat?: LabelFormat;
   readonly review?: number;
   readonly reviewPage?: string;
+  readonly sortInto?: string;
 }
 
 /** The images that are labelled, with what is known of them. */
 interface Images {
   readonly name: string;
   readonly size: Size;
+  /** The folder or file that they were read from; undefined: they have no files of their own. */
+  readonly path: string | undefined;
   readonly store: ImageStore;
   readonly ids: readonly string[] | undefined;
   readonly labels: Uint16Array;
@@ -62,8 +67,12 @@ learned from, or positions in its list of classes.
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
 the labels, download labels.csv, and train again with --labels labels.csv.
 
+--sort-into DIR makes a folder for each class, with relative links to the images (PNGs of those that are in no files of their own): under the
+label that the data has, else under the model's class. An .npz and a Parquet file have the columns of labels.csv.
+
 Examples:
   $ pseudolabel label runs/mine --out labels.csv
+  $ pseudolabel label runs/mine --data new-photos --out labels.csv --sort-into sorted
   $ pseudolabel label runs/mine --out labels.csv --review 200
   $ pseudolabel label runs/mine --data new-photos --out labels.csv
   $ pseudolabel label runs/paper-dae/model --images new-images-idx3-ubyte.gz --out new-labels-idx1-ubyte`;
@@ -71,10 +80,11 @@ Examples:
 export function addLabel(program: Command, context: Context): void {
   addModelOptions(program.command('label').description('a label and a confidence for every image, by a saved model'))
     .addOption(new Option('--images <file>', 'IDX file of images').conflicts('data'))
-    .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, else IDX')
+    .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, .npz, .parquet, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
     .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
     .option('--review-page <file>', 'that page (the name of --out with -review.html)')
+    .option('--sort-into <dir>', 'make a folder for each class there, with links to the images')
     .addHelpText('after', HELP)
     .action((folder: string, flags: LabelFlags, command: Command) => label(folder, flags, command, context));
 }
@@ -88,6 +98,8 @@ function reviewed(text: string): number {
 async function label(folder: string, flags: LabelFlags, command: Command, context: Context): Promise<void> {
   const { terminal, signal } = context;
   const review = await reviewPathOf(flags, command);
+  const { sortInto: sorted } = flags;
+  if (sorted !== undefined) await checkEmpty(sorted);
   const saved = await loadClassifier(folder, flags.precision);
   const images =
     flags.images === undefined
@@ -101,10 +113,9 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
   const format = flags.outFormat ?? formatOf(flags.out);
   await writeAtomically(flags.out, await labelsIn(format, labelled));
   const shown = leastSure(labelled, flags.review ?? 0);
-  if (review !== undefined) {
-    const pixels = (image: number): Uint8Array => images.store.at(image);
-    await writeReview(review, { name, labelled, images: shown, size: images.size, pixels });
-  }
+  const seen = { name, labelled, size: images.size, pixels: (image: number) => images.store.at(image) };
+  if (review !== undefined) await writeReview(review, { ...seen, images: shown });
+  const kind = sorted === undefined ? undefined : await sortInto(sorted, seen, images.path);
 
   const perClass = classCounts(labelled.classes, classNames.length);
   const meanConfidence = labelled.confidences.reduce((sum, each) => sum + each, 0) / count;
@@ -117,10 +128,11 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
       speedLine(speed),
       `labels: ${flags.out}`,
       ...(review === undefined ? [] : [`page to review ${counted(shown.length, 'image')}: ${review}`]),
+      ...(sorted === undefined ? [] : [`${kind} in a folder for each class: ${sorted}`]),
     ],
     {
       ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, ...speed },
-      ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format, review },
+      ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format, review, sorted },
     },
     flags.json,
   );
@@ -138,7 +150,8 @@ async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Co
 async function trainingImages(folder: string, saved: SavedModel, flags: ModelFlags, context: Context): Promise<Images> {
   const { name, classNames, height, width, channels, train } = await datasetFor(folder, saved, flags, context);
   const size = { rows: height, columns: width, channels };
-  return { name, size, classNames, store: train.images, ids: train.ids, labels: train.labels };
+  const { data: path } = await dataOf(folder, saved, flags);
+  return { name, size, path, classNames, store: train.images, ids: train.ids, labels: train.labels };
 }
 
 async function fileOf(path: string, saved: SavedModel): Promise<Images> {
@@ -147,7 +160,8 @@ async function fileOf(path: string, saved: SavedModel): Promise<Images> {
   checkPixels(saved, { name: path, height, width, channels: 1 });
   const labels = new Uint16Array(count).fill(UNKNOWN);
   const store = ImageStore.from(values, height * width);
-  return { name: path, size: { rows: height, columns: width }, store, ids: undefined, labels, classNames: [] };
+  const size = { rows: height, columns: width };
+  return { name: path, size, path: undefined, store, ids: undefined, labels, classNames: [] };
 }
 
 function classLines(perClass: readonly number[], { classNames, count }: Labelled): string[] {

@@ -194,7 +194,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   preset: always('scenario quick hidden labelsPerClass data schema logFormat'),
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: {
-    ...always(`${READING} data workers precision json images out outFormat review logFormat`),
+    ...always(`${READING} data workers precision json images out outFormat review sortInto logFormat`),
     reviewPage: [withOption('review', '--review N')],
   },
   data: {

@@ -27,7 +27,7 @@ interface Paths {
 }
 
 /** Options that name a file to write, or with `out` a folder. All other options with a path are for reading. */
-const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet'];
+const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet', 'sortInto'];
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
 /** The files in our folders besides those of runs. */

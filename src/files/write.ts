@@ -12,6 +12,7 @@ import {
   rename,
   rm,
   rmdir,
+  symlink,
   unlink,
   utimes,
   writeFile,
@@ -131,6 +132,11 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
 export async function claimFolder(path: string): Promise<boolean> {
   await makeFolder(dirname(path));
   return writing(path, () => unless('EEXIST', mkdir(path)));
+}
+
+/** Makes a link of that path to a target, which is relative to the link's folder. Throws E_OUTPUT, also where something has its name. */
+export async function makeLink(path: string, target: string): Promise<void> {
+  await writing(path, () => symlink(target, path));
 }
 
 /** Does nothing where the folder is not empty or not there. */

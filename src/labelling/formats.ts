@@ -4,13 +4,17 @@ import type { Data } from '../files/write.js';
 import { csvFile, tsvFile } from './csv-file.js';
 import { labelFile } from './idx-file.js';
 import type { Labelled } from './labelled.js';
+import { npzFile } from './npz-file.js';
+import { parquetFile } from './parquet-file.js';
 
-export const LABEL_FORMATS = ['csv', 'tsv', 'idx'] as const;
+export const LABEL_FORMATS = ['csv', 'tsv', 'npz', 'parquet', 'idx'] as const;
 export type LabelFormat = (typeof LABEL_FORMATS)[number];
 
 const WRITERS: Readonly<Record<LabelFormat, (labelled: Labelled) => Data | Promise<Data>>> = {
   csv: csvFile,
   tsv: tsvFile,
+  npz: npzFile,
+  parquet: parquetFile,
   idx: ({ classes, classNames }) => labelFile(classes, classNames),
 };
 

@@ -134,7 +134,7 @@ describe('what a command is given to read (case 34)', () => {
   it('is in the table, whatever command it is for', () => {
     for (const command of programOf(contextFor(terminalWith(false).terminal)).commands) {
       const isWritten = (name: string): boolean =>
-        ['out', 'json', 'trace', 'cache', 'reviewPage', 'page', 'sheet'].includes(name);
+        ['out', 'json', 'trace', 'cache', 'reviewPage', 'page', 'sheet', 'sortInto'].includes(name);
       const read = command.options
         .filter(({ flags }) => /<(file|dir|path)>/.test(flags))
         .map((option) => option.attributeName());
