@@ -103,7 +103,7 @@ export function describeExecutor(
       const states = [];
       const answers = [];
       for (const on of [node, oracle]) {
-        on.write({ pseudoLabels: new Uint16Array(UNLABELLED).fill(200) });
+        on.write({ pseudoLabels: new Uint16Array(UNLABELLED).fill(60_000) });
         answers.push(untimed(await on.predict(MODEL, set, ranges)));
         states.push((await on.read(LENGTH)).pseudoLabels);
       }
@@ -113,7 +113,7 @@ export function describeExecutor(
     });
 
     it('stores the labels of unlabelled images, counts those that changed, and leaves them for other images', async () => {
-      const labels = new Uint16Array(UNLABELLED).fill(200);
+      const labels = new Uint16Array(UNLABELLED).fill(60_000);
       node.write({ pseudoLabels: labels });
       await node.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
       expect((await node.read(LENGTH)).pseudoLabels).toEqual(labels);
