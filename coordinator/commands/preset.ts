@@ -1,9 +1,9 @@
 // `pseudolabel preset`: prints every number of a preset as JSON, or the schema of such files.
 import { type Command, Option } from 'commander';
-import { loadDataset } from '../../src/data/load.js';
 import { normalise, PRESETS } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { stagesJsonSchema } from '../../src/training/stage-schema.js';
+import { loadData } from '../load-data.js';
 import { resolveRun } from '../runs/resolved-run.js';
 import { type Context, labelsPerClass, number } from './options.js';
 
@@ -20,7 +20,8 @@ Examples:
   $ pseudolabel preset paper --data photos/ > mine.json
   $ pseudolabel preset --schema > stages.schema.json`;
 
-export function addPreset(program: Command, { terminal }: Context): void {
+export function addPreset(program: Command, context: Context): void {
+  const { terminal } = context;
   program
     .command('preset')
     .description("a preset's stages as JSON: every number of a training")
@@ -33,14 +34,14 @@ export function addPreset(program: Command, { terminal }: Context): void {
     .option('--schema', 'print the JSON Schema of stages')
     .addHelpText('after', HELP)
     .action(async (name: string, { schema, ...flags }: PresetFlags) => {
-      const value = schema ? stagesJsonSchema() : await stagesOf(name, flags);
+      const value = schema ? stagesJsonSchema() : await stagesOf(name, flags, context);
       await terminal.deliver(() => JSON.stringify(value, undefined, 2).split('\n'), value, undefined);
     });
 }
 
 /** What `train --stages` reads. */
-async function stagesOf(preset: string, flags: object) {
+async function stagesOf(preset: string, flags: object, context: Context) {
   const config = normalise({ ...flags, preset });
-  const { stages } = resolveRun(config, await loadDataset(config));
+  const { stages } = resolveRun(config, await loadData(config, context));
   return { scenario: config.scenario, stages };
 }

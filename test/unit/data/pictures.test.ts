@@ -188,6 +188,23 @@ describe('what is refused before it takes memory', () => {
 });
 
 describe('a BMP', () => {
+  it('from the top down has its rows in that order, and one of a grey palette is grey', async () => {
+    const raw = colourPicture(2, 2);
+    const topDown = bmpOf(raw);
+    topDown.writeInt32LE(-2, 22);
+    expect(bytesOf((await decode(topDown)).pixels)).toEqual([...raw.pixels.subarray(6), ...raw.pixels.subarray(0, 6)]);
+    const grey = Buffer.alloc(54 + 3 * 4 + 2 * 4);
+    bmpOf(raw).copy(grey, 0, 0, 54);
+    grey.writeUInt32LE(66, 10);
+    grey.writeUInt16LE(8, 28);
+    grey.writeUInt32LE(3, 46);
+    for (const [i, value] of [0, 90, 255].entries()) grey.fill(value, 54 + 4 * i, 57 + 4 * i);
+    grey.set([1, 2], 66);
+    expect(await decode(grey)).toMatchObject({ channels: 1, pixels: Uint8Array.from([0, 0, 90, 255]) });
+    grey[66] = 3;
+    await expect(decode(grey)).rejects.toThrow('a pixel has colour 3 of 3');
+  });
+
   it('of any bytes behind its first ones is refused or decoded within its bounds', () =>
     fc.assert(
       fc.asyncProperty(

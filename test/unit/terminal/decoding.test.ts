@@ -1,0 +1,25 @@
+// How far the decoding of pictures is: a line that is redrawn on a terminal, a line now and then elsewhere.
+import { expect, it } from 'vitest';
+import { DecodingProgress } from '../../../coordinator/terminal/decoding.js';
+import { terminalWith } from './streams.js';
+
+function shown(isTTY: boolean): string {
+  const { terminal, stderr } = terminalWith(isTTY);
+  let now = 0;
+  const progress = new DecodingProgress(terminal, () => now);
+  for (let done = 1000; done <= 12_000; done += 1000) {
+    progress.decoded(done, 12_000);
+    now += 1000;
+  }
+  return stderr();
+}
+
+it('is a bar on a terminal, and a line every five seconds elsewhere', () => {
+  expect(shown(true)).toContain('\r[##########..........]  decoding pictures 6,000/12,000');
+  expect(shown(false).split('\n')).toEqual([
+    '  decoding pictures 6,000/12,000  5.0 s left',
+    '  decoding pictures 11,000/12,000  0.9 s left',
+    '  decoded 12,000 pictures in 11.0 s',
+    '',
+  ]);
+});
