@@ -7,9 +7,10 @@ import { FOLDER } from './folder.js';
 import { IDX } from './idx-folder.js';
 import { NPZ } from './npz.js';
 import { PACK } from './pack.js';
+import { PARQUET } from './parquet.js';
 
 /** Pictures last: they may lie beside the files of another format. */
-export const SOURCES: readonly DataSource[] = [IDX, NPZ, PACK, FOLDER];
+export const SOURCES: readonly DataSource[] = [IDX, NPZ, PARQUET, PACK, FOLDER];
 
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
 export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {

@@ -1,0 +1,59 @@
+// Checks what the pages of a Parquet file declare before hyparquet believes it: it would loop over 2^31 values that are not there.
+import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
+import { z } from 'zod';
+
+const MOST_PAGE_BYTES = 2 ** 30;
+/** Pages up to this size may inflate by whatever they do. */
+const MOST_UNDOUBTED_BYTES = 2 ** 26;
+/** Pictures hardly inflate at all, labels that are all the same do. */
+const MOST_DOUBTFUL_INFLATION = 1000;
+
+const amount = z.number().int().min(0);
+/** The fields of Parquet's PageHeader, by their numbers in its Thrift definition. */
+const PAGE_HEADER = z.looseObject({
+  field_2: amount.max(MOST_PAGE_BYTES),
+  field_3: amount,
+  field_5: z.looseObject({ field_1: amount }).optional(),
+  field_7: z.looseObject({ field_1: amount }).optional(),
+  field_8: z
+    .looseObject({ field_1: amount, field_2: amount, field_3: amount, field_5: amount, field_6: amount })
+    .optional(),
+});
+
+/** Throws Error where the pages of a column do not add up to the rows of their row group, or inflate as bombs do. */
+export async function checkPages(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  group: number,
+  column: string,
+): Promise<void> {
+  const { columns, num_rows } = metadata.row_groups[group]!;
+  for (const { meta_data } of columns) {
+    if (meta_data?.path_in_schema[0] !== column) continue;
+    const start = Number(meta_data.dictionary_page_offset || meta_data.data_page_offset);
+    const length = Number(meta_data.total_compressed_size);
+    if (start < 4 || length <= 0 || start + length > file.byteLength)
+      throw new Error('a column lies outside of the file');
+    const rows = rowsOf(new DataView(await file.slice(start, start + length)));
+    if (rows !== Number(num_rows)) throw new Error(`a column has ${rows} values for ${num_rows} rows`);
+  }
+}
+
+/** How many values the data pages of a column declare. */
+function rowsOf(view: DataView): number {
+  const reader = { view, offset: 0 };
+  let rows = 0;
+  while (reader.offset < view.byteLength - 1) {
+    const header = PAGE_HEADER.safeParse(deserializeTCompactProtocol(reader)).data;
+    if (header === undefined) throw new Error('a page has a header that cannot be');
+    const { field_2: inflated, field_3: bytes, field_5: page, field_7: dictionary, field_8: page2 } = header;
+    reader.offset += bytes;
+    if (reader.offset > view.byteLength) throw new Error('a page goes on after its column');
+    if (inflated > MOST_UNDOUBTED_BYTES && inflated > bytes * MOST_DOUBTFUL_INFLATION)
+      throw new Error(`a page declares ${inflated} bytes for ${bytes} compressed ones, as decompression bombs do`);
+    if (dictionary && dictionary.field_1 > inflated) throw new Error('a dictionary declares more values than bytes');
+    rows += page?.field_1 ?? page2?.field_1 ?? 0;
+  }
+  return rows;
+}
