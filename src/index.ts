@@ -2,6 +2,14 @@
 
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { sha256OfParameters } from './checksum.js';
+export {
+  datasetFromArrays,
+  datasetFromImages,
+  type GivenArrays,
+  type GivenImage,
+  type GivenImages,
+  type GivenLabels,
+} from './data/arrays.js';
 export { type Dataset, type DatasetParts, datasetOf, type ImageSet, UNKNOWN } from './data/dataset.js';
 export { loadDataset } from './data/load.js';
 export { labelledBatch, ShardSampler } from './data/sampling.js';

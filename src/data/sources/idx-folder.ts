@@ -4,9 +4,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
-import { ImageStore } from '../image-store.js';
-import type { Collection, DataSource, FoundSet } from '../source.js';
-import { type IdxFile, readIdx, readIdxIntegers } from './idx.js';
+import type { Collection, DataSource, FoundSet, PlainImages } from '../source.js';
+import { readIdxIntegers, readIdxInto } from './idx.js';
+import { idxClassNames } from './idx-names.js';
+import { type Layout, layoutOf, PixelWriter } from './pixels.js';
+import { roomFor } from './room.js';
 
 /** Optional words, which set, what of it, and its type: emnist-letters-train-images-idx3-ubyte.gz. */
 const FILE_NAME =
@@ -33,9 +35,15 @@ interface Labels {
   readonly isUnsigned: boolean;
 }
 
-interface Images extends IdxFile {
+interface Images {
   readonly path: string;
+  readonly count: number;
+  readonly images: PlainImages;
 }
+
+/** How deep the files may lie: gzip/ in EMNIST's archive, MNIST/raw/ as torchvision unpacks it. */
+const MOST_DEPTH = 2;
+const MOST_FOLDERS = 100;
 
 /**
  * A folder with training images, and as far as they are there training labels, test images and test labels, plain or gzipped. A
@@ -45,26 +53,50 @@ interface Images extends IdxFile {
 export const IDX: DataSource = {
   name: 'idx',
   reads: "a folder of IDX files, as MNIST's",
-  recognises: async (path) => (await readdir(path).catch(() => [])).some((name) => FILE_NAME.test(name)),
+  recognises: async (path) => (await foldersOf(path)).length > 0,
   open: openIdxFolder,
 };
 
-async function openIdxFolder(folder: string): Promise<Collection> {
+async function openIdxFolder(path: string): Promise<Collection> {
+  const [folder = path, ...others] = await foldersOf(path);
+  if (others.length > 0) throw ambiguousFolders(path, [folder, ...others]);
   const files = await filesOf(folder);
+  const isEmnist = files[0]!.prefix.startsWith('emnist');
   const pathOf = (set: FoundFile['set'], what: FoundFile['what']): string | undefined =>
     files.find((file) => file.set === set && file.what === what)?.path;
-  const trainImages = await readImages(pathOf('train', 'images')!);
+  const trainImages = await readImages(pathOf('train', 'images')!, isEmnist);
   const trainLabels = await readLabels(pathOf('train', 'labels'), trainImages);
   const testPath = pathOf('test', 'images');
-  const testImages = testPath === undefined ? undefined : await readImages(testPath);
+  const testImages = testPath === undefined ? undefined : await readImages(testPath, isEmnist);
   const testLabels = testImages && (await readLabels(pathOf('test', 'labels'), testImages));
 
   const known = withoutUnknown(trainLabels, testLabels);
+  const names = await idxClassNames(folder, files[0]!.prefix);
+  const named = (labels: Labels | undefined) => labels && Array.from(labels.values, (label) => names.label(label));
   return {
-    ...{ classNames: undefined, notes: [] },
-    train: foundSet(trainImages, known.train),
-    test: testImages && known.test && foundSet(testImages, known.test),
+    classNames: names.classNames,
+    train: { ...foundSet(trainImages, known.train), labels: named(known.train) },
+    test: testImages && known.test && { ...foundSet(testImages, known.test), labels: named(known.test) },
+    notes: isEmnist ? [`${folder}: images of EMNIST are stored on their sides, and are turned upright`] : [],
   };
+}
+
+/** The folder where the files are: itself, or else those within it that have some. */
+async function foldersOf(path: string): Promise<string[]> {
+  let folders = [path];
+  for (let depth = 0; depth <= MOST_DEPTH && folders.length > 0; depth++) {
+    const entries = await Promise.all(
+      folders.slice(0, MOST_FOLDERS).map(async (folder) => ({
+        folder,
+        inside: await readdir(folder, { withFileTypes: true }).catch(() => []),
+      })),
+    );
+    const found = entries.filter(({ inside }) => inside.some(({ name }) => FILE_NAME.test(name)));
+    if (found.length > 0) return found.map(({ folder }) => folder).sort();
+    const isOpen = (entry: Dirent): boolean => entry.isDirectory() && !entry.name.startsWith('.');
+    folders = entries.flatMap(({ folder, inside }) => inside.filter(isOpen).map(({ name }) => join(folder, name)));
+  }
+  return [];
 }
 
 /** The files of the one data set of a folder, the better spelled of two first. Those in folders of their names count as well. */
@@ -123,6 +155,11 @@ function noTrainImages(folder: string): PseudolabelError {
   );
 }
 
+function ambiguousFolders(path: string, folders: readonly string[]): PseudolabelError {
+  const message = `${path} has IDX files in several folders: ${folders.slice(0, 5).join(', ')}`;
+  return new PseudolabelError('E_DATA_AMBIGUOUS', message, 'Give one of these folders.');
+}
+
 function ambiguous(folder: string, prefixes: readonly string[]): PseudolabelError {
   return new PseudolabelError(
     'E_DATA_AMBIGUOUS',
@@ -131,18 +168,32 @@ function ambiguous(folder: string, prefixes: readonly string[]): PseudolabelErro
   );
 }
 
-async function readImages(path: string): Promise<Images> {
-  return { path, ...checkedImages(path, await readIdx(path)) };
+async function readImages(path: string, isTransposed: boolean): Promise<Images> {
+  return readIdxInto(path, (shape) => {
+    checkedImages(path, { shape });
+    const layout = transposedIf(isTransposed && shape.length === 3, layoutOf(path, shape));
+    const { count, height, width, channels } = layout;
+    const store = roomFor(path, count, height * width * channels);
+    const writer = new PixelWriter(store, 0, layout, shape, false);
+    const images = { kind: 'plain', height, width, channels, store } as const;
+    return { path, count, images, write: (bytes) => writer.write(bytes, 1) };
+  });
 }
 
-/** The file as it is. Throws E_DATA_SHAPE where it does not hold grey images. */
-export function checkedImages(path: string, file: IdxFile): IdxFile {
+/** The rows of the file are the columns of the images. */
+function transposedIf(isTransposed: boolean, layout: Layout): Layout {
+  const { height: width, width: height } = layout;
+  return isTransposed ? { ...layout, height, width, strides: [height * width, 1, width] } : layout;
+}
+
+/** The file as it is. Throws E_DATA_SHAPE where it does not hold images, grey or in three colours. */
+export function checkedImages<T extends { readonly shape: readonly number[] }>(path: string, file: T): T {
   const { shape } = file;
-  if (shape.length === 3) return file;
+  if (shape.length === 3 || (shape.length === 4 && (shape[3] === 1 || shape[3] === 3))) return file;
   const [count, ...sizes] = shape;
-  const found = `${path} has ${shape.length} dimensions (${shape.join(' x ')}) where 3 are needed (images, rows and columns)`;
+  const found = `${path} has ${shape.length} dimensions (${shape.join(' x ')}) where 3 are needed (images, rows and columns), or 4 with 3 colours`;
   const flat = `Write the shape of the images into the header: ${count} x rows x columns, or ${count} x 1 x ${sizes[0]} where they have none.`;
-  const colour = `Convert the images to grey: ${count} x ${sizes[0]} x ${sizes[1]}.`;
+  const colour = `Give the images three colours (${count} x ${sizes[0]} x ${sizes[1]} x 3), or convert them to grey: ${count} x ${sizes[0]} x ${sizes[1]}.`;
   const fixes: Record<number, string> = { 2: flat, 4: colour };
   const fix = fixes[shape.length] ?? 'Check that the file is not another one under this name.';
   throw new PseudolabelError('E_DATA_SHAPE', found, fix);
@@ -161,10 +212,10 @@ async function readLabels(path: string | undefined, images: Images): Promise<Lab
       'Check that the file is not another one under this name.',
     );
   }
-  if (count !== images.shape[0]) {
+  if (count !== images.count) {
     throw new PseudolabelError(
       'E_DATA_COUNT',
-      `${path} has ${count} labels for the ${images.shape[0]} images of ${images.path}`,
+      `${path} has ${count} labels for the ${images.count} images of ${images.path}`,
       'Take both files from the same data set; for images whose class nobody knows, write the label 255 (in bytes) or -1.',
     );
   }
@@ -203,11 +254,6 @@ function withoutUnknown(
   );
 }
 
-function foundSet({ path, shape, values }: Images, labels: Labels | undefined): FoundSet {
-  const [count, height, width] = shape as [number, number, number];
-  return {
-    ...{ path: labels?.path ?? path, count, ids: undefined },
-    labels: labels && Array.from(labels.values, (label) => (label < 0 ? undefined : label)),
-    images: { kind: 'plain', height, width, channels: 1, store: ImageStore.from(values, height * width) },
-  };
+function foundSet({ path, count, images }: Images, labels: Labels | undefined): FoundSet {
+  return { path: labels?.path ?? path, count, ids: undefined, labels: undefined, images };
 }

@@ -3,12 +3,19 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
+import { notIdx } from './idx-lookalikes.js';
 
 export interface IdxFile {
   /** The size of each dimension, none of them zero. */
   readonly shape: readonly number[];
   /** The values in row-major order; as many as the product of `shape`. */
   readonly values: Uint8Array;
+}
+
+/** Where the values of a file go as they are read. */
+export interface Target {
+  /** The next bytes. */
+  write(bytes: Uint8Array): void;
 }
 
 export interface IdxIntegers {
@@ -57,22 +64,6 @@ const MAX_INFLATION = 1032;
 
 const FETCH_AGAIN = 'Fetch the file again.';
 
-/** What people find under the name of an IDX file, by its first bytes, and what to do about it. */
-const LOOKALIKES: readonly { readonly start: string; readonly what: string; readonly fix: string }[] = [
-  {
-    start: '<',
-    what: 'a web page',
-    fix: 'Fetch the file again: the server sent a page, probably an error, in its place.',
-  },
-  {
-    start: 'version https://git-lfs',
-    what: 'a Git LFS pointer',
-    fix: 'Fetch the file that it stands for: git lfs pull.',
-  },
-  { start: 'PK\x03\x04', what: 'a zip archive', fix: 'Unpack it first.' },
-  { start: '\x93NUMPY', what: 'a NumPy array', fix: 'Write it as an IDX file.' },
-];
-
 /**
  * Reads an IDX file of unsigned bytes: two zero bytes, the type 0x08, the number of dimensions, each dimension as a big-endian
  * 32-bit integer, then the values. A gzipped one is known by its first bytes, whatever its name.
@@ -80,13 +71,25 @@ const LOOKALIKES: readonly { readonly start: string; readonly what: string; read
  * E_DATA_TRAILING, E_DATA_CHECKSUM (damaged gzip) or E_MEMORY
  */
 export async function readIdx(path: string): Promise<IdxFile> {
-  const { shape, values } = await readFile(path, BYTES);
+  const { shape, values } = await readValues(path, BYTES);
   return { shape, values };
+}
+
+/**
+ * Reads a file of unsigned bytes to where they are wanted, without a copy besides.
+ * @param targetOf is asked once the file is known to hold what it declares; what it throws, this throws
+ */
+export async function readIdxInto<T extends Target>(
+  path: string,
+  targetOf: (shape: readonly number[]) => T,
+): Promise<T> {
+  const { target } = await readFile(path, BYTES, ({ shape }) => targetOf(shape));
+  return target;
 }
 
 /** Reads an IDX file of integers: of bytes, with or without a sign, or of 16 or 32 bits. Throws as readIdx. */
 export async function readIdxIntegers(path: string): Promise<IdxIntegers> {
-  const { type, shape, values: bytes } = await readFile(path, WHOLE_NUMBERS);
+  const { type, shape, values: bytes } = await readValues(path, WHOLE_NUMBERS);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read: (i: number) => number =
     type === 8
@@ -101,22 +104,38 @@ export async function readIdxIntegers(path: string): Promise<IdxIntegers> {
   return { shape, values, isUnsigned: type === UNSIGNED_BYTE };
 }
 
-/** `values` are the bytes of the values, as the file has them. */
-interface Contents extends IdxFile {
-  readonly type: Type;
+/** The bytes of the values, as the file has them. */
+async function readValues(path: string, wanted: Wanted): Promise<Header & { readonly values: Uint8Array }> {
+  const { header, target } = await readFile(path, wanted, (_, bytes) => {
+    const values = allocate(path, bytes);
+    let filled = 0;
+    const write = (more: Uint8Array): void => {
+      values.set(more, filled);
+      filled += more.length;
+    };
+    return { values, write };
+  });
+  return { ...header, values: target.values };
 }
 
-async function readFile(path: string, wanted: Wanted): Promise<Contents> {
+type TargetOf<T> = (header: Header, bytes: number) => T;
+
+interface Read<T> {
+  readonly header: Header;
+  readonly target: T;
+}
+
+async function readFile<T extends Target>(path: string, wanted: Wanted, targetOf: TargetOf<T>): Promise<Read<T>> {
   const handle = await openRegular(path);
   const bytes = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 2 ** 20 });
   try {
     const { size } = await handle.stat();
     const { buffer: start } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    if (start.readUInt16BE() !== GZIP_MAGIC) return await parse(path, bytes, size, wanted);
+    if (start.readUInt16BE() !== GZIP_MAGIC) return await parse(path, bytes, size, wanted, targetOf);
 
     const gunzip = createGunzip();
     bytes.once('error', (error) => gunzip.destroy(error));
-    const file = await parse(path, bytes.pipe(gunzip), size * MAX_INFLATION, wanted);
+    const file = await parse(path, bytes.pipe(gunzip), size * MAX_INFLATION, wanted, targetOf);
     if (gunzip.bytesWritten !== size) throw trailing(path);
     return file;
   } catch (error) {
@@ -138,36 +157,46 @@ async function openRegular(path: string): Promise<FileHandle> {
 }
 
 /** @param capacity the most bytes that the file can hold: what declares more is refused before any memory is taken for it */
-async function parse(path: string, chunks: AsyncIterable<Buffer>, capacity: number, wanted: Wanted): Promise<Contents> {
+async function parse<T extends Target>(
+  path: string,
+  chunks: AsyncIterable<Buffer>,
+  capacity: number,
+  wanted: Wanted,
+  targetOf: TargetOf<T>,
+): Promise<Read<T>> {
   let start: Buffer = Buffer.alloc(0);
-  let file: Contents | undefined;
-  let filled = 0;
+  let file: Read<T> | undefined;
+  let left = 0;
   for await (const chunk of chunks) {
     let values = chunk;
     if (file === undefined) {
       start = Buffer.concat([start, chunk]);
       const header = readHeader(path, start, wanted);
       if (header === undefined) continue;
-      file = { ...header, values: allocate(path, declaredBytes(path, header, capacity)) };
+      left = declaredBytes(path, header, capacity);
+      file = { header, target: targetOf(header, left) };
       values = start.subarray(headerBytes(header.shape.length));
     }
-    if (filled + values.length > file.values.length) throw trailing(path);
-    file.values.set(values, filled);
-    filled += values.length;
+    if (values.length > left) throw trailing(path);
+    file.target.write(values);
+    left -= values.length;
   }
   if (file === undefined && start.length === 0) throw truncated(path, 'is empty: it has no bytes');
-  if (file === undefined || filled < file.values.length) throw truncated(path);
+  if (file === undefined || left > 0) throw truncated(path);
   return file;
 }
 
-type Header = Omit<Contents, 'values'>;
+interface Header {
+  readonly type: Type;
+  readonly shape: readonly number[];
+}
 
 /** What a file beginning with `start` declares; undefined while `start` is too short to tell. */
 function readHeader(path: string, start: Buffer, wanted: Wanted): Header | undefined {
   if (start.length < 4) return undefined;
   const type = start.readUInt8(2);
   const dimensions = start.readUInt8(3);
-  if (start.readUInt16BE(0) !== 0 || !isType(type) || dimensions === 0) throw notIdx(path, start, wanted);
+  if (start.readUInt16BE(0) !== 0 || !isType(type) || dimensions === 0) throw notIdx(path, start, wanted.what);
   if (!wanted.types.includes(type)) {
     throw new PseudolabelError(
       'E_DATA_MAGIC',
@@ -180,18 +209,6 @@ function readHeader(path: string, start: Buffer, wanted: Wanted): Header | undef
 }
 
 const isType = (type: number): type is Type => type in TYPES;
-
-function notIdx(path: string, start: Buffer, { what }: Wanted): PseudolabelError {
-  const known = LOOKALIKES.find((each) => start.toString('latin1', 0, each.start.length) === each.start);
-  const found = start.toString('hex', 0, 4);
-  return new PseudolabelError(
-    'E_DATA_MAGIC',
-    known
-      ? `${path} is not an IDX file but ${known.what}`
-      : `${path} is not an IDX file of ${what}: it begins with the bytes ${found}, not 000008 and a number of dimensions`,
-    known?.fix ?? 'Give an IDX file as those of MNIST, plain or gzipped.',
-  );
-}
 
 function headerBytes(dimensions: number): number {
   return 4 + 4 * dimensions;

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
 import type { DataSource } from '../source.js';
+import { CIFAR } from './cifar.js';
 import { FOLDER } from './folder.js';
 import { IDX } from './idx-folder.js';
 import { NPZ } from './npz.js';
@@ -10,7 +11,7 @@ import { PACK } from './pack.js';
 import { PARQUET } from './parquet.js';
 
 /** Pictures last: they may lie beside the files of another format. */
-export const SOURCES: readonly DataSource[] = [IDX, NPZ, PARQUET, PACK, FOLDER];
+export const SOURCES: readonly DataSource[] = [IDX, CIFAR, NPZ, PARQUET, PACK, FOLDER];
 
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
 export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {

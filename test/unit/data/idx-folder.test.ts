@@ -1,5 +1,5 @@
 // Folders of IDX files as people have them: labels that are missing, partly known or not numbered from 0, and files under other names.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -163,7 +163,8 @@ describe('files of a folder', () => {
   it.each<[string, (name: string) => string]>([
     ['in folders of their names (case 13)', (name) => `${name}/${name}`],
     ['in folders of their names, spelled with a dot (case 13)', (name) => `${name}/${name.replace('-idx', '.idx')}`],
-    ["with EMNIST's names", (name) => `emnist-letters-${name.replace('t10k', 'test')}.gz`],
+    ['with other words before their names', (name) => `letters-${name.replace('t10k', 'test')}.gz`],
+    ['in a folder, as archives unpack to', (name) => `MNIST/raw/${name}`],
     [
       "with QMNIST's names",
       (name) => `qmnist-${name.replace('t10k', 'test').replace('labels-idx1-ubyte', 'labels-idx1-int')}`,
@@ -197,6 +198,44 @@ describe('files of a folder', () => {
     expect((await loadDataset({ data: folder })).train.count).toBe(1);
   });
 
+  it('of EMNIST are turned upright, and its mapping names the classes', async () => {
+    const spell = (name: string): string => `gzip/emnist-letters-${name.replace('t10k', 'test')}.gz`;
+    const folder = await folderOf({ train: bytes(1, 26, 255) }, spell);
+    await writeFile(join(folder, 'gzip', 'emnist-letters-mapping.txt'), '1 65 97\n2 66 98\r\n26 90 122\n');
+    const dataset = await loadDataset({ data: folder });
+    expect(dataset.classNames).toEqual(['Aa', 'Zz']);
+    expect(namesOf(dataset.train, dataset)).toEqual(['Aa', 'Zz', undefined]);
+    expect([...dataset.train.images.at(1)]).toEqual([4, 6, 5, 7]);
+    expect(dataset.notes).toEqual([expect.stringMatching(/upright/), expect.stringMatching(/Bb/)]);
+  });
+
+  it('of KMNIST have the characters of its class map as names', async () => {
+    const folder = await folderOf({ train: bytes(1, 0) });
+    const path = join(folder, 'kmnist_classmap.csv');
+    await writeFile(path, 'index,codepoint,char\n0,U+304A,お\n1,U+304D,き\n');
+    expect((await loadDataset({ data: folder })).classNames).toEqual(['お', 'き']);
+    await writeFile(path, 'index,codepoint,char\n0,U+304A,お\n');
+    expect(await failureOf(loadDataset({ data: folder }), path)).toMatchObject({ code: 'E_DATA_CLASSES' });
+    await writeFile(path, 'nonsense\n1\n');
+    expect(await failureOf(loadDataset({ data: folder }), path)).toMatchObject({ code: 'E_DATA_CLASSES' });
+  });
+
+  it('may have three colours', async () => {
+    const folder = await folderOf({ train: bytes(0, 1) });
+    const values = new Uint8Array(24).map((_, i) => i);
+    await writeIdx(join(folder, `train-${NAMES.images}`), [2, 2, 2, 3], values);
+    const dataset = await loadDataset({ data: folder });
+    expect(dataset).toMatchObject({ height: 2, width: 2, channels: 3 });
+    expect([...dataset.train.images.at(1)]).toEqual([...values.subarray(12)]);
+  });
+
+  it('in several folders are refused', async () => {
+    const folder = await folderOf(given, (name) => `a/${name}`);
+    await mkdir(join(folder, 'b'));
+    await writeIdx(join(folder, 'b', `train-${NAMES.images}`), [1, 2, 2], new Uint8Array(4));
+    expect(await failureOf(loadDataset({ data: folder }), root)).toMatchObject({ code: 'E_DATA_AMBIGUOUS' });
+  });
+
   it('are looked for in a folder that is there', async () => {
     const error = await failureOf(loadDataset({ data: join(root, 'absent') }), root);
     expect(error).toMatchObject({
@@ -207,7 +246,7 @@ describe('files of a folder', () => {
 
   it.each<[number[], RegExp]>([
     [[3, 4], /3 x rows x columns, or 3 x 1 x 4/],
-    [[3, 2, 2, 3], /grey: 3 x 2 x 2/],
+    [[3, 2, 2, 4], /grey: 3 x 2 x 2/],
     [[36], /another one/],
   ])('are refused where images have %j for dimensions, with a way out', async (shape, fix) => {
     const folder = await folderOf(given);
