@@ -201,7 +201,9 @@ function whatIsLeft(
   const { alpha = 0, depth = 0, frames = 0 } = losses;
   const notes = [
     size && `all pictures are resized to ${height}x${width} (height x width), whatever their proportions`,
-    channels === 3 && grey > 0 && `${counted(grey, 'grey picture')} stand in colour, since others have colours`,
+    channels === 3 &&
+      grey > 0 &&
+      `${counted(grey, 'grey picture')} ${grey === 1 ? 'stands' : 'stand'} in colour, since others have colours`,
     alpha > 0 && `${isAre(alpha)} transparent parts: what is behind them is black`,
     depth > 0 && `${isAre(depth)} more than 8 bits a value: they are reduced to 8`,
     frames > 0 && `${isAre(frames)} several frames or pages: the first is taken`,

@@ -1,14 +1,18 @@
 // Keeps decoded images, so that the next start does not decode them: one file for each key, in the user's cache folder or another.
 import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PseudolabelError } from '../errors.js';
 import { Unreadable, whyNotRead } from '../files/read.js';
-import { writeAtomically } from '../files/write.js';
+import { isSystemError, removeFiles, touch, writeAtomically } from '../files/write.js';
 import { type Packed, packedBytes, readPacked } from './packed.js';
 
 /** Another number where other pixels come out of the same pictures. */
 const VERSION = 1;
+const NAME = /^[0-9a-f]{64}\.images$/;
+/** What is kept in all: above it, what was not used for the longest time goes. */
+const MOST_BYTES = 2 ** 35;
 
 /** By the XDG base directory specification. */
 export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
@@ -29,7 +33,9 @@ export interface Cached {
 /** Throws E_MEMORY. Whatever else is wrong is no more than a note. */
 export async function fromCache(path: string): Promise<Cached> {
   try {
-    return { packed: await readPacked(path), note: undefined };
+    const packed = await readPacked(path);
+    await touch(path).catch(() => undefined); // it may belong to somebody else
+    return { packed, note: undefined };
   } catch (error) {
     if (error instanceof PseudolabelError) throw error;
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
@@ -44,15 +50,39 @@ export async function toCache(
   path: string,
   packed: Packed,
   signal: AbortSignal | undefined,
+  mostBytes = MOST_BYTES,
 ): Promise<string | undefined> {
   try {
     await writeAtomically(path, interruptible(packedBytes(packed), signal));
+    await removeUnused(path, mostBytes);
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    if (!(error instanceof PseudolabelError)) throw error;
+    if (!(error instanceof PseudolabelError) && !isSystemError(error)) throw error;
     return `decoded images are not kept, so that the next start decodes them again: ${error.message}`;
   }
+}
+
+/** Removes files of ours, but not the one at `path`, until all together have no more bytes. Throws E_OUTPUT. */
+async function removeUnused(path: string, mostBytes: number): Promise<void> {
+  const folder = dirname(path);
+  const names = (await readdir(folder)).filter((name) => NAME.test(name) && name !== basename(path));
+  const files = await Promise.all(
+    names.map(async (name) => {
+      // Another process may have removed it.
+      const { size, mtimeMs } = await stat(join(folder, name)).catch(() => ({ size: 0, mtimeMs: 0 }));
+      return { name, size, mtimeMs };
+    }),
+  );
+  let kept = (await stat(path)).size;
+  const unused = files
+    .sort((a, b) => b.mtimeMs - a.mtimeMs)
+    .filter(({ size }) => {
+      kept += size;
+      return kept > mostBytes;
+    });
+  const gone = unused.map(({ name }) => name);
+  await removeFiles(folder, gone);
 }
 
 export function* interruptible(pieces: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
