@@ -74,7 +74,7 @@ function addTaskOptions(command: Command): Command {
     .option('--split-seed <n>', 'seed of a random split (1)', number)
     .option(
       '--labels-per-class <n>',
-      'labelled images of each class, or all (10; all, where some images have no label)',
+      'images of each class that keep their label where all have one, a benchmark that hides the others; or all (10; all, where some have none)',
       labelsPerClass,
     )
     .option('--validation <n>', 'labelled images held out for tuning: their number, or a share as 0.2 (0)', number)
