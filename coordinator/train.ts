@@ -20,6 +20,8 @@ export interface Training {
   readonly labelled: LabelledSet;
   /** Ends each stage after so many steps. */
   readonly maxSteps: number;
+  /** What the first stage starts from; left out: drawn by the seed. */
+  readonly parameters?: Float32Array | undefined;
 }
 
 /** Step `step` of stage `stage` is the next to do. With the state of the cluster, all that the rest of the run depends on. */
@@ -92,10 +94,10 @@ export async function train(
 }
 
 /** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
-async function begin({ stages, seed }: Training, s: number, dispatcher: Dispatcher): Promise<void> {
+async function begin({ stages, seed, parameters: given }: Training, s: number, dispatcher: Dispatcher): Promise<void> {
   const stage = stages[s]!;
   const length = parameterCount(stage.model);
-  const parameters = initialParameters(stage.model, seed, s);
+  const parameters = s === 0 && given ? given.slice() : initialParameters(stage.model, seed, s);
   if (stage.start !== 'fresh') {
     const previous = stages[s - 1];
     if (!previous)

@@ -24,11 +24,12 @@ const ENDING_MS = 1000;
 let engine: Engine | undefined;
 
 /** The handler that piscina calls. 'start' makes the thread ready and says how it writes. */
-export function run(
+export async function run(
   task: Task | TensorTask | { readonly kind: 'start' },
-): Result | TensorResult | { writesInPlace: boolean } {
+): Promise<Result | TensorResult | { writesInPlace: boolean }> {
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
+  if (task.kind === 'gradient' || task.kind === 'predict') await engine.prepare(task.model);
   const began = clock();
   try {
     const result = perform(engine, task);

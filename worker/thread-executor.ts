@@ -5,8 +5,9 @@ import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import type { OptimizerStep } from '../src/engine/optimizer.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
+import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
-import { parameterCount } from '../src/models/models.js';
+import { beforeThreads, parameterCount } from '../src/models/models.js';
 import type { GradientResult, PredictResult, PredictTask, UpdateResult, UpdateTask } from '../src/models/tasks.js';
 import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import type {
@@ -42,6 +43,7 @@ export class ThreadExecutor implements Executor {
   private readonly wholeSteps: TensorPasses;
   private readonly kernel;
   private updates = 0;
+  private readonly passed = new Map<string, Promise<void>>();
 
   constructor(
     /** For executors that copy its content to other machines, between phases. */
@@ -71,10 +73,17 @@ export class ThreadExecutor implements Executor {
   }
 
   /** Some of a step's gradients, or none, for those who share out the shards and sum the gradients themselves. */
-  computeGradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+  async computeGradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
+    const [first] = steps;
+    if (first) await this.passedBefore(first.model);
     return Promise.all(
       steps.map((step) => this.pool.run<GradientResult>((workspace) => ({ ...step, kind: 'gradient', workspace }))),
     );
+  }
+
+  /** Between phases, when no thread computes. */
+  private passedBefore(model: Model): Promise<void> {
+    return cached(this.passed, JSON.stringify(model), () => beforeThreads(model));
   }
 
   /** Updates the parameters by the gradient that the arena's total holds. */
@@ -100,12 +109,13 @@ export class ThreadExecutor implements Executor {
     return this.wholeSteps.forward(step);
   }
 
-  predict(
+  async predict(
     model: Model,
     set: PredictTask['set'],
     ranges: Ranges,
     { withRunnersUp = false } = {},
   ): Promise<PredictResult[]> {
+    await this.passedBefore(model);
     const task = { kind: 'predict', model, set, withRunnersUp } as const;
     return Promise.all(
       ranges.map(([start, end]) => this.pool.run<PredictResult>((workspace) => ({ ...task, workspace, start, end }))),

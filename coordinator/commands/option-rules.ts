@@ -115,11 +115,14 @@ const OF_RUNS: Rules = {
 
 const TRAIN: Rules = {
   ...OF_RUNS,
-  ...{ preset: [OF_PRESETS], quick: [OF_PRESETS], hidden: [OF_PRESETS] },
+  ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
+  hidden: [OF_PRESETS, rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model'))],
   refresh: [PSEUDO_LABELS, OF_PRESETS],
   threshold: [PSEUDO_LABELS, OF_PRESETS],
   classShares: [PSEUDO_LABELS, OF_PRESETS],
   ...always('scenario listen collective test trace stages set'),
+  model: [OF_PRESETS],
+  fresh: [withOption('model', '--model PATH')],
   tokenFile: [LISTEN],
   insecure: [PUBLIC],
   certificate: [PUBLIC, KEY, ENCRYPTED],
@@ -191,7 +194,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   reproduce: REPRODUCE,
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
-  preset: always('scenario quick hidden labelsPerClass data schema logFormat'),
+  preset: always('scenario quick hidden model labelsPerClass data schema logFormat'),
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: {
     ...always(`${READING} data workers precision json images out outFormat review sortInto logFormat`),

@@ -122,6 +122,12 @@ function addComputingOptions(command: Command): Command {
     );
 }
 
+/** Options for the network of a run. */
+export const addModelChoice = (command: Command): Command =>
+  command
+    .option('--model <name>', 'dense:5000, dense:1024,512 and so on, convnet, or a saved tf.LayersModel (dense)')
+    .option('--fresh', 'draw the weights of a saved model afresh');
+
 /** Options for every number of a run. */
 export function addNumberOptions(command: Command): Command {
   return command
@@ -213,13 +219,16 @@ function schemaOptions(flags: RunFlags): Record<string, unknown> {
   );
 }
 
-const PATHS = ['data', 'labels', 'cache'] as const;
+const PATHS = ['data', 'labels', 'cache', 'model'] as const;
+
+/** Models that are no path. */
+const BUILT_IN = /^(dense:.*|convnet)$/;
 
 /** With absolute paths, which hold wherever the run is resumed. */
 function located(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const paths = PATHS.flatMap((name) => {
     const path = options[name];
-    return typeof path === 'string' ? [[name, resolve(path)]] : [];
+    return typeof path === 'string' && !BUILT_IN.test(path) ? [[name, resolve(path)]] : [];
   });
   return { ...options, ...Object.fromEntries(paths) };
 }

@@ -4,6 +4,7 @@ import { normalise, PRESETS } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';
+import { networkFor } from '../runs/network.js';
 import { resolveRun } from '../runs/resolved-run.js';
 import { type Context, labelsPerClass, number } from './options.js';
 
@@ -21,7 +22,6 @@ Examples:
   $ pseudolabel preset --schema > stages.schema.json`;
 
 export function addPreset(program: Command, context: Context): void {
-  const { terminal } = context;
   program
     .command('preset')
     .description("a preset's stages as JSON: every number of a training")
@@ -29,19 +29,21 @@ export function addPreset(program: Command, context: Context): void {
     .addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS))
     .option('--quick', "a trial: a sixth of the preset's steps")
     .option('--hidden <n>', 'hidden units (5000)', number)
+    .option('--model <name>', 'as of train')
     .option('--labels-per-class <n>', 'labelled images of each class, or all', labelsPerClass)
     .option('--data <path>', 'folder or file of images (MNIST)')
     .option('--schema', 'print the JSON Schema of stages')
     .addHelpText('after', HELP)
     .action(async (name: string, { schema, ...flags }: PresetFlags) => {
       const value = schema ? stagesJsonSchema() : await stagesOf(name, flags, context);
-      await terminal.deliver(() => JSON.stringify(value, undefined, 2).split('\n'), value, undefined);
+      await context.terminal.deliver(() => JSON.stringify(value, undefined, 2).split('\n'), value, undefined);
     });
 }
 
 /** What `train --stages` reads. */
 async function stagesOf(preset: string, flags: object, context: Context) {
   const config = normalise({ ...flags, preset });
-  const { stages } = resolveRun(config, await loadData(config, context));
+  const dataset = await loadData(config, context);
+  const { stages } = resolveRun(config, dataset, await networkFor(config, dataset));
   return { scenario: config.scenario, stages };
 }

@@ -13,7 +13,7 @@ import type { Precision } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
 import { relaid } from '../../src/models/dense/model.js';
-import { inputsOf, outputsOf } from '../../src/models/models.js';
+import { denseOnly, inputsOf, outputsOf } from '../../src/models/models.js';
 import { loadModel, type SavedModel, sizeText } from '../../src/models/saved-model.js';
 import { normalise, PRECISION_CHOICES } from '../../src/training/config.js';
 import { checkPrecision } from '../executors/numerics.js';
@@ -106,7 +106,8 @@ export async function loadClassifier(folder: string, precision: Precision = 'f32
     throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
   if (precision === 'f32') return saved;
   checkPrecision(precision);
-  return { ...saved, model: { ...model, precision }, parameters: relaid(parameters, model, precision) };
+  const dense = denseOnly(model, `computed in ${precision}`);
+  return { ...saved, model: { ...dense, precision }, parameters: relaid(parameters, dense, precision) };
 }
 
 /** Throws E_DATA_SHAPE where the images are not of the model's size. */

@@ -16,6 +16,7 @@ import { choiceLine } from '../../src/training/strategy-choice.js';
 import { openSession, type Place } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { loadData } from '../load-data.js';
+import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { earlierRun, newRun } from '../runs/resume.js';
@@ -27,6 +28,7 @@ import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import {
+  addModelChoice,
   addNumberOptions,
   addRunOptions,
   type Context,
@@ -104,7 +106,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addClusterOptions(command);
   addMpiOptions(command);
-  addDashboardOptions(addNumberOptions(addRunOptions(command)))
+  addDashboardOptions(addNumberOptions(addModelChoice(addRunOptions(command))))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
@@ -169,7 +171,8 @@ async function run(
   const { terminal } = context;
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
-  const resolved = resolveRun(config, await loadData(config, context));
+  const dataset = await loadData(config, context);
+  const resolved = resolveRun(config, dataset, await networkFor(config, dataset));
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);

@@ -1,10 +1,11 @@
 // A run that is resolved once: what its config comes to on its data set. Whatever trains, records, shows or resumes a
 // run takes this, and the session that computes it.
 import type { Identity } from '../../src/checkpoint/checkpoint.js';
+import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { DEFAULT_LABELS_PER_CLASS, identityOf, type RunConfig } from '../../src/training/config.js';
+import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import type { Task } from '../../src/training/scenario.js';
 import type { Stage } from '../../src/training/stage.js';
@@ -12,6 +13,7 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
+import type { Network } from './network.js';
 
 export interface ResolvedRun {
   /** Complete: labelsPerClass is what it came to on the data set, and validation a number of images. */
@@ -24,25 +26,35 @@ export interface ResolvedRun {
   readonly strategies: readonly StrategyName[];
   /** The most steps of a stage; Infinity where nothing ends one early. */
   readonly maxSteps: number;
+  /** What the first stage starts from; undefined: drawn by the seed. */
+  readonly parameters: Float32Array | undefined;
 }
 
 /** Throws E_CONFIG where the options do not fit each other or the data set, E_DATA_CLASSES and E_SPLIT_TOO_FEW. */
-export function resolveRun(options: RunConfig, dataset: Dataset): ResolvedRun {
+export function resolveRun(options: RunConfig, dataset: Dataset, network?: Network): ResolvedRun {
   const validated = { ...options, validation: validationOf(options, dataset) };
   const config = { ...validated, labelsPerClass: labelsPerClassOf(options, dataset) };
-  const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards, hidden } = config;
+  const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards } = config;
   const split = splitLabelled(dataset, { perClass, kind, splitSeed, validation });
   const [labelled, unlabelled] = [split.labelled.length, split.unlabelled.length];
   if (unlabelled < shards) {
     const fix = `use --shards ${Math.max(1, unlabelled)}`;
     throw new PseudolabelError('E_CONFIG', `${shards} shards for ${unlabelled} unlabelled images`, fix);
   }
-  const task = { pixels: dataset.pixels, classes: dataset.classes, hidden, labelled, unlabelled };
+  const { pixels, classes } = dataset;
+  if (hiddenOf(config) === undefined && !network)
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `model: ${config.model} cannot be trained by this command`,
+      'use `pseudolabel train`',
+    );
+  const task = { pixels, classes, hidden: hiddenOf(config) ?? [], network: network?.model, labelled, unlabelled };
   const stages = planOf(config, task);
   const strategies = stages.map(({ model }) => strategyOf(config, model));
   if (config.fastSum && !strategies.includes('data'))
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
-  return { config, dataset, split, task, stages, strategies, maxSteps: config.maxSteps ?? Number.POSITIVE_INFINITY };
+  const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
+  return { config, dataset, split, task, stages, strategies, maxSteps, parameters: network?.parameters };
 }
 
 /**
@@ -85,10 +97,11 @@ export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages)
   changesOfPlan({ ...config, stages }, task);
 
 /** What makes a run the same run: its checkpoints fit no other. It has the strategies that were chosen, not `auto`. */
-export function identityOfRun({ config, dataset, stages, strategies }: ResolvedRun): Identity {
+export function identityOfRun({ config, dataset, stages, strategies, parameters }: ResolvedRun): Identity {
   const { strategy: _, ...identity } = identityOf(config);
   const { seed, shards } = config;
-  return { config: { ...identity, stages, strategies }, seed, shards, dataSha256: dataset.sha256 };
+  const start = parameters && { startSha256: sha256OfParameters(parameters) };
+  return { config: { ...identity, stages, strategies, ...start }, seed, shards, dataSha256: dataset.sha256 };
 }
 
 /** The MPI job that computed a run. */

@@ -8,7 +8,6 @@ import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
 import { relaid } from '../../src/models/dense/model.js';
-import { denseOnly } from '../../src/models/models.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { rampOf } from '../../src/training/alpha-ramp.js';
@@ -33,7 +32,8 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
-    await train({ seed: config.seed, stages, labelled, maxSteps }, dispatcher, recorder, options.resumeFrom);
+    const training = { seed: config.seed, stages, labelled, maxSteps, parameters: run.parameters };
+    await train(training, dispatcher, recorder, options.resumeFrom);
     return await finish(run, session, options, recorder);
   } finally {
     try {
@@ -72,11 +72,12 @@ async function finish(
   recorder: Recorder,
 ): Promise<RunResult> {
   const stage = stages.at(-1)!;
-  const model = denseOnly(stage.model, 'saved');
+  const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
   // The model is saved, and its checksum taken, in f32, whatever precision it was trained in.
-  const parameters = relaid((await dispatcher.read(model)).parameters, model, 'f32');
+  const trained = (await dispatcher.read(model)).parameters;
+  const parameters = model.kind === 'dense' ? relaid(trained, model, 'f32') : trained;
   const saved = { ...model, precision: 'f32' } as const;
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;

@@ -10,7 +10,7 @@ import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
 import type { Passes } from './kind.js';
 import type { Model } from './model.js';
-import { passesOf } from './models.js';
+import { passesOf, prepare } from './models.js';
 
 /** What tells where a slice lies, besides the counts of rows. */
 export interface TensorShardKey {
@@ -25,6 +25,8 @@ export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly writesInPlace: boolean;
+  /** To be awaited before the networks of a model are asked for. */
+  prepare(model: Model): Promise<void>;
   network(model: Model, rows: number, workspace: number, training: boolean): Passes;
   slice(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
@@ -33,6 +35,8 @@ export interface Engine {
 export function createEngine(arena: Arena): Engine {
   const products = new Products(arena.memory);
   const kernel = loadKernel(arena.memory);
+  const prepared = new Map<string, Promise<void>>();
+  const ready = new Map<string, unknown>();
   const networks = new Map<string, Passes>();
   const slices = new Map<string, TensorShard>();
   const samplers = new Map<string, ShardSampler>();
@@ -40,8 +44,17 @@ export function createEngine(arena: Arena): Engine {
     arena,
     kernel,
     writesInPlace: products.writesInPlace,
+    async prepare(model) {
+      await cached(prepared, JSON.stringify(model), async () => {
+        const made = await prepare(model, arena);
+        ready.set(JSON.stringify(model), made);
+      });
+    },
     network(model, rows, workspace, training) {
-      const build = () => passesOf(model, rows, { products, kernel, arena }, { workspace, training });
+      const build = () => {
+        const of = { workspace, training, prepared: ready.get(JSON.stringify(model)) };
+        return passesOf(model, rows, { products, kernel, arena }, of);
+      };
       return cached(networks, JSON.stringify([model, rows, workspace, training]), build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {

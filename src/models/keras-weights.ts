@@ -5,7 +5,7 @@ import { layoutOf } from './dense/model.js';
 
 const WEIGHT = z.object({
   name: z.string(),
-  shape: z.array(z.int().positive()).min(1).max(2),
+  shape: z.array(z.int().positive()).max(6),
   dtype: z.literal('float32'),
   quantization: z.undefined({ error: 'quantized weights cannot be used' }).optional(),
 });

@@ -43,6 +43,13 @@ export interface Passes {
   backward(gradientBuffer: number): boolean;
 }
 
+export interface PassOptions {
+  readonly workspace: number;
+  readonly training: boolean;
+  /** What prepare() has made. */
+  readonly prepared: unknown;
+}
+
 /** A kind of network. All sizes are in floats unless they say bytes. */
 export interface ModelKind<M> {
   /** Elements of an image, and outputs: classes, or the pixels of a reconstruction. */
@@ -56,13 +63,12 @@ export interface ModelKind<M> {
   initialise(model: M, seed: number, stage: number): Float32Array;
   /** Bytes of the workspace of a batch. */
   workspaceBytes(model: M, rows: number, training: boolean): number;
+  /** What the passes of a model in an arena share, where that takes time to make; once in each thread. */
+  prepare?(model: M, arena: Arena): Promise<unknown>;
+  /** To be called, and awaited, in the main thread before others pass the model for the first time. */
+  beforeThreads?(model: M): Promise<void>;
   /** rows: a multiple of 8. */
-  passes(
-    model: M,
-    rows: number,
-    hardware: Hardware,
-    of: { readonly workspace: number; readonly training: boolean },
-  ): Passes;
+  passes(model: M, rows: number, hardware: Hardware, of: PassOptions): Passes;
 }
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */

@@ -1,12 +1,14 @@
 // The table of model kinds, and what everything else asks of a model. A new kind is a folder beside this file, its type in model.ts and a row here.
 
+import type { Arena } from '../engine/arena.js';
 import { PseudolabelError } from '../errors.js';
 import { dense } from './dense/dense.js';
 import type { DenseModel } from './dense/model.js';
 import type { ModelKind } from './kind.js';
+import { layers } from './layers/layers.js';
 import type { Model } from './model.js';
 
-const KINDS: { readonly [K in Model['kind']]: ModelKind<Extract<Model, { kind: K }>> } = { dense };
+const KINDS: { readonly [K in Model['kind']]: ModelKind<Extract<Model, { kind: K }>> } = { dense, layers };
 
 const kindOf = ({ kind }: Model): ModelKind<Model> => KINDS[kind];
 
@@ -18,13 +20,14 @@ export const initialParameters = (model: Model, seed: number, stage: number): Fl
   kindOf(model).initialise(model, seed, stage);
 export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
   kindOf(model).workspaceBytes(model, rows, training);
+export const prepare = async (model: Model, arena: Arena): Promise<unknown> => kindOf(model).prepare?.(model, arena);
+export const beforeThreads = async (model: Model): Promise<void> => kindOf(model).beforeThreads?.(model);
 export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);
 
 /** For what is written for dense networks alone. what: such as 'saved'. Throws E_MODEL. */
 export function denseOnly(model: Model, what: string): DenseModel {
   if (model.kind === 'dense') return model;
-  const { kind } = model as Model;
-  throw new PseudolabelError('E_MODEL', `a network of kind ${kind} cannot be ${what}`, 'use a dense network');
+  throw new PseudolabelError('E_MODEL', `a network of ${model.kind} cannot be ${what}`, 'use a dense network');
 }
 
 /** Terms that a row's loss is the mean of: the pixels of a reconstruction; a classifier sums over its classes. */

@@ -1,6 +1,6 @@
 // Saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { sha256OfParameters } from '../checksum.js';
 import { PseudolabelError } from '../errors.js';
@@ -10,6 +10,10 @@ import type { DenseModel } from './dense/model.js';
 import { modelOf } from './dense/model.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './keras-topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './keras-weights.js';
+import { describe, parametersIn, weightBytes } from './layers/describe.js';
+import type { LayersModel } from './layers/model.js';
+import { withActivation } from './layers/topology.js';
+import type { Model } from './model.js';
 import { inputsOf, outputsOf } from './models.js';
 
 /** The data set that a model was trained on. */
@@ -27,8 +31,8 @@ export interface ModelMeta {
 }
 
 export interface SavedModel {
-  readonly model: DenseModel;
-  /** As layoutOf(model) places them. */
+  readonly model: Model;
+  /** As the arena has them. */
   readonly parameters: Float32Array;
   /** Undefined for a model that was not saved by saveModel. */
   readonly meta: ModelMeta | undefined;
@@ -53,19 +57,19 @@ const METADATA = z.object({
 });
 type Metadata = z.infer<typeof METADATA>;
 const MODEL_JSON = z.object({
-  modelTopology: TOPOLOGY,
+  modelTopology: z.unknown(),
   weightsManifest: MANIFEST,
   userDefinedMetadata: z.object({ pseudolabel: METADATA.optional() }).nullish(),
 });
 
 /**
  * Saves a model to `folder`, over the one that may be there.
- * @param parameters as layoutOf(model) places them
+ * @param parameters as the arena has them
  * @throws PseudolabelError E_OUTPUT
  */
 export async function saveModel(
   folder: string,
-  model: DenseModel,
+  model: Model,
   parameters: Float32Array,
   { rows, columns, channels, classes, classNames, data }: ModelMeta,
 ): Promise<void> {
@@ -74,19 +78,30 @@ export async function saveModel(
   const size = { rows, columns, channels, classes };
   const metadata: Metadata = {
     ...{ objective, ...size, classNames: classNames && [...classNames], data },
-    ...{ input: inputOf(size), output: outputMeaning(objective, size), weightsSha256 },
+    ...{ input: inputOf(model, size), output: outputMeaning(objective, size), weightsSha256 },
   };
   const json = {
     format: 'layers-model',
     generatedBy: 'pseudolabel',
     convertedBy: null,
-    modelTopology: topologyOf(model),
-    weightsManifest: manifestOf(model, denseNames(model), 'weights.bin'),
+    ...kerasForm(model),
     userDefinedMetadata: { pseudolabel: metadata },
   };
   // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
-  await writeIn(folder, 'weights.bin', weightPieces(model, parameters));
+  const pieces = model.kind === 'dense' ? weightPieces(model, parameters) : weightBytes(model, parameters);
+  await writeIn(folder, 'weights.bin', pieces);
   await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
+}
+
+/** The topology and the list of weights of a model.json. */
+function kerasForm(model: Model) {
+  if (model.kind === 'dense')
+    return { modelTopology: topologyOf(model), weightsManifest: manifestOf(model, denseNames(model), 'weights.bin') };
+  const weights = model.weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const }));
+  return {
+    modelTopology: withActivation(model.topology, model.objective),
+    weightsManifest: [{ paths: ['weights.bin'], weights }],
+  };
 }
 
 /** 28 x 28, or 32 x 32 x 3. */
@@ -96,13 +111,15 @@ export const sizeText = ({ rows, columns, channels = 1 }: Pick<ModelMeta, 'rows'
 /** The values of an image. */
 const valuesOf = ({ rows, columns, channels = 1 }: ModelMeta): number => rows * columns * channels;
 
-function inputOf(meta: ModelMeta): string {
+function inputOf(model: Model, meta: ModelMeta): string {
   const { rows, columns, channels = 1 } = meta;
+  if (model.kind === 'layers')
+    return `float32 [n, ${model.inputShape.join(', ')}]: ${sizeText(meta)} pixels an image, each value from 0 to 1 (byte / 255)`;
   const each = channels === 1 ? 'each' : `each of ${channels} values (red, green, blue)`;
   return `float32 [n, ${valuesOf(meta)}]: ${rows} x ${columns} pixels an image, row by row from the top left, ${each} from 0 to 1 (byte / 255)`;
 }
 
-function outputMeaning(objective: DenseModel['objective'], meta: ModelMeta): string {
+function outputMeaning(objective: Model['objective'], meta: ModelMeta): string {
   const { classes } = meta;
   const kinds = {
     softmax: `float32 [n, ${classes}]: probabilities of the classes, in the order of classNames; they sum to 1`,
@@ -113,21 +130,55 @@ function outputMeaning(objective: DenseModel['objective'], meta: ModelMeta): str
 }
 
 /**
- * Loads a model from a folder with a model.json: one that saveModel wrote, or any Sequential tf.LayersModel of Dense layers (relu, the
- * last one softmax or sigmoid) with Dropout between them and weights of 32-bit floats.
+ * Loads a model from a folder with a model.json: one that saveModel wrote, or any tf.LayersModel of layers that can be trained here
+ * (layers/topology.ts) and weights of 32-bit floats. Dense layers with relu become a dense network.
  * @throws PseudolabelError E_MODEL
  */
-export async function loadModel(folder: string): Promise<SavedModel> {
-  const path = join(folder, 'model.json');
-  const { modelTopology: stack, weightsManifest, userDefinedMetadata } = await readJson(path);
+export function loadModel(folder: string): Promise<SavedModel> {
+  return readModel(join(folder, 'model.json'), denseOrLayers);
+}
+
+/** Loads a model as a network of layers, whatever they are. path: of its model.json. Throws E_MODEL. */
+export async function readLayers(
+  path: string,
+): Promise<{ readonly model: LayersModel; readonly parameters: Float32Array }> {
+  const { model, parameters } = await readModel(path, layersOf);
+  return { model: model as LayersModel, parameters };
+}
+
+/** What is in the files of a saved model. */
+interface Contents {
+  readonly topology: unknown;
+  readonly weights: ReadonlyMap<string, Weight>;
+  readonly floats: Float32Array;
+  readonly metadata: Metadata | undefined;
+}
+
+type Parsed = Pick<SavedModel, 'model' | 'parameters'>;
+
+async function denseOrLayers(contents: Contents): Promise<Parsed> {
+  const { topology, weights, floats, metadata } = contents;
+  const stack = TOPOLOGY.safeParse(topology);
+  if (!stack.success) return layersOf(contents);
+  const model = denseOf(stack.data, weights, metadata);
+  const names = stack.data.layers.map(({ name }) => name);
+  return { model, parameters: parametersOf(model, names, weights, floats) };
+}
+
+async function layersOf({ topology, weights, floats }: Contents): Promise<Parsed> {
+  const model = await describe(topology);
+  return { model, parameters: parametersIn(model, weights, floats) };
+}
+
+async function readModel(path: string, parse: (contents: Contents) => Promise<Parsed>): Promise<SavedModel> {
+  const folder = dirname(path);
+  const { modelTopology: topology, weightsManifest, userDefinedMetadata } = await readJson(path);
   const metadata = userDefinedMetadata?.pseudolabel;
   const weights = weightsOf(weightsManifest);
   const files = weightsManifest.flatMap(({ paths }) => paths.map((name) => join(folder, name)));
   const floats = await readFloats(files, [...weights.values()].at(-1)?.end ?? 0);
   try {
-    const names = stack.layers.map(({ name }) => name);
-    const model = describe(stack, weights, metadata);
-    const parameters = parametersOf(model, names, weights, floats);
+    const { model, parameters } = await parse({ topology, weights, floats, metadata });
     if (!parameters.every(Number.isFinite)) throw new RangeError('it has weights that are not finite numbers');
     if (metadata === undefined) return { model, parameters, meta: undefined };
     checkSame(metadata, model, parameters);
@@ -138,7 +189,7 @@ export async function loadModel(folder: string): Promise<SavedModel> {
   }
 }
 
-function describe(
+function denseOf(
   { layers, inputDropout, output }: Stack,
   weights: ReadonlyMap<string, Weight>,
   metadata?: Metadata,
@@ -152,7 +203,7 @@ function describe(
 }
 
 /** Whether the weights are those that were saved, for the images that are declared. */
-function checkSame(metadata: Metadata, model: DenseModel, parameters: Float32Array): void {
+function checkSame(metadata: Metadata, model: Model, parameters: Float32Array): void {
   const { classes, classNames, weightsSha256 } = metadata;
   const inputs = inputsOf(model);
   const outputs = outputsOf(model);

@@ -23,6 +23,7 @@ export const DEFAULT_LABELS_PER_CLASS = 10;
 
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.int().min(1);
+const hiddenUnits = z.int().min(16).max(65536);
 
 /** What a user may say. Names are those of the flags, in camel case. */
 export const optionsSchema = z.strictObject({
@@ -43,7 +44,11 @@ export const optionsSchema = z.strictObject({
     .min(0)
     .refine((value) => value < 1 || Number.isSafeInteger(value), 'a number of images, or a share below 1')
     .default(0),
-  hidden: z.int().min(16).max(65536).default(5000),
+  hidden: hiddenUnits.default(5000),
+  /** dense:1024,512, a built-in network, or the path of a saved one (runs/network.ts). Left out: dense, of `hidden` units. */
+  model: z.string().min(1).max(4096).optional(),
+  /** The weights in a saved network are drawn afresh. */
+  fresh: z.boolean().optional(),
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is cut over the workers (strategy-choice.ts). */
@@ -89,6 +94,19 @@ export function normalise(options: unknown): RunConfig {
   checkCustom(parsed.data);
   const workers = parsed.data.workers ?? availableParallelism();
   return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
+}
+
+const DENSE = /^dense:(\d+(?:,\d+)*)$/;
+
+/** Units of each hidden layer of a dense network; undefined where the model is another. Throws E_CONFIG. */
+export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>): readonly number[] | undefined {
+  if (model === undefined) return [hidden];
+  const [, units] = DENSE.exec(model) ?? [];
+  if (units === undefined) return undefined;
+  const sizes = z.array(hiddenUnits).max(16).safeParse(units.split(',').map(Number));
+  if (sizes.success) return sizes.data;
+  const fix = 'give 1 to 16 layers of 16 to 65536 units: --model dense:1024,512';
+  throw new PseudolabelError('E_CONFIG', `model: ${model} is no dense network that can be trained`, fix);
 }
 
 /** Options that shape the stages of a preset, and none of the user's own. */

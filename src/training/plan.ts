@@ -5,7 +5,7 @@ import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
-import { inputsOf, outputsOf } from '../models/models.js';
+import { denseOnly, inputsOf, outputsOf } from '../models/models.js';
 import type { RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
 import { best } from './preset-best.js';
@@ -65,10 +65,13 @@ function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   const stages = PRESET[config.preset](config.scenario, task);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
   const { precision } = config;
-  if (isRounded({ precision }) && config.hidden % 2 !== 0) throw onlyEven(config.hidden);
+  const odd = task.hidden.find((units) => units % 2 !== 0);
+  if (isRounded({ precision }) && odd !== undefined) throw onlyEven(odd);
   return shortened.map((stage) => {
     const planned = overridden(stage, config, task);
-    return precision === 'f32' ? planned : { ...planned, model: { ...planned.model, precision } };
+    return precision === 'f32'
+      ? planned
+      : { ...planned, model: { ...denseOnly(planned.model, 'computed in bf16'), precision } };
   });
 }
 

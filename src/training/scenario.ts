@@ -1,7 +1,9 @@
 // What the presets share: the names of the four scenarios, the report's networks, and what the papers call Adam.
 
 import type { Objective } from '../engine/precision.js';
+import { PseudolabelError } from '../errors.js';
 import { modelOf } from '../models/dense/model.js';
+import type { LayersModel } from '../models/layers/model.js';
 import type { Model } from '../models/model.js';
 import type { Optimizer, Stage } from './stage.js';
 
@@ -39,8 +41,10 @@ export function publishedFor(
 export interface Task {
   readonly pixels: number;
   readonly classes: number;
-  /** Hidden units; 5000 in the report and the paper. */
-  readonly hidden: number;
+  /** Units of each hidden layer; one of 5000 in the report and the paper. */
+  readonly hidden: readonly number[];
+  /** What is trained in place of a dense network. */
+  readonly network?: LayersModel | undefined;
   /** Number of labelled images. */
   readonly labelled: number;
   readonly unlabelled: number;
@@ -48,19 +52,24 @@ export interface Task {
 
 export type Preset = (scenario: Scenario, task: Task) => readonly Stage[];
 
-/** pixels-hidden-classes, without dropout or with the paper's rates: 0.2 visible, 0.5 hidden (Lee 2013, section "Experiments"). */
+/** What the user brings; else pixels-hidden-classes, without dropout or with the paper's rates: 0.2 visible, 0.5 hidden (Lee 2013, section "Experiments"). */
 export function classifier(task: Task, dropout: boolean, objective: Exclude<Objective, 'reconstruction'>): Model {
-  const { pixels, hidden, classes } = task;
-  return modelOf([pixels, hidden, classes], {
+  const { pixels, hidden, classes, network } = task;
+  if (network) return network;
+  return modelOf([pixels, ...hidden, classes], {
     inputDropout: dropout ? 0.2 : 0,
-    dropout: [dropout ? 0.5 : 0],
+    dropout: hidden.map(() => (dropout ? 0.5 : 0)),
     objective,
   });
 }
 
-/** The report's denoising autoencoder: dropout 0.5 on the wide layers (annex, "DAE avec Dropout"). */
-export function autoencoder({ pixels, hidden }: Task): Model {
-  return modelOf([pixels, hidden, 128, 64, 32, 64, 128, hidden, pixels], {
+/** The report's denoising autoencoder: dropout 0.5 on the wide layers (annex, "DAE avec Dropout"). Throws E_CONFIG for a network of layers. */
+export function autoencoder({ pixels, hidden: [wide], network }: Task): Model {
+  if (network || wide === undefined) {
+    const fix = 'train the scenario pl, or a dense network';
+    throw new PseudolabelError('E_CONFIG', 'scenario: dae begins with an autoencoder, which is dense', fix);
+  }
+  return modelOf([pixels, wide, 128, 64, 32, 64, 128, wide, pixels], {
     inputDropout: 0,
     dropout: [0.5, 0, 0, 0, 0, 0, 0.5],
     objective: 'reconstruction',

@@ -6,10 +6,10 @@ import type { ArenaShape, ImageSets } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { precisionOf } from '../../src/engine/precision.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
-import type { Model } from '../../src/models/model.js';
 import { initialParameters } from '../../src/models/models.js';
 import { PREDICT_ROWS } from '../../src/models/predict.js';
 import type { TensorStep } from '../../src/models/tensor-tasks.js';
@@ -33,7 +33,7 @@ export const LENGTH = layoutOf(MODEL).length;
 const PIXELS = 400;
 const LABELLED_BATCH = 10;
 
-export const shapeOf = (model: Model): Omit<ArenaShape, 'workspaces'> => ({
+export const shapeOf = (model: DenseModel): Omit<ArenaShape, 'workspaces'> => ({
   pixels: PIXELS,
   unlabelled: UNLABELLED,
   evaluation: EVALUATION,
@@ -70,7 +70,7 @@ export const IMAGES: ImageSets = {
 const LABELLED_IMAGES = randomBytes(LABELLED_BATCH * PIXELS);
 const LABELS = Uint16Array.from(randomBytes(LABELLED_BATCH, 10));
 
-export const initialOf = (model: Model): Partial<TrainingState> => ({
+export const initialOf = (model: DenseModel): Partial<TrainingState> => ({
   parameters: initialParameters(model, 1, 0),
   firstMoment: new Float32Array(layoutOf(model).length),
   secondMoment: new Float32Array(layoutOf(model).length),

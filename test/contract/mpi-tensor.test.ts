@@ -1,8 +1,8 @@
 // The ranks of a job tensor parallel: each holds the state of its slices alone, and it may go over to rows and back.
 import { afterEach, describe, expect, it } from 'vitest';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
-import type { Model } from '../../src/models/model.js';
 import type { Executor } from '../../src/training/executor.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { sameBits } from '../bits.js';
@@ -87,7 +87,7 @@ describe('the ranks of a job, tensor parallel,', () => {
     ['a shallow one', SHALLOW, [1, 2, 1]],
     // The last ranks have no slice.
     ['one with a middle', AUTOENCODER, [1, 1, 1, 1, 1, 1]],
-  ] as [string, Model, [number, ...number[]]][])(
+  ] as [string, DenseModel, [number, ...number[]]][])(
     'train an autoencoder tensor parallel, %s',
     async (_, model, workers) => {
       const room = tensorShardRoom(model, { rows: 96, clean: 0 }, SHARDS);

@@ -1,4 +1,5 @@
 // Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
+
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
@@ -12,6 +13,7 @@ import { update } from '../../src/models/update.js';
 import type { Executor } from '../../src/training/executor.js';
 import { passOf, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutorOptions } from '../../worker/thread-executor.js';
+import { denseOf } from '../dense.js';
 
 export function oneThreadExecutor({ shape, images }: ThreadExecutorOptions): Executor {
   return nodeOn(createEngine(createArena(shape, images)));
@@ -49,7 +51,7 @@ export function nodeOn(engine: Engine): Executor {
     health: () => ({ lostWorkers: 0 }),
     gradients: async (steps) => {
       const { model, shards } = steps[0]!;
-      const all = { slice: 0, start: 0, end: layoutOf(model).length };
+      const all = { slice: 0, start: 0, end: layoutOf(denseOf(model)).length };
       return {
         results: steps.map((step) => gradient(engine, { ...step, kind: 'gradient', workspace: 0 })),
         update: async (optimizer) => {

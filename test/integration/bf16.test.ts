@@ -1,4 +1,5 @@
 // Training in bf16: the same bits for any number of workers, after the loss of one, and after a stop, by either strategy.
+
 import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
@@ -12,6 +13,7 @@ import { createThreadExecutor } from '../../worker/thread-executor.js';
 import { FASTEST_BF16 as precision } from '../bf16.js';
 import { sameBits } from '../bits.js';
 import { oneThreadExecutor } from '../contract/one-thread-executor.js';
+import { denseOf } from '../dense.js';
 import { type Problem, trainInOneThread } from './oracle.js';
 import { type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener, plans, trained } from './training.js';
@@ -31,7 +33,7 @@ const OTHERS: readonly string[] = [
 const cases = plans.filter(({ name }) => !OTHERS.includes(name));
 
 describe.each(cases)(`training in ${precision} with $name`, ({ stages }) => {
-  const rounded = stages.map((stage) => ({ ...stage, model: { ...stage.model, precision } }));
+  const rounded = stages.map((stage) => ({ ...stage, model: { ...denseOf(stage.model), precision } }));
   const oneThread = ({ problem }: Setting, strategy: 'data' | 'auto') =>
     dispatcherOf(oneThreadExecutor(contentOf(problem)), problem, strategy);
 

@@ -1,5 +1,6 @@
 // The training loop on clusters, on real MNIST, against the oracle in one thread: the same weights for any number of nodes, whatever
 // becomes of them.
+
 import { describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../coordinator/dispatcher.js';
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
@@ -17,6 +18,7 @@ import type { Stage } from '../../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../../src/training/strategy-choice.js';
 import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 import { type TestClusterOptions, type TestNode, testCluster } from '../contract/test-cluster.js';
+import { denseOf } from '../dense.js';
 import { trainInOneThread } from './oracle.js';
 import { PLANS, type Setting, SHARDS, settingOf } from './problems.js';
 import { contentOf, listener } from './training.js';
@@ -24,7 +26,7 @@ import { contentOf, listener } from './training.js';
 const [supervised] = PLANS['labels once, after supervised training'];
 
 const scenarios: [name: string, stages: readonly Stage[]][] = [
-  ['nn', [{ ...supervised, model: { ...supervised.model, inputDropout: 0 } }]],
+  ['nn', [{ ...supervised, model: { ...denseOf(supervised.model), inputDropout: 0 } }]],
   ['drop', [supervised]],
   ['pl, with labels stored', PLANS['labels once, after supervised training']],
   ['pl, with fresh labels', PLANS['fresh labels above a threshold, with momentum and sigmoids']],

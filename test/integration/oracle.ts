@@ -25,6 +25,7 @@ import { predict } from '../../src/models/predict.js';
 import type { LabelledRows } from '../../src/models/tasks.js';
 import { update } from '../../src/models/update.js';
 import { alphaAt, optimizerStep, type Stage } from '../../src/training/stage.js';
+import { denseOf } from '../dense.js';
 import { NO_IMAGES } from '../images.js';
 
 export interface Problem {
@@ -46,13 +47,13 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
 
   for (const [s, stage] of stages.entries()) {
     const { model } = stage;
-    const { length, places } = layoutOf(model);
+    const { length, places } = layoutOf(denseOf(model));
     const kept = { fresh: 0, 'first-layer': places[1]?.kernel ?? length, previous: length }[stage.start];
     floats(arena, 'parameters', length).set(initialParameters(model, seed, s).subarray(kept), kept);
     roundParameters(arena, engine.kernel, length);
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
-    const counts = countsOf(labelled.labels, model.layers.at(-1)!.units);
+    const counts = countsOf(labelled.labels, denseOf(model).layers.at(-1)!.units);
     const pseudo = stage.method.name === 'pseudo-label' ? stage.method : undefined;
     let balance = pseudo ? beginBalance(pseudo, counts) : { target: [], predicted: [] };
 
@@ -83,7 +84,7 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
       update(engine, { kind: 'update', update: ++updates, ...whole, optimizer: optimizerStep(stage, step) });
     }
   }
-  return floats(arena, 'parameters', layoutOf(stages.at(-1)!.model).length).slice();
+  return floats(arena, 'parameters', layoutOf(denseOf(stages.at(-1)!.model)).length).slice();
 }
 
 function isLabellingDue({ method }: Stage, step: number): boolean {

@@ -15,6 +15,7 @@ import { workspaceOf } from '../../src/models/dense/workspace.js';
 import { PREDICT_ROWS } from '../../src/models/predict.js';
 import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
 import type { Stage } from '../../src/training/stage.js';
+import { denseOf } from '../dense.js';
 import { firstImages, imagesOf } from '../images.js';
 import type { Problem } from './oracle.js';
 
@@ -24,7 +25,7 @@ const UNLABELLED = 700;
 const PER_CLASS = 3;
 const MOST_ROWS = 32;
 
-const TASK: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
+const TASK: Task = { pixels: 784, classes: 10, hidden: [64], labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
 const pseudo = (refresh: PseudoLabelSettings['refresh'], threshold: number, balance?: Balance): PseudoLabelSettings => {
@@ -111,17 +112,19 @@ export async function settingOf(stages: readonly Stage[], workspaces: number): P
 
 function shapeFor(stages: readonly Stage[], workspaces: number): ArenaShape {
   const bytes = stages.flatMap(({ model }) => [
-    workspaceOf(model, MOST_ROWS, true).end,
-    workspaceOf(model, PREDICT_ROWS, false).end,
+    workspaceOf(denseOf(model), MOST_ROWS, true).end,
+    workspaceOf(denseOf(model), PREDICT_ROWS, false).end,
   ]);
   const rooms = stages
     .filter(({ model }) => isTensorParallel(model))
-    .map(({ model }) => tensorShardRoom(model, { rows: 40, clean: MOST_ROWS }, tensorShardCount(model, SHARDS)));
+    .map(({ model }) =>
+      tensorShardRoom(denseOf(model), { rows: 40, clean: MOST_ROWS }, tensorShardCount(denseOf(model), SHARDS)),
+    );
   return {
     pixels: TASK.pixels,
     unlabelled: UNLABELLED,
     evaluation: 0,
-    parameters: Math.max(...stages.map(({ model }) => layoutOf(model).length)),
+    parameters: Math.max(...stages.map(({ model }) => layoutOf(denseOf(model)).length)),
     shards: SHARDS,
     workspaces,
     precision: precisionOf(stages[0]!.model),

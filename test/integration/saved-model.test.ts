@@ -1,11 +1,13 @@
 // Saved models: plain TensorFlow.js predicts with them what a computation by hand gives, and they come back as they were.
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
-import type { Model } from '../../src/models/model.js';
 import { loadModel, saveModel } from '../../src/models/saved-model.js';
+import { denseOf } from '../dense.js';
 import { folderOfTest } from '../folders.js';
 import { tensorflow } from '../tensorflow.js';
 import { edit, made, meta } from './models.js';
@@ -19,7 +21,7 @@ const tf = tensorflow();
 const inputs = Array.from({ length: 12 }, (_, i) => ((7 * i) % 12) / 12);
 
 /** The outputs for `inputs`, by hand. */
-function predicted(model: Model, parameters: Float32Array): number[] {
+function predicted(model: DenseModel, parameters: Float32Array): number[] {
   let values = inputs;
   model.layers.forEach((layer, l) => {
     const { kernel, bias } = layoutOf(model).places[l]!;
@@ -123,7 +125,7 @@ describe('loadModel', () => {
     const { model, parameters, meta: unknown } = await loadModel(folder);
     expect(unknown).toBeUndefined();
     expect(model).toEqual(modelOf([12, 7, 3], { inputDropout: 0.1, dropout: [0.3], objective: 'sigmoid' }));
-    expectClose(outputsOf(sequential, [1, 3, 4]), predicted(model, parameters));
+    expectClose(outputsOf(sequential, [1, 3, 4]), predicted(denseOf(model), parameters));
   });
 
   it("loads weights in several files, and a topology in another object, as Keras' converter writes them", async () => {

@@ -1,4 +1,5 @@
 // That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { configFrom } from '../../coordinator/commands/options.js';
 import { openSession } from '../../coordinator/compose.js';
@@ -14,6 +15,7 @@ import { layoutOf } from '../../src/models/dense/model.js';
 import { initialParameters } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
 import { classifier } from '../../src/training/scenario.js';
+import { denseOf } from '../dense.js';
 import { firstImages } from '../images.js';
 import { listener, trained } from './training.js';
 
@@ -36,11 +38,11 @@ async function weightsOf(flags: Parameters<typeof configFrom>[0]): Promise<strin
     const { seed } = config;
     const labelled = new LabelledSet(dataset.train, split.labelled);
     for (const stage of stages) {
-      const zeros = new Float32Array(layoutOf(stage.model).length);
+      const zeros = new Float32Array(layoutOf(denseOf(stage.model)).length);
       const parameters = initialParameters(stage.model, seed, 0);
       session.dispatcher.write({ parameters, firstMoment: zeros, secondMoment: zeros });
       const { method } = stage;
-      const counts = labelled.countsOf(stage.model.layers.at(-1)!.units);
+      const counts = labelled.countsOf(denseOf(stage.model).layers.at(-1)!.units);
       const methodState = methodOf(method).begin(method, counts);
       const position = { stage: 0, step: stage.steps - 3, methodState };
       const training = { seed, stages: [stage], labelled, maxSteps: stage.steps };
@@ -65,7 +67,7 @@ describe('the same command', () => {
   });
 
   it('labels with the same confidences, to the bit, with 1, 2 and 3 workers (case 24)', async () => {
-    const task = { pixels: dataset.pixels, classes: 10, hidden: 160, labelled: 0, unlabelled: IMAGES };
+    const task = { pixels: dataset.pixels, classes: 10, hidden: [160], labelled: 0, unlabelled: IMAGES };
     const model = classifier(task, true, 'softmax');
     const saved = { model, parameters: initialParameters(model, 1, 0), meta: undefined };
     const found = [];

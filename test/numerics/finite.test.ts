@@ -1,16 +1,18 @@
 // What a shard says of its gradient: `finite` is never true where an element is not, and not false for ordinary numbers.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { gradient } from '../../src/models/gradient.js';
-import type { Model } from '../../src/models/model.js';
 import type { GradientTask } from '../../src/models/tasks.js';
 import { update } from '../../src/models/update.js';
+import { denseOf } from '../dense.js';
 import { randomEngine, randomParameters } from './random-arena.js';
 import { gradientBufferOf, PSEUDO, tasksOf } from './shard-task.js';
 
-const MODELS: readonly Model[] = [
+const MODELS: readonly DenseModel[] = [
   modelOf([20, 24, 3], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' }),
   modelOf([20, 24, 3], { inputDropout: 0, dropout: [], objective: 'sigmoid' }),
   modelOf([20, 3], { inputDropout: 0.2, dropout: [], objective: 'softmax' }),
@@ -18,7 +20,7 @@ const MODELS: readonly Model[] = [
 ];
 
 /** Positions in the parameter vector that are parameters, not padding. */
-function positionsOf(model: Model): number[] {
+function positionsOf(model: DenseModel): number[] {
   const { places } = layoutOf(model);
   const range = (start: number, length: number) => Array.from({ length }, (_, i) => start + i);
   return model.layers.flatMap(({ units, inputs }, l) => [
@@ -42,7 +44,7 @@ describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
 
   /** The result with some parameters replaced, in step `step`. */
   function resultWith(planted: readonly (readonly [position: number, value: number])[], step: number) {
-    parameters.set(randomParameters(task.model, 1));
+    parameters.set(randomParameters(denseOf(task.model), 1));
     for (const [position, value] of planted) parameters[positions[position]!] = value;
     return gradient(engine, { ...task, step });
   }
@@ -146,7 +148,7 @@ describe('a huge learning rate', () => {
   it('is seen within a few steps', () => {
     const { engine, task } = CASES[0]!;
     const { arena } = engine;
-    floats(arena, 'parameters', arena.shape.parameters).set(randomParameters(task.model, 1));
+    floats(arena, 'parameters', arena.shape.parameters).set(randomParameters(denseOf(task.model), 1));
     const whole = { slice: 0, start: 0, end: arena.shape.parameters, shards: 1 };
     const seen: boolean[] = [];
     for (let step = 1; step <= 5; step++) {

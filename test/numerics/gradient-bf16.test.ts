@@ -4,10 +4,10 @@ import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
 import { type Arena, floats, gradientStride, pseudoLabels } from '../../src/engine/arena.js';
 import type { Objective } from '../../src/engine/precision.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf, relaid } from '../../src/models/dense/model.js';
 import { createEngine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
-import type { Model } from '../../src/models/model.js';
 import type { GradientTask } from '../../src/models/tasks.js';
 import { BF16 } from '../bf16.js';
 import { nodeOn } from '../contract/one-thread-executor.js';
@@ -24,7 +24,7 @@ const network = (
   objective: Objective,
   dropout: readonly number[] = [],
   visible = 0,
-): Model => {
+): DenseModel => {
   return modelOf(widths, { inputDropout: visible, dropout, objective });
 };
 
@@ -43,7 +43,7 @@ function dot(n: number, a: (i: number) => number, b: (i: number) => number): num
 }
 
 /** The gradient of sum_r weight[r] * loss[r], rounded after every product and every pass. Softmax or sigmoid outputs. */
-function roundedReference(model: Model, parameters: Float32Array, rows: readonly Row[]): Float32Array {
+function roundedReference(model: DenseModel, parameters: Float32Array, rows: readonly Row[]): Float32Array {
   const { places, length } = layoutOf(model);
   const weight = (l: number, u: number, i: number) =>
     nearest(parameters[places[l]!.kernel + u * model.layers[l]!.inputs + i]!);
@@ -105,7 +105,7 @@ function roundedReference(model: Model, parameters: Float32Array, rows: readonly
   return result;
 }
 
-const NETWORKS: [string, Model][] = [
+const NETWORKS: [string, DenseModel][] = [
   ['softmax', network([20, 24, 3], 'softmax')],
   ['softmax with dropout', network([20, 24, 3], 'softmax', [0.5], 0.2)],
   ['sigmoid with dropout', network([20, 40, 3], 'sigmoid', [0.5], 0.2)],

@@ -1,12 +1,12 @@
 // The gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor * mean unlabelled.
 import { describe, expect, it } from 'vitest';
 import type { Objective } from '../../src/engine/precision.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import type { Network } from '../../src/models/dense/network.js';
 import type { Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
 import { paddedRows } from '../../src/models/kind.js';
-import type { Model } from '../../src/models/model.js';
 import type { GradientTask } from '../../src/models/tasks.js';
 import { randomEngine } from './random-arena.js';
 import { type Row, reference } from './reference.js';
@@ -25,7 +25,7 @@ import {
   worstPart,
 } from './shard-task.js';
 
-const plain = (widths: readonly number[], objective: Objective): Model =>
+const plain = (widths: readonly number[], objective: Objective): DenseModel =>
   modelOf(widths, { inputDropout: 0, dropout: [], objective });
 
 /** Does all tasks; returns the sum of their slots in double precision. */
@@ -40,7 +40,12 @@ function sumOfBuffers(engine: Engine, tasks: readonly GradientTask[]): Float64Ar
   return total;
 }
 
-function expectGradientOf(engine: Engine, model: Model, tasks: readonly GradientTask[], rows: readonly Row[]): void {
+function expectGradientOf(
+  engine: Engine,
+  model: DenseModel,
+  tasks: readonly GradientTask[],
+  rows: readonly Row[],
+): void {
   const expected = reference(model, parametersOf(engine.arena), rows).gradient;
   expect(worstPart(model, sumOfBuffers(engine, tasks), expected)).toBeLessThan(TOLERANCE);
 }

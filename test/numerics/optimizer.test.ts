@@ -67,7 +67,7 @@ describe('the optimizers over twenty steps', () => {
   });
 
   it("of Lee's momentum are those of the paper's formula in double precision", () => {
-    const [stage] = paper('drop', { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 1000 });
+    const [stage] = paper('drop', { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 1000 });
     const m = new Float64Array(LENGTH);
     const change = new Float64Array(LENGTH);
     const { initial, parameters } = trained(

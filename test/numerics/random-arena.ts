@@ -2,13 +2,13 @@
 import { type Arena, type ArenaShape, createArena, floats, pseudoLabels } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { precisionOf } from '../../src/engine/precision.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
-import type { Model } from '../../src/models/model.js';
 import { initialParameters } from '../../src/models/models.js';
 import { keyOf, Stream } from '../../src/random.js';
 
@@ -18,7 +18,7 @@ export const MOST_ROWS = 64;
 const MOST = { rows: MOST_ROWS, clean: MOST_ROWS };
 
 /** Room for two lanes and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
-export function randomArena(model: Model, shards: number, seed = 1): Arena {
+export function randomArena(model: DenseModel, shards: number, seed = 1): Arena {
   const shape: ArenaShape = {
     pixels: model.layers[0]!.inputs,
     unlabelled: UNLABELLED,
@@ -61,12 +61,12 @@ export function randomArena(model: Model, shards: number, seed = 1): Arena {
   return arena;
 }
 
-export function randomEngine(model: Model, shards: number, seed = 1): Engine {
+export function randomEngine(model: DenseModel, shards: number, seed = 1): Engine {
   return createEngine(randomArena(model, shards, seed));
 }
 
 /** Kernels as at the start of a run, but biases that are not 0. */
-export function randomParameters(model: Model, seed: number): Float32Array {
+export function randomParameters(model: DenseModel, seed: number): Float32Array {
   const parameters = initialParameters(model, seed, 0);
   const stream = new Stream(keyOf(seed, 'split', 2));
   model.layers.forEach(({ units }, l) => {

@@ -1,7 +1,7 @@
 // Owns the oracle of the gradients: the same network written with tfjs' own operations and differentiated by tf.variableGrads.
 
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
-import type { Model } from '../../src/models/model.js';
 import { tensorflow } from '../tensorflow.js';
 
 export interface Row {
@@ -23,7 +23,7 @@ export interface Reference {
 }
 
 /** The gradient of sum_r weight[r] * loss[r]. */
-export function reference(model: Model, parameters: Float32Array, rows: readonly Row[]): Reference {
+export function reference(model: DenseModel, parameters: Float32Array, rows: readonly Row[]): Reference {
   const tf = tensorflow();
   const { places, length } = layoutOf(model);
   const matrix = (of: (row: Row) => ArrayLike<number>) => tf.tensor2d(rows.map((row) => Array.from(of(row))));

@@ -1,20 +1,22 @@
 // Owns gradient tasks on a random arena, and the rows that such a task means, written down apart from the engine.
+
 import { ShardSampler } from '../../src/data/sampling.js';
 import { shardRange } from '../../src/data/shards.js';
 import { type Arena, floats, gradientStride, pseudoLabels } from '../../src/engine/arena.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { paddedRows } from '../../src/models/kind.js';
-import type { Model } from '../../src/models/model.js';
 import type { GradientTask, LabelledRows } from '../../src/models/tasks.js';
 import { keyOf, laneStates, Stream } from '../../src/random.js';
+import { denseOf } from '../dense.js';
 import { dropoutFactors } from './lane-generator.js';
 import { randomBytes } from './random-arena.js';
 import type { Row } from './reference.js';
 
 export interface StepOfShards {
-  readonly model: Model;
+  readonly model: DenseModel;
   readonly shards: number;
   /** Rows of the whole step. */
   readonly labelledBatch: number;
@@ -51,7 +53,7 @@ export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShar
   });
 }
 
-const sizesOf = ({ layers }: Model) => ({ pixels: layers[0]!.inputs, classes: layers.at(-1)!.units });
+const sizesOf = ({ layers }: DenseModel) => ({ pixels: layers[0]!.inputs, classes: layers.at(-1)!.units });
 
 /** Positions in the unlabelled set of the rows that the shard draws in its step. */
 export function drawnBy(arena: Arena, { seed, stage, step, shard, shards, unlabelled }: GradientTask): number[] {
@@ -69,7 +71,7 @@ export const imageAt = ({ images }: Arena, position: number): Float32Array => un
 
 /** The labelled rows: their weights make a mean over the whole step's. */
 export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask): Row[] {
-  const { pixels, classes } = sizesOf(model);
+  const { pixels, classes } = sizesOf(denseOf(model));
   return Array.from(labelled?.labels ?? [], (label, r) => ({
     input: unit(labelled!.images.subarray(r * pixels, (r + 1) * pixels)),
     target: oneHot(label, classes),
@@ -79,7 +81,7 @@ export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask)
 
 /** The pseudo-labelled rows by the labels and confidences that the arena stores. */
 export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
-  const { classes } = sizesOf(task.model);
+  const { classes } = sizesOf(denseOf(task.model));
   const { batch, factor, parameters } = task.unlabelled ?? PSEUDO;
   const labels = pseudoLabels(arena);
   const confidences = floats(arena, 'confidences', arena.shape.unlabelled);
@@ -105,7 +107,8 @@ export function oneHot(label: number, classes: number): number[] {
 
 /** The rows with their inputs dropped out, and the factors of their hidden activations, as the task's random streams say. */
 export function droppedOut(task: GradientTask, rows: readonly Row[]): Row[] {
-  const { model, seed, stage, step, shard } = task;
+  const { seed, stage, step, shard } = task;
+  const model = denseOf(task.model);
   const padded = paddedRows(rows.length);
   const pixels = model.layers[0]!.inputs;
   const factorsOf = (layer: number, rate: number, n: number) =>
@@ -132,7 +135,7 @@ export function gradientBufferOf(arena: Arena, shard: number): Float32Array {
 }
 
 /** The largest difference in any part (kernel or bias of a layer), as a share of that part's largest element; NaN where there is one. */
-export function worstPart(model: Model, found: ArrayLike<number>, expected: Float32Array): number {
+export function worstPart(model: DenseModel, found: ArrayLike<number>, expected: Float32Array): number {
   const { places } = layoutOf(model);
   const share = (start: number, length: number): number => {
     const part = Array.from(expected.subarray(start, start + length));
@@ -164,7 +167,7 @@ export function rowsOf(arena: Arena, task: GradientTask): Row[] {
 }
 
 /** A gradient without its parts: what lies between them. */
-export function betweenParts(model: Model, gradient: Float32Array): Float32Array {
+export function betweenParts(model: DenseModel, gradient: Float32Array): Float32Array {
   const between = gradient.slice();
   const { places } = layoutOf(model);
   model.layers.forEach(({ units, inputs }, l) => {

@@ -2,14 +2,14 @@
 // step.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
-import type { Model } from '../../src/models/model.js';
 import { randomParameters } from './random-arena.js';
 import { reference } from './reference.js';
 import { DENOISING, worstPart } from './shard-task.js';
 import { droppedOut, setting, TOLERANCE } from './tensor-step.js';
 
-const autoencoder = (widths: readonly number[], dropout: readonly number[] = [], inputDropout = 0): Model =>
+const autoencoder = (widths: readonly number[], dropout: readonly number[] = [], inputDropout = 0): DenseModel =>
   modelOf(widths, { inputDropout, dropout, objective: 'reconstruction' });
 
 const SHALLOW = [20, 90, 20];
@@ -19,7 +19,7 @@ const DEEP = [20, 70, 9, 5, 6, 90, 20];
 /** More units than fit a block, and more outputs than are updated at a time. */
 const LARGE = [33, 1400, 7, 1300, 33];
 
-const steps = (model: Model, shards: number, noise = 0) =>
+const steps = (model: DenseModel, shards: number, noise = 0) =>
   setting({ model, shards, labelledBatch: 0, unlabelled: { ...DENOISING, noise } });
 
 describe('a reconstruction tensor parallel', () => {

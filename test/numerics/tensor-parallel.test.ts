@@ -4,15 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import type { Objective } from '../../src/engine/precision.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
-import type { Model } from '../../src/models/model.js';
 import { softmax } from './logits.js';
 import { randomParameters } from './random-arena.js';
 import { reference } from './reference.js';
 import { oneHot, PSEUDO, worstPart } from './shard-task.js';
 import { droppedOut, setting, TOLERANCE } from './tensor-step.js';
 
-const network = (hidden: number, objective: Objective, dropout = 0): Model =>
+const network = (hidden: number, objective: Objective, dropout = 0): DenseModel =>
   modelOf([20, hidden, 3], { inputDropout: dropout && 0.2, dropout: [dropout], objective });
 
 describe('a tensor-parallel step, without dropout', () => {

@@ -5,12 +5,12 @@ import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js'
 import { floats, pseudoLabels } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { parallelBlocksOf } from '../../src/models/dense/tensor-blocks.js';
 import { unitsOf } from '../../src/models/dense/tensor-layout.js';
 import { createEngine } from '../../src/models/engine.js';
 import { paddedRows } from '../../src/models/kind.js';
-import type { Model } from '../../src/models/model.js';
 import { keyOf, laneStates } from '../../src/random.js';
 import { nodeOn } from '../contract/one-thread-executor.js';
 import { dropoutFactors } from './lane-generator.js';
@@ -50,7 +50,7 @@ export function setting(step: StepOfShards) {
 }
 
 /** The rows with the masks that the slices draw: one for the inputs, each its own for its units, and those of slice 0 in a narrow middle. */
-export function droppedOut(model: Model, shards: number, rows: readonly Row[]): Row[] {
+export function droppedOut(model: DenseModel, shards: number, rows: readonly Row[]): Row[] {
   const padded = paddedRows(rows.length);
   const pixels = model.layers[0]!.inputs;
   const factors = (rate: number, n: number, ...key: number[]) =>

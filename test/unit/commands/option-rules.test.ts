@@ -77,11 +77,16 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
   train: {
     ...ofRuns('train'),
     ...Object.fromEntries(
-      Object.entries({ preset: '--preset paper', quick: '--quick', hidden: '--hidden 64' }).map(([name, flag]) => [
+      Object.entries({ preset: '--preset paper', quick: '--quick', model: '--model convnet' }).map(([name, flag]) => [
         name,
         [[`train --stages s ${flag}`, `train ${flag}`] as const],
       ]),
     ),
+    hidden: [
+      ['train --stages s --hidden 64', 'train --hidden 64'],
+      ['train --model dense:64 --hidden 64', 'train --hidden 64'],
+    ],
+    fresh: [['train --fresh', 'train --model m --fresh']],
     refresh: [...inScenarios('--refresh', 'once'), ['train --stages s --refresh once', 'train --refresh once']],
     threshold: [...inScenarios('--threshold', '0.9'), ['train --stages s --threshold 0', 'train --threshold 0']],
     classShares: [

@@ -5,7 +5,7 @@ import { assumptionLine, choiceText } from '../../../src/methods/class-balance-t
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 
-const TASK = { pixels: 784, classes: 3, hidden: 64, labelled: 30, unlabelled: 6000 };
+const TASK = { pixels: 784, classes: 3, hidden: [64], labelled: 30, unlabelled: 6000 };
 const lineOf = (options: object) =>
   assumptionLine(planOf(normalise({ hidden: 64, ...options }), TASK).map(({ method }) => method));
 

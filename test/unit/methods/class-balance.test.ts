@@ -29,7 +29,7 @@ const TEN = new Array<number>(10).fill(10);
 const [STAGE] = planOf(normalise({ scenario: 'pl', hidden: 64 }), {
   pixels: 784,
   classes: 10,
-  hidden: 64,
+  hidden: [64],
   labelled: 100,
   unlabelled: 60_000,
 }) as [Stage];

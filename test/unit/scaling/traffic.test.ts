@@ -1,19 +1,21 @@
 // What a step moves and exchanges, by the sizes of the report's networks.
+
 import { expect, it } from 'vitest';
 import { layoutOf } from '../../../src/models/dense/model.js';
 import { tensorParallelTraffic, trainingTraffic } from '../../../src/scaling/traffic.js';
 import { normalise } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
 import { pseudoLabelsOf, type Stage } from '../../../src/training/stage.js';
+import { denseOf } from '../../dense.js';
 
-const TASK = { pixels: 784, classes: 10, hidden: 5000, labelled: 100, unlabelled: 59_900 };
+const TASK = { pixels: 784, classes: 10, hidden: [5000], labelled: 100, unlabelled: 59_900 };
 const stages = planOf(normalise({ scenario: 'dae', preset: 'report' }), TASK);
 const stageOf = (name: Stage['name']): Stage => stages.findLast((stage) => stage.name === name)!;
 
 it('a tensor-parallel step of the classifier exchanges sums of ten classes, where rows exchange the gradient', () => {
   const stage = { ...stageOf('finetune'), labelledBatch: 32 };
   const method = { ...pseudoLabelsOf(stage)!, batch: 256, refresh: 'once' } as const;
-  expect(trainingTraffic(stage, 2).sum).toBe(4 * layoutOf(stage.model).length);
+  expect(trainingTraffic(stage, 2).sum).toBe(4 * layoutOf(denseOf(stage.model)).length);
   expect(tensorParallelTraffic({ ...stage, method }, 8).sum).toBe(4 * 10 * 288);
   expect(tensorParallelTraffic({ ...stage, method: { ...method, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
 });

@@ -6,7 +6,7 @@ import { planOf } from '../../../src/training/plan.js';
 import type { Scenario } from '../../../src/training/scenario.js';
 import { terminalWith } from './streams.js';
 
-const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 
 /** Steps of the last stage of a scenario, `milliseconds` each, 288 rows, 128 of 256 pseudo-labels counted. */
 function shown(

@@ -16,12 +16,12 @@ const tasks: fc.Arbitrary<Task> = fc
     unlabelled: fc.integer({ min: 1, max: 1_000_000 }),
     pixels: fc.integer({ min: 1, max: 64 }),
   })
-  .map(({ perClass, ...task }) => ({ ...task, hidden: 64, labelled: perClass * task.classes }));
+  .map(({ perClass, ...task }) => ({ ...task, hidden: [64], labelled: perClass * task.classes }));
 
 /** The stage with pseudo-labels. */
 const stageOf = (options: Options, task: Task) => planOf(normalise({ hidden: 64, ...options }), task).at(-1)!;
 
-const MNIST: Task = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+const MNIST: Task = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 
 describe('alpha(t) of the preset best', () => {
   it('has its full weight from the middle of the stage on, whatever the labels and classes, --quick or not (case 1)', () => {

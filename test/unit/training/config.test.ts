@@ -76,6 +76,8 @@ describe('identityOf', () => {
         classShares: 'equal',
         wire: 'bf16',
         set: { 'finetune.steps': 9 },
+        model: 'convnet',
+        fresh: true,
       },
     ].flatMap((several) => Object.entries(several));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).

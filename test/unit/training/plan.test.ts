@@ -1,14 +1,19 @@
 // From a config to the stages of its training.
+
 import { describe, expect, it } from 'vitest';
 import { precisionOf } from '../../../src/engine/precision.js';
 import { normalise, PRESETS } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pseudoLabelsOf } from '../../../src/training/stage.js';
+import { denseOf } from '../../dense.js';
 
-const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 
-const plan = (options: object) => planOf(normalise({ hidden: 64, ...options }), TASK);
+const plan = (options: object) => {
+  const config = normalise({ hidden: 64, ...options });
+  return planOf(config, { ...TASK, hidden: [config.hidden] });
+};
 const every = PRESETS.flatMap((preset) => SCENARIOS.map((scenario) => ({ preset, scenario })));
 
 describe('the balance of pseudo-labels', () => {
@@ -53,14 +58,16 @@ describe('planOf', () => {
     expect(new Set(stages.map(({ name }) => name)).size).toBe(stages.length);
     for (const [s, stage] of stages.entries()) {
       expect(stage.steps).toBeGreaterThan(0);
-      expect(stage.model.layers[0]!.inputs).toBe(TASK.pixels);
-      expect(stage.model.layers.at(-1)!.units).toBe(stage.method.name === 'denoising' ? TASK.pixels : TASK.classes);
+      expect(denseOf(stage.model).layers[0]!.inputs).toBe(TASK.pixels);
+      expect(denseOf(stage.model).layers.at(-1)!.units).toBe(
+        stage.method.name === 'denoising' ? TASK.pixels : TASK.classes,
+      );
       if (stage.start === 'first-layer') {
-        const { inputs, units } = stages[s - 1]!.model.layers[0]!;
-        expect(stage.model.layers[0]).toMatchObject({ inputs, units });
+        const { inputs, units } = denseOf(stages[s - 1]!.model).layers[0]!;
+        expect(denseOf(stage.model).layers[0]).toMatchObject({ inputs, units });
       }
       if (stage.start === 'previous') {
-        const sizes = (of: typeof stage) => of.model.layers.map(({ inputs, units }) => [inputs, units]);
+        const sizes = (of: typeof stage) => denseOf(of.model).layers.map(({ inputs, units }) => [inputs, units]);
         expect(sizes(stage)).toEqual(sizes(stages[s - 1]!));
       }
     }

@@ -1,4 +1,5 @@
 // The presets against what the report and the paper say, number by number.
+
 import { describe, expect, it } from 'vitest';
 import { best } from '../../../src/training/preset-best.js';
 import { paper } from '../../../src/training/preset-paper.js';
@@ -12,14 +13,21 @@ import {
   type Task,
 } from '../../../src/training/scenario.js';
 import type { Stage } from '../../../src/training/stage.js';
+import { denseOf } from '../../dense.js';
 
-const MNIST: Task = { pixels: 784, classes: 10, hidden: 5000, labelled: 100, unlabelled: 60_000 };
+const MNIST: Task = { pixels: 784, classes: 10, hidden: [5000], labelled: 100, unlabelled: 60_000 };
 
 const names = (stages: readonly Stage[]) => stages.map(({ name }) => name);
 const steps = (stages: readonly Stage[]) => stages.map((stage) => stage.steps);
 const totalSteps = (stages: readonly Stage[]) => steps(stages).reduce((sum, n) => sum + n, 0);
-const widths = ({ model }: Stage) => [model.layers[0]!.inputs, ...model.layers.map(({ units }) => units)];
-const dropout = ({ model }: Stage) => [model.inputDropout, ...model.layers.slice(0, -1).map((layer) => layer.dropout)];
+const widths = ({ model }: Stage) => {
+  const { layers } = denseOf(model);
+  return [layers[0]!.inputs, ...layers.map(({ units }) => units)];
+};
+const dropout = ({ model }: Stage) => {
+  const { inputDropout, layers } = denseOf(model);
+  return [inputDropout, ...layers.slice(0, -1).map((layer) => layer.dropout)];
+};
 
 const CLASSIFIER = [784, 5000, 10];
 const AUTOENCODER = [784, 5000, 128, 64, 32, 64, 128, 5000, 784];

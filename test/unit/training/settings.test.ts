@@ -6,7 +6,7 @@ import { planOf } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pathsOf, withSettings } from '../../../src/training/settings.js';
 
-const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const plan = (options: Options) => planOf(normalise({ hidden: 64, ...options }), TASK);
 const DAE = plan({ scenario: 'dae' });
 

@@ -6,7 +6,7 @@ import { changesOfPlan, planOf } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
-const TASK = { pixels: 784, classes: 10, hidden: 64, labelled: 100, unlabelled: 60_000 };
+const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 /** The config of a run as its config.json has it. */
 const savedBy = (options: Options) => {

@@ -5,7 +5,7 @@ import { optimizerStep, type Stage } from '../../../src/training/stage.js';
 
 const STAGE: Stage = {
   name: 'supervised',
-  model: classifier({ pixels: 16, classes: 2, hidden: 16, labelled: 8, unlabelled: 8 }, false, 'softmax'),
+  model: classifier({ pixels: 16, classes: 2, hidden: [16], labelled: 8, unlabelled: 8 }, false, 'softmax'),
   steps: 40,
   labelledBatch: 2,
   method: { name: 'supervised' },

@@ -51,7 +51,7 @@ describe('the strategy of a stage', () => {
 });
 
 describe('the choice that is left to a run', () => {
-  const task = { pixels: 9, classes: 3, hidden: 32, labelled: 9, unlabelled: 90 };
+  const task = { pixels: 9, classes: 3, hidden: [32], labelled: 9, unlabelled: 90 };
   const lineOf = (config: Options) => choiceLine(normalise(config), planOf(normalise(config), task));
 
   it('is told with its reason, and with the stages that are trained otherwise', () => {

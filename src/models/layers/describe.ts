@@ -1,0 +1,101 @@
+// From the topology of a Keras model to a model that can be trained: what its weights are, and what it takes and gives.
+import { z } from 'zod';
+import { type Initialiser, initialiserOf } from './initialisers.js';
+import { type LayersModel, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
+import { networkOf, trainedWeights } from './tensorflow.js';
+import { nameOf, type Topology, topologySchema, withLogits } from './topology.js';
+
+/**
+ * Builds the model once, to see what it is made of. topology: the modelTopology of a model.json. Throws RangeError where it cannot be
+ * trained here.
+ */
+export async function describe(topology: unknown): Promise<LayersModel> {
+  const parsed = topologySchema.safeParse(unwrapped(topology));
+  if (!parsed.success) throw new RangeError(z.prettifyError(parsed.error).replace(/^✖ /, '').split('\n')[0]);
+  const { topology: withoutActivation, activation } = withLogits(parsed.data);
+  if (!['softmax', 'sigmoid', 'linear'].includes(activation))
+    throw new RangeError(`it ends in ${activation}, where softmax, sigmoid or none is needed`);
+  const network = await networkOf(withoutActivation);
+  const [inputs, outputs] = [shapeOf(network.inputs), shapeOf(network.outputs)];
+  if (outputs.length !== 1)
+    throw new RangeError(`its output is ${outputs.join(' x ')} where a value a class is needed`);
+  const weights = trainedWeights(network).map(({ originalName, shape }) =>
+    weightOf(withoutActivation, originalName, shape),
+  );
+  const objective = activation === 'sigmoid' ? 'sigmoid' : 'softmax';
+  network.dispose();
+  return { kind: 'layers', topology: withoutActivation, inputShape: inputs, classes: outputs[0]!, weights, objective };
+}
+
+/** Keras' converter wraps a topology in another object. */
+const unwrapped = (topology: unknown): unknown =>
+  typeof topology === 'object' && topology !== null && 'model_config' in topology ? topology.model_config : topology;
+
+function shapeOf(tensors: readonly { readonly shape: readonly (number | null)[] }[]): number[] {
+  if (tensors.length !== 1) throw new RangeError('it has several inputs or outputs');
+  const [, ...shape] = tensors[0]!.shape;
+  if (shape.some((size) => size === null)) throw new RangeError('its input has no fixed size');
+  return shape as number[];
+}
+
+/** The member of a layer's config that says how a weight begins, and what Keras does where it is left out. */
+const INITIALISERS: Readonly<Record<string, readonly [member: string, otherwise: Initialiser]>> = {
+  bias: ['bias_initializer', { kind: 'constant', value: 0 }],
+  gamma: ['gamma_initializer', { kind: 'constant', value: 1 }],
+  beta: ['beta_initializer', { kind: 'constant', value: 0 }],
+  alpha: ['alpha_initializer', { kind: 'constant', value: 0 }],
+  depthwise_kernel: ['depthwise_initializer', glorot()],
+  pointwise_kernel: ['pointwise_initializer', glorot()],
+};
+
+function glorot(): Initialiser {
+  return { kind: 'variance-scaling', scale: 1, mode: 'fanAvg', distribution: 'uniform' };
+}
+
+function weightOf({ config }: Topology, name: string, shape: readonly number[]): Weight {
+  const parts = name.split('/');
+  const layer = config.layers.find((each) => nameOf(each) === parts.at(-2));
+  const [member, otherwise] = INITIALISERS[parts.at(-1)!] ?? ['kernel_initializer', glorot()];
+  return { name, shape: [...shape], initialiser: initialiserOf(layer?.config[member], otherwise) };
+}
+
+/** A weight in the files of a saved model. */
+export interface SavedWeight {
+  readonly shape: readonly number[];
+  /** Where it begins and ends in the files, in floats. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Saved weights as a flat vector of parameters. Throws RangeError naming one that is missing or of another shape. */
+export function parametersIn(
+  model: LayersModel,
+  saved: ReadonlyMap<string, SavedWeight>,
+  floats: Float32Array,
+): Float32Array {
+  const parameters = new Float32Array(parametersOf(model));
+  const offsets = offsetsOf(model);
+  model.weights.forEach(({ name, shape }, w) => {
+    const found = saved.get(name) ?? onlyOneThatEndsIn(saved, name);
+    if (!found) throw new RangeError(`it has no weight ${name}`);
+    if (String(found.shape) !== String(shape))
+      throw new RangeError(`weight ${name} is ${found.shape.join(' x ')} where ${shape.join(' x ')} is needed`);
+    parameters.set(floats.subarray(found.start, found.end), offsets[w]!);
+  });
+  return parameters;
+}
+
+/** Keras writes the name of the model before those of its weights. */
+function onlyOneThatEndsIn(saved: ReadonlyMap<string, SavedWeight>, name: string): SavedWeight | undefined {
+  const found = [...saved].filter(([each]) => each.endsWith(`/${name}`));
+  return found.length === 1 ? found[0]![1] : undefined;
+}
+
+/** The bytes of the weights, in the order of the model's list. */
+export function* weightBytes(model: LayersModel, parameters: Float32Array): Generator<Uint8Array> {
+  const offsets = offsetsOf(model);
+  for (const [w, { shape }] of model.weights.entries()) {
+    const values = parameters.slice(offsets[w]!, offsets[w]! + sizeOf(shape));
+    yield new Uint8Array(values.buffer);
+  }
+}

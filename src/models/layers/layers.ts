@@ -1,0 +1,51 @@
+// Networks of TensorFlow.js layers as a kind of model.
+import { createArena } from '../../engine/arena.js';
+import { loadKernel } from '../../engine/kernel/kernel.js';
+import { Products } from '../../engine/tensorflow.js';
+import { keyOf, laneStates } from '../../random.js';
+import type { ModelKind } from '../kind.js';
+import { initialParameters, type LayersModel, parametersOf, sizeOf } from './model.js';
+import { LayersPasses } from './passes.js';
+import { type BuiltModel, build, place } from './tensorflow.js';
+import { placesOf } from './workspace.js';
+
+export const layers: ModelKind<LayersModel> = {
+  inputs: ({ inputShape }) => sizeOf(inputShape),
+  outputs: ({ classes }) => classes,
+  parameters: parametersOf,
+  firstLayerEnd: parametersOf,
+  initialise: initialParameters,
+  workspaceBytes: (model, rows, training) => placesOf(model, rows, training).end,
+  async prepare(model, { memory, regions }): Promise<BuiltModel> {
+    const built = await build(model);
+    place(built, model, { memory, address: regions.parameters });
+    return built;
+  },
+  beforeThreads: passOnce,
+  passes: (model, rows, hardware, { prepared, ...of }) =>
+    new LayersPasses(hardware, model, prepared as BuiltModel, rows, of),
+};
+
+const ROWS = 8;
+
+/**
+ * A step of the model in a small arena. The binding of tfjs-node keeps the names of attributes in one set for all threads, without a
+ * lock (engine/tensorflow.ts): this uses every name that the model's passes need, after which threads only read.
+ */
+async function passOnce(model: LayersModel): Promise<void> {
+  const pixels = sizeOf(model.inputShape);
+  const arena = createArena({
+    ...{ pixels, unlabelled: 0, evaluation: 0, parameters: parametersOf(model), shards: 1, workspaces: 1 },
+    workspaceBytes: placesOf(model, ROWS, true).end,
+  });
+  const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
+  const built = await build(model);
+  place(built, model, { memory: arena.memory, address: arena.regions.parameters });
+  const passes = new LayersPasses(hardware, model, built, ROWS, { workspace: 0, training: true });
+  passes.loadBytes(new Uint8Array(ROWS * pixels));
+  passes.forward(undefined);
+  passes.forward((layer) => laneStates(keyOf(0, 'mask', layer + 1)));
+  passes.loss();
+  passes.backward(0);
+  passes.dispose();
+}

@@ -1,0 +1,84 @@
+// A network of TensorFlow.js layers, as JSON: its topology, and where each of its weights lies in the flat vector of parameters.
+import { z } from 'zod';
+import { keyOf, Stream } from '../../random.js';
+import { type Initialiser, initialiserSchema, initialValues } from './initialisers.js';
+import { type Topology, topologySchema } from './topology.js';
+
+export interface Weight {
+  /** As TensorFlow.js calls it: conv2d_1/kernel. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly initialiser: Initialiser;
+}
+
+/** Any tf.LayersModel of one input and one output, the logits of the classes. */
+export interface LayersModel {
+  readonly kind: 'layers';
+  /** In Keras' form. Its last layer has no activation: that belongs to the loss. */
+  readonly topology: Topology;
+  /** [height, width, channels], or [values]: how an image is laid out. */
+  readonly inputShape: readonly number[];
+  readonly classes: number;
+  /** Those that are trained, in the order of the layers. */
+  readonly weights: readonly Weight[];
+  readonly objective: 'softmax' | 'sigmoid';
+  /** Products of layers are f32 alone. */
+  readonly precision?: 'f32';
+}
+
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 24);
+const MOST_WEIGHTS = 1000;
+
+export const layersSchema = z
+  .strictObject({
+    kind: z.literal('layers'),
+    topology: topologySchema,
+    inputShape: z.array(size).min(1).max(3),
+    classes: size,
+    weights: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1).max(200),
+          shape: z.array(size).max(6),
+          initialiser: initialiserSchema,
+        }),
+      )
+      .min(1)
+      .max(MOST_WEIGHTS),
+    objective: z.enum(['softmax', 'sigmoid']),
+    precision: z.literal('f32').exactOptional(),
+  })
+  .refine(({ weights }) => parametersOf({ weights }) <= 2 ** 30, 'a model has at most 2^30 parameters');
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, each) => product * each, 1);
+
+/** Weights begin at multiples of 16 floats: TensorFlow reads memory in place where it is aligned to 64 bytes. */
+const aligned = (floats: number): number => Math.ceil(floats / 16) * 16;
+
+/** Where each weight begins, in floats. */
+export function offsetsOf({ weights }: Pick<LayersModel, 'weights'>): number[] {
+  let end = 0;
+  return weights.map(({ shape }) => {
+    const start = end;
+    end += aligned(sizeOf(shape));
+    return start;
+  });
+}
+
+/** Length of the parameter vector, with the padding between weights, which stays 0. */
+export const parametersOf = ({ weights }: Pick<LayersModel, 'weights'>): number =>
+  weights.reduce((length, { shape }) => length + aligned(sizeOf(shape)), 0);
+
+/** Each weight as its initialiser wants it, from a stream of its own. */
+export function initialParameters(model: LayersModel, seed: number, stage: number): Float32Array {
+  const parameters = new Float32Array(parametersOf(model));
+  const offsets = offsetsOf(model);
+  model.weights.forEach(({ shape, initialiser }, w) => {
+    const stream = new Stream(keyOf(seed, 'init', stage, w));
+    parameters.set(initialValues(initialiser, shape, stream), offsets[w]!);
+  });
+  return parameters;
+}

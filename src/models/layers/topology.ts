@@ -1,0 +1,105 @@
+// Topologies of Keras models: which layers can be trained here, and what is changed in them for that.
+import { z } from 'zod';
+
+/** One layer, with its config in Keras' names. */
+export interface TopologyLayer {
+  readonly class_name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly name?: string | undefined;
+  readonly inbound_nodes?: unknown;
+}
+
+export interface Topology {
+  readonly class_name: string;
+  readonly config: Readonly<Record<string, unknown>> & { readonly layers: readonly TopologyLayer[] };
+}
+
+/** Layers that compute each row by itself, and draw nothing. */
+const PLAIN = [
+  ...['InputLayer', 'Dense', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU', 'Softmax'],
+  ...['Conv1D', 'Conv2D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D', 'Cropping2D', 'ZeroPadding2D'],
+  ...['UpSampling2D', 'MaxPooling1D', 'MaxPooling2D', 'AveragePooling1D', 'AveragePooling2D'],
+  ...['GlobalMaxPooling1D', 'GlobalMaxPooling2D', 'GlobalAveragePooling1D', 'GlobalAveragePooling2D'],
+  ...['Flatten', 'Reshape', 'Permute', 'RepeatVector', 'LayerNormalization', 'Rescaling'],
+  ...['Add', 'Average', 'Concatenate', 'Dot', 'Maximum', 'Minimum', 'Multiply'],
+] as const;
+const DROPOUT = 'Dropout';
+
+const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT]);
+const MOST_LAYERS = 500;
+const MOST_CHARACTERS = 2 ** 18;
+
+const layer = z.looseObject({
+  class_name: z
+    .string()
+    .max(100)
+    .refine((name) => USABLE.has(name), {
+      error: ({ input }) => `layers of the class ${String(input)} cannot be trained here`,
+    }),
+  config: z.record(z.string(), z.unknown()),
+  name: z.string().max(200).optional(),
+});
+
+export const topologySchema: z.ZodType<Topology> = z
+  .looseObject({
+    class_name: z.enum(['Sequential', 'Functional', 'Model'], {
+      error: 'only a Sequential or a functional model can be trained',
+    }),
+    config: z.looseObject({ layers: z.array(layer).min(1).max(MOST_LAYERS) }),
+  })
+  .refine((topology) => JSON.stringify(topology).length <= MOST_CHARACTERS, 'the topology is too long')
+  .refine(({ config }) => endsOf(config.input_layers) <= 1, 'the model has several inputs')
+  .refine(({ config }) => endsOf(config.output_layers) <= 1, 'the model has several outputs');
+
+const endsOf = (ends: unknown): number => (Array.isArray(ends) && Array.isArray(ends[0]) ? ends.length : 1);
+
+export const nameOf = ({ name, config }: TopologyLayer): string => name ?? String(config.name);
+
+/** The name of the layer that a model ends in. */
+function outputName({ config }: Topology): string {
+  const [first] = Array.isArray(config.output_layers) ? (config.output_layers as unknown[]) : [];
+  if (typeof first === 'string') return first;
+  return Array.isArray(first) ? String(first[0]) : nameOf(config.layers.at(-1)!);
+}
+
+/** The same topology with each layer changed. */
+export const withLayers = (topology: Topology, change: (layer: TopologyLayer) => TopologyLayer): Topology => ({
+  ...topology,
+  config: { ...topology.config, layers: topology.config.layers.map(change) },
+});
+
+/** The same model without the activation that it ends in, and that activation: 'linear' where it has none. */
+export function withLogits(topology: Topology): { readonly topology: Topology; readonly activation: string } {
+  const name = outputName(topology);
+  let activation = 'linear';
+  const changed = withLayers(topology, (each) => {
+    if (nameOf(each) !== name) return each;
+    if (each.class_name === 'Softmax') {
+      activation = 'softmax';
+      return { ...each, class_name: 'Activation', config: { name, activation: 'linear', trainable: true } };
+    }
+    activation = String(each.config.activation ?? 'linear');
+    return 'activation' in each.config ? { ...each, config: { ...each.config, activation: 'linear' } } : each;
+  });
+  return { topology: changed, activation };
+}
+
+/** The same model with an activation at its end, as it is saved. */
+export function withActivation(topology: Topology, activation: string): Topology {
+  const name = outputName(topology);
+  return withLayers(topology, (each) =>
+    nameOf(each) === name && 'activation' in each.config ? { ...each, config: { ...each.config, activation } } : each,
+  );
+}
+
+/** What Dropout layers are called when a model is built: their masks come from our streams. */
+export const KEYED_DROPOUT = 'KeyedDropout';
+
+export function withKeyedDropout(topology: Topology): Topology {
+  let index = 0;
+  return withLayers(topology, (each) =>
+    each.class_name === DROPOUT
+      ? { ...each, class_name: KEYED_DROPOUT, config: { ...each.config, index: index++ } }
+      : each,
+  );
+}

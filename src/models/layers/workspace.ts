@@ -1,0 +1,56 @@
+// Where the rows of a batch lie in a workspace. Activations are TensorFlow's own memory.
+import { type LayersModel, sizeOf } from './model.js';
+
+/** Addresses in bytes, each a multiple of 64. Matrices are [classes, rows]. */
+export interface Places {
+  /** Floats [rows, pixels]. */
+  readonly x: number;
+  readonly logits: number;
+  /** A float a class, all 0: the logits have their biases. */
+  readonly bias: number;
+  readonly targets: number;
+  /** A float a row. */
+  readonly weights: number;
+  readonly losses: number;
+  readonly confidences: number;
+  /** Two bytes a row. */
+  readonly predicted: number;
+  /** Scratch: a float a class; four floats a class. */
+  readonly shift: number;
+  readonly masses: number;
+  /** The bytes of the rows' images. */
+  readonly bytes: number;
+  /** State of a random stream, and the bits that are drawn from it. */
+  readonly random: number;
+  readonly end: number;
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** Bytes behind the state of a stream for the bits that the kernel draws at a time (kernel/assembly/rows.ts). */
+const DRAWN_BYTES = 2048;
+
+export function placesOf({ inputShape, classes }: LayersModel, rows: number, training: boolean, start = 0): Places {
+  let end = start;
+  const take = (bytes: number): number => {
+    const address = end;
+    end += aligned(bytes);
+    return address;
+  };
+  const pixels = sizeOf(inputShape);
+  return {
+    x: take(4 * rows * pixels),
+    logits: take(4 * classes * rows),
+    bias: take(4 * classes),
+    targets: take(training ? 4 * classes * rows : 0),
+    weights: take(4 * rows),
+    losses: take(4 * rows),
+    confidences: take(4 * rows),
+    predicted: take(2 * rows),
+    shift: take(4 * classes),
+    masses: take(16 * classes),
+    bytes: take(rows * pixels),
+    random: take(64 + DRAWN_BYTES),
+    end,
+  };
+}
