@@ -1,18 +1,20 @@
 // The labelled set: the only place of a cluster where true labels of training images are.
 import type { ImageSet } from '../src/data/dataset.js';
-import { ImageStore } from '../src/data/image-store.js';
+import type { ImageStore } from '../src/data/image-store.js';
 import type { LabelledRows } from '../src/models/tasks.js';
 
 export class LabelledSet {
   readonly count: number;
   readonly #images: ImageStore;
+  readonly #rows: Uint32Array;
   readonly #labels: Uint16Array;
 
   /** rows: positions in `train` of the images whose labels are known and may be used. */
   constructor(train: ImageSet, rows: Uint32Array) {
     this.count = rows.length;
     this.#labels = Uint16Array.from(rows, (row) => train.labels[row]!);
-    this.#images = ImageStore.from(train.images.gather(rows), train.images.pixels);
+    this.#images = train.images;
+    this.#rows = rows;
   }
 
   /** Images of each class. */
@@ -25,7 +27,7 @@ export class LabelledSet {
   /** Copies of the rows at these positions of the set. */
   rows(positions: Uint32Array): LabelledRows {
     return {
-      images: this.#images.gather(positions),
+      images: this.#images.gather(positions.map((position) => this.#rows[position]!)),
       labels: Uint16Array.from(positions, (position) => this.#labels[position]!),
     };
   }

@@ -1,7 +1,7 @@
 // The training loop. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
 
-import { labelledBatch } from '../src/data/sampling.js';
+import { LabelledSampler } from '../src/data/sampling.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SharesChoice } from '../src/methods/class-balance.js';
 import type { MethodState } from '../src/methods/method.js';
@@ -57,6 +57,7 @@ export async function train(
   resumed: Position | undefined,
 ): Promise<void> {
   const { seed, stages, labelled, maxSteps } = training;
+  const sampler = new LabelledSampler();
   for (const [s, stage] of stages.entries()) {
     if (resumed && s < resumed.stage) continue;
     const isResumed = s === resumed?.stage;
@@ -83,7 +84,7 @@ export async function train(
         seed,
         stage: s,
         step,
-        labelled: drawLabelled(labelled, seed, s, stage, step),
+        labelled: drawLabelled(labelled, sampler, seed, s, stage, step),
         unlabelled: method.rows(settings, step, state, labelCounts),
         optimizer: optimizerStep(stage, step),
       });
@@ -109,7 +110,14 @@ async function begin({ stages, seed, parameters: given }: Training, s: number, d
   dispatcher.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
 }
 
-function drawLabelled(set: LabelledSet, seed: number, s: number, stage: Stage, step: number): LabelledRows | undefined {
+function drawLabelled(
+  set: LabelledSet,
+  sampler: LabelledSampler,
+  seed: number,
+  s: number,
+  stage: Stage,
+  step: number,
+): LabelledRows | undefined {
   if (stage.labelledBatch === 0) return undefined;
-  return set.rows(labelledBatch({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
+  return set.rows(sampler.draw({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
 }

@@ -10,8 +10,29 @@ interface Order {
   readonly count: number;
 }
 
+interface LabelledOrder extends Order {
+  readonly batch: number;
+}
+
 export interface ShardOrder extends Order {
   readonly shard: number;
+}
+
+/** An order of draws from the labelled set, one after another. Keeps the last permutation, since a large one takes longer than a step. */
+export class LabelledSampler {
+  #key = '';
+  #permutation: Uint32Array = new Uint32Array();
+
+  /** As labelledBatch(). */
+  draw({ seed, stage, count, batch }: LabelledOrder, step: number): Uint32Array {
+    const stepsPerEpoch = Math.ceil(count / batch);
+    const epoch = Math.floor(step / stepsPerEpoch);
+    const key = `${seed} ${stage} ${epoch} ${count}`;
+    if (key !== this.#key) this.#permutation = new Stream(keyOf(seed, 'labelled', stage, epoch)).permutation(count);
+    this.#key = key;
+    const start = (step % stepsPerEpoch) * batch;
+    return this.#permutation.slice(start, start + batch);
+  }
 }
 
 /**
@@ -19,13 +40,8 @@ export interface ShardOrder extends Order {
  * not divide count (100 rows in batches of 32: 32, 32, 32, 4), and an order of its own.
  * @param step from 0
  */
-export function labelledBatch(order: Order & { readonly batch: number }, step: number): Uint32Array {
-  const { seed, stage, count, batch } = order;
-  const stepsPerEpoch = Math.ceil(count / batch);
-  const epoch = Math.floor(step / stepsPerEpoch);
-  const start = (step % stepsPerEpoch) * batch;
-  return new Stream(keyOf(seed, 'labelled', stage, epoch)).permutation(count).slice(start, start + batch);
-}
+export const labelledBatch = (order: LabelledOrder, step: number): Uint32Array =>
+  new LabelledSampler().draw(order, step);
 
 /**
  * The order in which a shard draws its unlabelled images, numbered 0, 1, 2, ...: draw k is entry k mod count of the permutation of

@@ -1,7 +1,7 @@
 // The draws of a step: each thing once an epoch, whatever the batches, from the number of the draw alone.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { drawOfShards, labelledBatch, ShardSampler } from '../../../src/data/sampling.js';
+import { drawOfShards, LabelledSampler, labelledBatch, ShardSampler } from '../../../src/data/sampling.js';
 import { shardRange } from '../../../src/data/shards.js';
 
 const everyOne = (count: number) => [...Array(count).keys()];
@@ -34,6 +34,24 @@ describe('labelledBatch', () => {
       labelledBatch({ ...order, seed: 2 }, 0),
     ];
     expect(new Set(orders.map(String)).size).toBe(4);
+  });
+});
+
+describe('LabelledSampler', () => {
+  it('draws what labelledBatch says, whatever it drew before', () => {
+    const asked = fc.record({
+      seed: fc.nat(2),
+      stage: fc.nat(2),
+      count: fc.integer({ min: 1, max: 9 }),
+      step: fc.nat(20),
+    });
+    fc.assert(
+      fc.property(fc.array(asked, { minLength: 1 }), (all) => {
+        const sampler = new LabelledSampler();
+        for (const { step, ...order } of all)
+          expect(sampler.draw({ ...order, batch: 4 }, step)).toEqual(labelledBatch({ ...order, batch: 4 }, step));
+      }),
+    );
   });
 });
 
