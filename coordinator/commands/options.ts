@@ -2,6 +2,7 @@
 // src/training/config.ts.
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { FORMATS } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
@@ -52,7 +53,7 @@ export function addDataOptions(command: Command, otherwise = 'MNIST'): Command {
 /** The same without --data, for a command that takes the path as its argument. */
 export function addReadingOptions(command: Command): Command {
   return command
-    .option('--format <name>', 'what kind of data that is (recognised)')
+    .addOption(new Option('--format <name>', 'what kind of data that is (recognised)').choices(FORMATS))
     .option('--labels <file>', 'CSV or TSV file of labels: file or index, and class')
     .option('--size <HxW>', 'resize all images, as 32x32')
     .option('--unlabelled <name>', 'folder within a folder of images whose images have no label (unlabelled)')

@@ -3,6 +3,10 @@ import { PseudolabelError } from '../errors.js';
 import { UNKNOWN } from './dataset.js';
 import type { Collection, FoundSet, Label } from './source.js';
 
+const MOST_NAME_LENGTH = 200;
+/** How many names a message tells. */
+const MOST_TOLD = 10;
+
 export interface Classes {
   readonly names: readonly string[];
   /** Positions in `names`, or UNKNOWN. */
@@ -18,17 +22,21 @@ export interface Classes {
  * the order of the format where it names them, else numbers by their value and names as in a folder.
  * Throws E_DATA_CLASSES where a test image has no label or one that no training image has.
  */
-export function classesOf({ classNames, train, test }: Collection): Classes {
+export function classesOf({ classNames: given, train, test }: Collection): Classes {
+  const classNames = given?.map((name) => name.normalize('NFC'));
   const nameOf = (label: Label): string | undefined =>
     label === undefined
       ? undefined
-      : ((classNames && typeof label === 'number' ? classNames[label] : undefined) ?? String(label));
+      : ((typeof label === 'number' ? classNames?.[label] : undefined) ?? String(label).normalize('NFC'));
   const named = ({ labels }: FoundSet): (string | undefined)[] | undefined => labels?.map(nameOf);
   const trainNames = named(train);
   const testNames = test && named(test);
   const isTested = testNames?.some((name) => name !== undefined) ?? false;
   const occur = occurring(trainNames) ?? occurring(testNames) ?? new Set<string>();
-  const names = classNames?.filter((name) => occur.has(name)) ?? [...occur].sort(byName);
+  checkNames(train.path, occur);
+  // What the format does not name comes after what it does; two of one name are one class.
+  const ordered = new Set(classNames?.filter((name) => occur.has(name)));
+  const names = [...ordered, ...[...occur].filter((name) => !ordered.has(name)).sort(byName)];
   const positions = new Map(names.map((name, position) => [name, position]));
   const positionsOf = (count: number, of: typeof trainNames): Uint16Array =>
     Uint16Array.from({ length: count }, (_, i) => positions.get(of?.[i] ?? '') ?? UNKNOWN);
@@ -39,6 +47,22 @@ export function classesOf({ classNames, train, test }: Collection): Classes {
     test: isTested ? positionsOf(test!.count, testNames) : undefined,
     unlabelled: classNames?.filter((name) => !occur.has(name)) ?? [],
   };
+}
+
+/** Names stand in reports, on terminals and in files. */
+function checkNames(path: string, names: ReadonlySet<string>): void {
+  for (const name of names) {
+    if (name !== '' && name.length <= MOST_NAME_LENGTH && !/\p{Cc}/u.test(name)) continue;
+    const message = `${path} has a class called ${JSON.stringify(name.slice(0, 50))}`;
+    const fix = `Give it a name of 1 to ${MOST_NAME_LENGTH} characters, without control characters.`;
+    throw new PseudolabelError('E_DATA_CLASSES', message, fix);
+  }
+}
+
+/** The first names of a list, and how many more there are. */
+export function toldNames(names: readonly string[]): string {
+  const more = names.length - MOST_TOLD;
+  return names.slice(0, MOST_TOLD).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** The different names among these; undefined where there are none. */

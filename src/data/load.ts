@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PseudolabelError } from '../errors.js';
-import { classesOf } from './classes.js';
+import { classesOf, toldNames } from './classes.js';
 import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
 import { withLabelsFile } from './labels-file.js';
 import type { DataOptions } from './options.js';
@@ -75,7 +75,7 @@ function assemble(name: string, collection: Collection, { sets, notes }: Decoded
     ...{ count, ids, labels },
     images: images.store,
   });
-  const left = classes.unlabelled.length > 0 ? [`no label is of ${classes.unlabelled.join(', ')}: left out`] : [];
+  const left = classes.unlabelled.length > 0 ? [`no label is of ${toldNames(classes.unlabelled)}: left out`] : [];
   return datasetOf({
     ...{ name, height, width, channels, classNames: classes.names },
     train: setOf(train, classes.train),

@@ -13,6 +13,9 @@ import { PARQUET } from './parquet.js';
 /** Pictures last: they may lie beside the files of another format. */
 export const SOURCES: readonly DataSource[] = [IDX, CIFAR, NPZ, PARQUET, PACK, FOLDER];
 
+/** What --format may be. */
+export const FORMATS: readonly string[] = SOURCES.map(({ name }) => name);
+
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
 export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {
   try {
@@ -21,17 +24,47 @@ export async function sourceFor(path: string, format: string | undefined): Promi
     const message = `${path} cannot be read: ${whyNotRead(cause)}`;
     throw new PseudolabelError('E_DATA_MISSING', message, 'Check the path and who may read it.', { cause });
   }
-  const names = SOURCES.map(({ name }) => name).join(', ');
   if (format !== undefined) {
     const named = SOURCES.find(({ name }) => name === format);
     if (named) return named;
-    throw new PseudolabelError('E_CONFIG', `format: there is no ${format}`, `give one of ${names}`);
+    throw new PseudolabelError('E_CONFIG', `format: there is no ${format}`, `give one of ${FORMATS.join(', ')}`);
   }
   for (const source of SOURCES) if (await source.recognises(path)) return source;
   const known = SOURCES.map(({ name, reads }) => `${reads} (${name})`).join(', ');
+  const similar = nearMissOf(path);
   throw new PseudolabelError(
     'E_DATA_FORMAT',
-    `${path} is none of the data that can be read`,
-    `Give one of these: ${known}. If it is one, say which: --format NAME.`,
+    similar ? `${path} is ${similar.what}, which is not read as it is` : `${path} is none of the data that can be read`,
+    similar?.fix ?? `Give one of these: ${known}. If it is one, say which: --format NAME.`,
   );
 }
+
+const UNPACK = 'Unpack it, and give the folder that comes out of it.';
+
+/** What people have that is not read, by the end of its name, and what to do with it. */
+const NEAR_MISSES: readonly { readonly end: RegExp; readonly what: string; readonly fix: string }[] = [
+  { end: /\.zip$/i, what: 'a zip archive', fix: UNPACK },
+  { end: /\.(tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$/i, what: 'an archive', fix: UNPACK },
+  { end: /\.(h5|hdf5|hdf)$/i, what: 'an HDF5 file', fix: saveAs("h5py.File('data.h5')") },
+  { end: /\.mat$/i, what: 'a MATLAB file', fix: saveAs("scipy.io.loadmat('data.mat')") },
+  { end: /\.(pkl|pickle|pt|pth|joblib)$/i, what: 'a pickle, which can run any program', fix: saveAs('it') },
+  { end: /\.tfrecords?(-\d+-of-\d+)?$/i, what: 'a TFRecord file', fix: saveAs('tfds.as_numpy(...)') },
+  { end: /\.arrow$/i, what: 'an Arrow file', fix: "Write it as Parquet: dataset.to_parquet('train.parquet')." },
+  {
+    end: /\.(csv|tsv|txt|json)$/i,
+    what: 'a text file',
+    fix: 'Give the images here, a folder or one of the formats of --help, and a file of their labels with --labels.',
+  },
+  {
+    end: /(ubyte|int)(\.gz)?$/i,
+    what: 'one file of IDX',
+    fix: 'Give the folder that holds it, with the images and the labels of the training set.',
+  },
+  { end: /\.(png|jpe?g|webp|gif|tiff?|bmp)$/i, what: 'one picture', fix: 'Give the folder that holds the pictures.' },
+];
+
+function saveAs(read: string): string {
+  return `Load it in Python (${read}) and save its arrays: numpy.savez('data.npz', x_train=..., y_train=...).`;
+}
+
+const nearMissOf = (path: string) => NEAR_MISSES.find(({ end }) => end.test(path));
