@@ -9,6 +9,7 @@ import { writeAtomically } from '../../src/files/write.js';
 import { counted, whole } from '../../src/format.js';
 import { DEFAULT_LABELS_PER_CLASS } from '../../src/training/config.js';
 import { loadData } from '../load-data.js';
+import { isBenchmark } from '../runs/resolved-run.js';
 import { dataLines } from '../terminal/summary.js';
 import { tableLines } from '../terminal/table.js';
 import { addReadingOptions, type Context } from './options.js';
@@ -60,7 +61,7 @@ async function data(path: string | undefined, flags: DataFlags, context: Context
       ...countLines(summary),
       ...classLines(summary),
       ...problems.map((line) => `note: ${line}`),
-      useLine(summary),
+      useLine(summary, isBenchmark(dataset.train.labels, dataset.classes)),
       ...(flags.page === undefined ? [] : [`page: ${flags.page}`]),
       ...(flags.sheet === undefined ? [] : [`samples: ${flags.sheet}`]),
     ],
@@ -107,11 +108,11 @@ function duplicateLines({ duplicates }: DataSummary, { train }: Dataset): string
 }
 
 /** What train makes of the labels. */
-function useLine({ train, classes }: DataSummary): string {
+function useLine({ train, classes }: DataSummary, hides: boolean): string {
   if (train.known === 0)
     return 'nothing can be trained yet: give a few labels of each class (--labels FILE, or a folder for each class)';
   if (classes.length < 2) return 'nothing can be trained yet: all labels are of one class';
-  return train.unknown > 0
+  return !hides
     ? `train uses all ${whole(train.known)} labels`
     : `train hides all but ${DEFAULT_LABELS_PER_CLASS} labels of each class, as a benchmark: --labels-per-class says how many, or all`;
 }

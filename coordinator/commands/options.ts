@@ -75,7 +75,7 @@ function addTaskOptions(command: Command): Command {
     .option('--split-seed <n>', 'seed of a random split (1)', number)
     .option(
       '--labels-per-class <n>',
-      'images of each class that keep their label where all have one, a benchmark that hides the others; or all (10; all, where some have none)',
+      'images of each class that keep their label where all have one, a benchmark that hides the others; or all (10; all, where some have none or a class has fewer)',
       labelsPerClass,
     )
     .option('--validation <n>', 'labelled images held out for tuning: their number, or a share as 0.2 (0)', number)

@@ -2,7 +2,7 @@
 // run takes this, and the session that computes it.
 import type { Identity } from '../../src/checkpoint/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
-import { type Dataset, knownCount } from '../../src/data/dataset.js';
+import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
@@ -61,7 +61,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
  * As the config says; else a few of each class where all labels are known, as in a benchmark, else all. Labels that are few already are not
  * hidden: a number of each class is refused then.
  */
-function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train }: Dataset): number | 'all' {
+function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train, classes }: Dataset): number | 'all' {
   const known = knownCount(train.labels);
   if (known < train.count && known > 0 && typeof labelsPerClass === 'number') {
     const message = `labelsPerClass: the labels of ${train.count - known} of the ${train.count} images of ${name} are not known`;
@@ -69,7 +69,7 @@ function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train }:
       'leave out --labels-per-class: all labels that there are are used; it hides labels where all are known, to measure a method';
     throw new PseudolabelError('E_CONFIG', message, fix);
   }
-  const chosen = labelsPerClass ?? (known === train.count ? DEFAULT_LABELS_PER_CLASS : 'all');
+  const chosen = labelsPerClass ?? (isBenchmark(train.labels, classes) ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;
   throw new PseudolabelError(
     'E_CONFIG',
@@ -78,6 +78,16 @@ function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train }:
       ? 'leave out --split and --splits, or give --labels-per-class N: N random ones of each class'
       : 'leave out --split and --splits: nothing is drawn where all labels that there are are used',
   );
+}
+
+/** Whether labels are hidden where nobody says how many: all are known, and no class has fewer than are kept. */
+export function isBenchmark(labels: Uint16Array, classes: number): boolean {
+  const counts = new Uint32Array(classes);
+  for (const label of labels) {
+    if (label === UNKNOWN) return false;
+    counts[label]! += 1;
+  }
+  return counts.every((count) => count >= DEFAULT_LABELS_PER_CLASS);
 }
 
 /** As a number of images: a share is one of those that have a label. */

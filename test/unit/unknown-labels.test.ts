@@ -64,6 +64,11 @@ describe('the labels that a run uses', () => {
     );
   });
 
+  it('are all where each class has fewer than a benchmark keeps', () => {
+    expect(labelsPerClassOf(config, setOf({ train: known.slice(0, 29) }))).toBe('all');
+    expect(labelsPerClassOf(config, setOf({ train: [0, 1, 2] }))).toBe('all');
+  });
+
   it('leave a share of them to validate, which is a number of images from then on (case 3)', () => {
     const fifth = normalise({ ...config, validation: 0.2 });
     const { config: resolved, split } = resolveRun(fifth, setOf({ train: partly }));
