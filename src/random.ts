@@ -12,6 +12,7 @@ const PURPOSES = {
   validation: 7,
   resampling: 8,
   // 9 was that of a wire that is gone.
+  sweep: 10,
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

@@ -49,6 +49,11 @@ const EARLIER_REPRODUCTION = wanted(
   'give the --out folder of an earlier `pseudolabel reproduce`',
 );
 const OPTIONS = aFile('E_CONFIG', 'give a JSON file of options');
+const EARLIER_SWEEP = wanted(
+  ['folder'],
+  'E_CHECKPOINT_MISSING',
+  'give the --out folder of an earlier `pseudolabel sweep`',
+);
 const STAGES = aFile('E_CONFIG', 'give a JSON file of stages, as `pseudolabel preset` prints it');
 const IMAGES = aFile('E_DATA_MISSING', 'give an IDX file of images');
 const HOSTS = aFile('E_USAGE', "give mpirun's list of machines");
@@ -58,19 +63,15 @@ const PEM = aFile('E_SECRET_FILE', 'give a PEM file');
 
 const LABELS = aFile('E_DATA_MISSING', 'give a CSV or TSV file of labels');
 
-const OF_RUNS = {
-  data: DATA,
-  labels: LABELS,
-  config: OPTIONS,
-  dashboardToken: OWN_TOKEN,
-  certificate: PEM,
-  key: PEM,
-} as const;
+const OF_CONFIGS = { data: DATA, labels: LABELS, config: OPTIONS } as const;
+const OF_RUNS = { ...OF_CONFIGS, dashboardToken: OWN_TOKEN, certificate: PEM, key: PEM } as const;
 
 /** By command: its options that name something to read, and 'argument' for what stands without one. */
 export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {
   train: { ...OF_RUNS, stages: STAGES, resume: EARLIER, tokenFile: OWN_TOKEN },
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
+  sweep: { ...OF_CONFIGS, stages: STAGES, resume: EARLIER_SWEEP },
+  preset: { data: DATA },
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },
   evaluate: { argument: MODEL, data: DATA, labels: LABELS },

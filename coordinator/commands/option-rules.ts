@@ -91,7 +91,7 @@ const OF_RUNS: Rules = {
   ...OF_DATA,
   ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
   ...always('checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
-  ...always('dashboard stallWorker logFormat'),
+  ...always('logFormat'),
   split: [
     ofConfig(
       'with --labels-per-class all',
@@ -110,19 +110,30 @@ const OF_RUNS: Rules = {
   refresh: [PSEUDO_LABELS],
   threshold: [PSEUDO_LABELS],
   classShares: [PSEUDO_LABELS],
-  dashboardToken: [PUBLIC_DASHBOARD],
 };
+const WATCHED: Rules = { ...always('dashboard stallWorker'), dashboardToken: [PUBLIC_DASHBOARD] };
 
-const TRAIN: Rules = {
-  ...OF_RUNS,
+/** Of runs whose stages and network the user may bring. */
+const OF_STAGES: Rules = {
+  ...always('scenario stages set'),
   ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
   hidden: [OF_PRESETS, rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model'))],
   refresh: [PSEUDO_LABELS, OF_PRESETS],
   threshold: [PSEUDO_LABELS, OF_PRESETS],
   classShares: [PSEUDO_LABELS, OF_PRESETS],
-  ...always('scenario listen collective test trace stages set'),
   model: [OF_PRESETS],
   fresh: [withOption('model', '--model PATH')],
+};
+
+const RESUMED: Rules = { allowMixed: [withOption('resume', '--resume DIR')] };
+
+const SWEEP: Rules = { ...OF_RUNS, ...OF_STAGES, ...always('seeds splits random'), ...RESUMED };
+
+const TRAIN: Rules = {
+  ...OF_RUNS,
+  ...WATCHED,
+  ...OF_STAGES,
+  ...always('listen collective test trace'),
   tokenFile: [LISTEN],
   insecure: [PUBLIC],
   certificate: [PUBLIC, KEY, ENCRYPTED],
@@ -157,11 +168,12 @@ const TRAIN: Rules = {
 
 const REPRODUCE: Rules = {
   ...OF_RUNS,
+  ...WATCHED,
   ...always('scenarios splits loseWorker'),
   insecure: [PUBLIC_DASHBOARD],
   certificate: [PUBLIC_DASHBOARD, KEY, ENCRYPTED],
   key: [PUBLIC_DASHBOARD, CERTIFICATE, ENCRYPTED],
-  allowMixed: [withOption('resume', '--resume DIR')],
+  ...RESUMED,
 };
 
 const OF_CONNECTIONS: Rules = {
@@ -192,6 +204,7 @@ const STEPS = rule(
 export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   train: TRAIN,
   reproduce: REPRODUCE,
+  sweep: SWEEP,
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
   preset: always('scenario quick hidden model labelsPerClass data schema logFormat'),

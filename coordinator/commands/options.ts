@@ -129,12 +129,19 @@ export const addModelChoice = (command: Command): Command =>
     .option('--model <name>', 'dense:5000, dense:1024,512 and so on, convnet, or a saved tf.LayersModel (dense)')
     .option('--fresh', 'draw the weights of a saved model afresh');
 
+export const addStagesOption = (command: Command): Command =>
+  command.option(
+    '--stages <file>',
+    'JSON file of stages in place of a preset (pseudolabel preset prints those of one)',
+  );
+
 /** Options for every number of a run. */
-export function addNumberOptions(command: Command): Command {
-  return command
-    .option('--stages <file>', 'JSON file of stages in place of a preset (pseudolabel preset prints those of one)')
-    .option('--set <name=value>', 'one number of the stages, as finetune.rate.initial=3e-4; may be repeated', setting);
-}
+export const addNumberOptions = (command: Command): Command =>
+  addStagesOption(command).option(
+    '--set <name=value>',
+    'one number of the stages, as finetune.rate.initial=3e-4; may be repeated',
+    setting,
+  );
 
 /** Of each class; 'all'. */
 export const labelsPerClass = (text: string): string | number => wholeOr('all')(text);

@@ -31,7 +31,7 @@ const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet', 'sortInt
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
 /** The files in our folders besides those of runs. */
-const OURS = /^((reproduction|reproduce|scaling|lock)\.json|events\.out\..*)$/;
+const OURS = /^((reproduction|reproduce|scaling|sweep|sweep-result|lock)\.json|events\.out\..*)$/;
 /** Folders of folders of images are the deepest that are read. */
 const DEEPEST = 2;
 
@@ -110,7 +110,9 @@ async function isKeptIn(folder: string, path: string): Promise<boolean> {
 }
 
 const isOurs = (folder: string): boolean =>
-  ['config.json', 'reproduction.json', 'scaling.json', 'model.json'].some((name) => existsSync(join(folder, name)));
+  ['config.json', 'reproduction.json', 'sweep.json', 'scaling.json', 'model.json'].some((name) =>
+    existsSync(join(folder, name)),
+  );
 
 /** The files of an input. A run's data set is one, too. */
 async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
@@ -138,7 +140,12 @@ async function dataOf(config: string): Promise<string | undefined> {
 }
 
 /** 'new': it is not there yet, or is empty. */
-export const OUT_FOLDERS: Readonly<Record<string, 'new' | 'any'>> = { train: 'new', reproduce: 'new', scaling: 'any' };
+export const OUT_FOLDERS: Readonly<Record<string, 'new' | 'any'>> = {
+  train: 'new',
+  reproduce: 'new',
+  sweep: 'new',
+  scaling: 'any',
+};
 
 /** The file by which a folder is known, and the command that resumes it. */
 const GOES_ON = [

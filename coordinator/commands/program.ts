@@ -20,6 +20,7 @@ import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addScaling } from './scaling.js';
 import { addStatus } from './status.js';
+import { addSweep } from './sweep.js';
 import { addTrain } from './train.js';
 import { addWorker } from './worker.js';
 
@@ -42,6 +43,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   addReproduce(program, context);
+  addSweep(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SERVER_TRANSPORT);
   for (const add of [addPreset, addData, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
     add(program, context);

@@ -1,30 +1,23 @@
 // `pseudolabel reproduce`: trains the report's four scenarios, one run after the other, and prints the table that they
 // make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { refuseLinks, removeEmptyFolder, writeIn } from '../../src/files/write.js';
-import { duration, percent } from '../../src/format.js';
-import { rampLines } from '../../src/training/alpha-ramp.js';
+import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
-import { openSession } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
-import { nameWithin, Reproduced } from '../dashboard/recorded.js';
+import { Reproduced } from '../dashboard/recorded.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
 import {
   loadReproduction,
-  type PlannedRun,
   type Reproduction,
   rowsOf,
   runsOf,
   saveReproduction,
   titleOf,
 } from '../runs/reproduction.js';
-import { type ResolvedRun, resolveRun, type Session } from '../runs/resolved-run.js';
+import { resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
-import { RunDirectory } from '../runs/run-directory.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
@@ -38,14 +31,8 @@ import {
   usage,
   whole,
 } from './options.js';
-import {
-  addDashboardOptions,
-  addFaultOptions,
-  placeOf,
-  type WatchFlags,
-  watchedRun,
-  wrapperFor,
-} from './watched-run.js';
+import { runGroup } from './run-group.js';
+import { addDashboardOptions, addFaultOptions, placeOf, type WatchFlags } from './watched-run.js';
 
 interface ReproduceFlags extends RunFlags, WatchFlags {
   readonly scenarios?: readonly Scenario[];
@@ -121,9 +108,8 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
   const results: RunResult[] = [];
   try {
-    const watched = { folder, dashboard };
-    for (const runs of runsOf(reproduction, folder))
-      results.push(...(await runSplit(runs, dataset, flags, context, watched)));
+    const group = { folder, dashboard, dataset, test: true, titleOf };
+    for (const runs of runsOf(reproduction, folder)) results.push(...(await runGroup(runs, group, flags, context)));
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
@@ -160,61 +146,4 @@ async function resumed(folder: string, flags: ReproduceFlags, command: Command):
   const config = resumedConfig(saved.config, flags);
   refuseIdle(command, config);
   return { ...saved, config };
-}
-
-/** The directory of the reproduction, and the dashboard that shows it. */
-interface Watched {
-  readonly folder: string;
-  readonly dashboard: Dashboard | undefined;
-}
-
-interface Unfinished {
-  readonly run: ResolvedRun;
-  readonly path: string;
-}
-
-/** Runs those that have no result yet, in one session. */
-async function runSplit(
-  planned: readonly PlannedRun[],
-  dataset: Dataset,
-  flags: ReproduceFlags,
-  context: Context,
-  watched: Watched,
-): Promise<RunResult[]> {
-  const runs = planned.map(({ config, path }): Unfinished => ({ run: resolveRun(config, dataset), path }));
-  for (const { run, path } of runs) await checkPlan(run, path);
-  const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
-  const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ run }) => run);
-  const wrapper = wrapperFor(flags, watched.dashboard);
-  const session = first && (await openSession([first, ...others], undefined, wrapper));
-  try {
-    for (const [index, each] of runs.entries()) {
-      const earlier = results[index];
-      context.terminal.note(`${titleOf(each.run.config)}${earlier ? ' (finished before)' : ''}`);
-      const result = earlier ?? (await runOne(session!, each, flags, context, watched));
-      results[index] = result;
-      const accuracy = result.testAccuracy === undefined ? 'done' : percent(result.testAccuracy);
-      context.terminal.note(`  ${accuracy} in ${duration(result.seconds)}`);
-    }
-    return results as RunResult[];
-  } finally {
-    await session?.close();
-  }
-}
-
-async function runOne(
-  session: Session,
-  { run, path }: Unfinished,
-  { validateEvery = 0, allowMixed = false }: ReproduceFlags,
-  context: Context,
-  { folder, dashboard }: Watched,
-): Promise<RunResult> {
-  const name = nameWithin(folder, path);
-  await refuseLinks(folder, name);
-  const opened = RunDirectory.isAt(path)
-    ? await earlierRun(run, session.numerics, path, undefined, allowMixed)
-    : await newRun(run, path);
-  for (const line of rampLines(run.stages, run.config.maxSteps)) context.terminal.note(`  ${line}`);
-  const among = { name, title: titleOf(run.config) };
-  return watchedRun(run, session, { opened, path, dashboard, among, validateEvery, test: true }, context);
 }

@@ -76,6 +76,25 @@ describe('the numbers of a run', () => {
   });
 });
 
+describe('a sweep', () => {
+  it('ends with a table by validation accuracy, and goes on where it was stopped', async () => {
+    const out = join(root, 'sweep');
+    const options = ['--set', 'supervised.rate.value=0.001,0.01', '--seeds', '1..2', '--validation', '300'];
+    const short = ['--scenario', 'drop', '--preset', 'report', '--max-steps', '5', '--shards', '2', ...SMALL];
+    const whole = await pseudolabel('sweep', ...options, ...short, '--out', out);
+    expect(whole.stdout).toMatch(/settings +validation +deviation +runs/);
+    expect(whole.stdout.match(/^supervised.rate.value=0.01? .* %/gm)).toHaveLength(2);
+    const rows = await json<{ rows: unknown[] }>(out, 'sweep-result.json');
+    await rm(join(out, '2-seed-1'), { recursive: true });
+    const { stderr } = await pseudolabel('sweep', '--resume', out);
+    expect(stderr.match(/finished before/g)).toHaveLength(3);
+    const again = await json<{ rows: object[] }>(out, 'sweep-result.json');
+    const means = ({ rows: all }: { rows: unknown[] }) => all.map((row) => (row as { mean: number }).mean);
+    expect(means(again)).toEqual(means(rows));
+    expectError(await pseudolabel('sweep', ...options.slice(0, 4), ...short), 'E_USAGE');
+  });
+});
+
 describe('an interrupted run', () => {
   it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not, whatever the environment (case 9)', async () => {
     const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];

@@ -15,7 +15,7 @@ async function begun(line: string): Promise<void> {
     command.action(() => {
       const options: Record<string, unknown> = command.opts();
       const given = Object.keys(optionsSchema.shape).filter((key) => key in options);
-      const isRun = command.name() === 'train' || command.name() === 'reproduce';
+      const isRun = ['train', 'reproduce', 'sweep'].includes(command.name());
       if (isRun) refuseIdle(command, normalise(Object.fromEntries(given.map((key) => [key, options[key]]))));
     });
   await program.parseAsync(line.split(' '), { from: 'user' });
@@ -49,16 +49,14 @@ const ofRuns = (command: string): Record<string, readonly Example[]> => ({
     [`${command} --split first --split-seed 2`, `${command} --validation 100 --split-seed 2`],
   ],
   validateEvery: [[`${command} --validate-every 5`, `${command} --validation 9 --validate-every 5`]],
+});
+const ofDashboards = (command: string): Record<string, readonly Example[]> => ({
   dashboardToken: [
     [`${command} --dashboard-token t`, `${command} ${PUBLIC} --dashboard-token t`],
     [`${command} --dashboard --dashboard-token t`, `${command} --dashboard 0.0.0.0:1 --dashboard-token t`],
     [`${command} --dashboard localhost:1 --dashboard-token t`, `${command} --dashboard host:1 --dashboard-token t`],
   ],
 });
-const inScenarios = (flag: string, value: string): readonly Example[] => [
-  [`train --scenario nn ${flag} ${value}`, `train ${flag} ${value}`],
-  [`train --scenario drop ${flag} ${value}`, `train --scenario dae ${flag} ${value}`],
-];
 const inRows = (flag: string, value: string): readonly Example[] => [
   [`reproduce --scenarios nn,drop ${flag} ${value}`, `reproduce --scenarios nn,pl ${flag} ${value}`],
 ];
@@ -73,26 +71,35 @@ const ofConnections = (command: string): Record<string, readonly Example[]> => (
 });
 const KEPT = '--certificate c --key k';
 
+/** Options about a network, and about a preset's stages, of commands that also take those of the user. */
+const ofStages = (command: string): Record<string, readonly Example[]> => {
+  const withoutStages = (flag: string): Example => [`${command} --stages s ${flag}`, `${command} ${flag}`];
+  const shaping = (flag: string): readonly Example[] => [
+    [`${command} --scenario nn ${flag}`, `${command} ${flag}`],
+    withoutStages(flag),
+  ];
+  return {
+    preset: [withoutStages('--preset paper')],
+    quick: [withoutStages('--quick')],
+    model: [withoutStages('--model convnet')],
+    hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
+    fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],
+    refresh: shaping('--refresh once'),
+    threshold: shaping('--threshold 0.9'),
+    classShares: shaping('--class-shares off'),
+  };
+};
+
 const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example[]>>>> = {
+  sweep: {
+    ...ofRuns('sweep'),
+    ...ofStages('sweep'),
+    allowMixed: [['sweep --allow-mixed', 'sweep --resume runs/a --allow-mixed']],
+  },
   train: {
     ...ofRuns('train'),
-    ...Object.fromEntries(
-      Object.entries({ preset: '--preset paper', quick: '--quick', model: '--model convnet' }).map(([name, flag]) => [
-        name,
-        [[`train --stages s ${flag}`, `train ${flag}`] as const],
-      ]),
-    ),
-    hidden: [
-      ['train --stages s --hidden 64', 'train --hidden 64'],
-      ['train --model dense:64 --hidden 64', 'train --hidden 64'],
-    ],
-    fresh: [['train --fresh', 'train --model m --fresh']],
-    refresh: [...inScenarios('--refresh', 'once'), ['train --stages s --refresh once', 'train --refresh once']],
-    threshold: [...inScenarios('--threshold', '0.9'), ['train --stages s --threshold 0', 'train --threshold 0']],
-    classShares: [
-      ...inScenarios('--class-shares', 'off'),
-      ['train --stages s --class-shares off', 'train --class-shares off'],
-    ],
+    ...ofDashboards('train'),
+    ...ofStages('train'),
     tokenFile: [['train --token-file t', `train ${LISTEN} --token-file t`]],
     insecure: [
       ['train --insecure', `train ${LISTEN} --insecure`],
@@ -124,6 +131,7 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
   },
   reproduce: {
     ...ofRuns('reproduce'),
+    ...ofDashboards('reproduce'),
     refresh: inRows('--refresh', 'once'),
     threshold: inRows('--threshold', '0.9'),
     classShares: inRows('--class-shares', 'off'),

@@ -1,0 +1,167 @@
+// `pseudolabel sweep`: trains with each combination of some numbers, over seeds and splits, and says which is best on validation images.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
+import { duration } from '../../src/format.js';
+import type { RunConfig } from '../../src/training/config.js';
+import { SCENARIOS } from '../../src/training/scenario.js';
+import { loadData } from '../load-data.js';
+import { FolderLock } from '../runs/lock.js';
+import type { RunResult } from '../runs/result.js';
+import { choicesOf, loadSweep, type Sweep, type SweepRow, saveSweep, sweepRows, sweepRuns } from '../runs/sweep.js';
+import { tableLines } from '../terminal/table.js';
+import { resumeArgs, withResumeLine } from './invocation.js';
+import { refuseIdle } from './option-rules.js';
+import {
+  addModelChoice,
+  addRunOptions,
+  addStagesOption,
+  type Context,
+  configFrom,
+  newDirectory,
+  type RunFlags,
+  settingValue,
+  usage,
+  whole,
+} from './options.js';
+import { runGroup } from './run-group.js';
+
+type Grid = Readonly<Record<string, readonly unknown[]>>;
+
+interface SweepFlags extends RunFlags {
+  readonly set?: Grid;
+  readonly seeds?: readonly number[];
+  readonly splits?: readonly number[];
+  readonly random?: number;
+}
+
+const HELP = `
+Values of one --set stand between commas; several --set are combined in all ways, or --random N of them. Each combination is trained with
+each seed and each split, and judged by validation images (--validation): the test images are not looked at. Ctrl-C saves a checkpoint;
+--resume DIR goes on.
+
+Examples:
+  $ pseudolabel sweep --set finetune.threshold=0.7,0.8,0.9 --seeds 1..5 --validation 5000
+  $ pseudolabel sweep --set finetune.rate.initial=1e-3,3e-4 --set finetune.batch=128,256 --splits 1..3 --validation 5000
+  $ pseudolabel sweep --resume runs/sweep`;
+
+export function addSweep(program: Command, context: Context): void {
+  const command = program
+    .command('sweep')
+    .description('the same training with different numbers: mean and deviation of each');
+  command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
+  addStagesOption(addModelChoice(addRunOptions(command)))
+    .option('--set <name=values>', 'values of one number, as finetune.threshold=0.7,0.8; may be repeated', gridOf)
+    .option('--seeds <list>', 'seeds, as 1..5 or 1,4,9 (that of --seed)', numbersOf)
+    .addOption(
+      new Option('--splits <list>', 'seeds of random splits, as 1..5')
+        .argParser(numbersOf)
+        .conflicts(['split', 'splitSeed']),
+    )
+    .option('--random <n>', 'try so many of the combinations', whole)
+    .addHelpText('after', HELP)
+    .action((flags: SweepFlags) => sweep(flags, command, context));
+}
+
+/** Commas within JSON are part of a value. */
+function gridOf(text: string, before: Grid = {}): Grid {
+  const [, path, values] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
+  if (path === undefined || values === undefined)
+    throw new InvalidArgumentError('It has to be a path and values, as finetune.threshold=0.7,0.8.');
+  const parts = values.split(/,(?![^[{]*[\]}])/).map(settingValue);
+  return { ...before, [path]: parts };
+}
+
+const MOST_NUMBERS = 1000;
+
+function numbersOf(text: string): number[] {
+  const numbers = text.split(',').flatMap((part) => {
+    const [, first, last] = /^\s*(\d{1,15})(?:\.\.(\d{1,15}))?\s*$/.exec(part) ?? [];
+    const [from, to] = [Number(first), Number(last ?? first)];
+    if (!(to >= from) || to - from >= MOST_NUMBERS)
+      throw new InvalidArgumentError('It has to be numbers, as 1..5 or 1,4,9.');
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+  return [...new Set(numbers)];
+}
+
+async function sweep(flags: SweepFlags, command: Command, context: Context): Promise<void> {
+  const folder = flags.resume ?? flags.out ?? (await newDirectory('sweep'));
+  const lock = await FolderLock.take(folder);
+  const { invocation } = context;
+  context.goesOn(folder, invocation.line(resumeArgs(command, invocation.typed, folder)));
+  try {
+    await sweepIn(folder, flags, command, context);
+  } catch (error) {
+    throw withResumeLine(error, command, folder, invocation);
+  } finally {
+    await lock.release();
+    if (flags.out === undefined) await removeEmptyFolder(folder);
+  }
+}
+
+async function sweepIn(folder: string, flags: SweepFlags, command: Command, context: Context): Promise<void> {
+  const planned = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags);
+  const { config, choices, seeds, splits } = planned;
+  if (flags.resume === undefined) await saveSweep(folder, planned);
+  const group = { folder, dashboard: undefined, dataset: await loadData(config, context), test: false, titleOf };
+  const count = choices.length * seeds.length * (splits?.length ?? 1);
+  context.terminal.note(
+    `${count} runs: ${choices.length} combinations, each with ${seeds.length} seeds and ${splits?.length ?? 1} splits`,
+  );
+  const results: RunResult[][] = [];
+  for (const runs of sweepRuns(planned, folder)) results.push(await runGroup(runs, group, flags, context));
+  const rows = sweepRows(planned, results);
+  const value = { directory: folder, rows };
+  await writeIn(folder, 'sweep-result.json', `${JSON.stringify(value, null, 2)}\n`);
+  await context.terminal.deliver(() => [...rowLines(rows), `runs: ${folder}`], value, flags.json);
+}
+
+async function begun({ set, seeds, splits, random, ...flags }: SweepFlags, command: Command): Promise<Sweep> {
+  if (set === undefined)
+    throw usage('a sweep without --set', 'give values of a number: --set finetune.threshold=0.7,0.8');
+  const config = await configFrom(flags);
+  refuseIdle(command, config);
+  if (config.validation === 0)
+    throw usage('a sweep without --validation', 'add --validation N: test images choose nothing');
+  return { config, choices: choicesOf(set, random, config.seed), seeds: seeds ?? [config.seed], splits };
+}
+
+async function resumed(folder: string, flags: SweepFlags): Promise<Sweep> {
+  const changed = (['set', 'seeds', 'splits', 'random', 'config', 'stages', 'out'] as const).find(
+    (name) => flags[name] !== undefined,
+  );
+  if (changed !== undefined)
+    throw usage(
+      `a sweep that is resumed cannot change --${changed}`,
+      `leave out --${changed}, or start a new one without --resume`,
+    );
+  const saved = await loadSweep(folder);
+  const { workers = saved.config.workers } = flags as { readonly workers?: number };
+  return { ...saved, config: { ...saved.config, workers } };
+}
+
+const textOf = (settings: RunConfig['set']): string =>
+  Object.entries(settings ?? {})
+    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
+
+const titleOf = ({ set, seed, split, splitSeed }: RunConfig): string =>
+  `${textOf(set)}, seed ${seed}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
+function rowLines(rows: readonly SweepRow[]): string[] {
+  const right = { align: 'right' } as const;
+  const columns = [
+    { title: 'settings', align: 'left' as const },
+    ...['validation', 'deviation', 'runs', 'seconds a run'].map((title) => ({ title, ...right })),
+  ];
+  return tableLines(
+    columns,
+    rows.map(({ settings, mean, deviation, runs, seconds }) => [
+      textOf(settings),
+      `${mean.toFixed(2)} %`,
+      deviation === undefined ? '' : deviation.toFixed(2),
+      String(runs),
+      duration(seconds),
+    ]),
+  );
+}
