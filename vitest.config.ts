@@ -12,8 +12,8 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: availableParallelism() + 1,
     env: completed(process.env),
     // Against hangs alone: a test of seconds may take minutes where others want the processors too.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
     expect: { poll: { timeout: 120_000 } },
     teardownTimeout: 10_000,
   },

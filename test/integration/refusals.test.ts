@@ -138,7 +138,9 @@ describe('what a command is given to read (case 34)', () => {
       const read = command.options
         .filter(({ flags }) => /<(file|dir|path)>/.test(flags))
         .map((option) => option.attributeName());
-      const named = command.registeredArguments.some((argument) => !['address', 'name'].includes(argument.name())) ? ['argument'] : [];
+      const named = command.registeredArguments.some((argument) => !['address', 'name'].includes(argument.name()))
+        ? ['argument']
+        : [];
       const expected = [...read.filter((name) => !isWritten(name)), ...named];
       expect(Object.keys(INPUTS[command.name()] ?? {}).sort(), command.name()).toEqual(expected.sort());
     }
