@@ -1,11 +1,13 @@
 // `pseudolabel sweep`: trains with each combination of some numbers, over seeds and splits, and says which is best on validation images.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
-import { duration } from '../../src/format.js';
+import { counted, duration } from '../../src/format.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
+import { networkFor } from '../runs/network.js';
+import { resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { choicesOf, loadSweep, type Sweep, type SweepRow, saveSweep, sweepRows, sweepRuns } from '../runs/sweep.js';
 import { tableLines } from '../terminal/table.js';
@@ -102,12 +104,21 @@ async function sweep(flags: SweepFlags, command: Command, context: Context): Pro
 async function sweepIn(folder: string, flags: SweepFlags, command: Command, context: Context): Promise<void> {
   const planned = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags);
   const { config, choices, seeds, splits } = planned;
-  if (flags.resume === undefined) await saveSweep(folder, planned);
-  const group = { folder, dashboard: undefined, dataset: await loadData(config, context), test: false, titleOf };
+  const dataset = await loadData(config, context);
+  if (flags.resume === undefined) {
+    // First: where a choice is wrong, nothing has been trained or saved.
+    const network = await networkFor(config, dataset);
+    for (const set of choices) resolveRun({ ...config, set: { ...config.set, ...set } }, dataset, network);
+    await saveSweep(folder, planned);
+  }
+  const group = { folder, dashboard: undefined, dataset, test: false, titleOf };
   const count = choices.length * seeds.length * (splits?.length ?? 1);
-  context.terminal.note(
-    `${count} runs: ${choices.length} combinations, each with ${seeds.length} seeds and ${splits?.length ?? 1} splits`,
-  );
+  const parts = [
+    counted(choices.length, 'combination'),
+    counted(seeds.length, 'seed'),
+    counted(splits?.length ?? 1, 'split'),
+  ];
+  context.terminal.note(`${counted(count, 'run')}: ${parts.join(', ')}`);
   const results: RunResult[][] = [];
   for (const runs of sweepRuns(planned, folder)) results.push(await runGroup(runs, group, flags, context));
   const rows = sweepRows(planned, results);

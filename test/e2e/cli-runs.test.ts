@@ -79,11 +79,11 @@ describe('the numbers of a run', () => {
 describe('a sweep', () => {
   it('ends with a table by validation accuracy, and goes on where it was stopped', async () => {
     const out = join(root, 'sweep');
-    const options = ['--set', 'supervised.rate.value=0.001,0.01', '--seeds', '1..2', '--validation', '300'];
+    const options = ['--set', 'supervised.rate.initial=0.001,0.01', '--seeds', '1..2', '--validation', '300'];
     const short = ['--scenario', 'drop', '--preset', 'report', '--max-steps', '5', '--shards', '2', ...SMALL];
     const whole = await pseudolabel('sweep', ...options, ...short, '--out', out);
     expect(whole.stdout).toMatch(/settings +validation +deviation +runs/);
-    expect(whole.stdout.match(/^supervised.rate.value=0.01? .* %/gm)).toHaveLength(2);
+    expect(whole.stdout.match(/^supervised.rate.initial=0.(?:001|01) .* %/gm)).toHaveLength(2);
     const rows = await json<{ rows: unknown[] }>(out, 'sweep-result.json');
     await rm(join(out, '2-seed-1'), { recursive: true });
     const { stderr } = await pseudolabel('sweep', '--resume', out);
@@ -92,6 +92,9 @@ describe('a sweep', () => {
     const means = ({ rows: all }: { rows: unknown[] }) => all.map((row) => (row as { mean: number }).mean);
     expect(means(again)).toEqual(means(rows));
     expectError(await pseudolabel('sweep', ...options.slice(0, 4), ...short), 'E_USAGE');
+    const unknown = ['--set', 'supervised.rat=1', '--validation', '300', ...short, '--out', join(root, 'no-sweep')];
+    expectError(await pseudolabel('sweep', ...unknown), 'E_CONFIG');
+    expect(existsSync(join(root, 'no-sweep', 'sweep.json'))).toBe(false);
   });
 });
 
