@@ -70,7 +70,7 @@ export class Operator {
 
   /** A run on threads alone, to its end. @returns the SHA-256 of its weights */
   async alone(name: string, flags: readonly string[] = SMALL): Promise<string> {
-    const { exit, stderr } = await this.start(['train', ...flags, '--data', this.data, '--out', this.out(name)]).ended;
+    const { exit, stderr } = await this.start(['train', '--data', this.data, '--out', this.out(name), ...flags]).ended;
     if (exit !== 0) throw new Error(`the run without nodes ended with ${exit}:\n${stderr}`);
     return this.sha(name);
   }
