@@ -4,8 +4,15 @@ import type { Kernel } from './kernel/kernel.js';
 
 /** One optimizer step's numbers; the schedule has been applied. */
 export type OptimizerStep =
-  /** m = a m + b g; p = p - c m. */
-  | { readonly kind: 'momentum'; readonly a: number; readonly b: number; readonly c: number }
+  /** m = a m + b g; p = keep p - c m; with Nesterov's momentum, a m + b g in the place of the second m. */
+  | {
+      readonly kind: 'momentum';
+      readonly a: number;
+      readonly b: number;
+      readonly c: number;
+      readonly nesterov?: boolean;
+      readonly keep?: number;
+    }
   /** t: updates made so far, and this one. */
   | {
       readonly kind: 'adam';
@@ -14,6 +21,8 @@ export type OptimizerStep =
       readonly beta2: number;
       readonly epsilon: number;
       readonly t: number;
+      /** What is left of a parameter by weight decay: 1 - rate * decay. Left out: all. */
+      readonly keep?: number;
     };
 
 /** Addresses in bytes; start and end in floats from p, m, v and the gradient buffers. What id and update log are for: kernel/assembly/update.ts. */
@@ -39,10 +48,27 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
   const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded } = range;
   const areBf16 = Number(range.areBf16);
   if (optimizer.kind === 'momentum') {
-    const { a, b, c } = optimizer;
-    kernel.momentum(p, m, gradientBuffers, stride, shards, start, end, a, b, c, id, updateLog, rounded, areBf16);
+    const { a, b, c, keep = 1, nesterov = false } = optimizer;
+    kernel.momentum(
+      p,
+      m,
+      gradientBuffers,
+      stride,
+      shards,
+      start,
+      end,
+      a,
+      b,
+      c,
+      keep,
+      Number(nesterov),
+      id,
+      updateLog,
+      rounded,
+      areBf16,
+    );
   } else {
-    const { rate, beta1, beta2, epsilon } = optimizer;
+    const { rate, beta1, beta2, epsilon, keep = 1 } = optimizer;
     const { c1, c2 } = biasCorrections(optimizer);
     kernel.adam(
       p,
@@ -59,6 +85,7 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       c1,
       c2,
       epsilon,
+      keep,
       id,
       updateLog,
       rounded,

@@ -51,7 +51,14 @@ export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(PRECISIONS);
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('momentum'), a: float, b: float, c: float }),
+  z.strictObject({
+    kind: z.literal('momentum'),
+    a: float,
+    b: float,
+    c: float,
+    nesterov: z.boolean().exactOptional(),
+    keep: probability.exactOptional(),
+  }),
   z.strictObject({
     kind: z.literal('adam'),
     rate: float,
@@ -59,6 +66,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
     beta2: probability,
     epsilon: float,
     t: count,
+    keep: probability.exactOptional(),
   }),
 ]);
 

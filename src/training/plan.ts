@@ -100,7 +100,9 @@ export function shorten(stage: Stage, share: number): Stage {
 }
 
 function shortenRate(rate: RateSchedule, share: number): RateSchedule {
-  return rate.kind === 'decay' ? { ...rate, every: rate.every * share } : rate;
+  const { warmup } = rate;
+  const whole = warmup === undefined ? rate : { ...rate, warmup: warmup * share };
+  return whole.kind === 'decay' || whole.kind === 'step' ? { ...whole, every: whole.every * share } : whole;
 }
 
 function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {

@@ -1,10 +1,14 @@
 // The learning rate and the momentum of a step. alpha(t) is in methods/alpha.ts.
 
-/** Rate of a step. decay: initial * factor^(step / every) (Keras ExponentialDecay). cosine: from initial to final over the stage. */
-export type RateSchedule =
+/**
+ * Rate of a step. decay: initial * factor^(step / every) (Keras ExponentialDecay). step: the same by whole powers alone (PyTorch StepLR).
+ * cosine: from initial to final over the stage. warmup: over so many first steps, it rises from 0 in a line to what it would be.
+ */
+export type RateSchedule = { readonly warmup?: number | undefined } & (
   | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'decay'; readonly initial: number; readonly factor: number; readonly every: number }
-  | { readonly kind: 'cosine'; readonly initial: number; readonly final: number };
+  | { readonly kind: 'decay' | 'step'; readonly initial: number; readonly factor: number; readonly every: number }
+  | { readonly kind: 'cosine'; readonly initial: number; readonly final: number }
+);
 
 /** Rises linearly from `initial` to `final` over the first `over` steps (Lee 2013, section "Dropout"), once every `every` steps. */
 export interface MomentumSchedule {
@@ -24,11 +28,19 @@ const lastRise = (step: number, every: number): number => Math.floor(step / ever
 
 /** step: from 0, of `steps` in the stage. */
 export function learningRate(schedule: RateSchedule, step: number, steps: number): number {
+  const { warmup = 0 } = schedule;
+  const rate = rateAt(schedule, step, steps);
+  return step < warmup ? (rate * (step + 1)) / (warmup + 1) : rate;
+}
+
+function rateAt(schedule: RateSchedule, step: number, steps: number): number {
   switch (schedule.kind) {
     case 'constant':
       return schedule.value;
     case 'decay':
       return schedule.initial * schedule.factor ** (step / schedule.every);
+    case 'step':
+      return schedule.initial * schedule.factor ** Math.floor(step / schedule.every);
     case 'cosine': {
       const { initial, final } = schedule;
       return final + ((initial - final) / 2) * (1 + Math.cos((Math.PI * step) / steps));

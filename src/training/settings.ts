@@ -49,7 +49,14 @@ function replaced(container: unknown, [key, ...within]: readonly string[], value
 }
 
 /** What a stage may leave out. */
-const OPTIONAL: ReadonlySet<string> = new Set(['balance', 'precision']);
+const OPTIONAL: ReadonlySet<string> = new Set([
+  'balance',
+  'precision',
+  'weightDecay',
+  'momentum',
+  'nesterov',
+  'warmup',
+]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
   const paths = pathsOf(stages);

@@ -14,10 +14,12 @@ const count = z.int().min(1).max(MOST);
 /** Rates of dropout, momenta, betas. */
 const below1 = z.number().min(0).lt(1);
 
+const warmup = { warmup: atLeast0.optional() };
 const rate: z.ZodType<RateSchedule> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant'), value: atLeast0 }),
-  z.strictObject({ kind: z.literal('decay'), initial: atLeast0, factor: positive, every: positive }),
-  z.strictObject({ kind: z.literal('cosine'), initial: atLeast0, final: atLeast0 }),
+  z.strictObject({ kind: z.literal('constant'), value: atLeast0, ...warmup }),
+  z.strictObject({ kind: z.literal('decay'), initial: atLeast0, factor: positive, every: positive, ...warmup }),
+  z.strictObject({ kind: z.literal('step'), initial: atLeast0, factor: positive, every: positive, ...warmup }),
+  z.strictObject({ kind: z.literal('cosine'), initial: atLeast0, final: atLeast0, ...warmup }),
 ]);
 
 const momentum: z.ZodType<MomentumSchedule> = z.strictObject({
@@ -27,10 +29,16 @@ const momentum: z.ZodType<MomentumSchedule> = z.strictObject({
   every: positive,
 });
 
+const decay = { weightDecay: atLeast0.optional() };
 const optimizer: z.ZodType<Optimizer> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('adam'), beta1: below1, beta2: below1, epsilon: positive }),
-  z.strictObject({ kind: z.literal('sgd') }),
-  z.strictObject({ kind: z.literal('dampened'), momentum }),
+  z.strictObject({ kind: z.literal('adam'), beta1: below1, beta2: below1, epsilon: positive, ...decay }),
+  z.strictObject({
+    kind: z.literal('sgd'),
+    momentum: below1.optional(),
+    nesterov: z.boolean().optional(),
+    ...decay,
+  }),
+  z.strictObject({ kind: z.literal('dampened'), momentum, ...decay }),
 ]);
 
 const model = modelSchema.refine(({ precision }) => precision !== 'bf16-emulated', 'bf16-emulated is for tests alone');

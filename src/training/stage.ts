@@ -6,11 +6,21 @@ import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import type { Model } from '../models/model.js';
 import { learningRate, type MomentumSchedule, momentum, type RateSchedule } from './schedule.js';
 
-/** dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout"); sgd: no momentum at all. */
-export type Optimizer =
-  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
-  | { readonly kind: 'sgd' }
-  | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule };
+/** Of each step, rate * weightDecay of every parameter is lost, apart from the gradient (Loshchilov & Hutter 2019). Left out: 0. */
+interface WeightDecay {
+  readonly weightDecay?: number | undefined;
+}
+
+/**
+ * adam: with weight decay, AdamW. sgd: m = momentum m + g, without it plain (PyTorch's form, Nesterov's where asked for).
+ * dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout").
+ */
+export type Optimizer = WeightDecay &
+  (
+    | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+    | { readonly kind: 'sgd'; readonly momentum?: number | undefined; readonly nesterov?: boolean | undefined }
+    | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule }
+  );
 
 export interface Stage {
   readonly name: 'pretrain' | 'supervised' | 'finetune';
@@ -37,16 +47,20 @@ export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefin
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {
   const { optimizer } = stage;
   const rate = learningRate(stage.rate, step, stage.steps);
+  const { weightDecay } = optimizer;
+  const kept = weightDecay === undefined ? {} : { keep: Math.max(0, 1 - rate * weightDecay) };
   switch (optimizer.kind) {
     case 'adam': {
       const { beta1, beta2, epsilon } = optimizer;
-      return { kind: 'adam', rate, beta1, beta2, epsilon, t: step + 1 };
+      return { kind: 'adam', rate, beta1, beta2, epsilon, t: step + 1, ...kept };
     }
-    case 'sgd':
-      return { kind: 'momentum', a: 0, b: 1, c: rate };
+    case 'sgd': {
+      const { momentum: a = 0, nesterov = false } = optimizer;
+      return { kind: 'momentum', a, b: 1, c: rate, ...(nesterov ? { nesterov } : {}), ...kept };
+    }
     case 'dampened': {
       const p = momentum(optimizer.momentum, step);
-      return { kind: 'momentum', a: p, b: (1 - p) * rate, c: 1 };
+      return { kind: 'momentum', a: p, b: (1 - p) * rate, c: 1, ...kept };
     }
   }
 }

@@ -66,6 +66,57 @@ describe('the optimizers over twenty steps', () => {
     tf.dispose(variable);
   });
 
+  it.each<[string, OptimizerStep, (p: number, m: number, g: number) => [p: number, m: number]]>([
+    [
+      "Nesterov's momentum",
+      { kind: 'momentum', a: 0.9, b: 1, c: 0.01, nesterov: true },
+      (p, m, g) => {
+        const next = 0.9 * m + g;
+        return [p - 0.01 * (g + 0.9 * next), next];
+      },
+    ],
+    [
+      'momentum with weight decay',
+      { kind: 'momentum', a: 0.9, b: 1, c: 0.01, keep: 1 - 0.01 * 0.5 },
+      (p, m, g) => [p * (1 - 0.01 * 0.5) - 0.01 * (0.9 * m + g), 0.9 * m + g],
+    ],
+  ])('of %s are those of the formula in double precision', (_, step, formula) => {
+    const gradients: Float32Array[] = [];
+    const { initial, parameters } = trained(
+      () => step,
+      (gradient) => gradients.push(gradient.slice()),
+    );
+    const expected = Float64Array.from(
+      initial,
+      (value, i) =>
+        gradients.reduce<[number, number]>(([p, m], gradient) => formula(p, m, gradient[i]!), [value, 0])[0],
+    );
+    expect(worst(parameters, expected)).toBeLessThan(1e-5);
+    expect(worst(parameters, initial)).toBeGreaterThan(0.1);
+  });
+
+  it('of adam with weight decay lose a share of each parameter, apart from the gradient', () => {
+    const gradients: Float32Array[] = [];
+    const decay = 0.3;
+    const { initial, parameters } = trained(
+      (t) => ({ ...ADAM, t: t + 1, keep: 1 - ADAM.rate * decay }),
+      (gradient) => gradients.push(gradient.slice()),
+    );
+    const expected = Float64Array.from(initial, (value, i) => {
+      let [p, m, v] = [value, 0, 0];
+      for (const [t, gradient] of gradients.entries()) {
+        const g = gradient[i]!;
+        m = ADAM.beta1 * m + (1 - ADAM.beta1) * g;
+        v = ADAM.beta2 * v + (1 - ADAM.beta2) * g * g;
+        const first = m / (1 - ADAM.beta1 ** (t + 1));
+        const second = v / (1 - ADAM.beta2 ** (t + 1));
+        p = p - ADAM.rate * decay * p - (ADAM.rate * first) / (Math.sqrt(second) + ADAM.epsilon);
+      }
+      return p;
+    });
+    expect(worst(parameters, expected)).toBeLessThan(1e-5);
+  });
+
   it("of Lee's momentum are those of the paper's formula in double precision", () => {
     const [stage] = paper('drop', { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 1000 });
     const m = new Float64Array(LENGTH);

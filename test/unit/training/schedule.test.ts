@@ -96,3 +96,30 @@ describe('the learning rate', () => {
     );
   });
 });
+
+describe('a warm-up', () => {
+  it('rises in a line to the rate that the schedule has then, and leaves it alone after that', () => {
+    const schedules = [
+      { kind: 'constant', value: 2 },
+      { kind: 'cosine', initial: 1, final: 0 },
+      { kind: 'step', initial: 1, factor: 0.5, every: 7 },
+    ] as const;
+    for (const schedule of schedules) {
+      const warm = { ...schedule, warmup: 4 };
+      for (const t of [0, 1, 3])
+        expect(learningRate(warm, t, 40)).toBeCloseTo((learningRate(schedule, t, 40) * (t + 1)) / 5);
+      for (const t of [4, 5, 39]) expect(learningRate(warm, t, 40)).toBe(learningRate(schedule, t, 40));
+    }
+  });
+});
+
+describe('a rate that falls by steps', () => {
+  it('is that of the exponential one at each of them, and stays between', () => {
+    const every = 7;
+    for (let t = 0; t < 30; t++) {
+      const last = Math.floor(t / every) * every;
+      const decayed = learningRate({ kind: 'decay', initial: 3, factor: 0.5, every }, last, 40);
+      expect(learningRate({ kind: 'step', initial: 3, factor: 0.5, every }, t, 40)).toBe(decayed);
+    }
+  });
+});

@@ -36,6 +36,22 @@ describe('optimizerStep', () => {
     expect(optimizerStep(dampened, 30)).toEqual({ kind: 'momentum', a: 0.75, b: 0.25 * 0.25, c: 1 });
   });
 
+  it('gives SGD its momentum, as Nesterov where asked for, and keeps what weight decay leaves of each parameter', () => {
+    const sgd = (optimizer: object): Stage => ({ ...STAGE, optimizer: { kind: 'sgd', ...optimizer } });
+    expect(optimizerStep(sgd({ momentum: 0.9 }), 10)).toEqual({ kind: 'momentum', a: 0.9, b: 1, c: 1 });
+    const nesterov = { momentum: 0.9, nesterov: true, weightDecay: 0.25 };
+    expect(optimizerStep(sgd(nesterov), 10)).toEqual({
+      kind: 'momentum',
+      a: 0.9,
+      b: 1,
+      c: 1,
+      nesterov: true,
+      keep: 0.75,
+    });
+    expect(optimizerStep({ ...STAGE, optimizer: { ...ADAM, weightDecay: 0.25 } }, 0)).toMatchObject({ keep: 0.5 });
+    expect(optimizerStep({ ...STAGE, optimizer: { ...ADAM, weightDecay: 9 } }, 0)).toMatchObject({ keep: 0 });
+  });
+
   it('takes the rate of a cosine over the steps of the stage', () => {
     const cosine: Stage = { ...STAGE, rate: { kind: 'cosine', initial: 1, final: 0 } };
     expect(optimizerStep(cosine, 20)).toMatchObject({ rate: expect.closeTo(0.5, 12) });

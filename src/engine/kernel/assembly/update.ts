@@ -18,7 +18,10 @@ const BLOCK_BYTES: usize = 4096;
 const STAGED: usize = 64;
 const SUMS: usize = STAGED + 3 * BLOCK_BYTES;
 
-/** p = p - c * m with m = a * m + b * g: SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped momentum (b = (1 - a) * rate, c = 1). */
+/**
+ * p = keep * p - c * m with m = a * m + b * g: SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped momentum (b = (1 - a) * rate, c = 1).
+ * nesterov: a * m + b * g in the place of m, as the gradient at the place to which the momentum leads (Nesterov 1983; PyTorch's form).
+ */
 export function momentum(
   p: usize,
   m: usize,
@@ -30,6 +33,8 @@ export function momentum(
   a: f32,
   b: f32,
   c: f32,
+  keep: f32,
+  nesterov: i32,
   id: i32,
   journal: usize,
   rounded: usize,
@@ -41,18 +46,21 @@ export function momentum(
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
     const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
-      const step = f32x4.add(
-        f32x4.mul(f32x4.splat(a), v128.load(m + at + i)),
-        f32x4.mul(f32x4.splat(b), v128.load(g + i)),
-      );
-      v128.store(staged + BLOCK_BYTES + i, step);
-      v128.store(staged + i, f32x4.sub(v128.load(p + at + i), f32x4.mul(f32x4.splat(c), step)));
+      const gradient = f32x4.mul(f32x4.splat(b), v128.load(g + i));
+      const first = f32x4.add(f32x4.mul(f32x4.splat(a), v128.load(m + at + i)), gradient);
+      const step = nesterov != 0 ? f32x4.add(f32x4.mul(f32x4.splat(a), first), gradient) : first;
+      const kept = f32x4.mul(f32x4.splat(keep), v128.load(p + at + i));
+      v128.store(staged + BLOCK_BYTES + i, first);
+      v128.store(staged + i, f32x4.sub(kept, f32x4.mul(f32x4.splat(c), step)));
     }
     commit(k, p + at, m + at, 0, bytes, journal, inCopy(at, rounded));
   }
 }
 
-/** Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). */
+/**
+ * Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). keep: 1 - rate * weight decay, apart from the gradient
+ * (AdamW: Loshchilov & Hutter 2019, algorithm 2).
+ */
 export function adam(
   p: usize,
   m: usize,
@@ -68,6 +76,7 @@ export function adam(
   c1: f32,
   c2: f32,
   epsilon: f32,
+  keep: f32,
   id: i32,
   journal: usize,
   rounded: usize,
@@ -88,7 +97,7 @@ export function adam(
       const second = f32x4.add(f32x4.mul(f32x4.splat(b2), v128.load(v + at + i)), square);
       const root = f32x4.add(f32x4.sqrt(f32x4.mul(second, f32x4.splat(c2))), f32x4.splat(epsilon));
       const step = f32x4.div(f32x4.mul(first, f32x4.splat(rate * c1)), root);
-      v128.store(staged + i, f32x4.sub(v128.load(p + at + i), step));
+      v128.store(staged + i, f32x4.sub(f32x4.mul(f32x4.splat(keep), v128.load(p + at + i)), step));
       v128.store(staged + BLOCK_BYTES + i, first);
       v128.store(staged + 2 * BLOCK_BYTES + i, second);
     }
