@@ -68,3 +68,19 @@ export function completed(env) {
 export function isComplete(env) {
   return ignored(env).length === 0 && [...PINNED, ...DEFAULTS].every(([name]) => env[name] !== undefined);
 }
+
+/**
+ * Makes the environment of a process that runs already that of a run, for a native library that is not loaded yet. What glibc reads is
+ * left out: it has done so.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function pin(env) {
+  for (const name of ignored(env)) delete env[name];
+  for (const [name, value] of PINNED) env[name] = value;
+  env.TF_CPP_MIN_LOG_LEVEL ??= '3';
+}
+
+/** Whether what computes with it has the bits of a run. @param {NodeJS.ProcessEnv} env */
+export function isPinned(env) {
+  return ignored(env).length === 0 && PINNED.every(([name]) => env[name] !== undefined);
+}

@@ -47,7 +47,10 @@ export const ERROR_CODES = {
   E_LISTEN: { exit: 2, means: 'an address cannot be listened on' },
   E_MODEL: { exit: 2, means: 'a model cannot be used' },
   E_REPORT: { exit: 2, means: 'a run directory cannot be reported: it is none, or its files are damaged' },
-  E_NATIVE: { exit: 1, means: 'a native library, of TensorFlow or sharp, is missing or does not work' },
+  E_NATIVE: {
+    exit: 1,
+    means: 'a native library, of TensorFlow or sharp, is missing, does not work, or was loaded too early',
+  },
   E_MPI: { exit: 1, means: 'Open MPI is missing or does not work' },
   E_NODES: { exit: 1, means: 'there were not enough nodes in time' },
   E_NUMERICS: { exit: 1, means: 'a machine computes other bits than the coordinator, or than where a run began' },

@@ -1,4 +1,4 @@
-// The public library: what it takes to train in one process, read data and use saved models. Names only.
+// The parts of the library, as 'pseudolabel/core': what it takes to write a training of one's own in one thread. Names only.
 
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { sha256OfParameters } from './checksum.js';

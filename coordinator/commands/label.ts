@@ -12,22 +12,13 @@ import { agreement, type Labelled, labelledOf, leastSure } from '../../src/label
 import type { SavedModel } from '../../src/models/saved-model.js';
 import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
+import { checkPixels, classified, classNamesOf, loadClassifier } from '../classifier.js';
 import { writeReview } from '../review/review.js';
 import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
 import type { Context } from './options.js';
 import { checkPaths, pathsOf } from './output-paths.js';
-import {
-  addModelOptions,
-  checkPixels,
-  classified,
-  classNamesOf,
-  dataOf,
-  datasetFor,
-  loadClassifier,
-  type ModelFlags,
-  speedLine,
-} from './saved-model.js';
+import { addModelOptions, dataOf, datasetFor, type ModelFlags, speedLine } from './saved-model.js';
 
 interface LabelFlags extends ModelFlags {
   readonly images?: string;
@@ -105,7 +96,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     flags.images === undefined
       ? await trainingImages(folder, saved, flags, context)
       : await fileOf(flags.images, saved);
-  const { predicted, speed } = await classified(saved, images.store, flags, signal);
+  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal);
   const { name, ids, labels } = images;
   const { count } = images.store;
   const classNames = classNamesOf(saved);

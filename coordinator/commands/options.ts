@@ -1,6 +1,6 @@
 // The flags that commands share, and the way from flags and a config file to a RunConfig. Names and limits are those of
 // src/training/config.ts.
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { FORMATS } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
@@ -17,6 +17,7 @@ import {
 } from '../../src/training/config.js';
 import type { Settings } from '../../src/training/settings.js';
 import { checkPrecision } from '../executors/numerics.js';
+import { located } from '../runs/located.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
 
@@ -225,20 +226,6 @@ function schemaOptions(flags: RunFlags): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(optionsSchema.shape).flatMap((key) => (key in flags && key !== 'stages' ? [[key, flags[key]]] : [])),
   );
-}
-
-const PATHS = ['data', 'labels', 'cache', 'model'] as const;
-
-/** Models that are no path. */
-const BUILT_IN = /^(dense:.*|convnet)$/;
-
-/** With absolute paths, which hold wherever the run is resumed. */
-function located(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const paths = PATHS.flatMap((name) => {
-    const path = options[name];
-    return typeof path === 'string' && !BUILT_IN.test(path) ? [[name, resolve(path)]] : [];
-  });
-  return { ...options, ...Object.fromEntries(paths) };
 }
 
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {

@@ -33,7 +33,8 @@ export async function networkFor(config: RunConfig, dataset: Dataset): Promise<N
   return { model, parameters: fresh ? undefined : parameters };
 }
 
-function checkFit(path: string, { inputShape, classes }: LayersModel, dataset: Dataset): void {
+/** Throws E_MODEL where a model is not for such images or classes. path: where the model is, or its name. */
+export function checkFit(path: string, { inputShape, classes }: LayersModel, dataset: Dataset): void {
   const { height, width, channels, pixels, name } = dataset;
   const [rows, columns, depth] = inputShape;
   const isFlat = inputShape.length === 1 && rows === pixels;

@@ -3,6 +3,7 @@ import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import { methodOf } from '../../src/methods/methods.js';
+import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy } from '../../src/reporting/metrics.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
@@ -27,6 +28,8 @@ export interface RunListener {
   measured?(metric: Metric): void;
   reconstructed?(reconstructions: Reconstructions): void;
   saved?(path: string): void;
+  /** The model as it is saved, in f32; comes last. */
+  trained?(model: SavedModel): void;
 }
 
 /** Tells each event to all of them, in their order. */
@@ -42,6 +45,9 @@ export const together = (listeners: readonly RunListener[]): Required<RunListene
   },
   saved: (path) => {
     for (const each of listeners) each.saved?.(path);
+  },
+  trained: (model) => {
+    for (const each of listeners) each.trained?.(model);
   },
 });
 

@@ -103,7 +103,9 @@ async function finish(
   };
   await options.directory?.keep('machine.json', machineHere(numerics));
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
-  await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, metaOf(dataset)));
+  const meta = metaOf(dataset);
+  await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, meta));
+  options.listener.trained?.({ model: saved, parameters, meta });
   return result;
 }
 

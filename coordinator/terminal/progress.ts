@@ -3,6 +3,7 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { bar, counted, duration, loss, percent, visibleJson, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
+import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';
@@ -117,14 +118,13 @@ export class Progress implements RunListener {
   }
 }
 
-/** The loss that is minimised: the mean of labelled rows, and alpha times the sum of unlabelled ones by their batch. */
-function lossParts({ method }: Stage, metric: StepMetric): string[] {
-  if (method.name === 'denoising') return [`loss ${loss(metric.unlabelledLoss)}`];
-  if (method.name === 'supervised') return [`loss ${loss(metric.labelledLoss)}`];
-  if (metric.alpha === 0) return [`loss ${loss(metric.labelledLoss)}`, 'alpha 0'];
-  const share = metric.counted / method.batch;
-  const total = metric.labelledLoss + metric.alpha * share * metric.unlabelledLoss;
-  return [`loss ${loss(total)}`, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(share, 0)}`];
+/** Alpha only where there are pseudo-labels. */
+function lossParts(stage: Stage, metric: StepMetric): string[] {
+  const { method } = stage;
+  const parts = [`loss ${loss(lossOf(stage, metric))}`];
+  if (method.name === 'denoising' || method.name === 'supervised') return parts;
+  if (metric.alpha === 0) return [...parts, 'alpha 0'];
+  return [...parts, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(metric.counted / method.batch, 0)}`];
 }
 
 /** A bar, and as many of the parts as the width has room for. */

@@ -71,26 +71,37 @@ export async function saveModel(
   folder: string,
   model: Model,
   parameters: Float32Array,
-  { rows, columns, channels, classes, classNames, data }: ModelMeta,
+  meta: ModelMeta,
 ): Promise<void> {
-  const weightsSha256 = sha256OfParameters(parameters);
-  const { objective } = model;
-  const size = { rows, columns, channels, classes };
-  const metadata: Metadata = {
-    ...{ objective, ...size, classNames: classNames && [...classNames], data },
-    ...{ input: inputOf(model, size), output: outputMeaning(objective, size), weightsSha256 },
-  };
+  const { json, pieces } = filesOf(model, parameters, meta);
+  // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
+  await writeIn(folder, 'weights.bin', pieces);
+  await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
+}
+
+/** What is in model.json, and the bytes of weights.bin. meta: undefined for a model that somebody else saved. */
+export function filesOf(model: Model, parameters: Float32Array, meta: ModelMeta | undefined) {
   const json = {
     format: 'layers-model',
     generatedBy: 'pseudolabel',
     convertedBy: null,
     ...kerasForm(model),
-    userDefinedMetadata: { pseudolabel: metadata },
+    ...(meta && { userDefinedMetadata: { pseudolabel: metadataOf(model, parameters, meta) } }),
   };
-  // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
   const pieces = model.kind === 'dense' ? weightPieces(model, parameters) : weightBytes(model, parameters);
-  await writeIn(folder, 'weights.bin', pieces);
-  await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
+  return { json, pieces };
+}
+
+function metadataOf(
+  model: Model,
+  parameters: Float32Array,
+  { rows, columns, channels, classes, classNames, data }: ModelMeta,
+): Metadata {
+  const { objective } = model;
+  const size = { rows, columns, channels, classes };
+  const meaning = { input: inputOf(model, size), output: outputMeaning(objective, size) };
+  const weightsSha256 = sha256OfParameters(parameters);
+  return { objective, ...size, classNames: classNames && [...classNames], data, ...meaning, weightsSha256 };
 }
 
 /** The topology and the list of weights of a model.json. */

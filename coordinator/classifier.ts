@@ -1,0 +1,105 @@
+// What uses a saved model: the checks that it and images fit, and threads to predict with.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Dataset, type ImageSet, relabelled } from '../src/data/dataset.js';
+import type { ImageStore } from '../src/data/image-store.js';
+import type { Precision } from '../src/engine/precision.js';
+import { PseudolabelError } from '../src/errors.js';
+import { relaid } from '../src/models/dense/model.js';
+import { denseOnly, inputsOf, outputsOf } from '../src/models/models.js';
+import { loadModel, type SavedModel, sizeText } from '../src/models/saved-model.js';
+import { normalise } from '../src/training/config.js';
+import { checkPrecision } from './executors/numerics.js';
+import { type Classified, Predictor } from './predictor.js';
+
+/** The names of a model's classes; else those of a data set with as many classes, else numbers. */
+export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
+  const units = outputsOf(model);
+  if (meta?.classNames) return meta.classNames;
+  return dataset?.classes === units ? dataset.classNames : Array.from({ length: units }, (_, each) => String(each));
+}
+
+/** A saved model that tells classes apart, in a precision to predict with. Throws E_MODEL and E_CONFIG. */
+export async function loadClassifier(folder: string, precision: Precision = 'f32'): Promise<SavedModel> {
+  const inRun = join(folder, 'model');
+  const saved = await loadModel(existsSync(join(inRun, 'model.json')) ? inRun : folder);
+  const { model, parameters } = saved;
+  if (model.objective === 'reconstruction')
+    throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
+  if (precision === 'f32') return saved;
+  checkPrecision(precision);
+  const dense = denseOnly(model, `computed in ${precision}`);
+  return { ...saved, model: { ...dense, precision }, parameters: relaid(parameters, dense, precision) };
+}
+
+/** Throws E_DATA_SHAPE where the images are not of the model's size. */
+export function checkPixels(
+  { model, meta }: SavedModel,
+  images: Pick<Dataset, 'name' | 'height' | 'width' | 'channels'>,
+): void {
+  const { name, height, width, channels } = images;
+  const inputs = inputsOf(model);
+  const { rows, columns, channels: values = 1 } = meta ?? { rows: height, columns: width, channels };
+  const isSameSize = rows === height && columns === width;
+  if (isSameSize && values === channels && height * width * channels === inputs) return;
+  const found = sizeText({ rows: height, columns: width, channels });
+  const wanted = meta ? sizeText(meta) : `${inputs} values`;
+  const [one, other] = values === 1 ? ['grey', 'colour'] : ['colour', 'grey'];
+  const fix = !meta
+    ? 'give images of the size that the model was trained on'
+    : values === channels
+      ? `resize them: --size ${rows}x${columns}`
+      : `the model learned from ${one} images, these have ${channels === 1 ? 'one value' : `${channels} values`} a pixel: give ${one} ones, or train a model on ${other} ones`;
+  throw new PseudolabelError('E_DATA_SHAPE', `${name} has images of ${found} pixels, the model takes ${wanted}`, fix);
+}
+
+/** The test images, with labels as the model numbers its classes. Throws E_DATA_MISSING and E_MODEL. */
+export function testOf({ name, test, classNames: names }: Dataset, classNames: readonly string[]): ImageSet {
+  if (!test) {
+    const fix = 'give a data set with test images and their labels, or use `pseudolabel label`, which needs none';
+    throw new PseudolabelError('E_DATA_MISSING', `${name} has no test images with labels`, fix);
+  }
+  const { labels, missing } = relabelled(test.labels, names, classNames);
+  if (missing === undefined) return { ...test, labels };
+  const known = `${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', ...' : ''}`;
+  throw new PseudolabelError(
+    'E_MODEL',
+    `${name} has test images of class ${missing}, the model knows only ${known}`,
+    'give a data set of the classes that it was trained on',
+  );
+}
+
+export interface Speed {
+  readonly imagesPerSecond: number;
+  readonly workers: number;
+}
+
+/**
+ * What the model says of the images, on threads of its own, and how fast that was. Throws E_INTERRUPTED.
+ * @param workers threads; undefined: one a core
+ */
+export async function classified(
+  saved: SavedModel,
+  images: ImageStore,
+  workers: number | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly predicted: Classified; readonly speed: Speed }> {
+  const predictor = await Predictor.open(saved, images, normalise({ workers }).workers);
+  try {
+    const began = performance.now();
+    const predicted = await Promise.race([predictor.classify(), interruption(signal)]);
+    const seconds = (performance.now() - began) / 1000;
+    return { predicted, speed: { imagesPerSecond: images.count / seconds, workers: predictor.workers } };
+  } finally {
+    await predictor.close();
+  }
+}
+
+function interruption(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void =>
+      reject(new PseudolabelError('E_INTERRUPTED', 'stopped', 'nothing was written: run it again'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,25 @@
+// The library: what programs import as 'pseudolabel'. Names only. The parts that it is made of are 'pseudolabel/core' (src/index.ts).
+import './library/environment.js'; // before anything can load TensorFlow
+
+export {
+  datasetFromArrays,
+  datasetFromImages,
+  type GivenArrays,
+  type GivenImage,
+  type GivenImages,
+  type GivenLabels,
+} from '../src/data/arrays.js';
+export { type Dataset, type ImageSet, UNKNOWN } from '../src/data/dataset.js';
+export { ERROR_CODES, type ErrorCode, PseudolabelError } from '../src/errors.js';
+export {
+  type Classifier,
+  type ClassifyOptions,
+  type Evaluation,
+  evaluate,
+  type Labels,
+  label,
+  loadModel,
+} from './library/classify.js';
+export { type LoadedDataset, type LoadOptions, loadDataset } from './library/data.js';
+export type { Missed } from './library/events.js';
+export { type Run, type RunEvent, type TrainOptions, type TrainResult, train } from './library/run.js';

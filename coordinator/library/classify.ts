@@ -1,0 +1,91 @@
+// What a program does with a trained model: load it, measure it, and label images with it.
+import type * as Tf from '@tensorflow/tfjs-node';
+import type { Dataset } from '../../src/data/dataset.js';
+import { type Labelled, labelledOf } from '../../src/labelling/labelled.js';
+import { toLayersModel } from '../../src/models/layers-model.js';
+import type { SavedModel } from '../../src/models/saved-model.js';
+import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
+import { checkPixels, classified, classNamesOf, loadClassifier, testOf } from '../classifier.js';
+import { checkEnvironment } from './environment.js';
+import { interruptible } from './interruption.js';
+
+/** A trained model that tells classes apart. */
+export interface Classifier {
+  /** For TensorFlow.js. It is the program's: what becomes of it changes nothing else here. */
+  readonly model: Tf.LayersModel;
+  /** In the order of the model's outputs. */
+  readonly classNames: readonly string[];
+  /** The same model as `label` and `evaluate` compute with it. */
+  readonly saved: SavedModel;
+}
+
+export interface ClassifyOptions {
+  /** Threads. Left out: one a core. */
+  readonly workers?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Evaluation {
+  /** Share of the test images whose class is the right one, from 0 to 1. */
+  readonly accuracy: number;
+  /** confusion[label][predicted]: numbers of test images. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly classNames: readonly string[];
+  /** Of the test set. */
+  readonly images: number;
+}
+
+/** What a model says of the training images: classes, confidences from 0 to 1, and the second likeliest of each. */
+export type Labels = Labelled;
+
+/**
+ * Loads a saved model, or the model of a run.
+ * @param folder with a model.json, or of a run
+ * @throws PseudolabelError E_MODEL, E_NATIVE
+ */
+export async function loadModel(folder: string): Promise<Classifier> {
+  checkEnvironment();
+  return classifierOf(await loadClassifier(folder));
+}
+
+export async function classifierOf(saved: SavedModel): Promise<Classifier> {
+  return { model: await toLayersModel(saved), classNames: classNamesOf(saved), saved };
+}
+
+/**
+ * Measures a model on the test images of a data set.
+ * @throws PseudolabelError E_DATA_MISSING where there are none; E_DATA_SHAPE, E_MODEL, E_MEMORY, E_NATIVE; E_INTERRUPTED
+ */
+export function evaluate(
+  { saved }: Pick<Classifier, 'saved'>,
+  dataset: Dataset,
+  { workers, signal }: ClassifyOptions = {},
+): Promise<Evaluation> {
+  return interruptible(signal, async (stop) => {
+    checkEnvironment();
+    checkPixels(saved, dataset);
+    const classNames = classNamesOf(saved, dataset);
+    const { images, labels, count } = testOf(dataset, classNames);
+    const { predicted } = await classified(saved, images, workers, stop);
+    const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
+    return { accuracy: accuracy(predicted.classes, labels), confusion, classNames, images: count };
+  });
+}
+
+/**
+ * Labels the training images of a data set, all of them, in their order.
+ * @throws PseudolabelError E_DATA_SHAPE, E_MEMORY, E_NATIVE; E_INTERRUPTED where the signal says so
+ */
+export function label(
+  { saved }: Pick<Classifier, 'saved'>,
+  dataset: Dataset,
+  { workers, signal }: ClassifyOptions = {},
+): Promise<Labels> {
+  return interruptible(signal, async (stop) => {
+    checkEnvironment();
+    checkPixels(saved, dataset);
+    const { train, classNames } = dataset;
+    const { predicted } = await classified(saved, train.images, workers, stop);
+    return labelledOf(train, classNames, { ...predicted, classNames: classNamesOf(saved) });
+  });
+}

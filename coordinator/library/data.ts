@@ -1,0 +1,36 @@
+// Loads images for a program, with threads that decode pictures.
+import { resolve } from 'node:path';
+import type { Dataset } from '../../src/data/dataset.js';
+import { loadDataset as load } from '../../src/data/load.js';
+import type { DataOptions } from '../../src/data/options.js';
+import { ThreadedDecoder } from '../../worker/decoder.js';
+import { interruptible } from './interruption.js';
+
+/** A data set that knows how it is loaded again: a run in a directory keeps that. */
+export interface LoadedDataset extends Dataset {
+  readonly options: DataOptions;
+}
+
+export interface LoadOptions extends Omit<DataOptions, 'data'> {
+  /** Threads that decode pictures. Left out: one a core. */
+  readonly workers?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Is told of every few pictures, where they are not in the cache. */
+  readonly progress?: ((done: number, of: number) => void) | undefined;
+}
+
+/**
+ * Loads the images in a folder or a file, of any kind that `pseudolabel data` reads.
+ * @param path left out: MNIST, which comes with the package
+ * @throws PseudolabelError E_DATA_*, E_CONFIG, E_MEMORY, E_NATIVE, E_TIMEOUT; E_INTERRUPTED where the signal says so
+ */
+export function loadDataset(
+  path?: string,
+  { workers, signal, progress, ...rest }: LoadOptions = {},
+): Promise<LoadedDataset> {
+  return interruptible(signal, async (stop) => {
+    const options = path === undefined ? rest : { ...rest, data: resolve(path) };
+    const decoder = new ThreadedDecoder({ threads: workers, signal: stop, progress });
+    return { ...(await load(options, { decoder })), options };
+  });
+}

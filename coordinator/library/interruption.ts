@@ -1,0 +1,32 @@
+// Work that a program's AbortSignal ends: with an error of ours, and without a listener that stays behind.
+import { PseudolabelError } from '../../src/errors.js';
+
+/**
+ * @param given the program's signal; undefined: nothing ends the work
+ * @param work is given a signal whose reason is E_INTERRUPTED, and may leave listeners on it
+ * @throws E_INTERRUPTED where the signal was aborted before; what the work throws
+ */
+export async function interruptible<T>(
+  given: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, abort } = controllerOf();
+  const stop = (): void => abort(given?.reason);
+  if (given?.aborted) stop();
+  given?.addEventListener('abort', stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await work(signal);
+  } finally {
+    given?.removeEventListener('abort', stop);
+  }
+}
+
+function controllerOf() {
+  const controller = new AbortController();
+  const abort = (cause: unknown): void =>
+    controller.abort(
+      new PseudolabelError('E_INTERRUPTED', 'the signal stopped it before it was done', 'start it again', { cause }),
+    );
+  return { signal: controller.signal, abort };
+}

@@ -1,0 +1,210 @@
+// Trains one run for a program: options in, events while it goes on, and at its end the model.
+import type * as Tf from '@tensorflow/tfjs-node';
+import type { Dataset } from '../../src/data/dataset.js';
+import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { fromLayersModel } from '../../src/models/layers-model.js';
+import type { SavedModel } from '../../src/models/saved-model.js';
+import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
+import { lossOf } from '../../src/training/loss.js';
+import type { Stage } from '../../src/training/stage.js';
+import { openSession } from '../compose.js';
+import { checkPrecision } from '../executors/numerics.js';
+import { located } from '../runs/located.js';
+import { checkFit, type Network, networkFor } from '../runs/network.js';
+import type { RunListener } from '../runs/recorder.js';
+import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
+import type { Metric, RunResult } from '../runs/result.js';
+import { newRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
+import { type Classifier, classifierOf } from './classify.js';
+import { type LoadedDataset, loadDataset } from './data.js';
+import { checkEnvironment } from './environment.js';
+import { EventStream, type Missed } from './events.js';
+import { interruptible } from './interruption.js';
+
+/** The options of `pseudolabel train`, in camel case, and what only a program has. */
+export interface TrainOptions extends Omit<Options, 'data' | 'model'> {
+  /** A data set, or the path of one. Left out: MNIST. */
+  readonly data?: Dataset | string | undefined;
+  /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
+  readonly model?: string | Tf.LayersModel | undefined;
+  /** The run directory, which is made: it must be empty or not there. Left out: nothing is written, and a run that is stopped is lost. */
+  readonly out?: string | undefined;
+  /** Stops the run before its next step, with E_INTERRUPTED and, where there is a directory, a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  /** Steps between two looks at the validation images. Left out, or 0: only at the end. */
+  readonly validateEvery?: number | undefined;
+  /** false: the test images are not looked at. */
+  readonly test?: boolean | undefined;
+}
+
+type StepMetric = Extract<Metric, { readonly kind: 'step' }>;
+
+export type RunEvent =
+  /** The data is loaded, and the workers are there. Counts are numbers of images. */
+  | {
+      readonly kind: 'start';
+      readonly labelled: number;
+      readonly unlabelled: number;
+      readonly validation: number;
+      /** Threads. */
+      readonly workers: number;
+      /** What was assumed or left out when the data was loaded, one sentence each. */
+      readonly notes: readonly string[];
+    }
+  /** A stage begins at its step `firstStep`, from 0; it has `steps` in all. */
+  | { readonly kind: 'stage'; readonly stage: Stage['name']; readonly firstStep: number; readonly steps: number }
+  /** loss: what the step minimised, of the labelled and the unlabelled rows. */
+  | (StepMetric & { readonly loss: number })
+  /** labels, shares, validation: as in metrics.jsonl. */
+  | Exclude<Metric, StepMetric>
+  /** A checkpoint was saved at this path. */
+  | { readonly kind: 'checkpoint'; readonly path: string };
+
+export interface TrainResult extends RunResult, Classifier {
+  /** On the test images, from 0 to 1. undefined: there are none, or `test` is false. */
+  readonly accuracy: number | undefined;
+}
+
+/**
+ * A run that goes on by itself. Nobody has to iterate over its events: they are kept for those who do, from when they begin, up to
+ * 1,000 of them; a slower reader is told how many it missed ({ kind: 'missed', events }). Iterating throws what `result` rejects with.
+ */
+export interface Run extends AsyncIterable<RunEvent | Missed> {
+  /** Rejects with a PseudolabelError. */
+  readonly result: Promise<TrainResult>;
+}
+
+/**
+ * Trains on the threads of this machine, and to the bits of `pseudolabel train` with the same options. One run at a time: while one goes
+ * on, the program must not use TensorFlow.js, whose binding is not safe for that.
+ * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT, E_LOCKED for its
+ * directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE
+ */
+export function train(options: TrainOptions = {}): Run {
+  const events = new EventStream<RunEvent>();
+  const result = interruptible(options.signal, (signal) => trained(options, events, signal)).then(
+    (value) => {
+      events.end('done');
+      return value;
+    },
+    (error: unknown) => {
+      events.end({ error });
+      throw error;
+    },
+  );
+  const iterator = () => {
+    result.catch(() => undefined); // whoever iterates is told
+    return events.reader();
+  };
+  return { result, [Symbol.asyncIterator]: iterator };
+}
+
+async function trained(
+  options: TrainOptions,
+  events: EventStream<RunEvent>,
+  signal: AbortSignal,
+): Promise<TrainResult> {
+  checkEnvironment();
+  const { data, model, out, signal: _, validateEvery = 0, test = true, ...rest } = options;
+  checkSteps(validateEvery);
+  const given = typeof data === 'object' ? data : undefined;
+  if (given) refuseDataOptions(rest);
+  const reading = given ? optionsOf(given) : { data };
+  const config = normalise(withModel({ ...located({ ...rest, ...reading }) }, model));
+  checkThreads(config);
+  const dataset = given ?? (await loaded(config, signal));
+  const run = resolveRun(config, dataset, await networkOf(model, config, dataset));
+  signal.throwIfAborted();
+  const session = await openSession([run]);
+  let saved: SavedModel | undefined;
+  const listener = { ...listenerOf(events), trained: (as: SavedModel) => (saved = as) };
+  let result: RunResult;
+  try {
+    const opened = out === undefined ? { directory: undefined, resumeFrom: undefined } : await newRun(run, out);
+    events.push(startOf(run, session.dispatcher.workers));
+    result = await runTraining(run, session, { ...opened, listener, signal, validateEvery, test });
+  } finally {
+    await session.close();
+  }
+  if (out !== undefined) await (await import('../report.js')).writeReport(out);
+  // Now: no thread computes any more.
+  return { ...result, ...(await classifierOf(saved!)), accuracy: result.testAccuracy };
+}
+
+/** How a data set is loaded again. One of arrays cannot be: its name takes the place of a path. */
+function optionsOf(dataset: Dataset | LoadedDataset): DataOptions {
+  return 'options' in dataset ? dataset.options : { data: dataset.name };
+}
+
+function loaded(config: RunConfig, signal: AbortSignal): Promise<Dataset> {
+  const { data, format, labels, size, unlabelled, followLinks, skipBad, cache, workers } = config;
+  return loadDataset(data, { format, labels, size, unlabelled, followLinks, skipBad, cache, workers, signal });
+}
+
+function refuseDataOptions(options: Readonly<Record<string, unknown>>): void {
+  const idle = Object.keys(DATA_OPTIONS).find((name) => options[name] !== undefined);
+  if (idle === undefined) return;
+  const message = `${idle}: has no effect on a data set that is loaded already`;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    message,
+    `give it to loadDataset(path, { ${idle} }), or give train() the path`,
+  );
+}
+
+/** A program's own model is called by its name, which is no path. */
+const withModel = (options: Readonly<Record<string, unknown>>, model: TrainOptions['model']) =>
+  model === undefined
+    ? options
+    : { ...options, model: typeof model === 'string' ? located({ model }).model : ownName(model) };
+
+const ownName = ({ name }: Tf.LayersModel): string => `own:${name}`;
+
+async function networkOf(
+  given: TrainOptions['model'],
+  config: RunConfig,
+  dataset: Dataset,
+): Promise<Network | undefined> {
+  if (given === undefined || typeof given === 'string') return networkFor(config, dataset);
+  const { model, parameters } = await fromLayersModel(given);
+  checkFit(given.name, model, dataset);
+  return { model, parameters: config.fresh ? undefined : parameters };
+}
+
+function checkSteps(validateEvery: number): void {
+  if (Number.isSafeInteger(validateEvery) && validateEvery >= 0) return;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    `validateEvery: ${validateEvery}`,
+    'give a whole number of steps, or leave it out',
+  );
+}
+
+/** Throws E_CONFIG for what threads alone cannot do. */
+function checkThreads({ precision, wire, fastSum }: RunConfig): void {
+  checkPrecision(precision);
+  const idle = wire === 'f32' ? fastSum && 'fastSum' : 'wire';
+  if (idle)
+    throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on the threads of one machine`, 'leave it out');
+}
+
+function startOf({ dataset, split }: ResolvedRun, workers: number): RunEvent {
+  const { labelled, unlabelled, validation } = split;
+  const counts = { labelled: labelled.length, unlabelled: unlabelled.length, validation: validation.length };
+  return { kind: 'start', ...counts, workers, notes: dataset.notes ?? [] };
+}
+
+/** Tells the events that a run directory keeps, too, and its own. */
+function listenerOf(events: EventStream<RunEvent>): RunListener {
+  let current: Stage | undefined;
+  return {
+    stageBegins: (stage, firstStep, steps) => {
+      current = stage;
+      events.push({ kind: 'stage', stage: stage.name, firstStep, steps });
+    },
+    measured: (metric) => events.push(metric.kind === 'step' ? { ...metric, loss: lossOf(current!, metric) } : metric),
+    saved: (path) => events.push({ kind: 'checkpoint', path }),
+  };
+}

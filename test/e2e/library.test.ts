@@ -1,0 +1,103 @@
+// The library in processes of its own, by the name of the package: with an environment that nobody prepared, and from the packed package.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { folderOfFile } from '../folders.js';
+import { pseudolabel, resultOf } from './command.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const folder = folderOfFile('library-processes');
+
+/** The variables of a shell that knows nothing of TensorFlow. */
+const { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH } = process.env;
+const bare = Object.fromEntries(
+  Object.entries({ PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH }).filter(([, value]) => value !== undefined),
+) as NodeJS.ProcessEnv;
+
+/** Rejects where it fails. */
+const run = (program: string, args: readonly string[], cwd = ROOT, env: NodeJS.ProcessEnv = {}) =>
+  promisify(execFile)(program, args, { cwd, env: { ...bare, ...env } });
+const script = (source: string, cwd = ROOT, env: NodeJS.ProcessEnv = {}) =>
+  run(process.execPath, ['--input-type=module', '--eval', source], cwd, env);
+
+const FIVE_LINES = `
+  import { train, loadDataset } from 'pseudolabel';
+  const run = train({ data: await loadDataset(), model: 'dense:32', workers: 2, maxSteps: 10, out: process.env.OUT });
+  for await (const event of run) if (event.kind === 'step') console.log(event.step, event.loss);
+  const { model, accuracy } = await run.result;
+  console.log(model.countParams(), accuracy);`;
+
+it('the example ends on the bits of the command line, and prints nothing of its own', async () => {
+  const { stdout, stderr } = await run(process.execPath, ['examples/train.mjs']);
+  expect(stderr).toBe('');
+  const out = join(folder, 'command-line');
+  await pseudolabel('train', '--model', 'dense:96', '--quick', '--workers', '1', '--out', out);
+  const { weightsSha256, testAccuracy } = await resultOf(out);
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+    `76330 parameters, accuracy ${testAccuracy}, SHA-256 ${weightsSha256}`,
+  );
+});
+
+it("a program's variables that would change the bits have no effect, and nothing is left behind by two runs", async () => {
+  const { stdout, stderr } = await script(
+    `import { train } from 'pseudolabel';
+     const listeners = () => JSON.stringify(process.eventNames().map((name) => [String(name), process.listenerCount(name)]));
+     const resources = () => process.getActiveResourcesInfo().filter((name) => !/^(CloseReq|PipeWrap)$/.test(name)); // of stdout
+     const shas = [];
+     let before;
+     for (let n = 0; n < 3; n++) {
+       shas.push((await train({ hidden: 32, maxSteps: 10, workers: 2 }).result).weightsSha256);
+       await new Promise(setImmediate);
+       before ??= listeners(); // piscina and tfjs-node have theirs from when they are loaded
+       if (listeners() !== before) throw new Error(before + ' became ' + listeners());
+     }
+     console.log(JSON.stringify({ shas, resources: resources() }));`,
+    ROOT,
+    { TF_NUM_INTRAOP_THREADS: '4', TF_ENABLE_ONEDNN_OPTS: '0' },
+  );
+  expect(stderr).toBe('');
+  const { shas, resources } = JSON.parse(stdout) as { shas: string[]; resources: string[] };
+  expect(new Set(shas).size).toBe(1);
+  expect(resources).toEqual([]);
+  const out = join(folder, 'same');
+  await pseudolabel('train', '--hidden', '32', '--max-steps', '10', '--out', out);
+  expect((await resultOf(out)).weightsSha256).toBe(shas[0]);
+});
+
+it('TensorFlow.js before pseudolabel is refused with what to do, unless its environment is that of a run', async () => {
+  const source = `
+    import '@tensorflow/tfjs-node';
+    const { train } = await import('pseudolabel');
+    await train({ hidden: 32, maxSteps: 2 }).result.catch(({ code, fix }) => console.log(code, fix));`;
+  expect((await script(source)).stdout).toMatch(/^E_NATIVE import pseudolabel before @tensorflow\/tfjs-node, or /);
+  const pinned = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', TF_ENABLE_ONEDNN_OPTS: '1' };
+  expect((await script(source, ROOT, pinned)).stdout).toBe('');
+});
+
+it('the five lines of the README run outside of the repository from the packed package, and their types are right', async () => {
+  const { stdout: packed } = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder]);
+  const user = join(folder, 'user');
+  const modules = join(user, 'node_modules');
+  mkdirSync(join(modules, 'pseudolabel'), { recursive: true });
+  await run('tar', ['xzf', join(folder, packed.trim()), '--strip-components', '1', '-C', join(modules, 'pseudolabel')]);
+  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((each) => !each.startsWith('.')))
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+
+  const { stdout, stderr } = await script(FIVE_LINES, user, { OUT: join(user, 'runs') });
+  expect(stderr).toBe('');
+  expect(stdout.trimEnd().split('\n')).toHaveLength(11);
+  expect(readdirSync(join(user, 'runs'))).toContain('model');
+
+  writeFileSync(join(user, 'package.json'), '{ "type": "module" }');
+  const typed = `${FIVE_LINES}\n  const layers: readonly object[] = model.layers;\n  const share: number | undefined = accuracy;\n  console.log(layers, share);\n`;
+  writeFileSync(join(user, 'program.ts'), typed);
+  const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', '--module', 'nodenext'];
+  const types = ['--target', 'es2022', '--types', 'node', 'program.ts'];
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  await run(process.execPath, [tsc, ...strict, ...types], user).catch(({ stdout: errors }: { stdout: string }) =>
+    expect.fail(errors),
+  );
+});

@@ -1,0 +1,152 @@
+// The library, as a program uses it: options, events, results, and what stops a run.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import {
+  type Dataset,
+  datasetFromArrays,
+  evaluate,
+  label,
+  loadDataset,
+  loadModel,
+  type Run,
+  type RunEvent,
+  type TrainOptions,
+  train,
+} from '../../coordinator/library.js';
+import { failureOf } from '../failure.js';
+import { folderOfFile } from '../folders.js';
+import { tensorflow } from '../tensorflow.js';
+
+const folder = folderOfFile('library');
+
+/** Images of 8 x 8: bars, upright in class 0 and flat in class 1. A tenth is labelled. */
+function bars(count: number, known: (i: number) => boolean) {
+  const images = new Uint8Array(count * 64);
+  for (let i = 0; i < count; i++)
+    for (let at = 0; at < 8; at++) images[i * 64 + (i % 2 === 0 ? 8 * at + (i % 7) : 8 * (i % 7) + at)] = 255;
+  return {
+    images,
+    labels: Array.from({ length: count }, (_, i) => (known(i) ? ['upright', 'flat'][i % 2] : undefined)),
+  };
+}
+const dataset: Dataset = datasetFromArrays({
+  ...{ name: 'bars', height: 8, width: 8, ...bars(200, (i) => i < 20) },
+  test: bars(50, () => true),
+});
+const TINY: TrainOptions = { data: dataset, hidden: 16, shards: 2, workers: 2, maxSteps: 12, checkpointSeconds: 0 };
+
+async function eventsOf(run: Run) {
+  const events: RunEvent[] = [];
+  for await (const event of run) if (event.kind !== 'missed') events.push(event);
+  return events;
+}
+
+it('a run tells what happens, and ends with a tf.LayersModel and its accuracy', async () => {
+  const run = train(TINY);
+  const events = await eventsOf(run);
+  expect(events[0]).toEqual({
+    ...{ kind: 'start', labelled: 20, unlabelled: 200, validation: 0, workers: 2, notes: [] },
+  });
+  expect(events[1]).toEqual({ kind: 'stage', stage: 'finetune', firstStep: 0, steps: 12 });
+  const steps = events.filter((event) => event.kind === 'step');
+  expect(steps.map(({ step }) => step)).toEqual([...Array(12).keys()]);
+  for (const { loss, labelledLoss } of steps) expect(loss).toBeGreaterThanOrEqual(labelledLoss);
+  const { model, accuracy, testAccuracy, classNames, saved } = await run.result;
+  expect(accuracy).toBe(testAccuracy);
+  expect(classNames).toEqual(['flat', 'upright']);
+
+  // TensorFlow.js says of the first images what `label` does.
+  const labelled = await label({ saved }, dataset, { workers: 1 });
+  const tf = tensorflow();
+  const first = Float32Array.from(dataset.train.images.at(0), (byte) => byte / 255);
+  const outputs = (model.predict(tf.tensor(first, [1, 64])) as InstanceType<typeof tf.Tensor>).dataSync();
+  expect(Math.max(...outputs)).toBeCloseTo(labelled.confidences[0]!, 5);
+  expect(labelled.known(0)).toBe('upright');
+  expect((await evaluate({ saved }, dataset)).accuracy).toBe(accuracy);
+});
+
+it('two runs one after another have the same bits, also of another number of workers, and with nobody who reads', async () => {
+  const shas = [];
+  for (const workers of [1, 2]) shas.push((await train({ ...TINY, workers }).result).weightsSha256);
+  expect(shas[1]).toBe(shas[0]);
+});
+
+it('a run in a directory leaves there what the command line does, and its model is loaded back', async () => {
+  const out = join(folder, 'run');
+  const { weightsSha256, accuracy } = await train({ ...TINY, out }).result;
+  expect(await readdir(out)).toEqual(expect.arrayContaining(['config.json', 'result.json', 'model', 'report.html']));
+  const loaded = await loadModel(out);
+  expect(loaded.saved.parameters.length).toBeGreaterThan(0);
+  expect(await evaluate(loaded, dataset)).toMatchObject({ accuracy, images: 50 });
+  expect(weightsSha256).toMatch(/^[0-9a-f]{64}$/);
+  await failureOf(train({ ...TINY, out }).result, out);
+});
+
+it("a program's own model is trained from its own weights, and is not changed", async () => {
+  const tf = tensorflow();
+  const own = tf.sequential({
+    layers: [
+      tf.layers.conv2d({ inputShape: [8, 8, 1], filters: 4, kernelSize: 3, activation: 'relu' }),
+      tf.layers.flatten(),
+      tf.layers.dense({ units: 2, activation: 'softmax' }),
+    ],
+  });
+  const before = own.getWeights().map((weight) => [...weight.dataSync()]);
+  const { model, weightsSha256 } = await train({ ...TINY, model: own, maxSteps: 1 }).result;
+  expect(own.getWeights().map((weight) => [...weight.dataSync()])).toEqual(before);
+  const after = model.getWeights().map((weight) => [...weight.dataSync()]);
+  const moved = after.flatMap((values, w) => values.map((value, i) => Math.abs(value - before[w]![i]!)));
+  expect(Math.max(...moved)).toBeLessThan(0.01); // one step of Adam
+  expect(Math.max(...moved)).toBeGreaterThan(0);
+  const again = await train({ ...TINY, model: own, maxSteps: 1, workers: 1 }).result;
+  const fresh = await train({ ...TINY, model: own, maxSteps: 1, fresh: true }).result;
+  expect([again, fresh].map((each) => each.weightsSha256 === weightsSha256)).toEqual([true, false]);
+  const three = tf.sequential({ layers: [tf.layers.dense({ inputShape: [64], units: 3 })] });
+  expect(await failureOf(train({ ...TINY, model: three }).result, three.name)).toMatchObject({ code: 'E_MODEL' });
+});
+
+it('a signal ends a run with E_INTERRUPTED and a checkpoint, and nothing of ours stays on it', async () => {
+  const stop = new AbortController();
+  let listeners = 0;
+  const { signal } = stop;
+  const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype;
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++;
+    add.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove.apply(signal, args);
+  };
+  const out = join(folder, 'stopped');
+  const run = train({ ...TINY, maxSteps: 5000, out, signal });
+  const saved: string[] = [];
+  const reading = (async () => {
+    for await (const event of run) {
+      if (event.kind === 'step' && event.step === 3) stop.abort();
+      if (event.kind === 'checkpoint') saved.push(event.path);
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  await expect(run.result).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  expect(saved).toEqual((await readdir(join(out, 'checkpoints'))).map((name) => join(out, 'checkpoints', name)));
+  expect(saved).toHaveLength(1);
+  expect(listeners).toBe(0);
+
+  const aborted = train({ ...TINY, signal });
+  await expect(aborted.result).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  await expect(loadDataset(undefined, { signal })).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  await expect(train({ ...TINY }).result).resolves.toBeDefined();
+});
+
+it.each<[TrainOptions, string]>([
+  [{ hidden: 3 }, 'hidden'],
+  [{ size: '9x9' }, 'size'],
+  [{ wire: 'bf16' }, 'wire'],
+  [{ validateEvery: -1 }, 'validateEvery'],
+  [{ ['worker' as string]: 2 }, 'worker'],
+])('the options %j are refused by name, before anything is trained', async (wrong, name) => {
+  const error = await failureOf(train({ ...TINY, ...wrong }).result, name);
+  expect(error.code).toBe('E_CONFIG');
+});
