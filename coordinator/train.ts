@@ -1,6 +1,7 @@
 // The training loop. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
 
+import type { ImageSize } from '../src/data/augment.js';
 import { LabelledSampler } from '../src/data/sampling.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SharesChoice } from '../src/methods/class-balance.js';
@@ -22,6 +23,8 @@ export interface Training {
   readonly maxSteps: number;
   /** What the first stage starts from; left out: drawn by the seed. */
   readonly parameters?: Float32Array | undefined;
+  /** The size of the images, where stages change them. */
+  readonly images?: ImageSize;
 }
 
 /** Step `step` of stage `stage` is the next to do. With the state of the cluster, all that the rest of the run depends on. */
@@ -86,6 +89,7 @@ export async function train(
         step,
         labelled: drawLabelled(labelled, sampler, seed, s, stage, step),
         unlabelled: method.rows(settings, step, state, labelCounts),
+        ...(stage.augment && training.images && { augment: { ...training.images, ...stage.augment } }),
         optimizer: optimizerStep(stage, step),
       });
       state = method.next(settings, step, state, statistics);

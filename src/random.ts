@@ -13,6 +13,7 @@ const PURPOSES = {
   resampling: 8,
   // 9 was that of a wire that is gone.
   sweep: 10,
+  augment: 11,
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

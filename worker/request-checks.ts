@@ -83,8 +83,10 @@ function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
   );
 }
 
-function isStep({ model, shard, shards, labelled, labelledBatch, unlabelled }: WireStep, shape: ArenaShape): boolean {
+function isStep(step: WireStep, shape: ArenaShape): boolean {
+  const { model, shard, shards, labelled, labelledBatch, unlabelled, augment } = step;
   if (shard >= shards || shards > shape.shards) return false;
+  if (augment && augment.height * augment.width * augment.channels !== shape.pixels) return false;
   const units = outputsOf(model);
   const { images, labels: bytes } = labelled ?? { images: new Uint8Array(), labels: new Uint8Array() };
   const labels = labelsOf(bytes);

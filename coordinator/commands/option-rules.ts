@@ -90,7 +90,7 @@ const OF_PRESETS = rule(
 const OF_RUNS: Rules = {
   ...OF_DATA,
   ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
-  ...always('checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
+  ...always('augment checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
   ...always('logFormat'),
   split: [
     ofConfig(
@@ -116,6 +116,7 @@ const WATCHED: Rules = { ...always('dashboard stallWorker'), dashboardToken: [PU
 /** Of runs whose stages and network the user may bring. */
 const OF_STAGES: Rules = {
   ...always('scenario stages set'),
+  augment: [OF_PRESETS],
   ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
   hidden: [OF_PRESETS, rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model'))],
   refresh: [PSEUDO_LABELS, OF_PRESETS],

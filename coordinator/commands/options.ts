@@ -2,9 +2,10 @@
 // src/training/config.ts.
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { AUGMENTATIONS } from '../../src/data/augment.js';
 import { FORMATS } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { readJson, whyNotRead } from '../../src/files/read.js';
+import { parseJson, readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
 import {
   identityOf,
@@ -106,6 +107,11 @@ function addComputingOptions(command: Command): Command {
       wholeOr('once', 'epoch', 'step'),
     )
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
+    .addOption(
+      new Option('--augment <name>', 'change images at random when they are trained on (none)').choices(
+        Object.keys(AUGMENTATIONS),
+      ),
+    )
     .option(
       '--class-shares <shares>',
       'what pseudo-labels are held to: auto, labelled, equal, estimate, off, or a share of each class: 0.6,0.3,0.1 (as the preset)',
@@ -157,7 +163,7 @@ function setting(text: string, before: Settings = {}): Settings {
 
 export function settingValue(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

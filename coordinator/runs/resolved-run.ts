@@ -51,6 +51,12 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   const task = { pixels, classes, hidden: hiddenOf(config) ?? [], network: network?.model, labelled, unlabelled };
   const stages = planOf(config, task);
   const strategies = stages.map(({ model }) => strategyOf(config, model));
+  if (stages.some(({ augment }, s) => augment && strategies[s] === 'tensor'))
+    throw new PseudolabelError(
+      'E_CONFIG',
+      'augment: tensor-parallel steps do not change images',
+      'add --strategy data',
+    );
   if (config.fastSum && !strategies.includes('data'))
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;

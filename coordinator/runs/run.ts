@@ -32,7 +32,11 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {
-    const training = { seed: config.seed, stages, labelled, maxSteps, parameters: run.parameters };
+    const { height, width, channels } = dataset;
+    const training = {
+      ...{ seed: config.seed, stages, labelled, maxSteps, parameters: run.parameters },
+      images: { height, width, channels },
+    };
     await train(training, dispatcher, recorder, options.resumeFrom);
     return await finish(run, session, options, recorder);
   } finally {

@@ -1,5 +1,6 @@
 // A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
 
+import { augmented, type RowName } from '../data/augment.js';
 import { shardRange } from '../data/shards.js';
 import { gradientStride, pseudoLabels } from '../engine/arena.js';
 import { Progress } from '../engine/gradient-progress.js';
@@ -7,7 +8,7 @@ import type { Prediction } from '../methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../methods/targets.js';
 import { keyOf, laneStates } from '../random.js';
 import type { Engine } from './engine.js';
-import { paddedRows } from './kind.js';
+import { type Passes, paddedRows } from './kind.js';
 import { parameterCount, termsOf } from './models.js';
 import type { GradientResult, GradientTask } from './tasks.js';
 
@@ -25,8 +26,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const terms = termsOf(model);
   const places = { targets: network.targets(), weights: network.weights() };
   const taught = setTargets({ labels, labelledBatch, unlabelled, terms }, prediction, places);
-  network.loadBytes(images);
-  network.load(engine.arena.images.unlabelled, positions, labels.length);
+  loadRows(engine, task, network, images, positions);
   if (taught.areInputs) network.keepAsTargets();
   const { noise = 0 } = unlabelled ?? {};
   if (noise > 0) network.addNoise(noise, laneStates(streamOf(task, 'noise')));
@@ -45,6 +45,38 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
     finite: finite && losses.subarray(0, rows).every(Number.isFinite),
     milliseconds: { input: loaded - began, forward: forward - loaded, backward: performance.now() - forward },
   };
+}
+
+/** Labelled rows first, then those at `positions` of the unlabelled images; each changed as the task says. */
+function loadRows(
+  { arena }: Engine,
+  { augment, seed, stage, step, shard, shards, labelledBatch }: GradientTask,
+  network: Passes,
+  images: Uint8Array,
+  positions: Uint32Array,
+): void {
+  const { pixels } = arena.shape;
+  const rows = images.length / pixels;
+  const changed = (bytes: Uint8Array, set: RowName['set'], rowOf: (r: number) => number): Uint8Array => {
+    const by = augment?.[set];
+    if (!augment || !by) return bytes;
+    const result = new Uint8Array(bytes.length);
+    for (let r = 0; r * pixels < bytes.length; r++) {
+      const image = bytes.subarray(r * pixels, (r + 1) * pixels);
+      result.set(augmented(image, augment, by, { seed, stage, step, set, row: rowOf(r) }), r * pixels);
+    }
+    return result;
+  };
+  const [first] = shardRange(labelledBatch, shards, shard);
+  network.loadBytes(changed(images, 'labelled', (r) => first + r));
+  if (!augment?.unlabelled) {
+    network.load(arena.images.unlabelled, positions, rows);
+    return;
+  }
+  const bytes = new Uint8Array(positions.length * pixels);
+  arena.images.unlabelled.gather(positions, bytes);
+  const unlabelled = changed(bytes, 'unlabelled', (r) => positions[r]!);
+  network.loadBytes(unlabelled, rows);
 }
 
 const streamOf = ({ seed, stage, step, shard }: GradientTask, purpose: 'mask' | 'noise', ...layer: number[]) =>

@@ -18,8 +18,8 @@ export interface Hardware {
 
 /** The passes of a network over a batch of so many rows, in one workspace of an arena. It knows nothing of shards, methods or schedules. */
 export interface Passes {
-  /** Loads rows whose bytes came with the task, from row 0 on. */
-  loadBytes(images: Uint8Array): void;
+  /** Loads rows whose bytes are given, from row `first` on (0), and zeros behind them. */
+  loadBytes(images: Uint8Array, first?: number): void;
   /** Loads rows from row `first` on, and zeros behind them. positions: each row's image. */
   load(images: Images, positions: ArrayLike<number>, first: number): void;
   /** The inputs as they are now are the targets of a reconstruction. */

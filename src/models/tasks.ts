@@ -1,5 +1,6 @@
 // What a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
+import type { StepAugmentation } from '../data/augment.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import type { Model } from './model.js';
@@ -25,6 +26,8 @@ export interface GradientTask {
   /** Labelled rows of the whole step, over which their mean is taken. */
   readonly labelledBatch: number;
   readonly unlabelled: UnlabelledRows | undefined;
+  /** How rows are changed before they are trained on; left out: not at all. */
+  readonly augment?: StepAugmentation;
 }
 
 /** Who did a task, and when, on the clock of src/clock.ts. */

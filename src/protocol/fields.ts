@@ -1,6 +1,8 @@
 // The schemas of what messages are made of: numbers, bytes, a model, a step, results. Each is as strict as its type.
+
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { augmentationSchema, type StepAugmentation } from '../data/augment.js';
 import { MOST_CLASSES } from '../data/dataset.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { PRECISIONS } from '../engine/precision.js';
@@ -171,6 +173,15 @@ const unlabelled = z.union(
   ) as unknown as [z.ZodType<WireRows>, ...z.ZodType<WireRows>[]],
 );
 
+const side = count.min(1).max(2 ** 16);
+const augment: z.ZodType<StepAugmentation> = z.strictObject({
+  height: side,
+  width: side,
+  channels: side,
+  labelled: augmentationSchema.optional(),
+  unlabelled: augmentationSchema.optional(),
+});
+
 export const step: z.ZodType<WireStep> = z.strictObject({
   model: modelSchema,
   seed: count.max(Number.MAX_SAFE_INTEGER),
@@ -181,6 +192,7 @@ export const step: z.ZodType<WireStep> = z.strictObject({
   labelled: z.strictObject({ images: binary, labels: binary }).nullable(),
   labelledBatch: count,
   unlabelled: unlabelled.nullable(),
+  augment: augment.exactOptional(),
 });
 
 export function toWire(of: ShardStep): WireStep {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
+import { AUGMENTATIONS } from '../data/augment.js';
 import { DATA_OPTIONS } from '../data/options.js';
 import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
@@ -20,6 +21,8 @@ const MOST_SHARDS = 65536;
 
 /** Of each class, where all labels are known. The paper's and the report's. */
 export const DEFAULT_LABELS_PER_CLASS = 10;
+
+type AugmentationName = keyof typeof AUGMENTATIONS;
 
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.int().min(1);
@@ -63,6 +66,8 @@ export const optionsSchema = z.strictObject({
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
+  /** How images are changed when they are trained on (data/augment.ts). Left out: not at all. */
+  augment: z.enum(Object.keys(AUGMENTATIONS) as [AugmentationName, ...AugmentationName[]]).optional(),
   /** What the classes among pseudo-labels are held to (methods/class-balance.ts). Left out: as the preset. */
   classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
   /** The user's own stages (preset custom), or what the other options came to when a run began (plan.ts). */
@@ -110,7 +115,7 @@ export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>)
 }
 
 /** Options that shape the stages of a preset, and none of the user's own. */
-const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares'] as const;
+const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares', 'augment'] as const;
 
 function checkCustom(options: z.output<typeof optionsSchema>): void {
   if (options.preset !== 'custom') return;

@@ -1,5 +1,6 @@
 // From a config to the stages of its training.
 
+import { AUGMENTATIONS } from '../data/augment.js';
 import { isRounded, precisionOf } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
@@ -68,7 +69,7 @@ function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   const odd = task.hidden.find((units) => units % 2 !== 0);
   if (isRounded({ precision }) && odd !== undefined) throw onlyEven(odd);
   return shortened.map((stage) => {
-    const planned = overridden(stage, config, task);
+    const planned = withAugmentation(overridden(stage, config, task), config.augment);
     return precision === 'f32'
       ? planned
       : { ...planned, model: { ...denseOnly(planned.model, 'computed in bf16'), precision } };
@@ -113,6 +114,12 @@ function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig
   const balance = balanceOf(preset, classShares, when, task);
   const method = { ...others, refresh: when, threshold: threshold ?? pseudo.threshold };
   return { ...stage, method: balance ? { ...method, balance } : method };
+}
+
+/** All rows of a stage that trains a classifier are changed. */
+function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
+  if (name === undefined || name === 'none' || stage.model.objective === 'reconstruction') return stage;
+  return { ...stage, augment: { labelled: AUGMENTATIONS[name], unlabelled: AUGMENTATIONS[name] } };
 }
 
 /** As in the preset best. */

@@ -32,7 +32,8 @@ function withSetting(stages: readonly Stage[], path: string, value: unknown): re
   const [name, first, ...others] = path.split('.');
   const stage = stages.find((each) => each.name === name);
   if (!stage || first === undefined) throw unknownPath(path, stages);
-  const within = first in stage ? [first, ...others] : ['method', first, ...others];
+  const isStages = first in stage || first === AUGMENT;
+  const within = isStages ? [first, ...others] : ['method', first, ...others];
   const changed = replaced(stage, within, value);
   if (changed === undefined) throw unknownPath(path, stages);
   return stages.map((each) => (each === stage ? (changed as Stage) : each));
@@ -48,7 +49,10 @@ function replaced(container: unknown, [key, ...within]: readonly string[], value
   return Array.isArray(container) ? container.with(Number(key), next) : { ...container, [key]: next };
 }
 
-/** What a stage may leave out. */
+/** The one member of a stage that may be absent. */
+const AUGMENT = 'augment';
+
+/** What a stage may leave out, and what is in it. */
 const OPTIONAL: ReadonlySet<string> = new Set([
   'balance',
   'precision',
@@ -56,6 +60,7 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'momentum',
   'nesterov',
   'warmup',
+  ...[AUGMENT, 'labelled', 'unlabelled', 'rotate', 'scale', 'shear', 'shift', 'flip', 'cutout'],
 ]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {

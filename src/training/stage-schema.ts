@@ -1,5 +1,6 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
+import { augmentationSchema } from '../data/augment.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
@@ -50,6 +51,9 @@ const stage: z.ZodType<Stage> = z
     steps: count,
     labelledBatch: z.int().min(0).max(MOST),
     method: methodSchema,
+    augment: z
+      .strictObject({ labelled: augmentationSchema.optional(), unlabelled: augmentationSchema.optional() })
+      .optional(),
     optimizer,
     rate,
     start: z.enum(['fresh', 'previous', 'first-layer']),

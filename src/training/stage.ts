@@ -1,5 +1,6 @@
 // A stage of training as data: a preset writes it down, the training loop carries it out.
 
+import type { Augmentation } from '../data/augment.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';
 import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
@@ -22,6 +23,11 @@ export type Optimizer = WeightDecay &
     | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule }
   );
 
+export interface StageAugmentation {
+  readonly labelled?: Augmentation | undefined;
+  readonly unlabelled?: Augmentation | undefined;
+}
+
 export interface Stage {
   readonly name: 'pretrain' | 'supervised' | 'finetune';
   readonly model: Model;
@@ -30,6 +36,8 @@ export interface Stage {
   readonly labelledBatch: number;
   /** How unlabelled images teach. */
   readonly method: MethodSettings;
+  /** How rows are changed before they are trained on (data/augment.ts); predictions see them as they are. */
+  readonly augment?: StageAugmentation | undefined;
   readonly optimizer: Optimizer;
   readonly rate: RateSchedule;
   /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */

@@ -1,4 +1,5 @@
 // Networks of TensorFlow.js layers: their gradients, their bits, their files, and what is refused of them.
+
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { networkFor } from '../../coordinator/runs/network.js';
 import { type ResolvedRun, resolveRun } from '../../coordinator/runs/resolved-run.js';
 import type { Position } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
+import { AUGMENTATIONS } from '../../src/data/augment.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import { describe as describeLayers } from '../../src/models/layers/describe.js';
@@ -60,7 +62,9 @@ beforeAll(async () => {
 async function runOf(options: Options): Promise<ResolvedRun> {
   const config = normalise({ model, shards: 3, maxSteps: 6, labelsPerClass: 5, refresh: 2, ...options });
   // Pseudo-labels count from the first step on.
-  const set = { 'finetune.alpha': { t1: 0, t2: 0, final: 1, every: 1 }, 'finetune.batch': 24 };
+  const augment = { labelled: AUGMENTATIONS.digits, unlabelled: AUGMENTATIONS.shift };
+  const alpha = { t1: 0, t2: 0, final: 1, every: 1 };
+  const set = { 'finetune.alpha': alpha, 'finetune.batch': 24, 'finetune.augment': augment };
   const shaped = { ...config, preset: 'paper' as const, set };
   return resolveRun(shaped, dataset, await networkFor(shaped, dataset));
 }
@@ -76,7 +80,9 @@ async function weightsOf(
 ) {
   const session = await openSession([run]);
   const { config, split, stages, maxSteps, parameters } = run;
+  const { height, width, channels } = dataset;
   const training = {
+    images: { height, width, channels },
     seed: config.seed,
     stages,
     maxSteps,

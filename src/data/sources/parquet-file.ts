@@ -5,7 +5,7 @@ import { parquetSchema } from 'hyparquet/src/metadata.js';
 import { compressors } from 'hyparquet-compressors';
 import { z } from 'zod';
 import { PseudolabelError } from '../../errors.js';
-import { fill, READING, whyNotRead } from '../../files/read.js';
+import { fill, parseJson, READING, whyNotRead } from '../../files/read.js';
 import type { Label } from '../source.js';
 import { checkPages } from './parquet-pages.js';
 
@@ -172,7 +172,7 @@ type Features = Readonly<
 function featuresOf({ key_value_metadata }: FileMetaData): Features {
   const text = key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? '{}';
   try {
-    return FEATURES.parse(JSON.parse(text)).info.features;
+    return FEATURES.parse(parseJson(text)).info.features;
   } catch {
     return {};
   }

@@ -35,11 +35,10 @@ export class Inputs {
     }
   }
 
-  /** Loads rows whose bytes came with the task, from row 0 on. */
-  loadBytes(images: Uint8Array): void {
+  loadBytes(images: Uint8Array, first = 0): void {
     if (images.length === 0) return;
     this.bytes(images.length).set(images);
-    this.loadCopied(images.length / this.pixels, 0);
+    this.loadCopied(images.length / this.pixels, first);
   }
 
   /** Loads rows from row `first` on, and zeros behind them. positions: each row's image. */

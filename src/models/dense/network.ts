@@ -56,8 +56,8 @@ export class Network implements Passes {
     this.gradientBuffers = new GradientBuffers(arena, model, this.layers);
   }
 
-  loadBytes(images: Uint8Array): void {
-    this.inputs.loadBytes(images);
+  loadBytes(images: Uint8Array, first?: number): void {
+    this.inputs.loadBytes(images, first);
   }
 
   load(images: Images, positions: ArrayLike<number>, first: number): void {

@@ -41,10 +41,10 @@ export class LayersPasses implements Passes {
     this.progress = new Progress(arena);
   }
 
-  loadBytes(images: Uint8Array): void {
+  loadBytes(images: Uint8Array, first = 0): void {
     if (images.length === 0) return;
     this.bytes(images.length).set(images);
-    this.loadCopied(images.length / this.pixels, 0);
+    this.loadCopied(images.length / this.pixels, first);
   }
 
   load(images: Images, positions: ArrayLike<number>, first: number): void {

@@ -81,6 +81,7 @@ const ofStages = (command: string): Record<string, readonly Example[]> => {
   return {
     preset: [withoutStages('--preset paper')],
     quick: [withoutStages('--quick')],
+    augment: [withoutStages('--augment digits')],
     model: [withoutStages('--model convnet')],
     hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
     fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],

@@ -142,6 +142,7 @@ const OWN: readonly string[] = [
   'coordinator/commands/doctor.ts',
   'coordinator/commands/program.ts',
   'coordinator/dashboard/page/main.ts',
+  'coordinator/review/script.ts',
   'coordinator/runs/run.ts',
   'coordinator/scaling/child-process.ts',
   'coordinator/server/secrets.ts',

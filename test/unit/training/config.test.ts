@@ -77,6 +77,7 @@ describe('identityOf', () => {
         wire: 'bf16',
         set: { 'finetune.steps': 9 },
         model: 'convnet',
+        augment: 'digits',
         fresh: true,
       },
     ].flatMap((several) => Object.entries(several));
