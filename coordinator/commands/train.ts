@@ -1,6 +1,4 @@
 // `pseudolabel train`: one run, new or resumed, from flags to result.
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import type { Call } from '../../src/engine/timeline.js';
@@ -10,7 +8,7 @@ import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
+import type { RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
 import { openSession, type Place } from '../compose.js';
@@ -19,7 +17,7 @@ import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { earlierRun, newRun } from '../runs/resume.js';
+import { type Earlier, earlierRun, locate, newRun, savedConfig } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
@@ -57,13 +55,6 @@ interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, WatchFlags {
 interface Reach {
   readonly transport: Transport | undefined;
   readonly collective: Collective | undefined;
-}
-
-/** A run that was begun before. */
-interface Earlier {
-  readonly path: string;
-  /** undefined: its newest checkpoint. */
-  readonly checkpoint: string | undefined;
 }
 
 const HELP = `
@@ -137,27 +128,6 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   const { writeReport } = await import('../report.js');
   await writeReport(path);
   await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
-}
-
-/** Throws E_CONFIG where its config is none of this version. */
-async function savedConfig(path: string): Promise<RunConfig> {
-  const saved = await RunDirectory.configOf(path);
-  try {
-    return normalise(saved);
-  } catch (cause) {
-    const fix = 'it was changed, or another version of pseudolabel wrote it: take it from a copy, or begin anew';
-    const message = `${join(path, 'config.json')}: ${cause instanceof Error ? cause.message : cause}`;
-    throw new PseudolabelError('E_CONFIG', message, fix, { cause });
-  }
-}
-
-/** A run directory, or one of its checkpoints. */
-async function locate(path: string): Promise<Earlier> {
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  return isFile ? { path: dirname(dirname(path)), checkpoint: path } : { path, checkpoint: undefined };
 }
 
 async function run(

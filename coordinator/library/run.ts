@@ -5,19 +5,20 @@ import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { fromLayersModel } from '../../src/models/layers-model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
-import { normalise, type Options, type RunConfig } from '../../src/training/config.js';
+import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import { openSession } from '../compose.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
 import { checkFit, type Network, networkFor } from '../runs/network.js';
-import type { RunListener } from '../runs/recorder.js';
-import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
+import type { RunListener, RunOptions } from '../runs/recorder.js';
+import { changesOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
-import { newRun } from '../runs/resume.js';
+import { checkNew, type Earlier, earlierRun, locate, newRun, savedConfig } from '../runs/resume.js';
 import { runTraining } from '../runs/run.js';
-import { type Classifier, classifierOf } from './classify.js';
+import { RunDirectory } from '../runs/run-directory.js';
+import { type Classifier, classifierOf, loadModel } from './classify.js';
 import { type LoadedDataset, loadDataset } from './data.js';
 import { checkEnvironment } from './environment.js';
 import { EventStream, type Missed } from './events.js';
@@ -31,6 +32,12 @@ export interface TrainOptions extends Omit<Options, 'data' | 'model'> {
   readonly model?: string | Tf.LayersModel | undefined;
   /** The run directory, which is made: it must be empty or not there. Left out: nothing is written, and a run that is stopped is lost. */
   readonly out?: string | undefined;
+  /**
+   * The directory of a run that was stopped, or one of its checkpoints: it goes on there, to the bits of a run that was never stopped.
+   * Its options are in its directory; those given besides may not change what it learns, and a data set or model of the program's own
+   * has to be given again.
+   */
+  readonly resume?: string | undefined;
   /** Stops the run before its next step, with E_INTERRUPTED and, where there is a directory, a checkpoint. */
   readonly signal?: AbortSignal | undefined;
   /** Steps between two looks at the validation images. Left out, or 0: only at the end. */
@@ -50,7 +57,7 @@ export type RunEvent =
       readonly validation: number;
       /** Threads. */
       readonly workers: number;
-      /** What was assumed or left out when the data was loaded, one sentence each. */
+      /** What was assumed or left out when the data was loaded, and what has changed since a resumed run began; one sentence each. */
       readonly notes: readonly string[];
     }
   /** A stage begins at its step `firstStep`, from 0; it has `steps` in all. */
@@ -79,8 +86,8 @@ export interface Run extends AsyncIterable<RunEvent | Missed> {
 /**
  * Trains on the threads of this machine, and to the bits of `pseudolabel train` with the same options. One run at a time: while one goes
  * on, the program must not use TensorFlow.js, whose binding is not safe for that.
- * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT, E_LOCKED for its
- * directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE
+ * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT, E_LOCKED, E_CHECKPOINT_* and
+ * E_NUMERICS for its directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE
  */
 export function train(options: TrainOptions = {}): Run {
   const events = new EventStream<RunEvent>();
@@ -107,31 +114,78 @@ async function trained(
   signal: AbortSignal,
 ): Promise<TrainResult> {
   checkEnvironment();
-  const { data, model, out, signal: _, validateEvery = 0, test = true, ...rest } = options;
+  const { data, model, out, resume, signal: _, validateEvery = 0, test = true, ...rest } = options;
   checkSteps(validateEvery);
+  const earlier = resume === undefined ? undefined : await locate(resume);
+  if (earlier && out !== undefined) throw changed('out');
+  const done = earlier && (await RunDirectory.resultOf(earlier.path));
+  if (done) return { ...done, ...(await loadModel(earlier.path)), accuracy: done.testAccuracy };
   const given = typeof data === 'object' ? data : undefined;
   if (given) refuseDataOptions(rest);
-  const reading = given ? optionsOf(given) : { data };
-  const config = normalise(withModel({ ...located({ ...rest, ...reading }) }, model));
+  const reading = given ? optionsOf(given) : data === undefined ? {} : { data };
+  const saved = earlier && (await savedConfig(earlier.path));
+  const named = typeof model === 'object' && saved?.model?.startsWith(OWN) ? saved.model : nameOf(model);
+  const config = normalise({
+    ...saved,
+    ...located({ ...rest, ...reading }),
+    ...(named !== undefined && { model: named }),
+  });
+  if (saved) checkSame(saved, config);
   checkThreads(config);
   const dataset = given ?? (await loaded(config, signal));
   const run = resolveRun(config, dataset, await networkOf(model, config, dataset));
+  if (!earlier) checkNew(run);
   signal.throwIfAborted();
+  const how = { signal, validateEvery, test };
+  const { result, trainedModel } = await onThreads(run, { out, earlier }, how, events);
+  const path = earlier?.path ?? out;
+  if (path !== undefined) await (await import('../report.js')).writeReport(path);
+  // Now: no thread computes any more.
+  return { ...result, ...(await classifierOf(trainedModel)), accuracy: result.testAccuracy };
+}
+
+async function onThreads(
+  run: ResolvedRun,
+  { out, earlier }: { readonly out: string | undefined; readonly earlier: Earlier | undefined },
+  how: Pick<RunOptions, 'signal' | 'validateEvery' | 'test'>,
+  events: EventStream<RunEvent>,
+): Promise<{ readonly result: RunResult; readonly trainedModel: SavedModel }> {
   const session = await openSession([run]);
-  let saved: SavedModel | undefined;
-  const listener = { ...listenerOf(events), trained: (as: SavedModel) => (saved = as) };
-  let result: RunResult;
+  let trainedModel: SavedModel | undefined;
+  const keep = (model: SavedModel): void => {
+    trainedModel = model;
+  };
   try {
-    const opened = out === undefined ? { directory: undefined, resumeFrom: undefined } : await newRun(run, out);
+    const opened = earlier
+      ? await earlierRun(run, session.numerics, earlier.path, earlier.checkpoint, false)
+      : out === undefined
+        ? { directory: undefined, resumeFrom: undefined }
+        : await newRun(run, out);
     events.push(startOf(run, session.dispatcher.workers));
-    result = await runTraining(run, session, { ...opened, listener, signal, validateEvery, test });
+    const result = await runTraining(run, session, {
+      ...opened,
+      ...how,
+      listener: { ...listenerOf(events), trained: keep },
+    });
+    return { result, trainedModel: trainedModel! };
   } finally {
     await session.close();
   }
-  if (out !== undefined) await (await import('../report.js')).writeReport(out);
-  // Now: no thread computes any more.
-  return { ...result, ...(await classifierOf(saved!)), accuracy: result.testAccuracy };
 }
+
+/** Throws E_CONFIG for an option that would make another run of it. */
+function checkSame(saved: RunConfig, config: RunConfig): void {
+  const [was, is] = [identityOf(saved), identityOf(config)];
+  const name = Object.keys(is).find((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
+  if (name !== undefined) throw changed(name);
+}
+
+const changed = (name: string): PseudolabelError =>
+  new PseudolabelError(
+    'E_CONFIG',
+    `${name}: cannot be another in a run that is resumed`,
+    'leave it out, or start a new run',
+  );
 
 /** How a data set is loaded again. One of arrays cannot be: its name takes the place of a path. */
 function optionsOf(dataset: Dataset | LoadedDataset): DataOptions {
@@ -154,24 +208,34 @@ function refuseDataOptions(options: Readonly<Record<string, unknown>>): void {
   );
 }
 
-/** A program's own model is called by its name, which is no path. */
-const withModel = (options: Readonly<Record<string, unknown>>, model: TrainOptions['model']) =>
-  model === undefined
-    ? options
-    : { ...options, model: typeof model === 'string' ? located({ model }).model : ownName(model) };
+/** Before the name of a program's own model, which is no path. */
+const OWN = 'own:';
 
-const ownName = ({ name }: Tf.LayersModel): string => `own:${name}`;
+function nameOf(model: TrainOptions['model']): string | undefined {
+  if (typeof model === 'object') return `${OWN}${model.name}`;
+  return model === undefined ? undefined : String(located({ model }).model);
+}
 
 async function networkOf(
   given: TrainOptions['model'],
   config: RunConfig,
   dataset: Dataset,
 ): Promise<Network | undefined> {
-  if (given === undefined || typeof given === 'string') return networkFor(config, dataset);
+  if (given === undefined || typeof given === 'string') {
+    if (config.model?.startsWith(OWN)) throw missing(config.model.slice(OWN.length));
+    return networkFor(config, dataset);
+  }
   const { model, parameters } = await fromLayersModel(given);
   checkFit(given.name, model, dataset);
   return { model, parameters: config.fresh ? undefined : parameters };
 }
+
+const missing = (name: string): PseudolabelError =>
+  new PseudolabelError(
+    'E_MODEL',
+    `the run began with a program's own model, ${name}`,
+    'give it again: train({ resume, model })',
+  );
 
 function checkSteps(validateEvery: number): void {
   if (Number.isSafeInteger(validateEvery) && validateEvery >= 0) return;
@@ -190,10 +254,12 @@ function checkThreads({ precision, wire, fastSum }: RunConfig): void {
     throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on the threads of one machine`, 'leave it out');
 }
 
-function startOf({ dataset, split }: ResolvedRun, workers: number): RunEvent {
-  const { labelled, unlabelled, validation } = split;
+/** Where its numbers have changed since it began, it goes on with its own. */
+function startOf(run: ResolvedRun, workers: number): RunEvent {
+  const { labelled, unlabelled, validation } = run.split;
   const counts = { labelled: labelled.length, unlabelled: unlabelled.length, validation: validation.length };
-  return { kind: 'start', ...counts, workers, notes: dataset.notes ?? [] };
+  const changes = changesOf(run).map((change) => `its numbers have changed since it began: ${change}`);
+  return { kind: 'start', ...counts, workers, notes: [...(run.dataset.notes ?? []), ...changes] };
 }
 
 /** Tells the events that a run directory keeps, too, and its own. */

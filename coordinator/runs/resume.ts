@@ -1,5 +1,6 @@
 // Opens a run directory: a new one, or one that holds the beginning of the same run.
-
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import {
   type Checkpoint,
   latestCheckpoint,
@@ -9,7 +10,7 @@ import {
 import { PseudolabelError } from '../../src/errors.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
-import { normalise } from '../../src/training/config.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
 import { FolderLock } from './lock.js';
 import { changesOf, identityOfRun, type ResolvedRun } from './resolved-run.js';
 import { RunDirectory } from './run-directory.js';
@@ -20,20 +21,50 @@ export interface OpenedRun {
   readonly resumeFrom: Checkpoint | undefined;
 }
 
-/**
- * Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws
- * E_CONFIG where the stages in its config are not what its other options come to.
- */
+/** A run that was begun before. */
+export interface Earlier {
+  readonly path: string;
+  /** undefined: its newest checkpoint. */
+  readonly checkpoint: string | undefined;
+}
+
+/** Throws E_CONFIG where its config is none of this version. */
+export async function savedConfig(path: string): Promise<RunConfig> {
+  const saved = await RunDirectory.configOf(path);
+  try {
+    return normalise(saved);
+  } catch (cause) {
+    const fix = 'it was changed, or another version of pseudolabel wrote it: take it from a copy, or begin anew';
+    const message = `${join(path, 'config.json')}: ${cause instanceof Error ? cause.message : cause}`;
+    throw new PseudolabelError('E_CONFIG', message, fix, { cause });
+  }
+}
+
+/** A run directory, or one of its checkpoints. */
+export async function locate(path: string): Promise<Earlier> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? { path: dirname(dirname(path)), checkpoint: path } : { path, checkpoint: undefined };
+}
+
+/** Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws as checkNew(). */
 export async function newRun(run: ResolvedRun, path: string): Promise<OpenedRun> {
-  const changes = changesOf(run);
-  if (changes.length > 0)
-    throw new PseudolabelError(
-      'E_CONFIG',
-      `stages: ${changes.join('; ')}`,
-      'leave `stages` out of the config to train by its other options, leave out what changes them, or make them your own: preset custom',
-    );
+  checkNew(run);
   const directory = await RunDirectory.create(path, { ...run.config, stages: run.stages });
   return { directory, resumeFrom: undefined };
+}
+
+/** Throws E_CONFIG where the stages in its config are not what its other options come to. */
+export function checkNew(run: ResolvedRun): void {
+  const changes = changesOf(run);
+  if (changes.length === 0) return;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    `stages: ${changes.join('; ')}`,
+    'leave `stages` out of the config to train by its other options, leave out what changes them, or make them your own: preset custom',
+  );
 }
 
 /**

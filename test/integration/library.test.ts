@@ -150,3 +150,23 @@ it.each<[TrainOptions, string]>([
   const error = await failureOf(train({ ...TINY, ...wrong }).result, name);
   expect(error.code).toBe('E_CONFIG');
 });
+
+it('a run that was stopped goes on to the bits of one that was not, with its own options and the data of the program', async () => {
+  const out = join(folder, 'resumed');
+  const stop = new AbortController();
+  const begun = train({ ...TINY, out, signal: stop.signal });
+  const reading = (async () => {
+    for await (const event of begun) if (event.kind === 'step' && event.step === 4) stop.abort();
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  const other = await failureOf(train({ resume: out, data: dataset, seed: 7 }).result, 'seed');
+  expect(other.code).toBe('E_CONFIG');
+  expect((await failureOf(train({ resume: out }).result, 'bars')).code).toMatch(/^E_DATA_/);
+  const run = train({ resume: out, data: dataset, workers: 1 });
+  const [, stage] = await eventsOf(run);
+  expect(stage).toMatchObject({ kind: 'stage', steps: 12 });
+  const { weightsSha256 } = await run.result;
+  expect(weightsSha256).toBe((await train(TINY).result).weightsSha256);
+  // Of a run that has ended, the result.
+  expect((await train({ resume: out }).result).weightsSha256).toBe(weightsSha256);
+});
