@@ -243,6 +243,6 @@ function cannotDecode(sets: readonly FoundSet[], bad: readonly Bad[], isEmpty: b
     `${path}: ${whole(bad.length)} of ${counted(of, 'picture')} cannot be decoded: ${told(sets, bad)}`,
     isEmpty
       ? 'Check that these are whole PNG, JPEG, WebP, GIF, TIFF or BMP files: none would be left.'
-      : 'Take them from a copy or move them away; --skip-bad leaves them out.',
+      : 'Put good copies in their place, or move them away; --skip-bad leaves them out.',
   );
 }

@@ -97,7 +97,8 @@ function duplicateLines({ duplicates }: DataSummary, { train }: Dataset): string
   const { train: twice, contradicting, example, test } = duplicates;
   const idOf = (image: number): string => train.ids?.[image] ?? String(image);
   const lines: string[] = [];
-  if (twice > 0) lines.push(`${counted(twice, 'training image')} occur before, pixel for pixel`);
+  if (twice > 0)
+    lines.push(`${counted(twice, 'training image')} ${twice === 1 ? 'occurs' : 'occur'} before, pixel for pixel`);
   if (contradicting > 0)
     lines.push(
       `the labels of ${whole(contradicting)} of these contradict, the first of them that of ${idOf(example![0])}, the same image as ${idOf(example![1])}`,

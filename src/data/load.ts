@@ -7,7 +7,7 @@ import { PseudolabelError } from '../errors.js';
 import { classesOf, toldNames } from './classes.js';
 import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
 import { withLabelsFile } from './labels-file.js';
-import type { DataOptions } from './options.js';
+import { type DataOptions, sizeOf } from './options.js';
 import type { Collection, FoundSet, PlainImages } from './source.js';
 import { IDX } from './sources/idx-folder.js';
 import { sourceFor } from './sources/sources.js';
@@ -47,6 +47,7 @@ export interface Decoded {
  */
 export async function loadDataset(options: DataOptions = {}, loading: Loading = {}): Promise<Dataset> {
   const { data, format } = options;
+  sizeOf(options.size); // Refuses what is none before anything is read.
   const opened =
     data === undefined ? await openMnist() : await (await sourceFor(data, format)).open(data, sourceOptions(options));
   const labelled = options.labels === undefined ? opened : await withLabelsFile(opened, options.labels);

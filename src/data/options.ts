@@ -1,8 +1,10 @@
 // What a user says of the data, besides how it is split: one schema for flags, config files and programs.
 import { z } from 'zod';
+import { PseudolabelError } from '../errors.js';
 
 /** HEIGHTxWIDTH, as 28x28. */
-const size = z.string().regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, 'a height and a width in pixels, as 28x28');
+const SIZE = /^[1-9]\d{0,3}x[1-9]\d{0,3}$/;
+const size = z.string().regex(SIZE, 'a height and a width in pixels, as 28x28');
 
 export const DATA_OPTIONS = {
   /** A folder or file of images (sources.ts); MNIST where it is left out. */
@@ -26,9 +28,13 @@ export const DATA_OPTIONS = {
 const schema = z.strictObject(DATA_OPTIONS);
 export type DataOptions = z.infer<typeof schema>;
 
-/** The size in pixels that `--size` says. */
+/** The size in pixels that `--size` says. Throws E_CONFIG: not every command checks its options by the schema. */
 export function sizeOf(size: string | undefined): Size | undefined {
   if (size === undefined) return undefined;
+  if (!SIZE.test(size)) {
+    const fix = 'give a height and a width in pixels, each from 1 to 9999: --size 28x28, for example';
+    throw new PseudolabelError('E_CONFIG', `size: ${size} is no height and width`, fix);
+  }
   const [height, width] = size.split('x').map(Number) as [number, number];
   return { height, width };
 }

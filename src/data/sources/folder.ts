@@ -11,6 +11,9 @@ import { keyOfFiles, leftOut, type PictureFiles, picturesIn } from './picture-fi
 /** As many folders are looked at for a first picture. */
 const MOST_LOOKS = 1000;
 
+/** The folder of images without a label, where nobody names another. */
+const USUAL = 'unlabelled';
+
 /** Beside the folder of the training set. What is held back for validation is drawn from the labelled images. */
 const VALIDATION = ['val', 'valid', 'validation'];
 
@@ -41,6 +44,8 @@ async function hasPictures(path: string): Promise<boolean> {
 async function openFolder(root: string, options: SourceOptions): Promise<Collection> {
   const found = await picturesIn(root, options);
   const names = unlabelledNames(options.unlabelled);
+  if (options.unlabelled !== USUAL && !hasFolder(found, options.unlabelled))
+    throw noUnlabelled(root, options.unlabelled);
   const isSplit = hasTrainFolder(found, names);
   const isTest = (id: string): boolean => isSplit && topOf(id) === 'test';
   const isUnused = (id: string): boolean => isSplit && VALIDATION.includes(topOf(id));
@@ -59,7 +64,21 @@ async function openFolder(root: string, options: SourceOptions): Promise<Collect
 }
 
 /** With the other spelling of the usual name. */
-const unlabelledNames = (name: string): string[] => (name === 'unlabelled' ? [name, 'unlabeled'] : [name]);
+const unlabelledNames = (name: string): string[] => (name === USUAL ? [name, 'unlabeled'] : [name]);
+
+/** Where such a folder is looked for. */
+const hasFolder = ({ folders }: PictureFiles, name: string): boolean =>
+  folders.includes(name) || folders.includes(`train/${name}`);
+
+/** Without this error, the images that have no label would become a class where the name is misspelt. */
+function noUnlabelled(root: string, name: string): PseudolabelError {
+  const message = `${root} has no folder ${name}, nor train/${name}`;
+  return new PseudolabelError(
+    'E_DATA_MISSING',
+    message,
+    'Give --unlabelled the name of a folder there, or leave it out.',
+  );
+}
 
 const topOf = (id: string): string => (id.includes('/') ? id.slice(0, id.indexOf('/')) : '');
 
@@ -135,7 +154,7 @@ function noneOf({ folders }: PictureFiles, { isSplit, names }: Sets, labels: Rea
     .map((folder) => folder.split('/'))
     .filter((parts) => parts.length === depth && (!isSplit || parts[0] === 'train'))
     .map((parts) => parts[depth - 1]!);
-  const none = classes.filter((folder) => !labels.has(folder) && !names.includes(folder));
+  const none = classes.filter((folder) => !labels.has(names.includes(folder) ? undefined : folder));
   if (none.length === 0 || labels.size === 0) return undefined;
   return `no picture is in ${none.slice(0, 5).join(', ')}${none.length > 5 ? ` and ${none.length - 5} more folders` : ''}`;
 }

@@ -56,6 +56,19 @@ describe('a folder of pictures', () => {
     ]);
   });
 
+  it('is refused where it has no folder of the name that is given for images without labels', async () => {
+    await write(['cat/1.png', 'dog/2.png', 'dog/rest/4.png', 'train/cat/5.png', 'train/later/6.png']);
+    for (const unlabelled of ['unlabeled', 'Unlabelled', '../x', 'rest', ''])
+      await expect(open({ unlabelled })).rejects.toMatchObject({ code: 'E_DATA_MISSING' });
+    await open({ unlabelled: 'later' });
+  });
+
+  it('says that no picture is in the folder for images without labels', async () => {
+    await write(['cat/1.png', 'dog/2.png']);
+    await mkdir(join(folder, 'unlabelled'));
+    expect((await open()).notes).toEqual(['no picture is in unlabelled']);
+  });
+
   it('has the labels of labels.csv, and none for pictures that it does not name', async () => {
     await write(['b/2.png', '10.png', '9.png', 'Ä.png'], {
       'labels.csv': 'file,label\n10.png,x\nb/2.png,y\nA\u0308.png,x\n',
