@@ -4,6 +4,7 @@ import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
 import type { Loss } from '../src/data/pictures/raw.js';
 import type { FoundSet } from '../src/data/source.js';
+import { checkRoom } from '../src/data/sources/room.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted, whole } from '../src/format.js';
 import type { DecodeResult, DecodeTask } from './decode-entry.js';
@@ -58,7 +59,10 @@ export async function decodeSets(
   let target = { ...(size ?? first), channels: first.channels };
   for (;;) {
     const { height, width, channels } = target;
-    const stores = sets.map(({ count }) => ImageStore.allocate(count, height * width * channels));
+    const pixels = height * width * channels;
+    const count = sets.reduce((sum, set) => sum + set.count, 0);
+    checkRoom(sets[0]!.path, count, pixels); // photographs of a camera are soon more than any machine has
+    const stores = sets.map((set) => ImageStore.allocate(set.count, pixels));
     const pass = await passOver(sets, stores, target, size !== undefined, help);
     if (pass.ended === 'colour') target = { ...target, channels: 3 };
     else if (pass.ended) throw await sizesDiffer(sets, target, pass.ended, help.pool);

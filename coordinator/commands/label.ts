@@ -147,11 +147,11 @@ async function trainingImages(folder: string, saved: SavedModel, flags: ModelFla
 
 async function fileOf(path: string, saved: SavedModel): Promise<Images> {
   const { shape, values } = checkedImages(path, await readIdx(path));
-  const [count, height, width] = shape as [number, number, number];
-  checkPixels(saved, { name: path, height, width, channels: 1 });
+  const [count, height, width, channels = 1] = shape as [number, number, number, number | undefined];
+  checkPixels(saved, { name: path, height, width, channels });
   const labels = new Uint16Array(count).fill(UNKNOWN);
-  const store = ImageStore.from(values, height * width);
-  const size = { rows: height, columns: width };
+  const store = ImageStore.from(values, height * width * channels);
+  const size = { rows: height, columns: width, channels };
   return { name: path, size, path: undefined, store, ids: undefined, labels, classNames: [] };
 }
 

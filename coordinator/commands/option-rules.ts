@@ -72,6 +72,7 @@ const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl o
 
 /** What commands may say of data that a run has: it goes on top of what the run says. */
 const READING = 'format labels size unlabelled followLinks skipBad cache';
+const NO_IMAGES = rule('with --images', 'give --data PATH in the place of --images', ({ has }) => !has('images'));
 const PATH = rule('without a path', 'add the path of the images', ({ argument }) => argument !== undefined);
 /** How data is read. MNIST, which comes with the program, needs none of it. */
 const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
@@ -211,7 +212,8 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   preset: always('scenario quick hidden model labelsPerClass data schema logFormat'),
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: {
-    ...always(`${READING} data workers precision json images out outFormat review sortInto logFormat`),
+    ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),
+    ...always(`data workers precision json images out outFormat review sortInto logFormat`),
     reviewPage: [withOption('review', '--review N')],
   },
   data: {

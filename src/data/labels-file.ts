@@ -15,6 +15,8 @@ const MOST_TOLD = 3;
 const FILE_COLUMNS = ['file', 'filename', 'file_name', 'path', 'image', 'image_path', 'image_id', 'id', 'name'];
 const INDEX_COLUMNS = ['index', 'idx', 'row'];
 const LABEL_COLUMNS = ['label', 'class', 'target', 'category', 'y', 'class_name', 'label_name'];
+/** What names an image and no column: a class may be called y, or target. */
+const IMAGE = /^\d+$|\.[a-z]\w{2,3}$/i;
 /** What stands for a label that nobody knows. */
 const UNKNOWN_LABELS = new Set(['', '-1', '-1.0', '?']);
 
@@ -130,11 +132,12 @@ function columnsOf(path: string, { cells }: Row): Columns {
   const [file, index, label, count] = [find(FILE_COLUMNS), find(INDEX_COLUMNS), find(LABEL_COLUMNS), cells.length];
   // pandas writes indices under an empty name.
   const named = Math.max(file < 0 ? index : file, label > 0 && names[0] === '' ? 0 : -1);
-  const hasHeader = named >= 0 || label >= 0;
+  if (named < 0 && count === 2 && IMAGE.test(cells[0]!))
+    return { count, image: 0, label: 1, by: 'either', hasHeader: false };
   if ((named >= 0 && label >= 0) || count === 2) {
     const image = named >= 0 ? named : label >= 0 ? 1 - label : 0;
     const by = file < 0 && named >= 0 ? 'index' : 'either';
-    return { count, image, label: label >= 0 ? label : 1 - image, by, hasHeader };
+    return { count, image, label: label >= 0 ? label : 1 - image, by, hasHeader: named >= 0 || label >= 0 };
   }
   throw wrong(
     `${path} has ${count} columns, and its first line does not say which has the image and which the label`,

@@ -13,7 +13,7 @@ const MOST_CHARACTERS = 60;
 export function classFolders(labelled: Labelled, end: string | undefined): string[] {
   const { count, classNames, classes, known, ids } = labelled;
   const folders = new Map<string, string>();
-  const taken = new Set<string>();
+  const taken = new Map<string, number>();
   const digits = String(count - 1).length;
   return Array.from({ length: count }, (_, image) => {
     const name = known(image) ?? classNames[classes[image]!]!;
@@ -28,14 +28,16 @@ export function classFolders(labelled: Labelled, end: string | undefined): strin
   });
 }
 
-function unused(before: string, name: string, end: string, taken: Set<string>): string {
-  for (let other = 1; ; other++) {
-    const path = `${before}${name}${other === 1 ? '' : ` (${other})`}${end}`;
-    const key = path.normalize('NFC').toLowerCase();
-    if (taken.has(key)) continue;
-    taken.add(key);
-    return path;
-  }
+/** @param taken of each path that is in use, the number to try next: thousands of images may have one name */
+function unused(before: string, name: string, end: string, taken: Map<string, number>): string {
+  const keyOf = (path: string): string => path.normalize('NFC').toLowerCase();
+  const plain = `${before}${name}${end}`;
+  let path = plain;
+  let other = taken.get(keyOf(plain)) ?? 1;
+  for (; taken.has(keyOf(path)); other++) path = `${before}${name} (${other})${end}`;
+  taken.set(keyOf(path), 2);
+  if (path !== plain) taken.set(keyOf(plain), other);
+  return path;
 }
 
 /** A name for one file or folder, which leads nowhere else and is not hidden. */

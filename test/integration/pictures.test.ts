@@ -1,7 +1,7 @@
 // Pictures on threads: they become one set of one size, what is kept is used, what cannot be decoded is named, nothing is half done.
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import type { DataOptions } from '../../src/data/options.js';
@@ -53,6 +53,17 @@ describe('pictures', () => {
     expect(dataset).toMatchObject({ channels: 3, notes: [expect.stringMatching(/^400 grey pictures/)] });
     expect(pixelsOf(dataset)[0]?.slice(0, 6)).toEqual([0, 0, 0, 7, 7, 7]);
     expect(pixelsOf(dataset)[400]).toEqual(Array.from(colourPicture().pixels));
+  });
+
+  it('of more pixels than there is memory for are refused before any is decoded, with what would do', async () => {
+    const picture = await pngOf(greyPicture(100, 100));
+    const free = vi.spyOn(process, 'availableMemory').mockReturnValue(2 * 100 * 100 - 1);
+    await writeFiles(data, Object.fromEntries(['a/1.jpg', 'b/2.jpg'].map((name) => [name, picture])));
+    try {
+      await expect(load()).rejects.toMatchObject({ code: 'E_MEMORY', fix: expect.stringContaining('--size') });
+    } finally {
+      free.mockRestore();
+    }
   });
 
   it('of different sizes are refused with a size that would do, and resized to the one that is said', async () => {

@@ -1,6 +1,7 @@
 // The predicted class in the kernel: the lowest of equals, and its confidence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { classify } from '../../src/models/dense/classify.js';
 import { expectClose, type Logits, ROWS, SMALLEST_NORMAL, softmax, unitsMajor, wideLogits } from './logits.js';
 import { scratch } from './scratch.js';
 
@@ -58,5 +59,32 @@ describe('the predicted class', () => {
       if (logit > -87) expectClose(confidence!, 1 / (1 + Math.exp(-Math.fround(logit))), 5e-7, 0);
       else expect(confidence! >= 0 && confidence! < 2 * SMALLEST_NORMAL).toBe(true);
     }
+  });
+
+  it('comes with the probabilities of all classes at a temperature, with the bias or the shift added once', () => {
+    fc.assert(
+      fc.property(wideLogits, fc.boolean(), fc.constantFrom(0.5, 1, 2), (logits, isShifted, temperature) => {
+        const { kernel, memory, floats, uint16s } = scratch();
+        const classes = logits[0]!.length;
+        const [bias, logitShift] = [0.5, -2].map((step) => Float32Array.from({ length: classes }, (_, c) => c * step));
+        const at = {
+          ...{ logits: floats(unitsMajor(logits)).byteOffset, bias: floats(bias!).byteOffset, classes, rows: ROWS },
+          ...{ softmax: true, predicted: uint16s(new Uint16Array(ROWS)).byteOffset },
+          confidences: floats(new Float32Array(ROWS)).byteOffset,
+          shift: floats(new Float32Array(classes)).byteOffset,
+          masses: floats(new Float32Array(4 * classes)).byteOffset,
+        };
+        const predicted = classify(kernel, memory, at, ROWS, isShifted ? logitShift : undefined, 'plain');
+        const found = predicted.probabilities(temperature);
+        logits.forEach((row, r) => {
+          const added = row.map((logit, c) =>
+            Math.fround(Math.fround(logit + bias![c]!) + (isShifted ? logitShift![c]! : 0)),
+          );
+          softmax(added.map((logit) => logit / temperature)).forEach((expected, c) => {
+            expect(found[c * ROWS + r]).toBeCloseTo(expected, 5);
+          });
+        });
+      }),
+    );
   });
 });

@@ -2,6 +2,7 @@
 import { type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
 
 export interface Scratch {
+  readonly memory: WebAssembly.Memory;
   readonly kernel: Kernel;
   /** Copies values to a fresh place, aligned to 64 bytes; its byteOffset is the address. */
   floats(values: ArrayLike<number>): Float32Array;
@@ -28,6 +29,7 @@ export function scratch(): Scratch {
     return array;
   };
   return {
+    memory,
     kernel: loadKernel(memory),
     floats: (values) => put(new Float32Array(memory.buffer, place(values.length * 4), values.length), values),
     bytes: (values) => put(new Uint8Array(memory.buffer, place(values.length), values.length), values),

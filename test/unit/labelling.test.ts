@@ -107,6 +107,16 @@ describe('the folders of classes', () => {
     ]);
   });
 
+  it('number images of one name, of which there may be thousands', () => {
+    const count = 50_000;
+    const ids = Array.from({ length: count }, (_, i) => `${i}/image.png`);
+    const { runnersUp } = labelled(undefined);
+    const many = { classes: new Uint16Array(count), confidences: new Float32Array(count), runnersUp };
+    const paths = classFolders({ ...labelled(undefined), ...many, count, ids, known: () => 'cat' }, undefined);
+    expect(new Set(paths).size).toBe(count);
+    expect(paths.at(-1)).toBe(`cat/image (${count}).png`);
+  });
+
   it('have names that lead nowhere else', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (name) => {

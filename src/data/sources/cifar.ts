@@ -66,10 +66,12 @@ async function find(path: string): Promise<Found | undefined> {
 }
 
 async function isPickled(path: string): Promise<boolean> {
-  const names = await list(path);
-  const has = (...wanted: string[]): boolean => wanted.every((name) => names.includes(name));
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  // Folders of pictures may be called train, test and meta.
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const has = (...wanted: string[]): boolean => wanted.every((name) => files.includes(name));
   return (
-    PICKLED_FOLDERS.some((name) => names.includes(name)) ||
+    entries.some(({ name }) => PICKLED_FOLDERS.includes(name)) ||
     has('data_batch_1', 'batches.meta') ||
     has('train', 'test', 'meta')
   );

@@ -104,7 +104,7 @@ const bufferOf = (path: string, byteLength: number): AsyncBuffer => ({
     withFile(path, async (handle) => {
       const bytes = new Uint8Array(Math.max(0, Math.min(end, byteLength) - start));
       const filled = await fill(handle, start, bytes);
-      return bytes.buffer.slice(0, filled);
+      return filled === bytes.length ? bytes.buffer : bytes.buffer.slice(0, filled);
     }),
 });
 

@@ -4,7 +4,7 @@ import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
 import { z } from 'zod';
 
 const MOST_PAGE_BYTES = 2 ** 30;
-/** Pages up to this size may inflate by whatever they do. */
+/** The pages of a column in a row group, together, may inflate to this size by whatever they do. */
 const MOST_UNDOUBTED_BYTES = 2 ** 26;
 /** Pictures hardly inflate at all, labels that are all the same do. */
 const MOST_DOUBTFUL_INFLATION = 1000;
@@ -43,16 +43,18 @@ export async function checkPages(
 /** How many values the data pages of a column declare. */
 function rowsOf(view: DataView): number {
   const reader = { view, offset: 0 };
-  let rows = 0;
+  let [rows, inflated, compressed] = [0, 0, 0];
   while (reader.offset < view.byteLength - 1) {
     const header = PAGE_HEADER.safeParse(deserializeTCompactProtocol(reader)).data;
     if (header === undefined) throw new Error('a page has a header that cannot be');
-    const { field_2: inflated, field_3: bytes, field_5: page, field_7: dictionary, field_8: page2 } = header;
+    const { field_2: size, field_3: bytes, field_5: page, field_7: dictionary, field_8: page2 } = header;
     reader.offset += bytes;
     if (reader.offset > view.byteLength) throw new Error('a page goes on after its column');
-    if (inflated > MOST_UNDOUBTED_BYTES && inflated > bytes * MOST_DOUBTFUL_INFLATION)
-      throw new Error(`a page declares ${inflated} bytes for ${bytes} compressed ones, as decompression bombs do`);
-    if (dictionary && dictionary.field_1 > inflated) throw new Error('a dictionary declares more values than bytes');
+    inflated += size;
+    compressed += bytes;
+    if (inflated > MOST_UNDOUBTED_BYTES && inflated > compressed * MOST_DOUBTFUL_INFLATION)
+      throw new Error(`pages declare ${inflated} bytes for ${compressed} compressed ones, as decompression bombs do`);
+    if (dictionary && dictionary.field_1 > size) throw new Error('a dictionary declares more values than bytes');
     rows += page?.field_1 ?? page2?.field_1 ?? 0;
   }
   return rows;

@@ -4,13 +4,18 @@ import { ImageStore } from '../image-store.js';
 
 /** Throws E_MEMORY, naming the file. */
 export function roomFor(path: string, count: number, pixels: number): ImageStore {
+  checkRoom(path, count, pixels);
+  return ImageStore.allocate(count, pixels);
+}
+
+/** Throws E_MEMORY, naming the file, where so many images are more than there is memory for. */
+export function checkRoom(path: string, count: number, pixels: number, free = process.availableMemory()): void {
   const bytes = count * pixels;
-  const free = process.availableMemory();
-  if (bytes <= free) return ImageStore.allocate(count, pixels);
+  if (bytes <= free) return;
   throw new PseudolabelError(
     'E_MEMORY',
     `${path} has ${count} images of ${pixels} bytes, ${gib(bytes)} GiB in all, where ${gib(free)} GiB of memory are free`,
-    'Use fewer or smaller images, or a machine with more memory.',
+    'Use fewer or smaller images (--size 64x64, for example), or a machine with more memory.',
   );
 }
 

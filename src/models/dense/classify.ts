@@ -41,8 +41,7 @@ export function classify(
       added.fill(0);
     }
   }
-  const toAdd = logitShift ? shift : bias;
-  kernel.classify(logits, toAdd, classes, rows, Number(softmax), predicted, confidences);
+  kernel.classify(logits, logitShift ? shift : bias, classes, rows, Number(softmax), predicted, confidences);
   const parts = new Float32Array(memory.buffer, sums, 4 * classes);
   return {
     rows: count,
@@ -51,13 +50,9 @@ export function classify(
     classMasses: logitShift
       ? Array.from({ length: classes }, (_, c) => parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0))
       : [],
+    // The kernel has added to the logits what there is to add.
     probabilities: (temperature) =>
-      softmaxOf(
-        new Float32Array(memory.buffer, logits, classes * rows),
-        new Float32Array(memory.buffer, toAdd, classes),
-        count,
-        temperature,
-      ),
+      softmaxOf(new Float32Array(memory.buffer, logits, classes * rows), classes, count, temperature),
   };
 }
 
@@ -88,13 +83,12 @@ export function runnersUp(
   return second;
 }
 
-/** Of (logits + added) / temperature: [classes, count] of logits [classes, rows]. */
-function softmaxOf(logits: Float32Array, added: Float32Array, count: number, temperature: number): Float32Array {
-  const classes = added.length;
+/** Of logits / temperature: [classes, count] of logits [classes, rows]. */
+function softmaxOf(logits: Float32Array, classes: number, count: number, temperature: number): Float32Array {
   const rows = logits.length / classes;
   const result = new Float32Array(classes * count);
   for (let r = 0; r < count; r++) {
-    const values = Array.from(added, (shift, c) => (logits[c * rows + r]! + shift) / temperature);
+    const values = Array.from({ length: classes }, (_, c) => logits[c * rows + r]! / temperature);
     const largest = Math.max(...values);
     const powers = values.map((value) => Math.exp(value - largest));
     const total = powers.reduce((sum, power) => sum + power, 0);

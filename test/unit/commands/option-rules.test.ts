@@ -144,7 +144,15 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
     key: [[`reproduce ${PUBLIC} --key k`, `reproduce ${PUBLIC} ${KEPT}`]],
     allowMixed: [['reproduce --allow-mixed', 'reproduce --resume runs/a --allow-mixed']],
   },
-  label: { reviewPage: [['label m --out o --review-page p', 'label m --out o --review 9 --review-page p']] },
+  label: {
+    ...Object.fromEntries(
+      Object.entries(OF_DATA).map(([name, flag]) => [
+        name,
+        [[`label m --out o --images i ${flag}`, `label m --out o ${flag}`]],
+      ]),
+    ),
+    reviewPage: [['label m --out o --review-page p', 'label m --out o --review 9 --review-page p']],
+  },
   data: Object.fromEntries(Object.entries(OF_DATA).map(([name, flag]) => [name, [[`data ${flag}`, `data d ${flag}`]]])),
   worker: ofConnections('worker'),
   status: ofConnections('status'),

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN } from '../../../src/data/dataset.js';
 import { loadDataset } from '../../../src/data/load.js';
+import { CIFAR } from '../../../src/data/sources/cifar.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';
@@ -59,6 +60,12 @@ describe('CIFAR', () => {
       const error = await failureOf(loadDataset({ data: await folderOf({ [name]: 'x' }) }), root);
       expect(error).toMatchObject({ code: 'E_DATA_FORMAT', fix: expect.stringMatching(/binary version/) });
     }
+  });
+
+  it('is not what folders of its names have', async () => {
+    const names = ['train', 'test', 'meta'].map((name) => `${name}/x.bin`);
+    const data = await folderOf(Object.fromEntries(names.map((name) => [name, 'x'])));
+    expect(await CIFAR.recognises(data)).toBe(false);
   });
 
   it.each<[string, string, Buffer]>([

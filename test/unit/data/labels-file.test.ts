@@ -72,6 +72,11 @@ describe('a file of labels', () => {
     },
   );
 
+  it('has no header where its first line has an image, though the class is called as a column may be', async () => {
+    expect(await labelsOf('cat/1.png,y\ncat/2.png,n\n')).toEqual(['y', 'n', undefined, undefined]);
+    expect(await labelsOf('0,target\n1,other\n', NUMBERED)).toEqual(['target', 'other', undefined, undefined]);
+  });
+
   it('calls images by their index where its header says so, though they have names', async () => {
     expect(await labelsOf('index,label\n3,a\n')).toEqual([undefined, undefined, undefined, 'a']);
   });
