@@ -47,12 +47,17 @@ describe('evaluate and label', () => {
     const images = join(root, 'small-images');
     await writeIdx(images, [2, 4, 4], new Uint8Array(32));
     await pseudolabel('train', ...SMALL, '--scenario', 'nn', '--max-steps', '1', '--out', out);
-    const [none, size] = await Promise.all([
+    const colours = join(root, 'colour-images');
+    await writeIdx(colours, [2, 28, 28, 3], new Uint8Array(2 * 28 * 28 * 3));
+    const [none, size, colour] = await Promise.all([
       pseudolabel('evaluate', join(root, 'nowhere')),
       pseudolabel('label', out, '--images', images, '--out', join(root, 'never')),
+      pseudolabel('label', out, '--images', colours, '--out', join(root, 'never')),
     ]);
     expectError(none, 'E_MODEL');
     expectError(size, 'E_DATA_SHAPE');
+    expectError(colour, 'E_DATA_SHAPE');
+    expect(colour.stderr).toMatch(/28 x 28 x 3 .* 28 x 28/);
     expect(size.stderr).toMatch(/4 x 4 .* 28 x 28/);
     expect(existsSync(join(root, 'never'))).toBe(false);
   });

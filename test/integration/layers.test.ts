@@ -217,6 +217,7 @@ describe('a model of layers', () => {
     ['GaussianNoise', { stddev: 1 }, 'GaussianNoise'],
     ['BatchNormalization', {}, 'BatchNormalization'],
     ['MyLayer', {}, 'MyLayer'],
+    ['Dense', { units: 10, trainable: false }, 'wrong/kernel is not trainable'],
     ['Dense', { units: 10, activation: 'tanh' }, 'ends in tanh'],
     ['Conv2D', { filters: 2, kernel_size: [99, 99] }, ''],
   ])('with a layer that cannot be trained is refused by its name: %s', async (name, config, words) => {

@@ -1,5 +1,6 @@
 // Checks what the pages of a Parquet file declare before hyparquet believes it: it would loop over 2^31 values that are not there.
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet';
+import { parquetSchema } from 'hyparquet/src/metadata.js';
 import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
 import { z } from 'zod';
 
@@ -9,9 +10,13 @@ const MOST_UNDOUBTED_BYTES = 2 ** 26;
 /** Pictures hardly inflate at all, labels that are all the same do. */
 const MOST_DOUBTFUL_INFLATION = 1000;
 
+/** Of data, of a dictionary, and of data in the second version: these are read. */
+const PAGE_TYPES = [0, 2, 3] as const;
+
 const amount = z.number().int().min(0);
 /** The fields of Parquet's PageHeader, by their numbers in its Thrift definition. */
 const PAGE_HEADER = z.looseObject({
+  field_1: z.literal(PAGE_TYPES),
   field_2: amount.max(MOST_PAGE_BYTES),
   field_3: amount,
   field_5: z.looseObject({ field_1: amount }).optional(),
@@ -29,6 +34,7 @@ export async function checkPages(
   column: string,
 ): Promise<void> {
   const { columns, num_rows } = metadata.row_groups[group]!;
+  checkPaths(metadata, group, column);
   for (const { meta_data } of columns) {
     if (meta_data?.path_in_schema[0] !== column) continue;
     const start = Number(meta_data.dictionary_page_offset || meta_data.data_page_offset);
@@ -38,6 +44,22 @@ export async function checkPages(
     const rows = rowsOf(new DataView(await file.slice(start, start + length)));
     if (rows !== Number(num_rows)) throw new Error(`a column has ${rows} values for ${num_rows} rows`);
   }
+}
+
+/** Throws where a row group has not once each what the schema has: hyparquet leaves the rejections of other columns to nobody. */
+function checkPaths(metadata: FileMetaData, group: number, column: string): void {
+  const wanted = parquetSchema(metadata)
+    .children.filter(({ element }) => element.name === column)
+    .flatMap(leafPaths);
+  const found = metadata.row_groups[group]!.columns.flatMap(({ meta_data }) =>
+    meta_data?.path_in_schema[0] === column ? [meta_data.path_in_schema] : [],
+  );
+  const sorted = (paths: readonly (readonly string[])[]): string => String(paths.map((path) => path.join('/')).sort());
+  if (sorted(found) !== sorted(wanted)) throw new Error('a row group has other columns than the schema');
+}
+
+function leafPaths({ path, children }: SchemaTree): string[][] {
+  return children.length === 0 ? [path] : children.flatMap(leafPaths);
 }
 
 /** How many values the data pages of a column declare. */

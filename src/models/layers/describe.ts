@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Initialiser, initialiserOf } from './initialisers.js';
 import { type LayersModel, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
-import { networkOf, trainedWeights } from './tensorflow.js';
+import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
 import { nameOf, type Topology, topologySchema, withLogits } from './topology.js';
 
 /**
@@ -16,6 +16,9 @@ export async function describe(topology: unknown): Promise<LayersModel> {
   if (!['softmax', 'sigmoid', 'linear'].includes(activation))
     throw new RangeError(`it ends in ${activation}, where softmax, sigmoid or none is needed`);
   const network = await networkOf(withoutActivation);
+  const [frozen] = frozenWeights(network);
+  if (frozen)
+    throw new RangeError(`its weight ${frozen.originalName} is not trainable, and all weights are trained here`);
   const [inputs, outputs] = [shapeOf(network.inputs), shapeOf(network.outputs)];
   if (outputs.length !== 1)
     throw new RangeError(`its output is ${outputs.join(' x ')} where a value a class is needed`);

@@ -72,6 +72,10 @@ interface LayerWeight {
 export const trainedWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
   network.trainableWeights as unknown as LayerWeight[];
 
+/** Those of layers that are not to be trained: no arena has them. */
+export const frozenWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
+  network.nonTrainableWeights as unknown as LayerWeight[];
+
 /** Makes the weights of a built model the parameters at an address: what changes there, changes them. */
 export function place(
   { network, weights }: BuiltModel,
