@@ -29,9 +29,9 @@ export async function run(
 ): Promise<Result | TensorResult | { writesInPlace: boolean }> {
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
-  if (task.kind === 'gradient' || task.kind === 'predict') await engine.prepare(task.model);
-  const began = clock();
   try {
+    if (task.kind === 'gradient' || task.kind === 'predict') await engine.prepare(task.model);
+    const began = clock();
     const result = perform(engine, task);
     return { ...result, span: { worker: threadId, began, ended: clock() } };
   } catch (error) {

@@ -5,15 +5,16 @@ import { expect, it } from 'vitest';
 import { createArena } from '../../src/engine/arena.js';
 import { built } from '../../src/files/read.js';
 import { SHAPE } from '../contract/executor-work.js';
+import { NO_IMAGES } from '../images.js';
 
 /** Does a task that throws what is no error of ours, as one does that gets no results any more. */
 const THREAD = `
   const { parentPort, workerData } = require('node:worker_threads');
-  import(workerData.script).then(({ run }) => {
-    run({ kind: 'start' });
+  import(workerData.script).then(async ({ run }) => {
+    await run({ kind: 'start' });
     parentPort.postMessage('ready');
     try {
-      run({ kind: 'slices' });
+      await run({ kind: 'slices' });
     } catch {
       parentPort.postMessage('threw');
     }
@@ -23,7 +24,8 @@ it('what a thread throws while it is being ended is heard by nobody, and otherwi
   const shape = { ...SHAPE, workspaces: 1 };
   const { memory } = createArena(shape);
   for (const isEnded of [true, false]) {
-    const workerData = { memory, shape, script: built('worker/thread-entry.js').href };
+    const images = { unlabelled: NO_IMAGES, evaluation: NO_IMAGES };
+    const workerData = { memory, shape, images, script: built('worker/thread-entry.js').href };
     const worker = new Worker(THREAD, { eval: true, workerData });
     const said: unknown[] = [];
     worker.on('message', (message) => said.push(message));
