@@ -71,7 +71,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   train: { ...OF_RUNS, stages: STAGES, resume: EARLIER, tokenFile: OWN_TOKEN },
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
   sweep: { ...OF_CONFIGS, stages: STAGES, resume: EARLIER_SWEEP },
-  preset: { data: DATA },
+  preset: { data: DATA, labels: LABELS },
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },
   evaluate: { argument: MODEL, data: DATA, labels: LABELS },

@@ -209,7 +209,10 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   sweep: SWEEP,
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
-  preset: always('scenario quick hidden model labelsPerClass data schema logFormat'),
+  preset: {
+    ...always('scenario quick hidden model labelsPerClass data schema logFormat'),
+    ...Object.fromEntries(READING.split(' ').map((option) => [option, [withOption('data', '--data PATH')]])),
+  },
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),

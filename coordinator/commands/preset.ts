@@ -6,7 +6,7 @@ import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { resolveRun } from '../runs/resolved-run.js';
-import { type Context, labelsPerClass, number } from './options.js';
+import { addDataOptions, type Context, labelsPerClass, number } from './options.js';
 
 interface PresetFlags {
   readonly schema?: true;
@@ -22,7 +22,7 @@ Examples:
   $ pseudolabel preset --schema > stages.schema.json`;
 
 export function addPreset(program: Command, context: Context): void {
-  program
+  const command = program
     .command('preset')
     .description("a preset's stages as JSON: every number of a training")
     .argument('[name]', `one of ${PRESETS.join(', ')}`, 'best')
@@ -30,8 +30,8 @@ export function addPreset(program: Command, context: Context): void {
     .option('--quick', "a trial: a sixth of the preset's steps")
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--model <name>', 'as of train')
-    .option('--labels-per-class <n>', 'labelled images of each class, or all', labelsPerClass)
-    .option('--data <path>', 'folder or file of images (MNIST)')
+    .option('--labels-per-class <n>', 'labelled images of each class, or all', labelsPerClass);
+  addDataOptions(command)
     .option('--schema', 'print the JSON Schema of stages')
     .addHelpText('after', HELP)
     .action(async (name: string, { schema, ...flags }: PresetFlags) => {

@@ -154,6 +154,9 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
     reviewPage: [['label m --out o --review-page p', 'label m --out o --review 9 --review-page p']],
   },
   data: Object.fromEntries(Object.entries(OF_DATA).map(([name, flag]) => [name, [[`data ${flag}`, `data d ${flag}`]]])),
+  preset: Object.fromEntries(
+    Object.entries(OF_DATA).map(([name, flag]) => [name, [[`preset ${flag}`, `preset --data d ${flag}`]]]),
+  ),
   worker: ofConnections('worker'),
   status: ofConnections('status'),
   scaling: {
