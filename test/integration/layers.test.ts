@@ -219,6 +219,7 @@ describe('a model of layers', () => {
     ['MyLayer', {}, 'MyLayer'],
     ['Dense', { units: 10, trainable: false }, 'wrong/kernel is not trainable'],
     ['Dense', { units: 10, activation: 'tanh' }, 'ends in tanh'],
+    ['Dense', { units: 10, kernel_regularizer: { class_name: 'L1L2', config: {} } }, 'regularizer'],
     ['Conv2D', { filters: 2, kernel_size: [99, 99] }, ''],
   ])('with a layer that cannot be trained is refused by its name: %s', async (name, config, words) => {
     const path = join(root, `refused-${name}`);

@@ -29,6 +29,9 @@ const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT]);
 const MOST_LAYERS = 500;
 const MOST_CHARACTERS = 2 ** 18;
 
+/** What adds to the loss or holds weights to something: training by the gradient of the loss alone would leave it out. */
+const LEFT_OUT = /_(regularizer|constraint)$/;
+
 const layer = z.looseObject({
   class_name: z
     .string()
@@ -36,7 +39,11 @@ const layer = z.looseObject({
     .refine((name) => USABLE.has(name), {
       error: ({ input }) => `layers of the class ${String(input)} cannot be trained here`,
     }),
-  config: z.record(z.string(), z.unknown()),
+  config: z
+    .record(z.string(), z.unknown())
+    .refine((config) => Object.entries(config).every(([key, value]) => !LEFT_OUT.test(key) || value === null), {
+      error: ({ input }) => `the layer ${String((input as { name?: unknown }).name)} has a regularizer or a constraint`,
+    }),
   name: z.string().max(200).optional(),
 });
 
