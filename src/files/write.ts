@@ -12,6 +12,7 @@ import {
   rename,
   rm,
   rmdir,
+  stat,
   symlink,
   unlink,
   utimes,
@@ -91,7 +92,7 @@ export async function createFile(path: string, make: () => string | Promise<stri
   const temporary = temporaryName(path);
   try {
     const text = await make();
-    await mkdir(dirname(path), { recursive: true, mode: mode === 0o666 ? 0o777 : 0o700 });
+    await makeFolders(dirname(path), mode === 0o666 ? 0o777 : 0o700);
     await write(temporary, text, mode);
     // Unlike a rename, a link replaces nothing. Where the disk has no links, the file is made first and written a
     // moment later.
@@ -121,7 +122,7 @@ export function moveAway(path: string, to: string): Promise<boolean> {
 
 /** With the folders that it is in. Throws E_OUTPUT. */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
-  await writing(path, () => mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) }));
+  await writing(path, () => makeFolders(path, mode));
 }
 
 /**
@@ -229,7 +230,7 @@ const FIXES: Readonly<Record<string, string>> = {
 async function replace(path: string, data: Data, mode: number | undefined): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     await write(temporary, data, mode ?? 0o666, mode);
     await rename(temporary, path);
     await syncFolder(dirname(path));
@@ -276,5 +277,21 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync().finally(() => handle.close());
   } catch (error) {
     if (!isSystemError(error) || !['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(error.code)) throw error;
+  }
+}
+
+/** With those above it. Node's own recursive mkdir never ends where a folder is there and cannot hold others, as in /proc. */
+async function makeFolders(path: string, mode = 0o777): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    const code = isSystemError(error) ? error.code : undefined;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path), mode);
+    await mkdir(path, { mode }).catch(async (again: unknown) => {
+      // Another process may have made it since.
+      if (!isSystemError(again) || again.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
+    });
   }
 }

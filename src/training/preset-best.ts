@@ -11,6 +11,9 @@ const NN = { steps: 200, optimizer: ADAM, rate: { kind: 'constant', value: 1e-4 
 const DROP_RATE = { kind: 'cosine', initial: 0.5, final: 0.01 } as const; // from 0.3 on: 0.5 less; from 1: 1.4 less
 const DROP = { steps: 1000, optimizer: { kind: 'sgd' }, rate: DROP_RATE } as const; // Adam: 1.2 less
 
+/** Of networks of layers, which plain gradient descent at a rate of 0.5 leaves at chance: convnet, split 101, 85.3 on validation images. */
+const LAYERS = { steps: 1000, optimizer: ADAM, rate: { kind: 'cosine', initial: 1e-3, final: 1e-4 } } as const;
+
 const PL_STEPS = 2500;
 const PL_RATE = { kind: 'cosine', initial: 1e-3, final: 1e-4 } as const; // against a constant rate: 1.5 more, and steadier
 const ALPHA = { t1: 400, t2: 1200, final: 3, every: 4 }; // 400 steps with labels alone, full weight from step 1200 on
@@ -29,7 +32,7 @@ export const best: Preset = (scenario, task) => {
     labelledBatch: LABELLED_BATCH,
     method: { name: 'supervised' },
     start: 'fresh',
-    ...(scenario === 'nn' ? NN : DROP),
+    ...(task.network ? LAYERS : scenario === 'nn' ? NN : DROP),
   };
   const finetune: Stage = {
     ...supervised,

@@ -1,9 +1,9 @@
 // Atomic writes: a reader, at any time and after any failure, finds the old content or the new one, and nothing else is left behind.
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../../src/errors.js';
-import { cannotWrite, writeAtomically } from '../../../src/files/write.js';
+import { cannotWrite, makeFolder, writeAtomically } from '../../../src/files/write.js';
 import { folderOfTest } from '../../folders.js';
 
 let folder: string;
@@ -85,6 +85,19 @@ describe('writeAtomically', () => {
     const error = await failureOf(writeAtomically(join(path, 'inner'), 'x'));
     expect(error).toMatchObject({ code: 'E_OUTPUT', fix: expect.stringContaining('move it away') });
     expect(String(error)).toContain(join(path, 'inner'));
+  });
+});
+
+describe('makeFolder', () => {
+  it('makes all that is missing, at once with others who make it, and is content with what is there', async () => {
+    const path = join(folder, 'a', 'b', 'c');
+    await Promise.all(Array.from({ length: 8 }, () => makeFolder(path)));
+    await makeFolder(path);
+    expect((await stat(path)).isDirectory()).toBe(true);
+  });
+
+  it.runIf(process.platform === 'linux')('ends where a folder is there that holds no others, as /proc', async () => {
+    await expect(makeFolder('/proc/nobody/here')).rejects.toMatchObject({ code: 'E_OUTPUT' });
   });
 });
 
