@@ -85,6 +85,7 @@ describe('what a command is given to read (case 34)', () => {
     scaling: ['--ranks', '2'],
   };
   const NEEDS: Record<string, readonly string[]> = {
+    labels: ['--data', at('empty')],
     tokenFile: ['--listen', '127.0.0.1:0'],
     dashboardToken: ['--dashboard', '0.0.0.0:0'],
     certificate: ['--dashboard', '0.0.0.0:0', '--key', at('file')],
