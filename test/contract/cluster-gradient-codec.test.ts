@@ -72,7 +72,7 @@ describe('a cluster on a wire of bf16', () => {
         link.cut();
         return [];
       });
-      if (where.kind === 'evaluationImages')
+      if (where.kind === 'evaluation')
         await rounded.cluster.predict(MODEL, 'evaluation', [
           [0, 50],
           [50, 100],

@@ -16,7 +16,7 @@ afterAll(() => made.cluster.close());
 
 /** In a training of six steps, whose state is fetched after each second. */
 const PLACES: readonly Place[] = [
-  onWay('node', 'images', 1, 'while it is sent images'),
+  onWay('node', 'unlabelled', 1, 'while it is sent images'),
   onWay('node', 'firstMoment', 2, 'while it is sent the state of its slices'),
   onWay('node', 'forward', 1, 'before its first forward pass'),
   onWay('node', 'forward', 4, 'before a forward pass'),
@@ -30,7 +30,7 @@ const PLACES: readonly Place[] = [
 ];
 
 /** All but images, which came when the node joined. */
-const INSIDE = PLACES.filter(({ kind }) => kind !== 'images');
+const INSIDE = PLACES.filter(({ kind }) => kind !== 'unlabelled');
 
 /** Taking over, forward passes, backward passes, the fetching of state. */
 const PHASES = new Set(['firstMoment', 'logits', 'backward', 'secondMoment']);
