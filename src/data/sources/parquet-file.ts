@@ -2,7 +2,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { parquetSchema } from 'hyparquet/src/metadata.js';
-import { compressors } from 'hyparquet-compressors';
 import { z } from 'zod';
 import { PseudolabelError } from '../../errors.js';
 import { fill, parseJson, READING, whyNotRead } from '../../files/read.js';
@@ -46,6 +45,8 @@ export async function openParquet(path: string): Promise<ParquetFile> {
     unlessDamaged(path, async () => {
       const file = bufferOf(path, size);
       await checkPages(file, metadata, group.position, column);
+      // Only here: it makes a WebAssembly module where it is imported, which `doctor` may be about to say is missing.
+      const { compressors } = await import('hyparquet-compressors');
       const { first: rowStart, end: rowEnd } = group;
       return parquetReadObjects({ file, metadata, columns: [column], compressors, utf8: false, rowStart, rowEnd });
     });

@@ -1,5 +1,5 @@
 // The table of data sources. The first that recognises a path reads it.
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
 import type { DataSource } from '../source.js';
@@ -30,6 +30,9 @@ export async function sourceFor(path: string, format: string | undefined): Promi
     throw new PseudolabelError('E_CONFIG', `format: there is no ${format}`, `give one of ${FORMATS.join(', ')}`);
   }
   for (const source of SOURCES) if (await source.recognises(path)) return source;
+  const inside = await readdir(path).catch(() => undefined);
+  if (inside?.length === 0)
+    throw new PseudolabelError('E_DATA_MISSING', `${path} is empty`, 'Give the folder that holds the images.');
   const known = SOURCES.map(({ name, reads }) => `${reads} (${name})`).join(', ');
   const similar = nearMissOf(path);
   throw new PseudolabelError(
