@@ -7,7 +7,7 @@ import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
-import { beforeThreads, parameterCount } from '../src/models/models.js';
+import { beforeThreads, needsPreparation, parameterCount } from '../src/models/models.js';
 import type { GradientResult, PredictResult, PredictTask, UpdateResult, UpdateTask } from '../src/models/tasks.js';
 import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import type {
@@ -82,8 +82,9 @@ export class ThreadExecutor implements Executor {
   }
 
   /** Between phases, when no thread computes. */
-  private passedBefore(model: Model): Promise<void> {
-    return cached(this.passed, JSON.stringify(model), () => beforeThreads(model));
+  private async passedBefore(model: Model): Promise<void> {
+    if (!needsPreparation(model)) return;
+    await cached(this.passed, JSON.stringify(model), () => beforeThreads(model));
   }
 
   /** Updates the parameters by the gradient that the arena's total holds. */

@@ -21,6 +21,7 @@ import {
   configFrom,
   newDirectory,
   type RunFlags,
+  resumedConfig,
   settingValue,
   usage,
   whole,
@@ -137,18 +138,14 @@ async function begun({ set, seeds, splits, random, ...flags }: SweepFlags, comma
   return { config, choices: choicesOf(set, random, config.seed), seeds: seeds ?? [config.seed], splits };
 }
 
-async function resumed(folder: string, flags: SweepFlags): Promise<Sweep> {
-  const changed = (['set', 'seeds', 'splits', 'random', 'config', 'stages', 'out'] as const).find(
-    (name) => flags[name] !== undefined,
-  );
-  if (changed !== undefined)
-    throw usage(
-      `a sweep that is resumed cannot change --${changed}`,
-      `leave out --${changed}, or start a new one without --resume`,
-    );
+async function resumed(folder: string, { set, seeds, splits, random, ...flags }: SweepFlags): Promise<Sweep> {
+  const changed = Object.entries({ set, seeds, splits, random }).find(([, value]) => value !== undefined)?.[0];
+  if (changed !== undefined) {
+    const fix = `leave out --${changed}, or start a new one without --resume`;
+    throw usage(`a sweep that is resumed cannot change --${changed}`, fix);
+  }
   const saved = await loadSweep(folder);
-  const { workers = saved.config.workers } = flags as { readonly workers?: number };
-  return { ...saved, config: { ...saved.config, workers } };
+  return { ...saved, config: resumedConfig(saved.config, flags) };
 }
 
 const textOf = (settings: RunConfig['set']): string =>

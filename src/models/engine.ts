@@ -10,7 +10,7 @@ import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
 import type { Passes } from './kind.js';
 import type { Model } from './model.js';
-import { passesOf, prepare } from './models.js';
+import { needsPreparation, passesOf, prepare } from './models.js';
 
 /** What tells where a slice lies, besides the counts of rows. */
 export interface TensorShardKey {
@@ -45,9 +45,10 @@ export function createEngine(arena: Arena): Engine {
     kernel,
     writesInPlace: products.writesInPlace,
     async prepare(model) {
-      await cached(prepared, JSON.stringify(model), async () => {
-        const made = await prepare(model, arena);
-        ready.set(JSON.stringify(model), made);
+      if (!needsPreparation(model)) return;
+      const key = JSON.stringify(model);
+      await cached(prepared, key, async () => {
+        ready.set(key, await prepare(model, arena));
       });
     },
     network(model, rows, workspace, training) {

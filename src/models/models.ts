@@ -20,6 +20,8 @@ export const initialParameters = (model: Model, seed: number, stage: number): Fl
   kindOf(model).initialise(model, seed, stage);
 export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
   kindOf(model).workspaceBytes(model, rows, training);
+/** Whether a model has to be prepared, in each thread, and passed before there are threads. Others need not be looked up for it. */
+export const needsPreparation = (model: Model): boolean => kindOf(model).prepare !== undefined;
 export const prepare = async (model: Model, arena: Arena): Promise<unknown> => kindOf(model).prepare?.(model, arena);
 export const beforeThreads = async (model: Model): Promise<void> => kindOf(model).beforeThreads?.(model);
 export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);

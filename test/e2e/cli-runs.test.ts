@@ -91,6 +91,11 @@ describe('a sweep', () => {
     const again = await json<{ rows: object[] }>(out, 'sweep-result.json');
     const means = ({ rows: all }: { rows: unknown[] }) => all.map((row) => (row as { mean: number }).mean);
     expect(means(again)).toEqual(means(rows));
+    for (const other of [
+      ['--seeds', '1'],
+      ['--hidden', '48'],
+    ])
+      expectError(await pseudolabel('sweep', '--resume', out, ...other), 'E_USAGE');
     expectError(await pseudolabel('sweep', ...options.slice(0, 4), ...short), 'E_USAGE');
     const unknown = ['--set', 'supervised.rat=1', '--validation', '300', ...short, '--out', join(root, 'no-sweep')];
     expectError(await pseudolabel('sweep', ...unknown), 'E_CONFIG');

@@ -78,7 +78,7 @@ export const frozenWeights = (network: Tf.LayersModel): readonly LayerWeight[] =
 
 /** Makes the weights of a built model the parameters at an address: what changes there, changes them. */
 export function place(
-  { network, weights }: BuiltModel,
+  { weights }: BuiltModel,
   model: LayersModel,
   { memory, address }: { readonly memory: WebAssembly.Memory; readonly address: number },
 ): void {
@@ -91,7 +91,6 @@ export function place(
     weight.assign(tensor);
     tensor.dispose(); // the variable keeps its data
   });
-  if (network.trainableWeights.length !== weights.length) throw new RangeError('the weights have changed');
 }
 
 /** A layer that is given the streams of its masks after it was built. */
