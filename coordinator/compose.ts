@@ -174,14 +174,14 @@ export function strategiesFor(
   executor: Executor,
   { config }: Pick<ResolvedRun, 'config'>,
   { arena }: ThreadExecutor,
-): (model: Model) => Strategy {
+): (model: Model, clip?: number) => Strategy {
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(executor, config.shards),
     tensor: () => new TensorParallel(executor, config.shards, arena.shape.unlabelled, arena.images.unlabelled),
   };
-  return (model) => {
-    const name = strategyOf(config, model);
+  return (model, clip) => {
+    const name = strategyOf(config, model, clip);
     made[name] ??= makers[name]();
     return made[name];
   };

@@ -28,7 +28,7 @@ export class Dispatcher {
     private readonly node: Executor,
     readonly shards: number,
     private readonly counts: ImageCounts,
-    private readonly strategyFor: (model: Model) => Strategy,
+    private readonly strategyFor: (model: Model, clip?: number) => Strategy,
   ) {
     const { unlabelled } = counts;
     this.stored = { classes: new Uint16Array(unlabelled), confidences: new Float32Array(unlabelled) };
@@ -44,7 +44,7 @@ export class Dispatcher {
 
   /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
   step(request: StepRequest): Promise<StepOutcome> {
-    return this.strategyFor(request.model).step(request, this.stored);
+    return this.strategyFor(request.model, request.optimizer.clip).step(request, this.stored);
   }
 
   /** Predicts a label for every unlabelled image. */

@@ -7,6 +7,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { slices } from '../src/models/dense/tensor-step.js';
 import { createEngine, type Engine } from '../src/models/engine.js';
 import { gradient } from '../src/models/gradient.js';
+import { norm } from '../src/models/norm.js';
 import { predict } from '../src/models/predict.js';
 import type { Result, Task } from '../src/models/tasks.js';
 import type { TensorResult, TensorTask } from '../src/models/tensor-tasks.js';
@@ -52,6 +53,8 @@ function perform(engine: Engine, task: Task | TensorTask): Result | TensorResult
   switch (task.kind) {
     case 'gradient':
       return gradient(engine, task);
+    case 'norm':
+      return norm(engine, task);
     case 'update':
       return update(engine, task);
     case 'predict':

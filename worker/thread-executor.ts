@@ -2,13 +2,23 @@
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
 import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
-import type { OptimizerStep } from '../src/engine/optimizer.js';
+import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
+import { PseudolabelError } from '../src/errors.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
 import { beforeThreads, needsPreparation, parameterCount } from '../src/models/models.js';
-import type { GradientResult, PredictResult, PredictTask, UpdateResult, UpdateTask } from '../src/models/tasks.js';
+import { normOf } from '../src/models/norm.js';
+import type {
+  GradientResult,
+  NormResult,
+  NormTask,
+  PredictResult,
+  PredictTask,
+  UpdateResult,
+  UpdateTask,
+} from '../src/models/tasks.js';
 import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import type {
   Executor,
@@ -92,18 +102,27 @@ export class ThreadExecutor implements Executor {
     return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
   }
 
-  private updateBy(model: Model, how: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>): Promise<UpdateResult[]> {
+  private async updateBy(
+    model: Model,
+    { optimizer, ...gradient }: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>,
+  ): Promise<UpdateResult[]> {
     const length = parameterCount(model);
     const blocks = Math.ceil(length / BLOCK);
-    this.updates++;
-    const update = this.updates;
-    const parts = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
+    const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
       const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
       return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
     });
-    return Promise.all(
-      parts.map((part) => this.pool.run<UpdateResult>(() => ({ kind: 'update', update, ...part, ...how }))),
-    );
+    const { clip } = optimizer;
+    const norms = clip === undefined ? [] : await this.forEach<NormResult>(slices, { kind: 'norm', ...gradient });
+    const summed = clip === undefined ? gradient : { shards: 1, isSummed: true, scale: scaleOf(clip, norms) };
+    this.updates++;
+    const how = { kind: 'update', update: this.updates, optimizer, ...summed } as const;
+    const updates = await this.forEach<UpdateResult>(slices, how);
+    return [...norms.map(({ squares: _, ...result }) => result), ...updates];
+  }
+
+  private forEach<R extends NormResult | UpdateResult>(slices: readonly Slice[], how: OfSlices): Promise<R[]> {
+    return Promise.all(slices.map((slice) => this.pool.run<R>(() => ({ ...how, ...slice }))));
   }
 
   forward(step: TensorStep): Promise<ForwardPass> {
@@ -157,4 +176,20 @@ export class ThreadExecutor implements Executor {
   close(): Promise<void> {
     return this.pool.close();
   }
+}
+
+type Slice = Pick<UpdateTask, 'slice' | 'start' | 'end'>;
+/** A task of each slice, before the slice is known. */
+type OfSlices = Omit<UpdateTask, keyof Slice> | Omit<NormTask, keyof Slice>;
+
+/** Throws E_NOT_FINITE, before anything is updated. */
+function scaleOf(clip: number, norms: readonly NormResult[]): number {
+  const norm = normOf(norms);
+  if (Number.isFinite(norm)) return clipScale(clip, norm);
+  const fix = 'a smaller learning rate helps; the last checkpoint holds the parameters of before';
+  throw new PseudolabelError(
+    'E_NOT_FINITE',
+    'the sum of the gradients is not finite, so that it cannot be clipped',
+    fix,
+  );
 }

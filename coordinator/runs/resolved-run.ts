@@ -50,7 +50,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     );
   const task = { pixels, classes, hidden: hiddenOf(config) ?? [], network: network?.model, labelled, unlabelled };
   const stages = planOf(config, task);
-  const strategies = stages.map(({ model }) => strategyOf(config, model));
+  const strategies = stages.map(({ model, clip }) => strategyOf(config, model, clip));
   if (stages.some(({ augment }, s) => augment && strategies[s] === 'tensor'))
     throw new PseudolabelError(
       'E_CONFIG',

@@ -78,7 +78,7 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
 
 /** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
 export function idleLine({ config, stages }: ResolvedRun, workers: number): string | undefined {
-  const parts = Math.max(...stages.map(({ model }) => partsOf(config, model)));
+  const parts = Math.max(...stages.map((stage) => partsOf(config, stage)));
   if (workers <= parts) return undefined;
   const who = `${workers - parts} of ${counted(workers, 'worker')}`;
   const fix = config.shards > parts ? 'a wider network (--hidden) has more' : `--shards ${workers} gives work to all`;

@@ -3,7 +3,14 @@
 import type { Kernel } from './kernel/kernel.js';
 
 /** One optimizer step's numbers; the schedule has been applied. */
-export type OptimizerStep =
+export type OptimizerStep = Clip & Rule;
+
+interface Clip {
+  /** The longest that the gradient may be, by its Euclidean norm: a longer one is shortened to it. Left out: any. */
+  readonly clip?: number;
+}
+
+type Rule =
   /** m = a m + b g; p = keep p - c m; with Nesterov's momentum, a m + b g in the place of the second m. */
   | {
       readonly kind: 'momentum';
@@ -41,11 +48,18 @@ export interface UpdateRange {
   readonly rounded: number;
   /** Whether the gradient buffers are bf16. */
   readonly areBf16: boolean;
+  /** What the summed gradient is multiplied by. Left out: 1. */
+  readonly scale?: number;
 }
+
+/**
+ * What a gradient of this norm is multiplied by, so that it is no longer than `clip` (Pascanu et al. 2013, algorithm 1): 1 or less.
+ */
+export const clipScale = (clip: number, norm: number): number => (norm > clip ? clip / norm : 1);
 
 /** Sums the gradient buffers of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
-  const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded } = range;
+  const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded, scale = 1 } = range;
   const areBf16 = Number(range.areBf16);
   if (optimizer.kind === 'momentum') {
     const { a, b, c, keep = 1, nesterov = false } = optimizer;
@@ -58,7 +72,7 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       start,
       end,
       a,
-      b,
+      b * scale,
       c,
       keep,
       Number(nesterov),
@@ -86,6 +100,7 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       c2,
       epsilon,
       keep,
+      scale,
       id,
       updateLog,
       rounded,
@@ -94,6 +109,6 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
   }
 }
 
-function biasCorrections({ beta1, beta2, t }: Extract<OptimizerStep, { kind: 'adam' }>) {
+function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {
   return { c1: 1 / (1 - beta1 ** t), c2: 1 / (1 - beta2 ** t) };
 }

@@ -69,6 +69,19 @@ export interface UpdateTask {
   /** The arena's total holds the sum already: no gradient buffer is read. */
   readonly isSummed?: boolean;
   readonly optimizer: OptimizerStep;
+  /** What the summed gradient is multiplied by, where it is clipped. */
+  readonly scale?: number;
+}
+
+/** Sums the gradient buffers of one slice into the arena's total, unless they are summed, for the norm of the whole. Slices as those of an update. */
+export interface NormTask extends Omit<UpdateTask, 'kind' | 'update' | 'optimizer' | 'scale'> {
+  readonly kind: 'norm';
+}
+
+export interface NormResult extends Answer {
+  /** The sum of the squares of each block of the slice. */
+  readonly squares: readonly number[];
+  readonly milliseconds: number;
 }
 
 export interface UpdateResult extends Answer {
@@ -102,5 +115,5 @@ export interface PredictResult extends Answer {
   readonly milliseconds: number;
 }
 
-export type Task = GradientTask | UpdateTask | PredictTask;
-export type Result = GradientResult | UpdateResult | PredictResult;
+export type Task = GradientTask | NormTask | UpdateTask | PredictTask;
+export type Result = GradientResult | NormResult | UpdateResult | PredictResult;

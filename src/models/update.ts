@@ -12,13 +12,13 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, updateLogs } = arena.regions;
   const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
-  const { start, end, optimizer, update: id } = task;
+  const { start, end, optimizer, update: id, scale = 1 } = task;
   // A total is a tree of one gradient buffer, of floats.
   const [gradientBuffers, shards] = task.isSummed ? [total, 1] : [arena.regions.gradientBuffers, task.shards];
   const updateLog = updateLogs + task.slice * UPDATE_LOG_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
   const areBf16 = isRounded(arena.shape) && !task.isSummed;
   const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards, areBf16 };
-  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, updateLog, rounded });
+  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, updateLog, rounded, scale });
   return { milliseconds: performance.now() - began };
 }

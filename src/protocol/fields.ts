@@ -52,6 +52,8 @@ export const probability = z.number().min(0).max(1);
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(PRECISIONS);
 
+const clip = { clip: float.min(0).exactOptional() };
+
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('momentum'),
@@ -60,6 +62,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
     c: float,
     nesterov: z.boolean().exactOptional(),
     keep: probability.exactOptional(),
+    ...clip,
   }),
   z.strictObject({
     kind: z.literal('adam'),
@@ -69,6 +72,7 @@ export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', 
     epsilon: float,
     t: count,
     keep: probability.exactOptional(),
+    ...clip,
   }),
 ]);
 

@@ -32,7 +32,7 @@ function withSetting(stages: readonly Stage[], path: string, value: unknown): re
   const [name, first, ...others] = path.split('.');
   const stage = stages.find((each) => each.name === name);
   if (!stage || first === undefined) throw unknownPath(path, stages);
-  const isStages = first in stage || first === AUGMENT;
+  const isStages = first in stage || IN_STAGES.has(first);
   const within = isStages ? [first, ...others] : ['method', first, ...others];
   const changed = replaced(stage, within, value);
   if (changed === undefined) throw unknownPath(path, stages);
@@ -49,8 +49,8 @@ function replaced(container: unknown, [key, ...within]: readonly string[], value
   return Array.isArray(container) ? container.with(Number(key), next) : { ...container, [key]: next };
 }
 
-/** The one member of a stage that may be absent. */
-const AUGMENT = 'augment';
+/** The members of a stage that may be absent. */
+const IN_STAGES: ReadonlySet<string> = new Set(['augment', 'clip']);
 
 /** What a stage may leave out, and what is in it. */
 const OPTIONAL: ReadonlySet<string> = new Set([
@@ -60,7 +60,8 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'momentum',
   'nesterov',
   'warmup',
-  ...[AUGMENT, 'labelled', 'unlabelled', 'rotate', 'scale', 'shear', 'shift', 'flip', 'cutout'],
+  ...IN_STAGES,
+  ...['labelled', 'unlabelled', 'rotate', 'scale', 'shear', 'shift', 'flip', 'cutout'],
 ]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {

@@ -56,6 +56,7 @@ const stage: z.ZodType<Stage> = z
       .optional(),
     optimizer,
     rate,
+    clip: positive.optional(),
     start: z.enum(['fresh', 'previous', 'first-layer']),
   })
   .refine(

@@ -40,6 +40,11 @@ export interface Stage {
   readonly augment?: StageAugmentation | undefined;
   readonly optimizer: Optimizer;
   readonly rate: RateSchedule;
+  /**
+   * The longest that a step's gradient may be, by its Euclidean norm over all parameters and all rows: a longer one is shortened to it (Pascanu et
+   * al. 2013). Left out: any.
+   */
+  readonly clip?: number | undefined;
   /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */
   readonly start: 'fresh' | 'previous' | 'first-layer';
 }
@@ -53,10 +58,13 @@ export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefin
 
 /** The numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {
-  const { optimizer } = stage;
+  const { optimizer, clip } = stage;
   const rate = learningRate(stage.rate, step, stage.steps);
   const { weightDecay } = optimizer;
-  const kept = weightDecay === undefined ? {} : { keep: Math.max(0, 1 - rate * weightDecay) };
+  const kept = {
+    ...(weightDecay !== undefined && { keep: Math.max(0, 1 - rate * weightDecay) }),
+    ...(clip !== undefined && { clip }),
+  };
   switch (optimizer.kind) {
     case 'adam': {
       const { beta1, beta2, epsilon } = optimizer;

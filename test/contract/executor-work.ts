@@ -107,14 +107,15 @@ export function shardSteps(step: number, unlabelled: UnlabelledRows | undefined,
 
 export const RANGES = Array.from({ length: SHARDS }, (_, shard) => shardRange(UNLABELLED, SHARDS, shard));
 
-/** Steps by stored and by fresh pseudo-labels and without any, with Adam and with momentum, and labellings in between. */
+/** Steps by stored and by fresh pseudo-labels and without any, with Adam and with momentum, some of them clipped, and labellings in between. */
 export async function trainMixed(node: Executor, model = MODEL): Promise<TrainingState> {
   node.write(initialOf(model));
   for (let t = 1; t <= 6; t++) {
     if (t % 3 === 1) await node.predict(model, 'unlabelled', RANGES);
     const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
     const { update } = await node.gradients(shardSteps(t, unlabelled, model));
-    await update(t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 });
+    const clipped = t % 2 === 0 ? { clip: 0.01 } : {};
+    await update({ ...(t < 5 ? ADAM(t) : ({ kind: 'momentum', a: 0.9, b: 0.01, c: 1 } as const)), ...clipped });
   }
   return node.read(layoutOf(model).length);
 }

@@ -1,12 +1,14 @@
 // Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
 
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
+import { clipScale } from '../../src/engine/optimizer.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
 import { slices } from '../../src/models/dense/tensor-step.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
+import { norm, normOf } from '../../src/models/norm.js';
 import { predict } from '../../src/models/predict.js';
 import type { Logits } from '../../src/models/tensor-tasks.js';
 import { update } from '../../src/models/update.js';
@@ -56,7 +58,10 @@ export function nodeOn(engine: Engine): Executor {
         results: steps.map((step) => gradient(engine, { ...step, kind: 'gradient', workspace: 0 })),
         update: async (optimizer) => {
           updates++;
-          return [update(engine, { kind: 'update', update: updates, ...all, shards, optimizer })];
+          const { clip } = optimizer;
+          const scale =
+            clip === undefined ? 1 : clipScale(clip, normOf([norm(engine, { kind: 'norm', ...all, shards })]));
+          return [update(engine, { kind: 'update', update: updates, ...all, shards, optimizer, scale })];
         },
       };
     },

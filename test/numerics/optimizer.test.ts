@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
 import { BLOCK } from '../../src/engine/kernel/kernel.js';
-import type { OptimizerStep } from '../../src/engine/optimizer.js';
+import { clipScale, type OptimizerStep } from '../../src/engine/optimizer.js';
+import { norm, normOf } from '../../src/models/norm.js';
 import { update } from '../../src/models/update.js';
 import { paper } from '../../src/training/preset-paper.js';
 import { optimizerStep } from '../../src/training/stage.js';
@@ -193,5 +194,64 @@ describe('an update in slices', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a gradient that is clipped', () => {
+  const SHARDS = 5;
+  const vectors = updateArena(LENGTH, SHARDS, 3);
+  const slices = (count: number) => {
+    const blocks = Math.ceil(LENGTH / BLOCK);
+    const starts = Array.from({ length: count + 1 }, (_, i) =>
+      Math.min(LENGTH, Math.ceil((i * blocks) / count) * BLOCK),
+    );
+    return starts.slice(1).map((end, slice) => ({ slice, start: starts[slice]!, end }));
+  };
+  const normIn = (count: number, isSummed = false) =>
+    normOf(slices(count).map((slice) => norm(vectors.engine, { kind: 'norm', ...slice, shards: SHARDS, isSummed })));
+
+  it('has its norm of the sum over all shards, of the same bits for any number of slices, and of a total', () => {
+    vectors.randomise(3);
+    let squares = 0;
+    for (let i = 0; i < LENGTH; i++) {
+      let sum = 0;
+      for (let shard = 0; shard < SHARDS; shard++) sum += vectors.gradientBuffer(shard)[i]!;
+      squares += sum ** 2;
+    }
+    const found = normIn(1);
+    expect(Math.abs(found / Math.sqrt(squares) - 1)).toBeLessThan(1e-6);
+    for (const count of [1, 2, 3]) for (const isSummed of [false, true]) expect(normIn(count, isSummed)).toBe(found);
+  });
+
+  it('is shortened to the norm that is given, and else left as it is', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1e-6, max: 1e6, noNaN: true }),
+        fc.double({ min: 0, max: 1e6, noNaN: true }),
+        (clip, length) => {
+          const scale = clipScale(clip, length);
+          expect(scale * length).toBeLessThanOrEqual(clip * (1 + 1e-15));
+          expect(scale).toBe(length <= clip ? 1 : clip / length);
+        },
+      ),
+    );
+  });
+
+  it.each<OptimizerStep>([
+    { ...ADAM, t: 3 },
+    { kind: 'momentum', a: 0.9, b: 0.5, c: 0.1, nesterov: true },
+  ])('updates as a shorter gradient would: $kind', (optimizer) => {
+    const scale = 2 ** -5; // whose products are exact
+    const task = { kind: 'update', slice: 0, start: 0, end: LENGTH, shards: SHARDS, optimizer } as const;
+    vectors.randomise(4);
+    update(vectors.engine, { ...task, update: 1, scale });
+    const clipped = vectors.read();
+    vectors.randomise(4);
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const buffer = vectors.gradientBuffer(shard);
+      buffer.set(buffer.map((value) => value * scale));
+    }
+    update(vectors.engine, { ...task, update: 2 });
+    for (const [i, vector] of vectors.read().entries()) expect(sameBits(vector, clipped[i]!)).toBe(true);
   });
 });

@@ -97,6 +97,7 @@ export interface Kernel {
     c2: number,
     epsilon: number,
     keep: number,
+    scale: number,
     id: number,
     updateLog: number,
     rounded: number,
@@ -126,8 +127,11 @@ export const BLOCK = 1024;
 /** Bytes for the sums of a tree over up to 2^16 shards, a block a level (assembly/update.ts). */
 export const SUMS_BYTES = 17 * BLOCK * 4;
 
+/** Where the sums are in a slice's update log, in bytes (assembly/update.ts). */
+export const UPDATE_LOG_SUMS = 64 + 3 * BLOCK * 4;
+
 /** Bytes of a slice's update log with its staged block and its sums (assembly/update.ts). */
-export const UPDATE_LOG_BYTES = 64 + 3 * BLOCK * 4 + SUMS_BYTES;
+export const UPDATE_LOG_BYTES = UPDATE_LOG_SUMS + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;
 

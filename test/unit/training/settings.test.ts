@@ -5,6 +5,7 @@ import { normalise, type Options, PRESETS } from '../../../src/training/config.j
 import { planOf } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pathsOf, withSettings } from '../../../src/training/settings.js';
+import { optimizerStep } from '../../../src/training/stage.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const plan = (options: Options) => planOf(normalise({ hidden: 64, ...options }), TASK);
@@ -44,6 +45,13 @@ describe('a setting', () => {
     const balance = { momentum: 0.9, shares: 'equal' };
     const set = { 'finetune.rate': rate, 'finetune.method.refresh': 'step', 'finetune.balance': balance };
     expect(plan({ scenario: 'pl', preset: 'paper', set })[0]).toMatchObject({ rate, method: { balance } });
+  });
+
+  it('clips the gradients of a stage, and of that alone', () => {
+    const [pretrain, finetune] = plan({ scenario: 'dae', set: { 'finetune.clip': 0.5 } });
+    expect(pretrain).toStrictEqual(DAE[0]);
+    expect(optimizerStep(finetune!, 7)).toStrictEqual({ ...optimizerStep(DAE[1]!, 7), clip: 0.5 });
+    expect(() => plan({ set: { 'finetune.clip': 0 } })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
   });
 
   it('that names nothing is refused with the paths that are spelled alike', () => {

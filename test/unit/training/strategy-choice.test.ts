@@ -50,6 +50,15 @@ describe('the strategy of a stage', () => {
   });
 });
 
+describe('the strategy of a stage whose gradient is clipped', () => {
+  it('is data; asked for tensor, it says what to do', () => {
+    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), classifier, 1)).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), classifier, 1)).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy data') }),
+    );
+  });
+});
+
 describe('the choice that is left to a run', () => {
   const task = { pixels: 9, classes: 3, hidden: [32], labelled: 9, unlabelled: 90 };
   const lineOf = (config: Options) => choiceLine(normalise(config), planOf(normalise(config), task));
@@ -69,6 +78,13 @@ describe('the choice that is left to a run', () => {
   it('names the option that only gradients have', () => {
     expect(lineOf({ wire: 'bf16' })).toBe('strategy: data, since --wire bf16 is about gradients');
     expect(lineOf({ scenario: 'dae', fastSum: true })).toBe('strategy: data, since --fast-sum is about gradients');
+  });
+
+  it('names the stages whose gradients are clipped', () => {
+    const set = { 'finetune.clip': 1 };
+    expect(lineOf({ set })).toBe('strategy: data, since gradients are clipped, which tensor has none of');
+    const others = 'strategy: tensor, since workers exchange sums over their units then, not gradients';
+    expect(lineOf({ scenario: 'dae', set })).toBe(`${others}; data for finetune, whose gradients are clipped`);
   });
 
   it('is not told of where there was none', () => {

@@ -59,7 +59,7 @@ export function momentum(
 
 /**
  * Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). keep: 1 - rate * weight decay, apart from the gradient
- * (AdamW: Loshchilov & Hutter 2019, algorithm 2).
+ * (AdamW: Loshchilov & Hutter 2019, algorithm 2). scale: of the gradient, 1 unless it is clipped.
  */
 export function adam(
   p: usize,
@@ -77,6 +77,7 @@ export function adam(
   c2: f32,
   epsilon: f32,
   keep: f32,
+  scale: f32,
   id: i32,
   journal: usize,
   rounded: usize,
@@ -88,7 +89,7 @@ export function adam(
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
     const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
     for (let i: usize = 0; i < bytes; i += 16) {
-      const gradient = v128.load(g + i);
+      const gradient = f32x4.mul(f32x4.splat(scale), v128.load(g + i));
       const first = f32x4.add(
         f32x4.mul(f32x4.splat(b1), v128.load(m + at + i)),
         f32x4.mul(f32x4.splat(1 - b1), gradient),

@@ -1,0 +1,38 @@
+// The Euclidean norm of a step's whole gradient: the same bits for any number of workers, since squares are summed block by block.
+import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
+import { BLOCK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
+import { isRounded } from '../engine/precision.js';
+import type { Engine } from './engine.js';
+import type { NormResult, NormTask } from './tasks.js';
+
+/** Safe to do again: the gradient buffers stay as they are. Afterwards the arena's total holds the sum of the slice. */
+export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
+  const began = performance.now();
+  const { regions, memory, shape } = arena;
+  const { start, end, shards, slice, isSummed = false } = task;
+  // Scratch that no other slice has, and whose content nobody relies on between two tasks.
+  const sums = regions.updateLogs + slice * UPDATE_LOG_STRIDE + UPDATE_LOG_SUMS;
+  const areBf16 = Number(isRounded(shape));
+  if (!isSummed)
+    kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums, areBf16);
+  const squares: number[] = [];
+  for (let block = start; block < end; block += BLOCK) {
+    const values = new Float32Array(memory.buffer, regions.total + block * 4, Math.min(BLOCK, end - block));
+    squares.push(sumOfSquares(values));
+  }
+  return { squares, milliseconds: performance.now() - began };
+}
+
+/** In doubles, in which no square of a float overflows. */
+function sumOfSquares(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  return sum;
+}
+
+/** The norm of all slices, in their order. Not finite where some element is not. */
+export function normOf(slices: readonly Pick<NormResult, 'squares'>[]): number {
+  let sum = 0;
+  for (const { squares } of slices) for (const square of squares) sum += square;
+  return Math.sqrt(sum);
+}
