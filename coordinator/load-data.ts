@@ -17,6 +17,7 @@ export async function loadData(
   { workers, ...options }: DataOptions & { readonly workers?: number | undefined },
   { terminal, signal }: Surroundings,
 ): Promise<Dataset> {
+  terminal.doing('reading images');
   const shown = new DecodingProgress(terminal);
   const progress = (done: number, of: number): void => shown.decoded(done, of);
   try {

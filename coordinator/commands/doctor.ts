@@ -31,6 +31,7 @@ export function addDoctor(program: Command, { terminal }: Context): void {
     .option('--json <file>', 'write the findings as JSON; - for stdout')
     .addHelpText('after', HELP)
     .action(async ({ json }: { json?: string }) => {
+      terminal.doing('checking');
       const findings = await diagnose();
       const isUsable = findings.every(({ state }) => state !== 'wrong');
       await terminal.deliver((colours) => linesOf(findings, isUsable, colours), { isUsable, findings }, json);

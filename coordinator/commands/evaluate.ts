@@ -26,6 +26,7 @@ async function evaluate(folder: string, flags: ModelFlags, context: Context): Pr
   const dataset = await datasetFor(folder, saved, flags, context);
   const classNames = classNamesOf(saved, dataset);
   const { images, labels, count } = testOf(dataset, classNames);
+  terminal.doing('looking at the test images');
   const { predicted, speed } = await classified(saved, images, flags.workers, signal);
   const testAccuracy = accuracy(predicted.classes, labels);
   const confusion = confusionMatrix(predicted.classes, labels, classNames.length);

@@ -96,11 +96,13 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     flags.images === undefined
       ? await trainingImages(folder, saved, flags, context)
       : await fileOf(flags.images, saved);
+  terminal.doing('labelling images');
   const { predicted, speed } = await classified(saved, images.store, flags.workers, signal);
   const { name, ids, labels } = images;
   const { count } = images.store;
   const classNames = classNamesOf(saved);
   const labelled = labelledOf({ count, ids, labels }, images.classNames, { ...predicted, classNames });
+  terminal.doing('writing labels');
   const format = flags.outFormat ?? formatOf(flags.out);
   await writeAtomically(flags.out, await labelsIn(format, labelled));
   const shown = leastSure(labelled, flags.review ?? 0);

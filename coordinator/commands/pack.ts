@@ -41,6 +41,7 @@ async function pack(source: string, out: string, { json, ...flags }: PackFlags, 
   const dataset = await loadData({ ...flags, data: source }, context);
   const { name, height, width, channels, classNames, train, test, notes = [] } = dataset;
   for (const note of notes) terminal.note(note);
+  terminal.doing('packing images');
   const sets = (test ? [train, test] : [train]).map(packedSet);
   await writeAtomically(
     out,

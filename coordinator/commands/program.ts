@@ -5,12 +5,16 @@ import { rankOf } from '../../src/collectives/mpi.js';
 import { built } from '../../src/files/read.js';
 import { SERVER_TRANSPORT } from '../server/transport.js';
 import { jsonLogger } from '../terminal/progress.js';
+import type { Output, Terminal } from '../terminal/terminal.js';
 import { addCompare } from './compare.js';
+import { addCompletion } from './completion.js';
 import { addData } from './data.js';
 import { addDoctor } from './doctor.js';
 import { addEvaluate } from './evaluate.js';
+import { addHelp } from './help.js';
 import { checkInputs } from './inputs.js';
 import { addLabel } from './label.js';
+import { GROUPED_HELP, group } from './option-groups.js';
 import { refuseIdle } from './option-rules.js';
 import type { Context } from './options.js';
 import { checkOutFolder, checkPaths, pathsOf } from './output-paths.js';
@@ -40,6 +44,7 @@ export function programOf(context: Context, check = checkFiles): Command {
   const program = new Command('pseudolabel')
     .description('Train a classifier from few labels and many images, with pseudo-labels, on all cores.')
     .version(version)
+    .configureHelp(GROUPED_HELP)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   addReproduce(program, context);
@@ -48,8 +53,11 @@ export function programOf(context: Context, check = checkFiles): Command {
   for (const add of [addPreset, addData, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
     add(program, context);
   for (const command of program.commands) command.addOption(logFormat());
+  addCompletion(program, context);
+  addHelp(program);
+  group(program);
   return program.hook('preAction', async (_, command) => {
-    if (command.opts().logFormat === 'json') context.terminal.log = jsonLogger(process.stderr);
+    if (command.opts().logFormat === 'json') logTo(context.terminal, process.stderr);
     // The launcher says which (scripts/environment.mjs).
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
@@ -58,6 +66,14 @@ export function programOf(context: Context, check = checkFiles): Command {
     refuseIdle(command);
     await check(command, context);
   });
+}
+
+function logTo(terminal: Terminal, output: Output): void {
+  const write = (text: string): void => {
+    terminal.spoke();
+    output.write(text);
+  };
+  terminal.log = jsonLogger({ write });
 }
 
 const logFormat = (): Option =>

@@ -29,6 +29,7 @@ export function addReport(program: Command, { terminal, signal }: Context): void
     .addHelpText('after', HELP)
     .action(async (folder: string, { json, serve }: { json?: string; serve?: number | true }) => {
       const { writeReport } = await import('../report.js');
+      terminal.doing('writing the report');
       const report = await writeReport(folder);
       await terminal.deliver(() => [`report: ${report}`], { directory: folder, report }, json);
       if (serve === undefined) return;

@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
+import { duration } from '../../src/format.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { Reproduced } from '../dashboard/recorded.js';
@@ -121,7 +122,8 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   await writeIn(folder, 'reproduce.json', `${JSON.stringify(value, null, 2)}\n`);
   const { writeReport } = await import('../report.js');
   const placeLines = [`run directory: ${folder}`, `report: ${await writeReport(folder)}`];
-  await terminal.deliver((colours) => [...rowLines(rows, colours), ...placeLines], value, flags.json);
+  const timeLine = `seconds are those of training; this took ${duration(performance.now() / 1000)} in all`;
+  await terminal.deliver((colours) => [...rowLines(rows, colours), timeLine, ...placeLines], value, flags.json);
 }
 
 async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduction> {

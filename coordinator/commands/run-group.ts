@@ -49,6 +49,7 @@ export async function runGroup(
   const results = await Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)));
   const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ run }) => run);
   const wrapper = wrapperFor(flags, group.dashboard);
+  if (first) context.terminal.doing('starting workers');
   const session = first && (await openSession([first, ...others], undefined, wrapper));
   try {
     for (const [index, each] of runs.entries()) {

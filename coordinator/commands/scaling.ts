@@ -192,6 +192,7 @@ function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, lo
 
 function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: number): void {
   const line = round < 0 ? `  ${phase}: warm-up` : `  ${phase}: round ${round + 1} of ${rounds}`;
+  terminal.doing(`in ${line.trim()}`);
   if (terminal.isLive) terminal.draw(line);
   else if (round <= 0) terminal.note(line);
 }

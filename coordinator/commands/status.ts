@@ -24,6 +24,7 @@ export function addStatus(program: Command, context: Context, transport: Transpo
 async function show(address: string, flags: StatusFlags, { terminal, signal }: Context, transport: Transport) {
   const { tokenFile, fingerprint, insecure = false } = flags;
   const onRetry = () => undefined;
+  terminal.doing(`asking ${address}`);
   const channel = await transport.connect({ address, tokenFile, fingerprint, insecure, patience: 0, signal, onRetry });
   const status = await statusFrom(channel);
   await terminal.deliver(() => linesOf(status), status, flags.json);

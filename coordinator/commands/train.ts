@@ -117,7 +117,8 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   const { invocation } = context;
   context.goesOn(path, invocation.line(resumeArgs(command, invocation.typed, path)));
   let result = earlier && (await RunDirectory.resultOf(earlier.path));
-  if (result) terminal.note(`${path} is finished; its result:`);
+  const isOld = result !== undefined;
+  if (isOld) terminal.note(`${path} is finished; its result:`);
   try {
     result ??= await run(config, path, earlier, flags, context, reach);
   } catch (error) {
@@ -125,9 +126,11 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
     if (flags.out === undefined) await removeEmptyFolder(path); // of ours, for a run that has not begun
     throw error;
   }
+  terminal.doing('writing the report');
   const { writeReport } = await import('../report.js');
   await writeReport(path);
-  await terminal.deliver((colours) => resultLines(result, path, colours), result, flags.json);
+  const seconds = isOld ? undefined : performance.now() / 1000;
+  await terminal.deliver((colours) => resultLines(result, path, colours, seconds), result, flags.json);
 }
 
 async function run(
@@ -142,12 +145,14 @@ async function run(
   if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
   if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
   const dataset = await loadData(config, context);
+  terminal.doing('preparing the run');
   const resolved = resolveRun(config, dataset, await networkFor(config, dataset));
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);
   const dashboard = place && new Dashboard(place, path);
   const where = placeFor(resolved, flags, context, reach, dashboard);
+  terminal.doing(flags.listen === undefined ? 'starting workers' : 'getting workers and nodes ready');
   const session = await openSession([resolved], where, wrapperFor(flags, dashboard, calls));
   if (session.job) terminal.note(jobLine(session.job));
   // With nodes, this is printed when they join.

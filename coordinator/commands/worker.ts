@@ -40,12 +40,19 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   const onRetry = (failure: PseudolabelError, delay: number) =>
     terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
   const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
+  terminal.doing(`connecting to ${address}`);
   const ended = await joinRun(
     () => transport.connect(options),
     { name, workers, fingerprints: fingerprintsHere(), signal },
     {
-      joined: (coordinator) => terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`),
-      lost: ({ message }) => terminal.note(`${message}; joining again`),
+      joined: (coordinator) => {
+        terminal.doing(undefined);
+        terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`);
+      },
+      lost: ({ message }) => {
+        terminal.note(`${message}; joining again`);
+        terminal.doing(`connecting to ${address} again`);
+      },
     },
   );
   terminal.note(ended === 'finished' ? 'the run is over' : 'left the run, which goes on without this node');

@@ -3,7 +3,7 @@ import { bar, duration, whole } from '../../src/format.js';
 import type { Terminal } from './terminal.js';
 
 const REDRAW_MS = 100;
-const LINE_MS = 5000;
+const LINE_MS = 4000;
 const BAR = 20;
 
 export class DecodingProgress {

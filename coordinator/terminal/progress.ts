@@ -5,7 +5,7 @@ import { bar, counted, duration, loss, percent, visibleJson, whole } from '../..
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
-import type { RunListener } from '../runs/recorder.js';
+import { type RunListener, together } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';
 import type { Output, Terminal } from './terminal.js';
 
@@ -13,7 +13,7 @@ type StepMetric = Extract<Metric, { kind: 'step' }>;
 
 const REDRAW_MS = 100;
 /** Elsewhere: after so long, or after a tenth of the stage if that is not too soon. */
-const LINE_MS = 10_000;
+const LINE_MS = 4000;
 const SHORTEST_LINE_MS = 1000;
 /** Speed and time left are those of the last seconds: a stage gets slower when its pseudo-labels begin to count. */
 const WINDOW_MS = 10_000;
@@ -40,7 +40,28 @@ interface Current {
 
 /** Shows a run in whichever way the user has chosen. */
 export const progressOn = (terminal: Terminal, classNames: readonly string[]): RunListener =>
-  terminal.log ? new Log(terminal.log) : new Progress(terminal, undefined, classNames);
+  together([terminal.log ? new Log(terminal.log) : new Progress(terminal, undefined, classNames), new Doing(terminal)]);
+
+/** Keeps the terminal informed of what is going on, which it says where nothing else is said for a while. */
+class Doing implements RunListener {
+  private steps = 0;
+  private name = '';
+
+  constructor(private readonly terminal: Terminal) {}
+
+  stageBegins({ name }: Stage, firstStep: number, steps: number): void {
+    Object.assign(this, { name, steps });
+    this.terminal.doing(`in step ${firstStep + 1} of ${steps} (${name})`);
+  }
+
+  measured({ kind, step }: Metric): void {
+    if (kind !== 'step') return;
+    const next = step + 2;
+    this.terminal.doing(
+      next > this.steps ? 'looking at the images' : `in step ${next} of ${this.steps} (${this.name})`,
+    );
+  }
+}
 
 export class Progress implements RunListener {
   private current: Current | undefined;
@@ -138,8 +159,8 @@ function fitted(parts: readonly string[], share: number, width: number): string 
   return text;
 }
 
-/** Steps are thousands: one of them is logged so often, and the last one of a stage. */
-const STEP_MS = 10_000;
+/** Steps are thousands: one of them is logged so often, and the last one of a stage. A second without an event is a fault. */
+const STEP_MS = 500;
 
 /** A line an object: time (ISO 8601), level (a word), msg, and what belongs to it. */
 export function jsonLogger(output: Output): Logger {

@@ -56,16 +56,19 @@ function pixelLines({ images }: ImageSet): string[] {
   return ['no pixel of the training images is above 1: pixels should go from 0 to 255'];
 }
 
-export function resultLines(result: RunResult, directory: string, { bold }: Colours): string[] {
+/** wholeSeconds: since the command began; undefined: the run was finished before. */
+export function resultLines(result: RunResult, directory: string, { bold }: Colours, wholeSeconds?: number): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
   const run = `${ROW_NAMES[result.scenario]}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
   const title = `${run}${productsOf(result)}`;
-  const phases = Object.entries(result.secondsByPhase).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
+  const { evaluation: _, ...training } = result.secondsByPhase;
+  const phases = Object.entries(training).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
   const speed = `${counted(result.steps, 'step')} in ${duration(result.seconds)}, ${whole(result.imagesPerSecond)} images/s`;
   const lines: [name: string, value: string | undefined][] = [
     ['test accuracy', testAccuracy === undefined ? undefined : bold(percent(testAccuracy))],
     ['validation accuracy', validationAccuracy === undefined ? undefined : bold(percent(validationAccuracy))],
-    ['training', `${speed} (${phases.join(', ')})`],
+    ['training', phases.length > 1 ? `${speed} (${phases.join(', ')})` : speed],
+    ['time', wholeSeconds === undefined ? undefined : timeText(wholeSeconds, result.seconds)],
     ['pseudo-labels', result.ramp && rampLine(result.ramp)],
     ['class shares', result.classShares && choiceText(result.classShares, result.classNames)],
     ['lost workers', lostWorkers === 0 ? undefined : `${lostWorkers}, their work was done again`],
@@ -75,6 +78,12 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
   ];
   return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
 }
+
+/** A resumed run counts its earlier starts as training, so that more time may be of that than has passed. */
+const timeText = (whole: number, training: number): string =>
+  whole < training
+    ? duration(whole)
+    : `${duration(whole)}, ${duration(training)} of them training; the rest is to start, to read images, to test and to write`;
 
 /** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
 export function idleLine({ config, stages }: ResolvedRun, workers: number): string | undefined {

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { visible, visibleJson } from '../../src/format.js';
+import { stillLine, Waiting } from './waiting.js';
 
 /** What is used of process.stdout and process.stderr. */
 export interface Output {
@@ -33,6 +34,10 @@ export class Terminal {
   /** Only errors are printed: of several processes that do one work, one speaks. */
   isQuiet = false;
   private drawn = 0;
+  private readonly waiting = new Waiting({
+    form: () => (this.log ? 'json' : 'text'),
+    say: (what, seconds) => this.still(what, seconds),
+  });
 
   constructor(
     private readonly stdout: Output,
@@ -48,6 +53,16 @@ export class Terminal {
     if (!this.isQuiet) this.write(line);
   }
 
+  /** What is going on from now: it is said again where nothing else is for a while. undefined: nothing that anybody waits for. */
+  doing(what: string | undefined): void {
+    this.waiting.begins(what);
+  }
+
+  /** Something was said that did not go through here, to the log say. */
+  spoke(): void {
+    this.waiting.spoke();
+  }
+
   /** How long a drawn line can be. */
   get width(): number {
     return (this.stderr.columns || DEFAULT_COLUMNS) - 1;
@@ -55,6 +70,7 @@ export class Terminal {
 
   /** Draws over the line that was drawn last. Only where isLive. */
   draw(line: string): void {
+    this.spoke();
     const text = rendered(line, false).slice(0, this.width);
     this.stderr.write(`\r${text.padEnd(this.drawn)}`);
     this.drawn = text.length;
@@ -68,6 +84,7 @@ export class Terminal {
 
   /** Prints a command's result, and writes it as JSON where asked. With '-' only the JSON goes to stdout. */
   async deliver(lines: (colours: Colours) => readonly string[], value: unknown, json: JsonTarget): Promise<void> {
+    this.doing(undefined);
     this.erase();
     const output = json === '-' ? this.stderr : this.stdout;
     output.write(
@@ -83,6 +100,7 @@ export class Terminal {
 
   /** Prints an error: its code, and what to do about it. A stack only for those who debug. */
   explain(error: unknown): void {
+    this.doing(undefined);
     if (this.log) {
       logError(this.log, error);
       return;
@@ -99,7 +117,15 @@ export class Terminal {
       for (const line of (error.stack ?? '').split('\n')) this.write(line);
   }
 
+  private still(what: string, seconds: number): void {
+    if (this.isQuiet) return;
+    if (this.log) this.log.info({ event: 'waiting', for: what, seconds: Math.round(seconds) }, `still ${what}`);
+    else if (this.isLive) this.draw(stillLine(what, seconds));
+    else this.write(stillLine(what, seconds));
+  }
+
   private write(line: string): void {
+    this.spoke();
     if (this.log) {
       this.log.info(rendered(line, false).trim());
       return;

@@ -14,11 +14,11 @@ function shown(isTTY: boolean): string {
   return stderr();
 }
 
-it('is a bar on a terminal, and a line every five seconds elsewhere', () => {
+it('is a bar on a terminal, and a line every four seconds elsewhere', () => {
   expect(shown(true)).toContain('\r[##########..........]  decoding pictures 6,000/12,000');
   expect(shown(false).split('\n')).toEqual([
-    '  decoding pictures 6,000/12,000  5.0 s left',
-    '  decoding pictures 11,000/12,000  0.9 s left',
+    '  decoding pictures 5,000/12,000  5.6 s left',
+    '  decoding pictures 9,000/12,000  2.7 s left',
     '  decoded 12,000 pictures in 11.0 s',
     '',
   ]);

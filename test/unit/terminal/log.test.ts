@@ -11,13 +11,13 @@ function logged() {
 }
 
 describe('a log of a run', () => {
-  it('has a step every ten seconds and the last of a stage, and everything else', () => {
+  it('has a step every half a second and the last of a stage, and everything else', () => {
     const { output, objects } = logged();
     let now = 0;
     const log = new Log(jsonLogger(output), () => now);
     log.saved('somewhere');
     for (let step = 0; step < 30; step++) {
-      now += 1000;
+      now += 50;
       const losses = { labelledLoss: 0.5, unlabelledLoss: 0, counted: 0, unlabelled: 0, rows: 32, alpha: 0 };
       log.measured({ kind: 'step', stage: 'supervised', step, ...losses });
       if (step === 4) log.measured({ kind: 'validation', stage: 'supervised', step, accuracy: 0.7 });

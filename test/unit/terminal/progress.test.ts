@@ -58,9 +58,9 @@ describe('progress elsewhere', () => {
     expect([...text].every((letter) => letter === '\n' || letter >= ' ')).toBe(true);
   });
 
-  it('is a line every ten seconds where a tenth takes longer', () => {
+  it('is a line every four seconds where a tenth takes longer', () => {
     const text = shown(false, { scenario: 'pl', steps: 100, milliseconds: 5000 });
-    expect(text.trimEnd().split('\n')).toHaveLength(50);
+    expect(text.trimEnd().split('\n')).toHaveLength(100);
   });
 
   it('is one line for a stage that is over at once', () => {
