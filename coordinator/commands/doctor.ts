@@ -8,6 +8,7 @@ import { loadLibrary, versionOf as versionOfMpi } from '../../src/collectives/mp
 import { loadDataset } from '../../src/data/load.js';
 import { checkWebAssembly } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { PRODUCTS_LIBRARY } from '../../src/engine/native/native.js';
 import { nativeBinding, Products } from '../../src/engine/tensorflow.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { built } from '../../src/files/read.js';
@@ -156,7 +157,7 @@ export function memory({ freeBytes, totalBytes, limitBytes }: Memory): Outcome {
 }
 
 function build(): Outcome {
-  const parts = ['worker/thread-entry.js', 'src/engine/kernel/kernel.wasm'];
+  const parts = ['worker/thread-entry.js', 'src/engine/kernel/kernel.wasm', PRODUCTS_LIBRARY];
   const missing = parts.filter((part) => !existsSync(built(part)));
   if (missing.length === 0) return ok('complete');
   return {

@@ -1,11 +1,20 @@
-// Builds dist/: TypeScript to JavaScript, and the AssemblyScript kernel to WebAssembly. Remembers what it was built from.
+// Builds dist/: TypeScript to JavaScript, the AssemblyScript kernel to WebAssembly, the C++ products to a library. Remembers what it was built from.
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.mjs';
+import { PRODUCTS, PRODUCTS_SOURCES, prepareProducts, productsReady } from './products.mjs';
 
-const SOURCES = ['src', 'coordinator', 'worker', 'tsconfig.json', 'package-lock.json', 'scripts/setup/dist.mjs'];
+const SOURCES = [
+  'src',
+  'coordinator',
+  'worker',
+  'tsconfig.json',
+  'package-lock.json',
+  'scripts/setup/dist.mjs',
+  'scripts/setup/products.mjs',
+];
 const KERNEL = 'src/engine/kernel';
 /** What the dashboard serves as it is. */
 const PAGE = ['coordinator/dashboard/page/index.html', 'coordinator/dashboard/page/page.css'];
@@ -34,7 +43,9 @@ function sourceHash(root) {
 /** @param {string} root @returns {boolean} whether dist/ was built from the sources as they are */
 export function distReady(root) {
   const stamp = join(root, 'dist', '.built-from');
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === sourceHash(root);
+  return (
+    existsSync(stamp) && productsReady(join(root, 'dist', PRODUCTS)) && readFileSync(stamp, 'utf8') === sourceHash(root)
+  );
 }
 
 /**
@@ -57,6 +68,8 @@ export async function buildDist(root) {
       ...['--sharedMemory', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
       ...['--runtime', 'stub', '-O3', '--noAssert'],
     );
+    for (const source of PRODUCTS_SOURCES) cpSync(join(root, PRODUCTS, source), join(root, next, PRODUCTS, source));
+    await prepareProducts(join(root, next, PRODUCTS));
     for (const file of PAGE) cpSync(join(root, file), join(root, next, file));
     writeFileSync(join(root, next, '.built-from'), hash);
     rmSync(join(root, 'dist'), { recursive: true, force: true });

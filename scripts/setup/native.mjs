@@ -12,10 +12,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { completed } from '../environment.mjs';
+import { cacheRoot } from './cache.mjs';
 import { run, SetupError, WrongContentError } from './command.mjs';
 import { chosenWheel, createEntry, WHEEL } from './wheel.mjs';
 
@@ -24,9 +24,6 @@ const BINDING = join('lib', 'napi-v8', 'tfjs_binding.node');
 const LIBRARY_FOLDER = join('deps', 'lib');
 const STAMP = join('lib', 'napi-v8', 'pseudolabel.json');
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
-
-/** The user's cache, shared by every checkout and installation. */
-export const cacheRoot = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pseudolabel');
 
 /** @returns {string} folder of the installed @tensorflow/tfjs-node @throws if it is not installed */
 export function tfjsNodeFolder() {

@@ -1,15 +1,17 @@
 // What set-up consists of, in order, and what is missing of it. Works in a checkout, where it starts from nothing but Node,
-// and in an installed package, which comes built and lacks only TensorFlow's native library.
+// and in an installed package, which comes built and lacks only native libraries.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheRoot } from './cache.mjs';
 import { SetupError } from './command.mjs';
 import { buildDist, distReady } from './dist.mjs';
 import { withLock } from './lock.mjs';
-import { cacheRoot, nativeReady, prepareNative } from './native.mjs';
+import { nativeReady, prepareNative } from './native.mjs';
 import { NODE_TOO_OLD, nodeReady } from './node-version.mjs';
 import { installPackages, packagesReady } from './packages.mjs';
+import { PRODUCTS, prepareProducts, productsReady } from './products.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const isCheckout = existsSync(join(root, 'src'));
@@ -43,6 +45,9 @@ export async function setUp(output) {
   if (isCheckout) {
     steps.unshift([() => packagesReady(root), () => step('installing packages (npm ci)', () => installPackages(root))]);
     steps.push([() => distReady(root), () => step('building dist', () => buildDist(root))]);
+  } else {
+    const products = join(root, 'dist', PRODUCTS);
+    steps.push([() => productsReady(products), () => step('compiling products', () => prepareProducts(products))]);
   }
   if (steps.every(([ready]) => ready())) {
     output.write('setup: nothing to do\n');

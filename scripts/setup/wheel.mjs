@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { compileBinding, LIBRARIES } from './binding.mjs';
 import { available, run, SetupError, WrongContentError } from './command.mjs';
+import { compilers } from './products.mjs';
 import { extractZip } from './zip.mjs';
 
 /** The one TensorFlow build of this project: the weights of a run depend on it. Its Python version does not matter. */
@@ -67,10 +68,8 @@ export function chosenWheel() {
 
 /** Looks for everything first: without a compiler the download would be in vain. @throws {SetupError} */
 async function findTools() {
-  const chosen = process.env.CXX?.split(/\s+/).filter(Boolean) ?? [];
-  const compilers = [...(chosen.length > 0 ? [chosen] : []), ['c++'], ['g++'], ['clang++']];
   const [[compiler], pips] = await Promise.all([
-    available(compilers, ['--version']),
+    available(compilers(), ['--version']),
     chosenWheel() ? [] : available(PIPS, ['--version']),
   ]);
   const missing = [];

@@ -1,0 +1,186 @@
+// What JavaScript sees of the products: addresses are byte offsets in one memory, which open() is given, and are checked against its size.
+#include <node_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+
+#include "products.h"
+
+namespace {
+
+using namespace dense;
+
+/** One thread's: the memory, the variant of the processor, and scratch. */
+struct State {
+  char *base;
+  int64_t size;
+  const Variant *variant;
+  float *scratch;
+  int64_t floats;
+};
+
+#if defined(__x86_64__)
+bool hasV3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+}
+bool hasV4() {
+  return hasV3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+struct Choice {
+  const Variant *variant;
+  bool isThere;
+};
+/** Those of this processor, fastest first. */
+int variants(const Variant *found[3]) {
+  __builtin_cpu_init();
+  const Choice all[] = {{&v4, hasV4()}, {&v3, hasV3()}, {&v1, true}};
+  int count = 0;
+  for (const auto &[variant, isThere] : all)
+    if (isThere) found[count++] = variant;
+  return count;
+}
+#else
+int variants(const Variant *found[3]) {
+  found[0] = &generic;
+  return 1;
+}
+#endif
+
+napi_value fail(napi_env env, const char *message) {
+  napi_throw_range_error(env, nullptr, message);
+  return nullptr;
+}
+
+napi_value names(napi_env env, napi_callback_info) {
+  const Variant *found[3];
+  const int count = variants(found);
+  napi_value result, name;
+  napi_create_array(env, &result);
+  for (int i = 0; i < count; i++) {
+    napi_create_string_utf8(env, found[i]->name, NAPI_AUTO_LENGTH, &name);
+    napi_set_element(env, result, i, name);
+  }
+  return result;
+}
+
+void close(napi_env, void *data, void *) {
+  State *state = static_cast<State *>(data);
+  std::free(state->scratch);
+  delete state;
+}
+
+/** open(memory: Uint8Array, variant: string): a handle. The caller keeps the memory. */
+napi_value open(napi_env env, napi_callback_info info) {
+  napi_value args[2], result;
+  size_t count = 2, length = 0;
+  void *data = nullptr;
+  char name[16];
+  napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
+  if (count != 2 || napi_get_typedarray_info(env, args[0], nullptr, &length, &data, nullptr, nullptr) != napi_ok ||
+      napi_get_value_string_utf8(env, args[1], name, sizeof name, nullptr) != napi_ok)
+    return fail(env, "open(memory, variant)");
+  const Variant *found[3];
+  for (int i = 0, all = variants(found); i < all; i++) {
+    if (std::strcmp(found[i]->name, name) != 0) continue;
+    State *state = new State{static_cast<char *>(data), static_cast<int64_t>(length), found[i], nullptr, 0};
+    napi_create_external(env, state, close, nullptr, &result);
+    return result;
+  }
+  return fail(env, "this processor has no such variant");
+}
+
+/** The handle and the numbers of a call; nullptr where it is not called so. */
+template <size_t COUNT>
+State *arguments(napi_env env, napi_callback_info info, int64_t (&numbers)[COUNT]) {
+  napi_value args[COUNT + 1];
+  size_t count = COUNT + 1;
+  void *data = nullptr;
+  napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
+  if (count != COUNT + 1 || napi_get_value_external(env, args[0], &data) != napi_ok) return nullptr;
+  for (size_t i = 0; i < COUNT; i++)
+    if (napi_get_value_int64(env, args[i + 1], &numbers[i]) != napi_ok || numbers[i] < 0) return nullptr;
+  return static_cast<State *>(data);
+}
+
+/** Whether `bytes` from `at` on lie in the memory, aligned to floats. Sizes are below 2^32 each, so that nothing overflows. */
+bool holds(const State &state, int64_t at, int64_t bytes) { return at % 4 == 0 && at + bytes <= state.size; }
+
+bool holds(const State &state, int64_t at, int64_t rows, int64_t byRow, int64_t columns, int64_t byColumn) {
+  if (rows == 0 || columns == 0) return true;
+  return holds(state, at, ((rows - 1) * byRow + (columns - 1) * byColumn + 1) * 4);
+}
+
+float *floats(const State &state, int64_t at) { return reinterpret_cast<float *>(state.base + at); }
+
+/** Where lists of n rows of k begin: counts, then, aligned to 64 bytes, entries. */
+Lists listsAt(const State &state, int64_t at, int64_t n) {
+  uint32_t *counts = reinterpret_cast<uint32_t *>(state.base + at);
+  return {counts, reinterpret_cast<Entry *>(state.base + at + (n * 4 + 63) / 64 * 64)};
+}
+
+bool holdsLists(const State &state, int64_t at, int64_t n, int64_t k) {
+  return at % 64 == 0 && holds(state, at, (n * 4 + 63) / 64 * 64 + n * k * static_cast<int64_t>(sizeof(Entry)));
+}
+
+bool grow(State &state, int64_t needed) {
+  if (needed <= state.floats) return true;
+  std::free(state.scratch);
+  state.floats = (needed + 1023) / 1024 * 1024;
+  state.scratch = static_cast<float *>(std::aligned_alloc(64, state.floats * sizeof(float)));
+  if (state.scratch == nullptr) state.floats = 0;
+  return state.scratch != nullptr;
+}
+
+constexpr int64_t MOST = int64_t{1} << 31;
+
+/** product(handle, n, k, m, s, sRows, sColumns, d, dRows, dColumns, c, cRows, cColumns, lists); lists: 0 for a dense s. */
+napi_value multiply(napi_env env, napi_callback_info info) {
+  int64_t a[13];
+  State *state = arguments(env, info, a);
+  if (state == nullptr) return fail(env, "product(handle, n, k, m, s, 2 strides, d, 2 strides, c, 2 strides, lists)");
+  const auto [n, k, m, s, sRows, sColumns, d, dRows, dColumns, c, cRows, cColumns, lists] = a;
+  for (const int64_t number : {n, k, m, sRows, sColumns, dRows, dColumns, cRows, cColumns})
+    if (number >= MOST) return fail(env, "product: a number is too large");
+  if ((dRows != 1 && dColumns != 1) || (cRows != 1 && cColumns != 1)) return fail(env, "product: strides that it does not know");
+  const bool isInside = holds(*state, d, k, dRows, m, dColumns) && holds(*state, c, n, cRows, m, cColumns) &&
+                        (lists == 0 ? holds(*state, s, n, sRows, k, sColumns) : holdsLists(*state, lists, n, k));
+  if (!isInside) return fail(env, "product: outside of the memory");
+  if (!grow(*state, (n + k) * TILE)) return fail(env, "product: no memory for scratch");
+  const Lists of = lists == 0 ? Lists{nullptr, nullptr} : listsAt(*state, lists, n);
+  if (lists != 0)
+    for (int64_t i = 0; i < n; i++)
+      if (of.counts[i] > k) return fail(env, "product: lists of another matrix");
+  state->variant->product({n, k, m, {floats(*state, s), sRows, sColumns}, {floats(*state, d), dRows, dColumns},
+                           {floats(*state, c), cRows, cColumns}, of, state->scratch, state->scratch + k * TILE});
+  return nullptr;
+}
+
+/** list(handle, s, n, k, sRows, sColumns, to): how many elements are not zero. */
+napi_value list(napi_env env, napi_callback_info info) {
+  int64_t a[6];
+  State *state = arguments(env, info, a);
+  if (state == nullptr) return fail(env, "list(handle, s, n, k, 2 strides, to)");
+  const auto [s, n, k, sRows, sColumns, to] = a;
+  for (const int64_t number : {n, k, sRows, sColumns})
+    if (number >= MOST) return fail(env, "list: a number is too large");
+  if (k * TILE * 4 > UINT32_MAX || !holds(*state, s, n, sRows, k, sColumns) || !holdsLists(*state, to, n, k))
+    return fail(env, "list: outside of the memory");
+  napi_value result;
+  napi_create_int64(env, state->variant->list({floats(*state, s), sRows, sColumns}, n, k, listsAt(*state, to, n)), &result);
+  return result;
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  const napi_property_descriptor properties[] = {
+      {"names", nullptr, names, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"open", nullptr, open, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"product", nullptr, multiply, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"list", nullptr, list, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
+  return exports;
+}

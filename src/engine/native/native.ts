@@ -1,0 +1,91 @@
+// Loads the library of products (products.cc) for this processor. It has no state but scratch, and computes the same bits on every processor.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { PseudolabelError } from '../../errors.js';
+import { built } from '../../files/read.js';
+
+/** Raise it when the bits of a product change: machines of unlike versions do not train together. */
+export const PRODUCTS_VERSION = 1;
+
+/** What the library offers. Addresses are byte offsets in the memory that open() was given; strides and sizes count floats. It throws RangeError. */
+interface Library {
+  /** The variants that this processor can run, fastest first. */
+  names(): string[];
+  open(memory: Uint8Array, variant: string): unknown;
+  product(
+    handle: unknown,
+    ...numbers: readonly [
+      n: number,
+      k: number,
+      m: number,
+      s: number,
+      sRows: number,
+      sColumns: number,
+      d: number,
+      dRows: number,
+      dColumns: number,
+      c: number,
+      cRows: number,
+      cColumns: number,
+      lists: number,
+    ]
+  ): void;
+  list(
+    handle: unknown,
+    ...numbers: readonly [s: number, n: number, k: number, sRows: number, sColumns: number, to: number]
+  ): number;
+}
+
+/** A matrix in the memory: element (i, j) is at byte `at` + 4 * (i * rows + j * columns). One of the strides is 1 but in `s` of a product. */
+export interface Strided {
+  readonly at: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface NativeProducts {
+  /** That of the processor for which it was compiled. */
+  readonly variant: string;
+  /**
+   * c[n, m] = sum over k of s[n, k] * d[k, m]: a chain of rounded multiplications and additions in ascending order, from 0 on.
+   * lists: the address of those of s (list()), which then skip its zeros; 0: none. The bits are the same as long as d is finite.
+   */
+  product(n: number, k: number, m: number, s: Strided, d: Strided, c: Strided, lists: number): void;
+  /** Writes the lists of the non-zeros of s [n, k] to `to`, a multiple of 64 with room for listBytes(n, k). Returns how many there are. */
+  list(s: Strided, n: number, k: number, to: number): number;
+}
+
+export const listBytes = (n: number, k: number): number => Math.ceil((n * 4) / 64) * 64 + n * k * 8;
+
+/** Below dist/. */
+export const PRODUCTS_LIBRARY = `src/engine/native/products-${process.platform}-${process.arch}.node`;
+
+function library(): Library {
+  try {
+    return createRequire(import.meta.url)(fileURLToPath(built(PRODUCTS_LIBRARY))) as Library;
+  } catch (cause) {
+    throw new PseudolabelError(
+      'E_NATIVE',
+      `the library of products does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`,
+      'run `node scripts/setup.mjs` in the folder of pseudolabel, which needs a C++ compiler',
+      { cause },
+    );
+  }
+}
+
+/** Those of this processor, fastest first. Throws E_NATIVE. */
+export const nativeVariants = (): readonly string[] => library().names();
+
+/** variant: one of nativeVariants(), the fastest where it is left out. One object a thread. Throws E_NATIVE. */
+export function openNative(memory: WebAssembly.Memory, variant?: string): NativeProducts {
+  const { names, open, product, list } = library();
+  const chosen = variant ?? names()[0]!;
+  const handle = open(new Uint8Array(memory.buffer), chosen);
+  return {
+    variant: chosen,
+    product(n, k, m, s, d, c, lists) {
+      product(handle, n, k, m, s.at, s.rows, s.columns, d.at, d.rows, d.columns, c.at, c.rows, c.columns, lists);
+    },
+    list: (s, n, k, to) => list(handle, s.at, n, k, s.rows, s.columns, to),
+  };
+}

@@ -1,0 +1,58 @@
+// What the binding and the variants of the products share: the description of one product, and of the lists of non-zeros.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace dense {
+
+/** Outputs that are computed at a time, and the width of a packed tile, whatever the width of a vector. */
+constexpr int64_t TILE = 32;
+
+/** An element that is not zero: where its row of a packed tile begins, in bytes, and its value. */
+struct Entry {
+  uint32_t at;
+  float value;
+};
+
+/** The non-zeros of a matrix [n, k], in ascending order of k. Row i has counts[i] of them, from entries[i * k] on. */
+struct Lists {
+  uint32_t *counts;
+  Entry *entries;
+};
+
+/** A matrix whose element (i, j) is at[i * rows + j * columns]. */
+struct Matrix {
+  float *at;
+  int64_t rows;
+  int64_t columns;
+};
+
+/**
+ * c[n, m] = sum over k, in ascending order, of s[n, k] * d[k, m]. Each output is one chain of multiplications and additions, each of them rounded,
+ * that begins with 0. One of the strides of d is 1, and one of c.
+ */
+struct Product {
+  int64_t n, k, m;
+  Matrix s, d, c;
+  /** Of s; without entries where they are not used. */
+  Lists lists;
+  /** Scratch, aligned to 64 bytes: TILE floats for each of k, and of n. */
+  float *tile;
+  float *out;
+};
+
+/** The same functions, compiled for one kind of processor. */
+struct Variant {
+  const char *name;
+  void (*product)(const Product &);
+  /** Writes the lists of s [n, k]; returns how many elements are not zero. */
+  int64_t (*list)(const Matrix &s, int64_t n, int64_t k, const Lists &to);
+};
+
+#if defined(__x86_64__)
+extern const Variant v4, v3, v1;
+#else
+extern const Variant generic;
+#endif
+
+}  // namespace dense

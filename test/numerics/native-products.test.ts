@@ -1,0 +1,101 @@
+// The library of products against a plain loop: every variant of this processor, with lists and without, to the bit.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { listBytes, nativeVariants, openNative, type Strided } from '../../src/engine/native/native.js';
+import { uniform } from './shard-task.js';
+
+const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
+const floats = new Float32Array(memory.buffer);
+const variants = nativeVariants().map((variant) => openNative(memory, variant));
+const MIB = 2 ** 20;
+/** Where s, its lists, d, and c lie. */
+const [S, LISTS, D, C] = [64, MIB / 2, 2 * MIB, 3 * MIB] as const;
+
+const of = ({ at, rows, columns }: Strided, i: number, j: number): number => at / 4 + i * rows + j * columns;
+
+/** A matrix [rows, columns] that lies by rows or, transposed, by columns. */
+const strided = (at: number, rows: number, columns: number, transposed: boolean): Strided =>
+  transposed ? { at, rows: 1, columns: rows } : { at, rows: columns, columns: 1 };
+
+/** The definition: each output a chain of rounded multiplications and additions. */
+function reference(n: number, k: number, m: number, s: Strided, d: Strided): Float32Array {
+  const result = new Float32Array(n * m);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < m; j++) {
+      let sum = 0;
+      for (let l = 0; l < k; l++) sum = Math.fround(sum + Math.fround(floats[of(s, i, l)]! * floats[of(d, l, j)]!));
+      result[i * m + j] = sum;
+    }
+  return result;
+}
+
+const cases = fc.record({
+  n: fc.integer({ min: 1, max: 40 }),
+  k: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 60 }) }, fc.integer({ min: 250, max: 530 })),
+  m: fc.integer({ min: 1, max: 100 }),
+  transposed: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
+  density: fc.constantFrom(0, 0.1, 0.5, 1),
+  seed: fc.nat(),
+});
+
+describe('a product of the library', () => {
+  it('has the bits of a plain loop in every variant, whether zeros are skipped or not, and writes nothing else', () => {
+    fc.assert(
+      fc.property(cases, ({ n, k, m, transposed, density, seed }) => {
+        const next = uniform(seed);
+        const s = strided(S, n, k, transposed[0]);
+        const d = strided(D, k, m, transposed[1]);
+        const c = strided(C, n, m, transposed[2]);
+        for (let i = 0; i < n * k; i++) floats[S / 4 + i] = next() < density ? next() - 0.5 : 0;
+        for (let i = 0; i < k * m; i++) floats[D / 4 + i] = (next() - 0.5) * 2 ** Math.floor(20 * next());
+        const expected = reference(n, k, m, s, d);
+        const nonZeros = floats.subarray(S / 4, S / 4 + n * k).filter((value) => value !== 0).length;
+        for (const native of variants)
+          for (const lists of [0, LISTS]) {
+            if (lists !== 0) expect(native.list(s, n, k, lists)).toBe(nonZeros);
+            floats.fill(7, C / 4 - 16, C / 4 + n * m + 16);
+            native.product(n, k, m, s, d, c, lists);
+            for (let i = 0; i < n; i++)
+              for (let j = 0; j < m; j++)
+                if (!Object.is(floats[of(c, i, j)], expected[i * m + j])) throw new Error(`${native.variant} ${lists}`);
+            for (let i = 1; i <= 16; i++) expect([floats[C / 4 - i], floats[C / 4 + n * m + i - 1]]).toEqual([7, 7]);
+          }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('is refused where it would reach out of the memory, or knows no such strides', () => {
+    const [native] = variants as [(typeof variants)[0]];
+    const [s, d, c] = [strided(S, 4, 4, false), strided(D, 4, 4, false), strided(C, 4, 4, false)];
+    const end = { ...d, at: memory.buffer.byteLength - 60 };
+    for (const [one, other, third] of [
+      [end, d, c],
+      [s, end, c],
+      [s, d, end],
+      [s, { ...d, rows: 2, columns: 2 }, c],
+      [s, d, { ...c, rows: 3, columns: 2 }],
+    ] as const)
+      expect(() => native.product(4, 4, 4, one, other, third, 0)).toThrow(RangeError);
+    expect(() => native.product(4, 4, 4, s, d, c, memory.buffer.byteLength - 64)).toThrow(RangeError);
+    expect(() => native.list(s, 4, 4, memory.buffer.byteLength - 64)).toThrow(RangeError);
+    expect(() => native.product(4, 4, 4, { ...s, at: -4 }, d, c, 0)).toThrow(RangeError);
+    expect(listBytes(4, 4)).toBe(64 + 128);
+  });
+
+  it('is refused with lists of a matrix that has longer rows', () => {
+    const [native] = variants as [(typeof variants)[0]];
+    floats.fill(1, S / 4, S / 4 + 64);
+    native.list(strided(S, 2, 32, false), 2, 32, LISTS);
+    const small = strided(S, 2, 4, false);
+    expect(() => native.product(2, 4, 4, small, strided(D, 4, 4, false), strided(C, 2, 4, false), LISTS)).toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('the library', () => {
+  it('knows no other variant', () => {
+    expect(() => openNative(memory, 'v9')).toThrow(RangeError);
+  });
+});
