@@ -8,7 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
-import { beforeThreads, needsPreparation, parameterCount } from '../src/models/models.js';
+import { beforeThreads, needsPreparation, parameterCount, statisticsStart } from '../src/models/models.js';
 import { normOf } from '../src/models/norm.js';
 import type {
   GradientResult,
@@ -104,9 +104,10 @@ export class ThreadExecutor implements Executor {
 
   private async updateBy(
     model: Model,
-    { optimizer, ...gradient }: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>,
+    { optimizer, ...how }: Pick<UpdateTask, 'shards' | 'isSummed' | 'optimizer'>,
   ): Promise<UpdateResult[]> {
     const length = parameterCount(model);
+    const gradient = { ...how, statistics: statisticsStart(model) };
     const blocks = Math.ceil(length / BLOCK);
     const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
       const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
@@ -114,10 +115,11 @@ export class ThreadExecutor implements Executor {
     });
     const { clip } = optimizer;
     const norms = clip === undefined ? [] : await this.forEach<NormResult>(slices, { kind: 'norm', ...gradient });
-    const summed = clip === undefined ? gradient : { shards: 1, isSummed: true, scale: scaleOf(clip, norms) };
+    const summed =
+      clip === undefined ? gradient : { ...gradient, shards: 1, isSummed: true, scale: scaleOf(clip, norms) };
     this.updates++;
-    const how = { kind: 'update', update: this.updates, optimizer, ...summed } as const;
-    const updates = await this.forEach<UpdateResult>(slices, how);
+    const task = { kind: 'update', update: this.updates, optimizer, ...summed } as const;
+    const updates = await this.forEach<UpdateResult>(slices, task);
     return [...norms.map(({ squares: _, ...result }) => result), ...updates];
   }
 

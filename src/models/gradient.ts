@@ -33,7 +33,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const loaded = performance.now();
 
   network.forward((layer) => laneStates(streamOf(task, 'mask', layer + 1)));
-  network.loss();
+  network.loss(rows / (labelledBatch + (unlabelled?.batch ?? 0)));
   const losses = network.losses();
   const forward = performance.now();
 

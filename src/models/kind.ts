@@ -35,8 +35,11 @@ export interface Passes {
   /** [classes, rows] and [rows], to be set before loss(). */
   targets(): Float32Array;
   weights(): Float32Array;
-  /** Makes the logits the gradient of sum_r weights[r] * loss[r]. */
-  loss(): void;
+  /**
+   * Makes the logits the gradient of sum_r weights[r] * loss[r].
+   * @param share of the step's rows that these are, for statistics which are means over all of them
+   */
+  loss(share?: number): void;
   /** Of the rows, not weighted. */
   losses(): Float32Array;
   /** Writes the gradient of all parameters to a gradient buffer. Returns false where an element may not be finite. */
@@ -57,6 +60,8 @@ export interface ModelKind<M> {
   outputs(model: M): number;
   /** Length of the parameter vector. */
   parameters(model: M): number;
+  /** Where the parameters end that the optimizer changes, and statistics begin. Left out: at their end. */
+  statisticsStart?(model: M): number;
   /** Where the parameters end that another stage may start from (`start: 'first-layer'`). */
   firstLayerEnd(model: M): number;
   /** The same for the same seed and stage. */

@@ -15,6 +15,9 @@ const kindOf = ({ kind }: Model): ModelKind<Model> => KINDS[kind];
 export const inputsOf = (model: Model): number => kindOf(model).inputs(model);
 export const outputsOf = (model: Model): number => kindOf(model).outputs(model);
 export const parameterCount = (model: Model): number => kindOf(model).parameters(model);
+/** From there on a parameter is a moving average, which no optimizer, weight decay or clipping touches. */
+export const statisticsStart = (model: Model): number =>
+  kindOf(model).statisticsStart?.(model) ?? parameterCount(model);
 export const firstLayerEnd = (model: Model): number => kindOf(model).firstLayerEnd(model);
 export const initialParameters = (model: Model, seed: number, stage: number): Float32Array =>
   kindOf(model).initialise(model, seed, stage);

@@ -5,19 +5,20 @@ import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { NormResult, NormTask } from './tasks.js';
 
-/** Safe to do again: the gradient buffers stay as they are. Afterwards the arena's total holds the sum of the slice. */
+/** Safe to do again: the gradient buffers stay as they are. Afterwards the arena's total holds the sum of the slice. Statistics do not count. */
 export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
   const began = performance.now();
   const { regions, memory, shape } = arena;
-  const { start, end, shards, slice, isSummed = false } = task;
+  const { start, end, shards, slice, isSummed = false, statistics = end } = task;
   // Scratch that no other slice has, and whose content nobody relies on between two tasks.
   const sums = regions.updateLogs + slice * UPDATE_LOG_STRIDE + UPDATE_LOG_SUMS;
   const areBf16 = Number(isRounded(shape));
   if (!isSummed)
     kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums, areBf16);
   const squares: number[] = [];
-  for (let block = start; block < end; block += BLOCK) {
-    const values = new Float32Array(memory.buffer, regions.total + block * 4, Math.min(BLOCK, end - block));
+  const last = Math.min(end, statistics);
+  for (let block = start; block < last; block += BLOCK) {
+    const values = new Float32Array(memory.buffer, regions.total + block * 4, Math.min(BLOCK, last - block));
     squares.push(sumOfSquares(values));
   }
   return { squares, milliseconds: performance.now() - began };

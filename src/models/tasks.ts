@@ -69,6 +69,8 @@ export interface UpdateTask {
   /** The arena's total holds the sum already: no gradient buffer is read. */
   readonly isSummed?: boolean;
   readonly optimizer: OptimizerStep;
+  /** Parameters from here on are statistics: their gradients are subtracted. Left out: none are. */
+  readonly statistics?: number;
   /** What the summed gradient is multiplied by, where it is clipped. */
   readonly scale?: number;
 }

@@ -1,10 +1,13 @@
 // Updates a range of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
 
-import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
-import { apply } from '../engine/optimizer.js';
+import { type Arena, gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
+import { apply, type OptimizerStep } from '../engine/optimizer.js';
 import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
+
+/** p = p - g. The gradient of a statistic is its shard's part of the way to what was seen, so this is its moving average. */
+const STATISTICS: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 1 };
 
 /** Safe to call again with the same task after a worker died in it: the update log of the slice says where to go on. */
 export function update(engine: Engine, task: UpdateTask): UpdateResult {
@@ -12,13 +15,23 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, updateLogs } = arena.regions;
   const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
-  const { start, end, optimizer, update: id, scale = 1 } = task;
+  const { start, end, optimizer, statistics = end, scale = 1 } = task;
   // A total is a tree of one gradient buffer, of floats.
   const [gradientBuffers, shards] = task.isSummed ? [total, 1] : [arena.regions.gradientBuffers, task.shards];
   const updateLog = updateLogs + task.slice * UPDATE_LOG_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
   const areBf16 = isRounded(arena.shape) && !task.isSummed;
   const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards, areBf16 };
-  apply(kernel, optimizer, { ...vectors, ...gradient, start, end, id, updateLog, rounded, scale });
+  const range = { ...vectors, ...gradient, updateLog, rounded };
+  // Two passes of one log have ids of their own, and the first is left out where the second has begun.
+  const [first, second] = [task.update, -task.update];
+  const boundary = Math.min(Math.max(start, statistics), end);
+  if (start < boundary && idIn(arena, updateLog) !== second)
+    apply(kernel, optimizer, { ...range, start, end: boundary, id: first, scale });
+  if (boundary < end) apply(kernel, STATISTICS, { ...range, start: boundary, end, id: second, scale: 1 });
   return { milliseconds: performance.now() - began };
 }
+
+/** Of the pass that a log is of (engine/kernel/assembly/update.ts). */
+const idIn = ({ memory }: Arena, updateLog: number): number =>
+  Atomics.load(new Int32Array(memory.buffer, updateLog, 1), 0);

@@ -9,34 +9,37 @@ import { withLayers } from '../../src/models/layers/topology.js';
 
 const ROWS = 8;
 
+/** The same model without dropout. */
+export const still = (model: LayersModel): LayersModel => ({
+  ...model,
+  topology: withLayers(model.topology, (each) =>
+    each.class_name === 'Dropout' ? { ...each, config: { ...each.config, rate: 0 } } : each,
+  ),
+});
+
 /** Of the mean loss over the first `count` images. */
 export async function gradientOf(
-  model: LayersModel,
+  given: LayersModel,
   parameters: Float32Array,
   { train, classes }: Dataset,
   count: number,
 ) {
-  const still = {
-    ...model,
-    topology: withLayers(model.topology, (each) =>
-      each.class_name === 'Dropout' ? { ...each, config: { ...each.config, rate: 0 } } : each,
-    ),
-  };
+  const model = still(given);
   const arena = createArena({
     ...{
-      pixels: layers.inputs(still),
+      pixels: layers.inputs(model),
       unlabelled: 0,
       evaluation: 0,
       parameters: parameters.length,
       shards: 1,
       workspaces: 1,
     },
-    workspaceBytes: layers.workspaceBytes(still, ROWS, true),
+    workspaceBytes: layers.workspaceBytes(model, ROWS, true),
   });
   floats(arena, 'parameters', parameters.length).set(parameters);
-  const prepared = await layers.prepare!(still, arena);
+  const prepared = await layers.prepare!(model, arena);
   const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
-  const passes = layers.passes(still, ROWS, hardware, { workspace: 0, training: true, prepared });
+  const passes = layers.passes(model, ROWS, hardware, { workspace: 0, training: true, prepared });
   passes.targets().fill(0);
   passes
     .weights()

@@ -22,6 +22,7 @@ import type { TrainingState } from '../../src/training/executor.js';
 import { failureOf } from '../failure.js';
 import { folderOfFile } from '../folders.js';
 import { firstImages } from '../images.js';
+import { gradientOf, still } from './layers-gradient.js';
 import { listener, trained } from './training.js';
 
 const root = folderOfFile('layers');
@@ -38,6 +39,7 @@ const LAYERS = [
     { name: 'conv', filters: 3, kernel_size: [3, 3], strides: [2, 2], activation: 'relu', use_bias: true },
     true,
   ),
+  layer('BatchNormalization', { name: 'batch', momentum: 0.9 }),
   layer('MaxPooling2D', { name: 'pool', pool_size: [2, 2] }),
   layer('DepthwiseConv2D', { name: 'depthwise', kernel_size: [3, 3], use_bias: true }),
   layer('LayerNormalization', { name: 'norm' }),
@@ -64,7 +66,7 @@ async function runOf(options: Options): Promise<ResolvedRun> {
   // Pseudo-labels count from the first step on.
   const augment = { labelled: AUGMENTATIONS.digits, unlabelled: AUGMENTATIONS.shift };
   const alpha = { t1: 0, t2: 0, final: 1, every: 1 };
-  const set = { 'finetune.alpha': alpha, 'finetune.batch': 24, 'finetune.augment': augment };
+  const set = { 'finetune.alpha': alpha, 'finetune.batch': 24, 'finetune.augment': augment, 'finetune.clip': 0.5 };
   const shaped = { ...config, preset: 'paper' as const, set };
   return resolveRun(shaped, dataset, await networkFor(shaped, dataset));
 }
@@ -160,7 +162,7 @@ describe('the gradient of layers', () => {
     const tf = tensorFlow();
     // Without biases of 0, at which relu of the black pixels has no derivative.
     const values = initialParameters(described, 3, 0).map((value) => (value === 0 ? 0.1 : value));
-    const network = await plain(tf, described.topology);
+    const network = await plain(tf, still(described).topology);
     const x = tf.tensor(
       Float32Array.from(Buffer.concat([...dataset.train.images.views(0, 4)]), (byte) => byte / 255),
       [4, 28, 28, 1],
@@ -168,7 +170,7 @@ describe('the gradient of layers', () => {
     const labels = [...dataset.train.labels.subarray(0, 4)];
     const lossAt = (parameters: Float32Array) => {
       network.setWeights(weightsIn(tf, described, parameters));
-      const logits = (network.predict(x) as ReturnType<typeof tf.zeros>).arraySync() as number[][];
+      const logits = (network.apply(x, { training: true }) as ReturnType<typeof tf.zeros>).arraySync() as number[][];
       return (
         logits.reduce((sum, row, r) => {
           const largest = Math.max(...row);
@@ -181,10 +183,18 @@ describe('the gradient of layers', () => {
         }, 0) / 4
       );
     };
-    const { gradientOf } = await import('./layers-gradient.js');
     const gradient = await gradientOf(described, values, dataset, 4);
     const offsets = offsetsOf(described);
-    for (const [w, { shape, name }] of described.weights.entries()) {
+    // TensorFlow.js has changed its own moving averages.
+    lossAt(values);
+    const after = network.getWeights().map((weight) => weight.dataSync());
+    for (const [w, { shape, name, isStatistic }] of described.weights.entries()) {
+      if (isStatistic) {
+        const moved = values.map((value, i) => value - gradient[i]!).subarray(offsets[w]!, offsets[w]! + sizeOf(shape));
+        for (const [i, value] of moved.entries()) expect(value).toBeCloseTo(after[w]![i]!, 5);
+        expect(gradient[offsets[w]!], name).not.toBe(0);
+        continue;
+      }
       for (const element of [0, Math.floor(sizeOf(shape) / 2), sizeOf(shape) - 1]) {
         const at = offsets[w]! + element;
         const moved = (by: number) => values.map((value, i) => (i === at ? value + by : value));
@@ -215,7 +225,8 @@ describe('a model of layers', () => {
   it.each([
     ['LSTM', { units: 3 }, 'LSTM'],
     ['GaussianNoise', { stddev: 1 }, 'GaussianNoise'],
-    ['BatchNormalization', {}, 'BatchNormalization'],
+    ['BatchNormalization', { trainable: false }, 'is not trainable'],
+    ['BatchNormalization', { trainable: false, center: false, scale: false }, 'is not trainable'],
     ['MyLayer', {}, 'MyLayer'],
     ['Dense', { units: 10, trainable: false }, 'wrong/kernel is not trainable'],
     ['Dense', { units: 10, activation: 'tanh' }, 'ends in tanh'],
@@ -223,7 +234,7 @@ describe('a model of layers', () => {
     ['Conv2D', { filters: 2, kernel_size: [99, 99] }, ''],
   ])('with a layer that cannot be trained is refused by its name: %s', async (name, config, words) => {
     const path = join(root, `refused-${name}`);
-    const topology = topologyOf([...LAYERS.slice(0, 2), layer(name, { name: 'wrong', ...config })]);
+    const topology = topologyOf([...LAYERS.slice(0, 3), layer(name, { name: 'wrong', ...config })]);
     const { mkdir } = await import('node:fs/promises');
     await mkdir(path, { recursive: true });
     const json = { modelTopology: topology, weightsManifest: [{ paths: [], weights: [] }] };

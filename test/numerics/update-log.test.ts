@@ -97,6 +97,56 @@ describe('an update that stopped at any instruction', () => {
   });
 });
 
+describe('an update with statistics behind the parameters', () => {
+  const parameters = 2 * BLOCK + 48;
+  const length = 4 * BLOCK + 16;
+
+  it('subtracts their gradients, leaves what is before to the optimizer, and goes on wherever it stopped', () => {
+    const vectors = updateArena(length, 1);
+    const { words } = updateLogOf(vectors);
+    const withStatistics = { ...taskOf(vectors, 5, ADAM), statistics: parameters };
+    vectors.randomise(3);
+    const before = vectors.read();
+    update(vectors.engine, { ...taskOf(vectors, 5, ADAM), end: parameters });
+    const optimized = vectors.read();
+    vectors.write(before);
+    words.fill(0);
+    update(vectors.engine, withStatistics);
+    const after = vectors.read();
+    expect(sameBits(after[0]!.subarray(0, parameters), optimized[0]!.subarray(0, parameters))).toBe(true);
+    const gradient = vectors.gradientBuffer(0);
+    const moved = before[0]!.map((value, i) => value - gradient[i]!);
+    expect(sameBits(after[0]!.subarray(parameters), moved.subarray(parameters))).toBe(true);
+
+    update(vectors.engine, withStatistics);
+    expectBits(vectors, after);
+    // Stopped between the passes, and behind the first block of the statistics.
+    vectors.write(optimized);
+    words.set([5, 2 * 3]);
+    update(vectors.engine, withStatistics);
+    expectBits(vectors, after);
+    vectors.write(after);
+    floats(vectors.arena, 'parameters', length).set(before[0]!.subarray(parameters + BLOCK), parameters + BLOCK);
+    words.set([-5, 2 * 1]);
+    update(vectors.engine, withStatistics);
+    expectBits(vectors, after);
+  });
+
+  it('has the same bits in slices that end before, in and behind the boundary', () => {
+    const vectors = updateArena(length, 1, 3);
+    const task = { ...taskOf(vectors, 1, MOMENTUM), statistics: parameters };
+    vectors.randomise(4);
+    const before = vectors.read();
+    update(vectors.engine, task);
+    const after = vectors.read();
+    vectors.write(before);
+    const ends = [0, 2 * BLOCK, 3 * BLOCK, length];
+    for (const slice of [0, 1, 2])
+      update(vectors.engine, { ...task, update: 2, slice, start: ends[slice]!, end: ends[slice + 1]! });
+    expectBits(vectors, after);
+  });
+});
+
 describe('an update that fails in the middle of a block', () => {
   const BLOCKS = 4;
   const length = BLOCKS * BLOCK;

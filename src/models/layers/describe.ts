@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Initialiser, initialiserOf } from './initialisers.js';
 import { type LayersModel, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
 import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
-import { nameOf, type Topology, topologySchema, withLogits } from './topology.js';
+import { isStatistic, nameOf, type Topology, topologySchema, withLogits } from './topology.js';
 
 /**
  * Builds the model once, to see what it is made of. topology: the modelTopology of a model.json. Throws RangeError where it cannot be
@@ -16,15 +16,19 @@ export async function describe(topology: unknown): Promise<LayersModel> {
   if (!['softmax', 'sigmoid', 'linear'].includes(activation))
     throw new RangeError(`it ends in ${activation}, where softmax, sigmoid or none is needed`);
   const network = await networkOf(withoutActivation);
-  const [frozen] = frozenWeights(network);
+  const untrained = frozenWeights(network);
+  const frozen = untrained.find(({ originalName }) => !isStatistic(withoutActivation, originalName));
   if (frozen)
     throw new RangeError(`its weight ${frozen.originalName} is not trainable, and all weights are trained here`);
   const [inputs, outputs] = [shapeOf(network.inputs), shapeOf(network.outputs)];
   if (outputs.length !== 1)
     throw new RangeError(`its output is ${outputs.join(' x ')} where a value a class is needed`);
-  const weights = trainedWeights(network).map(({ originalName, shape }) =>
-    weightOf(withoutActivation, originalName, shape),
-  );
+  const weights = [
+    ...trainedWeights(network).map(({ originalName, shape }) => weightOf(withoutActivation, originalName, shape)),
+    ...untrained.map(({ originalName, shape }): Weight => {
+      return { ...weightOf(withoutActivation, originalName, shape), isStatistic: true };
+    }),
+  ];
   const objective = activation === 'sigmoid' ? 'sigmoid' : 'softmax';
   network.dispose();
   return { kind: 'layers', topology: withoutActivation, inputShape: inputs, classes: outputs[0]!, weights, objective };
@@ -47,6 +51,8 @@ const INITIALISERS: Readonly<Record<string, readonly [member: string, otherwise:
   gamma: ['gamma_initializer', { kind: 'constant', value: 1 }],
   beta: ['beta_initializer', { kind: 'constant', value: 0 }],
   alpha: ['alpha_initializer', { kind: 'constant', value: 0 }],
+  moving_mean: ['moving_mean_initializer', { kind: 'constant', value: 0 }],
+  moving_variance: ['moving_variance_initializer', { kind: 'constant', value: 1 }],
   depthwise_kernel: ['depthwise_initializer', glorot()],
   pointwise_kernel: ['pointwise_initializer', glorot()],
 };

@@ -9,6 +9,8 @@ export interface Weight {
   readonly name: string;
   readonly shape: readonly number[];
   readonly initialiser: Initialiser;
+  /** It is no weight but a moving average of what shards see, such as that of batch normalisation. */
+  readonly isStatistic?: true;
 }
 
 /** Any tf.LayersModel of one input and one output, the logits of the classes. */
@@ -19,7 +21,7 @@ export interface LayersModel {
   /** [height, width, channels], or [values]: how an image is laid out. */
   readonly inputShape: readonly number[];
   readonly classes: number;
-  /** Those that are trained, in the order of the layers. */
+  /** Those that are trained, in the order of the layers; statistics behind them. */
   readonly weights: readonly Weight[];
   readonly objective: 'softmax' | 'sigmoid';
   /** Products of layers are f32 alone. */
@@ -44,6 +46,7 @@ export const layersSchema = z
           name: z.string().min(1).max(200),
           shape: z.array(size).max(6),
           initialiser: initialiserSchema,
+          isStatistic: z.literal(true).exactOptional(),
         }),
       )
       .min(1)
@@ -51,6 +54,10 @@ export const layersSchema = z
     objective: z.enum(['softmax', 'sigmoid']),
     precision: z.literal('f32').exactOptional(),
   })
+  .refine(
+    ({ weights }) => weights.every(({ isStatistic }, w) => isStatistic || !weights[w - 1]?.isStatistic),
+    'statistics are behind the weights',
+  )
   .refine(({ weights }) => parametersOf({ weights }) <= 2 ** 30, 'a model has at most 2^30 parameters');
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, each) => product * each, 1);
@@ -67,6 +74,10 @@ export function offsetsOf({ weights }: Pick<LayersModel, 'weights'>): number[] {
     return start;
   });
 }
+
+/** Where the statistics begin, which no optimizer changes: the end of the parameter vector where there are none. */
+export const statisticsStart = ({ weights }: Pick<LayersModel, 'weights'>): number =>
+  parametersOf({ weights: weights.filter(({ isStatistic }) => !isStatistic) });
 
 /** Length of the parameter vector, with the padding between weights, which stays 0. */
 export const parametersOf = ({ weights }: Pick<LayersModel, 'weights'>): number =>

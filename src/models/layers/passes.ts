@@ -16,11 +16,15 @@ export class LayersPasses implements Passes {
   private readonly arena: Arena;
   private readonly kernel: Hardware['kernel'];
   private readonly places: Places;
-  /** The rows in the workspace, [rows, ...inputShape]. */
-  private readonly x: Tf.Tensor;
+  /** So many rows of the workspace are no padding. */
+  private count = 0;
+  /** For each count, those rows: [count, ...inputShape]. */
+  private readonly inputs = new Map<number, Tf.Tensor>();
   private readonly progress: Progress;
   private readonly pixels: number;
   private masks: MaskStream | undefined;
+  /** Of the step's rows. */
+  private share = 1;
   private gradients: readonly (Float32Array | undefined)[] = [];
 
   /** rows: a multiple of 8. */
@@ -35,9 +39,6 @@ export class LayersPasses implements Passes {
     this.kernel = kernel;
     this.pixels = sizeOf(model.inputShape);
     this.places = placesOf(model, rows, of.training, workspaceStart(arena, of.workspace));
-    this.x = this.tf.keep(
-      this.tf.tensor(this.floats(this.places.x, rows * this.pixels), [rows, ...model.inputShape], 'float32'),
-    );
     this.progress = new Progress(arena);
   }
 
@@ -56,6 +57,7 @@ export class LayersPasses implements Passes {
   private loadCopied(count: number, first: number): void {
     const { x, bytes } = this.places;
     const to = x + first * this.pixels * 4;
+    this.count = first + count;
     this.kernel.loadRows(bytes, count, this.rows - first, this.pixels, to);
   }
 
@@ -79,12 +81,13 @@ export class LayersPasses implements Passes {
     if (masks) return;
     this.built.masks = undefined;
     this.tf.tidy(() => {
-      this.keepLogits(this.built.network.apply(this.x, { training: false }) as Tf.Tensor);
+      this.keepLogits(this.built.network.apply(this.input(), { training: false }) as Tf.Tensor);
     });
   }
 
-  loss(): void {
+  loss(share = 1): void {
     const { tf, built } = this;
+    this.share = share;
     built.masks = this.masks;
     try {
       // Nothing is returned from tidy(), which looks for tensors among all elements of what is.
@@ -99,13 +102,14 @@ export class LayersPasses implements Passes {
 
   /** The sum of the logits times the loss's gradient at them has the gradient of the loss: by the chain rule. */
   private weightedLogits(): Tf.Scalar {
-    const { tf, kernel, model, rows, places } = this;
-    const logits = this.built.network.apply(this.x, { training: true }) as Tf.Tensor;
+    const { tf, kernel, model, rows, places, count } = this;
+    const logits = this.built.network.apply(this.input(), { training: true }) as Tf.Tensor;
     this.keepLogits(logits);
     const loss = model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
     kernel[loss](places.logits, places.bias, places.targets, places.weights, model.classes, rows, places.losses);
-    const gradient = transposed(this.floats(places.logits, model.classes * rows), model.classes, rows);
-    return tf.sum(tf.mul(logits, tf.tensor(gradient, [rows, model.classes], 'float32')));
+    const all = transposed(this.floats(places.logits, model.classes * rows), model.classes, rows);
+    const gradient = all.subarray(0, count * model.classes);
+    return tf.sum(tf.mul(logits, tf.tensor(gradient, [count, model.classes], 'float32')));
   }
 
   losses(): Float32Array {
@@ -124,7 +128,29 @@ export class LayersPasses implements Passes {
       to.set(gradient, offsets[w]!);
       finite &&= gradient.every(Number.isFinite);
     });
+    finite = this.writeStatistics(to, offsets.slice(gradients.length)) && finite;
     this.progress.reached(gradientBuffer, length);
+    return finite;
+  }
+
+  /**
+   * Writes the shard's part of the way from each moving average to what the step's rows have: the parts of all shards lead to their mean.
+   * to: a gradient buffer.
+   */
+  private writeStatistics(to: Float32Array, offsets: readonly number[]): boolean {
+    const { parameters } = this.arena.regions;
+    let finite = true;
+    this.built.statistics.forEach(({ layer, moment }, s) => {
+      const seen = layer.seen?.[moment];
+      if (!seen) return; // nothing depends on this layer
+      const moving = this.floats(parameters + 4 * offsets[s]!, seen.length);
+      const part = (1 - layer.momentum) * this.share;
+      to.set(
+        seen.map((value, i) => (moving[i]! - value) * part),
+        offsets[s]!,
+      );
+      finite &&= seen.every(Number.isFinite);
+    });
     return finite;
   }
 
@@ -151,15 +177,28 @@ export class LayersPasses implements Passes {
 
   /** Frees what TensorFlow keeps for it. */
   dispose(): void {
-    this.x.dispose();
+    for (const input of this.inputs.values()) input.dispose();
     this.built.network.dispose();
+  }
+
+  /** Padding would count in the statistics of batch normalisation. */
+  private input(): Tf.Tensor {
+    const { count, pixels, tf } = this;
+    let input = this.inputs.get(count);
+    if (!input) {
+      const values = this.floats(this.places.x, count * pixels);
+      input = tf.keep(tf.tensor(values, [count, ...this.model.inputShape], 'float32'));
+      this.inputs.set(count, input);
+    }
+    return input;
   }
 
   /** To [classes, rows], as the kernel reads them. */
   private keepLogits(logits: Tf.Tensor): void {
     const { classes } = this.model;
-    const values = transposed(logits.dataSync() as Float32Array, this.rows, classes);
-    this.floats(this.places.logits, classes * this.rows).set(values);
+    const values = new Float32Array(this.rows * classes);
+    values.set(logits.dataSync() as Float32Array);
+    this.floats(this.places.logits, classes * this.rows).set(transposed(values, this.rows, classes));
     this.floats(this.places.bias, classes).fill(0);
   }
 

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import util from 'node:util';
 import type * as Tf from '@tensorflow/tfjs-node';
 import { PseudolabelError } from '../../errors.js';
-import { Stream } from '../../random.js';
 import type { MaskStream } from '../kind.js';
 import { type LayersModel, offsetsOf, sizeOf } from './model.js';
-import { KEYED_DROPOUT, withKeyedDropout } from './topology.js';
+import { type Keyed, registerOwnLayers, type ShardNormalized } from './own-layers.js';
+import { KEYED_DROPOUT, withOwnLayers } from './topology.js';
 
 export type TensorFlow = typeof Tf;
 
@@ -32,22 +32,38 @@ export interface BuiltModel {
   readonly network: Tf.LayersModel;
   /** Its trained weights, in the order of LayersModel.weights. */
   readonly weights: readonly Tf.Variable[];
+  /** Its statistics, in the same order behind them. */
+  readonly statistics: readonly BuiltStatistic[];
   /** The streams of the masks of the pass that comes next; undefined: a pass without dropout. */
   masks: MaskStream | undefined;
 }
 
+/** A moving average, and the layer that sees what it is of. */
+interface BuiltStatistic {
+  readonly variable: Tf.Variable;
+  readonly layer: ShardNormalized;
+  readonly moment: 'mean' | 'variance';
+}
+
 /** Throws RangeError where the topology does not build, or has other weights than the model says. */
 export async function build(model: Pick<LayersModel, 'topology' | 'weights'>): Promise<BuiltModel> {
-  registerKeyedDropout(tensorFlow());
-  const network = await networkOf(withKeyedDropout(model.topology));
+  registerOwnLayers(tensorFlow());
+  const network = await networkOf(withOwnLayers(model.topology));
   const weights = trainedWeights(network).map(({ val }) => val);
-  const built: BuiltModel = { network, weights, masks: undefined };
+  const statistics = frozenWeights(network).map((weight) => statisticOf(network, weight));
+  const built: BuiltModel = { network, weights, statistics, masks: undefined };
   for (const layer of network.layers)
     if (layer.getClassName() === KEYED_DROPOUT) (layer as unknown as Keyed).masks = () => built.masks;
-  const shapes = JSON.stringify(weights.map(({ shape }) => shape));
-  if (shapes !== JSON.stringify(model.weights.map(({ shape }) => shape)))
+  const shapes = [...weights, ...statistics.map(({ variable }) => variable)].map(({ shape }) => shape);
+  if (JSON.stringify(shapes) !== JSON.stringify(model.weights.map(({ shape }) => shape)))
     throw new RangeError('the topology has other weights than the model says');
   return built;
+}
+
+function statisticOf(network: Tf.LayersModel, { originalName, val }: LayerWeight): BuiltStatistic {
+  const [name, layer] = originalName.split('/').toReversed();
+  const owner = network.getLayer(layer!) as unknown as ShardNormalized;
+  return { variable: val, layer: owner, moment: name === 'moving_mean' ? 'mean' : 'variance' };
 }
 
 /** Throws RangeError where TensorFlow.js cannot. */
@@ -76,59 +92,19 @@ export const trainedWeights = (network: Tf.LayersModel): readonly LayerWeight[] 
 export const frozenWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
   network.nonTrainableWeights as unknown as LayerWeight[];
 
-/** Makes the weights of a built model the parameters at an address: what changes there, changes them. */
+/** Makes the weights and statistics of a built model the parameters at an address: what changes there, changes them. */
 export function place(
-  { weights }: BuiltModel,
+  { weights, statistics }: BuiltModel,
   model: LayersModel,
   { memory, address }: { readonly memory: WebAssembly.Memory; readonly address: number },
 ): void {
   const tf = tensorFlow();
   const offsets = offsetsOf(model);
-  weights.forEach((weight, w) => {
+  [...weights, ...statistics.map(({ variable }) => variable)].forEach((weight, w) => {
     const { shape } = model.weights[w]!;
     const values = new Float32Array(memory.buffer, address + 4 * offsets[w]!, sizeOf(shape));
     const tensor = tf.tensor(values, [...shape], 'float32');
     weight.assign(tensor);
     tensor.dispose(); // the variable keeps its data
   });
-}
-
-/** A layer that is given the streams of its masks after it was built. */
-interface Keyed {
-  masks: () => MaskStream | undefined;
-}
-
-/**
- * Dropout whose masks come from keyed streams: the same for the same step and shard, whoever computes it. TensorFlow.js finds the
- * classes of nested layers only in its own list, of which each thread has one.
- */
-function registerKeyedDropout(tf: TensorFlow): void {
-  if (KEYED_DROPOUT in tf.serialization.SerializationMap.getMap().classNameMap) return;
-  class KeyedDropout extends tf.layers.Layer implements Keyed {
-    static readonly className = KEYED_DROPOUT;
-    readonly rate: number;
-    readonly index: number;
-    masks: Keyed['masks'] = () => undefined;
-
-    constructor(config: { readonly rate: number; readonly index: number }) {
-      super(config as never);
-      this.rate = config.rate;
-      this.index = config.index;
-    }
-
-    override call(inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor {
-      const x = Array.isArray(inputs) ? inputs[0]! : inputs;
-      const draw = this.masks();
-      if (!draw || this.rate === 0) return x;
-      return tf.tidy(() => tf.mul(x, tf.tensor(maskOf(draw(this.index), x.size, this.rate), x.shape, 'float32')));
-    }
-  }
-  tf.serialization.registerClass(KeyedDropout as never);
-}
-
-/** Zeros at a rate, and else what makes up for them. state: 16 words, of which the first generator is taken. */
-function maskOf(state: Uint32Array, length: number, rate: number): Float32Array {
-  const stream = new Stream(Uint32Array.from([0, 4, 8, 12], (word) => state[word]!));
-  const scale = 1 / (1 - rate);
-  return Float32Array.from({ length }, () => (stream.uniform() < rate ? 0 : scale));
 }

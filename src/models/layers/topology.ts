@@ -14,7 +14,7 @@ export interface Topology {
   readonly config: Readonly<Record<string, unknown>> & { readonly layers: readonly TopologyLayer[] };
 }
 
-/** Layers that compute each row by itself, and draw nothing. */
+/** Layers that compute each row by itself, draw nothing, and remember nothing. */
 const PLAIN = [
   ...['InputLayer', 'Dense', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU', 'Softmax'],
   ...['Conv1D', 'Conv2D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D', 'Cropping2D', 'ZeroPadding2D'],
@@ -24,8 +24,9 @@ const PLAIN = [
   ...['Add', 'Average', 'Concatenate', 'Dot', 'Maximum', 'Minimum', 'Multiply'],
 ] as const;
 const DROPOUT = 'Dropout';
+const BATCH_NORMALIZATION = 'BatchNormalization';
 
-const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT]);
+const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT, BATCH_NORMALIZATION]);
 const MOST_LAYERS = 500;
 const MOST_CHARACTERS = 2 ** 18;
 
@@ -99,14 +100,24 @@ export function withActivation(topology: Topology, activation: string): Topology
   );
 }
 
-/** What Dropout layers are called when a model is built: their masks come from our streams. */
+/** What layers are called when a model is built whose passes are ours: masks from our streams, statistics into our vector. */
 export const KEYED_DROPOUT = 'KeyedDropout';
+export const SHARD_NORMALIZATION = 'ShardNormalization';
 
-export function withKeyedDropout(topology: Topology): Topology {
+/** The same model with layers of our own in the place of those that draw or remember. */
+export function withOwnLayers(topology: Topology): Topology {
   let index = 0;
-  return withLayers(topology, (each) =>
-    each.class_name === DROPOUT
-      ? { ...each, class_name: KEYED_DROPOUT, config: { ...each.config, index: index++ } }
-      : each,
-  );
+  return withLayers(topology, (each) => {
+    const { class_name: name, config } = each;
+    if (name === DROPOUT) return { ...each, class_name: KEYED_DROPOUT, config: { ...config, index: index++ } };
+    return name === BATCH_NORMALIZATION ? { ...each, class_name: SHARD_NORMALIZATION } : each;
+  });
 }
+
+/** Whether a weight that Keras does not train is a statistic. name: as written in the topology. */
+export const isStatistic = ({ config }: Topology, name: string): boolean => {
+  const [weight, layer] = name.split('/').toReversed();
+  const found = config.layers.find((each) => nameOf(each) === layer);
+  const isMoving = weight === 'moving_mean' || weight === 'moving_variance';
+  return isMoving && found?.class_name === BATCH_NORMALIZATION && found.config.trainable !== false;
+};
