@@ -19,10 +19,15 @@ export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): re
   return dataset?.classes === units ? dataset.classNames : Array.from({ length: units }, (_, each) => String(each));
 }
 
+/** Where the model lies: in this folder, or in that of the run. */
+export function modelFolder(folder: string): string {
+  const inRun = join(folder, 'model');
+  return existsSync(join(inRun, 'model.json')) ? inRun : folder;
+}
+
 /** A saved model that tells classes apart, in a precision to predict with. Throws E_MODEL and E_CONFIG. */
 export async function loadClassifier(folder: string, precision: Precision = 'f32'): Promise<SavedModel> {
-  const inRun = join(folder, 'model');
-  const saved = await loadModel(existsSync(join(inRun, 'model.json')) ? inRun : folder);
+  const saved = await loadModel(modelFolder(folder));
   const { model, parameters } = saved;
   if (model.objective === 'reconstruction')
     throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');

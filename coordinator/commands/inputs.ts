@@ -68,9 +68,9 @@ const OF_RUNS = { ...OF_CONFIGS, dashboardToken: OWN_TOKEN, certificate: PEM, ke
 
 /** By command: its options that name something to read, and 'argument' for what stands without one. */
 export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {
-  train: { ...OF_RUNS, stages: STAGES, resume: EARLIER, tokenFile: OWN_TOKEN },
+  train: { ...OF_RUNS, stages: STAGES, start: MODEL, resume: EARLIER, tokenFile: OWN_TOKEN },
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
-  sweep: { ...OF_CONFIGS, stages: STAGES, resume: EARLIER_SWEEP },
+  sweep: { ...OF_CONFIGS, stages: STAGES, start: MODEL, resume: EARLIER_SWEEP },
   preset: { data: DATA, labels: LABELS },
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },

@@ -114,17 +114,24 @@ const OF_RUNS: Rules = {
 };
 const WATCHED: Rules = { ...always('dashboard stallWorker'), dashboardToken: [PUBLIC_DASHBOARD] };
 
+const NO_START = rule('with --start', 'leave out --start', ({ has }) => !has('start'));
+
 /** Of runs whose stages and network the user may bring. */
 const OF_STAGES: Rules = {
   ...always('scenario stages set'),
   augment: [OF_PRESETS],
   ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
-  hidden: [OF_PRESETS, rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model'))],
+  hidden: [
+    OF_PRESETS,
+    rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model')),
+    NO_START,
+  ],
   refresh: [PSEUDO_LABELS, OF_PRESETS],
   threshold: [PSEUDO_LABELS, OF_PRESETS],
   classShares: [PSEUDO_LABELS, OF_PRESETS],
   model: [OF_PRESETS],
-  fresh: [withOption('model', '--model PATH')],
+  start: [],
+  fresh: [withOption('model', '--model PATH'), NO_START],
 };
 
 const RESUMED: Rules = { allowMixed: [withOption('resume', '--resume DIR')] };

@@ -86,6 +86,7 @@ Examples:
   $ pseudolabel train --set finetune.rate.initial=3e-4 --set finetune.threshold=0.9
   $ pseudolabel preset best --scenario dae > mine.json    # change any number, then
   $ pseudolabel train --stages mine.json
+  $ pseudolabel train --data photos/ --labels corrected.csv --start runs/first    # its network and weights
   $ pseudolabel train --dashboard
   $ pseudolabel train --dashboard 192.168.1.10:8765
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
@@ -185,6 +186,7 @@ function openingLines(run: ResolvedRun): string[] {
   return [
     sessionLine(run),
     ...dataLines(dataset),
+    config.start === undefined ? undefined : `start: the weights of ${config.start}`,
     settingsLine(config.set),
     choiceLine(config, stages),
     ...rampLines(stages, config.maxSteps),

@@ -11,13 +11,14 @@ import type { Stage } from '../../src/training/stage.js';
 import { openSession } from '../compose.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
-import { checkFit, type Network, networkFor } from '../runs/network.js';
+import { networkFor } from '../runs/network.js';
 import type { RunListener, RunOptions } from '../runs/recorder.js';
 import { changesOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
 import { checkNew, type Earlier, earlierRun, locate, newRun, savedConfig } from '../runs/resume.js';
 import { runTraining } from '../runs/run.js';
 import { RunDirectory } from '../runs/run-directory.js';
+import { checkFit, type Network } from '../runs/start.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
 import { type LoadedDataset, loadDataset } from './data.js';
 import { checkEnvironment } from './environment.js';
@@ -25,11 +26,16 @@ import { EventStream, type Missed } from './events.js';
 import { interruptible } from './interruption.js';
 
 /** The options of `pseudolabel train`, in camel case, and what only a program has. */
-export interface TrainOptions extends Omit<Options, 'data' | 'model'> {
+export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'> {
   /** A data set, or the path of one. Left out: MNIST. */
   readonly data?: Dataset | string | undefined;
   /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
   readonly model?: string | Tf.LayersModel | undefined;
+  /**
+   * What was trained before: its weights are the start, and without `model` its network is trained. The folder of a model or a run, or what
+   * `loadModel` gives, or the result of a run.
+   */
+  readonly start?: string | Pick<Classifier, 'saved'> | undefined;
   /** The run directory, which is made: it must be empty or not there. Left out: nothing is written, and a run that is stopped is lost. */
   readonly out?: string | undefined;
   /**
@@ -114,7 +120,7 @@ async function trained(
   signal: AbortSignal,
 ): Promise<TrainResult> {
   checkEnvironment();
-  const { data, model, out, resume, signal: _, validateEvery = 0, test = true, ...rest } = options;
+  const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...rest } = options;
   checkSteps(validateEvery);
   const earlier = resume === undefined ? undefined : await locate(resume);
   if (earlier && out !== undefined) throw changed('out');
@@ -129,11 +135,12 @@ async function trained(
     ...saved,
     ...located({ ...rest, ...reading }),
     ...(named !== undefined && { model: named }),
+    ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
   });
   if (saved) checkSame(saved, config);
   checkThreads(config);
   const dataset = given ?? (await loaded(config, signal));
-  const run = resolveRun(config, dataset, await networkOf(model, config, dataset));
+  const run = resolveRun(config, dataset, await networkOf(model, start, config, dataset));
   if (!earlier) checkNew(run);
   signal.throwIfAborted();
   const how = { signal, validateEvery, test };
@@ -210,6 +217,7 @@ function refuseDataOptions(options: Readonly<Record<string, unknown>>): void {
 
 /** Before the name of a program's own model, which is no path. */
 const OWN = 'own:';
+const OWN_START = `${OWN}start`;
 
 function nameOf(model: TrainOptions['model']): string | undefined {
   if (typeof model === 'object') return `${OWN}${model.name}`;
@@ -218,23 +226,28 @@ function nameOf(model: TrainOptions['model']): string | undefined {
 
 async function networkOf(
   given: TrainOptions['model'],
+  start: TrainOptions['start'],
   config: RunConfig,
   dataset: Dataset,
 ): Promise<Network | undefined> {
   if (given === undefined || typeof given === 'string') {
-    if (config.model?.startsWith(OWN)) throw missing(config.model.slice(OWN.length));
-    return networkFor(config, dataset);
+    if (config.model?.startsWith(OWN)) throw missing(config.model.slice(OWN.length), 'model');
+    const own = typeof start === 'object' ? start.saved : undefined;
+    if (config.start === OWN_START && !own) throw missing('which it started from', 'start');
+    return networkFor(config, dataset, own);
   }
+  if (start !== undefined)
+    throw new PseudolabelError('E_CONFIG', 'start: a model of its own has its own weights', 'give one of the two');
   const { model, parameters } = await fromLayersModel(given);
   checkFit(given.name, model, dataset);
   return { model, parameters: config.fresh ? undefined : parameters };
 }
 
-const missing = (name: string): PseudolabelError =>
+const missing = (name: string, option: 'model' | 'start'): PseudolabelError =>
   new PseudolabelError(
     'E_MODEL',
     `the run began with a program's own model, ${name}`,
-    'give it again: train({ resume, model })',
+    `give it again: train({ resume, ${option} })`,
   );
 
 function checkSteps(validateEvery: number): void {

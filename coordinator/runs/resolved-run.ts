@@ -5,6 +5,7 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { parameterCount } from '../../src/models/models.js';
 import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import type { Task } from '../../src/training/scenario.js';
@@ -13,7 +14,7 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
-import type { Network } from './network.js';
+import type { Network } from './start.js';
 
 export interface ResolvedRun {
   /** Complete: labelsPerClass is what it came to on the data set, and validation a number of images. */
@@ -33,7 +34,11 @@ export interface ResolvedRun {
 /** Throws E_CONFIG where the options do not fit each other or the data set, E_DATA_CLASSES and E_SPLIT_TOO_FEW. */
 export function resolveRun(options: RunConfig, dataset: Dataset, network?: Network): ResolvedRun {
   const validated = { ...options, validation: validationOf(options, dataset) };
-  const config = { ...validated, labelsPerClass: labelsPerClassOf(options, dataset) };
+  const config = {
+    ...validated,
+    ...(network?.name !== undefined && { model: network.name }),
+    labelsPerClass: labelsPerClassOf(options, dataset),
+  };
   const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards } = config;
   const split = splitLabelled(dataset, { perClass, kind, splitSeed, validation });
   const [labelled, unlabelled] = [split.labelled.length, split.unlabelled.length];
@@ -42,14 +47,22 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     throw new PseudolabelError('E_CONFIG', `${shards} shards for ${unlabelled} unlabelled images`, fix);
   }
   const { pixels, classes } = dataset;
-  if (hiddenOf(config) === undefined && !network)
+  if (hiddenOf(config) === undefined && !network?.model)
     throw new PseudolabelError(
       'E_CONFIG',
       `model: ${config.model} cannot be trained by this command`,
       'use `pseudolabel train`',
     );
-  const task = { pixels, classes, hidden: hiddenOf(config) ?? [], network: network?.model, labelled, unlabelled };
+  const task = {
+    pixels,
+    classes,
+    hidden: network?.model ? [] : (hiddenOf(config) ?? []),
+    network: network?.model,
+    labelled,
+    unlabelled,
+  };
   const stages = planOf(config, task);
+  if (network?.parameters) checkStart(stages[0]!, network.parameters);
   const strategies = stages.map(({ model, clip }) => strategyOf(config, model, clip));
   if (stages.some(({ augment }, s) => augment && strategies[s] === 'tensor'))
     throw new PseudolabelError(
@@ -61,6 +74,17 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
   return { config, dataset, split, task, stages, strategies, maxSteps, parameters: network?.parameters };
+}
+
+/** Throws E_CONFIG where the first stage trains another network than the one whose weights it is to start from. */
+function checkStart({ name, model }: Stage, parameters: Float32Array): void {
+  if (model.objective !== 'reconstruction' && parameterCount(model) === parameters.length) return;
+  const message = `start: the first stage, ${name}, trains ${model.objective === 'reconstruction' ? 'an autoencoder' : 'another network'}`;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    message,
+    'train the scenario nn, drop or pl, or leave out what it starts from',
+  );
 }
 
 /**
@@ -114,7 +138,8 @@ export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages)
 
 /** What makes a run the same run: its checkpoints fit no other. It has the strategies that were chosen, not `auto`. */
 export function identityOfRun({ config, dataset, stages, strategies, parameters }: ResolvedRun): Identity {
-  const { strategy: _, ...identity } = identityOf(config);
+  // A start is what is in it, wherever it lies.
+  const { strategy: _, start: __, ...identity } = identityOf(config);
   const { seed, shards } = config;
   const start = parameters && { startSha256: sha256OfParameters(parameters) };
   return { config: { ...identity, stages, strategies, ...start }, seed, shards, dataSha256: dataset.sha256 };

@@ -27,6 +27,7 @@ type AugmentationName = keyof typeof AUGMENTATIONS;
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.int().min(1);
 const hiddenUnits = z.int().min(16).max(65536);
+const hiddenLayers = z.array(hiddenUnits).min(1).max(16);
 
 /** What a user may say. Names are those of the flags, in camel case. */
 export const optionsSchema = z.strictObject({
@@ -50,6 +51,8 @@ export const optionsSchema = z.strictObject({
   hidden: hiddenUnits.default(5000),
   /** dense:1024,512, a built-in network, or the path of a saved one (runs/network.ts). Left out: dense, of `hidden` units. */
   model: z.string().min(1).max(4096).optional(),
+  /** A saved model, or the run that made it: the first stage starts from its weights, and without `model` trains its network (runs/start.ts). */
+  start: z.string().min(1).max(4096).optional(),
   /** The weights in a saved network are drawn afresh. */
   fresh: z.boolean().optional(),
   workers: count.max(256).optional(),
@@ -101,6 +104,9 @@ export function normalise(options: unknown): RunConfig {
   return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
 }
 
+/** Whether a dense network with these hidden layers is one that can be trained. */
+export const isTrainable = (units: readonly number[]): boolean => hiddenLayers.safeParse(units).success;
+
 const DENSE = /^dense:(\d+(?:,\d+)*)$/;
 
 /** Units of each hidden layer of a dense network; undefined where the model is another. Throws E_CONFIG. */
@@ -108,7 +114,7 @@ export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>)
   if (model === undefined) return [hidden];
   const [, units] = DENSE.exec(model) ?? [];
   if (units === undefined) return undefined;
-  const sizes = z.array(hiddenUnits).max(16).safeParse(units.split(',').map(Number));
+  const sizes = hiddenLayers.safeParse(units.split(',').map(Number));
   if (sizes.success) return sizes.data;
   const fix = 'give 1 to 16 layers of 16 to 65536 units: --model dense:1024,512';
   throw new PseudolabelError('E_CONFIG', `model: ${model} is no dense network that can be trained`, fix);
