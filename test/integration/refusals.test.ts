@@ -139,7 +139,9 @@ describe('what a command is given to read (case 34)', () => {
       const read = command.options
         .filter(({ flags }) => /<(file|dir|path)>/.test(flags))
         .map((option) => option.attributeName());
-      const named = command.registeredArguments.some((argument) => !['address', 'name', 'shell'].includes(argument.name()))
+      const named = command.registeredArguments.some(
+        (argument) => !['address', 'name', 'shell', 'command'].includes(argument.name()),
+      )
         ? ['argument']
         : [];
       const expected = [...read.filter((name) => !isWritten(name)), ...named];
