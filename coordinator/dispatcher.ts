@@ -1,11 +1,14 @@
 // What the training loop sees of the machines: it cuts each phase into shards, hands them to an executor and puts the answers together.
 // The mathematics of a run depends on the number of shards, never on who computes them.
 
+import type { ImageSize } from '../src/data/augment.js';
 import { shardRange } from '../src/data/shards.js';
+import type { Propagation } from '../src/methods/method.js';
 import type { Model } from '../src/models/model.js';
 import { parameterCount } from '../src/models/models.js';
 import type { PredictResult } from '../src/models/tasks.js';
 import type { Executor, ExecutorHealth, TrainingState } from '../src/training/executor.js';
+import { Propagator, type Seeds } from './propagation.js';
 import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
 export interface Labelling extends Predictions {
@@ -23,6 +26,7 @@ export interface ImageCounts {
 export class Dispatcher {
   /** What label() predicted last, or write() set: some strategies need it here. */
   private stored: Predictions;
+  private propagator: Propagator | undefined;
 
   constructor(
     private readonly node: Executor,
@@ -53,6 +57,20 @@ export class Dispatcher {
     const labelling = await this.labelRanges(model, ranges);
     this.stored = labelling;
     return labelling;
+  }
+
+  /** Gives every unlabelled image a label by a graph of them all (propagation.ts). */
+  async propagate(model: Model, settings: Propagation, seeds: Seeds, size: ImageSize): Promise<Labelling> {
+    this.propagator ??= new Propagator(
+      this.node,
+      { set: 'unlabelled', count: this.counts.unlabelled, size },
+      this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard)),
+    );
+    const { classes, weights } = await this.propagator.labels(model, settings, seeds);
+    const before = this.stored.classes;
+    const flips = classes.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);
+    this.write({ pseudoLabels: classes, confidences: weights });
+    return { classes, confidences: weights, flips };
   }
 
   /**

@@ -24,6 +24,12 @@ export class LabelledSet {
     return counts;
   }
 
+  /** Their positions among these rows of the training set, which hold them all, and their labels. */
+  seedsAmong(rows: Uint32Array): { readonly positions: Uint32Array; readonly labels: Uint16Array } {
+    const positions = new Map(Array.from(rows, (row, position) => [row, position]));
+    return { positions: this.#rows.map((row) => positions.get(row)!), labels: this.#labels };
+  }
+
   /** Copies of the rows at these positions of the set. */
   rows(positions: Uint32Array): LabelledRows {
     return {

@@ -5,7 +5,7 @@ import type { ImageSize } from '../src/data/augment.js';
 import { LabelledSampler } from '../src/data/sampling.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SharesChoice } from '../src/methods/class-balance.js';
-import type { MethodState } from '../src/methods/method.js';
+import type { MethodState, Propagation } from '../src/methods/method.js';
 import { methodOf } from '../src/methods/methods.js';
 import { firstLayerEnd, initialParameters, outputsOf, parameterCount } from '../src/models/models.js';
 import type { LabelledRows } from '../src/models/tasks.js';
@@ -23,8 +23,10 @@ export interface Training {
   readonly maxSteps: number;
   /** What the first stage starts from; left out: drawn by the seed. */
   readonly parameters?: Float32Array | undefined;
-  /** The size of the images, where stages change them. */
+  /** The size of the images, where stages change or describe them. */
   readonly images?: ImageSize;
+  /** The rows of the training set that are used without their labels, where labels spread over them. */
+  readonly unlabelled?: Uint32Array;
 }
 
 /** Step `step` of stage `stage` is the next to do. With the state of the cluster, all that the rest of the run depends on. */
@@ -75,7 +77,12 @@ export async function train(
 
     for (let step = first; step < steps; step++) {
       await observer.before({ stage: s, step, methodState: state });
-      if (method.isRelabelling(settings, step)) observer.labelled(stage, step, await dispatcher.label(stage.model));
+      if (method.isRelabelling(settings, step)) {
+        const graph = method.propagation(settings, labelCounts);
+        const labelling = await (graph ? propagate(training, stage, graph, dispatcher) : dispatcher.label(stage.model));
+        state = method.relabelled(settings, state, labelling.confidences);
+        observer.labelled(stage, step, labelling);
+      }
       const chosen = method.choose(settings, step, state, labelCounts);
       if (chosen) {
         state = chosen.state;
@@ -112,6 +119,17 @@ async function begin({ stages, seed, parameters: given }: Training, s: number, d
     parameters.set(learned.subarray(0, kept));
   }
   dispatcher.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
+}
+
+/** Spreads the few labels over all images. */
+function propagate(
+  { labelled, unlabelled, images }: Training,
+  { model }: Stage,
+  graph: Propagation,
+  dispatcher: Dispatcher,
+): Promise<Labelling> {
+  if (!unlabelled || !images) throw new RangeError('labels spread over images whose rows and size are not given');
+  return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images);
 }
 
 function drawLabelled(

@@ -14,6 +14,7 @@ const PURPOSES = {
   // 9 was that of a wire that is gone.
   sweep: 10,
   augment: 11,
+  components: 16,
 } as const;
 
 export type Purpose = keyof typeof PURPOSES;

@@ -5,8 +5,10 @@ import { Images } from '../src/data/images.js';
 import { type ArenaShape, attachArena, type ImageSets } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import { slices } from '../src/models/dense/tensor-step.js';
+import { describe } from '../src/models/describe.js';
 import { createEngine, type Engine } from '../src/models/engine.js';
 import { gradient } from '../src/models/gradient.js';
+import { neighbours } from '../src/models/neighbours.js';
 import { norm } from '../src/models/norm.js';
 import { predict } from '../src/models/predict.js';
 import type { Result, Task } from '../src/models/tasks.js';
@@ -31,7 +33,7 @@ export async function run(
   engine ??= start();
   if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
   try {
-    if (task.kind === 'gradient' || task.kind === 'predict') await engine.prepare(task.model);
+    if ('model' in task && task.model && task.kind !== 'slices') await engine.prepare(task.model);
     const began = clock();
     const result = perform(engine, task);
     return { ...result, span: { worker: threadId, began, ended: clock() } };
@@ -59,6 +61,10 @@ function perform(engine: Engine, task: Task | TensorTask): Result | TensorResult
       return update(engine, task);
     case 'predict':
       return predict(engine, task);
+    case 'describe':
+      return describe(engine, task);
+    case 'neighbours':
+      return neighbours(task);
     case 'slices':
       return slices(engine, task);
   }

@@ -5,13 +5,17 @@ import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
+import type { Rows } from '../src/graph/rows.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
 import { beforeThreads, needsPreparation, parameterCount, statisticsStart } from '../src/models/models.js';
 import { normOf } from '../src/models/norm.js';
 import type {
+  DescribeResult,
+  Description,
   GradientResult,
+  NeighboursResult,
   NormResult,
   NormTask,
   PredictResult,
@@ -141,6 +145,23 @@ export class ThreadExecutor implements Executor {
     const task = { kind: 'predict', model, set, withRunnersUp } as const;
     return Promise.all(
       ranges.map(([start, end]) => this.pool.run<PredictResult>((workspace) => ({ ...task, workspace, start, end }))),
+    );
+  }
+
+  async describe(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
+    if (description.model) await this.passedBefore(description.model);
+    const task = { ...description, kind: 'describe' } as const;
+    return Promise.all(
+      ranges.map(([start, end]) => this.pool.run<DescribeResult>((workspace) => ({ ...task, workspace, start, end }))),
+    );
+  }
+
+  async neighbours({ memory, shape }: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
+    const task = { kind: 'neighbours', memory, shape, neighbours } as const;
+    return Promise.all(
+      blocks.map(([start, end]) =>
+        this.pool.run<NeighboursResult>((workspace) => ({ ...task, workspace, start, end })),
+      ),
     );
   }
 

@@ -1,8 +1,15 @@
 // What executors of several machines have in common, the cluster's and MPI's. The state of the run is in the arena of this machine. Phases
 // (gradients, update, forward and backward pass, predictions, reading) are one after another.
 
+import type { Rows } from '../../src/graph/rows.js';
 import type { Model } from '../../src/models/model.js';
-import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
+import type {
+  DescribeResult,
+  Description,
+  NeighboursResult,
+  PredictResult,
+  PredictTask,
+} from '../../src/models/tasks.js';
 import type { TensorStep } from '../../src/models/tensor-tasks.js';
 import { VECTORS } from '../../src/protocol/tensor-codec.js';
 import type {
@@ -73,6 +80,17 @@ export abstract class DistributedExecutor implements Executor {
       await this.tensors.settle();
       return this.predictRanges(model, set, ranges);
     });
+  }
+
+  describe(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
+    return this.alone(async () => {
+      await this.tensors.settle();
+      return this.local.describe(description, ranges);
+    });
+  }
+
+  neighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
+    return this.alone(() => this.local.neighbours(rows, neighbours, blocks));
   }
 
   read(parameters: number): Promise<TrainingState> {

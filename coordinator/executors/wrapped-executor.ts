@@ -1,7 +1,14 @@
 // An executor around another one: passes on every call. Those who watch or disturb some of the calls extend it.
 
+import type { Rows } from '../../src/graph/rows.js';
 import type { Model } from '../../src/models/model.js';
-import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
+import type {
+  DescribeResult,
+  Description,
+  NeighboursResult,
+  PredictResult,
+  PredictTask,
+} from '../../src/models/tasks.js';
 import type { TensorStep } from '../../src/models/tensor-tasks.js';
 import type {
   Executor,
@@ -36,6 +43,14 @@ export class WrappedExecutor<E extends Executor = Executor> implements Executor 
 
   predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     return this.inner.predict(model, set, ranges);
+  }
+
+  describe(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
+    return this.inner.describe(description, ranges);
+  }
+
+  neighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
+    return this.inner.neighbours(rows, neighbours, blocks);
   }
 
   read(parameters: number): Promise<TrainingState> {

@@ -36,6 +36,7 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
     const training = {
       ...{ seed: config.seed, stages, labelled, maxSteps, parameters: run.parameters },
       images: { height, width, channels },
+      unlabelled: split.unlabelled,
     };
     await train(training, dispatcher, recorder, options.resumeFrom);
     return await finish(run, session, options, recorder);

@@ -1,6 +1,7 @@
 // What a method of learning from unlabelled images is. Each method is one file of this folder and one row of methods.ts. It is written once, and
 // works for any network, data set, strategy and number of workers.
 import type { z } from 'zod';
+import type { GraphSettings } from '../graph/settings.js';
 import type { SharesChoice } from './class-balance.js';
 
 /** Of which probabilities the masses of the classes are sums: the model's own, or those after the shift. */
@@ -23,6 +24,12 @@ export interface UnlabelledRows {
   readonly masses: Masses;
   /** Standard deviation of the noise on the inputs. */
   readonly noise: number;
+}
+
+/** How the few labels are spread over all images. */
+export interface Propagation extends GraphSettings {
+  /** Of the classes, to which labels are held; undefined: to none. */
+  readonly shares: readonly number[] | undefined;
 }
 
 /** What a method remembers from one step to the next: named lists of numbers. A checkpoint keeps them. */
@@ -68,8 +75,12 @@ export interface Method<Settings extends { readonly name: string }> {
   /** The weight of the unlabelled loss: alpha(t) of Lee 2013, eq. 15. */
   alpha(settings: Settings, step: number): number;
   begin(settings: Settings, labelCounts: readonly number[]): MethodState;
-  /** Whether all unlabelled images are predicted before a step, and their pseudo-labels stored. */
+  /** Whether all unlabelled images are labelled before a step, and their pseudo-labels stored. */
   isRelabelling(settings: Settings, step: number): boolean;
+  /** How those labels come about: by a graph over all images (graph/), or, where it is undefined, as the model predicts them. */
+  propagation(settings: Settings, labelCounts: readonly number[]): Propagation | undefined;
+  /** The state after all images were labelled. weights: of each, its confidence. */
+  relabelled(settings: Settings, state: MethodState, weights: Float32Array): MethodState;
   /** Before a step: what people should be told of the shares of the classes, and the state after it; undefined: nothing. */
   choose(
     settings: Settings,

@@ -1,11 +1,17 @@
 // The table of methods. A new one is a file of this folder and a row here.
 import { z } from 'zod';
 import { denoising } from './denoising.js';
+import { labelPropagation } from './label-propagation.js';
 import type { Method } from './method.js';
 import { pseudoLabel } from './pseudo-label.js';
 import { supervised } from './supervised.js';
 
-export const METHODS = { 'pseudo-label': pseudoLabel, denoising, supervised } as const;
+export const METHODS = {
+  'pseudo-label': pseudoLabel,
+  'label-propagation': labelPropagation,
+  denoising,
+  supervised,
+} as const;
 
 export type MethodName = keyof typeof METHODS;
 /** A stage's method and its numbers, told apart by `name`. */

@@ -28,6 +28,8 @@ export interface Passes {
   addNoise(sigma: number, state: Uint32Array): void;
   /** To the logits. masks: undefined for a pass without dropout. */
   forward(masks: MaskStream | undefined): void;
+  /** A forward pass without dropout. Returns what the last dense layer reads of the first `count` rows, [count, features]. */
+  features(count: number): Float32Array;
   /** Predicts the first `count` rows from the logits of the last forward pass. */
   classify(count: number, logitShift?: Float32Array, masses?: Masses): Prediction;
   /** The second likeliest classes of the rows that classify() has just predicted. */
@@ -62,6 +64,8 @@ export interface ModelKind<M> {
   parameters(model: M): number;
   /** Where the parameters end that the optimizer changes, and statistics begin. Left out: at their end. */
   statisticsStart?(model: M): number;
+  /** How many values the last dense layer reads: of each of its parts, where it is made of several networks. Throws E_MODEL where there is none. */
+  featureWidths(model: M): readonly number[];
   /** Where the parameters end that another stage may start from (`start: 'first-layer'`). */
   firstLayerEnd(model: M): number;
   /** The same for the same seed and stage. */

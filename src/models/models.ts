@@ -18,6 +18,7 @@ export const parameterCount = (model: Model): number => kindOf(model).parameters
 /** From there on a parameter is a moving average, which no optimizer, weight decay or clipping touches. */
 export const statisticsStart = (model: Model): number =>
   kindOf(model).statisticsStart?.(model) ?? parameterCount(model);
+export const featureWidths = (model: Model): readonly number[] => kindOf(model).featureWidths(model);
 export const firstLayerEnd = (model: Model): number => kindOf(model).firstLayerEnd(model);
 export const initialParameters = (model: Model, seed: number, stage: number): Float32Array =>
   kindOf(model).initialise(model, seed, stage);

@@ -1,7 +1,11 @@
 // What a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
-import type { StepAugmentation } from '../data/augment.js';
+import type { ImageSize, StepAugmentation } from '../data/augment.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
+import type { Neighbours } from '../graph/neighbours.js';
+import type { Basis } from '../graph/principal-components.js';
+import type { RowsShape } from '../graph/rows.js';
+import type { Descriptor } from '../graph/settings.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import type { Model } from './model.js';
 
@@ -117,5 +121,52 @@ export interface PredictResult extends Answer {
   readonly milliseconds: number;
 }
 
-export type Task = GradientTask | NormTask | UpdateTask | PredictTask;
-export type Result = GradientResult | NormResult | UpdateResult | PredictResult;
+/** What is asked of the images of a set, apart from which. */
+export interface Description {
+  readonly set: PredictTask['set'];
+  readonly size: ImageSize;
+  readonly descriptor: Descriptor;
+  /** Whose features they are; left out for descriptors that need no network. */
+  readonly model?: Model;
+  /** Of the images, those at multiples of it. */
+  readonly every: number;
+  /** Principal components of each part of the descriptor, which are scaled to `length`; left out: the descriptors as they are. */
+  readonly projection?: { readonly bases: readonly Basis[]; readonly length: number };
+  /** Also the network's probabilities of the classes. */
+  readonly withProbabilities: boolean;
+}
+
+/** Describes a range of images for a graph. */
+export interface DescribeTask extends Description {
+  readonly kind: 'describe';
+  readonly workspace: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface DescribeResult extends Answer {
+  /** [images, values] */
+  readonly values: Float32Array;
+  /** [images, classes], where they were asked for. */
+  readonly probabilities?: Float32Array;
+  readonly milliseconds: number;
+}
+
+/** Finds the nearest neighbours of the rows of some blocks (graph/neighbours.ts). */
+export interface NeighboursTask {
+  readonly kind: 'neighbours';
+  readonly workspace: number;
+  readonly memory: WebAssembly.Memory;
+  readonly shape: RowsShape;
+  readonly neighbours: number;
+  /** Blocks [start, end). */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface NeighboursResult extends Answer, Neighbours {
+  readonly milliseconds: number;
+}
+
+export type Task = GradientTask | NormTask | UpdateTask | PredictTask | DescribeTask | NeighboursTask;
+export type Result = GradientResult | NormResult | UpdateResult | PredictResult | DescribeResult | NeighboursResult;

@@ -1,8 +1,18 @@
 // The interface of an executor: whatever computes the steps of a run. Threads, a cluster of nodes and the ranks of an MPI job implement it.
 
 import type { OptimizerStep } from '../engine/optimizer.js';
+import type { Rows } from '../graph/rows.js';
 import type { Model } from '../models/model.js';
-import type { GradientResult, GradientTask, PredictResult, PredictTask, UpdateResult } from '../models/tasks.js';
+import type {
+  DescribeResult,
+  Description,
+  GradientResult,
+  GradientTask,
+  NeighboursResult,
+  PredictResult,
+  PredictTask,
+  UpdateResult,
+} from '../models/tasks.js';
 import type { Logits, TensorResult, TensorStep } from '../models/tensor-tasks.js';
 
 /** Parameters and moments have the length of the current stage's parameter vector; labels and confidences one element an unlabelled image. */
@@ -48,6 +58,10 @@ export interface Executor {
   gradients(steps: readonly ShardStep[]): Promise<Gradients>;
   /** Predicts each of the ranges. Order of the results: that of the ranges. */
   predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
+  /** Describes the images of each range. Order of the results: that of the ranges. */
+  describe(description: Description, ranges: Ranges): Promise<DescribeResult[]>;
+  /** The so many nearest neighbours of the rows of each range of blocks (graph/neighbours.ts). rows: have room for this many workers. */
+  neighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]>;
   /** The forward pass of a tensor-parallel step. */
   forward(step: TensorStep): Promise<ForwardPass>;
   /** Copies of the state; `parameters` floats of each vector. */

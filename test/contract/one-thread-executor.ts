@@ -2,10 +2,12 @@
 
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
 import { clipScale } from '../../src/engine/optimizer.js';
+import { nearest } from '../../src/graph/neighbours.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
 import { slices } from '../../src/models/dense/tensor-step.js';
+import { describe } from '../../src/models/describe.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
 import { norm, normOf } from '../../src/models/norm.js';
@@ -68,6 +70,10 @@ export function nodeOn(engine: Engine): Executor {
     forward: (step) => whole.forward(step),
     predict: async (model, set, ranges) =>
       ranges.map(([start, end]) => predict(engine, { kind: 'predict', workspace: 0, model, set, start, end })),
+    describe: async (description, ranges) =>
+      ranges.map(([start, end]) => describe(engine, { ...description, kind: 'describe', workspace: 0, start, end })),
+    neighbours: async (rows, neighbours, blocks) =>
+      blocks.map(([start, end]) => ({ ...nearest(rows, [start, end], neighbours, 0), milliseconds: 0 })),
     read: async (parameters) => ({
       parameters: floats(arena, 'parameters', parameters).slice(),
       firstMoment: floats(arena, 'firstMoment', parameters).slice(),

@@ -8,6 +8,7 @@ export const dense: ModelKind<DenseModel> = {
   inputs: ({ layers }) => layers[0]!.inputs,
   outputs: ({ layers }) => layers.at(-1)!.units,
   parameters: (model) => layoutOf(model).length,
+  featureWidths: ({ layers }) => [layers.at(-1)!.inputs],
   firstLayerEnd(model) {
     const { places, length } = layoutOf(model);
     return places[1]?.kernel ?? length;

@@ -95,6 +95,19 @@ export class Network implements Passes {
       this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
   }
 
+  features(count: number): Float32Array {
+    this.forward(undefined);
+    const { inputs } = this.layers.at(-1)!.layer;
+    const hidden = this.layers.at(-2);
+    if (!hidden) return this.floats(this.buffers.x, count * inputs).slice();
+    const { values } = hidden.output;
+    const read = isRounded(this.model) ? widened(values) : values;
+    const features = new Float32Array(count * inputs);
+    for (let u = 0; u < inputs; u++)
+      for (let r = 0; r < count; r++) features[r * inputs + u] = read[u * this.rows + r]!;
+    return features;
+  }
+
   /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
   loss(): void {
     const { outputs, logits, targets, weights, losses } = this.buffers;
@@ -165,4 +178,12 @@ export class Network implements Passes {
   private floats(address: number, length: number): Float32Array {
     return new Float32Array(this.arena.memory.buffer, address, length);
   }
+}
+
+/** Pairs of bf16 as floats. */
+function widened(
+  pairs: ArrayLike<number> & { readonly buffer: ArrayBufferLike; readonly byteOffset: number },
+): Float32Array {
+  const halves = new Uint16Array(pairs.buffer, pairs.byteOffset, 2 * pairs.length);
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }

@@ -4,7 +4,7 @@ import { loadKernel } from '../../engine/kernel/kernel.js';
 import { Products } from '../../engine/tensorflow.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { ModelKind } from '../kind.js';
-import { initialParameters, type LayersModel, parametersOf, sizeOf, statisticsStart } from './model.js';
+import { featuresOf, initialParameters, type LayersModel, parametersOf, sizeOf, statisticsStart } from './model.js';
 import { LayersPasses } from './passes.js';
 import { type BuiltModel, build, place } from './tensorflow.js';
 import { placesOf } from './workspace.js';
@@ -14,6 +14,7 @@ export const layers: ModelKind<LayersModel> = {
   outputs: ({ classes }) => classes,
   parameters: parametersOf,
   statisticsStart,
+  featureWidths: (model) => [featuresOf(model)],
   firstLayerEnd: parametersOf,
   initialise: initialParameters,
   workspaceBytes: (model, rows, training) => placesOf(model, rows, training).end,

@@ -1,5 +1,6 @@
 // A network of TensorFlow.js layers, as JSON: its topology, and where each of its weights lies in the flat vector of parameters.
 import { z } from 'zod';
+import { PseudolabelError } from '../../errors.js';
 import { keyOf, Stream } from '../../random.js';
 import { type Initialiser, initialiserSchema, initialValues } from './initialisers.js';
 import { type Topology, topologySchema } from './topology.js';
@@ -82,6 +83,18 @@ export const statisticsStart = ({ weights }: Pick<LayersModel, 'weights'>): numb
 /** Length of the parameter vector, with the padding between weights, which stays 0. */
 export const parametersOf = ({ weights }: Pick<LayersModel, 'weights'>): number =>
   weights.reduce((length, { shape }) => length + aligned(sizeOf(shape)), 0);
+
+/** Inputs of the last dense layer. Throws E_MODEL where the network does not end in one. */
+export function featuresOf({ weights, classes }: Pick<LayersModel, 'weights' | 'classes'>): number {
+  const last = weights.findLast(({ shape }) => shape.length > 1);
+  if (last && last.shape.length === 2 && last.shape[1] === classes) return last.shape[0]!;
+  const fix = 'end the network in a dense layer, or leave features out of graph.descriptors';
+  throw new PseudolabelError(
+    'E_MODEL',
+    'the network does not end in a dense layer, whose inputs are its features',
+    fix,
+  );
+}
 
 /** Each weight as its initialiser wants it, from a stream of its own. */
 export function initialParameters(model: LayersModel, seed: number, stage: number): Float32Array {

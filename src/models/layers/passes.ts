@@ -7,7 +7,7 @@ import type { Masses, Prediction } from '../../methods/method.js';
 import { classify, runnersUp } from '../dense/classify.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
 import type { RunnersUp } from '../tasks.js';
-import { type LayersModel, offsetsOf, parametersOf, sizeOf } from './model.js';
+import { featuresOf, type LayersModel, offsetsOf, parametersOf, sizeOf } from './model.js';
 import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
 import { type Places, placesOf } from './workspace.js';
 
@@ -25,6 +25,8 @@ export class LayersPasses implements Passes {
   private masks: MaskStream | undefined;
   /** Of the step's rows. */
   private share = 1;
+  /** All layers but the last. */
+  private body: Tf.LayersModel | undefined;
   private gradients: readonly (Float32Array | undefined)[] = [];
 
   /** rows: a multiple of 8. */
@@ -83,6 +85,23 @@ export class LayersPasses implements Passes {
     this.tf.tidy(() => {
       this.keepLogits(this.built.network.apply(this.input(), { training: false }) as Tf.Tensor);
     });
+  }
+
+  features(count: number): Float32Array {
+    const { tf, built } = this;
+    this.masks = undefined;
+    built.masks = undefined;
+    const width = featuresOf(this.model);
+    const { network } = built;
+    const last = network.layers.at(-1)!;
+    this.body ??= tf.model({ inputs: network.inputs, outputs: last.input as Tf.SymbolicTensor });
+    let features = new Float32Array();
+    tf.tidy(() => {
+      const read = this.body!.apply(this.input(), { training: false }) as Tf.Tensor;
+      features = (read.dataSync() as Float32Array).slice(0, count * width);
+      this.keepLogits(last.apply(read) as Tf.Tensor);
+    });
+    return features;
   }
 
   loss(share = 1): void {

@@ -1,0 +1,218 @@
+// Label propagation over a graph of all images: workers describe the images and find the neighbours of each; the labels, which stay at the
+// coordinator, are spread here.
+import { setImmediate } from 'node:timers/promises';
+import type { ImageSize } from '../src/data/augment.js';
+import { shardRange } from '../src/data/shards.js';
+import { PseudolabelError } from '../src/errors.js';
+import { balanced, distributions, mixed, type SureLabels, sureLabels } from '../src/graph/balance.js';
+import { blocksOf, type Neighbours } from '../src/graph/neighbours.js';
+import { type Basis, principalComponents } from '../src/graph/principal-components.js';
+import { Rows } from '../src/graph/rows.js';
+import { type Descriptor, type GraphSettings, MOST_ROWS, MOST_VALUES } from '../src/graph/settings.js';
+import { type Graph, graphOf, spreadLabels } from '../src/graph/spread.js';
+import type { Propagation } from '../src/methods/method.js';
+import { widthsOf } from '../src/models/describe.js';
+import type { Model } from '../src/models/model.js';
+import { outputsOf } from '../src/models/models.js';
+import type { DescribeResult, Description } from '../src/models/tasks.js';
+import type { Executor, Ranges } from '../src/training/executor.js';
+
+/** The images of which a graph is made, and those whose labels are known. */
+export interface Seeds {
+  /** Positions among the images. */
+  readonly positions: Uint32Array;
+  readonly labels: Uint16Array;
+}
+
+export interface GraphImages {
+  readonly set: Description['set'];
+  readonly count: number;
+  readonly size: ImageSize;
+}
+
+/** Principal components are those of so many images at most, evenly spread. */
+const SAMPLE = 6000;
+/** Neighbours are asked for by so many tasks, or one for each block: enough that nobody waits long for the last one. */
+const PARTS = 64;
+/** Values of a matrix [images, classes]: four of them, of 8 bytes each, are in memory while labels spread. */
+const MOST_LABEL_VALUES = 2 ** 27;
+
+/** Lets sockets and timers be served between two parts of a long computation. */
+const pause = (): Promise<void> => setImmediate();
+
+export class Propagator {
+  /** Descriptions of the images by what needs no network: they do not change. */
+  private readonly described = new Map<string, Float32Array>();
+
+  /** ranges: of the images, each described by one task. */
+  constructor(
+    private readonly executor: Executor,
+    private readonly images: GraphImages,
+    private readonly ranges: Ranges,
+  ) {}
+
+  /** The labels of all images, those of the seeds their own. Throws E_CONFIG where there are too many images. */
+  async labels(model: Model, settings: Propagation, seeds: Seeds): Promise<SureLabels> {
+    const { count } = this.images;
+    const classes = outputsOf(model);
+    checkSize(count, classes);
+    const { rows, probabilities } = await this.rowsOf(model, settings);
+    const k = Math.min(settings.neighbours, count - 1);
+    const graph = graphOf(await this.neighbours(rows, k), count);
+    let q = await spread(graph, seeds, classes, settings);
+    if (settings.mix !== undefined && probabilities) {
+      q = mixed(probabilities, q, classes, settings.mix);
+      if (settings.smooth)
+        q = balanced(
+          distributions(await spreadLabels(graph, q, settings.smooth, pause), classes),
+          classes,
+          settings.shares,
+        );
+    }
+    return withOwn(sureLabels(q, classes), seeds);
+  }
+
+  /** The descriptions of all images, and the network's probabilities where they are mixed in. */
+  private async rowsOf(
+    model: Model,
+    { descriptors, mix }: GraphSettings,
+  ): Promise<{ readonly rows: Rows; readonly probabilities: Float32Array | undefined }> {
+    const { count } = this.images;
+    let probabilities: Float32Array | undefined;
+    const parts: Float32Array[] = [];
+    for (const descriptor of descriptors) {
+      const wants = mix !== undefined && descriptor.kind === 'features' && !probabilities;
+      const part = await this.describe(model, descriptor, wants);
+      parts.push(part.values);
+      probabilities ??= part.probabilities;
+    }
+    const columns = parts.reduce((sum, part) => sum + part.length / count, 0);
+    const rows = Rows.allocate({ count, columns, workspaces: this.executor.workers });
+    let at = 0;
+    for (const part of parts) {
+      rows.writeColumns(at, part);
+      at += part.length / count;
+    }
+    return { rows, probabilities };
+  }
+
+  /** One descriptor of all images, as principal components: [images, components]. */
+  private async describe(
+    model: Model,
+    descriptor: Descriptor,
+    withProbabilities: boolean,
+  ): Promise<{ readonly values: Float32Array; readonly probabilities?: Float32Array }> {
+    const key = JSON.stringify(descriptor);
+    const known = this.described.get(key);
+    if (known) return { values: known };
+    const isOfModel = descriptor.kind === 'features';
+    const { count, size, set } = this.images;
+    const description = { set, size, descriptor, every: 1, withProbabilities: false, ...(isOfModel && { model }) };
+    const bases = await this.basesOf(description);
+    const weight = descriptor.weight ?? 1;
+    const results = await this.executor.describe(
+      { ...description, withProbabilities, projection: { bases, length: weight } },
+      this.ranges,
+    );
+    const values = joined(results.map((result) => result.values));
+    if (!isOfModel) this.described.set(key, values);
+    const probabilities = results.map((result) => result.probabilities ?? new Float32Array());
+    if (values.length % count !== 0) throw new RangeError('descriptions of other images than were asked for');
+    return withProbabilities ? { values, probabilities: joined(probabilities) } : { values };
+  }
+
+  /** The principal components of each part of a descriptor, by a sample of the images. */
+  private async basesOf(description: Description): Promise<Basis[]> {
+    const widths = widthsOf(description);
+    checkWidths(widths);
+    const every = Math.ceil(this.images.count / SAMPLE);
+    const results = await this.executor.describe({ ...description, every }, this.ranges);
+    const sample = joined(results.map(({ values }: DescribeResult) => values));
+    const { components } = description.descriptor;
+    const bases: Basis[] = [];
+    let first = 0;
+    for (const width of widths) {
+      bases.push(await principalComponents(columnsOf(sample, widths, first, width), width, components, pause));
+      first += width;
+    }
+    return bases;
+  }
+
+  private async neighbours(rows: Rows, k: number): Promise<Neighbours> {
+    const blocks = blocksOf(rows.shape.count);
+    const parts = Math.min(PARTS, blocks);
+    const ranges = Array.from({ length: parts }, (_, part) => shardRange(blocks, parts, part));
+    const results = await this.executor.neighbours(rows, k, ranges);
+    const found = { rows: new Uint32Array(rows.shape.count * k), cosines: new Float32Array(rows.shape.count * k) };
+    let at = 0;
+    for (const result of results) {
+      found.rows.set(result.rows, at);
+      found.cosines.set(result.cosines, at);
+      at += result.rows.length;
+    }
+    return found;
+  }
+}
+
+/** What the seeds' labels come to at all images: a distribution over the classes for each, [images, classes]. */
+async function spread(graph: Graph, seeds: Seeds, classes: number, settings: Propagation): Promise<Float64Array> {
+  const y = new Float64Array(graph.count * classes);
+  for (const [i, position] of seeds.positions.entries()) y[position * classes + seeds.labels[i]!] = 1;
+  const z = await spreadLabels(graph, y, settings.spread, pause);
+  return balanced(distributions(z, classes), classes, settings.shares);
+}
+
+function withOwn(labels: SureLabels, seeds: Seeds): SureLabels {
+  for (const [i, position] of seeds.positions.entries()) {
+    labels.classes[position] = seeds.labels[i]!;
+    labels.weights[position] = 1;
+  }
+  return labels;
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Columns [first, first + width) of rows whose parts have these widths. */
+function columnsOf(values: Float32Array, widths: readonly number[], first: number, width: number): Float32Array {
+  if (widths.length === 1) return values;
+  const stride = widths.reduce((sum, each) => sum + each, 0);
+  const result = new Float32Array((values.length / stride) * width);
+  for (let row = 0; row * stride < values.length; row++)
+    result.set(values.subarray(row * stride + first, row * stride + first + width), row * width);
+  return result;
+}
+
+function checkSize(count: number, classes: number): void {
+  if (count > MOST_ROWS) {
+    const times = Math.round((count / 60_000) ** 2);
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most; they would take ${times} times as long as those of 60,000`,
+      'use fewer unlabelled images, or a method without a graph',
+    );
+  }
+  if (count * classes > MOST_LABEL_VALUES)
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `graph: labels of ${count} images in ${classes} classes take ${Math.ceil((count * classes * 32) / 2 ** 30)} GiB while they spread`,
+      'use fewer unlabelled images, or a method without a graph',
+    );
+}
+
+function checkWidths(widths: readonly number[]): void {
+  const most = Math.max(...widths);
+  if (most <= MOST_VALUES) return;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    `graph: a descriptor has ${most} values; principal components are found of ${MOST_VALUES} at most`,
+    'use hog, smaller images, or a network whose last layer reads less',
+  );
+}

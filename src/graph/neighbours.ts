@@ -1,0 +1,84 @@
+// The exact nearest neighbours of rows of length 1 by their cosines: products of blocks by tiles, each looked through while it is in the cache.
+import { Products } from '../engine/tensorflow.js';
+import { BLOCK_ROWS, type Rows, TILE_ROWS } from './rows.js';
+
+/** Of each of some rows, its neighbours, the nearest first and of two that are as near the lower row. */
+export interface Neighbours {
+  /** [rows, neighbours] */
+  readonly rows: Uint32Array;
+  readonly cosines: Float32Array;
+}
+
+/** Nearest rows are looked for in whole blocks, which begin at multiples of BLOCK_ROWS: their bits depend on nothing else. */
+export const blocksOf = (count: number): number => Math.ceil(count / BLOCK_ROWS);
+
+/**
+ * The `k` nearest of all other rows, of those of blocks [start, end). There are more than k rows in all.
+ * @param workspace nobody else has it meanwhile
+ */
+export function nearest(rows: Rows, [start, end]: readonly [number, number], k: number, workspace: number): Neighbours {
+  const { shape, memory, stride } = rows;
+  const first = start * BLOCK_ROWS;
+  const count = Math.min(shape.count, end * BLOCK_ROWS) - first;
+  const found = {
+    rows: new Uint32Array(count * k),
+    cosines: new Float32Array(count * k).fill(Number.NEGATIVE_INFINITY),
+  };
+  const products = new Products(memory);
+  const matrix = (row: number, height: number) => products.matrix(rows.addressOf(row), height, stride);
+  const product = products.matrix(rows.scratchOf(workspace), BLOCK_ROWS, TILE_ROWS);
+  const tiles = Array.from({ length: Math.ceil(shape.count / TILE_ROWS) }, (_, t) => matrix(t * TILE_ROWS, TILE_ROWS));
+  const cosines = product.values as Float32Array;
+  for (let block = start; block < end; block++) {
+    const own = block * BLOCK_ROWS;
+    const operand = matrix(own, BLOCK_ROWS);
+    const height = Math.min(BLOCK_ROWS, shape.count - own);
+    for (const [t, tile] of tiles.entries()) {
+      const from = t * TILE_ROWS;
+      products.multiply(operand, false, tile, true, product);
+      const width = Math.min(TILE_ROWS, shape.count - from);
+      lookThrough(cosines, { height, width, own, from }, k, found, own - first);
+    }
+    products.release(operand);
+  }
+  for (const each of [product, ...tiles]) products.release(each);
+  return found;
+}
+
+interface Part {
+  readonly height: number;
+  readonly width: number;
+  /** The rows that the product's first row and first column stand for. */
+  readonly own: number;
+  readonly from: number;
+}
+
+/** Takes what is nearer than the last neighbour so far, in the order of the rows, so that of equals the lower one stays. */
+function lookThrough(
+  cosines: Float32Array,
+  { height, width, own, from }: Part,
+  k: number,
+  { rows: foundRows, cosines: foundCosines }: Neighbours,
+  place: number,
+): void {
+  for (let r = 0; r < height; r++) {
+    const begin = r * TILE_ROWS;
+    const first = (place + r) * k;
+    const last = first + k - 1;
+    const self = own + r - from;
+    let least = foundCosines[last]!;
+    for (let c = 0; c < width; c++) {
+      const cosine = cosines[begin + c]!;
+      if (!(cosine > least) || c === self) continue;
+      let at = last;
+      while (at > first && cosine > foundCosines[at - 1]!) {
+        foundCosines[at] = foundCosines[at - 1]!;
+        foundRows[at] = foundRows[at - 1]!;
+        at--;
+      }
+      foundCosines[at] = cosine;
+      foundRows[at] = from + c;
+      least = foundCosines[last]!;
+    }
+  }
+}

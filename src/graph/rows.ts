@@ -1,0 +1,95 @@
+// The descriptors of all images as one matrix in shared memory: all threads of a machine read it where it lies.
+import { PseudolabelError } from '../errors.js';
+
+/** Rows of a block whose neighbours are found together, and of a tile that they are compared with: a product stays in a core's cache. */
+export const BLOCK_ROWS = 256;
+export const TILE_ROWS = 1024;
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+
+/** What a thread needs to find a matrix of rows again. */
+export interface RowsShape {
+  readonly count: number;
+  readonly columns: number;
+  /** Threads that compute with it at the same time. */
+  readonly workspaces: number;
+}
+
+export class Rows {
+  /** Floats from one row to the next: a tile then begins at a multiple of 64 bytes. */
+  readonly stride: number;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly shape: RowsShape,
+  ) {
+    this.stride = strideOf(shape);
+  }
+
+  /** All 0. Throws E_MEMORY. */
+  static allocate(shape: RowsShape): Rows {
+    const bytes = scratchStart(shape) + shape.workspaces * SCRATCH_BYTES;
+    const pages = Math.ceil(bytes / PAGE);
+    const fix = 'use fewer images or fewer components of descriptors (graph.descriptors)';
+    const megabytes = Math.ceil(bytes / 2 ** 20);
+    if (pages > MOST_PAGES)
+      throw new PseudolabelError(
+        'E_MEMORY',
+        `the graph needs ${megabytes} MiB of shared memory; 4096 are possible`,
+        fix,
+      );
+    try {
+      return new Rows(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), shape);
+    } catch (cause) {
+      throw new PseudolabelError('E_MEMORY', `no ${megabytes} MiB of shared memory to be had`, fix, { cause });
+    }
+  }
+
+  /** Where a row begins, in bytes. */
+  addressOf(row: number): number {
+    return row * this.stride * 4;
+  }
+
+  /** Where the product of a block and a tile goes, in bytes. */
+  scratchOf(workspace: number): number {
+    return scratchStart(this.shape) + workspace * SCRATCH_BYTES;
+  }
+
+  /** Writes rows, `columns` floats each, from row `first` on. */
+  write(first: number, values: Float32Array): void {
+    const { stride, memory } = this;
+    const { columns } = this.shape;
+    const to = new Float32Array(memory.buffer, this.addressOf(first), (values.length / columns) * stride);
+    for (let from = 0, at = 0; from < values.length; from += columns, at += stride)
+      to.set(values.subarray(from, from + columns), at);
+  }
+
+  /** Writes columns of all rows, from column `first` on. */
+  writeColumns(first: number, values: Float32Array): void {
+    const { stride, memory } = this;
+    const { count } = this.shape;
+    const width = values.length / count;
+    const to = new Float32Array(memory.buffer, 0, count * stride);
+    for (let row = 0; row < count; row++)
+      for (let column = 0; column < width; column++) to[row * stride + first + column] = values[row * width + column]!;
+  }
+
+  /** A copy of rows [start, end), as write() takes them. */
+  read(start: number, end: number): Float32Array {
+    const { stride, memory } = this;
+    const { columns } = this.shape;
+    const from = new Float32Array(memory.buffer, this.addressOf(start), (end - start) * stride);
+    const values = new Float32Array((end - start) * columns);
+    for (let row = 0; row < end - start; row++)
+      values.set(from.subarray(row * stride, row * stride + columns), row * columns);
+    return values;
+  }
+}
+
+const SCRATCH_BYTES = BLOCK_ROWS * TILE_ROWS * 4;
+
+const strideOf = ({ columns }: RowsShape): number => Math.ceil(columns / 16) * 16;
+
+/** Rows are padded to a whole tile, so that all products are of one size, whose bits then do not depend on the place. */
+const scratchStart = (shape: RowsShape): number => Math.ceil(shape.count / TILE_ROWS) * TILE_ROWS * strideOf(shape) * 4;

@@ -1,0 +1,66 @@
+// The numbers of label propagation over a graph of images, as JSON: what the method, the command line and messages say of it.
+import { z } from 'zod';
+
+/**
+ * What stands for an image in the graph. Its principal components are scaled to length 1, multiplied by `weight`, and put behind those of
+ * the other descriptors. pixels: the image as it is. hog: histograms of oriented gradients (hog.ts), of the upright image where `deskew` says
+ * so. features: what the last dense layer of the stage's network reads.
+ */
+export interface Descriptor {
+  readonly kind: 'pixels' | 'hog' | 'features';
+  readonly components: number;
+  readonly weight?: number | undefined;
+  /** Of hog alone; left out: grey images are. */
+  readonly deskew?: boolean | undefined;
+}
+
+/** So many steps of Z = alpha S Z + (1 - alpha) Y. */
+export interface Spread {
+  readonly alpha: number;
+  readonly iterations: number;
+}
+
+export interface GraphSettings {
+  readonly descriptors: readonly Descriptor[];
+  /** Of each image, by cosine. */
+  readonly neighbours: number;
+  readonly spread: Spread;
+  /** The part of the network's own logarithms of probabilities in those of the labels; left out: none. */
+  readonly mix?: number | undefined;
+  /** How the mixed labels are spread again; left out: not at all. */
+  readonly smooth?: Spread | undefined;
+}
+
+/** 2^18 rows take nineteen times as long as the 60,000 of MNIST: the time of exact neighbours grows by the square. */
+export const MOST_ROWS = 2 ** 18;
+export const MOST_NEIGHBOURS = 64;
+/** Of a network's last layer, or pixels. Principal components of more would take the coordinator minutes. */
+export const MOST_VALUES = 4096;
+export const MOST_COMPONENTS = 512;
+
+const spread: z.ZodType<Spread> = z.strictObject({
+  alpha: z.number().min(0).lt(1),
+  iterations: z.int().min(1).max(1000),
+});
+
+const descriptor: z.ZodType<Descriptor> = z
+  .strictObject({
+    kind: z.enum(['pixels', 'hog', 'features']),
+    components: z.int().min(1).max(MOST_COMPONENTS),
+    weight: z.number().positive().max(1000).optional(),
+    deskew: z.boolean().optional(),
+  })
+  .refine(({ kind, deskew }) => kind === 'hog' || deskew === undefined, 'only images that hog describes are deskewed');
+
+export const graphSchema: z.ZodType<GraphSettings> = z
+  .strictObject({
+    descriptors: z.array(descriptor).min(1).max(8),
+    neighbours: z.int().min(1).max(MOST_NEIGHBOURS),
+    spread,
+    mix: z.number().min(0).max(1).optional(),
+    smooth: spread.optional(),
+  })
+  .refine(
+    ({ mix, smooth }) => mix !== undefined || smooth === undefined,
+    'smooth: labels that are not mixed with predictions (mix) are spread already',
+  );

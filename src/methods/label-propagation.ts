@@ -1,0 +1,74 @@
+// Label propagation: the few labels spread over a graph of all images, whose edges join those that look alike (Zhou et al. 2004; for training
+// networks Iscen et al. 2019). What an image is given is its stored pseudo-label, and weighs 1 - entropy / ln(classes) of what reached it.
+import { z } from 'zod';
+import { type GraphSettings, graphSchema } from '../graph/settings.js';
+import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
+import { equalShares, type SharesChoice, sharesOf, sharesSchema } from './class-balance.js';
+import type { Method } from './method.js';
+import { supervised } from './supervised.js';
+
+export interface LabelPropagationSettings {
+  readonly name: 'label-propagation';
+  readonly batch: number;
+  /** Left out: 1 from the first step on. */
+  readonly alpha?: AlphaSchedule | undefined;
+  /** When labels are propagated anew: once before the stage, or every so many steps. */
+  readonly refresh: 'once' | number;
+  readonly graph: GraphSettings;
+  /** The shares of the classes among the propagated labels: an assumption. off: none. */
+  readonly balance: 'labelled' | 'equal' | 'off' | readonly number[];
+}
+
+const count = z.int().min(1).max(1e9);
+const mean = z.number().min(0).max(1);
+
+const settings: z.ZodType<LabelPropagationSettings> = z.strictObject({
+  name: z.literal('label-propagation'),
+  batch: count,
+  alpha: alphaSchema.optional(),
+  refresh: z.union([z.literal('once'), count]),
+  graph: graphSchema,
+  balance: z.union([z.enum(['labelled', 'equal', 'off']), sharesSchema]),
+});
+
+const alphaOf = ({ alpha: schedule }: LabelPropagationSettings, step: number): number =>
+  schedule ? alpha(schedule, step) : 1;
+
+/** undefined: classes are held to no shares. */
+function choiceOf({ balance }: LabelPropagationSettings, labelCounts: readonly number[]): SharesChoice | undefined {
+  if (balance === 'off') return undefined;
+  if (balance === 'equal') return { source: 'equal', shares: equalShares(labelCounts.length) };
+  if (balance === 'labelled') return { source: 'labelled', shares: sharesOf(labelCounts) };
+  return { source: 'given', shares: sharesOf(balance) };
+}
+
+export const labelPropagation: Method<LabelPropagationSettings> = {
+  ...supervised,
+  settings,
+  state: z.strictObject({
+    mean: z.array(mean).max(1).optional(),
+  }) as unknown as Method<LabelPropagationSettings>['state'],
+  batch: ({ batch }) => batch,
+  alpha: alphaOf,
+  isRelabelling: ({ refresh }, step) => (refresh === 'once' ? step === 0 : step % refresh === 0),
+  propagation: (of, labelCounts) => ({ ...of.graph, shares: choiceOf(of, labelCounts)?.shares }),
+  /** The mean weight, by which the factor is divided: so rows weigh 1 in the mean. */
+  relabelled: (_settings, _state, weights) => ({
+    mean: [weights.reduce((sum, each) => sum + each, 0) / weights.length],
+  }),
+  choose(of, step, state, labelCounts) {
+    const choice = step === 0 ? choiceOf(of, labelCounts) : undefined;
+    return choice && { choice, state };
+  },
+  rows(of, step, { mean: [mean = 0] = [] }) {
+    const factor = mean > 0 ? alphaOf(of, step) / mean : 0;
+    if (factor === 0) return undefined;
+    return {
+      ...{ batch: of.batch, factor, method: of.name, parameters: {} },
+      ...{ pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', noise: 0 },
+    };
+  },
+  targets: (_rows, { classes, confidences }) => ({ targets: classes, weights: confidences, statistics: [] }),
+  shortened: (of, share) =>
+    of.alpha ? { ...of, alpha: { ...of.alpha, t1: of.alpha.t1 * share, t2: of.alpha.t2 * share } } : of,
+};

@@ -1,0 +1,119 @@
+// Label propagation on threads: right on MNIST, the same bits for any number of workers, also where some are lost.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { WrappedExecutor } from '../../coordinator/executors/wrapped-executor.js';
+import { Propagator } from '../../coordinator/propagation.js';
+import { loadDataset } from '../../src/data/load.js';
+import { shardRange } from '../../src/data/shards.js';
+import { splitLabelled } from '../../src/data/split.js';
+import type { Descriptor } from '../../src/graph/settings.js';
+import type { Propagation } from '../../src/methods/method.js';
+import { modelOf } from '../../src/models/dense/model.js';
+import { initialParameters, parameterCount, workspaceBytesOf } from '../../src/models/models.js';
+import { PREDICT_ROWS } from '../../src/models/predict.js';
+import type { Executor } from '../../src/training/executor.js';
+import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
+import { firstImages, imagesOf, NO_IMAGES } from '../images.js';
+
+const COUNT = 3000;
+const SIZE = { height: 28, width: 28, channels: 1 };
+const MODEL = modelOf([784, 32, 10], { inputDropout: 0, dropout: [0], objective: 'softmax' });
+const dataset = await loadDataset();
+const { labels } = dataset.train;
+const { labelled } = splitLabelled(
+  { ...dataset, train: { labels: labels.slice(0, COUNT) } },
+  { perClass: 10, kind: 'first', splitSeed: 1, validation: 0 },
+);
+const SEEDS = { positions: labelled, labels: Uint16Array.from(labelled, (row) => labels[row]!) };
+
+const settingsOf = (descriptors: readonly Descriptor[], more: Partial<Propagation> = {}): Propagation => ({
+  ...{ descriptors, neighbours: 5, spread: { alpha: 0.99, iterations: 60 } },
+  shares: new Array<number>(10).fill(0.1),
+  ...more,
+});
+
+async function propagate(
+  workers: number,
+  settings: Propagation,
+  wrap: (node: ThreadExecutor) => Executor = (node) => node,
+) {
+  const node = await createThreadExecutor({
+    shape: {
+      ...{ pixels: 784, unlabelled: COUNT, evaluation: 0, shards: 1, workspaces: workers },
+      parameters: parameterCount(MODEL),
+      workspaceBytes: workspaceBytesOf(MODEL, PREDICT_ROWS, false),
+    },
+    images: { unlabelled: imagesOf(firstImages(dataset.train.images, COUNT)), evaluation: NO_IMAGES },
+  });
+  try {
+    node.write({ parameters: initialParameters(MODEL, 1, 0) });
+    const ranges = Array.from({ length: 4 }, (_, shard) => shardRange(COUNT, 4, shard));
+    const images = { set: 'unlabelled', count: COUNT, size: SIZE } as const;
+    return await new Propagator(wrap(node), images, ranges).labels(MODEL, settings, SEEDS);
+  } finally {
+    await node.close();
+  }
+}
+
+/** Ends a thread while images are described, and one while neighbours are found. */
+class Losing extends WrappedExecutor<ThreadExecutor> {
+  lost = 0;
+
+  override describe(...of: Parameters<Executor['describe']>) {
+    return this.losing(0, 20, this.inner.describe(...of));
+  }
+
+  override neighbours(...of: Parameters<Executor['neighbours']>) {
+    return this.losing(1, 5, this.inner.neighbours(...of));
+  }
+
+  private async losing<T>(index: number, after: number, work: Promise<T>): Promise<T> {
+    const [result] = await Promise.all([work, sleep(after).then(() => this.inner.loseThread(index))]);
+    this.lost = this.inner.health().lostWorkers;
+    return result;
+  }
+}
+
+const accuracy = (classes: Uint16Array): number =>
+  classes.reduce((right, label, i) => right + Number(label === labels[i]), 0) / COUNT;
+
+describe('label propagation', () => {
+  it('labels digits by histograms of gradients, for any number of workers the same', async () => {
+    const settings = settingsOf([{ kind: 'hog', components: 64 }]);
+    const [one, two, three] = [
+      await propagate(1, settings),
+      await propagate(2, settings),
+      await propagate(3, settings),
+    ];
+    expect(accuracy(one.classes)).toBeGreaterThan(0.93);
+    expect(two).toEqual(one);
+    expect(three).toEqual(one);
+    for (const [i, position] of SEEDS.positions.entries()) expect(one.classes[position]).toBe(SEEDS.labels[i]);
+  });
+
+  it('mixes in what a network says, and takes its features, for any number of workers the same', async () => {
+    const settings = settingsOf(
+      [
+        { kind: 'features', components: 16 },
+        { kind: 'hog', components: 64, weight: 1.4 },
+        { kind: 'pixels', components: 32, weight: 0.5 },
+      ],
+      { mix: 0.5, smooth: { alpha: 0.8, iterations: 20 } },
+    );
+    const [one, two] = [await propagate(1, settings), await propagate(2, settings)];
+    expect(accuracy(one.classes)).toBeGreaterThan(0.85);
+    expect(two).toEqual(one);
+  });
+
+  it('has the same bits where a worker is lost on the way', async () => {
+    const settings = settingsOf([{ kind: 'hog', components: 64 }]);
+    const calm = await propagate(2, settings);
+    let losing: Losing | undefined;
+    const wrap = (node: ThreadExecutor) => {
+      losing = new Losing(node);
+      return losing;
+    };
+    expect(await propagate(2, settings, wrap)).toEqual(calm);
+    expect(losing?.lost).toBeGreaterThan(0);
+  });
+});
