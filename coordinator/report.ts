@@ -20,8 +20,11 @@ import {
 } from '../src/reporting/record.js';
 import { reproductionPage } from '../src/reporting/reproduction-page.js';
 import { runPage } from '../src/reporting/run-page.js';
+import { type SweptRun, sweepPage } from '../src/reporting/sweep-page.js';
+import type { RunConfig } from '../src/training/config.js';
 import { isReproduction, loadReproduction, rowsOf, runsOf, titleOf } from './runs/reproduction.js';
 import { RunDirectory } from './runs/run-directory.js';
+import { isSweep, loadSweep, settingsText, sweepRows, sweepRuns, sweptTitle } from './runs/sweep.js';
 import { isScaling, writeScalingReport } from './scaling/report.js';
 
 const FILE = 'report.html';
@@ -33,11 +36,12 @@ const MOST_BYTES = 2 ** 26;
 export async function writeReport(folder: string): Promise<string> {
   if (RunDirectory.isAt(folder)) return writeRunReport(folder);
   if (isReproduction(folder)) return writeReproductionReport(folder);
+  if (isSweep(folder)) return writeSweepReport(folder);
   if (isScaling(folder)) return writeScalingReport(folder, parsed);
-  const fix = 'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`';
+  const fix = 'give the --out folder of `pseudolabel train`, `reproduce`, `sweep` or `scaling`';
   throw new PseudolabelError(
     'E_REPORT',
-    `${folder} holds neither a run, a reproduction nor a scaling measurement`,
+    `${folder} holds neither a run, a reproduction, a sweep nor a scaling measurement`,
     fix,
   );
 }
@@ -69,6 +73,28 @@ async function writeReproductionReport(folder: string): Promise<string> {
   const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
   const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended, reproduction.config), runs, detailed);
   await writeIn(folder, FILE, text);
+  return join(folder, FILE);
+}
+
+async function writeSweepReport(folder: string): Promise<string> {
+  const sweep = await loadSweep(folder);
+  const splits = sweepRuns(sweep, folder);
+  const results = await Promise.all(
+    splits.map((runs) => Promise.all(runs.map(({ path }) => RunDirectory.resultOf(path)))),
+  );
+  const rows = sweepRows(sweep, results);
+  const runs: (SweptRun & { readonly config: RunConfig })[] = [];
+  for (const { path, config } of splits.flat().filter(({ path }) => RunDirectory.isAt(path)))
+    runs.push({ title: sweptTitle(config), folder: nameOf(path), config, record: await readRun(path) });
+  // The first run of each row, whatever its seed.
+  const shown = rows.flatMap(({ settings }) => {
+    const isOfRow = ({ set = {} }: RunConfig): boolean =>
+      Object.entries(settings).every(([path, value]) => JSON.stringify(set[path]) === JSON.stringify(value));
+    const run = runs.find(({ config }) => isOfRow(config));
+    return run ? [{ ...run, title: settingsText(settings) }] : [];
+  });
+  const titled = rows.map(({ settings, ...row }) => ({ ...row, title: settingsText(settings) }));
+  await writeIn(folder, FILE, sweepPage(nameOf(folder), titled, runs, shown, splits.flat().length));
   return join(folder, FILE);
 }
 

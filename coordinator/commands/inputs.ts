@@ -12,7 +12,7 @@ import type { Context } from './options.js';
 import { isOutput } from './output-paths.js';
 
 /** What there may be at a path. */
-type Found = 'file' | 'run' | 'reproduction' | 'scaling' | 'model' | 'folder';
+type Found = 'file' | 'run' | 'reproduction' | 'sweep' | 'scaling' | 'model' | 'folder';
 
 interface Wanted {
   readonly takes: readonly Found[];
@@ -27,7 +27,7 @@ const wanted = (takes: readonly Found[], code: ErrorCode, give: string): Wanted 
 const aFile = (code: ErrorCode, give: string): Wanted => wanted(['file'], code, give);
 
 const DATA = wanted(
-  ['run', 'reproduction', 'scaling', 'model', 'folder', 'file'],
+  ['run', 'reproduction', 'sweep', 'scaling', 'model', 'folder', 'file'],
   'E_DATA_MISSING',
   'give the folder or the file that holds the images',
 );
@@ -37,9 +37,9 @@ const MODEL = wanted(
   'give the folder of a saved model, or the directory of a run that has ended',
 );
 const REPORTED = wanted(
-  ['run', 'reproduction', 'scaling'],
+  ['run', 'reproduction', 'sweep', 'scaling'],
   'E_REPORT',
-  'give the --out folder of `pseudolabel train`, `pseudolabel reproduce` or `pseudolabel scaling`',
+  'give the --out folder of `pseudolabel train`, `reproduce`, `sweep` or `scaling`',
 );
 const RUN = wanted(['run'], 'E_REPORT', 'give directories of runs');
 const EARLIER = wanted(['run', 'file'], 'E_CHECKPOINT_MISSING', 'give the --out folder of an earlier run');
@@ -50,7 +50,7 @@ const EARLIER_REPRODUCTION = wanted(
 );
 const OPTIONS = aFile('E_CONFIG', 'give a JSON file of options');
 const EARLIER_SWEEP = wanted(
-  ['folder'],
+  ['sweep'],
   'E_CHECKPOINT_MISSING',
   'give the --out folder of an earlier `pseudolabel sweep`',
 );
@@ -119,6 +119,7 @@ const WHAT_IT_IS: Readonly<Record<Found, string>> = {
   file: 'is a file, where a folder is needed',
   run: 'is a run',
   reproduction: 'is a reproduction, which consists of several runs',
+  sweep: 'is a sweep, which consists of several runs',
   scaling: 'is a scaling measurement',
   model: 'is the folder of a model',
   folder: 'is a folder that has nothing of what is needed',
@@ -128,6 +129,7 @@ const WHAT_IT_IS: Readonly<Record<Found, string>> = {
 const RECORDS = [
   ['config.json', 'run'],
   ['reproduction.json', 'reproduction'],
+  ['sweep.json', 'sweep'],
   ['scaling.json', 'scaling'],
   ['model.json', 'model'],
   ['model/model.json', 'model'],

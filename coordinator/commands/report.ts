@@ -18,8 +18,8 @@ Examples:
 export function addReport(program: Command, { terminal, signal }: Context): void {
   program
     .command('report')
-    .description('the report of a run, a reproduction or a scaling measurement: report.html and plots')
-    .argument('<dir>', 'directory of a run, a reproduction or a scaling measurement')
+    .description('the report of a run, a reproduction, a sweep or a scaling measurement: report.html and plots')
+    .argument('<dir>', 'directory of a run, a reproduction, a sweep or a scaling measurement')
     .option('--json <file>', 'write where the report is as JSON; - for stdout')
     .option(
       '--serve [port]',

@@ -2,14 +2,23 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { counted, duration } from '../../src/format.js';
-import type { RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
 import { networkFor } from '../runs/network.js';
 import { resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { choicesOf, loadSweep, type Sweep, type SweepRow, saveSweep, sweepRows, sweepRuns } from '../runs/sweep.js';
+import {
+  choicesOf,
+  loadSweep,
+  type Sweep,
+  type SweepRow,
+  saveSweep,
+  settingsText,
+  sweepRows,
+  sweepRuns,
+  sweptTitle,
+} from '../runs/sweep.js';
 import { tableLines } from '../terminal/table.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
@@ -112,7 +121,7 @@ async function sweepIn(folder: string, flags: SweepFlags, command: Command, cont
     for (const set of choices) resolveRun({ ...config, set: { ...config.set, ...set } }, dataset, network);
     await saveSweep(folder, planned);
   }
-  const group = { folder, dashboard: undefined, dataset, test: false, titleOf };
+  const group = { folder, dashboard: undefined, dataset, test: false, titleOf: sweptTitle };
   const count = choices.length * seeds.length * (splits?.length ?? 1);
   const parts = [
     counted(choices.length, 'combination'),
@@ -125,7 +134,10 @@ async function sweepIn(folder: string, flags: SweepFlags, command: Command, cont
   const rows = sweepRows(planned, results);
   const value = { directory: folder, rows };
   await writeIn(folder, 'sweep-result.json', `${JSON.stringify(value, null, 2)}\n`);
-  await context.terminal.deliver(() => [...rowLines(rows), `runs: ${folder}`], value, flags.json);
+  context.terminal.doing('writing the report');
+  const { writeReport } = await import('../report.js');
+  const places = [`runs: ${folder}`, `report: ${await writeReport(folder)}`];
+  await context.terminal.deliver(() => [...rowLines(rows), ...places], value, flags.json);
 }
 
 async function begun({ set, seeds, splits, random, ...flags }: SweepFlags, command: Command): Promise<Sweep> {
@@ -148,14 +160,6 @@ async function resumed(folder: string, { set, seeds, splits, random, ...flags }:
   return { ...saved, config: resumedConfig(saved.config, flags) };
 }
 
-const textOf = (settings: RunConfig['set']): string =>
-  Object.entries(settings ?? {})
-    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ');
-
-const titleOf = ({ set, seed, split, splitSeed }: RunConfig): string =>
-  `${textOf(set)}, seed ${seed}${split === 'random' ? `, split ${splitSeed}` : ''}`;
-
 function rowLines(rows: readonly SweepRow[]): string[] {
   const right = { align: 'right' } as const;
   const columns = [
@@ -165,7 +169,7 @@ function rowLines(rows: readonly SweepRow[]): string[] {
   return tableLines(
     columns,
     rows.map(({ settings, mean, deviation, runs, seconds }) => [
-      textOf(settings),
+      settingsText(settings),
       `${mean.toFixed(2)} %`,
       deviation === undefined ? '' : deviation.toFixed(2),
       String(runs),

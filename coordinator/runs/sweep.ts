@@ -78,18 +78,38 @@ export function sweepRuns({ config, choices, seeds, splits }: Sweep, folder: str
   );
 }
 
-/** The best first. results: of the runs of each split, in the order of sweepRuns(). */
-export function sweepRows({ choices, seeds }: Sweep, results: readonly (readonly RunResult[])[]): SweepRow[] {
-  const rows = choices.map((settings, c) => {
-    const runs = results.flatMap((ofSplit) => ofSplit.slice(c * seeds.length, (c + 1) * seeds.length));
+/**
+ * The best first, without those of which no run has ended.
+ * @param results of the runs of each split, in the order of sweepRuns(); undefined: it has not ended
+ */
+export function sweepRows(
+  { choices, seeds }: Sweep,
+  results: readonly (readonly (RunResult | undefined)[])[],
+): SweepRow[] {
+  const rows = choices.flatMap((settings, c) => {
+    const runs = results
+      .flatMap((ofSplit) => ofSplit.slice(c * seeds.length, (c + 1) * seeds.length))
+      .filter((run) => run !== undefined);
+    if (runs.length === 0) return [];
     const { mean, deviation } = meanAndDeviation(
       runs.map(({ validationAccuracy = Number.NaN }) => 100 * validationAccuracy),
     );
     const seconds = meanAndDeviation(runs.map((run) => run.seconds)).mean;
-    return { settings, runs: runs.length, mean, deviation: runs.length > 1 ? deviation : undefined, seconds };
+    return [{ settings, runs: runs.length, mean, deviation: runs.length > 1 ? deviation : undefined, seconds }];
   });
   return rows.sort((a, b) => b.mean - a.mean);
 }
+
+/** 'finetune.threshold=0.7 seed=1' */
+export const settingsText = (settings: RunConfig['set']): string =>
+  Object.entries(settings ?? {})
+    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
+
+export const sweptTitle = ({ set, seed, split, splitSeed }: RunConfig): string =>
+  `${settingsText(set)}, seed ${seed}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+
+export const isSweep = (folder: string): boolean => existsSync(join(folder, FILE));
 
 /** Throws E_OUTPUT. */
 export async function saveSweep(folder: string, sweep: Sweep): Promise<void> {

@@ -24,6 +24,8 @@ export interface Chart {
   /** How values are written: as they are, or as a share in per cent, on an axis from 0 to at least 1. */
   readonly unit: 'number' | 'share';
   readonly scale?: 'log';
+  /** The axis of shares begins near the lowest value, not at 0. */
+  readonly isZoomed?: true;
   readonly lines: readonly Line[];
 }
 
@@ -47,9 +49,8 @@ export function svgOf(chart: Chart): string {
       ...AXIS,
     },
     yAxis: {
-      type: chart.scale ?? 'value',
       ...AXIS,
-      ...(chart.unit === 'share' ? { min: 0, max: Math.max(1, ...lines.flatMap(heights)) } : {}),
+      ...rangeOf(chart, lines.flatMap(heights)),
       axisLabel: { ...AXIS.axisLabel, formatter: (value: number) => written(value, chart.unit) },
     },
     series: lines.flatMap((line, l) => [curve(line, l), ...(line.intervals ? [errorBars(line.intervals, l)] : [])]),
@@ -58,6 +59,14 @@ export function svgOf(chart: Chart): string {
     option,
     lines.map(({ name }, l) => ({ name, sample: (x, y) => sample(l, x, y) })),
   );
+}
+
+/** A logarithmic axis is labelled at powers of ten: values that lie between two of them have a plain axis. */
+function rangeOf({ scale, unit, isZoomed }: Chart, values: readonly number[]): object {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (unit === 'share')
+    return { type: 'value', min: isZoomed ? Math.max(0, Math.floor(10 * low - 1) / 10) : 0, max: Math.max(1, high) };
+  return scale === 'log' && high >= 10 * low ? { type: 'log' } : { type: 'value', scale: scale === 'log' };
 }
 
 const heights = ({ points, intervals = [] }: Line): number[] => [
@@ -154,8 +163,8 @@ export function svgOfStacks({ x, y, bars, parts }: Stacks): string {
 
 use([BarChart, CustomChart, LineChart, GridComponent, SVGRenderer]);
 
-const FONT = 'system-ui, sans-serif';
-const AXIS = {
+export const FONT = 'system-ui, sans-serif';
+export const AXIS = {
   axisLine: { show: true, lineStyle: { color: LIGHT.faint } },
   axisTick: { lineStyle: { color: LIGHT.faint } },
   axisLabel: { color: LIGHT.faint, fontSize: 11, hideOverlap: true },
@@ -164,23 +173,28 @@ const AXIS = {
 };
 
 /** A name in the legend. Its sample is an SVG element of 34 x 10 whose left end is centred at (x, y). */
-interface LegendItem {
+export interface LegendItem {
   readonly name: string;
   sample(x: number, y: number): string;
 }
 
-const WIDTH = 560;
-const HEIGHT = 260;
+/** So narrow that letters can still be read where a telephone shows it smaller. */
+const WIDTH = 480;
+const HEIGHT = 250;
 const ROW = 20;
-const COLUMNS = 3;
+/** Of names in the legend: few where one is long. */
+const columnsOf = (legend: readonly LegendItem[]): number =>
+  legend.every(({ name }) => name.length <= SHORT_NAME) ? 3 : 2;
+const SHORT_NAME = 17;
 
-/** An SVG document of the option, which has no grid of its own. */
-function drawn(option: EChartsCoreOption, legend: readonly LegendItem[]): string {
-  const above = ROW * Math.ceil(legend.length / COLUMNS);
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT + above });
+/** An SVG document of the option. Its grid, if it has one, begins below the legend. */
+export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[], height = HEIGHT): string {
+  const above = ROW * Math.ceil(legend.length / columnsOf(legend));
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: height + above });
   try {
-    const grid = { left: 56, right: 16, top: 12 + above, bottom: 40 };
-    chart.setOption({ animation: false, textStyle: { fontFamily: FONT }, grid, ...option });
+    const { top = 12, ...grid } = (option.grid ?? { left: 56, right: 16, bottom: 40 }) as { readonly top?: number };
+    const placed = { ...option, grid: { ...grid, top: top + above } };
+    chart.setOption({ animation: false, textStyle: { fontFamily: FONT }, ...placed });
     return withLegend(cleaned(chart.renderToSVGString()), legend);
   } finally {
     chart.dispose(); // its timer would keep the process alive
@@ -204,16 +218,17 @@ function cleaned(svg: string): string {
 
 /** Adds our own legend: the dashes in that of ECharts are too short to be told apart. */
 function withLegend(svg: string, legend: readonly LegendItem[]): string {
+  const columns = columnsOf(legend);
   const items = legend.map(({ name, sample }, l) => {
-    const x = 8 + (l % COLUMNS) * Math.floor(WIDTH / COLUMNS);
-    const y = 14 + ROW * Math.floor(l / COLUMNS);
+    const x = 8 + (l % columns) * Math.floor(WIDTH / columns);
+    const y = 14 + ROW * Math.floor(l / columns);
     const style = `font-size:12px;font-family:${FONT}`;
     return `${sample(x, y)}<text x="${x + 40}" y="${y + 4}" style="${style}" fill="${LIGHT.ink}">${shortened(name)}</text>`;
   });
   return svg.replace(/<\/svg>\s*$/, `${items.join('')}</svg>`);
 }
 
-const shortened = (name: string): string => escaped(name.length > 24 ? `${name.slice(0, 23)}…` : name);
+const shortened = (name: string): string => escaped(name.length > 30 ? `${name.slice(0, 29)}…` : name);
 
 const TABLE_ROWS = 12;
 
@@ -254,14 +269,14 @@ function table({ title, unit, x, lines }: Chart): Html {
   const rows = Array.from({ length: count }, (_, row) => {
     const [from, to] = shardRange(range, count, row);
     const cells = lines.map(({ points }) => html`<td>${meanWithin(points, low + from, low + to, unit)}</td>`);
-    return html`<tr><th scope="row">${rangeOf(low + from, low + to - 1)}</th>${cells}</tr>`;
+    return html`<tr><th scope="row">${stepsText(low + from, low + to - 1)}</th>${cells}</tr>`;
   });
   return html`<details><summary>The numbers</summary><div class="scroll"><table><caption>${title}, means</caption>
 <thead><tr><th scope="col">${x}</th>${lines.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div></details>`;
 }
 
-const rangeOf = (first: number, last: number): string =>
+const stepsText = (first: number, last: number): string =>
   first === last ? whole(first) : `${whole(first)} to ${whole(last)}`;
 
 function meanWithin(points: Line['points'], from: number, end: number, unit: Chart['unit']): string {

@@ -1,9 +1,11 @@
 // The comparison of several runs: the table for terminal and page, and the page.
 import { duration, percent, whole } from '../format.js';
 import { ROW_NAMES } from '../training/scenario.js';
+import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
 import { comparedCharts, shareRight } from './curves.js';
-import { html, page, section, table } from './page.js';
+import { meanAndDeviation } from './metrics.js';
+import { type Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 
 export interface ComparedRun {
@@ -88,11 +90,67 @@ export function comparedCells({ runs }: Comparison): string[][] {
   ]);
 }
 
+/** Options that only draw other numbers: runs that differ in nothing else are repetitions of one training. */
+const DRAWN: ReadonlySet<string> = new Set(['seed', 'splitSeed', 'workers', 'stages', 'cache']);
+
+/** Runs that repeat one training. Accuracies in per cent. */
+export interface Repetitions {
+  readonly title: string;
+  readonly runs: number;
+  /** The sample deviation is undefined for a single run. undefined: no run measured it. */
+  readonly test: Summary | undefined;
+  readonly validation: Summary | undefined;
+}
+
+interface Summary {
+  readonly mean: number;
+  readonly deviation: number | undefined;
+}
+
+/** In the order of the first run of each. */
+export function repetitionsOf(runs: readonly RunRecord[]): Repetitions[] {
+  const groups = new Map<string, RunRecord[]>();
+  for (const run of runs) {
+    const key = JSON.stringify(Object.entries(run.config).filter(([option]) => !DRAWN.has(option)));
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  const members = [...groups.values()];
+  const others = differencesOf(members.map(([first]) => first!.config)).filter(
+    ({ option }) => !DRAWN.has(option) && option !== 'scenario',
+  );
+  const plain = (json: string): string => json.replace(/^"|"$/g, '');
+  return members.map((group, g) => ({
+    title:
+      group.length === 1
+        ? group[0]!.name
+        : [
+            ROW_NAMES[group[0]!.config.scenario],
+            ...others.map(({ option, values }) => `${option} ${plain(values[g]!)}`),
+          ].join(', '),
+    runs: group.length,
+    test: summaryOf(group.map(({ result }) => result?.testAccuracy)),
+    validation: summaryOf(group.map(({ result }) => result?.validationAccuracy)),
+  }));
+}
+
+function summaryOf(shares: readonly (number | undefined)[]): Summary | undefined {
+  const values = shares.flatMap((share) => (share === undefined ? [] : [100 * share]));
+  if (values.length === 0) return undefined;
+  const { mean, deviation } = meanAndDeviation(values);
+  return { mean, deviation: values.length > 1 ? deviation : undefined };
+}
+
+export const summaryText = (summary: Summary | undefined): string | undefined =>
+  summary && `${summary.mean.toFixed(2)}${summary.deviation === undefined ? '' : ` ± ${summary.deviation.toFixed(2)}`}`;
+
 /** A whole HTML document. */
 export function comparePage(runs: readonly RunRecord[]): string {
   const comparison = compared(runs);
+  const repetitions = repetitionsOf(runs);
   return page('Runs compared', runs.map(({ name }) => name).join(', '), [
     section('Results', [
+      barsOf(repetitions),
+      repetitions.some(({ runs: count }) => count > 1) ? meansTable(repetitions) : undefined,
       table({
         caption: 'Accuracies on test and validation images',
         columns: COMPARED_COLUMNS,
@@ -109,6 +167,39 @@ export function comparePage(runs: readonly RunRecord[]): string {
             rows: comparison.differences.map(({ option, values }) => [option, ...values]),
           }),
     ]),
-    section('Curves', [html`<div class="charts">${comparedCharts(runs).map(figure)}</div>`]),
+    section('Accuracy and loss over time', [html`<div class="charts">${comparedCharts(runs).map(figure)}</div>`]),
   ]);
+}
+
+const meansTable = (repetitions: readonly Repetitions[]): Html =>
+  table({
+    caption: 'Means and standard deviations in per cent, over runs that differ in nothing but seed and split',
+    columns: ['Runs that repeat each other', 'Test', 'Validation', 'Number of runs'],
+    rows: repetitions.map(({ title, runs, test, validation }) => [
+      title,
+      summaryText(test),
+      summaryText(validation),
+      whole(runs),
+    ]),
+  });
+
+/** undefined where no run has an accuracy. */
+function barsOf(repetitions: readonly Repetitions[]): Html | undefined {
+  const series = [
+    { name: 'Test images', colour: 'series1' as const, of: ({ test }: Repetitions) => test },
+    { name: 'Validation images', colour: 'series3' as const, of: ({ validation }: Repetitions) => validation },
+  ].map(({ of, ...each }) => ({
+    ...each,
+    values: repetitions.map((group) => of(group)?.mean),
+    deviations: repetitions.map((group) => of(group)?.deviation),
+  }));
+  if (series.every(({ values }) => values.every((value) => value === undefined))) return undefined;
+  const isRepeated = repetitions.some(({ runs }) => runs > 1);
+  const bars: Bars = {
+    id: 'accuracy',
+    title: `Accuracy${isRepeated ? ', with the standard deviation over repetitions' : ''}`,
+    groups: repetitions.map(({ title }) => title),
+    series,
+  };
+  return html`<div class="answer">${barsFigure(bars)}</div>`;
 }

@@ -12,7 +12,7 @@ interface Measure {
 }
 
 /** Measures that share one chart of a single run. */
-interface Group extends Pick<Chart, 'id' | 'title' | 'unit' | 'scale'> {
+interface Group extends Pick<Chart, 'id' | 'title' | 'unit' | 'scale' | 'isZoomed'> {
   readonly measures: readonly Measure[];
 }
 
@@ -81,7 +81,7 @@ const GROUPS: readonly Group[] = [
       ),
     ],
   },
-  { id: 'validation', title: 'accuracy on validation images', unit: 'share', measures: [validation] },
+  { id: 'validation', title: 'accuracy on validation images', unit: 'share', isZoomed: true, measures: [validation] },
   {
     ...{ id: 'quality', title: 'pseudo-labels', unit: 'share' },
     measures: [
@@ -131,9 +131,9 @@ function pointsOf(run: RunRecord, stage: Stage, { scale }: Group, measure: Measu
 }
 
 /** None where no line has anything to show. */
-function chart(stage: Stage, { id, title, unit, scale }: Omit<Group, 'measures'>, lines: readonly Line[]): Chart[] {
+function chart(stage: Stage, { id, title, ...look }: Omit<Group, 'measures'>, lines: readonly Line[]): Chart[] {
   const shown = lines.filter(({ points }) => points.length > 0);
   if (shown.length === 0) return [];
   const named = `${STAGE_TITLES[stage]}: ${title}`;
-  return [{ id: `${stage}-${id}`, title: named, x: 'step', unit, lines: shown, ...(scale ? { scale } : {}) }];
+  return [{ id: `${stage}-${id}`, title: named, x: 'step', lines: shown, ...look }];
 }

@@ -45,22 +45,43 @@ export interface PageExtras {
   readonly style: string;
 }
 
-/** A whole HTML document. */
-export function page(
-  title: string,
-  lead: string,
-  sections: readonly (Html | undefined)[],
-  extras?: PageExtras,
-): string {
+/** A part of a page that its list of contents names. */
+export class Section extends Html {
+  constructor(
+    readonly title: string,
+    readonly id: string,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+/** A whole HTML document. What stands before the first section stands before the list of contents. */
+export function page(title: string, lead: string, parts: readonly (Html | undefined)[], extras?: PageExtras): string {
   const { script, style } = extras ?? { script: '', style: '' };
   const policy = script === '' ? PAGE_POLICY : `${PAGE_POLICY}; script-src 'sha256-${sha256(script)}'`;
+  const there = parts.filter((part) => part !== undefined);
+  const first = there.findIndex((part) => part instanceof Section);
+  const [before, after] = first < 0 ? [there, []] : [there.slice(0, first), there.slice(first)];
   return `<!doctype html>\n${
     html`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
 <style>${STYLE}${new Html(style)}</style></head>
 <body><main><h1>${title}</h1><p class="lead">${lead}</p>
-${sections.map((each) => html`${each}\n`)}</main>${script === '' ? undefined : scriptOf(script)}</body></html>`.text
+${before}${contents(after)}
+${after.map((each) => html`${each}\n`)}</main>${script === '' ? undefined : scriptOf(script)}</body></html>`.text
   }\n`;
+}
+
+const FEWEST_CONTENTS = 3;
+
+/** Links to the sections; undefined where there are so few that all are seen at once. */
+function contents(parts: readonly Html[]): Html | undefined {
+  const sections = parts.filter((part) => part instanceof Section);
+  if (sections.length < FEWEST_CONTENTS) return undefined;
+  return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
+    ({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`,
+  )}</ul></nav>`;
 }
 
 /** The script that this hash allows, and no other. */
@@ -72,10 +93,27 @@ function scriptOf(script: string): Html {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64');
 
 /** A part of the page with a heading; undefined where there is nothing in it. */
-export function section(title: string, parts: readonly (Html | undefined)[]): Html | undefined {
+export function section(title: string, parts: readonly (Html | undefined)[]): Section | undefined {
   const there = parts.filter((part) => part !== undefined);
-  return there.length === 0 ? undefined : html`<section><h2>${title}</h2>${there}</section>`;
+  if (there.length === 0) return undefined;
+  const id = title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
+  return new Section(title, id, html`<section id="${id}"><h2>${title}</h2>${there}</section>`.text);
 }
+
+/** What is shown when it is asked for. */
+export const folded = (summary: string, parts: readonly (Html | undefined)[]): Html | undefined =>
+  parts.some((part) => part !== undefined)
+    ? html`<details class="folded"><summary>${summary}</summary>${parts}</details>`
+    : undefined;
+
+/** The few numbers that a reader came for. */
+export const facts = (pairs: readonly (readonly [name: string, value: string | undefined])[]): Html =>
+  html`<dl class="facts">${pairs
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 export interface TableContent {
   readonly caption: string;
@@ -86,13 +124,34 @@ export interface TableContent {
   readonly isText?: boolean;
 }
 
+/** A table of more columns is small print on a narrow screen, and scrolls; others become a list there. */
+const MOST_LISTED = 9;
+
 export function table({ caption, columns, rows, isText = false }: TableContent): Html {
+  if (columns.length <= 2 || columns.length > MOST_LISTED) return plainTable({ caption, columns, rows, isText });
+  // A list on a narrow screen would be no table to a screen reader without the roles.
+  const body = rows.map(([first, ...cells]) => {
+    const others = cells.map((cell, c) => html`<td role="cell" data-column="${columns[c + 1]}">${cell ?? '–'}</td>`);
+    return html`<tr role="row"><th scope="row" role="rowheader">${first ?? '–'}</th>${others}</tr>`;
+  });
+  const heads = columns.map((column) => html`<th scope="col" role="columnheader">${column}</th>`);
+  return html`<div class="scroll"><table role="table" class="listed${isText ? ' text' : ''}"><caption>${caption}</caption>
+<thead role="rowgroup"><tr role="row">${heads}</tr></thead><tbody role="rowgroup">${body}</tbody></table></div>`;
+}
+
+function plainTable({ caption, columns, rows, isText }: Required<TableContent>): Html {
   const body = rows.map(([first, ...cells]) => {
     const others = cells.map((cell) => html`<td>${cell ?? '–'}</td>`);
     return html`<tr><th scope="row">${first ?? '–'}</th>${others}</tr>`;
   });
-  return html`<div class="scroll"><table${isText ? TEXT : undefined}><caption>${caption}</caption>
-<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const heads = columns.map((column) => html`<th scope="col">${column}</th>`);
+  const kind = columns.length > 2 ? 'wide' : isText ? 'text' : 'plain';
+  return wide(caption, kind, html`<thead><tr>${heads}</tr></thead><tbody>${body}</tbody>`);
 }
 
-const TEXT = html` class="text"`;
+/** A table that may be wider than the screen: it then scrolls by itself, also by the keyboard. kind: its class. */
+export const wide = (caption: string, kind: string, inside: Html): Html =>
+  html`<div class="scroll"${kind === 'wide' || kind === 'heat' ? reachable(caption) : undefined}><table class="${kind}"><caption>${caption}</caption>
+${inside}</table></div>`;
+
+const reachable = (label: string): Html => html` tabindex="0" role="region" aria-label="${label}"`;

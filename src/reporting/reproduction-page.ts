@@ -1,16 +1,13 @@
 // The report page of a reproduction: the table against paper and report, and its runs side by side.
 import { accuracyText, percent, whole } from '../format.js';
+import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
 import { comparedCharts } from './curves.js';
-import { escaped, Html, html, page, section, table } from './page.js';
+import { mistakesParts } from './mistakes.js';
+import { settingsTable } from './numbers.js';
+import { folded, type Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
-import {
-  configSection,
-  confusionSection,
-  mistakesSection,
-  qualitySection,
-  reconstructionsSection,
-} from './run-page.js';
+import { configParts, qualityParts, reconstructionsSection, trialNotes } from './run-page.js';
 
 /** Accuracies in per cent on the test images, means over the splits. */
 export interface ReproductionRow {
@@ -51,19 +48,52 @@ export function reproductionPage(
   const title = rows.some(({ report }) => report !== undefined)
     ? "The report's four scenarios, reproduced"
     : "The report's scenarios on other data";
+  const charts = comparedCharts(shown.map(({ title, record }) => ({ ...record, name: title })));
   return page(title, `Reproduction ${name}`, [
-    section('Accuracy', [rowTable(rows)]),
-    section('Runs', [runTable(runs)]),
-    section(`Curves${of}`, [
-      html`<div class="charts">${comparedCharts(shown.map(({ title, record }) => ({ ...record, name: title }))).map(figure)}</div>`,
-    ]),
-    ...shown.flatMap(({ title, record }) =>
-      [qualitySection, confusionSection, mistakesSection, reconstructionsSection].map((make) =>
-        titled(title, make(record)),
-      ),
+    ...(last ? trialNotes(last.record.config) : []),
+    section('Accuracy', [html`<div class="answer">${rowBars(rows)}</div>`, rowTable(rows)]),
+    section(`Accuracy and loss over time${of}`, [html`<div class="charts">${charts.map(figure)}</div>`]),
+    section(
+      `Quality of the pseudo-labels${of}`,
+      shown.map(({ title, record }) => titled(title, qualityParts(record))),
     ),
-    last && configSection(last.record),
+    section(
+      `Mistakes${of}`,
+      shown.map(({ title, record }) => folded(title, [mistakesParts(record)])),
+    ),
+    ...shown.map(({ record }) => reconstructionsSection(record)),
+    section('Runs', [runTable(runs)]),
+    last &&
+      section('Numbers', [
+        html`<p>Those of ${last.title}; each run's own report has its own.</p>`,
+        settingsTable(last.record),
+        configParts(last.record),
+      ]),
   ]);
+}
+
+/** undefined where there are no test images. */
+function rowBars(rows: readonly ReproductionRow[]): Html | undefined {
+  if (rows.every(({ accuracy }) => accuracy === undefined)) return undefined;
+  return barsFigure(barsOf(rows));
+}
+
+/** The rows as a chart; of paper and report where they can be compared. Not empty. */
+export function barsOf(rows: readonly ReproductionRow[]): Bars {
+  const isRepeated = rows.some(({ deviation }) => deviation !== undefined);
+  return {
+    id: 'accuracy',
+    title: `Accuracy on the test images${isRepeated ? ', with the standard deviation over splits' : ''}`,
+    groups: rows.map(({ name }) => name),
+    series: [
+      { name: 'Paper (Lee 2013)', colour: 'series3', values: rows.map(({ paper }) => paper) },
+      { name: 'Report', colour: 'series2', values: rows.map(({ report }) => report) },
+      {
+        ...{ name: 'Ours', colour: 'series1', values: rows.map(({ accuracy }) => accuracy) },
+        deviations: rows.map(({ deviation }) => deviation),
+      },
+    ],
+  };
 }
 
 function rowTable(rows: readonly ReproductionRow[]): Html {
@@ -100,6 +130,5 @@ function runTable(runs: readonly ReproductionRun[]): Html {
   });
 }
 
-/** Where several runs are on one page, each heading names its run. */
-const titled = (title: string, part: Html | undefined): Html | undefined =>
-  part && new Html(part.text.replace('<h2>', () => `<h2>${escaped(title)}: `));
+/** Where several runs are on one page, each part names its run. */
+const titled = (title: string, part: Html | undefined): Html | undefined => part && html`<h3>${title}</h3>${part}`;

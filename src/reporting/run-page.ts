@@ -1,14 +1,17 @@
 // The report page of one run, and its sections, which the page of a reproduction shows too.
-import { duration, percent, shortened, whole } from '../format.js';
+import { duration, percent, whole } from '../format.js';
 import { choiceText } from '../methods/class-balance-text.js';
 import { rampLine } from '../training/alpha-ramp.js';
 import { publishedFor, ROW_NAMES } from '../training/scenario.js';
+import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
-import { confusedPairs, MOST_MATRIX_CLASSES } from './confusion.js';
+import { MOST_MATRIX_CLASSES } from './confusion.js';
 import { chartsOf } from './curves.js';
 import { picture } from './image.js';
-import { type Html, html, page, section, table } from './page.js';
-import type { LabelsRecord, RunRecord } from './record.js';
+import { headOf, heat, heatTable, mistakesParts } from './mistakes.js';
+import { repeatParts, settingsTable } from './numbers.js';
+import { facts, folded, type Html, html, page, section, table, wide } from './page.js';
+import type { LabelsRecord, ResultRecord, RunRecord } from './record.js';
 
 /** A whole HTML document. */
 export function runPage(run: RunRecord): string {
@@ -17,14 +20,13 @@ export function runPage(run: RunRecord): string {
     ? `Run ${run.name}: preset ${result.preset}, seed ${result.seed}, split ${splitOf(result)}`
     : `Run ${run.name}`;
   return page(`${ROW_NAMES[config.scenario]}: report of a run`, lead, [
+    ...trialNotes(config),
     resultSection(run),
-    dataSection(run),
     curvesSection(run),
-    qualitySection(run),
-    confusionSection(run),
-    mistakesSection(run),
+    section('Quality of the pseudo-labels', [qualityParts(run)]),
+    section('Mistakes', [mistakesParts(run)]),
     reconstructionsSection(run),
-    configSection(run),
+    numbersSection(run),
   ]);
 }
 
@@ -33,69 +35,94 @@ const splitOf = ({ split, splitSeed }: { split: string; splitSeed: number }): st
 
 const percentOf = (share: number | undefined): string | undefined => (share === undefined ? undefined : percent(share));
 
-function resultSection({ result, config, data }: RunRecord): Html | undefined {
+/** What makes the accuracies worse than they could be, so that nobody takes them for what the method is worth. */
+export function trialNotes({ quick, maxSteps }: RunRecord['config']): Html[] {
+  const notes = [
+    quick === true
+      ? 'This is a trial (--quick): a sixth of the steps. Without --quick the same training takes longer, and ends with better accuracies.'
+      : undefined,
+    typeof maxSteps === 'number' ? `Each stage was ended after ${whole(maxSteps)} steps (--max-steps).` : undefined,
+  ];
+  return notes.flatMap((note) => (note === undefined ? [] : [html`<p class="note"><strong>${note}</strong></p>`]));
+}
+
+function resultSection({ result, config }: RunRecord): Html | undefined {
   if (!result) return section('Result', [html`<p>The run has not ended yet.</p>`]);
+  const { testAccuracy } = result;
   return section('Result', [
-    result.testAccuracy === undefined ? undefined : accuracyTable(config, result.testAccuracy),
-    table({
-      caption: 'The run',
-      columns: ['What', 'Value'],
-      isText: true,
-      rows: [
-        ['Accuracy on validation images', percentOf(result.validationAccuracy)],
-        ['Steps', whole(result.steps)],
-        ['Time of training', duration(result.seconds)],
-        [
-          'of which',
-          Object.entries(result.secondsByPhase)
-            .map(([phase, seconds]) => `${phase} ${duration(seconds)}`)
-            .join(', '),
-        ],
-        ['Speed', `${whole(result.imagesPerSecond)} images/s`],
-        ['Workers, shards', `${result.workers}, ${result.shards}`],
-        ...(result.ramp ? [['Pseudo-labels', rampLine(result.ramp)]] : []),
-        ['Class shares of the pseudo-labels', result.classShares && choiceText(result.classShares, data?.classNames)],
-        ['Lost workers', result.lostWorkers],
-        ['Weights (SHA-256)', html`<code>${result.weightsSha256}</code>`],
-      ],
-    }),
+    facts([
+      ['Accuracy on test images', percentOf(testAccuracy)],
+      ['Accuracy on validation images', percentOf(result.validationAccuracy)],
+      ['Time of training', duration(result.seconds)],
+      ['Steps', whole(result.steps)],
+      ['Speed', `${whole(result.imagesPerSecond)} images/s`],
+    ]),
+    testAccuracy === undefined ? undefined : comparedFigure(config, testAccuracy),
   ]);
 }
 
-function accuracyTable(config: RunRecord['config'], accuracy: number): Html {
-  const name = ROW_NAMES[config.scenario];
-  const caption = 'Accuracy on the test images';
-  const published = publishedFor(config.scenario, { data: config.data, labelsPerClass: config.labelsPerClass });
-  if (!published) return table({ caption, columns: ['Row', 'This run'], rows: [[name, percent(accuracy)]] });
-  const { paper, report } = published;
+/** Against paper and report; undefined where a run cannot be held against them. */
+function comparedFigure(config: RunRecord['config'], accuracy: number): Html | undefined {
+  const { data, labelsPerClass } = config;
+  const published = publishedFor(config.scenario, { data, labelsPerClass });
+  if (!published) return undefined;
+  const [paper, report, ours] = [published.paper, published.report, 100 * accuracy];
+  const bars: Bars = {
+    id: 'accuracy',
+    title: 'Accuracy on the test images',
+    groups: [`Paper ${paper.toFixed(2)} %`, `Report ${report.toFixed(2)} %`, `This run ${percent(accuracy)}`],
+    series: [{ name: ROW_NAMES[config.scenario], colour: 'series1', values: [paper, report, ours] }],
+  };
+  return html`<div class="answer">${barsFigure(bars)}</div>`;
+}
+
+/** Everything else that is known of the run, for those who want to know it exactly. */
+function numbersSection(run: RunRecord): Html | undefined {
+  return section('Numbers', [
+    repeatParts(run),
+    settingsTable(run),
+    run.result && detailsTable(run, run.result),
+    dataTable(run),
+    configParts(run),
+  ]);
+}
+
+function detailsTable({ data }: RunRecord, result: ResultRecord): Html {
+  const phases = Object.entries(result.secondsByPhase).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
   return table({
-    caption,
-    columns: ['Row', 'Paper', 'Report', 'This run'],
-    rows: [[name, `${paper.toFixed(2)} %`, `${report.toFixed(2)} %`, percent(accuracy)]],
+    caption: 'The run',
+    columns: ['What', 'Value'],
+    isText: true,
+    rows: [
+      ['Time by what was done', phases.join(', ')],
+      ['Workers, shards', `${result.workers}, ${result.shards}`],
+      ...(result.ramp ? [['Pseudo-labels', rampLine(result.ramp)]] : []),
+      ['Class shares of the pseudo-labels', result.classShares && choiceText(result.classShares, data?.classNames)],
+      ['Lost workers', result.lostWorkers],
+      ['Weights (SHA-256)', html`<code>${result.weightsSha256}</code>`],
+    ],
   });
 }
 
-function dataSection({ data }: RunRecord): Html | undefined {
+function dataTable({ data }: RunRecord): Html | undefined {
   if (!data) return undefined;
   const { name, classNames, images, sha256 } = data;
   const { train, known, labelled, validation, test } = images;
-  return section('Data', [
-    table({
-      caption: 'What the run learns from, and what it is measured on',
-      columns: ['What', 'Value'],
-      isText: true,
-      rows: [
-        ['Data set', name],
-        ['Classes', `${whole(classNames.length)}: ${listOf(classNames)}`],
-        ['Training images', whole(train)],
-        ['of which nobody knows the label', known < train ? whole(train - known) : 'none'],
-        ['of which the run uses the label', whole(labelled)],
-        ['of which are held out to validate', validation > 0 ? whole(validation) : 'none'],
-        ['Test images', test > 0 ? whole(test) : 'none: no test accuracy is measured'],
-        ['Images and labels (SHA-256)', html`<code>${sha256}</code>`],
-      ],
-    }),
-  ]);
+  return table({
+    caption: 'What the run learns from, and what it is measured on',
+    columns: ['What', 'Value'],
+    isText: true,
+    rows: [
+      ['Data set', name],
+      ['Classes', `${whole(classNames.length)}: ${listOf(classNames)}`],
+      ['Training images', whole(train)],
+      ['of which nobody knows the label', known < train ? whole(train - known) : 'none'],
+      ['of which the run uses the label', whole(labelled)],
+      ['of which are held out to validate', validation > 0 ? whole(validation) : 'none'],
+      ['Test images', test > 0 ? whole(test) : 'none: no test accuracy is measured'],
+      ['Images and labels (SHA-256)', html`<code>${sha256}</code>`],
+    ],
+  });
 }
 
 const MOST_NAMED = 100;
@@ -104,28 +131,19 @@ const listOf = (names: readonly string[]): string => {
   return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${whole(more)} more` : ''}`;
 };
 
-/** The name of a class. Older versions did not write names. */
-const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
-
-/** The same for the head of a column, which is no wider than it has to be. */
-const headOf = (run: RunRecord, each: number): string => shortened(nameOf(run, each), 16);
-
 function curvesSection(run: RunRecord): Html | undefined {
   const { training } = chartsOf(run);
   if (training.length === 0) return undefined;
-  return section('Training', [html`<div class="charts">${training.map(figure)}</div>`]);
+  return section('Accuracy and loss over time', [html`<div class="charts">${training.map(figure)}</div>`]);
 }
 
-export function qualitySection(run: RunRecord): Html | undefined {
+export function qualityParts(run: RunRecord): Html | undefined {
   const { quality } = chartsOf(run);
   const looks = run.metrics.filter((metric) => metric.kind === 'labels');
   if (looks.length === 0) return undefined;
-  return section('Quality of the pseudo-labels', [
-    looks.some(({ truth }) => truth) ? judgedNote(run) : undefined,
-    html`<div class="charts">${quality.map(figure)}</div>`,
-    looks.some(({ truth }) => truth) ? rightTable(run, looks) : undefined,
-    countsTable(run, looks),
-  ]);
+  const isJudged = looks.some(({ truth }) => truth);
+  return html`${isJudged ? judgedNote(run) : undefined}<div class="charts">${quality.map(figure)}</div>
+${folded('Class by class', [isJudged ? rightTable(run, looks) : undefined, countsTable(run, looks)])}`;
 }
 
 function judgedNote({ data }: RunRecord): Html {
@@ -193,81 +211,6 @@ function countsTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
   });
 }
 
-export function confusionSection(run: RunRecord): Html | undefined {
-  const counts = run.result?.confusion;
-  if (!counts) return undefined;
-  if (counts.length > MOST_MATRIX_CLASSES) return pairsSection(run, counts);
-  const rows = counts.map((row, label) => {
-    const total = Math.max(
-      1,
-      row.reduce((sum, count) => sum + count, 0),
-    );
-    const cells = row.map((count, predicted) => heat(whole(count), count / total, predicted === label));
-    const name = shortened(nameOf(run, label), 40);
-    return html`<tr><th scope="row">${name}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
-  });
-  return section('Confusion matrix', [
-    heatTable(
-      'Test images: a row for each label, a column for each prediction',
-      ['Label', ...counts.map((_, each) => headOf(run, each)), 'Right'],
-      rows,
-    ),
-  ]);
-}
-
-const MOST_PAIRS = 40;
-
-/** A matrix of a hundred classes has 10,000 cells, most of them 0. */
-function pairsSection(run: RunRecord, counts: readonly (readonly number[])[]): Html | undefined {
-  const rights = counts.map((row, label) => {
-    const images = row.reduce((sum, count) => sum + count, 0);
-    return { label, images, share: images > 0 ? row[label]! / images : undefined };
-  });
-  const worst = rights
-    .filter(({ share }) => share !== undefined)
-    .sort((a, b) => a.share! - b.share! || a.label - b.label);
-  return section('Confusion', [
-    table({
-      caption: `The pairs of classes that are confused most, of ${whole(counts.length)} classes`,
-      columns: ['Label', 'Taken for', 'Test images', 'Of the label'],
-      rows: confusedPairs(counts, MOST_PAIRS).map(({ label, predicted, count, share }) => [
-        nameOf(run, label),
-        nameOf(run, predicted),
-        whole(count),
-        percent(share, 1),
-      ]),
-    }),
-    table({
-      caption: 'The classes that are recognised least',
-      columns: ['Label', 'Test images', 'Right'],
-      rows: worst
-        .slice(0, MOST_PAIRS)
-        .map(({ label, images, share }) => [nameOf(run, label), whole(images), percent(share!, 1)]),
-    }),
-  ]);
-}
-
-function heatTable(caption: string, columns: readonly (string | number)[], rows: readonly Html[]): Html {
-  return html`<div class="scroll"><table class="heat"><caption>${caption}</caption>
-<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div>`;
-}
-
-const heat = (text: string, share: number, isRight: boolean): Html =>
-  html`<td class="${isRight ? 'right' : 'wrong'}" style="--share:${share.toFixed(3)}">${text}</td>`;
-
-export function mistakesSection(run: RunRecord): Html | undefined {
-  const { mistakes } = run;
-  if (!mistakes || mistakes.images.length === 0) return undefined;
-  const items = mistakes.images.map(({ image, label, predicted, confidence, pixels }) => {
-    const text = `is ${nameOf(run, label)}, taken for ${nameOf(run, predicted)} with ${percent(confidence, 1)}`;
-    return html`<li>${picture(pixels, mistakes, `Test image ${image}, which ${text}`)}<span>${text} <span class="lead">(${image})</span></span></li>`;
-  });
-  return section('The surest mistakes', [
-    html`<p>Test images that the model gets wrong with the highest confidence, and their positions in the file.</p>`,
-    html`<ul class="digits">${items}</ul>`,
-  ]);
-}
-
 export function reconstructionsSection({ reconstructions, data }: RunRecord): Html | undefined {
   if (!reconstructions) return undefined;
   const { images, noise } = reconstructions;
@@ -278,18 +221,20 @@ export function reconstructionsSection({ reconstructions, data }: RunRecord): Ht
     );
     return html`<tr><th scope="row">${title}</th>${cells}</tr>`;
   };
+  const caption = `The first ${shown} images after pre-training: as they are, with Gaussian noise (standard deviation ${noise}), and as reconstructed from that`;
+  const rows = [row('Original', 'original'), row('Noisy', 'noisy'), row('Reconstructed', 'reconstructed')];
   return section('What the denoising autoencoder makes of images', [
-    html`<div class="scroll"><table class="rows"><caption>The first ${shown} images after pre-training: as they are, with Gaussian noise
-(standard deviation ${noise}), and as reconstructed from that</caption>
-<tbody>${row('Original', 'original')}${row('Noisy', 'noisy')}${row('Reconstructed', 'reconstructed')}</tbody></table></div>`,
+    wide(caption, 'rows', html`<tbody>${rows}</tbody>`),
   ]);
 }
 
-export function configSection({ config, machine }: RunRecord): Html | undefined {
+/** All options, and where the run was computed. */
+export function configParts({ config, machine }: RunRecord): Html | undefined {
   const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
   const rowsOf = (values: object): string[][] => Object.entries(values).map(([name, value]) => [name, text(value)]);
-  return section('Config, versions, machine', [
-    table({ caption: 'Config', columns: ['Option', 'Value'], isText: true, rows: rowsOf(config) }),
+  const { stages: _, ...options } = config;
+  return folded('Config, versions, machine', [
+    table({ caption: 'Config', columns: ['Option', 'Value'], isText: true, rows: rowsOf(options) }),
     machine &&
       table({ caption: 'Versions and machine', columns: ['What', 'Value'], isText: true, rows: rowsOf(machine) }),
   ]);

@@ -2,11 +2,19 @@
 import fc from 'fast-check';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { compared, comparedCells, comparePage } from '../../../src/reporting/compare-page.js';
+import {
+  compared,
+  comparedCells,
+  comparePage,
+  repetitionsOf,
+  summaryText,
+} from '../../../src/reporting/compare-page.js';
+import { repeatLine, settingsTable } from '../../../src/reporting/numbers.js';
 import { html } from '../../../src/reporting/page.js';
 import type { RunRecord } from '../../../src/reporting/record.js';
 import { reproductionPage } from '../../../src/reporting/reproduction-page.js';
 import { runPage } from '../../../src/reporting/run-page.js';
+import { sweepPage } from '../../../src/reporting/sweep-page.js';
 import { record } from './record.js';
 
 const ROW = {
@@ -46,7 +54,8 @@ describe.each(PAGES)('the page of %s', (_, make) => {
     expect(page).toContain(`content="default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;; img-src data:"`);
     expect(page).not.toMatch(/<(script|link|iframe|object|embed|base|form)\b|@import|url\((?!#)/i);
     const targets = Array.from(page.matchAll(/\b(?:src|href)="([^"]*)"/g), ([, target]) => target!);
-    for (const target of targets) expect(target).toMatch(/^data:image\/png;base64,|^[\w.%-]+\/report\.html$/);
+    for (const target of targets)
+      expect(target).toMatch(/^data:image\/png;base64,|^[\w.%-]+\/report\.html$|^#[a-z-]+$/);
   });
 
   it('has one title, headings in order, a caption for each table, and words for each picture', () => {
@@ -54,9 +63,9 @@ describe.each(PAGES)('the page of %s', (_, make) => {
     expect(count(page, /<h1>/g)).toBe(1);
     expect(count(page, /<h2>/g)).toBeGreaterThanOrEqual(3);
     expect(count(page, /<caption>[^<]/g)).toBe(count(page, /<table\b/g));
-    expect(count(page, /<svg role="img" aria-label="Line chart\. [^"]{20,}"/g)).toBe(count(page, /<svg\b/g));
+    expect(count(page, /<svg role="img" aria-label="(?:Line|Bar) chart\. [^"]{20,}"/g)).toBe(count(page, /<svg\b/g));
     expect(count(page, /<img [^>]*alt="[^"]{10,}"/g)).toBe(count(page, /<img\b/g));
-    expect(count(page, /<th scope="(col|row)">/g)).toBe(count(page, /<th\b/g));
+    expect(count(page, /<th scope="(col|row)"/g)).toBe(count(page, /<th\b/g));
   });
 
   it('shows what a run says as text, whatever that is', () => {
@@ -111,7 +120,7 @@ describe('the page of a run', () => {
     const page = runPage(record({ data: { name: 'mine', sha256: 'ab', classNames, images } }));
     expect(page).toContain('is four, taken for nine with');
     expect(page).toContain('<th scope="row">three</th>'); // of the confusion matrix
-    expect(page.split('<th scope="col">eight</th>')).toHaveLength(4); // of it, and of two tables of pseudo-labels
+    expect(page.match(/<th scope="col"[^>]*>eight</g)).toHaveLength(3); // of it, and of two tables of pseudo-labels
   });
 
   it('has no table of hundreds of columns where there are hundreds of classes, and cuts long names', () => {
@@ -180,5 +189,90 @@ describe('a comparison', () => {
       ['mine', 'DropNN+PL', '', '1', '75.56 %', '–', '87.00 %', '20', '1m 01s', '1,235', 'abababababab'],
       ['other', 'DropNN+PL', '', '–', '–', '–', '87.00 %', '–', '–', '–', '–'],
     ]);
+  });
+});
+
+describe('a comparison of repetitions', () => {
+  it('has the mean and the deviation of runs that differ in seed and split alone', () => {
+    const run = (name: string, seed: number, testAccuracy: number, hidden = 64): RunRecord =>
+      record({ name, config: { scenario: 'pl', hidden, seed }, result: { ...record().result!, seed, testAccuracy } });
+    const runs = [run('a', 1, 0.8), run('b', 2, 0.9), run('wide', 1, 0.95, 128)];
+    const [both, wide] = repetitionsOf(runs);
+    expect(both).toMatchObject({ title: 'DropNN+PL, hidden 64', runs: 2, validation: undefined });
+    expect(summaryText(both!.test)).toBe('85.00 ± 7.07');
+    expect(wide).toMatchObject({ title: 'wide', runs: 1, test: { mean: 95, deviation: undefined } });
+    expect(comparePage(runs)).toContain('85.00 ± 7.07');
+  });
+});
+
+describe('the contents of a page', () => {
+  it('are links to its sections, of which the first has the answer', () => {
+    const page = runPage(record());
+    const targets = Array.from(page.matchAll(/href="#([a-z-]+)"/g), ([, id]) => id!);
+    expect(targets).toEqual(Array.from(page.matchAll(/<section id="([a-z-]+)"/g), ([, id]) => id!));
+    expect(targets[0]).toBe('result');
+    expect(targets.at(-1)).toBe('numbers');
+  });
+
+  it('come after the word that a run was a trial', () => {
+    const page = runPage(record({ config: { scenario: 'pl', quick: true, maxSteps: 20 } }));
+    expect(page.indexOf('This is a trial')).toBeGreaterThan(0);
+    expect(page.indexOf('This is a trial')).toBeLessThan(page.indexOf('aria-label="Contents"'));
+    expect(page).toContain('ended after 20 steps');
+    expect(runPage(record())).not.toContain('This is a trial');
+  });
+});
+
+describe('the numbers of a run', () => {
+  const lineOf = (config: object) => repeatLine({ scenario: 'pl', ...config });
+
+  it('say how to train it again in one line, without what changes no weights', () => {
+    expect(lineOf({ scenario: 'dae', preset: 'best', quick: true, seed: 1, workers: 4, shards: 8 })).toBe(
+      'pseudolabel train --scenario dae --quick --shards 8',
+    );
+    expect(lineOf({ data: "Ann's pictures", set: { 'finetune.threshold': 0.9 }, splitSeed: 3 })).toBe(
+      "pseudolabel train --data 'Ann'\\''s pictures' --set finetune.threshold=0.9",
+    );
+    expect(lineOf({ split: 'random', splitSeed: 3, classShares: [0.25, 0.75] })).toBe(
+      'pseudolabel train --split random --split-seed 3 --class-shares 0.25,0.75',
+    );
+    expect(lineOf({ preset: 'custom' })).toBeUndefined();
+  });
+
+  it('have the hyper-parameters by the paths that --set takes', () => {
+    const model = {
+      kind: 'dense',
+      inputDropout: 0.2,
+      layers: [
+        { inputs: 4, units: 8, dropout: 0.5 },
+        { units: 2, dropout: 0 },
+      ],
+    };
+    const stages = [{ name: 'finetune', model, rate: { initial: 0.001 }, method: { threshold: 0.8 } }];
+    const { text } = settingsTable(record({ config: { scenario: 'pl', stages } }))!;
+    for (const part of [
+      'rate.initial',
+      '0.001',
+      'method.threshold',
+      'dense 4-8-2, dropout 0.2, 0.5',
+      'Fine-tuning (finetune)',
+    ])
+      expect(text).toContain(part);
+    expect(settingsTable(record())).toBeUndefined();
+  });
+});
+
+describe('the page of a sweep', () => {
+  it('has the best first, with deviations, and says what has not ended', () => {
+    const rows = [
+      { title: 'finetune.threshold=0.9', runs: 2, mean: 90.5, deviation: 0.25, seconds: 2 },
+      { title: 'finetune.threshold=0.7', runs: 1, mean: 89, deviation: undefined, seconds: 3 },
+    ];
+    const run = { title: 'finetune.threshold=0.9, seed 1', folder: '1-seed-1', record: record() };
+    const page = sweepPage('mine', rows, [run], [run], 4);
+    for (const text of ['1 of 4 runs have ended', '90.50', '0.25', '90.50 % ± 0.25', '1-seed-1'])
+      expect(page).toContain(text);
+    expect(page.indexOf('90.50')).toBeLessThan(page.indexOf('89.00'));
+    expect(sweepPage('mine', [], [], [], 4)).toContain('No run has ended yet.');
   });
 });

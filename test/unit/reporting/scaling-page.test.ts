@@ -91,7 +91,7 @@ describe('the page of a scaling measurement', () => {
     expect(page).not.toContain('<mine>');
     expect(page).not.toMatch(/<(script|link|iframe|object|embed|base|form)\b|@import|url\((?!#)/i);
     expect(page.match(/<caption>[^<]/g)).toHaveLength(page.match(/<table\b/g)!.length);
-    expect(page).toMatch(/<th scope="row">2<\/th><td>60\.\d \[/);
+    expect(page).toMatch(/<th scope="row" role="rowheader">2<\/th><td role="cell" data-column="ms a step">60\.\d \[/);
   });
 
   it('is made of what the file says, whatever version wrote it', () => {

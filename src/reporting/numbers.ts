@@ -1,0 +1,94 @@
+// The numbers section of a report: the hyper-parameters of each stage, and how to train the same run again.
+import { optionsSchema } from '../training/config.js';
+import { STAGE_TITLES } from './curves.js';
+import { type Html, html, table } from './page.js';
+import type { RunRecord } from './record.js';
+
+type Config = RunRecord['config'];
+
+/** Of options that say nothing of what is trained, or that stand elsewhere. */
+const NOT_REPEATED: ReadonlySet<string> = new Set([
+  ...['workers', 'stages', 'cache', 'checkpointEvery', 'checkpointSeconds', 'keepCheckpoints'],
+]);
+
+/** The command that trains the same weights, on any number of workers. undefined: by its options alone nobody can. */
+export function repeatLine(config: Config): string | undefined {
+  if (config.preset === 'custom') return undefined;
+  const usual: Readonly<Record<string, unknown>> = optionsSchema.parse({});
+  const words = Object.keys(optionsSchema.shape).flatMap((key) => {
+    const value = config[key];
+    const isIdle = key === 'splitSeed' && config.split !== 'random' && !config.validation;
+    if (NOT_REPEATED.has(key) || isIdle || value === undefined || value === usual[key]) return [];
+    return wordsOf(key, value);
+  });
+  return ['pseudolabel train', ...words].join(' ');
+}
+
+function wordsOf(key: string, value: unknown): string[] {
+  const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (value === false) return [];
+  if (value === true) return [flag];
+  if (Array.isArray(value)) return [flag, value.join(',')];
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([path, each]) => [flag, quoted(`${path}=${textOf(each)}`)]);
+  return [flag, quoted(String(value))];
+}
+
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+
+export function repeatParts({ config }: RunRecord): Html {
+  const line = repeatLine(config);
+  const file = 'pseudolabel train --config config.json';
+  const exact =
+    line === undefined
+      ? html`<p>With the config.json of its folder, since its stages are the user's own:</p><pre><code>${file}</code></pre>`
+      : html`<p>The same weights, bit for bit, on any number of workers:</p><pre><code>${line}</code></pre>
+<p class="lead">Or with the config.json of its folder: <code>${file}</code></p>`;
+  return html`<h3>Train it again</h3>${exact}`;
+}
+
+/** The numbers of the stages by their paths, as \`--set\` takes them. undefined: an older version did not write them. */
+export function settingsTable({ config }: RunRecord): Html | undefined {
+  const stages = (Array.isArray(config.stages) ? config.stages : []).filter(isObject);
+  if (stages.length === 0) return undefined;
+  const columns = stages.map(({ name, model, ...settings }) => ({
+    name: String(name),
+    settings: new Map([['model', modelText(model)], ...flattened(settings)] as [string, string][]),
+  }));
+  const paths = [...new Set(columns.flatMap(({ settings }) => [...settings.keys()]))];
+  return table({
+    caption: 'Hyper-parameters of each stage; --set STAGE.NAME=VALUE changes one',
+    columns: ['Name', ...columns.map(({ name }) => titleOf(name))],
+    isText: true,
+    rows: paths.map((path) => [path, ...columns.map(({ settings }) => settings.get(path))]),
+  });
+}
+
+const titleOf = (name: string): string => {
+  const title = Object.entries(STAGE_TITLES).find(([each]) => each === name)?.[1];
+  return title === undefined ? name : `${title} (${name})`;
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function flattened(settings: Record<string, unknown>, before = ''): [string, string][] {
+  return Object.entries(settings).flatMap(([key, value]): [string, string][] =>
+    isObject(value) ? flattened(value, `${before}${key}.`) : [[`${before}${key}`, numberText(value)]],
+  );
+}
+
+const numberText = (value: unknown): string =>
+  typeof value === 'number' ? String(Number(value.toPrecision(6))) : textOf(value);
+
+/** Of a dense network its units, with the rates of dropout. */
+function modelText(model: unknown): string {
+  if (!isObject(model)) return textOf(model);
+  const layers = Array.isArray(model.layers) ? model.layers.filter(isObject) : [];
+  if (model.kind !== 'dense' || layers.length === 0) return `${textOf(model.kind)}`;
+  const units = [layers[0]!.inputs, ...layers.map((layer) => layer.units)].map(textOf).join('-');
+  const rates = [model.inputDropout, ...layers.map(({ dropout }) => dropout)].slice(0, layers.length);
+  return `dense ${units}${rates.some(Boolean) ? `, dropout ${rates.map(textOf).join(', ')}` : ''}`;
+}
