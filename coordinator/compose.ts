@@ -23,7 +23,7 @@ import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
 import type { ClusterListener } from './executors/cluster/status.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
 import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';
-import type { ListeningServer, ListenOptions, Transport } from './server/transport.js';
+import type { ListeningServer } from './server/transport.js';
 import { DataParallel } from './strategies/data-parallel.js';
 import type { Strategy } from './strategies/strategy.js';
 import { TensorParallel } from './strategies/tensor-parallel.js';
@@ -32,9 +32,10 @@ import { TensorParallel } from './strategies/tensor-parallel.js';
 export const CHECKSUM_EVERY = 100;
 
 /** A coordinator that nodes on other machines join. */
-export interface ClusterPlace extends ListenOptions {
+export interface ClusterPlace {
   readonly kind: 'cluster';
-  readonly transport: Transport;
+  /** Begins to listen. Throws what that throws. */
+  open(): Promise<ListeningServer>;
   /** How many nodes the first step waits for. */
   readonly nodes: number;
   /** How long a run that nobody computes waits for nodes, in ms. */
@@ -118,7 +119,7 @@ async function clusterSession(
     await session.close();
   };
   try {
-    server = await place.transport.listen(place);
+    server = await place.open();
     place.listening(server);
     void admitAll(server, cluster);
     const stop = () => void cluster.close();

@@ -20,6 +20,17 @@ export {
   label,
   loadModel,
 } from './library/classify.js';
+export {
+  type Coordinator,
+  type CoordinatorOptions,
+  type JoinEvent,
+  type JoinedNode,
+  type JoinOptions,
+  joinAsNode,
+  listen,
+  type NodeEvent,
+  type NodeOptions,
+} from './library/cluster.js';
 export { type LoadedDataset, type LoadOptions, loadDataset } from './library/data.js';
-export type { Missed } from './library/events.js';
+export type { Missed, Observed } from './library/events.js';
 export { type Run, type RunEvent, type TrainOptions, type TrainResult, train } from './library/run.js';

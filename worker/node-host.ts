@@ -74,7 +74,10 @@ class Host implements ChannelListener<ToNode> {
     const ended = new Promise<Ending>((resolve) => {
       this.end = resolve;
     });
-    const leave = () => this.leave();
+    let patience: NodeJS.Timeout | undefined;
+    const leave = (): void => {
+      patience ??= this.leave();
+    };
     signal.addEventListener('abort', leave, { once: true });
     try {
       this.channel.listen(this);
@@ -83,6 +86,7 @@ class Host implements ChannelListener<ToNode> {
       return await ended;
     } finally {
       signal.removeEventListener('abort', leave);
+      clearTimeout(patience);
       this.isOver = true;
       await this.hosted?.node.close();
       await this.work;
@@ -106,14 +110,14 @@ class Host implements ChannelListener<ToNode> {
     this.end(this.ending ?? { kind: 'lost', error, isUseful: this.isUseful });
   }
 
-  private leave(): void {
+  private leave(): NodeJS.Timeout {
     this.channel.send({ kind: 'leaving' }).catch(() => undefined);
     const reason = new PseudolabelError(
       'E_TIMEOUT',
       'the coordinator did not let the node go',
       'nothing is lost by it',
     );
-    setTimeout(() => this.channel.close(reason), LEAVE_MS).unref();
+    return setTimeout(() => this.channel.close(reason), LEAVE_MS).unref();
   }
 
   private async serve(message: Request): Promise<void> {

@@ -55,11 +55,12 @@ export function clusterPlace(
   const { listen, nodes = 0, local = true, nodesTimeout = NODES_TIMEOUT_S, certificate, key } = flags;
   const { wire, shards } = run.config;
   checkNodes(flags, shards);
+  const { insecure = false } = flags;
+  const own = certificate && key ? { file: certificate, key } : undefined;
   return {
-    ...{ kind: 'cluster', transport, signal, nodes, computes: local, patienceMs: nodesTimeout * 1000 },
+    ...{ kind: 'cluster', signal, nodes, computes: local, patienceMs: nodesTimeout * 1000 },
+    open: () => transport.listen({ address: listen, tokenFile: flags.tokenFile, insecure, certificate: own }),
     ...{ allowMixed: flags.allowMixed ?? false, startAgain: invocation.line(invocation.typed) },
-    ...{ address: listen, tokenFile: flags.tokenFile, insecure: flags.insecure ?? false },
-    certificate: certificate && key ? { file: certificate, key } : undefined,
     listener: (workers) => announcer(terminal, () => idleLine(run, workers()), watcher),
     listening: (server) => {
       if (wire !== 'f32') terminal.note(roundedNote(wire));

@@ -12,9 +12,10 @@ import type { PlannedRun } from '../runs/reproduction.js';
 import { type ResolvedRun, resolveRun, type Session } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
 import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Context, RunFlags } from './options.js';
-import { type WatchFlags, watchedRun, wrapperFor } from './watched-run.js';
+import { type WatchFlags, watchersOf, wrapperFor } from './watched-run.js';
 
 /** What the runs have in common. */
 export interface Group {
@@ -80,5 +81,8 @@ async function runOne(
     : await newRun(run, path);
   for (const line of rampLines(run.stages, run.config.maxSteps)) context.terminal.note(`  ${line}`);
   const among = { name, title: titleOf(run.config) };
-  return watchedRun(run, session, { opened, path, dashboard, among, validateEvery, test }, context);
+  const listener = await watchersOf(run, session, { path, dashboard, among }, context);
+  const result = await runTraining(run, session, { ...opened, signal: context.signal, validateEvery, test, listener });
+  dashboard?.ends(result);
+  return result;
 }

@@ -11,13 +11,14 @@ import { rampLines } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
-import { openSession, type Place } from '../compose.js';
+import type { Place } from '../compose.js';
 import { Dashboard } from '../dashboard/dashboard.js';
+import { oneRun } from '../library/one-run.js';
 import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { type Earlier, earlierRun, locate, newRun, savedConfig } from '../runs/resume.js';
+import { type Earlier, locate, savedConfig } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
@@ -41,7 +42,7 @@ import {
   addFaultOptions,
   placeOf,
   type WatchFlags,
-  watchedRun,
+  watchersOf,
   wrapperFor,
 } from './watched-run.js';
 
@@ -154,28 +155,31 @@ async function run(
   const dashboard = place && new Dashboard(place, path);
   const where = placeFor(resolved, flags, context, reach, dashboard);
   terminal.doing(flags.listen === undefined ? 'starting workers' : 'getting workers and nodes ready');
-  const session = await openSession([resolved], where, wrapperFor(flags, dashboard, calls));
-  if (session.job) terminal.note(jobLine(session.job));
-  // With nodes, this is printed when they join.
-  const idle = flags.listen === undefined ? idleLine(resolved, session.dispatcher.workers) : undefined;
-  if (idle !== undefined) terminal.note(idle);
   try {
-    const opened = earlier
-      ? await earlierRun(resolved, session.numerics, path, earlier.checkpoint, flags.allowMixed ?? false)
-      : await newRun(resolved, path);
-    const changes = earlier ? changesOf(resolved) : [];
-    if (changes.length > 0)
-      terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
-    if (earlier && !opened.resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-    const watch = { opened, path, dashboard, validateEvery: flags.validateEvery ?? 0, test: flags.test };
-    const result = await watchedRun(resolved, session, watch, context);
+    const { result } = await oneRun(resolved, {
+      ...{ path, earlier, allowMixed: flags.allowMixed ?? false, place: where, signal: context.signal },
+      ...{ wrap: wrapperFor(flags, dashboard, calls), validateEvery: flags.validateEvery ?? 0, test: flags.test },
+      ready: ({ job, dispatcher }) => {
+        if (job) terminal.note(jobLine(job));
+        // With nodes, this is printed when they join.
+        const idle = flags.listen === undefined ? idleLine(resolved, dispatcher.workers) : undefined;
+        if (idle !== undefined) terminal.note(idle);
+      },
+      begins: (session, { resumeFrom }) => {
+        const changes = earlier ? changesOf(resolved) : [];
+        if (changes.length > 0)
+          terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
+        if (earlier && !resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
+        return watchersOf(resolved, session, { path, dashboard }, context);
+      },
+    });
+    dashboard?.ends(result);
     await dashboard?.close();
     return result;
   } catch (error) {
     await dashboard?.fails(error);
     throw error;
   } finally {
-    await session.close();
     if (calls && flags.trace !== undefined) await writeAtomically(flags.trace, traceFile(calls));
   }
 }

@@ -1,5 +1,4 @@
-// Trains one run for a command, together with what watches it: progress on the terminal, the dashboard, a trace, and
-// faults on purpose.
+// What watches the run of a command: progress on the terminal, the dashboard, a trace; and faults on purpose.
 import { type Command, Option } from 'commander';
 import type { Call } from '../../src/engine/timeline.js';
 import type { Executor } from '../../src/training/executor.js';
@@ -9,11 +8,8 @@ import type { Place } from '../dashboard/access.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { FaultyExecutor } from '../executors/faulty-executor.js';
 import { TracedExecutor } from '../executors/traced-executor.js';
-import { together } from '../runs/recorder.js';
+import { type RunListener, together } from '../runs/recorder.js';
 import type { ResolvedRun, Session } from '../runs/resolved-run.js';
-import type { RunResult } from '../runs/result.js';
-import type { OpenedRun } from '../runs/resume.js';
-import { runTraining } from '../runs/run.js';
 import { progressOn } from '../terminal/progress.js';
 import { type Context, number } from './options.js';
 
@@ -85,23 +81,20 @@ export function wrapperFor(
 }
 
 interface Watch {
-  readonly opened: OpenedRun;
   /** The run directory. */
   readonly path: string;
   readonly dashboard: Dashboard | undefined;
   /** Where the run is one of several. */
   readonly among?: { readonly name: string; readonly title: string };
-  readonly validateEvery: number;
-  readonly test: boolean;
 }
 
-/** Trains, and shows it. Throws what runTraining() throws. */
-export async function watchedRun(
+/** Who is told of a run: the terminal, and the dashboard. */
+export async function watchersOf(
   run: ResolvedRun,
   session: Session,
-  { opened, path, dashboard, among, validateEvery, test }: Watch,
-  { terminal, signal }: Context,
-): Promise<RunResult> {
+  { path, dashboard, among }: Watch,
+  { terminal }: Context,
+): Promise<RunListener> {
   const listeners = [progressOn(terminal, run.dataset.classNames)];
   if (dashboard) {
     const isFirst = dashboard.url === undefined;
@@ -110,10 +103,7 @@ export async function watchedRun(
     for (const line of isFirst ? [`dashboard: ${dashboard.url}`, dashboard.keys] : [])
       if (line !== undefined) terminal.note(line);
   }
-  const options = { ...opened, signal, validateEvery, test, listener: together(listeners) };
-  const result = await runTraining(run, session, options);
-  dashboard?.ends(result);
-  return result;
+  return together(listeners);
 }
 
 async function shownRun(

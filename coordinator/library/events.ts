@@ -92,3 +92,32 @@ class Reader<E> implements AsyncIterableIterator<E | Missed> {
     else reject(end.error);
   }
 }
+
+/**
+ * Work that goes on by itself. Nobody has to iterate over its events: they are kept for those who do, from when they begin, up to 1,000 of
+ * them; a slower reader is told how many it missed ({ kind: 'missed', events }). Iterating throws what `result` rejects with.
+ */
+export interface Observed<E, T> extends AsyncIterable<E> {
+  /** Rejects with a PseudolabelError. */
+  readonly result: Promise<T>;
+}
+
+/** Begins the work, and tells its events to those who iterate. */
+export function observed<E, T>(work: (tell: (event: E) => void) => Promise<T>): Observed<E | Missed, T> {
+  const events = new EventStream<E>();
+  const result = work((event) => events.push(event)).then(
+    (value) => {
+      events.end('done');
+      return value;
+    },
+    (error: unknown) => {
+      events.end({ error });
+      throw error;
+    },
+  );
+  const iterator = () => {
+    result.catch(() => undefined); // whoever iterates is told
+    return events.reader();
+  };
+  return { result, [Symbol.asyncIterator]: iterator };
+}

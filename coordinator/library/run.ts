@@ -4,29 +4,28 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { fromLayersModel } from '../../src/models/layers-model.js';
-import type { SavedModel } from '../../src/models/saved-model.js';
 import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
-import { openSession } from '../compose.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
 import { networkFor } from '../runs/network.js';
-import type { RunListener, RunOptions } from '../runs/recorder.js';
+import type { RunListener } from '../runs/recorder.js';
 import { changesOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
-import { checkNew, type Earlier, earlierRun, locate, newRun, savedConfig } from '../runs/resume.js';
-import { runTraining } from '../runs/run.js';
+import { checkNew, locate, savedConfig } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import { checkFit, type Network } from '../runs/start.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
+import { type Coordinator, type NodeEvent, type NodeOptions, placeAt } from './cluster.js';
 import { type LoadedDataset, loadDataset } from './data.js';
 import { checkEnvironment } from './environment.js';
-import { EventStream, type Missed } from './events.js';
+import { type Missed, type Observed, observed } from './events.js';
 import { interruptible } from './interruption.js';
+import { oneRun } from './one-run.js';
 
 /** The options of `pseudolabel train`, in camel case, and what only a program has. */
-export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'> {
+export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>, NodeOptions {
   /** A data set, or the path of one. Left out: MNIST. */
   readonly data?: Dataset | string | undefined;
   /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
@@ -44,6 +43,8 @@ export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'> 
    * has to be given again.
    */
   readonly resume?: string | undefined;
+  /** Where nodes join that compute the run as well (`listen`). Left out: the threads of this process compute it. */
+  readonly coordinator?: Coordinator | undefined;
   /** Stops the run before its next step, with E_INTERRUPTED and, where there is a directory, a checkpoint. */
   readonly signal?: AbortSignal | undefined;
   /** Steps between two looks at the validation images. Left out, or 0: only at the end. */
@@ -73,54 +74,34 @@ export type RunEvent =
   /** labels, shares, validation: as in metrics.jsonl. */
   | Exclude<Metric, StepMetric>
   /** A checkpoint was saved at this path. */
-  | { readonly kind: 'checkpoint'; readonly path: string };
+  | { readonly kind: 'checkpoint'; readonly path: string }
+  | NodeEvent;
 
 export interface TrainResult extends RunResult, Classifier {
   /** On the test images, from 0 to 1. undefined: there are none, or `test` is false. */
   readonly accuracy: number | undefined;
 }
 
-/**
- * A run that goes on by itself. Nobody has to iterate over its events: they are kept for those who do, from when they begin, up to
- * 1,000 of them; a slower reader is told how many it missed ({ kind: 'missed', events }). Iterating throws what `result` rejects with.
- */
-export interface Run extends AsyncIterable<RunEvent | Missed> {
-  /** Rejects with a PseudolabelError. */
-  readonly result: Promise<TrainResult>;
-}
+/** A run that goes on by itself, whether anybody looks at it or not. Iterating over it tells its events; `result` rejects with a PseudolabelError. */
+export type Run = Observed<RunEvent | Missed, TrainResult>;
 
 /**
- * Trains on the threads of this machine, and to the bits of `pseudolabel train` with the same options. One run at a time: while one goes
+ * Trains on the threads of this machine, and of nodes where there is a coordinator, to the bits of `pseudolabel train` with the same options. One run at a time: while one goes
  * on, the program must not use TensorFlow.js, whose binding is not safe for that.
  * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT, E_LOCKED, E_CHECKPOINT_* and
- * E_NUMERICS for its directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE
+ * E_NUMERICS for its directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE; with a coordinator
+ * E_USAGE, E_NODES, E_DRIFT
  */
 export function train(options: TrainOptions = {}): Run {
-  const events = new EventStream<RunEvent>();
-  const result = interruptible(options.signal, (signal) => trained(options, events, signal)).then(
-    (value) => {
-      events.end('done');
-      return value;
-    },
-    (error: unknown) => {
-      events.end({ error });
-      throw error;
-    },
-  );
-  const iterator = () => {
-    result.catch(() => undefined); // whoever iterates is told
-    return events.reader();
-  };
-  return { result, [Symbol.asyncIterator]: iterator };
+  return observed((tell) => interruptible(options.signal, (signal) => trained(options, tell, signal)));
 }
 
-async function trained(
-  options: TrainOptions,
-  events: EventStream<RunEvent>,
-  signal: AbortSignal,
-): Promise<TrainResult> {
+type Tell = (event: RunEvent) => void;
+
+async function trained(options: TrainOptions, tell: Tell, signal: AbortSignal): Promise<TrainResult> {
   checkEnvironment();
-  const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...rest } = options;
+  const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...others } = options;
+  const { coordinator, nodes, nodesTimeout, local, allowMixed = false, ...rest } = others;
   checkSteps(validateEvery);
   const earlier = resume === undefined ? undefined : await locate(resume);
   if (earlier && out !== undefined) throw changed('out');
@@ -138,46 +119,23 @@ async function trained(
     ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
   });
   if (saved) checkSame(saved, config);
-  checkThreads(config);
+  checkReach(config, options);
   const dataset = given ?? (await loaded(config, signal));
   const run = resolveRun(config, dataset, await networkOf(model, start, config, dataset));
   if (!earlier) checkNew(run);
   signal.throwIfAborted();
-  const how = { signal, validateEvery, test };
-  const { result, trainedModel } = await onThreads(run, { out, earlier }, how, events);
   const path = earlier?.path ?? out;
+  const { result, trained } = await oneRun(run, {
+    ...{ path, earlier, allowMixed, signal, validateEvery, test },
+    place: coordinator && placeAt(coordinator, others, run, signal, tell),
+    begins: async ({ dispatcher }) => {
+      tell(startOf(run, dispatcher.workers));
+      return listenerOf(tell);
+    },
+  });
   if (path !== undefined) await (await import('../report.js')).writeReport(path);
   // Now: no thread computes any more.
-  return { ...result, ...(await classifierOf(trainedModel)), accuracy: result.testAccuracy };
-}
-
-async function onThreads(
-  run: ResolvedRun,
-  { out, earlier }: { readonly out: string | undefined; readonly earlier: Earlier | undefined },
-  how: Pick<RunOptions, 'signal' | 'validateEvery' | 'test'>,
-  events: EventStream<RunEvent>,
-): Promise<{ readonly result: RunResult; readonly trainedModel: SavedModel }> {
-  const session = await openSession([run]);
-  let trainedModel: SavedModel | undefined;
-  const keep = (model: SavedModel): void => {
-    trainedModel = model;
-  };
-  try {
-    const opened = earlier
-      ? await earlierRun(run, session.numerics, earlier.path, earlier.checkpoint, false)
-      : out === undefined
-        ? { directory: undefined, resumeFrom: undefined }
-        : await newRun(run, out);
-    events.push(startOf(run, session.dispatcher.workers));
-    const result = await runTraining(run, session, {
-      ...opened,
-      ...how,
-      listener: { ...listenerOf(events), trained: keep },
-    });
-    return { result, trainedModel: trainedModel! };
-  } finally {
-    await session.close();
-  }
+  return { ...result, ...(await classifierOf(trained)), accuracy: result.testAccuracy };
 }
 
 /** Throws E_CONFIG for an option that would make another run of it. */
@@ -259,13 +217,18 @@ function checkSteps(validateEvery: number): void {
   );
 }
 
-/** Throws E_CONFIG for what threads alone cannot do. */
-function checkThreads({ precision, wire, fastSum }: RunConfig): void {
+/** Throws E_CONFIG for what has no effect without a coordinator, and for what this machine cannot do. */
+function checkReach({ precision, wire, fastSum }: RunConfig, { coordinator, ...options }: TrainOptions): void {
   checkPrecision(precision);
-  const idle = wire === 'f32' ? fastSum && 'fastSum' : 'wire';
-  if (idle)
-    throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on the threads of one machine`, 'leave it out');
+  if (fastSum) throw new PseudolabelError('E_CONFIG', 'fastSum: has no effect without MPI', 'leave it out');
+  if (coordinator) return;
+  const idle = wire === 'f32' ? NODE_OPTIONS.find((name) => options[name] !== undefined) : 'wire';
+  if (idle === undefined || (idle === 'allowMixed' && options.resume !== undefined)) return;
+  const fix = 'add the coordinator that listen() gives, or leave it out';
+  throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on the threads of one machine`, fix);
 }
+
+const NODE_OPTIONS = ['nodes', 'nodesTimeout', 'local', 'allowMixed'] as const;
 
 /** Where its numbers have changed since it began, it goes on with its own. */
 function startOf(run: ResolvedRun, workers: number): RunEvent {
@@ -276,14 +239,14 @@ function startOf(run: ResolvedRun, workers: number): RunEvent {
 }
 
 /** Tells the events that a run directory keeps, too, and its own. */
-function listenerOf(events: EventStream<RunEvent>): RunListener {
+function listenerOf(tell: Tell): RunListener {
   let current: Stage | undefined;
   return {
     stageBegins: (stage, firstStep, steps) => {
       current = stage;
-      events.push({ kind: 'stage', stage: stage.name, firstStep, steps });
+      tell({ kind: 'stage', stage: stage.name, firstStep, steps });
     },
-    measured: (metric) => events.push(metric.kind === 'step' ? { ...metric, loss: lossOf(current!, metric) } : metric),
-    saved: (path) => events.push({ kind: 'checkpoint', path }),
+    measured: (metric) => tell(metric.kind === 'step' ? { ...metric, loss: lossOf(current!, metric) } : metric),
+    saved: (path) => tell({ kind: 'checkpoint', path }),
   };
 }

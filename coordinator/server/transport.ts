@@ -45,6 +45,11 @@ export interface ConnectOptions {
 export interface ListeningServer {
   /** Arguments of `pseudolabel worker` and `pseudolabel status` on a machine that has the token file too. */
   readonly joinWith: readonly string[];
+  /** What nodes connect to, as parseAddress() reads it. */
+  readonly address: string;
+  /** SHA-256 of its certificate; undefined without TLS. */
+  readonly fingerprint: string | undefined;
+  readonly tokenFile: string;
   /** The address that it listens on, where none but this machine reaches that. */
   readonly loopback: string | undefined;
   readonly arrivals: AsyncIterable<NodeChannel>;
@@ -70,8 +75,17 @@ async function openServer({ address, tokenFile, insecure, certificate }: ListenO
     ...(isPlain ? {} : { tls: await identityOf(certificate) }),
     tables: { outgoing: TO_NODE, incoming: TO_COORDINATOR, first: FIRST_TO_COORDINATOR },
   });
-  const { loopback, arrivals } = listener;
-  return { joinWith: listener.joinWith(file), loopback, arrivals, close: () => listener.close() };
+  const { address: reached, fingerprint, loopback, arrivals } = listener;
+  const joinWith = listener.joinWith(file);
+  return {
+    address: reached,
+    fingerprint,
+    tokenFile: file,
+    joinWith,
+    loopback,
+    arrivals,
+    close: () => listener.close(),
+  };
 }
 
 const identityOf = (certificate: ListenOptions['certificate']) =>

@@ -67,6 +67,66 @@ it("a program's variables that would change the bits have no effect, and nothing
   expect((await resultOf(out)).weightsSha256).toBe(shas[0]);
 });
 
+/** A program that coordinates two runs, and two that are nodes of both, each in a process of its own. */
+const COORDINATOR = `
+  import { spawn } from 'node:child_process';
+  import { listen, train } from 'pseudolabel';
+  const coordinator = await listen({ tokenFile: process.env.TOKEN });
+  const { address, fingerprint, tokenFile } = coordinator;
+  const env = { ...process.env, JOIN: JSON.stringify([address, { tokenFile, fingerprint, workers: 1 }]) };
+  const ended = [1, 2].map(async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', process.env.NODE], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    for await (const text of child.stdout) said += text;
+    return said;
+  });
+  const runs = [];
+  for (const local of [true, false]) {
+    const run = train({ hidden: 32, maxSteps: 10, workers: 1, strategy: 'data', coordinator, nodes: 2, nodesTimeout: 60, local });
+    const kinds = new Set();
+    for await (const event of run) kinds.add(event.kind);
+    runs.push({ sha: (await run.result).weightsSha256, kinds: [...kinds] });
+  }
+  const said = await Promise.all(ended);
+  coordinator.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const resources = process.getActiveResourcesInfo().filter((name) => !/^(CloseReq|PipeWrap)$/.test(name));
+  console.log(JSON.stringify({ runs, said, resources }));`;
+const NODE = `
+  import { joinAsNode } from 'pseudolabel';
+  const [address, options] = JSON.parse(process.env.JOIN);
+  for (let n = 0; n < 2; n++) {
+    const node = joinAsNode(address, options);
+    for await (const event of node) console.log(event.kind);
+    console.log(await node.result);
+  }
+  const leave = new AbortController();
+  leave.abort();
+  console.log(await joinAsNode(address, { ...options, signal: leave.signal }).result);
+  const resources = process.getActiveResourcesInfo().filter((name) => !/^(CloseReq|PipeWrap)$/.test(name));
+  console.log(JSON.stringify(resources));`;
+
+it('a program coordinates nodes that are programs, one run after another, to the bits of threads, and leaves nothing behind', async () => {
+  const { stdout, stderr } = await script(COORDINATOR, ROOT, { NODE, TOKEN: join(folder, 'token') });
+  expect(stderr).toBe('');
+  const { runs, said, resources } = JSON.parse(stdout) as {
+    runs: { sha: string; kinds: string[] }[];
+    said: string[];
+    resources: string[];
+  };
+  const out = join(folder, 'alone');
+  await pseudolabel(
+    'train',
+    ...['--hidden', '32', '--max-steps', '10', '--strategy', 'data', '--shards', '4', '--out', out],
+  );
+  const { weightsSha256 } = await resultOf(out);
+  expect(runs.map(({ sha }) => sha)).toEqual([weightsSha256, weightsSha256]);
+  for (const { kinds } of runs) expect(kinds).toEqual(expect.arrayContaining(['joined', 'start', 'stage', 'step']));
+  for (const text of said)
+    expect(text.trim().split('\n')).toEqual(['joined', 'finished', 'joined', 'finished', 'left', '[]']);
+  expect(resources).toEqual([]);
+});
+
 it('TensorFlow.js before pseudolabel is refused with what to do, unless its environment is that of a run', async () => {
   const source = `
     import '@tensorflow/tfjs-node';

@@ -3,8 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import {
+  type Coordinator,
   evaluate,
   label,
+  listen,
   loadDataset,
   loadModel,
   type Run,
@@ -127,6 +129,9 @@ it.each<[TrainOptions, string]>([
   [{ hidden: 3 }, 'hidden'],
   [{ size: '9x9' }, 'size'],
   [{ wire: 'bf16' }, 'wire'],
+  [{ nodes: 1 }, 'nodes'],
+  [{ allowMixed: true }, 'allowMixed'],
+  [{ coordinator: {} as Coordinator }, 'coordinator'],
   [{ validateEvery: -1 }, 'validateEvery'],
   [{ ['worker' as string]: 2 }, 'worker'],
 ])('the options %j are refused by name, before anything is trained', async (wrong, name) => {
@@ -152,4 +157,20 @@ it('a run that was stopped goes on to the bits of one that was not, with its own
   expect(weightsSha256).toBe((await train(TINY).result).weightsSha256);
   // Of a run that has ended, the result.
   expect((await train({ resume: out }).result).weightsSha256).toBe(weightsSha256);
+});
+
+it('a coordinator without nodes ends a run that needs them, lets go of one that is stopped, and computes one that needs none', async () => {
+  const coordinator = await listen({ tokenFile: join(folder, 'token') });
+  const { address, fingerprint, joinWith } = coordinator;
+  expect(address).toMatch(/^wss:\/\/127\.0\.0\.1:\d+$/);
+  expect(joinWith).toEqual([address, '--token-file', join(folder, 'token'), '--fingerprint', fingerprint]);
+  const over = { ...TINY, coordinator };
+  await expect(train({ ...over, nodes: 1, nodesTimeout: 0.05 }).result).rejects.toMatchObject({ code: 'E_NODES' });
+  const stop = new AbortController();
+  const waiting = train({ ...over, nodes: 1, signal: stop.signal }).result;
+  setTimeout(() => stop.abort(), 100);
+  await expect(waiting).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+  const { weightsSha256 } = await train(over).result;
+  coordinator.close();
+  expect(weightsSha256).toBe((await train(TINY).result).weightsSha256);
 });

@@ -29,7 +29,15 @@ function transportWithin(): Transport {
     },
   });
   return {
-    listen: async () => ({ joinWith: ['wss://here:1'], loopback: undefined, arrivals, close: () => server.close() }),
+    listen: async () => ({
+      address: 'wss://127.0.0.1:7171',
+      fingerprint: undefined,
+      tokenFile: 'token',
+      joinWith: ['wss://here:1'],
+      loopback: undefined,
+      arrivals,
+      close: () => server.close(),
+    }),
     connect: async () => {
       const link = memoryLink();
       server.enqueue(link.coordinator);
