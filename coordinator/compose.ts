@@ -10,7 +10,6 @@ import { methodOf } from '../src/methods/methods.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
 import { numericsFingerprint } from '../src/models/fingerprint.js';
 import { paddedRows } from '../src/models/kind.js';
-import type { Model } from '../src/models/model.js';
 import { denseOnly, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { ClusterStatus } from '../src/protocol/status.js';
@@ -18,7 +17,7 @@ import type { Executor } from '../src/training/executor.js';
 import type { Stage } from '../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../src/training/strategy-choice.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
-import { Dispatcher } from './dispatcher.js';
+import { Dispatcher, type StrategyFor } from './dispatcher.js';
 import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
 import type { ClusterListener } from './executors/cluster/status.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
@@ -170,19 +169,19 @@ function imagesOf({ dataset: { pixels, train, test }, split: { unlabelled, valid
   };
 }
 
-/** The strategy by which a model is trained; each is made on first use. local: holds the unlabelled images. */
+/** The strategy by which a step is computed; each is made on first use. local: holds the unlabelled images. */
 export function strategiesFor(
   executor: Executor,
   { config }: Pick<ResolvedRun, 'config'>,
   { arena }: ThreadExecutor,
-): (model: Model, clip?: number) => Strategy {
+): StrategyFor {
   const made: Partial<Record<StrategyName, Strategy>> = {};
   const makers = {
     data: () => new DataParallel(executor, config.shards),
     tensor: () => new TensorParallel(executor, config.shards, arena.shape.unlabelled, arena.images.unlabelled),
   };
-  return (model, clip) => {
-    const name = strategyOf(config, model, clip);
+  return (step) => {
+    const name = strategyOf(config, step);
     made[name] ??= makers[name]();
     return made[name];
   };

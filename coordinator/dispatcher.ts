@@ -1,13 +1,14 @@
 // What the training loop sees of the machines: it cuts each phase into shards, hands them to an executor and puts the answers together.
 // The mathematics of a run depends on the number of shards, never on who computes them.
 
-import type { ImageSize } from '../src/data/augment.js';
+import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
 import type { Propagation } from '../src/methods/method.js';
 import type { Model } from '../src/models/model.js';
 import { parameterCount } from '../src/models/models.js';
 import type { PredictResult } from '../src/models/tasks.js';
 import type { Executor, ExecutorHealth, TrainingState } from '../src/training/executor.js';
+import type { Cuttable } from '../src/training/strategy-choice.js';
 import { Propagator, type Seeds } from './propagation.js';
 import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
@@ -23,6 +24,9 @@ export interface ImageCounts {
   readonly test: number;
 }
 
+/** Chooses how a step is cut. */
+export type StrategyFor = (step: Cuttable) => Strategy;
+
 export class Dispatcher {
   /** What label() predicted last, or write() set: some strategies need it here. */
   private stored: Predictions;
@@ -32,7 +36,7 @@ export class Dispatcher {
     private readonly node: Executor,
     readonly shards: number,
     private readonly counts: ImageCounts,
-    private readonly strategyFor: (model: Model, clip?: number) => Strategy,
+    private readonly strategyFor: StrategyFor,
   ) {
     const { unlabelled } = counts;
     this.stored = { classes: new Uint16Array(unlabelled), confidences: new Float32Array(unlabelled) };
@@ -48,7 +52,8 @@ export class Dispatcher {
 
   /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
   step(request: StepRequest): Promise<StepOutcome> {
-    return this.strategyFor(request.model, request.optimizer.clip).step(request, this.stored);
+    const { model, augment, optimizer } = request;
+    return this.strategyFor({ model, augment, clip: optimizer.clip }).step(request, this.stored);
   }
 
   /** Predicts a label for every unlabelled image. */

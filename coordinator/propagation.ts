@@ -1,7 +1,7 @@
 // Label propagation over a graph of all images: workers describe the images and find the neighbours of each; the labels, which stay at the
 // coordinator, are spread here.
 import { setImmediate } from 'node:timers/promises';
-import type { ImageSize } from '../src/data/augment.js';
+import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
 import { PseudolabelError } from '../src/errors.js';
 import { balanced, distributions, mixed, type SureLabels, sureLabels } from '../src/graph/balance.js';

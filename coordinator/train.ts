@@ -1,7 +1,7 @@
 // The training loop. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
 // or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
 
-import type { ImageSize } from '../src/data/augment.js';
+import type { ImageSize } from '../src/data/augmentation.js';
 import { LabelledSampler } from '../src/data/sampling.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { SharesChoice } from '../src/methods/class-balance.js';

@@ -45,6 +45,9 @@ export function laneStates(key: Key): Uint32Array {
   return states;
 }
 
+/** Of the sum of four bytes, each of variance (256^2 - 1) / 12. */
+const BELL_DEVIATION = Math.sqrt(21845);
+
 /** xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018). */
 export class Stream {
   readonly #s: Uint32Array;
@@ -71,6 +74,16 @@ export class Stream {
   /** Uniform in [0, 1), a multiple of 2^-24: exact in 32-bit floating point. */
   uniform(): number {
     return (this.nextUint32() >>> 8) * 2 ** -24;
+  }
+
+  /**
+   * Nearly normal, of mean 0 and variance 1, within 3.46: the sum of four uniform bytes. Without a logarithm, which other versions of V8 may compute
+   * to other bits.
+   */
+  bell(): number {
+    const bits = this.nextUint32();
+    const sum = (bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24);
+    return (sum - 510) / BELL_DEVIATION;
   }
 
   /** Uniform integer in [0, n), for n from 1 to 2^32. */
@@ -110,20 +123,21 @@ export class Stream {
  * state, so two inputs part for good unless later words cancel a difference spread over all 128 bits.
  */
 function hash(values: readonly number[]): Uint32Array {
-  const h = Uint32Array.of(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344); // the first digits of pi's fraction
-  const absorb = (word: number): void => {
-    h[0] = avalanche(h[0]! ^ h[3]! ^ word);
-    h[1] = avalanche(h[1]! ^ h[0]!);
-    h[2] = avalanche(h[2]! ^ h[1]!);
-    h[3] = avalanche(h[3]! ^ h[2]!);
-  };
-  for (const value of values) {
-    absorb(value >>> 0);
-    absorb(Math.floor(value / 2 ** 32));
+  // The first digits of pi's fraction. Four variables are several times as fast as an array.
+  let h0 = 0x243f6a88;
+  let h1 = 0x85a308d3;
+  let h2 = 0x13198a2e;
+  let h3 = 0x03707344;
+  for (let w = 0; w <= 2 * values.length; w++) {
+    const value = values[w >> 1];
+    const word = value === undefined ? values.length : w % 2 === 0 ? value | 0 : (value / 2 ** 32) | 0;
+    h0 = avalanche(h0 ^ h3 ^ word);
+    h1 = avalanche(h1 ^ h0);
+    h2 = avalanche(h2 ^ h1);
+    h3 = avalanche(h3 ^ h2);
   }
-  absorb(values.length);
-  if (h.every((word) => word === 0)) h[0] = 1; // the one state that xoshiro128 cannot leave
-  return h;
+  if ((h0 | h1 | h2 | h3) === 0) h0 = 1; // the one state that xoshiro128 cannot leave
+  return Uint32Array.of(h0, h1, h2, h3);
 }
 
 /** The 32-bit finaliser of MurmurHash3 (Appleby): a bijection in which every input bit flips every output bit about half the time. */
@@ -131,7 +145,7 @@ function avalanche(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }
 
 function rotateLeft(x: number, bits: number): number {

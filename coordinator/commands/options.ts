@@ -2,7 +2,7 @@
 // src/training/config.ts.
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AUGMENTATIONS } from '../../src/data/augment.js';
+import { AUGMENTATIONS } from '../../src/data/augmentation.js';
 import { FORMATS } from '../../src/data/sources/sources.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { parseJson, readJson, whyNotRead } from '../../src/files/read.js';

@@ -63,13 +63,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   };
   const stages = planOf(config, task);
   if (network?.parameters) checkStart(stages[0]!, network.parameters);
-  const strategies = stages.map(({ model, clip }) => strategyOf(config, model, clip));
-  if (stages.some(({ augment }, s) => augment && strategies[s] === 'tensor'))
-    throw new PseudolabelError(
-      'E_CONFIG',
-      'augment: tensor-parallel steps do not change images',
-      'add --strategy data',
-    );
+  const strategies = stages.map((stage) => strategyOf(config, stage));
   if (config.fastSum && !strategies.includes('data'))
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;

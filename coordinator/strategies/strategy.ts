@@ -1,6 +1,6 @@
 // A strategy is one way to cut a training step over workers. The mathematics of all is the same, up to rounding and masks of dropout.
 
-import type { StepAugmentation } from '../../src/data/augment.js';
+import type { StepAugmentation } from '../../src/data/augmentation.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';

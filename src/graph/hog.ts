@@ -1,6 +1,6 @@
 // Histograms of oriented gradients (Dalal & Triggs 2005) of images that are set upright first. They see strokes and edges where pixels see ink,
 // so that neighbours by them are more often of one class. Nothing but + - * / and square roots in a fixed order: the same bits on every machine.
-import type { ImageSize } from '../data/augment.js';
+import type { ImageSize } from '../data/augmentation.js';
 
 const ORIENTATIONS = 8;
 const CELLS = 9;

@@ -1,6 +1,7 @@
 // A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
 
-import { augmented, type RowName } from '../data/augment.js';
+import { Augmenter } from '../data/augment.js';
+import type { View } from '../data/augmentation.js';
 import { shardRange } from '../data/shards.js';
 import { gradientStride, pseudoLabels } from '../engine/arena.js';
 import { Progress } from '../engine/gradient-progress.js';
@@ -49,34 +50,53 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
 
 /** Labelled rows first, then those at `positions` of the unlabelled images; each changed as the task says. */
 function loadRows(
-  { arena }: Engine,
-  { augment, seed, stage, step, shard, shards, labelledBatch }: GradientTask,
+  engine: Engine,
+  task: GradientTask,
   network: Passes,
   images: Uint8Array,
   positions: Uint32Array,
 ): void {
-  const { pixels } = arena.shape;
-  const rows = images.length / pixels;
-  const changed = (bytes: Uint8Array, set: RowName['set'], rowOf: (r: number) => number): Uint8Array => {
-    const by = augment?.[set];
-    if (!augment || !by) return bytes;
-    const result = new Uint8Array(bytes.length);
-    for (let r = 0; r * pixels < bytes.length; r++) {
-      const image = bytes.subarray(r * pixels, (r + 1) * pixels);
-      result.set(augmented(image, augment, by, { seed, stage, step, set, row: rowOf(r) }), r * pixels);
-    }
-    return result;
-  };
+  const { labelledBatch, shard, shards } = task;
+  const rows = images.length / engine.arena.shape.pixels;
   const [first] = shardRange(labelledBatch, shards, shard);
-  network.loadBytes(changed(images, 'labelled', (r) => first + r));
-  if (!augment?.unlabelled) {
-    network.load(arena.images.unlabelled, positions, rows);
+  network.loadBytes(viewOf(task, 'labelled', images, (r) => first + r) ?? images);
+  loadUnlabelled(engine, task, network, { view: 'unlabelled', positions, first: rows });
+}
+
+/** Loads a view of unlabelled images from row `first` on. */
+function loadUnlabelled(
+  { arena }: Engine,
+  task: GradientTask,
+  network: Passes,
+  { view, positions, first }: { readonly view: View; readonly positions: Uint32Array; readonly first: number },
+): void {
+  if (!task.augment?.[view]) {
+    network.load(arena.images.unlabelled, positions, first);
     return;
   }
-  const bytes = new Uint8Array(positions.length * pixels);
+  const bytes = new Uint8Array(positions.length * arena.shape.pixels);
   arena.images.unlabelled.gather(positions, bytes);
-  const unlabelled = changed(bytes, 'unlabelled', (r) => positions[r]!);
-  network.loadBytes(unlabelled, rows);
+  network.loadBytes(viewOf(task, view, bytes, (r) => positions[r]!)!, first);
+}
+
+/** Changed copies of images; undefined where the task does not change them. rowOf: what a row is called by its random stream. */
+function viewOf(
+  { augment, seed, stage, step }: GradientTask,
+  view: View,
+  images: Uint8Array,
+  rowOf: (r: number) => number,
+): Uint8Array | undefined {
+  const by = augment?.[view];
+  if (!augment || !by) return undefined;
+  const pixels = augment.height * augment.width * augment.channels;
+  const augmenter = new Augmenter(augment);
+  const result = new Uint8Array(images.length);
+  for (let r = 0; r * pixels < images.length; r++) {
+    const [start, end] = [r * pixels, (r + 1) * pixels];
+    const name = { seed, stage, step, set: view, row: rowOf(r) };
+    augmenter.write(images.subarray(start, end), by, name, result.subarray(start, end));
+  }
+  return result;
 }
 
 const streamOf = ({ seed, stage, step, shard }: GradientTask, purpose: 'mask' | 'noise', ...layer: number[]) =>
@@ -92,12 +112,9 @@ function draw({ arena, sampler }: Engine, { unlabelled, seed, stage, step, shard
   return drawn.map((position) => position + first);
 }
 
-/** Of the rows about to be trained on: as stored, or by a pass without dropout. */
-function predictionOf(
-  engine: Engine,
-  { unlabelled, model, workspace }: GradientTask,
-  positions: Uint32Array,
-): Prediction {
+/** Of the rows about to be trained on: as stored, or by a pass without dropout of their weak view. */
+function predictionOf(engine: Engine, task: GradientTask, positions: Uint32Array): Prediction {
+  const { unlabelled, model, workspace } = task;
   const rows = positions.length;
   if (!unlabelled || rows === 0) return NO_PREDICTION;
   if (unlabelled.pseudoLabels === 'none') return { ...NO_PREDICTION, rows };
@@ -109,7 +126,7 @@ function predictionOf(
     });
   }
   const network = engine.network(model, paddedRows(rows), workspace, false);
-  network.load(engine.arena.images.unlabelled, positions, 0);
+  loadUnlabelled(engine, task, network, { view: 'weak', positions, first: 0 });
   network.forward(undefined);
   return network.classify(rows, unlabelled.logitShift, unlabelled.masses);
 }

@@ -1,6 +1,6 @@
 // What a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
 // can do any task, again if need be, with the same bits.
-import type { ImageSize, StepAugmentation } from '../data/augment.js';
+import type { ImageSize, StepAugmentation } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import type { Neighbours } from '../graph/neighbours.js';
 import type { Basis } from '../graph/principal-components.js';

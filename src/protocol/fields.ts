@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
-import { augmentationSchema, type StepAugmentation } from '../data/augment.js';
+import { augmentationSchema, type StepAugmentation } from '../data/augmentation.js';
 import { MOST_CLASSES } from '../data/dataset.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { PRECISIONS } from '../engine/precision.js';
@@ -184,6 +184,7 @@ const augment: z.ZodType<StepAugmentation> = z.strictObject({
   channels: side,
   labelled: augmentationSchema.optional(),
   unlabelled: augmentationSchema.optional(),
+  weak: augmentationSchema.optional(),
 });
 
 export const step: z.ZodType<WireStep> = z.strictObject({

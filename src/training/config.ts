@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
-import { AUGMENTATIONS } from '../data/augment.js';
+import { AUGMENTATIONS, type AugmentationName } from '../data/augmentation.js';
 import { DATA_OPTIONS } from '../data/options.js';
 import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
@@ -21,8 +21,6 @@ const MOST_SHARDS = 65536;
 
 /** Of each class, where all labels are known. The paper's and the report's. */
 export const DEFAULT_LABELS_PER_CLASS = 10;
-
-type AugmentationName = keyof typeof AUGMENTATIONS;
 
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.int().min(1);
@@ -141,9 +139,12 @@ export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fast
  * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
  * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
  */
-function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>): number {
-  const { strategy } = config;
-  return strategy === 'data' || (strategy === 'auto' && gradientOption(config) !== undefined) ? 4 : 8;
+function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'scenario'>): number {
+  const { strategy, augment = 'none', scenario } = config;
+  if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
+  // The autoencoder of dae is tensor parallel in any case.
+  const isCutIntoRows = gradientOption(config) !== undefined || (augment !== 'none' && scenario !== 'dae');
+  return isCutIntoRows ? 4 : 8;
 }
 
 /** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */

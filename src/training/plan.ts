@@ -1,6 +1,6 @@
 // From a config to the stages of its training.
 
-import { AUGMENTATIONS } from '../data/augment.js';
+import { AUGMENTATIONS } from '../data/augmentation.js';
 import { isRounded, precisionOf } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';

@@ -61,7 +61,8 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'nesterov',
   'warmup',
   ...IN_STAGES,
-  ...['labelled', 'unlabelled', 'rotate', 'scale', 'shear', 'shift', 'flip', 'cutout'],
+  ...['labelled', 'unlabelled', 'weak', 'rotate', 'scale', 'shear', 'shift', 'elastic', 'crop', 'flip'],
+  ...['brightness', 'contrast', 'saturation', 'hue', 'noise', 'cutout'],
 ]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {

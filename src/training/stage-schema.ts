@@ -1,6 +1,6 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
-import { augmentationSchema } from '../data/augment.js';
+import { augmentationSchema } from '../data/augmentation.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
@@ -52,7 +52,11 @@ const stage: z.ZodType<Stage> = z
     labelledBatch: z.int().min(0).max(MOST),
     method: methodSchema,
     augment: z
-      .strictObject({ labelled: augmentationSchema.optional(), unlabelled: augmentationSchema.optional() })
+      .strictObject({
+        labelled: augmentationSchema.optional(),
+        unlabelled: augmentationSchema.optional(),
+        weak: augmentationSchema.optional(),
+      })
       .optional(),
     optimizer,
     rate,

@@ -1,6 +1,6 @@
 // A stage of training as data: a preset writes it down, the training loop carries it out.
 
-import type { Augmentation } from '../data/augment.js';
+import type { Augmentation, View } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import { type MethodSettings, methodOf } from '../methods/methods.js';
 import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
@@ -23,10 +23,8 @@ export type Optimizer = WeightDecay &
     | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule }
   );
 
-export interface StageAugmentation {
-  readonly labelled?: Augmentation | undefined;
-  readonly unlabelled?: Augmentation | undefined;
-}
+/** weak: of the unlabelled rows that a step predicts by itself; left out, they are predicted as they are. */
+export type StageAugmentation = Readonly<Partial<Record<View, Augmentation | undefined>>>;
 
 export interface Stage {
   readonly name: 'pretrain' | 'supervised' | 'finetune';
@@ -36,7 +34,7 @@ export interface Stage {
   readonly labelledBatch: number;
   /** How unlabelled images teach. */
   readonly method: MethodSettings;
-  /** How rows are changed before they are trained on (data/augment.ts); predictions see them as they are. */
+  /** How rows are changed before they are trained on, or predicted by a step (data/augment.ts); other predictions see them as they are. */
   readonly augment?: StageAugmentation | undefined;
   readonly optimizer: Optimizer;
   readonly rate: RateSchedule;

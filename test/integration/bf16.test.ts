@@ -21,7 +21,7 @@ import { contentOf, listener, plans, trained } from './training.js';
 function dispatcherOf(node: Executor, { shape: { unlabelled } }: Problem, strategy: 'data' | 'auto'): Dispatcher {
   const strategies = { data: new DataParallel(node, SHARDS), tensor: new TensorParallel(node, SHARDS, unlabelled) };
   const counts = { unlabelled, validation: 0, test: 0 };
-  return new Dispatcher(node, SHARDS, counts, (model) => strategies[strategyOf(normalise({ strategy }), model)]);
+  return new Dispatcher(node, SHARDS, counts, (step) => strategies[strategyOf(normalise({ strategy }), step)]);
 }
 
 /** Of both objectives and both optimizers, and several stages; which labels count is nothing to bf16. */

@@ -56,7 +56,7 @@ async function weightsOf(
     node,
     SHARDS,
     counts,
-    (model) => strategies[strategyOf(normalise({ strategy }), model)],
+    (step) => strategies[strategyOf(normalise({ strategy }), step)],
   );
   dispatcher.write({ pseudoLabels: new Uint16Array(unlabelled), confidences: new Float32Array(unlabelled) });
   await train(training, dispatcher, observer, undefined);

@@ -10,7 +10,7 @@ import { networkFor } from '../../coordinator/runs/network.js';
 import { type ResolvedRun, resolveRun } from '../../coordinator/runs/resolved-run.js';
 import type { Position } from '../../coordinator/train.js';
 import { sha256OfParameters } from '../../src/checksum.js';
-import { AUGMENTATIONS } from '../../src/data/augment.js';
+import { AUGMENTATIONS } from '../../src/data/augmentation.js';
 import { type Dataset, datasetOf } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
 import { describe as describeLayers } from '../../src/models/layers/describe.js';
@@ -62,9 +62,9 @@ beforeAll(async () => {
 });
 
 async function runOf(options: Options): Promise<ResolvedRun> {
-  const config = normalise({ model, shards: 3, maxSteps: 6, labelsPerClass: 5, refresh: 2, ...options });
+  const config = normalise({ model, shards: 3, maxSteps: 6, labelsPerClass: 5, refresh: 'step', ...options });
   // Pseudo-labels count from the first step on.
-  const augment = { labelled: AUGMENTATIONS.digits, unlabelled: AUGMENTATIONS.shift };
+  const augment = { labelled: AUGMENTATIONS.digits, unlabelled: AUGMENTATIONS.photos, weak: AUGMENTATIONS.shift };
   const alpha = { t1: 0, t2: 0, final: 1, every: 1 };
   const set = { 'finetune.alpha': alpha, 'finetune.batch': 24, 'finetune.augment': augment, 'finetune.clip': 0.5 };
   const shaped = { ...config, preset: 'paper' as const, set };

@@ -24,7 +24,7 @@ function dispatcherOf(node: Executor, { shape: { unlabelled }, unlabelled: image
     node,
     SHARDS,
     counts,
-    (model) => strategies[strategyOf(normalise({ strategy: 'tensor' }), model)],
+    (step) => strategies[strategyOf(normalise({ strategy: 'tensor' }), step)],
   );
 }
 

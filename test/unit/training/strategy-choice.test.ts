@@ -23,17 +23,17 @@ describe('the strategy of a stage', () => {
     ['an autoencoder with one', autoencoder],
     ['an autoencoder with a narrow middle', narrow],
   ])('is tensor parallel for %s, unless it is told to be data parallel', (_, model) => {
-    expect(strategyOf(by({}), model)).toBe('tensor');
-    for (const strategy of ['auto', 'tensor'] as const) expect(strategyOf(by({ strategy }), model)).toBe('tensor');
-    expect(strategyOf(by({ strategy: 'data' }), model)).toBe('data');
+    expect(strategyOf(by({}), { model })).toBe('tensor');
+    for (const strategy of ['auto', 'tensor'] as const) expect(strategyOf(by({ strategy }), { model })).toBe('tensor');
+    expect(strategyOf(by({ strategy: 'data' }), { model })).toBe('data');
   });
 
   it.each([{ wire: 'bf16' }, { fastSum: true }] as const)(
     'is data parallel where the config asks for %j, which gradients alone have, unless it is told to be tensor parallel',
     (config) => {
       for (const model of [classifier, narrow]) {
-        expect(strategyOf(by(config), model)).toBe('data');
-        expect(strategyOf(by({ ...config, strategy: 'tensor' }), model)).toBe('tensor');
+        expect(strategyOf(by(config), { model })).toBe('data');
+        expect(strategyOf(by({ ...config, strategy: 'tensor' }), { model })).toBe('tensor');
       }
     },
   );
@@ -43,8 +43,8 @@ describe('the strategy of a stage', () => {
     ['an autoencoder with two', odd],
     ['an autoencoder of bf16', { ...narrow, precision: 'bf16' } as const],
   ])('is data for %s; asked for tensor, it says what to do', (_, model) => {
-    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), model)).toBe('data');
-    expect(() => strategyOf(by({ strategy: 'tensor' }), model)).toThrow(
+    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), { model })).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), { model })).toThrow(
       expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy') }),
     );
   });
@@ -52,8 +52,19 @@ describe('the strategy of a stage', () => {
 
 describe('the strategy of a stage whose gradient is clipped', () => {
   it('is data; asked for tensor, it says what to do', () => {
-    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), classifier, 1)).toBe('data');
-    expect(() => strategyOf(by({ strategy: 'tensor' }), classifier, 1)).toThrow(
+    for (const strategy of ['auto', 'data'] as const)
+      expect(strategyOf(by({ strategy }), { model: classifier, clip: 1 })).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), { model: classifier, clip: 1 })).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy data') }),
+    );
+  });
+});
+
+describe('the strategy of a stage that changes images', () => {
+  const stage = { model: classifier, augment: { labelled: { shift: 1 } } };
+  it('is data parallel, and asked for tensor it says what to do', () => {
+    for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), stage)).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), stage)).toThrow(
       expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy data') }),
     );
   });
@@ -73,6 +84,16 @@ describe('the choice that is left to a run', () => {
     const config = normalise({ scenario: 'dae', precision: 'bf16' });
     const autoencoders = planOf(config, task).filter(({ method }) => method.name === 'denoising');
     expect(choiceLine(config, autoencoders)).toBe('strategy: data, since no stage trains a network that tensor cuts');
+  });
+
+  it('is told of stages that change images', () => {
+    expect(lineOf({ augment: 'digits' })).toBe('strategy: data, since images are changed, which tensor does not do');
+    expect(lineOf({ augment: 'digits', scenario: 'dae' })).toBe(
+      'strategy: tensor, since workers exchange sums over their units then, not gradients; data for finetune, whose images are changed',
+    );
+    expect(normalise({ augment: 'digits' }).shards).toBe(4);
+    for (const of of [{ augment: 'none' }, { augment: 'digits', scenario: 'dae' }] as const)
+      expect(normalise(of).shards).toBe(8);
   });
 
   it('names the option that only gradients have', () => {
