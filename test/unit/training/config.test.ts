@@ -79,6 +79,7 @@ describe('identityOf', () => {
         model: 'convnet',
         augment: 'digits',
         fresh: true,
+        start: 'runs/other',
       },
     ].flatMap((several) => Object.entries(several));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).
