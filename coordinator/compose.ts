@@ -214,6 +214,7 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
       precision,
     },
     parameters: Math.max(...stages.map(({ model }) => parameterCount(model))),
+    averages: stages.some(({ average }) => average !== undefined),
     workspaceBytes: Math.max(...stages.map(workspace)),
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
     outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),

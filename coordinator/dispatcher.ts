@@ -53,7 +53,8 @@ export class Dispatcher {
   /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
   step(request: StepRequest): Promise<StepOutcome> {
     const { model, augment, optimizer } = request;
-    return this.strategyFor({ model, augment, clip: optimizer.clip }).step(request, this.stored);
+    const { clip, average } = optimizer;
+    return this.strategyFor({ model, augment, clip, average }).step(request, this.stored);
   }
 
   /** Predicts a label for every unlabelled image. */

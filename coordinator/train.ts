@@ -102,6 +102,7 @@ export async function train(
       state = method.next(settings, step, state, statistics);
       await observer.stepped(stage, step, { ...outcome, alpha: alphaAt(stage, step) });
     }
+    if (stage.average !== undefined) await takeAverage(stage, dispatcher);
   }
 }
 
@@ -118,7 +119,14 @@ async function begin({ stages, seed, parameters: given }: Training, s: number, d
     const kept = stage.start === 'previous' ? length : firstLayerEnd(stage.model);
     parameters.set(learned.subarray(0, kept));
   }
-  dispatcher.write({ parameters, firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) });
+  const moments = { firstMoment: new Float32Array(length), secondMoment: new Float32Array(length) };
+  dispatcher.write({ parameters, ...moments, ...(stage.average !== undefined && { average: parameters }) });
+}
+
+/** What a stage ends with is the average of its weights. */
+async function takeAverage({ model }: Stage, dispatcher: Dispatcher): Promise<void> {
+  const { average, firstMoment, secondMoment } = await dispatcher.read(model);
+  dispatcher.write({ parameters: average!, firstMoment, secondMoment });
 }
 
 /** Spreads the few labels over all images. */

@@ -37,7 +37,7 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
     case 'gradients':
       return areSteps(message.steps, shape);
     case 'update':
-      return isModel(message.model, shape);
+      return isModel(message.model, shape) && (message.optimizer.average === undefined || shape.averages === true);
     case 'predict': {
       const images = message.set === 'unlabelled' ? shape.unlabelled : shape.evaluation;
       const areWithin = message.ranges.every(([start, end]) => start <= end && end <= images);
@@ -144,12 +144,13 @@ export class ArenaWriter {
     private readonly node: ThreadExecutor,
     private readonly wire: GradientCodec,
   ) {
-    const { unlabelled, parameters } = node.arena.shape;
+    const { unlabelled, parameters, averages = false } = node.arena.shape;
     const vector = { bytes: parameters * 4, unit: 4 };
     this.rooms = {
       pseudoLabels: { bytes: unlabelled * 2, unit: 2 },
       confidences: { bytes: unlabelled * 4, unit: 4 },
       ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+      average: averages ? vector : { bytes: 0, unit: 4 },
       total: { bytes: wire.bytes(parameters), unit: wire.bytes(WHOLE) },
     };
   }

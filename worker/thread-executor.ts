@@ -24,6 +24,7 @@ import type {
   UpdateTask,
 } from '../src/models/tasks.js';
 import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
+import { VECTORS } from '../src/protocol/tensor-codec.js';
 import type {
   Executor,
   ExecutorHealth,
@@ -171,13 +172,14 @@ export class ThreadExecutor implements Executor {
       parameters: floats(this.arena, 'parameters', parameters).slice(),
       firstMoment: floats(this.arena, 'firstMoment', parameters).slice(),
       secondMoment: floats(this.arena, 'secondMoment', parameters).slice(),
+      ...(this.arena.shape.averages && { average: floats(this.arena, 'average', parameters).slice() }),
       pseudoLabels: pseudoLabels(this.arena).slice(),
       confidences: floats(this.arena, 'confidences', unlabelled).slice(),
     };
   }
 
   write(state: Partial<TrainingState>): void {
-    for (const region of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
+    for (const region of [...VECTORS, 'average', 'confidences'] as const) {
       const values = state[region];
       if (values) floats(this.arena, region, values.length).set(values);
     }

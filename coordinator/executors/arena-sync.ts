@@ -26,7 +26,7 @@ export class ArenaSync {
 
   /** Whether so many parameters and moments are alike, so that the same update keeps them so. */
   hasState(parameters: number): boolean {
-    return VECTORS.every((region) => this.of(region).missing(0, parameters * 4).length === 0);
+    return this.vectors.every((region) => this.of(region).missing(0, parameters * 4).length === 0);
   }
 
   /** Sends what differs of so many parameters and moments. Throws RangeError where the arena has no room for them. */
@@ -37,7 +37,7 @@ export class ArenaSync {
 
   /** Sends what differs of these floats of the parameters and moments. */
   async bringParts(parts: Ranges): Promise<void> {
-    for (const region of VECTORS) for (const [start, end] of parts) await this.bring(region, start * 4, end * 4);
+    for (const region of this.vectors) for (const [start, end] of parts) await this.bring(region, start * 4, end * 4);
   }
 
   async bringParameters(parameters: number): Promise<void> {
@@ -86,12 +86,12 @@ export class ArenaSync {
 
   /** So many parameters and moments have changed here, there, or both, and not by the same update. */
   stateChanged(parameters: number): void {
-    for (const region of VECTORS) this.of(region).remove(0, parameters * 4);
+    for (const region of this.vectors) this.of(region).remove(0, parameters * 4);
   }
 
   /** So much of the state has been overwritten here. */
   overwritten(state: Partial<TrainingState>): void {
-    for (const region of [...VECTORS, 'pseudoLabels', 'confidences'] as const) {
+    for (const region of [...this.vectors, 'pseudoLabels', 'confidences'] as const) {
       this.of(region).remove(0, state[region]?.byteLength ?? 0);
     }
   }
@@ -102,6 +102,11 @@ export class ArenaSync {
       for (let at = from; at < to; at += this.most) await this.send(region, at, Math.min(at + this.most, to));
       this.of(region).add(from, to);
     }
+  }
+
+  /** What an update changes. Tensor shards have no average, and no stage that keeps one is cut into them. */
+  private get vectors(): readonly ((typeof VECTORS)[number] | 'average')[] {
+    return this.arena.shape.averages ? [...VECTORS, 'average'] : VECTORS;
   }
 
   private checkRoom(parameters: number): void {

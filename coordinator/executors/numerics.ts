@@ -64,8 +64,14 @@ function otherNumerics(names: readonly string[], coordinator: string): Pseudolab
 }
 
 /** The arena shape as other machines are told it; they choose their own workspaces. */
-export function sentShape({ workspaces: _, tensorShardBytes = 0, outputGroupBytes = 0, ...rest }: ArenaShape) {
-  return { ...rest, tensorShardBytes, outputGroupBytes, precision: precisionOf(rest) };
+export function sentShape({
+  workspaces: _,
+  tensorShardBytes = 0,
+  outputGroupBytes = 0,
+  averages = false,
+  ...rest
+}: ArenaShape) {
+  return { ...rest, tensorShardBytes, outputGroupBytes, averages, precision: precisionOf(rest) };
 }
 
 function cpuInfo(): string {

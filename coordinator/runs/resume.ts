@@ -123,6 +123,7 @@ function fits(
   const vector = parameterCount(stage.model);
   const expected = {
     ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
+    ...(stages.some(({ average }) => average !== undefined) && { average: vector }),
     ...{ pseudoLabels: unlabelled, confidences: unlabelled },
   };
   return Object.entries(expected).every(([name, length]) => lengths.get(name) === length);

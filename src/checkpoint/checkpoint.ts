@@ -54,6 +54,7 @@ const STATE = z.strictObject({
   parameters: z.instanceof(Float32Array),
   firstMoment: z.instanceof(Float32Array),
   secondMoment: z.instanceof(Float32Array),
+  average: z.instanceof(Float32Array).exactOptional(),
   pseudoLabels: z.instanceof(Uint16Array),
   confidences: z.instanceof(Float32Array),
 });

@@ -20,6 +20,8 @@ export interface ArenaShape {
   /** Tasks that run at the same time: each has a workspace, its own scratch memory. */
   readonly workspaces: number;
   readonly workspaceBytes: number;
+  /** Whether the average of the weights is kept beside them. */
+  readonly averages?: boolean;
   /** That of all models, since it is that of the gradient buffers. f32 where it is left out. */
   readonly precision?: Precision;
   /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all and besides for each group of outputs; left out where nothing is cut so. */
@@ -35,6 +37,8 @@ export interface Regions {
   readonly parameters: number;
   readonly firstMoment: number;
   readonly secondMoment: number;
+  /** The exponential average of the parameters; of no length where none is kept. */
+  readonly average: number;
   /** The parameters rounded to bf16, for products; of no length in f32. Whoever changes the parameters changes it too. */
   readonly rounded: number;
   readonly gradientBuffers: number;
@@ -52,6 +56,7 @@ export interface Regions {
   readonly progress: number;
   readonly normals: number;
   readonly updateLogs: number;
+  readonly averageLogs: number;
   readonly workspaces: number;
   readonly slices: number;
   readonly end: number;
@@ -98,6 +103,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     parameters: take(vector),
     firstMoment: take(vector),
     secondMoment: take(vector),
+    average: take(shape.averages ? vector : 0),
     rounded: take(isRounded(shape) ? shape.parameters * BYTES.bf16 : 0),
     gradientBuffers: take(gradientStride(shape) * shape.shards),
     total: take(vector),
@@ -109,6 +115,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     progress: take(shape.shards * 4),
     normals: take(QUANTILES * 4),
     updateLogs: take(shape.workspaces * UPDATE_LOG_STRIDE),
+    averageLogs: take(shape.averages ? shape.workspaces * UPDATE_LOG_STRIDE : 0),
     workspaces: take(shape.workspaces * roundUp(shape.workspaceBytes)),
     slices: take((shape.tensorShardBytes ?? 0) + shape.workspaces * (shape.outputGroupBytes ?? 0)),
     end,

@@ -3,11 +3,14 @@
 import type { Kernel } from './kernel/kernel.js';
 
 /** One optimizer step's numbers; the schedule has been applied. */
-export type OptimizerStep = Clip & Rule;
+export type OptimizerStep = Around & Rule;
 
-interface Clip {
+/** Before and after the step itself. */
+interface Around {
   /** The longest that the gradient may be, by its Euclidean norm: a longer one is shortened to it. Left out: any. */
   readonly clip?: number;
+  /** After the step, average = average * `average` + (1 - `average`) * p. Left out: no average is kept. */
+  readonly average?: number;
 }
 
 type Rule =
@@ -107,6 +110,18 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       areBf16,
     );
   }
+}
+
+/** Addresses in bytes of the parameters and their average; start and end in floats from there. */
+export type AverageRange = Pick<UpdateRange, 'p' | 'start' | 'end' | 'id' | 'updateLog'> & { readonly average: number };
+
+/**
+ * average = decay * average + (1 - decay) * p. The same pass as of an update, with its log: the parameters are the one gradient buffer, the
+ * average is its moment, and the parameters themselves stay (c = 0).
+ */
+export function updateAverage(kernel: Kernel, decay: number, range: AverageRange): void {
+  const { p, average, start, end, id, updateLog } = range;
+  kernel.momentum(p, average, p, 0, 1, start, end, decay, 1 - decay, 0, 1, 0, id, updateLog, 0, 0);
 }
 
 function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {

@@ -1,7 +1,7 @@
 // Updates a range of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
 
 import { type Arena, gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
-import { apply, type OptimizerStep } from '../engine/optimizer.js';
+import { apply, type OptimizerStep, updateAverage } from '../engine/optimizer.js';
 import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
@@ -29,6 +29,11 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   if (start < boundary && idIn(arena, updateLog) !== second)
     apply(kernel, optimizer, { ...range, start, end: boundary, id: first, scale });
   if (boundary < end) apply(kernel, STATISTICS, { ...range, start: boundary, end, id: second, scale: 1 });
+  if (optimizer.average !== undefined) {
+    const averageLog = arena.regions.averageLogs + task.slice * UPDATE_LOG_STRIDE;
+    const at = { p: parameters, average: arena.regions.average, start, end, id: task.update, updateLog: averageLog };
+    updateAverage(kernel, optimizer.average, at);
+  }
   return { milliseconds: performance.now() - began };
 }
 

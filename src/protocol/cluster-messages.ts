@@ -32,7 +32,14 @@ import { clusterStatus } from './status.js';
 export const IMAGE_SETS = ['unlabelled', 'evaluation'] as const;
 
 /** The parts of a node's arena that travel as they are. */
-export const ARENA_REGIONS = ['pseudoLabels', 'confidences', 'parameters', 'firstMoment', 'secondMoment'] as const;
+export const ARENA_REGIONS = [
+  'pseudoLabels',
+  'confidences',
+  'parameters',
+  'firstMoment',
+  'secondMoment',
+  'average',
+] as const;
 
 /**
  * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends

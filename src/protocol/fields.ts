@@ -52,29 +52,32 @@ export const probability = z.number().min(0).max(1);
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
 const precision = z.enum(PRECISIONS);
 
-const clip = { clip: float.min(0).exactOptional() };
+const momentum = z.strictObject({
+  kind: z.literal('momentum'),
+  a: float,
+  b: float,
+  c: float,
+  nesterov: z.boolean().exactOptional(),
+  keep: probability.exactOptional(),
+});
+const adam = z.strictObject({
+  kind: z.literal('adam'),
+  rate: float,
+  beta1: probability,
+  beta2: probability,
+  epsilon: float,
+  t: count,
+  keep: probability.exactOptional(),
+});
+/** Of gradients, and of whole parameters: tensor shards have neither. */
+const around = { clip: float.min(0).exactOptional(), average: probability.exactOptional() };
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('momentum'),
-    a: float,
-    b: float,
-    c: float,
-    nesterov: z.boolean().exactOptional(),
-    keep: probability.exactOptional(),
-    ...clip,
-  }),
-  z.strictObject({
-    kind: z.literal('adam'),
-    rate: float,
-    beta1: probability,
-    beta2: probability,
-    epsilon: float,
-    t: count,
-    keep: probability.exactOptional(),
-    ...clip,
-  }),
+  momentum.extend(around),
+  adam.extend(around),
 ]);
+/** Tensor shards keep no average of the weights. */
+const tensorOptimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [momentum, adam]);
 
 export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
   model: denseSchema,
@@ -86,7 +89,7 @@ export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
   unlabelledBatch: count,
   labelsFresh: z.boolean(),
   noise: float.min(0).exactOptional(),
-  optimizer,
+  optimizer: tensorOptimizer,
 });
 
 /** Tensor shards [first, end): fields of a message. */
@@ -128,6 +131,7 @@ export const shape = z
     workspaceBytes: count,
     tensorShardBytes: count,
     outputGroupBytes: count,
+    averages: z.boolean(),
     precision,
   })
   .refine(

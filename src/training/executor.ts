@@ -20,6 +20,8 @@ export interface TrainingState {
   readonly parameters: Float32Array;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
+  /** The exponential average of the parameters; undefined where a run keeps none. */
+  readonly average?: Float32Array;
   readonly pseudoLabels: Uint16Array;
   readonly confidences: Float32Array;
 }

@@ -59,6 +59,7 @@ const stage: z.ZodType<Stage> = z
       })
       .optional(),
     optimizer,
+    average: below1.optional(),
     rate,
     clip: positive.optional(),
     start: z.enum(['fresh', 'previous', 'first-layer']),

@@ -37,6 +37,11 @@ export interface Stage {
   /** How rows are changed before they are trained on, or predicted by a step (data/augment.ts); other predictions see them as they are. */
   readonly augment?: StageAugmentation | undefined;
   readonly optimizer: Optimizer;
+  /**
+   * Decay of an exponential average of the weights (Polyak & Juditsky 1992; Tarvainen & Valpola 2017): what the stage ends with. Left out: the
+   * weights themselves.
+   */
+  readonly average?: number | undefined;
   readonly rate: RateSchedule;
   /**
    * The longest that a step's gradient may be, by its Euclidean norm over all parameters and all rows: a longer one is shortened to it (Pascanu et
@@ -54,8 +59,17 @@ export const alphaAt = ({ method }: Stage, step: number): number => methodOf(met
 export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>
   method.name === 'pseudo-label' ? method : undefined;
 
+/** Of the average of the weights after step `step`: less at first, so that it forgets where they began. */
+const averageDecay = (decay: number, step: number): number => Math.min(decay, (2 + step) / (11 + step));
+
 /** The numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {
+  const { average } = stage;
+  const update = updateStep(stage, step);
+  return average === undefined ? update : { ...update, average: averageDecay(average, step) };
+}
+
+function updateStep(stage: Stage, step: number): OptimizerStep {
   const { optimizer, clip } = stage;
   const rate = learningRate(stage.rate, step, stage.steps);
   const { weightDecay } = optimizer;

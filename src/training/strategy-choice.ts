@@ -13,7 +13,7 @@ export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
 export type ChoiceConfig = Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>;
 
 /** Of a stage, what decides how its steps can be cut. */
-export interface Cuttable extends Pick<Stage, 'model' | 'clip'> {
+export interface Cuttable extends Pick<Stage, 'model' | 'clip' | 'average'> {
   readonly augment?: unknown;
 }
 
@@ -23,6 +23,11 @@ const REASONS = {
     refusal: 'clip: tensor-parallel steps have no gradient whose norm could be clipped',
     all: 'since gradients are clipped, which tensor has none of',
     some: 'whose gradients are clipped',
+  },
+  average: {
+    refusal: 'average: tensor-parallel steps keep no average of the weights',
+    all: 'since an average of the weights is kept, which tensor does not do',
+    some: 'which keeps an average of its weights',
   },
   augment: {
     refusal: 'augment: tensor-parallel steps do not change images',
@@ -38,9 +43,10 @@ const REASONS = {
 } as const;
 
 /** What keeps a stage from being cut into hidden units; undefined: nothing. */
-function obstacleOf({ model, clip, augment }: Cuttable): keyof typeof REASONS | undefined {
+function obstacleOf({ model, clip, average, augment }: Cuttable): keyof typeof REASONS | undefined {
   if (!isTensorParallel(model)) return 'network';
   if (clip !== undefined) return 'clip';
+  if (average !== undefined) return 'average';
   return augment === undefined ? undefined : 'augment';
 }
 

@@ -41,6 +41,7 @@ export const shapeOf = (model: DenseModel): Omit<ArenaShape, 'workspaces'> => ({
   shards: SHARDS,
   workspaceBytes: Math.max(workspaceOf(model, 64, true).end, workspaceOf(model, PREDICT_ROWS, false).end),
   ...tensorShardRoom(model, { rows: 104, clean: 96 }, SHARDS),
+  averages: true,
   precision: precisionOf(model),
 });
 
@@ -74,6 +75,7 @@ export const initialOf = (model: DenseModel): Partial<TrainingState> => ({
   parameters: initialParameters(model, 1, 0),
   firstMoment: new Float32Array(layoutOf(model).length),
   secondMoment: new Float32Array(layoutOf(model).length),
+  average: initialParameters(model, 1, 0),
 });
 
 export const INITIAL = initialOf(MODEL);
@@ -114,8 +116,8 @@ export async function trainMixed(node: Executor, model = MODEL): Promise<Trainin
     if (t % 3 === 1) await node.predict(model, 'unlabelled', RANGES);
     const unlabelled = [FRESH, { ...FRESH, pseudoLabels: 'stored' } as const, undefined][t % 3];
     const { update } = await node.gradients(shardSteps(t, unlabelled, model));
-    const clipped = t % 2 === 0 ? { clip: 0.01 } : {};
-    await update({ ...(t < 5 ? ADAM(t) : ({ kind: 'momentum', a: 0.9, b: 0.01, c: 1 } as const)), ...clipped });
+    const optimizer: OptimizerStep = t < 5 ? ADAM(t) : { kind: 'momentum', a: 0.9, b: 0.01, c: 1 };
+    await update(t % 2 === 0 ? { ...optimizer, clip: 0.01, average: 0.9 } : optimizer);
   }
   return node.read(layoutOf(model).length);
 }

@@ -42,6 +42,7 @@ export function expectState(found: TrainingState, expected: TrainingState): void
   for (const part of ['parameters', 'firstMoment', 'secondMoment', 'confidences'] as const) {
     expect(sameBits(found[part], expected[part]), part).toBe(true);
   }
+  expect(found.average !== undefined && sameBits(found.average, expected.average!), 'average').toBe(true);
   expect(found.pseudoLabels).toEqual(expected.pseudoLabels);
 }
 
@@ -136,6 +137,7 @@ export function describeExecutor(
         parameters: some(LENGTH),
         firstMoment: some(LENGTH),
         secondMoment: some(LENGTH),
+        average: some(LENGTH),
         pseudoLabels: Uint16Array.from({ length: UNLABELLED }, () => stream.below(10)),
         confidences: some(UNLABELLED),
       };

@@ -78,6 +78,7 @@ export function nodeOn(engine: Engine): Executor {
       parameters: floats(arena, 'parameters', parameters).slice(),
       firstMoment: floats(arena, 'firstMoment', parameters).slice(),
       secondMoment: floats(arena, 'secondMoment', parameters).slice(),
+      ...(shape.averages && { average: floats(arena, 'average', parameters).slice() }),
       pseudoLabels: storedLabels(arena).slice(),
       confidences: floats(arena, 'confidences', shape.unlabelled).slice(),
     }),

@@ -29,7 +29,7 @@ const UPGRADE = Buffer.from(
   'GET / HTTP/1.1\r\nHost: c\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
 );
-const open: { kind: string } = { kind: 'open', ...{ version: 2, nonce: new Uint8Array(32) } };
+const open: { kind: string } = { kind: 'open', ...{ version: 3, nonce: new Uint8Array(32) } };
 const OPEN = Buffer.concat(encodeMessage(LOOSE, open));
 /** As a client's frame with a mask of zeros. */
 const webSocketFrame = (body: Buffer): Buffer =>

@@ -66,7 +66,7 @@ describe('a proof', () => {
     const server = closing(await openServer());
     const impostor = closing(await Impostor.at(server));
     const nonce = randomBytes(32);
-    impostor.say({ kind: 'open', version: 2, nonce });
+    impostor.say({ kind: 'open', version: 3, nonce });
     const [challenge] = await impostor.hears(1);
     const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
     const proof = createHmac('sha256', TOKEN).update('pseudolabel 2 worker\0').update(nonce).update(theirs).digest();

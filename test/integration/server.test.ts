@@ -50,7 +50,7 @@ for (const secure of [false, true]) {
     it('refuses a proof that is wrong', async () => {
       const server = await open();
       const impostor = closing(await Impostor.at(server));
-      impostor.say({ kind: 'open', version: 2, nonce: randomBytes(32) });
+      impostor.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
       await impostor.hears(1);
       impostor.say({ kind: 'answer', proof: randomBytes(32) });
       expect(await impostor.closed).toEqual({ code: 4401, text: expect.stringMatching(/^E_TOKEN: /) });
@@ -59,7 +59,7 @@ for (const secure of [false, true]) {
     it("refuses the coordinator's own proof, handed back", async () => {
       const server = await open();
       const impostor = closing(await Impostor.at(server));
-      impostor.say({ kind: 'open', version: 2, nonce: randomBytes(32) });
+      impostor.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
       const [challenge] = await impostor.hears(1);
       const proof = challenge!.subarray(challenge!.indexOf('proof') + 7).subarray(0, 32);
       impostor.say({ kind: 'answer', proof });
@@ -71,7 +71,7 @@ for (const secure of [false, true]) {
       const impostor = closing(await Impostor.at(server));
       impostor.say({ kind: 'open', version: 0, nonce: new Uint8Array(), what: 'we did not know yet' });
       const { code, text } = await impostor.closed;
-      expect([code, text]).toEqual([4426, expect.stringMatching(/^E_VERSION: .*version 2 .*version 0$/)]);
+      expect([code, text]).toEqual([4426, expect.stringMatching(/^E_VERSION: .*version 3 .*version 0$/)]);
     });
 
     it.each([
@@ -155,7 +155,7 @@ for (const secure of [false, true]) {
       loris.write('GET / HTTP/1.1\r\nx: ');
       const upgraded = closing(await Impostor.at(server));
       const halfway = closing(await Impostor.at(server));
-      halfway.say({ kind: 'open', version: 2, nonce: randomBytes(32) });
+      halfway.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
       await halfway.hears(1);
       await expect.poll(() => server.unauthenticated).toBe(4);
       clock.advance(999);

@@ -17,9 +17,9 @@ export interface UpdateArena {
 }
 
 /** length: floats of a vector, a multiple of 16. */
-export function updateArena(length: number, shards: number, slices = 1): UpdateArena {
+export function updateArena(length: number, shards: number, slices = 1, averages = false): UpdateArena {
   const none = { pixels: 16, unlabelled: 1, evaluation: 0, workspaceBytes: 64 };
-  const arena = createArena({ ...none, parameters: length, shards, workspaces: slices });
+  const arena = createArena({ ...none, parameters: length, shards, workspaces: slices, averages });
   const gradientBuffer = (shard: number) =>
     new Float32Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * gradientStride(arena.shape), length);
   const vector = (region: (typeof VECTORS)[number]) => floats(arena, region, length);

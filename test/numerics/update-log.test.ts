@@ -254,3 +254,31 @@ describe('an update whose thread is ended in the middle of it', () => {
     }
   });
 });
+
+describe('the average of the weights', () => {
+  const AVERAGED = { ...ADAM, average: 0.75 };
+  const averaged = (vectors: UpdateArena) => floats(vectors.arena, 'average', 3 * BLOCK);
+
+  it('is decay * average + (1 - decay) * the new weights, which it leaves alone', () => {
+    const [plain, vectors] = [updateArena(3 * BLOCK, 2), updateArena(3 * BLOCK, 2, 1, true)];
+    for (const each of [plain, vectors]) each.randomise(1);
+    const before = averaged(vectors).fill(0.5).slice();
+    update(plain.engine, taskOf(plain, 1, ADAM));
+    update(vectors.engine, taskOf(vectors, 1, AVERAGED));
+    expectBits(vectors, plain.read());
+    const [weights] = plain.read();
+    const expected = before.map((value, i) => Math.fround(0.75 * value) + Math.fround(0.25 * weights![i]!));
+    expect(sameBits(averaged(vectors).slice(), expected)).toBe(true);
+  });
+
+  it('is taken once by an update that is done twice, and by one whose worker died between the two passes', () => {
+    const vectors = updateArena(3 * BLOCK, 2, 1, true);
+    vectors.randomise(2);
+    update(vectors.engine, taskOf(vectors, 1, ADAM)); // so far the worker came
+    update(vectors.engine, taskOf(vectors, 1, AVERAGED));
+    const once = averaged(vectors).slice();
+    expect(once.some((value) => value !== 0)).toBe(true);
+    update(vectors.engine, taskOf(vectors, 1, AVERAGED));
+    expect(sameBits(averaged(vectors).slice(), once)).toBe(true);
+  });
+});

@@ -27,6 +27,7 @@ const shapes = fc.record({
   workspaces: fc.integer({ min: 1, max: 5 }),
   workspaceBytes: fc.nat(5000),
   tensorShardBytes: fc.nat(5000),
+  averages: fc.boolean(),
   precision: fc.constantFrom('f32', 'bf16'),
   outputGroupBytes: fc.nat(5000),
 });
@@ -44,7 +45,7 @@ const SMALL: ArenaShape = {
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
   const { unlabelled, parameters, shards, workspaces, workspaceBytes } = shape;
-  const { tensorShardBytes, outputGroupBytes, precision } = shape;
+  const { tensorShardBytes, outputGroupBytes, precision, averages } = shape;
   const vector = parameters * 4;
   return {
     pseudoLabels: unlabelled * 2,
@@ -52,6 +53,7 @@ function needs(shape: Required<ArenaShape>) {
     parameters: vector,
     firstMoment: vector,
     secondMoment: vector,
+    average: averages ? vector : 0,
     rounded: precision === 'bf16' ? vector / 2 : 0,
     gradientBuffers: (precision === 'bf16' ? vector / 2 : vector) * shards,
     total: vector,
@@ -63,6 +65,7 @@ function needs(shape: Required<ArenaShape>) {
     progress: shards * 4,
     normals: 2 ** 14 * 4,
     updateLogs: workspaces * UPDATE_LOG_BYTES,
+    averageLogs: averages ? workspaces * UPDATE_LOG_BYTES : 0,
     workspaces: workspaces * workspaceBytes,
     slices: tensorShardBytes + workspaces * outputGroupBytes,
     end: 0,

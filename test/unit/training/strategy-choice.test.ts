@@ -50,6 +50,15 @@ describe('the strategy of a stage', () => {
   });
 });
 
+describe('the strategy of a stage that keeps an average of its weights', () => {
+  it('is data; asked for tensor, it says what to do', () => {
+    expect(strategyOf(by({}), { model: classifier, average: 0.99 })).toBe('data');
+    expect(() => strategyOf(by({ strategy: 'tensor' }), { model: classifier, average: 0.99 })).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', fix: expect.stringContaining('--strategy data') }),
+    );
+  });
+});
+
 describe('the strategy of a stage whose gradient is clipped', () => {
   it('is data; asked for tensor, it says what to do', () => {
     for (const strategy of ['auto', 'data'] as const)
