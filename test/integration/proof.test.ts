@@ -69,7 +69,7 @@ describe('a proof', () => {
     impostor.say({ kind: 'open', version: 3, nonce });
     const [challenge] = await impostor.hears(1);
     const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
-    const proof = createHmac('sha256', TOKEN).update('pseudolabel 2 worker\0').update(nonce).update(theirs).digest();
+    const proof = createHmac('sha256', TOKEN).update('pseudolabel 3 worker\0').update(nonce).update(theirs).digest();
     impostor.say({ kind: 'answer', proof });
     expect((await new Arrivals(server).next()).peer).toMatch(/^127\.0\.0\.1:/);
   });
