@@ -3,6 +3,14 @@
 /** share: from 0 to 1. */
 export const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
 
+/** 814 MB: decimal units. */
+export function byteText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const exponent = Math.min(units.length - 1, Math.max(0, Math.floor((String(Math.round(bytes)).length - 1) / 3)));
+  const value = bytes / 1000 ** exponent;
+  return `${exponent === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[exponent]}`;
+}
+
 export const whole = (number: number): string => Math.round(number).toLocaleString('en-US');
 
 /** '8.3 s', '4m 05s', '2h 07m'. */

@@ -6,6 +6,7 @@ import { built } from '../../src/files/read.js';
 import { SERVER_TRANSPORT } from '../server/transport.js';
 import { jsonLogger } from '../terminal/progress.js';
 import type { Output, Terminal } from '../terminal/terminal.js';
+import { addClean } from './clean.js';
 import { addCompare } from './compare.js';
 import { addCompletion } from './completion.js';
 import { addData } from './data.js';
@@ -50,7 +51,18 @@ export function programOf(context: Context, check = checkFiles): Command {
   addReproduce(program, context);
   addSweep(program, context);
   for (const add of [addTrain, addWorker, addStatus]) add(program, context, SERVER_TRANSPORT);
-  for (const add of [addPreset, addData, addEvaluate, addLabel, addPack, addReport, addCompare, addScaling, addDoctor])
+  for (const add of [
+    addPreset,
+    addData,
+    addEvaluate,
+    addLabel,
+    addPack,
+    addReport,
+    addCompare,
+    addScaling,
+    addDoctor,
+    addClean,
+  ])
     add(program, context);
   for (const command of program.commands) command.addOption(logFormat());
   addCompletion(program, context);

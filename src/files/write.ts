@@ -152,6 +152,11 @@ export function removeFiles(folder: string, names: readonly string[]): Promise<v
   });
 }
 
+/** Removes a file, or a folder with all in it, not what links lead to. Throws E_OUTPUT. */
+export function removeTree(path: string): Promise<void> {
+  return writing(path, () => rm(path, { recursive: true, force: true }));
+}
+
 /**
  * Removes what killed processes had begun to write to `folder` and to folders in it. No link is followed, and only
  * files with our own names go.
