@@ -2,6 +2,7 @@
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
+import { settingsOf } from '../../src/reporting/numbers.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { NodeNow } from '../executors/cluster/status.js';
@@ -17,7 +18,7 @@ import { type DashboardServer, serve } from './server.js';
 
 /** A run that is about to begin or to be resumed. */
 export interface ShownRun {
-  readonly info: Omit<RunInfo, 'stages' | 'hasReport'>;
+  readonly info: Omit<RunInfo, 'stages' | 'settings' | 'hasReport'>;
   readonly stages: readonly Stage[];
   readonly maxSteps: number;
   /** Metrics from before this process. */
@@ -76,7 +77,7 @@ export class Dashboard {
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
     const nodeLanes = nodes && new NodeLanes(nodes);
-    const whole = { ...info, stages: shown, hasReport: false };
+    const whole = { ...info, stages: shown, settings: settingsOf(stages), hasReport: false };
     const history = new History(whole, names, past, this.lanes, nodeLanes, this.events);
     this.history = history;
     this.lostWorkers = lostWorkers;
@@ -136,7 +137,9 @@ export class Dashboard {
     const { testAccuracy } = result;
     this.tellLosses(); // of the evaluation, which is no measure
     const name = this.runs ? `${this.history?.info.title} ended` : 'ended';
-    this.history?.ends('ended', testAccuracy === undefined ? name : `${name}: test accuracy ${percent(testAccuracy)}`);
+    const text = testAccuracy === undefined ? name : `${name}: test accuracy ${percent(testAccuracy)}`;
+    const { validationAccuracy, seconds } = result;
+    this.history?.ends('ended', text, { testAccuracy, validationAccuracy, seconds, at: Date.now() });
     if (this.history) this.runs?.ended(this.history.info.name, result);
   }
 

@@ -5,10 +5,11 @@ import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Lanes, NodeLanes } from './lanes.js';
-import type { Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
+import type { EndNews, Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
 
 export interface EventNews {
-  readonly at: number;
+  /** Milliseconds since 1970; null: nobody knows. */
+  readonly at: number | null;
   readonly text: string;
 }
 
@@ -27,6 +28,7 @@ export type Cursor = { readonly [list in keyof Told]: number };
 export class History implements RunListener {
   private readonly told: Told;
   private state: News['state'] = 'running';
+  private result: EndNews | undefined;
 
   /** stages: names, as in metrics. past: metrics from before this process. events: also those of earlier runs. */
   constructor(
@@ -54,8 +56,8 @@ export class History implements RunListener {
   }
 
   /** Adds an event that is no metric: a worker that was lost, the end. */
-  say(text: string): void {
-    this.told.events.push({ at: Date.now(), text });
+  say(text: string, at: number | null = Date.now()): void {
+    this.told.events.push({ at, text });
   }
 
   /** Adds the event that a node came or went, and marks it on the curves. */
@@ -65,9 +67,10 @@ export class History implements RunListener {
     this.say(text);
   }
 
-  ends(state: Exclude<News['state'], 'running'>, text: string): void {
+  ends(state: Exclude<News['state'], 'running'>, text: string, result?: EndNews): void {
     this.state = state;
-    this.say(text);
+    this.result = result;
+    this.say(text, result ? result.at : undefined);
   }
 
   get cursor(): Cursor {
@@ -90,6 +93,7 @@ export class History implements RunListener {
       lanes: this.lanes?.shares() ?? [],
       nodes: this.nodes?.news() ?? [],
       state: this.state,
+      result: this.result,
     };
   }
 
@@ -109,7 +113,7 @@ export class History implements RunListener {
         break;
       }
       case 'shares':
-        this.say(`class shares ${choiceText(metric, this.info.classNames)}`);
+        this.say(`class shares ${choiceText(metric, this.info.classNames)}`, at);
         break;
       case 'validation':
         this.told.validations.push({ stage, step, accuracy: metric.accuracy });

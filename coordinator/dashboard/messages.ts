@@ -1,5 +1,6 @@
 // What the dashboard's server sends its page: everything once when a page connects, then what is new. The page may have
 // been there before, with another server of the same run: the first message replaces all that it knows.
+import type { SettingsColumns } from '../../src/reporting/numbers.js';
 import type { NodeActivity } from '../executors/cluster/status.js';
 
 /** The name of the event of each message. */
@@ -14,6 +15,18 @@ export interface RunInfo {
   readonly hasReport: boolean;
   /** undefined: classes are numbered. */
   readonly classNames?: readonly string[] | undefined;
+  /** The hyper-parameters: a column for each stage, a row for each path. */
+  readonly settings?: SettingsColumns | undefined;
+}
+
+/** How a run ended. Accuracies from 0 to 1; at: when, in milliseconds since 1970. */
+export interface EndNews {
+  readonly testAccuracy: number | undefined;
+  readonly validationAccuracy: number | undefined;
+  /** Of training. */
+  readonly seconds: number;
+  /** null: an older version did not write it. */
+  readonly at: number | null;
 }
 
 /** at: milliseconds since 1970; null for steps before a restart, whose time is unknown. */
@@ -69,11 +82,14 @@ export interface News {
   readonly steps: readonly StepNews[];
   readonly labels: readonly LabelsNews[];
   readonly validations: readonly ValidationNews[];
-  readonly events: readonly { readonly at: number; readonly text: string }[];
+  /** at: null: nobody knows when that was, in a run that is read from its folder. */
+  readonly events: readonly { readonly at: number | null; readonly text: string }[];
   readonly lanes: readonly LaneNews[];
   readonly nodes: readonly NodeNews[];
   readonly marks: readonly MarkNews[];
   readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
+  /** Where it has ended, or been read from its folder. */
+  readonly result?: EndNews | undefined;
 }
 
 /** One run of a reproduction. */

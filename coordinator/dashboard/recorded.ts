@@ -1,7 +1,9 @@
 // Dashboards of what has ended, from its directory: of a run, or of a reproduction with all its runs.
 import { join, relative, sep } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
+import { percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
+import { settingsOf } from '../../src/reporting/numbers.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { publishedFor, ROW_NAMES, type Scenario } from '../../src/training/scenario.js';
 import {
@@ -51,9 +53,13 @@ async function recordedHistory(path: string, name?: string, title?: string): Pro
     stages,
     hasReport: true,
     classNames: run.data?.classNames,
+    settings: settingsOf(run.config.stages),
   };
   const history = new History(info, names, run.metrics, undefined);
-  if (run.result) history.ends('ended', 'the run has ended');
+  const { testAccuracy, validationAccuracy, seconds } = run.result ?? { seconds: 0 };
+  const at = Date.parse(String(run.machine?.ended)) || null;
+  const text = testAccuracy === undefined ? 'the run ended' : `the run ended: test accuracy ${percent(testAccuracy)}`;
+  if (run.result) history.ends('ended', text, { testAccuracy, validationAccuracy, seconds, at });
   else history.ends('interrupted', 'the run has not ended: this is what it has written so far');
   return history;
 }

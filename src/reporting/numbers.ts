@@ -51,19 +51,35 @@ export function repeatParts({ config }: RunRecord): Html {
 
 /** The numbers of the stages by their paths, as \`--set\` takes them. undefined: an older version did not write them. */
 export function settingsTable({ config }: RunRecord): Html | undefined {
-  const stages = (Array.isArray(config.stages) ? config.stages : []).filter(isObject);
+  const settings = settingsOf(config.stages);
+  if (!settings) return undefined;
+  return table({
+    caption: 'Hyper-parameters of each stage; --set STAGE.NAME=VALUE changes one',
+    columns: ['Name', ...settings.stages],
+    isText: true,
+    rows: settings.rows.map(({ path, values }) => [path, ...values.map((value) => value ?? undefined)]),
+  });
+}
+
+/** A row for each number; null where a stage has none. */
+export interface SettingsColumns {
+  readonly stages: readonly string[];
+  readonly rows: readonly { readonly path: string; readonly values: readonly (string | null)[] }[];
+}
+
+/** The numbers of stages as text, whoever wrote them. undefined: there are none. */
+export function settingsOf(given: unknown): SettingsColumns | undefined {
+  const stages = (Array.isArray(given) ? given : []).filter(isObject);
   if (stages.length === 0) return undefined;
   const columns = stages.map(({ name, model, ...settings }) => ({
     name: String(name),
     settings: new Map([['model', modelText(model)], ...flattened(settings)] as [string, string][]),
   }));
   const paths = [...new Set(columns.flatMap(({ settings }) => [...settings.keys()]))];
-  return table({
-    caption: 'Hyper-parameters of each stage; --set STAGE.NAME=VALUE changes one',
-    columns: ['Name', ...columns.map(({ name }) => titleOf(name))],
-    isText: true,
-    rows: paths.map((path) => [path, ...columns.map(({ settings }) => settings.get(path))]),
-  });
+  return {
+    stages: columns.map(({ name }) => titleOf(name)),
+    rows: paths.map((path) => ({ path, values: columns.map(({ settings }) => settings.get(path) ?? null) })),
+  };
 }
 
 const titleOf = (name: string): string => {

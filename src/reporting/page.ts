@@ -125,7 +125,7 @@ export interface TableContent {
 }
 
 /** A table of more columns is small print on a narrow screen, and scrolls; others become a list there. */
-const MOST_LISTED = 9;
+const MOST_LISTED = 11;
 
 export function table({ caption, columns, rows, isText = false }: TableContent): Html {
   if (columns.length <= 2 || columns.length > MOST_LISTED) return plainTable({ caption, columns, rows, isText });
@@ -151,7 +151,7 @@ function plainTable({ caption, columns, rows, isText }: Required<TableContent>):
 
 /** A table that may be wider than the screen: it then scrolls by itself, also by the keyboard. kind: its class. */
 export const wide = (caption: string, kind: string, inside: Html): Html =>
-  html`<div class="scroll"${kind === 'wide' || kind === 'heat' ? reachable(caption) : undefined}><table class="${kind}"><caption>${caption}</caption>
+  html`<div class="scroll"${kind === 'plain' || kind === 'text' ? undefined : reachable(caption)}><table class="${kind}"><caption>${caption}</caption>
 ${inside}</table></div>`;
 
 const reachable = (label: string): Html => html` tabindex="0" role="region" aria-label="${label}"`;

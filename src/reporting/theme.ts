@@ -110,8 +110,9 @@ tbody th{white-space:normal;overflow-wrap:anywhere}
 .wide th,.wide td,.heat th,.heat td{padding:.15rem .18rem}
 .heat td{min-width:0}
 .wide th,.heat th{white-space:normal}
-.rows img{width:2.3rem}
-.rows th{font-size:.7rem;padding:.1rem}
+.rows img{width:calc((100vw - 7.5rem)/10)}
+.rows td{padding:.06rem}
+.rows th{font-size:.65rem;padding:.1rem}
 }
 @media print{body{max-width:none;padding:0;font-size:11pt}h2{break-after:avoid}details,.contents{display:none}*{print-color-adjust:exact}}
 `.replaceAll('\n', '');

@@ -17,6 +17,12 @@ interface Plan {
 
 const PLANS: readonly Plan[] = [
   {
+    title: 'Accuracy on validation images',
+    isShare: true,
+    x: ({ validations }) => validations,
+    lines: [{ name: 'Accuracy', of: ({ accuracy }) => accuracy }],
+  },
+  {
     title: 'Loss',
     isLog: true,
     x: ({ steps }) => steps,
@@ -27,23 +33,6 @@ const PLANS: readonly Plan[] = [
     ],
   },
   {
-    title: 'Weight of the pseudo-labels',
-    x: ({ steps }) => steps,
-    lines: [{ name: 'alpha(t)', of: ({ alpha }) => alpha }],
-  },
-  {
-    title: 'Share of pseudo-labels that count',
-    isShare: true,
-    x: ({ steps }) => steps,
-    lines: [{ name: 'Counted', of: ({ counted }) => counted }],
-  },
-  {
-    title: 'Accuracy on validation images',
-    isShare: true,
-    x: ({ validations }) => validations,
-    lines: [{ name: 'Accuracy', of: ({ accuracy }) => accuracy }],
-  },
-  {
     title: 'Pseudo-labels (right: known only because this data set has all labels)',
     isShare: true,
     x: ({ looks }) => looks,
@@ -52,6 +41,17 @@ const PLANS: readonly Plan[] = [
       { name: 'Mean confidence', of: ({ confidence }) => confidence },
       { name: 'Changed', of: ({ flips }) => flips },
     ],
+  },
+  {
+    title: 'Share of pseudo-labels that count',
+    isShare: true,
+    x: ({ steps }) => steps,
+    lines: [{ name: 'Counted', of: ({ counted }) => counted }],
+  },
+  {
+    title: 'Weight of the pseudo-labels',
+    x: ({ steps }) => steps,
+    lines: [{ name: 'alpha(t)', of: ({ alpha }) => alpha }],
   },
 ];
 
@@ -84,6 +84,8 @@ class Chart {
   private readonly figure = document.createElement('figure');
   private readonly plot: uPlot;
   private marks: Series['marks'] = [];
+  /** The number of the last step of the run. */
+  private last = 1;
 
   constructor(
     parent: HTMLElement,
@@ -105,6 +107,7 @@ class Chart {
     const columns = lines.map((line) => line.of(series));
     const steps = x(series);
     this.marks = series.marks;
+    this.last = series.allSteps();
     this.figure.hidden = columns.every((column) => column.every((value) => value === null));
     this.plot.setData([steps as number[], ...(columns as (number | null)[][])]);
     this.showLinesWithValues(columns);
@@ -159,9 +162,17 @@ class Chart {
     return this.plan.isShare ? `${Math.round(100 * value)} %` : this.written(value);
   }
 
+  /** All charts have the steps of the whole run, so that they can be compared, unless a part of one was chosen with the mouse. */
+  private steps({ data }: uPlot, min: number, max: number): uPlot.Range.MinMax {
+    const [steps] = data;
+    const isWhole = steps.length === 0 || (min === steps[0] && max === steps.at(-1));
+    return isWhole ? [0, Math.max(1, this.last)] : [min, max];
+  }
+
   private options(): uPlot.Options {
     const axis = {
       stroke: () => colour('faint'),
+      font: `12px ${getComputedStyle(document.body).fontFamily}`,
       grid: { stroke: () => colour('line'), width: 1 },
       ticks: { stroke: () => colour('line') },
     };
@@ -171,12 +182,16 @@ class Chart {
       height: HEIGHT,
       hooks: { draw: [(plot) => this.drawMarks(plot)] },
       cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: false }, y: isLog ? { distr: 3 } : isShare ? { range: [0, 1] } : {} },
+      scales: {
+        x: { time: false, range: (plot, min, max) => this.steps(plot, min, max) },
+        y: isLog ? { distr: 3 } : isShare ? { range: [0, 1] } : {},
+      },
       axes: [
         axis,
         {
           ...axis,
-          size: 60,
+          ...(isLog ? { grid: { ...axis.grid, filter: decades }, ticks: { ...axis.ticks, filter: decades } } : {}),
+          size: 64,
           values: (_, splits) => splits.map((value) => this.label(value)),
         },
       ],
@@ -196,6 +211,10 @@ class Chart {
     };
   }
 }
+
+/** A line at each power of ten; those between would merge into grey. */
+const decades = (_: uPlot, places: readonly number[]): (number | null)[] =>
+  places.map((place) => (Number.isInteger(Number(Math.log10(place).toFixed(6))) ? place : null));
 
 const lastOf = (column: ArrayLike<number | null | undefined>): number | null | undefined =>
   Array.from(column).findLast((value) => value !== null);

@@ -35,9 +35,27 @@ export function row(name: string, cells: readonly HTMLElement[]): HTMLElement {
   return element('tr', '', [heading, ...cells]);
 }
 
-function key(role: string): HTMLElement {
+/** A square of a colour. */
+export function key(role: string): HTMLElement {
   const made = element('i');
   made.className = 'key';
   made.style.background = `var(--${role})`;
   return made;
+}
+
+/** The one word for doing nothing, of workers as of nodes. */
+export const WAITING = 'waiting';
+
+const PART_COLOURS = ['series1', 'series2', 'series3', 'series4', 'series5', 'series6'];
+
+/** A colour for each thing that is done. */
+export const coloursOf = (names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name, n) => [name, PART_COLOURS[n % PART_COLOURS.length]!]));
+
+/** Lets the keyboard scroll what is larger than its place. */
+export function makeReachable(scrolling: HTMLElement): void {
+  const heading = scrolling.closest('section')?.querySelector('h2')?.id;
+  scrolling.tabIndex = 0;
+  if (scrolling.tagName === 'DIV') scrolling.setAttribute('role', 'region');
+  if (heading) scrolling.setAttribute('aria-labelledby', heading);
 }

@@ -1,9 +1,11 @@
 // The page of the dashboard: listens to the server, and draws what it says at most once a frame.
 import type { Everything, News } from '../messages.js';
 import { Charts } from './charts.js';
+import { makeReachable } from './elements.js';
 import { Series } from './series.js';
 import { show, showConnection } from './view.js';
 
+for (const each of document.querySelectorAll<HTMLElement>('.scroll, #events')) makeReachable(each);
 const charts = new Charts(document.getElementById('charts')!);
 let series: Series | undefined;
 let isConnected = false;

@@ -35,6 +35,8 @@ export class Series {
   /** Where nodes came and went. */
   readonly marks: { readonly x: number; readonly kind: MarkNews['kind'] }[] = [];
   state: News['state'];
+  /** How it ended; undefined: it has not, or is not known. */
+  result: News['result'];
   lastLook: LabelsNews | undefined;
   lastStep: StepNews | undefined;
   private recent: StepNews[] = [];
@@ -49,7 +51,7 @@ export class Series {
     this.add(news);
   }
 
-  add({ steps, labels, validations, events, lanes, nodes, marks, state }: News): void {
+  add({ steps, labels, validations, events, lanes, nodes, marks, state, result }: News): void {
     for (const step of steps) this.addStep(step);
     for (const look of labels) this.addLook(look);
     for (const validation of validations) this.addValidation(validation);
@@ -58,6 +60,7 @@ export class Series {
     this.nodes = nodes;
     for (const { stage, step, kind } of marks) this.marks.push({ x: this.at(stage, step), kind });
     this.state = state;
+    this.result = result;
   }
 
   /** Steps and rows a second, of the last steps of the current stage; undefined before there are some. */
@@ -71,8 +74,18 @@ export class Series {
 
   /** Of the whole run. */
   stepsLeft(): number {
-    const all = this.info.stages.reduce((sum, { steps }) => sum + steps, 0);
+    const all = this.allSteps();
     return this.lastStep ? all - this.at(this.lastStep[0], this.lastStep[1]) - 1 : all;
+  }
+
+  /** Steps of the whole run. */
+  allSteps(): number {
+    return this.info.stages.reduce((sum, { steps }) => sum + steps, 0);
+  }
+
+  /** The number of the stage that goes on, or was the last, from 0. */
+  stage(): number {
+    return this.lastStep?.[0] ?? 0;
   }
 
   /** Steps done of a stage. */

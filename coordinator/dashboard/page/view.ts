@@ -1,10 +1,11 @@
 // The parts of the page that are words and numbers.
-import { byId, element, row, table } from './elements.js';
+import type { RunInfo } from '../messages.js';
+import { byId, coloursOf, element, row, table, WAITING } from './elements.js';
+import { showMap } from './map.js';
 import { showRuns } from './runs.js';
 import type { Series } from './series.js';
 
 const STATES = { running: 'training', ended: 'ended', failed: 'failed', interrupted: 'interrupted' } as const;
-const PART_COLOURS = ['series1', 'series2', 'series3', 'series4', 'series5', 'series6'];
 const EVENTS_SHOWN = 200;
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
@@ -26,8 +27,10 @@ export function show(series: Series): void {
   showStages(series);
   showFacts(series);
   showLabels(series);
+  showMap(series.lanes, series.nodes);
   showLanes(series);
   showNodes(series);
+  showSettings(series);
   showEvents(series);
 }
 
@@ -46,21 +49,49 @@ function showStages(series: Series): void {
   byId('stages').replaceChildren(...items);
 }
 
-function showFacts(series: Series): void {
-  const { info } = series;
-  const speed = series.state === 'running' ? series.speed() : undefined;
-  const seconds = speed ? series.stepsLeft() / speed.steps : undefined;
+const durationOf = (seconds: number): string => {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${Math.round(seconds)} s`;
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
+
+type Fact = readonly [name: string, value: string];
+
+/** While it goes on: how long it will. */
+function runningFacts(series: Series): Fact[] {
+  const speed = series.speed();
+  const seconds = speed && series.stepsLeft() / speed.steps;
   const end = seconds === undefined ? undefined : new Date(Date.now() + 1000 * seconds);
-  const facts: readonly (readonly [string, string])[] = [
+  return [
+    ['Time left', seconds === undefined ? '–' : durationOf(seconds)],
+    ['Ends at', end?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) ?? '–'],
     ['Images/s', speed ? whole(speed.rows) : '–'],
     ['Steps/s', speed ? speed.steps.toFixed(1) : '–'],
-    [
-      'End at this speed',
-      end ? end.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' }) : '–',
-    ],
-    ['alpha(t)', series.lastStep ? series.lastStep[5].toFixed(2) : '–'],
-    ['Validation', series.accuracy.length > 0 ? percent(series.accuracy.at(-1)!) : '–'],
-    ['Changed pseudo-labels', series.lastLook ? whole(series.lastLook.flips) : '–'],
+  ];
+}
+
+/** Afterwards: how it ended. */
+function endedFacts({ result }: Series): Fact[] {
+  if (!result) return [];
+  const { testAccuracy, seconds, at } = result;
+  return [
+    ...(testAccuracy === undefined ? [] : [['Accuracy on test images', percent(testAccuracy)] as const]),
+    ['Time of training', durationOf(seconds)],
+    ...(at === null ? [] : [['Ended', new Date(at).toLocaleString()] as const]),
+  ];
+}
+
+function showFacts(series: Series): void {
+  const { info, result } = series;
+  const stage = info.stages[series.stage()];
+  const validation = series.accuracy.at(-1) ?? result?.validationAccuracy;
+  const facts: readonly Fact[] = [
+    ['Stage', stage ? `${stage.title}, ${series.stage() + 1} of ${info.stages.length}` : '–'],
+    ['Step', `${whole(series.allSteps() - series.stepsLeft())} of ${whole(series.allSteps())}`],
+    ...(series.state === 'running' ? runningFacts(series) : endedFacts(series)),
+    ['Accuracy on validation images', validation === undefined || validation === null ? '–' : percent(validation)],
+    ...(series.lastLook ? [['Changed pseudo-labels', whole(series.lastLook.flips)] as const] : []),
   ];
   byId('facts').replaceChildren(
     ...facts.map(([name, value]) => element('div', '', [element('dt', name), element('dd', value)])),
@@ -70,6 +101,23 @@ function showFacts(series: Series): void {
   link.href = series.table ? `/${info.name}/report.html` : '/report.html';
   link.textContent = 'report';
   byId('facts').append(element('div', '', [element('dt', 'After the run'), element('dd', '', [link])]));
+}
+
+/** They do not change: a table that is made again would lose its place. */
+let shownSettings: RunInfo['settings'];
+
+function showSettings({ info: { settings } }: Series): void {
+  byId('settings-section').hidden = settings === undefined;
+  if (!settings || settings === shownSettings) return;
+  shownSettings = settings;
+  const rows = settings.rows.map(({ path, values }) =>
+    row(
+      path,
+      values.map((value) => element('td', value ?? '–')),
+    ),
+  );
+  const caption = 'Of each stage; --set STAGE.NAME=VALUE changes one';
+  byId('settings').replaceChildren(table(caption, ['Name', ...settings.stages], rows));
 }
 
 function piece(share: number, role: string, title = ''): HTMLElement {
@@ -106,25 +154,25 @@ function showLabels({ lastLook, info }: Series): void {
   );
   const which = isMany ? `; the ${MOST_CLASSES} largest of ${whole(all.length)} classes` : '';
   const caption = `${info.stages[lastLook.stage]!.title}, step ${whole(lastLook.step)}: ${whole(images)} images${which}`;
-  byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Bar'], rows));
+  byId('labels').replaceChildren(table(caption, ['Class', 'Images', 'Share', 'Compared'], rows));
 }
-
-const coloursOf = (names: readonly string[]): Record<string, string> =>
-  Object.fromEntries(names.map((name, n) => [name, PART_COLOURS[n % PART_COLOURS.length]!]));
 
 function showLanes({ lanes, state }: Series): void {
   byId('lanes-section').hidden = lanes.length === 0 && state !== 'running';
   if (lanes.length === 0) return;
-  const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))];
+  // Workers wait within a step for each other, and between steps for work: both is time in which they do nothing.
+  const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))].filter(
+    (part) => part !== 'wait',
+  );
   const colours = coloursOf(names);
   const rows = lanes.map(({ worker, shares }) => {
     const of = (name: string): number => shares.find(([part]) => part === name)?.[1] ?? 0;
-    const busy = shares.reduce((sum, [, share]) => sum + share, 0);
+    const busy = names.reduce((sum, name) => sum + of(name), 0);
     const pieces = names.map((name) => piece(of(name), colours[name]!, name));
     const numbers = [...names.map(of), Math.max(0, 1 - busy)].map((share) => element('td', percent(share)));
     return row(`Worker ${worker}`, [...numbers, bars('lane', pieces)]);
   });
-  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, 'waits', 'Bar'], rows, colours));
+  byId('lanes').replaceChildren(table('Shares of the time', ['Worker', ...names, WAITING, 'Together'], rows, colours));
 }
 
 function showNodes({ nodes, marks }: Series): void {
@@ -139,11 +187,13 @@ function showNodes({ nodes, marks }: Series): void {
     now.className = doing === 'gone' || doing === 'behind' ? 'lost' : '';
     return row(name, [now, ...names.map((each) => element('td', percent(of(each)))), bars('lane', pieces)]);
   });
-  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Bar'], rows, colours));
+  byId('nodes').replaceChildren(table('Shares of the time', ['Node', 'now', ...names, 'Together'], rows, colours));
 }
 
 function showEvents({ events }: Series): void {
   const list = byId('events');
   const shown = events.slice(-EVENTS_SHOWN).reverse();
-  list.replaceChildren(...shown.map(({ at, text }) => element('li', `${new Date(at).toLocaleTimeString()}  ${text}`)));
+  list.replaceChildren(
+    ...shown.map(({ at, text }) => element('li', at === null ? text : `${new Date(at).toLocaleTimeString()}  ${text}`)),
+  );
 }
