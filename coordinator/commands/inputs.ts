@@ -75,6 +75,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   worker: { tokenFile: SECRET },
   status: { tokenFile: SECRET },
   evaluate: { argument: MODEL, data: DATA, labels: LABELS },
+  export: { argument: MODEL },
   label: { argument: MODEL, data: DATA, labels: LABELS, images: IMAGES },
   data: { argument: DATA, labels: LABELS },
   pack: { argument: DATA, labels: LABELS },

@@ -30,7 +30,7 @@ const OPTION_GROUPS: readonly (readonly [heading: string, options: readonly stri
 const COMMAND_GROUPS: readonly (readonly [heading: string, commands: readonly string[]])[] = [
   ['Train:', words('train reproduce sweep preset')],
   ['Data and labels:', words('data label pack')],
-  ['Results:', words('evaluate report compare')],
+  ['Results:', words('evaluate report compare export')],
   ['Several machines:', words('worker status scaling')],
   ['This program:', words('doctor clean completion help')],
 ];

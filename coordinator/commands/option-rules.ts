@@ -231,6 +231,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [PATH]])),
   },
   pack: always(`${READING} workers json logFormat`),
+  export: always('to json logFormat'),
   report: always('json serve logFormat'),
   compare: always('out json logFormat'),
   doctor: always('json logFormat'),

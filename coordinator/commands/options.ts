@@ -133,7 +133,10 @@ function addComputingOptions(command: Command): Command {
 /** Options for the network of a run. */
 export const addModelChoice = (command: Command): Command =>
   command
-    .option('--model <name>', 'dense:5000, dense:1024,512 and so on, convnet, or a saved tf.LayersModel (dense)')
+    .option(
+      '--model <name>',
+      'dense:5000, dense:1024,512 and so on, convnet, a saved tf.LayersModel or a .keras file (dense)',
+    )
     .option('--start <dir>', 'start from the weights of a saved model or of a run, whose network is trained')
     .option('--fresh', 'draw the weights of a saved model afresh');
 

@@ -12,6 +12,7 @@ import { addCompletion } from './completion.js';
 import { addData } from './data.js';
 import { addDoctor } from './doctor.js';
 import { addEvaluate } from './evaluate.js';
+import { addExport } from './export.js';
 import { addHelp } from './help.js';
 import { checkInputs } from './inputs.js';
 import { addLabel } from './label.js';
@@ -56,6 +57,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     addData,
     addEvaluate,
     addLabel,
+    addExport,
     addPack,
     addReport,
     addCompare,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { KERAS_EXTENSION, readKeras } from '../../src/models/keras-file.js';
 import { convnet } from '../../src/models/layers/convnet.js';
 import { describe } from '../../src/models/layers/describe.js';
 import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
@@ -35,8 +36,9 @@ async function named(config: RunConfig, dataset: Dataset): Promise<Network | und
       throw new PseudolabelError('E_CONFIG', `model: ${error.message}`, 'give larger images: --size 32x32');
     }
   }
-  const path = name!.endsWith('.json') ? name! : join(name!, 'model.json');
-  const { model, parameters } = await readLayers(path);
+  const isKeras = name!.endsWith(KERAS_EXTENSION);
+  const path = isKeras || name!.endsWith('.json') ? name! : join(name!, 'model.json');
+  const { model, parameters } = await (isKeras ? readKeras(path) : readLayers(path));
   checkFit(path, model, dataset);
   return { model, parameters: fresh ? undefined : parameters };
 }

@@ -15,7 +15,8 @@ export function toLayersModel({ model, parameters, meta }: SavedModel): Promise<
   const { modelTopology, weightsManifest, userDefinedMetadata } = json;
   const artifacts = {
     modelTopology,
-    ...(userDefinedMetadata && { userDefinedMetadata }),
+    // As a file would have it: TensorFlow.js refuses members that are undefined.
+    ...(userDefinedMetadata && { userDefinedMetadata: JSON.parse(JSON.stringify(userDefinedMetadata)) as object }),
     weightSpecs: weightsManifest.flatMap(({ weights }) => weights),
     weightData: Uint8Array.from(Buffer.concat([...pieces])).buffer,
   };

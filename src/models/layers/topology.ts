@@ -64,7 +64,7 @@ const endsOf = (ends: unknown): number => (Array.isArray(ends) && Array.isArray(
 export const nameOf = ({ name, config }: TopologyLayer): string => name ?? String(config.name);
 
 /** The name of the layer that a model ends in. */
-function outputName({ config }: Topology): string {
+export function outputName({ config }: Topology): string {
   const [first] = Array.isArray(config.output_layers) ? (config.output_layers as unknown[]) : [];
   if (typeof first === 'string') return first;
   return Array.isArray(first) ? String(first[0]) : nameOf(config.layers.at(-1)!);

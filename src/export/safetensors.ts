@@ -1,0 +1,31 @@
+// Models as safetensors files (https://huggingface.co/docs/safetensors): weights alone, by name, with a description as metadata.
+import { nameOf } from '../models/layers/topology.js';
+import type { PlainModel } from './plain-model.js';
+
+/** Readers map the file into memory: the first tensor begins at a multiple of it. */
+const ALIGNMENT = 8;
+
+/** Tensors are called as in Keras, conv_1/kernel, with the layout of Keras. The metadata has the topology, and what model.json says of the model. */
+export function* safetensorsOf({ layers, topology, metadata }: PlainModel): Generator<Uint8Array> {
+  const tensors: Record<string, object> = {
+    __metadata__: {
+      format: 'tf',
+      topology: JSON.stringify(topology),
+      ...(metadata && { pseudolabel: JSON.stringify(metadata) }),
+    },
+  };
+  let end = 0;
+  const all = layers.flatMap(({ layer, weights }) => weights.map((weight) => ({ ...weight, layer: nameOf(layer) })));
+  for (const { layer, name, shape, values } of all) {
+    tensors[`${layer}/${name}`] = { dtype: 'F32', shape, data_offsets: [end, end + values.byteLength] };
+    end += values.byteLength;
+  }
+  const json = Buffer.from(JSON.stringify(tensors));
+  const header = Buffer.alloc(Math.ceil(json.length / ALIGNMENT) * ALIGNMENT, ' ');
+  json.copy(header);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  yield length;
+  yield header;
+  for (const { values } of all) yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
