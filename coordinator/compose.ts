@@ -8,7 +8,7 @@ import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
 import { methodOf } from '../src/methods/methods.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
-import { numericsFingerprint } from '../src/models/fingerprint.js';
+import { type Numerics, numericsFingerprint, numericsOf } from '../src/models/fingerprint.js';
 import { paddedRows } from '../src/models/kind.js';
 import { denseOnly, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
@@ -74,18 +74,19 @@ export async function openSession(
   const { shards } = run.config;
   if (place.kind === 'mpi') checkShards(shards, place.collective.size, 'ranks');
   // Before there are threads, which then have the processor to themselves.
-  const numerics = numericsFingerprint(run.config.precision);
+  const numerics = numericsOf(run.stages[0]!.model);
+  const fingerprint = numericsFingerprint(numerics);
   const local = await openThreads(runs);
   const over = (executor: Executor): Session => {
     const wrapped = wrap(executor);
     const dispatcher = new Dispatcher(wrapped, shards, countsOf(run), strategiesFor(wrapped, run, local));
-    return { dispatcher, local, numerics, close: () => dispatcher.close() };
+    return { dispatcher, local, numerics: fingerprint, close: () => dispatcher.close() };
   };
   if (place.kind === 'threads') return over(local);
-  if (place.kind === 'cluster') return clusterSession(run, place, local, numerics, over);
+  if (place.kind === 'cluster') return clusterSession(run, place, local, { numerics, fingerprint }, over);
   const { collective, allowMixed } = place;
   const order = run.config.fastSum ? 'any' : 'tree';
-  const options = { fingerprint: numerics, allowMixed, order, checksumEvery: CHECKSUM_EVERY } as const;
+  const options = { fingerprint, numerics, allowMixed, order, checksumEvery: CHECKSUM_EVERY } as const;
   const executor = new MpiExecutor(local, collective, options);
   const session = over(executor);
   try {
@@ -101,12 +102,12 @@ async function clusterSession(
   { config, stages, maxSteps }: ResolvedRun,
   place: ClusterPlace,
   local: ThreadExecutor,
-  numerics: string,
+  rules: { readonly numerics: Numerics; readonly fingerprint: string },
   over: (executor: Executor) => Session,
 ): Promise<Session> {
   const { computes, patienceMs, allowMixed, signal, nodes } = place;
   const cluster: ClusterExecutor = new ClusterExecutor(local, {
-    ...{ computes, patienceMs, allowMixed, fingerprint: numerics, checksumEvery: CHECKSUM_EVERY, wire: config.wire },
+    ...{ computes, patienceMs, allowMixed, ...rules, checksumEvery: CHECKSUM_EVERY, wire: config.wire },
     plan: stages.map(({ name, steps }) => ({ name, steps: Math.min(steps, maxSteps) })),
     listener: place.listener(() => cluster.workers),
   });

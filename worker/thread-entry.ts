@@ -26,12 +26,12 @@ const ENDING_MS = 1000;
 
 let engine: Engine | undefined;
 
-/** The handler that piscina calls. 'start' makes the thread ready and says how it writes. */
+/** The handler that piscina calls. 'start' makes the thread ready. */
 export async function run(
   task: Task | TensorTask | { readonly kind: 'start' },
-): Promise<Result | TensorResult | { writesInPlace: boolean }> {
+): Promise<Result | TensorResult | undefined> {
   engine ??= start();
-  if (task.kind === 'start') return { writesInPlace: engine.writesInPlace };
+  if (task.kind === 'start') return undefined;
   try {
     if ('model' in task && task.model && task.kind !== 'slices') await engine.prepare(task.model);
     const began = clock();

@@ -3,6 +3,7 @@ import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
 import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
+import { isRounded } from '../src/engine/precision.js';
 import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Rows } from '../src/graph/rows.js';
@@ -43,16 +44,16 @@ export interface ThreadExecutorOptions {
   readonly images?: ImageSets;
 }
 
-/** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+/** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where a native library does not load. */
 export async function createThreadExecutor({ shape, images }: ThreadExecutorOptions): Promise<ThreadExecutor> {
-  prepareForThreads();
+  // Dense networks of floats do without TensorFlow; layers are passed once before threads do (beforeThreads).
+  if (isRounded(shape)) prepareForThreads();
   const arena = createArena(shape, images);
   return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape, images: arena.images }));
 }
 
 export class ThreadExecutor implements Executor {
   readonly workers: number;
-  readonly writesInPlace: boolean;
   /** Steps of some tensor shards, for executors that share them out over machines. */
   readonly tensor: TensorSteps;
   private readonly wholeSteps: TensorPasses;
@@ -66,7 +67,6 @@ export class ThreadExecutor implements Executor {
     private readonly pool: ThreadPool,
   ) {
     this.workers = pool.size;
-    this.writesInPlace = pool.writesInPlace;
     this.kernel = loadKernel(arena.memory);
     this.tensor = new TensorSteps(arena, this.workers, (task) => this.pool.run<TensorResult>(() => task));
     this.wholeSteps = new TensorPasses(arena, this.workers, async (step) =>

@@ -29,8 +29,6 @@ export class ThreadPool {
   private constructor(
     private readonly threads: Piscina,
     readonly size: number,
-    /** Whether TensorFlow writes in place; the same in every thread. */
-    readonly writesInPlace: boolean,
   ) {
     this.workspaces = new Workspaces(size);
     // piscina does not replace a thread that was lost while it started. It starts one for a task, so give it one.
@@ -43,7 +41,7 @@ export class ThreadPool {
     threads.on('error', () => undefined);
   }
 
-  /** A thread for each workspace of the arena. Throws E_MEMORY, or E_NATIVE where TensorFlow does not load. */
+  /** A thread for each workspace of the arena. Throws E_MEMORY, or E_NATIVE where the library of products does not load. */
   static async start(workerData: ThreadData): Promise<ThreadPool> {
     const { workspaces } = workerData.shape;
     const threads = new Piscina({
@@ -56,8 +54,8 @@ export class ThreadPool {
     });
     try {
       const started = Array.from({ length: workspaces }, () => threads.run({ kind: 'start' }));
-      const [first] = (await Promise.all(started)) as { writesInPlace: boolean }[];
-      return new ThreadPool(threads, workspaces, first!.writesInPlace);
+      await Promise.all(started);
+      return new ThreadPool(threads, workspaces);
     } catch (error) {
       await threads.destroy();
       throw PseudolabelError.revive(error);

@@ -38,7 +38,6 @@ export interface DistributedTensors {
 
 export abstract class DistributedExecutor implements Executor {
   abstract readonly workers: number;
-  readonly writesInPlace: boolean;
   protected abstract readonly tensors: DistributedTensors;
   /** Updates that have begun. */
   protected steps = 0;
@@ -51,7 +50,6 @@ export abstract class DistributedExecutor implements Executor {
     protected readonly local: ThreadExecutor,
     private readonly others: 'nodes' | 'ranks',
   ) {
-    this.writesInPlace = local.writesInPlace;
     this.passes = new TensorPasses(local.arena, local.workers, (step) => this.tensors.forward(step));
   }
 

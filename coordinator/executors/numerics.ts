@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { type Precision, precisionOf } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { type Fingerprints, numericsFingerprints } from '../../src/models/fingerprint.js';
+import { type Fingerprints, type Numerics, numericsFingerprints } from '../../src/models/fingerprint.js';
 
 /** Flags of AVX512_BF16 and of AMX, the only instructions for bfloat16 that TensorFlow's products use on x86-64. */
 const X86_FLAGS = /\b(avx512_bf16|amx_bf16)\b/;
@@ -30,6 +30,8 @@ export const fingerprintsHere = (): Fingerprints => numericsFingerprints(multipl
 export interface NumericsRules {
   /** Of the numerics of the machine that coordinates. */
   readonly fingerprint: string;
+  /** Which they are. */
+  readonly numerics: Numerics;
   /** Machines of other numerics may join: the bits of the run then depend on who computes what. */
   readonly allowMixed: boolean;
 }
@@ -37,29 +39,30 @@ export interface NumericsRules {
 /** Why machines may not join a run; undefined where all may. coordinator: the name of the machine that coordinates. */
 export function refusalOf(
   machines: readonly { readonly name: string; readonly fingerprints: Fingerprints }[],
-  precision: Precision,
-  { fingerprint, allowMixed }: NumericsRules,
+  { fingerprint, numerics, allowMixed }: NumericsRules,
   coordinator: string,
 ): PseudolabelError | undefined {
   const namesWhere = (holds: (fingerprint: string | undefined) => boolean) =>
-    machines.filter(({ fingerprints }) => holds(fingerprints[precision])).map(({ name }) => name);
+    machines.filter(({ fingerprints }) => holds(fingerprints[numerics])).map(({ name }) => name);
   const unable = namesWhere((of) => of === undefined);
-  if (unable.length > 0) return withoutProducts(unable, precision);
+  if (unable.length > 0) return withoutProducts(unable, numerics);
   const mixed = namesWhere((of) => of !== fingerprint);
-  return mixed.length > 0 && !allowMixed ? otherNumerics(mixed, coordinator) : undefined;
+  return mixed.length > 0 && !allowMixed ? otherNumerics(mixed, numerics, coordinator) : undefined;
 }
 
-function withoutProducts(names: readonly string[], precision: Precision): PseudolabelError {
+function withoutProducts(names: readonly string[], numerics: Numerics): PseudolabelError {
   const fix = 'leave it out, or start the run with --precision f32, which runs anywhere';
-  const message = `the processor of ${names.join(', ')} has no products of ${precision}`;
+  const message = `the processor of ${names.join(', ')} has no products of ${numerics}`;
   return new PseudolabelError('E_NUMERICS', message, fix);
 }
 
-function otherNumerics(names: readonly string[], coordinator: string): PseudolabelError {
+function otherNumerics(names: readonly string[], numerics: Numerics, coordinator: string): PseudolabelError {
   return new PseudolabelError(
     'E_NUMERICS',
-    `a training step has other bits on ${names.join(', ')} than on ${coordinator}: another type of processor, or another build of TensorFlow`,
-    'use the same version on machines of one type, or start the run with --allow-mixed and do without exact repetition',
+    `a training step has other bits on ${names.join(', ')} than on ${coordinator}: another ${
+      numerics === 'f32' ? 'version of pseudolabel' : 'type of processor, or another build of TensorFlow'
+    }`,
+    `use the same version${numerics === 'f32' ? '' : ' on machines of one type'}, or start the run with --allow-mixed and do without exact repetition`,
   );
 }
 

@@ -22,11 +22,9 @@ import type {
 
 export class WrappedExecutor<E extends Executor = Executor> implements Executor {
   readonly workers: number;
-  readonly writesInPlace: boolean;
 
   constructor(protected readonly inner: E) {
     this.workers = inner.workers;
-    this.writesInPlace = inner.writesInPlace;
   }
 
   health(): ExecutorHealth {

@@ -88,7 +88,7 @@ function clusterOf(local: ThreadExecutor): ClusterExecutor {
   };
   return new ClusterExecutor(local, {
     ...{ computes: true, checksumEvery: CHECKSUM_EVERY, patienceMs: JOIN_MS },
-    ...{ fingerprint: numericsFingerprint(), allowMixed: false, wire: 'f32' },
+    ...{ fingerprint: numericsFingerprint(), numerics: 'f32', allowMixed: false, wire: 'f32' },
     listener: {
       joined: () => undefined,
       left: ({ name }, reason) => lost(name, reason),

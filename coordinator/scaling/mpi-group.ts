@@ -37,7 +37,7 @@ export class MpiGroup implements ProcessGroup {
   ) {
     this.collective = new TracedCollective(bare, this.record);
     this.executor = new MpiExecutor(traced(local, this.record), this.collective, {
-      ...{ fingerprint: numericsFingerprint('f32'), allowMixed: false },
+      ...{ fingerprint: numericsFingerprint('f32'), numerics: 'f32', allowMixed: false },
       ...{ order, checksumEvery: CHECKSUM_EVERY },
     });
   }

@@ -22,7 +22,7 @@ const session = await openSession([run], undefined, (node) => {
   const nothing = () => undefined;
   const told = ['joined', 'left', 'fellBehind', 'caughtUp', 'gathering', 'waiting', 'slower'];
   const listener = { ...Object.fromEntries(told.map((what) => [what, nothing])), refused: (_, reason) => fail(reason) };
-  const rules = { fingerprint: numericsFingerprint(), allowMixed: false, patienceMs: PATIENCE_MS };
+  const rules = { fingerprint: numericsFingerprint(), numerics: 'f32', allowMixed: false, patienceMs: PATIENCE_MS };
   cluster = new ClusterExecutor(node, { ...rules, computes: true, checksumEvery: 100, wire, listener });
   return cluster;
 });

@@ -125,5 +125,15 @@ export function updateAverage(kernel: Kernel, decay: number, range: AverageRange
 }
 
 function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {
-  return { c1: 1 / (1 - beta1 ** t), c2: 1 / (1 - beta2 ** t) };
+  return { c1: 1 / (1 - power(beta1, t)), c2: 1 / (1 - power(beta2, t)) };
+}
+
+/** By squaring: versions of V8 differ in the last bit of `**`. exponent: a whole number from 0 on. */
+function power(base: number, exponent: number): number {
+  let [result, square] = [1, base];
+  for (let left = exponent; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result *= square;
+    square *= square;
+  }
+  return result;
 }

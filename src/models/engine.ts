@@ -2,9 +2,11 @@
 // gives the same bits.
 
 import { ShardSampler } from '../data/sampling.js';
+import { AllProducts } from '../engine/all-products.js';
 import type { Arena } from '../engine/arena.js';
+import type { FloatProducts } from '../engine/float-products.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
-import { Products } from '../engine/tensorflow.js';
+import { precisionOf } from '../engine/precision.js';
 import type { DenseModel } from './dense/model.js';
 import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
@@ -24,7 +26,7 @@ export interface TensorShardKey {
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
-  readonly writesInPlace: boolean;
+  readonly floats: FloatProducts;
   /** To be awaited before the networks of a model are asked for. */
   prepare(model: Model): Promise<void>;
   network(model: Model, rows: number, workspace: number, training: boolean): Passes;
@@ -32,8 +34,8 @@ export interface Engine {
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
 
-export function createEngine(arena: Arena): Engine {
-  const products = new Products(arena.memory);
+/** Throws as openNative(). */
+export function createEngine(arena: Arena, products = new AllProducts(arena.memory)): Engine {
   const kernel = loadKernel(arena.memory);
   const prepared = new Map<string, Promise<void>>();
   const ready = new Map<string, unknown>();
@@ -43,7 +45,7 @@ export function createEngine(arena: Arena): Engine {
   return {
     arena,
     kernel,
-    writesInPlace: products.writesInPlace,
+    floats: products.floats,
     async prepare(model) {
       if (!needsPreparation(model)) return;
       const key = JSON.stringify(model);
@@ -59,7 +61,8 @@ export function createEngine(arena: Arena): Engine {
       return cached(networks, JSON.stringify([model, rows, workspace, training]), build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {
-      const build = () => new TensorShard(products, kernel, arena, model, counts, { places, group, block, slice });
+      const build = () =>
+        new TensorShard(products.of(precisionOf(model)), kernel, arena, model, counts, { places, group, block, slice });
       return cached(slices, JSON.stringify([model, counts, shards, group, groups, block, slice]), build);
     },
     sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),

@@ -1,14 +1,19 @@
-// A machine's numerics fingerprint: a training step too small to matter, whose bits show another processor type or library build.
+// A machine's numerics fingerprint: a training step too small to matter, whose bits show another version of ours or, in bf16 and in layers, another
+// processor type or build of TensorFlow.
 
+import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../checksum.js';
 import { createArena, floats } from '../engine/arena.js';
-import type { Precision } from '../engine/precision.js';
+import { PRODUCTS_VERSION } from '../engine/native/native.js';
+import { aligned, type Precision, precisionOf } from '../engine/precision.js';
+import { Products } from '../engine/tensorflow.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { keyOf, Stream } from '../random.js';
-import { modelOf } from './dense/model.js';
+import { type Layer, modelOf } from './dense/model.js';
 import { roundParameters } from './dense/rounded-parameters.js';
 import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
+import type { Model } from './model.js';
 import { initialParameters, parameterCount, workspaceBytesOf } from './models.js';
 import { update } from './update.js';
 
@@ -29,19 +34,55 @@ const ROWS_OF_STEP: UnlabelledRows = {
 };
 const STEPS = 2;
 
-/** Of each precision that a machine has products of. */
-export type Fingerprints = Readonly<Partial<Record<Precision, string>>>;
+/** What bits depend on: in a dense network the precision; networks of layers are TensorFlow's affair. */
+export type Numerics = Precision | 'layers';
+
+/** Of each that a machine computes. */
+export type Fingerprints = Readonly<Partial<Record<Numerics, string>>>;
+
+export const numericsOf = (model: Model): Numerics => (model.kind === 'layers' ? 'layers' : precisionOf(model));
 
 /** multipliesBf16: whether the processor has products of it. Throws E_NATIVE. */
 export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
   return {
     f32: numericsFingerprint('f32'),
+    layers: numericsFingerprint('layers'),
     ...(multipliesBf16 ? { bf16: numericsFingerprint('bf16') } : {}),
   };
 }
 
-/** Hex SHA-256 of the parameters after two steps with fixed numbers. Takes some 30 ms, in this thread. Throws E_NATIVE. */
-export function numericsFingerprint(precision: Precision = 'f32'): string {
+/**
+ * Hex SHA-256, of what has the same bits where this is the same. Takes some 30 ms, in this thread. Of f32 it is the same on every processor.
+ * Throws E_NATIVE.
+ */
+export function numericsFingerprint(of: Numerics = 'f32'): string {
+  if (of === 'layers') return ofProduct();
+  const steps = ofSteps(of);
+  return of === 'f32' ? createHash('sha256').update(`products ${PRODUCTS_VERSION} ${steps}`).digest('hex') : steps;
+}
+
+/** Of a product by TensorFlow. */
+function ofProduct(): string {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
+  const products = new Products(memory);
+  const [unit] = MODEL.layers as [Layer, ...Layer[]];
+  const random = new Stream(keyOf(1, 'split', 0));
+  let end = 0;
+  const matrix = (rows: number, columns: number) => {
+    const made = products.matrix(end, rows, columns);
+    end += aligned(rows * columns) * 4;
+    return made;
+  };
+  const [a, b, to] = [matrix(unit.units, PIXELS), matrix(PIXELS, ROWS), matrix(unit.units, ROWS)];
+  for (const { values } of [a, b]) for (let i = 0; i < values.length; i++) values[i] = random.uniform() - 0.5;
+  products.multiply(a, false, b, false, to);
+  const fingerprint = sha256OfParameters(to.values as Float32Array);
+  for (const made of [a, b, to]) products.release(made);
+  return fingerprint;
+}
+
+/** Of the parameters after two steps with fixed numbers. */
+function ofSteps(precision: Precision): string {
   const model = { ...MODEL, precision };
   const length = parameterCount(model);
   const workspaceBytes = workspaceBytesOf(model, ROWS, true);

@@ -139,10 +139,11 @@ export const shape = z
     'more images than a machine has memory for',
   );
 
-/** Fingerprints of the precisions in which a machine can multiply. */
+/** Fingerprints of what a machine computes. */
 const fingerprint = z.string().max(128);
 export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
   f32: fingerprint.exactOptional(),
+  layers: fingerprint.exactOptional(),
   bf16: fingerprint.exactOptional(),
   'bf16-emulated': fingerprint.exactOptional(),
 });

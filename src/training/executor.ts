@@ -53,8 +53,6 @@ export interface ForwardPass extends Logits {
 
 export interface Executor {
   readonly workers: number;
-  /** false where every result is copied into the arena, because the native library does not write in place. */
-  readonly writesInPlace: boolean;
   health(): ExecutorHealth;
   /** Computes the gradients of a data-parallel step. steps: at least one, all of the same model. */
   gradients(steps: readonly ShardStep[]): Promise<Gradients>;

@@ -14,7 +14,7 @@ interface Inside {
     closed: boolean;
   };
 }
-type PoolOf = new (threads: Piscina, size: number, writesInPlace: boolean) => ThreadPool;
+type PoolOf = new (threads: Piscina, size: number) => ThreadPool;
 
 interface Kept {
   readonly arena: Arena;
@@ -37,7 +37,7 @@ export async function createKeptExecutor(options: ThreadExecutorOptions): Promis
   const place = ofShape.findIndex((each) => each.images === images);
   const [found] = place < 0 ? [] : ofShape.splice(place, 1);
   const node = found ? nodeAgain(found) : await createThreadExecutor(options);
-  const { arena, writesInPlace, workers } = node;
+  const { arena, workers } = node;
   const { pool } = node as unknown as Inside;
   const close = node.close.bind(node);
   node.close = async () => {
@@ -45,7 +45,7 @@ export async function createKeptExecutor(options: ThreadExecutorOptions): Promis
     if (closed || workspaces.free.length < workers || threads.threads.length < workers) return close();
     pool.closed = true;
     for (const event of ['workerDestroy', 'error']) threads.removeAllListeners(event);
-    kept.set(shape, [...(kept.get(shape) ?? []), { arena, images, pool: [threads, workers, writesInPlace] }]);
+    kept.set(shape, [...(kept.get(shape) ?? []), { arena, images, pool: [threads, workers] }]);
   };
   return node;
 }

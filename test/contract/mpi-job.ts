@@ -16,7 +16,13 @@ export interface Job {
   end(): Promise<void>;
 }
 
-const OPTIONS: MpiOptions = { fingerprint: 'of tests', allowMixed: false, order: 'tree', checksumEvery: 2 };
+const OPTIONS: MpiOptions = {
+  fingerprint: 'of tests',
+  numerics: 'f32',
+  allowMixed: false,
+  order: 'tree',
+  checksumEvery: 2,
+};
 
 export interface Rank {
   readonly workers: number;

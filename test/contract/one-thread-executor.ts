@@ -51,7 +51,6 @@ export function nodeOn(engine: Engine): Executor {
   });
   return {
     workers: 1,
-    writesInPlace: engine.writesInPlace,
     health: () => ({ lostWorkers: 0 }),
     gradients: async (steps) => {
       const { model, shards } = steps[0]!;

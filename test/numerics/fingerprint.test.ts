@@ -14,6 +14,6 @@ it('a numerics fingerprint is a SHA-256, the same each time, and another one in 
 });
 
 it('a machine has fingerprints of what it has products of', () => {
-  expect(Object.keys(numericsFingerprints(false)).sort()).toEqual(['f32']);
-  expect(Object.keys(fingerprintsHere()).sort()).toEqual(['f32', ...(HAS_BF16 ? ['bf16'] : [])].sort());
+  expect(Object.keys(numericsFingerprints(false)).sort()).toEqual(['f32', 'layers']);
+  expect(Object.keys(fingerprintsHere()).sort()).toEqual(['f32', 'layers', ...(HAS_BF16 ? ['bf16'] : [])].sort());
 });

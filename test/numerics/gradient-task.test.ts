@@ -95,7 +95,7 @@ describe('a gradient task', () => {
 
   it('gives the same bits again, also by an engine that has never computed and in a lane full of something else', () => {
     const arenas = [randomArena(model, 3, 1), randomArena(model, 3, 1)] as const;
-    const [used, fresh] = arenas.map(createEngine) as [Engine, Engine];
+    const [used, fresh] = arenas.map((arena) => createEngine(arena)) as [Engine, Engine];
     const tasks = tasksOf({ ...step, unlabelled: { ...PSEUDO, pseudoLabels: 'fresh' } });
     for (const task of [...tasks, ...tasksOf({ ...step, labelledBatch: 20 })]) gradient(used, task);
     for (const task of tasks) {

@@ -61,7 +61,7 @@ export class Admission {
     const { arena, codec } = this;
     const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
     const shape = sentShape(arena.shape);
-    const refusal = refusalOf([hello], shape.precision, this.options, 'the coordinator');
+    const refusal = refusalOf([hello], this.options, 'the coordinator');
     if (refusal) {
       const { code, message, fix } = refusal;
       await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);

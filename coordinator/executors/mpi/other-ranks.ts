@@ -56,7 +56,7 @@ export class OtherRanks {
     const shape = sentShape(this.arena.shape);
     const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
     this.all = hellos;
-    const refusal = refusalOf(hellos, shape.precision, rules, 'rank 0');
+    const refusal = refusalOf(hellos, rules, 'rank 0');
     if (refusal) throw refusal;
   }
 

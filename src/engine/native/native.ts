@@ -76,10 +76,20 @@ function library(): Library {
 /** Those of this processor, fastest first. Throws E_NATIVE. */
 export const nativeVariants = (): readonly string[] => library().names();
 
-/** variant: one of nativeVariants(), the fastest where it is left out. One object a thread. Throws E_NATIVE. */
-export function openNative(memory: WebAssembly.Memory, variant?: string): NativeProducts {
+/**
+ * variant: one of nativeVariants(); where it is left out that of the variable PSEUDOLABEL_PRODUCTS, or else the fastest. One object a thread.
+ * Throws E_NATIVE, and E_CONFIG where there is no such variant.
+ */
+export function openNative(memory: WebAssembly.Memory, variant = process.env.PSEUDOLABEL_PRODUCTS): NativeProducts {
   const { names, open, product, list } = library();
-  const chosen = variant ?? names()[0]!;
+  const found = names();
+  const chosen = variant ?? found[0]!;
+  if (!found.includes(chosen))
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `this processor has no products of the variant '${chosen}'`,
+      `leave PSEUDOLABEL_PRODUCTS out, or use one of ${found.join(', ')}: all have the same bits`,
+    );
   const handle = open(new Uint8Array(memory.buffer), chosen);
   return {
     variant: chosen,

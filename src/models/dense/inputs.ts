@@ -1,37 +1,38 @@
 // The rows that a batch begins with: their bytes become floats in the workspace, with noise if asked, and lie as the products read them.
 import type { Images } from '../../data/images.js';
+import type { AllProducts } from '../../engine/all-products.js';
 import type { Arena } from '../../engine/arena.js';
+import type { FloatMatrix, FloatProducts } from '../../engine/float-products.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { isRounded, precisionOf } from '../../engine/precision.js';
-import type { Matrix, Products } from '../../engine/tensorflow.js';
+import type { Activations } from '../../engine/products.js';
 import type { DenseModel } from './model.js';
 import type { Workspace } from './workspace.js';
 
 export class Inputs {
-  /** As the forward pass reads them, [pixels, rows] or, in bf16, [rows, pixels]. */
-  readonly forward: Matrix;
-  readonly forwardIsRowMajor: boolean;
-  /** As the backward pass does, [rows, pixels]. */
-  readonly backward: Matrix;
+  /** As the products read them. */
+  readonly read: Activations;
   private readonly pixels: number;
+  /** undefined in bf16, whose products know no zeros. */
+  private readonly floats: { readonly products: FloatProducts; readonly x: Activations<FloatMatrix> } | undefined;
 
   constructor(
-    products: Products,
+    products: AllProducts,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
     model: DenseModel,
     private readonly rows: number,
     private readonly buffers: Workspace,
   ) {
-    const { x, operand } = buffers;
+    const { x, operand, lists } = buffers;
     this.pixels = model.layers[0]!.inputs;
-    this.forwardIsRowMajor = isRounded(model);
-    if (this.forwardIsRowMajor) {
-      this.forward = products.matrix(operand, rows, this.pixels, precisionOf(model));
-      this.backward = this.forward;
+    if (isRounded(model)) {
+      const matrix = products.of(precisionOf(model)).matrix(operand, rows, this.pixels);
+      this.read = { matrix, isRowMajor: true };
     } else {
-      this.forward = products.matrix(operand, this.pixels, rows);
-      this.backward = products.matrix(x, rows, this.pixels);
+      const read = { matrix: products.floats.matrix(x, rows, this.pixels), isRowMajor: true, lists };
+      this.read = read;
+      this.floats = { products: products.floats, x: read };
     }
   }
 
@@ -59,13 +60,20 @@ export class Inputs {
     this.kernel.addNoise(x, this.rows * this.pixels, sigma, this.arena.regions.normals, random);
   }
 
-  /** Drops inputs, `keep` of 65536 staying, and lays them as the products read them. random: address of a state. */
+  /** Drops inputs, `keep` of 65536 staying, and makes what the products read. random: address of a state. */
   prepare(keep: number, scale: number, random: number): void {
     const { x, operand } = this.buffers;
     const { kernel, rows, pixels } = this;
     if (scale !== 1) kernel.dropout(x, rows * pixels, keep, scale, random);
-    if (this.forwardIsRowMajor) kernel.round(x, rows * pixels, operand);
-    else kernel.transpose(x, rows, pixels, operand);
+    const { floats } = this;
+    if (floats) floats.products.listByRow(floats.x, this.buffers.lists.byRow);
+    else kernel.round(x, rows * pixels, operand);
+  }
+
+  /** To be called before the backward pass. */
+  prepareBackward(): void {
+    const { floats } = this;
+    if (floats) floats.products.listByInput(floats.x, this.buffers.lists.byInput);
   }
 
   private loadCopied(count: number, first: number): void {

@@ -1,8 +1,8 @@
-// One dense layer's forward and backward pass over the rows of a workspace: TensorFlow's products and the kernel's passes, block by
+// One dense layer's forward and backward pass over the rows of a workspace: products and the kernel's passes, block by
 // block of units, so that what a product wrote is still in the cache when the kernel takes it up.
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { BYTES, isRounded, type Precision } from '../../engine/precision.js';
-import type { Matrix, Products } from '../../engine/tensorflow.js';
+import type { Activations, LayerProducts, Matrix } from '../../engine/products.js';
 import type { Layer } from './model.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
@@ -16,8 +16,9 @@ export interface LayerPlace {
   readonly output: number;
   /** undefined where nothing is trained. */
   readonly gradient: number | undefined;
-  /** Scratch for a float a unit. */
+  /** Scratch for a float a unit, and for the lists of a block's gradient. */
   readonly scratch: number;
+  readonly gradientLists: number;
 }
 
 /** Where a shard's gradient of the layer goes. */
@@ -51,7 +52,7 @@ export class Dense {
   private readonly isRounded: boolean;
 
   constructor(
-    private readonly products: Products,
+    private readonly products: LayerProducts,
     private readonly pass: Kernel,
     readonly layer: Layer,
     private readonly rows: number,
@@ -60,13 +61,13 @@ export class Dense {
   ) {
     const { units, inputs } = layer;
     this.isRounded = isRounded({ precision });
-    this.kernel = products.matrix(place.kernel, units, inputs, precision);
+    this.kernel = products.matrix(place.kernel, units, inputs);
     this.kernelBlocks = this.blocks(place.kernel, inputs);
-    this.output = products.matrix(place.output, units, rows, precision);
+    this.output = products.matrix(place.output, units, rows);
     this.outputBlocks = this.blocks(place.output, rows);
     if (place.gradient === undefined) this.gradientBlocks = [];
     else {
-      this.gradient = products.matrix(place.gradient, units, rows, precision);
+      this.gradient = products.matrix(place.gradient, units, rows);
       this.gradientBlocks = this.blocks(place.gradient, rows);
     }
   }
@@ -76,20 +77,25 @@ export class Dense {
     return { blocks: this.blocks(kernel, this.layer.inputs), bias };
   }
 
-  /** output = kernel * input, without bias: the loss adds the output layer's. input: transposed first if it lies as [rows, inputs]. */
-  forwardLinear(input: Matrix, inputIsRowMajor: boolean): void {
+  /** What the layer above reads. */
+  get activations(): Activations {
+    return { matrix: this.output, isRowMajor: false };
+  }
+
+  /** output = kernel * input, without bias: the loss adds the output layer's. */
+  forwardLinear(input: Activations): void {
     this.kernelBlocks.forEach((kernel, k) => {
-      this.products.multiply(kernel, false, input, inputIsRowMajor, this.outputBlocks[k]!);
+      this.products.forward(kernel, input, this.outputBlocks[k]!);
     });
   }
 
   /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
-  forward(input: Matrix, inputIsRowMajor: boolean, dropout: Dropout): number {
+  forward(input: Activations, dropout: Dropout): number {
     const pass = this.isRounded ? this.pass.reluDropoutBf16 : this.pass.reluDropout;
     let sum = 0;
     this.kernelBlocks.forEach((kernel, k) => {
       const output = this.outputBlocks[k]!;
-      this.products.multiply(kernel, false, input, inputIsRowMajor, output);
+      this.products.forward(kernel, input, output);
       const bias = this.place.bias + k * blockUnits(this.precision) * 4;
       const { keep, scale, random } = dropout;
       sum += pass(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
@@ -99,18 +105,17 @@ export class Dense {
 
   /**
    * The gradient of this hidden layer, given that of the layer above (`next`, whose own gradient is there already).
-   * input: what this layer read, transposed if it lies as [rows, inputs]. written: told of how many units the kernel's gradient is there.
+   * input: what this layer read. written: told of how many units the kernel's gradient is there.
    * Returns the largest sum of |dz| over a unit's rows.
    */
   backward(
     next: Dense,
     scale: number,
-    input: Matrix,
-    inputIsRowMajor: boolean,
+    input: Activations,
     to: GradientPlace,
     written: (units: number) => void = () => undefined,
   ): number {
-    this.products.multiply(next.kernel, true, next.gradient!, false, this.gradient!);
+    this.products.inputGradient(next.kernel, next.gradient!, this.gradient!);
     const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
     const biases = this.isRounded ? this.place.scratch : to.bias;
     let largest = 0;
@@ -119,7 +124,7 @@ export class Dense {
       const bias = biases + k * blockUnits(this.precision) * 4;
       const dz = gradient.values.byteOffset;
       largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
-      this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+      this.products.kernelGradient(gradient, input, to.blocks[k]!, this.place.gradientLists);
       written(k * blockUnits(this.precision) + gradient.rows);
     });
     if (this.isRounded) this.pass.round(biases, this.layer.units, to.bias);
@@ -127,10 +132,10 @@ export class Dense {
   }
 
   /** The same for the output layer, whose output the loss has replaced by the gradient. dz: the same in floats. */
-  backwardOutput(dz: number, input: Matrix, inputIsRowMajor: boolean, to: GradientPlace): number {
+  backwardOutput(dz: number, input: Activations, to: GradientPlace): number {
     const { units } = this.layer;
     this.gradientBlocks.forEach((gradient, k) => {
-      this.products.multiply(gradient, false, input, !inputIsRowMajor, to.blocks[k]!);
+      this.products.kernelGradient(gradient, input, to.blocks[k]!, 0);
     });
     const bias = this.isRounded ? this.place.scratch : to.bias;
     const largest = this.pass.biasGradient(dz, units, this.rows, bias);
@@ -145,7 +150,7 @@ export class Dense {
     return Array.from({ length: Math.ceil(units / most) }, (_, k) => {
       const first = k * most;
       const at = address + first * columns * BYTES[precision];
-      return this.products.matrix(at, Math.min(most, units - first), columns, precision);
+      return this.products.matrix(at, Math.min(most, units - first), columns);
     });
   }
 }

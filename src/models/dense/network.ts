@@ -50,8 +50,9 @@ export class Network implements Passes {
         output: buffers.outputs[l]!,
         gradient: buffers.gradients[l],
         scratch: buffers.scratch,
+        gradientLists: buffers.gradientLists,
       };
-      return new Dense(products, kernel, layer, rows, place, precisionOf(model));
+      return new Dense(products.of(precisionOf(model)), kernel, layer, rows, place, precisionOf(model));
     });
     this.gradientBuffers = new GradientBuffers(arena, model, this.layers);
   }
@@ -82,15 +83,14 @@ export class Network implements Passes {
     };
     const { keep, scale } = draw(this.model.inputDropout, -1);
     this.inputs.prepare(keep, scale, random);
-    let { forward: input, forwardIsRowMajor: isRowMajor } = this.inputs;
+    let input = this.inputs.read;
     this.inputBounds[0] = scale;
     this.layers.slice(0, -1).forEach((dense, l) => {
-      this.inputBounds[l + 1] = dense.forward(input, isRowMajor, draw(dense.layer.dropout, l));
-      input = dense.output;
-      isRowMajor = false;
+      this.inputBounds[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
+      input = dense.activations;
     });
     const { output } = this.layers.at(-1)!;
-    this.layers.at(-1)!.forwardLinear(input, isRowMajor);
+    this.layers.at(-1)!.forwardLinear(input);
     if (isRounded(this.model))
       this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
   }
@@ -121,10 +121,11 @@ export class Network implements Passes {
   /** Writes the gradient of all parameters to a gradient buffer. Returns false where an element may not be finite. */
   backward(gradientBuffer: number): boolean {
     const places = this.gradientBuffers.begin(gradientBuffer);
+    this.inputs.prepareBackward();
     let finite = true;
     for (let l = this.layers.length - 1; l >= 0; l--) {
       const dense = this.layers[l]!;
-      const input = l === 0 ? this.inputs.backward : this.layers[l - 1]!.output;
+      const input = l === 0 ? this.inputs.read : this.layers[l - 1]!.activations;
       const next = this.layers[l + 1];
       const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
       const written = (units: number): void => {
@@ -132,8 +133,8 @@ export class Network implements Passes {
         if (l === 0) this.progress.reached(gradientBuffer, units * dense.layer.inputs);
       };
       const largest = next
-        ? dense.backward(next, scale, input, l === 0, places[l]!, written)
-        : dense.backwardOutput(this.buffers.logits, input, l === 0, places[l]!);
+        ? dense.backward(next, scale, input, places[l]!, written)
+        : dense.backwardOutput(this.buffers.logits, input, places[l]!);
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }

@@ -1,7 +1,9 @@
 // The geometry of tensor parallelism: which shard has which hidden units, and where a step's matrices lie in the arena.
 import { shardRange } from '../../data/shards.js';
 import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
-import { BYTES, precisionOf } from '../../engine/precision.js';
+import { listRoom } from '../../engine/float-products.js';
+import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
+import type { Lists } from '../../engine/products.js';
 import { Space } from '../../engine/space.js';
 import { paddedRows } from '../kind.js';
 import type { TensorShardRange, TensorStep } from '../tensor-tasks.js';
@@ -77,9 +79,14 @@ export const rowCountsOf = (
 export interface GroupBuffers {
   /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
   readonly x: number;
-  /** As products read them, of all rows and of the clean ones: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  /** In bf16 the same as products read them; of no length in floats. */
   readonly operand: number;
+  /** The clean rows [clean, pixels], as products read them. */
   readonly cleanOperand: number;
+  /** Of the non-zeros of all rows and of the clean ones, and scratch for those of a block's gradient; of no length in bf16. */
+  readonly lists: Lists;
+  readonly cleanLists: number;
+  readonly gradientLists: number;
   /** Unlabelled images that are being loaded, as bytes. */
   readonly images: number;
   readonly random: number;
@@ -194,6 +201,7 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
   const precision = precisionOf(model);
   const block = blockUnits(precision);
   const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
+  const takeLists = (n: number, k: number): number => space.take(isRounded(model) ? 0 : listRoom(n, k) / 4);
   const largest = (of: (block: ParallelBlock, p: number) => number) => Math.max(...blocks.map(of));
   const weightFloats = Math.max(
     largest(({ hidden }) => block * hidden.inputs),
@@ -201,8 +209,11 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
   );
   return {
     x: space.take((rows + 8) * pixels),
-    operand: takeElements(rows * pixels),
+    operand: takeElements(isRounded(model) ? rows * pixels : 0),
     cleanOperand: takeElements(clean * pixels),
+    lists: { byRow: takeLists(rows, pixels), byInput: takeLists(pixels, rows) },
+    cleanLists: takeLists(clean, pixels),
+    gradientLists: takeLists(block, rows),
     images: space.take((rows * pixels) / 4),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
     block: takeElements(block * most),

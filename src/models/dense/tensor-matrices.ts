@@ -1,7 +1,7 @@
 // Where the matrices of a tensor shard lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from '../../engine/arena.js';
 import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
-import type { Matrix, Products } from '../../engine/tensorflow.js';
+import type { Activations, LayerProducts, Lists, Matrix } from '../../engine/products.js';
 import { blockUnits } from './layer.js';
 import type { DenseModel } from './model.js';
 import { parallelBlocksOf } from './tensor-blocks.js';
@@ -40,7 +40,7 @@ export interface Outputs {
 export type TensorShardMatrices = ReturnType<typeof matricesOf>;
 
 export function matricesOf(
-  tensorflow: Products,
+  layerProducts: LayerProducts,
   arena: Arena,
   model: DenseModel,
   { rows, clean }: RowCounts,
@@ -56,7 +56,7 @@ export function matricesOf(
   const precision = precisionOf(model);
   const rounds = isRounded(model);
   const bytes = BYTES[precision];
-  const matrix = (at: number, r: number, c: number) => tensorflow.matrix(at, r, c, precision);
+  const matrix = (at: number, r: number, c: number) => layerProducts.matrix(at, r, c);
   const optional = (at: number, r: number, c: number) => (r * c === 0 ? undefined : matrix(at, r, c));
 
   const [first, end] = unitsOf(model, places.slices.length, of.slice, of.block);
@@ -86,16 +86,17 @@ export function matricesOf(
     }),
   );
 
-  const operand = rounds ? matrix(group.operand, rows, inputs) : undefined;
-  const activations = isUpper ? matrix(places.inputs, inputs, rows) : undefined;
+  const cleanInputs = optional(group.cleanOperand, clean, inputs);
+  const unitsMajor = (of: Matrix): Activations => ({ matrix: of, isRowMajor: false });
   return {
     blocks,
     outputs: some,
-    /** What the pair reads, as the forward passes and the backward pass do. */
-    inputs: operand ?? activations ?? matrix(group.operand, inputs, rows),
-    cleanInputs: rounds ? optional(group.cleanOperand, clean, inputs) : optional(group.cleanOperand, inputs, clean),
-    backwardInputs: operand ?? activations ?? matrix(group.x, rows, inputs),
-    hidden: matrix(own.hidden, end - first, rows),
+    /** What the pair reads. */
+    inputs: isUpper
+      ? unitsMajor(matrix(places.inputs, inputs, rows))
+      : rowsOf(matrix(rounds ? group.operand : group.x, rows, inputs), rounds ? undefined : group.lists),
+    cleanInputs: cleanInputs && rowsOf(cleanInputs, rounds ? undefined : { byRow: group.cleanLists, byInput: 0 }),
+    hidden: unitsMajor(matrix(own.hidden, end - first, rows)),
     outputGradient: matrix(gradient, outputs, rows),
     products: {
       rows: matrix(group.product, outputs, rows),
@@ -104,6 +105,9 @@ export function matricesOf(
     },
   };
 }
+
+const rowsOf = (matrix: Matrix, lists: Lists | undefined): Activations =>
+  lists ? { matrix, isRowMajor: true, lists } : { matrix, isRowMajor: true };
 
 /** Ranges of at most so many. */
 function parts(count: number, most: number): (readonly [first: number, length: number])[] {

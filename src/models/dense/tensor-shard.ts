@@ -5,7 +5,7 @@ import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../engine/optimizer.js';
 import { BYTES, isRounded } from '../../engine/precision.js';
-import type { Matrix, Products } from '../../engine/tensorflow.js';
+import type { Activations, LayerProducts, Matrix } from '../../engine/products.js';
 import type { Dropout } from './layer.js';
 import type { DenseModel } from './model.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
@@ -32,14 +32,14 @@ export class TensorShard {
   private readonly isRounded: boolean;
 
   constructor(
-    private readonly tensorflow: Products,
+    private readonly layerProducts: LayerProducts,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
     model: DenseModel,
     private readonly counts: RowCounts,
     of: TensorShardOf,
   ) {
-    this.matrices = matricesOf(tensorflow, arena, model, counts, of);
+    this.matrices = matricesOf(layerProducts, arena, model, counts, of);
     this.group = of.places.groups[of.group]!;
     this.block = parallelBlocksOf(model)[of.block]!;
     this.places = of.places.blocks[of.block]!;
@@ -53,7 +53,7 @@ export class TensorShard {
 
   /** Writes the sums and their bounds. */
   forward(dropout: Dropout): void {
-    const { kernel, own, isRounded, tensorflow } = this;
+    const { kernel, own, isRounded, layerProducts } = this;
     const { rows, clean } = this.counts;
     const { blocks, inputs, cleanInputs, products } = this.matrices;
     const pass = isRounded ? kernel.reluDropoutBf16 : kernel.reluDropout;
@@ -64,16 +64,16 @@ export class TensorShard {
     for (const block of blocks) {
       weightBound = Math.max(weightBound, this.pack(block));
       const bias = this.arena.regions.parameters + (this.block.below.bias + block.first) * 4;
-      tensorflow.multiply(block.weights, false, inputs, isRounded, block.hidden);
+      layerProducts.forward(block.weights, inputs, block.hidden);
       const { keep, scale, random } = dropout;
       activationBound += pass(block.hidden.values.byteOffset, bias, block.units, rows, keep, scale, random);
-      tensorflow.multiply(block.packed, false, block.hidden, false, products.rows);
+      layerProducts.forward(block.packed, unitsMajor(block.hidden), products.rows);
       this.add(own.sums, products.rows);
       if (!block.clean) continue;
       // The same weights again while they are in the cache.
-      tensorflow.multiply(block.weights, false, cleanInputs!, isRounded, block.clean);
+      layerProducts.forward(block.weights, cleanInputs!, block.clean);
       pass(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
-      tensorflow.multiply(block.packed, false, block.clean, false, products.clean!);
+      layerProducts.forward(block.packed, unitsMajor(block.clean), products.clean!);
       this.add(own.clean, products.clean!);
     }
     this.setBounds(activationBound, weightBound);
@@ -81,13 +81,13 @@ export class TensorShard {
 
   /** Of an upper pair: writes what the slice adds to the gradient at the pair's inputs, and a bound of that at its units. Updates nothing. */
   inputGradient(scale: number): void {
-    const { own, tensorflow } = this;
+    const { own, layerProducts } = this;
     const product = this.matrices.products.inputs!;
     this.floats(own.inputGradient, product.rows * product.columns).fill(0);
     let largest = 0;
     for (const block of this.matrices.blocks) {
       largest = Math.max(largest, this.hiddenGradient(block, scale));
-      tensorflow.multiply(block.weights, true, block.dz, false, product);
+      layerProducts.inputGradient(block.weights, block.dz, product);
       this.add(own.inputGradient, product);
     }
     this.setBounds(largest, 0);
@@ -95,7 +95,7 @@ export class TensorShard {
 
   /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
-    const { kernel, tensorflow, group, places, isRounded } = this;
+    const { kernel, layerProducts, group, places, isRounded } = this;
     const { rows } = this.counts;
     const { below, above, hidden, output } = this.block;
     // The products of the forward pass are not needed any more.
@@ -106,7 +106,7 @@ export class TensorShard {
       const { first, units, dz } = block;
       if (this.isUpper) kernel.biasGradient(dz.values.byteOffset, units, rows, group.bias);
       else this.hiddenGradient(block, scale);
-      tensorflow.multiply(dz, false, this.matrices.backwardInputs, this.isUpper, block.weightsGradient);
+      layerProducts.kernelGradient(dz, this.matrices.inputs, block.weightsGradient, group.gradientLists);
       if (isRounded) kernel.round(group.bias, units, group.bias);
       segments.apply(below.kernel + first * hidden.inputs, units * hidden.inputs, group.weights);
       segments.apply(below.bias + first, units, group.bias);
@@ -124,7 +124,7 @@ export class TensorShard {
     const row = this.units * (this.isRounded ? BYTES.bf16 : BYTES.f32);
     for (const { first, count, gradient, kernelGradient } of this.matrices.outputs) {
       if (segments.skip(count)) continue;
-      this.tensorflow.multiply(gradient, false, this.matrices.hidden, true, kernelGradient);
+      this.layerProducts.kernelGradient(gradient, this.matrices.hidden, kernelGradient, 0);
       for (let c = 0; c < count; c++) {
         segments.apply(
           above.kernel + (first + c) * hidden.units + this.first,
@@ -150,7 +150,7 @@ export class TensorShard {
   private hiddenGradient({ packed, dz, hidden, units }: Block, scale: number): number {
     const { kernel, group } = this;
     const pass = this.isRounded ? kernel.reluDropoutGradientBf16 : kernel.reluDropoutGradient;
-    this.tensorflow.multiply(packed, true, this.matrices.outputGradient, false, dz);
+    this.layerProducts.inputGradient(packed, this.matrices.outputGradient, dz);
     return pass(dz.values.byteOffset, hidden.values.byteOffset, units, this.counts.rows, scale, group.bias);
   }
 
@@ -176,3 +176,5 @@ export class TensorShard {
 }
 
 const KEEP_ALL = 65536;
+
+const unitsMajor = (matrix: Matrix): Activations => ({ matrix, isRowMajor: false });

@@ -1,6 +1,7 @@
 // A worker's part of a tensor-parallel step: the rows, which all shards share, and the passes of a group of shards over them.
 import { drawOfShards } from '../../data/sampling.js';
 import { shardRange } from '../../data/shards.js';
+import type { FloatProducts } from '../../engine/float-products.js';
 import { isRounded } from '../../engine/precision.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { Engine } from '../engine.js';
@@ -114,7 +115,7 @@ const scaleOf = (model: DenseModel, block: number): number =>
 
 /** The group's inputs: clean where labels are wanted, then with noise or dropped out, both as the products read them. */
 function loadRows(
-  { arena, kernel, sampler }: Engine,
+  { arena, kernel, floats, sampler }: Engine,
   task: TensorTask,
   { rows, clean }: RowCounts,
   places: TensorShardPlaces,
@@ -128,17 +129,26 @@ function loadRows(
   arena.images.unlabelled.gather(drawn, new Uint8Array(arena.memory.buffer, group.images, drawn.length * pixels));
   kernel.loadRows(group.images, drawn.length, rows - labelledBatch, pixels, unlabelled);
   if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
-  const toOperand = (from: number, count: number, to: number): void => {
-    if (isRounded(model)) kernel.round(from, count * pixels, to);
-    else kernel.transpose(from, count, pixels, to);
-  };
-  if (clean > 0) toOperand(unlabelled, clean, group.cleanOperand);
+  if (clean > 0 && isRounded(model)) kernel.round(unlabelled, clean * pixels, group.cleanOperand);
+  else if (clean > 0) {
+    const rowsOf = (at: number) => new Float32Array(arena.memory.buffer, at, clean * pixels);
+    rowsOf(group.cleanOperand).set(rowsOf(unlabelled));
+    floats.listByRow({ matrix: floats.matrix(unlabelled, clean, pixels), isRowMajor: true }, group.cleanLists);
+  }
   if (model.inputDropout > 0) {
     setState({ arena }, group, keyOf(seed, 'mask', stage, step, 0, 0));
     const { keep, scale, random } = dropoutOf(model.inputDropout, group.random);
     kernel.dropout(group.x, rows * pixels, keep, scale, random);
   }
-  toOperand(group.x, rows, group.operand);
+  if (isRounded(model)) kernel.round(group.x, rows * pixels, group.operand);
+  else listRows(floats, model, rows, group);
+}
+
+/** Of the rows at x, as they are after dropout. */
+function listRows(floats: FloatProducts, model: DenseModel, rows: number, { x, lists }: GroupBuffers): void {
+  const read = { matrix: floats.matrix(x, rows, model.layers[0]!.inputs), isRowMajor: true };
+  floats.listByRow(read, lists.byRow);
+  floats.listByInput(read, lists.byInput);
 }
 
 /** To the rows at `x`, each shard's from a stream of its own, as it would data parallel. */

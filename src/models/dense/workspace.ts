@@ -1,6 +1,9 @@
 // Where the matrices of a batch lie in a workspace, the scratch memory of one task.
 
+import { listRoom } from '../../engine/float-products.js';
 import { aligned, BYTES, isRounded, precisionOf } from '../../engine/precision.js';
+import type { Lists } from '../../engine/products.js';
+import { blockUnits } from './layer.js';
 import type { DenseModel } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
@@ -13,9 +16,12 @@ export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) 
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
 export interface Workspace {
-  /** Inputs [rows, pixels], and as the first layer's products read them: transposed [pixels, rows], or in bf16 [rows, pixels]. */
+  /** Inputs [rows, pixels], and in bf16 the same as products read them. */
   readonly x: number;
   readonly operand: number;
+  /** Of the non-zeros of the inputs, and scratch for those of gradients; of no length in bf16, the latter two where nothing is trained. */
+  readonly lists: Lists;
+  readonly gradientLists: number;
   /** Output of each layer; of the last layer its logits, then the gradient at them. In the model's precision. */
   readonly outputs: readonly number[];
   /** The output of the last layer in floats: the same place in f32. */
@@ -55,12 +61,21 @@ export function workspaceOf(model: DenseModel, rows: number, training: boolean, 
   const pixels = model.layers[0]!.inputs;
   const classes = model.layers.at(-1)!.units;
   const x = take(rows * pixels);
-  const operand = takeElements(rows * pixels);
+  const operand = takeElements(isRounded(model) ? rows * pixels : 0);
+  const takeLists = (n: number, k: number): number => take(isRounded(model) ? 0 : listRoom(n, k) / 4);
+  const lists = {
+    byRow: takeLists(rows, pixels),
+    byInput: training ? takeLists(pixels, rows) : 0,
+  };
+  const largest = Math.max(...model.layers.map(({ units }) => units));
+  const gradientLists = training ? takeLists(Math.min(largest, blockUnits(precision)), rows) : 0;
   const outputs = model.layers.map(({ units }) => takeElements(units * rows));
   const hidden = training ? model.layers.slice(0, -1).map(({ units }) => takeElements(units * rows)) : [];
   return {
     x,
     operand,
+    lists,
+    gradientLists,
     outputs,
     logits: isRounded(model) ? take(classes * rows) : outputs.at(-1)!,
     gradients: training ? [...hidden, outputs.at(-1)!] : [],

@@ -1,0 +1,26 @@
+// Owns the reference of the library of products: its definition as plain loops, which know neither vectors nor lists.
+import type { NativeProducts, Strided } from '../../src/engine/native/native.js';
+
+const of = ({ at, rows, columns }: Strided, i: number, j: number): number => at / 4 + i * rows + j * columns;
+
+export function plainProducts(memory: WebAssembly.Memory): NativeProducts {
+  const floats = new Float32Array(memory.buffer);
+  return {
+    variant: 'plain',
+    product(n, k, m, s, d, c) {
+      const result = new Float32Array(n * m);
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < m; j++) {
+          let sum = 0;
+          for (let l = 0; l < k; l++) sum = Math.fround(sum + Math.fround(floats[of(s, i, l)]! * floats[of(d, l, j)]!));
+          result[i * m + j] = sum;
+        }
+      for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) floats[of(c, i, j)] = result[i * m + j]!;
+    },
+    list(s, n, k) {
+      let count = 0;
+      for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) count += Number(floats[of(s, i, j)] !== 0);
+      return count;
+    },
+  };
+}
