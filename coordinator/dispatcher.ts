@@ -67,11 +67,7 @@ export class Dispatcher {
 
   /** Gives every unlabelled image a label by a graph of them all (propagation.ts). */
   async propagate(model: Model, settings: Propagation, seeds: Seeds, size: ImageSize): Promise<Labelling> {
-    this.propagator ??= new Propagator(
-      this.node,
-      { set: 'unlabelled', count: this.counts.unlabelled, size },
-      this.all((shard) => shardRange(this.counts.unlabelled, this.shards, shard)),
-    );
+    this.propagator ??= new Propagator(this.node, { set: 'unlabelled', count: this.counts.unlabelled, size });
     const { classes, weights } = await this.propagator.labels(model, settings, seeds);
     const before = this.stored.classes;
     const flips = classes.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);

@@ -8,12 +8,13 @@ import { balanced, distributions, mixed, type SureLabels, sureLabels } from '../
 import { blocksOf, type Neighbours } from '../src/graph/neighbours.js';
 import { type Basis, principalComponents } from '../src/graph/principal-components.js';
 import { Rows } from '../src/graph/rows.js';
-import { type Descriptor, type GraphSettings, MOST_ROWS, MOST_VALUES } from '../src/graph/settings.js';
+import { type Descriptor, type GraphSettings, MOST_PARTS, MOST_ROWS, MOST_VALUES } from '../src/graph/settings.js';
 import { type Graph, graphOf, spreadLabels } from '../src/graph/spread.js';
 import type { Propagation } from '../src/methods/method.js';
 import { widthsOf } from '../src/models/describe.js';
 import type { Model } from '../src/models/model.js';
 import { outputsOf } from '../src/models/models.js';
+import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { DescribeResult, Description } from '../src/models/tasks.js';
 import type { Executor, Ranges } from '../src/training/executor.js';
 
@@ -30,6 +31,7 @@ export interface GraphImages {
   readonly size: ImageSize;
 }
 
+const IMAGES_A_RANGE = 2 * PREDICT_ROWS;
 /** Principal components are those of so many images at most, evenly spread. */
 const SAMPLE = 6000;
 /** Neighbours are asked for by so many tasks, or one for each block: enough that nobody waits long for the last one. */
@@ -44,12 +46,20 @@ export class Propagator {
   /** Descriptions of the images by what needs no network: they do not change. */
   private readonly described = new Map<string, Float32Array>();
 
-  /** ranges: of the images, each described by one task. */
+  /** Of the images: each is described by one task. They do not depend on who computes, nor on the shards of the run. */
+  private readonly ranges: Ranges;
+
   constructor(
     private readonly executor: Executor,
     private readonly images: GraphImages,
-    private readonly ranges: Ranges,
-  ) {}
+  ) {
+    const { count } = images;
+    const parts = Math.ceil(count / IMAGES_A_RANGE);
+    this.ranges = Array.from({ length: parts }, (_, part) => [
+      part * IMAGES_A_RANGE,
+      Math.min(count, (part + 1) * IMAGES_A_RANGE),
+    ]);
+  }
 
   /** The labels of all images, those of the seeds their own. Throws E_CONFIG where there are too many images. */
   async labels(model: Model, settings: Propagation, seeds: Seeds): Promise<SureLabels> {
@@ -208,6 +218,12 @@ function checkSize(count: number, classes: number): void {
 }
 
 function checkWidths(widths: readonly number[]): void {
+  if (widths.length > MOST_PARTS)
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `graph: features of ${widths.length} networks; a graph has those of ${MOST_PARTS} at most`,
+      'use fewer members, or leave features out of graph.descriptors',
+    );
   const most = Math.max(...widths);
   if (most <= MOST_VALUES) return;
   throw new PseudolabelError(

@@ -8,6 +8,7 @@ import { parameterCount } from '../src/models/models.js';
 import type { TensorShardRange } from '../src/models/tensor-tasks.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/mpi-messages.js';
 import { floatsOf, logitsToWire, piecesOf } from '../src/protocol/tensor-codec.js';
+import { GraphHost } from './graph-host.js';
 import { digestOf, failureOf, gradientResults, predictions } from './node-requests.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
@@ -21,7 +22,9 @@ export interface MpiRankOptions {
 
 type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
 /** The commands that are answered. */
-type Question = Command<'gradients' | 'predict' | 'forward' | 'onward' | 'checksum'>;
+type Question = Command<
+  'gradients' | 'predict' | 'describe' | 'rows' | 'neighbours' | 'forward' | 'onward' | 'checksum'
+>;
 type WithoutHealth<M> = M extends ToRoot ? Omit<M, 'lostWorkers'> : never;
 
 /**
@@ -67,6 +70,7 @@ async function begin(
 
 class Rank {
   private readonly allReduce: AllReduce;
+  private readonly graph: GraphHost;
   /** Of the last gradients: items [ends[r - 1], ends[r]) are those of rank r. */
   private ends: readonly number[] = [];
   private shards = 0;
@@ -78,6 +82,7 @@ class Rank {
     readonly node: ThreadExecutor,
   ) {
     this.allReduce = new AllReduce(collective, node.arena);
+    this.graph = new GraphHost(node);
   }
 
   async obey(message: Exclude<ToRank, Command<'welcome' | 'bye'>>): Promise<void> {
@@ -140,6 +145,12 @@ class Rank {
         return { kind: 'computed', results: await gradientResults(node, this.mine(message.steps, message.ends)) };
       case 'predict':
         return predictions(node, { ...message, ranges: this.mine(message.ranges, message.ends) });
+      case 'describe':
+        return this.graph.answer({ ...message, ranges: this.mine(message.ranges, message.ends) });
+      case 'rows':
+        return this.graph.answer(message);
+      case 'neighbours':
+        return this.graph.answer({ ...message, blocks: this.mine(message.blocks, message.ends) });
       case 'forward': {
         const range = this.range(message.ends);
         this.hasTensorShards = range.first < range.end;

@@ -7,6 +7,7 @@ import { PseudolabelError } from '../src/errors.js';
 import type { Fingerprints } from '../src/models/fingerprint.js';
 import type { BulkTag, ChannelListener } from '../src/protocol/channel.js';
 import type { CoordinatorChannel, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
+import { GraphHost } from './graph-host.js';
 import { digestOf, failureOf, GradientHost, predictions, TensorHost } from './node-requests.js';
 import { ArenaWriter, checkAsked, notAsked } from './request-checks.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
@@ -40,6 +41,7 @@ interface Hosted {
   readonly arenaWriter: ArenaWriter;
   readonly gradients: GradientHost;
   readonly tensor: TensorHost;
+  readonly graph: GraphHost;
 }
 
 /**
@@ -141,7 +143,7 @@ class Host implements ChannelListener<ToNode> {
       await this.makeNode({ ...message.shape, workspaces: this.options.workers }, message.wire);
       return { kind: 'ready' };
     }
-    const { node, tensor } = this.made(message.kind);
+    const { node, tensor, graph } = this.made(message.kind);
     switch (message.kind) {
       case 'update': {
         const results = await node.updateByTotal(message.model, message.optimizer);
@@ -149,6 +151,10 @@ class Host implements ChannelListener<ToNode> {
       }
       case 'predict':
         return predictions(node, message);
+      case 'describe':
+      case 'rows':
+      case 'neighbours':
+        return graph.answer(message);
       case 'forward':
       case 'onward':
       case 'backward':
@@ -171,6 +177,7 @@ class Host implements ChannelListener<ToNode> {
       arenaWriter: new ArenaWriter(node, precision),
       gradients: new GradientHost(node, channel, precision),
       tensor: new TensorHost(node, channel),
+      graph: new GraphHost(node),
     };
   }
 

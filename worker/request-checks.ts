@@ -41,7 +41,7 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
     case 'predict': {
       const images = message.set === 'unlabelled' ? shape.unlabelled : shape.evaluation;
       const areWithin = message.ranges.every(([start, end]) => start <= end && end <= images);
-      return areWithin && isModel(message.model, shape) && hasWorkspace(message.model, PREDICT_ROWS, false, shape);
+      return areWithin && canPredict(message.model, shape);
     }
     case 'forward':
       return isTensorParallelStep(message.step, message, shape);
@@ -54,6 +54,10 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
     case 'onward':
     case 'backward':
       return true; // checked against the pass before them (node-requests.ts)
+    case 'describe':
+    case 'rows':
+    case 'neighbours':
+      return true; // checked where they are done (graph-host.ts)
   }
 }
 
@@ -70,6 +74,9 @@ function isModel(model: Model, shape: ArenaShape): boolean {
 
 const hasWorkspace = (model: Model, rows: number, training: boolean, { workspaceBytes }: ArenaShape): boolean =>
   workspaceBytesOf(model, paddedRows(rows), training) <= workspaceBytes;
+
+export const canPredict = (model: Model, shape: ArenaShape): boolean =>
+  isModel(model, shape) && hasWorkspace(model, PREDICT_ROWS, false, shape);
 
 /** Whether these are the steps of one request, with one model. */
 function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {

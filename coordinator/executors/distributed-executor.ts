@@ -56,6 +56,8 @@ export abstract class DistributedExecutor implements Executor {
   abstract health(): ExecutorHealth;
   protected abstract computeGradients(steps: readonly ShardStep[]): Promise<Gradients>;
   protected abstract predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
+  protected abstract describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]>;
+  protected abstract findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]>;
   /** So much of the state here has been overwritten. */
   protected abstract overwritten(state: Partial<TrainingState>): void;
   protected abstract end(): Promise<unknown>;
@@ -83,12 +85,12 @@ export abstract class DistributedExecutor implements Executor {
   describe(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
     return this.alone(async () => {
       await this.tensors.settle();
-      return this.local.describe(description, ranges);
+      return this.describeRanges(description, ranges);
     });
   }
 
   neighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
-    return this.alone(() => this.local.neighbours(rows, neighbours, blocks));
+    return this.alone(() => this.findNeighbours(rows, neighbours, blocks));
   }
 
   read(parameters: number): Promise<TrainingState> {

@@ -37,15 +37,19 @@ export const MOST_NEIGHBOURS = 64;
 /** Of a network's last layer, or pixels. Principal components of more would take the coordinator minutes. */
 export const MOST_VALUES = 4096;
 export const MOST_COMPONENTS = 512;
+const MOST_DESCRIPTORS = 8;
+/** Networks whose features one descriptor has. */
+export const MOST_PARTS = 16;
+export const MOST_ROW_VALUES = MOST_DESCRIPTORS * MOST_PARTS * MOST_COMPONENTS;
 
 const spread: z.ZodType<Spread> = z.strictObject({
   alpha: z.number().min(0).lt(1),
   iterations: z.int().min(1).max(1000),
 });
 
-const descriptor: z.ZodType<Descriptor> = z
+export const descriptorSchema: z.ZodType<Descriptor> = z
   .strictObject({
-    kind: z.enum(['pixels', 'hog', 'features']),
+    kind: z.enum(['hog', 'pixels', 'features']),
     components: z.int().min(1).max(MOST_COMPONENTS),
     weight: z.number().positive().max(1000).optional(),
     deskew: z.boolean().optional(),
@@ -54,7 +58,7 @@ const descriptor: z.ZodType<Descriptor> = z
 
 export const graphSchema: z.ZodType<GraphSettings> = z
   .strictObject({
-    descriptors: z.array(descriptor).min(1).max(8),
+    descriptors: z.array(descriptorSchema).min(1).max(MOST_DESCRIPTORS),
     neighbours: z.int().min(1).max(MOST_NEIGHBOURS),
     spread,
     mix: z.number().min(0).max(1).optional(),

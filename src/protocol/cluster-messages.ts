@@ -26,6 +26,7 @@ import {
   tensorStep,
   wire,
 } from './fields.js';
+import { described, describeResult, neighbours, neighboursResult, rowsShape, words } from './graph-fields.js';
 import { clusterStatus } from './status.js';
 
 /** The images that travel, those of a node's arena that have these names: as image-codec.ts says. */
@@ -113,6 +114,22 @@ export const TO_NODE = {
     MIB,
     MANY,
   ),
+  /** Describe these ranges of images for a graph. Answered by `described`. */
+  describe: kind(
+    'describe',
+    { request, ...described, ranges: list(z.tuple([count, count]), MOST_SHARDS) },
+    64 * MIB,
+    MANY,
+  ),
+  /** Rows of a graph from row `first` on, of so many in all: keep them. Those from row 0 on are the first of others. Answered by `ready`. */
+  rows: kind('rows', { request, ...rowsShape, first: count, values: words }, 16 * MIB),
+  /** Find the nearest neighbours of the rows of these ranges of blocks, among all rows. Answered by `found`. */
+  neighbours: kind(
+    'neighbours',
+    { request, neighbours, blocks: list(z.tuple([count, count]), MOST_SHARDS) },
+    MIB,
+    MANY,
+  ),
   /** Compute what these tensor shards add to a step's logits. Answered by `logits`. */
   forward: kind('forward', { request, step: tensorStep, ...tensorShards }, 16 * MIB),
   /** The floats that the next pass takes: do it. Answered by `logits`. */
@@ -165,6 +182,8 @@ export const TO_COORDINATOR = {
   ),
   updated: kind('updated', { ...answer, milliseconds }, KIB),
   predicted: kind('predicted', { ...answer, results: list(predictResult, MOST_SHARDS) }, MIB, MANY),
+  described: kind('described', { ...answer, results: list(describeResult, MOST_SHARDS) }, 128 * MIB, MANY),
+  found: kind('found', { ...answer, results: list(neighboursResult, MOST_SHARDS) }, 64 * MIB, MANY),
   /** Up to twice as many sums as levels in the tree over tensor shards, each as long as the values that come back. */
   logits: kind('logits', { ...answer, sums: list(logits, MOST_SUMS) }, 64 * MIB),
   /** sha256: of the arrays that were sent before. */
@@ -201,6 +220,9 @@ export const ANSWERS = {
   gradients: 'computed',
   update: 'updated',
   predict: 'predicted',
+  describe: 'described',
+  rows: 'ready',
+  neighbours: 'found',
   forward: 'logits',
   onward: 'logits',
   backward: 'updated',

@@ -45,6 +45,12 @@ export const TO_RANK = {
   update: changed(TO_NODE.update, ['request'], { order: z.enum(['tree', 'any']) }),
   /** Ranges of images. Answered by `predicted`. */
   predict: changed(TO_NODE.predict, ['request'], ends),
+  /** Ranges of images. Answered by `described`. */
+  describe: changed(TO_NODE.describe, ['request'], ends),
+  /** Rows of a graph. Answered by `ready`. */
+  rows: changed(TO_NODE.rows, ['request'], {}),
+  /** Ranges of blocks of rows. Answered by `found`. */
+  neighbours: changed(TO_NODE.neighbours, ['request'], ends),
   /** Compute what the rank's tensor shards add to a step's logits. Answered by `logits`. */
   forward: changed(TO_NODE.forward, ['request', 'first', 'end'], ends),
   /** The floats that the next pass of the rank's tensor shards takes. Answered by `logits`. */
@@ -64,6 +70,9 @@ export const TO_ROOT = {
   hello: TO_COORDINATOR.hello,
   computed: changed(TO_COORDINATOR.computed, ['request', 'milliseconds'], {}),
   predicted: changed(TO_COORDINATOR.predicted, ['request'], {}),
+  ready: changed(TO_COORDINATOR.ready, ['request'], {}),
+  described: changed(TO_COORDINATOR.described, ['request'], {}),
+  found: changed(TO_COORDINATOR.found, ['request'], {}),
   logits: changed(TO_COORDINATOR.logits, ['request'], {}),
   digest: changed(TO_COORDINATOR.digest, ['request'], {}),
   failed: changed(TO_COORDINATOR.failed, ['request'], {}),

@@ -1,9 +1,9 @@
 // Faults by name, each injected into each phase of a run on a cluster: the same bits as without it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exactByRows } from './exact-runs.js';
+import { exactByRows, exactGraph } from './exact-runs.js';
 import { CONTENT, expectState } from './executor.contract.js';
 import { SHAPE, trainMixed } from './executor-work.js';
-import { at, kindOf, PLACES, place, until } from './faults.js';
+import { at, GRAPH_PLACES, kindOf, PLACES, place, until } from './faults.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 import { type TestCluster, type TestNode, testCluster } from './test-cluster.js';
 import { shareByWorkers, stall, trainUntil, withVictim } from './victim.js';
@@ -27,6 +27,48 @@ describe('a connection that breaks', () => {
       expect(await ended).toMatchObject({ kind: 'lost', error: { code: 'E_CLOSED' } });
     });
     expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+});
+
+describe('in work for a graph of images', () => {
+  it.each(GRAPH_PLACES)('a connection that breaks $name costs no bit', async (where) => {
+    const log = await withVictim(made, async ({ link }) => {
+      const happened = at(link, where, () => {
+        link.cut();
+        return [];
+      });
+      await trainUntil(made, happened, exactGraph);
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+
+  it.each(GRAPH_PLACES)('a node that wants to leave $name finishes its work and goes', async (where) => {
+    const log = await withVictim(made, async ({ link, ended, leave }) => {
+      const happened = at(link, where, (parcel) => {
+        leave();
+        return [parcel];
+      });
+      await trainUntil(made, happened, exactGraph);
+      expect(await ended).toEqual({ kind: 'left' });
+    });
+    expect(log).toEqual(['+node', '-node E_CLOSED']);
+  });
+
+  it('nodes that compute for a coordinator that does not are sent images and rows once', async () => {
+    const { cluster, nodes } = await testCluster(CONTENT, { local: 1, remotes: [1, 1], computes: false });
+    try {
+      const sent: string[] = [];
+      for (const { link } of nodes)
+        link.toNode = (parcel) => {
+          if (['rows', 'unlabelled'].includes(kindOf(parcel))) sent.push(kindOf(parcel));
+          return [parcel];
+        };
+      for (let time = 0; time < 2; time++) await exactGraph({ cluster } as TestCluster);
+      expect(sent.filter((kind) => kind === 'rows')).toHaveLength(4); // once for each graph
+      expect(sent.filter((kind) => kind === 'unlabelled').length).toBeLessThanOrEqual(4);
+    } finally {
+      await cluster.close();
+    }
   });
 });
 

@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { TO_COORDINATOR, TO_NODE } from '../../src/protocol/cluster-messages.js';
 import { changed, fulfils, at as valueAt } from '../protocol-fields.js';
-import { exactByRows, exactByTensorShards } from './exact-runs.js';
+import { exactByRows, exactByTensorShards, exactGraph } from './exact-runs.js';
 import { CONTENT } from './executor.contract.js';
 import { type AnyParcel, at, kindOf, onWay, place, until } from './faults.js';
 import { testCluster } from './test-cluster.js';
@@ -11,7 +11,7 @@ import { shareByWorkers, trainUntil, withVictim } from './victim.js';
 
 shareByWorkers();
 
-const RUNS = { rows: exactByRows, slices: exactByTensorShards };
+const RUNS = { rows: exactByRows, slices: exactByTensorShards, graph: exactGraph };
 type Run = keyof typeof RUNS;
 type Sent = Extract<AnyParcel, { message: unknown }>['message'];
 
@@ -22,7 +22,7 @@ afterAll(() => patient.cluster.close());
 async function said(): Promise<{ to: 'node' | 'coordinator'; run: Run; message: Sent }[]> {
   const found = new Map<string, { to: 'node' | 'coordinator'; run: Run; message: Sent }>();
   await withVictim(patient, async ({ link }) => {
-    for (const run of ['rows', 'slices'] as const) {
+    for (const run of ['rows', 'slices', 'graph'] as const) {
       const listen = (to: 'node' | 'coordinator') => (parcel: AnyParcel) => {
         if ('message' in parcel && !found.has(kindOf(parcel)))
           found.set(kindOf(parcel), { to, run, message: structuredClone(parcel.message) });
@@ -82,9 +82,11 @@ describe('a node', () => {
   );
 
   it('answers in all kinds', () => {
-    expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(['computed', 'predicted', 'logits']));
+    expect(new Set(answers.map(({ kind }) => kind))).toEqual(
+      new Set(['computed', 'predicted', 'logits', 'described', 'found']),
+    );
     expect(new Set(messages.filter(({ to }) => to === 'coordinator').map(({ message }) => message.kind))).toEqual(
-      new Set(['computed', 'predicted', 'updated', 'digest', 'logits', 'collected']),
+      new Set(['computed', 'predicted', 'updated', 'digest', 'logits', 'collected', 'ready', 'described', 'found']),
     );
   });
 

@@ -1,15 +1,29 @@
 // Owns the runs that faults are injected into on clusters: each has to end on the bits of one thread.
+import { expect } from 'vitest';
 import type { TrainingState } from '../../src/training/executor.js';
 import { CONTENT, expectState } from './executor.contract.js';
 import { AUTOENCODER, INITIAL, MODEL, SHAPE, trainMixed, trainTensorParallel } from './executor-work.js';
+import { graphBy } from './graph-work.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 import type { TestCluster } from './test-cluster.js';
 
 const onOneThread = (train: (node: ReturnType<typeof oneThreadExecutor>) => Promise<TrainingState>) =>
   train(oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } }));
 
+let graph: ReturnType<typeof graphBy> | undefined;
 let mixed: Promise<TrainingState> | undefined;
 const tensor = new Map<typeof MODEL, Promise<TrainingState>>();
+
+/** Descriptions of images by the parameters that a run begins with, and neighbours among them. */
+export async function exactGraph({ cluster }: TestCluster): Promise<void> {
+  if (!graph) {
+    const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
+    oracle.write(INITIAL);
+    graph = graphBy(oracle);
+  }
+  cluster.write(INITIAL);
+  expect(await graphBy(cluster)).toEqual(await graph);
+}
 
 /** Data parallel, with a labelling and the evaluation images. */
 export async function exactByRows({ cluster }: TestCluster): Promise<void> {

@@ -1,6 +1,7 @@
 // The contract of a node (src/training/executor.ts), to be run on every implementation. Its oracle is a node without threads.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { HOG_VALUES } from '../../src/graph/hog.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import type { Span } from '../../src/models/tasks.js';
 import { keyOf, Stream } from '../../src/random.js';
@@ -20,6 +21,7 @@ import {
   trainMixed,
   UNLABELLED,
 } from './executor-work.js';
+import { graphBy } from './graph-work.js';
 import { losing } from './losing.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 
@@ -130,6 +132,13 @@ export function describeExecutor(
       expect(again.map(({ flips }) => flips)).toEqual([7, 0, 0, 0]);
     });
 
+    it('describes images and finds neighbours as one thread does', async () => {
+      const found = await graphBy(node);
+      expect(found).toEqual(await graphBy(oracle));
+      expect(found.gradients!.map((values) => (values as Float32Array).length / HOG_VALUES)).toEqual([37, 0, 6, 43]);
+      expect((found.neighbours as Uint32Array[]).map(({ length }) => length)).toEqual([3 * 256, 0, 3 * 256, 3 * 88]);
+    });
+
     it('reads back what was written, as copies, and keeps what was not', async () => {
       const stream = new Stream(keyOf(3, 'split', 7));
       const some = (length: number) => Float32Array.from({ length }, () => stream.uniform());
@@ -183,7 +192,9 @@ export function describeExecutor(
     });
 
     it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
-      expectState(await trainMixed(losing(node, loseWorker, seed)), expected);
+      const lossy = losing(node, loseWorker, seed);
+      expectState(await trainMixed(lossy), expected);
+      expect(await graphBy(lossy)).toEqual(await graphBy(node));
     });
   });
 

@@ -30,6 +30,15 @@ export const PLACES: readonly Place[] = [
   { name: 'when its parameters have been compared', to: 'coordinator', kind: 'digest', nth: 1 },
 ];
 
+/** In work for a graph of images. */
+export const GRAPH_PLACES: readonly Place[] = [
+  { name: 'before it describes images', to: 'node', kind: 'describe', nth: 1 },
+  { name: 'when it has described images', to: 'coordinator', kind: 'described', nth: 2 },
+  { name: 'before it is sent rows', to: 'node', kind: 'rows', nth: 1 },
+  { name: 'before it finds neighbours', to: 'node', kind: 'neighbours', nth: 1 },
+  { name: 'when it has found neighbours', to: 'coordinator', kind: 'found', nth: 1 },
+];
+
 export const kindOf = (parcel: AnyParcel): string =>
   'message' in parcel ? parcel.message.kind : BULK_KINDS[parcel.tag.kind]!;
 
@@ -54,7 +63,9 @@ export function at<P extends AnyParcel>(
 export const onWay = (to: Place['to'], kind: string, nth: number, name = kind): Place => ({ name, to, kind, nth });
 
 export const place = (kind: string, nth = 1): Place => {
-  const to = ['sum', 'computed', 'predicted', 'updated', 'digest'].includes(kind) ? 'coordinator' : 'node';
+  const to = ['sum', 'computed', 'predicted', 'described', 'found', 'updated', 'digest'].includes(kind)
+    ? 'coordinator'
+    : 'node';
   return { name: kind, to, kind, nth };
 };
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf, Stream } from '../../src/random.js';
 import type { Executor } from '../../src/training/executor.js';
 
-const PHASES = new Set(['gradients', 'update', 'predict', 'forward', 'backward']);
+const PHASES = new Set(['gradients', 'update', 'predict', 'describe', 'neighbours', 'forward', 'backward']);
 
 /** The executor, losing a worker in every other of its phases, up to 20 ms after the phase began. */
 export function losing<N extends Executor>(node: N, loseWorker: (index: number) => Promise<void>, seed: number): N {

@@ -104,7 +104,7 @@ export async function testCluster(
 export async function atWork(node: ThreadExecutor): Promise<void> {
   type Methods = Record<string, (...args: unknown[]) => unknown>;
   const spied = [
-    [node as unknown as Methods, ['computeGradients', 'predict', 'updateByTotal']],
+    [node as unknown as Methods, ['computeGradients', 'predict', 'describe', 'neighbours', 'updateByTotal']],
     [node.tensor as unknown as Methods, ['forward', 'backward', 'replay']],
   ] as const;
   const began = new Promise<void>((resolve) => {

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { WrappedExecutor } from '../../coordinator/executors/wrapped-executor.js';
 import { Propagator } from '../../coordinator/propagation.js';
 import { loadDataset } from '../../src/data/load.js';
-import { shardRange } from '../../src/data/shards.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { Descriptor } from '../../src/graph/settings.js';
 import type { Propagation } from '../../src/methods/method.js';
@@ -47,9 +46,8 @@ async function propagate(
   });
   try {
     node.write({ parameters: initialParameters(MODEL, 1, 0) });
-    const ranges = Array.from({ length: 4 }, (_, shard) => shardRange(COUNT, 4, shard));
     const images = { set: 'unlabelled', count: COUNT, size: SIZE } as const;
-    return await new Propagator(wrap(node), images, ranges).labels(MODEL, settings, SEEDS);
+    return await new Propagator(wrap(node), images).labels(MODEL, settings, SEEDS);
   } finally {
     await node.close();
   }

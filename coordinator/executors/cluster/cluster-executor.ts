@@ -3,9 +3,16 @@
 
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 import { type GradientCodecName, gradientCodecOf } from '../../../src/collectives/gradient-codec.js';
+import type { Rows } from '../../../src/graph/rows.js';
 import { isTensorParallel } from '../../../src/models/dense/tensor-blocks.js';
 import type { Model } from '../../../src/models/model.js';
-import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
+import type {
+  DescribeResult,
+  Description,
+  NeighboursResult,
+  PredictResult,
+  PredictTask,
+} from '../../../src/models/tasks.js';
 import type { TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ClusterStatus } from '../../../src/protocol/status.js';
 import type {
@@ -23,7 +30,7 @@ import { Admission, type AdmissionOptions } from './admission.js';
 import { ClusterDataParallel } from './data-parallel.js';
 import { BOUNDS } from './deadlines.js';
 import { LocalMember } from './local-member.js';
-import { spread } from './member.js';
+import { type Member, spread } from './member.js';
 import { Members } from './members.js';
 import type { NodeChannel } from './requests.js';
 import { type NodeNow, type PlannedStage, RunPosition } from './status.js';
@@ -142,6 +149,18 @@ export class ClusterExecutor extends DistributedExecutor {
         return results;
       },
     );
+  }
+
+  protected describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
+    return this.spread(ranges, (member, part) => member.graph.describe(description, part));
+  }
+
+  protected findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
+    return this.spread(blocks, (member, part) => member.graph.neighbours(rows, neighbours, part));
+  }
+
+  private spread<R>(ranges: Ranges, work: (member: Member, part: Ranges) => Promise<R[]>): Promise<R[]> {
+    return spread(ranges, (count) => this.members.share(count), work);
   }
 
   protected overwritten(state: Partial<TrainingState>): void {

@@ -8,6 +8,7 @@ import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import {
   type Contribution,
+  type GraphMember,
   type Member,
   type MemberPass,
   rowsOfResults,
@@ -20,12 +21,14 @@ import type { DoneStep } from './replay-log.js';
 export class LocalMember implements Member {
   readonly workers: number;
   readonly tensorShards: TensorShardOwner;
+  readonly graph: GraphMember;
   private readonly measured = new Speed();
   /** Shards, or tensor shards, of its last step. */
   private shards = 0;
 
   constructor(private readonly threads: ThreadExecutor) {
     this.workers = threads.workers;
+    this.graph = threads;
     const began = (shards: number) => {
       this.shards = shards;
     };

@@ -4,7 +4,7 @@ import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Model } from '../../../src/models/model.js';
 import type { GradientResult, PredictResult, PredictTask } from '../../../src/models/tasks.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
-import type { Ranges, ShardStep } from '../../../src/training/executor.js';
+import type { Executor, Ranges, ShardStep } from '../../../src/training/executor.js';
 import { shardCountOf, type TensorCut } from '../tensor-cut.js';
 import type { DoneStep } from './replay-log.js';
 
@@ -16,8 +16,12 @@ export interface Member {
   /** It is given nothing to do this time. */
   passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
+  readonly graph: GraphMember;
   predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
 }
+
+/** What a member does for a graph of images. */
+export type GraphMember = Pick<Executor, 'describe' | 'neighbours'>;
 
 /** A member's part of a data-parallel step. */
 export interface Contribution {

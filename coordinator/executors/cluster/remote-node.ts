@@ -21,6 +21,7 @@ import { unexpected } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
 import { type Contribution, type Member, MemberLost, rowsOfResults, Speed } from './member.js';
+import { RemoteGraph } from './remote-graph.js';
 import { RemoteTensorShards, type TensorNode } from './remote-tensor-shards.js';
 import { areLabelsOf, areResultsOf } from './reply-checks.js';
 import type { Requests, RequestsListener } from './requests.js';
@@ -40,6 +41,7 @@ export interface RemoteListener {
 export class RemoteNode implements Member, TensorNode, RequestsListener {
   readonly arenaSync: ArenaSync;
   readonly tensorShards: RemoteTensorShards;
+  readonly graph: RemoteGraph;
   readonly measured = new Speed();
   lostWorkers = 0;
   /** Shards, or tensor shards, of its last step. */
@@ -77,6 +79,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     };
     this.arenaSync = new ArenaSync(arena, MAX_BULK, sendRegion, (...of) => this.sendImages(...of));
     this.tensorShards = new RemoteTensorShards(this);
+    this.graph = new RemoteGraph(this);
   }
 
   get name(): string {

@@ -31,6 +31,7 @@ export type NodeActivity =
   | 'update'
   | 'state'
   | 'labels'
+  | 'graph'
   | 'waiting'
   | 'behind'
   | 'leaving';
@@ -45,6 +46,8 @@ const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>>
   computed: 'gradients',
   updated: 'update',
   predicted: 'labels',
+  described: 'graph',
+  found: 'graph',
   logits: 'logits',
   collected: 'state',
   digest: 'update',

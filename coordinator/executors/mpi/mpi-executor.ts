@@ -7,15 +7,26 @@ import { AllReduce } from '../../../src/collectives/all-reduce.js';
 import type { Collective } from '../../../src/collectives/collective.js';
 import { floats } from '../../../src/engine/arena.js';
 import type { OptimizerStep } from '../../../src/engine/optimizer.js';
+import type { Rows } from '../../../src/graph/rows.js';
 import type { Model } from '../../../src/models/model.js';
 import { parameterCount } from '../../../src/models/models.js';
-import type { GradientResult, PredictResult, PredictTask, UpdateResult } from '../../../src/models/tasks.js';
+import type {
+  DescribeResult,
+  Description,
+  GradientResult,
+  NeighboursResult,
+  PredictResult,
+  PredictTask,
+  UpdateResult,
+} from '../../../src/models/tasks.js';
 import { toWire } from '../../../src/protocol/fields.js';
+import { descriptionToWire } from '../../../src/protocol/graph-fields.js';
 import type { ExecutorHealth, Gradients, Ranges, ShardStep, TrainingState } from '../../../src/training/executor.js';
 import type { ThreadExecutor } from '../../../worker/thread-executor.js';
 import { assign } from '../assignment.js';
 import { DistributedExecutor } from '../distributed-executor.js';
 import { drifted, notFinite } from '../failures.js';
+import { describeElsewhere, neighboursElsewhere, piecesOfRows } from '../graph-work.js';
 import type { NumericsRules } from '../numerics.js';
 import { predictElsewhere } from '../prediction.js';
 import { misfit, OtherRanks } from './other-ranks.js';
@@ -32,6 +43,8 @@ export class MpiExecutor extends DistributedExecutor {
   protected readonly tensors: MpiTensorParallel;
   private readonly allReduce: AllReduce;
   private readonly ranks: OtherRanks;
+  /** Those of a graph that all other ranks have. */
+  private rows: Rows | undefined;
 
   /** The collective stays the caller's, who says bye. */
   constructor(
@@ -116,6 +129,43 @@ export class MpiExecutor extends DistributedExecutor {
     };
     const theirs = await predictElsewhere(arena, set, ranges.slice(end), ask, misfit);
     return [...(await mine), ...theirs];
+  }
+
+  protected async describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
+    const { local, ranks } = this;
+    if (description.model) await ranks.arenaSync.bringParameters(parameterCount(description.model));
+    await ranks.bringImages(description.set);
+    const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
+    const asked = descriptionToWire(description);
+    const own = local.describe(description, ranges.slice(0, end));
+    own.catch(() => undefined);
+    const ask = async (part: [number, number][]) => {
+      const message = { kind: 'describe', description: asked, ranges: part, ends: ranks.endsOf(part.length) } as const;
+      const [, answers] = await ranks.together(message, 'described', () => own);
+      return answers.flatMap(({ results }) => results);
+    };
+    const theirs = await describeElsewhere(description, ranges.slice(end), ask, misfit);
+    return [...(await own), ...theirs];
+  }
+
+  protected async findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
+    const { local, ranks } = this;
+    const { count, columns } = rows.shape;
+    if (this.rows !== rows) {
+      for (const piece of piecesOfRows(rows))
+        await ranks.together({ kind: 'rows', count, columns, ...piece }, 'ready', async () => undefined);
+      this.rows = rows;
+    }
+    const [end] = assign(blocks.length, this.weights) as [number, ...number[]];
+    const own = local.neighbours(rows, neighbours, blocks.slice(0, end));
+    own.catch(() => undefined);
+    const ask = async (part: [number, number][]) => {
+      const message = { kind: 'neighbours', neighbours, blocks: part, ends: ranks.endsOf(part.length) } as const;
+      const [, answers] = await ranks.together(message, 'found', () => own);
+      return answers.flatMap(({ results }) => results);
+    };
+    const theirs = await neighboursElsewhere(rows, neighbours, blocks.slice(end), ask, misfit);
+    return [...(await own), ...theirs];
   }
 
   protected overwritten(state: Partial<TrainingState>): void {

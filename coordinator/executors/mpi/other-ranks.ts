@@ -5,6 +5,7 @@ import type { PredictTask } from '../../../src/models/tasks.js';
 import type { ImageSet, SentRegion } from '../../../src/protocol/cluster-messages.js';
 import { answers, type ToRank, type ToRoot, tell } from '../../../src/protocol/mpi-messages.js';
 import { ArenaSync } from '../arena-sync.js';
+import { assign } from '../assignment.js';
 import { reported, unexpected } from '../failures.js';
 import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
 
@@ -45,6 +46,11 @@ export class OtherRanks {
 
   get workers(): readonly number[] {
     return this.all.map(({ workers }) => workers);
+  }
+
+  /** How so many items are shared among them; rank 0 has none. */
+  endsOf(count: number): number[] {
+    return [0, ...assign(count, this.workers)];
   }
 
   get lostWorkers(): number {

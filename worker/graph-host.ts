@@ -1,0 +1,86 @@
+// What a cluster node and an MPI rank do for a graph of images: they describe images, and find neighbours among rows that they are sent.
+import { blocksOf } from '../src/graph/neighbours.js';
+import { Rows } from '../src/graph/rows.js';
+import { widthsOf } from '../src/models/describe.js';
+import type { ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
+import {
+  describedToWire,
+  descriptionFromWire,
+  neighboursToWire,
+  type WireDescription,
+} from '../src/protocol/graph-fields.js';
+import { floatsOf } from '../src/protocol/tensor-codec.js';
+import type { Ranges } from '../src/training/executor.js';
+import { canPredict, notAsked } from './request-checks.js';
+import type { ThreadExecutor } from './thread-executor.js';
+
+type Asked<K extends ToNode['kind']> = Omit<Extract<ToNode, { kind: K }>, 'request'>;
+type Said<K extends ToCoordinator['kind']> = Omit<Extract<ToCoordinator, { kind: K }>, 'request' | 'lostWorkers'>;
+
+export class GraphHost {
+  /** Those that were sent last. */
+  private rows: Rows | undefined;
+
+  constructor(private readonly node: ThreadExecutor) {}
+
+  async answer(
+    message: Asked<'describe'> | Asked<'rows'> | Asked<'neighbours'>,
+  ): Promise<Said<'described'> | Said<'ready'> | Said<'found'>> {
+    switch (message.kind) {
+      case 'describe':
+        return this.describe(message.description, message.ranges);
+      case 'rows':
+        this.keep(message);
+        return { kind: 'ready' };
+      case 'neighbours':
+        return this.find(message);
+    }
+  }
+
+  /** Throws E_PROTOCOL where it does not fit the arena. */
+  private async describe(asked: WireDescription, ranges: Ranges): Promise<Said<'described'>> {
+    const description = descriptionFromWire(asked);
+    const { shape } = this.node.arena;
+    const { size, descriptor, model, set, projection } = description;
+    const images = set === 'unlabelled' ? shape.unlabelled : shape.evaluation;
+    const fits =
+      size.height * size.width * size.channels === shape.pixels &&
+      (descriptor.kind === 'features') === (model !== undefined) &&
+      (model !== undefined || !description.withProbabilities) &&
+      (!model || canPredict(model, shape)) &&
+      ranges.every(([start, end]) => start <= end && end <= images);
+    if (!fits) throw notAsked("a request 'describe' that does not fit the run");
+    const widths = widthsOf(description);
+    if (projection && !areBasesOf(projection.bases, widths)) throw notAsked('components of another descriptor');
+    return { kind: 'described', results: (await this.node.describe(description, ranges)).map(describedToWire) };
+  }
+
+  /** Writes rows behind those before, of which the first make room for all. */
+  private keep({ count, columns, first, values }: Asked<'rows'>): void {
+    if (first === 0) this.rows = Rows.allocate({ count, columns, workspaces: this.node.workers });
+    const { rows } = this;
+    const height = values.length / 4 / columns;
+    const fits =
+      rows?.shape.count === count &&
+      rows.shape.columns === columns &&
+      Number.isInteger(height) &&
+      first + height <= count;
+    if (!fits) throw notAsked('rows that do not fit those before');
+    rows.write(first, floatsOf(values));
+  }
+
+  private async find({ neighbours, blocks }: Asked<'neighbours'>): Promise<Said<'found'>> {
+    const { rows } = this;
+    const all = rows ? blocksOf(rows.shape.count) : 0;
+    if (!rows || neighbours >= rows.shape.count || !blocks.every(([start, end]) => start <= end && end <= all))
+      throw notAsked("a request 'neighbours' that does not fit its rows");
+    return { kind: 'found', results: (await this.node.neighbours(rows, neighbours, blocks)).map(neighboursToWire) };
+  }
+}
+
+const areBasesOf = (
+  bases: readonly { readonly mean: Float32Array; readonly vectors: Float32Array }[],
+  widths: readonly number[],
+): boolean =>
+  bases.length === widths.length &&
+  bases.every(({ mean, vectors }, i) => mean.length === widths[i] && vectors.length % mean.length === 0);
