@@ -5,14 +5,14 @@ import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../checksum.js';
 import { createArena, floats } from '../engine/arena.js';
 import { PRODUCTS_VERSION } from '../engine/native/native.js';
-import { aligned, type Precision, precisionOf } from '../engine/precision.js';
-import { Products } from '../engine/tensorflow.js';
+import { type Precision, precisionOf } from '../engine/precision.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { keyOf, Stream } from '../random.js';
-import { type Layer, modelOf } from './dense/model.js';
+import { modelOf } from './dense/model.js';
 import { roundParameters } from './dense/rounded-parameters.js';
 import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
+import { convolutionFingerprint } from './layers/fingerprint.js';
 import type { Model } from './model.js';
 import { initialParameters, parameterCount, workspaceBytesOf } from './models.js';
 import { update } from './update.js';
@@ -56,29 +56,9 @@ export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
  * Throws E_NATIVE.
  */
 export function numericsFingerprint(of: Numerics = 'f32'): string {
-  if (of === 'layers') return ofProduct();
+  if (of === 'layers') return convolutionFingerprint();
   const steps = ofSteps(of);
   return of === 'f32' ? createHash('sha256').update(`products ${PRODUCTS_VERSION} ${steps}`).digest('hex') : steps;
-}
-
-/** Of a product by TensorFlow. */
-function ofProduct(): string {
-  const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
-  const products = new Products(memory);
-  const [unit] = MODEL.layers as [Layer, ...Layer[]];
-  const random = new Stream(keyOf(1, 'split', 0));
-  let end = 0;
-  const matrix = (rows: number, columns: number) => {
-    const made = products.matrix(end, rows, columns);
-    end += aligned(rows * columns) * 4;
-    return made;
-  };
-  const [a, b, to] = [matrix(unit.units, PIXELS), matrix(PIXELS, ROWS), matrix(unit.units, ROWS)];
-  for (const { values } of [a, b]) for (let i = 0; i < values.length; i++) values[i] = random.uniform() - 0.5;
-  products.multiply(a, false, b, false, to);
-  const fingerprint = sha256OfParameters(to.values as Float32Array);
-  for (const made of [a, b, to]) products.release(made);
-  return fingerprint;
 }
 
 /** Of the parameters after two steps with fixed numbers. */

@@ -44,6 +44,18 @@ describe('a cluster', () => {
     expect(cluster.status().nodes).toEqual([]);
   });
 
+  it('asks a node for the same convolutions where networks of layers are trained, and only there', async () => {
+    const other = { ...every('of tests'), layers: 'another' };
+    const { join, log, cluster } = await clusterOf({ numerics: 'layers' });
+    const { ended } = await join(1, { name: 'odd', fingerprints: other });
+    expect(await ended).toMatchObject({ kind: 'refused', error: { code: 'E_NUMERICS' } });
+    expect(log).toEqual(['!odd E_NUMERICS']);
+    await cluster.close();
+    const dense = await clusterOf();
+    await dense.join(1, { name: 'odd', fingerprints: other });
+    expect(dense.log).toEqual(['+odd']);
+  });
+
   it('lets such a node in where that was allowed', async () => {
     const { join, log } = await clusterOf({ allowMixed: true });
     await join(1, { name: 'odd', fingerprints: every('another') });

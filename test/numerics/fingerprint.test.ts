@@ -13,6 +13,12 @@ it('a numerics fingerprint is a SHA-256, the same each time, and another one in 
   expect(rounded).not.toContain(f32);
 });
 
+it('convolutions have a fingerprint of their own, the same each time', () => {
+  const found = numericsFingerprint('layers');
+  expect(found).toMatch(/^[0-9a-f]{64}$/);
+  expect(numericsFingerprint('layers')).toBe(found);
+});
+
 it('a machine has fingerprints of what it has products of', () => {
   expect(Object.keys(numericsFingerprints(false)).sort()).toEqual(['f32', 'layers']);
   expect(Object.keys(fingerprintsHere()).sort()).toEqual(['f32', 'layers', ...(HAS_BF16 ? ['bf16'] : [])].sort());
