@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import { PseudolabelError } from '../src/errors.js';
 import { MOST_TEXT_BYTES, parseJson, readJson, readText, whyNotRead } from '../src/files/read.js';
 import { refuseLinks, writeIn } from '../src/files/write.js';
-import { svgOf } from '../src/reporting/chart.js';
+import { svgOfBars } from '../src/reporting/bars.js';
+import { standalone, svgOf } from '../src/reporting/chart.js';
 import { chartsOf } from '../src/reporting/curves.js';
 import {
   CONFIG,
@@ -18,7 +19,7 @@ import {
   RESULT,
   type RunRecord,
 } from '../src/reporting/record.js';
-import { reproductionPage } from '../src/reporting/reproduction-page.js';
+import { barsOf, reproductionPage } from '../src/reporting/reproduction-page.js';
 import { runPage } from '../src/reporting/run-page.js';
 import { type SweptRun, sweepPage } from '../src/reporting/sweep-page.js';
 import type { RunConfig } from '../src/training/config.js';
@@ -71,7 +72,11 @@ async function writeReproductionReport(folder: string): Promise<string> {
   const ended = results.filter((result) => result !== undefined);
   const scenarios = reproduction.scenarios.filter((each) => ended.some(({ scenario }) => scenario === each));
   const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
-  const text = reproductionPage(nameOf(folder), rowsOf(scenarios, ended, reproduction.config), runs, detailed);
+  const rows = rowsOf(scenarios, ended, reproduction.config);
+  const bars = barsOf(rows);
+  if (rows.some(({ accuracy }) => accuracy !== undefined))
+    await writeIn(folder, `plots/${bars.id}.svg`, `${standalone(svgOfBars(bars), bars.title)}\n`);
+  const text = reproductionPage(nameOf(folder), rows, runs, detailed);
   await writeIn(folder, FILE, text);
   return join(folder, FILE);
 }

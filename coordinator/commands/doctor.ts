@@ -12,8 +12,10 @@ import { PRODUCTS_LIBRARY } from '../../src/engine/native/native.js';
 import { nativeBinding, Products } from '../../src/engine/tensorflow.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { built } from '../../src/files/read.js';
+import { byteText } from '../../src/format.js';
 import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { multipliesBf16 } from '../executors/numerics.js';
+import { type Kept, keptFiles } from '../kept-files.js';
 import type { Colours } from '../terminal/terminal.js';
 import { controlGroup } from './control-group.js';
 import type { Context } from './options.js';
@@ -40,13 +42,17 @@ export function addDoctor(program: Command, { terminal }: Context): void {
     });
 }
 
-function linesOf(findings: readonly Finding[], isUsable: boolean, { green, red, yellow }: Colours): string[] {
+function linesOf(findings: readonly Finding[], isUsable: boolean, { bold, green, red, yellow }: Colours): string[] {
   const paint = { ok: green, note: yellow, wrong: red };
+  const lines = ({ name, state, found, fix }: Finding): string[] => [
+    `  ${paint[state](state.padEnd(5))}  ${name.padEnd(11)}  ${found}`,
+    ...(fix === undefined ? [] : [`         ${state === 'wrong' ? 'fix' : 'hint'}: ${fix}`]),
+  ];
   return [
-    ...findings.flatMap(({ name, state, found, fix }) => [
-      `${paint[state](state.padEnd(5))}  ${name.padEnd(13)}  ${found}`,
-      ...(fix === undefined ? [] : [`       fix: ${fix}`]),
-    ]),
+    ...GROUPS.flatMap(([title, names]) => {
+      const found = findings.filter(({ name }) => names.includes(name));
+      return found.length === 0 ? [] : [bold(title), ...found.flatMap(lines)];
+    }),
     isUsable ? green('ready to train') : red('not ready to train'),
   ];
 }
@@ -75,12 +81,21 @@ const CHECKS: readonly Check[] = [
   ['build', build],
   ['tfjs-node', () => ok(versionOf('@tensorflow/tfjs-node'))],
   ['TensorFlow', tensorflow],
+  ['kernel', kernel],
   ['threads', () => threads(process.env)],
   ['environment', () => environment(process.env)],
   ['numerics', () => ok(`${numericsFingerprint()}: runs have the same bits where this is the same`)],
-  ['kernel', kernel],
   ['MNIST', mnist],
   ['MPI', mpi],
+  ['kept files', async () => keptHere((await keptFiles()).kept)],
+];
+
+/** Findings are printed below these, in this order. */
+const GROUPS: readonly (readonly [title: string, checks: readonly string[]])[] = [
+  ['This machine', ['Node.js', 'processor', 'bf16', 'memory']],
+  ['This program', ['build', 'tfjs-node', 'TensorFlow', 'kernel']],
+  ['The same bits', ['threads', 'environment', 'numerics']],
+  ['Data, clusters, disk', ['MNIST', 'MPI', 'kept files']],
 ];
 
 export async function diagnose(checks = CHECKS): Promise<Finding[]> {
@@ -117,6 +132,18 @@ export function nodeVersion(version: string): Outcome {
     found: version,
     fix: `should anything fail, try Node.js ${NEWEST_MAJOR}: later ones are untried`,
   };
+}
+
+/** More than that is worth a hint. */
+const MUCH_KEPT = 2 ** 30;
+
+/** What could be removed without harm. */
+export function keptHere(kept: readonly Pick<Kept, 'bytes' | 'neededBy'>[]): Outcome {
+  const bytes = kept.reduce((sum, each) => sum + (each.neededBy === undefined ? each.bytes : 0), 0);
+  if (bytes === 0) return ok('nothing that could be cleaned up');
+  const found = `${byteText(bytes)} of decoded pictures and old libraries could be cleaned up`;
+  const fix = 'pseudolabel clean --dry-run says what they are, and pseudolabel clean removes them';
+  return bytes < MUCH_KEPT ? ok(found) : { state: 'note', found, fix };
 }
 
 /** Never more than ok: nothing needs bf16, and nobody could act on a note. */

@@ -3,7 +3,14 @@ import { counted, percent, whole } from '../../src/format.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
 import type { AmdahlFit, Undetermined, UniversalFit } from '../../src/scaling/laws.js';
-import { ASSUMPTIONS, COLLECTIVES, type Network, type Prediction } from '../../src/scaling/simulate.js';
+import {
+  ASSUMPTIONS,
+  COLLECTIVES,
+  millisecondsText,
+  type Network,
+  type Prediction,
+  speedUpText,
+} from '../../src/scaling/simulate.js';
 import {
   BUSY_LIMIT,
   type Doubt,
@@ -100,11 +107,11 @@ export const linkOf = ({ bitsPerSecond, rttMilliseconds }: Network): string =>
 
 function simulationLines(prediction: readonly Prediction[], phase: PhaseReport, { network }: ScalingReport): string[] {
   const titles = columns('nodes', ...COLLECTIVES.flatMap((name) => [`${name}: ms a step`, 'speed-up', 'efficiency']));
-  const lines = prediction.map(({ nodes, ...of }) => [
-    String(nodes),
+  const lines = prediction.map((of) => [
+    String(of.nodes),
     ...COLLECTIVES.flatMap((name) => [
-      of.milliseconds[name].toFixed(1),
-      of.speedUp[name].toFixed(2),
+      millisecondsText(of, name),
+      speedUpText(of, name),
       percent(of.efficiency[name], 0),
     ]),
   ]);

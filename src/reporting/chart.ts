@@ -7,7 +7,7 @@ import { SVGRenderer } from 'echarts/renderers';
 import { shardRange } from '../data/shards.js';
 import { whole } from '../format.js';
 import { escaped, Html, html } from './page.js';
-import { LIGHT, type Role, SERIES, themed } from './theme.js';
+import { darkened, LIGHT, type Role, SERIES, themed } from './theme.js';
 
 export interface Line {
   readonly name: string;
@@ -201,11 +201,12 @@ export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[], 
   }
 }
 
-/** The SVG of a file of its own: with a title for screen readers, and on white paper. */
-export function standalone(svg: string, title: string): string {
-  return svg
+/** The SVG of a file of its own: with a title for screen readers, and on paper of its scheme. */
+export function standalone(svg: string, title: string, scheme: 'light' | 'dark' = 'light'): string {
+  const whole = svg
     .replace(/^<svg [^>]*>/, (tag) => `${tag}<title>${escaped(title)}</title>`)
     .replace(/(<rect [^>]*)fill="none"/, `$1fill="${LIGHT.paper}"`);
+  return scheme === 'dark' ? darkened(whole) : whole;
 }
 
 /** Removes the hover style that ECharts adds, whose class names would hold for the whole page. */

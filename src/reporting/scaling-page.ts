@@ -1,7 +1,7 @@
 // The report page of a scaling measurement: its plots, their numbers, and conclusions in words.
 import { percent, whole } from '../format.js';
 import type { Estimate } from '../scaling/bootstrap.js';
-import { COLLECTIVES, type Prediction } from '../scaling/simulate.js';
+import { COLLECTIVES, millisecondsText, type Prediction, speedUpText } from '../scaling/simulate.js';
 import type { Row } from '../scaling/summary.js';
 import { SHARES, type Share } from '../scaling/time-split.js';
 import {
@@ -130,11 +130,11 @@ function predictionTable(prediction: readonly Prediction[], link: string): Html 
   return table({
     caption: `Simulated, not measured: nodes like this machine, ${link}`,
     columns: ['nodes', ...COLLECTIVES.flatMap((name) => [`${name}: ms a step`, 'speed-up', 'efficiency'])],
-    rows: prediction.map(({ nodes, ...of }) => [
-      String(nodes),
+    rows: prediction.map((of) => [
+      String(of.nodes),
       ...COLLECTIVES.flatMap((name) => [
-        of.milliseconds[name].toFixed(1),
-        of.speedUp[name].toFixed(2),
+        millisecondsText(of, name),
+        speedUpText(of, name),
         percent(of.efficiency[name], 0),
       ]),
     ]),

@@ -47,6 +47,13 @@ export function themed(svg: string): string {
   return text;
 }
 
+/** Replaces the light colours of a chart by the dark ones. */
+export function darkened(svg: string): string {
+  let text = svg;
+  for (const [role, colour] of Object.entries(LIGHT)) text = text.replaceAll(`"${colour}"`, `"${DARK[role as Role]}"`);
+  return text;
+}
+
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;${declarations(LIGHT)}}
 @media (prefers-color-scheme:dark){:root{${declarations(DARK)}}}

@@ -142,15 +142,15 @@ describe('doctor', () => {
     const broken = join(root, 'no-native.cjs');
     await writeFile(broken, "process.dlopen = () => { throw new Error('libtensorflow_cc.so.2: no such file'); };");
     const { exit, stdout } = await start(['doctor'], { NODE_OPTIONS: `--require ${broken}` }).ended;
-    expect(stdout).toMatch(/^wrong +TensorFlow +E_NATIVE: .*libtensorflow_cc\.so\.2.*\n +fix: .*setup\.mjs/m);
-    expect(stdout).toMatch(/^ok +MNIST/m);
+    expect(stdout).toMatch(/^ +wrong +TensorFlow +E_NATIVE: .*libtensorflow_cc\.so\.2.*\n +fix: .*setup\.mjs/m);
+    expect(stdout).toMatch(/^ +ok +MNIST/m);
     expect(exit).toBe(1);
   });
 
   it('says what to do about settings that take away what a run needs, and which it ignored (case 9)', async () => {
     const { exit, stdout } = await start(['doctor'], { NODE_OPTIONS: '--jitless', DNNL_MAX_CPU_ISA: 'AVX2' }).ended;
-    expect(stdout).toMatch(/^wrong +kernel +E_CONFIG: .*WebAssembly\n +fix: .*--jitless/m);
-    expect(stdout).toMatch(/^note +environment +.*DNNL_MAX_CPU_ISA$/m);
+    expect(stdout).toMatch(/^ +wrong +kernel +E_CONFIG: .*WebAssembly\n +fix: .*--jitless/m);
+    expect(stdout).toMatch(/^ +note +environment +.*DNNL_MAX_CPU_ISA$/m);
     expect(exit).toBe(1);
   });
 });

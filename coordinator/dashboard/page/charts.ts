@@ -165,7 +165,7 @@ class Chart {
   /** All charts have the steps of the whole run, so that they can be compared, unless a part of one was chosen with the mouse. */
   private steps({ data }: uPlot, min: number, max: number): uPlot.Range.MinMax {
     const [steps] = data;
-    const isWhole = steps.length === 0 || (min === steps[0] && max === steps.at(-1));
+    const isWhole = steps.length < 2 || (min === steps[0] && max === steps.at(-1));
     return isWhole ? [0, Math.max(1, this.last)] : [min, max];
   }
 

@@ -1,6 +1,6 @@
 // What the doctor makes of what it sees.
 import { describe, expect, it } from 'vitest';
-import { bf16, diagnose, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
+import { bf16, diagnose, keptHere, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
 import { multipliesBf16 } from '../../../coordinator/executors/numerics.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
@@ -33,6 +33,18 @@ describe('the doctor', () => {
     expect(multipliesBf16(flagsOf('avx512vl avx512_bf16x'))).toBe(false);
     expect(multipliesBf16('processor\t: 0\nFeatures\t: fp asimd bf16\n')).toBeUndefined();
     expect(multipliesBf16('')).toBeUndefined();
+  });
+
+  it('hints at what could be cleaned up where that is much, and never at what is needed', () => {
+    expect(keptHere([{ bytes: 2 ** 40, neededBy: 'this installation' }]).state).toBe('ok');
+    expect(keptHere([{ bytes: 2 ** 20, neededBy: undefined }])).toMatchObject({
+      state: 'ok',
+      found: expect.stringMatching(/MB|MiB/),
+    });
+    expect(keptHere([{ bytes: 2 ** 33, neededBy: undefined }])).toMatchObject({
+      state: 'note',
+      fix: expect.stringContaining('pseudolabel clean'),
+    });
   });
 
   it('goes on after a check that fails, and says what to do', async () => {
