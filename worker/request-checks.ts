@@ -107,6 +107,8 @@ function isStep(step: WireStep, shape: ArenaShape): boolean {
     labels.every((label) => label < units) &&
     (last === first || start < end) &&
     (unlabelled?.logitShift ?? []).length % units === 0 &&
+    Object.values(unlabelled?.parameters ?? {}).every((each) => typeof each === 'number' || each.length === units) &&
+    (unlabelled?.teacher === undefined || shape.averages === true) &&
     // The targets of a reconstruction are as long as its inputs, and find no room where those of classes go.
     (!unlabelled || methodNamed(unlabelled.method).reconstructs === (model.objective === 'reconstruction')) &&
     (rows === 0 || hasWorkspace(model, rows, true, shape))

@@ -65,7 +65,9 @@ const ENCRYPTED = rule('where nothing is encrypted', 'leave out --insecure and w
   const { has, value } = given;
   return !has('insecure') && (isShownToOthers(given) || !has('listen') || isWithTls(value('listen')));
 });
-const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl or dae', ({ scenario }, { value }) => {
+const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl or dae', (config, { value }) => {
+  const { scenario, method } = config;
+  if (method === 'supervised') return false;
   const scenarios = (value('scenarios') as readonly string[] | undefined) ?? [scenario];
   return scenarios.some((each) => each === 'pl' || each === 'dae');
 });
@@ -120,6 +122,7 @@ const NO_START = rule('with --start', 'leave out --start', ({ has }) => !has('st
 const OF_STAGES: Rules = {
   ...always('scenario stages set'),
   augment: [OF_PRESETS],
+  method: [OF_PRESETS],
   ...{ preset: [OF_PRESETS], quick: [OF_PRESETS] },
   hidden: [
     OF_PRESETS,
@@ -217,7 +220,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
   preset: {
-    ...always('scenario quick hidden model labelsPerClass data schema logFormat'),
+    ...always('scenario method quick hidden model labelsPerClass data schema logFormat'),
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [withOption('data', '--data PATH')]])),
   },
   evaluate: always(`${READING} data workers precision json logFormat`),

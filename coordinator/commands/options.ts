@@ -16,6 +16,7 @@ import {
   type RunConfig,
   STRATEGIES,
 } from '../../src/training/config.js';
+import { METHOD_CHOICES } from '../../src/training/preset-method.js';
 import type { Settings } from '../../src/training/settings.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
@@ -108,9 +109,10 @@ function addComputingOptions(command: Command): Command {
     )
     .option('--threshold <p>', 'pseudo-labels of less confidence do not count (as the preset)', number)
     .addOption(
-      new Option('--augment <name>', 'change images at random when they are trained on (none)').choices(
-        Object.keys(AUGMENTATIONS),
-      ),
+      new Option(
+        '--augment <name>',
+        'change images at random when they are trained on (as the method: none, digits, mild or colour)',
+      ).choices(Object.keys(AUGMENTATIONS)),
     )
     .option(
       '--class-shares <shares>',
@@ -129,6 +131,14 @@ function addComputingOptions(command: Command): Command {
       'go on, and with nodes, where other bits are computed: the result then depends on who computed what',
     );
 }
+
+/** How unlabelled images teach. */
+export const addMethodChoice = (command: Command): Command =>
+  command.addOption(
+    new Option('--method <name>', 'how unlabelled images teach, in the preset best (pseudo-label)').choices(
+      METHOD_CHOICES,
+    ),
+  );
 
 /** Options for the network of a run. */
 export const addModelChoice = (command: Command): Command =>

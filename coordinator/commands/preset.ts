@@ -6,7 +6,7 @@ import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { resolveRun } from '../runs/resolved-run.js';
-import { addDataOptions, type Context, labelsPerClass, number } from './options.js';
+import { addDataOptions, addMethodChoice, type Context, labelsPerClass, number } from './options.js';
 
 interface PresetFlags {
   readonly schema?: true;
@@ -18,6 +18,7 @@ Save the output, change what you like, and train by it: pseudolabel train --stag
 
 Examples:
   $ pseudolabel preset best --scenario dae > mine.json
+  $ pseudolabel preset --method fixmatch --model convnet > mine.json
   $ pseudolabel preset paper --data photos/ > mine.json
   $ pseudolabel preset --schema > stages.schema.json`;
 
@@ -31,7 +32,7 @@ export function addPreset(program: Command, context: Context): void {
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--model <name>', 'as of train')
     .option('--labels-per-class <n>', 'labelled images of each class, or all', labelsPerClass);
-  addDataOptions(command)
+  addDataOptions(addMethodChoice(command))
     .option('--schema', 'print the JSON Schema of stages')
     .addHelpText('after', HELP)
     .action(async (name: string, { schema, ...flags }: PresetFlags) => {

@@ -23,6 +23,7 @@ import { tableLines } from '../terminal/table.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
 import {
+  addMethodChoice,
   addModelChoice,
   addRunOptions,
   addStagesOption,
@@ -61,7 +62,7 @@ export function addSweep(program: Command, context: Context): void {
     .command('sweep')
     .description('the same training with different numbers: mean and deviation of each');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
-  addStagesOption(addModelChoice(addRunOptions(command)))
+  addStagesOption(addMethodChoice(addModelChoice(addRunOptions(command))))
     .option('--set <name=values>', 'values of one number, as finetune.threshold=0.7,0.8; may be repeated', gridOf)
     .option('--seeds <list>', 'seeds, as 1..5 or 1,4,9 (that of --seed)', numbersOf)
     .addOption(

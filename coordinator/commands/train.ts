@@ -9,6 +9,7 @@ import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
+import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
 import type { Place } from '../compose.js';
@@ -27,6 +28,7 @@ import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
 import {
+  addMethodChoice,
   addModelChoice,
   addNumberOptions,
   addRunOptions,
@@ -65,6 +67,15 @@ Scenarios:
   pl    with dropout and pseudo-labels
   dae   with dropout, pseudo-labels, and a denoising autoencoder before
 
+Methods, which the preset best trains the scenarios pl and dae by (docs/methods.md):
+  supervised         the labelled images alone, with dropout
+  pseudo-label       Lee 2013, which the scenarios are made of
+  fixmatch           Sohn et al. 2020: confident predictions of the image as it is are the targets of the image changed
+  freematch          Wang et al. 2023: with thresholds that follow the network
+  mean-teacher       Tarvainen & Valpola 2017: an average of the network's weights makes the targets
+  label-propagation  labels spread over a graph of images that look alike
+The last four change images at random when they are trained on (--augment): grey ones as digits are changed, others moderately, never mirrored.
+
 Pseudo-labels are held to shares of the classes (--class-shares), without which a class may be lost to its neighbours:
   auto      the labelled images' shares, which are equal with --labels-per-class N. Before the first pseudo-label counts, shares are
             estimated from the unlabelled images; if that contradicts the labelled ones, the estimate is used. The preset best does this
@@ -82,6 +93,7 @@ Ctrl-C saves a checkpoint first; a second one stops at once.
 
 Examples:
   $ pseudolabel train --scenario pl --quick
+  $ pseudolabel train --model convnet --method freematch
   $ pseudolabel train --scenario dae --preset paper --out runs/paper-dae --json result.json
   $ pseudolabel train --resume runs/paper-dae
   $ pseudolabel train --set finetune.rate.initial=3e-4 --set finetune.threshold=0.9
@@ -99,7 +111,7 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addClusterOptions(command);
   addMpiOptions(command);
-  addDashboardOptions(addNumberOptions(addModelChoice(addRunOptions(command))))
+  addDashboardOptions(addNumberOptions(addMethodChoice(addModelChoice(addRunOptions(command)))))
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)
@@ -186,12 +198,13 @@ async function run(
 
 /** The lines that are printed before a run begins. */
 function openingLines(run: ResolvedRun): string[] {
-  const { config, dataset, stages } = run;
+  const { config, dataset, stages, task } = run;
   return [
     sessionLine(run),
     ...dataLines(dataset),
     config.start === undefined ? undefined : `start: the weights of ${config.start}`,
     settingsLine(config.set),
+    augmentationLine(config, task),
     choiceLine(config, stages),
     ...rampLines(stages, config.maxSteps),
     assumptionLine(stages.map(({ method }) => method)),

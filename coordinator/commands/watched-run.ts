@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { Call } from '../../src/engine/timeline.js';
 import type { Executor } from '../../src/training/executor.js';
-import { ROW_NAMES } from '../../src/training/scenario.js';
+import { rowName } from '../../src/training/scenario.js';
 import { parseAddress } from '../../worker/address.js';
 import type { Place } from '../dashboard/access.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
@@ -114,7 +114,7 @@ async function shownRun(
 ): Promise<Parameters<Dashboard['begins']>[0]> {
   const { readRun } = await import('../report.js');
   const { name, metrics: past } = await readRun(path);
-  const title = `${among?.title ?? ROW_NAMES[config.scenario]}, preset ${config.preset}, seed ${config.seed}`;
+  const title = `${among?.title ?? rowName(config)}, preset ${config.preset}, seed ${config.seed}`;
   const { lostWorkers: before } = dispatcher.health();
   return {
     ...{ info: { name: among?.name ?? name, title, classNames: dataset.classNames }, stages, maxSteps, past },

@@ -5,7 +5,7 @@ import { percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
 import { settingsOf } from '../../src/reporting/numbers.js';
 import type { RunConfig } from '../../src/training/config.js';
-import { publishedFor, ROW_NAMES, type Scenario } from '../../src/training/scenario.js';
+import { publishedFor, ROW_NAMES, rowName, type Scenario } from '../../src/training/scenario.js';
 import {
   isReproduction,
   loadReproduction,
@@ -49,7 +49,7 @@ async function recordedHistory(path: string, name?: string, title?: string): Pro
   });
   const info = {
     name: run.name,
-    title: title ?? ROW_NAMES[run.config.scenario],
+    title: title ?? rowName(run.config),
     stages,
     hasReport: true,
     classNames: run.data?.classNames,

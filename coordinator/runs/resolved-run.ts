@@ -46,7 +46,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     const fix = `use --shards ${Math.max(1, unlabelled)}`;
     throw new PseudolabelError('E_CONFIG', `${shards} shards for ${unlabelled} unlabelled images`, fix);
   }
-  const { pixels, classes } = dataset;
+  const { pixels, classes, height, width, channels } = dataset;
   if (hiddenOf(config) === undefined && !network?.model)
     throw new PseudolabelError(
       'E_CONFIG',
@@ -58,6 +58,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     classes,
     hidden: network?.model ? [] : (hiddenOf(config) ?? []),
     network: network?.model,
+    images: { height, width, channels },
     labelled,
     unlabelled,
   };

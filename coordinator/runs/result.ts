@@ -73,6 +73,7 @@ export interface Machine {
 /** result.json: what a run came to. */
 export interface RunResult {
   readonly scenario: RunConfig['scenario'];
+  readonly method?: RunConfig['method'];
   readonly preset: RunConfig['preset'];
   readonly seed: number;
   readonly split: RunConfig['split'];

@@ -89,8 +89,9 @@ async function finish(
   const test = options.test ? dataset.test : undefined;
   const predicted = test && (await dispatcher.classify(model, 'test'));
   recorder.charge('evaluation');
-  const { scenario, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
+  const { scenario, method, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
   const result: RunResult = {
+    ...(method && { method }),
     ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
     job,
     lostWorkers: recorder.lostWorkers,

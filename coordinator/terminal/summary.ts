@@ -6,7 +6,7 @@ import { accuracyText, counted, duration, percent, whole } from '../../src/forma
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { rampLine } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
-import { ROW_NAMES } from '../../src/training/scenario.js';
+import { rowName } from '../../src/training/scenario.js';
 import { partsOf } from '../../src/training/strategy-choice.js';
 import type { Row } from '../runs/reproduction.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
@@ -59,7 +59,7 @@ function pixelLines({ images }: ImageSet): string[] {
 /** wholeSeconds: since the command began; undefined: the run was finished before. */
 export function resultLines(result: RunResult, directory: string, { bold }: Colours, wholeSeconds?: number): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
-  const run = `${ROW_NAMES[result.scenario]}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
+  const run = `${rowName(result)}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
   const title = `${run}${productsOf(result)}`;
   const { evaluation: _, ...training } = result.secondsByPhase;
   const phases = Object.entries(training).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);

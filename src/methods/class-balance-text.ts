@@ -1,18 +1,24 @@
 // What people are told of the shares that the classes among pseudo-labels are held to.
 
 import { percent } from '../format.js';
-import { type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
+import { type Balance, type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
 import type { MethodSettings } from './methods.js';
 
 /** No line of more classes than these. */
 const MOST_NAMED = 20;
 
+/** What a method's settings say of the shares of the classes; undefined: it holds labels to none. */
+export function sharesRuleOf(method: MethodSettings): Balance['shares'] | undefined {
+  if (!('balance' in method) || method.balance === undefined || method.balance === 'off') return undefined;
+  return typeof method.balance === 'object' && 'shares' in method.balance ? method.balance.shares : method.balance;
+}
+
 /** Before a run; undefined where it has no pseudo-labels. */
 export function assumptionLine(methods: readonly MethodSettings[]): string | undefined {
-  const pseudo = methods.find((method) => method.name === 'pseudo-label');
+  const pseudo = methods.find(({ name }) => name !== 'supervised' && name !== 'denoising');
   if (!pseudo) return undefined;
   const held = 'class shares: pseudo-labels are held to';
-  switch (pseudo.balance?.shares) {
+  switch (sharesRuleOf(pseudo)) {
     case undefined:
       return 'class shares: pseudo-labels are taken as they come, held to no shares';
     case 'auto':

@@ -17,6 +17,7 @@ export const denoising: Method<DenoisingSettings> = {
     batch: z.int().min(1).max(1e9),
     noise: z.number().min(0).max(1e9),
   }),
+  defaults: { name: 'denoising', batch: 256, noise: 0.5 },
   reconstructs: true,
   batch: ({ batch }) => batch,
   rows: ({ batch, noise }) => ({

@@ -45,6 +45,11 @@ function choiceOf({ balance }: LabelPropagationSettings, labelCounts: readonly n
 export const labelPropagation: Method<LabelPropagationSettings> = {
   ...supervised,
   settings,
+  augments: true,
+  defaults: {
+    ...{ name: 'label-propagation', batch: 112, refresh: 'once', balance: 'labelled' },
+    graph: { descriptors: [{ kind: 'hog', components: 64 }], neighbours: 5, spread: { alpha: 0.99, iterations: 60 } },
+  },
   state: z.strictObject({
     mean: z.array(mean).max(1).optional(),
   }) as unknown as Method<LabelPropagationSettings>['state'],

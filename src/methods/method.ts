@@ -15,9 +15,11 @@ export interface UnlabelledRows {
   readonly factor: number;
   /** The method that makes targets of them (methods/methods.ts), and the numbers that those depend on, such as a threshold. */
   readonly method: string;
-  readonly parameters: Readonly<Record<string, number>>;
+  readonly parameters: Readonly<Record<string, number | readonly number[]>>;
   /** Predictions as last stored in the arena, or by the parameters as they are now ("at each weights update", Lee 2013); or none. */
   readonly pseudoLabels: 'none' | 'stored' | 'fresh';
+  /** Whose weights predict fresh ones: the exponential average (stage.average); left out: the weights as they are. */
+  readonly teacher?: 'average';
   /** Added to the logits before a fresh pseudo-label is taken from them: one a class (methods/class-balance.ts). undefined: none. */
   readonly logitShift: Float32Array | undefined;
   /** Where there is a shift: what is summed for each class, beside that. */
@@ -52,7 +54,7 @@ export interface Targets {
   readonly targets: Uint16Array | Float32Array | undefined;
   /** Of each row, from 0 to 1. Rows of weight 0 do not count; the mean is still over the whole batch. */
   readonly weights: ArrayLike<number>;
-  /** Sums over the rows of numbers from 0 to 1. They are added up in the order of the shards, and handed to next(). */
+  /** Sums over the rows of numbers from 0 to 1: as many for every shard. They are added up in the order of the shards, and handed to next(). */
   readonly statistics: readonly number[];
 }
 
@@ -66,8 +68,14 @@ export interface Method<Settings extends { readonly name: string }> {
   /** Checks the parameters of a step that comes from another machine, and the state in a checkpoint. */
   readonly parameters: z.ZodType<UnlabelledRows['parameters']>;
   readonly state: z.ZodType<MethodState>;
+  /** What `train --method` takes, before a preset adapts the batch. */
+  readonly defaults: Settings;
   /** It trains a reconstruction of its rows, and no classifier. */
   readonly reconstructs: boolean;
+  /** Images are changed where nobody says how: the method is made for views of them that differ. */
+  readonly augments: boolean;
+  /** It predicts by the average of the weights, which its stage has to keep. */
+  readonly usesAverage: boolean;
   /** Unlabelled rows of a step; 0: the method uses none. */
   batch(settings: Settings): number;
   /** Whether the rows of a step are predicted by the parameters as they are then. */

@@ -1,7 +1,10 @@
 // The table of methods. A new one is a file of this folder and a row here.
 import { z } from 'zod';
 import { denoising } from './denoising.js';
+import { fixMatch } from './fixmatch.js';
+import { freeMatch } from './freematch.js';
 import { labelPropagation } from './label-propagation.js';
+import { meanTeacher } from './mean-teacher.js';
 import type { Method } from './method.js';
 import { pseudoLabel } from './pseudo-label.js';
 import { supervised } from './supervised.js';
@@ -9,6 +12,9 @@ import { supervised } from './supervised.js';
 export const METHODS = {
   'pseudo-label': pseudoLabel,
   'label-propagation': labelPropagation,
+  fixmatch: fixMatch,
+  freematch: freeMatch,
+  'mean-teacher': meanTeacher,
   denoising,
   supervised,
 } as const;

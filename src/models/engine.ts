@@ -29,7 +29,8 @@ export interface Engine {
   readonly floats: FloatProducts;
   /** To be awaited before the networks of a model are asked for. */
   prepare(model: Model): Promise<void>;
-  network(model: Model, rows: number, workspace: number, training: boolean): Passes;
+  /** of: 'average' has the exponential average of the weights in their place, for passes that do not train. */
+  network(model: Model, rows: number, workspace: number, training: boolean, of?: 'average'): Passes;
   slice(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
 }
@@ -39,6 +40,9 @@ export function createEngine(arena: Arena, products = new AllProducts(arena.memo
   const kernel = loadKernel(arena.memory);
   const prepared = new Map<string, Promise<void>>();
   const ready = new Map<string, unknown>();
+  // What finds the weights there finds their average.
+  const averaged: Arena = { ...arena, regions: { ...arena.regions, parameters: arena.regions.average } };
+  const averagesReady = new Map<string, unknown>();
   const networks = new Map<string, Passes>();
   const slices = new Map<string, TensorShard>();
   const samplers = new Map<string, ShardSampler>();
@@ -51,14 +55,16 @@ export function createEngine(arena: Arena, products = new AllProducts(arena.memo
       const key = JSON.stringify(model);
       await cached(prepared, key, async () => {
         ready.set(key, await prepare(model, arena));
+        if (arena.shape.averages) averagesReady.set(key, await prepare(model, averaged));
       });
     },
-    network(model, rows, workspace, training) {
+    network(model, rows, workspace, training, weights) {
       const build = () => {
-        const of = { workspace, training, prepared: ready.get(JSON.stringify(model)) };
-        return passesOf(model, rows, { products, kernel, arena }, of);
+        const [of, made] = weights === 'average' ? [averaged, averagesReady] : [arena, ready];
+        const options = { workspace, training, prepared: made.get(JSON.stringify(model)) };
+        return passesOf(model, rows, { products, kernel, arena: of }, options);
       };
-      return cached(networks, JSON.stringify([model, rows, workspace, training]), build);
+      return cached(networks, JSON.stringify([model, rows, workspace, training, weights]), build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {
       const build = () =>

@@ -125,7 +125,7 @@ function predictionOf(engine: Engine, task: GradientTask, positions: Uint32Array
       confidences: new Float32Array(memory.buffer, regions.confidences, shape.unlabelled),
     });
   }
-  const network = engine.network(model, paddedRows(rows), workspace, false);
+  const network = engine.network(model, paddedRows(rows), workspace, false, unlabelled.teacher);
   loadUnlabelled(engine, task, network, { view: 'weak', positions, first: 0 });
   network.forward(undefined);
   return network.classify(rows, unlabelled.logitShift, unlabelled.masses);

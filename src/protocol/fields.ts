@@ -105,7 +105,8 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
     labelledLoss: real,
     unlabelledLoss: real,
     counted: count,
-    statistics: list(real, MOST_CLASSES),
+    // Two of each class, and one of all.
+    statistics: list(real, 2 * MOST_CLASSES + 1),
     finite: z.boolean(),
     milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
   })
@@ -175,6 +176,7 @@ const unlabelled = z.union(
       method: z.literal(name),
       parameters: METHODS[name].parameters,
       pseudoLabels: z.enum(['none', 'stored', 'fresh']),
+      teacher: z.literal('average').exactOptional(),
       logitShift: list(float, MOST_CLASSES).nullable(),
       masses: z.enum(['plain', 'shifted']),
       noise: float.min(0),

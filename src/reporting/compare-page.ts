@@ -1,6 +1,6 @@
 // The comparison of several runs: the table for terminal and page, and the page.
 import { duration, percent, whole } from '../format.js';
-import { ROW_NAMES } from '../training/scenario.js';
+import { rowName } from '../training/scenario.js';
 import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
 import { comparedCharts, shareRight } from './curves.js';
@@ -33,7 +33,7 @@ export function compared(runs: readonly RunRecord[]): Comparison {
   return {
     runs: runs.map(({ name, config, metrics, result }) => ({
       run: name,
-      scenario: ROW_NAMES[config.scenario],
+      scenario: rowName(config),
       preset: String(config.preset ?? ''),
       seed: result?.seed,
       testAccuracy: result?.testAccuracy,
@@ -123,10 +123,9 @@ export function repetitionsOf(runs: readonly RunRecord[]): Repetitions[] {
     title:
       group.length === 1
         ? group[0]!.name
-        : [
-            ROW_NAMES[group[0]!.config.scenario],
-            ...others.map(({ option, values }) => `${option} ${plain(values[g]!)}`),
-          ].join(', '),
+        : [rowName(group[0]!.config), ...others.map(({ option, values }) => `${option} ${plain(values[g]!)}`)].join(
+            ', ',
+          ),
     runs: group.length,
     test: summaryOf(group.map(({ result }) => result?.testAccuracy)),
     validation: summaryOf(group.map(({ result }) => result?.validationAccuracy)),

@@ -2,6 +2,7 @@
 // written the files.
 import { z } from 'zod';
 import { MOST_CLASSES } from '../data/dataset.js';
+import { METHOD_NAMES } from '../methods/methods.js';
 import { SHARES, type Split } from '../scaling/time-split.js';
 import type { Ramp } from '../training/alpha-ramp.js';
 import { SCENARIOS } from '../training/scenario.js';
@@ -100,7 +101,10 @@ export const RECONSTRUCTIONS = z.object({
 export const MACHINE = z.record(z.string(), z.union([z.string(), z.number()]));
 
 /** The options of a run, whatever they are: a report only shows them. */
-export const CONFIG = z.looseObject({ scenario: z.enum(SCENARIOS).default('pl') });
+export const CONFIG = z.looseObject({
+  scenario: z.enum(SCENARIOS).default('pl'),
+  method: z.enum(METHOD_NAMES).optional().catch(undefined),
+});
 
 export type MetricRecord = z.infer<typeof METRIC>;
 export type StepRecord = Extract<MetricRecord, { kind: 'step' }>;

@@ -2,7 +2,7 @@
 import { duration, percent, whole } from '../format.js';
 import { choiceText } from '../methods/class-balance-text.js';
 import { rampLine } from '../training/alpha-ramp.js';
-import { publishedFor, ROW_NAMES } from '../training/scenario.js';
+import { publishedFor, rowName } from '../training/scenario.js';
 import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
 import { MOST_MATRIX_CLASSES } from './confusion.js';
@@ -19,7 +19,7 @@ export function runPage(run: RunRecord): string {
   const lead = result
     ? `Run ${run.name}: preset ${result.preset}, seed ${result.seed}, split ${splitOf(result)}`
     : `Run ${run.name}`;
-  return page(`${ROW_NAMES[config.scenario]}: report of a run`, lead, [
+  return page(`${rowName(config)}: report of a run`, lead, [
     ...trialNotes(config),
     resultSection(run),
     curvesSection(run),
@@ -63,15 +63,15 @@ function resultSection({ result, config }: RunRecord): Html | undefined {
 
 /** Against paper and report; undefined where a run cannot be held against them. */
 function comparedFigure(config: RunRecord['config'], accuracy: number): Html | undefined {
-  const { data, labelsPerClass } = config;
-  const published = publishedFor(config.scenario, { data, labelsPerClass });
+  const { data, labelsPerClass, method } = config;
+  const published = publishedFor(config.scenario, { data, labelsPerClass, method });
   if (!published) return undefined;
   const [paper, report, ours] = [published.paper, published.report, 100 * accuracy];
   const bars: Bars = {
     id: 'accuracy',
     title: 'Accuracy on the test images',
     groups: [`Paper ${paper.toFixed(2)} %`, `Report ${report.toFixed(2)} %`, `This run ${percent(accuracy)}`],
-    series: [{ name: ROW_NAMES[config.scenario], colour: 'series1', values: [paper, report, ours] }],
+    series: [{ name: rowName(config), colour: 'series1', values: [paper, report, ours] }],
   };
   return html`<div class="answer">${barsFigure(bars)}</div>`;
 }

@@ -1,7 +1,7 @@
 // Says how far alpha(t) gets in a stage: a run in which no pseudo-label ever counts must not look like one in which they do.
 import { percent, whole } from '../format.js';
 import { alpha } from '../methods/alpha.js';
-import { pseudoLabelsOf, type Stage } from './stage.js';
+import type { Stage } from './stage.js';
 
 export interface Ramp {
   readonly stage: Stage['name'];
@@ -16,12 +16,13 @@ export interface Ramp {
 
 /** undefined for a stage without pseudo-labels. maxSteps: what ends a stage early. */
 export function rampOf(stage: Stage, maxSteps = Number.POSITIVE_INFINITY): Ramp | undefined {
-  const pseudo = pseudoLabelsOf(stage);
-  if (!pseudo) return undefined;
+  const { method } = stage;
+  if (!('alpha' in method) || method.alpha === undefined) return undefined;
+  const schedule = method.alpha;
   const steps = Math.min(stage.steps, maxSteps);
   let stepsAtZero = 0;
-  while (stepsAtZero < steps && alpha(pseudo.alpha, stepsAtZero) === 0) stepsAtZero++;
-  return { stage: stage.name, steps, stepsAtZero, last: alpha(pseudo.alpha, steps - 1), final: pseudo.alpha.final };
+  while (stepsAtZero < steps && alpha(schedule, stepsAtZero) === 0) stepsAtZero++;
+  return { stage: stage.name, steps, stepsAtZero, last: alpha(schedule, steps - 1), final: schedule.final };
 }
 
 /** For those of a run's stages that have pseudo-labels. */

@@ -7,6 +7,7 @@ import { DATA_OPTIONS } from '../data/options.js';
 import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
+import { isByRows, METHOD_CHOICES } from './preset-method.js';
 import { SCENARIOS } from './scenario.js';
 import { stagesSchema } from './stage-schema.js';
 
@@ -67,7 +68,9 @@ export const optionsSchema = z.strictObject({
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
-  /** How images are changed when they are trained on (data/augment.ts). Left out: not at all. */
+  /** How unlabelled images teach in the preset best, in place of the scenario's pseudo-labels (training/preset-method.ts). */
+  method: z.enum(METHOD_CHOICES).optional(),
+  /** How images are changed when they are trained on (data/augment.ts). Left out: not at all, but where the method wants it. */
   augment: z.enum(Object.keys(AUGMENTATIONS) as [AugmentationName, ...AugmentationName[]]).optional(),
   /** What the classes among pseudo-labels are held to (methods/class-balance.ts). Left out: as the preset. */
   classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
@@ -98,6 +101,7 @@ export function normalise(options: unknown): RunConfig {
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
   }
   checkCustom(parsed.data);
+  checkMethod(parsed.data);
   const workers = parsed.data.workers ?? availableParallelism();
   return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
 }
@@ -119,7 +123,20 @@ export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>)
 }
 
 /** Options that shape the stages of a preset, and none of the user's own. */
-const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares', 'augment'] as const;
+const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares', 'augment', 'method'] as const;
+
+/** Throws E_CONFIG for what has no effect, or not in that preset or scenario. */
+function checkMethod({ method, preset, scenario }: z.output<typeof optionsSchema>): void {
+  if (method === undefined || preset === 'custom') return;
+  if (preset !== 'best')
+    throw new PseudolabelError(
+      'E_CONFIG',
+      `method: the preset ${preset} has its own`,
+      'leave --method or --preset out',
+    );
+  if (scenario !== 'pl' && scenario !== 'dae')
+    throw new PseudolabelError('E_CONFIG', `method: has no effect on the scenario ${scenario}`, 'leave --scenario out');
+}
 
 function checkCustom(options: z.output<typeof optionsSchema>): void {
   if (options.preset !== 'custom') return;
@@ -139,11 +156,14 @@ export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fast
  * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
  * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
  */
-function defaultShards(config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'scenario'>): number {
-  const { strategy, augment = 'none', scenario } = config;
+function defaultShards(
+  config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'method' | 'scenario'>,
+): number {
+  const { strategy, augment = 'none', method = 'supervised', scenario } = config;
   if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
   // The autoencoder of dae is tensor parallel in any case.
-  const isCutIntoRows = gradientOption(config) !== undefined || (augment !== 'none' && scenario !== 'dae');
+  const isCutIntoRows =
+    gradientOption(config) !== undefined || ((augment !== 'none' || isByRows(method)) && scenario !== 'dae');
   return isCutIntoRows ? 4 : 8;
 }
 

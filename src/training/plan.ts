@@ -4,18 +4,21 @@ import { AUGMENTATIONS } from '../data/augmentation.js';
 import { isRounded, precisionOf } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
+import { sharesRuleOf } from '../methods/class-balance-text.js';
+import type { LabelPropagationSettings } from '../methods/label-propagation.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
 import { denseOnly, inputsOf, outputsOf } from '../models/models.js';
 import type { RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
 import { best } from './preset-best.js';
+import { augmentationFor, byMethod } from './preset-method.js';
 import { paper } from './preset-paper.js';
 import { report } from './preset-report.js';
 import type { Preset, Task } from './scenario.js';
 import type { RateSchedule } from './schedule.js';
 import { withSettings } from './settings.js';
-import { pseudoLabelsOf, type Stage } from './stage.js';
+import type { Stage } from './stage.js';
 
 const PRESET: Record<Exclude<RunConfig['preset'], 'custom'>, Preset> = { best, paper, report };
 
@@ -41,7 +44,7 @@ export function changesOfPlan(config: RunConfig, task: Task): string[] {
 function checkFit(stages: readonly Stage[], { precision }: RunConfig, { pixels, classes }: Task): void {
   for (const stage of stages) {
     const { name, model } = stage;
-    const { shares } = pseudoLabelsOf(stage)?.balance ?? {};
+    const shares = sharesRuleOf(stage.method);
     if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
     const [inputs, outputs] = [inputsOf(model), outputsOf(model)];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
@@ -63,13 +66,17 @@ function checkFit(stages: readonly Stage[], { precision }: RunConfig, { pixels, 
 function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   if (config.preset === 'custom')
     throw new PseudolabelError('E_CONFIG', 'preset: custom has no stages of its own', 'give them: --stages FILE');
-  const stages = PRESET[config.preset](config.scenario, task);
+  const { method } = config;
+  const scenario = method === 'supervised' ? 'drop' : config.scenario;
+  const ofPreset = PRESET[config.preset](scenario, task);
+  const stages = method === undefined ? ofPreset : ofPreset.map((stage) => byMethod(stage, method));
+  const augment = config.augment ?? augmentationFor(method, task.images);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
   const { precision } = config;
   const odd = task.hidden.find((units) => units % 2 !== 0);
   if (isRounded({ precision }) && odd !== undefined) throw onlyEven(odd);
   return shortened.map((stage) => {
-    const planned = withAugmentation(overridden(stage, config, task), config.augment);
+    const planned = withAugmentation(overridden(stage, config, task), augment);
     return precision === 'f32'
       ? planned
       : { ...planned, model: { ...denseOnly(planned.model, 'computed in bf16'), precision } };
@@ -106,15 +113,53 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
   return whole.kind === 'decay' || whole.kind === 'step' ? { ...whole, every: whole.every * share } : whole;
 }
 
-function overridden(stage: Stage, { refresh, threshold, classShares }: RunConfig, task: Task): Stage {
-  const pseudo = pseudoLabelsOf(stage);
-  if (!pseudo) return stage;
-  const { balance: preset, ...others } = pseudo;
-  const when = refresh === undefined ? pseudo.refresh : refreshOf(refresh, pseudo.batch, task.unlabelled);
+function overridden(stage: Stage, config: RunConfig, task: Task): Stage {
+  const { method } = stage;
+  const { refresh, threshold, classShares } = config;
+  if (method.name === 'supervised' || method.name === 'denoising') return stage;
+  if (method.name === 'label-propagation') return { ...stage, method: propagating(method, config, task) };
+  if (method.name !== 'pseudo-label' && refresh !== undefined) throw withoutEffect('refresh', method.name);
+  if (!('threshold' in method) && threshold !== undefined) throw withoutEffect('threshold', method.name);
+  const { balance: preset, ...others } = method;
+  const when =
+    method.name !== 'pseudo-label'
+      ? 'step'
+      : refresh === undefined
+        ? method.refresh
+        : refreshOf(refresh, method.batch, task.unlabelled);
   const balance = balanceOf(preset, classShares, when, task);
-  const method = { ...others, refresh: when, threshold: threshold ?? pseudo.threshold };
-  return { ...stage, method: balance ? { ...method, balance } : method };
+  const changed = {
+    ...others,
+    ...(method.name === 'pseudo-label' && { refresh: when }),
+    ...(threshold !== undefined && { threshold }),
+    ...(balance && { balance }),
+  };
+  return { ...stage, method: changed as Stage['method'] };
 }
+
+/** Labels that spread over a graph are held to shares without a survey. */
+function propagating(
+  method: LabelPropagationSettings,
+  { refresh, threshold, classShares }: RunConfig,
+  { unlabelled, classes }: Task,
+): LabelPropagationSettings {
+  if (threshold !== undefined) throw withoutEffect('threshold', method.name);
+  if (refresh === 'step' || classShares === 'auto' || classShares === 'estimate')
+    throw withoutEffect(refresh === 'step' ? 'refresh' : 'classShares', method.name);
+  if (typeof classShares === 'object' && classShares.length !== classes) throw otherNumber(classShares.length, classes);
+  return {
+    ...method,
+    ...(refresh !== undefined && { refresh: refreshOf(refresh, method.batch, unlabelled) as 'once' | number }),
+    ...(classShares !== undefined && { balance: classShares }),
+  };
+}
+
+const withoutEffect = (option: string, method: string): PseudolabelError =>
+  new PseudolabelError(
+    'E_CONFIG',
+    `${option}: has no such effect on the method ${method}`,
+    'leave it out, or change the numbers that the method has, by --set (`pseudolabel preset` prints them)',
+  );
 
 /** All rows of a stage that trains a classifier are changed. */
 function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {

@@ -1,7 +1,9 @@
 // What the presets share: the names of the four scenarios, the report's networks, and what the papers call Adam.
 
+import type { ImageSize } from '../data/augmentation.js';
 import type { Objective } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
+import type { MethodName } from '../methods/methods.js';
 import { modelOf } from '../models/dense/model.js';
 import type { LayersModel } from '../models/layers/model.js';
 import type { Model } from '../models/model.js';
@@ -18,6 +20,26 @@ export const ROW_NAMES: Record<Scenario, string> = {
   dae: 'DropNN+PL+DAE',
 };
 
+/** What a run of the preset best is called that has a method of its own. */
+const METHOD_NAMES: Partial<Record<MethodName, string>> = {
+  supervised: 'Supervised',
+  'pseudo-label': 'Pseudo-labels',
+  fixmatch: 'FixMatch',
+  freematch: 'FreeMatch',
+  'mean-teacher': 'Mean teacher',
+  'label-propagation': 'Label propagation',
+};
+
+/** What a run is called. */
+export const rowName = ({
+  scenario,
+  method,
+}: {
+  readonly scenario: Scenario;
+  readonly method?: MethodName | undefined;
+}): string =>
+  method === undefined ? ROW_NAMES[scenario] : `${METHOD_NAMES[method]}${scenario === 'dae' ? ' + DAE' : ''}`;
+
 /** Of each class. */
 const PUBLISHED_LABELS = 10;
 
@@ -32,9 +54,12 @@ export const PUBLISHED: Record<Scenario, { readonly paper: number; readonly repo
 /** The published figures of a row, where a run can be held against them: on MNIST, with as many labels. */
 export function publishedFor(
   scenario: Scenario,
-  { data, labelsPerClass = PUBLISHED_LABELS }: { readonly data?: unknown; readonly labelsPerClass?: unknown },
+  options: { readonly data?: unknown; readonly labelsPerClass?: unknown; readonly method?: unknown },
 ): { readonly paper: number; readonly report: number } | undefined {
-  return data === undefined && labelsPerClass === PUBLISHED_LABELS ? PUBLISHED[scenario] : undefined;
+  const { data, labelsPerClass = PUBLISHED_LABELS, method } = options;
+  return data === undefined && method === undefined && labelsPerClass === PUBLISHED_LABELS
+    ? PUBLISHED[scenario]
+    : undefined;
 }
 
 /** What a preset is given, and what it may not choose. */
@@ -45,6 +70,8 @@ export interface Task {
   readonly hidden: readonly number[];
   /** What is trained in place of a dense network. */
   readonly network?: LayersModel | undefined;
+  /** Left out: stages change no images by themselves. */
+  readonly images?: ImageSize | undefined;
   /** Number of labelled images. */
   readonly labelled: number;
   readonly unlabelled: number;

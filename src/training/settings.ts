@@ -62,7 +62,7 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'warmup',
   ...IN_STAGES,
   ...['labelled', 'unlabelled', 'weak', 'rotate', 'scale', 'shear', 'shift', 'elastic', 'crop', 'flip'],
-  ...['brightness', 'contrast', 'saturation', 'hue', 'noise', 'cutout'],
+  ...['temperature', 'brightness', 'contrast', 'saturation', 'hue', 'noise', 'cutout'],
 ]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {

@@ -1,6 +1,7 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
 import { augmentationSchema } from '../data/augmentation.js';
+import { precisionOf } from '../engine/precision.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
@@ -67,6 +68,14 @@ const stage: z.ZodType<Stage> = z
   .refine(
     ({ model, method }) => (model.objective === 'reconstruction') === methodOf(method).reconstructs,
     'the method trains a reconstruction and the model is a classifier, or the other way round',
+  )
+  .refine(
+    ({ method, average }) => !methodOf(method).usesAverage || average !== undefined,
+    'the method predicts by the average of the weights: the stage needs `average`, as 0.99',
+  )
+  .refine(
+    ({ method, model }) => !methodOf(method).usesAverage || precisionOf(model) === 'f32',
+    'the average of the weights, by which the method predicts, is not rounded to bf16',
   );
 
 export const stagesSchema: z.ZodType<readonly Stage[]> = z

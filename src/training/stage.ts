@@ -55,12 +55,12 @@ export interface Stage {
 /** The weight of a step's unlabelled loss. */
 export const alphaAt = ({ method }: Stage, step: number): number => methodOf(method).alpha(method, step);
 
-/** The settings of a stage with pseudo-labels; undefined for others. */
-export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>
-  method.name === 'pseudo-label' ? method : undefined;
-
 /** Of the average of the weights after step `step`: less at first, so that it forgets where they began. */
 const averageDecay = (decay: number, step: number): number => Math.min(decay, (2 + step) / (11 + step));
+
+/** The settings of a stage with pseudo-labels by the method of that name; undefined for others. */
+export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>
+  method.name === 'pseudo-label' ? method : undefined;
 
 /** The numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {

@@ -120,8 +120,9 @@ function unlabelledRows(
     return { ...plain, batch, noise, factor: 1, method: 'denoising', parameters: {}, pseudoLabels: 'none' };
   }
   const factor = alphaAt(stage, step);
-  if (method.name === 'label-propagation') throw new RangeError('its labels have oracles of their own');
-  if (method.name === 'supervised' || (factor === 0 && !isSurvey(method, step))) return undefined;
+  if (method.name === 'supervised') return undefined;
+  if (method.name !== 'pseudo-label') throw new RangeError('its labels have oracles of their own');
+  if (factor === 0 && !isSurvey(method, step)) return undefined;
   const { name, batch, threshold, refresh } = method;
   const rows = { ...plain, batch, factor, method: name, parameters: { threshold } } as const;
   if (isSurvey(method, step))

@@ -88,7 +88,7 @@ export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   return drawnBy(arena, task).map((position) => ({
     input: imageAt(arena, position),
     target: oneHot(labels[position]!, classes),
-    weight: confidences[position]! >= parameters.threshold! ? factor / batch : 0,
+    weight: confidences[position]! >= Number(parameters.threshold) ? factor / batch : 0,
   }));
 }
 

@@ -1,6 +1,7 @@
 // From logits to predicted classes, with or without a shift that holds the classes to shares (methods/class-balance.ts).
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
+import { exponential } from '../../exponential.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import type { RunnersUp } from '../tasks.js';
 
@@ -90,7 +91,7 @@ function softmaxOf(logits: Float32Array, classes: number, count: number, tempera
   for (let r = 0; r < count; r++) {
     const values = Array.from({ length: classes }, (_, c) => logits[c * rows + r]! / temperature);
     const largest = Math.max(...values);
-    const powers = values.map((value) => Math.exp(value - largest));
+    const powers = values.map((value) => exponential(value - largest));
     const total = powers.reduce((sum, power) => sum + power, 0);
     for (const [c, power] of powers.entries()) result[c * count + r] = power / total;
   }

@@ -82,6 +82,7 @@ const ofStages = (command: string): Record<string, readonly Example[]> => {
     preset: [withoutStages('--preset paper')],
     quick: [withoutStages('--quick')],
     augment: [withoutStages('--augment digits')],
+    method: [withoutStages('--method fixmatch')],
     model: [withoutStages('--model convnet')],
     hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
     fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],

@@ -69,7 +69,8 @@ describe('targets', () => {
 
   it('need a method that is in the table', () => {
     for (const name of ['', 'toString', 'unknown']) expect(() => methodNamed(name)).toThrow(RangeError);
-    expect(Object.keys(METHODS).map((name) => methodNamed(name).reconstructs)).toEqual([false, false, true, false]);
+    const reconstructing = Object.keys(METHODS).filter((name) => methodNamed(name).reconstructs);
+    expect(reconstructing).toEqual(['denoising']);
   });
 });
 

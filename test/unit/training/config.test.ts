@@ -78,6 +78,7 @@ describe('identityOf', () => {
         set: { 'finetune.steps': 9 },
         model: 'convnet',
         augment: 'digits',
+        method: 'fixmatch',
         fresh: true,
         start: 'runs/other',
       },

@@ -1,0 +1,19 @@
+// The exponential function by sums and products alone: Math.exp has other bits in other versions of V8, and what workers compute must not.
+
+const LN2_HIGH = 0.6931471803691238; // fdlibm's: its last 21 bits are 0, so that its products with small whole numbers are exact
+const LN2_LOW = 1.9082149292705877e-10;
+/** Below it the result is 0 as a float. */
+const LEAST = -104;
+const TERMS = 14;
+
+/** e^x for x from -104 to 88, within a few units in the last place of a double; 0 below. NaN stays NaN. */
+export function exponential(x: number): number {
+  if (x < LEAST) return 0;
+  const halvings = Math.round(x / Math.LN2);
+  const rest = x - halvings * LN2_HIGH - halvings * LN2_LOW;
+  let sum = 1;
+  for (let n = TERMS; n > 0; n--) sum = 1 + (sum * rest) / n;
+  const factor = halvings < 0 ? 0.5 : 2;
+  for (let n = Math.abs(halvings); n > 0; n--) sum *= factor;
+  return sum;
+}

@@ -1,0 +1,101 @@
+// What methods have in common that predict the rows of a step at that step: the weight of their loss, the shares that their classes are held to,
+// and targets from a confidence on. Each of them is a file of its own.
+import { z } from 'zod';
+import { MOST_CLASSES } from '../data/dataset.js';
+import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
+import {
+  type Balance,
+  balanceSchema,
+  beginBalance,
+  type ClassBalance,
+  chooseShares,
+  isChoice,
+  isSurvey,
+  logitShift,
+  nextBalance,
+  surveyShift,
+} from './class-balance.js';
+import type { MethodState, Prediction, Targets, UnlabelledRows } from './method.js';
+import { supervised } from './supervised.js';
+
+export interface FreshSettings {
+  readonly name: string;
+  /** Unlabelled rows of a step. */
+  readonly batch: number;
+  readonly alpha: AlphaSchedule;
+  /** Left out: predictions are held to no shares of the classes. */
+  readonly balance?: Balance | undefined;
+}
+
+/** A temperature at which all classes' probabilities are the target; left out: the likeliest class alone is. */
+export interface Softness {
+  readonly temperature?: number | undefined;
+}
+
+const share = z.number().min(0).max(1);
+
+export const freshFields = {
+  batch: z.int().min(1).max(1e9),
+  alpha: alphaSchema,
+  balance: balanceSchema.optional(),
+};
+export const temperature = z.number().min(0.01).max(100);
+/** One number of each class, from 0 to 1. */
+export const ofClasses = z.array(share).min(1).max(MOST_CLASSES);
+
+/** Parameters of confidentTargets(). */
+export const confidenceFields = { threshold: share, temperature: temperature.exactOptional() };
+
+/** All but the settings, the rows and the targets. */
+export const fresh = {
+  ...supervised,
+  state: z.strictObject({ target: ofClasses, predicted: ofClasses }) as unknown as z.ZodType<MethodState>,
+  batch: ({ batch }: FreshSettings) => batch,
+  predicts: () => true,
+  alpha: (of: FreshSettings, step: number) => alpha(of.alpha, step),
+  begin: (of: FreshSettings, labelCounts: readonly number[]): MethodState => beginBalance(of, labelCounts),
+  choose(of: FreshSettings, step: number, state: MethodState, labelCounts: readonly number[]) {
+    if (!isChoice(of, step)) return undefined;
+    const choice = chooseShares(of, step, state as ClassBalance, labelCounts);
+    return { choice, state: { ...state, target: choice.shares, predicted: choice.shares } };
+  },
+  statistics: ({ pseudoLabels, logitShift: shift }: UnlabelledRows, classes: number) =>
+    pseudoLabels === 'fresh' && shift ? classes : 0,
+  next: (of: FreshSettings, step: number, state: MethodState, statistics: readonly number[]): MethodState =>
+    nextBalance(of, step, state as ClassBalance, statistics),
+  shortened: <S extends FreshSettings>(of: S, by: number): S => ({
+    ...of,
+    alpha: { ...of.alpha, t1: of.alpha.t1 * by, t2: of.alpha.t2 * by },
+  }),
+};
+
+/** undefined while alpha(t) is 0: rows of weight 0 need not be computed, unless the shares of their classes are wanted. */
+export function freshRows(
+  of: FreshSettings,
+  step: number,
+  state: MethodState,
+  labelCounts: readonly number[],
+  parameters: UnlabelledRows['parameters'],
+): UnlabelledRows | undefined {
+  const shares = state as ClassBalance;
+  const factor = alpha(of.alpha, step);
+  const plain = { batch: of.batch, factor, method: of.name, parameters, pseudoLabels: 'fresh', noise: 0 } as const;
+  if (isSurvey(of, step)) return { ...plain, logitShift: surveyShift(shares, labelCounts), masses: 'shifted' };
+  if (factor === 0) return undefined;
+  return { ...plain, logitShift: of.balance && logitShift(shares), masses: 'plain' };
+}
+
+/** The parameters of confidentTargets(). */
+export const confidence = (threshold: number, { temperature: t }: Softness): UnlabelledRows['parameters'] =>
+  t === undefined ? { threshold } : { threshold, temperature: t };
+
+/** Rows count from a confidence of `threshold` on. At a `temperature` their targets are soft, else one class. */
+export function confidentTargets({ parameters }: UnlabelledRows, prediction: Prediction): Targets {
+  const { classes, confidences, classMasses } = prediction;
+  const { threshold, temperature: t } = parameters as { threshold: number; temperature?: number };
+  return {
+    targets: t === undefined ? classes : prediction.probabilities(t),
+    weights: Uint8Array.from(confidences, (each) => Number(each >= threshold)),
+    statistics: classMasses,
+  };
+}
