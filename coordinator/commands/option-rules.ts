@@ -133,6 +133,7 @@ const OF_STAGES: Rules = {
   threshold: [PSEUDO_LABELS, OF_PRESETS],
   classShares: [PSEUDO_LABELS, OF_PRESETS],
   model: [OF_PRESETS],
+  members: [OF_PRESETS, withOption('model', '--model convnet')],
   start: [],
   fresh: [withOption('model', '--model PATH'), NO_START],
 };

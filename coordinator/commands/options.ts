@@ -147,6 +147,7 @@ export const addModelChoice = (command: Command): Command =>
       '--model <name>',
       'dense:5000, dense:1024,512 and so on, convnet, a saved tf.LayersModel or a .keras file (dense)',
     )
+    .option('--members <n>', 'networks that are trained side by side and predict together (1)', number)
     .option('--start <dir>', 'start from the weights of a saved model or of a run, whose network is trained')
     .option('--fresh', 'draw the weights of a saved model afresh');
 

@@ -19,9 +19,24 @@ export async function networkFor(
   dataset: Dataset,
   start?: SavedModel,
 ): Promise<Network | undefined> {
-  const network = await named(config, dataset);
+  const network = withMembers(await named(config, dataset), config);
   const given = start ?? (config.start === undefined ? undefined : await readStart(config.start));
   return given ? startingFrom(given, config, dataset, network) : network;
+}
+
+/** Throws E_CONFIG where the network cannot have several members. */
+function withMembers(network: Network | undefined, { members = 1, start }: RunConfig): Network | undefined {
+  if (members === 1) return network;
+  const problem = !network?.model
+    ? 'a dense network has one'
+    : start !== undefined || network.parameters
+      ? 'those that begin with the same weights would stay alike'
+      : network.model.objective === 'softmax'
+        ? undefined
+        : 'their mean is of probabilities, and the network ends in sigmoid';
+  if (problem === undefined) return { ...network!, model: { ...network!.model!, members } };
+  const fix = 'leave --members out, or train --model convnet or a saved network of layers with --fresh';
+  throw new PseudolabelError('E_CONFIG', `members: ${members}: ${problem}`, fix);
 }
 
 async function named(config: RunConfig, dataset: Dataset): Promise<Network | undefined> {

@@ -10,7 +10,8 @@ import type { DenseModel } from './dense/model.js';
 import { modelOf } from './dense/model.js';
 import { denseNames, outputOf, type Stack, TOPOLOGY, topologyOf } from './keras-topology.js';
 import { MANIFEST, manifestOf, parametersOf, type Weight, weightPieces, weightsOf } from './keras-weights.js';
-import { describe, parametersIn, weightBytes } from './layers/describe.js';
+import { describe, parametersIn, savedWeights, weightBytes } from './layers/describe.js';
+import { ensembleOf } from './layers/ensemble.js';
 import type { LayersModel } from './layers/model.js';
 import { withActivation } from './layers/topology.js';
 import type { Model } from './model.js';
@@ -54,6 +55,8 @@ const METADATA = z.object({
   input: z.string().max(1000).optional(),
   output: z.string().max(1000).optional(),
   weightsSha256: z.string(),
+  /** Of an ensemble: how many members it has, and the topology of each. */
+  members: z.strictObject({ count: z.int().min(2).max(16), topology: z.unknown() }).optional(),
 });
 type Metadata = z.infer<typeof METADATA>;
 const MODEL_JSON = z.object({
@@ -101,16 +104,21 @@ function metadataOf(
   const size = { rows, columns, channels, classes };
   const meaning = { input: inputOf(model, size), output: outputMeaning(objective, size) };
   const weightsSha256 = sha256OfParameters(parameters);
-  return { objective, ...size, classNames: classNames && [...classNames], data, ...meaning, weightsSha256 };
+  const members = model.kind === 'layers' && model.members !== undefined && model.members > 1 && {
+    members: { count: model.members, topology: withActivation(model.topology, objective) },
+  };
+  return { objective, ...size, classNames: classNames && [...classNames], data, ...meaning, weightsSha256, ...members };
 }
 
 /** The topology and the list of weights of a model.json. */
 function kerasForm(model: Model) {
   if (model.kind === 'dense')
     return { modelTopology: topologyOf(model), weightsManifest: manifestOf(model, denseNames(model), 'weights.bin') };
-  const weights = model.weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const }));
+  const { objective, inputShape, members = 1 } = model;
+  const weights = savedWeights(model).map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const }));
+  const topology = withActivation(model.topology, objective);
   return {
-    modelTopology: withActivation(model.topology, model.objective),
+    modelTopology: members === 1 ? topology : ensembleOf(topology, inputShape, members),
     weightsManifest: [{ paths: ['weights.bin'], weights }],
   };
 }
@@ -176,8 +184,9 @@ async function denseOrLayers(contents: Contents): Promise<Parsed> {
   return { model, parameters: parametersOf(model, names, weights, floats) };
 }
 
-async function layersOf({ topology, weights, floats }: Contents): Promise<Parsed> {
-  const model = await describe(topology);
+async function layersOf({ topology, weights, floats, metadata }: Contents): Promise<Parsed> {
+  const { members } = metadata ?? {};
+  const model = members ? { ...(await describe(members.topology)), members: members.count } : await describe(topology);
   return { model, parameters: parametersIn(model, weights, floats) };
 }
 

@@ -52,6 +52,8 @@ export const optionsSchema = z.strictObject({
   model: z.string().min(1).max(4096).optional(),
   /** A saved model, or the run that made it: the first stage starts from its weights, and without `model` trains its network (runs/start.ts). */
   start: z.string().min(1).max(4096).optional(),
+  /** Networks of layers that are trained side by side and predict together (models/layers/model.ts). Left out: 1. */
+  members: z.int().min(1).max(16).optional(),
   /** The weights in a saved network are drawn afresh. */
   fresh: z.boolean().optional(),
   workers: count.max(256).optional(),

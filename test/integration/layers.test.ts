@@ -122,6 +122,23 @@ describe('a run of layers', () => {
     }
   });
 
+  it('of an ensemble has the same bits for 1, 2 and 3 workers, and members of their own weights', async () => {
+    const ensemble = { members: 2, fresh: true };
+    const run = await runOf({ workers: 1, ...ensemble });
+    const alone = await weightsOf(run);
+    expect(alone.again).toEqual([alone.sha256, alone.sha256]);
+    for (const workers of [2, 3])
+      expect((await weightsOf(await runOf({ workers, ...ensemble }))).sha256).toBe(alone.sha256);
+    const described = run.stages[0]!.model;
+    if (described.kind !== 'layers') throw new Error('no layers');
+    const initial = initialParameters(described, 1, 0);
+    const kernel = (member: number) => initial.slice(offsetsOf(described, member)[0]!, offsetsOf(described, member)[1]!);
+    expect(kernel(0)).toEqual(initialParameters({ ...described, members: 1 }, 1, 0).slice(0, kernel(0).length));
+    expect(kernel(1)).not.toEqual(kernel(0));
+    for (const options of [{ members: 2 }, { members: 2, model: 'dense:64' }])
+      await expect(runOf(options)).rejects.toMatchObject({ code: 'E_CONFIG' });
+  });
+
   it('starts from the weights of the file, or draws them afresh', async () => {
     const [given, fresh, other] = [
       await runOf({}),
@@ -222,6 +239,32 @@ describe('a model of layers', () => {
     expect(tf.softmax(logits).arraySync()).toEqual(probabilities);
   });
 
+  it('of several members is saved as one network whose output is their mean, and read again', async () => {
+    const { model: one } = await loadModel(model);
+    if (one.kind !== 'layers') throw new Error('no layers');
+    const ensemble = { ...one, members: 2 };
+    const parameters = initialParameters(ensemble, 9, 0);
+    const path = join(root, 'ensemble');
+    const meta = { rows: 28, columns: 28, channels: 1, classes: 10, classNames: undefined, data: undefined };
+    await saveModel(path, ensemble, parameters, meta);
+    const read = await loadModel(path);
+    expect(read.model).toEqual(ensemble);
+    expect(read.parameters).toEqual(parameters);
+    const tf = tensorFlow();
+    const loaded = await tf.loadLayersModel(`file://${path}/model.json`);
+    const x = tf.randomUniform([5, 28, 28, 1], 0, 1, 'float32', 7);
+    const found = (loaded.predict(x) as ReturnType<typeof tf.zeros>).arraySync() as number[][];
+    const members = [];
+    for (const member of [0, 1]) {
+      const network = await plain(tf, one.topology);
+      network.setWeights(weightsIn(tf, ensemble, parameters, member));
+      members.push(tf.softmax(network.predict(x) as ReturnType<typeof tf.zeros>));
+    }
+    const mean = tf.div(tf.add(members[0]!, members[1]!), 2).arraySync() as number[][];
+    for (const [r, row] of mean.entries())
+      for (const [c, value] of row.entries()) expect(found[r]![c]).toBeCloseTo(value, 6);
+  });
+
   it.each([
     ['LSTM', { units: 3 }, 'LSTM'],
     ['GaussianNoise', { stddev: 1 }, 'GaussianNoise'],
@@ -250,8 +293,9 @@ function weightsIn(
   tf: TensorFlow,
   described: { weights: readonly { shape: readonly number[] }[] },
   parameters: Float32Array,
+  member = 0,
 ) {
-  const offsets = offsetsOf(described as never);
+  const offsets = offsetsOf(described as never, member);
   return described.weights.map(({ shape }, w) =>
     tf.tensor(parameters.slice(offsets[w]!, offsets[w]! + sizeOf(shape)), [...shape]),
   );

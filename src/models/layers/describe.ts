@@ -1,7 +1,8 @@
 // From the topology of a Keras model to a model that can be trained: what its weights are, and what it takes and gives.
 import { z } from 'zod';
 import { type Initialiser, initialiserOf } from './initialisers.js';
-import { type LayersModel, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
+import { memberName } from './ensemble.js';
+import { type LayersModel, membersOf, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
 import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
 import { isStatistic, nameOf, type Topology, topologySchema, withLogits } from './topology.js';
 
@@ -83,13 +84,12 @@ export function parametersIn(
   floats: Float32Array,
 ): Float32Array {
   const parameters = new Float32Array(parametersOf(model));
-  const offsets = offsetsOf(model);
-  model.weights.forEach(({ name, shape }, w) => {
+  savedWeights(model).forEach(({ name, shape, offset }) => {
     const found = saved.get(name) ?? onlyOneThatEndsIn(saved, name);
     if (!found) throw new RangeError(`it has no weight ${name}`);
     if (String(found.shape) !== String(shape))
       throw new RangeError(`weight ${name} is ${found.shape.join(' x ')} where ${shape.join(' x ')} is needed`);
-    parameters.set(floats.subarray(found.start, found.end), offsets[w]!);
+    parameters.set(floats.subarray(found.start, found.end), offset);
   });
   return parameters;
 }
@@ -100,11 +100,21 @@ function onlyOneThatEndsIn(saved: ReadonlyMap<string, SavedWeight>, name: string
   return found.length === 1 ? found[0]![1] : undefined;
 }
 
-/** The bytes of the weights, in the order of the model's list. */
+/** The weights of all members under the names that they are saved by, and where each begins in the parameters, in floats. */
+export function savedWeights(model: LayersModel): (Pick<Weight, 'name' | 'shape'> & { readonly offset: number })[] {
+  const members = membersOf(model);
+  return Array.from({ length: members }, (_, member) => {
+    const offsets = offsetsOf(model, member);
+    return model.weights.map(({ name, shape }, w) => {
+      return { name: members === 1 ? name : memberName(member, name), shape, offset: offsets[w]! };
+    });
+  }).flat();
+}
+
+/** The bytes of the weights, in the order of that list. */
 export function* weightBytes(model: LayersModel, parameters: Float32Array): Generator<Uint8Array> {
-  const offsets = offsetsOf(model);
-  for (const [w, { shape }] of model.weights.entries()) {
-    const values = parameters.slice(offsets[w]!, offsets[w]! + sizeOf(shape));
+  for (const { shape, offset } of savedWeights(model)) {
+    const values = parameters.slice(offset, offset + sizeOf(shape));
     yield new Uint8Array(values.buffer);
   }
 }

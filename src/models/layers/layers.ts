@@ -4,9 +4,17 @@ import { createArena } from '../../engine/arena.js';
 import { loadKernel } from '../../engine/kernel/kernel.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { ModelKind } from '../kind.js';
-import { featuresOf, initialParameters, type LayersModel, parametersOf, sizeOf, statisticsStart } from './model.js';
+import {
+  featuresOf,
+  initialParameters,
+  type LayersModel,
+  membersOf,
+  parametersOf,
+  sizeOf,
+  statisticsStart,
+} from './model.js';
 import { LayersPasses } from './passes.js';
-import { type BuiltModel, build, place } from './tensorflow.js';
+import { type BuiltModel, buildAt } from './tensorflow.js';
 import { placesOf } from './workspace.js';
 
 export const layers: ModelKind<LayersModel> = {
@@ -14,18 +22,15 @@ export const layers: ModelKind<LayersModel> = {
   outputs: ({ classes }) => classes,
   parameters: parametersOf,
   statisticsStart,
-  featureWidths: (model) => [featuresOf(model)],
+  featureWidths: (model) => new Array<number>(membersOf(model)).fill(featuresOf(model)),
   firstLayerEnd: parametersOf,
   initialise: initialParameters,
   workspaceBytes: (model, rows, training) => placesOf(model, rows, training).end,
-  async prepare(model, { memory, regions }): Promise<BuiltModel> {
-    const built = await build(model);
-    place(built, model, { memory, address: regions.parameters });
-    return built;
-  },
+  prepare: (model, { memory, regions }): Promise<BuiltModel[]> =>
+    buildAt(model, { memory, address: regions.parameters }),
   beforeThreads: passOnce,
   passes: (model, rows, hardware, { prepared, ...of }) =>
-    new LayersPasses(hardware, model, prepared as BuiltModel, rows, of),
+    new LayersPasses(hardware, model, prepared as readonly BuiltModel[], rows, of),
 };
 
 const ROWS = 8;
@@ -41,8 +46,7 @@ async function passOnce(model: LayersModel): Promise<void> {
     workspaceBytes: placesOf(model, ROWS, true).end,
   });
   const hardware = { products: new AllProducts(arena.memory), kernel: loadKernel(arena.memory), arena };
-  const built = await build(model);
-  place(built, model, { memory: arena.memory, address: arena.regions.parameters });
+  const built = await buildAt(model, { memory: arena.memory, address: arena.regions.parameters });
   const passes = new LayersPasses(hardware, model, built, ROWS, { workspace: 0, training: true });
   passes.loadBytes(new Uint8Array(ROWS * pixels));
   passes.forward(undefined);

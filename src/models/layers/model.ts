@@ -25,6 +25,11 @@ export interface LayersModel {
   /** Those that are trained, in the order of the layers; statistics behind them. */
   readonly weights: readonly Weight[];
   readonly objective: 'softmax' | 'sigmoid';
+  /**
+   * Networks that are trained side by side, each from weights of its own, on the same rows; what they predict is the mean of their probabilities
+   * (an ensemble: Hansen & Salamon 1990). Left out: 1.
+   */
+  readonly members?: number;
   /** Products of layers are f32 alone. */
   readonly precision?: 'f32';
 }
@@ -34,6 +39,7 @@ const size = z
   .min(1)
   .max(2 ** 24);
 const MOST_WEIGHTS = 1000;
+const MOST_MEMBERS = 16;
 
 export const layersSchema = z
   .strictObject({
@@ -53,36 +59,54 @@ export const layersSchema = z
       .min(1)
       .max(MOST_WEIGHTS),
     objective: z.enum(['softmax', 'sigmoid']),
+    members: z.int().min(1).max(MOST_MEMBERS).exactOptional(),
     precision: z.literal('f32').exactOptional(),
   })
   .refine(
     ({ weights }) => weights.every(({ isStatistic }, w) => isStatistic || !weights[w - 1]?.isStatistic),
     'statistics are behind the weights',
   )
-  .refine(({ weights }) => parametersOf({ weights }) <= 2 ** 30, 'a model has at most 2^30 parameters');
+  .refine(
+    ({ members = 1, objective }) => members === 1 || objective === 'softmax',
+    'probabilities of several members are those of softmax',
+  )
+  .refine((model) => parametersOf(model) <= 2 ** 30, 'a model has at most 2^30 parameters');
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, each) => product * each, 1);
 
 /** Weights begin at multiples of 16 floats: TensorFlow reads memory in place where it is aligned to 64 bytes. */
 const aligned = (floats: number): number => Math.ceil(floats / 16) * 16;
 
-/** Where each weight begins, in floats. */
-export function offsetsOf({ weights }: Pick<LayersModel, 'weights'>): number[] {
+type Weights = Pick<LayersModel, 'weights' | 'members'>;
+
+export const membersOf = ({ members = 1 }: Pick<LayersModel, 'members'>): number => members;
+
+const floatsOf = (weights: readonly Weight[]): number =>
+  weights.reduce((length, { shape }) => length + aligned(sizeOf(shape)), 0);
+
+/** Where each weight of a member begins, in floats. The trained weights of all members come first, then the statistics of all. */
+export function offsetsOf(model: Weights, member = 0): number[] {
+  const { weights } = model;
+  const trained = floatsOf(weights.filter(({ isStatistic }) => !isStatistic));
+  const statistics = floatsOf(weights) - trained;
+  const shifts = {
+    trained: member * trained,
+    statistics: (membersOf(model) - 1) * trained + member * statistics,
+  };
   let end = 0;
-  return weights.map(({ shape }) => {
+  return weights.map(({ shape, isStatistic }) => {
     const start = end;
     end += aligned(sizeOf(shape));
-    return start;
+    return start + (isStatistic ? shifts.statistics : shifts.trained);
   });
 }
 
 /** Where the statistics begin, which no optimizer changes: the end of the parameter vector where there are none. */
-export const statisticsStart = ({ weights }: Pick<LayersModel, 'weights'>): number =>
-  parametersOf({ weights: weights.filter(({ isStatistic }) => !isStatistic) });
+export const statisticsStart = (model: Weights): number =>
+  membersOf(model) * floatsOf(model.weights.filter(({ isStatistic }) => !isStatistic));
 
 /** Length of the parameter vector, with the padding between weights, which stays 0. */
-export const parametersOf = ({ weights }: Pick<LayersModel, 'weights'>): number =>
-  weights.reduce((length, { shape }) => length + aligned(sizeOf(shape)), 0);
+export const parametersOf = (model: Weights): number => membersOf(model) * floatsOf(model.weights);
 
 /** Inputs of the last dense layer. Throws E_MODEL where the network does not end in one. */
 export function featuresOf({ weights, classes }: Pick<LayersModel, 'weights' | 'classes'>): number {
@@ -99,10 +123,12 @@ export function featuresOf({ weights, classes }: Pick<LayersModel, 'weights' | '
 /** Each weight as its initialiser wants it, from a stream of its own. */
 export function initialParameters(model: LayersModel, seed: number, stage: number): Float32Array {
   const parameters = new Float32Array(parametersOf(model));
-  const offsets = offsetsOf(model);
-  model.weights.forEach(({ shape, initialiser }, w) => {
-    const stream = new Stream(keyOf(seed, 'init', stage, w));
-    parameters.set(initialValues(initialiser, shape, stream), offsets[w]!);
-  });
+  for (let member = 0; member < membersOf(model); member++) {
+    const offsets = offsetsOf(model, member);
+    model.weights.forEach(({ shape, initialiser }, w) => {
+      const stream = new Stream(keyOf(seed, 'init', stage, w, ...(member > 0 ? [member] : [])));
+      parameters.set(initialValues(initialiser, shape, stream), offsets[w]!);
+    });
+  }
   return parameters;
 }

@@ -11,6 +11,12 @@ import { featuresOf, type LayersModel, offsetsOf, parametersOf, sizeOf } from '.
 import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
 import { type Places, placesOf } from './workspace.js';
 
+/** Layers of dropout in a member, at most. */
+const MASKS_A_MEMBER = 1000;
+
+/** Of a class, so that its logarithm is finite. */
+const LEAST_PROBABILITY = 1e-30;
+
 export class LayersPasses implements Passes {
   private readonly tf: TensorFlow = tensorFlow();
   private readonly arena: Arena;
@@ -25,15 +31,17 @@ export class LayersPasses implements Passes {
   private masks: MaskStream | undefined;
   /** Of the step's rows. */
   private share = 1;
-  /** All layers but the last. */
-  private body: Tf.LayersModel | undefined;
-  private gradients: readonly (Float32Array | undefined)[] = [];
+  /** Of each member, all layers but the last. */
+  private readonly bodies = new Map<BuiltModel, Tf.LayersModel>();
+  /** Of each member, those of its weights. */
+  private gradients: readonly (readonly (Float32Array | undefined)[])[] = [];
 
   /** rows: a multiple of 8. */
   constructor(
     { kernel, arena }: Hardware,
     private readonly model: LayersModel,
-    private readonly built: BuiltModel,
+    /** Each member of the model. */
+    private readonly members: readonly BuiltModel[],
     private readonly rows: number,
     of: { readonly workspace: number; readonly training: boolean },
   ) {
@@ -81,48 +89,68 @@ export class LayersPasses implements Passes {
   forward(masks: MaskStream | undefined): void {
     this.masks = masks;
     if (masks) return;
-    this.built.masks = undefined;
     this.tf.tidy(() => {
-      this.keepLogits(this.built.network.apply(this.input(), { training: false }) as Tf.Tensor);
+      this.keepMean(this.members.map(({ network }) => network.apply(this.input(), { training: false }) as Tf.Tensor));
     });
   }
 
   features(count: number): Float32Array {
-    const { tf, built } = this;
+    const { tf, members } = this;
     this.masks = undefined;
-    built.masks = undefined;
     const width = featuresOf(this.model);
-    const { network } = built;
-    const last = network.layers.at(-1)!;
-    this.body ??= tf.model({ inputs: network.inputs, outputs: last.input as Tf.SymbolicTensor });
-    let features = new Float32Array();
+    const features = new Float32Array(count * width * members.length);
     tf.tidy(() => {
-      const read = this.body!.apply(this.input(), { training: false }) as Tf.Tensor;
-      features = (read.dataSync() as Float32Array).slice(0, count * width);
-      this.keepLogits(last.apply(read) as Tf.Tensor);
+      const logits = members.map((member, m) => {
+        const last = member.network.layers.at(-1)!;
+        const read = this.bodyOf(member).apply(this.input(), { training: false }) as Tf.Tensor;
+        const values = read.dataSync() as Float32Array;
+        for (let r = 0; r < count; r++)
+          features.set(values.subarray(r * width, (r + 1) * width), (r * members.length + m) * width);
+        return last.apply(read) as Tf.Tensor;
+      });
+      this.keepMean(logits);
     });
     return features;
   }
 
+  private bodyOf(member: BuiltModel): Tf.LayersModel {
+    const { inputs, layers } = member.network;
+    const made =
+      this.bodies.get(member) ?? this.tf.model({ inputs, outputs: layers.at(-1)!.input as Tf.SymbolicTensor });
+    this.bodies.set(member, made);
+    return made;
+  }
+
   loss(share = 1): void {
-    const { tf, built } = this;
+    const { tf, members } = this;
     this.share = share;
-    built.masks = this.masks;
-    try {
-      // Nothing is returned from tidy(), which looks for tensors among all elements of what is.
-      tf.tidy(() => {
-        const { grads } = tf.variableGrads(() => this.weightedLogits(), [...built.weights]);
-        this.gradients = built.weights.map(({ name }) => grads[name]?.dataSync() as Float32Array | undefined);
+    const losses = new Float32Array(this.rows);
+    this.gradients = members.map((member, m) => {
+      const { masks } = this;
+      // Each member draws masks of its own.
+      member.masks = masks && ((layer) => masks(layer + m * MASKS_A_MEMBER));
+      let gradients: (Float32Array | undefined)[] = [];
+      try {
+        // Nothing is returned from tidy(), which looks for tensors among all elements of what is.
+        tf.tidy(() => {
+          const { grads } = tf.variableGrads(() => this.weightedLogits(member), [...member.weights]);
+          gradients = member.weights.map(({ name }) => grads[name]?.dataSync() as Float32Array | undefined);
+        });
+      } finally {
+        member.masks = undefined;
+      }
+      this.losses().forEach((loss, r) => {
+        losses[r]! += loss / members.length;
       });
-    } finally {
-      built.masks = undefined;
-    }
+      return gradients;
+    });
+    this.losses().set(losses);
   }
 
   /** The sum of the logits times the loss's gradient at them has the gradient of the loss: by the chain rule. */
-  private weightedLogits(): Tf.Scalar {
+  private weightedLogits(member: BuiltModel): Tf.Scalar {
     const { tf, kernel, model, rows, places, count } = this;
-    const logits = this.built.network.apply(this.input(), { training: true }) as Tf.Tensor;
+    const logits = member.network.apply(this.input(), { training: true }) as Tf.Tensor;
     this.keepLogits(logits);
     const loss = model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
     kernel[loss](places.logits, places.bias, places.targets, places.weights, model.classes, rows, places.losses);
@@ -136,18 +164,20 @@ export class LayersPasses implements Passes {
   }
 
   backward(gradientBuffer: number): boolean {
-    const { arena, model, gradients } = this;
+    const { arena, model } = this;
     const start = arena.regions.gradientBuffers + gradientBuffer * gradientStride(arena.shape);
     const length = parametersOf(model);
     const to = this.floats(start, length).fill(0);
-    const offsets = offsetsOf(model);
     let finite = true;
-    gradients.forEach((gradient, w) => {
-      if (!gradient) return; // nothing depends on this weight
-      to.set(gradient, offsets[w]!);
-      finite &&= gradient.every(Number.isFinite);
-    });
-    finite = this.writeStatistics(to, offsets.slice(gradients.length)) && finite;
+    for (const [m, gradients] of this.gradients.entries()) {
+      const offsets = offsetsOf(model, m);
+      gradients.forEach((gradient, w) => {
+        if (!gradient) return; // nothing depends on this weight
+        to.set(gradient, offsets[w]!);
+        finite &&= gradient.every(Number.isFinite);
+      });
+      finite = this.writeStatistics(this.members[m]!, to, offsets.slice(gradients.length)) && finite;
+    }
     this.progress.reached(gradientBuffer, length);
     return finite;
   }
@@ -156,10 +186,10 @@ export class LayersPasses implements Passes {
    * Writes the shard's part of the way from each moving average to what the step's rows have: the parts of all shards lead to their mean.
    * to: a gradient buffer.
    */
-  private writeStatistics(to: Float32Array, offsets: readonly number[]): boolean {
+  private writeStatistics({ statistics }: BuiltModel, to: Float32Array, offsets: readonly number[]): boolean {
     const { parameters } = this.arena.regions;
     let finite = true;
-    this.built.statistics.forEach(({ layer, moment }, s) => {
+    statistics.forEach(({ layer, moment }, s) => {
       const seen = layer.seen?.[moment];
       if (!seen) return; // nothing depends on this layer
       const moving = this.floats(parameters + 4 * offsets[s]!, seen.length);
@@ -197,7 +227,7 @@ export class LayersPasses implements Passes {
   /** Frees what TensorFlow keeps for it. */
   dispose(): void {
     for (const input of this.inputs.values()) input.dispose();
-    this.built.network.dispose();
+    for (const { network } of this.members) network.dispose();
   }
 
   /** Padding would count in the statistics of batch normalisation. */
@@ -210,6 +240,18 @@ export class LayersPasses implements Passes {
       this.inputs.set(count, input);
     }
     return input;
+  }
+
+  /** Of several members, the logarithm of their mean probabilities. */
+  private keepMean(logits: readonly Tf.Tensor[]): void {
+    const { tf } = this;
+    if (logits.length === 1) {
+      this.keepLogits(logits[0]!);
+      return;
+    }
+    const sum = logits.map((each) => tf.softmax(each)).reduce((total, each) => tf.add(total, each));
+    const mean = tf.div(sum, logits.length);
+    this.keepLogits(tf.log(tf.maximum(mean, LEAST_PROBABILITY)));
   }
 
   /** To [classes, rows], as the kernel reads them. */

@@ -4,7 +4,7 @@ import util from 'node:util';
 import type * as Tf from '@tensorflow/tfjs-node';
 import { PseudolabelError } from '../../errors.js';
 import type { MaskStream } from '../kind.js';
-import { type LayersModel, offsetsOf, sizeOf } from './model.js';
+import { type LayersModel, membersOf, offsetsOf, sizeOf } from './model.js';
 import { type Keyed, registerOwnLayers, type ShardNormalized } from './own-layers.js';
 import { KEYED_DROPOUT, withOwnLayers } from './topology.js';
 
@@ -92,14 +92,28 @@ export const trainedWeights = (network: Tf.LayersModel): readonly LayerWeight[] 
 export const frozenWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
   network.nonTrainableWeights as unknown as LayerWeight[];
 
-/** Makes the weights and statistics of a built model the parameters at an address: what changes there, changes them. */
-export function place(
+/** Builds each member of a model, whose weights and statistics are the parameters at an address: what changes there, changes them. */
+export function buildAt(
+  model: LayersModel,
+  at: { readonly memory: WebAssembly.Memory; readonly address: number },
+): Promise<BuiltModel[]> {
+  return Promise.all(
+    Array.from({ length: membersOf(model) }, async (_, member) => {
+      const built = await build(model);
+      place(built, model, member, at);
+      return built;
+    }),
+  );
+}
+
+function place(
   { weights, statistics }: BuiltModel,
   model: LayersModel,
+  member: number,
   { memory, address }: { readonly memory: WebAssembly.Memory; readonly address: number },
 ): void {
   const tf = tensorFlow();
-  const offsets = offsetsOf(model);
+  const offsets = offsetsOf(model, member);
   [...weights, ...statistics.map(({ variable }) => variable)].forEach((weight, w) => {
     const { shape } = model.weights[w]!;
     const values = new Float32Array(memory.buffer, address + 4 * offsets[w]!, sizeOf(shape));
