@@ -1,6 +1,6 @@
 // The metrics of a run for Prometheus, or of several runs one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { Stage } from '../../src/training/stage.js';
+import { PSEUDO_LABELLED, type Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';
 
@@ -59,6 +59,7 @@ export class Gauges implements RunListener {
 
   measured(metric: Metric): void {
     const { stage } = metric;
+    const isPseudoLabelled = PSEUDO_LABELLED.some((name) => name === stage);
     switch (metric.kind) {
       case 'step':
         this.steps.inc({ stage });
@@ -66,8 +67,8 @@ export class Gauges implements RunListener {
         this.step.set({ stage }, metric.step);
         if (stage !== 'pretrain') this.loss.set({ rows: 'labelled' }, metric.labelledLoss);
         if (metric.unlabelled > 0) this.loss.set({ rows: 'unlabelled' }, metric.unlabelledLoss);
-        if (stage === 'finetune') this.alpha.set(metric.alpha);
-        if (stage === 'finetune' && metric.unlabelled > 0) this.counted.set(metric.counted / metric.unlabelled);
+        if (isPseudoLabelled) this.alpha.set(metric.alpha);
+        if (isPseudoLabelled && metric.unlabelled > 0) this.counted.set(metric.counted / metric.unlabelled);
         break;
       case 'labels':
         for (const [each, count] of metric.perClass.entries())

@@ -104,9 +104,11 @@ function metadataOf(
   const size = { rows, columns, channels, classes };
   const meaning = { input: inputOf(model, size), output: outputMeaning(objective, size) };
   const weightsSha256 = sha256OfParameters(parameters);
-  const members = model.kind === 'layers' && model.members !== undefined && model.members > 1 && {
-    members: { count: model.members, topology: withActivation(model.topology, objective) },
-  };
+  const members = model.kind === 'layers' &&
+    model.members !== undefined &&
+    model.members > 1 && {
+      members: { count: model.members, topology: withActivation(model.topology, objective) },
+    };
   return { objective, ...size, classNames: classNames && [...classNames], data, ...meaning, weightsSha256, ...members };
 }
 

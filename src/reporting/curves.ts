@@ -1,8 +1,7 @@
 // The curves of a run: what is measured along its steps, for one run or for several in one chart.
+import { PSEUDO_LABELLED, ROUNDS, STAGE_NAMES, type StageName as Stage } from '../training/stage.js';
 import type { Chart, Line } from './chart.js';
 import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from './record.js';
-
-type Stage = MetricRecord['stage'];
 
 interface Measure {
   readonly id: string;
@@ -20,8 +19,8 @@ export const STAGE_TITLES: Record<Stage, string> = {
   pretrain: 'Pre-training',
   supervised: 'Supervised training',
   finetune: 'Fine-tuning',
+  ...(Object.fromEntries(ROUNDS.map((name, r) => [name, `Round ${r + 1}`])) as Record<(typeof ROUNDS)[number], string>),
 };
-const STAGES: readonly Stage[] = ['pretrain', 'supervised', 'finetune'];
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -51,7 +50,6 @@ const ofLabels = (id: string, title: string, of: (labels: LabelsRecord) => numbe
   of: (metric) => (metric.kind === 'labels' ? of(metric) : undefined),
 });
 
-const FINETUNE = ['finetune'] as const;
 const validation: Measure = {
   id: 'validation',
   title: 'Validation accuracy',
@@ -63,20 +61,20 @@ const GROUPS: readonly Group[] = [
     ...{ id: 'loss', title: 'loss', unit: 'number', scale: 'log' },
     measures: [
       ofSteps('reconstruction', 'Reconstruction', ['pretrain'], (step) => step.unlabelledLoss),
-      ofSteps('labelled', 'Labelled images', ['supervised', 'finetune'], (step) => step.labelledLoss),
-      ofSteps('pseudo-labelled', 'Pseudo-labelled images', FINETUNE, (step) =>
+      ofSteps('labelled', 'Labelled images', ['supervised', ...PSEUDO_LABELLED], (step) => step.labelledLoss),
+      ofSteps('pseudo-labelled', 'Pseudo-labelled images', PSEUDO_LABELLED, (step) =>
         step.counted > 0 ? step.unlabelledLoss : undefined,
       ),
     ],
   },
   {
     ...{ id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number' },
-    measures: [ofSteps('alpha', 'alpha(t)', FINETUNE, ({ alpha }) => alpha)],
+    measures: [ofSteps('alpha', 'alpha(t)', PSEUDO_LABELLED, ({ alpha }) => alpha)],
   },
   {
     ...{ id: 'counted', title: 'share of pseudo-labels that count', unit: 'share' },
     measures: [
-      ofSteps('counted', 'Counted', FINETUNE, (step) =>
+      ofSteps('counted', 'Counted', PSEUDO_LABELLED, (step) =>
         step.unlabelled > 0 ? step.counted / step.unlabelled : undefined,
       ),
     ],
@@ -95,7 +93,7 @@ const QUALITY = 'quality';
 
 /** The charts of one run: one for each stage and group of measures. */
 export function chartsOf(run: RunRecord): { readonly training: readonly Chart[]; readonly quality: readonly Chart[] } {
-  const charts = STAGES.flatMap((stage) =>
+  const charts = STAGE_NAMES.flatMap((stage) =>
     GROUPS.flatMap((group) =>
       chart(
         stage,
@@ -110,7 +108,7 @@ export function chartsOf(run: RunRecord): { readonly training: readonly Chart[];
 
 /** The charts of several runs: one for each stage and measure, with a line for each run. */
 export function comparedCharts(runs: readonly RunRecord[]): Chart[] {
-  return STAGES.flatMap((stage) =>
+  return STAGE_NAMES.flatMap((stage) =>
     GROUPS.flatMap((group) =>
       group.measures.flatMap((measure) =>
         chart(

@@ -6,10 +6,11 @@ import { METHOD_NAMES } from '../methods/methods.js';
 import { SHARES, type Split } from '../scaling/time-split.js';
 import type { Ramp } from '../training/alpha-ramp.js';
 import { SCENARIOS } from '../training/scenario.js';
+import { STAGE_NAMES } from '../training/stage.js';
 
 const count = z.int().min(0);
 const counts = z.array(count).readonly();
-const stage = z.enum(['pretrain', 'supervised', 'finetune']);
+const stage = z.enum(STAGE_NAMES);
 const share = z.number().min(0).max(1);
 /** One byte a value, base64. */
 const pixels = z.base64();

@@ -5,7 +5,7 @@ import { precisionOf } from '../engine/precision.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
-import type { Optimizer, Stage } from './stage.js';
+import { type Optimizer, STAGE_NAMES, type Stage } from './stage.js';
 
 /** Far above any recipe, and far below what a number of steps in an array or a file could do harm by. */
 const MOST = 1e9;
@@ -47,7 +47,7 @@ const model = modelSchema.refine(({ precision }) => precision !== 'bf16-emulated
 
 const stage: z.ZodType<Stage> = z
   .strictObject({
-    name: z.enum(['pretrain', 'supervised', 'finetune']),
+    name: z.enum(STAGE_NAMES),
     model,
     steps: count,
     labelledBatch: z.int().min(0).max(MOST),

@@ -26,8 +26,18 @@ export type Optimizer = WeightDecay &
 /** weak: of the unlabelled rows that a step predicts by itself; left out, they are predicted as they are. */
 export type StageAugmentation = Readonly<Partial<Record<View, Augmentation | undefined>>>;
 
+/** The rounds of labelling all images and training on what came of it. */
+export const ROUNDS = ['round-1', 'round-2', 'round-3', 'round-4', 'round-5', 'round-6', 'round-7', 'round-8'] as const;
+
+/** What stages can be called: reports show those of the same kind alike. */
+export const STAGE_NAMES = ['pretrain', 'supervised', 'finetune', ...ROUNDS] as const;
+export type StageName = (typeof STAGE_NAMES)[number];
+
+/** Those with pseudo-labels. */
+export const PSEUDO_LABELLED = ['finetune', ...ROUNDS] as const satisfies readonly StageName[];
+
 export interface Stage {
-  readonly name: 'pretrain' | 'supervised' | 'finetune';
+  readonly name: StageName;
   readonly model: Model;
   readonly steps: number;
   /** 0: no labelled rows. */

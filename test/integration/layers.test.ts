@@ -132,7 +132,8 @@ describe('a run of layers', () => {
     const described = run.stages[0]!.model;
     if (described.kind !== 'layers') throw new Error('no layers');
     const initial = initialParameters(described, 1, 0);
-    const kernel = (member: number) => initial.slice(offsetsOf(described, member)[0]!, offsetsOf(described, member)[1]!);
+    const kernel = (member: number) =>
+      initial.slice(offsetsOf(described, member)[0]!, offsetsOf(described, member)[1]!);
     expect(kernel(0)).toEqual(initialParameters({ ...described, members: 1 }, 1, 0).slice(0, kernel(0).length));
     expect(kernel(1)).not.toEqual(kernel(0));
     for (const options of [{ members: 2 }, { members: 2, model: 'dense:64' }])

@@ -1,7 +1,7 @@
 // From the topology of a Keras model to a model that can be trained: what its weights are, and what it takes and gives.
 import { z } from 'zod';
-import { type Initialiser, initialiserOf } from './initialisers.js';
 import { memberName } from './ensemble.js';
+import { type Initialiser, initialiserOf } from './initialisers.js';
 import { type LayersModel, membersOf, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
 import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
 import { isStatistic, nameOf, type Topology, topologySchema, withLogits } from './topology.js';
