@@ -86,6 +86,7 @@ const ofStages = (command: string): Record<string, readonly Example[]> => {
     model: [withoutStages('--model convnet')],
     hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
     fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],
+    members: [[`${command} --members 2`, `${command} --model convnet --members 2`]],
     refresh: shaping('--refresh once'),
     threshold: shaping('--threshold 0.9'),
     classShares: shaping('--class-shares off'),

@@ -80,6 +80,7 @@ describe('identityOf', () => {
         augment: 'digits',
         method: 'fixmatch',
         fresh: true,
+        members: 2,
         start: 'runs/other',
       },
     ].flatMap((several) => Object.entries(several));
