@@ -5,6 +5,8 @@ import { nativeVariants, openNative } from '../../src/engine/native/native.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import { sameBits } from '../bits.js';
+import { folderOfTest } from '../folders.js';
+import { compileForArm64, emulatedProducts, whyNoArm64 } from './emulated-products.js';
 import { plainProducts } from './plain-products.js';
 import { DENOISING, PSEUDO, type StepOfShards, uniform } from './shard-task.js';
 import { setting } from './tensor-step.js';
@@ -64,4 +66,22 @@ describe.each(STEPS)('a step of %s', (_, step) => {
       expect(sameBits(found, plain), variant).toBe(true);
     }
   });
+
+  it.skipIf(whyNoArm64)(
+    `has the bits of an emulated arm64${whyNoArm64 ? `: left out without ${whyNoArm64}` : ''}`,
+    async () => {
+      const program = compileForArm64(folderOfTest('arm64'));
+      for (const share of [0.1, 0.9])
+        for (const way of ['byRows', 'byTensorShards'] as const) {
+          const plain = await gradientOf(step, way, share, (memory) => new AllProducts(memory, plainProducts(memory)));
+          const found = await gradientOf(
+            step,
+            way,
+            share,
+            (memory) => new AllProducts(memory, emulatedProducts(memory, program)),
+          );
+          expect(sameBits(found, plain), `${way} ${share}`).toBe(true);
+        }
+    },
+  );
 });
