@@ -9,10 +9,10 @@ const HEADER = 64;
 /** Bytes of the lists of a matrix [n, k]. */
 export const listRoom = (n: number, k: number): number => HEADER + listBytes(n, k);
 
-/** The largest share of non-zeros at which skipping zeros is faster: measured (docs/decisions.md). */
-const SPARSE = 0.4;
-/** Below it the zeros of the inputs serve the gradient of the kernel better than those of the gradient, which have to be found first. */
-const VERY_SPARSE = 0.2;
+/** The largest shares of non-zeros at which skipping zeros is faster, in the products of a few hundred rows: measured (docs/decisions.md). */
+const SPARSE = { forward: 0.5, kernelGradient: 0.6 } as const;
+/** Up to it nobody looks for the zeros of a gradient where those of the inputs have been listed: few gradients have more. */
+const VERY_SPARSE = 0.25;
 
 const FLOAT = 4;
 
@@ -55,13 +55,13 @@ export class FloatProducts implements LayerProducts<FloatMatrix> {
   }
 
   /** The share of non-zeros in a matrix [n, k] that has been listed. */
-  density(lists: number, n: number, k: number): number {
+  private density(lists: number, n: number, k: number): number {
     return this.words[lists / FLOAT]! / (n * k);
   }
 
-  /** Whether the zeros of a matrix [n, k] that has been listed are worth skipping. */
-  isSparse(lists: number, n: number, k: number): boolean {
-    return this.density(lists, n, k) <= SPARSE;
+  /** Whether the zeros of inputs [n, k] that have been listed are worth skipping. */
+  private isSparse(lists: number, n: number, k: number): boolean {
+    return this.density(lists, n, k) <= SPARSE.forward;
   }
 
   forward(kernel: FloatMatrix, input: Activations<FloatMatrix>, to: FloatMatrix): void {
@@ -83,12 +83,12 @@ export class FloatProducts implements LayerProducts<FloatMatrix> {
     const density = byInput === 0 ? 1 : this.density(byInput, inputs, rows);
     if (density > VERY_SPARSE && scratch !== 0) {
       this.list(byRows(dz), units, rows, scratch);
-      if (this.density(scratch, units, rows) <= Math.min(density, SPARSE)) {
+      if (this.density(scratch, units, rows) <= Math.min(density, SPARSE.kernelGradient)) {
         this.native.product(units, rows, inputs, byRows(dz), x, byRows(to), scratch + HEADER);
         return;
       }
     }
-    if (density <= SPARSE) {
+    if (density <= SPARSE.kernelGradient) {
       const [d, c] = [transposed(byRows(dz)), transposed(byRows(to))];
       this.native.product(inputs, rows, units, transposed(x), d, c, byInput + HEADER);
     } else this.native.product(units, rows, inputs, byRows(dz), x, byRows(to), 0);
