@@ -34,3 +34,4 @@ export {
 export { type LoadedDataset, type LoadOptions, loadDataset } from './library/data.js';
 export type { Missed, Observed } from './library/events.js';
 export { type Run, type RunEvent, type TrainOptions, type TrainResult, train } from './library/run.js';
+export type { TensorFlowModel } from './library/tensorflow-model.js';

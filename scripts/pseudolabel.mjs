@@ -30,10 +30,12 @@ const isBuilt = existsSync(cli) && (!existsSync(new URL('../src', import.meta.ur
 // The doctor has to see what is missing, not to wait for it.
 const isDoctor = process.argv[2] === 'doctor' && existsSync(cli);
 if (isDoctor && !isBuilt) console.error('pseudolabel: dist/ is older than the sources (npm run build)');
-if (!isDoctor && (!nativeReady() || !isBuilt)) {
+// By itself it does what is missing, and says so; the command line knows it for its help alone.
+const isSetup = process.argv[2] === 'setup' && process.argv.length === 3;
+if (isSetup || (!isDoctor && (!nativeReady() || !isBuilt))) {
   const { main, setUp } = await import('./setup/steps.mjs');
-  await main(() => setUp(process.stderr));
-  if (process.exitCode) process.exit();
+  await main(() => setUp(isSetup ? process.stdout : process.stderr));
+  if (isSetup || process.exitCode) process.exit();
 }
 process.env.PSEUDOLABEL_HANGUP = ignoresHangup() ? 'ignored' : 'stops';
 if (isComplete(process.env)) await import(cli.href);

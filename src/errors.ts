@@ -59,8 +59,10 @@ export const ERROR_CODES = {
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
 } as const;
 
+/** Of an error: it stays the same in later versions (docs/errors.md). */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What everything here fails with: a code that programs can rely on, a message that names the cause, and what to do. */
 export class PseudolabelError extends Error {
   override readonly name = 'PseudolabelError';
   readonly code: ErrorCode;

@@ -71,7 +71,7 @@ type Check = readonly [name: string, check: () => Outcome | Promise<Outcome>];
 const OLDEST_NODE = [20, 15] as const;
 /** The newest that this was tried on. */
 const NEWEST_MAJOR = 26;
-const SET_UP = 'run `node scripts/setup.mjs` in the folder of pseudolabel; it says what is missing';
+const SET_UP = 'run `npx pseudolabel setup`; it says what is missing';
 
 const CHECKS: readonly Check[] = [
   ['Node.js', () => nodeVersion(process.versions.node)],
@@ -190,7 +190,7 @@ function build(): Outcome {
   return {
     state: 'wrong',
     found: `${missing.join(', ')} missing`,
-    fix: 'run `npm run build` in the folder of pseudolabel',
+    fix: SET_UP,
   };
 }
 

@@ -32,7 +32,7 @@ const COMMAND_GROUPS: readonly (readonly [heading: string, commands: readonly st
   ['Data and labels:', words('data label pack')],
   ['Results:', words('evaluate report compare export')],
   ['Several machines:', words('worker status scaling')],
-  ['This program:', words('doctor clean completion help')],
+  ['This program:', words('doctor setup clean completion help')],
 ];
 
 const OTHER = 'Other:';

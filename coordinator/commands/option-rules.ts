@@ -239,6 +239,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   report: always('json serve logFormat'),
   compare: always('out json logFormat'),
   doctor: always('json logFormat'),
+  setup: always('logFormat'),
   clean: always('dryRun all yes cache json logFormat'),
   scaling: {
     ...always('workers nodes ranks mode phase repeats preset hidden shards seed data simulate json out logFormat'),

@@ -25,6 +25,7 @@ import { addPreset } from './preset.js';
 import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addScaling } from './scaling.js';
+import { addSetup } from './setup.js';
 import { addStatus } from './status.js';
 import { addSweep } from './sweep.js';
 import { addTrain } from './train.js';
@@ -63,6 +64,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     addCompare,
     addScaling,
     addDoctor,
+    addSetup,
     addClean,
   ])
     add(program, context);

@@ -1,5 +1,4 @@
 // What a program does with a trained model: load it, measure it, and label images with it.
-import type * as Tf from '@tensorflow/tfjs-node';
 import type { Dataset } from '../../src/data/dataset.js';
 import { type Labelled, labelledOf } from '../../src/labelling/labelled.js';
 import { toLayersModel } from '../../src/models/layers-model.js';
@@ -8,23 +7,26 @@ import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { checkPixels, classified, classNamesOf, loadClassifier, testOf } from '../classifier.js';
 import { checkEnvironment } from './environment.js';
 import { interruptible } from './interruption.js';
+import type { TensorFlowModel } from './tensorflow-model.js';
 
 /** A trained model that tells classes apart. */
 export interface Classifier {
   /** For TensorFlow.js. It is the program's: what becomes of it changes nothing else here. */
-  readonly model: Tf.LayersModel;
+  readonly model: TensorFlowModel;
   /** In the order of the model's outputs. */
   readonly classNames: readonly string[];
   /** The same model as `label` and `evaluate` compute with it. */
   readonly saved: SavedModel;
 }
 
+/** How a model is used. */
 export interface ClassifyOptions {
   /** Threads. Left out: one a core. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How good a model is on a test set. */
 export interface Evaluation {
   /** Share of the test images whose class is the right one, from 0 to 1. */
   readonly accuracy: number;

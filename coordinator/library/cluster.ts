@@ -11,6 +11,7 @@ import { WaitingRoom } from '../server/waiting-room.js';
 import { checkEnvironment } from './environment.js';
 import { type Missed, type Observed, observed } from './events.js';
 
+/** Where a coordinator listens, and what nodes know it by. */
 export interface CoordinatorOptions {
   /** HOST:PORT, or ws://HOST:PORT without TLS. Left out: any free port of this machine, which others do not reach. */
   readonly address?: string | undefined;
@@ -131,6 +132,7 @@ function listenerOf(tell: (event: NodeEvent) => void): ClusterListener {
   };
 }
 
+/** How a node finds its coordinator, and computes. */
 export interface JoinOptions {
   /** A copy of the coordinator's. */
   readonly tokenFile: string;
@@ -148,6 +150,7 @@ export interface JoinOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What becomes of a node's connection. */
 export type JoinEvent =
   | { readonly kind: 'joined'; readonly coordinator: string }
   /** The connection was lost: it joins again. */

@@ -11,6 +11,7 @@ export interface LoadedDataset extends Dataset {
   readonly options: DataOptions;
 }
 
+/** How images are read: the options of `pseudolabel data` in camel case. */
 export interface LoadOptions extends Omit<DataOptions, 'data'> {
   /** Threads that decode pictures. Left out: one a core. */
   readonly workers?: number | undefined;

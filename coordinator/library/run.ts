@@ -23,13 +23,14 @@ import { checkEnvironment } from './environment.js';
 import { type Missed, type Observed, observed } from './events.js';
 import { interruptible } from './interruption.js';
 import { oneRun } from './one-run.js';
+import type { TensorFlowModel } from './tensorflow-model.js';
 
 /** The options of `pseudolabel train`, in camel case, and what only a program has. */
 export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>, NodeOptions {
   /** A data set, or the path of one. Left out: MNIST. */
   readonly data?: Dataset | string | undefined;
   /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
-  readonly model?: string | Tf.LayersModel | undefined;
+  readonly model?: string | TensorFlowModel | undefined;
   /**
    * What was trained before: its weights are the start, and without `model` its network is trained. The folder of a model or a run, or what
    * `loadModel` gives, or the result of a run.
@@ -55,6 +56,7 @@ export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>,
 
 type StepMetric = Extract<Metric, { readonly kind: 'step' }>;
 
+/** What happens in a run, in its order. */
 export type RunEvent =
   /** The data is loaded, and the workers are there. Counts are numbers of images. */
   | {
@@ -77,6 +79,7 @@ export type RunEvent =
   | { readonly kind: 'checkpoint'; readonly path: string }
   | NodeEvent;
 
+/** A run that has ended: what it measured, and its model. */
 export interface TrainResult extends RunResult, Classifier {
   /** On the test images, from 0 to 1. undefined: there are none, or `test` is false. */
   readonly accuracy: number | undefined;
@@ -196,7 +199,7 @@ async function networkOf(
   }
   if (start !== undefined)
     throw new PseudolabelError('E_CONFIG', 'start: a model of its own has its own weights', 'give one of the two');
-  const { model, parameters } = await fromLayersModel(given);
+  const { model, parameters } = await fromLayersModel(given as Tf.LayersModel);
   checkFit(given.name, model, dataset);
   return { model, parameters: config.fresh ? undefined : parameters };
 }

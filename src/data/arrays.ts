@@ -9,6 +9,7 @@ import { Range, scaleOf } from './sources/pixels.js';
 /** Numbers or names; undefined, null, -1 or NaN where nobody knows. */
 export type GivenLabels = ArrayLike<number | string | null | undefined>;
 
+/** Images in a program's memory. */
 export interface GivenImages {
   /** [images, height, width, channels], one behind the other: bytes, or floats from 0 to 1 or from 0 to 255. */
   readonly images: Uint8Array | Uint8ClampedArray | Float32Array | Float64Array;
@@ -18,6 +19,7 @@ export interface GivenImages {
   readonly ids?: readonly string[];
 }
 
+/** A data set in a program's memory. */
 export interface GivenArrays extends GivenImages {
   readonly height: number;
   readonly width: number;
@@ -45,6 +47,7 @@ export function datasetFromArrays(given: GivenArrays): Dataset {
   return assembled(name, size, classNames, trainSet, testSet);
 }
 
+/** One image, with its label where that is known. */
 export interface GivenImage {
   /** height * width * channels bytes. It may be written over once the next image is asked for. */
   readonly image: Uint8Array | Uint8ClampedArray;

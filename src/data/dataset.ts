@@ -12,6 +12,7 @@ export const UNKNOWN = 0xffff;
  */
 export const MOST_CLASSES = 4096;
 
+/** Images, and what is known of them, in one order. */
 export interface ImageSet {
   /** The number of images. */
   readonly count: number;
@@ -42,6 +43,7 @@ export interface DatasetParts {
   readonly notes?: readonly string[];
 }
 
+/** Images of one size and their classes: those to train on, and a test set where there is one. */
 export interface Dataset extends DatasetParts {
   /** height * width * channels: the values of an image. */
   readonly pixels: number;

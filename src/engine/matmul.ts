@@ -1,5 +1,5 @@
 // Multiplies two tensors: as they are, or, for bfloat16 on a processor without such products, by way of floats.
-import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
+import type { Binding } from './binding.js';
 
 /** Number of TensorFlow's type, which tfjs does not know. */
 export const TF_BFLOAT16 = 14;
@@ -14,7 +14,7 @@ export class Direct implements MatMul {
   private readonly attributes;
 
   constructor(
-    private readonly binding: TFJSBinding,
+    private readonly binding: Binding,
     type: number,
   ) {
     const of = (a: boolean, b: boolean) => [
@@ -37,7 +37,7 @@ export class Direct implements MatMul {
  */
 export class Emulated implements MatMul {
   constructor(
-    private readonly binding: TFJSBinding,
+    private readonly binding: Binding,
     private readonly floats: MatMul,
   ) {}
 

@@ -1,7 +1,7 @@
 // Loads the native library, and multiplies matrices that lie in the arena, without copies of operands.
 import { createRequire } from 'node:module';
-import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { PseudolabelError } from '../errors.js';
+import type { Binding } from './binding.js';
 import { Direct, Emulated, TF_BFLOAT16 } from './matmul.js';
 import { BYTES, type Precision } from './precision.js';
 
@@ -12,14 +12,14 @@ const BINDING = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
  * The binding alone: nothing here needs the rest of tfjs-node, which takes a thread four times as long to load, and 28 MB of its heap.
  * Throws E_NATIVE where the library is missing or does not load.
  */
-export function nativeBinding(): TFJSBinding {
+export function nativeBinding(): Binding {
   try {
-    return createRequire(import.meta.url)(BINDING) as TFJSBinding;
+    return createRequire(import.meta.url)(BINDING) as Binding;
   } catch (cause) {
     throw new PseudolabelError(
       'E_NATIVE',
       `TensorFlow's native library does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`,
-      'run `pseudolabel doctor`, then `node scripts/setup.mjs` in the folder of pseudolabel',
+      'run `npx pseudolabel setup`: it makes the library ready, or says what is missing',
       { cause },
     );
   }

@@ -1,34 +1,11 @@
-// The library in processes of its own, by the name of the package: with an environment that nobody prepared, and from the packed package.
-import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+// The library in processes of its own, by the name of the package, with an environment that nobody prepared.
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';
+import { ROOT, run, script } from './bare-process.js';
 import { pseudolabel, resultOf } from './command.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const folder = folderOfFile('library-processes');
-
-/** The variables of a shell that knows nothing of TensorFlow. */
-const { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH } = process.env;
-const bare = Object.fromEntries(
-  Object.entries({ PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH }).filter(([, value]) => value !== undefined),
-) as NodeJS.ProcessEnv;
-
-/** Rejects where it fails. */
-const run = (program: string, args: readonly string[], cwd = ROOT, env: NodeJS.ProcessEnv = {}) =>
-  promisify(execFile)(program, args, { cwd, env: { ...bare, ...env } });
-const script = (source: string, cwd = ROOT, env: NodeJS.ProcessEnv = {}) =>
-  run(process.execPath, ['--input-type=module', '--eval', source], cwd, env);
-
-const FIVE_LINES = `
-  import { train, loadDataset } from 'pseudolabel';
-  const run = train({ data: await loadDataset(), model: 'dense:32', workers: 2, maxSteps: 10, out: process.env.OUT });
-  for await (const event of run) if (event.kind === 'step') console.log(event.step, event.loss);
-  const { model, accuracy } = await run.result;
-  console.log(model.countParams(), accuracy);`;
 
 it('the example ends on the bits of the command line, and prints nothing of its own', async () => {
   const { stdout, stderr } = await run(process.execPath, ['examples/train.mjs']);
@@ -135,29 +112,4 @@ it('TensorFlow.js before pseudolabel is refused with what to do, unless its envi
   expect((await script(source)).stdout).toMatch(/^E_NATIVE import pseudolabel before @tensorflow\/tfjs-node, or /);
   const pinned = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', TF_ENABLE_ONEDNN_OPTS: '1' };
   expect((await script(source, ROOT, pinned)).stdout).toBe('');
-});
-
-it('the five lines of the README run outside of the repository from the packed package, and their types are right', async () => {
-  const { stdout: packed } = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder]);
-  const user = join(folder, 'user');
-  const modules = join(user, 'node_modules');
-  mkdirSync(join(modules, 'pseudolabel'), { recursive: true });
-  await run('tar', ['xzf', join(folder, packed.trim()), '--strip-components', '1', '-C', join(modules, 'pseudolabel')]);
-  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((each) => !each.startsWith('.')))
-    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
-
-  const { stdout, stderr } = await script(FIVE_LINES, user, { OUT: join(user, 'runs') });
-  expect(stderr).toBe('');
-  expect(stdout.trimEnd().split('\n')).toHaveLength(11);
-  expect(readdirSync(join(user, 'runs'))).toContain('model');
-
-  writeFileSync(join(user, 'package.json'), '{ "type": "module" }');
-  const typed = `${FIVE_LINES}\n  const layers: readonly object[] = model.layers;\n  const share: number | undefined = accuracy;\n  console.log(layers, share);\n`;
-  writeFileSync(join(user, 'program.ts'), typed);
-  const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', '--module', 'nodenext'];
-  const types = ['--target', 'es2022', '--types', 'node', 'program.ts'];
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  await run(process.execPath, [tsc, ...strict, ...types], user).catch(({ stdout: errors }: { stdout: string }) =>
-    expect.fail(errors),
-  );
 });

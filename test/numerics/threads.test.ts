@@ -1,7 +1,7 @@
 // What the threads of a process share inside tfjs-node: its set of attribute names, which has no lock.
 import { createRequire } from 'node:module';
-import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import { afterAll, expect, it } from 'vitest';
+import type { Binding } from '../../src/engine/binding.js';
 import { nativeBinding, prepareForThreads } from '../../src/engine/tensorflow.js';
 import { BF16 } from '../bf16.js';
 import { IMAGES, MODEL, shapeOf, trainMixed } from '../contract/executor-work.js';
@@ -10,7 +10,7 @@ import { oneThreadExecutor } from '../contract/one-thread-executor.js';
 const binding = nativeBinding();
 const names = new Set<string>();
 
-const executeOp: TFJSBinding['executeOp'] = (name, attributes, inputs, outputs) => {
+const executeOp: Binding['executeOp'] = (name, attributes, inputs, outputs) => {
   for (const attribute of attributes) names.add(attribute.name);
   return binding.executeOp(name, attributes, inputs, outputs);
 };

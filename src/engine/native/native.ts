@@ -67,7 +67,7 @@ function library(): Library {
     throw new PseudolabelError(
       'E_NATIVE',
       `the library of products does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`,
-      'run `node scripts/setup.mjs` in the folder of pseudolabel, which needs a C++ compiler',
+      'run `npx pseudolabel setup`, which needs a C++ compiler',
       { cause },
     );
   }

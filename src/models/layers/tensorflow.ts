@@ -21,7 +21,7 @@ export function tensorFlow(): TensorFlow {
     throw new PseudolabelError(
       'E_NATIVE',
       `TensorFlow.js does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`,
-      'run `pseudolabel doctor`',
+      'run `npx pseudolabel setup`: it makes the library ready, or says what is missing',
       { cause },
     );
   }
