@@ -82,6 +82,7 @@ describe('what a command is given to read (case 34)', () => {
     status: ['127.0.0.1:1'],
     label: ['--out', '/no/such/folder/labels'],
     pack: ['/no/such/folder/out'],
+    export: ['/no/such/folder/out'],
     scaling: ['--ranks', '2'],
   };
   const NEEDS: Record<string, readonly string[]> = {
