@@ -2,6 +2,7 @@
 import type * as Tf from '@tensorflow/tfjs-node';
 import { Stream } from '../../random.js';
 import type { MaskStream } from '../kind.js';
+import { type Backend, registerFastLayers } from './fast-layers.js';
 import { KEYED_DROPOUT, SHARD_NORMALIZATION } from './topology.js';
 
 type TensorFlow = typeof Tf;
@@ -41,6 +42,7 @@ export function registerOwnLayers(tf: TensorFlow): void {
   tf.serialization.registerClass(keyedDropout(tf) as never);
   const [base] = known.BatchNormalization as unknown as [new (config: object) => Normalization];
   tf.serialization.registerClass(shardNormalization(tf, base) as never);
+  registerFastLayers(tf, known as unknown as Readonly<Record<string, readonly unknown[]>>);
 }
 
 function keyedDropout(tf: TensorFlow) {
@@ -77,21 +79,60 @@ function shardNormalization(tf: TensorFlow, base: new (config: object) => Normal
         const x = one(inputs);
         const axis = Number(this.axis);
         const channels = axis < 0 ? axis + x.rank : axis;
-        const others = x.shape.map((_, n) => n).filter((n) => n !== channels);
-        const { mean, variance } = tf.moments(x, others, true);
-        this.seen = {
-          mean: mean.dataSync<'float32'>().slice(),
-          variance: variance.dataSync<'float32'>().slice(),
-        };
-        const along = (values: Tf.Tensor1D | undefined): Tf.Tensor | undefined => values?.reshape(mean.shape);
-        const scale = tf.rsqrt(variance.add(this.epsilon));
-        const gamma = along(this.gamma?.read());
-        const beta = along(this.beta?.read());
-        const normalised = x.sub(mean).mul(gamma ? scale.mul(gamma) : scale);
-        return beta ? normalised.add(beta) : normalised;
+        // TensorFlow's operation normalises the last dimension.
+        const isLast = channels === x.rank - 1;
+        const order = [...x.shape.keys()].filter((n) => n !== channels);
+        const last = isLast ? x : x.transpose([...order, channels]);
+        const size = x.shape[channels]!;
+        const gamma = this.gamma?.read() ?? tf.ones([size]);
+        const beta = this.beta?.read() ?? tf.zeros([size]);
+        const lines = last.reshape([-1, 1, 1, size]);
+        const y = normalised(tf, [lines, gamma, beta], this.epsilon, (seen) => {
+          this.seen = seen;
+        }).reshape(last.shape);
+        if (isLast) return y;
+        const back = [...x.shape.keys()].map((n) => (n === channels ? x.rank - 1 : order.indexOf(n)));
+        return y.transpose(back);
       });
     }
   };
+}
+
+/** By TensorFlow's own operation and its gradient. x: [n, 1, 1, channels]; gamma and beta: [channels]. */
+function normalised(
+  tf: TensorFlow,
+  given: readonly [x: Tf.Tensor, gamma: Tf.Tensor, beta: Tf.Tensor],
+  epsilon: number,
+  saw: (seen: Seen) => void,
+): Tf.Tensor {
+  const backend = tf.backend() as unknown as Backend;
+  const { TF_FLOAT, TF_ATTR_TYPE, TF_ATTR_FLOAT, TF_ATTR_BOOL, TF_ATTR_STRING } = backend.binding;
+  const attributes = [
+    { name: 'T', type: TF_ATTR_TYPE, value: TF_FLOAT },
+    { name: 'U', type: TF_ATTR_TYPE, value: TF_FLOAT },
+    { name: 'epsilon', type: TF_ATTR_FLOAT, value: epsilon },
+    { name: 'data_format', type: TF_ATTR_STRING, value: 'NHWC' },
+    { name: 'is_training', type: TF_ATTR_BOOL, value: true },
+  ];
+  const compute = (...all: (Tf.Tensor | Tf.GradSaveFunc)[]) => {
+    const [x, gamma, beta] = all as [Tf.Tensor, Tf.Tensor, Tf.Tensor];
+    const none = tf.tensor1d([], 'float32');
+    const found = backend.executeMultipleOutputs('FusedBatchNormV3', attributes, [x, gamma, beta, none, none], 6);
+    const [value, , , mean, variance, rest] = found as [
+      Tf.Tensor,
+      Tf.Tensor,
+      Tf.Tensor,
+      Tf.Tensor,
+      Tf.Tensor,
+      Tf.Tensor,
+    ];
+    saw({ mean: mean.dataSync<'float32'>().slice(), variance: variance.dataSync<'float32'>().slice() });
+    (all[3] as Tf.GradSaveFunc)([x, gamma, mean, variance, rest]);
+    const gradFunc = (dy: Tf.Tensor, saved: Tf.Tensor[]): Tf.Tensor[] =>
+      backend.executeMultipleOutputs('FusedBatchNormGradV3', attributes, [dy, ...saved], 5).slice(0, 3);
+    return { value, gradFunc };
+  };
+  return tf.customGrad(compute)(...given);
 }
 
 const one = (inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor => (Array.isArray(inputs) ? inputs[0]! : inputs);

@@ -16,7 +16,7 @@ export interface Topology {
 
 /** Layers that compute each row by itself, draw nothing, and remember nothing. */
 const PLAIN = [
-  ...['InputLayer', 'Dense', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU', 'Softmax'],
+  ...['InputLayer', 'Dense', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'Softmax'],
   ...['Conv1D', 'Conv2D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D', 'Cropping2D', 'ZeroPadding2D'],
   ...['UpSampling2D', 'MaxPooling1D', 'MaxPooling2D', 'AveragePooling1D', 'AveragePooling2D'],
   ...['GlobalMaxPooling1D', 'GlobalMaxPooling2D', 'GlobalAveragePooling1D', 'GlobalAveragePooling2D'],
@@ -26,12 +26,19 @@ const PLAIN = [
 const DROPOUT = 'Dropout';
 const BATCH_NORMALIZATION = 'BatchNormalization';
 
-const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT, BATCH_NORMALIZATION]);
+/** The classes of layers that can be trained here. */
+export const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT, BATCH_NORMALIZATION]);
 const MOST_LAYERS = 500;
 const MOST_CHARACTERS = 2 ** 18;
 
 /** What adds to the loss or holds weights to something: training by the gradient of the loss alone would leave it out. */
 const LEFT_OUT = /_(regularizer|constraint)$/;
+
+/** Members of a config that TensorFlow.js leaves out, or has no gradient for, unless they are so. */
+const NEUTRAL: Readonly<Record<string, number>> = { dilation_rate: 1, groups: 1, negative_slope: 0, threshold: 0 };
+
+const firstNotNeutral = (config: Readonly<Record<string, unknown>>): string | undefined =>
+  Object.keys(NEUTRAL).find((key) => [config[key] ?? NEUTRAL[key]].flat().some((value) => value !== NEUTRAL[key]));
 
 const layer = z.looseObject({
   class_name: z
@@ -44,6 +51,13 @@ const layer = z.looseObject({
     .record(z.string(), z.unknown())
     .refine((config) => Object.entries(config).every(([key, value]) => !LEFT_OUT.test(key) || value === null), {
       error: ({ input }) => `the layer ${String((input as { name?: unknown }).name)} has a regularizer or a constraint`,
+    })
+    .refine((config) => firstNotNeutral(config) === undefined, {
+      error: ({ input }) => {
+        const config = input as Record<string, unknown>;
+        const key = firstNotNeutral(config)!;
+        return `the layer ${String(config.name)} has a ${key} other than ${NEUTRAL[key]}`;
+      },
     }),
   name: z.string().max(200).optional(),
 });
@@ -103,14 +117,23 @@ export function withActivation(topology: Topology, activation: string): Topology
 /** What layers are called when a model is built whose passes are ours: masks from our streams, statistics into our vector. */
 export const KEYED_DROPOUT = 'KeyedDropout';
 export const SHARD_NORMALIZATION = 'ShardNormalization';
+export const FAST_CONVOLUTION = 'FastConvolution';
+export const FAST_POOLING = 'FastPooling';
 
-/** The same model with layers of our own in the place of those that draw or remember. */
+/** By the name of Keras' own. */
+const OWN: ReadonlyMap<string, string> = new Map([
+  [BATCH_NORMALIZATION, SHARD_NORMALIZATION],
+  ['Conv2D', FAST_CONVOLUTION],
+  ['MaxPooling2D', FAST_POOLING],
+]);
+
+/** The same model with layers of our own in the place of those that draw, remember or are slow. */
 export function withOwnLayers(topology: Topology): Topology {
   let index = 0;
   return withLayers(topology, (each) => {
     const { class_name: name, config } = each;
     if (name === DROPOUT) return { ...each, class_name: KEYED_DROPOUT, config: { ...config, index: index++ } };
-    return name === BATCH_NORMALIZATION ? { ...each, class_name: SHARD_NORMALIZATION } : each;
+    return { ...each, class_name: OWN.get(name) ?? name };
   });
 }
 
