@@ -1,6 +1,4 @@
-// The benchmarks. npm run bench -- [SUITE] [--rounds N] [--peers DIR] [--json FILE] [--only TEXT]; without a suite:
-// step. npm run bench -- --memory shows the resident memory over 2,000 steps; --setup-peers makes the peers' Python
-// environment.
+// The benchmarks: `npm run bench -- --help` lists them.
 
 import { parseArgs } from 'node:util';
 import { benchCluster } from './cluster.mjs';
@@ -16,7 +14,7 @@ import { benchTensorLinks } from './tensor-links.mjs';
 import { benchWires } from './wires.mjs';
 
 const {
-  values: { rounds, peers, json, only, memory, 'setup-peers': setup },
+  values: { rounds, peers, json, only, memory, help, 'setup-peers': setup },
   positionals: [suite = 'step'],
 } = parseArgs({
   allowPositionals: true,
@@ -27,34 +25,67 @@ const {
     only: { type: 'string' },
     memory: { type: 'boolean', default: false },
     'setup-peers': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
 const roundsOr = (usual) => Number(rounds ?? usual);
 
+/** @type {Record<string, [what: string, run: () => unknown]>} */
 const SUITES = {
-  /** Our fine-tune step and labelling, and those of the peers. */
-  step: () => benchStep({ rounds: roundsOr(5), peers, json }),
-  /** The four trainings of the report, against its own code. */
-  report: () => benchReport({ rounds: roundsOr(5), peers }),
-  /** Steps of the autoencoder, data parallel and tensor parallel. */
-  pretrain: () => benchPretrain({ rounds: roundsOr(5) }),
-  /** What metrics, trace and dashboard cost. */
-  overhead: async () => console.log((await ours('overhead.mjs', roundsOr(15))).trim()),
-  /** The model of clusters, against runs over links of 1 and 10 Gbit/s. Linux, root. */
-  links: () => benchLinks({ rounds: roundsOr(3) }),
-  /** A step over coordinator and nodes of one thread each, on every wire. */
-  cluster: () => benchCluster({ rounds: roundsOr(5), json }),
-  /** Tensor-parallel and data-parallel steps over links of 1 and 10 Gbit/s. Linux, root. */
-  'tensor-links': () => benchTensorLinks({ rounds: roundsOr(3), only, json }),
-  /** The accuracy that each wire leads to. */
-  wires: () => benchWires({ rounds: roundsOr(3) }),
-  /** Decoding pictures, against Pillow; and starting on pictures that were decoded before. */
-  data: () => benchData({ rounds: roundsOr(3) }),
-  /** A step by two ranks of MPI. */
-  mpi: () => benchMpi({ rounds: roundsOr(3) }),
+  step: [
+    'our fine-tune step and labelling, and those of the peers',
+    () => benchStep({ rounds: roundsOr(5), peers, only, json }),
+  ],
+  report: [
+    'the four trainings of the report, against its own code (--peers DIR)',
+    () => benchReport({ rounds: roundsOr(5), peers }),
+  ],
+  pretrain: [
+    'steps of the autoencoder, data parallel and tensor parallel',
+    () => benchPretrain({ rounds: roundsOr(5) }),
+  ],
+  overhead: [
+    'what metrics, trace and dashboard cost',
+    async () => console.log((await ours('overhead.mjs', roundsOr(15))).trim()),
+  ],
+  links: [
+    'the model of clusters, against runs over links of 1 and 10 Gbit/s (Linux, root)',
+    () => benchLinks({ rounds: roundsOr(3) }),
+  ],
+  cluster: [
+    'a step over coordinator and nodes of one thread each, on every wire',
+    () => benchCluster({ rounds: roundsOr(5), json }),
+  ],
+  'tensor-links': [
+    'tensor-parallel and data-parallel steps over links of 1 and 10 Gbit/s (Linux, root)',
+    () => benchTensorLinks({ rounds: roundsOr(3), only, json }),
+  ],
+  wires: ['the accuracy that each wire leads to', () => benchWires({ rounds: roundsOr(3) })],
+  data: [
+    'decoding pictures, against Pillow; and starting on pictures that were decoded before',
+    () => benchData({ rounds: roundsOr(3) }),
+  ],
+  mpi: ['a step by two ranks of MPI', () => benchMpi({ rounds: roundsOr(3) })],
 };
 
-if (setup) setupPeers();
+const HELP = `npm run bench -- [SUITE] [OPTIONS]
+
+Suites (step where none is given):
+${Object.entries(SUITES)
+  .map(([name, [what]]) => `  ${name.padEnd(14)}${what}`)
+  .join('\n')}
+
+Options:
+  --rounds N      how often everything is measured, in turns
+  --only TEXT     of tensor-links: what has TEXT in its name; of step: ids or parts of them, such as ours,torch-tuned
+  --peers DIR     step scripts of peers (default: scripts/bench/peers)
+  --json FILE     writes the figures of all rounds (step, cluster, tensor-links)
+  --setup-peers   makes the Python environment of the peers (2 GB), and ends
+  --memory        shows the resident memory over 2,000 steps, and ends
+  --help          shows this`;
+
+if (help) console.log(HELP);
+else if (setup) setupPeers();
 else if (memory) await measureMemory();
-else if (suite in SUITES) await SUITES[suite]();
+else if (suite in SUITES) await SUITES[suite][1]();
 else throw new Error(`there is no benchmark ${suite}: choose ${Object.keys(SUITES).join(', ')}`);

@@ -1,6 +1,6 @@
 // The peers that the bench compares with: which there are, which can run here, their Python environment, and one run of
-// a peer. They are step scripts outside this repository (Keras, PyTorch, DistributedDataParallel, plain tfjs-node);
-// each runs in a process of its own and prints one JSON line.
+// a peer. They are the step scripts of peers/ (Keras, PyTorch, DistributedDataParallel, plain tfjs-node), or of another
+// folder that has the like; each runs in a process of its own and prints one JSON line.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
+import { multipliesBf16 } from '../../dist/coordinator/executors/numerics.js';
 import { lastJson, runGroup } from './measuring.mjs';
 
 const REPO = fileURLToPath(new URL('../..', import.meta.url));
@@ -49,25 +50,25 @@ const NODE_ARGS = 'isNullOrUndefined' in util ? [] : ['--import', `data:text/jav
  * @property {Record<string, unknown>} raw the peer's own JSON line
  */
 
-/** Every kind of peer. DDP gives its threads to as many processes of one thread each. */
+/** Every kind of peer; without those of bf16 where the processor has no products of it: they take ten times as long. DDP gives its threads to as many processes of one thread each. */
 function kinds(threads) {
   const on = `${threads} thread${threads === 1 ? '' : 's'}`;
   const by = `${threads} worker${threads === 1 ? '' : 's'}`;
   const t = ['--threads', `${threads}`];
   const w = ['--workers', `${threads}`];
-  const bytes = ['--dropout', 'bytes'];
-  const autocast = [...bytes, '--autocast'];
+  const autocast = ['--tuned', '--autocast'];
   const rows = [
     ['keras', `Keras, ${on}`, 'step_keras.py', t],
     ['torch', `PyTorch as usually written, ${on}`, 'step_torch.py', t],
-    ['torch-tuned', `PyTorch tuned fp32, ${on}`, 'step_torch.py', [...t, '--one-pass', ...bytes]],
-    ['torch-autocast', `PyTorch tuned autocast bf16, ${on}`, 'step_torch.py', [...t, '--one-pass', ...autocast]],
+    ['torch-tuned', `PyTorch tuned fp32, ${on}`, 'step_torch.py', [...t, '--tuned']],
+    ['torch-autocast', `PyTorch tuned autocast bf16, ${on}`, 'step_torch.py', [...t, ...autocast]],
     ['ddp', `PyTorch DDP gloo, ${by}`, 'step_torch_ddp.py', w],
-    ['ddp-tuned', `PyTorch DDP gloo tuned fp32, ${by}`, 'step_torch_ddp.py', [...w, ...bytes]],
+    ['ddp-tuned', `PyTorch DDP gloo tuned fp32, ${by}`, 'step_torch_ddp.py', [...w, '--tuned']],
     ['ddp-autocast', `PyTorch DDP gloo tuned autocast bf16, ${by}`, 'step_torch_ddp.py', [...w, ...autocast]],
     ['tfjs', `plain tfjs-node, ${on}`, 'step_tfjs.cjs', t],
   ];
-  return rows.map(([kind, label, script, args]) => {
+  const known = multipliesBf16() ? rows : rows.filter(([kind]) => !kind.endsWith('autocast'));
+  return known.map(([kind, label, script, args]) => {
     const env = /tuned|autocast/.test(kind) ? TUNED_MALLOC : {};
     return { kind, label, script, args, env, infers: !kind.startsWith('ddp') };
   });
@@ -76,13 +77,13 @@ function kinds(threads) {
 /**
  * The peers that can run on this machine, and why the others cannot.
  * @param {object} [options]
- * @param {string} [options.dir] folder of the step scripts (default: ../shared/peers beside the repository)
+ * @param {string} [options.dir] folder of the step scripts (default: peers/ beside this file)
  * @param {string} [options.nodeModules] where the tfjs peer finds tfjs-node (default: the repository's)
  * @param {number[]} [options.threads] a list of peers for each of these numbers of threads (default: [2])
  * @returns {Promise<{available: Peer[], missing: {label: string, why: string}[]}>}
  */
 export async function findPeers({ dir, nodeModules, threads = [2] } = {}) {
-  const folder = resolve(dir ?? join(REPO, '..', 'shared', 'peers'));
+  const folder = dir ? resolve(dir) : fileURLToPath(new URL('peers', import.meta.url));
   const modules = resolve(nodeModules ?? join(REPO, 'node_modules'));
   const python = peersPython();
   const available = [];
