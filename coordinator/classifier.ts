@@ -1,7 +1,7 @@
 // What uses a saved model: the checks that it and images fit, and threads to predict with.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Dataset, type ImageSet, relabelled } from '../src/data/dataset.js';
+import { type Dataset, type ImageSet, relabelled, UNKNOWN } from '../src/data/dataset.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import type { Precision } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
@@ -11,6 +11,7 @@ import { loadModel, type SavedModel, sizeText } from '../src/models/saved-model.
 import { normalise } from '../src/training/config.js';
 import { checkPrecision } from './executors/numerics.js';
 import { type Classified, Predictor } from './predictor.js';
+import type { Seeds } from './propagation.js';
 
 /** The names of a model's classes; else those of a data set with as many classes, else numbers. */
 export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
@@ -79,20 +80,37 @@ export interface Speed {
   readonly workers: number;
 }
 
+/** The images whose label is known, as the model numbers its classes. Throws E_DATA_CLASSES where none is, and E_MODEL. */
+export function seedsOf(labels: Uint16Array, names: readonly string[], classNames: readonly string[]): Seeds {
+  const { labels: known, missing } = relabelled(labels, names, classNames);
+  if (missing !== undefined)
+    throw new PseudolabelError(
+      'E_MODEL',
+      `there are known labels of class ${missing}, which the model does not know`,
+      'give labels of the classes that it was trained on',
+    );
+  const positions = Uint32Array.from(known.keys()).filter((image) => known[image] !== UNKNOWN);
+  if (positions.length > 0) return { positions, labels: Uint16Array.from(positions, (image) => known[image]!) };
+  const fix = 'give a few known labels: --labels FILE, or leave out --propagate';
+  throw new PseudolabelError('E_DATA_CLASSES', 'no image has a known label that could spread', fix);
+}
+
 /**
  * What the model says of the images, on threads of its own, and how fast that was. Throws E_INTERRUPTED.
  * @param workers threads; undefined: one a core
+ * @param work what they do; left out: they classify each image by itself
  */
 export async function classified(
   saved: SavedModel,
   images: ImageStore,
   workers: number | undefined,
   signal: AbortSignal,
+  work: (predictor: Predictor) => Promise<Classified> = (predictor) => predictor.classify(),
 ): Promise<{ readonly predicted: Classified; readonly speed: Speed }> {
   const predictor = await Predictor.open(saved, images, normalise({ workers }).workers);
   try {
     const began = performance.now();
-    const predicted = await Promise.race([predictor.classify(), interruption(signal)]);
+    const predicted = await Promise.race([work(predictor), interruption(signal)]);
     const seconds = (performance.now() - began) / 1000;
     return { predicted, speed: { imagesPerSecond: images.count / seconds, workers: predictor.workers } };
   } finally {

@@ -1,13 +1,16 @@
 // Predicts the classes of images with a model that is trained already, on threads of its own.
+import type { ImageSize } from '../src/data/augmentation.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import { Images } from '../src/data/images.js';
 import { shardRange } from '../src/data/shards.js';
 import { precisionOf } from '../src/engine/precision.js';
-import { inputsOf, workspaceBytesOf } from '../src/models/models.js';
+import type { Propagation } from '../src/methods/method.js';
+import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
 import type { RunnersUp } from '../src/models/tasks.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
+import { Propagator, type Seeds } from './propagation.js';
 
 /** Of each image: the likeliest class with its output, and the second likeliest. */
 export interface Classified {
@@ -66,7 +69,48 @@ export class Predictor {
     return all;
   }
 
+  /** Spreads known labels over the images, by the model's features and probabilities and by histograms of gradients. Throws E_CONFIG, E_MEMORY. */
+  async propagate(seeds: Seeds, size: ImageSize): Promise<Classified> {
+    const { executor, model, images: count } = this;
+    const propagator = new Propagator(executor, { set: 'evaluation', count, size });
+    return rankedOf(await propagator.distributions(model, PROPAGATION, seeds), outputsOf(model));
+  }
+
   close(): Promise<void> {
     return this.executor.close();
   }
+}
+
+/** As trained networks label their unlabelled images (docs/label-propagation.md), but that nobody knows the shares of the classes here. */
+const PROPAGATION: Propagation = {
+  descriptors: [
+    { kind: 'features', components: 32 },
+    { kind: 'hog', components: 64, weight: 1.4 },
+  ],
+  neighbours: 5,
+  spread: { alpha: 0.99, iterations: 60 },
+  mix: 0.5,
+  smooth: { alpha: 0.8, iterations: 20 },
+  shares: undefined,
+};
+
+/** The likeliest and the second likeliest class of each distribution, of equals the first. */
+function rankedOf(q: Float64Array, classes: number): Classified {
+  const images = q.length / classes;
+  const first = { classes: new Uint16Array(images), confidences: new Float32Array(images) };
+  const second = { classes: new Uint16Array(images), confidences: new Float32Array(images) };
+  for (let image = 0; image < images; image++) {
+    const of = q.subarray(image * classes, (image + 1) * classes);
+    let [best, next] = [0, -1];
+    for (let c = 1; c < classes; c++) {
+      if (of[c]! > of[best]!) [best, next] = [c, best];
+      else if (next < 0 || of[c]! > of[next]!) next = c;
+    }
+    first.classes[image] = best;
+    first.confidences[image] = of[best]!;
+    if (next < 0) continue; // a single class has no second
+    second.classes[image] = next;
+    second.confidences[image] = of[next]!;
+  }
+  return { ...first, runnersUp: second };
 }

@@ -63,6 +63,11 @@ export class Propagator {
 
   /** The labels of all images, those of the seeds their own. Throws E_CONFIG where there are too many images. */
   async labels(model: Model, settings: Propagation, seeds: Seeds): Promise<SureLabels> {
+    return sureLabels(await this.distributions(model, settings, seeds), outputsOf(model));
+  }
+
+  /** [images, classes], each image's a distribution; those of the seeds are sure. Throws E_CONFIG where there are too many images. */
+  async distributions(model: Model, settings: Propagation, seeds: Seeds): Promise<Float64Array> {
     const { count } = this.images;
     const classes = outputsOf(model);
     checkSize(count, classes);
@@ -79,7 +84,11 @@ export class Propagator {
           settings.shares,
         );
     }
-    return withOwn(sureLabels(q, classes), seeds);
+    for (const [i, position] of seeds.positions.entries()) {
+      q.fill(0, position * classes, (position + 1) * classes);
+      q[position * classes + seeds.labels[i]!] = 1;
+    }
+    return q;
   }
 
   /** The descriptions of all images, and the network's probabilities where they are mixed in. */
@@ -172,14 +181,6 @@ async function spread(graph: Graph, seeds: Seeds, classes: number, settings: Pro
   return balanced(distributions(z, classes), classes, settings.shares);
 }
 
-function withOwn(labels: SureLabels, seeds: Seeds): SureLabels {
-  for (const [i, position] of seeds.positions.entries()) {
-    labels.classes[position] = seeds.labels[i]!;
-    labels.weights[position] = 1;
-  }
-  return labels;
-}
-
 function joined(parts: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -200,7 +201,8 @@ function columnsOf(values: Float32Array, widths: readonly number[], first: numbe
   return result;
 }
 
-function checkSize(count: number, classes: number): void {
+/** Throws E_CONFIG where there are too many images for a graph. */
+export function checkSize(count: number, classes: number): void {
   if (count > MOST_ROWS) {
     const times = Math.round((count / 60_000) ** 2);
     throw new PseudolabelError(

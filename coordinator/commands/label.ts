@@ -12,11 +12,12 @@ import { agreement, type Labelled, labelledOf, leastSure } from '../../src/label
 import type { SavedModel } from '../../src/models/saved-model.js';
 import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
-import { checkPixels, classified, classNamesOf, loadClassifier } from '../classifier.js';
+import { checkPixels, classified, classNamesOf, loadClassifier, seedsOf } from '../classifier.js';
+import type { Predictor } from '../predictor.js';
 import { writeReview } from '../review/review.js';
 import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
-import type { Context } from './options.js';
+import { type Context, usage } from './options.js';
 import { checkPaths, pathsOf } from './output-paths.js';
 import { addModelOptions, dataOf, datasetFor, type ModelFlags, speedLine } from './saved-model.js';
 
@@ -27,6 +28,7 @@ interface LabelFlags extends ModelFlags {
   readonly review?: number;
   readonly reviewPage?: string;
   readonly sortInto?: string;
+  readonly propagate?: true;
 }
 
 /** The images that are labelled, with what is known of them. */
@@ -55,6 +57,10 @@ The columns of labels.csv are file (or index), label (the model's class), confid
 label that the data has of the image, empty where it has none. An IDX file has the labels alone: the numbers of the label file that the model
 learned from, or positions in its list of classes.
 
+--propagate asks the images as well: labels that are known spread from image to image over a graph of those that look alike, to the model and
+by their strokes, and are mixed with what the model says. Where a few labels of each class are known this corrects the model; those images keep
+their own labels. It takes every image into memory at once, 262,144 at most.
+
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
 the labels, download labels.csv, and train again with --labels labels.csv.
 
@@ -73,6 +79,7 @@ export function addLabel(program: Command, context: Context): void {
     .addOption(new Option('--images <file>', 'IDX file of images').conflicts('data'))
     .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, .npz, .parquet, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
+    .option('--propagate', 'spread the known labels over all images, by a graph of those that look alike')
     .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
     .option('--review-page <file>', 'that page (the name of --out with -review.html)')
     .option('--sort-into <dir>', 'make a folder for each class there, with links to the images')
@@ -97,10 +104,11 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
       ? await trainingImages(folder, saved, flags, context)
       : await fileOf(flags.images, saved);
   terminal.doing('labelling images');
-  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal);
+  const classNames = classNamesOf(saved);
+  const work = flags.propagate && propagation(images, classNames);
+  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal, work);
   const { name, ids, labels } = images;
   const { count } = images.store;
-  const classNames = classNamesOf(saved);
   const labelled = labelledOf({ count, ids, labels }, images.classNames, { ...predicted, classNames });
   terminal.doing('writing labels');
   const format = flags.outFormat ?? formatOf(flags.out);
@@ -129,6 +137,15 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     },
     flags.json,
   );
+}
+
+/** The known labels spread over the images. Throws E_DATA_CLASSES and E_MODEL. */
+function propagation({ labels, size, classNames: names, store }: Images, classNames: readonly string[]) {
+  const seeds = seedsOf(labels, names, classNames);
+  if (seeds.positions.length === store.count)
+    throw usage('--propagate has no effect where all labels are known', 'give data with a few: --labels FILE');
+  const { rows: height, columns: width, channels = 1 } = size;
+  return (predictor: Predictor) => predictor.propagate(seeds, { height, width, channels });
 }
 
 /** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */

@@ -5,6 +5,7 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
 import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
 import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
@@ -67,6 +68,8 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   const strategies = stages.map((stage) => strategyOf(config, stage));
   if (config.fastSum && !strategies.includes('data'))
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
+  const counts = new Array<number>(classes).fill(1);
+  if (stages.some(({ method }) => methodOf(method).propagation(method, counts))) checkSize(unlabelled, classes);
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
   return { config, dataset, split, task, stages, strategies, maxSteps, parameters: network?.parameters };
 }

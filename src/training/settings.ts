@@ -55,6 +55,7 @@ const IN_STAGES: ReadonlySet<string> = new Set(['augment', 'clip']);
 /** What a stage may leave out, and what is in it. */
 const OPTIONAL: ReadonlySet<string> = new Set([
   'balance',
+  ...['alpha', 'mix', 'smooth', 'weight', 'deskew'],
   'precision',
   'weightDecay',
   'momentum',
