@@ -15,6 +15,7 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
+import { checkSize } from '../propagation.js';
 import type { Network } from './start.js';
 
 export interface ResolvedRun {
