@@ -12,7 +12,7 @@ const OPTION_GROUPS: readonly (readonly [heading: string, options: readonly stri
   ['Data:', words('data images format labels size unlabelled followLinks skipBad cache')],
   ['Labels, splits and validation:', words('labelsPerClass split splits splitSeed validation validateEvery test')],
   ['Network:', words('model hidden members start fresh')],
-  ['Method:', words('method augment classShares threshold refresh')],
+  ['Method:', words('method augment classShares threshold refresh propagate')],
   ['Numbers:', words('schema seed seeds set random stages maxSteps precision')],
   ['Parallel:', words('workers shards strategy mode phase repeats steps nodes ranks hostfile simulate')],
   [

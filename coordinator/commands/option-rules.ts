@@ -227,7 +227,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   evaluate: always(`${READING} data workers precision json logFormat`),
   label: {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),
-    ...always(`data workers precision json images out outFormat review sortInto logFormat`),
+    ...always(`data workers precision json images out outFormat review sortInto propagate logFormat`),
     reviewPage: [withOption('review', '--review N')],
   },
   data: {
