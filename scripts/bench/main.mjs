@@ -66,29 +66,11 @@ const SUITES = {
     'decoding pictures, against Pillow; and starting on pictures that were decoded before',
     () => benchData({ rounds: roundsOr(3) }),
   ],
+  graph: [
+    'labels that spread over a graph of 60,000 images, by one worker and by two',
+    () => benchGraph({ rounds: roundsOr(3) }),
+  ],
   mpi: ['a step by two ranks of MPI', () => benchMpi({ rounds: roundsOr(3) })],
-  /** Our fine-tune step and labelling, and those of the peers. */
-  step: () => benchStep({ rounds: roundsOr(5), peers, json }),
-  /** The four trainings of the report, against its own code. */
-  report: () => benchReport({ rounds: roundsOr(5), peers }),
-  /** Steps of the autoencoder, data parallel and tensor parallel. */
-  pretrain: () => benchPretrain({ rounds: roundsOr(5) }),
-  /** What metrics, trace and dashboard cost. */
-  overhead: async () => console.log((await ours('overhead.mjs', roundsOr(15))).trim()),
-  /** The model of clusters, against runs over links of 1 and 10 Gbit/s. Linux, root. */
-  links: () => benchLinks({ rounds: roundsOr(3) }),
-  /** A step over coordinator and nodes of one thread each, on every wire. */
-  cluster: () => benchCluster({ rounds: roundsOr(5), json }),
-  /** Tensor-parallel and data-parallel steps over links of 1 and 10 Gbit/s. Linux, root. */
-  'tensor-links': () => benchTensorLinks({ rounds: roundsOr(3), only, json }),
-  /** The accuracy that each wire leads to. */
-  wires: () => benchWires({ rounds: roundsOr(3) }),
-  /** Decoding pictures, against Pillow; and starting on pictures that were decoded before. */
-  data: () => benchData({ rounds: roundsOr(3) }),
-  /** Labels that spread over a graph of 60,000 images: one worker and two. */
-  graph: () => benchGraph({ rounds: roundsOr(3) }),
-  /** A step by two ranks of MPI. */
-  mpi: () => benchMpi({ rounds: roundsOr(3) }),
 };
 
 const HELP = `npm run bench -- [SUITE] [OPTIONS]
