@@ -10,6 +10,7 @@ import { built } from '../../src/files/read.js';
 import { relaid } from '../../src/models/dense/model.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
+import { numbersOf } from '../../src/reporting/numbers.js';
 import { rampOf } from '../../src/training/alpha-ramp.js';
 import { LabelledSet } from '../labelled-set.js';
 import { train } from '../train.js';
@@ -25,7 +26,8 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   const { dispatcher } = session;
   const from = options.resumeFrom ?? { stage: 0, step: 0 };
   const tensorBoard =
-    options.directory && new TensorBoard(options.directory.path, stages, dataset.classNames, maxSteps, from);
+    options.directory &&
+    new TensorBoard(options.directory.path, stages, dataset.classNames, maxSteps, from, hparamsOf(run));
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
   const recorder = new Recorder(run, session, { ...options, listener });
   await options.directory?.keep('data.json', dataOf(run));
@@ -39,7 +41,9 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
       unlabelled: split.unlabelled,
     };
     await train(training, dispatcher, recorder, options.resumeFrom);
-    return await finish(run, session, options, recorder);
+    const result = await finish(run, session, options, recorder);
+    tensorBoard?.ended(result);
+    return result;
   } finally {
     try {
       await tensorBoard?.close();
@@ -47,6 +51,13 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
       await options.directory?.close();
     }
   }
+}
+
+/** What TensorBoard's table of hyper-parameters has of a run: a column for each. */
+function hparamsOf({ config, stages }: ResolvedRun): Record<string, number | string | boolean> {
+  const { scenario, preset, quick, seed, split, splitSeed, hidden, shards, precision } = config;
+  const numbers = stages.flatMap(({ name, model: _, ...settings }) => numbersOf(name, settings));
+  return { scenario, preset, quick, seed, split, splitSeed, hidden, shards, precision, ...Object.fromEntries(numbers) };
 }
 
 function dataOf({ dataset, split }: ResolvedRun): RunData {

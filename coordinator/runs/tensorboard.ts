@@ -4,6 +4,7 @@ import { appendTo } from '../../src/files/write.js';
 import {
   reconstructionsImage,
   recordOf,
+  sessionValue,
   startEvent,
   summaryEvent,
   type Value,
@@ -14,7 +15,7 @@ import type { Stage } from '../../src/training/stage.js';
 import type { Position } from '../train.js';
 import type { Reconstructions } from './diagnostics.js';
 import type { RunListener } from './recorder.js';
-import type { Metric } from './result.js';
+import type { Metric, RunResult } from './result.js';
 
 /** How long events are held back: a write for each would take a core from the workers at every step. */
 const HELD_MS = 1000;
@@ -33,11 +34,13 @@ export class TensorBoard implements RunListener {
     private readonly classNames: readonly string[],
     private readonly maxSteps: number,
     from: Pick<Position, 'stage' | 'step'>,
+    hparams: Readonly<Record<string, number | string | boolean>>,
   ) {
     this.path = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.pseudolabel`);
     this.lastStep = this.stepsBefore(from.stage) + from.step;
     this.write(versionEvent(this.when(this.lastStep)));
     this.write(startEvent(this.when(this.lastStep)));
+    this.summary(this.lastStep, [sessionValue({ kind: 'start', hparams, time: Date.now() / 1000 })]);
   }
 
   /** A run that resumes here does not write these events again, so they are flushed. */
@@ -53,6 +56,17 @@ export class TensorBoard implements RunListener {
 
   reconstructed({ images, ...size }: Reconstructions): void {
     this.summary(this.lastStep, [reconstructionsImage(size, images)]);
+  }
+
+  /** Adds what came out of the run. */
+  ended({ validationAccuracy, testAccuracy }: Pick<RunResult, 'validationAccuracy' | 'testAccuracy'>): void {
+    const final = (name: string, scalar: number | undefined): Value[] =>
+      scalar === undefined ? [] : [{ tag: `final/${name}`, scalar }];
+    this.summary(this.lastStep, [
+      ...final('validation_accuracy', validationAccuracy),
+      ...final('test_accuracy', testAccuracy),
+      sessionValue({ kind: 'end', time: Date.now() / 1000 }),
+    ]);
   }
 
   /** Resolves when everything is in the file. Throws E_OUTPUT. */

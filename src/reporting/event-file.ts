@@ -110,8 +110,18 @@ export interface Image {
   readonly png: Uint8Array;
 }
 
+/** What TensorBoard's plugin hparams knows of a run, a session in its words: its numbers when it begins, and that it has ended. */
+export type Session =
+  | {
+      readonly kind: 'start';
+      readonly hparams: Readonly<Record<string, number | string | boolean>>;
+      readonly time: number;
+    }
+  | { readonly kind: 'end'; readonly time: number };
+
 export type Value = { readonly tag: string } & (
   | { readonly scalar: number }
+  | { readonly session: Session }
   | { readonly histogram: Histogram }
   | { readonly image: Image }
 );
@@ -152,8 +162,51 @@ function message(writer: BinaryWriter, field: number, content: () => void): void
 function value(writer: BinaryWriter, each: Value): void {
   writer.tag(1, WireType.LengthDelimited).string(each.tag);
   if ('scalar' in each) writer.tag(2, WireType.Bit32).float(each.scalar);
+  else if ('session' in each) session(writer, each.session);
   else if ('image' in each) message(writer, 4, () => image(writer, each.image));
   else message(writer, 5, () => histogram(writer, each.histogram));
+}
+
+export const sessionValue = (of: Session): Value => ({ tag: `_hparams_/session_${of.kind}_info`, session: of });
+
+const FLOAT = 1; // DataType
+const SUCCESS = 1; // hparams.Status
+
+/** Summary.Value with SummaryMetadata of the plugin, whose content is a HParamsPluginData, and an empty tensor. */
+function session(writer: BinaryWriter, of: Session): void {
+  const data = new BinaryWriter();
+  if (of.kind === 'start')
+    message(data, 3, () => {
+      for (const [name, value] of Object.entries(of.hparams))
+        message(data, 1, () => {
+          data.tag(1, WireType.LengthDelimited).string(name);
+          message(data, 2, () => structValue(data, value));
+        });
+      data.tag(5, WireType.Bit64).double(of.time);
+    });
+  else
+    message(data, 4, () => {
+      data.tag(1, WireType.Varint).int32(SUCCESS);
+      data.tag(2, WireType.Bit64).double(of.time);
+    });
+  message(writer, 9, () =>
+    message(writer, 1, () => {
+      writer.tag(1, WireType.LengthDelimited).string('hparams');
+      writer.tag(2, WireType.LengthDelimited).bytes(data.finish());
+    }),
+  );
+  message(writer, 8, () => {
+    writer.tag(1, WireType.Varint).int32(FLOAT);
+    message(writer, 2, () => undefined);
+    message(writer, 5, () => writer.float(0));
+  });
+}
+
+/** google.protobuf.Value */
+function structValue(writer: BinaryWriter, value: number | string | boolean): void {
+  if (typeof value === 'number') writer.tag(2, WireType.Bit64).double(value);
+  else if (typeof value === 'string') writer.tag(3, WireType.LengthDelimited).string(value);
+  else writer.tag(4, WireType.Varint).bool(value);
 }
 
 function image(writer: BinaryWriter, { width, height, channels, png }: Image): void {

@@ -90,6 +90,15 @@ const titleOf = (name: string): string => {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Numbers, words and switches in settings, by their paths after a name. Lists are left out. */
+export function numbersOf(name: string, settings: object): [path: string, value: number | string | boolean][] {
+  return Object.entries(settings).flatMap(([key, value]: [string, unknown]): [string, number | string | boolean][] => {
+    if (isObject(value)) return numbersOf(`${name}.${key}`, value);
+    const isPlain = typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean';
+    return isPlain ? [[`${name}.${key}`, value]] : [];
+  });
+}
+
 function flattened(settings: Record<string, unknown>, before = ''): [string, string][] {
   return Object.entries(settings).flatMap(([key, value]): [string, string][] =>
     isObject(value) ? flattened(value, `${before}${key}.`) : [[`${before}${key}`, numberText(value)]],

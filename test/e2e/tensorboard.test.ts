@@ -26,10 +26,18 @@ events.Reload()
 tags = events.Tags()
 histogram = lambda h: {'num': h.num, 'min': h.min, 'max': h.max, 'limits': list(h.bucket_limit), 'counts': list(h.bucket)}
 image = lambda i: {'width': i.width, 'height': i.height, 'png': i.encoded_image_string[:8].hex()}
+from tensorboard.plugins.hparams import plugin_data_pb2
+def hparams(events):
+  found = {}
+  for tag, content in events.PluginTagToContent('hparams').items():
+    data = plugin_data_pb2.HParamsPluginData.FromString(content)
+    found[tag] = {k: v.number_value or v.string_value for k, v in data.session_start_info.hparams.items()} if data.HasField('session_start_info') else data.session_end_info.status
+  return found
 print(json.dumps({
   'scalars': {tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags['scalars']},
   'histograms': {tag: histogram(events.Histograms(tag)[-1].histogram_value) for tag in tags['histograms']},
   'images': {tag: image(events.Images(tag)[-1]) for tag in tags['images']},
+  'hparams': hparams(events),
 }))
 `;
 
@@ -39,6 +47,7 @@ interface Found {
     Record<string, { num: number; min: number; max: number; limits: number[]; counts: number[] }>
   >;
   readonly images: Readonly<Record<string, { width: number; height: number; png: string }>>;
+  readonly hparams: Readonly<Record<string, unknown>>;
 }
 
 /** Installs TensorBoard once a user. Returns why it could not. */
@@ -78,7 +87,7 @@ it("TensorBoard finds every step's values, the confidences and the digits, also 
   );
 
   const { stdout } = await run(PYTHON, ['-c', READ, out], { timeout: 120_000, maxBuffer: 2 ** 26 });
-  const { scalars, histograms, images } = JSON.parse(stdout) as Found;
+  const { scalars, histograms, images, hparams } = JSON.parse(stdout) as Found;
   const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   const metrics = lines.map((line) => JSON.parse(line));
   const of = (stage: string, kind: string, field: string, first: number) =>
@@ -89,6 +98,15 @@ it("TensorBoard finds every step's values, the confidences and the digits, also 
   expect(scalars['finetune/loss/labelled']).toEqual(of('finetune', 'step', 'labelledLoss', 333));
   expect(scalars['finetune/alpha']).toEqual(of('finetune', 'step', 'alpha', 333));
   expect(scalars['finetune/pseudo_labels/flips']).toEqual(of('finetune', 'labels', 'flips', 333));
+
+  expect(hparams['_hparams_/session_start_info']).toMatchObject({
+    hidden: 64,
+    'finetune.rate.initial': 0.001,
+    scenario: 'dae',
+  });
+  expect(hparams['_hparams_/session_end_info']).toBe(1);
+  const result = JSON.parse(await readFile(join(out, 'result.json'), 'utf8')) as { testAccuracy: number };
+  expect(scalars['final/test_accuracy']).toEqual([[expect.any(Number), Math.fround(result.testAccuracy)]]);
 
   const last = metrics.findLast((metric) => metric.kind === 'labels');
   const histogram = histograms['finetune/pseudo_labels/confidence']!;
