@@ -27,7 +27,8 @@ function usageError({ code, exitCode, message }: CommanderError): PseudolabelErr
   if (code === 'commander.help')
     return new PseudolabelError('E_USAGE', 'no command given', 'name one of the commands above');
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\s*\((Did you mean .*)\))?$/s.exec(message)!;
-  return new PseudolabelError('E_USAGE', problem!, suggestion ?? 'add --help to see what is possible');
+  const numbers = code === 'commander.unknownOption' ? '; numbers such as the learning rate are changed by --set' : '';
+  return new PseudolabelError('E_USAGE', problem!, suggestion ?? `add --help to see what is possible${numbers}`);
 }
 
 /** The first signal asks to stop once everything is saved; the second one stops at once. */

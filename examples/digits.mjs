@@ -24,6 +24,7 @@ async function write(images, image, ...path) {
   const file = join(folder, ...path, `${image}.png`);
   await mkdir(join(file, '..'), { recursive: true });
   await sharp(images.at(image), { raw: { height, width, channels: 1 } })
+    .toColourspace('b-w')
     .png()
     .toFile(file);
 }

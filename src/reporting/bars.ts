@@ -25,7 +25,7 @@ const BETWEEN_GROUPS = 12;
 const AROUND = 34;
 /** Half the height of an error bar's ends, in pixels. */
 const CAP = 3.5;
-const LETTER = 7.8;
+const LETTER = 8.4;
 const MOST_NAME = 170;
 const GAPS = { barGap: '15%', barCategoryGap: `${BETWEEN_GROUPS}px` } as const;
 

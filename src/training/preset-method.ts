@@ -1,14 +1,12 @@
 // The stages of the preset best by another method (--method): its own numbers, and images that are changed, without which views are all alike. Numbers
 // are those that a study in PyTorch found on MNIST (docs/methods.md); validation images alone chose them.
 import type { AugmentationName, ImageSize } from '../data/augmentation.js';
-import { type MethodName, methodOf } from '../methods/methods.js';
+import { METHOD_NAMES, type MethodName, methodOf } from '../methods/methods.js';
 import type { Task } from './scenario.js';
 import type { Stage } from './stage.js';
 
-/** What --method takes. */
-export const METHOD_CHOICES = [
-  ...['supervised', 'pseudo-label', 'fixmatch', 'freematch', 'mean-teacher', 'label-propagation'],
-] as const satisfies readonly MethodName[] as readonly MethodName[];
+/** What --method takes: whatever trains a classifier. */
+export const METHOD_CHOICES: readonly MethodName[] = METHOD_NAMES.filter((name) => !methodOf({ name }).reconstructs);
 
 const STEPS = 2400;
 /** Of networks of layers, whose rows cost more; dense ones have the batches of the preset. */

@@ -38,7 +38,7 @@ export const rowName = ({
   readonly scenario: Scenario;
   readonly method?: MethodName | undefined;
 }): string =>
-  method === undefined ? ROW_NAMES[scenario] : `${METHOD_NAMES[method]}${scenario === 'dae' ? ' + DAE' : ''}`;
+  method === undefined ? ROW_NAMES[scenario] : `${METHOD_NAMES[method] ?? method}${scenario === 'dae' ? ' + DAE' : ''}`;
 
 /** Of each class. */
 const PUBLISHED_LABELS = 10;
