@@ -1,5 +1,8 @@
 // Makes plain images of pictures, on threads: all of one size, grey where all are grey. What it yields is kept (src/data/cache.ts).
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { cacheFolder, cachePath, fromCache, toCache } from '../src/data/cache.js';
 import type { Decoded, Decoder } from '../src/data/load.js';
 import { type DataOptions, type Size, sizeOf } from '../src/data/options.js';
@@ -26,7 +29,7 @@ export class ThreadedDecoder implements Decoder {
     const { signal } = this.options;
     const size = sizeOf(options.size);
     const path = cachePath(options.cache ?? cacheFolder(), [
-      ...[size ?? null, options.skipBad ?? false],
+      ...[size ?? null, options.skipBad ?? false, decoderVersion()],
       ...sets.map(({ images, count }) => [count, images.kind === 'encoded' ? images.key : keyOf(images)]),
     ]);
     const cached = await fromCache(path);
@@ -50,6 +53,12 @@ export class ThreadedDecoder implements Decoder {
       await pool.close();
     }
   }
+}
+
+/** Of the library that decodes most pictures: another may make other pixels of them. */
+function decoderVersion(): string {
+  const folder = dirname(dirname(createRequire(import.meta.url).resolve('sharp')));
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** Of images that no file is known of: their content. */

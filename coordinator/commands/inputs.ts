@@ -81,7 +81,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   pack: { argument: DATA, labels: LABELS },
   report: { argument: REPORTED },
   compare: { argument: RUN },
-  scaling: { data: DATA, hostfile: HOSTS },
+  scaling: { data: DATA, labels: LABELS, hostfile: HOSTS },
 };
 
 /** Throws an error of the code of what is wanted. */

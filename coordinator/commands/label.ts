@@ -5,6 +5,7 @@ import { UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';
+import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
@@ -23,6 +24,7 @@ import { addModelOptions, dataOf, datasetFor, type ModelFlags, speedLine } from 
 
 interface LabelFlags extends ModelFlags {
   readonly images?: string;
+  readonly test?: boolean;
   readonly out: string;
   readonly outFormat?: LabelFormat;
   readonly review?: number;
@@ -51,7 +53,7 @@ const MOST_REVIEWED = 5000;
 
 const HELP = `
 The images are the training images of the model's run, of MNIST where it is in none, or of --data (with its options, as in train), or those
-of --images; all of them are labelled, in their order, also those whose label is known.
+of --images; with --test its test images; all of them are labelled, in their order, also those whose label is known.
 
 The columns of labels.csv are file (or index), label (the model's class), confidence, runner_up, runner_up_confidence, and known: the
 label that the data has of the image, empty where it has none. An IDX file has the labels alone: the numbers of the label file that the model
@@ -77,6 +79,7 @@ Examples:
 export function addLabel(program: Command, context: Context): void {
   addModelOptions(program.command('label').description('a label and a confidence for every image, by a saved model'))
     .addOption(new Option('--images <file>', 'IDX file of images').conflicts('data'))
+    .option('--test', 'label the test images in place of the training images')
     .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, .npz, .parquet, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
     .option('--propagate', 'spread the known labels over all images, by a graph of those that look alike')
@@ -100,9 +103,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
   if (sorted !== undefined) await checkEmpty(sorted);
   const saved = await loadClassifier(folder, flags.precision);
   const images =
-    flags.images === undefined
-      ? await trainingImages(folder, saved, flags, context)
-      : await fileOf(flags.images, saved);
+    flags.images === undefined ? await imagesOfData(folder, saved, flags, context) : await fileOf(flags.images, saved);
   terminal.doing('labelling images');
   const classNames = classNamesOf(saved);
   const work = flags.propagate && propagation(images, classNames);
@@ -157,11 +158,16 @@ async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Co
   return path;
 }
 
-async function trainingImages(folder: string, saved: SavedModel, flags: ModelFlags, context: Context): Promise<Images> {
-  const { name, classNames, height, width, channels, train } = await datasetFor(folder, saved, flags, context);
+async function imagesOfData(folder: string, saved: SavedModel, flags: LabelFlags, context: Context): Promise<Images> {
+  const { name, classNames, height, width, channels, train, test } = await datasetFor(folder, saved, flags, context);
+  if (flags.test && !test) {
+    const fix = 'leave out --test, or give data that has some: a folder test/ beside train/, say';
+    throw new PseudolabelError('E_DATA_MISSING', `${name} has no test images`, fix);
+  }
+  const { images, ids, labels } = (flags.test ? test : undefined) ?? train;
   const size = { rows: height, columns: width, channels };
   const { data: path } = await dataOf(folder, saved, flags);
-  return { name, size, path, classNames, store: train.images, ids: train.ids, labels: train.labels };
+  return { name, size, path, classNames, store: images, ids, labels };
 }
 
 async function fileOf(path: string, saved: SavedModel): Promise<Images> {

@@ -228,6 +228,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   label: {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),
     ...always(`data workers precision json images out outFormat review sortInto propagate logFormat`),
+    test: [NO_IMAGES, rule('with --propagate', 'label the training images with it', ({ has }) => !has('propagate'))],
     reviewPage: [withOption('review', '--review N')],
   },
   data: {
@@ -243,6 +244,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   clean: always('dryRun all yes cache json logFormat'),
   scaling: {
     ...always('workers nodes ranks mode phase repeats preset hidden shards seed data simulate json out logFormat'),
+    ...Object.fromEntries(READING.split(' ').map((option) => [option, [withOption('data', '--data PATH')]])),
     hostfile: [RANKS],
     fastSum: [RANKS, STEPS],
     steps: [STEPS],

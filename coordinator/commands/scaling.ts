@@ -1,11 +1,13 @@
 // `pseudolabel scaling`: measures how much faster several workers are than one, and where the rest of their time goes.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Command, Option } from 'commander';
+import type { DataOptions } from '../../src/data/options.js';
 import { counted } from '../../src/format.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
 import { type Network, type NodeCost, parseNetwork, simulate } from '../../src/scaling/simulate.js';
 import { type Mode, type PhaseSummary, type Row, summarise } from '../../src/scaling/summary.js';
 import { normalise, PRESETS, STRATEGIES } from '../../src/training/config.js';
+import { located } from '../runs/located.js';
 import { FolderLock } from '../runs/lock.js';
 import { PHASES, type Phase, type WorkloadOptions } from '../scaling/bench.js';
 import { scalingLines } from '../scaling/lines.js';
@@ -18,9 +20,10 @@ import {
   type ScalingReport,
 } from '../scaling/measure.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { type Context, number, usage, whole } from './options.js';
+import { addDataOptions, type Context, number, usage, whole } from './options.js';
+import { dataFlags } from './saved-model.js';
 
-interface ScalingFlags extends SizeFlags {
+interface ScalingFlags extends SizeFlags, DataOptions {
   readonly mode: Mode;
   readonly phase: Phase | 'all';
   readonly repeats: number;
@@ -29,7 +32,6 @@ interface ScalingFlags extends SizeFlags {
   readonly hidden?: number;
   readonly shards?: number;
   readonly seed?: number;
-  readonly data?: string;
   readonly simulate?: Network;
   readonly json?: string;
   readonly out?: string;
@@ -47,7 +49,7 @@ Examples:
   $ pseudolabel scaling --ranks 1,2 --strategy data`;
 
 export function addScaling(program: Command, context: Context): void {
-  program
+  const command = program
     .command('scaling')
     .description('speed-up, parallel efficiency and where the time goes, for several numbers of workers')
     .option('--workers <list>', 'numbers of workers to compare (1 and one a core)', counts)
@@ -80,8 +82,8 @@ export function addScaling(program: Command, context: Context): void {
     )
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--shards <n>', 'parts that a step is cut into (as train; at least one for each worker)', number)
-    .option('--seed <n>', 'seed of all random numbers (1)', number)
-    .option('--data <dir>', 'folder with the IDX files of a data set (MNIST)')
+    .option('--seed <n>', 'seed of all random numbers (1)', number);
+  addDataOptions(command)
     .option('--simulate <network>', 'predict a cluster: nodes=64,link=10Gbps,rtt=0.2ms', parseNetwork)
     .option('--json <file>', 'write the result as JSON; - for stdout')
     .option('--out <dir>', 'folder for report.html, plots, scaling.json and scaling.txt')
@@ -131,7 +133,7 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
 
 /** Throws E_CONFIG for what is out of the limits of a run. */
 function workloadOf(
-  { mode, preset, strategy, steps, data, ...flags }: ScalingFlags & Pick<WorkloadOptions, 'strategy'>,
+  { mode, preset, strategy, steps, ...flags }: ScalingFlags & Pick<WorkloadOptions, 'strategy'>,
   sizes: Sizes,
 ): WorkloadOptions {
   const most = totals(sizes).at(-1)!;
@@ -145,7 +147,10 @@ function workloadOf(
     throw usage(`--shards ${shards} for ${counted(most, 'worker')}`, fix);
   }
   const largest = sizes.processes?.counts.at(-1) ?? most;
-  return { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
+  // Paths hold in the processes that measure, too.
+  const { data, ...reading } = dataFlags(normalise(located(dataFlags(flags))));
+  const cut = { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
+  return { ...cut, ...(Object.keys(reading).length > 0 && { reading }) };
 }
 
 function reportOf(

@@ -2,6 +2,7 @@
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
+import { pixelNotes } from '../../src/data/summary.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { fromLayersModel } from '../../src/models/layers-model.js';
 import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
@@ -238,7 +239,12 @@ function startOf(run: ResolvedRun, workers: number): RunEvent {
   const { labelled, unlabelled, validation } = run.split;
   const counts = { labelled: labelled.length, unlabelled: unlabelled.length, validation: validation.length };
   const changes = changesOf(run).map((change) => `its numbers have changed since it began: ${change}`);
-  return { kind: 'start', ...counts, workers, notes: [...(run.dataset.notes ?? []), ...changes] };
+  return {
+    kind: 'start',
+    ...counts,
+    workers,
+    notes: [...(run.dataset.notes ?? []), ...pixelNotes(run.dataset.train), ...changes],
+  };
 }
 
 /** Tells the events that a run directory keeps, too, and its own. */

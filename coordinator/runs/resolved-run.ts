@@ -7,7 +7,13 @@ import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
-import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
+import {
+  DEFAULT_LABELS_PER_CLASS,
+  hiddenOf,
+  identityOf,
+  type RunConfig,
+  shardsFor,
+} from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import type { Task } from '../../src/training/scenario.js';
 import type { Stage } from '../../src/training/stage.js';
@@ -41,9 +47,10 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
     ...(network?.name !== undefined && { model: network.name }),
     labelsPerClass: labelsPerClassOf(options, dataset),
   };
-  const { labelsPerClass: perClass, split: kind, splitSeed, validation, shards } = config;
+  const { labelsPerClass: perClass, split: kind, splitSeed, validation } = config;
   const split = splitLabelled(dataset, { perClass, kind, splitSeed, validation });
   const [labelled, unlabelled] = [split.labelled.length, split.unlabelled.length];
+  const shards = shardsFor(config, unlabelled);
   if (unlabelled < shards) {
     const fix = `use --shards ${Math.max(1, unlabelled)}`;
     throw new PseudolabelError('E_CONFIG', `${shards} shards for ${unlabelled} unlabelled images`, fix);
@@ -72,7 +79,16 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   const counts = new Array<number>(classes).fill(1);
   if (stages.some(({ method }) => methodOf(method).propagation(method, counts))) checkSize(unlabelled, classes);
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
-  return { config, dataset, split, task, stages, strategies, maxSteps, parameters: network?.parameters };
+  return {
+    config: { ...config, shards },
+    dataset,
+    split,
+    task,
+    stages,
+    strategies,
+    maxSteps,
+    parameters: network?.parameters,
+  };
 }
 
 /** Throws E_CONFIG where the first stage trains another network than the one whose weights it is to start from. */

@@ -4,6 +4,7 @@
 import { clock } from '../../src/clock.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset } from '../../src/data/load.js';
+import type { DataOptions } from '../../src/data/options.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
@@ -61,7 +62,7 @@ export class Bench {
     setup: Setup,
     gather: (local: ThreadExecutor) => Promise<ProcessGroup>,
   ): Promise<Bench> {
-    const dataset = await loadDataset({ data: options.data }, { decoder: new ThreadedDecoder() });
+    const dataset = await loadDataset({ ...options.reading, data: options.data }, { decoder: new ThreadedDecoder() });
     const workload = workloadOf(options, setup, dataset);
     const { split } = workload.run;
     const local = await openThreads([workload.run]);
@@ -166,6 +167,8 @@ export interface WorkloadOptions {
   readonly seed: number;
   /** undefined: MNIST. */
   readonly data: string | undefined;
+  /** How it is read; left out: as it comes. */
+  readonly reading?: Omit<DataOptions, 'data'> | undefined;
   /** Steps of a block of training. A block of labelling is one pass over the images. */
   readonly steps: number;
   /** Gradients of ranks are summed in MPI's own order. */
@@ -193,11 +196,11 @@ export interface Workload {
 }
 
 export function workloadOf(options: WorkloadOptions, { workers, share }: Setup, dataset: Dataset): Workload {
-  const { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum, largest } = options;
+  const { mode, preset, strategy, hidden, shards, seed, data, reading, steps, fastSum, largest } = options;
   const factor = mode === 'weak' ? share : 1;
   // The labels grow with the work, so that their epochs keep their shape.
   const labelsPerClass = factor === 1 ? undefined : DEFAULT_LABELS_PER_CLASS * factor;
-  const given = { preset, strategy, hidden, seed, data, ...(fastSum && { fastSum }) };
+  const given = { preset, strategy, hidden, seed, ...reading, data, ...(fastSum && { fastSum }) };
   const whole = resolveRun(normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass }), dataset);
   const { count } = dataset.train;
   const images = mode === 'weak' ? Math.floor(count / largest) * share : count;

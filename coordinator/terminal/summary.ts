@@ -1,6 +1,7 @@
 // What is printed about a run before it begins and when it has ended.
 import { join } from 'node:path';
-import { type Dataset, type ImageSet, knownCount } from '../../src/data/dataset.js';
+import { type Dataset, knownCount } from '../../src/data/dataset.js';
+import { pixelNotes } from '../../src/data/summary.js';
 import { isRounded } from '../../src/engine/precision.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
@@ -30,7 +31,7 @@ const labelsText = ({ labelsPerClass }: RunConfig): string =>
 /** What a user may not expect of the data set, and has to know. */
 export function dataLines({ train, test, classNames, notes = [] }: Dataset): string[] {
   const unknown = train.count - knownCount(train.labels);
-  const lines = [...notes, ...pixelLines(train)];
+  const lines = [...notes, ...pixelNotes(train)];
   if (unknown > 0)
     lines.push(`nobody knows the labels of ${whole(unknown)} of the ${whole(train.count)} training images`);
   if (!test) return [...lines, 'there are no test images with labels: no test accuracy is measured'];
@@ -44,16 +45,6 @@ export function dataLines({ train, test, classNames, notes = [] }: Dataset): str
     `${untested.length > 1 ? 'classes' : 'class'} ${names}${more} ${have} training labels and no test image: ${hint}`,
   );
   return lines;
-}
-
-/** Of pixels that say nothing, as those of images from 0 to 1 that were rounded. */
-function pixelLines({ images }: ImageSet): string[] {
-  const [first] = images.at(0);
-  const views = [...images.views()];
-  if (views.every((view) => view.every((value) => value === first)))
-    return [`all pixels of the training images are ${first}: there is nothing to learn from`];
-  if (views.some((view) => view.some((value) => value > 1))) return [];
-  return ['no pixel of the training images is above 1: pixels should go from 0 to 255'];
 }
 
 /** wholeSeconds: since the command began; undefined: the run was finished before. */

@@ -140,10 +140,16 @@ function columnsOf(path: string, { cells }: Row): Columns {
     return { count, image, label: label >= 0 ? label : 1 - image, by, hasHeader: named >= 0 || label >= 0 };
   }
   throw wrong(
-    `${path} has ${count} columns, and its first line does not say which has the image and which the label`,
-    'Begin it with the line file,label (or index,label), or give it these two columns alone.',
+    `${path} has ${count} columns, and its first line does not say which has the ${missingOf(named, label)}: ${cells
+      .slice(0, MOST_TOLD * 2)
+      .join(', ')
+      .slice(0, 200)}`,
+    `Call the columns file (or index) and label, or give it these two alone. Known names are ${[...FILE_COLUMNS, ...INDEX_COLUMNS].join(', ')}; and ${LABEL_COLUMNS.join(', ')}.`,
   );
 }
+
+const missingOf = (image: number, label: number): string =>
+  image < 0 && label < 0 ? 'image and which the label' : image < 0 ? 'image' : 'label';
 
 /** undefined: unknown. */
 function labelText(path: string, cell: string, line: number): string | undefined {

@@ -4,6 +4,8 @@ import { PseudolabelError } from '../errors.js';
 
 /** HEIGHTxWIDTH, as 28x28. */
 const SIZE = /^[1-9]\d{0,3}x[1-9]\d{0,3}$/;
+/** What memory is made for in a network of the smallest layers: 2048 x 2048. */
+const MOST_PIXELS = 2 ** 22;
 const size = z.string().regex(SIZE, 'a height and a width in pixels, as 28x28');
 
 export const DATA_OPTIONS = {
@@ -36,6 +38,10 @@ export function sizeOf(size: string | undefined): Size | undefined {
     throw new PseudolabelError('E_CONFIG', `size: ${size} is no height and width`, fix);
   }
   const [height, width] = size.split('x').map(Number) as [number, number];
+  if (height * width > MOST_PIXELS) {
+    const fix = 'give a smaller one: networks learn well from 32x32 to 256x256';
+    throw new PseudolabelError('E_CONFIG', `size: ${size} has more than ${MOST_PIXELS} pixels an image`, fix);
+  }
   return { height, width };
 }
 

@@ -92,3 +92,13 @@ export function samplesOf(
   });
   return { classes: spread.slice(0, -1), unlabelled: spread.at(-1)! };
 }
+
+/** Of pixels that say nothing, as those of images from 0 to 1 that were rounded. */
+export function pixelNotes({ images }: ImageSet): string[] {
+  const [first] = images.at(0);
+  const views = [...images.views()];
+  if (views.every((view) => view.every((value) => value === first)))
+    return [`all pixels of the training images are ${first}: there is nothing to learn from`];
+  if (views.some((view) => view.some((value) => value > 1))) return [];
+  return ['no pixel of the training images is above 1: pixels should go from 0 to 255'];
+}

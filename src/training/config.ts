@@ -169,6 +169,10 @@ function defaultShards(
   return isCutIntoRows ? 4 : 8;
 }
 
+/** As many shards, or those that a run has where nobody says how many and there are fewer images than that. */
+export const shardsFor = (config: RunConfig, unlabelled: number): number =>
+  config.shards === defaultShards(config) ? Math.max(1, Math.min(config.shards, unlabelled)) : config.shards;
+
 /** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
 export function identityOf(config: RunConfig): Record<string, unknown> {
   const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, stages, ...identity } = config;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import {
   type Coordinator,
+  datasetFromArrays,
   evaluate,
   label,
   listen,
@@ -17,7 +18,7 @@ import {
 import { failureOf } from '../failure.js';
 import { folderOfFile } from '../folders.js';
 import { tensorflow } from '../tensorflow.js';
-import { dataset, TINY } from './bars.js';
+import { bars, dataset, TINY } from './bars.js';
 
 const folder = folderOfFile('library');
 
@@ -173,4 +174,27 @@ it('a coordinator without nodes ends a run that needs them, lets go of one that 
   const { weightsSha256 } = await train(over).result;
   coordinator.close();
   expect(weightsSha256).toBe((await train(TINY).result).weightsSha256);
+});
+
+it('two images are enough: a step is cut into as many parts as there are images, where nobody says how many', async () => {
+  const two = datasetFromArrays({ name: 'two', height: 8, width: 8, ...bars(2, () => true) });
+  const { shards: _, ...rest } = TINY;
+  const { weightsSha256 } = await train({ ...rest, data: two, maxSteps: 3 }).result;
+  expect((await train({ ...rest, data: two, maxSteps: 3, shards: 2, workers: 1 }).result).weightsSha256).toBe(
+    weightsSha256,
+  );
+  expect((await failureOf(train({ ...rest, data: two, shards: 3 }).result, '3 shards')).fix).toContain('--shards 2');
+});
+
+it('pixels from 0 to 1 that were rounded are noted', async () => {
+  const { images, labels } = bars(20, () => true);
+  const data = datasetFromArrays({
+    name: 'ones',
+    height: 8,
+    width: 8,
+    images: images.map((value) => Math.min(value, 1)),
+    labels,
+  });
+  const [start] = await eventsOf(train({ ...TINY, data, maxSteps: 1 }));
+  expect(start).toMatchObject({ kind: 'start', notes: [expect.stringContaining('from 0 to 255')] });
 });

@@ -104,7 +104,7 @@ describe('what a command is given to read (case 34)', () => {
   );
   const lineOf = (command: string, name: string, path: string): string[] => {
     if (name === 'argument') return [command, path, ...(ALSO[command] ?? [])];
-    const isOfRun = ['train', 'reproduce', 'preset'].includes(command);
+    const isOfRun = ['train', 'reproduce', 'preset', 'scaling'].includes(command);
     const model = command === 'evaluate' || command === 'label' ? [at('model')] : [];
     const images = command === 'data' || command === 'pack' ? [at('model')] : [];
     return [

@@ -115,7 +115,7 @@ async function foundSet(
       all.map((id) => (id.startsWith(inFolder) ? id.slice(inFolder.length) : `../${id}`));
     const entries = await readLabelsFile(join(root, file));
     const labels = labelsFor({ path, count: ids.length, ids: within(ids) }, entries, within(others));
-    return { set: { ...set, labels }, note: undefined };
+    return { set: { ...set, labels }, note: besideNote(file, ids, sets) };
   }
   const labels = ids.map((id) => classOf(id, sets));
   const beside = ids.filter((id, i) => labels[i] === undefined && isBeside(id, sets));
@@ -125,6 +125,14 @@ async function foundSet(
       ? `${counted(beside.length, 'picture')} beside the folders of classes, the first is ${beside[0]}: nobody knows their class`
       : noneOf(found, sets, new Set(labels));
   return { set: { ...set, labels: hasClasses ? labels : undefined }, note };
+}
+
+/** Where folders look like classes, and are not: the file says the labels. */
+function besideNote(file: string, ids: readonly string[], sets: Sets): string | undefined {
+  const folders = new Set(ids.map((id) => classOf(id, sets)).filter((name) => name !== undefined));
+  if (folders.size < 2) return undefined;
+  const names = [...folders].slice(0, 3).join(', ');
+  return `the labels are those of ${file}: the names of folders (${names}) are no classes`;
 }
 
 /** Within the folder of the set, or above it. */

@@ -16,6 +16,8 @@ const MOST_METADATA_BYTES = 2 ** 26;
 
 /** Names of columns, the likelier ones first. */
 const IMAGE_COLUMNS = ['image', 'img', 'picture', 'pixel_values', 'images'];
+/** What pictures are called, where it is a text of its own for each row. */
+const ID_COLUMNS = ['image_id', 'file_name', 'filename', 'file', 'image_path', 'path', 'id', 'name'];
 const LABEL_COLUMNS = ['label', 'labels', 'fine_label', 'class', 'target', 'category', 'y', 'coarse_label'];
 
 export interface ParquetFile {
@@ -27,6 +29,8 @@ export interface ParquetFile {
   readonly classNames: readonly string[] | undefined;
   /** undefined: no column has labels. */
   labels(): Promise<Label[] | undefined>;
+  /** What the pictures are called; undefined: no column says that. */
+  ids(): Promise<string[] | undefined>;
   /** The bytes of a picture. Those of its row group stay in memory until others are asked for. */
   picture(row: number): Promise<Uint8Array>;
 }
@@ -36,10 +40,11 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const { size, ino, mtimeMs } = await withFile(path, (handle) => handle.stat());
   const metadata = await metadataOf(path, size);
   const features = featuresOf(metadata);
-  const { imageColumn, labelColumn, groups } = await unlessDamaged(path, async () => {
+  const { imageColumn, labelColumn, idColumn, groups } = await unlessDamaged(path, async () => {
     const imageColumn = imageColumnOf(path, metadata, features);
     const labelColumn = labelColumnOf(metadata, features, imageColumn);
-    return { imageColumn, labelColumn, groups: groupsOf(path, metadata, size) };
+    const idColumn = idColumnOf(metadata, [imageColumn, labelColumn]);
+    return { imageColumn, labelColumn, idColumn, groups: groupsOf(path, metadata, size) };
   });
   const read = (column: string, group: Group) =>
     unlessDamaged(path, async () => {
@@ -69,6 +74,12 @@ export async function openParquet(path: string): Promise<ParquetFile> {
       for (const group of groups)
         for (const row of await read(labelColumn, group)) labels.push(labelOf(path, row[labelColumn]));
       return labels;
+    },
+    ids: async () => {
+      if (idColumn === undefined) return undefined;
+      const ids: string[] = [];
+      for (const group of groups) for (const row of await read(idColumn, group)) ids.push(idOf(row[idColumn]));
+      return ids.includes('') ? undefined : ids;
     },
     picture: async (row) => {
       const group = groups.find(({ end }) => row < end)!;
@@ -101,12 +112,16 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
 /** Reads past the end of the file give fewer bytes. */
 const bufferOf = (path: string, byteLength: number): AsyncBuffer => ({
   byteLength,
-  slice: (start, end = byteLength) =>
-    withFile(path, async (handle) => {
+  slice: (start, end = byteLength) => {
+    const read = withFile(path, async (handle) => {
       const bytes = new Uint8Array(Math.max(0, Math.min(end, byteLength) - start));
       const filled = await fill(handle, start, bytes);
       return filled === bytes.length ? bytes.buffer : bytes.buffer.slice(0, filled);
-    }),
+    });
+    // hyparquet begins reads that it may then not wait for, where something else of the file is damaged.
+    read.catch(() => undefined);
+    return read;
+  },
 });
 
 async function metadataOf(path: string, size: number): Promise<FileMetaData> {
@@ -213,6 +228,22 @@ function labelColumnOf(metadata: FileMetaData, features: Features, imageColumn: 
   const known = names.filter((name) => LABEL_COLUMNS.includes(name.toLowerCase()));
   const classes = names.filter((name) => features[name]?._type === 'ClassLabel');
   return likeliest(classes, () => false, LABEL_COLUMNS) ?? likeliest(known, () => false, LABEL_COLUMNS);
+}
+
+function idColumnOf(metadata: FileMetaData, others: readonly (string | undefined)[]): string | undefined {
+  const texts = parquetSchema(metadata)
+    .children.filter(({ element, children }) => element.type === 'BYTE_ARRAY' && children.length === 0)
+    .map(({ element }) => element.name)
+    .filter((name) => !others.includes(name));
+  return ID_COLUMNS.map((each) => texts.find((name) => name.toLowerCase() === each)).find((name) => name !== undefined);
+}
+
+const MOST_ID_LENGTH = 4096;
+
+/** '': it is none. */
+function idOf(value: unknown): string {
+  const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
+  return typeof text === 'string' && text.length <= MOST_ID_LENGTH && !/\p{Cc}/u.test(text) ? text : '';
 }
 
 /** The only one, the only one that is marked, or the one with the likeliest name. */

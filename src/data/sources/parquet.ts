@@ -138,6 +138,17 @@ function noTraining(path: string, names: readonly string[]): PseudolabelError {
   return new PseudolabelError('E_DATA_FORMAT', message, 'Call a file with images to train with train.parquet.');
 }
 
+/** What all pictures are called, where each has a name that no other has. */
+async function idsOf(files: readonly ParquetFile[]): Promise<string[] | undefined> {
+  const ids: string[] = [];
+  for (const file of files) {
+    const found = await file.ids();
+    if (!found) return undefined;
+    for (const id of found) ids.push(id);
+  }
+  return new Set(ids).size === ids.length ? ids : undefined;
+}
+
 /** Files one behind the other; those of `unlabelled` have no labels, whatever they say. */
 async function setOf(
   path: string,
@@ -161,7 +172,7 @@ async function setOf(
     ...{
       path: files.length === 1 ? files[0]!.path : path,
       count,
-      ids: undefined,
+      ids: await idsOf(files),
       labels: areThere ? labels : undefined,
     },
     images: {

@@ -154,6 +154,10 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
       ]),
     ),
     reviewPage: [['label m --out o --review-page p', 'label m --out o --review 9 --review-page p']],
+    test: [
+      ['label m --out o --images i --test', 'label m --out o --test'],
+      ['label m --out o --propagate --test', 'label m --out o --test'],
+    ],
   },
   data: Object.fromEntries(Object.entries(OF_DATA).map(([name, flag]) => [name, [[`data ${flag}`, `data d ${flag}`]]])),
   preset: Object.fromEntries(
@@ -162,6 +166,9 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
   worker: ofConnections('worker'),
   status: ofConnections('status'),
   scaling: {
+    ...Object.fromEntries(
+      Object.entries(OF_DATA).map(([name, flag]) => [name, [[`scaling ${flag}`, `scaling --data d ${flag}`]]]),
+    ),
     hostfile: [['scaling --hostfile hosts', 'scaling --ranks 2 --hostfile hosts']],
     fastSum: [
       ['scaling --nodes 1 --fast-sum', 'scaling --ranks 2 --fast-sum'],

@@ -83,6 +83,16 @@ describe('a folder of pictures', () => {
     expect(found.notes).toEqual([]);
   });
 
+  it('has the labels of labels.csv also where its folders look like classes, and says so', async () => {
+    await write(['a/1.png', 'b/2.png'], { 'labels.csv': 'file,label\na/1.png,x\n' });
+    const found = await open();
+    expect(labelled(found)).toEqual([
+      ['a/1.png', 'x'],
+      ['b/2.png', undefined],
+    ]);
+    expect(found.notes).toEqual(['the labels are those of labels.csv: the names of folders (a, b) are no classes']);
+  });
+
   it('refuses a labels.csv that names what is no picture, with its line, and two files of labels', async () => {
     await write(['1.png'], { 'labels.csv': '1.png,a\n2.png,b\n' });
     await expect(open()).rejects.toMatchObject({ code: 'E_DATA_LABELS', message: expect.stringContaining('line 2') });

@@ -203,3 +203,19 @@ describe('the labels of a file', () => {
     });
   });
 });
+
+it('columns that are called otherwise are named, with the names that are known', async () => {
+  const path = join(root, 'columns.csv');
+  for (const [header, missing] of [
+    ['picture,kind,date', 'image and which the label'],
+    ['file,kind,date', 'label'],
+    ['picture,label,date', 'image'],
+  ]) {
+    await writeFile(path, `${header}\na.png,x,2020\n`);
+    await expect(readLabelsFile(path)).rejects.toMatchObject({
+      code: 'E_DATA_LABELS',
+      message: expect.stringMatching(new RegExp(`which has the ${missing}: ${header!.replaceAll(',', ', ')}$`)),
+      fix: expect.stringContaining('filename'),
+    });
+  }
+});

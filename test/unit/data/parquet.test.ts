@@ -212,3 +212,18 @@ describe('a damaged Parquet file', () => {
     );
   });
 });
+
+it('pictures are called as a column says, where each has a name of its own', async () => {
+  const names = (values: readonly (string | null)[]): Column => textColumn(values, 'image_id');
+  const labels = numberColumn([0, 1, 0, 1]);
+  const idsOf = async (column: Column) =>
+    (await openFolder({ 'train.parquet': parquetBytes([pictures(1, 4), labels, column], NAMES) })).train.ids;
+  expect(await idsOf(names(['a.png', 'b/b.png', 'c', 'd']))).toEqual(['a.png', 'b/b.png', 'c', 'd']);
+  for (const none of [
+    ['a', 'b', 'a', 'd'],
+    ['a', null, 'c', 'd'],
+    ['a', '', 'c', 'd'],
+    ['a', 'b\0', 'c', 'd'],
+  ])
+    expect(await idsOf(names(none))).toBeUndefined();
+});
