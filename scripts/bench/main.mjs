@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { benchCluster } from './cluster.mjs';
+import { benchConvnet } from './convnet.mjs';
 import { benchData } from './data.mjs';
 import { benchGraph } from './graph.mjs';
 import { benchLinks } from './links.mjs';
@@ -45,6 +46,7 @@ const SUITES = {
     'steps of the autoencoder, data parallel and tensor parallel',
     () => benchPretrain({ rounds: roundsOr(5) }),
   ],
+  convnet: ['steps of convolutional networks, against Keras and PyTorch', () => benchConvnet({ rounds: roundsOr(5) })],
   overhead: [
     'what metrics, trace and dashboard cost',
     async () => console.log((await ours('overhead.mjs', roundsOr(15))).trim()),

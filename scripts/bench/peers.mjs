@@ -14,7 +14,7 @@ import { lastJson, runGroup } from './measuring.mjs';
 const REPO = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Keeps freed memory in the process: otherwise glibc returns it, and PyTorch faults it in again at every step. */
-const TUNED_MALLOC = {
+export const TUNED_MALLOC = {
   MALLOC_TRIM_THRESHOLD_: '1000000000',
   MALLOC_MMAP_THRESHOLD_: '1000000000',
   MALLOC_TOP_PAD_: '100000000',
@@ -117,7 +117,7 @@ export function seedScript(dir) {
 }
 
 /** The environment without what is ours. */
-function inherited() {
+export function inherited() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_INHERITED.includes(name)));
 }
 
@@ -190,7 +190,7 @@ const venvPython = join(home, 'venv', 'bin', 'python');
 const stampFile = join(home, 'stamp');
 
 /** The interpreter of the complete environment, or null when it was never finished, is outdated or lost its Python. */
-function peersPython() {
+export function peersPython() {
   const complete = existsSync(venvPython) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === STAMP;
   return complete ? venvPython : null;
 }
