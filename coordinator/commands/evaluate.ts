@@ -1,8 +1,8 @@
 // `pseudolabel evaluate`: measures how good a saved model is on a test set.
 import type { Command } from 'commander';
 import { counted, percent } from '../../src/format.js';
-import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
-import { classified, classNamesOf, loadClassifier, testOf } from '../classifier.js';
+import { loadClassifier } from '../classifier.js';
+import { evaluate } from '../library/classify.js';
 import { confusionLines } from '../terminal/table.js';
 import type { Context } from './options.js';
 import { addModelOptions, datasetFor, type ModelFlags, speedLine } from './saved-model.js';
@@ -17,19 +17,17 @@ export function addEvaluate(program: Command, context: Context): void {
     program.command('evaluate').description('accuracy and confusion matrix of a saved model on test images'),
   )
     .addHelpText('after', HELP)
-    .action((folder: string, flags: ModelFlags) => evaluate(folder, flags, context));
+    .action((folder: string, flags: ModelFlags) => evaluateModel(folder, flags, context));
 }
 
-async function evaluate(folder: string, flags: ModelFlags, context: Context): Promise<void> {
+async function evaluateModel(folder: string, flags: ModelFlags, context: Context): Promise<void> {
   const { terminal, signal } = context;
   const saved = await loadClassifier(folder, flags.precision);
   const dataset = await datasetFor(folder, saved, flags, context);
-  const classNames = classNamesOf(saved, dataset);
-  const { images, labels, count } = testOf(dataset, classNames);
   terminal.doing('looking at the test images');
-  const { predicted, speed } = await classified(saved, images, flags.workers, signal);
-  const testAccuracy = accuracy(predicted.classes, labels);
-  const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
+  const { accuracy: testAccuracy, ...found } = await evaluate({ saved }, dataset, { workers: flags.workers, signal });
+  const { confusion, classNames, images: count, imagesPerSecond, workers } = found;
+  const speed = { imagesPerSecond, workers };
   await terminal.deliver(
     ({ bold }) => [
       `${dataset.name}: test accuracy ${bold(percent(testAccuracy))} of ${counted(count, 'image')}`,

@@ -35,6 +35,9 @@ export interface Evaluation {
   readonly classNames: readonly string[];
   /** Of the test set. */
   readonly images: number;
+  readonly imagesPerSecond: number;
+  /** Threads that computed. */
+  readonly workers: number;
 }
 
 /** What a model says of the training images: classes, confidences from 0 to 1, and the second likeliest of each. */
@@ -68,9 +71,9 @@ export function evaluate(
     checkPixels(saved, dataset);
     const classNames = classNamesOf(saved, dataset);
     const { images, labels, count } = testOf(dataset, classNames);
-    const { predicted } = await classified(saved, images, workers, stop);
+    const { predicted, speed } = await classified(saved, images, workers, stop);
     const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
-    return { accuracy: accuracy(predicted.classes, labels), confusion, classNames, images: count };
+    return { accuracy: accuracy(predicted.classes, labels), confusion, classNames, images: count, ...speed };
   });
 }
 
