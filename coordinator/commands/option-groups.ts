@@ -8,7 +8,7 @@ const words = (text: string): readonly string[] => text.split(' ');
 
 /** Options by their attribute names, in the order in which --help shows them. */
 const OPTION_GROUPS: readonly (readonly [heading: string, options: readonly string[]])[] = [
-  ['What is trained:', words('scenario scenarios preset quick')],
+  ['What is trained:', words('scenario scenarios preset effort quick')],
   ['Data:', words('data images format labels size unlabelled followLinks skipBad cache')],
   ['Labels, splits and validation:', words('labelsPerClass split splits splitSeed validation validateEvery test')],
   ['Network:', words('model hidden members start fresh')],

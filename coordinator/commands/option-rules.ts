@@ -133,7 +133,11 @@ const OF_STAGES: Rules = {
   threshold: [PSEUDO_LABELS, OF_PRESETS],
   classShares: [PSEUDO_LABELS, OF_PRESETS],
   model: [OF_PRESETS],
-  members: [OF_PRESETS, withOption('model', '--model convnet')],
+  members: [
+    OF_PRESETS,
+    rule('on a dense network', 'add --model convnet', ({ has, value }) => has('model') || value('preset') === 'modern'),
+  ],
+  effort: [OF_PRESETS],
   start: [],
   fresh: [withOption('model', '--model PATH'), NO_START],
 };
@@ -221,7 +225,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
   worker: { ...OF_CONNECTIONS, ...always('workers name patience') },
   status: { ...OF_CONNECTIONS, ...always('json') },
   preset: {
-    ...always('scenario method quick hidden model labelsPerClass data schema logFormat'),
+    ...always('scenario method quick effort hidden model labelsPerClass data schema logFormat'),
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [withOption('data', '--data PATH')]])),
   },
   evaluate: always(`${READING} data workers precision json logFormat`),

@@ -8,15 +8,16 @@ import { PseudolabelError } from '../../src/errors.js';
 import { parseJson, readJson, whyNotRead } from '../../src/files/read.js';
 import { claimFolder } from '../../src/files/write.js';
 import {
+  ALL_PRESETS,
   identityOf,
   normalise,
   optionsSchema,
   PRECISION_CHOICES,
-  PRESETS,
   type RunConfig,
   STRATEGIES,
 } from '../../src/training/config.js';
 import { METHOD_CHOICES } from '../../src/training/preset-method.js';
+import { EFFORTS } from '../../src/training/preset-modern.js';
 import type { Settings } from '../../src/training/settings.js';
 import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
@@ -65,13 +66,14 @@ export function addReadingOptions(command: Command): Command {
     .option('--cache <dir>', "where decoded images are kept (the user's cache folder)");
 }
 
-export function addRunOptions(command: Command): Command {
-  return addComputingOptions(addDataOptions(addTaskOptions(command)));
+/** presets: those that the command can train. */
+export function addRunOptions(command: Command, presets: readonly string[] = ALL_PRESETS): Command {
+  const choice = new Option('--preset <name>', 'hyper-parameters (best)').choices(presets);
+  return addComputingOptions(addDataOptions(addTaskOptions(command.addOption(choice))));
 }
 
 function addTaskOptions(command: Command): Command {
   return command
-    .addOption(new Option('--preset <name>', 'hyper-parameters (best)').choices(PRESETS))
     .option('--quick', "a trial: a sixth of the preset's steps")
     .option('--seed <n>', 'seed of all random numbers (1)', number)
     .addOption(new Option('--split <kind>', 'labelled images of each class (first)').choices(['first', 'random']))
@@ -147,6 +149,7 @@ export const addModelChoice = (command: Command): Command =>
       '--model <name>',
       'dense:5000, dense:1024,512 and so on, convnet, a saved tf.LayersModel or a .keras file (dense)',
     )
+    .addOption(new Option('--effort <name>', 'how long the preset modern may take (normal)').choices(EFFORTS))
     .option('--members <n>', 'networks that are trained side by side and predict together (1)', number)
     .option('--start <dir>', 'start from the weights of a saved model or of a run, whose network is trained')
     .option('--fresh', 'draw the weights of a saved model afresh');

@@ -1,6 +1,7 @@
 // `pseudolabel preset`: prints every number of a preset as JSON, or the schema of such files.
 import { type Command, Option } from 'commander';
-import { normalise, PRESETS } from '../../src/training/config.js';
+import { ALL_PRESETS, normalise } from '../../src/training/config.js';
+import { EFFORTS } from '../../src/training/preset-modern.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';
@@ -26,8 +27,9 @@ export function addPreset(program: Command, context: Context): void {
   const command = program
     .command('preset')
     .description("a preset's stages as JSON: every number of a training")
-    .argument('[name]', `one of ${PRESETS.join(', ')}`, 'best')
+    .argument('[name]', `one of ${ALL_PRESETS.join(', ')}`, 'best')
     .addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS))
+    .addOption(new Option('--effort <name>', 'how long the preset modern may take (normal)').choices(EFFORTS))
     .option('--quick', "a trial: a sixth of the preset's steps")
     .option('--hidden <n>', 'hidden units (5000)', number)
     .option('--model <name>', 'as of train')

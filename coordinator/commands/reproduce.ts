@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
+import { PRESETS } from '../../src/training/config.js';
 import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { Reproduced } from '../dashboard/recorded.js';
@@ -58,7 +59,7 @@ export function addReproduce(program: Command, context: Context): void {
   const command = program
     .command('reproduce')
     .description("the report's table: four scenarios, against report and paper");
-  addDashboardOptions(addRunOptions(command))
+  addDashboardOptions(addRunOptions(command, PRESETS))
     .option('--insecure', 'the dashboard without TLS, beyond this machine too')
     .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
     .option('--key <file>', 'its key, PEM')

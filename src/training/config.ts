@@ -8,10 +8,15 @@ import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
 import { isByRows, METHOD_CHOICES } from './preset-method.js';
+import { EFFORTS, MODERN } from './preset-modern.js';
 import { SCENARIOS } from './scenario.js';
 import { stagesSchema } from './stage-schema.js';
 
+/** Of the report's four scenarios. */
 export const PRESETS = ['best', 'paper', 'report'] as const;
+
+/** Those, and the most that few labels give. */
+export const ALL_PRESETS = ['modern', ...PRESETS] as const;
 
 export const PRECISION_CHOICES = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
@@ -32,7 +37,9 @@ const hiddenLayers = z.array(hiddenUnits).min(1).max(16);
 export const optionsSchema = z.strictObject({
   scenario: z.enum(SCENARIOS).default('pl'),
   /** custom: the stages are the user's own. */
-  preset: z.enum([...PRESETS, 'custom']).default('best'),
+  preset: z.enum([...ALL_PRESETS, 'custom']).default('best'),
+  /** How long the preset modern may take. Left out: normal. */
+  effort: z.enum(EFFORTS).optional(),
   /** Shortens the preset to a trial of it. */
   quick: z.boolean().default(false),
   seed: seed.default(1),
@@ -104,8 +111,14 @@ export function normalise(options: unknown): RunConfig {
   }
   checkCustom(parsed.data);
   checkMethod(parsed.data);
+  checkModern(parsed.data);
   const workers = parsed.data.workers ?? availableParallelism();
-  return { ...parsed.data, workers, shards: parsed.data.shards ?? defaultShards(parsed.data) };
+  return {
+    ...parsed.data,
+    ...modernNetwork(parsed.data),
+    workers,
+    shards: parsed.data.shards ?? defaultShards(parsed.data),
+  };
 }
 
 /** Whether a dense network with these hidden layers is one that can be trained. */
@@ -140,6 +153,18 @@ function checkMethod({ method, preset, scenario }: z.output<typeof optionsSchema
     throw new PseudolabelError('E_CONFIG', `method: has no effect on the scenario ${scenario}`, 'leave --scenario out');
 }
 
+/** Throws E_CONFIG for what has an effect in one of the presets alone. */
+function checkModern({ preset, effort }: z.output<typeof optionsSchema>): void {
+  if (preset === 'modern' || effort === undefined) return;
+  throw new PseudolabelError('E_CONFIG', `effort: has no effect on the preset ${preset}`, 'add --preset modern');
+}
+
+/** What the preset modern trains where nobody says. */
+function modernNetwork({ preset, model, members, effort = 'normal', start }: z.output<typeof optionsSchema>) {
+  if (preset !== 'modern' || model !== undefined || start !== undefined) return {};
+  return { model: 'convnet', members: members ?? MODERN[effort].members };
+}
+
 function checkCustom(options: z.output<typeof optionsSchema>): void {
   if (options.preset !== 'custom') return;
   const idle = SHAPES_PRESETS.find((name) => options[name] !== undefined && options[name] !== false);
@@ -159,13 +184,15 @@ export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fast
  * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
  */
 function defaultShards(
-  config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'method' | 'scenario'>,
+  config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'method' | 'scenario' | 'preset'>,
 ): number {
-  const { strategy, augment = 'none', method = 'supervised', scenario } = config;
+  const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
   if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
   // The autoencoder of dae is tensor parallel in any case.
   const isCutIntoRows =
-    gradientOption(config) !== undefined || ((augment !== 'none' || isByRows(method)) && scenario !== 'dae');
+    preset === 'modern' ||
+    gradientOption(config) !== undefined ||
+    ((augment !== 'none' || isByRows(method)) && scenario !== 'dae');
   return isCutIntoRows ? 4 : 8;
 }
 

@@ -9,10 +9,11 @@ import type { LabelPropagationSettings } from '../methods/label-propagation.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
 import { denseOnly, inputsOf, outputsOf } from '../models/models.js';
-import type { RunConfig } from './config.js';
+import type { PRESETS, RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
 import { best } from './preset-best.js';
 import { augmentationFor, byMethod } from './preset-method.js';
+import { modern } from './preset-modern.js';
 import { paper } from './preset-paper.js';
 import { report } from './preset-report.js';
 import type { Preset, Task } from './scenario.js';
@@ -20,7 +21,7 @@ import type { RateSchedule } from './schedule.js';
 import { withSettings } from './settings.js';
 import type { Stage } from './stage.js';
 
-const PRESET: Record<Exclude<RunConfig['preset'], 'custom'>, Preset> = { best, paper, report };
+const PRESET: Record<(typeof PRESETS)[number], Preset> = { best, paper, report };
 
 /** --quick keeps this share of every stage: the four rows of `best` in well under a minute on two cores. */
 const QUICK_SHARE = 1 / 6;
@@ -68,7 +69,10 @@ function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
     throw new PseudolabelError('E_CONFIG', 'preset: custom has no stages of its own', 'give them: --stages FILE');
   const { method } = config;
   const scenario = method === 'supervised' ? 'drop' : config.scenario;
-  const ofPreset = PRESET[config.preset](scenario, task);
+  const ofPreset =
+    config.preset === 'modern'
+      ? modern(scenario, task, config.effort ?? 'normal')
+      : PRESET[config.preset](scenario, task);
   const stages = method === undefined ? ofPreset : ofPreset.map((stage) => byMethod(stage, method));
   const augment = config.augment ?? augmentationFor(method, task.images);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
@@ -163,7 +167,9 @@ const withoutEffect = (option: string, method: string): PseudolabelError =>
 
 /** All rows of a stage that trains a classifier are changed. */
 function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
-  if (name === undefined || name === 'none' || stage.model.objective === 'reconstruction') return stage;
+  if (name === undefined || stage.model.objective === 'reconstruction') return stage;
+  const { augment: _, ...unchanged } = stage;
+  if (name === 'none') return unchanged;
   return { ...stage, augment: { labelled: AUGMENTATIONS[name], unlabelled: AUGMENTATIONS[name] } };
 }
 

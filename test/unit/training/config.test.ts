@@ -84,6 +84,9 @@ describe('identityOf', () => {
         start: 'runs/other',
       },
     ].flatMap((several) => Object.entries(several));
+    // It shapes one preset alone.
+    const modern = normalise({ preset: 'modern' });
+    expect(identityOf(normalise({ ...modern, effort: 'high' }))).not.toEqual(identityOf(modern));
     // The stages of a run are in a checkpoint's identity by themselves, planned or given (recorder.ts).
     const others = [
       ...Object.keys(DATA_OPTIONS),
@@ -92,6 +95,7 @@ describe('identityOf', () => {
       'checkpointSeconds',
       'keepCheckpoints',
       'stages',
+      'effort',
     ];
     expect([...changes.map(([key]) => key), ...others].sort()).toEqual(Object.keys(optionsSchema.shape).sort());
     for (const [key, value] of changes) {
