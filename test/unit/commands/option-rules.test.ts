@@ -87,7 +87,7 @@ const ofStages = (command: string): Record<string, readonly Example[]> => {
     hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
     fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],
     members: [[`${command} --members 2`, `${command} --model convnet --members 2`]],
-    effort: [withoutStages('--effort high')],
+    effort: [[`${command} --stages s --effort high`, `${command} --preset modern --effort high`]],
     refresh: shaping('--refresh once'),
     threshold: shaping('--threshold 0.9'),
     classShares: shaping('--class-shares off'),
