@@ -107,7 +107,7 @@ export async function watchersOf(
 }
 
 async function shownRun(
-  { config, dataset, stages, maxSteps }: ResolvedRun,
+  { config, dataset, split, stages, maxSteps }: ResolvedRun,
   { dispatcher, activities }: Session,
   path: string,
   among: Watch['among'],
@@ -118,6 +118,7 @@ async function shownRun(
   const { lostWorkers: before } = dispatcher.health();
   return {
     ...{ info: { name: among?.name ?? name, title, classNames: dataset.classNames }, stages, maxSteps, past },
+    images: { dataset, unlabelled: split.unlabelled },
     lostWorkers: () => dispatcher.health().lostWorkers - before,
     ...(activities && { nodes: activities }),
   };

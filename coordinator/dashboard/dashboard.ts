@@ -1,4 +1,5 @@
 // The dashboard of a run, or of several one after the other: collects what happens and serves it while they go on.
+import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
@@ -15,12 +16,15 @@ import { Lanes, NodeLanes, type ObservedCall } from './lanes.js';
 import type { RunInfo } from './messages.js';
 import type { Reproduced } from './recorded.js';
 import { type DashboardServer, serve } from './server.js';
+import { Unsure } from './unsure.js';
 
 /** A run that is about to begin or to be resumed. */
 export interface ShownRun {
   readonly info: Omit<RunInfo, 'stages' | 'settings' | 'hasReport'>;
   readonly stages: readonly Stage[];
   readonly maxSteps: number;
+  /** With the rows of the training images that are used without their labels; undefined: no image is shown. */
+  readonly images?: { readonly dataset: Dataset; readonly unlabelled: Uint32Array };
   /** Metrics from before this process. */
   readonly past: readonly MetricRecord[];
   lostWorkers(): number;
@@ -73,12 +77,13 @@ export class Dashboard {
   }
 
   /** Shows a run from now on; listens when there is the first. Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
-  async begins({ info, stages, maxSteps, past, lostWorkers, nodes }: ShownRun): Promise<Required<RunListener>> {
+  async begins({ info, stages, maxSteps, images, past, lostWorkers, nodes }: ShownRun): Promise<Required<RunListener>> {
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
+    const unsure = images && new Unsure(images.dataset, images.unlabelled);
     const nodeLanes = nodes && new NodeLanes(nodes);
     const whole = { ...info, stages: shown, settings: settingsOf(stages), hasReport: false };
-    const history = new History(whole, names, past, this.lanes, nodeLanes, this.events);
+    const history = new History(whole, names, past, this.lanes, nodeLanes, this.events, unsure);
     this.history = history;
     this.lostWorkers = lostWorkers;
     this.told = 0;

@@ -4,8 +4,10 @@ import { shareRight } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
+import type { Predictions } from '../strategies/strategy.js';
 import type { Lanes, NodeLanes } from './lanes.js';
 import type { EndNews, Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
+import type { Unsure } from './unsure.js';
 
 export interface EventNews {
   /** Milliseconds since 1970; null: nobody knows. */
@@ -23,7 +25,7 @@ interface Told {
 }
 
 /** How much of each list a page has been told. */
-export type Cursor = { readonly [list in keyof Told]: number };
+export type Cursor = { readonly [list in keyof Told]: number } & { readonly unsure?: number };
 
 export class History implements RunListener {
   private readonly told: Told;
@@ -38,6 +40,7 @@ export class History implements RunListener {
     private readonly lanes: Pick<Lanes, 'shares'> | undefined,
     private readonly nodes?: Pick<NodeLanes, 'news'>,
     events: EventNews[] = [],
+    private readonly unsure?: Pick<Unsure, 'looked' | 'cursor' | 'since'>,
   ) {
     this.told = { steps: [], labels: [], validations: [], events, marks: [] };
     for (const metric of past) this.take(metric, null);
@@ -49,6 +52,10 @@ export class History implements RunListener {
 
   measured(metric: MetricRecord): void {
     this.take(metric, Date.now());
+  }
+
+  looked(predictions: Predictions, positions?: Uint32Array): void {
+    this.unsure?.looked(predictions, positions);
   }
 
   saved(): void {
@@ -74,7 +81,8 @@ export class History implements RunListener {
   }
 
   get cursor(): Cursor {
-    return Object.fromEntries(Object.entries(this.told).map(([list, all]) => [list, all.length])) as Cursor;
+    const lists = Object.fromEntries(Object.entries(this.told).map(([list, all]) => [list, all.length])) as Cursor;
+    return { ...lists, unsure: this.unsure?.cursor ?? 0 };
   }
 
   everything(): Everything {
@@ -92,6 +100,7 @@ export class History implements RunListener {
       marks: marks.slice(cursor?.marks),
       lanes: this.lanes?.shares() ?? [],
       nodes: this.nodes?.news() ?? [],
+      unsure: this.unsure?.since(cursor?.unsure),
       state: this.state,
       result: this.result,
     };

@@ -58,6 +58,18 @@ export interface ValidationNews {
   readonly accuracy: number;
 }
 
+/** An image that the model is unsure of. */
+export interface UnsureNews {
+  readonly name: string;
+  /** base64 */
+  readonly png: string;
+  readonly label: number;
+  /** Its class when it was looked at before; undefined: it was not. */
+  readonly before: number | undefined;
+  /** 0 to 1 */
+  readonly confidence: number;
+}
+
 /** What one worker did in the last seconds, as shares of that time; it waited the rest. */
 export interface LaneNews {
   readonly worker: number;
@@ -87,6 +99,8 @@ export interface News {
   readonly lanes: readonly LaneNews[];
   readonly nodes: readonly NodeNews[];
   readonly marks: readonly MarkNews[];
+  /** The least sure first; undefined: as they were, or not known, in a run that is read from its folder. */
+  readonly unsure?: readonly UnsureNews[] | undefined;
   readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
   /** Where it has ended, or been read from its folder. */
   readonly result?: EndNews | undefined;

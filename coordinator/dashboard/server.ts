@@ -153,7 +153,7 @@ function filesOfPage(): ReadonlyMap<string, File> {
   const style = (content: string): File => ({ type: 'text/css; charset=utf-8', content });
   return new Map([
     ['/', { type: 'text/html; charset=utf-8', content: own('index.html') }],
-    ...['main.js', 'view.js', 'runs.js', 'map.js', 'elements.js', 'charts.js', 'series.js'].map(
+    ...['main.js', 'view.js', 'runs.js', 'map.js', 'unsure.js', 'elements.js', 'charts.js', 'series.js'].map(
       (name) => [`/${name}`, script(own(name))] as const,
     ),
     ['/page.css', style(PAGE_STYLE + own('page.css'))],

@@ -7,7 +7,7 @@ import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy } from '../../src/reporting/metrics.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
-import type { StepOutcome } from '../strategies/strategy.js';
+import type { Predictions, StepOutcome } from '../strategies/strategy.js';
 import type { Observer, Position } from '../train.js';
 import { type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
 import { identityOfRun, type ResolvedRun, type Session } from './resolved-run.js';
@@ -27,6 +27,8 @@ export interface RunListener {
   stageBegins?(stage: Stage, firstStep: number, steps: number): void;
   measured?(metric: Metric): void;
   reconstructed?(reconstructions: Reconstructions): void;
+  /** Pseudo-labels were predicted. positions: of the images among the unlabelled ones; undefined: all of them. */
+  looked?(predictions: Predictions, positions?: Uint32Array): void;
   saved?(path: string): void;
   /** The model as it is saved, in f32; comes last. */
   trained?(model: SavedModel): void;
@@ -42,6 +44,9 @@ export const together = (listeners: readonly RunListener[]): Required<RunListene
   },
   reconstructed: (reconstructions) => {
     for (const each of listeners) each.reconstructed?.(reconstructions);
+  },
+  looked: (...told) => {
+    for (const each of listeners) each.looked?.(...told);
   },
   saved: (path) => {
     for (const each of listeners) each.saved?.(path);
@@ -130,6 +135,7 @@ export class Recorder implements Observer {
   labelled(stage: Stage, step: number, labelling: Labelling): void {
     this.charge('labelling');
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
+    this.options.listener.looked?.(labelling);
   }
 
   sharesChosen(stage: Stage, step: number, choice: SharesChoice): void {
@@ -172,6 +178,7 @@ export class Recorder implements Observer {
     const labelling = await this.session.dispatcher.labelSome(stage.model, IMAGES_A_LOOK);
     const measures = this.trueLabels.measure(labelling, labelling.positions);
     this.measured({ kind: 'labels', stage: stage.name, step, ...measures });
+    this.options.listener.looked?.(labelling, labelling.positions);
   }
 
   /** Now, since the next stage begins with other parameters. */

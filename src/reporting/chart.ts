@@ -44,7 +44,8 @@ export function svgOf(chart: Chart): string {
       name: chart.x,
       nameLocation: 'middle',
       nameGap: 26,
-      max: 'dataMax',
+      // Of the points as they are, not of the means that are drawn.
+      max: Math.max(...lines.map(({ points }) => points.at(-1)![0])),
       minInterval: 1,
       ...AXIS,
     },

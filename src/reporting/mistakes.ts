@@ -28,11 +28,11 @@ function confusionPart(run: RunRecord): Html | undefined {
     );
     const cells = row.map((count, predicted) => heat(whole(count), count / total, predicted === label));
     const name = shortened(nameOf(run, label), 40);
-    return html`<tr><th scope="row">${name}</th>${cells}<td>${percent(row[label]! / total, 1)}</td></tr>`;
+    return html`<tr><th scope="row">${name}</th>${cells}<td>${((100 * row[label]!) / total).toFixed(1)}</td></tr>`;
   });
   return heatTable(
     'Test images: a row for each label, a column for each prediction',
-    ['Label', ...counts.map((_, each) => headOf(run, each)), 'Right'],
+    ['Label', ...counts.map((_, each) => headOf(run, each)), 'Right %'],
     rows,
   );
 }

@@ -113,8 +113,9 @@ tbody th{white-space:normal;overflow-wrap:anywhere}
 .listed th,.listed td{border:0;padding:.1rem 0}
 .listed td{display:flex;justify-content:space-between;gap:1rem;text-align:right}
 .listed td::before{content:attr(data-column);color:var(--faint);text-align:left}
-.wide,.heat{font-size:.68rem;line-height:1.35}
-.wide th,.wide td,.heat th,.heat td{padding:.15rem .18rem}
+.wide,.heat{font-size:.66rem;line-height:1.35}
+.heat{font-size:.6rem}
+.wide th,.wide td,.heat th,.heat td{padding:.15rem .12rem}
 .heat td{min-width:0}
 .wide th,.heat th{white-space:normal}
 .rows img{width:calc((100vw - 7.5rem)/10)}

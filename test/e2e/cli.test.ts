@@ -142,7 +142,7 @@ describe('doctor', () => {
     const broken = join(root, 'no-native.cjs');
     await writeFile(broken, "process.dlopen = () => { throw new Error('libtensorflow_cc.so.2: no such file'); };");
     const { exit, stdout } = await start(['doctor'], { NODE_OPTIONS: `--require ${broken}` }).ended;
-    expect(stdout).toMatch(/^ +wrong +TensorFlow +E_NATIVE: .*libtensorflow_cc\.so\.2.*\n +fix: .*setup\.mjs/m);
+    expect(stdout).toMatch(/^ +wrong +TensorFlow +E_NATIVE: .*libtensorflow_cc\.so\.2.*\n +fix: .*setup/m);
     expect(stdout).toMatch(/^ +ok +MNIST/m);
     expect(exit).toBe(1);
   });

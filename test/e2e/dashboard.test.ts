@@ -43,6 +43,7 @@ describe('the dashboard', () => {
     await page.reload();
     await expect.poll(() => stepsDone(page), PATIENCE).toBe(620);
     await expect.poll(() => page.locator('#labels tbody tr').count(), PATIENCE).toBe(10);
+    await expect.poll(() => page.locator('#unsure img').count(), PATIENCE).toBe(24);
     await page.screenshot({ path: artefact('dashboard-live.png'), fullPage: true });
 
     first.child.kill('SIGKILL');

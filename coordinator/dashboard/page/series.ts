@@ -35,6 +35,8 @@ export class Series {
   /** Where nodes came and went. */
   readonly marks: { readonly x: number; readonly kind: MarkNews['kind'] }[] = [];
   state: News['state'];
+  /** The images that the model is least sure of. */
+  unsure: News['unsure'];
   /** How it ended; undefined: it has not, or is not known. */
   result: News['result'];
   lastLook: LabelsNews | undefined;
@@ -51,7 +53,7 @@ export class Series {
     this.add(news);
   }
 
-  add({ steps, labels, validations, events, lanes, nodes, marks, state, result }: News): void {
+  add({ steps, labels, validations, events, lanes, nodes, marks, state, result, unsure }: News): void {
     for (const step of steps) this.addStep(step);
     for (const look of labels) this.addLook(look);
     for (const validation of validations) this.addValidation(validation);
@@ -61,6 +63,7 @@ export class Series {
     for (const { stage, step, kind } of marks) this.marks.push({ x: this.at(stage, step), kind });
     this.state = state;
     this.result = result;
+    this.unsure = unsure ?? this.unsure;
   }
 
   /** Steps and rows a second, of the last steps of the current stage; undefined before there are some. */

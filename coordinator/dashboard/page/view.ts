@@ -4,6 +4,7 @@ import { byId, coloursOf, element, row, table, WAITING } from './elements.js';
 import { showMap } from './map.js';
 import { showRuns } from './runs.js';
 import type { Series } from './series.js';
+import { showUnsure } from './unsure.js';
 
 const STATES = { running: 'training', ended: 'ended', failed: 'failed', interrupted: 'interrupted' } as const;
 const EVENTS_SHOWN = 200;
@@ -27,6 +28,7 @@ export function show(series: Series): void {
   showStages(series);
   showFacts(series);
   showLabels(series);
+  showUnsure(series);
   showMap(series.lanes, series.nodes);
   showLanes(series);
   showNodes(series);
