@@ -77,11 +77,11 @@ async function measureAll(candidates: readonly Candidate[], options: Measurement
   }
 }
 
-/** For each N: N workers and, where that differs, one worker of N threads; or N processes. */
+/** For each N: N workers, or N processes. Products of dense networks have one thread, so that there is no worker of N threads to compare with. */
 function start({ workers, processes, signal }: MeasurementOptions, folder: string): Candidate[] {
   const here = entryCommand();
   const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Candidate => {
-    const program: Candidate['program'] = new ChildProcess(command, name, group === 'threads' ? count : 1, signal);
+    const program: Candidate['program'] = new ChildProcess(command, name, 1, signal);
     return { group, count, setup, program, traffic: undefined, cores: 0 };
   };
   if (processes) {
@@ -91,11 +91,9 @@ function start({ workers, processes, signal }: MeasurementOptions, folder: strin
       return of('workers', each * count, setup, ...startedBy(processes, count, each, folder));
     });
   }
-  return workers.flatMap((count) => {
-    const several = of('workers', count, { workers: count, others: 0, share: count }, `${count} worker(s)`);
-    const one = { workers: 1, others: 0, share: count };
-    return count === 1 ? [several] : [several, of('threads', count, one, `1 worker of ${count} threads`)];
-  });
+  return workers.map((count) =>
+    of('workers', count, { workers: count, others: 0, share: count }, `${count} worker(s)`),
+  );
 }
 
 function startedBy(
