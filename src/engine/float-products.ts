@@ -10,7 +10,7 @@ const HEADER = 64;
 export const listRoom = (n: number, k: number): number => HEADER + listBytes(n, k);
 
 /** The largest shares of non-zeros at which skipping zeros is faster, in the products of a few hundred rows: measured (docs/decisions.md). */
-const SPARSE = { forward: 0.5, kernelGradient: 0.6 } as const;
+const SPARSE = { forward: 0.45, kernelGradient: 0.6 } as const;
 /** Up to it nobody looks for the zeros of a gradient where those of the inputs have been listed: few gradients have more. */
 const VERY_SPARSE = 0.25;
 
