@@ -4,15 +4,18 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
-import { PRESETS } from '../../src/training/config.js';
-import { SCENARIOS, type Scenario } from '../../src/training/scenario.js';
+import { normalise, PRESETS, type RunConfig } from '../../src/training/config.js';
+import { SCENARIOS } from '../../src/training/scenario.js';
 import { Dashboard } from '../dashboard/dashboard.js';
 import { Reproduced } from '../dashboard/recorded.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
 import {
+  isModern,
   loadReproduction,
   type Reproduction,
+  ROWS,
+  type RowKind,
   rowsOf,
   runsOf,
   saveReproduction,
@@ -37,12 +40,13 @@ import { runGroup } from './run-group.js';
 import { addDashboardOptions, addFaultOptions, placeOf, type WatchFlags } from './watched-run.js';
 
 interface ReproduceFlags extends RunFlags, WatchFlags {
-  readonly scenarios?: readonly Scenario[];
+  readonly scenarios?: readonly RowKind[];
   readonly splits?: number;
 }
 
 const HELP = `
-The rows are NN, DropNN, DropNN+PL and DropNN+PL+DAE. A row above the report's accuracy is marked with ✓.
+The rows are NN, DropNN, DropNN+PL and DropNN+PL+DAE; modern, a small convolutional network with label propagation, comes with them
+unless another preset, network, precision, strategy or number of steps is asked for, which it does not have. A row above the report's accuracy is marked with ✓.
 On other data than MNIST (--data), or with other than 10 labels a class, there are no published figures beside ours.
 Ctrl-C saves a checkpoint first; --resume DIR goes on with the row that was interrupted.
 --dashboard is one page for all runs: the table so far, and the run that is on.
@@ -63,7 +67,7 @@ export function addReproduce(program: Command, context: Context): void {
     .option('--insecure', 'the dashboard without TLS, beyond this machine too')
     .option('--certificate <file>', 'your own certificate, PEM (one that is made on first use)')
     .option('--key <file>', 'its key, PEM')
-    .option('--scenarios <list>', 'rows, as nn,drop,pl,dae (all)', scenarioList)
+    .option('--scenarios <list>', 'rows, as nn,drop,pl,dae,modern (all)', scenarioList)
     .addOption(
       new Option('--splits <k>', 'repeat over the random splits 1 to k: mean and deviation')
         .argParser(whole)
@@ -74,12 +78,12 @@ export function addReproduce(program: Command, context: Context): void {
   addFaultOptions(command);
 }
 
-function scenarioList(text: string): Scenario[] {
+function scenarioList(text: string): RowKind[] {
   const names = text.split(',').map((name) => name.trim());
-  const unknown = names.find((name) => !SCENARIOS.some((scenario) => scenario === name));
+  const unknown = names.find((name) => !ROWS.some((scenario) => scenario === name));
   if (unknown !== undefined)
-    throw new InvalidArgumentError(`There is no ${unknown}; choose from ${SCENARIOS.join(', ')}.`);
-  return SCENARIOS.filter((scenario) => names.includes(scenario));
+    throw new InvalidArgumentError(`There is no ${unknown}; choose from ${ROWS.join(', ')}.`);
+  return ROWS.filter((scenario) => names.includes(scenario));
 }
 
 async function reproduce(flags: ReproduceFlags, command: Command, context: Context): Promise<void> {
@@ -111,7 +115,9 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const results: RunResult[] = [];
   try {
     const group = { folder, dashboard, dataset, test: true, titleOf };
-    for (const runs of runsOf(reproduction, folder)) results.push(...(await runGroup(runs, group, flags, context)));
+    for (const runs of runsOf(reproduction, folder))
+      for (const each of [runs.filter((run) => !isModern(run)), runs.filter(isModern)])
+        results.push(...(await runGroup(each, group, flags, context)));
     await dashboard?.close();
   } catch (error) {
     await dashboard?.fails(error);
@@ -136,7 +142,13 @@ async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduct
       'leave `stages` out of the config',
     );
   refuseIdle(command, config);
-  return { config, scenarios: flags.scenarios ?? SCENARIOS, splits: flags.splits };
+  return { config, scenarios: flags.scenarios ?? (isPlain(config) ? ROWS : SCENARIOS), splits: flags.splits };
+}
+
+/** Whether nothing is asked for that the row modern does not have. */
+function isPlain({ preset, hidden, precision, strategy, maxSteps, refresh, threshold, classShares, augment }: RunConfig) {
+  const given = [maxSteps, refresh, threshold, classShares, augment].some((value) => value !== undefined);
+  return preset === 'best' && hidden === normalise({}).hidden && precision === 'f32' && strategy === 'auto' && !given;
 }
 
 async function resumed(folder: string, flags: ReproduceFlags, command: Command): Promise<Reproduction> {

@@ -5,12 +5,15 @@ import { percent } from '../../src/format.js';
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
 import { settingsOf } from '../../src/reporting/numbers.js';
 import type { RunConfig } from '../../src/training/config.js';
-import { publishedFor, ROW_NAMES, rowName, type Scenario } from '../../src/training/scenario.js';
+import { rowName } from '../../src/training/scenario.js';
 import {
   isReproduction,
   loadReproduction,
+  nameOfRow,
   type PlannedRun,
+  publishedOf,
   type Reproduction,
+  type RowKind,
   rowsOf,
   runsOf,
   titleOf,
@@ -76,7 +79,7 @@ export class Reproduced implements Runs {
   private constructor(
     readonly directory: string,
     private readonly config: RunConfig,
-    private readonly scenarios: readonly Scenario[],
+    private readonly scenarios: readonly RowKind[],
     private readonly splits: readonly (readonly Known[])[],
   ) {
     this.table = this.tableOf('running');
@@ -131,7 +134,7 @@ export class Reproduced implements Runs {
       const results = runs.flatMap(({ result }) => result ?? []);
       const [row] = results.length > 0 ? rowsOf([scenario], results, this.config) : [];
       return {
-        ...{ name: ROW_NAMES[scenario], ...publishedFor(scenario, this.config) },
+        ...{ name: nameOfRow(scenario), ...publishedOf(scenario, this.config) },
         ours: row?.accuracy === undefined ? undefined : { accuracy: row.accuracy, deviation: row.deviation },
         runs: runs.map((run) => this.newsOf(run)),
       };

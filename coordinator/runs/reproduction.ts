@@ -7,14 +7,31 @@ import { readJson, whyNotRead } from '../../src/files/read.js';
 import { writeIn } from '../../src/files/write.js';
 import { meanAndDeviation } from '../../src/reporting/metrics.js';
 import type { ReproductionRow } from '../../src/reporting/reproduction-page.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
-import { publishedFor, ROW_NAMES, SCENARIOS, type Scenario } from '../../src/training/scenario.js';
+import { defaultShards, normalise, type RunConfig } from '../../src/training/config.js';
+import { publishedFor, ROW_NAMES, SCENARIOS } from '../../src/training/scenario.js';
 import type { RunResult } from './result.js';
+
+/** The rows of the table: the report's scenarios, and what the preset modern makes of the same labels. */
+export const ROWS = [...SCENARIOS, 'modern'] as const;
+export type RowKind = (typeof ROWS)[number];
+
+const TITLES: Record<RowKind, string> = { ...ROW_NAMES, modern: 'Conv net + label propagation' };
+
+const rowOf = ({ preset, scenario }: Pick<RunResult, 'preset' | 'scenario'>): RowKind =>
+  preset === 'modern' ? 'modern' : scenario;
+
+/** config: of the reproduction. */
+function configOf(row: RowKind, config: RunConfig): RunConfig {
+  if (row !== 'modern') return { ...config, scenario: row };
+  const { shards, ...others } = config;
+  const asked = shards === defaultShards(config) ? {} : { shards };
+  return normalise({ ...others, ...asked, preset: 'modern', scenario: 'pl' });
+}
 
 export interface Reproduction {
   /** The config of every run, except for its scenario and its split. */
   readonly config: RunConfig;
-  readonly scenarios: readonly Scenario[];
+  readonly scenarios: readonly RowKind[];
   /** The number of random splits, with the seeds from 1; undefined: the one split of config. */
   readonly splits: number | undefined;
 }
@@ -26,7 +43,7 @@ export interface PlannedRun {
 
 /** A row of the table, with the runs that it is made from. */
 export interface Row extends ReproductionRow {
-  readonly scenario: Scenario;
+  readonly scenario: RowKind;
   readonly runs: readonly RunResult[];
 }
 
@@ -34,37 +51,37 @@ export interface Row extends ReproductionRow {
 const FILE = 'reproduction.json';
 const SAVED = z.strictObject({
   config: z.unknown(),
-  scenarios: z.array(z.enum(SCENARIOS)).min(1),
+  scenarios: z.array(z.enum(ROWS)).min(1),
   splits: z.int().min(1).optional(),
 });
 
 /** The runs of each split: they share their images. */
 export function runsOf({ config, scenarios, splits }: Reproduction, folder: string): PlannedRun[][] {
   if (splits === undefined) {
-    return [scenarios.map((scenario) => ({ config: { ...config, scenario }, path: join(folder, scenario) }))];
+    return [scenarios.map((row) => ({ config: configOf(row, config), path: join(folder, row) }))];
   }
   return Array.from({ length: splits }, (_, index) => {
     const splitSeed = index + 1;
-    return scenarios.map((scenario) => ({
-      config: { ...config, scenario, split: 'random', splitSeed },
-      path: join(folder, `split-${splitSeed}`, scenario),
+    return scenarios.map((row) => ({
+      config: configOf(row, { ...config, split: 'random', splitSeed }),
+      path: join(folder, `split-${splitSeed}`, row),
     }));
   });
 }
 
-export const titleOf = ({ scenario, split, splitSeed }: RunConfig): string =>
-  `${ROW_NAMES[scenario]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
+export const titleOf = ({ preset, scenario, split, splitSeed }: RunConfig): string =>
+  `${TITLES[rowOf({ preset, scenario })]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
 
 /** results: at least one of each scenario. config: of the reproduction. */
-export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResult[], config: RunConfig): Row[] {
+export function rowsOf(scenarios: readonly RowKind[], results: readonly RunResult[], config: RunConfig): Row[] {
   return scenarios.map((scenario) => {
-    const runs = results.filter((result) => result.scenario === scenario);
+    const runs = results.filter((result) => rowOf(result) === scenario);
     const mean = (of: (run: RunResult) => number): number => meanAndDeviation(runs.map(of)).mean;
     const accuracies = runs.flatMap(({ testAccuracy }) => (testAccuracy === undefined ? [] : [100 * testAccuracy]));
     const measured = accuracies.length > 0 ? meanAndDeviation(accuracies) : undefined;
-    const { paper, report } = publishedFor(scenario, config) ?? {};
+    const { paper, report } = publishedOf(scenario, config) ?? {};
     return {
-      ...{ scenario, name: ROW_NAMES[scenario], paper, report, accuracy: measured?.mean },
+      ...{ scenario, name: TITLES[scenario], paper, report, accuracy: measured?.mean },
       deviation: accuracies.length > 1 ? measured?.deviation : undefined,
       aboveReport: measured !== undefined && report !== undefined && measured.mean > report,
       steps: mean((run) => run.steps),
@@ -74,6 +91,15 @@ export function rowsOf(scenarios: readonly Scenario[], results: readonly RunResu
     };
   });
 }
+
+/** What the report and the paper have in the place of a row. */
+export const publishedOf = (row: RowKind, config: RunConfig) =>
+  row === 'modern' ? undefined : publishedFor(row, config);
+
+export const nameOfRow = (row: RowKind): string => TITLES[row];
+
+/** Whether a run is of the preset modern, whose network and shards are others than those of the report's rows. */
+export const isModern = ({ config }: PlannedRun): boolean => config.preset === 'modern';
 
 export const isReproduction = (folder: string): boolean => existsSync(join(folder, FILE));
 

@@ -183,7 +183,7 @@ export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fast
  * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
  * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
  */
-function defaultShards(
+export function defaultShards(
   config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'method' | 'scenario' | 'preset'>,
 ): number {
   const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
