@@ -70,7 +70,9 @@ async function writeReproductionReport(folder: string): Promise<string> {
   }
   const results = await Promise.all(planned.map(({ path }) => RunDirectory.resultOf(path)));
   const ended = results.filter((result) => result !== undefined);
-  const scenarios = reproduction.scenarios.filter((each) => rowsOf([each], ended, reproduction.config)[0]!.runs.length > 0);
+  const scenarios = reproduction.scenarios.filter(
+    (each) => rowsOf([each], ended, reproduction.config)[0]!.runs.length > 0,
+  );
   const detailed = splits[0]!.filter(({ path }) => planned.some((run) => run.path === path)).length;
   const rows = rowsOf(scenarios, ended, reproduction.config);
   const bars = barsOf(rows);

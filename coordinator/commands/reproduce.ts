@@ -81,8 +81,7 @@ export function addReproduce(program: Command, context: Context): void {
 function scenarioList(text: string): RowKind[] {
   const names = text.split(',').map((name) => name.trim());
   const unknown = names.find((name) => !ROWS.some((scenario) => scenario === name));
-  if (unknown !== undefined)
-    throw new InvalidArgumentError(`There is no ${unknown}; choose from ${ROWS.join(', ')}.`);
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no ${unknown}; choose from ${ROWS.join(', ')}.`);
   return ROWS.filter((scenario) => names.includes(scenario));
 }
 
@@ -146,7 +145,17 @@ async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduct
 }
 
 /** Whether nothing is asked for that the row modern does not have. */
-function isPlain({ preset, hidden, precision, strategy, maxSteps, refresh, threshold, classShares, augment }: RunConfig) {
+function isPlain({
+  preset,
+  hidden,
+  precision,
+  strategy,
+  maxSteps,
+  refresh,
+  threshold,
+  classShares,
+  augment,
+}: RunConfig) {
   const given = [maxSteps, refresh, threshold, classShares, augment].some((value) => value !== undefined);
   return preset === 'best' && hidden === normalise({}).hidden && precision === 'f32' && strategy === 'auto' && !given;
 }

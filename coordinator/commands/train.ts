@@ -1,14 +1,16 @@
 // `pseudolabel train`: one run, new or resumed, from flags to result.
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
+import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
 import { counted } from '../../src/format.js';
+import { MOST_ROWS } from '../../src/graph/settings.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
-import type { RunConfig } from '../../src/training/config.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
 import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
@@ -147,8 +149,25 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   await terminal.deliver((colours) => resultLines(result, path, colours, seconds), result, flags.json);
 }
 
+/** What says how a run is trained. */
+const CHOICES = [
+  ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'precision', 'strategy', 'refresh', 'threshold'],
+  ...['classShares', 'augment', 'set', 'stages', 'config', 'resume'],
+] as const;
+/** Labels are few where more of the images have none. */
+const FEW = 0.1;
+
+/** The preset modern where nobody says how images of their own are trained on, of which few have a label. */
+function withDefault(config: RunConfig, flags: TrainFlags, { train: { count, labels } }: Dataset): RunConfig {
+  const given = flags as unknown as Readonly<Record<string, unknown>>;
+  const isChosen = flags.data === undefined || CHOICES.some((choice) => given[choice] !== undefined);
+  if (isChosen || count > MOST_ROWS || knownCount(labels) > FEW * count) return config;
+  const { shards, ...others } = config;
+  return normalise({ ...others, ...(flags.shards !== undefined && { shards }), preset: 'modern' });
+}
+
 async function run(
-  config: RunConfig,
+  asked: RunConfig,
   path: string,
   earlier: Earlier | undefined,
   flags: TrainFlags,
@@ -156,9 +175,12 @@ async function run(
   reach: Reach,
 ): Promise<RunResult> {
   const { terminal } = context;
-  if (config.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(config, reach);
-  if (config.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
-  const dataset = await loadData(config, context);
+  if (asked.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(asked, reach);
+  if (asked.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
+  const dataset = await loadData(asked, context);
+  const config = withDefault(asked, flags, dataset);
+  if (config !== asked)
+    terminal.note('preset: modern, since few of these images have a label; --preset best trains a dense network');
   terminal.doing('preparing the run');
   const resolved = resolveRun(config, dataset, await networkFor(config, dataset));
   for (const line of openingLines(resolved)) terminal.note(line);

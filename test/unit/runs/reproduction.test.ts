@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadReproduction, rowsOf, runsOf, saveReproduction } from '../../../coordinator/runs/reproduction.js';
+import {
+  isModern,
+  loadReproduction,
+  rowsOf,
+  runsOf,
+  saveReproduction,
+} from '../../../coordinator/runs/reproduction.js';
 import type { RunResult } from '../../../coordinator/runs/result.js';
 import { rowLines } from '../../../coordinator/terminal/summary.js';
 import type { Colours } from '../../../coordinator/terminal/terminal.js';
@@ -39,6 +45,16 @@ describe('the runs of a reproduction', () => {
       { ...config, scenario: 'nn' },
       { ...config, scenario: 'dae' },
     ]);
+  });
+
+  it('of the row modern have its preset, and shards of their own unless others are asked for', () => {
+    const modernOf = (given: typeof config) =>
+      runsOf({ config: given, scenarios: ['pl', 'modern'], splits: undefined }, 'out')[0]!.filter(isModern);
+    const [run, ...others] = modernOf(config);
+    expect(others).toEqual([]);
+    expect(run!.path).toBe(join('out', 'modern'));
+    expect(run!.config).toMatchObject({ preset: 'modern', model: 'convnet', members: 2, shards: 4, seed: config.seed });
+    expect(modernOf(normalise({ shards: 6 }))[0]!.config.shards).toBe(6);
   });
 
   it('are repeated over random splits from 1', () => {
