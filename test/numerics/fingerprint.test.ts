@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { fingerprintsHere } from '../../coordinator/executors/numerics.js';
+import { nativeVariants } from '../../src/engine/native/native.js';
 import { numericsFingerprint, numericsFingerprints } from '../../src/models/fingerprint.js';
 import { BF16, HAS_BF16 } from '../bf16.js';
 
@@ -22,4 +23,16 @@ it('convolutions have a fingerprint of their own, the same each time', () => {
 it('a machine has fingerprints of what it has products of', () => {
   expect(Object.keys(numericsFingerprints(false)).sort()).toEqual(['f32', 'layers']);
   expect(Object.keys(fingerprintsHere()).sort()).toEqual(['f32', 'layers', ...(HAS_BF16 ? ['bf16'] : [])].sort());
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+it('processors of every variant have one fingerprint of f32, so that they train together', () => {
+  const found = nativeVariants().map((variant) => {
+    vi.stubEnv('PSEUDOLABEL_PRODUCTS', variant);
+    return numericsFingerprint();
+  });
+  expect(new Set(found).size).toBe(1);
 });
