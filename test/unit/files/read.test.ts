@@ -137,7 +137,7 @@ describe('a file', () => {
   });
 });
 
-/** The user's own secrets, our own processes and packages, what a browser gets from us, and data sets, which have a reader of theirs. */
+/** The user's own secrets, our own processes, packages and temporary files, what a browser gets from us, and data sets, which have a reader of theirs. */
 const OWN: readonly string[] = [
   'coordinator/commands/doctor.ts',
   'coordinator/commands/program.ts',
@@ -149,4 +149,6 @@ const OWN: readonly string[] = [
   'src/data/load.ts',
   'src/data/sources/idx.ts',
   'src/files/read.ts',
+  'src/models/hdf5.ts',
+  'worker/decoder.ts',
 ];
