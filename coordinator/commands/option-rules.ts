@@ -127,6 +127,11 @@ const OF_STAGES: Rules = {
   hidden: [
     OF_PRESETS,
     rule('with --model', 'give the units with it: --model dense:5000', ({ has }) => !has('model')),
+    rule(
+      'on the preset modern',
+      'name the network with its units: --model dense:5000',
+      ({ value }) => value('preset') !== 'modern',
+    ),
     NO_START,
   ],
   refresh: [PSEUDO_LABELS, OF_PRESETS],

@@ -84,7 +84,11 @@ const ofStages = (command: string): Record<string, readonly Example[]> => {
     augment: [withoutStages('--augment digits')],
     method: [withoutStages('--method fixmatch')],
     model: [withoutStages('--model convnet')],
-    hidden: [withoutStages('--hidden 64'), [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`]],
+    hidden: [
+      withoutStages('--hidden 64'),
+      [`${command} --model dense:64 --hidden 64`, `${command} --hidden 64`],
+      [`${command} --preset modern --hidden 64`, `${command} --hidden 64`],
+    ],
     fresh: [[`${command} --fresh`, `${command} --model m --fresh`]],
     members: [[`${command} --members 2`, `${command} --model convnet --members 2`]],
     effort: [[`${command} --stages s --effort high`, `${command} --preset modern --effort high`]],
