@@ -99,6 +99,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
       };
       await exactAutoencoder(made);
       expect([...kinds].sort()).toEqual([
+        'average', // it belongs to the state, though no tensor-parallel step changes it
         'backward',
         'collect',
         'firstMoment',

@@ -89,7 +89,7 @@ describe('a local node', () => {
     await expect(starting).rejects.toMatchObject({
       name: 'PseudolabelError',
       code: 'E_NATIVE',
-      fix: expect.stringContaining('scripts/setup.mjs'),
+      fix: expect.stringContaining('pseudolabel setup'),
     });
   });
 });

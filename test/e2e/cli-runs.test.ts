@@ -107,7 +107,7 @@ describe('an interrupted run', () => {
   it('saves a checkpoint, ends with 130, and goes on to the bits of a run that was not, whatever the environment (case 9)', async () => {
     const [whole, halves] = [join(root, 'whole'), join(root, 'halves')];
     const options = ['--scenario', 'pl', '--preset', 'report', '--max-steps', '400', '--shards', '4', ...SMALL];
-    // Would the launcher not ignore them, the bits would be others.
+    // The launcher ignores them, which would change the bits of a network of layers.
     const settings = { TF_ENABLE_ONEDNN_OPTS: '0', DNNL_MAX_CPU_ISA: 'SSE41' };
     const { stderr } = await start(['train', ...options, '--out', whole], settings).ended;
     expect(stderr).toContain('ignored, since it may change the bits of a run: DNNL_MAX_CPU_ISA TF_ENABLE_ONEDNN_OPTS');
@@ -133,11 +133,8 @@ describe('an interrupted run', () => {
     expectError(other, 'E_USAGE');
     expect(other.stderr).toContain('--seed, --hidden');
 
-    const { TF_ENABLE_ONEDNN_OPTS } = settings;
-    const mixed = await start(['train', '--resume', halves], { TF_ENABLE_ONEDNN_OPTS }, withoutLauncher).ended;
-    expectError(mixed, 'E_NUMERICS', 1);
-
-    const resumed = await pseudolabel('train', '--resume', halves, '--workers', '1');
+    // Without the launcher, which would ignore the settings: products of dense networks are our own, and read none.
+    const resumed = await start(['train', '--resume', halves, '--workers', '1'], settings, withoutLauncher).ended;
     expect(resumed).toMatchObject({ exit: 0 });
     const { weightsSha256, testAccuracy } = await resultOf(whole);
     expect(await resultOf(halves)).toMatchObject({ weightsSha256, testAccuracy, steps: 800, workers: 1 });

@@ -80,6 +80,7 @@ const NODE = `
   const leave = new AbortController();
   leave.abort();
   console.log(await joinAsNode(address, { ...options, signal: leave.signal }).result);
+  await new Promise((resolve) => setTimeout(resolve, 50));
   const resources = process.getActiveResourcesInfo().filter((name) => !/^(CloseReq|PipeWrap)$/.test(name));
   console.log(JSON.stringify(resources));`;
 
