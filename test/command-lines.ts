@@ -30,10 +30,11 @@ export function argumentsOf([program, ...args]: readonly string[]): CommandLine 
   return ['train', '--out', directory!, ...rest];
 }
 
-/** What is indented or quoted on a page. */
+/** What is indented, fenced or quoted on a page. */
 export function codeOn(page: string): string {
   const indented = page.split('\n').filter((line) => line.startsWith('    '));
-  return [...indented, ...Array.from(page.matchAll(/`([^`\n]+)`/g), ([, code]) => code!)].join('\n');
+  const fenced = Array.from(page.matchAll(/^```sh[^\n]*\n([\s\S]*?)^```/gm), ([, code]) => code!);
+  return [...indented, ...fenced, ...Array.from(page.matchAll(/`([^`\n]+)`/g), ([, code]) => code!)].join('\n');
 }
 
 /** In a shell script. */

@@ -86,14 +86,16 @@ describe('the same command', () => {
     for (const other of found) expect(other).toEqual(found[0]);
   });
 
-  it('on a data set with fewer images than shards is refused, with a number that works', () => {
+  it('on a data set with fewer images than shards has one for each image, and is refused where more are asked for', () => {
     const { train } = dataset;
     const images = firstImages(train.images, 5);
     const few = { ...train, count: 5, images, labels: Uint16Array.of(0, 1, 2, 3, 4) };
     const config = normalise({ labelsPerClass: 1, hidden: 160, workers: 1 });
     const set = datasetOf({ ...dataset, classNames: dataset.classNames.slice(0, 5), train: few });
-    const refusal = { code: 'E_CONFIG', message: '8 shards for 5 unlabelled images', fix: 'use --shards 5' };
-    expect(() => resolveRun(config, set)).toThrow(expect.objectContaining(refusal));
+    expect(resolveRun(config, set).config.shards).toBe(5);
+    const refusal = { code: 'E_CONFIG', message: '7 shards for 5 unlabelled images' };
+    const asked = { ...config, shards: 7 };
+    expect(() => resolveRun(asked, set)).toThrow(expect.objectContaining(refusal));
   });
 });
 
