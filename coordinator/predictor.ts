@@ -9,6 +9,7 @@ import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
 import type { RunnersUp } from '../src/models/tasks.js';
+import { LATER } from '../src/training/preset-modern.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
 import { Propagator, type Seeds } from './propagation.js';
 
@@ -82,17 +83,7 @@ export class Predictor {
 }
 
 /** As trained networks label their unlabelled images (docs/label-propagation.md), but that nobody knows the shares of the classes here. */
-const PROPAGATION: Propagation = {
-  descriptors: [
-    { kind: 'features', components: 32 },
-    { kind: 'hog', components: 64, weight: 1.4 },
-  ],
-  neighbours: 5,
-  spread: { alpha: 0.99, iterations: 60 },
-  mix: 0.5,
-  smooth: { alpha: 0.8, iterations: 20 },
-  shares: undefined,
-};
+const PROPAGATION: Propagation = { ...LATER, shares: undefined };
 
 /** The likeliest and the second likeliest class of each distribution, of equals the first. */
 function rankedOf(q: Float64Array, classes: number): Classified {

@@ -154,7 +154,7 @@ const CHOICES = [
   ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'precision', 'strategy', 'refresh', 'threshold'],
   ...['classShares', 'augment', 'set', 'stages', 'config', 'resume'],
 ] as const;
-/** Labels are few where more of the images have none. */
+/** Labels are few where no larger share of the images has one. */
 const FEW = 0.1;
 
 /** The preset modern where nobody says how images of their own are trained on, of which few have a label. */

@@ -67,4 +67,8 @@ export const graphSchema: z.ZodType<GraphSettings> = z
   .refine(
     ({ mix, smooth }) => mix !== undefined || smooth === undefined,
     'smooth: labels that are not mixed with predictions (mix) are spread already',
+  )
+  .refine(
+    ({ mix, descriptors }) => mix === undefined || descriptors.some(({ kind }) => kind === 'features'),
+    'mix: a network predicts where its features describe the images, and no descriptor is features',
   );

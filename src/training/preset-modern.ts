@@ -1,5 +1,5 @@
 // The most that few labels give: labels spread over a graph of all images, and small networks that learn from them and describe the images for
-// the next graph. Numbers were chosen on validation images of MNIST (docs/methods.md); test labels chose nothing.
+// the next graph. The numbers are those of an earlier study; where they come from, and what chose them, is in docs/methods.md.
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
@@ -29,7 +29,7 @@ const SPREAD = { alpha: 0.99, iterations: 60 };
 /** Before there is a trained network. */
 const FIRST: GraphSettings = { descriptors: [HOG], neighbours: 5, spread: SPREAD };
 /** The networks' features beside it; what they predict has half of the say, and is smoothed. */
-const LATER: GraphSettings = {
+export const LATER: GraphSettings = {
   ...FIRST,
   descriptors: [
     { kind: 'features', components: 32 },

@@ -66,6 +66,7 @@ describe('label propagation', () => {
 
   it.each([
     { smooth: { alpha: 0.5, iterations: 3 } },
+    { mix: 0.5 },
     { descriptors: [] },
     { descriptors: [{ kind: 'pixels', components: 3, deskew: true }] },
     { neighbours: 0 },
