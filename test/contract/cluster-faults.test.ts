@@ -1,9 +1,11 @@
 // Faults by name, each injected into each phase of a run on a cluster: the same bits as without it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
 import { exactByRows, exactGraph } from './exact-runs.js';
 import { CONTENT, expectState } from './executor.contract.js';
 import { SHAPE, trainMixed } from './executor-work.js';
-import { at, GRAPH_PLACES, kindOf, PLACES, place, until } from './faults.js';
+import { type AnyParcel, at, GRAPH_PLACES, kindOf, PLACES, place, until } from './faults.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 import { type TestCluster, type TestNode, testCluster } from './test-cluster.js';
 import { shareByWorkers, stall, trainUntil, withVictim } from './victim.js';
@@ -113,6 +115,44 @@ describe('a node that stalls beyond its deadline, and then goes on', () => {
     });
     expect(log).toEqual(['+node']);
   });
+});
+
+it('a node that is behind when others are told to update, and catches up while they do, has not drifted', async () => {
+  const { local, cluster, clock } = made;
+  const isBehind = () => cluster.status().nodes[0]?.state === 'behind';
+  const log = await withVictim(made, async ({ link }) => {
+    await exactByRows(made);
+    // The last sum of a step comes when the node has missed its deadline, and all others are at their update.
+    let late: AnyParcel | undefined;
+    void at(link, place('sum', 6), (parcel) => {
+      late = parcel;
+      return [];
+    });
+    const missDeadline = async (): Promise<void> => {
+      for (; !isBehind(); await sleep(1)) clock.advance(BOUNDS.most);
+    };
+    const missed = at(link, place('total', 4), (parcel) => {
+      void missDeadline();
+      return [parcel];
+    });
+    let comebacks = 0;
+    const { updateByTotal } = local;
+    local.updateByTotal = async (...args) => {
+      if (isBehind() && late && 'tag' in late) {
+        comebacks++;
+        await link.node.sendBulk(late.tag, late.payload);
+        await until(() => !isBehind());
+      }
+      return updateByTotal.apply(local, args);
+    };
+    try {
+      await trainUntil(made, missed, exactByRows);
+    } finally {
+      Reflect.deleteProperty(local, 'updateByTotal');
+    }
+    expect(comebacks).toBe(1);
+  });
+  expect(log).toEqual(['+node']);
 });
 
 describe('a node', () => {

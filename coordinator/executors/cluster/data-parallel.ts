@@ -64,14 +64,16 @@ export class ClusterDataParallel {
     await Promise.all([...remotes].map((node) => node.sent()));
     await this.reducer.sumUp(round, of, followers);
     // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
+    const updated = followers.filter((node) => node.isAvailable);
     for (const node of remotes) {
-      if (followers.includes(node) && node.isAvailable) node.update(model, optimizer);
+      if (updated.includes(node)) node.update(model, optimizer);
       else node.arenaSync.stateChanged(length);
     }
     const summed = performance.now();
     const results = await this.local.updateByTotal(model, optimizer);
     const compute = computeOfDataParallel(round.parts(), shards, performance.now() - summed);
-    if (steps % this.checksumEvery === 0) await this.compareParameters(length, followers, steps);
+    // A follower that was behind just now may be back: it has not drifted, it was not told to update.
+    if (steps % this.checksumEvery === 0) await this.compareParameters(length, updated, steps);
     return { results, compute };
   }
 
