@@ -74,7 +74,7 @@ export async function openSession(
   const { shards } = run.config;
   if (place.kind === 'mpi') checkShards(shards, place.collective.size, 'ranks');
   // Before there are threads, which then have the processor to themselves.
-  const numerics = numericsOfAll(run.stages);
+  const numerics = numericsOf(run.stages[0]!.model);
   const fingerprint = numericsFingerprint(numerics);
   const local = await openThreads(runs);
   const over = (executor: Executor): Session => {
@@ -97,10 +97,6 @@ export async function openSession(
   }
   return { ...session, job: { ranks: collective.size, workers: executor.workers, sum: order } };
 }
-
-/** Neighbours in a graph are found by TensorFlow's products, whatever the network is. */
-const numericsOfAll = (stages: readonly Stage[]): Numerics =>
-  stages.some(({ method }) => method.name === 'label-propagation') ? 'layers' : numericsOf(stages[0]!.model);
 
 async function clusterSession(
   { config, stages, maxSteps }: ResolvedRun,

@@ -1,5 +1,5 @@
 // The exact nearest neighbours of rows of length 1 by their cosines: products of blocks by tiles, each looked through while it is in the cache.
-import { Products } from '../engine/tensorflow.js';
+import { openNative, type Strided } from '../engine/native/native.js';
 import { BLOCK_ROWS, type Rows, TILE_ROWS } from './rows.js';
 
 /** Of each of some rows, its neighbours, the nearest first and of two that are as near the lower row. */
@@ -24,24 +24,20 @@ export function nearest(rows: Rows, [start, end]: readonly [number, number], k: 
     rows: new Uint32Array(count * k),
     cosines: new Float32Array(count * k).fill(Number.NEGATIVE_INFINITY),
   };
-  const products = new Products(memory);
-  const matrix = (row: number, height: number) => products.matrix(rows.addressOf(row), height, stride);
-  const product = products.matrix(rows.scratchOf(workspace), BLOCK_ROWS, TILE_ROWS);
-  const tiles = Array.from({ length: Math.ceil(shape.count / TILE_ROWS) }, (_, t) => matrix(t * TILE_ROWS, TILE_ROWS));
-  const cosines = product.values as Float32Array;
+  const products = openNative(memory);
+  const product: Strided = { at: rows.scratchOf(workspace), rows: TILE_ROWS, columns: 1 };
+  const cosines = new Float32Array(memory.buffer, product.at, BLOCK_ROWS * TILE_ROWS);
   for (let block = start; block < end; block++) {
     const own = block * BLOCK_ROWS;
-    const operand = matrix(own, BLOCK_ROWS);
     const height = Math.min(BLOCK_ROWS, shape.count - own);
-    for (const [t, tile] of tiles.entries()) {
-      const from = t * TILE_ROWS;
-      products.multiply(operand, false, tile, true, product);
+    const operand: Strided = { at: rows.addressOf(own), rows: stride, columns: 1 };
+    for (let from = 0; from < shape.count; from += TILE_ROWS) {
+      const tile: Strided = { at: rows.addressOf(from), rows: 1, columns: stride };
+      products.product(BLOCK_ROWS, stride, TILE_ROWS, operand, tile, product, 0);
       const width = Math.min(TILE_ROWS, shape.count - from);
       lookThrough(cosines, { height, width, own, from }, k, found, own - first);
     }
-    products.release(operand);
   }
-  for (const each of [product, ...tiles]) products.release(each);
   return found;
 }
 

@@ -91,5 +91,5 @@ const SCRATCH_BYTES = BLOCK_ROWS * TILE_ROWS * 4;
 
 const strideOf = ({ columns }: RowsShape): number => Math.ceil(columns / 16) * 16;
 
-/** Rows are padded to a whole tile, so that all products are of one size, whose bits then do not depend on the place. */
+/** Rows are padded to a whole tile, so that all products are of one size. */
 const scratchStart = (shape: RowsShape): number => Math.ceil(shape.count / TILE_ROWS) * TILE_ROWS * strideOf(shape) * 4;
