@@ -4,7 +4,6 @@ import type { ImageStore } from '../src/data/image-store.js';
 import { Images } from '../src/data/images.js';
 import { shardRange } from '../src/data/shards.js';
 import { precisionOf } from '../src/engine/precision.js';
-import type { Propagation } from '../src/methods/method.js';
 import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
@@ -70,20 +69,21 @@ export class Predictor {
     return all;
   }
 
-  /** Spreads known labels over the images, by the model's features and probabilities and by histograms of gradients. Throws E_CONFIG, E_MEMORY. */
-  async propagate(seeds: Seeds, size: ImageSize): Promise<Classified> {
+  /**
+   * Spreads known labels over the images, by the model's features and probabilities and by histograms of gradients, as trained networks label
+   * their unlabelled images (docs/label-propagation.md). Throws E_CONFIG, E_MEMORY.
+   * @param shares of the classes, to which labels are held; undefined: to none
+   */
+  async propagate(seeds: Seeds, size: ImageSize, shares: readonly number[] | undefined): Promise<Classified> {
     const { executor, model, images: count } = this;
     const propagator = new Propagator(executor, { set: 'evaluation', count, size });
-    return rankedOf(await propagator.distributions(model, PROPAGATION, seeds), outputsOf(model));
+    return rankedOf(await propagator.distributions(model, { ...LATER, shares }, seeds), outputsOf(model));
   }
 
   close(): Promise<void> {
     return this.executor.close();
   }
 }
-
-/** As trained networks label their unlabelled images (docs/label-propagation.md), but that nobody knows the shares of the classes here. */
-const PROPAGATION: Propagation = { ...LATER, shares: undefined };
 
 /** The likeliest and the second likeliest class of each distribution, of equals the first. */
 function rankedOf(q: Float64Array, classes: number): Classified {

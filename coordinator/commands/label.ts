@@ -10,14 +10,16 @@ import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
 import { agreement, type Labelled, labelledOf, leastSure } from '../../src/labelling/labelled.js';
+import type { HeldShares } from '../../src/methods/label-propagation.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
 import { checkPixels, classified, classNamesOf, loadClassifier, seedsOf } from '../classifier.js';
-import type { Predictor } from '../predictor.js';
+import type { Classified, Predictor } from '../predictor.js';
 import { writeReview } from '../review/review.js';
 import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
+import { type HeldChoice, heldFor, heldSharesIn } from './held-shares.js';
 import { type Context, usage } from './options.js';
 import { checkPaths, pathsOf } from './output-paths.js';
 import { addModelOptions, dataOf, datasetFor, type ModelFlags, speedLine } from './saved-model.js';
@@ -31,6 +33,7 @@ interface LabelFlags extends ModelFlags {
   readonly reviewPage?: string;
   readonly sortInto?: string;
   readonly propagate?: true;
+  readonly classShares?: HeldShares;
 }
 
 /** The images that are labelled, with what is known of them. */
@@ -61,7 +64,8 @@ learned from, or positions in its list of classes.
 
 --propagate asks the images as well: labels that are known spread from image to image over a graph of those that look alike, to the model and
 by their strokes, and are mixed with what the model says. Where a few labels of each class are known this corrects the model; those images keep
-their own labels. It takes every image into memory at once, 262,144 at most.
+their own labels. It takes every image into memory at once, 262,144 at most. The classes are held to the shares that they have among the known labels, if
+each has one: an assumption, which --class-shares makes another: equal, off, or a share of each class, as 0.6,0.3,0.1.
 
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
 the labels, download labels.csv, and train again with --labels labels.csv.
@@ -83,6 +87,7 @@ export function addLabel(program: Command, context: Context): void {
     .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, .npz, .parquet, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
     .option('--propagate', 'spread the known labels over all images, by a graph of those that look alike')
+    .option('--class-shares <shares>', 'that they are held to: labelled, equal, off, or as 0.6,0.3,0.1', heldSharesIn)
     .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
     .option('--review-page <file>', 'that page (the name of --out with -review.html)')
     .option('--sort-into <dir>', 'make a folder for each class there, with links to the images')
@@ -106,8 +111,8 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     flags.images === undefined ? await imagesOfData(folder, saved, flags, context) : await fileOf(flags.images, saved);
   terminal.doing('labelling images');
   const classNames = classNamesOf(saved);
-  const work = flags.propagate && propagation(images, classNames);
-  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal, work);
+  const spread = flags.propagate && propagation(images, classNames, flags.classShares);
+  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal, spread?.work);
   const { name, ids, labels } = images;
   const { count } = images.store;
   const labelled = labelledOf({ count, ids, labels }, images.classNames, { ...predicted, classNames });
@@ -126,6 +131,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     () => [
       `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)}`,
       ...classLines(perClass, labelled),
+      ...(spread ? [spread.held.text] : []),
       ...agreementLines(agreed),
       speedLine(speed),
       `labels: ${flags.out}`,
@@ -134,19 +140,25 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     ],
     {
       ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, ...speed },
+      ...(spread && { classShares: spread.held.choice ?? null }),
       ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format, review, sorted },
     },
     flags.json,
   );
 }
 
-/** The known labels spread over the images. Throws E_DATA_CLASSES and E_MODEL. */
-function propagation({ labels, size, classNames: names, store }: Images, classNames: readonly string[]) {
+/** How the known labels spread over the images, and the shares that are assumed. Throws E_DATA_CLASSES, E_MODEL, E_USAGE. */
+function propagation(
+  { labels, size, classNames: names, store }: Images,
+  classNames: readonly string[],
+  shares: HeldShares | undefined,
+): { readonly held: HeldChoice; work(predictor: Predictor): Promise<Classified> } {
   const seeds = seedsOf(labels, names, classNames);
   if (seeds.positions.length === store.count)
     throw usage('--propagate has no effect where all labels are known', 'give data with a few: --labels FILE');
   const { rows: height, columns: width, channels = 1 } = size;
-  return (predictor: Predictor) => predictor.propagate(seeds, { height, width, channels });
+  const held = heldFor(shares, seeds, classNames);
+  return { held, work: (predictor) => predictor.propagate(seeds, { height, width, channels }, held.choice?.shares) };
 }
 
 /** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */

@@ -238,6 +238,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),
     ...always(`data workers precision json images out outFormat review sortInto propagate logFormat`),
     test: [NO_IMAGES, rule('with --propagate', 'label the training images with it', ({ has }) => !has('propagate'))],
+    classShares: [withOption('propagate', '--propagate')],
     reviewPage: [withOption('review', '--review N')],
   },
   data: {

@@ -15,9 +15,11 @@ export interface LabelPropagationSettings {
   /** When labels are propagated anew: once before the stage, or every so many steps. */
   readonly refresh: 'once' | number;
   readonly graph: GraphSettings;
-  /** The shares of the classes among the propagated labels: an assumption. off: none. */
-  readonly balance: 'labelled' | 'equal' | 'off' | readonly number[];
+  readonly balance: HeldShares;
 }
+
+/** The shares of the classes among propagated labels: an assumption. off: none. */
+export type HeldShares = 'labelled' | 'equal' | 'off' | readonly number[];
 
 const count = z.int().min(1).max(1e9);
 const mean = z.number().min(0).max(1);
@@ -34,12 +36,12 @@ const settings: z.ZodType<LabelPropagationSettings> = z.strictObject({
 const alphaOf = ({ alpha: schedule }: LabelPropagationSettings, step: number): number =>
   schedule ? alpha(schedule, step) : 1;
 
-/** undefined: classes are held to no shares. */
-function choiceOf({ balance }: LabelPropagationSettings, labelCounts: readonly number[]): SharesChoice | undefined {
-  if (balance === 'off') return undefined;
-  if (balance === 'equal') return { source: 'equal', shares: equalShares(labelCounts.length) };
-  if (balance === 'labelled') return { source: 'labelled', shares: sharesOf(labelCounts) };
-  return { source: 'given', shares: sharesOf(balance) };
+/** undefined: classes are held to no shares. labelCounts: labelled images of each class. */
+export function heldShares(held: HeldShares, labelCounts: readonly number[]): SharesChoice | undefined {
+  if (held === 'off') return undefined;
+  if (held === 'equal') return { source: 'equal', shares: equalShares(labelCounts.length) };
+  if (held === 'labelled') return { source: 'labelled', shares: sharesOf(labelCounts) };
+  return { source: 'given', shares: sharesOf(held) };
 }
 
 export const labelPropagation: Method<LabelPropagationSettings> = {
@@ -56,13 +58,13 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
   batch: ({ batch }) => batch,
   alpha: alphaOf,
   isRelabelling: ({ refresh }, step) => (refresh === 'once' ? step === 0 : step % refresh === 0),
-  propagation: (of, labelCounts) => ({ ...of.graph, shares: choiceOf(of, labelCounts)?.shares }),
+  propagation: (of, labelCounts) => ({ ...of.graph, shares: heldShares(of.balance, labelCounts)?.shares }),
   /** The mean weight, by which the factor is divided: so rows weigh 1 in the mean. */
   relabelled: (_settings, _state, weights) => ({
     mean: [weights.reduce((sum, each) => sum + each, 0) / weights.length],
   }),
   choose(of, step, state, labelCounts) {
-    const choice = step === 0 ? choiceOf(of, labelCounts) : undefined;
+    const choice = step === 0 ? heldShares(of.balance, labelCounts) : undefined;
     return choice && { choice, state };
   },
   rows(of, step, { mean: [mean = 0] = [] }) {

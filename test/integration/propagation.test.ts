@@ -6,13 +6,15 @@ import { WrappedExecutor } from '../../coordinator/executors/wrapped-executor.js
 import { type Classified, Predictor } from '../../coordinator/predictor.js';
 import { Propagator } from '../../coordinator/propagation.js';
 import { UNKNOWN } from '../../src/data/dataset.js';
+import { ImageStore } from '../../src/data/image-store.js';
 import { loadDataset } from '../../src/data/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { Descriptor } from '../../src/graph/settings.js';
 import type { Propagation } from '../../src/methods/method.js';
-import { modelOf } from '../../src/models/dense/model.js';
+import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { initialParameters, parameterCount, workspaceBytesOf } from '../../src/models/models.js';
 import { PREDICT_ROWS } from '../../src/models/predict.js';
+import { Stream } from '../../src/random.js';
 import type { Executor } from '../../src/training/executor.js';
 import { createThreadExecutor, type ThreadExecutor } from '../../worker/thread-executor.js';
 import { firstImages, imagesOf, NO_IMAGES } from '../images.js';
@@ -114,6 +116,22 @@ describe('label propagation', () => {
   });
 });
 
+/** Images of 12 x 12 pixels: bars that lie (class 0, three of four) or stand (1), some nearly diagonal, in noise. */
+function bars(count: number) {
+  const stream = new Stream(Uint32Array.of(5, 1, 2, 3));
+  const bytes = new Uint8Array(144 * count);
+  const truth = Uint16Array.from({ length: count }, (_, i) => Number(i % 4 === 3));
+  for (let i = 0; i < count; i++) {
+    const turn = (truth[i]! * Math.PI) / 2 + 0.55 * (stream.uniform() * 2 - 1) * 1.4;
+    const [x, y] = [Math.cos(turn), Math.sin(turn)];
+    for (let p = 0; p < 144; p++) {
+      const distance = Math.abs((Math.floor(p / 12) - 5.5) * x - ((p % 12) - 5.5) * y);
+      bytes[i * 144 + p] = Math.min(255, (distance < 1.5 ? 180 : 0) + stream.uniform() * 75);
+    }
+  }
+  return { images: ImageStore.from(bytes, 144), truth, count };
+}
+
 describe('label --propagate', () => {
   it('spreads known labels over the images of a saved model, which keep their own, the same for any number of workers', async () => {
     const saved = { model: MODEL, parameters: initialParameters(MODEL, 1, 0), meta: undefined };
@@ -124,7 +142,7 @@ describe('label --propagate', () => {
     const found = [];
     for (const workers of [1, 2]) {
       const predictor = await Predictor.open(saved, firstImages(dataset.train.images, COUNT), workers);
-      found.push(await predictor.propagate(seeds, SIZE));
+      found.push(await predictor.propagate(seeds, SIZE, undefined));
       await predictor.close();
     }
     const [one, two] = found as [Classified, Classified];
@@ -138,6 +156,31 @@ describe('label --propagate', () => {
       expect(one.runnersUp.classes[image]).not.toBe(one.classes[image]);
       expect(one.runnersUp.confidences[image]).toBeLessThanOrEqual(one.confidences[image]!);
     }
+  });
+
+  it('holds the classes of images to shares that are told, where they overlap and a network prefers one of them', async () => {
+    const { images, truth, count } = bars(600);
+    const model = modelOf([144, 8, 2], { inputDropout: 0, dropout: [0], objective: 'softmax' });
+    const parameters = initialParameters(model, 1, 0);
+    parameters[layoutOf(model).places[1]!.bias + 1] = 6; // what a network says that has seen much of the second class
+    const few = (label: number) =>
+      Array.from(truth.keys())
+        .filter((i) => truth[i] === label)
+        .slice(0, 8);
+    const positions = Uint32Array.from([...few(0), ...few(1)]); // as many of each class: the shares are others
+    const seeds = { positions, labels: Uint16Array.from(positions, (i) => truth[i]!) };
+    const predictor = await Predictor.open({ model, parameters, meta: undefined }, images, 2);
+    const size = { height: 12, width: 12, channels: 1 };
+    const found = async (shares: readonly number[] | undefined) =>
+      (await predictor.propagate(seeds, size, shares)).classes;
+    const [free, held] = [await found(undefined), await found([0.75, 0.25])];
+    await predictor.close();
+    const second = (classes: Uint16Array) => classes.reduce((sum, each) => sum + each, 0) / count;
+    const right = (classes: Uint16Array) =>
+      classes.reduce((sum, each, i) => sum + Number(each === truth[i]), 0) / count;
+    expect(Math.abs(second(held) - 0.25)).toBeLessThan(0.06);
+    expect(second(free)).toBeGreaterThan(0.35);
+    expect(right(held)).toBeGreaterThan(right(free));
   });
 
   it('wants known labels, of classes that the model knows', () => {

@@ -158,6 +158,7 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly Example
         [[`label m --out o --images i ${flag}`, `label m --out o ${flag}`]],
       ]),
     ),
+    classShares: [['label m --out o --class-shares off', 'label m --out o --propagate --class-shares off']],
     reviewPage: [['label m --out o --review-page p', 'label m --out o --review 9 --review-page p']],
     test: [
       ['label m --out o --images i --test', 'label m --out o --test'],
