@@ -1,19 +1,17 @@
 // Owns the node of a cluster that something happens to: how it joins, how often one trains for it, and that it is gone afterwards.
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterAll, beforeAll, vi } from 'vitest';
+import { afterAll, vi } from 'vitest';
 import { BOUNDS } from '../../coordinator/executors/cluster/deadlines.js';
 import { Speed } from '../../coordinator/executors/cluster/member.js';
 import { until } from './faults.js';
 import type { TestCluster, TestNode } from './test-cluster.js';
 
 /**
- * In the tests of a file, shards go to members in proportion to their workers. By measured speeds, a member that a busy machine has slowed down
- * once is given none for hundreds of steps.
+ * From here on, shards go to members in proportion to their workers, also before the tests of a file begin: what was said in a run may be their
+ * cases. By measured speeds, a member that a busy machine has slowed down once is given none, or others, for hundreds of steps.
  */
 export function shareByWorkers(): void {
-  beforeAll(() => {
-    vi.spyOn(Speed.prototype, 'rowsPerMillisecond', 'get').mockReturnValue(undefined);
-  });
+  vi.spyOn(Speed.prototype, 'rowsPerMillisecond', 'get').mockReturnValue(undefined);
   afterAll(() => {
     vi.restoreAllMocks();
   });
