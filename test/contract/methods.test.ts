@@ -41,15 +41,14 @@ const PATTERNS = datasetWith(120, 3, 12);
 
 type Choice = (typeof METHOD_CHOICES)[number];
 
-/** Pseudo-labels count from the second step on, whatever their confidence; before it, shares are estimated. */
-const NUMBERS: Readonly<Record<Choice, object>> = {
-  supervised: {},
+/** Pseudo-labels count from the second step on, whatever their confidence; before it, shares are estimated. What is left out is as the method's defaults. */
+const NUMBERS: Readonly<Partial<Record<Choice, object>>> = {
   'pseudo-label': { threshold: 0.2 },
   fixmatch: { threshold: 0.2, temperature: 0.5, augment: { weak: { shift: 1 } } },
   freematch: { momentum: 0.8 },
   'mean-teacher': { threshold: 0.2 },
   'label-propagation': { refresh: 2, graph: GRAPH() },
-} as const as Readonly<Record<Choice, object>>;
+};
 
 function GRAPH() {
   return {
@@ -62,7 +61,7 @@ function GRAPH() {
 async function runOf(method: Choice, options: Options = {}, dataset = PATTERNS): Promise<ResolvedRun> {
   const config = normalise({ method, hidden: 32, shards: 3, maxSteps: STEPS, workers: 2, ...options });
   const run = resolveRun(config, dataset, await networkFor(config, dataset));
-  const { augment, ...numbers } = NUMBERS[method] as { augment?: object };
+  const { augment, ...numbers }: { augment?: object } = NUMBERS[method] ?? {};
   const alpha = { t1: 1, t2: 3, final: 1, every: 1 };
   const stages = run.stages.map((stage) => ({
     ...stage,

@@ -47,7 +47,7 @@ async function problemsOf(code: string): Promise<string> {
 it('compiles, in few lines', async () => {
   const code = await example();
   expect(await problemsOf(code)).toBe('');
-  expect(await problemsOf(code.replace('weights: confidences', 'weights: 1'))).toContain('TS2');
+  expect(await problemsOf(code.replace('weights: of.confidences', 'weights: 1'))).toContain('TS2');
   expect(code.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(LIMIT);
 });
 
