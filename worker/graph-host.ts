@@ -2,19 +2,13 @@
 import { blocksOf } from '../src/graph/neighbours.js';
 import { Rows } from '../src/graph/rows.js';
 import { widthsOf } from '../src/models/describe.js';
-import type { ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
-import {
-  describedToWire,
-  descriptionFromWire,
-  neighboursToWire,
-  type WireDescription,
-} from '../src/protocol/graph-fields.js';
+import type { ReadByNode, ToCoordinator } from '../src/protocol/cluster-messages.js';
+import { describedToWire, descriptionFromWire, neighboursToWire } from '../src/protocol/graph-fields.js';
 import { floatsOf } from '../src/protocol/tensor-codec.js';
-import type { Ranges } from '../src/training/executor.js';
 import { canPredict, notAsked } from './request-checks.js';
 import type { ThreadExecutor } from './thread-executor.js';
 
-type Asked<K extends ToNode['kind']> = Omit<Extract<ToNode, { kind: K }>, 'request'>;
+type Asked<K extends ReadByNode['kind']> = Omit<Extract<ReadByNode, { kind: K }>, 'request'>;
 type Said<K extends ToCoordinator['kind']> = Omit<Extract<ToCoordinator, { kind: K }>, 'request' | 'lostWorkers'>;
 
 export class GraphHost {
@@ -28,7 +22,7 @@ export class GraphHost {
   ): Promise<Said<'described'> | Said<'ready'> | Said<'found'>> {
     switch (message.kind) {
       case 'describe':
-        return this.describe(message.description, message.ranges);
+        return this.describe(message);
       case 'rows':
         this.keep(message);
         return { kind: 'ready' };
@@ -38,8 +32,8 @@ export class GraphHost {
   }
 
   /** Throws E_PROTOCOL where it does not fit the arena. */
-  private async describe(asked: WireDescription, ranges: Ranges): Promise<Said<'described'>> {
-    const description = descriptionFromWire(asked);
+  private async describe({ model: of, description: asked, ranges }: Asked<'describe'>): Promise<Said<'described'>> {
+    const description = descriptionFromWire(of, asked);
     const { shape } = this.node.arena;
     const { size, descriptor, model, set, projection } = description;
     const images = set === 'unlabelled' ? shape.unlabelled : shape.evaluation;

@@ -4,12 +4,14 @@
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
 import type { Fingerprints } from '../src/models/fingerprint.js';
+import type { Read } from '../src/models/model-text.js';
 import { parameterCount } from '../src/models/models.js';
 import type { TensorShardRange } from '../src/models/tensor-tasks.js';
 import { answer, hear, type ToRank, type ToRoot } from '../src/protocol/mpi-messages.js';
 import { floatsOf, logitsToWire, piecesOf } from '../src/protocol/tensor-codec.js';
 import { GraphHost } from './graph-host.js';
 import { digestOf, failureOf, gradientResults, predictions } from './node-requests.js';
+import { readerOfAsked } from './request-checks.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
 export interface MpiRankOptions {
@@ -20,7 +22,7 @@ export interface MpiRankOptions {
   readonly fingerprints: Fingerprints;
 }
 
-type Command<K extends ToRank['kind']> = Extract<ToRank, { kind: K }>;
+type Command<K extends ToRank['kind']> = Extract<Read<ToRank>, { kind: K }>;
 /** The commands that are answered. */
 type Question = Command<
   'gradients' | 'predict' | 'describe' | 'rows' | 'neighbours' | 'forward' | 'onward' | 'checksum'
@@ -40,9 +42,10 @@ export async function serveMpiRank(
   heard = hear,
 ): Promise<void> {
   let rank: Rank | undefined;
+  const models = readerOfAsked();
   try {
     for (;;) {
-      const message = await heard(collective);
+      const message = models.read(await heard(collective));
       if (message.kind === 'bye') return;
       if (message.kind === 'welcome') rank = await begin(collective, options, message, create);
       else await rank?.obey(message);
@@ -85,7 +88,7 @@ class Rank {
     this.graph = new GraphHost(node);
   }
 
-  async obey(message: Exclude<ToRank, Command<'welcome' | 'bye'>>): Promise<void> {
+  async obey(message: Exclude<Read<ToRank>, Command<'welcome' | 'bye'>>): Promise<void> {
     switch (message.kind) {
       case 'fill':
         return this.fill(message);
@@ -142,7 +145,10 @@ class Rank {
       case 'gradients':
         this.ends = message.ends;
         this.shards = message.steps[0]!.shards;
-        return { kind: 'computed', results: await gradientResults(node, this.mine(message.steps, message.ends)) };
+        return {
+          kind: 'computed',
+          results: await gradientResults(node, { ...message, steps: this.mine(message.steps, message.ends) }),
+        };
       case 'predict':
         return predictions(node, { ...message, ranges: this.mine(message.ranges, message.ends) });
       case 'describe':

@@ -6,10 +6,10 @@ import type { ArenaShape } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Fingerprints } from '../src/models/fingerprint.js';
 import type { BulkTag, ChannelListener } from '../src/protocol/channel.js';
-import type { CoordinatorChannel, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
+import type { CoordinatorChannel, ReadByNode, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
 import { GraphHost } from './graph-host.js';
 import { digestOf, failureOf, GradientHost, predictions, TensorHost } from './node-requests.js';
-import { ArenaWriter, checkAsked, notAsked } from './request-checks.js';
+import { ArenaWriter, checkAsked, notAsked, readerOfAsked } from './request-checks.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
 export interface HostOptions {
@@ -34,6 +34,7 @@ export type Ending =
 const LEAVE_MS = 60_000;
 
 type Request = Extract<ToNode, { request: number }>;
+type Asked = Extract<ReadByNode, { request: number }>;
 
 /** The executor, and what serves each kind of request with it. */
 interface Hosted {
@@ -58,6 +59,7 @@ export function hostNode(
 
 class Host implements ChannelListener<ToNode> {
   private hosted: Hosted | undefined;
+  private readonly models = readerOfAsked();
   /** Requests are done in order. Long arrays wait for none of them. */
   private work: Promise<void> = Promise.resolve();
   private ending: Ending | undefined;
@@ -122,9 +124,10 @@ class Host implements ChannelListener<ToNode> {
     return setTimeout(() => this.channel.close(reason), LEAVE_MS).unref();
   }
 
-  private async serve(message: Request): Promise<void> {
-    const { request } = message;
+  private async serve(given: Request): Promise<void> {
+    const { request } = given;
     try {
+      const message: Asked = this.models.read(given);
       if (message.kind !== 'welcome') checkAsked(message, this.made(message.kind).node.arena.shape);
       if (message.kind === 'gradients') {
         await this.made(message.kind).gradients.serve(message, (reply) => this.reply(request, reply));
@@ -133,12 +136,12 @@ class Host implements ChannelListener<ToNode> {
     } catch (error) {
       if (error instanceof PseudolabelError && error.code === 'E_PROTOCOL') return this.channel.close(error);
       // An executor that cannot be made on this machine would fail again.
-      if (message.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
+      if (given.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
       await this.reply(request, failureOf(error)).catch(() => undefined);
     }
   }
 
-  private async answer(message: Exclude<Request, { kind: 'gradients' }>): Promise<Reply> {
+  private async answer(message: Exclude<Asked, { kind: 'gradients' }>): Promise<Reply> {
     if (message.kind === 'welcome') {
       await this.makeNode({ ...message.shape, workspaces: this.options.workers }, message.wire);
       return { kind: 'ready' };

@@ -15,16 +15,16 @@ import type { TensorResult, TensorStep } from '../src/models/tensor-tasks.js';
 import {
   BULK_KINDS,
   type CoordinatorChannel,
+  type ReadByNode,
   type Reply,
   type ToCoordinator,
-  type ToNode,
 } from '../src/protocol/cluster-messages.js';
-import { fromWire, type WireStep } from '../src/protocol/fields.js';
+import { fromWire } from '../src/protocol/fields.js';
 import { bytesOf, floatsOf, logitsToWire, piecesOf } from '../src/protocol/tensor-codec.js';
 import { notAsked } from './request-checks.js';
 import type { ThreadExecutor } from './thread-executor.js';
 
-type Asked<K extends ToNode['kind']> = Extract<ToNode, { kind: K }>;
+type Asked<K extends ReadByNode['kind']> = Extract<ReadByNode, { kind: K }>;
 type Said<K extends ToCoordinator['kind']> = Omit<Extract<ToCoordinator, { kind: K }>, 'request' | 'lostWorkers'>;
 
 /** The answer to a request that went wrong. */
@@ -37,9 +37,9 @@ export function failureOf(error: unknown): Said<'failed'> {
 /** The results of these shards, without spans: the clocks of two machines differ. */
 export async function gradientResults(
   node: ThreadExecutor,
-  steps: readonly WireStep[],
+  { model, steps }: Pick<Asked<'gradients'>, 'model' | 'steps'>,
 ): Promise<Said<'computed'>['results']> {
-  const found = await node.computeGradients(steps.map(fromWire));
+  const found = await node.computeGradients(steps.map((step) => fromWire(model, step)));
   return found.map(({ span: _, ...result }) => result);
 }
 
@@ -76,7 +76,7 @@ export class GradientHost {
   async serve(message: Asked<'gradients'>, reply: (reply: Reply) => Promise<void>): Promise<void> {
     this.progress.begin(message.steps.map(({ shard }) => shard));
     const began = performance.now();
-    const work = gradientResults(this.node, message.steps);
+    const work = gradientResults(this.node, message);
     const sent = this.sendSums(message, work);
     sent.catch(() => undefined); // fails with the work, which is awaited first, or with the channel
     const results = await work.catch(async (error: unknown) => {
@@ -93,9 +93,12 @@ export class GradientHost {
    * chunk while the next ones are on their way. Gradient buffers are only read here, since the task of a lost thread
    * writes the same bits to its own again.
    */
-  private async sendSums({ request, round, goesOn, steps }: Asked<'gradients'>, work: Promise<unknown>): Promise<void> {
+  private async sendSums(
+    { request, round, goesOn, model, steps }: Asked<'gradients'>,
+    work: Promise<unknown>,
+  ): Promise<void> {
     const { wire, sums, progress, channel, node } = this;
-    const { model, shards } = steps[0]!;
+    const { shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
     const length = parameterCount(model);
     if (!goesOn) wire.reset();

@@ -10,22 +10,33 @@ import { methodNamed } from '../src/methods/methods.js';
 import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
 import { paddedRows } from '../src/models/kind.js';
-import type { Model } from '../src/models/model.js';
+import { type Model, modelSchema } from '../src/models/model.js';
+import { ModelReader } from '../src/models/model-text.js';
 import { inputsOf, outputsOf, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { TensorShardRange, TensorStep } from '../src/models/tensor-tasks.js';
 import type { BulkTag } from '../src/protocol/channel.js';
-import { BULK_KINDS, type SentRegion, type ToNode } from '../src/protocol/cluster-messages.js';
+import { BULK_KINDS, type ReadByNode, type SentRegion } from '../src/protocol/cluster-messages.js';
 import type { WireStep } from '../src/protocol/fields.js';
 import { writeImages } from '../src/protocol/image-codec.js';
 import { labelsOf } from '../src/protocol/tensor-codec.js';
 import type { ThreadExecutor } from './thread-executor.js';
 
-type Asked = Extract<ToNode, { request: number }>;
+type Asked = Extract<ReadByNode, { request: number }>;
 
 export function notAsked(what: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
 }
+
+/** Of what a coordinator sends: throws E_PROTOCOL for a text that is no model. */
+export const readerOfAsked = (): ModelReader =>
+  new ModelReader((text) => {
+    try {
+      return modelSchema.parse(JSON.parse(text));
+    } catch {
+      throw notAsked('a text that is no model');
+    }
+  });
 
 /** Throws E_PROTOCOL for a request that does not fit the arena: it would compute at other addresses. */
 export function checkAsked(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): void {
@@ -35,7 +46,7 @@ export function checkAsked(message: Exclude<Asked, { kind: 'welcome' }>, shape: 
 function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): boolean {
   switch (message.kind) {
     case 'gradients':
-      return areSteps(message.steps, shape);
+      return areSteps(message, shape);
     case 'update':
       return isModel(message.model, shape) && (message.optimizer.average === undefined || shape.averages === true);
     case 'predict': {
@@ -78,20 +89,14 @@ const hasWorkspace = (model: Model, rows: number, training: boolean, { workspace
 export const canPredict = (model: Model, shape: ArenaShape): boolean =>
   isModel(model, shape) && hasWorkspace(model, PREDICT_ROWS, false, shape);
 
-/** Whether these are the steps of one request, with one model. */
-function areSteps(steps: readonly WireStep[], shape: ArenaShape): boolean {
-  const [first] = steps as [WireStep];
+/** Whether these are the steps of one request. */
+function areSteps({ model, steps }: Extract<Asked, { kind: 'gradients' }>, shape: ArenaShape): boolean {
   const shards = new Set(steps.map(({ shard }) => shard));
-  const model = JSON.stringify(first.model);
-  return (
-    shards.size === steps.length &&
-    isModel(first.model, shape) &&
-    steps.every((step) => JSON.stringify(step.model) === model && isStep(step, shape))
-  );
+  return shards.size === steps.length && isModel(model, shape) && steps.every((step) => isStep(model, step, shape));
 }
 
-function isStep(step: WireStep, shape: ArenaShape): boolean {
-  const { model, shard, shards, labelled, labelledBatch, unlabelled, augment } = step;
+function isStep(model: Model, step: WireStep, shape: ArenaShape): boolean {
+  const { shard, shards, labelled, labelledBatch, unlabelled, augment } = step;
   if (shard >= shards || shards > shape.shards) return false;
   if (augment && augment.height * augment.width * augment.channels !== shape.pixels) return false;
   const units = outputsOf(model);

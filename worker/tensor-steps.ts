@@ -1,9 +1,11 @@
 // A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two
 // passes.
+import { CacheOf } from '../src/cached.js';
 import type { Arena } from '../src/engine/arena.js';
 import { loadKernel } from '../src/engine/kernel/kernel.js';
 import { PseudolabelError } from '../src/errors.js';
 import { dropoutOf } from '../src/models/dense/layer.js';
+import type { DenseModel } from '../src/models/dense/model.js';
 import { NarrowLayers } from '../src/models/dense/narrow-layers.js';
 import { FINITE_BOUND } from '../src/models/dense/network.js';
 import { exchangesOf, widthsOf } from '../src/models/dense/tensor-blocks.js';
@@ -17,7 +19,6 @@ import {
   tensorExchangeOf,
 } from '../src/models/dense/tensor-exchange.js';
 import { placesIn, rowCountsOf, tensorShardCount } from '../src/models/dense/tensor-layout.js';
-import { cached } from '../src/models/engine.js';
 import type { Logits, TensorResult, TensorShardRange, TensorStep, TensorTask } from '../src/models/tensor-tasks.js';
 import { keyOf, laneStates } from '../src/random.js';
 import type { ForwardPass } from '../src/training/executor.js';
@@ -168,7 +169,7 @@ export function passOf(
  */
 export class TensorPasses {
   private readonly kernel;
-  private readonly narrowLayersOfEach = new Map<string, NarrowLayers>();
+  private readonly narrowLayersOfEach = new CacheOf<DenseModel, NarrowLayers>();
   /** Forward passes so far, to tell when one is used that is not the latest. */
   private forwards = 0;
   private updates = 0;
@@ -229,9 +230,11 @@ export class TensorPasses {
     const { model, shards, labelledImages } = step;
     const counts = rowCountsOf(labelledImages.length / arena.shape.pixels, step);
     const tensorShards = tensorShardCount(model, shards);
-    const { narrowLayers } = placesIn(arena, model, counts, tensorShards, Math.min(workers, tensorShards));
-    const build = () => new NarrowLayers(kernel, arena, model, counts.rows, narrowLayers);
-    return cached(narrowLayersOfEach, JSON.stringify([model, counts.rows, narrowLayers]), build);
+    const groups = Math.min(workers, tensorShards);
+    return narrowLayersOfEach.get(model, [counts.rows, counts.clean, tensorShards, groups], () => {
+      const { narrowLayers } = placesIn(arena, model, counts, tensorShards, groups);
+      return new NarrowLayers(kernel, arena, model, counts.rows, narrowLayers);
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { slices } from '../src/models/dense/tensor-step.js';
 import { describe } from '../src/models/describe.js';
 import { createEngine, type Engine } from '../src/models/engine.js';
 import { gradient } from '../src/models/gradient.js';
+import { ModelReader, type Written } from '../src/models/model-text.js';
 import { neighbours } from '../src/models/neighbours.js';
 import { norm } from '../src/models/norm.js';
 import { predict } from '../src/models/predict.js';
@@ -25,14 +26,16 @@ export interface ThreadData {
 const ENDING_MS = 1000;
 
 let engine: Engine | undefined;
+const models = new ModelReader();
 
 /** The handler that piscina calls. 'start' makes the thread ready. */
 export async function run(
-  task: Task | TensorTask | { readonly kind: 'start' },
+  given: Written<Task | TensorTask> | { readonly kind: 'start' },
 ): Promise<Result | TensorResult | undefined> {
   engine ??= start();
-  if (task.kind === 'start') return undefined;
+  if (given.kind === 'start') return undefined;
   try {
+    const task = models.read(given) as Task | TensorTask;
     if ('model' in task && task.model && task.kind !== 'slices') await engine.prepare(task.model);
     const began = clock();
     const result = perform(engine, task);

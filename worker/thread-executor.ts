@@ -1,4 +1,5 @@
 // The executor of one machine: an arena, and threads that do the tasks of each phase. Any thread can do any task.
+import { cached } from '../src/cached.js';
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
 import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
@@ -8,7 +9,6 @@ import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Rows } from '../src/graph/rows.js';
 import { roundParameters } from '../src/models/dense/rounded-parameters.js';
-import { cached } from '../src/models/engine.js';
 import type { Model } from '../src/models/model.js';
 import { beforeThreads, needsPreparation, parameterCount, statisticsStart } from '../src/models/models.js';
 import { normOf } from '../src/models/norm.js';
@@ -99,7 +99,7 @@ export class ThreadExecutor implements Executor {
   /** Between phases, when no thread computes. */
   private async passedBefore(model: Model): Promise<void> {
     if (!needsPreparation(model)) return;
-    await cached(this.passed, JSON.stringify(model), () => beforeThreads(model));
+    await cached(this.passed, this.pool.models.text(model), () => beforeThreads(model));
   }
 
   /** Updates the parameters by the gradient that the arena's total holds. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { PseudolabelError } from '../src/errors.js';
 import { built } from '../src/files/read.js';
+import { ModelWriter } from '../src/models/model-text.js';
 import type { Result, Task } from '../src/models/tasks.js';
 import type { TensorResult, TensorTask } from '../src/models/tensor-tasks.js';
 import type { ThreadData } from './thread-entry.js';
@@ -22,6 +23,8 @@ const REQUIRING = '--experimental-require-module';
 export const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
 
 export class ThreadPool {
+  /** Of the models in its tasks. */
+  readonly models = new ModelWriter();
   private readonly workspaces: Workspaces;
   private lost = 0;
   private closed = false;
@@ -76,7 +79,8 @@ export class ThreadPool {
     for (let attempt = 1; ; attempt++) {
       const workspace = await this.workspaces.take();
       try {
-        return (await this.threads.run(taskIn(workspace), { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
+        const task = this.models.write(taskIn(workspace));
+        return (await this.threads.run(task, { signal: AbortSignal.timeout(TASK_DEADLINE_MS) })) as R;
       } catch (error) {
         if (this.closed) throw wasClosed(error);
         if (!isLostThread(error)) throw explained(error);

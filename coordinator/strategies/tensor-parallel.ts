@@ -1,8 +1,9 @@
 // Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
 // down. The gradient of the weights exists nowhere but in the caches of the workers.
 
+import { CacheOf } from '../../src/cached.js';
 import { Images } from '../../src/data/images.js';
-import { drawOfShards, type ShardOrder, ShardSampler } from '../../src/data/sampling.js';
+import { drawOfShards, Samplers } from '../../src/data/sampling.js';
 import type { Prediction, UnlabelledRows } from '../../src/methods/method.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../src/methods/targets.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
@@ -10,7 +11,6 @@ import type { DenseModel } from '../../src/models/dense/model.js';
 import { FINITE_BOUND } from '../../src/models/dense/network.js';
 import { type Loss, OutputLayer } from '../../src/models/dense/output-layer.js';
 import { rowCountsOf } from '../../src/models/dense/tensor-layout.js';
-import { cached } from '../../src/models/engine.js';
 import { denseOnly, termsOf } from '../../src/models/models.js';
 import type { Logits, TensorStep } from '../../src/models/tensor-tasks.js';
 import type { Executor } from '../../src/training/executor.js';
@@ -24,8 +24,8 @@ import {
 } from './strategy.js';
 
 export class TensorParallel implements Strategy {
-  private readonly outputLayers = new Map<string, OutputLayer>();
-  private readonly samplers = new Map<string, ShardSampler>();
+  private readonly outputLayers = new CacheOf<DenseModel, OutputLayer>();
+  private readonly samplers = new Samplers();
 
   /** unlabelled: images in the set; images: these, for a stage that reconstructs them. */
   constructor(
@@ -72,8 +72,7 @@ export class TensorParallel implements Strategy {
 
   /** Positions of the step's unlabelled rows. */
   private drawn(step: TensorStep, batch: number): Uint32Array {
-    const sampler = (order: ShardOrder) => cached(this.samplers, JSON.stringify(order), () => new ShardSampler(order));
-    return drawOfShards(sampler, { ...step, count: this.unlabelled, batch });
+    return drawOfShards((order) => this.samplers.of(order), { ...step, count: this.unlabelled, batch });
   }
 
   /** In the order of the step's unlabelled rows. */
@@ -95,7 +94,7 @@ export class TensorParallel implements Strategy {
   private outputLayer(step: TensorStep, labels: number): OutputLayer {
     const { model } = step;
     const counts = rowCountsOf(labels, step);
-    return cached(this.outputLayers, JSON.stringify([model, counts]), () => new OutputLayer(model, counts));
+    return this.outputLayers.get(model, [counts.rows, counts.clean], () => new OutputLayer(model, counts));
   }
 }
 

@@ -1,4 +1,5 @@
 // Which rows a step draws: epochs without replacement, every draw computable from its number alone.
+import { cached } from '../cached.js';
 import { keyOf, Stream } from '../random.js';
 import { shardRange } from './shards.js';
 
@@ -70,6 +71,16 @@ export class ShardSampler {
       positions[i] = this.#permutation[(firstDraw + i) % count]!;
     }
     return positions;
+  }
+}
+
+/** The sampler of each order that was asked for. */
+export class Samplers {
+  readonly #samplers = new Map<string, ShardSampler>();
+
+  of(order: ShardOrder): ShardSampler {
+    const { seed, stage, shard, count } = order;
+    return cached(this.#samplers, `${seed} ${stage} ${shard} ${count}`, () => new ShardSampler(order));
   }
 }
 

@@ -1,7 +1,8 @@
 // What one thread needs to compute: the native products, the kernel, and the networks it has built so far. It holds only caches: a new thread's engine
 // gives the same bits.
 
-import { ShardSampler } from '../data/sampling.js';
+import { CacheOf, cached } from '../cached.js';
+import { Samplers, type ShardOrder, type ShardSampler } from '../data/sampling.js';
 import { AllProducts } from '../engine/all-products.js';
 import type { Arena } from '../engine/arena.js';
 import type { FloatProducts } from '../engine/float-products.js';
@@ -23,6 +24,7 @@ export interface TensorShardKey {
   readonly slice: number;
 }
 
+/** The same object of a model finds what was made for it; the same model in another object is built again. */
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
@@ -32,55 +34,44 @@ export interface Engine {
   /** of: 'average' has the exponential average of the weights in their place, for passes that do not train. */
   network(model: Model, rows: number, workspace: number, training: boolean, of?: 'average'): Passes;
   slice(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
-  sampler(order: { seed: number; stage: number; shard: number; count: number }): ShardSampler;
+  sampler(order: ShardOrder): ShardSampler;
 }
 
 /** Throws as openNative(). */
 export function createEngine(arena: Arena, products = new AllProducts(arena.memory)): Engine {
   const kernel = loadKernel(arena.memory);
-  const prepared = new Map<string, Promise<void>>();
-  const ready = new Map<string, unknown>();
+  const prepared = new WeakMap<Model, Promise<void>>();
+  const ready = new WeakMap<Model, unknown>();
   // What finds the weights there finds their average.
   const averaged: Arena = { ...arena, regions: { ...arena.regions, parameters: arena.regions.average } };
-  const averagesReady = new Map<string, unknown>();
-  const networks = new Map<string, Passes>();
-  const slices = new Map<string, TensorShard>();
-  const samplers = new Map<string, ShardSampler>();
+  const averagesReady = new WeakMap<Model, unknown>();
+  const networks = new CacheOf<Model, Passes>();
+  const slices = new CacheOf<DenseModel, TensorShard>();
+  const samplers = new Samplers();
   return {
     arena,
     kernel,
     floats: products.floats,
     async prepare(model) {
       if (!needsPreparation(model)) return;
-      const key = JSON.stringify(model);
-      await cached(prepared, key, async () => {
-        ready.set(key, await prepare(model, arena));
-        if (arena.shape.averages) averagesReady.set(key, await prepare(model, averaged));
+      await cached(prepared, model, async () => {
+        ready.set(model, await prepare(model, arena));
+        if (arena.shape.averages) averagesReady.set(model, await prepare(model, averaged));
       });
     },
     network(model, rows, workspace, training, weights) {
       const build = () => {
         const [of, made] = weights === 'average' ? [averaged, averagesReady] : [arena, ready];
-        const options = { workspace, training, prepared: made.get(JSON.stringify(model)) };
+        const options = { workspace, training, prepared: made.get(model) };
         return passesOf(model, rows, { products, kernel, arena: of }, options);
       };
-      return cached(networks, JSON.stringify([model, rows, workspace, training, weights]), build);
+      return networks.get(model, [rows, workspace, training, weights], build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {
       const build = () =>
         new TensorShard(products.of(precisionOf(model)), kernel, arena, model, counts, { places, group, block, slice });
-      return cached(slices, JSON.stringify([model, counts, shards, group, groups, block, slice]), build);
+      return slices.get(model, [counts.rows, counts.clean, shards, group, groups, block, slice], build);
     },
-    sampler: (order) => cached(samplers, JSON.stringify(order), () => new ShardSampler(order)),
+    sampler: (order) => samplers.of(order),
   };
-}
-
-/** The value of a key, made when it is first asked for. */
-export function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { denseSchema } from '../models/dense/model.js';
-import { modelSchema } from '../models/model.js';
+import type { Read } from '../models/model-text.js';
 import type { Channel, Message } from './channel.js';
 import { type MessageKind, MOST_VALUES } from './codec.js';
 import {
@@ -16,6 +16,7 @@ import {
   logits,
   MOST_SHARDS,
   milliseconds,
+  modelText,
   optimizer,
   predictResult,
   request,
@@ -96,22 +97,22 @@ export const TO_NODE = {
    */
   gradients: kind(
     'gradients',
-    { request, round: count, goesOn: z.boolean(), steps: list(step, MOST_SHARDS, 1) },
+    { request, round: count, goesOn: z.boolean(), model: modelText, steps: list(step, MOST_SHARDS, 1) },
     16 * MIB,
     VERY_MANY,
   ),
   /** Update the parameters by the total, which has been sent. Answered by `updated`. */
-  update: kind('update', { request, model: modelSchema, optimizer }, 64 * KIB),
+  update: kind('update', { request, model: modelText, optimizer }, 4 * MIB),
   /** Predict the classes of these ranges of images. Answered by `predicted`. */
   predict: kind(
     'predict',
     {
       request,
-      model: modelSchema,
+      model: modelText,
       set: z.enum(['unlabelled', 'evaluation']),
       ranges: list(z.tuple([count, count]), MOST_SHARDS),
     },
-    MIB,
+    4 * MIB,
     MANY,
   ),
   /** Describe these ranges of images for a graph. Answered by `described`. */
@@ -200,6 +201,8 @@ export const FIRST_TO_NODE = ['welcome', 'refused', 'status'] as const satisfies
 export const FIRST_TO_COORDINATOR = ['hello', 'ask'] as const satisfies (keyof typeof TO_COORDINATOR)[];
 
 export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
+/** The same with its model parsed and checked. */
+export type ReadByNode = Read<ToNode>;
 export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
 
 /** A node's end of its channel. */

@@ -15,7 +15,7 @@ import { printable } from '../format.js';
 import { type BulkTag, MAX_BULK, type Message } from './channel.js';
 
 /** The version of frames, handshake and messages together. Two sides speak the same version or not at all. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** What may be received as one kind of message. */
 export interface MessageKind<M extends Message> {

@@ -11,7 +11,7 @@ import type { UnlabelledRows } from '../methods/method.js';
 import { METHOD_NAMES, METHODS } from '../methods/methods.js';
 import { denseSchema } from '../models/dense/model.js';
 import type { Fingerprints } from '../models/fingerprint.js';
-import { modelSchema } from '../models/model.js';
+import type { Model } from '../models/model.js';
 import type { GradientResult, LabelledRows } from '../models/tasks.js';
 import type { TensorStep } from '../models/tensor-tasks.js';
 import type { ShardStep } from '../training/executor.js';
@@ -33,6 +33,8 @@ export const milliseconds = z
   .number()
   .min(0)
   .max(2 ** 35);
+/** A model, which the receiver parses and checks once (src/models/model-text.ts, worker/request-checks.ts). */
+export const modelText = z.string().max(2 ** 20);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** The most shards of a config: as many as a tree of sums has room for. */
 export const MOST_SHARDS = 2 ** 16;
@@ -157,10 +159,10 @@ export const failure = {
 };
 
 /**
- * A shard's step on the wire: a part that is left out is null, since undefined is no value there, floats are numbers,
- * and labels are u16 as little-endian bytes.
+ * A shard's step on the wire, without its model, which is the same for all shards: a part that is left out is null, since undefined is no
+ * value there, floats are numbers, and labels are u16 as little-endian bytes.
  */
-export type WireStep = Omit<ShardStep, 'labelled' | 'unlabelled'> & {
+export type WireStep = Omit<ShardStep, 'model' | 'labelled' | 'unlabelled'> & {
   readonly labelled: (Omit<LabelledRows, 'labels'> & { readonly labels: Uint8Array }) | null;
   readonly unlabelled: (Omit<UnlabelledRows, 'logitShift'> & { readonly logitShift: readonly number[] | null }) | null;
 };
@@ -195,7 +197,6 @@ const augment: z.ZodType<StepAugmentation> = z.strictObject({
 });
 
 export const step: z.ZodType<WireStep> = z.strictObject({
-  model: modelSchema,
   seed: count.max(Number.MAX_SAFE_INTEGER),
   stage: count,
   step: count,
@@ -207,18 +208,19 @@ export const step: z.ZodType<WireStep> = z.strictObject({
   augment: augment.exactOptional(),
 });
 
-export function toWire(of: ShardStep): WireStep {
+export function toWire({ model: _, ...of }: ShardStep): WireStep {
   const shift = of.unlabelled?.logitShift;
   const unlabelled = of.unlabelled && { ...of.unlabelled, logitShift: shift ? [...shift] : null };
   const labelled = of.labelled && { ...of.labelled, labels: bytesOf(of.labelled.labels) };
   return { ...of, labelled: labelled ?? null, unlabelled: unlabelled ?? null };
 }
 
-export function fromWire(of: WireStep): ShardStep {
+export function fromWire(model: Model, of: WireStep): ShardStep {
   const shift = of.unlabelled?.logitShift;
   const logitShift = shift ? Float32Array.from(shift) : undefined;
   return {
     ...of,
+    model,
     labelled: of.labelled ? { ...of.labelled, labels: labelsOf(of.labelled.labels) } : undefined,
     unlabelled: of.unlabelled ? { ...of.unlabelled, logitShift } : undefined,
   };

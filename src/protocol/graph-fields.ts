@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import type { Neighbours } from '../graph/neighbours.js';
 import { descriptorSchema, MOST_NEIGHBOURS, MOST_PARTS, MOST_ROW_VALUES, MOST_ROWS } from '../graph/settings.js';
-import { modelSchema } from '../models/model.js';
+import type { Model } from '../models/model.js';
 import type { DescribeResult, Description } from '../models/tasks.js';
-import { binary, count, list, milliseconds } from './fields.js';
+import { binary, count, list, milliseconds, modelText } from './fields.js';
 import { bytesOf, floatsOf } from './tensor-codec.js';
 
 /** Floats or row numbers. */
@@ -17,7 +17,6 @@ const description = z.strictObject({
   set: z.enum(['unlabelled', 'evaluation']),
   size: z.strictObject({ height: side, width: side, channels: side }),
   descriptor: descriptorSchema,
-  model: modelSchema.nullable(),
   every: count.min(1),
   projection: z
     .strictObject({
@@ -28,10 +27,11 @@ const description = z.strictObject({
   withProbabilities: z.boolean(),
 });
 
+/** A description without its model. */
 export type WireDescription = z.output<typeof description>;
 
 /** Fields of messages. */
-export const described = { description };
+export const described = { description, model: modelText.nullable() };
 export const rowsShape = { count: count.min(1).max(MOST_ROWS), columns: count.min(1).max(MOST_ROW_VALUES) };
 export const neighbours = count.min(1).max(MOST_NEIGHBOURS);
 /** probabilities: of no length where none were asked for. */
@@ -41,16 +41,15 @@ export const neighboursResult = z.strictObject({ rows: words, cosines: words, mi
 export type WireDescribed = z.output<typeof describeResult>;
 export type WireNeighbours = z.output<typeof neighboursResult>;
 
-export function descriptionToWire({ model, projection, ...of }: Description): WireDescription {
+export function descriptionToWire({ model: _, projection, ...of }: Description): WireDescription {
   const bases = projection?.bases.map(({ mean, vectors }) => ({ mean: bytesOf(mean), vectors: bytesOf(vectors) }));
   return {
     ...of,
-    model: model ?? null,
     projection: projection && bases ? { bases, length: projection.length } : null,
   };
 }
 
-export function descriptionFromWire({ model, projection, ...of }: WireDescription): Description {
+export function descriptionFromWire(model: Model | null, { projection, ...of }: WireDescription): Description {
   const bases = projection?.bases.map(({ mean, vectors }) => ({ mean: floatsOf(mean), vectors: floatsOf(vectors) }));
   return {
     ...of,

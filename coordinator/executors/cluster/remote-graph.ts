@@ -1,6 +1,7 @@
 // A node's work for a graph of images: it is brought the images, the parameters and the rows that it needs, and its answers are checked.
 
 import type { Rows } from '../../../src/graph/rows.js';
+import type { ModelWriter } from '../../../src/models/model-text.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type { DescribeResult, Description, NeighboursResult } from '../../../src/models/tasks.js';
 import { descriptionToWire } from '../../../src/protocol/graph-fields.js';
@@ -13,6 +14,7 @@ import type { Requests } from './requests.js';
 interface GraphNode {
   readonly requests: Requests;
   readonly arenaSync: ArenaSync;
+  readonly models: ModelWriter;
   lose(message: string): MemberLost;
 }
 
@@ -23,17 +25,16 @@ export class RemoteGraph implements GraphMember {
   constructor(private readonly node: GraphNode) {}
 
   async describe(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
-    const { requests, arenaSync } = this.node;
+    const { requests, arenaSync, models } = this.node;
     const { model, set, descriptor } = description;
     if (model) await arenaSync.bringParameters(parameterCount(model));
     await arenaSync.bringImages(set, ranges);
-    const asked = descriptionToWire(description);
+    const asked = { description: descriptionToWire(description), model: model ? models.text(model) : null };
     const work = `descriptions by ${descriptor.kind}, ${description.projection ? 'projected' : 'whole'}`;
     return describeElsewhere(
       description,
       ranges,
-      async (part, images) =>
-        (await requests.ask({ kind: 'describe', description: asked, ranges: part }, work, images)).results,
+      async (part, images) => (await requests.ask({ kind: 'describe', ...asked, ranges: part }, work, images)).results,
       () => this.node.lose('its descriptions do not fit the images'),
     );
   }

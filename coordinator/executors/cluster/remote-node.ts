@@ -8,6 +8,7 @@ import type { Arena } from '../../../src/engine/arena.js';
 import type { OptimizerStep } from '../../../src/engine/optimizer.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import type { Model } from '../../../src/models/model.js';
+import { ModelWriter } from '../../../src/models/model-text.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
 import { type BulkTag, MAX_BULK } from '../../../src/protocol/channel.js';
@@ -42,6 +43,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   readonly arenaSync: ArenaSync;
   readonly tensorShards: RemoteTensorShards;
   readonly graph: RemoteGraph;
+  /** Of the models that it is told of. */
+  readonly models = new ModelWriter();
   readonly measured = new Speed();
   lostWorkers = 0;
   /** Shards, or tensor shards, of its last step. */
@@ -140,7 +143,13 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
 
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
     const upload = new Upload(arena, this.codec, subtrees, length);
-    const question = { kind: 'gradients', round, goesOn: this.lastStage === stage, steps: steps.map(toWire) } as const;
+    const question = {
+      kind: 'gradients',
+      round,
+      goesOn: this.lastStage === stage,
+      model: this.models.text(model),
+      steps: steps.map(toWire),
+    } as const;
     const work = `gradients of stage ${stage}, ${unlabelled?.pseudoLabels ?? 'labelled'}`;
     this.lastStage = stage;
     try {
@@ -194,7 +203,9 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     const updated = () => {
       this.isUpdating = false;
     };
-    this.requests.ask({ kind: 'update', model, optimizer }, 'update', 1).then(updated, updated); // or behind, or lost
+    this.requests
+      .ask({ kind: 'update', model: this.models.text(model), optimizer }, 'update', 1)
+      .then(updated, updated); // or behind, or lost
   }
 
   /** Hex SHA-256 of its parameters. */
@@ -212,7 +223,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     const results = await predictElsewhere(
       ...([arena, set, ranges] as const),
       async (parts, images) =>
-        (await requests.ask({ kind: 'predict', model, set, ranges: parts }, work, images)).results,
+        (await requests.ask({ kind: 'predict', model: this.models.text(model), set, ranges: parts }, work, images))
+          .results,
       () => this.lose('its labels do not fit the images, or are no classes of the model'),
       (classes, confidences) => areLabelsOf(model, classes, confidences),
     );

@@ -9,6 +9,7 @@ import { floats } from '../../../src/engine/arena.js';
 import type { OptimizerStep } from '../../../src/engine/optimizer.js';
 import type { Rows } from '../../../src/graph/rows.js';
 import type { Model } from '../../../src/models/model.js';
+import { ModelWriter } from '../../../src/models/model-text.js';
 import { parameterCount } from '../../../src/models/models.js';
 import type {
   DescribeResult,
@@ -43,6 +44,8 @@ export class MpiExecutor extends DistributedExecutor {
   protected readonly tensors: MpiTensorParallel;
   private readonly allReduce: AllReduce;
   private readonly ranks: OtherRanks;
+  /** Of the models that ranks are told of. */
+  private readonly models = new ModelWriter();
   /** Those of a graph that all other ranks have. */
   private rows: Rows | undefined;
 
@@ -81,7 +84,7 @@ export class MpiExecutor extends DistributedExecutor {
     const sorted = order.map((position) => steps[position]!);
     const ends = assign(steps.length, this.weights);
     const [mine, answers] = await this.ranks.together(
-      { kind: 'gradients', steps: sorted.map(toWire), ends },
+      { kind: 'gradients', model: this.models.text(model), steps: sorted.map(toWire), ends },
       'computed',
       () => this.local.computeGradients(sorted.slice(0, ends[0])),
     );
@@ -101,7 +104,7 @@ export class MpiExecutor extends DistributedExecutor {
   ): Promise<UpdateResult[]> {
     const length = parameterCount(model);
     const { order, checksumEvery } = this.options;
-    await this.ranks.tell({ kind: 'update', model, optimizer, order });
+    await this.ranks.tell({ kind: 'update', model: this.models.text(model), optimizer, order });
     const hasTotal =
       order === 'tree'
         ? await this.allReduce.byTree(length, shards, ends)
@@ -123,7 +126,7 @@ export class MpiExecutor extends DistributedExecutor {
     mine.catch(() => undefined);
     const ask = async (parts: [number, number][]) => {
       const ends = [0, ...assign(parts.length, ranks.workers)];
-      const message = { kind: 'predict', model, set, ranges: parts, ends } as const;
+      const message = { kind: 'predict', model: this.models.text(model), set, ranges: parts, ends } as const;
       const [, answers] = await ranks.together(message, 'predicted', () => mine);
       return answers.flatMap(({ results }) => results);
     };
@@ -136,11 +139,12 @@ export class MpiExecutor extends DistributedExecutor {
     if (description.model) await ranks.arenaSync.bringParameters(parameterCount(description.model));
     await ranks.bringImages(description.set);
     const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
-    const asked = descriptionToWire(description);
+    const { model } = description;
+    const asked = { description: descriptionToWire(description), model: model ? this.models.text(model) : null };
     const own = local.describe(description, ranges.slice(0, end));
     own.catch(() => undefined);
     const ask = async (part: [number, number][]) => {
-      const message = { kind: 'describe', description: asked, ranges: part, ends: ranks.endsOf(part.length) } as const;
+      const message = { kind: 'describe', ...asked, ranges: part, ends: ranks.endsOf(part.length) } as const;
       const [, answers] = await ranks.together(message, 'described', () => own);
       return answers.flatMap(({ results }) => results);
     };

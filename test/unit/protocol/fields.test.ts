@@ -16,7 +16,7 @@ const MAY_BE_NOT_FINITE = new Set(['labelledLoss', 'unlabelledLoss', 'statistics
 /** Of no number of ours. */
 const NO_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, -1e300];
 /** Of other types than any field has, or longer than any may be. */
-const OTHERS = [null, undefined, {}, [], { length: 1 }, 'x'.repeat(2 ** 14), [[1]]];
+const OTHERS = [null, undefined, {}, [], { length: 1 }, 'x'.repeat(2 ** 20 + 1), [[1]]];
 
 /** The version comes first: what else an `open` of another version holds is not known yet, and is looked at after it. */
 const UNKNOWN_YET = new Set(['nonce', 'guarded']);
