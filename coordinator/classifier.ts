@@ -3,13 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dataset, type ImageSet, relabelled, UNKNOWN } from '../src/data/dataset.js';
 import type { ImageStore } from '../src/data/image-store.js';
-import type { Precision } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
-import { relaid } from '../src/models/dense/model.js';
-import { denseOnly, inputsOf, outputsOf } from '../src/models/models.js';
+import { inputsOf, outputsOf } from '../src/models/models.js';
 import { loadModel, type SavedModel, sizeText } from '../src/models/saved-model.js';
 import { normalise } from '../src/training/config.js';
-import { checkPrecision } from './executors/numerics.js';
 import { type Classified, Predictor } from './predictor.js';
 import type { Seeds } from './propagation.js';
 
@@ -26,16 +23,12 @@ export function modelFolder(folder: string): string {
   return existsSync(join(inRun, 'model.json')) ? inRun : folder;
 }
 
-/** A saved model that tells classes apart, in a precision to predict with. Throws E_MODEL and E_CONFIG. */
-export async function loadClassifier(folder: string, precision: Precision = 'f32'): Promise<SavedModel> {
+/** A saved model that tells classes apart. Throws E_MODEL. */
+export async function loadClassifier(folder: string): Promise<SavedModel> {
   const saved = await loadModel(modelFolder(folder));
-  const { model, parameters } = saved;
-  if (model.objective === 'reconstruction')
+  if (saved.model.objective === 'reconstruction')
     throw new PseudolabelError('E_MODEL', `${folder} is an autoencoder`, 'give a model that predicts classes');
-  if (precision === 'f32') return saved;
-  checkPrecision(precision);
-  const dense = denseOnly(model, `computed in ${precision}`);
-  return { ...saved, model: { ...dense, precision }, parameters: relaid(parameters, dense, precision) };
+  return saved;
 }
 
 /** Throws E_DATA_SHAPE where the images are not of the model's size. */

@@ -190,7 +190,7 @@ export function strategiesFor(
 
 function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const [run] = runs;
-  const { shards, workers, precision } = run.config;
+  const { shards, workers } = run.config;
   const { unlabelled, validation, test } = countsOf(run);
   const rowsOf = ({ method }: Stage): number => methodOf(method).batch(method);
   const workspace = (stage: Stage): number => {
@@ -206,14 +206,7 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const stages = runs.flatMap((each) => each.stages);
   const rooms = runs.flatMap((each) => each.stages.filter((_, s) => each.strategies[s] === 'tensor')).map(tensor);
   return {
-    ...{
-      pixels: run.dataset.pixels,
-      unlabelled,
-      evaluation: validation + test,
-      shards,
-      workspaces: workers,
-      precision,
-    },
+    ...{ pixels: run.dataset.pixels, unlabelled, evaluation: validation + test, shards, workspaces: workers },
     parameters: Math.max(...stages.map(({ model }) => parameterCount(model))),
     averages: stages.some(({ average }) => average !== undefined),
     workspaceBytes: Math.max(...stages.map(workspace)),

@@ -3,7 +3,6 @@ import type { ImageSize } from '../src/data/augmentation.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import { Images } from '../src/data/images.js';
 import { shardRange } from '../src/data/shards.js';
-import { precisionOf } from '../src/engine/precision.js';
 import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
@@ -36,7 +35,6 @@ export class Predictor {
       shards: 1, // nothing is trained
       workspaces: workers,
       workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),
-      precision: precisionOf(model),
     };
     const none = new Images(shape.pixels, []);
     const evaluation = new Images(shape.pixels, [{ store: images }]);

@@ -12,11 +12,7 @@ const PINNED = [
     'one thread inside an operation: parallelism comes from workers, and sums keep their order',
   ],
   ['TF_NUM_INTEROP_THREADS', '1', 'operations run one after another, so a pool for running several only costs threads'],
-  [
-    'TF_ENABLE_ONEDNN_OPTS',
-    '1',
-    'the same kernels on every processor that has them; bfloat16 products exist only there',
-  ],
+  ['TF_ENABLE_ONEDNN_OPTS', '1', 'the same kernels on every processor that has them'],
 ];
 
 /** A value that the user has set wins: these change no bits. @type {typeof PINNED} */

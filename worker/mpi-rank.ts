@@ -114,7 +114,6 @@ class Rank {
       return images[region].write(start, 0, bytes);
     }
     await this.collective.broadcast(new Uint8Array(memory.buffer, regions[region] + start, end - start));
-    if (region === 'parameters') this.node.parametersCame(start, end);
   }
 
   private async update({ model, optimizer, order }: Command<'update'>): Promise<void> {

@@ -174,11 +174,11 @@ class Host implements ChannelListener<ToNode> {
     const node = await this.create({ shape });
     if (this.isOver) return node.close();
     const { channel } = this;
-    const precision = gradientCodecOf(wire, node.arena);
+    const codec = gradientCodecOf(wire, node.arena);
     this.hosted = {
       node,
-      arenaWriter: new ArenaWriter(node, precision),
-      gradients: new GradientHost(node, channel, precision),
+      arenaWriter: new ArenaWriter(node, codec),
+      gradients: new GradientHost(node, channel, codec),
       tensor: new TensorHost(node, channel),
       graph: new GraphHost(node),
     };

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../src/checksum.js';
-import { type GradientCodec, sumEncoded } from '../src/collectives/gradient-codec.js';
+import type { GradientCodec } from '../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../src/collectives/tree.js';
 import { floats } from '../src/engine/arena.js';
@@ -97,7 +97,7 @@ export class GradientHost {
     { request, round, goesOn, model, steps }: Asked<'gradients'>,
     work: Promise<unknown>,
   ): Promise<void> {
-    const { wire, sums, progress, channel, node } = this;
+    const { wire, sums, progress, channel } = this;
     const { shards } = steps[0]!;
     const subtrees = subtreesOf(new Set(steps.map(({ shard }) => shard)), shards);
     const length = parameterCount(model);
@@ -107,10 +107,9 @@ export class GradientHost {
       for (const subtree of subtrees) {
         for (let shard = subtree.first; shard < subtree.first + subtree.count; shard++)
           await progress.until(shard, end, work);
-        const by = sumEncoded(wire, node.arena, subtree);
-        const { payload } = by.encode(sums.outgoing(subtree, start, end), start, end);
+        const { payload } = wire.encode(sums.outgoing(subtree, start, end), start, end);
         const tag = { kind: BULK_KINDS.indexOf('sum'), step: round, index: subtree.first, attempt: request };
-        await channel.sendBulk({ ...tag, offset: by.bytes(start) }, payload);
+        await channel.sendBulk({ ...tag, offset: wire.bytes(start) }, payload);
       }
     }
   }

@@ -4,7 +4,6 @@ import type { GradientCodec } from '../src/collectives/gradient-codec.js';
 import { MOST_CLASSES } from '../src/data/dataset.js';
 import { shardRange } from '../src/data/shards.js';
 import type { ArenaShape } from '../src/engine/arena.js';
-import { precisionOf } from '../src/engine/precision.js';
 import { PseudolabelError } from '../src/errors.js';
 import { methodNamed } from '../src/methods/methods.js';
 import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
@@ -78,7 +77,6 @@ function isModel(model: Model, shape: ArenaShape): boolean {
   return (
     inputsOf(model) === pixels &&
     (model.objective === 'reconstruction' ? outputs === pixels : outputs <= MOST_CLASSES) &&
-    precisionOf(model) === precisionOf(shape) &&
     parameterCount(model) <= parameters
   );
 }
@@ -181,7 +179,6 @@ export class ArenaWriter {
     const { memory, regions } = this.node.arena;
     if (region === 'total') this.wire.decode(payload, regions.total, offset);
     else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
-    if (region === 'parameters') this.node.parametersCame(offset, offset + payload.length);
     return true;
   }
 }

@@ -2,13 +2,10 @@
 import { cached } from '../src/cached.js';
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
-import { BLOCK, loadKernel } from '../src/engine/kernel/kernel.js';
+import { BLOCK } from '../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
-import { isRounded } from '../src/engine/precision.js';
-import { prepareForThreads } from '../src/engine/tensorflow.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Rows } from '../src/graph/rows.js';
-import { roundParameters } from '../src/models/dense/rounded-parameters.js';
 import type { Model } from '../src/models/model.js';
 import { beforeThreads, needsPreparation, parameterCount, statisticsStart } from '../src/models/models.js';
 import { normOf } from '../src/models/norm.js';
@@ -46,8 +43,6 @@ export interface ThreadExecutorOptions {
 
 /** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where a native library does not load. */
 export async function createThreadExecutor({ shape, images }: ThreadExecutorOptions): Promise<ThreadExecutor> {
-  // Dense networks of floats do without TensorFlow; layers are passed once before threads do (beforeThreads).
-  if (isRounded(shape)) prepareForThreads();
   const arena = createArena(shape, images);
   return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape, images: arena.images }));
 }
@@ -57,7 +52,6 @@ export class ThreadExecutor implements Executor {
   /** Steps of some tensor shards, for executors that share them out over machines. */
   readonly tensor: TensorSteps;
   private readonly wholeSteps: TensorPasses;
-  private readonly kernel;
   private updates = 0;
   private readonly passed = new Map<string, Promise<void>>();
 
@@ -67,7 +61,6 @@ export class ThreadExecutor implements Executor {
     private readonly pool: ThreadPool,
   ) {
     this.workers = pool.size;
-    this.kernel = loadKernel(arena.memory);
     this.tensor = new TensorSteps(arena, this.workers, (task) => this.pool.run<TensorResult>(() => task));
     this.wholeSteps = new TensorPasses(arena, this.workers, async (step) =>
       passOf((await this.tensor.forward(step))[0]!, {
@@ -183,13 +176,7 @@ export class ThreadExecutor implements Executor {
       const values = state[region];
       if (values) floats(this.arena, region, values.length).set(values);
     }
-    if (state.parameters) roundParameters(this.arena, this.kernel, state.parameters.length);
     if (state.pseudoLabels) pseudoLabels(this.arena).set(state.pseudoLabels);
-  }
-
-  /** Must be called after a write to bytes [start, end) of the parameters in the arena. */
-  parametersCame(start: number, end: number): void {
-    roundParameters(this.arena, this.kernel, Math.ceil(end / 4), Math.floor(start / 4));
   }
 
   /** Ends a thread as a crash would. For tests of what happens then. */

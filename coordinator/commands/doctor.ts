@@ -9,12 +9,11 @@ import { loadDataset } from '../../src/data/load.js';
 import { checkWebAssembly } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { PRODUCTS_LIBRARY } from '../../src/engine/native/native.js';
-import { nativeBinding, Products } from '../../src/engine/tensorflow.js';
+import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { built } from '../../src/files/read.js';
 import { byteText } from '../../src/format.js';
 import { numericsFingerprint } from '../../src/models/fingerprint.js';
-import { multipliesBf16 } from '../executors/numerics.js';
 import { type Kept, keptFiles } from '../kept-files.js';
 import type { Colours } from '../terminal/terminal.js';
 import { controlGroup } from './control-group.js';
@@ -76,11 +75,10 @@ const SET_UP = 'run `npx pseudolabel setup`; it says what is missing';
 const CHECKS: readonly Check[] = [
   ['Node.js', () => nodeVersion(process.versions.node)],
   ['processor', () => ok(`${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown model'}`)],
-  ['bf16', () => bf16(multipliesBf16())],
   ['memory', memoryHere],
   ['build', build],
   ['tfjs-node', () => ok(versionOf('@tensorflow/tfjs-node'))],
-  ['TensorFlow', tensorflow],
+  ['TensorFlow', () => ok(nativeBinding().TF_Version ?? 'of unknown version')],
   ['kernel', kernel],
   ['threads', () => threads(process.env)],
   ['environment', () => environment(process.env)],
@@ -92,7 +90,7 @@ const CHECKS: readonly Check[] = [
 
 /** Findings are printed below these, in this order. */
 const GROUPS: readonly (readonly [title: string, checks: readonly string[]])[] = [
-  ['This machine', ['Node.js', 'processor', 'bf16', 'memory']],
+  ['This machine', ['Node.js', 'processor', 'memory']],
   ['This program', ['build', 'tfjs-node', 'TensorFlow', 'kernel']],
   ['The same bits', ['threads', 'environment', 'numerics']],
   ['Data, clusters, disk', ['MNIST', 'MPI', 'kept files']],
@@ -144,14 +142,6 @@ export function keptHere(kept: readonly Pick<Kept, 'bytes' | 'neededBy'>[]): Out
   const found = `${byteText(bytes)} of decoded pictures and old libraries could be cleaned up`;
   const fix = 'pseudolabel clean --dry-run says what they are, and pseudolabel clean removes them';
   return bytes < MUCH_KEPT ? ok(found) : { state: 'note', found, fix };
-}
-
-/** Never more than ok: nothing needs bf16, and nobody could act on a note. */
-export function bf16(has: boolean | undefined): Outcome {
-  if (has) return ok('the processor has products of it: --precision bf16 is fast');
-  if (has === undefined)
-    return ok('whether the processor has products of it is not known: leave --precision at f32, or try bf16');
-  return ok('the processor has no products of it: --precision bf16 is refused, f32 is best here');
 }
 
 /** What a run with the defaults takes at most: 1.0 GiB was measured with two workers. */
@@ -215,13 +205,6 @@ export function environment({ PSEUDOLABEL_IGNORED: ignored }: NodeJS.ProcessEnv)
     found: `ignored in runs, whose bits it may change: ${ignored}`,
     fix: 'nothing is to be done',
   };
-}
-
-function tensorflow(): Outcome {
-  const version = nativeBinding().TF_Version ?? 'of unknown version';
-  const { writesInPlace } = new Products(someMemory());
-  if (writesInPlace) return ok(`${version}, writes results in place`);
-  return { state: 'note', found: `${version}, results are copied: right, but slower`, fix: SET_UP };
 }
 
 function kernel(): Outcome {

@@ -22,7 +22,7 @@ export function addEvaluate(program: Command, context: Context): void {
 
 async function evaluateModel(folder: string, flags: ModelFlags, context: Context): Promise<void> {
   const { terminal, signal } = context;
-  const saved = await loadClassifier(folder, flags.precision);
+  const saved = await loadClassifier(folder);
   const dataset = await datasetFor(folder, saved, flags, context);
   terminal.doing('looking at the test images');
   const { accuracy: testAccuracy, ...found } = await evaluate({ saved }, dataset, { workers: flags.workers, signal });

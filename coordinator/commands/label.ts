@@ -106,7 +106,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
   const review = await reviewPathOf(flags, command);
   const { sortInto: sorted } = flags;
   if (sorted !== undefined) await checkEmpty(sorted);
-  const saved = await loadClassifier(folder, flags.precision);
+  const saved = await loadClassifier(folder);
   const images =
     flags.images === undefined ? await imagesOfData(folder, saved, flags, context) : await fileOf(flags.images, saved);
   terminal.doing('labelling images');

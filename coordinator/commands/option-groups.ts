@@ -13,7 +13,7 @@ const OPTION_GROUPS: readonly (readonly [heading: string, options: readonly stri
   ['Labels, splits and validation:', words('labelsPerClass split splits splitSeed validation validateEvery test')],
   ['Network:', words('model hidden members start fresh')],
   ['Method:', words('method augment classShares threshold refresh propagate')],
-  ['Numbers:', words('schema seed seeds set random stages maxSteps precision')],
+  ['Numbers:', words('schema seed seeds set random stages maxSteps')],
   ['Parallel:', words('workers shards strategy mode phase repeats steps nodes ranks hostfile simulate')],
   [
     'Cluster:',

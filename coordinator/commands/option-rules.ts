@@ -92,7 +92,7 @@ const OF_PRESETS = rule(
 
 const OF_RUNS: Rules = {
   ...OF_DATA,
-  ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy precision maxSteps'),
+  ...always('preset quick seed labelsPerClass validation data hidden workers shards strategy maxSteps'),
   ...always('augment checkpointEvery checkpointSeconds keepCheckpoints out json config resume'),
   ...always('logFormat'),
   split: [
@@ -233,10 +233,10 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
     ...always('scenario method quick effort hidden model labelsPerClass data schema logFormat'),
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [withOption('data', '--data PATH')]])),
   },
-  evaluate: always(`${READING} data workers precision json logFormat`),
+  evaluate: always(`${READING} data workers json logFormat`),
   label: {
     ...Object.fromEntries(READING.split(' ').map((option) => [option, [NO_IMAGES]])),
-    ...always(`data workers precision json images out outFormat review sortInto propagate logFormat`),
+    ...always(`data workers json images out outFormat review sortInto propagate logFormat`),
     test: [NO_IMAGES, rule('with --propagate', 'label the training images with it', ({ has }) => !has('propagate'))],
     classShares: [withOption('propagate', '--propagate')],
     reviewPage: [withOption('review', '--review N')],

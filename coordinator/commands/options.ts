@@ -12,14 +12,12 @@ import {
   identityOf,
   normalise,
   optionsSchema,
-  PRECISION_CHOICES,
   type RunConfig,
   STRATEGIES,
 } from '../../src/training/config.js';
 import { METHOD_CHOICES } from '../../src/training/preset-method.js';
 import { EFFORTS } from '../../src/training/preset-modern.js';
 import type { Settings } from '../../src/training/settings.js';
-import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
 import type { JsonTarget, Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
@@ -102,7 +100,6 @@ function addComputingOptions(command: Command): Command {
         'cut a step into rows (data), into hidden units (tensor), or into hidden units where possible (auto) (auto)',
       ).choices(STRATEGIES),
     )
-    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISION_CHOICES))
     .option('--max-steps <n>', 'end each stage after n steps', number)
     .option(
       '--refresh <when>',
@@ -236,9 +233,8 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   return checked(config, flags);
 }
 
-/** Throws E_USAGE for what the config alone cannot show, and E_CONFIG for what this machine cannot do. */
+/** Throws E_USAGE for what the config alone cannot show. */
 function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
-  checkPrecision(config.precision);
   if (validateEvery === undefined) return config;
   if (!Number.isInteger(validateEvery) || validateEvery < 1)
     throw usage(`--validate-every ${validateEvery}`, 'give a number of steps, from 1');

@@ -46,7 +46,7 @@ interface ReproduceFlags extends RunFlags, WatchFlags {
 
 const HELP = `
 The rows are NN, DropNN, DropNN+PL and DropNN+PL+DAE; modern, a small convolutional network with label propagation, comes with them
-unless another preset, network, precision, strategy or number of steps is asked for, which it does not have. A row above the report's accuracy is marked with ✓.
+unless another preset, network, strategy or number of steps is asked for, which it does not have. A row above the report's accuracy is marked with ✓.
 On other data than MNIST (--data), or with other than 10 labels a class, there are no published figures beside ours.
 Ctrl-C saves a checkpoint first; --resume DIR goes on with the row that was interrupted.
 --dashboard is one page for all runs: the table so far, and the run that is on.
@@ -55,7 +55,6 @@ Examples:
   $ pseudolabel reproduce --quick
   $ pseudolabel reproduce --preset report --out runs/report
   $ pseudolabel reproduce --splits 5 --scenarios pl,dae
-  $ pseudolabel reproduce --quick --splits 10 --precision bf16   # the same again without --precision: what bf16 costs
   $ pseudolabel reproduce --dashboard
   $ pseudolabel reproduce --resume runs/report`;
 
@@ -123,8 +122,8 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
     throw withResumeLine(error, command, folder, context.invocation);
   }
   const rows = rowsOf(scenarios, results, config);
-  const { preset, quick, precision } = config;
-  const value = { directory: folder, preset, quick, precision, splits: reproduction.splits, rows };
+  const { preset, quick } = config;
+  const value = { directory: folder, preset, quick, splits: reproduction.splits, rows };
   await writeIn(folder, 'reproduce.json', `${JSON.stringify(value, null, 2)}\n`);
   const { writeReport } = await import('../report.js');
   const placeLines = [`run directory: ${folder}`, `report: ${await writeReport(folder)}`];
@@ -145,19 +144,9 @@ async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduct
 }
 
 /** Whether nothing is asked for that the row modern does not have. */
-function isPlain({
-  preset,
-  hidden,
-  precision,
-  strategy,
-  maxSteps,
-  refresh,
-  threshold,
-  classShares,
-  augment,
-}: RunConfig) {
+function isPlain({ preset, hidden, strategy, maxSteps, refresh, threshold, classShares, augment }: RunConfig) {
   const given = [maxSteps, refresh, threshold, classShares, augment].some((value) => value !== undefined);
-  return preset === 'best' && hidden === normalise({}).hidden && precision === 'f32' && strategy === 'auto' && !given;
+  return preset === 'best' && hidden === normalise({}).hidden && strategy === 'auto' && !given;
 }
 
 async function resumed(folder: string, flags: ReproduceFlags, command: Command): Promise<Reproduction> {

@@ -1,16 +1,14 @@
 // What the commands that use a saved model share: their flags, the images, and the line of their speed.
 
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Dataset } from '../../src/data/dataset.js';
 import { MNIST } from '../../src/data/load.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
-import type { Precision } from '../../src/engine/precision.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, whole } from '../../src/format.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
-import { PRECISION_CHOICES } from '../../src/training/config.js';
 import { checkPixels, type Speed } from '../classifier.js';
 import { loadData } from '../load-data.js';
 import { RunDirectory } from '../runs/run-directory.js';
@@ -18,7 +16,6 @@ import { addDataOptions, type Context, flagOf, number, usage } from './options.j
 
 export interface ModelFlags extends DataOptions {
   readonly workers?: number;
-  readonly precision?: Precision;
   readonly json?: string;
 }
 
@@ -31,7 +28,6 @@ export function addModelOptions(command: Command): Command {
     'that of the run, else MNIST',
   )
     .option('--workers <n>', 'threads (one a core)', number)
-    .addOption(new Option('--precision <name>', 'of matrix products (f32)').choices(PRECISION_CHOICES))
     .option('--json <file>', 'write the result as JSON; - for stdout');
 }
 

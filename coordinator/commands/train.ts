@@ -88,8 +88,6 @@ Pseudo-labels are held to shares of the classes (--class-shares), without which 
   off       none; the presets paper and report do this
 A run says what it took; result.json and the report have it too.
 
-bf16 products are faster where the processor has them (pseudolabel doctor), and refused elsewhere. Everything else is f32 still.
-
 The weights of a run depend on its options, seed and --shards: not on --workers, nor on how often it was interrupted.
 Ctrl-C saves a checkpoint first; a second one stops at once.
 
@@ -151,7 +149,7 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
 
 /** What says how a run is trained. */
 const CHOICES = [
-  ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'precision', 'strategy', 'refresh', 'threshold'],
+  ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'strategy', 'refresh', 'threshold'],
   ...['classShares', 'augment', 'set', 'stages', 'config', 'resume'],
 ] as const;
 /** Labels are few where no larger share of the images has one. */

@@ -3,8 +3,8 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
+import { numericsFingerprints } from '../../src/models/fingerprint.js';
 import { joinRun } from '../../worker/node-host.js';
-import { fingerprintsHere } from '../executors/numerics.js';
 import type { Transport } from '../server/transport.js';
 import { addConnectionOptions, type ConnectionFlags, type Context, number, usage } from './options.js';
 
@@ -43,7 +43,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   terminal.doing(`connecting to ${address}`);
   const ended = await joinRun(
     () => transport.connect(options),
-    { name, workers, fingerprints: fingerprintsHere(), signal },
+    { name, workers, fingerprints: numericsFingerprints(), signal },
     {
       joined: (coordinator) => {
         terminal.doing(undefined);

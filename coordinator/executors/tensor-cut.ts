@@ -24,7 +24,7 @@ function isSameModel(a: DenseModel, b: DenseModel): boolean {
     return layer.inputs === other.inputs && layer.units === other.units && layer.dropout === other.dropout;
   };
   if (a === b) return true;
-  const isAlike = a.objective === b.objective && a.precision === b.precision && a.inputDropout === b.inputDropout;
+  const isAlike = a.objective === b.objective && a.inputDropout === b.inputDropout;
   return isAlike && a.layers.length === b.layers.length && a.layers.every(isSameLayer);
 }
 

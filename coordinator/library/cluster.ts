@@ -1,10 +1,10 @@
 // Several machines for a program: a coordinator that nodes join, whose runs they compute, and a node that joins one.
 import { availableParallelism, hostname } from 'node:os';
 import { PseudolabelError } from '../../src/errors.js';
+import { numericsFingerprints } from '../../src/models/fingerprint.js';
 import { joinRun } from '../../worker/node-host.js';
 import { type ClusterPlace, checkShards } from '../compose.js';
 import type { ClusterListener } from '../executors/cluster/status.js';
-import { fingerprintsHere } from '../executors/numerics.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
 import { type ListeningServer, SERVER_TRANSPORT } from '../server/transport.js';
 import { WaitingRoom } from '../server/waiting-room.js';
@@ -188,7 +188,7 @@ export function joinAsNode(address: string, options: JoinOptions): JoinedNode {
     try {
       return await joinRun(
         () => SERVER_TRANSPORT.connect(how),
-        { name, workers, fingerprints: fingerprintsHere(), signal },
+        { name, workers, fingerprints: numericsFingerprints(), signal },
         {
           joined: (coordinator) => tell({ kind: 'joined', coordinator }),
           lost: (reason) => tell({ kind: 'lost', reason }),

@@ -8,7 +8,6 @@ import { fromLayersModel } from '../../src/models/layers-model.js';
 import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
-import { checkPrecision } from '../executors/numerics.js';
 import { located } from '../runs/located.js';
 import { networkFor } from '../runs/network.js';
 import type { RunListener } from '../runs/recorder.js';
@@ -221,9 +220,8 @@ function checkSteps(validateEvery: number): void {
   );
 }
 
-/** Throws E_CONFIG for what has no effect without a coordinator, and for what this machine cannot do. */
-function checkReach({ precision, wire, fastSum }: RunConfig, { coordinator, ...options }: TrainOptions): void {
-  checkPrecision(precision);
+/** Throws E_CONFIG for what has no effect without a coordinator. */
+function checkReach({ wire, fastSum }: RunConfig, { coordinator, ...options }: TrainOptions): void {
   if (fastSum) throw new PseudolabelError('E_CONFIG', 'fastSum: has no effect without MPI', 'leave it out');
   if (coordinator) return;
   const idle = wire === 'f32' ? NODE_OPTIONS.find((name) => options[name] !== undefined) : 'wire';

@@ -157,7 +157,13 @@ export function identityOfRun({ config, dataset, stages, strategies, parameters 
   const { strategy: _, start: __, ...identity } = identityOf(config);
   const { seed, shards } = config;
   const start = parameters && { startSha256: sha256OfParameters(parameters) };
-  return { config: { ...identity, stages, strategies, ...start }, seed, shards, dataSha256: dataset.sha256 };
+  // Checkpoints of before say in which precision, when there were two.
+  return {
+    config: { ...identity, precision: 'f32', stages, strategies, ...start },
+    seed,
+    shards,
+    dataSha256: dataset.sha256,
+  };
 }
 
 /** The MPI job that computed a run. */

@@ -80,8 +80,6 @@ export interface RunResult {
   readonly splitSeed: number;
   readonly shards: number;
   readonly workers: number;
-  /** Of matrix products; the weights depend on it. */
-  readonly precision: RunConfig['precision'];
   /** Of sums between machines; unless it is f32, the weights depend on which machine computed what. */
   readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;

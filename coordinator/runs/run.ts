@@ -7,7 +7,6 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
-import { relaid } from '../../src/models/dense/model.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { numbersOf } from '../../src/reporting/numbers.js';
@@ -55,9 +54,9 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
 
 /** What TensorBoard's table of hyper-parameters has of a run: a column for each. */
 function hparamsOf({ config, stages }: ResolvedRun): Record<string, number | string | boolean> {
-  const { scenario, preset, quick, seed, split, splitSeed, hidden, shards, precision } = config;
+  const { scenario, preset, quick, seed, split, splitSeed, hidden, shards } = config;
   const numbers = stages.flatMap(({ name, model: _, ...settings }) => numbersOf(name, settings));
-  return { scenario, preset, quick, seed, split, splitSeed, hidden, shards, precision, ...Object.fromEntries(numbers) };
+  return { scenario, preset, quick, seed, split, splitSeed, hidden, shards, ...Object.fromEntries(numbers) };
 }
 
 function dataOf({ dataset, split }: ResolvedRun): RunData {
@@ -91,19 +90,16 @@ async function finish(
   const { model } = stage;
   await recorder.ended(stage);
   const { steps, rows, seconds: secondsByPhase } = recorder.progress;
-  // The model is saved, and its checksum taken, in f32, whatever precision it was trained in.
-  const trained = (await dispatcher.read(model)).parameters;
-  const parameters = model.kind === 'dense' ? relaid(trained, model, 'f32') : trained;
-  const saved = { ...model, precision: 'f32' } as const;
+  const { parameters } = await dispatcher.read(model);
   const seconds = Object.values(secondsByPhase).reduce((sum, each) => sum + each, 0);
   const validationAccuracy = config.validation > 0 ? await recorder.validate(stage) : undefined;
   const test = options.test ? dataset.test : undefined;
   const predicted = test && (await dispatcher.classify(model, 'test'));
   recorder.charge('evaluation');
-  const { scenario, method, preset, seed, split, splitSeed, shards, workers, precision, wire } = config;
+  const { scenario, method, preset, seed, split, splitSeed, shards, workers, wire } = config;
   const result: RunResult = {
     ...(method && { method }),
-    ...{ scenario, preset, seed, split, splitSeed, shards, workers, precision, wire },
+    ...{ scenario, preset, seed, split, splitSeed, shards, workers, wire },
     job,
     lostWorkers: recorder.lostWorkers,
     ramp: stages.map((each) => rampOf(each, config.maxSteps)).find((ramp) => ramp !== undefined),
@@ -121,8 +117,8 @@ async function finish(
   await options.directory?.keep('machine.json', machineHere(numerics));
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
   const meta = metaOf(dataset);
-  await options.directory?.finish(result, (folder) => saveModel(folder, saved, parameters, meta));
-  options.listener.trained?.({ model: saved, parameters, meta });
+  await options.directory?.finish(result, (folder) => saveModel(folder, model, parameters, meta));
+  options.listener.trained?.({ model, parameters, meta });
   return result;
 }
 

@@ -1,7 +1,7 @@
 // What a run starts from where that is a model that was trained before: its network, and its weights.
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { type DenseModel, relaid } from '../../src/models/dense/model.js';
+import type { DenseModel } from '../../src/models/dense/model.js';
 import type { LayersModel } from '../../src/models/layers/model.js';
 import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
 import { hiddenOf, isTrainable, type RunConfig } from '../../src/training/config.js';
@@ -46,7 +46,7 @@ export function startingFrom(
     const units = hiddenUnits(model);
     const wanted = config.model === undefined ? units : hiddenOf(config);
     if (String(wanted) !== String(units)) throw otherNetwork(name, `dense:${units}`, config);
-    return { model: undefined, parameters: relaid(parameters, model, config.precision), name: `dense:${units}` };
+    return { model: undefined, parameters: parameters, name: `dense:${units}` };
   }
   checkFit(name, model, dataset);
   if (config.model === undefined) return { model, parameters };

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { pixelNotes } from '../../src/data/summary.js';
-import { isRounded } from '../../src/engine/precision.js';
 import { accuracyText, counted, duration, percent, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { rampLine } from '../../src/training/alpha-ramp.js';
@@ -19,7 +18,7 @@ export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   const { validation, workers, shards } = config;
   const images = `${whole(dataset.train.count)} images, ${whole(task.labelled)} of them labelled (${labelsText(config)})`;
   const held = validation > 0 ? `, ${whole(validation)} held out` : '';
-  return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}${productsOf(config)}`;
+  return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}`;
 }
 
 /** Whether labels are hidden from the run, which a user with few labels would not want. */
@@ -51,7 +50,7 @@ export function dataLines({ train, test, classNames, notes = [] }: Dataset): str
 export function resultLines(result: RunResult, directory: string, { bold }: Colours, wholeSeconds?: number): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
   const run = `${rowName(result)}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
-  const title = `${run}${productsOf(result)}`;
+  const title = `${run}`;
   const { evaluation: _, ...training } = result.secondsByPhase;
   const phases = Object.entries(training).map(([phase, seconds]) => `${phase} ${duration(seconds)}`);
   const speed = `${counted(result.steps, 'step')} in ${duration(result.seconds)}, ${whole(result.imagesPerSecond)} images/s`;
@@ -85,9 +84,6 @@ export function idleLine({ config, stages }: ResolvedRun, workers: number): stri
   return `${who} will have nothing to do in a step, which has ${counted(parts, 'part')}: ${fix}, and other weights`;
 }
 
-/** Of all but floats. Results that do not say are of floats. */
-const productsOf = (of: Pick<RunConfig, 'precision'>): string => (isRounded(of) ? `, products of ${of.precision}` : '');
-
 const splitName = ({ split, splitSeed }: RunResult): string =>
   split === 'first' ? 'first split' : `random split ${splitSeed}`;
 
@@ -108,12 +104,11 @@ export function rowLines(rows: readonly Row[], { bold, green }: Colours): string
       ...[whole(row.steps), row.seconds.toFixed(1), whole(row.imagesPerSecond)],
     ]),
   );
-  const [run] = rows[0]?.runs ?? [];
   const marked = rows.filter(({ aboveReport }) => aboveReport).length;
   return [
     bold(titles!),
     rule!,
     ...lines.map((line, r) => (rows[r]!.aboveReport ? green(line) : line)),
-    ...(isCompared ? [`${marked} of ${rows.length} rows above the report (✓)${run ? productsOf(run) : ''}`] : []),
+    ...(isCompared ? [`${marked} of ${rows.length} rows above the report (✓)`] : []),
   ];
 }

@@ -29,8 +29,8 @@ export async function resolved(options) {
  * Writes the first parameters.
  * @returns the model, and a function that does the step of a number
  */
-export function fineTune({ config, dataset, split, task }, dispatcher) {
-  const model = { ...classifier(task, true, 'softmax'), precision: config.precision };
+export function fineTune({ dataset, split, task }, dispatcher) {
+  const model = classifier(task, true, 'softmax');
   const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write({ parameters: initialParameters(model, 1, 0) });
   const step = (number) =>

@@ -1,14 +1,14 @@
 // Measures our own fine-tune step and labelling in this process, as the peers measure theirs. Prints one JSON line.
-// Needs the environment of ../environment.mjs. node our-step.mjs WORKERS [STRATEGY] [PRECISION] [STEPS] [WARMUP]
+// Needs the environment of ../environment.mjs. node our-step.mjs WORKERS [STRATEGY] [STEPS] [WARMUP]
 
 import { openSession } from '../../dist/coordinator/compose.js';
 import { fineTune, resolved, watchPhases } from './fine-tune.mjs';
 import { median } from './measuring.mjs';
 
-const [strategy = 'tensor', precision = 'f32', ...counts] = process.argv.slice(3);
+const [strategy = 'tensor', ...counts] = process.argv.slice(3);
 const workers = Number(process.argv[2] ?? 2);
 const [steps = 60, warmup = 10] = counts.map(Number);
-const run = await resolved({ workers, strategy, precision });
+const run = await resolved({ workers, strategy });
 const session = await openSession([run]);
 const { local, dispatcher } = session;
 const { model, step: doStep } = fineTune(run, dispatcher);
@@ -61,7 +61,6 @@ console.log(
   JSON.stringify({
     workers,
     strategy,
-    precision,
     ms_median: rounded(median(times)),
     ms_min: rounded(Math.min(...times)),
     ms_max: rounded(Math.max(...times)),

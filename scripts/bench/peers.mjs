@@ -8,7 +8,6 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
-import { multipliesBf16 } from '../../dist/coordinator/executors/numerics.js';
 import { lastJson, runGroup } from './measuring.mjs';
 
 const REPO = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,26 +49,22 @@ const NODE_ARGS = 'isNullOrUndefined' in util ? [] : ['--import', `data:text/jav
  * @property {Record<string, unknown>} raw the peer's own JSON line
  */
 
-/** Every kind of peer; without those of bf16 where the processor has no products of it: they take ten times as long. DDP gives its threads to as many processes of one thread each. */
+/** Every kind of peer. DDP gives its threads to as many processes of one thread each. */
 function kinds(threads) {
   const on = `${threads} thread${threads === 1 ? '' : 's'}`;
   const by = `${threads} worker${threads === 1 ? '' : 's'}`;
   const t = ['--threads', `${threads}`];
   const w = ['--workers', `${threads}`];
-  const autocast = ['--tuned', '--autocast'];
   const rows = [
     ['keras', `Keras, ${on}`, 'step_keras.py', t],
     ['torch', `PyTorch as usually written, ${on}`, 'step_torch.py', t],
     ['torch-tuned', `PyTorch tuned fp32, ${on}`, 'step_torch.py', [...t, '--tuned']],
-    ['torch-autocast', `PyTorch tuned autocast bf16, ${on}`, 'step_torch.py', [...t, ...autocast]],
     ['ddp', `PyTorch DDP gloo, ${by}`, 'step_torch_ddp.py', w],
     ['ddp-tuned', `PyTorch DDP gloo tuned fp32, ${by}`, 'step_torch_ddp.py', [...w, '--tuned']],
-    ['ddp-autocast', `PyTorch DDP gloo tuned autocast bf16, ${by}`, 'step_torch_ddp.py', [...w, ...autocast]],
     ['tfjs', `plain tfjs-node, ${on}`, 'step_tfjs.cjs', t],
   ];
-  const known = multipliesBf16() ? rows : rows.filter(([kind]) => !kind.endsWith('autocast'));
-  return known.map(([kind, label, script, args]) => {
-    const env = /tuned|autocast/.test(kind) ? TUNED_MALLOC : {};
+  return rows.map(([kind, label, script, args]) => {
+    const env = kind.endsWith('tuned') ? TUNED_MALLOC : {};
     return { kind, label, script, args, env, infers: !kind.startsWith('ddp') };
   });
 }

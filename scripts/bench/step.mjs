@@ -3,11 +3,10 @@
 
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { multipliesBf16 } from '../../dist/coordinator/executors/numerics.js';
 import { inTurns, lastJson, median, ours } from './measuring.mjs';
 import { findPeers, runPeer } from './peers.mjs';
 
-/** What we aim at, as ratios of speed in one run: of bf16 against what computes in bf16 too. */
+/** What we aim at, as ratios of speed in one run. */
 const AIMS = [
   { id: 'tfjs-2', aim: 4.5 },
   { id: 'keras-2', aim: 2.5 },
@@ -16,15 +15,12 @@ const AIMS = [
   { id: 'torch-2', aim: 2 },
   { id: 'torch-tuned-2', aim: 2 },
   { id: 'ours-1', aim: 1.85 },
-  { id: 'torch-autocast-2', aim: 1.2, ours: 'bf16-2' },
-  { id: 'ddp-autocast-2', aim: 2, ours: 'bf16-2' },
-  { id: 'bf16-1', aim: 1.7, ours: 'bf16-2' },
 ];
 
 const ourStep = async (...args) => lastJson(await ours('our-step.mjs', ...args));
 
 export async function measureMemory() {
-  const { memory_mib: samples } = await ourStep(2, 'tensor', 'f32', 2000);
+  const { memory_mib: samples } = await ourStep(2, 'tensor', 2000);
   console.log(`resident memory over 2,000 steps, every 200 steps, MiB: ${samples.join(' ')}`);
 }
 
@@ -32,19 +28,12 @@ export async function measureMemory() {
 export async function benchStep({ rounds, peers, only = '', json }) {
   const { available, missing } = await findPeers({ dir: peers });
   for (const { label, why } of missing) console.log(`left out: ${label} (${why})`);
-  const us = (id, workers, strategy, precision = 'f32') => {
-    const notes = [...(strategy === 'data' ? ['data-parallel'] : []), ...(precision === 'bf16' ? ['bf16'] : [])];
-    const label = [`pseudolabel, ${workers} worker${workers === 1 ? '' : 's'}`, ...notes].join(', ');
-    return { id, label, run: () => ourStep(workers, strategy, precision) };
+  const us = (id, workers, strategy) => {
+    const label = `pseudolabel, ${workers} worker${workers === 1 ? '' : 's'}${strategy === 'data' ? ', data-parallel' : ''}`;
+    return { id, label, run: () => ourStep(workers, strategy) };
   };
-  const bf16 = [
-    us('bf16-2', 2, 'tensor', 'bf16'),
-    us('bf16-1', 1, 'tensor', 'bf16'),
-    us('bf16-data-2', 2, 'data', 'bf16'),
-  ];
   const contestants = [
     ...[us('ours-2', 2, 'tensor'), us('ours-1', 1, 'tensor'), us('data-2', 2, 'data'), us('data-1', 1, 'data')],
-    ...(multipliesBf16() ? bf16 : []),
     {
       ...{ id: 'product', label: 'bare product, 2 threads' },
       run: async () => lastJson(await ours('bare-product.mjs', 2)),
@@ -84,9 +73,9 @@ function printTables(runs) {
   });
   console.table(rows);
 
-  const compared = AIMS.map((aim) => ({ ours: 'ours-2', ...aim }));
-  const measured = compared.filter(({ id, ours }) => of(id, stepOf).length > 0 && of(ours, stepOf).length > 0);
-  const ratios = measured.map(({ id, aim, ours }) => {
+  const ours = 'ours-2';
+  const measured = AIMS.filter(({ id }) => of(id, stepOf).length > 0 && of(ours, stepOf).length > 0);
+  const ratios = measured.map(({ id, aim }) => {
     const ratio = median(of(id, stepOf)) / median(of(ours, stepOf));
     const labelOf = (wanted) => good.find((run) => run.id === wanted).label;
     return {
@@ -100,13 +89,13 @@ function printTables(runs) {
   console.table(ratios);
 
   const products = of('product', (run) => run.product_60k_s);
-  const labellings = of('ours-2', inferenceOf);
+  const labellings = of(ours, inferenceOf);
   if (products.length > 0 && labellings.length > 0) {
     const [product, labelling] = [median(products), median(labellings)];
     const ratio = `${(product / labelling).toFixed(2)} times as fast as TensorFlow's bare dense product (aim: 2)`;
     console.log(`labelling 60,000 images: ${labelling.toFixed(2)} s, ${ratio}, which takes ${product.toFixed(2)} s`);
   }
-  for (const id of ['ours-2', 'ours-1', 'data-2', 'data-1', 'bf16-2', 'bf16-1', 'bf16-data-2']) {
+  for (const id of ['ours-2', 'ours-1', 'data-2', 'data-1']) {
     if (of(id, stepOf).length === 0) continue;
     const names = Object.keys(of(id, (run) => run.parts)[0]);
     const parts = names.map((name) => `${name} ${median(of(id, (run) => run.parts[name])).toFixed(2)}`);

@@ -5,7 +5,6 @@
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, gradientStride } from '../engine/arena.js';
 import { BLOCK } from '../engine/kernel/kernel.js';
-import { BYTES, isRounded, precisionOf } from '../engine/precision.js';
 import type { Collective, Piece } from './collective.js';
 import { GradientSums } from './gradient-sum.js';
 import { type Subtree, subtreesIn } from './tree.js';
@@ -15,14 +14,12 @@ type Chunk = readonly [start: number, end: number];
 
 export class AllReduce {
   private readonly sums: GradientSums;
-  private readonly sumsInPlace: boolean;
 
   constructor(
     private readonly collective: Collective,
     private readonly arena: Arena,
   ) {
     this.sums = new GradientSums(arena);
-    this.sumsInPlace = !isRounded(arena.shape);
   }
 
   /**
@@ -42,9 +39,7 @@ export class AllReduce {
       this.summed(subtrees[rank]!, chunks),
       notEmpty(others.map(([r, tree]) => ({ rank: r, bytes: this.gradientBuffer(tree, mine) }))),
     );
-    // In gradient buffers of bf16, this rank's own subtrees were summed for others, and are still single gradients
-    // here.
-    this.sums.arrived(this.sumsInPlace ? subtrees.flat() : others.map(([, tree]) => tree));
+    this.sums.arrived(subtrees.flat());
     if (!(await this.allHold(this.sums.total(shards, ...mine)))) return false;
     await this.shareTotal(chunks);
     return true;
@@ -78,11 +73,8 @@ export class AllReduce {
       const to = (rank + away) % size;
       for (const subtree of subtrees) {
         const chunk = chunks[to]!;
-        if (this.sumsInPlace) this.sums.inPlace(subtree, ...chunk);
-        if (to === rank) continue;
-        const bytes =
-          this.sumsInPlace || subtree.count === 1 ? this.gradientBuffer(subtree, chunk) : this.copy(subtree, chunk);
-        yield* notEmpty([{ rank: to, bytes }]);
+        this.sums.inPlace(subtree, ...chunk);
+        if (to !== rank) yield* notEmpty([{ rank: to, bytes: this.gradientBuffer(subtree, chunk) }]);
       }
     }
   }
@@ -104,31 +96,14 @@ export class AllReduce {
     return exceptions[0] === 0;
   }
 
-  /** The memory of a subtree that travels: floats, or a single gradient as it is. */
-  private gradientBuffer({ first, count }: Subtree, chunk: Chunk): Uint8Array {
-    const { shape } = this.arena;
-    return this.part(
-      'gradientBuffers',
-      first * gradientStride(shape),
-      chunk,
-      count === 1 ? BYTES[precisionOf(shape)] : BYTES.f32,
-    );
+  /** The memory of a subtree that travels. */
+  private gradientBuffer({ first }: Subtree, chunk: Chunk): Uint8Array {
+    return this.part('gradientBuffers', first * gradientStride(this.arena.shape), chunk);
   }
 
-  /** A copy of a sum of gradient buffers of bf16: several may be on their way at once. */
-  private copy(subtree: Subtree, [start, end]: Chunk): Uint8Array {
-    const from = this.sums.outgoing(subtree, start, end);
-    return new Uint8Array(this.arena.memory.buffer, from + start * 4, (end - start) * 4).slice();
-  }
-
-  private part(
-    region: 'gradientBuffers' | 'total',
-    offset: number,
-    [start, end]: Chunk,
-    element = BYTES.f32 as number,
-  ) {
+  private part(region: 'gradientBuffers' | 'total', offset: number, [start, end]: Chunk): Uint8Array {
     const { memory, regions } = this.arena;
-    return new Uint8Array(memory.buffer, regions[region] + offset + start * element, (end - start) * element);
+    return new Uint8Array(memory.buffer, regions[region] + offset + start * 4, (end - start) * 4);
   }
 }
 

@@ -2,8 +2,9 @@
 // the next (error feedback), so that all sums together never miss more than one rounding.
 import { type Arena, floats } from '../engine/arena.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
-import { BYTES, isRounded } from '../engine/precision.js';
-import type { Subtree } from './tree.js';
+
+/** Bytes of a number. */
+const BYTES = { f32: 4, bf16: 2 } as const;
 
 export const GRADIENT_CODECS = ['f32', 'bf16'] as const;
 export type GradientCodecName = (typeof GRADIENT_CODECS)[number];
@@ -35,25 +36,17 @@ export interface GradientCodec {
 }
 
 export function gradientCodecOf(name: GradientCodecName, arena: Arena): GradientCodec {
-  return name === 'f32' ? new Unchanged(name, arena) : new Rounded(arena);
+  return name === 'f32' ? new Unchanged(arena) : new Rounded(arena);
 }
 
-/**
- * How the sum of a subtree travels. Where gradient buffers are bfloat16, the gradient of a single shard stays as it is.
- */
-export function sumEncoded(wire: GradientCodec, arena: Arena, { count }: Subtree): GradientCodec {
-  return count === 1 && isRounded(arena.shape) ? new Unchanged('bf16', arena) : wire;
-}
-
-/** Elements travel as they are in the arena: floats, or bfloat16 of a gradient buffer. */
+/** Floats travel as they are in the arena. */
 class Unchanged implements GradientCodec {
-  constructor(
-    readonly name: GradientCodecName,
-    private readonly arena: Arena,
-  ) {}
+  readonly name = 'f32';
+
+  constructor(private readonly arena: Arena) {}
 
   bytes(length: number): number {
-    return length * BYTES[this.name];
+    return length * BYTES.f32;
   }
 
   encode(vector: number, start: number, end: number): Encoded {

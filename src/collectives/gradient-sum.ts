@@ -1,10 +1,9 @@
 // Sums gradient buffers outside of an update: a node's partial sums, and the total of several nodes.
 import { type Arena, gradientStride } from '../engine/arena.js';
 import { loadKernel } from '../engine/kernel/kernel.js';
-import { isRounded } from '../engine/precision.js';
 import type { Subtree } from './tree.js';
 
-/** Floats that are summed and sent at once: a multiple of BLOCK, and no longer than one frame in any precision. */
+/** Floats that are summed and sent at once: a multiple of BLOCK, and no longer than one frame. */
 export const CHUNK = 2 ** 18;
 
 export class GradientSums {
@@ -19,8 +18,7 @@ export class GradientSums {
 
   /**
    * Says which subtrees are summed already, in the gradient buffer of their first shard. All other buffers hold single
-   * gradients. A sum is of floats even where buffers are bf16: it has room, since it takes the place of two buffers or
-   * more.
+   * gradients.
    */
   arrived(subtrees: readonly Subtree[]): void {
     this.counts.fill(1);
@@ -50,7 +48,7 @@ export class GradientSums {
   isTotalFinite(start: number, end: number): boolean {
     const { total, sums } = this.arena.regions;
     // A tree of one buffer, which is copied onto itself.
-    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums, 0) === 1;
+    return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums) === 1;
   }
 
   /**
@@ -68,8 +66,7 @@ export class GradientSums {
 
   /**
    * The gradient buffer of the subtree's first shard = the sum of its buffers, each a single gradient, for floats
-   * [start, end). It cannot be done twice, so its thread must not die. Only for floats: a sum of bf16 buffers would
-   * overwrite what is still to be read.
+   * [start, end). It cannot be done twice, so its thread must not die.
    */
   inPlace(subtree: Subtree, start: number, end: number): void {
     if (subtree.count === 1) return;
@@ -81,9 +78,6 @@ export class GradientSums {
   private sum({ first, count }: Subtree, start: number, end: number, to: number): boolean {
     const { regions, shape } = this.arena;
     const { gradientBuffers, counts, sums } = regions;
-    const areBf16 = Number(isRounded(shape));
-    return (
-      this.kernel.sum(gradientBuffers, gradientStride(shape), counts, first, count, start, end, to, sums, areBf16) === 1
-    );
+    return this.kernel.sum(gradientBuffers, gradientStride(shape), counts, first, count, start, end, to, sums) === 1;
   }
 }

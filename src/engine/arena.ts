@@ -4,7 +4,6 @@ import { Images } from '../data/images.js';
 import { PseudolabelError } from '../errors.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
-import { BYTES, isRounded, type Precision, precisionOf } from './precision.js';
 
 /** What an arena has room for. Fixed for its life. */
 export interface ArenaShape {
@@ -22,8 +21,6 @@ export interface ArenaShape {
   readonly workspaceBytes: number;
   /** Whether the average of the weights is kept beside them. */
   readonly averages?: boolean;
-  /** That of all models, since it is that of the gradient buffers. f32 where it is left out. */
-  readonly precision?: Precision;
   /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all and besides for each group of outputs; left out where nothing is cut so. */
   readonly tensorShardBytes?: number;
   readonly outputGroupBytes?: number;
@@ -39,8 +36,6 @@ export interface Regions {
   readonly secondMoment: number;
   /** The exponential average of the parameters; of no length where none is kept. */
   readonly average: number;
-  /** The parameters rounded to bf16, for products; of no length in f32. Whoever changes the parameters changes it too. */
-  readonly rounded: number;
   readonly gradientBuffers: number;
   /** The sum of all gradient buffers, where it does not come from the gradient buffers of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
   readonly total: number;
@@ -104,7 +99,6 @@ export function regionsOf(shape: ArenaShape): Regions {
     firstMoment: take(vector),
     secondMoment: take(vector),
     average: take(shape.averages ? vector : 0),
-    rounded: take(isRounded(shape) ? shape.parameters * BYTES.bf16 : 0),
     gradientBuffers: take(gradientStride(shape) * shape.shards),
     total: take(vector),
     residual: take(vector),
@@ -123,7 +117,7 @@ export function regionsOf(shape: ArenaShape): Regions {
 }
 
 /** Bytes between the gradient buffers of two shards. */
-export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameters * BYTES[precisionOf(shape)]);
+export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameters * 4);
 
 /** Where lane `lane` begins, in bytes. */
 export const workspaceStart = (arena: Arena, workspace: number): number =>

@@ -47,10 +47,6 @@ export interface UpdateRange {
   readonly end: number;
   readonly id: number;
   readonly updateLog: number;
-  /** Of the parameters rounded to bf16; 0: there are none. */
-  readonly rounded: number;
-  /** Whether the gradient buffers are bf16. */
-  readonly areBf16: boolean;
   /** What the summed gradient is multiplied by. Left out: 1. */
   readonly scale?: number;
 }
@@ -62,8 +58,7 @@ export const clipScale = (clip: number, norm: number): number => (norm > clip ? 
 
 /** Sums the gradient buffers of a range of the parameters and applies the optimizer, in one pass. */
 export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRange): void {
-  const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, rounded, scale = 1 } = range;
-  const areBf16 = Number(range.areBf16);
+  const { p, m, v, gradientBuffers, stride, shards, start, end, id, updateLog, scale = 1 } = range;
   if (optimizer.kind === 'momentum') {
     const { a, b, c, keep = 1, nesterov = false } = optimizer;
     kernel.momentum(
@@ -81,8 +76,6 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       Number(nesterov),
       id,
       updateLog,
-      rounded,
-      areBf16,
     );
   } else {
     const { rate, beta1, beta2, epsilon, keep = 1 } = optimizer;
@@ -106,8 +99,6 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
       scale,
       id,
       updateLog,
-      rounded,
-      areBf16,
     );
   }
 }
@@ -121,7 +112,7 @@ export type AverageRange = Pick<UpdateRange, 'p' | 'start' | 'end' | 'id' | 'upd
  */
 export function updateAverage(kernel: Kernel, decay: number, range: AverageRange): void {
   const { p, average, start, end, id, updateLog } = range;
-  kernel.momentum(p, average, p, 0, 1, start, end, decay, 1 - decay, 0, 1, 0, id, updateLog, 0, 0);
+  kernel.momentum(p, average, p, 0, 1, start, end, decay, 1 - decay, 0, 1, 0, id, updateLog);
 }
 
 function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {

@@ -3,11 +3,9 @@
 
 import { CacheOf, cached } from '../cached.js';
 import { Samplers, type ShardOrder, type ShardSampler } from '../data/sampling.js';
-import { AllProducts } from '../engine/all-products.js';
 import type { Arena } from '../engine/arena.js';
-import type { FloatProducts } from '../engine/float-products.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
-import { precisionOf } from '../engine/precision.js';
+import { Products } from '../engine/products.js';
 import type { DenseModel } from './dense/model.js';
 import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
@@ -28,7 +26,7 @@ export interface TensorShardKey {
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
-  readonly floats: FloatProducts;
+  readonly products: Products;
   /** To be awaited before the networks of a model are asked for. */
   prepare(model: Model): Promise<void>;
   /** of: 'average' has the exponential average of the weights in their place, for passes that do not train. */
@@ -38,7 +36,7 @@ export interface Engine {
 }
 
 /** Throws as openNative(). */
-export function createEngine(arena: Arena, products = new AllProducts(arena.memory)): Engine {
+export function createEngine(arena: Arena, products = new Products(arena.memory)): Engine {
   const kernel = loadKernel(arena.memory);
   const prepared = new WeakMap<Model, Promise<void>>();
   const ready = new WeakMap<Model, unknown>();
@@ -51,7 +49,7 @@ export function createEngine(arena: Arena, products = new AllProducts(arena.memo
   return {
     arena,
     kernel,
-    floats: products.floats,
+    products,
     async prepare(model) {
       if (!needsPreparation(model)) return;
       await cached(prepared, model, async () => {
@@ -68,8 +66,7 @@ export function createEngine(arena: Arena, products = new AllProducts(arena.memo
       return networks.get(model, [rows, workspace, training, weights], build);
     },
     slice(model, counts, places, { shards, group, groups, block, slice }) {
-      const build = () =>
-        new TensorShard(products.of(precisionOf(model)), kernel, arena, model, counts, { places, group, block, slice });
+      const build = () => new TensorShard(products, kernel, arena, model, counts, { places, group, block, slice });
       return slices.get(model, [counts.rows, counts.clean, shards, group, groups, block, slice], build);
     },
     sampler: (order) => samplers.of(order),

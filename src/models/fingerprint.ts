@@ -1,15 +1,13 @@
-// A machine's numerics fingerprint: a training step too small to matter, whose bits show another version of ours or, in bf16 and in layers, another
+// A machine's numerics fingerprint: a training step too small to matter, whose bits show another version of ours or, in layers, another
 // processor type or build of TensorFlow.
 
 import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../checksum.js';
 import { createArena, floats } from '../engine/arena.js';
 import { PRODUCTS_VERSION } from '../engine/native/native.js';
-import { type Precision, precisionOf } from '../engine/precision.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { keyOf, Stream } from '../random.js';
 import { modelOf } from './dense/model.js';
-import { roundParameters } from './dense/rounded-parameters.js';
 import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
 import { convolutionFingerprint } from './layers/fingerprint.js';
@@ -20,7 +18,6 @@ import { update } from './update.js';
 const PIXELS = 784;
 const ROWS = 72;
 const UNLABELLED = 200;
-/** Sizes like those of a run, since TensorFlow chooses its kernels by them. */
 const MODEL = modelOf([PIXELS, 640, 10], { inputDropout: 0.2, dropout: [0.5], objective: 'softmax' });
 const ROWS_OF_STEP: UnlabelledRows = {
   batch: ROWS - 8,
@@ -34,22 +31,18 @@ const ROWS_OF_STEP: UnlabelledRows = {
 };
 const STEPS = 2;
 
-/** What bits depend on: in a dense network the precision; networks of layers are TensorFlow's affair. */
-export type Numerics = Precision | 'layers';
+/** What bits depend on: products of ours, in dense networks, or TensorFlow, in those of layers. */
+export type Numerics = 'f32' | 'layers';
 
-/** Of each that a machine computes. */
 export type Fingerprints = Readonly<Partial<Record<Numerics, string>>>;
 
-export const numericsOf = (model: Model): Numerics => (model.kind === 'layers' ? 'layers' : precisionOf(model));
+export const numericsOf = (model: Model): Numerics => (model.kind === 'layers' ? 'layers' : 'f32');
 
-/** multipliesBf16: whether the processor has products of it. Throws E_NATIVE. */
-export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
-  return {
-    f32: numericsFingerprint('f32'),
-    layers: numericsFingerprint('layers'),
-    ...(multipliesBf16 ? { bf16: numericsFingerprint('bf16') } : {}),
-  };
-}
+/** Throws E_NATIVE. */
+export const numericsFingerprints = (): Fingerprints => ({
+  f32: numericsFingerprint('f32'),
+  layers: numericsFingerprint('layers'),
+});
 
 /**
  * Hex SHA-256, of what has the same bits where this is the same. Takes some 30 ms, in this thread. Of f32 it is the same on every processor.
@@ -57,15 +50,13 @@ export function numericsFingerprints(multipliesBf16: boolean): Fingerprints {
  */
 export function numericsFingerprint(of: Numerics = 'f32'): string {
   if (of === 'layers') return convolutionFingerprint();
-  const steps = ofSteps(of);
-  return of === 'f32' ? createHash('sha256').update(`products ${PRODUCTS_VERSION} ${steps}`).digest('hex') : steps;
+  return createHash('sha256').update(`products ${PRODUCTS_VERSION} ${ofSteps()}`).digest('hex');
 }
 
 /** Of the parameters after two steps with fixed numbers. */
-function ofSteps(precision: Precision): string {
-  const model = { ...MODEL, precision };
-  const length = parameterCount(model);
-  const workspaceBytes = workspaceBytesOf(model, ROWS, true);
+function ofSteps(): string {
+  const length = parameterCount(MODEL);
+  const workspaceBytes = workspaceBytesOf(MODEL, ROWS, true);
   const shape = {
     pixels: PIXELS,
     unlabelled: UNLABELLED,
@@ -74,21 +65,19 @@ function ofSteps(precision: Precision): string {
     shards: 1,
     workspaces: 1,
     workspaceBytes,
-    precision,
   };
   const arena = createArena(shape);
   const engine = createEngine(arena);
   const random = new Stream(keyOf(1, 'split', 0));
   const randomBytes = (length: number) => Uint8Array.from({ length }, () => random.below(256));
   arena.images.unlabelled.write(0, 0, randomBytes(UNLABELLED * PIXELS));
-  floats(arena, 'parameters', length).set(initialParameters(model, 1, 0));
-  roundParameters(arena, engine.kernel, length);
+  floats(arena, 'parameters', length).set(initialParameters(MODEL, 1, 0));
   const images = randomBytes(8 * PIXELS);
   const labels = Uint16Array.from({ length: 8 }, (_, row) => row);
   const rows = { labelled: { images, labels }, labelledBatch: 8, unlabelled: ROWS_OF_STEP };
   for (let t = 1; t <= STEPS; t++) {
     const order = { seed: 1, stage: 0, step: t, shard: 0, shards: 1, workspace: 0 };
-    gradient(engine, { kind: 'gradient', model, ...order, ...rows });
+    gradient(engine, { kind: 'gradient', model: MODEL, ...order, ...rows });
     const optimizer = { kind: 'adam', rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t } as const;
     update(engine, { kind: 'update', update: t, slice: 0, start: 0, end: length, shards: 1, optimizer });
   }

@@ -1,8 +1,8 @@
 // What a kind of network has to offer. Everything outside of its folder knows no more of it.
 import type { Images } from '../data/images.js';
-import type { AllProducts } from '../engine/all-products.js';
 import type { Arena } from '../engine/arena.js';
 import type { Kernel } from '../engine/kernel/kernel.js';
+import type { Products } from '../engine/products.js';
 import type { Masses, Prediction } from '../methods/method.js';
 import type { RunnersUp } from './tasks.js';
 
@@ -11,7 +11,7 @@ export type MaskStream = (layer: number) => Uint32Array;
 
 /** What a pass of a network needs of its thread. */
 export interface Hardware {
-  readonly products: AllProducts;
+  readonly products: Products;
   readonly kernel: Kernel;
   readonly arena: Arena;
 }

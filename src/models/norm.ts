@@ -1,7 +1,6 @@
 // The Euclidean norm of a step's whole gradient: the same bits for any number of workers, since squares are summed block by block.
 import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { BLOCK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
-import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { NormResult, NormTask } from './tasks.js';
 
@@ -12,9 +11,8 @@ export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
   const { start, end, shards, slice, isSummed = false, statistics = end } = task;
   // Scratch that no other slice has, and whose content nobody relies on between two tasks.
   const sums = regions.updateLogs + slice * UPDATE_LOG_STRIDE + UPDATE_LOG_SUMS;
-  const areBf16 = Number(isRounded(shape));
   if (!isSummed)
-    kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums, areBf16);
+    kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums);
   const squares: number[] = [];
   const last = Math.min(end, statistics);
   for (let block = start; block < last; block += BLOCK) {

@@ -2,7 +2,6 @@
 
 import { type Arena, gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { apply, type OptimizerStep, updateAverage } from '../engine/optimizer.js';
-import { isRounded } from '../engine/precision.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
 
@@ -14,15 +13,13 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
   const { parameters, firstMoment, secondMoment, total, updateLogs } = arena.regions;
-  const rounded = isRounded(arena.shape) ? arena.regions.rounded : 0;
   const { start, end, optimizer, statistics = end, scale = 1 } = task;
-  // A total is a tree of one gradient buffer, of floats.
+  // A total is a tree of one gradient buffer.
   const [gradientBuffers, shards] = task.isSummed ? [total, 1] : [arena.regions.gradientBuffers, task.shards];
   const updateLog = updateLogs + task.slice * UPDATE_LOG_STRIDE;
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
-  const areBf16 = isRounded(arena.shape) && !task.isSummed;
-  const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards, areBf16 };
-  const range = { ...vectors, ...gradient, updateLog, rounded };
+  const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards };
+  const range = { ...vectors, ...gradient, updateLog };
   // Two passes of one log have ids of their own, and the first is left out where the second has begun.
   const [first, second] = [task.update, -task.update];
   const boundary = Math.min(Math.max(start, statistics), end);

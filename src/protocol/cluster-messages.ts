@@ -45,8 +45,8 @@ export const ARENA_REGIONS = [
 
 /**
  * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
- * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel in
- * the precision that the welcome names, images as image-codec.ts says, all others as they are in the arena.
+ * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel by
+ * the gradient codec that the welcome names, images as image-codec.ts says, all others as they are in the arena.
  */
 export const BULK_KINDS = [
   ...IMAGE_SETS,
@@ -87,7 +87,7 @@ const kind = <const K extends string, S extends z.ZodRawShape>(
  * node does one request after another. Long arrays that were sent before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** Answers a hello: make an arena of this shape. wire: the precision of `total` and `sum`. Answered by `ready`. */
+  /** Answers a hello: make an arena of this shape. wire: the gradient codec of `total` and `sum`. Answered by `ready`. */
   welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
   /** Refuses a hello, or sends a node away. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),

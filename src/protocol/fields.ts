@@ -5,7 +5,6 @@ import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
 import { augmentationSchema, type StepAugmentation } from '../data/augmentation.js';
 import { MOST_CLASSES } from '../data/dataset.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
-import { PRECISIONS } from '../engine/precision.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { METHOD_NAMES, METHODS } from '../methods/methods.js';
@@ -52,7 +51,6 @@ export const wire = z.enum(GRADIENT_CODECS);
 export const probability = z.number().min(0).max(1);
 /** A number that a 32-bit float can hold. */
 export const float = z.number().min(-MOST_FLOAT).max(MOST_FLOAT);
-const precision = z.enum(PRECISIONS);
 
 const momentum = z.strictObject({
   kind: z.literal('momentum'),
@@ -135,7 +133,6 @@ export const shape = z
     tensorShardBytes: count,
     outputGroupBytes: count,
     averages: z.boolean(),
-    precision,
   })
   .refine(
     ({ pixels, unlabelled, evaluation }) => pixels * (unlabelled + evaluation) <= MOST_IMAGE_BYTES,
@@ -147,8 +144,6 @@ const fingerprint = z.string().max(128);
 export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
   f32: fingerprint.exactOptional(),
   layers: fingerprint.exactOptional(),
-  bf16: fingerprint.exactOptional(),
-  'bf16-emulated': fingerprint.exactOptional(),
 });
 
 /** A PseudolabelError: fields of a message. */

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
 import { AUGMENTATIONS, type AugmentationName } from '../data/augmentation.js';
 import { DATA_OPTIONS } from '../data/options.js';
-import type { Precision } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
 import { isByRows, METHOD_CHOICES } from './preset-method.js';
@@ -17,8 +16,6 @@ export const PRESETS = ['best', 'paper', 'report'] as const;
 
 /** Those, and the most that few labels give. */
 export const ALL_PRESETS = ['modern', ...PRESETS] as const;
-
-export const PRECISION_CHOICES = ['f32', 'bf16'] as const satisfies readonly Precision[];
 
 export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
 
@@ -71,8 +68,6 @@ export const optionsSchema = z.strictObject({
   wire: z.enum(GRADIENT_CODECS).default('f32'),
   /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
   fastSum: z.literal(true).optional(),
-  /** Of matrix products and what they read (engine/precision.ts). */
-  precision: z.enum(PRECISION_CHOICES).default('f32'),
   /** Ends each stage after so many steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
@@ -104,7 +99,7 @@ export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' 
 
 /** Throws E_CONFIG, naming every option that is wrong. */
 export function normalise(options: unknown): RunConfig {
-  const parsed = optionsSchema.safeParse(options);
+  const parsed = optionsSchema.safeParse(withoutPrecision(options));
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
@@ -119,6 +114,18 @@ export function normalise(options: unknown): RunConfig {
     workers,
     shards: parsed.data.shards ?? defaultShards(parsed.data),
   };
+}
+
+/** Products were of floats or of bfloat16, and configs of before say which. Throws E_CONFIG for the latter. */
+function withoutPrecision(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null || !('precision' in options)) return options;
+  const { precision, ...others } = options;
+  if (precision === 'f32') return others;
+  throw new PseudolabelError(
+    'E_CONFIG',
+    `precision: products are of floats (f32), and no longer of ${String(precision)}`,
+    'leave it out; a run that began in bf16 goes on with the version of pseudolabel that began it',
+  );
 }
 
 /** Whether a dense network with these hidden layers is one that can be trained. */

@@ -1,14 +1,13 @@
 // From a config to the stages of its training.
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
-import { isRounded, precisionOf } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { Balance } from '../methods/class-balance.js';
 import { sharesRuleOf } from '../methods/class-balance-text.js';
 import type { LabelPropagationSettings } from '../methods/label-propagation.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
-import { denseOnly, inputsOf, outputsOf } from '../models/models.js';
+import { inputsOf, outputsOf } from '../models/models.js';
 import type { PRESETS, RunConfig } from './config.js';
 import { differencesOf } from './differences.js';
 import { best } from './preset-best.js';
@@ -29,7 +28,7 @@ const QUICK_SHARE = 1 / 6;
 /** The stages that a run began with, or that the user wrote, where its config has them; else those of its preset and options. */
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
   const stages = withSettings(config.stages ?? presetPlan(config, task), config.set);
-  if (config.stages || config.set) checkFit(stages, config, task);
+  if (config.stages || config.set) checkFit(stages, task);
   return stages;
 }
 
@@ -42,19 +41,13 @@ export function changesOfPlan(config: RunConfig, task: Task): string[] {
   );
 }
 
-function checkFit(stages: readonly Stage[], { precision }: RunConfig, { pixels, classes }: Task): void {
+function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
   for (const stage of stages) {
     const { name, model } = stage;
     const shares = sharesRuleOf(stage.method);
     if (typeof shares === 'object' && shares.length !== classes) throw otherNumber(shares.length, classes);
     const [inputs, outputs] = [inputsOf(model), outputsOf(model)];
     const wanted = model.objective === 'reconstruction' ? pixels : classes;
-    if (precisionOf(model) !== precision)
-      throw new PseudolabelError(
-        'E_CONFIG',
-        `stages: ${name} computes in ${precisionOf(model)}, the run in ${precision}`,
-        `add --precision ${precisionOf(model)}, or change the stage`,
-      );
     if (inputs === pixels && outputs === wanted) continue;
     throw new PseudolabelError(
       'E_CONFIG',
@@ -76,24 +69,7 @@ function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   const stages = method === undefined ? ofPreset : ofPreset.map((stage) => byMethod(stage, method));
   const augment = config.augment ?? augmentationFor(method, task.images);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
-  const { precision } = config;
-  const odd = task.hidden.find((units) => units % 2 !== 0);
-  if (isRounded({ precision }) && odd !== undefined) throw onlyEven(odd);
-  return shortened.map((stage) => {
-    const planned = withAugmentation(overridden(stage, config, task), augment);
-    return precision === 'f32'
-      ? planned
-      : { ...planned, model: { ...denseOnly(planned.model, 'computed in bf16'), precision } };
-  });
-}
-
-/** Results of bf16 are copied in pairs. */
-function onlyEven(hidden: number): PseudolabelError {
-  return new PseudolabelError(
-    'E_CONFIG',
-    `precision: bf16 needs an even number of hidden units, not ${hidden}`,
-    'use another --hidden, or leave --precision out',
-  );
+  return shortened.map((stage) => withAugmentation(overridden(stage, config, task), augment));
 }
 
 /** The same stage in less time: all its schedules shrink with its steps. */

@@ -1,12 +1,12 @@
 // What the presets share: the names of the four scenarios, the report's networks, and what the papers call Adam.
 
 import type { ImageSize } from '../data/augmentation.js';
-import type { Objective } from '../engine/precision.js';
 import { PseudolabelError } from '../errors.js';
 import type { MethodName } from '../methods/methods.js';
 import { modelOf } from '../models/dense/model.js';
 import type { LayersModel } from '../models/layers/model.js';
 import type { Model } from '../models/model.js';
+import type { Objective } from '../models/objective.js';
 import type { Optimizer, Stage } from './stage.js';
 
 /** The rows of the report's table. */

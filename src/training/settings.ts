@@ -56,7 +56,6 @@ const IN_STAGES: ReadonlySet<string> = new Set(['augment', 'clip']);
 const OPTIONAL: ReadonlySet<string> = new Set([
   'balance',
   ...['alpha', 'mix', 'smooth', 'weight', 'deskew'],
-  'precision',
   'weightDecay',
   'momentum',
   'nesterov',

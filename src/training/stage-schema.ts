@@ -1,7 +1,6 @@
 // Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
 import { z } from 'zod';
 import { augmentationSchema } from '../data/augmentation.js';
-import { precisionOf } from '../engine/precision.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
 import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
@@ -43,12 +42,10 @@ const optimizer: z.ZodType<Optimizer> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dampened'), momentum, ...decay }),
 ]);
 
-const model = modelSchema.refine(({ precision }) => precision !== 'bf16-emulated', 'bf16-emulated is for tests alone');
-
 const stage: z.ZodType<Stage> = z
   .strictObject({
     name: z.enum(STAGE_NAMES),
-    model,
+    model: modelSchema,
     steps: count,
     labelledBatch: z.int().min(0).max(MOST),
     method: methodSchema,
@@ -72,10 +69,6 @@ const stage: z.ZodType<Stage> = z
   .refine(
     ({ method, average }) => !methodOf(method).usesAverage || average !== undefined,
     'the method predicts by the average of the weights: the stage needs `average`, as 0.99',
-  )
-  .refine(
-    ({ method, model }) => !methodOf(method).usesAverage || precisionOf(model) === 'f32',
-    'the average of the weights, by which the method predicts, is not rounded to bf16',
   );
 
 export const stagesSchema: z.ZodType<readonly Stage[]> = z

@@ -4,7 +4,6 @@ import { Images, sharedRows } from '../../src/data/images.js';
 import { shardRange } from '../../src/data/shards.js';
 import type { ArenaShape, ImageSets } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
-import { precisionOf } from '../../src/engine/precision.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
@@ -42,7 +41,6 @@ export const shapeOf = (model: DenseModel): Omit<ArenaShape, 'workspaces'> => ({
   workspaceBytes: Math.max(workspaceOf(model, 64, true).end, workspaceOf(model, PREDICT_ROWS, false).end),
   ...tensorShardRoom(model, { rows: 104, clean: 96 }, SHARDS),
   averages: true,
-  precision: precisionOf(model),
 });
 
 const AUTOENCODER_ROOM = tensorShardRoom(AUTOENCODER, { rows: 96, clean: 0 }, SHARDS);

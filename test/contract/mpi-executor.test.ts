@@ -1,5 +1,4 @@
 // The ranks of a job fulfil the contract of a node.
-import { describeBf16Executor } from './bf16-executor.contract.js';
 import { CONTENT, type Content, describeExecutor } from './executor.contract.js';
 import { jobOf, of } from './mpi-job.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
@@ -31,5 +30,4 @@ for (const workers of [
   };
   describeExecutor(name, create);
   describeTensorExecutor(name, () => create(CONTENT));
-  if (workers.length > 2) describeBf16Executor(name, create);
 }

@@ -4,7 +4,6 @@ import { createArena, floats, pseudoLabels as storedLabels } from '../../src/eng
 import { clipScale } from '../../src/engine/optimizer.js';
 import { nearest } from '../../src/graph/neighbours.js';
 import { layoutOf } from '../../src/models/dense/model.js';
-import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
 import { slices } from '../../src/models/dense/tensor-step.js';
 import { describe } from '../../src/models/describe.js';
@@ -85,7 +84,6 @@ export function nodeOn(engine: Engine): Executor {
       for (const [region, values] of Object.entries(vectors)) {
         floats(arena, region as keyof typeof vectors, values.length).set(values);
       }
-      if (vectors.parameters) roundParameters(arena, engine.kernel, vectors.parameters.length);
       if (pseudoLabels) storedLabels(arena).set(pseudoLabels);
     },
     close: async () => undefined,

@@ -1,7 +1,6 @@
 // Owns clusters for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterExecutor, type ClusterOptions } from '../../coordinator/executors/cluster/cluster-executor.js';
-import { precisionOf } from '../../src/engine/precision.js';
 import type { Fingerprints } from '../../src/models/fingerprint.js';
 import { type Ending, hostNode } from '../../worker/node-host.js';
 import type { ThreadExecutor, ThreadExecutorOptions } from '../../worker/thread-executor.js';
@@ -41,10 +40,8 @@ export const A_LONG_TIME = 1e6;
 export const ENDLESS = { least: 1e12, most: 1e12 };
 
 const FINGERPRINT = 'of tests';
-/** The same of every precision. */
-export const every = (fingerprint: string): Fingerprints => {
-  return { f32: fingerprint, layers: fingerprint, bf16: fingerprint, 'bf16-emulated': fingerprint };
-};
+/** The same of every kind of network. */
+export const every = (fingerprint: string): Fingerprints => ({ f32: fingerprint, layers: fingerprint });
 
 export async function testCluster(
   content: Content,
@@ -60,7 +57,7 @@ export async function testCluster(
       checksumEvery: 2,
       patienceMs: 2_000,
       fingerprint: FINGERPRINT,
-      numerics: precisionOf(content.shape),
+      numerics: 'f32',
       allowMixed: false,
       wire: 'f32',
       clock,

@@ -1,13 +1,11 @@
-// Models that runs leave, as a user has them evaluated and label images, in either precision.
+// Models that runs leave, as a user has them evaluated and label images.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { multipliesBf16 } from '../../coordinator/executors/numerics.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { accuracy, classCounts } from '../../src/reporting/metrics.js';
-import { HAS_BF16 } from '../bf16.js';
 import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 import { expectError, pseudolabel, resultOf } from './command.js';
@@ -60,44 +58,5 @@ describe('evaluate and label', () => {
     expect(colour.stderr).toMatch(/28 x 28 x 3 .* 28 x 28/);
     expect(size.stderr).toMatch(/4 x 4 .* 28 x 28/);
     expect(existsSync(join(root, 'never'))).toBe(false);
-  });
-});
-
-describe.runIf(HAS_BF16)('train --precision bf16', () => {
-  it('has the same bits for any number of workers, a model as good as its result says, and no other precision when resumed', async () => {
-    // Units whose biases end elsewhere in bf16, where parameters are aligned to 32 of them.
-    const sizes = ['--hidden', '72', '--max-steps', '20', '--shards', '2'];
-    const options = ['--scenario', 'nn', '--preset', 'report', ...sizes];
-    const run = async (name: string, ...flags: string[]) => {
-      const out = join(root, name);
-      await pseudolabel('train', ...options, '--out', out, ...flags);
-      return { out, ...(await resultOf(out)) };
-    };
-    const bf16 = ['--precision', 'bf16'];
-    const [f32, one, two] = await Promise.all([
-      run('f32'),
-      run('bf16', ...bf16, '--workers', '1'),
-      run('bf16-by-two', ...bf16, '--workers', '2'),
-    ]);
-    expect(two.weightsSha256).toBe(one.weightsSha256);
-    expect(one.weightsSha256).not.toBe(f32.weightsSha256);
-    expect(one.testAccuracy).toBeGreaterThan(0.3);
-    expect([f32, one].map((result) => result.precision)).toEqual(['f32', 'bf16']);
-
-    const [evaluated, resumed] = await Promise.all([
-      pseudolabel('evaluate', one.out, ...bf16, '--json', '-'),
-      pseudolabel('train', '--resume', one.out, '--precision', 'f32'),
-    ]);
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({ testAccuracy: one.testAccuracy, confusion: one.confusion });
-    expectError(resumed, 'E_USAGE');
-    expect(resumed.stderr).toContain('--precision');
-  });
-});
-
-describe.skipIf(multipliesBf16() !== false)('train --precision bf16 on a processor without products of it', () => {
-  it('is refused, and told of the processors that have them', async () => {
-    const { stderr, ...ended } = await pseudolabel('train', '--precision', 'bf16', '--out', join(root, 'refused'));
-    expectError({ stderr, ...ended }, 'E_CONFIG');
-    expect(stderr).toContain('AVX512_BF16');
   });
 });

@@ -1,7 +1,6 @@
-// A run over one to four processes on loopback: the bits of a run on threads alone, data parallel, tensor parallel and in bf16, with TLS, without,
+// A run over one to four processes on loopback: the bits of a run on threads alone, data parallel and tensor parallel, with TLS, without,
 // and without the coordinator's own threads.
 import { describe, expect, it } from 'vitest';
-import { HAS_BF16 } from '../bf16.js';
 import { operatorOfFile, SHARDS } from './cluster.js';
 
 /** One step an epoch, and every schedule shrunk: labels by the network count from step 17 on, and are predicted at each step. */
@@ -11,7 +10,6 @@ const flagsOf = (scenario: string): string[] => [
 ];
 
 const ROWS = '--strategy data';
-const BF16 = '--precision bf16';
 
 const TLS = '127.0.0.1:0';
 const PLAIN = 'ws://127.0.0.1:0';
@@ -23,32 +21,23 @@ const RUNS = [
   { scenario: 'pl', nodes: 2, listen: TLS, flags: ['--no-local'] },
   { scenario: `pl ${ROWS}`, nodes: 1, listen: TLS, flags: [] },
 ];
-const RUNS_OF_BF16 = [
-  // The autoencoder data parallel, the classifier tensor parallel.
-  { scenario: `dae ${BF16}`, nodes: 2, listen: PLAIN, flags: [] },
-  { scenario: `pl ${BF16} ${ROWS}`, nodes: 2, listen: TLS, flags: [] },
-];
-
 const operator = operatorOfFile();
 
 describe('the weights of a run', () => {
-  it.each([...RUNS, ...(HAS_BF16 ? RUNS_OF_BF16 : [])])(
-    'of $scenario are the same over $nodes nodes, by $listen $flags',
-    async (run) => {
-      const { scenario, nodes, listen, flags } = run;
-      const options = flagsOf(scenario);
-      const name = scenario.replaceAll(' ', '');
-      const alone = operator.alone(`${name}-alone`, options);
-      const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
-      const workers = Array.from({ length: nodes }, (_, i) =>
-        operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
-      );
-      const { exit, stderr } = await coordinator.ended;
-      expect(stderr).not.toContain('is gone');
-      expect(exit).toBe(0);
-      for (const { ended } of workers)
-        expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
-      expect(await operator.sha(name)).toBe(await alone);
-    },
-  );
+  it.each(RUNS)('of $scenario are the same over $nodes nodes, by $listen $flags', async (run) => {
+    const { scenario, nodes, listen, flags } = run;
+    const options = flagsOf(scenario);
+    const name = scenario.replaceAll(' ', '');
+    const alone = operator.alone(`${name}-alone`, options);
+    const coordinator = await operator.coordinator(name, [...options, ...flags, '--nodes', `${nodes}`], listen);
+    const workers = Array.from({ length: nodes }, (_, i) =>
+      operator.start([...coordinator.joinWith, '--workers', '1', '--name', `node-${i}`]),
+    );
+    const { exit, stderr } = await coordinator.ended;
+    expect(stderr).not.toContain('is gone');
+    expect(exit).toBe(0);
+    for (const { ended } of workers)
+      expect(await ended).toMatchObject({ exit: 0, stderr: expect.stringContaining('the run is over') });
+    expect(await operator.sha(name)).toBe(await alone);
+  });
 });

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HAS_BF16 } from '../bf16.js';
 import { describeCollective } from '../contract/collective.contract.js';
 import type { Found } from '../contract/collective-work.mjs';
 import { type Ended, pseudolabel, resultOf } from './command.js';
@@ -46,13 +45,8 @@ const RUNS: Run[] = [
   // A stage of it trains an autoencoder with a narrow middle.
   ['dae', 2, 'auto'],
 ];
-const RUNS_OF_BF16: Run[] = [
-  ['pl', 2, 'tensor --precision bf16'],
-  ['dae', 3, 'data --precision bf16'],
-];
-
 describe.skipIf(!isThere)('a job of several ranks', () => {
-  it.each([...RUNS, ...(HAS_BF16 ? RUNS_OF_BF16 : [])])(
+  it.each(RUNS)(
     'trains %s by %i to the bits of one process by %s, and one rank speaks',
     async (scenario, ranks, by) => {
       const [alone, together] = ['alone', 'job'].map((name) =>

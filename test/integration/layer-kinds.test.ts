@@ -1,9 +1,9 @@
 // Every kind of layer that can be trained: it has a gradient, and no thread is the first to use the name of an attribute of TensorFlow's operations
 // (the binding of tfjs-node keeps them in one set for all threads, without a lock).
 import { describe, expect, it } from 'vitest';
-import { AllProducts } from '../../src/engine/all-products.js';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { Products } from '../../src/engine/products.js';
 import { describe as describeLayers } from '../../src/models/layers/describe.js';
 import { layers } from '../../src/models/layers/layers.js';
 import { initialParameters } from '../../src/models/layers/model.js';
@@ -182,7 +182,7 @@ async function pass(model: Awaited<ReturnType<typeof describeLayers>>): Promise<
   const arena = createArena(sizes);
   floats(arena, 'parameters', length).set(initialParameters(model, 1, 0).map(Math.abs));
   const prepared = await layers.prepare!(model, arena);
-  const hardware = { products: new AllProducts(arena.memory), kernel: loadKernel(arena.memory), arena };
+  const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
   const passes = layers.passes(model, ROWS, hardware, { workspace: 0, training: true, prepared });
   passes.targets().fill(1 / 3);
   passes.weights().fill(1);

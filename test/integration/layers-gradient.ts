@@ -1,8 +1,8 @@
 // The gradient that a network of layers writes to its gradient buffer, without dropout.
 import type { Dataset } from '../../src/data/dataset.js';
-import { AllProducts } from '../../src/engine/all-products.js';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { Products } from '../../src/engine/products.js';
 import { layers } from '../../src/models/layers/layers.js';
 import type { LayersModel } from '../../src/models/layers/model.js';
 import { withLayers } from '../../src/models/layers/topology.js';
@@ -38,7 +38,7 @@ export async function gradientOf(
   });
   floats(arena, 'parameters', parameters.length).set(parameters);
   const prepared = await layers.prepare!(model, arena);
-  const hardware = { products: new AllProducts(arena.memory), kernel: loadKernel(arena.memory), arena };
+  const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
   const passes = layers.passes(model, ROWS, hardware, { workspace: 0, training: true, prepared });
   passes.targets().fill(0);
   passes

@@ -153,7 +153,7 @@ describe('a run of layers', () => {
     expect(new Set(sums).size).toBe(3);
   });
 
-  it('is refused where it cannot be: an autoencoder, bf16, tensor shards, other images, other classes', async () => {
+  it('is refused where it cannot be: an autoencoder, tensor shards, other images, other classes', async () => {
     const refusals: [Options, string][] = [
       [{ scenario: 'dae' }, 'E_CONFIG'],
       [{ strategy: 'tensor' }, 'E_CONFIG'],

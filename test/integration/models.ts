@@ -2,9 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Objective } from '../../src/engine/precision.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { initialParameters } from '../../src/models/models.js';
+import type { Objective } from '../../src/models/objective.js';
 
 export const meta = { rows: 3, columns: 4, classes: 3, classNames: ['2', '3', 'x'], data: 'mine' };
 

@@ -17,7 +17,6 @@ import {
 } from '../../src/methods/class-balance.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import { layoutOf } from '../../src/models/dense/model.js';
-import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { createEngine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
 import { initialParameters } from '../../src/models/models.js';
@@ -50,7 +49,6 @@ export function trainInOneThread({ seed, stages, shape, unlabelled, labelled }: 
     const { length, places } = layoutOf(denseOf(model));
     const kept = { fresh: 0, 'first-layer': places[1]?.kernel ?? length, previous: length }[stage.start];
     floats(arena, 'parameters', length).set(initialParameters(model, seed, s).subarray(kept), kept);
-    roundParameters(arena, engine.kernel, length);
     floats(arena, 'firstMoment', length).fill(0);
     floats(arena, 'secondMoment', length).fill(0);
     const counts = countsOf(labelled.labels, denseOf(model).layers.at(-1)!.units);

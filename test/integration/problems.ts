@@ -5,7 +5,6 @@ import type { Training } from '../../coordinator/train.js';
 import { loadDataset } from '../../src/data/load.js';
 import { splitLabelled } from '../../src/data/split.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
-import { precisionOf } from '../../src/engine/precision.js';
 import type { Balance } from '../../src/methods/class-balance.js';
 import type { PseudoLabelSettings } from '../../src/methods/pseudo-label.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -127,7 +126,6 @@ function shapeFor(stages: readonly Stage[], workspaces: number): ArenaShape {
     parameters: Math.max(...stages.map(({ model }) => layoutOf(denseOf(model)).length)),
     shards: SHARDS,
     workspaces,
-    precision: precisionOf(stages[0]!.model),
     workspaceBytes: Math.max(...bytes),
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
     outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),

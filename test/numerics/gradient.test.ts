@@ -1,12 +1,12 @@
 // The gradient of a shard against tfjs' automatic differentiation of the same loss: L = mean labelled + factor * mean unlabelled.
 import { describe, expect, it } from 'vitest';
-import type { Objective } from '../../src/engine/precision.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import type { Network } from '../../src/models/dense/network.js';
 import type { Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
 import { paddedRows } from '../../src/models/kind.js';
+import type { Objective } from '../../src/models/objective.js';
 import type { GradientTask } from '../../src/models/tasks.js';
 import { randomEngine } from './random-arena.js';
 import { type Row, reference } from './reference.js';

@@ -1,10 +1,7 @@
 // Owns small arenas full of random bytes, so that no test passes because memory happened to be 0.
 import { type Arena, type ArenaShape, createArena, floats, pseudoLabels } from '../../src/engine/arena.js';
-import { loadKernel } from '../../src/engine/kernel/kernel.js';
-import { precisionOf } from '../../src/engine/precision.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
-import { roundParameters } from '../../src/models/dense/rounded-parameters.js';
 import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
@@ -27,7 +24,6 @@ export function randomArena(model: DenseModel, shards: number, seed = 1): Arena 
     shards,
     workspaces: 2,
     workspaceBytes: workspaceOf(model, MOST_ROWS, true).end,
-    precision: precisionOf(model),
     ...(isTensorParallel(model) ? tensorShardRoom(model, MOST, tensorShardCount(model, shards)) : {}),
   };
   const arena = createArena(shape);
@@ -47,7 +43,6 @@ export function randomArena(model: DenseModel, shards: number, seed = 1): Arena 
     for (let i = 0; i < words.length; i++) words[i] = stream.nextUint32();
   }
   floats(arena, 'parameters', shape.parameters).set(randomParameters(model, seed));
-  roundParameters(arena, loadKernel(arena.memory), shape.parameters);
   for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameters).fill(0);
   const classes = model.layers.at(-1)!.units;
   const labels = pseudoLabels(arena);

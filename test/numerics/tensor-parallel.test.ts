@@ -2,10 +2,10 @@
 // step.
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import type { Objective } from '../../src/engine/precision.js';
 import type { UnlabelledRows } from '../../src/methods/method.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
+import type { Objective } from '../../src/models/objective.js';
 import { softmax } from './logits.js';
 import { randomParameters } from './random-arena.js';
 import { reference } from './reference.js';

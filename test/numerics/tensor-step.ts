@@ -2,9 +2,9 @@
 import { DataParallel } from '../../coordinator/strategies/data-parallel.js';
 import type { StepRequest } from '../../coordinator/strategies/strategy.js';
 import { TensorParallel } from '../../coordinator/strategies/tensor-parallel.js';
-import type { AllProducts } from '../../src/engine/all-products.js';
 import { type Arena, floats, pseudoLabels } from '../../src/engine/arena.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
+import type { Products } from '../../src/engine/products.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf } from '../../src/models/dense/model.js';
@@ -25,7 +25,7 @@ export const TOLERANCE = 2e-6;
 const KEEP_GRADIENT: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 0 };
 
 /** prepare: changes the arena before the first step; returns what computes, if that is not what a run takes. */
-export function setting(step: StepOfShards, prepare: (arena: Arena) => AllProducts | undefined = () => undefined) {
+export function setting(step: StepOfShards, prepare: (arena: Arena) => Products | undefined = () => undefined) {
   const arena = randomArena(step.model, step.shards);
   const node = nodeOn(createEngine(arena, prepare(arena)));
   const [task] = tasksOf({ ...step, shards: 1 });

@@ -1,9 +1,9 @@
 // A backward pass of a slice that a worker died in: whoever does it again gets the bits of one that nobody died in, and done twice is done once.
 import { describe, expect, it } from 'vitest';
-import { AllProducts } from '../../src/engine/all-products.js';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { BLOCK, type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
+import { Products } from '../../src/engine/products.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
 import { placesIn, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
@@ -36,7 +36,7 @@ const {
   slices: [own],
   gradient,
 } = places.blocks[0]!;
-const products = new AllProducts(arena.memory).floats;
+const products = new Products(arena.memory);
 const kernel = loadKernel(arena.memory);
 const memory = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
 

@@ -162,28 +162,7 @@ describe('an update that fails in the middle of a block', () => {
     const values = new Float32Array(memory.buffer, gradient, length).map(next);
     new Float32Array(memory.buffer, gradient, length).set(values);
     const adam = (gradientBuffers: number, id: number) =>
-      kernel.adam(
-        p,
-        m,
-        v,
-        gradientBuffers,
-        0,
-        1,
-        0,
-        length,
-        0.01,
-        0.9,
-        0.999,
-        1.5,
-        2.5,
-        1e-7,
-        1,
-        1,
-        id,
-        updateLog,
-        0,
-        0,
-      );
+      kernel.adam(p, m, v, gradientBuffers, 0, 1, 0, length, 0.01, 0.9, 0.999, 1.5, 2.5, 1e-7, 1, 1, id, updateLog);
     adam(gradient, 1);
     const before = vectors.map((vector) => vector.slice());
     adam(gradient, 2);

@@ -1,7 +1,7 @@
 // A step of a dense network has the same bits by every variant of the products and by plain loops, on images with many zeros and with few.
 import { describe, expect, it } from 'vitest';
-import { AllProducts } from '../../src/engine/all-products.js';
 import { nativeVariants, openNative } from '../../src/engine/native/native.js';
+import { Products } from '../../src/engine/products.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { modelOf } from '../../src/models/dense/model.js';
 import { sameBits } from '../bits.js';
@@ -33,7 +33,7 @@ async function gradientOf(
   step: StepOfShards,
   way: 'byRows' | 'byTensorShards',
   share: number,
-  products: (memory: WebAssembly.Memory) => AllProducts,
+  products: (memory: WebAssembly.Memory) => Products,
 ): Promise<Float32Array> {
   const next = uniform(5);
   const prepared = setting(step, ({ memory, images }) => {
@@ -54,15 +54,10 @@ describe.each(STEPS)('a step of %s', (_, step) => {
     ['byTensorShards', 0.3],
     ['byTensorShards', 0.9],
   ] as const)('%s, %d of the pixels not zero, is that of plain loops in every variant', async (way, share) => {
-    const plain = await gradientOf(step, way, share, (memory) => new AllProducts(memory, plainProducts(memory)));
+    const plain = await gradientOf(step, way, share, (memory) => new Products(memory, plainProducts(memory)));
     expect(plain.some((value) => value !== 0)).toBe(true);
     for (const variant of nativeVariants()) {
-      const found = await gradientOf(
-        step,
-        way,
-        share,
-        (memory) => new AllProducts(memory, openNative(memory, variant)),
-      );
+      const found = await gradientOf(step, way, share, (memory) => new Products(memory, openNative(memory, variant)));
       expect(sameBits(found, plain), variant).toBe(true);
     }
   });
@@ -73,12 +68,12 @@ describe.each(STEPS)('a step of %s', (_, step) => {
       const program = compileForArm64(folderOfTest('arm64'));
       for (const share of [0.1, 0.9])
         for (const way of ['byRows', 'byTensorShards'] as const) {
-          const plain = await gradientOf(step, way, share, (memory) => new AllProducts(memory, plainProducts(memory)));
+          const plain = await gradientOf(step, way, share, (memory) => new Products(memory, plainProducts(memory)));
           const found = await gradientOf(
             step,
             way,
             share,
-            (memory) => new AllProducts(memory, emulatedProducts(memory, program)),
+            (memory) => new Products(memory, emulatedProducts(memory, program)),
           );
           expect(sameBits(found, plain), `${way} ${share}`).toBe(true);
         }

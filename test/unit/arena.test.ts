@@ -28,7 +28,6 @@ const shapes = fc.record({
   workspaceBytes: fc.nat(5000),
   tensorShardBytes: fc.nat(5000),
   averages: fc.boolean(),
-  precision: fc.constantFrom('f32', 'bf16'),
   outputGroupBytes: fc.nat(5000),
 });
 
@@ -45,7 +44,7 @@ const SMALL: ArenaShape = {
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
   const { unlabelled, parameters, shards, workspaces, workspaceBytes } = shape;
-  const { tensorShardBytes, outputGroupBytes, precision, averages } = shape;
+  const { tensorShardBytes, outputGroupBytes, averages } = shape;
   const vector = parameters * 4;
   return {
     pseudoLabels: unlabelled * 2,
@@ -54,8 +53,7 @@ function needs(shape: Required<ArenaShape>) {
     firstMoment: vector,
     secondMoment: vector,
     average: averages ? vector : 0,
-    rounded: precision === 'bf16' ? vector / 2 : 0,
-    gradientBuffers: (precision === 'bf16' ? vector / 2 : vector) * shards,
+    gradientBuffers: vector * shards,
     total: vector,
     residual: vector,
     encoded: vector / 2,
@@ -85,12 +83,7 @@ describe('the regions of an arena', () => {
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
         const arena = attachArena({} as WebAssembly.Memory, shape, { unlabelled: NO_IMAGES, evaluation: NO_IMAGES });
         expectApart([
-          ...within(
-            regions.gradientBuffers,
-            gradientStride(shape),
-            shape.shards,
-            sizes.rounded || shape.parameters * 4,
-          ),
+          ...within(regions.gradientBuffers, gradientStride(shape), shape.shards, shape.parameters * 4),
           [regions.total, 0],
           ...within(regions.updateLogs, UPDATE_LOG_STRIDE, shape.workspaces, UPDATE_LOG_BYTES),
           ...Array.from(

@@ -2,8 +2,6 @@
 // or not at all.
 import { createHash } from 'node:crypto';
 import type { Arena } from '../../../src/engine/arena.js';
-import { type Kernel, loadKernel } from '../../../src/engine/kernel/kernel.js';
-import { roundParameters } from '../../../src/models/dense/rounded-parameters.js';
 import { stateOf } from '../../../src/models/dense/tensor-layout.js';
 import type { TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
@@ -50,11 +48,8 @@ export interface TensorNode {
 export class RemoteTensorShards implements TensorShardOwner {
   readonly isHere = false;
   private collection: Collection | undefined;
-  private readonly kernel: Kernel;
 
-  constructor(private readonly node: TensorNode) {
-    this.kernel = loadKernel(node.arena.memory);
-  }
+  constructor(private readonly node: TensorNode) {}
 
   get isLeaving(): boolean {
     return this.node.isLeaving;
@@ -101,7 +96,6 @@ export class RemoteTensorShards implements TensorShardOwner {
       new Uint8Array(arena.memory.buffer, arena.regions[region] + start).set(arrived[i]!);
     });
     const parts = stateOf(model, shardCountOf({ model, shards }), range);
-    for (const [start, end] of parts) roundParameters(arena, this.kernel, end, start);
     this.collection = undefined;
     arenaSync.partsAlike(parts);
   }

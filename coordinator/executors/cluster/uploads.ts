@@ -1,6 +1,6 @@
 // Uploads: sums of gradients that a node sends, frame by frame, into the gradient buffers here, and how long they may take.
 
-import { type GradientCodec, sumEncoded } from '../../../src/collectives/gradient-codec.js';
+import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
 import { type Arena, gradientStride } from '../../../src/engine/arena.js';
 import type { BulkTag } from '../../../src/protocol/channel.js';
@@ -13,7 +13,6 @@ import type { Requests } from './requests.js';
 export class Upload {
   /** Bytes of each subtree's sum that are here, as they travel. */
   private readonly received: number[];
-  private readonly codecs: readonly GradientCodec[];
   private readonly condition = new Condition();
   private lost: unknown;
   /** Frames are counted, but no longer written: others may be computing the same shards. */
@@ -22,17 +21,16 @@ export class Upload {
   /** length: floats of a sum. */
   constructor(
     private readonly arena: Arena,
-    codec: GradientCodec,
+    private readonly codec: GradientCodec,
     private readonly subtrees: readonly Subtree[],
     readonly length: number,
   ) {
     this.received = subtrees.map(() => 0);
-    this.codecs = subtrees.map((subtree) => sumEncoded(codec, arena, subtree));
   }
 
   /** Of all sums. */
   get bytes(): number {
-    return this.codecs.reduce((sum, codec) => sum + codec.bytes(this.length), 0);
+    return this.subtrees.length * this.codec.bytes(this.length);
   }
 
   get bytesReceived(): number {
@@ -46,11 +44,11 @@ export class Upload {
   /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
   frame(first: number, offset: number, payload: Uint8Array): void {
     const index = this.subtrees.findIndex((subtree) => subtree.first === first);
-    const [at, codec] = [this.received[index], this.codecs[index]];
+    const { codec } = this;
+    const at = this.received[index];
     // A vector is so long that the parts of whole blocks of 8 floats are whole blocks too.
-    const fits = (by: GradientCodec) =>
-      offset + payload.length <= by.bytes(this.length) && payload.length % by.bytes(8) === 0;
-    if (at === undefined || !codec || offset > at || !fits(codec))
+    const fits = offset + payload.length <= codec.bytes(this.length) && payload.length % codec.bytes(8) === 0;
+    if (at === undefined || offset > at || !fits)
       throw unexpected(`a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`);
     if (offset < at) return;
     const gradientBuffer = this.arena.regions.gradientBuffers + first * gradientStride(this.arena.shape);
@@ -75,7 +73,7 @@ export class Upload {
 
   private has(length: number): boolean {
     const floats = Math.min(length, this.length);
-    return this.received.every((received, i) => received >= this.codecs[i]!.bytes(floats));
+    return this.received.every((received) => received >= this.codec.bytes(floats));
   }
 }
 

@@ -56,7 +56,6 @@ export class MpiTensorParallel implements DistributedTensors {
       });
     });
     await this.collective.exchange([], pieces);
-    this.local.parametersCame(0, parameterCount(model) * 4);
     this.isHere = true;
   }
 

@@ -5,8 +5,7 @@ from torch.nn.functional import cross_entropy
 from common import ALPHA, INFERRED, INFERRED_BATCH, LABELLED, PSEUDO, RATE, arguments, images, inference, labels, milliseconds, report
 from torch_network import network
 
-args = arguments(__doc__, threads="of PyTorch's operations", tuned="one pass over all rows, and fast dropout",
-                 autocast="products of bf16")
+args = arguments(__doc__, threads="of PyTorch's operations", tuned="one pass over all rows, and fast dropout")
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
 model = network(args.tuned)
@@ -23,9 +22,8 @@ def logits():
 
 def step():
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
-        of_labelled, of_pseudo = logits()
-    loss = cross_entropy(of_labelled.float(), y) + ALPHA * cross_entropy(of_pseudo.float(), y_pseudo)
+    of_labelled, of_pseudo = logits()
+    loss = cross_entropy(of_labelled, y) + ALPHA * cross_entropy(of_pseudo, y_pseudo)
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -34,7 +32,6 @@ def step():
 steps = milliseconds(args, step)
 model.eval()
 everything = None if args.no_infer else torch.from_numpy(images(INFERRED, 5))
-with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
+with torch.inference_mode():
     seconds = inference(args, lambda: everything.split(INFERRED_BATCH), lambda batch: model(batch).argmax(1))
-report(peer="torch", threads=args.threads, tuned=args.tuned, autocast=args.autocast, **steps, infer_60k_s=seconds,
-       version=torch.__version__)
+report(peer="torch", threads=args.threads, tuned=args.tuned, **steps, infer_60k_s=seconds, version=torch.__version__)

@@ -31,18 +31,16 @@ def worker(rank, args, meeting):
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
-            logits = model(x)
-        (cross_entropy(logits.float(), y, reduction="none") * weights).sum().backward()
+        (cross_entropy(model(x), y, reduction="none") * weights).sum().backward()
         optimizer.step()
 
     steps = milliseconds(args, step)
     if rank == 0:
-        report(peer="ddp", workers=args.workers, tuned=args.tuned, autocast=args.autocast, **steps, version=torch.__version__)
+        report(peer="ddp", workers=args.workers, tuned=args.tuned, **steps, version=torch.__version__)
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    given = arguments(__doc__, workers="processes", tuned="fast dropout", autocast="products of bf16")
+    given = arguments(__doc__, workers="processes", tuned="fast dropout")
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(worker, (given, os.path.join(folder, "meeting")), given.workers)

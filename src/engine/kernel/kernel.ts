@@ -39,17 +39,6 @@ export interface Kernel {
     predicted: number,
     confidences: number,
   ): void;
-  reluDropoutBf16(
-    z: number,
-    bias: number,
-    units: number,
-    rows: number,
-    keep: number,
-    scale: number,
-    state: number,
-  ): number;
-  reluDropoutGradientBf16(da: number, h: number, units: number, rows: number, scale: number, dbias: number): number;
-  round(from: number, n: number, to: number): void;
   widen(from: number, n: number, to: number): void;
   packColumns(
     w: number,
@@ -62,7 +51,6 @@ export interface Kernel {
   ): number;
   broadcast(bias: number, classes: number, rows: number, z: number): void;
   add(to: number, from: number, n: number): void;
-  addBf16(to: number, from: number, n: number): void;
   momentum(
     p: number,
     m: number,
@@ -78,8 +66,6 @@ export interface Kernel {
     nesterov: number,
     id: number,
     updateLog: number,
-    rounded: number,
-    areBf16: number,
   ): void;
   adam(
     p: number,
@@ -100,8 +86,6 @@ export interface Kernel {
     scale: number,
     id: number,
     updateLog: number,
-    rounded: number,
-    areBf16: number,
   ): void;
   sum(
     gradientBuffers: number,
@@ -113,7 +97,6 @@ export interface Kernel {
     end: number,
     to: number,
     sums: number,
-    areBf16: number,
   ): number;
   roundFedBack(v: number, residual: number, to: number, n: number): number;
   narrowForward(x: number, inputs: number, rows: number, w: number, units: number, z: number): void;

@@ -1,6 +1,5 @@
 // Where the gradient of each layer goes in a shard's gradient buffer. Nothing else is left there.
 import { type Arena, gradientStride } from '../../engine/arena.js';
-import { isRounded } from '../../engine/precision.js';
 import type { Dense, GradientPlace } from './layer.js';
 import type { DenseModel } from './model.js';
 import { addressesIn, layoutOf } from './model.js';
@@ -32,8 +31,7 @@ export class GradientBuffers {
   /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
   private clearPadding(start: number): void {
     const { places, length } = layoutOf(this.model);
-    const elements = isRounded(this.model) ? Uint16Array : Float32Array;
-    const gradient = new elements(this.arena.memory.buffer, start, length);
+    const gradient = new Float32Array(this.arena.memory.buffer, start, length);
     this.model.layers.forEach(({ inputs, units }, l) => {
       const { kernel, bias } = places[l]!;
       gradient.fill(0, kernel + inputs * units, bias);

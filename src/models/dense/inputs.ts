@@ -1,11 +1,8 @@
 // The rows that a batch begins with: their bytes become floats in the workspace, with noise if asked, and lie as the products read them.
 import type { Images } from '../../data/images.js';
-import type { AllProducts } from '../../engine/all-products.js';
 import type { Arena } from '../../engine/arena.js';
-import type { FloatMatrix, FloatProducts } from '../../engine/float-products.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import { isRounded, precisionOf } from '../../engine/precision.js';
-import type { Activations } from '../../engine/products.js';
+import type { Activations, Products } from '../../engine/products.js';
 import type { DenseModel } from './model.js';
 import type { Workspace } from './workspace.js';
 
@@ -13,27 +10,18 @@ export class Inputs {
   /** As the products read them. */
   readonly read: Activations;
   private readonly pixels: number;
-  /** undefined in bf16, whose products know no zeros. */
-  private readonly floats: { readonly products: FloatProducts; readonly x: Activations<FloatMatrix> } | undefined;
 
   constructor(
-    products: AllProducts,
+    private readonly products: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
     model: DenseModel,
     private readonly rows: number,
     private readonly buffers: Workspace,
   ) {
-    const { x, operand, lists } = buffers;
+    const { x, lists } = buffers;
     this.pixels = model.layers[0]!.inputs;
-    if (isRounded(model)) {
-      const matrix = products.of(precisionOf(model)).matrix(operand, rows, this.pixels);
-      this.read = { matrix, isRowMajor: true };
-    } else {
-      const read = { matrix: products.floats.matrix(x, rows, this.pixels), isRowMajor: true, lists };
-      this.read = read;
-      this.floats = { products: products.floats, x: read };
-    }
+    this.read = { matrix: products.matrix(x, rows, this.pixels), isRowMajor: true, lists };
   }
 
   loadBytes(images: Uint8Array, first = 0): void {
@@ -62,18 +50,15 @@ export class Inputs {
 
   /** Drops inputs, `keep` of 65536 staying, and makes what the products read. random: address of a state. */
   prepare(keep: number, scale: number, random: number): void {
-    const { x, operand } = this.buffers;
+    const { x, lists } = this.buffers;
     const { kernel, rows, pixels } = this;
     if (scale !== 1) kernel.dropout(x, rows * pixels, keep, scale, random);
-    const { floats } = this;
-    if (floats) floats.products.listByRow(floats.x, this.buffers.lists.byRow);
-    else kernel.round(x, rows * pixels, operand);
+    this.products.listByRow(this.read, lists.byRow);
   }
 
   /** To be called before the backward pass. */
   prepareBackward(): void {
-    const { floats } = this;
-    if (floats) floats.products.listByInput(floats.x, this.buffers.lists.byInput);
+    this.products.listByInput(this.read, this.buffers.lists.byInput);
   }
 
   private loadCopied(count: number, first: number): void {

@@ -1,23 +1,20 @@
 // One dense layer's forward and backward pass over the rows of a workspace: products and the kernel's passes, block by
 // block of units, so that what a product wrote is still in the cache when the kernel takes it up.
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import { BYTES, isRounded, type Precision } from '../../engine/precision.js';
-import type { Activations, LayerProducts, Matrix } from '../../engine/products.js';
+import type { Activations, Matrix, Products } from '../../engine/products.js';
 import type { Layer } from './model.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
-export const blockUnits = (precision: Precision): number => 2560 / BYTES[precision];
+export const BLOCK_UNITS = 640;
 
 /** Addresses of the layer's parameters and of its two matrices [units, rows]. */
 export interface LayerPlace {
-  /** Of what products read: the rounded copy in bf16. */
   readonly kernel: number;
   readonly bias: number;
   readonly output: number;
   /** undefined where nothing is trained. */
   readonly gradient: number | undefined;
-  /** Scratch for a float a unit, and for the lists of a block's gradient. */
-  readonly scratch: number;
+  /** Scratch for the lists of a block's gradient. */
   readonly gradientLists: number;
 }
 
@@ -49,18 +46,15 @@ export class Dense {
   private readonly outputBlocks: readonly Matrix[];
   readonly gradient: Matrix | undefined;
   private readonly gradientBlocks: readonly Matrix[];
-  private readonly isRounded: boolean;
 
   constructor(
-    private readonly products: LayerProducts,
+    private readonly products: Products,
     private readonly pass: Kernel,
     readonly layer: Layer,
     private readonly rows: number,
     private readonly place: LayerPlace,
-    private readonly precision: Precision,
   ) {
     const { units, inputs } = layer;
-    this.isRounded = isRounded({ precision });
     this.kernel = products.matrix(place.kernel, units, inputs);
     this.kernelBlocks = this.blocks(place.kernel, inputs);
     this.output = products.matrix(place.output, units, rows);
@@ -91,14 +85,13 @@ export class Dense {
 
   /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
   forward(input: Activations, dropout: Dropout): number {
-    const pass = this.isRounded ? this.pass.reluDropoutBf16 : this.pass.reluDropout;
     let sum = 0;
     this.kernelBlocks.forEach((kernel, k) => {
       const output = this.outputBlocks[k]!;
       this.products.forward(kernel, input, output);
-      const bias = this.place.bias + k * blockUnits(this.precision) * 4;
+      const bias = this.place.bias + k * BLOCK_UNITS * 4;
       const { keep, scale, random } = dropout;
-      sum += pass(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
+      sum += this.pass.reluDropout(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
     });
     return sum;
   }
@@ -116,41 +109,33 @@ export class Dense {
     written: (units: number) => void = () => undefined,
   ): number {
     this.products.inputGradient(next.kernel, next.gradient!, this.gradient!);
-    const pass = this.isRounded ? this.pass.reluDropoutGradientBf16 : this.pass.reluDropoutGradient;
-    const biases = this.isRounded ? this.place.scratch : to.bias;
     let largest = 0;
     this.gradientBlocks.forEach((gradient, k) => {
       const output = this.outputBlocks[k]!.values.byteOffset;
-      const bias = biases + k * blockUnits(this.precision) * 4;
+      const bias = to.bias + k * BLOCK_UNITS * 4;
       const dz = gradient.values.byteOffset;
-      largest = Math.max(largest, pass(dz, output, gradient.rows, this.rows, scale, bias));
+      largest = Math.max(largest, this.pass.reluDropoutGradient(dz, output, gradient.rows, this.rows, scale, bias));
       this.products.kernelGradient(gradient, input, to.blocks[k]!, this.place.gradientLists);
-      written(k * blockUnits(this.precision) + gradient.rows);
+      written(k * BLOCK_UNITS + gradient.rows);
     });
-    if (this.isRounded) this.pass.round(biases, this.layer.units, to.bias);
     return largest;
   }
 
-  /** The same for the output layer, whose output the loss has replaced by the gradient. dz: the same in floats. */
-  backwardOutput(dz: number, input: Activations, to: GradientPlace): number {
+  /** The same for the output layer, whose output the loss has replaced by the gradient. */
+  backwardOutput(input: Activations, to: GradientPlace): number {
     const { units } = this.layer;
     this.gradientBlocks.forEach((gradient, k) => {
       this.products.kernelGradient(gradient, input, to.blocks[k]!, 0);
     });
-    const bias = this.isRounded ? this.place.scratch : to.bias;
-    const largest = this.pass.biasGradient(dz, units, this.rows, bias);
-    if (this.isRounded) this.pass.round(bias, units, to.bias);
-    return largest;
+    return this.pass.biasGradient(this.place.output, units, this.rows, to.bias);
   }
 
   private blocks(address: number, columns: number): Matrix[] {
     const { units } = this.layer;
-    const { precision } = this;
-    const most = blockUnits(precision);
-    return Array.from({ length: Math.ceil(units / most) }, (_, k) => {
-      const first = k * most;
-      const at = address + first * columns * BYTES[precision];
-      return this.products.matrix(at, Math.min(most, units - first), columns);
+    return Array.from({ length: Math.ceil(units / BLOCK_UNITS) }, (_, k) => {
+      const first = k * BLOCK_UNITS;
+      const at = address + first * columns * 4;
+      return this.products.matrix(at, Math.min(BLOCK_UNITS, units - first), columns);
     });
   }
 }

@@ -2,8 +2,9 @@
 // range of units is one contiguous range of the vector.
 
 import { z } from 'zod';
-import { BYTES, OBJECTIVES, type Objective, PRECISIONS, type Precision, precisionOf } from '../../engine/precision.js';
+import { aligned } from '../../engine/space.js';
 import { keyOf, Stream } from '../../random.js';
+import { OBJECTIVES, type Objective } from '../objective.js';
 
 /** One layer. Hidden layers are ReLU with inverted dropout of rate `dropout`; the last layer's function is the loss's. */
 export interface Layer {
@@ -19,8 +20,6 @@ export interface DenseModel {
   /** Dropout rate of the inputs ("visible units"). */
   readonly inputDropout: number;
   readonly objective: Objective;
-  /** f32 where it is left out. */
-  readonly precision?: Precision;
 }
 
 const size = z
@@ -42,7 +41,6 @@ export const denseSchema = z
       .pipe<z.ZodType<readonly Layer[], unknown[]>>(z.array(z.strictObject({ inputs: size, units: size, dropout }))),
     inputDropout: dropout,
     objective: z.enum(OBJECTIVES),
-    precision: z.enum(PRECISIONS).exactOptional(),
   })
   .refine(
     ({ layers }) => layers.every(({ inputs }, l) => l === 0 || inputs === layers[l - 1]!.units),
@@ -62,9 +60,6 @@ export interface Layout {
 }
 
 export function layoutOf(model: DenseModel): Layout {
-  // 64 bytes of what products read: a copy of the parameters that is rounded to bf16 has the same offsets.
-  const unit = 64 / BYTES[precisionOf(model)];
-  const aligned = (elements: number): number => Math.ceil(elements / unit) * unit;
   const places: Place[] = [];
   let length = 0;
   for (const { inputs, units } of model.layers) {
@@ -75,22 +70,10 @@ export function layoutOf(model: DenseModel): Layout {
   return { places, length };
 }
 
-/** Addresses of a layer's parameters in a vector that begins at this one, of elements of a precision: the model's where none is given. */
-export function addressesIn(vector: number, model: DenseModel, layer: number, precision = precisionOf(model)): Place {
+/** Addresses of a layer's parameters in a vector that begins at this one. */
+export function addressesIn(vector: number, model: DenseModel, layer: number): Place {
   const { kernel, bias } = layoutOf(model).places[layer]!;
-  return { kernel: vector + kernel * BYTES[precision], bias: vector + bias * BYTES[precision] };
-}
-
-/** The parameters of a model, placed as for the same model in another precision. */
-export function relaid(parameters: Float32Array, model: DenseModel, precision: Precision): Float32Array {
-  const [from, to] = [layoutOf(model), layoutOf({ ...model, precision })];
-  const result = new Float32Array(to.length);
-  model.layers.forEach(({ inputs, units }, l) => {
-    const [place, next] = [from.places[l]!, to.places[l]!];
-    result.set(parameters.subarray(place.kernel, place.kernel + inputs * units), next.kernel);
-    result.set(parameters.subarray(place.bias, place.bias + units), next.bias);
-  });
-  return result;
+  return { kernel: vector + kernel * 4, bias: vector + bias * 4 };
 }
 
 /** widths: inputs, then units of each layer. dropout: rate of each hidden layer. */

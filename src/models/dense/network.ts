@@ -3,7 +3,6 @@ import type { Images } from '../../data/images.js';
 import { type Arena, workspaceStart } from '../../engine/arena.js';
 import { Progress } from '../../engine/gradient-progress.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
-import { isRounded, precisionOf } from '../../engine/precision.js';
 import type { Masses, Prediction } from '../../methods/method.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
 import type { RunnersUp } from '../tasks.js';
@@ -42,17 +41,14 @@ export class Network implements Passes {
     this.buffers = buffers;
     this.inputs = new Inputs(products, kernel, arena, model, rows, buffers);
     this.progress = new Progress(arena);
-    const { parameters, rounded } = arena.regions;
     this.layers = model.layers.map((layer, l) => {
       const place = {
-        kernel: addressesIn(isRounded(model) ? rounded : parameters, model, l).kernel,
-        bias: this.bias(l),
+        ...addressesIn(arena.regions.parameters, model, l),
         output: buffers.outputs[l]!,
         gradient: buffers.gradients[l],
-        scratch: buffers.scratch,
         gradientLists: buffers.gradientLists,
       };
-      return new Dense(products.of(precisionOf(model)), kernel, layer, rows, place, precisionOf(model));
+      return new Dense(products, kernel, layer, rows, place);
     });
     this.gradientBuffers = new GradientBuffers(arena, model, this.layers);
   }
@@ -89,10 +85,7 @@ export class Network implements Passes {
       this.inputBounds[l + 1] = dense.forward(input, draw(dense.layer.dropout, l));
       input = dense.activations;
     });
-    const { output } = this.layers.at(-1)!;
     this.layers.at(-1)!.forwardLinear(input);
-    if (isRounded(this.model))
-      this.kernel.widen(output.values.byteOffset, output.rows * this.rows, this.buffers.logits);
   }
 
   features(count: number): Float32Array {
@@ -101,21 +94,19 @@ export class Network implements Passes {
     const hidden = this.layers.at(-2);
     if (!hidden) return this.floats(this.buffers.x, count * inputs).slice();
     const { values } = hidden.output;
-    const read = isRounded(this.model) ? widened(values) : values;
     const features = new Float32Array(count * inputs);
     for (let u = 0; u < inputs; u++)
-      for (let r = 0; r < count; r++) features[r * inputs + u] = read[u * this.rows + r]!;
+      for (let r = 0; r < count; r++) features[r * inputs + u] = values[u * this.rows + r]!;
     return features;
   }
 
   /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
   loss(): void {
-    const { outputs, logits, targets, weights, losses } = this.buffers;
+    const { logits, targets, weights, losses } = this.buffers;
     const last = this.layers.length - 1;
     const { units } = this.layers[last]!.layer;
     const loss = this.model.objective === 'softmax' ? 'softmaxCrossEntropy' : 'sigmoidCrossEntropy';
     this.kernel[loss](logits, this.bias(last), targets, weights, units, this.rows, losses);
-    if (isRounded(this.model)) this.kernel.round(logits, units * this.rows, outputs[last]!);
   }
 
   /** Writes the gradient of all parameters to a gradient buffer. Returns false where an element may not be finite. */
@@ -134,7 +125,7 @@ export class Network implements Passes {
       };
       const largest = next
         ? dense.backward(next, scale, input, places[l]!, written)
-        : dense.backwardOutput(this.buffers.logits, input, places[l]!);
+        : dense.backwardOutput(input, places[l]!);
       // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
@@ -173,18 +164,10 @@ export class Network implements Passes {
 
   /** Address of a layer's biases. */
   private bias(l: number): number {
-    return addressesIn(this.arena.regions.parameters, this.model, l, 'f32').bias;
+    return addressesIn(this.arena.regions.parameters, this.model, l).bias;
   }
 
   private floats(address: number, length: number): Float32Array {
     return new Float32Array(this.arena.memory.buffer, address, length);
   }
-}
-
-/** Pairs of bf16 as floats. */
-function widened(
-  pairs: ArrayLike<number> & { readonly buffer: ArrayBufferLike; readonly byteOffset: number },
-): Float32Array {
-  const halves = new Uint16Array(pairs.buffer, pairs.byteOffset, 2 * pairs.length);
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }

@@ -1,7 +1,6 @@
 // Which networks can be cut, and where: a wide layer is cut by its units (column parallel), and the layer above it sums up what
 // the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
 
-import { isRounded } from '../../engine/precision.js';
 import type { Model } from '../model.js';
 import type { DenseModel } from './model.js';
 import { type Layer, layoutOf, type Place } from './model.js';
@@ -21,7 +20,7 @@ export function isTensorParallel(model: Model): model is DenseModel {
   if (model.kind !== 'dense') return false;
   const { layers, objective } = model;
   if (objective !== 'reconstruction') return layers.length === 2;
-  return !isRounded(model) && (layers.length === 2 || layers.length >= 4);
+  return layers.length === 2 || layers.length >= 4;
 }
 
 /** In the order of the forward pass. */

@@ -1,20 +1,18 @@
 // The geometry of tensor parallelism: which shard has which hidden units, and where a step's matrices lie in the arena.
 import { shardRange } from '../../data/shards.js';
 import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
-import { listRoom } from '../../engine/float-products.js';
-import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
-import type { Lists } from '../../engine/products.js';
+import { type Lists, listRoom } from '../../engine/products.js';
 import { Space } from '../../engine/space.js';
 import { paddedRows } from '../kind.js';
 import type { TensorShardRange, TensorStep } from '../tensor-tasks.js';
-import { blockUnits } from './layer.js';
+import { BLOCK_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 import { type NarrowLayersPlaces, narrowLayersPlaces } from './narrow-layers.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
 import { RANDOM_CHUNK } from './workspace.js';
 
 /** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
-const unitGroup = (model: DenseModel): number => 64 / BYTES[precisionOf(model)];
+const UNIT_GROUP = 16;
 
 /** Words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
@@ -24,7 +22,7 @@ export const OUTPUT_GROUP = 16;
 
 /** A small layer has fewer slices than a run has shards. */
 export const tensorShardCount = (model: DenseModel, shards: number): number =>
-  Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / unitGroup(model))));
+  Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / UNIT_GROUP)));
 
 /** The units [first, end) of a slice in a pair's wide layer. */
 export function unitsOf(
@@ -34,9 +32,8 @@ export function unitsOf(
   block = 0,
 ): readonly [first: number, end: number] {
   const { units } = parallelBlocksOf(model)[block]!.hidden;
-  const group = unitGroup(model);
-  const [first, end] = shardRange(Math.ceil(units / group), slices, slice);
-  return [first * group, Math.min(end * group, units)];
+  const [first, end] = shardRange(Math.ceil(units / UNIT_GROUP), slices, slice);
+  return [first * UNIT_GROUP, Math.min(end * UNIT_GROUP, units)];
 }
 
 /** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the biases above. */
@@ -79,18 +76,16 @@ export const rowCountsOf = (
 export interface GroupBuffers {
   /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
   readonly x: number;
-  /** In bf16 the same as products read them; of no length in floats. */
-  readonly operand: number;
-  /** The clean rows [clean, pixels], as products read them. */
-  readonly cleanOperand: number;
-  /** Of the non-zeros of all rows and of the clean ones, and scratch for those of a block's gradient; of no length in bf16. */
+  /** The clean rows [clean, pixels]. */
+  readonly cleanRows: number;
+  /** Of the non-zeros of all rows and of the clean ones, and scratch for those of a block's gradient. */
   readonly lists: Lists;
   readonly cleanLists: number;
   readonly gradientLists: number;
   /** Unlabelled images that are being loaded, as bytes. */
   readonly images: number;
   readonly random: number;
-  /** In the model's precision, as are a slice's `hidden` and `kernel`: a block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
+  /** A block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
   readonly block: number;
   readonly weights: number;
   readonly weightFloats: number;
@@ -165,7 +160,7 @@ export function tensorShardPlaces(
         slices: each(slices, (slice) => {
           const units = sizes[block]![slice]!;
           return {
-            hidden: space.take((units * counts.rows * BYTES[precisionOf(model)]) / 4),
+            hidden: space.take(units * counts.rows),
             kernel: space.take(units * output.units),
             sums: space.take(output.units * counts.rows),
             clean: space.take(output.units * counts.clean),
@@ -198,30 +193,26 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
   const blocks = parallelBlocksOf(model);
   const pixels = model.layers[0]!.inputs;
   const most = Math.max(rows, clean);
-  const precision = precisionOf(model);
-  const block = blockUnits(precision);
-  const takeElements = (count: number): number => space.take((count * BYTES[precision]) / 4);
-  const takeLists = (n: number, k: number): number => space.take(isRounded(model) ? 0 : listRoom(n, k) / 4);
+  const takeLists = (n: number, k: number): number => space.take(listRoom(n, k) / 4);
   const largest = (of: (block: ParallelBlock, p: number) => number) => Math.max(...blocks.map(of));
   const weightFloats = Math.max(
-    largest(({ hidden }) => block * hidden.inputs),
+    largest(({ hidden }) => BLOCK_UNITS * hidden.inputs),
     OUTPUT_GROUP * units,
   );
   return {
     x: space.take((rows + 8) * pixels),
-    operand: takeElements(isRounded(model) ? rows * pixels : 0),
-    cleanOperand: takeElements(clean * pixels),
+    cleanRows: space.take(clean * pixels),
     lists: { byRow: takeLists(rows, pixels), byInput: takeLists(pixels, rows) },
     cleanLists: takeLists(clean, pixels),
-    gradientLists: takeLists(block, rows),
+    gradientLists: takeLists(BLOCK_UNITS, rows),
     images: space.take((rows * pixels) / 4),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-    block: takeElements(block * most),
-    weights: takeElements(weightFloats),
+    block: space.take(BLOCK_UNITS * most),
+    weights: space.take(weightFloats),
     weightFloats,
     bias: space.take(
       Math.max(
-        block,
+        BLOCK_UNITS,
         largest(({ output }) => output.units),
       ),
     ),

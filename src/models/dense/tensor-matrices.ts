@@ -1,8 +1,7 @@
 // Where the matrices of a tensor shard lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from '../../engine/arena.js';
-import { BYTES, isRounded, precisionOf } from '../../engine/precision.js';
-import type { Activations, LayerProducts, Lists, Matrix } from '../../engine/products.js';
-import { blockUnits } from './layer.js';
+import type { Activations, Lists, Matrix, Products } from '../../engine/products.js';
+import { BLOCK_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 import { parallelBlocksOf } from './tensor-blocks.js';
 import { OUTPUT_GROUP, type RowCounts, type TensorShardPlaces, unitsOf } from './tensor-layout.js';
@@ -40,7 +39,7 @@ export interface Outputs {
 export type TensorShardMatrices = ReturnType<typeof matricesOf>;
 
 export function matricesOf(
-  layerProducts: LayerProducts,
+  products: Products,
   arena: Arena,
   model: DenseModel,
   { rows, clean }: RowCounts,
@@ -53,40 +52,35 @@ export function matricesOf(
   const { inputs } = block.hidden;
   const { units: outputs } = block.output;
   const isUpper = of.block > 0;
-  const precision = precisionOf(model);
-  const rounds = isRounded(model);
-  const bytes = BYTES[precision];
-  const matrix = (at: number, r: number, c: number) => layerProducts.matrix(at, r, c);
+  const matrix = (at: number, r: number, c: number) => products.matrix(at, r, c);
   const optional = (at: number, r: number, c: number) => (r * c === 0 ? undefined : matrix(at, r, c));
 
   const [first, end] = unitsOf(model, places.slices.length, of.slice, of.block);
-  const { parameters, rounded } = arena.regions;
-  const kernel = (rounds ? rounded : parameters) + block.below.kernel * bytes;
-  const blocks = parts(end - first, blockUnits(precision)).map(
+  const kernel = arena.regions.parameters + block.below.kernel * 4;
+  const blocks = parts(end - first, BLOCK_UNITS).map(
     ([from, units]): Block => ({
       first: first + from,
       units,
-      weights: matrix(kernel + (first + from) * inputs * bytes, units, inputs),
-      packed: matrix(own.kernel + from * outputs * bytes, outputs, units),
-      hidden: matrix(own.hidden + from * rows * bytes, units, rows),
-      dz: matrix(isUpper ? own.hiddenGradient + from * rows * bytes : group.block, units, rows),
+      weights: matrix(kernel + (first + from) * inputs * 4, units, inputs),
+      packed: matrix(own.kernel + from * outputs * 4, outputs, units),
+      hidden: matrix(own.hidden + from * rows * 4, units, rows),
+      dz: matrix(isUpper ? own.hiddenGradient + from * rows * 4 : group.block, units, rows),
       clean: optional(group.block, units, clean),
       weightsGradient: matrix(group.weights, units, inputs),
     }),
   );
 
-  const gradient = rounds ? group.product : places.gradient;
   const most = Math.floor(group.weightFloats / (end - first) / OUTPUT_GROUP) * OUTPUT_GROUP;
   const some = parts(outputs, most).map(
     ([from, count]): Outputs => ({
       first: from,
       count,
-      gradient: matrix(gradient + from * rows * bytes, count, rows),
+      gradient: matrix(places.gradient + from * rows * 4, count, rows),
       kernelGradient: matrix(group.weights, count, end - first),
     }),
   );
 
-  const cleanInputs = optional(group.cleanOperand, clean, inputs);
+  const cleanInputs = optional(group.cleanRows, clean, inputs);
   const unitsMajor = (of: Matrix): Activations => ({ matrix: of, isRowMajor: false });
   return {
     blocks,
@@ -94,11 +88,12 @@ export function matricesOf(
     /** What the pair reads. */
     inputs: isUpper
       ? unitsMajor(matrix(places.inputs, inputs, rows))
-      : rowsOf(matrix(rounds ? group.operand : group.x, rows, inputs), rounds ? undefined : group.lists),
-    cleanInputs: cleanInputs && rowsOf(cleanInputs, rounds ? undefined : { byRow: group.cleanLists, byInput: 0 }),
+      : rowsOf(matrix(group.x, rows, inputs), group.lists),
+    cleanInputs: cleanInputs && rowsOf(cleanInputs, { byRow: group.cleanLists, byInput: 0 }),
     hidden: unitsMajor(matrix(own.hidden, end - first, rows)),
-    outputGradient: matrix(gradient, outputs, rows),
-    products: {
+    outputGradient: matrix(places.gradient, outputs, rows),
+    /** What is to be added. */
+    sums: {
       rows: matrix(group.product, outputs, rows),
       clean: optional(group.product, outputs, clean),
       inputs: optional(group.product, isUpper ? inputs : 0, rows),
@@ -106,8 +101,7 @@ export function matricesOf(
   };
 }
 
-const rowsOf = (matrix: Matrix, lists: Lists | undefined): Activations =>
-  lists ? { matrix, isRowMajor: true, lists } : { matrix, isRowMajor: true };
+const rowsOf = (matrix: Matrix, lists: Lists): Activations => ({ matrix, isRowMajor: true, lists });
 
 /** Ranges of at most so many. */
 function parts(count: number, most: number): (readonly [first: number, length: number])[] {

@@ -4,8 +4,7 @@
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../engine/optimizer.js';
-import { BYTES, isRounded } from '../../engine/precision.js';
-import type { Activations, LayerProducts, Matrix } from '../../engine/products.js';
+import type { Activations, Matrix, Products } from '../../engine/products.js';
 import type { Dropout } from './layer.js';
 import type { DenseModel } from './model.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
@@ -29,17 +28,16 @@ export class TensorShard {
   private readonly isUpper: boolean;
   private readonly first: number;
   private readonly units: number;
-  private readonly isRounded: boolean;
 
   constructor(
-    private readonly layerProducts: LayerProducts,
+    private readonly products: Products,
     private readonly kernel: Kernel,
     private readonly arena: Arena,
     model: DenseModel,
     private readonly counts: RowCounts,
     of: TensorShardOf,
   ) {
-    this.matrices = matricesOf(layerProducts, arena, model, counts, of);
+    this.matrices = matricesOf(products, arena, model, counts, of);
     this.group = of.places.groups[of.group]!;
     this.block = parallelBlocksOf(model)[of.block]!;
     this.places = of.places.blocks[of.block]!;
@@ -48,15 +46,13 @@ export class TensorShard {
     const [first, end] = unitsOf(model, this.places.slices.length, of.slice, of.block);
     this.first = first;
     this.units = end - first;
-    this.isRounded = isRounded(model);
   }
 
   /** Writes the sums and their bounds. */
   forward(dropout: Dropout): void {
-    const { kernel, own, isRounded, layerProducts } = this;
+    const { kernel, own, products } = this;
     const { rows, clean } = this.counts;
-    const { blocks, inputs, cleanInputs, products } = this.matrices;
-    const pass = isRounded ? kernel.reluDropoutBf16 : kernel.reluDropout;
+    const { blocks, inputs, cleanInputs, sums } = this.matrices;
     this.beginSums(own.sums, rows);
     this.beginSums(own.clean, clean);
     let activationBound = 0;
@@ -64,30 +60,38 @@ export class TensorShard {
     for (const block of blocks) {
       weightBound = Math.max(weightBound, this.pack(block));
       const bias = this.arena.regions.parameters + (this.block.below.bias + block.first) * 4;
-      layerProducts.forward(block.weights, inputs, block.hidden);
+      products.forward(block.weights, inputs, block.hidden);
       const { keep, scale, random } = dropout;
-      activationBound += pass(block.hidden.values.byteOffset, bias, block.units, rows, keep, scale, random);
-      layerProducts.forward(block.packed, unitsMajor(block.hidden), products.rows);
-      this.add(own.sums, products.rows);
+      activationBound += kernel.reluDropout(
+        block.hidden.values.byteOffset,
+        bias,
+        block.units,
+        rows,
+        keep,
+        scale,
+        random,
+      );
+      products.forward(block.packed, unitsMajor(block.hidden), sums.rows);
+      this.add(own.sums, sums.rows);
       if (!block.clean) continue;
       // The same weights again while they are in the cache.
-      layerProducts.forward(block.weights, cleanInputs!, block.clean);
-      pass(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
-      layerProducts.forward(block.packed, unitsMajor(block.clean), products.clean!);
-      this.add(own.clean, products.clean!);
+      products.forward(block.weights, cleanInputs!, block.clean);
+      kernel.reluDropout(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
+      products.forward(block.packed, unitsMajor(block.clean), sums.clean!);
+      this.add(own.clean, sums.clean!);
     }
     this.setBounds(activationBound, weightBound);
   }
 
   /** Of an upper pair: writes what the slice adds to the gradient at the pair's inputs, and a bound of that at its units. Updates nothing. */
   inputGradient(scale: number): void {
-    const { own, layerProducts } = this;
-    const product = this.matrices.products.inputs!;
+    const { own, products } = this;
+    const product = this.matrices.sums.inputs!;
     this.floats(own.inputGradient, product.rows * product.columns).fill(0);
     let largest = 0;
     for (const block of this.matrices.blocks) {
       largest = Math.max(largest, this.hiddenGradient(block, scale));
-      layerProducts.inputGradient(block.weights, block.dz, product);
+      products.inputGradient(block.weights, block.dz, product);
       this.add(own.inputGradient, product);
     }
     this.setBounds(largest, 0);
@@ -95,36 +99,32 @@ export class TensorShard {
 
   /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
-    const { kernel, layerProducts, group, places, isRounded } = this;
+    const { kernel, products, group, places } = this;
     const { rows } = this.counts;
     const { below, above, hidden, output } = this.block;
-    // The products of the forward pass are not needed any more.
-    if (isRounded) kernel.round(places.gradient, output.units * rows, group.product);
     const segments = new SegmentedUpdate(kernel, this.arena, this.own.updateLog, optimizer, update);
     for (const block of this.matrices.blocks) {
       if (segments.skip(2)) continue;
       const { first, units, dz } = block;
       if (this.isUpper) kernel.biasGradient(dz.values.byteOffset, units, rows, group.bias);
       else this.hiddenGradient(block, scale);
-      layerProducts.kernelGradient(dz, this.matrices.inputs, block.weightsGradient, group.gradientLists);
-      if (isRounded) kernel.round(group.bias, units, group.bias);
+      products.kernelGradient(dz, this.matrices.inputs, block.weightsGradient, group.gradientLists);
       segments.apply(below.kernel + first * hidden.inputs, units * hidden.inputs, group.weights);
       segments.apply(below.bias + first, units, group.bias);
     }
     this.updateOutputs(segments);
     if (this.first > 0) return;
     kernel.biasGradient(places.gradient, output.units, rows, group.bias);
-    if (isRounded) kernel.round(group.bias, output.units, group.bias);
     segments.apply(above.bias, output.units, group.bias);
   }
 
   /** The slice's columns of the output kernel. */
   private updateOutputs(segments: SegmentedUpdate): void {
     const { above, hidden } = this.block;
-    const row = this.units * (this.isRounded ? BYTES.bf16 : BYTES.f32);
+    const row = this.units * 4;
     for (const { first, count, gradient, kernelGradient } of this.matrices.outputs) {
       if (segments.skip(count)) continue;
-      this.layerProducts.kernelGradient(gradient, this.matrices.hidden, kernelGradient, 0);
+      this.products.kernelGradient(gradient, this.matrices.hidden, kernelGradient, 0);
       for (let c = 0; c < count; c++) {
         segments.apply(
           above.kernel + (first + c) * hidden.units + this.first,
@@ -140,18 +140,15 @@ export class TensorShard {
     const { hidden, output, above } = this.block;
     const weights = this.arena.regions.parameters + above.kernel * 4;
     const to = packed.values.byteOffset;
-    const bound = this.kernel.packColumns(weights, hidden.units, first, units, output.units, to, this.group.bias);
-    // The next block's place, which the floats reach into, is still free.
-    if (this.isRounded) this.kernel.round(to, units * output.units, to);
-    return bound;
+    return this.kernel.packColumns(weights, hidden.units, first, units, output.units, to, this.group.bias);
   }
 
   /** Writes the gradient at a block's units, and their biases' to the group's; returns the largest sum of its absolute values over the rows. */
   private hiddenGradient({ packed, dz, hidden, units }: Block, scale: number): number {
     const { kernel, group } = this;
-    const pass = this.isRounded ? kernel.reluDropoutGradientBf16 : kernel.reluDropoutGradient;
-    this.layerProducts.inputGradient(packed, this.matrices.outputGradient, dz);
-    return pass(dz.values.byteOffset, hidden.values.byteOffset, units, this.counts.rows, scale, group.bias);
+    this.products.inputGradient(packed, this.matrices.outputGradient, dz);
+    const { byteOffset } = dz.values;
+    return kernel.reluDropoutGradient(byteOffset, hidden.values.byteOffset, units, this.counts.rows, scale, group.bias);
   }
 
   private beginSums(z: number, rows: number): void {
@@ -162,8 +159,7 @@ export class TensorShard {
   }
 
   private add(to: number, product: Matrix): void {
-    const add = this.isRounded ? this.kernel.addBf16 : this.kernel.add;
-    add(to, product.values.byteOffset, product.rows * product.columns);
+    this.kernel.add(to, product.values.byteOffset, product.rows * product.columns);
   }
 
   private setBounds(activationBound: number, weightBound: number): void {

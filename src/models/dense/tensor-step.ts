@@ -1,8 +1,7 @@
 // A worker's part of a tensor-parallel step: the rows, which all shards share, and the passes of a group of shards over them.
 import { drawOfShards } from '../../data/sampling.js';
 import { shardRange } from '../../data/shards.js';
-import type { FloatProducts } from '../../engine/float-products.js';
-import { isRounded } from '../../engine/precision.js';
+import type { Products } from '../../engine/products.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { Engine } from '../engine.js';
 import type { TensorResult, TensorTask } from '../tensor-tasks.js';
@@ -113,9 +112,9 @@ function forward(
 const scaleOf = (model: DenseModel, block: number): number =>
   dropoutOf(parallelBlocksOf(model)[block]!.hidden.dropout, 0).scale;
 
-/** The group's inputs: clean where labels are wanted, then with noise or dropped out, both as the products read them. */
+/** The group's inputs: clean where labels are wanted, then with noise or dropped out, both with lists of their non-zeros. */
 function loadRows(
-  { arena, kernel, floats, sampler }: Engine,
+  { arena, kernel, products, sampler }: Engine,
   task: TensorTask,
   { rows, clean }: RowCounts,
   places: TensorShardPlaces,
@@ -129,26 +128,24 @@ function loadRows(
   arena.images.unlabelled.gather(drawn, new Uint8Array(arena.memory.buffer, group.images, drawn.length * pixels));
   kernel.loadRows(group.images, drawn.length, rows - labelledBatch, pixels, unlabelled);
   if (task.noise) addNoise({ arena, kernel }, task, unlabelled, group);
-  if (clean > 0 && isRounded(model)) kernel.round(unlabelled, clean * pixels, group.cleanOperand);
-  else if (clean > 0) {
+  if (clean > 0) {
     const rowsOf = (at: number) => new Float32Array(arena.memory.buffer, at, clean * pixels);
-    rowsOf(group.cleanOperand).set(rowsOf(unlabelled));
-    floats.listByRow({ matrix: floats.matrix(unlabelled, clean, pixels), isRowMajor: true }, group.cleanLists);
+    rowsOf(group.cleanRows).set(rowsOf(unlabelled));
+    products.listByRow({ matrix: products.matrix(unlabelled, clean, pixels), isRowMajor: true }, group.cleanLists);
   }
   if (model.inputDropout > 0) {
     setState({ arena }, group, keyOf(seed, 'mask', stage, step, 0, 0));
     const { keep, scale, random } = dropoutOf(model.inputDropout, group.random);
     kernel.dropout(group.x, rows * pixels, keep, scale, random);
   }
-  if (isRounded(model)) kernel.round(group.x, rows * pixels, group.operand);
-  else listRows(floats, model, rows, group);
+  listRows(products, model, rows, group);
 }
 
 /** Of the rows at x, as they are after dropout. */
-function listRows(floats: FloatProducts, model: DenseModel, rows: number, { x, lists }: GroupBuffers): void {
-  const read = { matrix: floats.matrix(x, rows, model.layers[0]!.inputs), isRowMajor: true };
-  floats.listByRow(read, lists.byRow);
-  floats.listByInput(read, lists.byInput);
+function listRows(products: Products, model: DenseModel, rows: number, { x, lists }: GroupBuffers): void {
+  const read = { matrix: products.matrix(x, rows, model.layers[0]!.inputs), isRowMajor: true };
+  products.listByRow(read, lists.byRow);
+  products.listByInput(read, lists.byInput);
 }
 
 /** To the rows at `x`, each shard's from a stream of its own, as it would data parallel. */

@@ -4,7 +4,6 @@ import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../engine/optimizer.js';
 import { apply } from '../../engine/optimizer.js';
-import { BYTES, isRounded } from '../../engine/precision.js';
 
 /** Words of the update log behind the kernel's two (assembly/update.ts): the number of the update, and how many of its segments are done. */
 const UPDATE = 2;
@@ -16,7 +15,6 @@ export class SegmentedUpdate {
   /** Of threads before this one. */
   private readonly done: number;
   private last = 0;
-  private readonly isRounded: boolean;
 
   /** update log: its address. */
   constructor(
@@ -27,7 +25,6 @@ export class SegmentedUpdate {
     update: number,
   ) {
     this.words = new Int32Array(arena.memory.buffer, updateLog, 4);
-    this.isRounded = isRounded(arena.shape);
     if (Atomics.load(this.words, UPDATE) !== update) {
       // The number last: a death before it leaves the old one, and the next thread begins again.
       Atomics.store(this.words, 0, 0);
@@ -61,8 +58,6 @@ export class SegmentedUpdate {
       end: length,
       id: this.last,
       updateLog: this.updateLog,
-      rounded: this.isRounded ? this.arena.regions.rounded + offset * BYTES.bf16 : 0,
-      areBf16: this.isRounded,
     });
     // Beside the id, since the kernel forgets how far an id was before it notes the next one.
     Atomics.store(this.words, DONE, this.last);

@@ -1,9 +1,8 @@
 // Where the matrices of a batch lie in a workspace, the scratch memory of one task.
 
-import { listRoom } from '../../engine/float-products.js';
-import { aligned, BYTES, isRounded, precisionOf } from '../../engine/precision.js';
-import type { Lists } from '../../engine/products.js';
-import { blockUnits } from './layer.js';
+import { type Lists, listRoom } from '../../engine/products.js';
+import { aligned } from '../../engine/space.js';
+import { BLOCK_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
@@ -16,20 +15,17 @@ export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) 
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
 export interface Workspace {
-  /** Inputs [rows, pixels], and in bf16 the same as products read them. */
+  /** Inputs [rows, pixels]. */
   readonly x: number;
-  readonly operand: number;
-  /** Of the non-zeros of the inputs, and scratch for those of gradients; of no length in bf16, the latter two where nothing is trained. */
+  /** Of the non-zeros of the inputs, and scratch for those of gradients; the latter two are of no length where nothing is trained. */
   readonly lists: Lists;
   readonly gradientLists: number;
-  /** Output of each layer; of the last layer its logits, then the gradient at them. In the model's precision. */
+  /** Output of each layer; of the last layer its logits, then the gradient at them. */
   readonly outputs: readonly number[];
-  /** The output of the last layer in floats: the same place in f32. */
+  /** The output of the last layer. */
   readonly logits: number;
-  /** Gradient at each layer's weighted inputs, in the model's precision; the last layer's is its output. Empty where nothing is trained. */
+  /** Gradient at each layer's weighted inputs; the last layer's is its output. Empty where nothing is trained. */
   readonly gradients: readonly number[];
-  /** A float a unit of the largest layer. */
-  readonly scratch: number;
   /** [units of the last layer, rows]. */
   readonly targets: number;
   /** One float a row. */
@@ -56,30 +52,25 @@ export function workspaceOf(model: DenseModel, rows: number, training: boolean, 
     end += aligned(floats) * 4;
     return address;
   };
-  const precision = precisionOf(model);
-  const takeElements = (count: number): number => take((count * BYTES[precision]) / 4);
   const pixels = model.layers[0]!.inputs;
   const classes = model.layers.at(-1)!.units;
   const x = take(rows * pixels);
-  const operand = takeElements(isRounded(model) ? rows * pixels : 0);
-  const takeLists = (n: number, k: number): number => take(isRounded(model) ? 0 : listRoom(n, k) / 4);
+  const takeLists = (n: number, k: number): number => take(listRoom(n, k) / 4);
   const lists = {
     byRow: takeLists(rows, pixels),
     byInput: training ? takeLists(pixels, rows) : 0,
   };
   const largest = Math.max(...model.layers.map(({ units }) => units));
-  const gradientLists = training ? takeLists(Math.min(largest, blockUnits(precision)), rows) : 0;
-  const outputs = model.layers.map(({ units }) => takeElements(units * rows));
-  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => takeElements(units * rows)) : [];
+  const gradientLists = training ? takeLists(Math.min(largest, BLOCK_UNITS), rows) : 0;
+  const outputs = model.layers.map(({ units }) => take(units * rows));
+  const hidden = training ? model.layers.slice(0, -1).map(({ units }) => take(units * rows)) : [];
   return {
     x,
-    operand,
     lists,
     gradientLists,
     outputs,
-    logits: isRounded(model) ? take(classes * rows) : outputs.at(-1)!,
+    logits: outputs.at(-1)!,
     gradients: training ? [...hidden, outputs.at(-1)!] : [],
-    scratch: take(training && isRounded(model) ? Math.max(...model.layers.map(({ units }) => units)) : 0),
     targets: take(training ? classes * rows : 0),
     weights: take(rows),
     losses: take(rows),

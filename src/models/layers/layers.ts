@@ -1,7 +1,8 @@
 // Networks of TensorFlow.js layers as a kind of model.
-import { AllProducts } from '../../engine/all-products.js';
+
 import { createArena } from '../../engine/arena.js';
 import { loadKernel } from '../../engine/kernel/kernel.js';
+import { Products } from '../../engine/products.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { ModelKind } from '../kind.js';
 import {
@@ -45,7 +46,7 @@ async function passOnce(model: LayersModel): Promise<void> {
     ...{ pixels, unlabelled: 0, evaluation: 0, parameters: parametersOf(model), shards: 1, workspaces: 1 },
     workspaceBytes: placesOf(model, ROWS, true).end,
   });
-  const hardware = { products: new AllProducts(arena.memory), kernel: loadKernel(arena.memory), arena };
+  const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
   const built = await buildAt(model, { memory: arena.memory, address: arena.regions.parameters });
   const passes = new LayersPasses(hardware, model, built, ROWS, { workspace: 0, training: true });
   passes.loadBytes(new Uint8Array(ROWS * pixels));

@@ -30,8 +30,6 @@ export interface LayersModel {
    * (an ensemble: Hansen & Salamon 1990). Left out: 1.
    */
   readonly members?: number;
-  /** Products of layers are f32 alone. */
-  readonly precision?: 'f32';
 }
 
 const size = z
@@ -60,7 +58,6 @@ export const layersSchema = z
       .max(MOST_WEIGHTS),
     objective: z.enum(['softmax', 'sigmoid']),
     members: z.int().min(1).max(MOST_MEMBERS).exactOptional(),
-    precision: z.literal('f32').exactOptional(),
   })
   .refine(
     ({ weights }) => weights.every(({ isStatistic }, w) => isStatistic || !weights[w - 1]?.isStatistic),

@@ -1,7 +1,6 @@
 // What the doctor makes of what it sees.
 import { describe, expect, it } from 'vitest';
-import { bf16, diagnose, keptHere, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
-import { multipliesBf16 } from '../../../coordinator/executors/numerics.js';
+import { diagnose, keptHere, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 describe('the doctor', () => {
@@ -17,22 +16,6 @@ describe('the doctor', () => {
     for (const env of [{}, { TF_NUM_INTRAOP_THREADS: '4' }]) {
       expect(threads(env)).toMatchObject({ state: 'note', fix: expect.stringContaining('1') });
     }
-  });
-
-  it('says whether bf16 is worth while, and is content either way', () => {
-    expect(bf16(true)).toMatchObject({ state: 'ok', found: expect.stringContaining('fast') });
-    for (const has of [false, undefined]) {
-      expect(bf16(has)).toMatchObject({ state: 'ok', found: expect.stringContaining('f32') });
-    }
-  });
-
-  it('finds bf16 among the flags of an x86 processor, and knows it of no other', () => {
-    const flagsOf = (flags: string) => `processor\t: 0\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
-    expect(multipliesBf16(flagsOf('avx512_bf16 avx512vl'))).toBe(true);
-    expect(multipliesBf16(flagsOf('amx_tile amx_bf16'))).toBe(true);
-    expect(multipliesBf16(flagsOf('avx512vl avx512_bf16x'))).toBe(false);
-    expect(multipliesBf16('processor\t: 0\nFeatures\t: fp asimd bf16\n')).toBeUndefined();
-    expect(multipliesBf16('')).toBeUndefined();
   });
 
   it('hints at what could be cleaned up where that is much, and never at what is needed', () => {

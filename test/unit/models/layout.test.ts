@@ -1,9 +1,8 @@
-// What a model lays out in memory: the buffers of a lane, and the parameter vector in each precision.
+// What a model lays out in memory: the buffers of a lane, and the parameter vector.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { layoutOf, modelOf, relaid } from '../../../src/models/dense/model.js';
+import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { workspaceOf } from '../../../src/models/dense/workspace.js';
-import { initialParameters } from '../../../src/models/models.js';
 import { expectApart } from '../apart.js';
 
 const anyWidths = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 6 });
@@ -13,57 +12,27 @@ const modelWith = (widths: readonly number[]) =>
 describe('the buffers of a lane', () => {
   it('are aligned to 64 bytes and do not overlap', () => {
     fc.assert(
-      fc.property(
-        anyWidths,
-        fc.integer({ min: 1, max: 9 }),
-        fc.boolean(),
-        fc.constantFrom('f32', 'bf16'),
-        (units, groups, training, precision) => {
-          const model = { ...modelWith(units), precision };
-          const bytes = precision === 'f32' ? 4 : 2;
-          const rows = groups * 8;
-          const pixels = units[0]!;
-          const buffers = workspaceOf(model, rows, training, 640);
-          const matrices = model.layers.map((layer, l) => [buffers.outputs[l]!, layer.units * rows * bytes] as const);
-          const hidden = training ? model.layers.slice(0, -1) : [];
-          expectApart([
-            [640, 0],
-            [buffers.x, rows * pixels * 4],
-            [buffers.operand, rows * pixels * bytes],
-            ...matrices,
-            ...hidden.map((layer, l) => [buffers.gradients[l]!, layer.units * rows * bytes] as const),
-            // In f32 they are the last output.
-            ...(precision === 'f32' ? [] : [[buffers.logits, units.at(-1)! * rows * 4] as const]),
-            [buffers.scratch, training && precision === 'bf16' ? Math.max(...units.slice(1)) * 4 : 0],
-            [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],
-            ...[buffers.weights, buffers.losses, buffers.confidences].map((at) => [at, rows * 4] as const),
-            [buffers.classes, rows * 2],
-            [buffers.images, rows * pixels],
-            [buffers.random, 64],
-            [buffers.end, 0],
-          ]);
-          expect(buffers.gradients.at(-1)).toBe(training ? buffers.outputs.at(-1) : undefined);
-        },
-      ),
-    );
-  });
-});
-
-describe('parameters of another precision', () => {
-  it('are the same ones, each kernel and bias at a multiple of 64 bytes of what products read, and come back as they were', () => {
-    fc.assert(
-      fc.property(anyWidths, (widths) => {
-        const model = modelWith(widths);
-        const bf16 = { ...model, precision: 'bf16' } as const;
-        const { places, length } = layoutOf(bf16);
-        for (const { kernel, bias } of places) expect([kernel % 32, bias % 32]).toEqual([0, 0]);
-        const parameters = initialParameters(model, 1, 0);
-        const there = relaid(parameters, model, 'bf16');
-        expect(there).toEqual(initialParameters(bf16, 1, 0));
-        expect(there).toHaveLength(length);
-        expect(relaid(there, bf16, 'f32')).toEqual(parameters);
+      fc.property(anyWidths, fc.integer({ min: 1, max: 9 }), fc.boolean(), (units, groups, training) => {
+        const model = modelWith(units);
+        const rows = groups * 8;
+        const pixels = units[0]!;
+        const buffers = workspaceOf(model, rows, training, 640);
+        const matrices = model.layers.map((layer, l) => [buffers.outputs[l]!, layer.units * rows * 4] as const);
+        const hidden = training ? model.layers.slice(0, -1) : [];
+        expectApart([
+          [640, 0],
+          [buffers.x, rows * pixels * 4],
+          ...matrices,
+          ...hidden.map((layer, l) => [buffers.gradients[l]!, layer.units * rows * 4] as const),
+          [buffers.targets, training ? units.at(-1)! * rows * 4 : 0],
+          ...[buffers.weights, buffers.losses, buffers.confidences].map((at) => [at, rows * 4] as const),
+          [buffers.classes, rows * 2],
+          [buffers.images, rows * pixels],
+          [buffers.random, 64],
+          [buffers.end, 0],
+        ]);
+        expect(buffers.gradients.at(-1)).toBe(training ? buffers.outputs.at(-1) : undefined);
       }),
-      { numRuns: 20 },
     );
   });
 });

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joined, type Subtree, subtreesIn } from '../../../src/collectives/tree.js';
 import { UPDATE_LOG_STRIDE } from '../../../src/engine/arena.js';
-import { listRoom } from '../../../src/engine/float-products.js';
-import { blockUnits } from '../../../src/models/dense/layer.js';
+import { listRoom } from '../../../src/engine/products.js';
+import { BLOCK_UNITS } from '../../../src/models/dense/layer.js';
 import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { sumOf } from '../../../src/models/dense/tensor-exchange.js';
 import {
@@ -75,17 +75,15 @@ describe('the places of a sliced step', () => {
           [places.end, 0],
         ];
         for (const group of places.groups) {
-          const block = Math.min(blockUnits('f32'), Math.max(...units));
+          const block = Math.min(BLOCK_UNITS, Math.max(...units));
           floats.push(
             // Clean rows begin behind the labelled ones and go on to a multiple of 8.
             [group.x, Math.max(counts.rows, labelled + counts.clean) * pixels],
-            // Floats are read where the inputs are.
-            [group.operand, 0],
             [group.lists.byRow, listRoom(counts.rows, pixels) / 4],
             [group.lists.byInput, listRoom(pixels, counts.rows) / 4],
             [group.cleanLists, listRoom(counts.clean, pixels) / 4],
-            [group.gradientLists, listRoom(blockUnits('f32'), counts.rows) / 4],
-            [group.cleanOperand, pixels * counts.clean],
+            [group.gradientLists, listRoom(BLOCK_UNITS, counts.rows) / 4],
+            [group.cleanRows, pixels * counts.clean],
             [group.images, (batch * pixels) / 4],
             [group.random, 16 + most / 2],
             [group.block, block * most],

@@ -28,7 +28,6 @@ const result = (scenario: Scenario, testAccuracy: number | undefined, seconds: n
     splitSeed: 1,
     shards: 1,
     workers: 1,
-    precision: 'f32',
     wire: 'f32',
     lostWorkers: 0,
   },
@@ -108,13 +107,6 @@ describe('the table of a reproduction', () => {
     expect(row).toMatchObject({ accuracy: undefined, deviation: undefined, aboveReport: false });
     expect(rowLines([row!], plain)[2]).toMatch(/^NN {3,}74\.19 +70\.03 +- /);
     expect(reproductionPage('mine', [row!], [], 0)).not.toContain('NaN');
-  });
-
-  it('names the precision of its products, where they are not of floats', () => {
-    const below = (precision: RunResult['precision']) =>
-      rowLines(rowsOf(['nn'], [{ ...result('nn', 0.7, 1), precision }], config), plain).at(-1);
-    expect(below('f32')).toBe('0 of 1 rows above the report (✓)');
-    expect(below('bf16')).toBe('0 of 1 rows above the report (✓), products of bf16');
   });
 });
 

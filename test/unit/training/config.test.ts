@@ -69,7 +69,6 @@ describe('identityOf', () => {
         shards: 5,
         strategy: 'tensor',
         fastSum: true,
-        precision: 'bf16',
         maxSteps: 7,
         refresh: 'once',
         threshold: 0.5,
@@ -104,12 +103,21 @@ describe('identityOf', () => {
   });
 });
 
-describe('what may be rounded', () => {
-  it.each(['wire', 'precision'])('%s: nothing, or bfloat16', (option) => {
-    for (const form of ['f32', 'bf16']) expect(normalise({ [option]: form })).toMatchObject({ [option]: form });
-    for (const other of ['f16', 'powersgd:2', 'bf16-emulated', 2]) {
-      const refused = { code: 'E_CONFIG', message: expect.stringMatching(`^${option}: .*"f32"\\|"bf16"`) };
-      expect(() => normalise({ [option]: other })).toThrow(expect.objectContaining(refused));
+describe('the sums of gradients', () => {
+  it('may be rounded on their way to bfloat16', () => {
+    for (const wire of ['f32', 'bf16'] as const) expect(normalise({ wire })).toMatchObject({ wire });
+    for (const wire of ['f16', 'powersgd:2', 2]) {
+      const refused = { code: 'E_CONFIG', message: expect.stringMatching(/^wire: .*"f32"\|"bf16"/) };
+      expect(() => normalise({ wire })).toThrow(expect.objectContaining(refused));
     }
+  });
+});
+
+describe('a config of before, when products had a precision', () => {
+  it('is read where that is f32, and refused where it is bf16', () => {
+    expect(normalise({ ...normalise({ workers: 1 }), precision: 'f32' })).toEqual(normalise({ workers: 1 }));
+    expect(() => normalise({ precision: 'bf16' })).toThrow(
+      expect.objectContaining({ code: 'E_CONFIG', message: expect.stringContaining('no longer of bf16') }),
+    );
   });
 });

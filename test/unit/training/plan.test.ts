@@ -1,7 +1,6 @@
 // From a config to the stages of its training.
 
 import { describe, expect, it } from 'vitest';
-import { precisionOf } from '../../../src/engine/precision.js';
 import { normalise, PRESETS } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
@@ -83,15 +82,6 @@ describe('planOf', () => {
       expect(stages.some(({ method }) => method.name === 'denoising')).toBe(options.scenario === 'dae');
     },
   );
-
-  it('computes all stages in the precision asked for, which takes an even number of hidden units', () => {
-    for (const options of every) {
-      for (const { model } of plan({ ...options, precision: 'bf16' })) expect(model.precision).toBe('bf16');
-      for (const { model } of plan(options)) expect(precisionOf(model)).toBe('f32');
-    }
-    expect(() => plan({ hidden: 65, precision: 'bf16' })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
-    expect(plan({ hidden: 65 })).toHaveLength(1);
-  });
 
   it('gives refresh and threshold to the stages with pseudo-labels, an epoch being a pass over the unlabelled images', () => {
     const [stage] = plan({ scenario: 'pl', refresh: 'epoch', threshold: 0.25 });

@@ -71,9 +71,7 @@ describe('a setting', () => {
     const paths = new Set(pathsOf(DAE));
     fc.assert(
       fc.property(fc.string(), (path) => {
-        fc.pre(
-          !paths.has(path) && !/^(pretrain|finetune)\.(method|model|rate|optimizer|alpha|balance|precision)/.test(path),
-        );
+        fc.pre(!paths.has(path) && !/^(pretrain|finetune)\.(method|model|rate|optimizer|alpha|balance)/.test(path));
         expect(() => withSettings(DAE, { [path]: 1 })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
       }),
     );
@@ -101,7 +99,6 @@ describe("stages of the user's own", () => {
     expect(plan({ ...own, set: { 'finetune.steps': 7 } })[1]).toMatchObject({ steps: 7 });
     for (const more of [{ quick: true }, { threshold: 0.5 }, { refresh: 'step' }, { classShares: 'off' }] as const)
       expect(() => normalise({ ...own, ...more })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
-    expect(() => plan({ ...own, precision: 'bf16' })).toThrow('computes in f32, the run in bf16');
     expect(() => plan({ preset: 'custom' })).toThrow('custom has no stages');
   });
 });

@@ -19,7 +19,6 @@ const by = (config: Options) => normalise(config);
 describe('the strategy of a stage', () => {
   it.each([
     ['a classifier with one hidden layer', classifier],
-    ['a classifier of bf16', { ...classifier, precision: 'bf16' } as const],
     ['an autoencoder with one', autoencoder],
     ['an autoencoder with a narrow middle', narrow],
   ])('is tensor parallel for %s, unless it is told to be data parallel', (_, model) => {
@@ -41,7 +40,6 @@ describe('the strategy of a stage', () => {
   it.each([
     ['a classifier with two hidden layers', deep],
     ['an autoencoder with two', odd],
-    ['an autoencoder of bf16', { ...narrow, precision: 'bf16' } as const],
   ])('is data for %s; asked for tensor, it says what to do', (_, model) => {
     for (const strategy of ['auto', 'data'] as const) expect(strategyOf(by({ strategy }), { model })).toBe('data');
     expect(() => strategyOf(by({ strategy: 'tensor' }), { model })).toThrow(
@@ -86,13 +84,11 @@ describe('the choice that is left to a run', () => {
   it('is told with its reason, and with the stages that are trained otherwise', () => {
     const line = 'strategy: tensor, since workers exchange sums over their units then, not gradients';
     for (const scenario of SCENARIOS) expect(lineOf({ scenario })).toBe(line);
-    for (const scenario of ['nn', 'drop', 'pl'] as const) expect(lineOf({ scenario, precision: 'bf16' })).toBe(line);
-    expect(lineOf({ scenario: 'dae', precision: 'bf16' })).toBe(
-      `${line}; data for pretrain, whose network it does not cut`,
-    );
-    const config = normalise({ scenario: 'dae', precision: 'bf16' });
-    const autoencoders = planOf(config, task).filter(({ method }) => method.name === 'denoising');
-    expect(choiceLine(config, autoencoders)).toBe('strategy: data, since no stage trains a network that tensor cuts');
+    const config = normalise({ scenario: 'dae' });
+    const stages = planOf(config, { ...task, hidden: [32, 16] });
+    expect(choiceLine(config, stages)).toBe(`${line}; data for finetune, whose network it does not cut`);
+    const classifiers = stages.filter(({ method }) => method.name !== 'denoising');
+    expect(choiceLine(config, classifiers)).toBe('strategy: data, since no stage trains a network that tensor cuts');
   });
 
   it('is told of stages that change images', () => {

@@ -1,9 +1,8 @@
 // The kernel's exports: passes over shared memory that TensorFlow has no single operation for. No state but the arena's.
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
-export { addBf16, reluDropoutBf16, reluDropoutGradientBf16, round, widen } from './bfloat';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } from './loss';
 export { narrowForward, narrowInputGradient, narrowKernelGradient } from './narrow';
 export { addNoise, dropout, loadRows, transpose } from './rows';
 export { add, broadcast, packColumns } from './slice';
 export { adam, momentum, sum } from './update';
-export { roundFedBack } from './wire';
+export { roundFedBack, widen } from './wire';

@@ -4,14 +4,9 @@
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
-// Where parameters have a copy rounded to bf16 (`rounded`, parallel to p; 0: none), the same pass keeps the copy. Slots may be bf16 (`areBf16`);
-// their sums are floats always.
-//
 //   update log:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
 //   progress: 2k     blocks 0 .. k-1 are done
 //             2k + 1 block k is staged, and perhaps partly copied
-
-import { addBf16, round, widen } from './bfloat';
 
 const BLOCK: i32 = 1024;
 const BLOCK_BYTES: usize = 4096;
@@ -37,14 +32,12 @@ export function momentum(
   nesterov: i32,
   id: i32,
   journal: usize,
-  rounded: usize,
-  areBf16: i32,
 ): void {
   const staged = journal + STAGED;
-  for (let k = begin(p, m, 0, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
+  for (let k = begin(p, m, 0, start, end, id, journal); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
+    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = f32x4.mul(f32x4.splat(b), v128.load(g + i));
       const first = f32x4.add(f32x4.mul(f32x4.splat(a), v128.load(m + at + i)), gradient);
@@ -53,7 +46,7 @@ export function momentum(
       v128.store(staged + BLOCK_BYTES + i, first);
       v128.store(staged + i, f32x4.sub(kept, f32x4.mul(f32x4.splat(c), step)));
     }
-    commit(k, p + at, m + at, 0, bytes, journal, inCopy(at, rounded));
+    commit(k, p + at, m + at, 0, bytes, journal);
   }
 }
 
@@ -80,14 +73,12 @@ export function adam(
   scale: f32,
   id: i32,
   journal: usize,
-  rounded: usize,
-  areBf16: i32,
 ): void {
   const staged = journal + STAGED;
-  for (let k = begin(p, m, v, start, end, id, journal, rounded); start + k * BLOCK < end; k++) {
+  for (let k = begin(p, m, v, start, end, id, journal); start + k * BLOCK < end; k++) {
     const at = (<usize>(start + k * BLOCK)) << 2;
     const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS, areBf16 != 0);
+    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = f32x4.mul(f32x4.splat(scale), v128.load(g + i));
       const first = f32x4.add(
@@ -102,17 +93,12 @@ export function adam(
       v128.store(staged + BLOCK_BYTES + i, first);
       v128.store(staged + 2 * BLOCK_BYTES + i, second);
     }
-    commit(k, p + at, m + at, v + at, bytes, journal, inCopy(at, rounded));
+    commit(k, p + at, m + at, v + at, bytes, journal);
   }
 }
 
-/** Where the copy of the floats at byte `at` of the parameters is; 0: there is none. */
-function inCopy(at: usize, rounded: usize): usize {
-  return rounded == 0 ? 0 : rounded + (at >> 1);
-}
-
 /** Returns the first block that is still to do, after completing one that was staged. v = 0: there is none. */
-function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize, rounded: usize): i32 {
+function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize): i32 {
   if (atomic.load<i32>(journal) != id) {
     // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
     atomic.store<i32>(journal, 0, 4);
@@ -124,29 +110,27 @@ function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, jour
   if ((progress & 1) == 0) return k;
   const at = (<usize>(start + k * BLOCK)) << 2;
   const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, bytes, journal, inCopy(at, rounded));
+  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, bytes, journal);
   return k + 1;
 }
 
-function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize, copy: usize): void {
+function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
   // Atomic, so that the staged values are in memory before the update log says so.
   atomic.store<i32>(journal, 2 * k + 1, 4);
-  copyStaged(k, p, m, v, bytes, journal, copy);
+  copyStaged(k, p, m, v, bytes, journal);
 }
 
-function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize, copy: usize): void {
+function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
   const staged = journal + STAGED;
   memory.copy(p, staged, bytes);
   memory.copy(m, staged + BLOCK_BYTES, bytes);
   if (v != 0) memory.copy(v, staged + 2 * BLOCK_BYTES, bytes);
-  if (copy != 0) round(staged, <i32>(bytes >> 2), copy);
   atomic.store<i32>(journal, 2 * (k + 1), 4);
 }
 
 /**
  * to = the sum of gradient buffers [first, first + count), a subtree, over the floats [start, end) of each; to may be gradient buffer `first` itself.
- * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. areBf16: the gradient buffers, and not such sums, which are floats from where the
- * gradient buffer begins, and reach into the next one. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
+ * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
  * Idempotent, unless it is done in place.
  */
 export function sum(
@@ -159,13 +143,12 @@ export function sum(
   end: i32,
   to: usize,
   sums: usize,
-  areBf16: i32,
 ): i32 {
   let odd = i32x4.splat(0);
   for (let block = start; block < end; block += BLOCK) {
     const at = (<usize>block) << 2;
     const bytes = (<usize>min(end - block, BLOCK)) << 2;
-    const total = sumSlots(slots, stride, counts, first, count, at, bytes, sums, areBf16 != 0);
+    const total = sumSlots(slots, stride, counts, first, count, at, bytes, sums);
     for (let i: usize = 0; i < bytes; i += 16) {
       const values = v128.load(total + i);
       // x - x is 0 but for infinities and NaN, whose result is NaN.
@@ -190,21 +173,12 @@ function sumSlots(
   at: usize,
   bytes: usize,
   sums: usize,
-  areBf16: bool,
 ): usize {
-  const slot = slots + stride * first;
-  if (count == 1 && areBf16) {
-    widen(slot + (at >> 1), <i32>(bytes >> 2), sums);
-    return sums;
-  }
-  if (count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count)) return slot + at;
+  const isOne = count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count);
+  if (isOne) return slots + stride * first + at;
   const half = 1 << (31 - clz(count - 1));
-  const left = sumSlots(slots, stride, counts, first, half, at, bytes, sums, areBf16);
-  if (areBf16 && count - half == 1 && left == sums) {
-    addBf16(left, slots + stride * (first + half) + (at >> 1), <i32>(bytes >> 2));
-    return left;
-  }
-  const right = sumSlots(slots, stride, counts, first + half, count - half, at, bytes, sums + BLOCK_BYTES, areBf16);
+  const left = sumSlots(slots, stride, counts, first, half, at, bytes, sums);
+  const right = sumSlots(slots, stride, counts, first + half, count - half, at, bytes, sums + BLOCK_BYTES);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }

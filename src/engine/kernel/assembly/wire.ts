@@ -1,5 +1,20 @@
-// Rounds sums to bfloat16 before they travel over a network.
-import { nearest } from './bfloat';
+// bfloat16, the upper 16 bits of a float, in which sums may travel over a network.
+
+/** The nearest bfloat16 of each lane, ties to even, in its lower 16 bits. Infinities stay, and NaN becomes one of either sign. */
+function nearest(x: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(x, i32x4.add(odd, i32x4.splat(0x7fff))), 16);
+  return v128.or(rounded, v128.and(f32x4.ne(x, x), i32x4.splat(0x7fc0)));
+}
+
+/** The float to[i] = from[i], a bfloat16. Writes up to 7 floats behind the last. May be done in place from the upper half of `to`. */
+export function widen(from: usize, n: i32, to: usize): void {
+  for (const end = to + ((<usize>n) << 2); to < end; to += 32, from += 16) {
+    const values = v128.load(from);
+    v128.store(to, i32x4.shl(i32x4.extend_low_i16x8_u(values), 16));
+    v128.store(to, i32x4.shl(i32x4.extend_high_i16x8_u(values), 16), 16);
+  }
+}
 
 /**
  * For each of n floats: x = v + residual; to = bfloat16(x); v = what `to` stands for; residual = x - v. A NaN stays one. n: a multiple of 8.
