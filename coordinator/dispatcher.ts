@@ -9,7 +9,7 @@ import { parameterCount } from '../src/models/models.js';
 import type { PredictResult } from '../src/models/tasks.js';
 import type { Executor, ExecutorHealth, TrainingState } from '../src/training/executor.js';
 import type { Cuttable } from '../src/training/strategy-choice.js';
-import { Propagator, type Seeds } from './propagation.js';
+import { Propagator, type SearchListener, type Seeds } from './propagation.js';
 import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
 export interface Labelling extends Predictions {
@@ -66,9 +66,15 @@ export class Dispatcher {
   }
 
   /** Gives every unlabelled image a label by a graph of them all (propagation.ts). */
-  async propagate(model: Model, settings: Propagation, seeds: Seeds, size: ImageSize): Promise<Labelling> {
+  async propagate(
+    model: Model,
+    settings: Propagation,
+    seeds: Seeds,
+    size: ImageSize,
+    told?: SearchListener,
+  ): Promise<Labelling> {
     this.propagator ??= new Propagator(this.node, { set: 'unlabelled', count: this.counts.unlabelled, size });
-    const { classes, weights } = await this.propagator.labels(model, settings, seeds);
+    const { classes, weights } = await this.propagator.labels(model, settings, seeds, told);
     const before = this.stored.classes;
     const flips = classes.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);
     this.write({ pseudoLabels: classes, confidences: weights });

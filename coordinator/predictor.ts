@@ -9,7 +9,7 @@ import type { SavedModel } from '../src/models/saved-model.js';
 import type { RunnersUp } from '../src/models/tasks.js';
 import { LATER } from '../src/training/preset-modern.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
-import { Propagator, type Seeds } from './propagation.js';
+import { Propagator, type SearchListener, type Seeds } from './propagation.js';
 
 /** Of each image: the likeliest class with its output, and the second likeliest. */
 export interface Classified {
@@ -72,10 +72,15 @@ export class Predictor {
    * their unlabelled images (docs/label-propagation.md). Throws E_CONFIG, E_MEMORY.
    * @param shares of the classes, to which labels are held; undefined: to none
    */
-  async propagate(seeds: Seeds, size: ImageSize, shares: readonly number[] | undefined): Promise<Classified> {
+  async propagate(
+    seeds: Seeds,
+    size: ImageSize,
+    shares: readonly number[] | undefined,
+    told?: SearchListener,
+  ): Promise<Classified> {
     const { executor, model, images: count } = this;
     const propagator = new Propagator(executor, { set: 'evaluation', count, size });
-    return rankedOf(await propagator.distributions(model, { ...LATER, shares }, seeds), outputsOf(model));
+    return rankedOf(await propagator.distributions(model, { ...LATER, shares }, seeds, told), outputsOf(model));
   }
 
   close(): Promise<void> {

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
 import { PseudolabelError } from '../src/errors.js';
+import { duration, percent, whole } from '../src/format.js';
 import { balanced, distributions, mixed, type SureLabels, sureLabels } from '../src/graph/balance.js';
 import { blocksOf, type Neighbours } from '../src/graph/neighbours.js';
 import { type Basis, principalComponents } from '../src/graph/principal-components.js';
@@ -36,11 +37,31 @@ const IMAGES_A_RANGE = 2 * PREDICT_ROWS;
 const SAMPLE = 6000;
 /** Neighbours are asked for by so many tasks, or one for each block: enough that nobody waits long for the last one. */
 const PARTS = 64;
+/** Of many images, tasks are of no more blocks: each takes seconds at most, and a node on another machine gets several at once. */
+const MOST_BLOCKS = 4;
+/** Among so many images neighbours take minutes: they are found in so many turns, between which it is told how long it will take. */
+const MANY_IMAGES = 2 ** 17;
+const TURNS = 20;
 /** Values of a matrix [images, classes]: four of them, of 8 bytes each, are in memory while labels spread. */
 const MOST_LABEL_VALUES = 2 ** 27;
 
 /** Lets sockets and timers be served between two parts of a long computation. */
 const pause = (): Promise<void> => setImmediate();
+
+/** How far a long search for neighbours is. */
+export interface SearchProgress {
+  readonly images: number;
+  /** From 0 to 1. */
+  readonly done: number;
+  readonly secondsLeft: number;
+}
+
+/** How long a search for neighbours will take, and how far it is. */
+export const searchText = ({ images, done, secondsLeft }: SearchProgress): string =>
+  `finding neighbours among ${whole(images)} images: ${percent(done, 0)}, about ${duration(secondsLeft)} left`;
+
+/** Is told of long searches. What it throws ends them. */
+export type SearchListener = (progress: SearchProgress) => void | Promise<void>;
 
 export class Propagator {
   /** Descriptions of the images by what needs no network: they do not change. */
@@ -49,9 +70,11 @@ export class Propagator {
   /** Of the images: each is described by one task. They do not depend on who computes, nor on the shards of the run. */
   private readonly ranges: Ranges;
 
+  /** manyImages: from so many on, a search for neighbours tells how long it takes. */
   constructor(
     private readonly executor: Executor,
     private readonly images: GraphImages,
+    private readonly manyImages = MANY_IMAGES,
   ) {
     const { count } = images;
     const parts = Math.ceil(count / IMAGES_A_RANGE);
@@ -62,18 +85,23 @@ export class Propagator {
   }
 
   /** The labels of all images, those of the seeds their own. Throws E_CONFIG where there are too many images. */
-  async labels(model: Model, settings: Propagation, seeds: Seeds): Promise<SureLabels> {
-    return sureLabels(await this.distributions(model, settings, seeds), outputsOf(model));
+  async labels(model: Model, settings: Propagation, seeds: Seeds, told?: SearchListener): Promise<SureLabels> {
+    return sureLabels(await this.distributions(model, settings, seeds, told), outputsOf(model));
   }
 
   /** [images, classes], each image's a distribution; those of the seeds are sure. Throws E_CONFIG where there are too many images. */
-  async distributions(model: Model, settings: Propagation, seeds: Seeds): Promise<Float64Array> {
+  async distributions(
+    model: Model,
+    settings: Propagation,
+    seeds: Seeds,
+    told: SearchListener = () => undefined,
+  ): Promise<Float64Array> {
     const { count } = this.images;
     const classes = outputsOf(model);
     checkSize(count, classes);
     const { rows, probabilities } = await this.rowsOf(model, settings);
     const k = Math.min(settings.neighbours, count - 1);
-    const graph = graphOf(await this.neighbours(rows, k), count);
+    const graph = graphOf(await this.neighbours(rows, k, told), count);
     let q = await spread(graph, seeds, classes, settings);
     if (settings.mix !== undefined && probabilities) {
       q = mixed(probabilities, q, classes, settings.mix);
@@ -157,20 +185,34 @@ export class Propagator {
     return bases;
   }
 
-  private async neighbours(rows: Rows, k: number): Promise<Neighbours> {
-    const blocks = blocksOf(rows.shape.count);
-    const parts = Math.min(PARTS, blocks);
+  private async neighbours(rows: Rows, k: number, told: SearchListener): Promise<Neighbours> {
+    const { count } = rows.shape;
+    const blocks = blocksOf(count);
+    const parts = Math.min(blocks, Math.max(PARTS, Math.ceil(blocks / MOST_BLOCKS)));
     const ranges = Array.from({ length: parts }, (_, part) => shardRange(blocks, parts, part));
-    const results = await this.executor.neighbours(rows, k, ranges);
-    const found = { rows: new Uint32Array(rows.shape.count * k), cosines: new Float32Array(rows.shape.count * k) };
-    let at = 0;
-    for (const result of results) {
-      found.rows.set(result.rows, at);
-      found.cosines.set(result.cosines, at);
-      at += result.rows.length;
+    const found = { rows: new Uint32Array(count * k), cosines: new Float32Array(count * k) };
+    const ends = count < this.manyImages ? [parts] : turnsOf(parts, this.executor.workers);
+    const began = performance.now();
+    let [at, first] = [0, 0];
+    for (const end of ends) {
+      for (const result of await this.executor.neighbours(rows, k, ranges.slice(first, end))) {
+        found.rows.set(result.rows, at);
+        found.cosines.set(result.cosines, at);
+        at += result.rows.length;
+      }
+      first = end;
+      const secondsLeft = ((performance.now() - began) / 1000 / end) * (parts - end);
+      if (end < parts) await told({ images: count, done: end / parts, secondsLeft });
     }
     return found;
   }
+}
+
+/** Of so many tasks: where each turn ends. The first has one for each worker, by which it is seen how long all take. */
+function turnsOf(tasks: number, workers: number): number[] {
+  const first = Math.min(tasks, Math.max(1, workers));
+  const ends = Array.from({ length: TURNS + 1 }, (_, turn) => first + Math.round(((tasks - first) * turn) / TURNS));
+  return [...new Set(ends)];
 }
 
 /** What the seeds' labels come to at all images: a distribution over the classes for each, [images, classes]. */
@@ -203,14 +245,12 @@ function columnsOf(values: Float32Array, widths: readonly number[], first: numbe
 
 /** Throws E_CONFIG where there are too many images for a graph. */
 export function checkSize(count: number, classes: number): void {
-  if (count > MOST_ROWS) {
-    const times = Math.round((count / 60_000) ** 2);
+  if (count > MOST_ROWS)
     throw new PseudolabelError(
       'E_CONFIG',
-      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most; they would take ${times} times as long as those of 60,000`,
+      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most, whose search takes an hour of one core`,
       'use fewer unlabelled images, or a method without a graph',
     );
-  }
   if (count * classes > MOST_LABEL_VALUES)
     throw new PseudolabelError(
       'E_CONFIG',

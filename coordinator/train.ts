@@ -12,6 +12,7 @@ import type { LabelledRows } from '../src/models/tasks.js';
 import { alphaAt, optimizerStep, type Stage } from '../src/training/stage.js';
 import type { Dispatcher, Labelling } from './dispatcher.js';
 import type { LabelledSet } from './labelled-set.js';
+import type { SearchListener, SearchProgress } from './propagation.js';
 import type { StepOutcome } from './strategies/strategy.js';
 
 export interface Training {
@@ -41,6 +42,8 @@ export interface Position {
 export interface Observer {
   before(position: Position): Promise<void>;
   stageBegins(stage: Stage, position: Position, steps: number): void;
+  /** Comes while a graph of very many images is made, before the step at `position`, whose state is still whole. */
+  searching?(position: Position, progress: SearchProgress): Promise<void>;
   labelled(stage: Stage, step: number, labelling: Labelling): void;
   /** Comes before the first step whose pseudo-labels count, if they are held to shares. */
   sharesChosen(stage: Stage, step: number, choice: SharesChoice): void;
@@ -79,7 +82,11 @@ export async function train(
       await observer.before({ stage: s, step, methodState: state });
       if (method.isRelabelling(settings, step)) {
         const graph = method.propagation(settings, labelCounts);
-        const labelling = await (graph ? propagate(training, stage, graph, dispatcher) : dispatcher.label(stage.model));
+        const told: SearchListener = (progress) =>
+          observer.searching?.({ stage: s, step, methodState: state }, progress);
+        const labelling = await (graph
+          ? propagate(training, stage, graph, dispatcher, told)
+          : dispatcher.label(stage.model));
         state = method.relabelled(settings, state, labelling.confidences);
         observer.labelled(stage, step, labelling);
       }
@@ -135,9 +142,10 @@ function propagate(
   { model }: Stage,
   graph: Propagation,
   dispatcher: Dispatcher,
+  told: SearchListener,
 ): Promise<Labelling> {
   if (!unlabelled || !images) throw new RangeError('labels spread over images whose rows and size are not given');
-  return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images);
+  return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images, told);
 }
 
 function drawLabelled(

@@ -16,6 +16,7 @@ import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
 import { checkPixels, classified, classNamesOf, loadClassifier, seedsOf } from '../classifier.js';
 import type { Classified, Predictor } from '../predictor.js';
+import { type SearchProgress, searchText } from '../propagation.js';
 import { writeReview } from '../review/review.js';
 import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
@@ -64,7 +65,7 @@ learned from, or positions in its list of classes.
 
 --propagate asks the images as well: labels that are known spread from image to image over a graph of those that look alike, to the model and
 by their strokes, and are mixed with what the model says. Where a few labels of each class are known this corrects the model; those images keep
-their own labels. It takes every image into memory at once, 262,144 at most. The classes are held to the shares that they have among the known labels, if
+their own labels. It takes every image into memory at once, 1,048,576 at most, and says how long it takes. The classes are held to the shares that they have among the known labels, if
 each has one: an assumption, which --class-shares makes another: equal, off, or a share of each class, as 0.6,0.3,0.1.
 
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
@@ -111,7 +112,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     flags.images === undefined ? await imagesOfData(folder, saved, flags, context) : await fileOf(flags.images, saved);
   terminal.doing('labelling images');
   const classNames = classNamesOf(saved);
-  const spread = flags.propagate && propagation(images, classNames, flags.classShares);
+  const spread = flags.propagate && propagation(images, classNames, flags.classShares, terminal);
   const { predicted, speed } = await classified(saved, images.store, flags.workers, signal, spread?.work);
   const { name, ids, labels } = images;
   const { count } = images.store;
@@ -152,13 +153,17 @@ function propagation(
   { labels, size, classNames: names, store }: Images,
   classNames: readonly string[],
   shares: HeldShares | undefined,
+  terminal: Context['terminal'],
 ): { readonly held: HeldChoice; work(predictor: Predictor): Promise<Classified> } {
   const seeds = seedsOf(labels, names, classNames);
   if (seeds.positions.length === store.count)
     throw usage('--propagate has no effect where all labels are known', 'give data with a few: --labels FILE');
   const { rows: height, columns: width, channels = 1 } = size;
   const held = heldFor(shares, seeds, classNames);
-  return { held, work: (predictor) => predictor.propagate(seeds, { height, width, channels }, held.choice?.shares) };
+  const told = (progress: SearchProgress) => terminal.note(searchText(progress));
+  const work = (predictor: Predictor) =>
+    predictor.propagate(seeds, { height, width, channels }, held.choice?.shares, told);
+  return { held, work };
 }
 
 /** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */

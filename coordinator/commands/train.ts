@@ -6,7 +6,6 @@ import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
 import { counted } from '../../src/format.js';
-import { MOST_ROWS } from '../../src/graph/settings.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
@@ -154,12 +153,14 @@ const CHOICES = [
 ] as const;
 /** Labels are few where no larger share of the images has one. */
 const FEW = 0.1;
+/** Of more images, the two graphs of the preset modern take longer than anybody expects who has not asked for them. */
+const MOST_BY_DEFAULT = 2 ** 18;
 
 /** The preset modern where nobody says how images of their own are trained on, of which few have a label. */
 function withDefault(config: RunConfig, flags: TrainFlags, { train: { count, labels } }: Dataset): RunConfig {
   const given = flags as unknown as Readonly<Record<string, unknown>>;
   const isChosen = flags.data === undefined || CHOICES.some((choice) => given[choice] !== undefined);
-  if (isChosen || count > MOST_ROWS || knownCount(labels) > FEW * count) return config;
+  if (isChosen || count > MOST_BY_DEFAULT || knownCount(labels) > FEW * count) return config;
   const { shards, ...others } = config;
   return normalise({ ...others, ...(flags.shards !== undefined && { shards }), preset: 'modern' });
 }

@@ -3,6 +3,7 @@ import { choiceText } from '../../src/methods/class-balance-text.js';
 import { shareRight } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
+import { type SearchProgress, searchText } from '../propagation.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Predictions } from '../strategies/strategy.js';
 import type { Lanes, NodeLanes } from './lanes.js';
@@ -31,6 +32,7 @@ export class History implements RunListener {
   private readonly told: Told;
   private state: News['state'] = 'running';
   private result: EndNews | undefined;
+  private isSearching = false;
 
   /** stages: names, as in metrics. past: metrics from before this process. events: also those of earlier runs. */
   constructor(
@@ -47,11 +49,17 @@ export class History implements RunListener {
   }
 
   stageBegins(stage: Stage, firstStep: number, steps: number): void {
+    this.isSearching = false;
     this.say(`${stage.name}: ${firstStep === 0 ? 'begins' : `goes on at step ${firstStep}`}, of ${steps} steps`);
   }
 
   measured(metric: MetricRecord): void {
     this.take(metric, Date.now());
+  }
+
+  searching(_stage: Stage, progress: SearchProgress): void {
+    if (!this.isSearching) this.say(searchText(progress));
+    this.isSearching = true;
   }
 
   looked(predictions: Predictions, positions?: Uint32Array): void {

@@ -8,6 +8,7 @@ import { fromLayersModel } from '../../src/models/layers-model.js';
 import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
+import type { SearchProgress } from '../propagation.js';
 import { located } from '../runs/located.js';
 import { networkFor } from '../runs/network.js';
 import type { RunListener } from '../runs/recorder.js';
@@ -75,6 +76,8 @@ export type RunEvent =
   | (StepMetric & { readonly loss: number })
   /** labels, shares, validation: as in metrics.jsonl. */
   | Exclude<Metric, StepMetric>
+  /** Neighbours are looked for among very many images: `done` from 0 to 1. */
+  | ({ readonly kind: 'searching'; readonly stage: Stage['name'] } & SearchProgress)
   /** A checkpoint was saved at this path. */
   | { readonly kind: 'checkpoint'; readonly path: string }
   | NodeEvent;
@@ -254,6 +257,7 @@ function listenerOf(tell: Tell): RunListener {
       tell({ kind: 'stage', stage: stage.name, firstStep, steps });
     },
     measured: (metric) => tell(metric.kind === 'step' ? { ...metric, loss: lossOf(current!, metric) } : metric),
+    searching: ({ name: stage }, progress) => tell({ kind: 'searching', stage, ...progress }),
     saved: (path) => tell({ kind: 'checkpoint', path }),
   };
 }

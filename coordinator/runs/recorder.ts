@@ -7,6 +7,7 @@ import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy } from '../../src/reporting/metrics.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
+import type { SearchProgress } from '../propagation.js';
 import type { Predictions, StepOutcome } from '../strategies/strategy.js';
 import type { Observer, Position } from '../train.js';
 import { type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
@@ -27,6 +28,8 @@ export interface RunListener {
   stageBegins?(stage: Stage, firstStep: number, steps: number): void;
   measured?(metric: Metric): void;
   reconstructed?(reconstructions: Reconstructions): void;
+  /** Neighbours are looked for among very many images. */
+  searching?(stage: Stage, progress: SearchProgress): void;
   /** Pseudo-labels were predicted. positions: of the images among the unlabelled ones; undefined: all of them. */
   looked?(predictions: Predictions, positions?: Uint32Array): void;
   saved?(path: string): void;
@@ -44,6 +47,9 @@ export const together = (listeners: readonly RunListener[]): Required<RunListene
   },
   reconstructed: (reconstructions) => {
     for (const each of listeners) each.reconstructed?.(reconstructions);
+  },
+  searching: (...told) => {
+    for (const each of listeners) each.searching?.(...told);
   },
   looked: (...told) => {
     for (const each of listeners) each.looked?.(...told);
@@ -130,6 +136,11 @@ export class Recorder implements Observer {
     this.stageSteps = steps;
     this.options.listener.stageBegins?.(stage, position.step, steps);
     this.clock = performance.now();
+  }
+
+  async searching(position: Position, progress: SearchProgress): Promise<void> {
+    if (this.options.signal.aborted) await this.interrupt(position);
+    this.options.listener.searching?.(this.run.stages[position.stage]!, progress);
   }
 
   labelled(stage: Stage, step: number, labelling: Labelling): void {

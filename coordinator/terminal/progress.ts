@@ -5,6 +5,7 @@ import { bar, counted, duration, loss, percent, visibleJson, whole } from '../..
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
+import { type SearchProgress, searchText } from '../propagation.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { Metric } from '../runs/result.js';
 import type { Output, Terminal } from './terminal.js';
@@ -65,6 +66,7 @@ class Doing implements RunListener {
 
 export class Progress implements RunListener {
   private current: Current | undefined;
+  private isSearching = false;
 
   /** now: in milliseconds. classNames: undefined: they are numbered. */
   constructor(
@@ -76,6 +78,7 @@ export class Progress implements RunListener {
   stageBegins(stage: Stage, firstStep: number, steps: number): void {
     const began: Sample = { at: this.now(), steps: firstStep, rows: 0 };
     const shownTenth = Math.floor((10 * firstStep) / steps);
+    this.isSearching = false;
     this.current = { stage, steps, began, window: [began], shownAt: began.at, shownTenth };
     if (firstStep > 0) this.terminal.note(`  ${stage.name}: goes on at step ${firstStep} of ${steps}`);
   }
@@ -86,6 +89,13 @@ export class Progress implements RunListener {
     }
     if (metric.kind === 'shares') this.terminal.note(`  class shares ${choiceText(metric, this.classNames)}`);
     if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
+  }
+
+  searching(_stage: Stage, progress: SearchProgress): void {
+    const text = `  ${searchText(progress)}`;
+    if (this.terminal.isLive && this.isSearching) this.terminal.draw(text);
+    else this.terminal.note(text);
+    this.isSearching = true;
   }
 
   saved(path: string): void {
@@ -196,6 +206,10 @@ export class Log implements RunListener {
     if (kind === 'step' && !isLast && this.now() - this.loggedAt < STEP_MS) return;
     if (kind === 'step') this.loggedAt = this.now();
     this.logger.info({ event: kind, ...metric }, kind);
+  }
+
+  searching({ name: stage }: Stage, progress: SearchProgress): void {
+    this.logger.info({ event: 'searching', stage, ...progress }, 'finding neighbours');
   }
 
   saved(path: string): void {

@@ -31,8 +31,8 @@ export interface GraphSettings {
   readonly smooth?: Spread | undefined;
 }
 
-/** 2^18 rows take nineteen times as long as the 60,000 of MNIST: the time of exact neighbours grows by the square. */
-export const MOST_ROWS = 2 ** 18;
+/** The time of exact neighbours grows by the square: 2^20 rows of 64 components take an hour of one core (docs/label-propagation.md). */
+export const MOST_ROWS = 2 ** 20;
 export const MOST_NEIGHBOURS = 64;
 /** Of a network's last layer, or pixels. Principal components of more would take the coordinator minutes. */
 export const MOST_VALUES = 4096;

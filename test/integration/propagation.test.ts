@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { seedsOf } from '../../coordinator/classifier.js';
 import { WrappedExecutor } from '../../coordinator/executors/wrapped-executor.js';
 import { type Classified, Predictor } from '../../coordinator/predictor.js';
-import { Propagator } from '../../coordinator/propagation.js';
+import { Propagator, type SearchListener, type SearchProgress, searchText } from '../../coordinator/propagation.js';
 import { UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { loadDataset } from '../../src/data/load.js';
@@ -40,6 +40,7 @@ async function propagate(
   workers: number,
   settings: Propagation,
   wrap: (node: ThreadExecutor) => Executor = (node) => node,
+  ...told: [many: number, listener: SearchListener] | []
 ) {
   const node = await createThreadExecutor({
     shape: {
@@ -52,7 +53,8 @@ async function propagate(
   try {
     node.write({ parameters: initialParameters(MODEL, 1, 0) });
     const images = { set: 'unlabelled', count: COUNT, size: SIZE } as const;
-    return await new Propagator(wrap(node), images).labels(MODEL, settings, SEEDS);
+    const [many, listener] = told;
+    return await new Propagator(wrap(node), images, many).labels(MODEL, settings, SEEDS, listener);
   } finally {
     await node.close();
   }
@@ -131,6 +133,30 @@ function bars(count: number) {
   }
   return { images: ImageStore.from(bytes, 144), truth, count };
 }
+
+describe('a search among very many images', () => {
+  const settings = settingsOf([{ kind: 'pixels', components: 8 }]);
+  const same = (node: ThreadExecutor) => node;
+
+  it('says how long it will take when it has begun, and how far it is, and finds the same', async () => {
+    const said: SearchProgress[] = [];
+    const found = await propagate(1, settings, same, COUNT, (progress) => void said.push(progress));
+    expect(found).toEqual(await propagate(1, settings));
+    // Six blocks, and so six tasks: the first by itself.
+    expect(said.map(({ images, done }) => [images, Math.round(6 * done)])).toEqual(
+      [1, 2, 3, 4, 5].map((n) => [COUNT, n]),
+    );
+    expect(said.every(({ secondsLeft }) => secondsLeft > 0)).toBe(true);
+    expect(searchText({ images: 1_000_000, done: 0.001, secondsLeft: 1800 })).toMatch(
+      /^finding neighbours among 1,000,000 images: 0 %, about 30m 00s left$/,
+    );
+  });
+
+  it('can be ended on its way', async () => {
+    const stop = () => Promise.reject(new Error('stopped'));
+    await expect(propagate(1, settings, same, COUNT, stop)).rejects.toThrow('stopped');
+  });
+});
 
 describe('label --propagate', () => {
   it('spreads known labels over the images of a saved model, which keep their own, the same for any number of workers', async () => {
