@@ -1,4 +1,5 @@
-// The exponential function by sums and products alone: Math.exp has other bits in other versions of V8, and what workers compute must not.
+// The exponential function and the logarithm by sums and products alone: those of Math have other bits in other versions of V8, and what workers
+// compute must not.
 
 const LN2_HIGH = 0.6931471803691238; // fdlibm's: its last 21 bits are 0, so that its products with small whole numbers are exact
 const LN2_LOW = 1.9082149292705877e-10;
@@ -16,4 +17,19 @@ export function exponential(x: number): number {
   const factor = halvings < 0 ? 0.5 : 2;
   for (let n = Math.abs(halvings); n > 0; n--) sum *= factor;
   return sum;
+}
+
+/** Of the series of log((1 + s) / (1 - s)), for s up to 0.18. */
+const LOGARITHM_TERMS = 12;
+
+/** log(x) for x from 1e-300 to 1e300, within a few units in the last place of a double. */
+export function logarithm(x: number): number {
+  let doublings = 0;
+  let rest = x;
+  for (; rest > Math.SQRT2; rest *= 0.5) doublings++;
+  for (; rest < Math.SQRT1_2; rest *= 2) doublings--;
+  const s = (rest - 1) / (rest + 1);
+  let sum = 0;
+  for (let n = LOGARITHM_TERMS; n >= 0; n--) sum = sum * s * s + 2 / (2 * n + 1);
+  return doublings * LN2_HIGH + (sum * s + doublings * LN2_LOW);
 }

@@ -7,7 +7,7 @@ import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Rows } from '../src/graph/rows.js';
 import type { Model } from '../src/models/model.js';
-import { beforeThreads, needsPreparation, parameterCount, statisticsStart } from '../src/models/models.js';
+import { beforeThreads, needsTensorFlow, parameterCount, statisticsStart } from '../src/models/models.js';
 import { normOf } from '../src/models/norm.js';
 import type {
   DescribeResult,
@@ -91,7 +91,7 @@ export class ThreadExecutor implements Executor {
 
   /** Between phases, when no thread computes. */
   private async passedBefore(model: Model): Promise<void> {
-    if (!needsPreparation(model)) return;
+    if (!needsTensorFlow(model)) return;
     await cached(this.passed, this.pool.models.text(model), () => beforeThreads(model));
   }
 

@@ -10,7 +10,12 @@ import { available, run, SetupError } from './command.mjs';
 
 /** Below dist/ and the root of a checkout. */
 export const PRODUCTS = 'src/engine/native';
-export const PRODUCTS_SOURCES = ['binding.cc', 'products.cc', 'products.h'];
+export const PRODUCTS_SOURCES = [
+  ...['binding.cc', 'binding.h', 'convolution-binding.cc'],
+  ...['products.cc', 'products.h', 'convolution.cc', 'convolution-gradients.cc', 'convolution.h', 'vectors.h'],
+];
+/** Compiled once for each kind of processor. */
+const OF_A_VARIANT = ['products', 'convolution', 'convolution-gradients'];
 
 /** No contraction to fused multiply-adds, which not every processor has: the bits of a sum would be others. */
 const FLAGS = [
@@ -80,15 +85,18 @@ async function compile(folder, to) {
   const work = mkdtempSync(join(cacheRoot, 'products-'));
   const nodeApi = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
   try {
-    const source = join(folder, 'products.cc');
-    const objects = variants.map(async ([name, vector, flags]) => {
-      const object = join(work, `${name}.o`);
-      await tool(...flags, `-DVARIANT=${name}`, `-DVECTOR=${vector}`, '-c', source, '-o', object);
-      return object;
-    });
+    const objects = variants.flatMap(([name, vector, flags]) =>
+      OF_A_VARIANT.map(async (source) => {
+        const object = join(work, `${source}-${name}.o`);
+        const defined = [`-DVARIANT=${name}`, `-DVECTOR=${vector}`];
+        await tool(...flags, ...defined, '-c', join(folder, `${source}.cc`), '-o', object);
+        return object;
+      }),
+    );
     const open = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
     const made = join(work, library);
-    const binding = ['-DNAPI_VERSION=8', '-I', nodeApi, join(folder, 'binding.cc')];
+    const bindings = ['binding.cc', 'convolution-binding.cc'].map((source) => join(folder, source));
+    const binding = ['-DNAPI_VERSION=8', '-I', nodeApi, ...bindings];
     await tool('-shared', ...open, ...binding, ...(await Promise.all(objects)), '-o', made);
     renameSync(made, to);
   } finally {

@@ -52,7 +52,7 @@ export class Products {
   /** native: what multiplies. Throws as openNative(). */
   constructor(
     private readonly memory: WebAssembly.Memory,
-    private readonly native: NativeProducts = openNative(memory),
+    readonly native: NativeProducts = openNative(memory),
   ) {
     this.words = new Uint32Array(memory.buffer);
   }

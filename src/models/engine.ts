@@ -11,7 +11,7 @@ import type { RowCounts, TensorShardPlaces } from './dense/tensor-layout.js';
 import { TensorShard } from './dense/tensor-shard.js';
 import type { Passes } from './kind.js';
 import type { Model } from './model.js';
-import { needsPreparation, passesOf, prepare } from './models.js';
+import { needsTensorFlow, passesOf, prepare } from './models.js';
 
 /** What tells where a slice lies, besides the counts of rows. */
 export interface TensorShardKey {
@@ -51,7 +51,7 @@ export function createEngine(arena: Arena, products = new Products(arena.memory)
     kernel,
     products,
     async prepare(model) {
-      if (!needsPreparation(model)) return;
+      if (!needsTensorFlow(model)) return;
       await cached(prepared, model, async () => {
         ready.set(model, await prepare(model, arena));
         if (arena.shape.averages) averagesReady.set(model, await prepare(model, averaged));

@@ -12,7 +12,7 @@ import { createEngine } from './engine.js';
 import { gradient } from './gradient.js';
 import { convolutionFingerprint } from './layers/fingerprint.js';
 import type { Model } from './model.js';
-import { initialParameters, parameterCount, workspaceBytesOf } from './models.js';
+import { initialParameters, needsTensorFlow, parameterCount, workspaceBytesOf } from './models.js';
 import { update } from './update.js';
 
 const PIXELS = 784;
@@ -36,7 +36,7 @@ export type Numerics = 'f32' | 'layers';
 
 export type Fingerprints = Readonly<Partial<Record<Numerics, string>>>;
 
-export const numericsOf = (model: Model): Numerics => (model.kind === 'layers' ? 'layers' : 'f32');
+export const numericsOf = (model: Model): Numerics => (needsTensorFlow(model) ? 'layers' : 'f32');
 
 /** Throws E_NATIVE. */
 export const numericsFingerprints = (): Fingerprints => ({

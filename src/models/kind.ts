@@ -72,9 +72,11 @@ export interface ModelKind<M> {
   initialise(model: M, seed: number, stage: number): Float32Array;
   /** Bytes of the workspace of a batch. */
   workspaceBytes(model: M, rows: number, training: boolean): number;
-  /** What the passes of a model in an arena share, where that takes time to make; once in each thread. */
+  /** Whether TensorFlow computes it, whose bits depend on the processor. Left out: no. */
+  needsTensorFlow?(model: M): boolean;
+  /** Where TensorFlow computes it, what the passes of a model in an arena share; once in each thread. */
   prepare?(model: M, arena: Arena): Promise<unknown>;
-  /** To be called, and awaited, in the main thread before others pass the model for the first time. */
+  /** Where TensorFlow computes it, to be called, and awaited, in the main thread before others pass the model for the first time. */
   beforeThreads?(model: M): Promise<void>;
   /** rows: a multiple of 8. */
   passes(model: M, rows: number, hardware: Hardware, of: PassOptions): Passes;

@@ -24,10 +24,12 @@ export const initialParameters = (model: Model, seed: number, stage: number): Fl
   kindOf(model).initialise(model, seed, stage);
 export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
   kindOf(model).workspaceBytes(model, rows, training);
-/** Whether a model has to be prepared, in each thread, and passed before there are threads. Others need not be looked up for it. */
-export const needsPreparation = (model: Model): boolean => kindOf(model).prepare !== undefined;
+/** Whether TensorFlow computes it: then it has to be prepared, in each thread, and passed before there are threads. */
+export const needsTensorFlow = (model: Model): boolean => kindOf(model).needsTensorFlow?.(model) ?? false;
 export const prepare = async (model: Model, arena: Arena): Promise<unknown> => kindOf(model).prepare?.(model, arena);
-export const beforeThreads = async (model: Model): Promise<void> => kindOf(model).beforeThreads?.(model);
+export const beforeThreads = async (model: Model): Promise<void> => {
+  if (needsTensorFlow(model)) await kindOf(model).beforeThreads?.(model);
+};
 export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);
 
 /** For what is written for dense networks alone. what: such as 'saved'. Throws E_MODEL. */

@@ -98,7 +98,8 @@ const OF_SEVERAL: Readonly<Record<string, readonly Config[]>> = {
 
 const START = [
   layer('InputLayer', 'in', [], { batch_input_shape: [null, 12, 12, 2], dtype: 'float32', sparse: false }),
-  layer('Conv2D', 'before', ['in'], { ...WINDOW, kernel_size: [1, 1], filters: 2, activation: 'linear' }),
+  // Its activation is one that TensorFlow computes.
+  layer('Conv2D', 'before', ['in'], { ...WINDOW, kernel_size: [1, 1], filters: 2, activation: 'tanh' }),
 ];
 const LINES = layer('Reshape', 'lines', ['before'], { target_shape: [144, 2] });
 const VECTOR = layer('Flatten', 'vector', ['before']);

@@ -1,5 +1,6 @@
 // Owns the reference of the library of products: its definition as plain loops, which know neither vectors nor lists.
 import type { NativeProducts, Strided } from '../../src/engine/native/native.js';
+import { plainConvolution } from './plain-convolution.js';
 
 const of = ({ at, rows, columns }: Strided, i: number, j: number): number => at / 4 + i * rows + j * columns;
 
@@ -7,6 +8,7 @@ export function plainProducts(memory: WebAssembly.Memory): NativeProducts {
   const floats = new Float32Array(memory.buffer);
   return {
     variant: 'plain',
+    convolution: (of) => plainConvolution(memory, of),
     product(n, k, m, s, d, c) {
       const result = new Float32Array(n * m);
       for (let i = 0; i < n; i++)

@@ -1,23 +1,18 @@
 // What JavaScript sees of the products: addresses are byte offsets in one memory, which open() is given, and are checked against its size.
-#include <node_api.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 
-#include "products.h"
+#include "binding.h"
 
 namespace {
 
-using namespace dense;
+using namespace native;
 
-/** One thread's: the memory, the variant of the processor, and scratch. */
-struct State {
-  char *base;
-  int64_t size;
-  const Variant *variant;
-  float *scratch;
-  int64_t floats;
+/** What was compiled for one kind of processor. */
+struct Compiled {
+  const Variant *products;
+  const ConvolutionVariant *convolutions;
 };
 
 #if defined(__x86_64__)
@@ -28,38 +23,29 @@ bool hasV4() {
   return hasV3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
-struct Choice {
-  const Variant *variant;
-  bool isThere;
-};
 /** Those of this processor, fastest first. */
-int variants(const Variant *found[3]) {
+int variants(Compiled found[3]) {
   __builtin_cpu_init();
-  const Choice all[] = {{&v4, hasV4()}, {&v3, hasV3()}, {&v1, true}};
   int count = 0;
-  for (const auto &[variant, isThere] : all)
-    if (isThere) found[count++] = variant;
+  if (hasV4()) found[count++] = {&v4, &convolution_v4};
+  if (hasV3()) found[count++] = {&v3, &convolution_v3};
+  found[count++] = {&v1, &convolution_v1};
   return count;
 }
 #else
-int variants(const Variant *found[3]) {
-  found[0] = &generic;
+int variants(Compiled found[3]) {
+  found[0] = {&generic, &convolution_generic};
   return 1;
 }
 #endif
 
-napi_value fail(napi_env env, const char *message) {
-  napi_throw_range_error(env, nullptr, message);
-  return nullptr;
-}
-
 napi_value names(napi_env env, napi_callback_info) {
-  const Variant *found[3];
+  Compiled found[3];
   const int count = variants(found);
   napi_value result, name;
   napi_create_array(env, &result);
   for (int i = 0; i < count; i++) {
-    napi_create_string_utf8(env, found[i]->name, NAPI_AUTO_LENGTH, &name);
+    napi_create_string_utf8(env, found[i].products->name, NAPI_AUTO_LENGTH, &name);
     napi_set_element(env, result, i, name);
   }
   return result;
@@ -81,38 +67,20 @@ napi_value open(napi_env env, napi_callback_info info) {
   if (count != 2 || napi_get_typedarray_info(env, args[0], nullptr, &length, &data, nullptr, nullptr) != napi_ok ||
       napi_get_value_string_utf8(env, args[1], name, sizeof name, nullptr) != napi_ok)
     return fail(env, "open(memory, variant)");
-  const Variant *found[3];
+  Compiled found[3];
   for (int i = 0, all = variants(found); i < all; i++) {
-    if (std::strcmp(found[i]->name, name) != 0) continue;
-    State *state = new State{static_cast<char *>(data), static_cast<int64_t>(length), found[i], nullptr, 0};
+    if (std::strcmp(found[i].products->name, name) != 0) continue;
+    State *state = new State{static_cast<char *>(data), static_cast<int64_t>(length), found[i].products, found[i].convolutions, nullptr, 0};
     napi_create_external(env, state, close, nullptr, &result);
     return result;
   }
   return fail(env, "this processor has no such variant");
 }
 
-/** The handle and the numbers of a call; nullptr where it is not called so. */
-template <size_t COUNT>
-State *arguments(napi_env env, napi_callback_info info, int64_t (&numbers)[COUNT]) {
-  napi_value args[COUNT + 1];
-  size_t count = COUNT + 1;
-  void *data = nullptr;
-  napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
-  if (count != COUNT + 1 || napi_get_value_external(env, args[0], &data) != napi_ok) return nullptr;
-  for (size_t i = 0; i < COUNT; i++)
-    if (napi_get_value_int64(env, args[i + 1], &numbers[i]) != napi_ok || numbers[i] < 0) return nullptr;
-  return static_cast<State *>(data);
-}
-
-/** Whether `bytes` from `at` on lie in the memory, aligned to floats. Sizes are below 2^32 each, so that nothing overflows. */
-bool holds(const State &state, int64_t at, int64_t bytes) { return at % 4 == 0 && at + bytes <= state.size; }
-
 bool holds(const State &state, int64_t at, int64_t rows, int64_t byRow, int64_t columns, int64_t byColumn) {
   if (rows == 0 || columns == 0) return true;
   return holds(state, at, ((rows - 1) * byRow + (columns - 1) * byColumn + 1) * 4);
 }
-
-float *floats(const State &state, int64_t at) { return reinterpret_cast<float *>(state.base + at); }
 
 /** Where lists of n rows of k begin: counts, then, aligned to 64 bytes, entries. */
 Lists listsAt(const State &state, int64_t at, int64_t n) {
@@ -132,8 +100,6 @@ bool grow(State &state, int64_t needed) {
   if (state.scratch == nullptr) state.floats = 0;
   return state.scratch != nullptr;
 }
-
-constexpr int64_t MOST = int64_t{1} << 31;
 
 /** product(handle, n, k, m, s, sRows, sColumns, d, dRows, dColumns, c, cRows, cColumns, lists); lists: 0 for a dense s. */
 napi_value multiply(napi_env env, napi_callback_info info) {
@@ -182,5 +148,6 @@ NAPI_MODULE_INIT() {
       {"list", nullptr, list, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
+  napi_define_properties(env, exports, CONVOLUTION_FUNCTION_COUNT, CONVOLUTION_FUNCTIONS);
   return exports;
 }

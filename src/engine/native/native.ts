@@ -1,14 +1,20 @@
-// Loads the library of products (products.cc) for this processor. It has no state but scratch, and computes the same bits on every processor.
+// Loads the library of products and convolutions for this processor. It has no state but scratch, and computes the same bits on every processor.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { PseudolabelError } from '../../errors.js';
 import { built } from '../../files/read.js';
+import {
+  type ConvolutionFunctions,
+  type ConvolutionShape,
+  type NativeConvolution,
+  nativeConvolution,
+} from './convolution.js';
 
 /** Raise it when the bits of a product change: machines of unlike versions do not train together. */
-export const PRODUCTS_VERSION = 1;
+export const PRODUCTS_VERSION = 2;
 
 /** What the library offers. Addresses are byte offsets in the memory that open() was given; strides and sizes count floats. It throws RangeError. */
-interface Library {
+interface Library extends ConvolutionFunctions {
   /** The variants that this processor can run, fastest first. */
   names(): string[];
   open(memory: Uint8Array, variant: string): unknown;
@@ -53,6 +59,8 @@ export interface NativeProducts {
   product(n: number, k: number, m: number, s: Strided, d: Strided, c: Strided, lists: number): void;
   /** Writes the lists of the non-zeros of s [n, k] to `to`, a multiple of 64 with room for listBytes(n, k). Returns how many there are. */
   list(s: Strided, n: number, k: number, to: number): number;
+  /** Throws RangeError where its sizes do not fit. */
+  convolution(of: ConvolutionShape): NativeConvolution;
 }
 
 export const listBytes = (n: number, k: number): number => Math.ceil((n * 4) / 64) * 64 + n * k * 8;
@@ -81,7 +89,8 @@ export const nativeVariants = (): readonly string[] => library().names();
  * Throws E_NATIVE, and E_CONFIG where there is no such variant.
  */
 export function openNative(memory: WebAssembly.Memory, variant = process.env.PSEUDOLABEL_PRODUCTS): NativeProducts {
-  const { names, open, product, list } = library();
+  const loaded = library();
+  const { names, open, product, list } = loaded;
   const found = names();
   const chosen = variant ?? found[0]!;
   if (!found.includes(chosen))
@@ -97,5 +106,6 @@ export function openNative(memory: WebAssembly.Memory, variant = process.env.PSE
       product(handle, n, k, m, s.at, s.rows, s.columns, d.at, d.rows, d.columns, c.at, c.rows, c.columns, lists);
     },
     list: (s, n, k, to) => list(handle, s.at, n, k, s.rows, s.columns, to),
+    convolution: (of) => nativeConvolution(loaded, handle, of),
   };
 }

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace dense {
+namespace native {
 
 /** Outputs that are computed at a time, and the width of a packed tile, whatever the width of a vector. */
 constexpr int64_t TILE = 32;
@@ -55,4 +55,4 @@ extern const Variant v4, v3, v1;
 extern const Variant generic;
 #endif
 
-}  // namespace dense
+}  // namespace native

@@ -1,10 +1,12 @@
-// Networks of TensorFlow.js layers as a kind of model.
-
+// Networks of TensorFlow.js layers as a kind of model: plain chains by the library of products, all others by TensorFlow.
 import { createArena } from '../../engine/arena.js';
 import { loadKernel } from '../../engine/kernel/kernel.js';
 import { Products } from '../../engine/products.js';
 import { keyOf, laneStates } from '../../random.js';
 import type { ModelKind } from '../kind.js';
+import { chainOf } from './chain.js';
+import { ChainPasses } from './chain-passes.js';
+import { chainPlacesOf } from './chain-workspace.js';
 import {
   featuresOf,
   initialParameters,
@@ -26,12 +28,20 @@ export const layers: ModelKind<LayersModel> = {
   featureWidths: (model) => new Array<number>(membersOf(model)).fill(featuresOf(model)),
   firstLayerEnd: parametersOf,
   initialise: initialParameters,
-  workspaceBytes: (model, rows, training) => placesOf(model, rows, training).end,
+  workspaceBytes(model, rows, training) {
+    const { end } = placesOf(model, rows, training);
+    const chain = chainOf(model);
+    return chain ? chainPlacesOf(chain, model, training, end).end : end;
+  },
+  needsTensorFlow: (model) => chainOf(model) === undefined,
   prepare: (model, { memory, regions }): Promise<BuiltModel[]> =>
     buildAt(model, { memory, address: regions.parameters }),
   beforeThreads: passOnce,
-  passes: (model, rows, hardware, { prepared, ...of }) =>
-    new LayersPasses(hardware, model, prepared as readonly BuiltModel[], rows, of),
+  passes(model, rows, hardware, { prepared, ...of }) {
+    const chain = chainOf(model);
+    if (chain) return new ChainPasses(hardware, model, chain, rows, of);
+    return new LayersPasses(hardware, model, prepared as readonly BuiltModel[], rows, of);
+  },
 };
 
 const ROWS = 8;

@@ -138,7 +138,7 @@ function normalised(
 const one = (inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor => (Array.isArray(inputs) ? inputs[0]! : inputs);
 
 /** Zeros at a rate, and else what makes up for them. state: 16 words, of which the first generator is taken. */
-function maskOf(state: Uint32Array, length: number, rate: number): Float32Array {
+export function maskOf(state: Uint32Array, length: number, rate: number): Float32Array {
   const stream = new Stream(Uint32Array.from([0, 4, 8, 12], (word) => state[word]!));
   const scale = 1 / (1 - rate);
   const mask = new Float32Array(length);

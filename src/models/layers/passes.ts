@@ -1,33 +1,17 @@
-// The passes of a network of layers over one batch shape in one workspace, by TensorFlow's automatic differentiation.
+// The passes of a network of layers by TensorFlow's automatic differentiation: of any network that is no plain chain (chain-passes.ts).
 import type * as Tf from '@tensorflow/tfjs-node';
-import type { Images } from '../../data/images.js';
-import { type Arena, gradientStride, workspaceStart } from '../../engine/arena.js';
-import { Progress } from '../../engine/gradient-progress.js';
-import type { Masses, Prediction } from '../../methods/method.js';
-import { classify, runnersUp } from '../dense/classify.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
-import type { RunnersUp } from '../tasks.js';
-import { featuresOf, type LayersModel, offsetsOf, parametersOf, sizeOf } from './model.js';
+import { areFinite, LayersBatch, MASKS_A_MEMBER, transposed } from './batch.js';
+import { featuresOf, type LayersModel, offsetsOf } from './model.js';
 import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
-import { type Places, placesOf } from './workspace.js';
-
-/** Layers of dropout in a member, at most. */
-const MASKS_A_MEMBER = 1000;
 
 /** Of a class, so that its logarithm is finite. */
 const LEAST_PROBABILITY = 1e-30;
 
-export class LayersPasses implements Passes {
+export class LayersPasses extends LayersBatch implements Passes {
   private readonly tf: TensorFlow = tensorFlow();
-  private readonly arena: Arena;
-  private readonly kernel: Hardware['kernel'];
-  private readonly places: Places;
-  /** So many rows of the workspace are no padding. */
-  private count = 0;
   /** For each count, those rows: [count, ...inputShape]. */
   private readonly inputs = new Map<number, Tf.Tensor>();
-  private readonly progress: Progress;
-  private readonly pixels: number;
   private masks: MaskStream | undefined;
   /** Of the step's rows. */
   private share = 1;
@@ -36,53 +20,15 @@ export class LayersPasses implements Passes {
   /** Of each member, those of its weights. */
   private gradients: readonly (readonly (Float32Array | undefined)[])[] = [];
 
-  /** rows: a multiple of 8. */
+  /** rows: a multiple of 8. members: each member of the model. */
   constructor(
-    { kernel, arena }: Hardware,
-    private readonly model: LayersModel,
-    /** Each member of the model. */
+    hardware: Hardware,
+    model: LayersModel,
     private readonly members: readonly BuiltModel[],
-    private readonly rows: number,
+    rows: number,
     of: { readonly workspace: number; readonly training: boolean },
   ) {
-    this.arena = arena;
-    this.kernel = kernel;
-    this.pixels = sizeOf(model.inputShape);
-    this.places = placesOf(model, rows, of.training, workspaceStart(arena, of.workspace));
-    this.progress = new Progress(arena);
-  }
-
-  loadBytes(images: Uint8Array, first = 0): void {
-    if (images.length === 0) return;
-    this.bytes(images.length).set(images);
-    this.loadCopied(images.length / this.pixels, first);
-  }
-
-  load(images: Images, positions: ArrayLike<number>, first: number): void {
-    images.gather(positions, this.bytes(positions.length * this.pixels));
-    this.loadCopied(positions.length, first);
-  }
-
-  /** Makes floats of the bytes of so many rows, and zeros of the rows behind them. */
-  private loadCopied(count: number, first: number): void {
-    const { x, bytes } = this.places;
-    const to = x + first * this.pixels * 4;
-    this.count = first + count;
-    this.kernel.loadRows(bytes, count, this.rows - first, this.pixels, to);
-  }
-
-  private bytes(length: number): Uint8Array {
-    return new Uint8Array(this.arena.memory.buffer, this.places.bytes, length);
-  }
-
-  keepAsTargets(): void {
-    throw new RangeError('a network of layers trains no reconstruction');
-  }
-
-  addNoise(sigma: number, state: Uint32Array): void {
-    const { x, random } = this.places;
-    new Uint32Array(this.arena.memory.buffer, random, 16).set(state);
-    this.kernel.addNoise(x, this.rows * this.pixels, sigma, this.arena.regions.normals, random);
+    super(hardware, model, rows, of);
   }
 
   /** With masks, the pass is made by loss(), since it is recorded for the gradient. */
@@ -159,15 +105,9 @@ export class LayersPasses implements Passes {
     return tf.sum(tf.mul(logits, tf.tensor(gradient, [count, model.classes], 'float32')));
   }
 
-  losses(): Float32Array {
-    return this.floats(this.places.losses, this.rows);
-  }
-
   backward(gradientBuffer: number): boolean {
-    const { arena, model } = this;
-    const start = arena.regions.gradientBuffers + gradientBuffer * gradientStride(arena.shape);
-    const length = parametersOf(model);
-    const to = this.floats(start, length).fill(0);
+    const { model } = this;
+    const to = this.cleared(gradientBuffer);
     let finite = true;
     for (const [m, gradients] of this.gradients.entries()) {
       const offsets = offsetsOf(model, m);
@@ -178,7 +118,7 @@ export class LayersPasses implements Passes {
       });
       finite = this.writeStatistics(this.members[m]!, to, offsets.slice(gradients.length)) && finite;
     }
-    this.progress.reached(gradientBuffer, length);
+    this.reached(gradientBuffer);
     return finite;
   }
 
@@ -201,27 +141,6 @@ export class LayersPasses implements Passes {
       finite &&= seen.every(Number.isFinite);
     });
     return finite;
-  }
-
-  classify(count: number, logitShift?: Float32Array, masses: Masses = 'plain'): Prediction {
-    this.floats(this.places.bias, this.model.classes).fill(0);
-    const { classes, objective } = this.model;
-    const at = { ...this.places, classes, rows: this.rows, softmax: objective === 'softmax' };
-    return classify(this.kernel, this.arena.memory, at, count, logitShift, masses);
-  }
-
-  runnersUp(first: Prediction): RunnersUp {
-    const { classes, objective } = this.model;
-    const at = { logits: this.places.logits, classes, rows: this.rows, softmax: objective === 'softmax' };
-    return runnersUp(this.arena.memory, at, first);
-  }
-
-  targets(): Float32Array {
-    return this.floats(this.places.targets, this.rows * this.model.classes);
-  }
-
-  weights(): Float32Array {
-    return this.floats(this.places.weights, this.rows);
   }
 
   /** Frees what TensorFlow keeps for it. */
@@ -262,22 +181,4 @@ export class LayersPasses implements Passes {
     this.floats(this.places.logits, classes * this.rows).set(transposed(values, this.rows, classes));
     this.floats(this.places.bias, classes).fill(0);
   }
-
-  private floats(address: number, length: number): Float32Array {
-    return new Float32Array(this.arena.memory.buffer, address, length);
-  }
-}
-
-/** The sum of a number times 0 is 0 but for infinities and NaN. */
-function areFinite(values: Float32Array): boolean {
-  let odd = 0;
-  for (let i = 0; i < values.length; i++) odd += values[i]! * 0;
-  return odd === 0;
-}
-
-/** [rows, columns] as [columns, rows]. */
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) result[c * rows + r] = values[r * columns + c]!;
-  return result;
 }
