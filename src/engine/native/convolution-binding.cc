@@ -127,8 +127,10 @@ napi_value convolutionGradients(napi_env env, napi_callback_info info) {
   arrays.filterGradient = floats(state, filterGradient), arrays.biasGradient = floats(state, biasGradient);
   arrays.sums = floats(state, sums), arrays.lists = reinterpret_cast<Entry *>(state.base + lists);
   arrays.largest = reinterpret_cast<int32_t *>(state.base + largest);
-  for (int64_t i = 0; c.pool > 1 && i < images * c.outputs(); i++)
-    if (arrays.largest[i] < 0 || arrays.largest[i] >= c.pool * c.pool) return fail(env, "convolutionGradients: of another pass");
+  const int32_t windows = c.pool * c.pool;
+  bool isOfThis = true;
+  for (int64_t i = 0; c.pool > 1 && i < images * c.outputs(); i++) isOfThis &= static_cast<uint32_t>(arrays.largest[i]) < static_cast<uint32_t>(windows);
+  if (!isOfThis) return fail(env, "convolutionGradients: of another pass");
   state.convolutions->backward(c, arrays);
   return nullptr;
 }

@@ -108,48 +108,38 @@ struct WindowPlaces {
   }
 };
 
-/** Lists image n by pixel. The place behind a list's end is written to, and does not count. */
-void listPixels(const Convolution &c, const ConvolutionArrays &a, const GradientLists &lists, int64_t n) {
-  const uint32_t filters = c.filters;
-  const WindowPlaces places(c, c.sumWidth(), 1);
-  Entry *const byPixel = lists.byPixel;
-  uint32_t *const counts = lists.pixelCounts;
-  std::memset(counts, 0, c.sumHeight() * c.sumWidth() * sizeof(uint32_t));
+/** Which lists are wanted. */
+enum class Kind { byPixel, byFilter, both };
+
+/** Lists image n: by pixel, or appended by filter in the order of the outputs. The place behind a list's end is written to, and does not count. */
+template <Kind KIND>
+void list(const Convolution &c, const ConvolutionArrays &a, const GradientLists &lists, int64_t n) {
+  const WindowPlaces pixels(c, c.sumWidth(), 1), windows(c, c.line(), c.pixel);
+  const int64_t filters = c.filters, room = lists.filterRoom;
+  Entry *const byPixel = lists.byPixel, *const byFilter = lists.byFilter;
+  uint32_t *const pixelCounts = lists.pixelCounts, *const filterCounts = lists.filterCounts;
+  if (KIND != Kind::byFilter) std::memset(pixelCounts, 0, c.sumHeight() * c.sumWidth() * sizeof(uint32_t));
   visitOutputs(c, a, n, [&](int64_t y, int64_t x, const float *values, const int32_t *largest) {
     const int64_t pixel = y * c.sumWidth() + x;
-    if (largest == nullptr) {
-      Entry *entries = byPixel + pixel * filters;
-      uint32_t count = 0;
-      for (uint32_t f = 0; f < filters; f++) {
-        entries[count] = {f, values[f]};
-        count += values[f] != 0;
-      }
-      counts[pixel] = count;
-      return;
-    }
-    for (uint32_t f = 0; f < filters; f++) {
-      const int64_t in = pixel + places.at[largest[f]];
-      const uint32_t count = counts[in];
-      byPixel[in * filters + count] = {f, values[f]};
-      counts[in] = count + (values[f] != 0);
-    }
-  });
-}
-
-/** Appends image n to the lists by filter, in the order of the outputs. */
-void listFilters(const Convolution &c, const ConvolutionArrays &a, const GradientLists &lists, int64_t n) {
-  const WindowPlaces places(c, c.line(), c.pixel);
-  const int64_t filters = c.filters, room = lists.filterRoom;
-  Entry *const byFilter = lists.byFilter;
-  uint32_t *const counts = lists.filterCounts;
-  visitOutputs(c, a, n, [&](int64_t y, int64_t x, const float *values, const int32_t *largest) {
     const uint32_t window = n * c.image + y * c.line() + x * c.pixel;
-    for (int64_t f = 0; f < filters; f++) {
-      const uint32_t at = largest == nullptr ? window : window + places.at[largest[f]];
-      const uint32_t count = counts[f];
-      byFilter[f * room + count] = {at, values[f]};
-      counts[f] = count + (values[f] != 0);
-    }
+    const auto add = [&](int64_t f, int64_t in, uint32_t at) {
+      const float value = values[f];
+      const uint32_t isThere = value != 0;
+      if (KIND != Kind::byFilter) {
+        const uint32_t count = pixelCounts[in];
+        byPixel[in * filters + count] = {static_cast<uint32_t>(f), value};
+        pixelCounts[in] = count + isThere;
+      }
+      if (KIND != Kind::byPixel) {
+        const uint32_t count = filterCounts[f];
+        byFilter[f * room + count] = {at, value};
+        filterCounts[f] = count + isThere;
+      }
+    };
+    if (largest == nullptr)
+      for (int64_t f = 0; f < filters; f++) add(f, pixel, window);
+    else
+      for (int64_t f = 0; f < filters; f++) add(f, pixel + pixels.at[largest[f]], window + windows.at[largest[f]]);
   });
 }
 
@@ -249,10 +239,13 @@ void JOIN(backward_, VARIANT)(const Convolution &c, const ConvolutionArrays &a) 
   std::memset(lists.filterCounts, 0, c.filters * sizeof(uint32_t));
   for (int64_t n = 0; n < a.images; n++) {
     if (isNarrow) narrowGradient(c, a, n);
-    if (isNarrow && a.inputGradient == nullptr) continue;
-    listPixels(c, a, lists, n);
-    if (a.inputGradient != nullptr) inputGradient(c, a, lists, a.inputGradient + n * c.image);
-    if (!isNarrow) listFilters(c, a, lists, n);
+    if (a.inputGradient == nullptr) {
+      if (!isNarrow) list<Kind::byFilter>(c, a, lists, n);
+      continue;
+    }
+    if (isNarrow) list<Kind::byPixel>(c, a, lists, n);
+    else list<Kind::both>(c, a, lists, n);
+    inputGradient(c, a, lists, a.inputGradient + n * c.image);
   }
   if (isNarrow) return;
   for (int64_t f = 0; f < c.filters; f++) {

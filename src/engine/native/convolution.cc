@@ -38,8 +38,10 @@ void unfold(const Convolution &c, int64_t images, const float *input, float *to)
     for (int64_t y = 0; y < c.sumHeight(); y++)
       for (int64_t x = 0; x < c.sumWidth(); x++, to += room) {
         const float *window = input + n * c.image + y * c.line() + x * c.pixel;
-        for (int64_t line = 0; line < c.kernelHeight; line++) std::memcpy(to + line * run, window + line * c.line(), run * sizeof(float));
-        std::memset(to + length, 0, (room - length) * sizeof(float));
+        // What is copied beyond a line is written over by the next, by zeros, or by the next pixel.
+        for (int64_t line = 0; line < c.kernelHeight; line++)
+          for (int64_t k = 0; k < run; k += 4) storeFour(to + line * run + k, loadFour(window + line * c.line() + k));
+        for (int64_t k = length; k < room; k++) to[k] = 0;
       }
 }
 
@@ -110,6 +112,12 @@ void lines(const Convolution &c, const Windows &windows, int64_t first, int64_t 
   }
 }
 
+inline Vector loadSome(const float *from, int64_t count) {
+  float some[LANES] = {};
+  std::memcpy(some, from, count * sizeof(float));
+  return load(some);
+}
+
 /** An output and its filters: sums of a pixel, or the largest of each window, with the bias. A float that is no number stays with relu. */
 void finish(const Convolution &c, const float *sums, const float *bias, float *output, int32_t *largest) {
   const int64_t columns = grouped(c.filters), width = c.sumWidth();
@@ -122,15 +130,16 @@ void finish(const Convolution &c, const float *sums, const float *bias, float *o
       best = isLarger ? other : best;
       at = isLarger ? Integers{} + n : at;
     }
-    const int64_t count = f + LANES < c.filters ? LANES : c.filters - f;
-    if (count < LANES) {
-      float rest[LANES] = {};
-      std::memcpy(rest, bias + f, count * sizeof(float));
-      best += load(rest);
-    } else best += load(bias + f);
+    const bool isWhole = f + LANES <= c.filters;
+    best += isWhole ? load(bias + f) : loadSome(bias + f, c.filters - f);
     if (c.hasRelu) best = best < Vector{} ? Vector{} : best;
-    std::memcpy(output + f, &best, count * sizeof(float));
-    if (largest != nullptr) std::memcpy(largest + f, &at, count * sizeof(int32_t));
+    if (isWhole) {
+      store(output + f, best);
+      if (largest != nullptr) std::memcpy(largest + f, &at, sizeof at);
+    } else {
+      std::memcpy(output + f, &best, (c.filters - f) * sizeof(float));
+      if (largest != nullptr) std::memcpy(largest + f, &at, (c.filters - f) * sizeof(int32_t));
+    }
   }
 }
 
