@@ -3,7 +3,7 @@
 
 import { AllReduce } from '../src/collectives/all-reduce.js';
 import type { Collective } from '../src/collectives/collective.js';
-import type { Fingerprints } from '../src/models/fingerprint.js';
+import { type FingerprintOf, numericsFingerprint } from '../src/models/fingerprint.js';
 import type { Read } from '../src/models/model-text.js';
 import { parameterCount } from '../src/models/models.js';
 import type { TensorShardRange } from '../src/models/tensor-tasks.js';
@@ -18,8 +18,8 @@ export interface MpiRankOptions {
   /** For people. */
   readonly name: string;
   readonly workers: number;
-  /** Of this machine's numerics. */
-  readonly fingerprints: Fingerprints;
+  /** For tests. */
+  readonly fingerprintOf?: FingerprintOf;
 }
 
 type Command<K extends ToRank['kind']> = Extract<Read<ToRank>, { kind: K }>;
@@ -57,13 +57,14 @@ export async function serveMpiRank(
 
 async function begin(
   collective: Collective,
-  { name, workers, fingerprints }: MpiRankOptions,
-  { shape }: Command<'welcome'>,
+  { name, workers, fingerprintOf = numericsFingerprint }: MpiRankOptions,
+  { shape, numerics }: Command<'welcome'>,
   create: typeof createThreadExecutor,
 ): Promise<Rank | undefined> {
   try {
+    const fingerprint = fingerprintOf(numerics);
     const node = await create({ shape: { ...shape, workspaces: workers } });
-    await answer(collective, { kind: 'hello', name, workers, fingerprints });
+    await answer(collective, { kind: 'hello', name, workers, fingerprint });
     return new Rank(collective, node);
   } catch (error) {
     await answer(collective, { ...failureOf(error), lostWorkers: 0 });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type GradientCodecName, gradientCodecOf } from '../src/collectives/gradient-codec.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
-import type { Fingerprints } from '../src/models/fingerprint.js';
+import { type FingerprintOf, numericsFingerprint } from '../src/models/fingerprint.js';
 import type { BulkTag, ChannelListener } from '../src/protocol/channel.js';
 import type { CoordinatorChannel, ReadByNode, Reply, ToCoordinator, ToNode } from '../src/protocol/cluster-messages.js';
 import { GraphHost } from './graph-host.js';
@@ -16,10 +16,10 @@ export interface HostOptions {
   /** For people; the coordinator makes it unique. */
   readonly name: string;
   readonly workers: number;
-  /** Of this machine's numerics. */
-  readonly fingerprints: Fingerprints;
   /** Aborts when the node is to leave. It finishes first what it is doing. */
   readonly signal: AbortSignal;
+  /** For tests. */
+  readonly fingerprintOf?: FingerprintOf;
 }
 
 /** Why a node is no longer in a run. */
@@ -74,7 +74,7 @@ class Host implements ChannelListener<ToNode> {
   ) {}
 
   async run(): Promise<Ending> {
-    const { name, workers, fingerprints, signal } = this.options;
+    const { name, workers, signal } = this.options;
     const ended = new Promise<Ending>((resolve) => {
       this.end = resolve;
     });
@@ -85,7 +85,7 @@ class Host implements ChannelListener<ToNode> {
     signal.addEventListener('abort', leave, { once: true });
     try {
       this.channel.listen(this);
-      await this.channel.send({ kind: 'hello', name, workers, fingerprints }).catch(() => undefined);
+      await this.channel.send({ kind: 'hello', name, workers }).catch(() => undefined);
       if (signal.aborted) leave();
       return await ended;
     } finally {
@@ -143,8 +143,11 @@ class Host implements ChannelListener<ToNode> {
 
   private async answer(message: Exclude<Asked, { kind: 'gradients' }>): Promise<Reply> {
     if (message.kind === 'welcome') {
-      await this.makeNode({ ...message.shape, workspaces: this.options.workers }, message.wire);
-      return { kind: 'ready' };
+      const { workers, fingerprintOf = numericsFingerprint } = this.options;
+      // Before there are threads, which then have the processor to themselves.
+      const fingerprint = fingerprintOf(message.numerics);
+      await this.makeNode({ ...message.shape, workspaces: workers }, message.wire);
+      return { kind: 'welcomed', fingerprint };
     }
     const { node, tensor, graph } = this.made(message.kind);
     switch (message.kind) {

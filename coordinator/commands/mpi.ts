@@ -4,7 +4,6 @@ import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import { openMpi, rankOf } from '../../src/collectives/mpi.js';
-import { numericsFingerprints } from '../../src/models/fingerprint.js';
 import { tell } from '../../src/protocol/mpi-messages.js';
 import { normalise } from '../../src/training/config.js';
 import { serveMpiRank } from '../../worker/mpi-rank.js';
@@ -54,7 +53,7 @@ export async function inPlace(
 async function serve(collective: Collective, flags: MpiFlags): Promise<void> {
   const { workers } = normalise({ workers: flags.workers });
   const name = `rank ${collective.rank} on ${hostname()}`;
-  await serveMpiRank(collective, { name, workers, fingerprints: numericsFingerprints() });
+  await serveMpiRank(collective, { name, workers });
   collective.close();
 }
 

@@ -3,7 +3,6 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import { numericsFingerprints } from '../../src/models/fingerprint.js';
 import { joinRun } from '../../worker/node-host.js';
 import type { Transport } from '../server/transport.js';
 import { addConnectionOptions, type ConnectionFlags, type Context, number, usage } from './options.js';
@@ -43,7 +42,7 @@ async function work(address: string, flags: WorkerFlags, { terminal, signal }: C
   terminal.doing(`connecting to ${address}`);
   const ended = await joinRun(
     () => transport.connect(options),
-    { name, workers, fingerprints: numericsFingerprints(), signal },
+    { name, workers, signal },
     {
       joined: (coordinator) => {
         terminal.doing(undefined);

@@ -1,7 +1,7 @@
 // Numerics: whether other machines may join a run, where they are to compute the same bits.
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { PseudolabelError } from '../../src/errors.js';
-import type { Fingerprints, Numerics } from '../../src/models/fingerprint.js';
+import type { Numerics } from '../../src/models/fingerprint.js';
 
 export interface NumericsRules {
   /** Of the numerics of the machine that coordinates. */
@@ -14,11 +14,11 @@ export interface NumericsRules {
 
 /** Why machines may not join a run; undefined where all may. coordinator: the name of the machine that coordinates. */
 export function refusalOf(
-  machines: readonly { readonly name: string; readonly fingerprints: Fingerprints }[],
+  machines: readonly { readonly name: string; readonly fingerprint: string }[],
   { fingerprint, numerics, allowMixed }: NumericsRules,
   coordinator: string,
 ): PseudolabelError | undefined {
-  const mixed = machines.filter(({ fingerprints }) => fingerprints[numerics] !== fingerprint).map(({ name }) => name);
+  const mixed = machines.filter((machine) => machine.fingerprint !== fingerprint).map(({ name }) => name);
   return mixed.length > 0 && !allowMixed ? otherNumerics(mixed, numerics, coordinator) : undefined;
 }
 

@@ -1,7 +1,6 @@
 // Several machines for a program: a coordinator that nodes join, whose runs they compute, and a node that joins one.
 import { availableParallelism, hostname } from 'node:os';
 import { PseudolabelError } from '../../src/errors.js';
-import { numericsFingerprints } from '../../src/models/fingerprint.js';
 import { joinRun } from '../../worker/node-host.js';
 import { type ClusterPlace, checkShards } from '../compose.js';
 import type { ClusterListener } from '../executors/cluster/status.js';
@@ -188,7 +187,7 @@ export function joinAsNode(address: string, options: JoinOptions): JoinedNode {
     try {
       return await joinRun(
         () => SERVER_TRANSPORT.connect(how),
-        { name, workers, fingerprints: numericsFingerprints(), signal },
+        { name, workers, signal },
         {
           joined: (coordinator) => tell({ kind: 'joined', coordinator }),
           lost: (reason) => tell({ kind: 'lost', reason }),

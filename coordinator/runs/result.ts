@@ -57,8 +57,9 @@ export interface RunData {
 export interface Machine {
   readonly pseudolabel: string;
   readonly node: string;
-  readonly tfjsNode: string;
-  readonly tensorflow: string;
+  /** Of runs that train networks of layers, as is `tensorflow`: others load neither. */
+  readonly tfjsNode?: string;
+  readonly tensorflow?: string;
   /** As 'linux-x64'. */
   readonly platform: string;
   readonly processor: string;

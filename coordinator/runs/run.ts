@@ -7,6 +7,7 @@ import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
+import type { Model } from '../../src/models/model.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { numbersOf } from '../../src/reporting/numbers.js';
@@ -114,7 +115,7 @@ async function finish(
     classNames: dataset.classNames,
     weightsSha256: sha256OfParameters(parameters),
   };
-  await options.directory?.keep('machine.json', machineHere(numerics));
+  await options.directory?.keep('machine.json', machineHere(numerics, model));
   if (predicted) await options.directory?.keep('mistakes.json', mistakesOf(predicted, dataset, test));
   const meta = metaOf(dataset);
   await options.directory?.finish(result, (folder) => saveModel(folder, model, parameters, meta));
@@ -123,12 +124,11 @@ async function finish(
 }
 
 /** What a report says of the machine and the versions: nothing that names the machine or its user. */
-function machineHere(numerics: string): Machine {
+function machineHere(numerics: string, model: Model): Machine {
   return {
     pseudolabel: versionIn(built('../package.json')),
     node: process.versions.node,
-    tfjsNode: versionIn(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node/package.json')),
-    tensorflow: nativeBinding().TF_Version ?? 'unknown',
+    ...(model.kind === 'layers' && tensorFlowVersions()),
     platform: `${process.platform}-${process.arch}`,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     numerics,
@@ -137,6 +137,11 @@ function machineHere(numerics: string): Machine {
     ended: new Date().toISOString(),
   };
 }
+
+const tensorFlowVersions = () => ({
+  tfjsNode: versionIn(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node/package.json')),
+  tensorflow: nativeBinding().TF_Version ?? 'unknown',
+});
 
 const versionIn = (path: string | URL): string =>
   (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;

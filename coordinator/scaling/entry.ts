@@ -4,7 +4,6 @@
 // number of threads only once.
 import { availableParallelism } from 'node:os';
 import { openMpi } from '../../src/collectives/mpi.js';
-import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import { connect } from '../../worker/connect.js';
 import { joinRun } from '../../worker/node-host.js';
@@ -79,7 +78,7 @@ async function join(
   const token = await readToken(tokenFile);
   const channel = await connect<ToCoordinator, ToNode>({ address, fingerprint, token, tables });
   const { signal } = new AbortController();
-  const options = { name: 'node', workers, fingerprints: { f32: numericsFingerprint('f32') }, signal };
+  const options = { name: 'node', workers, signal };
   const unexpected = (error: unknown) => {
     printLine(process.stderr, String(error));
     process.exit(1);

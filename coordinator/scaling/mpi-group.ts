@@ -99,7 +99,7 @@ export const dismiss = (collective: Collective): Promise<void> => tell(collectiv
 export async function serve(bare: Collective, workers: number): Promise<void> {
   const record = new ActivityRecord();
   const collective = new TracedCollective(bare, record);
-  const options = { name: `rank ${bare.rank}`, workers, fingerprints: { f32: numericsFingerprint('f32') } };
+  const options = { name: `rank ${bare.rank}`, workers };
   const create: typeof createThreadExecutor = async (of) => traced(await createThreadExecutor(of), record);
   const answer = (message: FromMeasured) => measured.answer(bare, message);
   const heard = async (): Promise<ToRank> => {

@@ -32,17 +32,13 @@ const ROWS_OF_STEP: UnlabelledRows = {
 const STEPS = 2;
 
 /** What bits depend on: products of ours, in dense networks, or TensorFlow, in those of layers. */
-export type Numerics = 'f32' | 'layers';
+export const NUMERICS = ['f32', 'layers'] as const;
+export type Numerics = (typeof NUMERICS)[number];
 
-export type Fingerprints = Readonly<Partial<Record<Numerics, string>>>;
+/** Of a machine. */
+export type FingerprintOf = (numerics: Numerics) => string;
 
 export const numericsOf = (model: Model): Numerics => (needsTensorFlow(model) ? 'layers' : 'f32');
-
-/** Throws E_NATIVE. */
-export const numericsFingerprints = (): Fingerprints => ({
-  f32: numericsFingerprint('f32'),
-  layers: numericsFingerprint('layers'),
-});
 
 /**
  * Hex SHA-256, of what has the same bits where this is the same. Takes some 30 ms, in this thread. Of f32 it is the same on every processor.

@@ -10,13 +10,14 @@ import {
   binary,
   count,
   failure,
-  fingerprints,
+  fingerprint,
   gradientResult,
   list,
   logits,
   MOST_SHARDS,
   milliseconds,
   modelText,
+  numerics,
   optimizer,
   predictResult,
   request,
@@ -87,9 +88,9 @@ const kind = <const K extends string, S extends z.ZodRawShape>(
  * node does one request after another. Long arrays that were sent before a request are there when it is done.
  */
 export const TO_NODE = {
-  /** Answers a hello: make an arena of this shape. wire: the gradient codec of `total` and `sum`. Answered by `ready`. */
-  welcome: kind('welcome', { request, shape, wire }, 4 * KIB),
-  /** Refuses a hello, or sends a node away. Trying again is of no use. */
+  /** Answers a hello: make an arena of this shape. wire: the gradient codec of `total` and `sum`. Answered by `welcomed`. */
+  welcome: kind('welcome', { request, shape, wire, numerics }, 4 * KIB),
+  /** Refuses a node, or sends it away. Trying again is of no use. */
   refused: kind('refused', failure, 16 * KIB),
   /**
    * Compute the gradients of these shards, answer by `computed`, and send the sum of each subtree that they make up.
@@ -169,10 +170,12 @@ const answer = { request, lostWorkers: count };
 
 /** From a node. */
 export const TO_COORDINATOR = {
-  /** First. fingerprints: of the node's numerics (engine/fingerprint.ts). */
-  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096), fingerprints }, 2 * KIB),
+  /** First. */
+  hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096) }, 2 * KIB),
   /** First, from a client that only wants the status of the run. */
   ask: kind('ask', {}, KIB),
+  /** fingerprint: of the numerics that the welcome names (models/fingerprint.ts). */
+  welcomed: kind('welcomed', { ...answer, fingerprint }, KIB),
   ready: kind('ready', answer, KIB),
   /** milliseconds: of all shards together. Parts of the sums may have come before. */
   computed: kind(
@@ -219,7 +222,7 @@ export type Reply = ToCoordinator extends infer M
 
 /** The kind of answer that each request has, besides `failed`. */
 export const ANSWERS = {
-  welcome: 'ready',
+  welcome: 'welcomed',
   gradients: 'computed',
   update: 'updated',
   predict: 'predicted',

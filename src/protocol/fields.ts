@@ -9,7 +9,7 @@ import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import { METHOD_NAMES, METHODS } from '../methods/methods.js';
 import { denseSchema } from '../models/dense/model.js';
-import type { Fingerprints } from '../models/fingerprint.js';
+import { NUMERICS } from '../models/fingerprint.js';
 import type { Model } from '../models/model.js';
 import type { GradientResult, LabelledRows } from '../models/tasks.js';
 import type { TensorStep } from '../models/tensor-tasks.js';
@@ -139,12 +139,9 @@ export const shape = z
     'more images than a machine has memory for',
   );
 
-/** Fingerprints of what a machine computes. */
-const fingerprint = z.string().max(128);
-export const fingerprints: z.ZodType<Fingerprints> = z.strictObject({
-  f32: fingerprint.exactOptional(),
-  layers: fingerprint.exactOptional(),
-});
+/** What the bits of a run depend on, and a machine's fingerprint of it. */
+export const numerics = z.enum(NUMERICS);
+export const fingerprint = z.string().max(128);
 
 /** A PseudolabelError: fields of a message. */
 export const failure = {

@@ -14,7 +14,7 @@ import {
   TO_NODE,
 } from './cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from './codec.js';
-import { count } from './fields.js';
+import { count, fingerprint } from './fields.js';
 
 /** Items [ends[r - 1], ends[r]) are those of rank r: shards, ranges or tensor shards. */
 const ends = { ends: z.array(count).min(1) };
@@ -67,7 +67,7 @@ export const TO_RANK = {
 
 /** To rank 0, in the order of the ranks. */
 export const TO_ROOT = {
-  hello: TO_COORDINATOR.hello,
+  hello: changed(TO_COORDINATOR.hello, [], { fingerprint }),
   computed: changed(TO_COORDINATOR.computed, ['request', 'milliseconds'], {}),
   predicted: changed(TO_COORDINATOR.predicted, ['request'], {}),
   ready: changed(TO_COORDINATOR.ready, ['request'], {}),

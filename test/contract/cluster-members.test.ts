@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusFrom } from '../../coordinator/commands/status.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
+import type { Numerics } from '../../src/models/fingerprint.js';
 import { joinRun } from '../../worker/node-host.js';
 import { sameBits } from '../bits.js';
 import { CONTENT } from './executor.contract.js';
@@ -11,7 +12,6 @@ import { oneThreadExecutor } from './one-thread-executor.js';
 import {
   A_LONG_TIME,
   ENDLESS,
-  every,
   type TestCluster,
   type TestClusterOptions,
   type TestNode,
@@ -38,27 +38,27 @@ const expected = trainMixed(oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, w
 describe('a cluster', () => {
   it('refuses a node that computes other bits, and says so to both', async () => {
     const { join, log, cluster } = await clusterOf();
-    const { ended } = await join(1, { name: 'odd', fingerprints: every('another') });
+    const { ended } = await join(1, { name: 'odd', fingerprintOf: () => 'another' });
     expect(await ended).toMatchObject({ kind: 'refused', error: { code: 'E_NUMERICS' } });
     expect(log).toEqual(['!odd E_NUMERICS']);
     expect(cluster.status().nodes).toEqual([]);
   });
 
   it('asks a node for the same convolutions where networks of layers are trained, and only there', async () => {
-    const other = { ...every('of tests'), layers: 'another' };
+    const fingerprintOf = (numerics: Numerics) => (numerics === 'layers' ? 'another' : 'of tests');
     const { join, log, cluster } = await clusterOf({ numerics: 'layers' });
-    const { ended } = await join(1, { name: 'odd', fingerprints: other });
+    const { ended } = await join(1, { name: 'odd', fingerprintOf });
     expect(await ended).toMatchObject({ kind: 'refused', error: { code: 'E_NUMERICS' } });
     expect(log).toEqual(['!odd E_NUMERICS']);
     await cluster.close();
     const dense = await clusterOf();
-    await dense.join(1, { name: 'odd', fingerprints: other });
+    await dense.join(1, { name: 'odd', fingerprintOf });
     expect(dense.log).toEqual(['+odd']);
   });
 
   it('lets such a node in where that was allowed', async () => {
     const { join, log } = await clusterOf({ allowMixed: true });
-    await join(1, { name: 'odd', fingerprints: every('another') });
+    await join(1, { name: 'odd', fingerprintOf: () => 'another' });
     expect(log).toEqual(['+odd']);
   });
 
@@ -184,7 +184,7 @@ describe('joinRun', () => {
     joined: () => void told.push('joined'),
     lost: ({ code }: { code: string }) => void told.push(code),
   });
-  const options = { name: 'node', workers: 1, fingerprints: every('of tests'), signal: new AbortController().signal };
+  const options = { name: 'node', workers: 1, fingerprintOf: () => 'of tests', signal: new AbortController().signal };
 
   it('joins again when the connection was lost, until the run is over', async () => {
     const { cluster } = await clusterOf();
@@ -218,7 +218,7 @@ describe('joinRun', () => {
       return link.node;
     };
     await expect(
-      joinRun(connect, { ...options, fingerprints: every('another') }, listener(told)),
+      joinRun(connect, { ...options, fingerprintOf: () => 'another' }, listener(told)),
     ).rejects.toMatchObject({
       code: 'E_NUMERICS',
     });

@@ -6,7 +6,6 @@ import type { ThreadExecutor, ThreadExecutorOptions } from '../../worker/thread-
 import type { Content } from './executor.contract.js';
 import { createKeptExecutor } from './kept-executors.js';
 import { memoryRanks } from './memory-collective.js';
-import { every } from './test-cluster.js';
 
 export interface Job {
   readonly ranks: MpiExecutor;
@@ -43,7 +42,7 @@ export async function jobOf(
       nodes[i + 1] = await createKeptExecutor(nodeOptions);
       return nodes[i + 1]!;
     };
-    return serveMpiRank(of, { name: `rank ${i + 1}`, workers, fingerprints: every(fingerprint) }, create);
+    return serveMpiRank(of, { name: `rank ${i + 1}`, workers, fingerprintOf: () => fingerprint }, create);
   });
   const ranks = new MpiExecutor(local, collective!, { ...OPTIONS, ...options });
   const end = async () => {

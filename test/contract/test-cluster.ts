@@ -1,7 +1,7 @@
 // Owns clusters for tests: a coordinator's node and nodes that joined it, all in this process, with links on which anything can go wrong.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterExecutor, type ClusterOptions } from '../../coordinator/executors/cluster/cluster-executor.js';
-import type { Fingerprints } from '../../src/models/fingerprint.js';
+import type { FingerprintOf } from '../../src/models/fingerprint.js';
 import { type Ending, hostNode } from '../../worker/node-host.js';
 import type { ThreadExecutor, ThreadExecutorOptions } from '../../worker/thread-executor.js';
 import { ManualClock } from '../manual-clock.js';
@@ -26,7 +26,7 @@ export interface TestCluster {
   /** Names of nodes that joined and left, as '+name' and '-name CODE', and of those refused, as '!name CODE'. */
   readonly log: string[];
   /** Adds a node of so many workers; it has joined when this resolves. */
-  join(workers: number, options?: Partial<{ name: string; fingerprints: Fingerprints }>): Promise<TestNode>;
+  join(workers: number, options?: Partial<{ name: string; fingerprintOf: FingerprintOf }>): Promise<TestNode>;
 }
 
 export interface TestClusterOptions extends Partial<Omit<ClusterOptions, 'listener'>> {
@@ -40,8 +40,6 @@ export const A_LONG_TIME = 1e6;
 export const ENDLESS = { least: 1e12, most: 1e12 };
 
 const FINGERPRINT = 'of tests';
-/** The same of every kind of network. */
-export const every = (fingerprint: string): Fingerprints => ({ f32: fingerprint, layers: fingerprint });
 
 export async function testCluster(
   content: Content,
@@ -75,7 +73,7 @@ export async function testCluster(
     },
   });
   const nodes: TestNode[] = [];
-  const join: TestCluster['join'] = async (workers, { name = 'node', fingerprints = every(FINGERPRINT) } = {}) => {
+  const join: TestCluster['join'] = async (workers, { name = 'node', fingerprintOf = () => FINGERPRINT } = {}) => {
     const link = memoryLink();
     const leaving = new AbortController();
     let made: (node: ThreadExecutor) => void = () => undefined;
@@ -87,7 +85,7 @@ export async function testCluster(
       made(created);
       return created;
     };
-    const ended = hostNode(link.node, { name, workers, fingerprints, signal: leaving.signal }, create);
+    const ended = hostNode(link.node, { name, workers, fingerprintOf, signal: leaving.signal }, create);
     const joined = { link, ended, node, leave: () => leaving.abort() };
     await cluster.admit(link.coordinator);
     nodes.push(joined);

@@ -60,14 +60,19 @@ export class Admission {
   private async welcome(requests: Requests, hello: Hello): Promise<RemoteNode> {
     const { arena, codec } = this;
     const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
-    const shape = sentShape(arena.shape);
-    const refusal = refusalOf([hello], this.options, 'the coordinator');
+    const question = {
+      kind: 'welcome',
+      shape: sentShape(arena.shape),
+      wire: codec.name,
+      numerics: this.options.numerics,
+    } as const;
+    const { fingerprint } = await requests.ask(question, 'join', 1);
+    const refusal = refusalOf([{ name: hello.name, fingerprint }], this.options, 'the coordinator');
     if (refusal) {
       const { code, message, fix } = refusal;
       await requests.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
       throw refusal;
     }
-    await requests.ask({ kind: 'welcome', shape, wire: codec.name }, 'join', 1);
     return node;
   }
 

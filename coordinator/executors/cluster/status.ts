@@ -42,6 +42,7 @@ export interface NodeNow {
 }
 
 const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>> = {
+  welcomed: 'waiting',
   ready: 'waiting',
   computed: 'gradients',
   updated: 'update',

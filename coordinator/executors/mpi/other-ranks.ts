@@ -60,7 +60,11 @@ export class OtherRanks {
   /** Has them make their executors. Throws E_NUMERICS, and what a rank failed by. */
   async welcome(rules: NumericsRules): Promise<void> {
     const shape = sentShape(this.arena.shape);
-    const [, hellos] = await this.together({ kind: 'welcome', shape }, 'hello', async () => undefined);
+    const [, hellos] = await this.together(
+      { kind: 'welcome', shape, numerics: rules.numerics },
+      'hello',
+      async () => undefined,
+    );
     this.all = hellos;
     const refusal = refusalOf(hellos, rules, 'rank 0');
     if (refusal) throw refusal;
