@@ -1,5 +1,4 @@
 // Makes plain images of pictures, on threads: all of one size, grey where all are grey. What it yields is kept (src/data/cache.ts).
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -62,11 +61,7 @@ function decoderVersion(): string {
 }
 
 /** Of images that no file is known of: their content. */
-function keyOf({ height, width, channels, store }: PlainImages): readonly unknown[] {
-  const hash = createHash('sha256');
-  for (const view of store.views()) hash.update(view);
-  return [height, width, channels, hash.digest('hex')];
-}
+const keyOf = ({ height, width, channels, store }: PlainImages) => [height, width, channels, store.sha256] as const;
 
 /** Where images were left out, the ids are the positions of those that are there. */
 function packedOf({ height, width, channels, sets, notes }: DecodedSets): Packed {

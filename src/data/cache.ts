@@ -8,8 +8,8 @@ import { Unreadable, whyNotRead } from '../files/read.js';
 import { isSystemError, removeFiles, touch, writeAtomically } from '../files/write.js';
 import { type Packed, packedBytes, readPacked } from './packed.js';
 
-/** Another number where other pixels come out of the same pictures. */
-const VERSION = 1;
+/** Another number where other pixels come out of the same pictures, or they are kept in another form. */
+const VERSION = 2;
 const NAME = /^[0-9a-f]{64}\.images$/;
 /** What is kept in all: above it, what was not used for the longest time goes. */
 const MOST_BYTES = 2 ** 35;

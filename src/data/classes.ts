@@ -94,28 +94,17 @@ function checkTest(
 }
 
 /** The order of names as people number them: runs of digits by their value, everything else by its code units. */
-export const byName = (a: string, b: string): number => byRuns(runsOf(a), runsOf(b)) || compare(a, b);
+export const byName = (a: string, b: string): number => compare(orderOf(a), orderOf(b)) || compare(a, b);
 
-/** The runs of digits and of other characters of a name: who sorts many names cuts each once. */
-export const runsOf = (name: string): readonly string[] => name.match(/\d+|\D+/g) ?? [];
+/**
+ * A text for each name, whose order as texts is that of the names; the same for names that differ by leading zeros alone. A number has its
+ * length before its digits, so that a longer one comes later. A name that ends, or goes on with a number, comes before one that goes on with
+ * another character. No name has a zero character, or a run of as many digits as there are characters.
+ */
+export const orderOf = (name: string): string =>
+  name.replace(/\d+/g, (run: string, at: number) => {
+    const digits = run.startsWith('0') ? run.replace(/^0+/, '') : run;
+    return `${at === 0 ? '0' : '\0'}${String.fromCharCode(digits.length)}${digits}`;
+  });
 
-/** The order of names by their runs; 0 also for names that differ by leading zeros alone. */
-export function byRuns(left: readonly string[], right: readonly string[]): number {
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [l, r] = [left[i]!, right[i]!];
-    if (l === r) continue;
-    const difference = isDigit(l) && isDigit(r) ? byValue(l, r) : compare(l, r);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
-}
-
-const isDigit = (run: string): boolean => run >= '0' && run < ':';
-
-/** Without leading zeros, the longer number is the greater. */
-function byValue(a: string, b: string): number {
-  const [l, r] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
-  return l.length - r.length || compare(l, r);
-}
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+export const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

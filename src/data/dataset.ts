@@ -49,7 +49,7 @@ export interface Dataset extends DatasetParts {
   readonly pixels: number;
   /** How many there are: at most MOST_CLASSES. */
   readonly classes: number;
-  /** Hex SHA-256 of images and labels, those of training before those of the test. */
+  /** Hex SHA-256 of the SHA-256 of all images and the labels, of training and then of the test. */
   readonly sha256: string;
 }
 
@@ -65,7 +65,7 @@ export function datasetOf(parts: DatasetParts): Dataset {
   }
   const hash = createHash('sha256');
   for (const { images, labels } of test ? [train, test] : [train]) {
-    for (const view of images.views()) hash.update(view);
+    hash.update(images.sha256);
     hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
   }
   return { ...parts, pixels: height * width * channels, classes: classNames.length, sha256: hash.digest('hex') };

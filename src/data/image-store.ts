@@ -1,4 +1,5 @@
 // The images of a set as bytes in shared memory: threads read them without a copy, and they may take more than a WebAssembly memory can.
+import { createHash } from 'node:crypto';
 import { PseudolabelError } from '../errors.js';
 
 /** The most bytes of one block of memory; an image lies in one block. */
@@ -7,6 +8,7 @@ const BLOCK_BYTES = 2 ** 30;
 export class ImageStore {
   /** Images of a block, but for the last, which may have fewer. */
   private readonly perBlock: number;
+  #sha256: string | undefined;
 
   /**
    * @param count the number of images
@@ -43,6 +45,21 @@ export class ImageStore {
     return store;
   }
 
+  /** Hex SHA-256 of all images, computed once: to be asked for when they will not change any more. */
+  get sha256(): string {
+    if (this.#sha256 === undefined) {
+      const hash = createHash('sha256');
+      for (const view of this.views()) hash.update(view);
+      this.#sha256 = hash.digest('hex');
+    }
+    return this.#sha256;
+  }
+
+  /** For whoever has computed it while the images came. */
+  hasSha256(sha256: string): void {
+    this.#sha256 = sha256;
+  }
+
   /** The bytes of an image: a view, not a copy. */
   at(image: number): Uint8Array {
     const { pixels, perBlock } = this;
@@ -63,6 +80,7 @@ export class ImageStore {
 
   /** Writes whole images from image `first` on. */
   write(first: number, bytes: Uint8Array): void {
+    this.#sha256 = undefined;
     let from = 0;
     for (const view of this.views(first, first + bytes.length / this.pixels)) {
       view.set(bytes.subarray(from, from + view.length));

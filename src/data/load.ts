@@ -7,6 +7,7 @@ import { PseudolabelError } from '../errors.js';
 import { classesOf, toldNames } from './classes.js';
 import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
 import { withLabelsFile } from './labels-file.js';
+import { folderLister } from './listing.js';
 import { type DataOptions, sizeOf } from './options.js';
 import type { Collection, FoundSet, PlainImages } from './source.js';
 import { IDX } from './sources/idx-folder.js';
@@ -48,8 +49,7 @@ export interface Decoded {
 export async function loadDataset(options: DataOptions = {}, loading: Loading = {}): Promise<Dataset> {
   const { data, format } = options;
   sizeOf(options.size); // Refuses what is none before anything is read.
-  const opened =
-    data === undefined ? await openMnist() : await (await sourceFor(data, format)).open(data, sourceOptions(options));
+  const opened = data === undefined ? await openMnist() : await openSource(data, format, options);
   const labelled = options.labels === undefined ? opened : await withLabelsFile(opened, options.labels);
   const name = data === undefined ? MNIST : basename(resolve(data));
   return assemble(name, labelled, await plainSets(labelled, options, loading.decoder));
@@ -57,15 +57,20 @@ export async function loadDataset(options: DataOptions = {}, loading: Loading = 
 
 async function openMnist(): Promise<Collection> {
   const packaged = packagedMnist();
-  const collection = await IDX.open(packaged, sourceOptions({}));
+  const collection = await openSource(packaged, IDX.name, {});
   await checkMd5(packaged);
   return collection;
 }
 
-const sourceOptions = ({ unlabelled = 'unlabelled', followLinks = false }: DataOptions) => ({
-  unlabelled,
-  followLinks,
-});
+async function openSource(
+  path: string,
+  format: string | undefined,
+  { unlabelled = 'unlabelled', followLinks = false }: DataOptions,
+): Promise<Collection> {
+  const list = folderLister();
+  const source = await sourceFor(path, format, list);
+  return source.open(path, { unlabelled, followLinks, list });
+}
 
 /** The data set of a collection whose images are decoded. */
 function assemble(name: string, collection: Collection, { sets, notes }: Decoded): Dataset {

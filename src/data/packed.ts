@@ -5,14 +5,15 @@
 //   length     of the header, 4 bytes, little-endian
 //   header     JSON (headerSchema)
 //   sets       of each: its labels (2 bytes each, little-endian) and its ids (JSON) if it has any, and its pixels
-//   SHA-256    of all before, 32 bytes
+//   SHA-256    of all before but the pixels, 32 bytes. The header has those of the pixels, which are also what a run knows them by: they
+//              are hashed once
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { fill, parseJson, READING, Unreadable } from '../files/read.js';
 import { ImageStore } from './image-store.js';
 
-const MAGIC = Buffer.from('pseudolabel-1\n\0\n', 'latin1');
+const MAGIC = Buffer.from('pseudolabel-2\n\0\n', 'latin1');
 const START_BYTES = MAGIC.length + 4;
 const HASH_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 24;
@@ -29,6 +30,8 @@ const setSchema = z.strictObject({
   hasLabels: z.boolean(),
   /** 0: there are none. */
   idsBytes: z.int().min(0).max(MOST_IDS_BYTES),
+  /** Hex, of its pixels. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 const headerSchema = z.strictObject({
   name: z.string(),
@@ -72,32 +75,25 @@ export function* packedBytes({ sets, ...header }: Packed): Generator<Uint8Array>
     JSON.stringify({
       ...header,
       sets: sets.map(({ store, labels }, s) => ({
-        ...{ count: store.count, hasLabels: labels !== undefined, idsBytes: ids[s]!.length },
+        ...{ count: store.count, hasLabels: labels !== undefined, idsBytes: ids[s]!.length, sha256: store.sha256 },
       })),
     }),
   );
   const length = Buffer.alloc(4);
   length.writeUInt32LE(json.length);
-  for (const bytes of piecesOf([MAGIC, length, json], sets, ids)) {
+  const hashed = (bytes: Uint8Array): Uint8Array => {
     hash.update(bytes);
-    yield bytes;
-  }
-  yield hash.digest();
-}
-
-function* piecesOf(
-  start: readonly Buffer[],
-  sets: readonly PackedSet[],
-  ids: readonly Buffer[],
-): Generator<Uint8Array> {
-  yield* start;
+    return bytes;
+  };
+  for (const bytes of [MAGIC, length, json]) yield hashed(bytes);
   for (const [s, { store, labels }] of sets.entries()) {
-    if (labels) yield littleEndian(labels);
-    yield ids[s]!;
+    if (labels) yield hashed(littleEndian(labels));
+    yield hashed(ids[s]!);
     // A copy: other threads may not change what is being written.
     for (const view of store.views())
       for (let at = 0; at < view.length; at += PIECE_BYTES) yield view.slice(at, at + PIECE_BYTES);
   }
+  yield hash.digest();
 }
 
 function littleEndian(labels: Uint16Array): Uint8Array {
@@ -157,7 +153,7 @@ class Reader {
     for (const set of sets) {
       const labels = set.hasLabels ? labelsOf(await this.next(2 * set.count)) : undefined;
       const ids = set.idsBytes === 0 ? undefined : idsOf(await this.next(set.idsBytes), set.count);
-      read.push({ labels, ids, store: await this.pixels(set.count, pixels) });
+      read.push({ labels, ids, store: await this.pixels(set, pixels) });
     }
     const expected = this.hash.digest();
     if (!expected.equals(await this.next(HASH_BYTES))) throw damaged();
@@ -174,16 +170,22 @@ class Reader {
     return bytes;
   }
 
-  private async pixels(count: number, pixels: number): Promise<ImageStore> {
+  private async pixels({ count, sha256 }: z.infer<typeof setSchema>, pixels: number): Promise<ImageStore> {
     const store = ImageStore.allocate(count, pixels);
+    const hash = createHash('sha256');
+    let hashed: Uint8Array = new Uint8Array();
     for (const view of store.views()) {
       for (let from = 0; from < view.length; from += PIECE_BYTES) {
         const piece = view.subarray(from, from + PIECE_BYTES);
-        if ((await fill(this.handle, this.at, piece)) < piece.length) throw damaged();
-        this.hash.update(piece);
+        const reading = fill(this.handle, this.at, piece);
+        hash.update(hashed); // while the next piece is read
+        if ((await reading) < piece.length) throw damaged();
         this.at += piece.length;
+        hashed = piece;
       }
     }
+    if (hash.update(hashed).digest('hex') !== sha256) throw damaged();
+    store.hasSha256(sha256);
     return store;
   }
 }

@@ -1,6 +1,7 @@
 // What a data source is: something that finds images in the files of one format. A format is one file in sources/, and a row of
 // the table in sources.ts. Nothing else knows formats.
 import type { ImageStore } from './image-store.js';
+import type { ListFolder } from './listing.js';
 
 /** What is asked of a source besides its path. */
 export interface SourceOptions {
@@ -8,6 +9,7 @@ export interface SourceOptions {
   readonly unlabelled: string;
   /** Follow links that lead out of the folder. */
   readonly followLinks: boolean;
+  readonly list: ListFolder;
 }
 
 export interface DataSource {
@@ -16,7 +18,7 @@ export interface DataSource {
   /** What it reads, for --help: 'a folder of images'. */
   readonly reads: string;
   /** Whether a path looks like this format, by names and first bytes. path: exists. */
-  recognises(path: string): Promise<boolean>;
+  recognises(path: string, list: ListFolder): Promise<boolean>;
   /** Reads everything but encoded pictures. Throws PseudolabelError E_DATA_*. */
   open(path: string, options: SourceOptions): Promise<Collection>;
 }

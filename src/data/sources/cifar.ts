@@ -1,11 +1,11 @@
 // The data source of CIFAR-10 and CIFAR-100 in their binary version: records of labels and three planes of 32 x 32 pixels.
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { PseudolabelError } from '../../errors.js';
 import { readBytes, Unreadable, whyNotRead } from '../../files/read.js';
 import { byName } from '../classes.js';
-import type { Collection, DataSource, FoundSet, Label } from '../source.js';
+import { entriesOf, type ListFolder } from '../listing.js';
+import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import { roomFor } from './room.js';
 
 const SIDE = 32;
@@ -43,11 +43,9 @@ const PICKLED_FOLDERS = ['cifar-10-batches-py', 'cifar-100-python'];
 export const CIFAR: DataSource = {
   name: 'cifar',
   reads: 'a folder of CIFAR-10 or CIFAR-100 in the binary version',
-  recognises: async (path) => (await find(path)) !== undefined || (await isPickled(path)),
+  recognises: async (path, list) => (await find(path, list)) !== undefined || (await isPickled(path, list)),
   open: openCifar,
 };
-
-const list = async (folder: string): Promise<string[]> => (await readdir(folder).catch(() => [])).sort(byName);
 
 interface Found {
   readonly kind: Kind;
@@ -56,17 +54,17 @@ interface Found {
 }
 
 /** In the folder, or in the one within it that the archive unpacks to. */
-async function find(path: string): Promise<Found | undefined> {
+async function find(path: string, list: ListFolder): Promise<Found | undefined> {
   for (const kind of KINDS)
     for (const folder of [path, join(path, kind.folder)]) {
-      const files = await list(folder);
+      const files = (await entriesOf(folder, list)).map(({ name }) => name);
       if (files.some((name) => kind.train.test(name))) return { kind, folder, files };
     }
   return undefined;
 }
 
-async function isPickled(path: string): Promise<boolean> {
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+async function isPickled(path: string, list: ListFolder): Promise<boolean> {
+  const entries = await entriesOf(path, list);
   // Folders of pictures may be called train, test and meta.
   const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
   const has = (...wanted: string[]): boolean => wanted.every((name) => files.includes(name));
@@ -77,10 +75,10 @@ async function isPickled(path: string): Promise<boolean> {
   );
 }
 
-async function openCifar(path: string): Promise<Collection> {
-  const found = await find(path);
+async function openCifar(path: string, { list }: SourceOptions): Promise<Collection> {
+  const found = await find(path, list);
   if (found === undefined) {
-    const isPython = await isPickled(path);
+    const isPython = await isPickled(path, list);
     throw new PseudolabelError(
       isPython ? 'E_DATA_FORMAT' : 'E_DATA_MISSING',
       isPython
@@ -94,6 +92,7 @@ async function openCifar(path: string): Promise<Collection> {
     const names = files.filter((name) => of.test(name));
     return names
       .filter((name) => !name.endsWith('.gz') || !names.includes(name.slice(0, -3)))
+      .sort(byName)
       .map((name) => join(folder, name));
   };
   const [train, test] = [pathsOf(kind.train), pathsOf(kind.test)];

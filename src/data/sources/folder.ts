@@ -1,9 +1,9 @@
 // The data source of folders of pictures: a folder a class as torchvision's ImageFolder has them, or pictures with labels.csv beside them.
-import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { counted } from '../../format.js';
 import { labelsFor, readLabelsFile } from '../labels-file.js';
+import { entriesOf, type ListFolder } from '../listing.js';
 import { EXTENSIONS } from '../pictures/format.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import { keyOfFiles, leftOut, type PictureFiles, picturesIn } from './picture-files.js';
@@ -28,12 +28,11 @@ export const FOLDER: DataSource = {
   open: openFolder,
 };
 
-async function hasPictures(path: string): Promise<boolean> {
+async function hasPictures(path: string, list: ListFolder): Promise<boolean> {
   const folders = [path];
   for (let looks = 0; folders.length > 0 && looks < MOST_LOOKS; looks++) {
     const folder = folders.shift()!;
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-    for (const entry of entries) {
+    for (const entry of await entriesOf(folder, list)) {
       if (entry.isDirectory()) folders.push(join(folder, entry.name));
       else if (EXTENSIONS.has(extname(entry.name).slice(1).toLowerCase())) return true;
     }
@@ -146,6 +145,7 @@ function labelsFileOf({ root, found, isSplit }: Sets, name: 'train' | 'test'): s
 
 /** The folder that a picture lies in, below that of the set, is its class. */
 function classOf(id: string, { isSplit, names }: Sets): Label {
+  if (!id.includes('/')) return undefined; // as many pictures do, in one folder
   const parts = id.split('/').slice(0, -1);
   if (isSplit && !names.includes(parts[0]!)) parts.shift();
   const [folder] = parts;

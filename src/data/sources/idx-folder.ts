@@ -4,7 +4,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
-import type { Collection, DataSource, FoundSet, PlainImages } from '../source.js';
+import { entriesOf, type ListFolder } from '../listing.js';
+import type { Collection, DataSource, FoundSet, PlainImages, SourceOptions } from '../source.js';
 import { readIdxIntegers, readIdxInto } from './idx.js';
 import { idxClassNames } from './idx-names.js';
 import { type Layout, layoutOf, PixelWriter } from './pixels.js';
@@ -13,6 +14,9 @@ import { roomFor } from './room.js';
 /** Optional words, which set, what of it, and its type: emnist-letters-train-images-idx3-ubyte.gz. */
 const FILE_NAME =
   /^(?<prefix>.+[-_])?(?<set>train|t10k|test)-(?<what>images|labels)(?<join>[-.])idx\d-[a-z]+\d*(?<gz>\.gz)?$/i;
+
+/** Nearly all names of a large folder are told by a part that is soon found. */
+const isIdx = (name: string): boolean => /idx\d/i.test(name) && FILE_NAME.test(name);
 
 const spellingsOf = (name: string): string[] =>
   [name, name.replace('-idx', '.idx')].flatMap((spelling) => [spelling, `${spelling}.gz`]);
@@ -53,12 +57,12 @@ const MOST_FOLDERS = 100;
 export const IDX: DataSource = {
   name: 'idx',
   reads: "a folder of IDX files, as MNIST's",
-  recognises: async (path) => (await foldersOf(path)).length > 0,
+  recognises: async (path, list) => (await foldersOf(path, list)).length > 0,
   open: openIdxFolder,
 };
 
-async function openIdxFolder(path: string): Promise<Collection> {
-  const [folder = path, ...others] = await foldersOf(path);
+async function openIdxFolder(path: string, { list }: SourceOptions): Promise<Collection> {
+  const [folder = path, ...others] = await foldersOf(path, list);
   if (others.length > 0) throw ambiguousFolders(path, [folder, ...others]);
   const files = await filesOf(folder);
   const isEmnist = files[0]!.prefix.startsWith('emnist');
@@ -82,16 +86,16 @@ async function openIdxFolder(path: string): Promise<Collection> {
 }
 
 /** The folder where the files are: itself, or else those within it that have some. */
-async function foldersOf(path: string): Promise<string[]> {
+async function foldersOf(path: string, list: ListFolder): Promise<string[]> {
   let folders = [path];
   for (let depth = 0; depth <= MOST_DEPTH && folders.length > 0; depth++) {
     const entries = await Promise.all(
       folders.slice(0, MOST_FOLDERS).map(async (folder) => ({
         folder,
-        inside: await readdir(folder, { withFileTypes: true }).catch(() => []),
+        inside: await entriesOf(folder, list),
       })),
     );
-    const found = entries.filter(({ inside }) => inside.some(({ name }) => FILE_NAME.test(name)));
+    const found = entries.filter(({ inside }) => inside.some(({ name }) => isIdx(name)));
     if (found.length > 0) return found.map(({ folder }) => folder).sort();
     const isOpen = (entry: Dirent): boolean => entry.isDirectory() && !entry.name.startsWith('.');
     folders = entries.flatMap(({ folder, inside }) => inside.filter(isOpen).map(({ name }) => join(folder, name)));

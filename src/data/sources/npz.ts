@@ -1,9 +1,10 @@
 // The data source of NumPy arrays: an .npz archive, a folder of .npy files, or one .npy file of images.
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { READING, whyNotRead } from '../../files/read.js';
-import type { Collection, DataSource, FoundSet, Label } from '../source.js';
+import { entriesOf, type ListFolder } from '../listing.js';
+import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import { archiveOf } from './archive.js';
 import { type NpyFile, type NpyHeader, numbersOf, readHeader } from './npy.js';
 import { labelsOf, namesOf } from './npy-labels.js';
@@ -29,20 +30,20 @@ const FIX = 'Call the arrays x_train, y_train, x_test, y_test and x_unlabelled; 
 export const NPZ: DataSource = {
   name: 'npz',
   reads: 'an .npz archive of NumPy arrays or a folder of .npy files (x_train, y_train, x_test, y_test, x_unlabelled)',
-  recognises: async (path) => /\.np[yz]$/i.test(path) || (await arrayNames(path)).length > 0,
+  recognises: async (path, list) => /\.np[yz]$/i.test(path) || (await arrayNames(path, list)).length > 0,
   open: openArrays,
 };
 
 /** The one .npz of a folder, or its .npy files. */
-async function arrayNames(folder: string): Promise<string[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith('.')).sort();
+async function arrayNames(folder: string, list: ListFolder): Promise<string[]> {
+  const names = (await entriesOf(folder, list)).map(({ name }) => name).filter((name) => !name.startsWith('.'));
   const archives = names.filter(isArchive);
   if (archives.length === 1) return archives;
-  return names.filter((name) => /\.npy$/i.test(name));
+  return names.filter((name) => /\.npy$/i.test(name)).sort();
 }
 
-async function openArrays(path: string): Promise<Collection> {
-  const names = await arrayNames(path);
+async function openArrays(path: string, { list }: SourceOptions): Promise<Collection> {
+  const names = await arrayNames(path, list);
   const [first] = names;
   if (first !== undefined && !isArchive(first)) {
     const files = await Promise.all(

@@ -1,9 +1,10 @@
 // The data source of Parquet files, as the Hugging Face hub has them: pictures and labels in columns, splits by the names of files.
 import { createHash } from 'node:crypto';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { byName } from '../classes.js';
+import { entriesOf, type ListFolder } from '../listing.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import { openParquet, type ParquetFile } from './parquet-file.js';
 
@@ -18,21 +19,21 @@ type Split = 'train' | 'test' | 'unlabelled' | 'unused';
 export const PARQUET: DataSource = {
   name: 'parquet',
   reads: 'Parquet files as on the Hugging Face hub',
-  recognises: async (path) => isParquet(path) || (await filesIn(path, 1)).length > 0,
+  recognises: async (path, list) => isParquet(path) || (await filesIn(path, list, 1)).length > 0,
   open: openFiles,
 };
 
 const isParquet = (name: string): boolean => /\.parquet$/i.test(name);
 
 /** The Parquet files of a folder, relative to it. @param most how many are looked for */
-async function filesIn(folder: string, most = Number.POSITIVE_INFINITY): Promise<string[]> {
+async function filesIn(folder: string, list: ListFolder, most = Number.POSITIVE_INFINITY): Promise<string[]> {
   const files: string[] = [];
   let folders = [''];
   let left = MOST_FOLDERS;
   for (let depth = 0; depth <= MOST_DEPTH && folders.length > 0; depth++) {
     const next: string[] = [];
     for (const inner of folders.slice(0, left)) {
-      const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => []);
+      const entries = await entriesOf(join(folder, inner), list);
       for (const entry of entries) {
         if (entry.name.startsWith('.')) continue;
         if (entry.isDirectory()) next.push(join(inner, entry.name));
@@ -46,10 +47,10 @@ async function filesIn(folder: string, most = Number.POSITIVE_INFINITY): Promise
   return files.map((file) => file.split(sep).join('/')).sort(byName);
 }
 
-async function openFiles(path: string, { followLinks }: SourceOptions): Promise<Collection> {
+async function openFiles(path: string, { followLinks, list }: SourceOptions): Promise<Collection> {
   const isFolder = (await stat(path)).isDirectory();
   const notes: string[] = [];
-  const names = isFolder ? await insideOnly(path, await filesIn(path), followLinks, notes) : [''];
+  const names = isFolder ? await insideOnly(path, await filesIn(path, list), followLinks, notes) : [''];
   const splits = new Map<Split, string[]>();
   for (const name of names) {
     const split = isFolder ? splitOf(name) : 'train';

@@ -2,13 +2,15 @@
 
 import { createHash } from 'node:crypto';
 import { type Dirent, statSync } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { open, realpath, stat } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { setImmediate as otherWork } from 'node:timers/promises';
+import { cached } from '../../cached.js';
 import { PseudolabelError } from '../../errors.js';
 import { fill, READING, whyNotRead } from '../../files/read.js';
 import { whole } from '../../format.js';
-import { byRuns, runsOf } from '../classes.js';
+import { compare, orderOf } from '../classes.js';
+import type { ListFolder } from '../listing.js';
 import { EXTENSIONS, formatOf, MAGIC_BYTES } from '../pictures/format.js';
 import type { SourceOptions } from '../source.js';
 
@@ -39,6 +41,7 @@ export interface PictureFiles {
 /** What was seen on the way. */
 interface Walk {
   readonly root: string;
+  readonly list: ListFolder;
   readonly ids: string[];
   readonly folders: string[];
   readonly labels: string[];
@@ -55,9 +58,9 @@ interface Walk {
  */
 export async function picturesIn(
   root: string,
-  { followLinks }: Pick<SourceOptions, 'followLinks'>,
+  { followLinks, list }: Pick<SourceOptions, 'followLinks' | 'list'>,
 ): Promise<PictureFiles> {
-  const walk: Walk = { root, ids: [], folders: [], labels: [], unclear: [], links: [], others: [], hidden: [] };
+  const walk: Walk = { root, list, ids: [], folders: [], labels: [], unclear: [], links: [], others: [], hidden: [] };
   await visit(walk, '', 0);
   const links = await follow(walk, followLinks);
   await inParallel(walk.unclear, async (id) => {
@@ -84,7 +87,7 @@ async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
       'Give the folder that holds the pictures themselves.',
     );
   const inside: string[] = [];
-  for (const entry of await list(join(walk.root, folder))) {
+  for (const entry of await listed(walk, folder)) {
     const id = folder === '' ? entry.name : `${folder}/${entry.name}`;
     if (HIDDEN.test(entry.name)) walk.hidden.push(id);
     else if (entry.isSymbolicLink()) walk.links.push(id);
@@ -96,9 +99,10 @@ async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
   await inParallel(inside, (each) => visit(walk, each, depth + 1));
 }
 
-async function list(folder: string): Promise<Dirent[]> {
+async function listed({ root, list }: Walk, inner: string): Promise<readonly Dirent[]> {
+  const folder = join(root, inner);
   try {
-    return await readdir(folder, { withFileTypes: true });
+    return await list(folder);
   } catch (cause) {
     const message = `${folder} cannot be read as a folder: ${whyNotRead(cause)}`;
     throw new PseudolabelError('E_DATA_MISSING', message, 'Check the path and who may read it.', { cause });
@@ -181,12 +185,18 @@ export function leftOut(ids: string[], one: string, many: string, hint = ''): st
  * and in a file where they are numbered.
  */
 export function inOrder(ids: readonly string[]): string[] {
-  const cut = ids.map((id) => {
+  const folders = new Map<string, { readonly order: string }>();
+  const placed = ids.map((id) => {
     const slash = id.lastIndexOf('/');
-    return { id, name: runsOf(id.slice(slash + 1)), folder: slash < 0 ? [] : runsOf(id.slice(0, slash)) };
+    const folder = id.slice(0, Math.max(0, slash));
+    return {
+      id,
+      name: orderOf(id.slice(slash + 1)),
+      folder: cached(folders, folder, () => ({ order: orderOf(folder) })).order,
+    };
   });
-  cut.sort((a, b) => byRuns(a.name, b.name) || byRuns(a.folder, b.folder) || (a.id < b.id ? -1 : 1));
-  return cut.map(({ id }) => id);
+  placed.sort((a, b) => compare(a.name, b.name) || compare(a.folder, b.folder) || compare(a.id, b.id));
+  return placed.map(({ id }) => id);
 }
 
 /** Files that are asked for between two turns of other work. */

@@ -1,7 +1,8 @@
 // The table of data sources. The first that recognises a path reads it.
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { PseudolabelError } from '../../errors.js';
 import { whyNotRead } from '../../files/read.js';
+import { folderLister, type ListFolder } from '../listing.js';
 import type { DataSource } from '../source.js';
 import { CIFAR } from './cifar.js';
 import { FOLDER } from './folder.js';
@@ -17,7 +18,7 @@ export const SOURCES: readonly DataSource[] = [IDX, CIFAR, NPZ, PARQUET, PACK, F
 export const FORMATS: readonly string[] = SOURCES.map(({ name }) => name);
 
 /** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
-export async function sourceFor(path: string, format: string | undefined): Promise<DataSource> {
+export async function sourceFor(path: string, format?: string, list: ListFolder = folderLister()): Promise<DataSource> {
   try {
     await stat(path);
   } catch (cause) {
@@ -29,8 +30,8 @@ export async function sourceFor(path: string, format: string | undefined): Promi
     if (named) return named;
     throw new PseudolabelError('E_CONFIG', `format: there is no ${format}`, `give one of ${FORMATS.join(', ')}`);
   }
-  for (const source of SOURCES) if (await source.recognises(path)) return source;
-  const inside = await readdir(path).catch(() => undefined);
+  for (const source of SOURCES) if (await source.recognises(path, list)) return source;
+  const inside = await list(path).catch(() => undefined);
   if (inside?.length === 0)
     throw new PseudolabelError('E_DATA_MISSING', `${path} is empty`, 'Give the folder that holds the images.');
   const known = SOURCES.map(({ name, reads }) => `${reads} (${name})`).join(', ');

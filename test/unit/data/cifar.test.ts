@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN } from '../../../src/data/dataset.js';
+import { folderLister } from '../../../src/data/listing.js';
 import { loadDataset } from '../../../src/data/load.js';
 import { CIFAR } from '../../../src/data/sources/cifar.js';
 import { PseudolabelError } from '../../../src/errors.js';
@@ -65,7 +66,7 @@ describe('CIFAR', () => {
   it('is not what folders of its names have', async () => {
     const names = ['train', 'test', 'meta'].map((name) => `${name}/x.bin`);
     const data = await folderOf(Object.fromEntries(names.map((name) => [name, 'x'])));
-    expect(await CIFAR.recognises(data)).toBe(false);
+    expect(await CIFAR.recognises(data, folderLister())).toBe(false);
   });
 
   it.each<[string, string, Buffer]>([

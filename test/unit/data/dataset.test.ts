@@ -50,8 +50,9 @@ describe('loadDataset of a folder', () => {
       Uint16Array.from(values(`${set}-labels-idx1-ubyte`)),
     );
     const sha256 = createHash('sha256');
-    sha256.update(values('train-images-idx3-ubyte')).update(trainLabels!);
-    sha256.update(values('t10k-images-idx3-ubyte')).update(testLabels!);
+    const ofImages = (name: string): string => createHash('sha256').update(values(name)).digest('hex');
+    sha256.update(ofImages('train-images-idx3-ubyte')).update(trainLabels!);
+    sha256.update(ofImages('t10k-images-idx3-ubyte')).update(testLabels!);
     expect(await loadDataset({ data: folder })).toEqual({
       name: folder.slice(root.length + 1),
       ...{ height: 3, width: 5, channels: 1, pixels: 15 },

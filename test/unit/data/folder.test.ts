@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { byName } from '../../../src/data/classes.js';
+import { folderLister } from '../../../src/data/listing.js';
 import type { Collection } from '../../../src/data/source.js';
 import { FOLDER } from '../../../src/data/sources/folder.js';
 import { inOrder } from '../../../src/data/sources/picture-files.js';
@@ -18,7 +19,7 @@ beforeEach(async () => {
 });
 
 const open = (options: { followLinks?: boolean; unlabelled?: string } = {}): Promise<Collection> =>
-  FOLDER.open(folder, { unlabelled: 'unlabelled', followLinks: false, ...options });
+  FOLDER.open(folder, { unlabelled: 'unlabelled', followLinks: false, list: folderLister(), ...options });
 
 /** These names, each with the picture or the content that is given. */
 const write = (names: readonly string[], others: Readonly<Record<string, string>> = {}): Promise<void> =>
@@ -154,7 +155,7 @@ describe('a folder of pictures', () => {
   it('without pictures is refused', async () => {
     await write([], { 'notes.txt': '' });
     await expect(open()).rejects.toMatchObject({ code: 'E_DATA_EMPTY', message: expect.stringContaining('notes.txt') });
-    expect(await FOLDER.recognises(folder)).toBe(false);
+    expect(await FOLDER.recognises(folder, folderLister())).toBe(false);
   });
 
   it('has another key when a picture has changed, and the same one when nothing has', async () => {
@@ -210,6 +211,27 @@ describe('the order of images', () => {
         const flat = inOrder(numbers.map((number) => `${number}.png`));
         const byClass = inOrder(numbers.map((number) => `${'abc'[number % 3]}/${number}.png`));
         expect(byClass.map((id) => id.slice(2))).toEqual(flat);
+      }),
+    );
+  });
+
+  it('of names is that of their runs of digits, by value, and of other characters', () => {
+    const runsOf = (name: string): string[] => name.match(/\d+|\D+/g) ?? [];
+    const byRuns = (left: string, right: string): number => {
+      const [ls, rs] = [runsOf(left), runsOf(right)];
+      for (const [i, l] of ls.entries()) {
+        const r = rs[i];
+        if (r === undefined) return 1;
+        const areNumbers = /^\d/.test(l) && /^\d/.test(r);
+        if (areNumbers && BigInt(l) !== BigInt(r)) return BigInt(l) < BigInt(r) ? -1 : 1;
+        if (!areNumbers && l !== r) return l < r ? -1 : 1;
+      }
+      return ls.length - rs.length || (left < right ? -1 : Number(left > right));
+    };
+    const name = fc.string({ unit: fc.constantFrom('0', '1', '9', 'a', '\u0001', '-', 'é', '猫'), maxLength: 8 });
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        expect(Math.sign(byName(a, b))).toBe(Math.sign(byRuns(a, b)));
       }),
     );
   });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UNKNOWN } from '../../../src/data/dataset.js';
 import { ImageStore } from '../../../src/data/image-store.js';
+import { folderLister } from '../../../src/data/listing.js';
 import { isPacked, type Packed, packedBytes, readPacked } from '../../../src/data/packed.js';
 import { PACK } from '../../../src/data/sources/pack.js';
 import { folderOfTest } from '../../folders.js';
@@ -42,7 +43,7 @@ describe('a packed file', () => {
         Array.from(PACKED.sets[s]!.store.views(), (view) => Array.from(view)),
       );
     }
-    const collection = await PACK.open(path, { unlabelled: 'unlabelled', followLinks: false });
+    const collection = await PACK.open(path, { unlabelled: 'unlabelled', followLinks: false, list: folderLister() });
     expect(collection.train.labels).toEqual([1, undefined, 0]);
   });
 
@@ -67,7 +68,7 @@ describe('a packed file', () => {
     const header = Buffer.from(
       JSON.stringify({
         ...{ ...PACKED, height: 65_536, width: 65_536 },
-        sets: [{ count: 2 ** 32, hasLabels: true, idsBytes: 0 }],
+        sets: [{ count: 2 ** 32, hasLabels: true, idsBytes: 0, sha256: 'ab'.repeat(32) }],
       }),
     );
     const start = Buffer.from(bytes.subarray(0, 20));

@@ -3,6 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { folderLister } from '../../../src/data/listing.js';
 import type { Collection, FoundSet } from '../../../src/data/source.js';
 import { PARQUET } from '../../../src/data/sources/parquet.js';
 import { PseudolabelError } from '../../../src/errors.js';
@@ -20,7 +21,7 @@ import {
 } from '../../write-parquet.js';
 
 const root = folderOfFile('parquet');
-const OPTIONS = { unlabelled: 'unlabelled', followLinks: false };
+const OPTIONS = { unlabelled: 'unlabelled', followLinks: false, list: (path: string) => folderLister()(path) };
 
 const picture = (n: number): Uint8Array => Uint8Array.of(0x89, n, n + 1, n + 2);
 const pictures = (first: number, count: number): Column =>
@@ -77,7 +78,7 @@ describe('Parquet files of the hub', () => {
     ]);
     const folder = await folderOf({ 'birds.parquet': one });
     for (const path of [folder, join(folder, 'birds.parquet')]) {
-      expect(await PARQUET.recognises(path)).toBe(true);
+      expect(await PARQUET.recognises(path, folderLister())).toBe(true);
       expect(await PARQUET.open(path, OPTIONS)).toMatchObject({
         test: undefined,
         train: { count: 2, labels: ['b', undefined] },
