@@ -1,7 +1,7 @@
 // The process of `pseudolabel`: its signals, its exit code, and what it says when it fails.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
-import { cannotWrite } from '../src/files/write.js';
+import { cannotWrite } from '../src/files/write-errors.js';
 import { invocationHere } from './commands/invocation.js';
 import type { Context } from './commands/options.js';
 import { programOf } from './commands/program.js';

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { cacheFolder } from '../src/data/cache.js';
 import { PseudolabelError } from '../src/errors.js';
 import { whyNotRead } from '../src/files/read.js';
-import { isSystemError, removeEmptyFolder, removeTree } from '../src/files/write.js';
+import { removeEmptyFolder, removeTree } from '../src/files/remove.js';
+import { isSystemError } from '../src/files/write-errors.js';
 import { stateDirectory } from './server/secrets.js';
 
 /** images: decoded pictures; libraries: TensorFlow as set-up made it ready; tools: those of tests and benches; secrets: token and certificate. */

@@ -5,6 +5,7 @@ import { MOST_CLASSES } from '../src/data/dataset.js';
 import { shardRange } from '../src/data/shards.js';
 import type { ArenaShape } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
+import { parseJson } from '../src/files/read.js';
 import { methodNamed } from '../src/methods/methods.js';
 import { isTensorParallel } from '../src/models/dense/tensor-blocks.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
@@ -31,7 +32,7 @@ export function notAsked(what: string): PseudolabelError {
 export const readerOfAsked = (): ModelReader =>
   new ModelReader((text) => {
     try {
-      return modelSchema.parse(JSON.parse(text));
+      return modelSchema.parse(parseJson(text));
     } catch {
       throw notAsked('a text that is no model');
     }

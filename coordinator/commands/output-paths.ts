@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
 import { destinationOf, identityOf, realPathOf } from '../../src/files/destination.js';
 import { readJson } from '../../src/files/read.js';
-import { cannotWrite } from '../../src/files/write.js';
+import { cannotWrite } from '../../src/files/write-errors.js';
 import { isRunFile } from '../runs/run-directory.js';
 import type { Context } from './options.js';
 

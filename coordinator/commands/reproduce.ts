@@ -2,7 +2,8 @@
 // make.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PseudolabelError } from '../../src/errors.js';
-import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
+import { removeEmptyFolder } from '../../src/files/remove.js';
+import { writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
 import { normalise, PRESETS, type RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
@@ -26,16 +27,8 @@ import type { RunResult } from '../runs/result.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
-import {
-  addRunOptions,
-  type Context,
-  configFrom,
-  newDirectory,
-  type RunFlags,
-  resumedConfig,
-  usage,
-  whole,
-} from './options.js';
+import { addRunOptions, type Context, usage, whole } from './options.js';
+import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
 import { runGroup } from './run-group.js';
 import { addDashboardOptions, addFaultOptions, placeOf, type WatchFlags } from './watched-run.js';
 

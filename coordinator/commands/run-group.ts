@@ -14,7 +14,8 @@ import type { RunResult } from '../runs/result.js';
 import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
 import { runTraining } from '../runs/run.js';
 import { RunDirectory } from '../runs/run-directory.js';
-import type { Context, RunFlags } from './options.js';
+import type { Context } from './options.js';
+import type { RunFlags } from './run-flags.js';
 import { type WatchFlags, watchersOf, wrapperFor } from './watched-run.js';
 
 /** What the runs have in common. */

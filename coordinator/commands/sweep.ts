@@ -1,6 +1,7 @@
 // `pseudolabel sweep`: trains with each combination of some numbers, over seeds and splits, and says which is best on validation images.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { removeEmptyFolder, writeIn } from '../../src/files/write.js';
+import { removeEmptyFolder } from '../../src/files/remove.js';
+import { writeIn } from '../../src/files/write.js';
 import { counted, duration } from '../../src/format.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { loadData } from '../load-data.js';
@@ -28,14 +29,11 @@ import {
   addRunOptions,
   addStagesOption,
   type Context,
-  configFrom,
-  newDirectory,
-  type RunFlags,
-  resumedConfig,
   settingValue,
   usage,
   whole,
 } from './options.js';
+import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
 import { runGroup } from './run-group.js';
 
 type Grid = Readonly<Record<string, readonly unknown[]>>;

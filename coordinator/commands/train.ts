@@ -4,7 +4,8 @@ import type { Collective } from '../../src/collectives/collective.js';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
-import { removeEmptyFolder, writeAtomically } from '../../src/files/write.js';
+import { removeEmptyFolder } from '../../src/files/remove.js';
+import { writeAtomically } from '../../src/files/write.js';
 import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
@@ -28,18 +29,8 @@ import { addClusterOptions, type ClusterFlags, checkNodes, clusterPlace } from '
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { addMpiOptions, inPlace, type MpiFlags } from './mpi.js';
 import { refuseIdle } from './option-rules.js';
-import {
-  addMethodChoice,
-  addModelChoice,
-  addNumberOptions,
-  addRunOptions,
-  type Context,
-  configFrom,
-  newDirectory,
-  type RunFlags,
-  resumedConfig,
-  usage,
-} from './options.js';
+import { addMethodChoice, addModelChoice, addNumberOptions, addRunOptions, type Context, usage } from './options.js';
+import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
 import {
   addDashboardOptions,
   addFaultOptions,

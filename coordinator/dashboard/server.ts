@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { built, MOST_TEXT_BYTES, readText } from '../../src/files/read.js';
-import { isSystemError } from '../../src/files/write.js';
+import { isSystemError } from '../../src/files/write-errors.js';
 import { PAGE_POLICY } from '../../src/reporting/page.js';
 import { PAGE_STYLE } from '../../src/reporting/theme.js';
 import { TLS_OPTIONS } from '../../worker/address.js';

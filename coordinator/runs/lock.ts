@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { PseudolabelError } from '../../src/errors.js';
 import { MOST_JSON_BYTES, parseJson, readText } from '../../src/files/read.js';
-import { createFile, moveAway, removeFiles, touch } from '../../src/files/write.js';
+import { removeFiles } from '../../src/files/remove.js';
+import { createFile, moveAway, touch } from '../../src/files/write.js';
 
 export const LOCK_FILE = 'lock.json';
 

@@ -57,7 +57,7 @@ export interface RunData {
 export interface Machine {
   readonly pseudolabel: string;
   readonly node: string;
-  /** Of runs that train networks of layers, as is `tensorflow`: others load neither. */
+  /** Of runs whose network needs it, as is `tensorflow`: others load neither. */
   readonly tfjsNode?: string;
   readonly tensorflow?: string;
   /** As 'linux-x64'. */

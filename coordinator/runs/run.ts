@@ -8,6 +8,7 @@ import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { nativeBinding } from '../../src/engine/tensorflow.js';
 import { built } from '../../src/files/read.js';
 import type { Model } from '../../src/models/model.js';
+import { needsTensorFlow } from '../../src/models/models.js';
 import { type ModelMeta, saveModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { numbersOf } from '../../src/reporting/numbers.js';
@@ -128,7 +129,7 @@ function machineHere(numerics: string, model: Model): Machine {
   return {
     pseudolabel: versionIn(built('../package.json')),
     node: process.versions.node,
-    ...(model.kind === 'layers' && tensorFlowVersions()),
+    ...(needsTensorFlow(model) && tensorFlowVersions()),
     platform: `${process.platform}-${process.arch}`,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     numerics,

@@ -2,7 +2,7 @@
 // do.
 import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
-import { withTemporaryFolder } from '../../src/files/write.js';
+import { withTemporaryFolder } from '../../src/files/remove.js';
 import { numericsFingerprint } from '../../src/models/fingerprint.js';
 import { TO_COORDINATOR, TO_NODE, type ToCoordinator, type ToNode } from '../../src/protocol/cluster-messages.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';

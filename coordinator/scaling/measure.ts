@@ -1,7 +1,8 @@
 // Measures all candidates side by side, one block each in turn, round after round, so that what disturbs the machine
 // for a while disturbs all of them.
 import { join } from 'node:path';
-import { makeFolder, withTemporaryFolder } from '../../src/files/write.js';
+import { withTemporaryFolder } from '../../src/files/remove.js';
+import { makeFolder } from '../../src/files/write.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
 import type { Network, Prediction } from '../../src/scaling/simulate.js';
 import type { Block, Mode, PhaseSummary, Round } from '../../src/scaling/summary.js';

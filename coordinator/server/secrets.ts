@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { PseudolabelError } from '../../src/errors.js';
 import { whyNotRead } from '../../src/files/read.js';
-import { createFile, isSystemError } from '../../src/files/write.js';
+import { createFile } from '../../src/files/write.js';
+import { isSystemError } from '../../src/files/write-errors.js';
 import { TLS_OPTIONS } from '../../worker/address.js';
 
 const TOKEN_BYTES = 32;

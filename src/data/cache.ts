@@ -5,7 +5,9 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { PseudolabelError } from '../errors.js';
 import { Unreadable, whyNotRead } from '../files/read.js';
-import { isSystemError, removeFiles, touch, writeAtomically } from '../files/write.js';
+import { removeFiles } from '../files/remove.js';
+import { touch, writeAtomically } from '../files/write.js';
+import { isSystemError } from '../files/write-errors.js';
 import { type Packed, packedBytes, readPacked } from './packed.js';
 
 /** Another number where other pixels come out of the same pictures, or they are kept in another form. */

@@ -1,31 +1,16 @@
-// Writes files, folders and temporary files; nothing else in the program does. A file is written as a whole or not at
-// all, even if the process or the machine stops half-way, and never over a device, a pipe or a link.
+// Writes files and folders; nothing else in the program does. A file is written as a whole or not at all, even if the process or the machine
+// stops half-way, and never over a device, a pipe or a link.
 import { randomBytes } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import {
-  link,
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  symlink,
-  unlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants } from 'node:fs';
+import { link, mkdir, open, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PseudolabelError } from '../errors.js';
 import { destinationOf, writeTo } from './destination.js';
+import { cannotWrite, isSystemError, statusOf, unless, writing } from './write-errors.js';
 
 const temporaryName = (path: string): string => `${path}.tmp-${randomBytes(4).toString('hex')}`;
 /** The name of a file that is being written, and of the one that it becomes. */
-const TEMPORARY = /^(.+)\.tmp-[0-9a-f]{8}$/;
+export const TEMPORARY = /^(.+)\.tmp-[0-9a-f]{8}$/;
 
 /** Text, bytes, or pieces of bytes that are asked for as they are written. */
 export type Data = Iterable<Uint8Array> | Uint8Array | string;
@@ -140,98 +125,6 @@ export async function makeLink(path: string, target: string): Promise<void> {
   await writing(path, () => symlink(target, path));
 }
 
-/** Does nothing where the folder is not empty or not there. */
-export async function removeEmptyFolder(path: string): Promise<void> {
-  await rmdir(path).catch(() => undefined);
-}
-
-/** Removes files, not what links lead to, and no folders. Throws E_OUTPUT. */
-export function removeFiles(folder: string, names: readonly string[]): Promise<void> {
-  return writing(folder, async () => {
-    for (const name of names) await unless('ENOENT', unlink(join(folder, name)));
-  });
-}
-
-/** Removes a file, or a folder with all in it, not what links lead to. Throws E_OUTPUT. */
-export function removeTree(path: string): Promise<void> {
-  return writing(path, () => rm(path, { recursive: true, force: true }));
-}
-
-/**
- * Removes what killed processes had begun to write to `folder` and to folders in it. No link is followed, and only
- * files with our own names go.
- * @param places for '' and for the names of folders in it: the names of the files that we write there
- */
-export async function removeTemporary(folder: string, places: Readonly<Record<string, RegExp>>): Promise<void> {
-  for (const [name, ours] of Object.entries(places)) {
-    const place = join(folder, name);
-    if (name !== '' && !(await statusOf(place))?.isDirectory()) continue;
-    const left = (await readdir(place, { withFileTypes: true })).filter(
-      (item) => item.isFile() && ours.test(TEMPORARY.exec(item.name)?.[1] ?? ''),
-    );
-    const names = left.map((item) => item.name);
-    await removeFiles(place, names);
-  }
-}
-
-/** Makes a folder among the system's temporary files for `work`, and removes it afterwards. */
-export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), `pseudolabel-${name}-`));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** A system call's error, which has a name such as ENOENT as its `code`. */
-export function isSystemError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
-}
-
-/** Does what writes `path`. Throws as cannotWrite() says. */
-async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
-}
-
-/** Whether it was done: false where the system says this code. */
-async function unless(code: string, work: Promise<unknown>): Promise<boolean> {
-  return work.then(
-    () => true,
-    (error: unknown) => {
-      if (isSystemError(error) && error.code === code) return false;
-      throw error;
-    },
-  );
-}
-
-/** The error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, any other as it is. */
-export function cannotWrite(path: string, error: unknown): unknown {
-  if (!isSystemError(error)) return error;
-  const fix = FIXES[error.code] ?? 'Check the path and its disk, or write somewhere else.';
-  return new PseudolabelError('E_OUTPUT', `${path} cannot be written: ${error.message}`, fix, { cause: error });
-}
-
-const FREE_SPACE = 'Free some space there, or write to another disk.';
-const RIGHTS = 'Check who may write to its folder, or write somewhere else.';
-const NAME_TAKEN = 'A file has the name of a folder or the other way round: move it away, or give another path.';
-const LINK = 'It is a link, or links lead in a circle: move it away, or give another path.';
-const FIXES: Readonly<Record<string, string>> = {
-  ENOSPC: FREE_SPACE,
-  EDQUOT: FREE_SPACE,
-  EACCES: RIGHTS,
-  EPERM: RIGHTS,
-  EROFS: 'The disk is read-only: write somewhere else.',
-  ENOTDIR: NAME_TAKEN,
-  EISDIR: NAME_TAKEN,
-  EEXIST: NAME_TAKEN,
-  ELOOP: LINK,
-};
-
 async function replace(path: string, data: Data, mode: number | undefined): Promise<void> {
   const temporary = temporaryName(path);
   try {
@@ -259,14 +152,6 @@ async function write(path: string, data: Data, mode: number, exactly?: number): 
 
 const piecesOf = (data: Data): Iterable<Uint8Array> =>
   typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
-
-/** undefined: it is not there. */
-async function statusOf(path: string): Promise<Stats | undefined> {
-  return lstat(path).catch((error: unknown) => {
-    if (isSystemError(error) && error.code === 'ENOENT') return undefined;
-    throw cannotWrite(path, error);
-  });
-}
 
 function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: it is a folder`), { code, syscall: 'open', path });

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Group } from 'h5wasm/node';
-import { withTemporaryFolder, writeIn } from '../files/write.js';
+import { withTemporaryFolder } from '../files/remove.js';
+import { writeIn } from '../files/write.js';
 
 /** An array in a file. */
 export interface StoredArray {

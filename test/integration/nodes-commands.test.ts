@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { type ClusterFlags, clusterPlace } from '../../coordinator/commands/cluster.js';
-import { configFrom, type RunFlags, resumedConfig } from '../../coordinator/commands/options.js';
+import { configFrom, type RunFlags, resumedConfig } from '../../coordinator/commands/run-flags.js';
 import { addStatus } from '../../coordinator/commands/status.js';
 import { addTrain } from '../../coordinator/commands/train.js';
 import { addWorker } from '../../coordinator/commands/worker.js';

@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { configFrom, resumedConfig } from '../../coordinator/commands/options.js';
+import { configFrom, resumedConfig } from '../../coordinator/commands/run-flags.js';
 import { FolderLock } from '../../coordinator/runs/lock.js';
 import { RunDirectory } from '../../coordinator/runs/run-directory.js';
 import { normalise } from '../../src/training/config.js';

@@ -1,7 +1,7 @@
 // That nothing of a run or of its model's predictions depends on the number of workers, where nothing is said of shards.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { configFrom } from '../../coordinator/commands/options.js';
+import { configFrom } from '../../coordinator/commands/run-flags.js';
 import { openSession } from '../../coordinator/compose.js';
 import { LabelledSet } from '../../coordinator/labelled-set.js';
 import { Predictor } from '../../coordinator/predictor.js';

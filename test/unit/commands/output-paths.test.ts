@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { invocationHere } from '../../../coordinator/commands/invocation.js';
-import { newDirectory } from '../../../coordinator/commands/options.js';
 import { checkPaths, pathsOf } from '../../../coordinator/commands/output-paths.js';
 import { programOf } from '../../../coordinator/commands/program.js';
+import { newDirectory } from '../../../coordinator/commands/run-flags.js';
 import { Terminal } from '../../../coordinator/terminal/terminal.js';
 import { folderOfTest } from '../../folders.js';
 

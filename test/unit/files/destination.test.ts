@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { appendTo, removeTemporary, writeAtomically, writeIn } from '../../../src/files/write.js';
+import { removeTemporary } from '../../../src/files/remove.js';
+import { appendTo, writeAtomically, writeIn } from '../../../src/files/write.js';
 import { folderOfTest } from '../../folders.js';
 
 let folder: string;

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { configFrom } from '../../../coordinator/commands/options.js';
+import { configFrom } from '../../../coordinator/commands/run-flags.js';
 import { readRun } from '../../../coordinator/report.js';
 import { loadReproduction } from '../../../coordinator/runs/reproduction.js';
 import { RunDirectory } from '../../../coordinator/runs/run-directory.js';

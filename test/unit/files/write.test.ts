@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PseudolabelError } from '../../../src/errors.js';
-import { cannotWrite, makeFolder, writeAtomically } from '../../../src/files/write.js';
+import { makeFolder, writeAtomically } from '../../../src/files/write.js';
+import { cannotWrite } from '../../../src/files/write-errors.js';
 import { folderOfTest } from '../../folders.js';
 
 let folder: string;
