@@ -12,12 +12,14 @@ import { chartsOf } from '../src/reporting/curves.js';
 import {
   CONFIG,
   DATA,
+  DOUBTFUL,
   MACHINE,
   METRIC,
   MISTAKES,
   RECONSTRUCTIONS,
   RESULT,
   type RunRecord,
+  VIEWS,
 } from '../src/reporting/record.js';
 import { barsOf, reproductionPage } from '../src/reporting/reproduction-page.js';
 import { runPage } from '../src/reporting/run-page.js';
@@ -119,6 +121,8 @@ export async function readRun(folder: string, name = nameOf(folder)): Promise<Ru
     result: await optional('result.json', RESULT),
     mistakes: await optional('mistakes.json', MISTAKES),
     reconstructions: await optional('reconstructions.json', RECONSTRUCTIONS),
+    views: await optional('views.json', VIEWS),
+    doubtful: await optional('doubtful.json', DOUBTFUL),
     machine: await optional('machine.json', MACHINE),
   };
 }

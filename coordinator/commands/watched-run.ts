@@ -8,6 +8,7 @@ import type { Place } from '../dashboard/access.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { FaultyExecutor } from '../executors/faulty-executor.js';
 import { TracedExecutor } from '../executors/traced-executor.js';
+import { viewsOf } from '../runs/pictures.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { ResolvedRun, Session } from '../runs/resolved-run.js';
 import { progressOn } from '../terminal/progress.js';
@@ -107,17 +108,24 @@ export async function watchersOf(
 }
 
 async function shownRun(
-  { config, dataset, split, stages, maxSteps }: ResolvedRun,
+  run: ResolvedRun,
   { dispatcher, activities }: Session,
   path: string,
   among: Watch['among'],
 ): Promise<Parameters<Dashboard['begins']>[0]> {
   const { readRun } = await import('../report.js');
+  const { viewsNews } = await import('../dashboard/pictures.js');
+  const { config, dataset, split, stages, maxSteps } = run;
   const { name, metrics: past } = await readRun(path);
   const title = `${among?.title ?? rowName(config)}, preset ${config.preset}, seed ${config.seed}`;
   const { lostWorkers: before } = dispatcher.health();
   return {
-    ...{ info: { name: among?.name ?? name, title, classNames: dataset.classNames }, stages, maxSteps, past },
+    ...{
+      info: { name: among?.name ?? name, title, classNames: dataset.classNames, views: viewsNews(viewsOf(run)) },
+      stages,
+      maxSteps,
+      past,
+    },
     images: { dataset, unlabelled: split.unlabelled },
     lostWorkers: () => dispatcher.health().lostWorkers - before,
     ...(activities && { nodes: activities }),

@@ -30,6 +30,11 @@ export class Gauges implements RunListener {
   private readonly flips = this.gauge('pseudo_label_flips', 'Pseudo-labels that changed since the look before');
   private readonly confidence = this.gauge('pseudo_label_confidence', 'Mean confidence at the last look, 0 to 1');
 
+  private readonly agreement = this.gauge(
+    'members_agreement',
+    'Share of images that all networks of an ensemble class alike',
+  );
+
   private readonly lost = this.gauge('lost_workers', 'Workers that were lost, and whose work was done again');
 
   private readonly run = this.gauge('run', '1 for the run that is on', 'run');
@@ -79,6 +84,9 @@ export class Gauges implements RunListener {
       case 'shares':
         for (const [each, share] of metric.shares.entries())
           this.share.set({ class: this.classNames[each] ?? String(each) }, share);
+        break;
+      case 'members':
+        this.agreement.set(metric.agreement);
         break;
       case 'validation':
         this.accuracy.set(metric.accuracy);

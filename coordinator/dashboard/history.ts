@@ -7,7 +7,17 @@ import { type SearchProgress, searchText } from '../propagation.js';
 import type { RunListener } from '../runs/recorder.js';
 import type { Predictions } from '../strategies/strategy.js';
 import type { Lanes, NodeLanes } from './lanes.js';
-import type { EndNews, Everything, LabelsNews, MarkNews, News, RunInfo, StepNews, ValidationNews } from './messages.js';
+import type {
+  EndNews,
+  Everything,
+  LabelsNews,
+  MarkNews,
+  MembersNews,
+  News,
+  RunInfo,
+  StepNews,
+  ValidationNews,
+} from './messages.js';
 import type { Unsure } from './unsure.js';
 
 export interface EventNews {
@@ -21,6 +31,7 @@ interface Told {
   readonly steps: StepNews[];
   readonly labels: LabelsNews[];
   readonly validations: ValidationNews[];
+  readonly members: MembersNews[];
   readonly events: EventNews[];
   readonly marks: MarkNews[];
 }
@@ -44,7 +55,7 @@ export class History implements RunListener {
     events: EventNews[] = [],
     private readonly unsure?: Pick<Unsure, 'looked' | 'cursor' | 'since'>,
   ) {
-    this.told = { steps: [], labels: [], validations: [], events, marks: [] };
+    this.told = { steps: [], labels: [], validations: [], members: [], events, marks: [] };
     for (const metric of past) this.take(metric, null);
   }
 
@@ -99,11 +110,12 @@ export class History implements RunListener {
 
   /** What is new since a page was told; cursor: undefined: it has been told nothing. */
   since(cursor?: Cursor): News {
-    const { steps, labels, validations, events, marks } = this.told;
+    const { steps, labels, validations, members, events, marks } = this.told;
     return {
       steps: steps.slice(cursor?.steps),
       labels: labels.slice(cursor?.labels),
       validations: validations.slice(cursor?.validations),
+      members: members.slice(cursor?.members),
       events: events.slice(cursor?.events),
       marks: marks.slice(cursor?.marks),
       lanes: this.lanes?.shares() ?? [],
@@ -131,6 +143,9 @@ export class History implements RunListener {
       }
       case 'shares':
         this.say(`class shares ${choiceText(metric, this.info.classNames)}`, at);
+        break;
+      case 'members':
+        this.told.members.push({ stage, step, agreement: metric.agreement });
         break;
       case 'validation':
         this.told.validations.push({ stage, step, accuracy: metric.accuracy });

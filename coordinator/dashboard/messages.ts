@@ -17,6 +17,8 @@ export interface RunInfo {
   readonly classNames?: readonly string[] | undefined;
   /** The hyper-parameters: a column for each stage, a row for each path. */
   readonly settings?: SettingsColumns | undefined;
+  /** How images are changed before they are trained on; undefined: they are not. */
+  readonly views?: readonly ViewsNews[] | undefined;
 }
 
 /** How a run ended. Accuracies from 0 to 1; at: when, in milliseconds since 1970. */
@@ -58,6 +60,21 @@ export interface ValidationNews {
   readonly accuracy: number;
 }
 
+/** What the networks of an ensemble say of the same images when a stage ends. */
+export interface MembersNews {
+  readonly stage: number;
+  readonly step: number;
+  /** Share of the images that all of them class alike. */
+  readonly agreement: number;
+}
+
+/** The same images, as they are or changed in one way. */
+export interface ViewsNews {
+  readonly title: string;
+  /** base64 */
+  readonly pngs: readonly string[];
+}
+
 /** An image that the model is unsure of. */
 export interface UnsureNews {
   readonly name: string;
@@ -94,6 +111,7 @@ export interface News {
   readonly steps: readonly StepNews[];
   readonly labels: readonly LabelsNews[];
   readonly validations: readonly ValidationNews[];
+  readonly members: readonly MembersNews[];
   /** at: null: nobody knows when that was, in a run that is read from its folder. */
   readonly events: readonly { readonly at: number | null; readonly text: string }[];
   readonly lanes: readonly LaneNews[];

@@ -23,6 +23,7 @@ import { RunDirectory } from '../runs/run-directory.js';
 import type { Runs } from './audience.js';
 import { History } from './history.js';
 import type { News, RunNews, TableNews } from './messages.js';
+import { doubtfulNews, viewsNews } from './pictures.js';
 import { type DashboardServer, serve } from './server.js';
 
 /** Throws E_LISTEN, E_REPORT, E_USAGE. */
@@ -57,8 +58,15 @@ async function recordedHistory(path: string, name?: string, title?: string): Pro
     hasReport: true,
     classNames: run.data?.classNames,
     settings: settingsOf(run.config.stages),
+    views: viewsNews(run.views),
   };
-  const history = new History(info, names, run.metrics, undefined);
+  const doubtful = doubtfulNews(run.doubtful);
+  const unsure = doubtful && {
+    cursor: 1,
+    since: (cursor = 0) => (cursor < 1 ? doubtful : undefined),
+    looked: () => undefined,
+  };
+  const history = new History(info, names, run.metrics, undefined, undefined, [], unsure);
   const { testAccuracy, validationAccuracy, seconds } = run.result ?? { seconds: 0 };
   const at = Date.parse(String(run.machine?.ended)) || null;
   const text = testAccuracy === undefined ? 'the run ended' : `the run ended: test accuracy ${percent(testAccuracy)}`;

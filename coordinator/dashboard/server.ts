@@ -153,9 +153,17 @@ function filesOfPage(): ReadonlyMap<string, File> {
   const style = (content: string): File => ({ type: 'text/css; charset=utf-8', content });
   return new Map([
     ['/', { type: 'text/html; charset=utf-8', content: own('index.html') }],
-    ...['main.js', 'view.js', 'runs.js', 'map.js', 'unsure.js', 'elements.js', 'charts.js', 'series.js'].map(
-      (name) => [`/${name}`, script(own(name))] as const,
-    ),
+    ...[
+      'main.js',
+      'view.js',
+      'runs.js',
+      'map.js',
+      'unsure.js',
+      'rounds.js',
+      'elements.js',
+      'charts.js',
+      'series.js',
+    ].map((name) => [`/${name}`, script(own(name))] as const),
     ['/page.css', style(PAGE_STYLE + own('page.css'))],
     ['/uplot.js', script(readFileSync(library.resolve('uplot/dist/uPlot.esm.js'), 'utf8'))],
     ['/uplot.css', style(readFileSync(library.resolve('uplot/dist/uPlot.min.css'), 'utf8'))],

@@ -74,7 +74,7 @@ export type RunEvent =
   | { readonly kind: 'stage'; readonly stage: Stage['name']; readonly firstStep: number; readonly steps: number }
   /** loss: what the step minimised, of the labelled and the unlabelled rows. */
   | (StepMetric & { readonly loss: number })
-  /** labels, shares, validation: as in metrics.jsonl. */
+  /** labels, shares, validation, members: as in metrics.jsonl. */
   | Exclude<Metric, StepMetric>
   /** Neighbours are looked for among very many images: `done` from 0 to 1. */
   | ({ readonly kind: 'searching'; readonly stage: Stage['name'] } & SearchProgress)

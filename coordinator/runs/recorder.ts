@@ -3,14 +3,17 @@ import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import { methodOf } from '../../src/methods/methods.js';
+import { membersOf } from '../../src/models/layers/model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy } from '../../src/reporting/metrics.js';
+import type { DoubtfulRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Labelling } from '../dispatcher.js';
 import type { SearchProgress } from '../propagation.js';
 import type { Predictions, StepOutcome } from '../strategies/strategy.js';
 import type { Observer, Position } from '../train.js';
-import { type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
+import { membersMeasure, type Reconstructions, reconstructionsOf, TrueLabels } from './diagnostics.js';
+import { doubtfulOf } from './pictures.js';
 import { identityOfRun, type ResolvedRun, type Session } from './resolved-run.js';
 import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
@@ -92,6 +95,7 @@ export class Recorder implements Observer {
   private stageSteps = 0;
   /** Not yet in the run directory. */
   private reconstructions: Reconstructions | undefined;
+  private doubtful: DoubtfulRecord | undefined;
   private readonly trueLabels: TrueLabels;
   /** In earlier runs of the session. */
   private readonly lostBefore: number;
@@ -117,7 +121,7 @@ export class Recorder implements Observer {
   async before(position: Position): Promise<void> {
     const stage = this.run.stages[position.stage]!;
     const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
-    await this.keepReconstructions();
+    await this.keep();
     if (this.options.signal.aborted) await this.interrupt(position);
     if (isDue(this.run.config.checkpointEvery) || this.isLongSinceSaved()) await this.save(position);
     if (
@@ -147,6 +151,10 @@ export class Recorder implements Observer {
     this.charge('labelling');
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
     this.options.listener.looked?.(labelling);
+    if (stage.method.name !== 'label-propagation') return;
+    const { dataset, split } = this.run;
+    const known = (position: number) => this.trueLabels.judged(position);
+    this.doubtful = doubtfulOf(stage, step, labelling, dataset, split.unlabelled, known);
   }
 
   sharesChosen(stage: Stage, step: number, choice: SharesChoice): void {
@@ -163,12 +171,14 @@ export class Recorder implements Observer {
     this.progress.steps++;
     this.progress.rows += outcome.rows;
     this.measured({ kind: 'step', stage: stage.name, step, ...outcome });
-    if (methodOf(stage.method).reconstructs && step === this.stageSteps - 1) await this.reconstruct(stage);
+    if (step < this.stageSteps - 1) return;
+    if (methodOf(stage.method).reconstructs) await this.reconstruct(stage);
+    await this.askMembers(stage, step);
   }
 
   /** The last stage is done, and its parameters are as they will be saved. */
   async ended(stage: Stage): Promise<void> {
-    await this.keepReconstructions();
+    await this.keep();
     await this.look(stage, this.stageSteps);
     this.clock = performance.now();
   }
@@ -199,9 +209,21 @@ export class Recorder implements Observer {
     this.options.listener.reconstructed?.(this.reconstructions);
   }
 
-  private async keepReconstructions(): Promise<void> {
-    if (this.reconstructions) await this.options.directory?.keep('reconstructions.json', this.reconstructions);
+  private async keep(): Promise<void> {
+    const { directory } = this.options;
+    if (this.reconstructions) await directory?.keep('reconstructions.json', this.reconstructions);
+    if (this.doubtful) await directory?.keep('doubtful.json', this.doubtful);
     this.reconstructions = undefined;
+    this.doubtful = undefined;
+  }
+
+  /** By themselves: the parameters are those that the stage ends with. */
+  private async askMembers({ name: stage, model }: Stage, step: number): Promise<void> {
+    if (model.kind !== 'layers' || membersOf(model) === 1) return;
+    const { dataset, split } = this.run;
+    const { parameters, average } = await this.session.dispatcher.read(model);
+    const measure = await membersMeasure(model, average ?? parameters, dataset, split.unlabelled, this.trueLabels);
+    this.measured({ kind: 'members', stage, step, ...measure });
   }
 
   private async interrupt(position: Position): Promise<never> {

@@ -34,7 +34,17 @@ export type Metric =
     }
   /** The shares of classes that pseudo-labels are held to, from the first step that uses them. */
   | ({ readonly kind: 'shares'; readonly stage: Stage['name']; readonly step: number } & SharesChoice)
-  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number };
+  | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number }
+  /** What the networks of an ensemble say of some unlabelled images when a stage ends. */
+  | ({ readonly kind: 'members'; readonly stage: Stage['name']; readonly step: number } & MembersMeasure);
+
+export interface MembersMeasure {
+  readonly images: number;
+  /** Share of the images of which all networks say the same class. */
+  readonly agreement: number;
+  /** Shares that are right, of the images whose label the data set has and the run does not use; undefined where there are none. */
+  readonly right?: { readonly each: readonly number[]; readonly together: number } | undefined;
+}
 
 /** data.json: what a run learns from. */
 export interface RunData {

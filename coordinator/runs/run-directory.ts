@@ -15,7 +15,14 @@ import { FolderLock, LOCK_FILE } from './lock.js';
 import type { Metric, RunResult } from './result.js';
 
 /** What reports show of a run, each as a file. */
-const KEPT = ['data.json', 'machine.json', 'mistakes.json', 'reconstructions.json'] as const;
+const KEPT = [
+  'data.json',
+  'machine.json',
+  'mistakes.json',
+  'reconstructions.json',
+  'views.json',
+  'doubtful.json',
+] as const;
 const FILES: readonly string[] = [...KEPT, 'config.json', 'result.json', 'metrics.jsonl', 'report.html'];
 
 /** The files that we write: in the directory itself, and in folders in it. */

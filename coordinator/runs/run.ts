@@ -16,6 +16,7 @@ import { rampOf } from '../../src/training/alpha-ramp.js';
 import { LabelledSet } from '../labelled-set.js';
 import { train } from '../train.js';
 import { mistakesOf } from './diagnostics.js';
+import { viewsOf } from './pictures.js';
 import { Recorder, type RunOptions, together } from './recorder.js';
 import type { ResolvedRun, Session } from './resolved-run.js';
 import type { Machine, RunData, RunResult } from './result.js';
@@ -32,6 +33,8 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   const listener = tensorBoard ? together([options.listener, tensorBoard]) : options.listener;
   const recorder = new Recorder(run, session, { ...options, listener });
   await options.directory?.keep('data.json', dataOf(run));
+  const views = viewsOf(run);
+  if (views) await options.directory?.keep('views.json', views);
   const labelled = new LabelledSet(dataset.train, split.labelled);
   dispatcher.write(options.resumeFrom?.state ?? noLabels(split.unlabelled.length));
   try {

@@ -16,6 +16,8 @@ export function valuesOf(metric: MetricRecord, classNames: readonly string[]): V
       return stepScalars(metric).map(([name, scalar]) => tagged(name, scalar));
     case 'validation':
       return [tagged('validation_accuracy', metric.accuracy)];
+    case 'members':
+      return [tagged('members/agreement', metric.agreement)];
     case 'shares':
       return !isFew ? [] : metric.shares.map((share, each) => tagged(`class_shares/${classNames[each]}`, share));
     case 'labels': {

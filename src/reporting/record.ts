@@ -50,6 +50,14 @@ export const METRIC = z.discriminatedUnion('kind', [
   }),
   sharesChoice.extend({ kind: z.literal('shares'), stage, step: count }),
   z.object({ kind: z.literal('validation'), stage, step: count, accuracy: share }),
+  z.object({
+    kind: z.literal('members'),
+    stage,
+    step: count,
+    images: count,
+    agreement: share,
+    right: z.object({ each: z.array(share).readonly(), together: share }).optional(),
+  }),
 ]);
 
 export const DATA = z.object({
@@ -99,6 +107,33 @@ export const RECONSTRUCTIONS = z.object({
   images: z.array(z.object({ original: pixels, noisy: pixels, reconstructed: pixels })).max(1000),
 });
 
+const VIEW_ROW = z.object({
+  view: z.enum(['original', 'labelled', 'unlabelled', 'weak']),
+  /** Whose change it is; left out: the images as they are. */
+  step: count.optional(),
+  pixels: z.array(pixels).max(100).readonly(),
+});
+
+/** The same images as they are, and changed as a stage changes them: the first that does so. */
+export const VIEWS = z.object({
+  ...size,
+  sets: z
+    .array(z.object({ stage, shown: z.array(VIEW_ROW).max(20).readonly() }))
+    .max(20)
+    .readonly(),
+});
+
+/** Images whose propagated label weighs least, the least sure first. known: the true label, for judging alone. */
+export const DOUBTFUL = z.object({
+  ...size,
+  stage,
+  step: count,
+  images: z
+    .array(z.object({ name: z.string(), label: count, weight: share, known: count.optional(), pixels }))
+    .max(1000)
+    .readonly(),
+});
+
 export const MACHINE = z.record(z.string(), z.union([z.string(), z.number()]));
 
 /** The options of a run, whatever they are: a report only shows them. */
@@ -110,6 +145,9 @@ export const CONFIG = z.looseObject({
 export type MetricRecord = z.infer<typeof METRIC>;
 export type StepRecord = Extract<MetricRecord, { kind: 'step' }>;
 export type LabelsRecord = Extract<MetricRecord, { kind: 'labels' }>;
+export type MembersRecord = Extract<MetricRecord, { kind: 'members' }>;
+export type ViewsRecord = z.infer<typeof VIEWS>;
+export type DoubtfulRecord = z.infer<typeof DOUBTFUL>;
 export type ResultRecord = z.infer<typeof RESULT>;
 
 /** A run as its directory holds it; undefined for what is not there (yet). */
@@ -123,6 +161,9 @@ export interface RunRecord {
   readonly result: ResultRecord | undefined;
   readonly mistakes: z.infer<typeof MISTAKES> | undefined;
   readonly reconstructions: z.infer<typeof RECONSTRUCTIONS> | undefined;
+  /** How images are changed; those whose propagated labels are the least sure. Older versions did not write them. */
+  readonly views?: ViewsRecord | undefined;
+  readonly doubtful?: DoubtfulRecord | undefined;
   readonly machine: z.infer<typeof MACHINE> | undefined;
 }
 

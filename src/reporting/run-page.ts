@@ -6,12 +6,13 @@ import { publishedFor, rowName } from '../training/scenario.js';
 import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
 import { MOST_MATRIX_CLASSES } from './confusion.js';
-import { chartsOf } from './curves.js';
+import { chartsOf, STAGE_TITLES } from './curves.js';
 import { picture } from './image.js';
 import { headOf, heat, heatTable, mistakesParts } from './mistakes.js';
 import { repeatParts, settingsTable } from './numbers.js';
 import { facts, folded, type Html, html, page, section, table, wide } from './page.js';
 import type { LabelsRecord, ResultRecord, RunRecord } from './record.js';
+import { doubtfulPart, roundsTable, viewsSection } from './rounds.js';
 
 /** A whole HTML document. */
 export function runPage(run: RunRecord): string {
@@ -25,6 +26,7 @@ export function runPage(run: RunRecord): string {
     curvesSection(run),
     section('Quality of the pseudo-labels', [qualityParts(run)]),
     section('Mistakes', [mistakesParts(run)]),
+    viewsSection(run),
     reconstructionsSection(run),
     numbersSection(run),
   ]);
@@ -142,7 +144,11 @@ export function qualityParts(run: RunRecord): Html | undefined {
   const looks = run.metrics.filter((metric) => metric.kind === 'labels');
   if (looks.length === 0) return undefined;
   const isJudged = looks.some(({ truth }) => truth);
-  return html`${isJudged ? judgedNote(run) : undefined}<div class="charts">${quality.map(figure)}</div>
+  const rounds = roundsTable(run);
+  // A curve of one point says no more than its line of the table.
+  const curves = quality.filter(({ lines }) => !rounds || lines.some(({ points }) => points.length > 1));
+  return html`${isJudged ? judgedNote(run) : undefined}${rounds}
+${curves.length > 0 ? html`<div class="charts">${curves.map(figure)}</div>` : undefined}${doubtfulPart(run)}
 ${folded('Class by class', [isJudged ? rightTable(run, looks) : undefined, countsTable(run, looks)])}`;
 }
 
@@ -163,7 +169,9 @@ function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
   return Array.from({ length: most }, (_, i) => looks[Math.round((i * (looks.length - 1)) / (most - 1))]!);
 }
 
-const stepOf = ({ step }: LabelsRecord): string => `Step ${whole(step)}`;
+/** Where several stages have pseudo-labels, with the stage. */
+const whenOf = (looks: readonly LabelsRecord[], { stage, step }: LabelsRecord): string =>
+  looks.every((look) => look.stage === stage) ? `Step ${whole(step)}` : `${STAGE_TITLES[stage]}, step ${whole(step)}`;
 
 /** The classes that a table has columns for: all, or of many those that come first by `by`. */
 function shownClasses(count: number, by: (each: number) => number): { classes: number[]; text: string } {
@@ -187,7 +195,7 @@ function rightTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
       const share = shareOf(look, each);
       return share === undefined ? heat('–', 0, true) : heat(percent(share, 0), share, true);
     });
-    return html`<tr><th scope="row">${stepOf(look)}</th>${cells}</tr>`;
+    return html`<tr><th scope="row">${whenOf(looks, look)}</th>${cells}</tr>`;
   });
   return heatTable(
     `Share of each true class whose pseudo-labels are right${text && `${text} the worst at the end)`}`,
@@ -203,9 +211,9 @@ function countsTable(run: RunRecord, looks: readonly LabelsRecord[]): Html {
     caption: `Pseudo-labels of each class, and how many changed since the look before${text && `${text} the largest at the end)`}`,
     columns: ['When', ...classes.map((each) => headOf(run, each)), 'Changed', 'Mean confidence'],
     rows: chosen(looks).map((look) => [
-      stepOf(look),
+      whenOf(looks, look),
       ...classes.map((each) => whole(look.perClass[each]!)),
-      look.step === 0 ? undefined : whole(look.flips),
+      look === looks[0] && look.step === 0 ? undefined : whole(look.flips),
       percent(look.meanConfidence, 1),
     ]),
   });

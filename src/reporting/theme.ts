@@ -97,6 +97,7 @@ summary{cursor:pointer;color:var(--faint)}
 .digits li{width:6.5rem;font-size:.85rem;break-inside:avoid}
 .digits img,.rows img{image-rendering:pixelated;background:#000;display:block}
 .digits img{width:5.5rem;height:auto}
+.digits .lost{color:var(--series2)}
 .rows td{border:0;padding:.15rem}
 .rows th{border:0}
 .rows img{width:3.5rem;height:auto}

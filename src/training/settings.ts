@@ -42,7 +42,7 @@ function withSetting(stages: readonly Stage[], path: string, value: unknown): re
 /** A copy with another value at a path; undefined where nothing is there, and nothing may be. */
 function replaced(container: unknown, [key, ...within]: readonly string[], value: unknown): unknown {
   if (typeof container !== 'object' || container === null || key === undefined) return undefined;
-  const old = (container as Json)[key];
+  const old = (container as Json)[key] ?? (VIEWS.has(key) ? {} : undefined);
   const isThere = Object.hasOwn(container, key);
   const next = within.length > 0 ? replaced(old, within, value) : isThere || OPTIONAL.has(key) ? value : undefined;
   if (next === undefined) return undefined;
@@ -51,6 +51,9 @@ function replaced(container: unknown, [key, ...within]: readonly string[], value
 
 /** The members of a stage that may be absent. */
 const IN_STAGES: ReadonlySet<string> = new Set(['augment', 'clip']);
+
+/** Made of optional numbers alone: one of them may be set where none is. */
+const VIEWS: ReadonlySet<string> = new Set(['augment', 'labelled', 'unlabelled', 'weak']);
 
 /** What a stage may leave out, and what is in it. */
 const OPTIONAL: ReadonlySet<string> = new Set([

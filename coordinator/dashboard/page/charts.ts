@@ -43,6 +43,12 @@ const PLANS: readonly Plan[] = [
     ],
   },
   {
+    title: 'Images that all networks class alike',
+    isShare: true,
+    x: ({ membersAsked }) => membersAsked,
+    lines: [{ name: 'Agreement', of: ({ agreement }) => agreement }],
+  },
+  {
     title: 'Share of pseudo-labels that count',
     isShare: true,
     x: ({ steps }) => steps,

@@ -4,6 +4,7 @@ import type {
   Everything,
   LabelsNews,
   MarkNews,
+  MembersNews,
   News,
   RunInfo,
   StepNews,
@@ -29,6 +30,10 @@ export class Series {
   readonly flips: Column = [];
   readonly validations: number[] = [];
   readonly accuracy: Column = [];
+  readonly membersAsked: number[] = [];
+  readonly agreement: Column = [];
+  /** The last look at the pseudo-labels of each stage, and what its networks agree on at its end. */
+  readonly rounds = new Map<number, { look?: LabelsNews; agreement?: number; isFirst: boolean }>();
   events: News['events'] = [];
   lanes: News['lanes'] = [];
   nodes: News['nodes'] = [];
@@ -53,10 +58,11 @@ export class Series {
     this.add(news);
   }
 
-  add({ steps, labels, validations, events, lanes, nodes, marks, state, result, unsure }: News): void {
+  add({ steps, labels, validations, members, events, lanes, nodes, marks, state, result, unsure }: News): void {
     for (const step of steps) this.addStep(step);
     for (const look of labels) this.addLook(look);
     for (const validation of validations) this.addValidation(validation);
+    for (const each of members) this.addMembers(each);
     this.events = [...this.events, ...events];
     this.lanes = lanes;
     this.nodes = nodes;
@@ -104,14 +110,15 @@ export class Series {
 
   private addStep(news: StepNews): void {
     const [stage, step, at, labelledLoss, unlabelledLoss, alpha, counted, unlabelled] = news;
-    const isPretraining = this.info.stages[stage]!.title === 'Pre-training';
-    const isFinetuning = this.info.stages[stage]!.title === 'Fine-tuning';
+    const { title } = this.info.stages[stage]!;
+    const isPretraining = title === 'Pre-training';
+    const isPseudoLabelled = !isPretraining && title !== 'Supervised training';
     this.steps.push(this.at(stage, step));
     this.reconstruction.push(isPretraining ? unlabelledLoss : null);
     this.labelled.push(isPretraining ? null : positive(labelledLoss));
-    this.pseudoLabelled.push(isFinetuning && counted > 0 ? positive(unlabelledLoss) : null);
-    this.alpha.push(isFinetuning ? alpha : null);
-    this.counted.push(isFinetuning && unlabelled > 0 ? counted / unlabelled : null);
+    this.pseudoLabelled.push(isPseudoLabelled && counted > 0 ? positive(unlabelledLoss) : null);
+    this.alpha.push(isPseudoLabelled ? alpha : null);
+    this.counted.push(isPseudoLabelled && unlabelled > 0 ? counted / unlabelled : null);
     if (this.lastStep?.[0] !== stage || at === null) this.recent = [];
     this.recent.push(news);
     if (this.recent.length > SPEED_STEPS) this.recent.shift();
@@ -123,8 +130,22 @@ export class Series {
     this.looks.push(this.at(look.stage, look.step));
     this.right.push(look.right ?? null);
     this.confidence.push(look.meanConfidence);
-    this.flips.push(look.step === 0 ? null : look.flips / images);
+    // Before the first look there were no labels that could change.
+    this.flips.push(this.lastLook === undefined ? null : look.flips / images);
+    this.roundOf(look.stage).look = look;
     this.lastLook = look;
+  }
+
+  private addMembers({ stage, step, agreement }: MembersNews): void {
+    this.membersAsked.push(this.at(stage, step));
+    this.agreement.push(agreement);
+    this.roundOf(stage).agreement = agreement;
+  }
+
+  private roundOf(stage: number): { look?: LabelsNews; agreement?: number; isFirst: boolean } {
+    const round = this.rounds.get(stage) ?? { isFirst: this.lastLook === undefined };
+    this.rounds.set(stage, round);
+    return round;
   }
 
   private addValidation({ stage, step, accuracy }: ValidationNews): void {

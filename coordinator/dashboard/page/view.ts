@@ -2,6 +2,7 @@
 import type { RunInfo } from '../messages.js';
 import { byId, coloursOf, element, row, table, WAITING } from './elements.js';
 import { showMap } from './map.js';
+import { showRounds, showViews } from './rounds.js';
 import { showRuns } from './runs.js';
 import type { Series } from './series.js';
 import { showUnsure } from './unsure.js';
@@ -28,7 +29,9 @@ export function show(series: Series): void {
   showStages(series);
   showFacts(series);
   showLabels(series);
+  showRounds(series);
   showUnsure(series);
+  showViews(series);
   showMap(series.lanes, series.nodes);
   showLanes(series);
   showNodes(series);

@@ -74,10 +74,35 @@ describe('the series of a page', () => {
     expect(new Series(marked.everything()).marks).toEqual(page.marks);
   });
 
+  it('have the last labels of each round, and what its networks agree on, and curves of rounds as of any stage', () => {
+    const info = { ...INFO, stages: [1, 2].map((n) => ({ title: `Round ${n}`, steps: 10 })) };
+    const members = (stage: 'round-1' | 'round-2', agreement: number): MetricRecord => ({
+      ...{ kind: 'members', stage, step: 9, images: 500, agreement },
+    });
+    const [labels, step] = [METRICS[0]!, METRICS.findLast(({ kind }) => kind === 'step')!];
+    const past = (['round-1', 'round-2'] as const).flatMap((stage, r): MetricRecord[] => [
+      ...[labels, step].map((metric) => ({ ...metric, stage, step: 0 }) as MetricRecord),
+      members(stage, r === 0 ? 0.9 : 0.95),
+    ]);
+    const { rounds, agreement, membersAsked, flips, alpha } = new Series(
+      new History(info, ['round-1', 'round-2'], past, undefined).everything(),
+    );
+    expect([...rounds.values()].map((round) => [round.agreement, round.isFirst])).toEqual([
+      [0.9, true],
+      [0.95, false],
+    ]);
+    expect([agreement, membersAsked]).toEqual([
+      [0.9, 0.95],
+      [9, 19],
+    ]);
+    expect(flips).toEqual([null, 0]);
+    expect(alpha).toEqual([3, 3]);
+  });
+
   it('have a speed only of steps whose time is known, of one stage', () => {
     expect(series.speed()).toBeUndefined();
     const empty = {
-      ...{ labels: [], validations: [], events: [], lanes: [], nodes: [], marks: [] },
+      ...{ labels: [], validations: [], members: [], events: [], lanes: [], nodes: [], marks: [] },
       state: 'running',
     } as const;
     const step = (stage: number, n: number, at: number | null) => [stage, n, at, 1, 1, 0, 0, 0, 288] as const;

@@ -57,6 +57,23 @@ export function record(part: Partial<RunRecord> = {}): RunRecord {
       noise: 0.5,
       images: [{ original: pixels, noisy: pixels, reconstructed: pixels }],
     },
+    views: {
+      ...{ rows: 4, columns: 4, channels: 1 },
+      sets: [
+        {
+          stage: 'finetune',
+          shown: [
+            { view: 'original', pixels: [pixels] },
+            { view: 'weak', step: 0, pixels: [pixels] },
+            { view: 'unlabelled', step: 0, pixels: [pixels] },
+          ],
+        },
+      ],
+    },
+    doubtful: {
+      ...{ rows: 4, columns: 4, channels: 1, stage: 'finetune', step: 0 },
+      images: [{ name: 'dots.png', label: 7, weight: 0.123, known: 1, pixels }],
+    },
     machine: { node: '20.0.0', processor: 'a processor' },
     ...part,
   };

@@ -33,6 +33,13 @@ describe('a setting', () => {
     }
   });
 
+  it('may be the first of how images are changed in a view', () => {
+    const set = { 'finetune.augment.weak.shift': 2, 'finetune.augment.unlabelled.rotate': 5 };
+    const [stage] = withSettings(plan({ scenario: 'pl' }), set);
+    expect(stage!.augment).toEqual({ weak: { shift: 2 }, unlabelled: { rotate: 5 } });
+    expect(() => withSettings(plan({ scenario: 'pl' }), { 'finetune.augment.week.shift': 2 })).toThrow(/there is no/);
+  });
+
   it('is in the stages that are trained', () => {
     const set = { 'finetune.rate.initial': 3e-4, 'finetune.threshold': 0.7, 'pretrain.method.noise': 0.25 };
     const [pretrain, finetune] = plan({ scenario: 'dae', set });
