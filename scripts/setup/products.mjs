@@ -13,9 +13,10 @@ export const PRODUCTS = 'src/engine/native';
 export const PRODUCTS_SOURCES = [
   ...['binding.cc', 'binding.h', 'convolution-binding.cc'],
   ...['products.cc', 'products.h', 'convolution.cc', 'convolution-gradients.cc', 'convolution.h', 'vectors.h'],
+  'neighbours.cc',
 ];
 /** Compiled once for each kind of processor. */
-const OF_A_VARIANT = ['products', 'convolution', 'convolution-gradients'];
+const OF_A_VARIANT = ['products', 'convolution', 'convolution-gradients', 'neighbours'];
 
 /** No contraction to fused multiply-adds, which not every processor has: the bits of a sum would be others. */
 const FLAGS = [

@@ -26,55 +26,17 @@ export function nearest(rows: Rows, [start, end]: readonly [number, number], k: 
   };
   const products = openNative(memory);
   const product: Strided = { at: rows.scratchOf(workspace), rows: TILE_ROWS, columns: 1 };
-  const cosines = new Float32Array(memory.buffer, product.at, BLOCK_ROWS * TILE_ROWS);
   for (let block = start; block < end; block++) {
     const own = block * BLOCK_ROWS;
     const height = Math.min(BLOCK_ROWS, shape.count - own);
     const operand: Strided = { at: rows.addressOf(own), rows: stride, columns: 1 };
     for (let from = 0; from < shape.count; from += TILE_ROWS) {
-      const tile: Strided = { at: rows.addressOf(from), rows: 1, columns: stride };
-      products.product(BLOCK_ROWS, stride, TILE_ROWS, operand, tile, product, 0);
+      const others: Strided = { at: rows.addressOf(from), rows: 1, columns: stride };
+      products.product(BLOCK_ROWS, stride, TILE_ROWS, operand, others, product, 0);
       const width = Math.min(TILE_ROWS, shape.count - from);
-      lookThrough(cosines, { height, width, own, from }, k, found, own - first);
+      const tile = { at: product.at, row: TILE_ROWS, height, width, own, from };
+      products.nearer(tile, { neighbours: k, first: own - first, ...found });
     }
   }
   return found;
-}
-
-interface Part {
-  readonly height: number;
-  readonly width: number;
-  /** The rows that the product's first row and first column stand for. */
-  readonly own: number;
-  readonly from: number;
-}
-
-/** Takes what is nearer than the last neighbour so far, in the order of the rows, so that of equals the lower one stays. */
-function lookThrough(
-  cosines: Float32Array,
-  { height, width, own, from }: Part,
-  k: number,
-  { rows: foundRows, cosines: foundCosines }: Neighbours,
-  place: number,
-): void {
-  for (let r = 0; r < height; r++) {
-    const begin = r * TILE_ROWS;
-    const first = (place + r) * k;
-    const last = first + k - 1;
-    const self = own + r - from;
-    let least = foundCosines[last]!;
-    for (let c = 0; c < width; c++) {
-      const cosine = cosines[begin + c]!;
-      if (!(cosine > least) || c === self) continue;
-      let at = last;
-      while (at > first && cosine > foundCosines[at - 1]!) {
-        foundCosines[at] = foundCosines[at - 1]!;
-        foundRows[at] = foundRows[at - 1]!;
-        at--;
-      }
-      foundCosines[at] = cosine;
-      foundRows[at] = from + c;
-      least = foundCosines[last]!;
-    }
-  }
 }

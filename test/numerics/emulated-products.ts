@@ -21,7 +21,9 @@ export function compileForArm64(folder: string): string {
   const sources = fileURLToPath(new URL('../../src/engine/native', import.meta.url));
   const driver = fileURLToPath(new URL('emulated-products.cc', import.meta.url));
   const flags = ['-O3', '-std=c++17', '-ffp-contract=off', '-DVARIANT=generic', '-DVECTOR=16', '-I', sources];
-  const files = ['products', 'convolution', 'convolution-gradients'].map((name) => join(sources, `${name}.cc`));
+  const files = ['products', 'convolution', 'convolution-gradients', 'neighbours'].map((name) =>
+    join(sources, `${name}.cc`),
+  );
   execFileSync(COMPILER, [...flags, ...files, driver, '-o', program], { stdio: 'pipe' });
   return program;
 }

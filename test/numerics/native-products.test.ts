@@ -91,3 +91,42 @@ describe('the library', () => {
     expect(() => openNative(memory, 'v9')).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
   });
 });
+
+describe('the nearest of a tile', () => {
+  it('are those of a plain search, in every variant, with equals in the order of their rows', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 0, max: 40 }),
+        fc.nat(),
+        (height, width, neighbours, own, seed) => {
+          const next = uniform(seed);
+          // Few values, so that many are equal.
+          for (let i = 0; i < 2 * height * 304; i++) floats[S / 4 + i] = Math.floor(20 * next()) / 16;
+          const search = ({ nearer }: Pick<(typeof variants)[0], 'nearer'>) => {
+            const rows = new Uint32Array((height + 1) * neighbours).fill(9999);
+            const found = { neighbours, first: 1, cosines: new Float32Array(rows.length).fill(-2), rows };
+            for (const tile of [0, 1])
+              nearer({ at: S + tile * height * 304 * 4, row: 304, height, width, own, from: tile * width }, found);
+            return found;
+          };
+          const expected = search(plain);
+          for (const native of variants) expect(search(native)).toEqual(expected);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('are refused outside of the memory and of what has been found', () => {
+    const [native] = variants as [(typeof variants)[0]];
+    const tile = { at: S, row: 8, height: 2, width: 8, own: 0, from: 0 };
+    const found = { neighbours: 3, first: 0, cosines: new Float32Array(6), rows: new Uint32Array(6) };
+    expect(() => native.nearer({ ...tile, at: memory.buffer.byteLength - 32 }, found)).toThrow(RangeError);
+    expect(() => native.nearer(tile, { ...found, first: 1 })).toThrow(RangeError);
+    expect(() => native.nearer(tile, { ...found, neighbours: 4 })).toThrow(RangeError);
+    expect(() => native.nearer({ ...tile, own: -1 }, found)).toThrow(RangeError);
+  });
+});

@@ -19,6 +19,21 @@ export function plainProducts(memory: WebAssembly.Memory): NativeProducts {
         }
       for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) floats[of(c, i, j)] = result[i * m + j]!;
     },
+    nearer({ at, row, height, width, own, from }, { neighbours, first, cosines, rows }) {
+      for (let r = 0; r < height; r++) {
+        const all = Array.from({ length: neighbours }, (_, i) => {
+          const place = (first + r) * neighbours + i;
+          return [cosines[place]!, rows[place]!] as const;
+        });
+        for (let c = 0; c < width; c++) if (from + c !== own + r) all.push([floats[at / 4 + r * row + c]!, from + c]);
+        // Sorting is stable: those of before, which are lower rows, come first.
+        const best = all.toSorted((one, other) => (one[0] === other[0] ? 0 : other[0] - one[0])).slice(0, neighbours);
+        best.forEach(([cosine, found], i) => {
+          cosines[(first + r) * neighbours + i] = cosine;
+          rows[(first + r) * neighbours + i] = found;
+        });
+      }
+    },
     list(s, n, k) {
       let count = 0;
       for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) count += Number(floats[of(s, i, j)] !== 0);

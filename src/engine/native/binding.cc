@@ -138,6 +138,30 @@ napi_value list(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/** nearer(handle, cosines, row, height, width, own, from, count, first, foundCosines: Float32Array, foundRows: Uint32Array); first: line of the latter. */
+napi_value nearer(napi_env env, napi_callback_info info) {
+  napi_value args[11];
+  size_t count = 11, cosinesLength = 0, rowsLength = 0;
+  void *data = nullptr, *cosines = nullptr, *rows = nullptr;
+  napi_typedarray_type cosinesType, rowsType;
+  int64_t a[8];
+  napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
+  bool isCalledSo = count == 11 && napi_get_value_external(env, args[0], &data) == napi_ok &&
+                    napi_get_typedarray_info(env, args[9], &cosinesType, &cosinesLength, &cosines, nullptr, nullptr) == napi_ok &&
+                    napi_get_typedarray_info(env, args[10], &rowsType, &rowsLength, &rows, nullptr, nullptr) == napi_ok &&
+                    cosinesType == napi_float32_array && rowsType == napi_uint32_array;
+  for (size_t i = 0; i < 8 && isCalledSo; i++)
+    isCalledSo = napi_get_value_int64(env, args[i + 1], &a[i]) == napi_ok && a[i] >= 0 && a[i] < MOST;
+  if (!isCalledSo) return fail(env, "nearer(handle, 8 numbers, foundCosines, foundRows)");
+  const State &state = *static_cast<State *>(data);
+  const auto [at, row, height, width, own, from, nearest, first] = a;
+  const int64_t room = static_cast<int64_t>(cosinesLength < rowsLength ? cosinesLength : rowsLength);
+  if (nearest == 0 || !holds(state, at, height, row, width, 1) || (first + height) * nearest > room) return fail(env, "nearer: outside of the memory");
+  state.variant->nearer({floats(state, at), row, height, width, own, from},
+                        {nearest, static_cast<float *>(cosines) + first * nearest, static_cast<uint32_t *>(rows) + first * nearest});
+  return nullptr;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
@@ -145,6 +169,7 @@ NAPI_MODULE_INIT() {
       {"names", nullptr, names, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"open", nullptr, open, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"product", nullptr, multiply, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"nearer", nullptr, nearer, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"list", nullptr, list, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);

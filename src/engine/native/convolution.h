@@ -89,8 +89,6 @@ struct ConvolutionVariant {
   void (*backward)(const Convolution &, const ConvolutionArrays &);
 };
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #if defined(VARIANT)
 void JOIN(backward_, VARIANT)(const Convolution &, const ConvolutionArrays &);
 #endif

@@ -36,6 +36,7 @@ interface Library extends ConvolutionFunctions {
       lists: number,
     ]
   ): void;
+  nearer(handle: unknown, ...rest: readonly unknown[]): void;
   list(
     handle: unknown,
     ...numbers: readonly [s: number, n: number, k: number, sRows: number, sColumns: number, to: number]
@@ -49,6 +50,24 @@ export interface Strided {
   readonly columns: number;
 }
 
+/** Cosines [height, width] at an address, a line every `row` floats: of rows from `own` on with rows from `from` on. */
+export interface CosineTile {
+  readonly at: number;
+  readonly row: number;
+  readonly height: number;
+  readonly width: number;
+  readonly own: number;
+  readonly from: number;
+}
+
+/** [rows, neighbours], the nearest first and of two that are as near the lower row. first: the line of the tile's first row. */
+export interface NearestSoFar {
+  readonly neighbours: number;
+  readonly first: number;
+  readonly cosines: Float32Array;
+  readonly rows: Uint32Array;
+}
+
 export interface NativeProducts {
   /** That of the processor for which it was compiled. */
   readonly variant: string;
@@ -59,6 +78,8 @@ export interface NativeProducts {
   product(n: number, k: number, m: number, s: Strided, d: Strided, c: Strided, lists: number): void;
   /** Writes the lists of the non-zeros of s [n, k] to `to`, a multiple of 64 with room for listBytes(n, k). Returns how many there are. */
   list(s: Strided, n: number, k: number, to: number): number;
+  /** Takes of a tile what is nearer than the nearest so far. */
+  nearer(tile: CosineTile, found: NearestSoFar): void;
   /** Throws RangeError where its sizes do not fit. */
   convolution(of: ConvolutionShape): NativeConvolution;
 }
@@ -106,6 +127,9 @@ export function openNative(memory: WebAssembly.Memory, variant = process.env.PSE
       product(handle, n, k, m, s.at, s.rows, s.columns, d.at, d.rows, d.columns, c.at, c.rows, c.columns, lists);
     },
     list: (s, n, k, to) => list(handle, s.at, n, k, s.rows, s.columns, to),
+    nearer({ at, row, height, width, own, from }, { neighbours, first, cosines, rows }) {
+      loaded.nearer(handle, at, row, height, width, own, from, neighbours, first, cosines, rows);
+    },
     convolution: (of) => nativeConvolution(loaded, handle, of),
   };
 }

@@ -141,6 +141,6 @@ int64_t list(const Matrix &s, int64_t n, int64_t k, const Lists &to) {
 
 #define STRING_(text) #text
 #define STRING(text) STRING_(text)
-extern const Variant VARIANT = {STRING(VARIANT), product, list};
+extern const Variant VARIANT = {STRING(VARIANT), product, list, JOIN(nearer_, VARIANT)};
 
 }  // namespace native

@@ -41,13 +41,34 @@ struct Product {
   float *out;
 };
 
+/** Cosines [height, width] of rows from `own` on with rows from `from` on; from one line to the next are `row` floats. */
+struct Tile {
+  const float *cosines;
+  int64_t row, height, width, own, from;
+};
+
+/** [height, count]: the nearest rows so far, the nearest first. */
+struct Nearest {
+  int64_t count;
+  float *cosines;
+  uint32_t *rows;
+};
+
 /** The same functions, compiled for one kind of processor. */
 struct Variant {
   const char *name;
   void (*product)(const Product &);
   /** Writes the lists of s [n, k]; returns how many elements are not zero. */
   int64_t (*list)(const Matrix &s, int64_t n, int64_t k, const Lists &to);
+  /** Takes into the nearest what is nearer, of a tile of columns behind those before. No row is its own neighbour. */
+  void (*nearer)(const Tile &, const Nearest &);
 };
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#if defined(VARIANT)
+void JOIN(nearer_, VARIANT)(const Tile &, const Nearest &);
+#endif
 
 #if defined(__x86_64__)
 extern const Variant v4, v3, v1;
