@@ -8,6 +8,7 @@ import { readIdx } from '../../src/data/sources/idx.js';
 import { accuracy, classCounts } from '../../src/reporting/metrics.js';
 import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
+import { ROOT, run } from './bare-process.js';
 import { expectError, pseudolabel, resultOf } from './command.js';
 
 const SMALL = ['--hidden', '64', '--workers', '1'];
@@ -36,6 +37,25 @@ describe('train', () => {
     const lines = (await readFile(csv, 'utf8')).trimEnd().split('\n');
     expect(lines[0]).toBe('index,label,confidence,runner_up,runner_up_confidence,known');
     expect(lines.slice(1).map((line) => Number(line.split(',')[1]))).toEqual([...values]);
+  });
+});
+
+/** Has a process say at its end whether TensorFlow was in its memory. */
+const SAYING = `data:text/javascript,${encodeURIComponent(
+  "import { readFileSync } from 'node:fs'; process.on('exit', () => console.log('TensorFlow:', readFileSync('/proc/self/maps', 'utf8').includes('libtensorflow')));",
+)}`;
+
+describe.skipIf(process.platform !== 'linux')('a dense network', () => {
+  it('is trained and evaluated without TensorFlow', async () => {
+    const out = join(root, 'without-tensorflow');
+    const saying = (...args: string[]) =>
+      run(process.execPath, ['--import', SAYING, 'scripts/pseudolabel.mjs', ...args], ROOT);
+    for (const args of [['train', ...SMALL, '--max-steps', '2', '--out', out], ['evaluate', out], ['preset']]) {
+      const { stdout } = await saying(...args);
+      expect(stdout).toContain('TensorFlow: false');
+      expect(stdout).not.toContain('TensorFlow: true');
+    }
+    expect((await saying('doctor')).stdout).toContain('TensorFlow: true');
   });
 });
 

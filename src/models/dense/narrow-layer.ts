@@ -1,5 +1,5 @@
-// A narrow layer between the wide ones that are cut: its passes over [units, rows], by the kernel's products alone. The main thread computes it, and
-// must not multiply by TensorFlow during a run: a signal would write where that keeps operands (docs/decisions.md: sampling profiler).
+// A narrow layer between the wide ones that are cut: its passes over [units, rows], by the kernel's products alone. The main thread
+// computes it.
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Dropout } from './layer.js';
