@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { KERAS_EXTENSION, readKeras } from '../../src/models/keras-file.js';
-import { convnet } from '../../src/models/layers/convnet.js';
-import { describe } from '../../src/models/layers/describe.js';
+import { convnetModel } from '../../src/models/layers/convnet.js';
 import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
 import { hiddenOf, type RunConfig } from '../../src/training/config.js';
 import { checkFit, type Network, readStart, startingFrom } from './start.js';
@@ -45,7 +44,7 @@ async function named(config: RunConfig, dataset: Dataset): Promise<Network | und
   const { height, width, channels, classes } = dataset;
   if (name === 'convnet') {
     try {
-      return { model: await describe(convnet([height, width, channels], classes)), parameters: undefined };
+      return { model: convnetModel([height, width, channels], classes), parameters: undefined };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new PseudolabelError('E_CONFIG', `model: ${error.message}`, 'give larger images: --size 32x32');

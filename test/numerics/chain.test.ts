@@ -5,7 +5,7 @@ import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { Products } from '../../src/engine/products.js';
 import type { Passes } from '../../src/models/kind.js';
 import { chainOf } from '../../src/models/layers/chain.js';
-import { convnet } from '../../src/models/layers/convnet.js';
+import { convnet, convnetModel } from '../../src/models/layers/convnet.js';
 import { describe as describeLayers } from '../../src/models/layers/describe.js';
 import { layers } from '../../src/models/layers/layers.js';
 import { type LayersModel, parametersOf } from '../../src/models/layers/model.js';
@@ -179,8 +179,11 @@ describe('a chain of layers', () => {
   });
 
   it('is what the built-in convolutional network is, whatever the size of its images', async () => {
-    for (const size of [4, 19, 28, 32])
-      expect(chainOf(await describeLayers(convnet([size, size, 3], 10)))).toBeDefined();
+    for (const size of [4, 19, 28, 32]) {
+      const model = await describeLayers(convnet([size, size + 3, 3], 10));
+      expect(chainOf(model)).toBeDefined();
+      expect(convnetModel([size, size + 3, 3], 10)).toEqual(model);
+    }
   });
 
   it.each([

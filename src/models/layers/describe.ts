@@ -1,7 +1,7 @@
 // From the topology of a Keras model to a model that can be trained: what its weights are, and what it takes and gives.
 import { z } from 'zod';
 import { memberName } from './ensemble.js';
-import { type Initialiser, initialiserOf } from './initialisers.js';
+import { glorot, type Initialiser, initialiserOf } from './initialisers.js';
 import { type LayersModel, membersOf, offsetsOf, parametersOf, sizeOf, type Weight } from './model.js';
 import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
 import { isStatistic, nameOf, type Topology, topologySchema, withLogits } from './topology.js';
@@ -57,10 +57,6 @@ const INITIALISERS: Readonly<Record<string, readonly [member: string, otherwise:
   depthwise_kernel: ['depthwise_initializer', glorot()],
   pointwise_kernel: ['pointwise_initializer', glorot()],
 };
-
-function glorot(): Initialiser {
-  return { kind: 'variance-scaling', scale: 1, mode: 'fanAvg', distribution: 'uniform' };
-}
 
 function weightOf({ config }: Topology, name: string, shape: readonly number[]): Weight {
   const parts = name.split('/');

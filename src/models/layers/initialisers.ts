@@ -26,6 +26,9 @@ const scaled = (
   distribution: VarianceScaling['distribution'],
 ): VarianceScaling => ({ kind: 'variance-scaling', scale, mode, distribution });
 
+/** What Keras begins a kernel with, where nothing else is said. */
+export const glorot = (): Initialiser => scaled(1, 'fanAvg', 'uniform');
+
 const NAMED: Readonly<Record<string, VarianceScaling>> = {
   GlorotUniform: scaled(1, 'fanAvg', 'uniform'),
   GlorotNormal: scaled(1, 'fanAvg', 'normal'),
