@@ -7,7 +7,6 @@ import { writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
 import { normalise, PRESETS, type RunConfig } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
-import { Dashboard } from '../dashboard/dashboard.js';
 import { Reproduced } from '../dashboard/recorded.js';
 import { loadData } from '../load-data.js';
 import { FolderLock } from '../runs/lock.js';
@@ -30,7 +29,7 @@ import { refuseIdle } from './option-rules.js';
 import { addRunOptions, type Context, usage, whole } from './options.js';
 import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
 import { runGroup } from './run-group.js';
-import { addDashboardOptions, addFaultOptions, placeOf, type WatchFlags } from './watched-run.js';
+import { addDashboardOptions, addFaultOptions, dashboardAt, placeOf, type WatchFlags } from './watched-run.js';
 
 interface ReproduceFlags extends RunFlags, WatchFlags {
   readonly scenarios?: readonly RowKind[];
@@ -102,7 +101,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   for (const line of [sessionLine(whole), ...dataLines(dataset), ...(idle === undefined ? [] : [idle])])
     terminal.note(line);
   const place = placeOf(flags);
-  const dashboard = place && new Dashboard(place, folder, await Reproduced.open(reproduction, folder));
+  const dashboard = place && (await dashboardAt(place, folder, await Reproduced.open(reproduction, folder)));
   const results: RunResult[] = [];
   try {
     const group = { folder, dashboard, dataset, test: true, titleOf };

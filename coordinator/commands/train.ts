@@ -15,7 +15,7 @@ import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
 import type { Place } from '../compose.js';
-import { Dashboard } from '../dashboard/dashboard.js';
+import type { Dashboard } from '../dashboard/dashboard.js';
 import { oneRun } from '../library/one-run.js';
 import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
@@ -34,6 +34,7 @@ import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-fl
 import {
   addDashboardOptions,
   addFaultOptions,
+  dashboardAt,
   placeOf,
   type WatchFlags,
   watchersOf,
@@ -176,7 +177,7 @@ async function run(
   for (const line of openingLines(resolved)) terminal.note(line);
   const calls: Call[] | undefined = flags.trace === undefined ? undefined : [];
   const place = placeOf(flags);
-  const dashboard = place && new Dashboard(place, path);
+  const dashboard = place && (await dashboardAt(place, path));
   const where = placeFor(resolved, flags, context, reach, dashboard);
   terminal.doing(flags.listen === undefined ? 'starting workers' : 'getting workers and nodes ready');
   try {

@@ -29,6 +29,12 @@ export interface WatchFlags {
 const DASHBOARD_PORT = 8765;
 const LOOPBACK = '127.0.0.1';
 
+/** Its metrics are of a package of 83 modules: who wants no dashboard does without. */
+export async function dashboardAt(...of: ConstructorParameters<typeof Dashboard>): Promise<Dashboard> {
+  const { Dashboard: Served } = await import('../dashboard/dashboard.js');
+  return new Served(...of);
+}
+
 export function addDashboardOptions(command: Command): Command {
   return command
     .option(

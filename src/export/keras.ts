@@ -1,6 +1,5 @@
 // Models as .keras files, which Keras 3 loads: a zip archive of a topology and of weights as HDF5.
 import { buffer } from 'node:stream/consumers';
-import { ZipFile } from 'yazl';
 import { hdf5Of } from '../models/hdf5.js';
 import { groupsOf, toKeras3 } from '../models/keras-form.js';
 import { nameOf } from '../models/layers/topology.js';
@@ -21,6 +20,7 @@ export async function kerasFile({ topology, inputShape, layers }: PlainModel): P
     ['config.json', JSON.stringify(toKeras3(topology, inputShape))],
     ['model.weights.h5', await hdf5Of(stored)],
   ];
+  const { ZipFile } = await import('yazl');
   const zip = new ZipFile();
   // Keras reads the weights where they lie: they are not compressed.
   for (const [name, content] of files) zip.addBuffer(Buffer.from(content), name, { mtime: EPOCH, compress: false });

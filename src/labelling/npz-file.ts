@@ -1,10 +1,10 @@
 // Labels as an archive of NumPy arrays, as numpy.savez_compressed writes it: an array for each column, and the names of the classes.
 import { buffer } from 'node:stream/consumers';
-import { ZipFile } from 'yazl';
 import type { Labelled } from './labelled.js';
 import { type Column, columnsOf } from './table.js';
 
-export function npzFile(labelled: Labelled): Promise<Uint8Array> {
+export async function npzFile(labelled: Labelled): Promise<Uint8Array> {
+  const { ZipFile } = await import('yazl');
   const classNames: Column = { name: 'class_names', kind: 'texts', values: labelled.classNames };
   const zip = new ZipFile();
   for (const column of [...columnsOf(labelled), classNames])

@@ -1,6 +1,6 @@
 // The files of a zip archive, each inflated as it is read, and never beyond what the archive declares.
 import { open } from 'node:fs/promises';
-import { openPromise, type ZipFile } from 'yauzl';
+import type { ZipFile } from 'yauzl';
 import { PseudolabelError } from '../../errors.js';
 import { READING, whyNotRead } from '../../files/read.js';
 
@@ -29,6 +29,7 @@ export interface Archive {
 /** Throws E_DATA_MISSING, E_DATA_MAGIC where it is no zip archive, and E_DATA_CHECKSUM where it is damaged. */
 export async function archiveOf(path: string): Promise<Archive> {
   await checkStart(path);
+  const { openPromise } = await import('yauzl');
   const zip = await openPromise(path, { autoClose: false }).catch((cause: unknown) => {
     throw damaged(path, cause);
   });

@@ -6,7 +6,7 @@ import { PseudolabelError } from '../../errors.js';
 import { byName } from '../classes.js';
 import { entriesOf, type ListFolder } from '../listing.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
-import { openParquet, type ParquetFile } from './parquet-file.js';
+import type { ParquetFile } from './parquet-file.js';
 
 /** Folders below the one that is given: default/train/0000.parquet. */
 const MOST_DEPTH = 3;
@@ -60,6 +60,7 @@ async function openFiles(path: string, { followLinks, list }: SourceOptions): Pr
   checkFolders(path, [...of('train'), ...of('test')]);
   if (of('unused').length > 0) notes.push(`not used, since they are of no training or test set: ${told(of('unused'))}`);
   if (of('train').length + of('unlabelled').length === 0) throw noTraining(path, names);
+  const { openParquet } = await import('./parquet-file.js'); // with packages of 80 modules, which other sources do without
   const openAll = (files: readonly string[]): Promise<ParquetFile[]> =>
     Promise.all(files.map((name) => openParquet(name === '' ? path : join(path, name))));
   const [train, unlabelled, test] = await Promise.all([
