@@ -6,7 +6,7 @@ import { openSession } from '../../coordinator/compose.js';
 import { FaultyExecutor } from '../../coordinator/executors/faulty-executor.js';
 import { LabelledSet } from '../../coordinator/labelled-set.js';
 import { readRun } from '../../coordinator/report.js';
-import type { RunListener } from '../../coordinator/runs/recorder.js';
+import { Recorder, type RunListener } from '../../coordinator/runs/recorder.js';
 import { type ResolvedRun, resolveRun } from '../../coordinator/runs/resolved-run.js';
 import { earlierRun, newRun } from '../../coordinator/runs/resume.js';
 import { runTraining } from '../../coordinator/runs/run.js';
@@ -105,6 +105,32 @@ it('a run is saved by the clock too, also a short one, and ends on the same weig
     expect(config.checkpointSeconds).toBeLessThan(60);
     expect(byClock.saved).toEqual([3, 6, 9].map((step) => `checkpoint-00-0000000${step}`));
     expect(bySteps).toEqual({ ...byClock, saved: [] });
+  } finally {
+    await session.close();
+  }
+});
+
+it('a long search for neighbours tells how far it is, and is stopped with a checkpoint of before the step', async () => {
+  const resolved = runOf({ scenario: 'nn', hidden: 32, maxSteps: 3, workers: 1 });
+  const session = await openSession([resolved]);
+  const stop = new AbortController();
+  const told: number[] = [];
+  const saved: string[] = [];
+  const listener: RunListener = {
+    searching: (_, { done }) => told.push(done),
+    saved: (path) => saved.push(basename(path)),
+  };
+  try {
+    const opened = await newRun(resolved, join(folder, 'searching'));
+    const options = { ...opened, listener, signal: stop.signal, validateEvery: 0, test: false };
+    const recorder = new Recorder(resolved, session, options);
+    const position = { stage: 0, step: 2, methodState: {} };
+    const progress = { images: 1_000_000, done: 0.05, secondsLeft: 1800 };
+    await recorder.searching(position, progress);
+    stop.abort();
+    await expect(recorder.searching(position, progress)).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    expect([told, saved]).toEqual([[0.05], ['checkpoint-00-00000002.plck']]);
+    await opened.directory!.close();
   } finally {
     await session.close();
   }
