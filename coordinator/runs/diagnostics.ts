@@ -15,7 +15,7 @@ import type { Labelling } from '../dispatcher.js';
 import type { Predictions } from '../strategies/strategy.js';
 import type { MembersMeasure, Metric } from './result.js';
 
-/** So many unlabelled images are looked at by each network of an ensemble by itself: a point of agreement, in two tenths of a second of a core. */
+/** So many unlabelled images are looked at by each network of an ensemble by itself: a point of agreement, in a tenth of a second of a core. */
 const ASKED = 500;
 
 type LabelMetric = Extract<Metric, { kind: 'labels' }>;

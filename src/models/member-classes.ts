@@ -1,8 +1,9 @@
-// What the networks of an ensemble say of images one by one, by TensorFlow.js in this thread: for people, who see by it how far they agree.
-import type * as Tf from '@tensorflow/tfjs-node';
-import type { LayersModel } from './layers/model.js';
-import { tensorFlow } from './layers/tensorflow.js';
-import { toLayersModel } from './layers-model.js';
+// What the networks of an ensemble say of images one by one, computed in this thread: for people, who see by it how far they agree.
+import { createArena, floats } from '../engine/arena.js';
+import { createEngine } from './engine.js';
+import { savedWeights } from './layers/describe.js';
+import { type LayersModel, membersOf, sizeOf } from './layers/model.js';
+import { inputsOf, parameterCount, workspaceBytesOf } from './models.js';
 
 /** Images of one pass. */
 const BATCH = 64;
@@ -15,7 +16,7 @@ export interface MemberClasses {
 }
 
 /**
- * The model has members. Throws E_NATIVE.
+ * The model has members. Throws E_MEMORY.
  * @param images bytes, as many of each as the model has inputs
  */
 export async function memberClasses(
@@ -23,31 +24,60 @@ export async function memberClasses(
   parameters: Float32Array,
   images: readonly Uint8Array[],
 ): Promise<MemberClasses> {
-  const tf = tensorFlow();
-  const whole = await toLayersModel({ model, parameters, meta: undefined });
-  // Its last layer is the mean of the branches (layers/ensemble.ts).
-  const branches = whole.layers.at(-1)!.input as Tf.SymbolicTensor[];
-  const apart = tf.model({ inputs: whole.inputs, outputs: branches });
-  const { classes } = model;
-  const outputs = branches.map(() => new Float32Array(images.length * classes));
-  for (let first = 0; first < images.length; first += BATCH) {
-    const batch = images.slice(first, first + BATCH);
-    const values = Float32Array.from(Buffer.concat(batch), (byte) => byte / 255);
-    const input = tf.tensor(values, [batch.length, ...model.inputShape]);
-    const found = apart.predict(input) as Tf.Tensor[];
-    for (const [member, output] of found.entries()) outputs[member]!.set(output.dataSync(), first * classes);
-    tf.dispose([input, ...found]);
-  }
-  whole.dispose();
-  const sums = Float32Array.from(outputs[0]!, (_, i) => outputs.reduce((sum, output) => sum + output[i]!, 0));
-  return { members: outputs.map((output) => likeliest(output, classes)), together: likeliest(sums, classes) };
+  const sums = new Float32Array(images.length * model.classes);
+  const members: Uint16Array[] = [];
+  for (let member = 0; member < membersOf(model); member++)
+    members.push(await classesOf(memberOf(model, parameters, member), images, sums));
+  const together = Uint16Array.from(images, (_, i) => {
+    const of = sums.subarray(i * model.classes, (i + 1) * model.classes);
+    return of.indexOf(Math.max(...of));
+  });
+  return { members, together };
 }
 
-/** Of equals the first. */
-function likeliest(outputs: Float32Array, classes: number): Uint16Array {
-  return Uint16Array.from({ length: outputs.length / classes }, (_, row) => {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (outputs[row * classes + c]! > outputs[row * classes + best]!) best = c;
-    return best;
+interface Member {
+  readonly model: LayersModel;
+  readonly parameters: Float32Array;
+}
+
+/** One network of an ensemble as a model by itself. */
+function memberOf(model: LayersModel, parameters: Float32Array, member: number): Member {
+  const { members: _, ...single } = model;
+  const own = new Float32Array(parameterCount(single));
+  const places = savedWeights(single);
+  const all = savedWeights(model).slice(member * places.length);
+  for (const [w, { shape, offset }] of places.entries()) {
+    const from = all[w]!.offset;
+    own.set(parameters.subarray(from, from + sizeOf(shape)), offset);
+  }
+  return { model: single, parameters: own };
+}
+
+/** sums: [images, classes], to which the probabilities are added. */
+async function classesOf(
+  { model, parameters }: Member,
+  images: readonly Uint8Array[],
+  sums: Float32Array,
+): Promise<Uint16Array> {
+  const arena = createArena({
+    ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: 0, parameters: parameters.length },
+    ...{ shards: 1, workspaces: 1, workspaceBytes: workspaceBytesOf(model, BATCH, false) },
   });
+  floats(arena, 'parameters', parameters.length).set(parameters);
+  const engine = createEngine(arena);
+  await engine.prepare(model);
+  const network = engine.network(model, BATCH, 0, false);
+  const classes = new Uint16Array(images.length);
+  for (let first = 0; first < images.length; first += BATCH) {
+    const batch = images.slice(first, first + BATCH);
+    network.loadBytes(Buffer.concat(batch));
+    network.forward(undefined);
+    const predicted = network.classify(batch.length);
+    classes.set(predicted.classes, first);
+    const probabilities = predicted.probabilities(1);
+    for (let c = 0; c < model.classes; c++)
+      for (let r = 0; r < batch.length; r++)
+        sums[(first + r) * model.classes + c]! += probabilities[c * batch.length + r]!;
+  }
+  return classes;
 }
