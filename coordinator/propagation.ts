@@ -248,7 +248,7 @@ export function checkSize(count: number, classes: number): void {
   if (count > MOST_ROWS)
     throw new PseudolabelError(
       'E_CONFIG',
-      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most, whose search takes an hour of one core`,
+      `graph: ${count} images, and exact neighbours are found of ${MOST_ROWS} at most, whose search takes half an hour of one core`,
       'use fewer unlabelled images, or a method without a graph',
     );
   if (count * classes > MOST_LABEL_VALUES)

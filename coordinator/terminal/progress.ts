@@ -55,6 +55,10 @@ class Doing implements RunListener {
     this.terminal.doing(`in step ${firstStep + 1} of ${steps} (${name})`);
   }
 
+  searching(): void {
+    this.terminal.doing('making a graph of the images, over which labels spread');
+  }
+
   measured({ kind, step }: Metric): void {
     if (kind !== 'step') return;
     const next = step + 2;

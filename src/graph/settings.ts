@@ -31,7 +31,7 @@ export interface GraphSettings {
   readonly smooth?: Spread | undefined;
 }
 
-/** The time of exact neighbours grows by the square: 2^20 rows of 64 components take an hour of one core (docs/label-propagation.md). */
+/** The time of exact neighbours grows by the square: 2^20 rows of 64 components take half an hour of one core (docs/label-propagation.md). */
 export const MOST_ROWS = 2 ** 20;
 export const MOST_NEIGHBOURS = 64;
 /** Of a network's last layer, or pixels. Principal components of more would take the coordinator minutes. */

@@ -5,6 +5,8 @@ import type { Spread } from './settings.js';
 
 /** A row without edges is divided by this, not by 0. */
 const LEAST_DEGREE = 1e-9;
+/** A fifth of a second: their neighbours lie all over memory. */
+const ROWS_AT_ONCE = 2 ** 16;
 
 /** Edges between rows: those of row i are [starts[i], starts[i + 1]). Two rows that are each other's neighbours have two edges. */
 export interface Graph {
@@ -49,7 +51,7 @@ export function graphOf({ rows, cosines }: Neighbours, count: number): Graph {
 
 /**
  * Z after so many steps of Z = alpha S Z + (1 - alpha) Y, from Z = Y. Y, Z: [rows, classes].
- * @param pause awaited after each step
+ * @param pause awaited after each step, and within one after so many rows
  */
 export async function spreadLabels(
   { count, starts, to, weights }: Graph,
@@ -61,6 +63,7 @@ export async function spreadLabels(
   let [z, next] = [y.slice(), new Float64Array(y.length)];
   for (let iteration = 0; iteration < iterations; iteration++) {
     for (let i = 0; i < count; i++) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await pause();
       const own = i * classes;
       for (let c = 0; c < classes; c++) next[own + c] = (1 - alpha) * y[own + c]!;
       for (let e = starts[i]!; e < starts[i + 1]!; e++) {
