@@ -5,7 +5,7 @@ import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
 import { PseudolabelError } from '../src/errors.js';
 import { duration, percent, whole } from '../src/format.js';
-import { balanced, distributions, mixed, type SureLabels, sureLabels } from '../src/graph/balance.js';
+import { balanced, distributions, mixed, predictedShares, type SureLabels, sureLabels } from '../src/graph/balance.js';
 import { blocksOf, type Neighbours } from '../src/graph/neighbours.js';
 import { type Basis, principalComponents } from '../src/graph/principal-components.js';
 import { Rows } from '../src/graph/rows.js';
@@ -102,15 +102,12 @@ export class Propagator {
     const { rows, probabilities } = await this.rowsOf(model, settings);
     const k = Math.min(settings.neighbours, count - 1);
     const graph = graphOf(await this.neighbours(rows, k, told), count);
-    let q = await spread(graph, seeds, classes, settings);
+    const shares = sharesFor(settings, probabilities, classes);
+    let q = await spread(graph, seeds, classes, { ...settings, shares });
     if (settings.mix !== undefined && probabilities) {
       q = mixed(probabilities, q, classes, settings.mix);
       if (settings.smooth)
-        q = balanced(
-          distributions(await spreadLabels(graph, q, settings.smooth, pause), classes),
-          classes,
-          settings.shares,
-        );
+        q = balanced(distributions(await spreadLabels(graph, q, settings.smooth, pause), classes), classes, shares);
     }
     for (const [i, position] of seeds.positions.entries()) {
       q.fill(0, position * classes, (position + 1) * classes);
@@ -215,8 +212,23 @@ function turnsOf(tasks: number, workers: number): number[] {
   return [...new Set(ends)];
 }
 
+/** To which labels are held. The network has seen all images: what it predicts says more of their classes than a few labels do. */
+function sharesFor(
+  { shares }: Propagation,
+  probabilities: Float32Array | undefined,
+  classes: number,
+): readonly number[] | undefined {
+  if (shares !== 'predicted') return shares;
+  return probabilities && predictedShares(probabilities, classes);
+}
+
 /** What the seeds' labels come to at all images: a distribution over the classes for each, [images, classes]. */
-async function spread(graph: Graph, seeds: Seeds, classes: number, settings: Propagation): Promise<Float64Array> {
+async function spread(
+  graph: Graph,
+  seeds: Seeds,
+  classes: number,
+  settings: Pick<Propagation, 'spread'> & { readonly shares: readonly number[] | undefined },
+): Promise<Float64Array> {
   const y = new Float64Array(graph.count * classes);
   for (const [i, position] of seeds.positions.entries()) y[position * classes + seeds.labels[i]!] = 1;
   const z = await spreadLabels(graph, y, settings.spread, pause);

@@ -43,6 +43,18 @@ export function balanced(q: Float64Array, classes: number, shares: readonly numb
   return p;
 }
 
+/** The shares of the classes among the likeliest of each row. No class is left without any. m: distributions [rows, classes]. */
+export function predictedShares(m: Float32Array, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(1);
+  for (let from = 0; from < m.length; from += classes) {
+    let best = 0;
+    for (let c = 1; c < classes; c++) if (m[from + c]! > m[from + best]!) best = c;
+    counts[best]!++;
+  }
+  const total = m.length / classes + classes;
+  return counts.map((count) => count / total);
+}
+
 /** softmax(part log m + (1 - part) log q), of distributions [rows, classes]. */
 export function mixed(m: Float32Array, q: Float64Array, classes: number, part: number): Float64Array {
   const log = (probability: number): number => Math.log(Math.max(probability, LEAST_PROBABILITY));

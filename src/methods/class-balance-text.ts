@@ -8,7 +8,7 @@ import type { MethodSettings } from './methods.js';
 const MOST_NAMED = 20;
 
 /** What a method's settings say of the shares of the classes; undefined: it holds labels to none. */
-export function sharesRuleOf(method: MethodSettings): Balance['shares'] | undefined {
+export function sharesRuleOf(method: MethodSettings): Balance['shares'] | 'predicted' | undefined {
   if (!('balance' in method) || method.balance === undefined || method.balance === 'off') return undefined;
   return typeof method.balance === 'object' && 'shares' in method.balance ? method.balance.shares : method.balance;
 }
@@ -17,8 +17,16 @@ export function sharesRuleOf(method: MethodSettings): Balance['shares'] | undefi
 export function assumptionLine(methods: readonly MethodSettings[]): string | undefined {
   const pseudo = methods.find(({ name }) => name !== 'supervised' && name !== 'denoising');
   if (!pseudo) return undefined;
+  const isLater =
+    sharesRuleOf(pseudo) !== 'predicted' && methods.some((method) => sharesRuleOf(method) === 'predicted');
+  return (
+    ruleLine(sharesRuleOf(pseudo)) + (isLater ? ", and in later rounds to those among the model's predictions" : '')
+  );
+}
+
+function ruleLine(rule: ReturnType<typeof sharesRuleOf>): string {
   const held = 'class shares: pseudo-labels are held to';
-  switch (sharesRuleOf(pseudo)) {
+  switch (rule) {
     case undefined:
       return 'class shares: pseudo-labels are taken as they come, held to no shares';
     case 'auto':
@@ -27,6 +35,8 @@ export function assumptionLine(methods: readonly MethodSettings[]): string | und
       return `${held} those of the labelled images`;
     case 'equal':
       return `${held} equal ones`;
+    case 'predicted':
+      return `${held} those among the model's predictions`;
     case 'estimate':
       return `${held} an estimate from the unlabelled images`;
     default:

@@ -15,7 +15,8 @@ export interface LabelPropagationSettings {
   /** When labels are propagated anew: once before the stage, or every so many steps. */
   readonly refresh: 'once' | number;
   readonly graph: GraphSettings;
-  readonly balance: HeldShares;
+  /** predicted: the shares of the classes among what the network predicts for all images, where the graph mixes that in. */
+  readonly balance: HeldShares | 'predicted';
 }
 
 /** The shares of the classes among propagated labels: an assumption. off: none. */
@@ -24,14 +25,18 @@ export type HeldShares = 'labelled' | 'equal' | 'off' | readonly number[];
 const count = z.int().min(1).max(1e9);
 const mean = z.number().min(0).max(1);
 
-const settings: z.ZodType<LabelPropagationSettings> = z.strictObject({
-  name: z.literal('label-propagation'),
-  batch: count,
-  alpha: alphaSchema.optional(),
-  refresh: z.union([z.literal('once'), count]),
-  graph: graphSchema,
-  balance: z.union([z.enum(['labelled', 'equal', 'off']), sharesSchema]),
-});
+const settings: z.ZodType<LabelPropagationSettings> = z
+  .strictObject({
+    name: z.literal('label-propagation'),
+    batch: count,
+    alpha: alphaSchema.optional(),
+    refresh: z.union([z.literal('once'), count]),
+    graph: graphSchema,
+    balance: z.union([z.enum(['labelled', 'equal', 'off', 'predicted']), sharesSchema]),
+  })
+  .refine(({ balance, graph }) => balance !== 'predicted' || graph.mix !== undefined, {
+    error: 'balance: predicted needs graph.mix, by which predictions come in',
+  });
 
 const alphaOf = ({ alpha: schedule }: LabelPropagationSettings, step: number): number =>
   schedule ? alpha(schedule, step) : 1;
@@ -58,13 +63,16 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
   batch: ({ batch }) => batch,
   alpha: alphaOf,
   isRelabelling: ({ refresh }, step) => (refresh === 'once' ? step === 0 : step % refresh === 0),
-  propagation: (of, labelCounts) => ({ ...of.graph, shares: heldShares(of.balance, labelCounts)?.shares }),
+  propagation: ({ graph, balance }, labelCounts) => ({
+    ...graph,
+    shares: balance === 'predicted' ? balance : heldShares(balance, labelCounts)?.shares,
+  }),
   /** The mean weight, by which the factor is divided: so rows weigh 1 in the mean. */
   relabelled: (_settings, _state, weights) => ({
     mean: [weights.reduce((sum, each) => sum + each, 0) / weights.length],
   }),
   choose(of, step, state, labelCounts) {
-    const choice = step === 0 ? heldShares(of.balance, labelCounts) : undefined;
+    const choice = step === 0 && of.balance !== 'predicted' ? heldShares(of.balance, labelCounts) : undefined;
     return choice && { choice, state };
   },
   rows(of, step, { mean: [mean = 0] = [] }) {

@@ -30,8 +30,8 @@ export interface UnlabelledRows {
 
 /** How the few labels are spread over all images. */
 export interface Propagation extends GraphSettings {
-  /** Of the classes, to which labels are held; undefined: to none. */
-  readonly shares: readonly number[] | undefined;
+  /** Of the classes, to which labels are held; predicted: those among the network's predictions, which are mixed in; undefined: to none. */
+  readonly shares: readonly number[] | 'predicted' | undefined;
 }
 
 /** What a method remembers from one step to the next: named lists of numbers. A checkpoint keeps them. */

@@ -71,8 +71,8 @@ export function modern(scenario: Scenario, task: Task, effort: Effort): readonly
     steps,
     labelledBatch: LABELLED_BATCH,
     method: {
-      ...{ name: 'label-propagation', batch: UNLABELLED_BATCH, refresh: 'once', balance: 'labelled' },
-      graph: r === 0 ? FIRST : LATER,
+      ...{ name: 'label-propagation', batch: UNLABELLED_BATCH, refresh: 'once' },
+      ...(r === 0 ? { graph: FIRST, balance: 'labelled' } : { graph: LATER, balance: 'predicted' }),
     },
     start: r === 0 ? 'fresh' : 'previous',
   }));

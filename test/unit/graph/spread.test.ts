@@ -1,7 +1,7 @@
 // Properties of the spreading of labels: against a dense solution, and of the balance.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { balanced, distributions, sureLabels } from '../../../src/graph/balance.js';
+import { balanced, distributions, predictedShares, sureLabels } from '../../../src/graph/balance.js';
 import type { Neighbours } from '../../../src/graph/neighbours.js';
 import { graphOf, spreadLabels } from '../../../src/graph/spread.js';
 
@@ -116,6 +116,13 @@ describe('the balance of classes', () => {
   it('is finite where a class has no share, or nothing has reached a row', () => {
     const q = balanced(distributions(Float64Array.of(0, 0, 1, 0), 2), 2, [1, 0]);
     expect([...q].every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe('predicted shares', () => {
+  it('are those of the likeliest classes, and leave no class without any', () => {
+    const m = Float32Array.of(0.6, 0.3, 0.1, 0.5, 0.4, 0.1, 0.2, 0.7, 0.1);
+    expect(predictedShares(m, 3)).toEqual([3 / 6, 2 / 6, 1 / 6]);
   });
 });
 

@@ -19,6 +19,9 @@ describe('what a run assumes of the classes', () => {
     for (const options of [{ classShares: 'off' }, { preset: 'paper' }, { preset: 'report' }, { refresh: 'epoch' }])
       expect(lineOf(options)).toContain('held to no shares');
     expect(lineOf({ scenario: 'drop' })).toBeUndefined();
+    expect(lineOf({ preset: 'modern' })).toBe(
+      "class shares: pseudo-labels are held to those of the labelled images, and in later rounds to those among the model's predictions",
+    );
   });
 });
 

@@ -57,6 +57,7 @@ describe('label propagation', () => {
     expect(sharesOf('equal')).toEqual([0.5, 0.5]);
     expect(sharesOf([0.1, 0.9])).toEqual([0.1, 0.9]);
     expect(sharesOf('off')).toBeUndefined();
+    expect(sharesOf('predicted')).toBe('predicted');
     expect(labelPropagation.choose(SETTINGS, 0, {}, COUNTS)?.choice).toEqual({
       source: 'labelled',
       shares: [0.75, 0.25],
@@ -74,5 +75,16 @@ describe('label propagation', () => {
   ])('refuses %j', (change) => {
     expect(methodSchema.safeParse(SETTINGS).success).toBe(true);
     expect(methodSchema.safeParse({ ...SETTINGS, graph: { ...SETTINGS.graph, ...change } }).success).toBe(false);
+  });
+
+  it('holds classes to the shares that are predicted only where predictions are mixed in', () => {
+    const { graph } = SETTINGS;
+    const features = [{ kind: 'features', components: 8 }] as const;
+    const predicted = { ...SETTINGS, balance: 'predicted' } as const;
+    expect(methodSchema.safeParse(predicted).success).toBe(false);
+    expect(methodSchema.safeParse({ ...predicted, graph: { ...graph, descriptors: features, mix: 0.5 } }).success).toBe(
+      true,
+    );
+    expect(labelPropagation.choose(predicted, 0, {}, COUNTS)).toBeUndefined();
   });
 });
