@@ -11,10 +11,14 @@ export interface Column {
   readonly schema: readonly SchemaElement[];
 }
 
-/** A struct of bytes and path. */
-export const pictureColumn = (pictures: readonly (Uint8Array | null)[], name = 'image'): Column => ({
+/** A struct of bytes and path. paths: null for files whose pictures came from no files. */
+export const pictureColumn = (
+  pictures: readonly (Uint8Array | null)[],
+  name = 'image',
+  paths: readonly (string | null)[] = pictures.map((_, i) => `${i}.png`),
+): Column => ({
   name,
-  data: pictures.map((bytes, i) => ({ bytes, path: `${i}.png` })),
+  data: pictures.map((bytes, i) => ({ bytes, path: paths[i] })),
   schema: [
     { name, repetition_type: 'OPTIONAL', num_children: 2 },
     { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },

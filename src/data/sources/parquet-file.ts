@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { PseudolabelError } from '../../errors.js';
 import { fill, parseJson, READING, whyNotRead } from '../../files/read.js';
 import type { Label } from '../source.js';
+import { type NameKind, nameColumn } from './parquet-names.js';
 import { checkPages } from './parquet-pages.js';
 
 /** A row group is held in memory while its pictures are decoded. */
@@ -16,8 +17,6 @@ const MOST_METADATA_BYTES = 2 ** 26;
 
 /** Names of columns, the likelier ones first. */
 const IMAGE_COLUMNS = ['image', 'img', 'picture', 'pixel_values', 'images'];
-/** What pictures are called, where it is a text of its own for each row. */
-const ID_COLUMNS = ['image_id', 'file_name', 'filename', 'file', 'image_path', 'path', 'id', 'name'];
 const LABEL_COLUMNS = ['label', 'labels', 'fine_label', 'class', 'target', 'category', 'y', 'coarse_label'];
 
 export interface ParquetFile {
@@ -29,8 +28,8 @@ export interface ParquetFile {
   readonly classNames: readonly string[] | undefined;
   /** undefined: no column has labels. */
   labels(): Promise<Label[] | undefined>;
-  /** What the pictures are called; undefined: no column says that. */
-  ids(): Promise<string[] | undefined>;
+  /** What the pictures are called; undefined: nothing of this kind says that of all. */
+  names(kind: NameKind): Promise<string[] | undefined>;
   /** The bytes of a picture. Those of its row group stay in memory until others are asked for. */
   picture(row: number): Promise<Uint8Array>;
 }
@@ -40,20 +39,19 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const { size, ino, mtimeMs } = await withFile(path, (handle) => handle.stat());
   const metadata = await metadataOf(path, size);
   const features = featuresOf(metadata);
-  const { imageColumn, labelColumn, idColumn, groups } = await unlessDamaged(path, async () => {
+  const { imageColumn, labelColumn, groups } = await unlessDamaged(path, async () => {
     const imageColumn = imageColumnOf(path, metadata, features);
     const labelColumn = labelColumnOf(metadata, features, imageColumn);
-    const idColumn = idColumnOf(metadata, [imageColumn, labelColumn]);
-    return { imageColumn, labelColumn, idColumn, groups: groupsOf(path, metadata, size) };
+    return { imageColumn, labelColumn, groups: groupsOf(path, metadata, size) };
   });
-  const read = (column: string, group: Group) =>
+  const read = (column: string, group: Group, by = metadata) =>
     unlessDamaged(path, async () => {
       const file = bufferOf(path, size);
-      await checkPages(file, metadata, group.position, column);
+      await checkPages(file, by, group.position, column);
       // Only here: it makes a WebAssembly module where it is imported, which `doctor` may be about to say is missing.
       const { compressors } = await import('hyparquet-compressors');
       const { first: rowStart, end: rowEnd } = group;
-      return parquetReadObjects({ file, metadata, columns: [column], compressors, utf8: false, rowStart, rowEnd });
+      return parquetReadObjects({ file, metadata: by, columns: [column], compressors, utf8: false, rowStart, rowEnd });
     });
   // Two, since the decoder asks for pictures of the next group before it has all of one.
   const held = new Map<Group, Promise<Uint8Array[]>>();
@@ -75,11 +73,13 @@ export async function openParquet(path: string): Promise<ParquetFile> {
         for (const row of await read(labelColumn, group)) labels.push(labelOf(path, row[labelColumn]));
       return labels;
     },
-    ids: async () => {
-      if (idColumn === undefined) return undefined;
-      const ids: string[] = [];
-      for (const group of groups) for (const row of await read(idColumn, group)) ids.push(idOf(row[idColumn]));
-      return ids.includes('') ? undefined : ids;
+    names: async (kind) => {
+      const of = await unlessDamaged(path, async () => nameColumn(kind, metadata, imageColumn, [labelColumn]));
+      if (!of) return undefined;
+      const names: string[] = [];
+      for (const group of groups)
+        for (const row of await read(of.column, group, of.metadata)) names.push(of.name(row[of.column]));
+      return names.includes('') ? undefined : names;
     },
     picture: async (row) => {
       const group = groups.find(({ end }) => row < end)!;
@@ -228,22 +228,6 @@ function labelColumnOf(metadata: FileMetaData, features: Features, imageColumn: 
   const known = names.filter((name) => LABEL_COLUMNS.includes(name.toLowerCase()));
   const classes = names.filter((name) => features[name]?._type === 'ClassLabel');
   return likeliest(classes, () => false, LABEL_COLUMNS) ?? likeliest(known, () => false, LABEL_COLUMNS);
-}
-
-function idColumnOf(metadata: FileMetaData, others: readonly (string | undefined)[]): string | undefined {
-  const texts = parquetSchema(metadata)
-    .children.filter(({ element, children }) => element.type === 'BYTE_ARRAY' && children.length === 0)
-    .map(({ element }) => element.name)
-    .filter((name) => !others.includes(name));
-  return ID_COLUMNS.map((each) => texts.find((name) => name.toLowerCase() === each)).find((name) => name !== undefined);
-}
-
-const MOST_ID_LENGTH = 4096;
-
-/** '': it is none. */
-function idOf(value: unknown): string {
-  const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
-  return typeof text === 'string' && text.length <= MOST_ID_LENGTH && !/\p{Cc}/u.test(text) ? text : '';
 }
 
 /** The only one, the only one that is marked, or the one with the likeliest name. */

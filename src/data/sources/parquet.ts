@@ -142,13 +142,14 @@ function noTraining(path: string, names: readonly string[]): PseudolabelError {
 
 /** What all pictures are called, where each has a name that no other has. */
 async function idsOf(files: readonly ParquetFile[]): Promise<string[] | undefined> {
-  const ids: string[] = [];
-  for (const file of files) {
-    const found = await file.ids();
-    if (!found) return undefined;
-    for (const id of found) ids.push(id);
+  const { NAME_KINDS } = await import('./parquet-names.js');
+  for (const kind of NAME_KINDS) {
+    const names = await Promise.all(files.map((file) => file.names(kind)));
+    if (!names.every((each) => each !== undefined)) continue;
+    const ids = names.flat();
+    if (new Set(ids).size === ids.length) return ids;
   }
-  return new Set(ids).size === ids.length ? ids : undefined;
+  return undefined;
 }
 
 /** Files one behind the other; those of `unlabelled` have no labels, whatever they say. */

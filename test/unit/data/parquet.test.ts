@@ -214,17 +214,43 @@ describe('a damaged Parquet file', () => {
   });
 });
 
-it('pictures are called as a column says, where each has a name of its own', async () => {
-  const names = (values: readonly (string | null)[]): Column => textColumn(values, 'image_id');
+describe('pictures are called', () => {
   const labels = numberColumn([0, 1, 0, 1]);
-  const idsOf = async (column: Column) =>
-    (await openFolder({ 'train.parquet': parquetBytes([pictures(1, 4), labels, column], NAMES) })).train.ids;
-  expect(await idsOf(names(['a.png', 'b/b.png', 'c', 'd']))).toEqual(['a.png', 'b/b.png', 'c', 'd']);
-  for (const none of [
+  const withPaths = (...paths: (string | null)[]): Column =>
+    pictureColumn(
+      paths.map((_, i) => picture(i)),
+      'image',
+      paths,
+    );
+  const names = (values: readonly (string | null)[]): Column => textColumn(values, 'image_id');
+  const idsOf = async (...columns: readonly Column[]) =>
+    (await openFolder({ 'train.parquet': parquetBytes([...columns, labels], NAMES) })).train.ids;
+  const NO_NAMES = [
     ['a', 'b', 'a', 'd'],
     ['a', null, 'c', 'd'],
     ['a', '', 'c', 'd'],
     ['a', 'b\0', 'c', 'd'],
-  ])
-    expect(await idsOf(names(none))).toBeUndefined();
+  ];
+  const NO_PATHS = withPaths(null, null, null, null);
+
+  it('as a column says, where each has a name of its own', async () => {
+    const paths = withPaths('1.png', '2.png', '3.png', '4.png');
+    expect(await idsOf(names(['a.png', 'b/b.png', 'c', 'd']), paths)).toEqual(['a.png', 'b/b.png', 'c', 'd']);
+    for (const none of NO_NAMES) expect(await idsOf(names(none), NO_PATHS)).toBeUndefined();
+  });
+
+  it('else by the paths beside their bytes, where each has one of its own', async () => {
+    const paths = ['img/1.png', 'img/2.png', 'ö.png', '4.png'];
+    expect(await idsOf(withPaths(...paths))).toEqual(paths);
+    for (const none of NO_NAMES) {
+      expect(await idsOf(names(none), withPaths(...paths))).toEqual(paths);
+      expect(await idsOf(withPaths(...none))).toBeUndefined();
+    }
+  });
+
+  it('by nothing where several files have the same paths', async () => {
+    const bytes = parquetBytes([withPaths('1.png', '2.png', '3.png', '4.png'), labels], NAMES);
+    const { train } = await openFolder({ 'train-0.parquet': bytes, 'train-1.parquet': bytes });
+    expect([train.count, train.ids]).toEqual([8, undefined]);
+  });
 });
