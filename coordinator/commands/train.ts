@@ -21,7 +21,7 @@ import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { type Earlier, locate, savedConfig } from '../runs/resume.js';
+import { checkSameData, type Earlier, locate, savedConfig, withSavedValidation } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Transport } from '../server/transport.js';
 import { dataLines, idleLine, resultLines, sessionLine } from '../terminal/summary.js';
@@ -115,7 +115,9 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
 async function train(flags: TrainFlags, command: Command, context: Context, reach: Reach): Promise<void> {
   const { terminal } = context;
   const earlier = flags.resume === undefined ? undefined : await locate(flags.resume);
-  const config = earlier ? resumedConfig(await savedConfig(earlier.path), flags) : await configFrom(flags);
+  const config = earlier
+    ? resumedConfig(await savedConfig(earlier.path), await withSavedValidation(flags, earlier.path))
+    : await configFrom(flags);
   refuseIdle(command, config);
   if (flags.listen !== undefined) checkNodes(flags, config.shards);
   const path = earlier?.path ?? flags.out ?? (await newDirectory(config.scenario));
@@ -169,6 +171,7 @@ async function run(
   if (asked.wire !== 'f32' && flags.listen === undefined) throw nothingTravels(asked, reach);
   if (asked.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
   const dataset = await loadData(asked, context);
+  if (earlier) await checkSameData(earlier.path, dataset);
   const config = withDefault(asked, flags, dataset);
   if (config !== asked)
     terminal.note('preset: modern, since few of these images have a label; --preset best trains a dense network');

@@ -14,7 +14,7 @@ import { networkFor } from '../runs/network.js';
 import type { RunListener } from '../runs/recorder.js';
 import { changesOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
-import { checkNew, locate, savedConfig } from '../runs/resume.js';
+import { checkNew, checkSameData, locate, savedConfig, withSavedValidation } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import { checkFit, type Network } from '../runs/start.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
@@ -120,13 +120,14 @@ async function trained(options: TrainOptions, tell: Tell, signal: AbortSignal): 
   const named = typeof model === 'object' && saved?.model?.startsWith(OWN) ? saved.model : nameOf(model);
   const config = normalise({
     ...saved,
-    ...located({ ...rest, ...reading }),
+    ...located({ ...(earlier ? await withSavedValidation(rest, earlier.path) : rest), ...reading }),
     ...(named !== undefined && { model: named }),
     ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
   });
   if (saved) checkSame(saved, config);
   checkReach(config, options);
   const dataset = given ?? (await loaded(config, signal));
+  if (earlier) await checkSameData(earlier.path, dataset);
   const run = resolveRun(config, dataset, await networkOf(model, start, config, dataset));
   if (!earlier) checkNew(run);
   signal.throwIfAborted();

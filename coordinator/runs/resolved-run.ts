@@ -137,9 +137,11 @@ export function isBenchmark(labels: Uint16Array, classes: number): boolean {
 
 /** As a number of images: a share is one of those that have a label. */
 function validationOf({ validation }: RunConfig, { train }: Dataset): number {
-  if (validation === 0 || validation >= 1) return validation;
-  return Math.max(1, Math.round(validation * knownCount(train.labels)));
+  return validation === 0 || validation >= 1 ? validation : validationCount(validation, knownCount(train.labels));
 }
+
+/** How many images a share is of those that have a label. */
+export const validationCount = (share: number, known: number): number => Math.max(1, Math.round(share * known));
 
 export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
   unlabelled: split.unlabelled.length,

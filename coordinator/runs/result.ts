@@ -1,4 +1,5 @@
 // The shapes of what a run leaves behind: the lines of metrics.jsonl, data.json, machine.json and result.json.
+import type { ImageSize } from '../../src/data/augmentation.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import type { Ramp } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
@@ -51,6 +52,8 @@ export interface RunData {
   readonly name: string;
   readonly sha256: string;
   readonly classNames: readonly string[];
+  /** Of an image. Runs of before do not say it. */
+  readonly size?: ImageSize | undefined;
   /** Numbers of images. */
   readonly images: {
     readonly train: number;

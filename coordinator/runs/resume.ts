@@ -7,12 +7,18 @@ import {
   loadCheckpoint,
   type PromisedArrays,
 } from '../../src/checkpoint/checkpoint.js';
+import type { ImageSize } from '../../src/data/augmentation.js';
+import { toldNames } from '../../src/data/classes.js';
+import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
+import { readJson } from '../../src/files/read.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
+import { DATA } from '../../src/reporting/record.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
 import { FolderLock } from './lock.js';
-import { changesOf, identityOfRun, type ResolvedRun } from './resolved-run.js';
+import { changesOf, identityOfRun, type ResolvedRun, validationCount } from './resolved-run.js';
+import type { RunData } from './result.js';
 import { RunDirectory } from './run-directory.js';
 
 export interface OpenedRun {
@@ -39,6 +45,43 @@ export async function savedConfig(path: string): Promise<RunConfig> {
     throw new PseudolabelError('E_CONFIG', message, fix, { cause });
   }
 }
+
+/** What it learns from; undefined where it has not begun, or its file cannot be read. */
+async function savedData(path: string): Promise<RunData | undefined> {
+  return DATA.safeParse(await readJson(join(path, 'data.json')).catch(() => undefined)).data;
+}
+
+/** Options for a run that goes on, with a share of validation images as the number that it came to: its config has that. */
+export async function withSavedValidation<T extends object>(given: T, path: string): Promise<T> {
+  const { validation: share } = given as { readonly validation?: unknown };
+  if (typeof share !== 'number' || share <= 0 || share >= 1) return given;
+  const saved = await savedData(path);
+  return saved ? { ...given, validation: validationCount(share, saved.images.known) } : given;
+}
+
+/** Throws E_CHECKPOINT_MISMATCH where a run that was begun in a directory learns from other images or labels than these. */
+export async function checkSameData(path: string, dataset: Dataset): Promise<void> {
+  const was = await savedData(path);
+  if (!was || was.sha256 === dataset.sha256) return;
+  const { classNames, train, test } = dataset;
+  const changes = [
+    was.size && changeOf('images', sizeText(was.size), sizeText(dataset)),
+    changeOf('training images', was.images.train, train.count),
+    changeOf('labels', was.images.known, knownCount(train.labels)),
+    changeOf('test images', was.images.test, test?.count ?? 0),
+    changeOf('classes', toldNames(was.classNames), toldNames(classNames)),
+  ].filter((change) => change !== undefined);
+  throw new PseudolabelError(
+    'E_CHECKPOINT_MISMATCH',
+    `${path} was begun with other images or labels: ${changes.join('; ') || 'as many of both, but not the same'}`,
+    'give the images, --labels and --size that it began with (its config.json names them), or start a new run in another folder',
+  );
+}
+
+const sizeText = ({ height, width, channels }: ImageSize): string => `${height}x${width}x${channels}`;
+
+const changeOf = (what: string, was: number | string, is: number | string): string | undefined =>
+  was === is ? undefined : `${what}: ${was} then, ${is} now`;
 
 /** A run directory, or one of its checkpoints. */
 export async function locate(path: string): Promise<Earlier> {

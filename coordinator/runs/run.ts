@@ -65,9 +65,9 @@ function hparamsOf({ config, stages }: ResolvedRun): Record<string, number | str
 }
 
 function dataOf({ dataset, split }: ResolvedRun): RunData {
-  const { name, sha256, classNames, train, test } = dataset;
+  const { name, sha256, classNames, height, width, channels, train, test } = dataset;
   return {
-    ...{ name, sha256, classNames },
+    ...{ name, sha256, classNames, size: { height, width, channels } },
     images: {
       train: train.count,
       known: knownCount(train.labels),

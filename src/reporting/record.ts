@@ -64,6 +64,7 @@ export const DATA = z.object({
   name: z.string(),
   sha256: z.string(),
   classNames: z.array(z.string()).max(2 ** 16),
+  size: z.object({ height: count, width: count, channels: count }).optional(),
   images: z.object({ train: count, known: count, labelled: count, validation: count, test: count }),
 });
 

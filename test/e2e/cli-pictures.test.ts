@@ -1,5 +1,5 @@
 // Pictures as people have them train to the bits of the same images in IDX files: in one folder, by class, packed.
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { loadDataset } from '../../src/data/load.js';
@@ -58,6 +58,51 @@ it('pictures in one folder, by class or packed give the weights of the IDX files
   expect(JSON.parse(packed.stdout)).toMatchObject({ train: COUNT, known: 100, test: 0, channels: 1 });
   const weights = await Promise.all(['idx', 'flat', 'classes', 'packed'].map(weightsOf));
   expect(new Set(weights).size).toBe(1);
+});
+
+it('a run on pictures goes on with the options that it began with, and says which images or labels are others', async () => {
+  const data = at('flat');
+  const begun = at('begun');
+  const given = ['--validation', '0.2', '--checkpoint-every', '4', '--checkpoint-seconds', '0'];
+  const first = await pseudolabel('train', ...OPTIONS, ...given, '--data', data, '--size', '28x28', '--out', begun);
+  expect(first.exit, first.stderr).toBe(0);
+  const { weightsSha256 } = await resultOf(begun);
+  const csv = (lines: readonly string[]): string => ['file,label', ...lines].join('\n');
+  const [, ...lines] = (await readFile(join(data, 'labels.csv'), 'utf8')).split('\n');
+  const [name, label] = lines[0]!.split(',') as [string, string];
+  const other = `${name},${(Number(label) + 1) % 10}`;
+  await writeFiles(at('files'), {
+    'same.csv': csv(lines),
+    'other.csv': csv([other, ...lines.slice(1)]),
+    'fewer.csv': csv(lines.slice(0, -3)),
+  });
+  /** As if it had been interrupted behind its last checkpoint. */
+  const resume = async (...flags: string[]) => {
+    const path = at(`resumed-${flags.join('-').replaceAll('/', '_')}`);
+    await cp(begun, path, { recursive: true });
+    await rm(join(path, 'result.json'));
+    return { path, ended: await pseudolabel('train', '--resume', path, ...flags) };
+  };
+
+  const fitting = [[], ['--data', data], ['--labels', at('files', 'same.csv')], ['--validation', '0.2']];
+  for (const flags of fitting) {
+    const { path, ended } = await resume(...flags);
+    expect(ended.exit, ended.stderr).toBe(0);
+    expect(ended.stderr).toContain('goes on at step 8 of 12');
+    expect((await resultOf(path)).weightsSha256).toBe(weightsSha256);
+  }
+  const refused: [flags: string[], code: string, says: string][] = [
+    [['--labels', at('files', 'other.csv')], 'E_CHECKPOINT_MISMATCH', 'as many of both, but not the same'],
+    [['--labels', at('files', 'fewer.csv')], 'E_CHECKPOINT_MISMATCH', 'labels: 100 then, 97 now'],
+    [['--size', '14x20'], 'E_CHECKPOINT_MISMATCH', 'images: 28x28x1 then, 14x20x1 now'],
+    [['--data', at('files')], 'E_DATA_FORMAT', at('files')],
+    [['--validation', '0.3'], 'E_USAGE', 'cannot change --validation'],
+  ];
+  for (const [flags, code, says] of refused) {
+    const { ended } = await resume(...flags);
+    expectError(ended, code);
+    expect(ended.stderr).toContain(says);
+  }
 });
 
 it('pack replaces nothing that it reads, and leaves no half file when it is interrupted', async () => {
