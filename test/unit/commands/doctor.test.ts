@@ -1,6 +1,6 @@
 // What the doctor makes of what it sees.
 import { describe, expect, it } from 'vitest';
-import { diagnose, keptHere, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
+import { diagnose, keptHere, keptNow, nodeVersion, threads } from '../../../coordinator/commands/doctor.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 describe('the doctor', () => {
@@ -28,6 +28,12 @@ describe('the doctor', () => {
       state: 'note',
       fix: expect.stringContaining('pseudolabel clean'),
     });
+  });
+
+  it('finds nothing wrong with files that a set-up is writing at the moment', async () => {
+    const locked = () => Promise.reject(new PseudolabelError('E_LOCKED', 'a set-up is at work', 'wait'));
+    expect(await keptNow(locked)).toMatchObject({ state: 'note', fix: 'wait' });
+    await expect(keptNow(() => Promise.reject(new Error('odd')))).rejects.toThrow('odd');
   });
 
   it('goes on after a check that fails, and says what to do', async () => {
