@@ -47,8 +47,8 @@ export interface Chain {
 const SHORT = 16;
 /** The library takes no larger images. */
 const MOST_SIDE = 2 ** 14;
-/** Floats of a layer's weights, which its loops read again and again, and of all tensors of an image: what the second cache holds. */
-const MOST_WEIGHTS = 2 ** 18;
+/** Floats of a layer's weights, which are read again for every few images, and of all tensors of an image: what the caches hold. */
+const MOST_WEIGHTS = 2 ** 21;
 const MOST_VALUES = 2 ** 19;
 
 const chains = new WeakMap<LayersModel, Chain | { readonly chain: undefined }>();
