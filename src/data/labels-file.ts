@@ -255,7 +255,7 @@ function noImage(images: Labelled, { path, by }: LabelsFile, lost: readonly Labe
   const isByIndex = by === 'index' || images.ids === undefined;
   const fix = isByIndex
     ? `The images have the indices 0 to ${images.count - 1}: name them by these, in a column called index.`
-    : `Name the images by their paths within the folder; the first is called ${images.ids[0]}. A header says file,label.`;
+    : `Name the images by their paths within the folder; the first is called ${images.ids[0]}. A header says file,label; index,label is for their positions, from 0.`;
   return wrong(message, fix);
 }
 
