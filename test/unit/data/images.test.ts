@@ -1,4 +1,5 @@
 // Images as steps number them: the same ones however they lie in stores and blocks, and in every thread.
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ImageStore } from '../../../src/data/image-store.js';
@@ -24,6 +25,15 @@ const sets = fc
   });
 
 describe('an image store', () => {
+  it('has the SHA-256 of its images, also after others were written', () => {
+    const store = ImageStore.allocate(4, 3, 6);
+    const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+    expect(store.sha256).toBe(sha256Of(new Uint8Array(12)));
+    const bytes = Uint8Array.from({ length: 12 }, (_, i) => i);
+    store.write(0, bytes);
+    expect(store.sha256).toBe(sha256Of(bytes));
+  });
+
   it('has the images that were written, whatever its blocks', () => {
     fc.assert(
       fc.property(sets, ({ pixels, blockBytes, store, whole }) => {

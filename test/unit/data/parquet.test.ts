@@ -248,6 +248,14 @@ describe('pictures are called', () => {
     }
   });
 
+  it('without a look at the bytes, which are most of the file', async () => {
+    const bytes = parquetBytes([withPaths('1.png', '2.png', '3.png', '4.png'), labels], NAMES);
+    bytes.fill(0xff, 4, 8); // where the page of the first pictures begins
+    const { train } = await openFolder({ 'train.parquet': bytes });
+    expect(train.ids).toEqual(['1.png', '2.png', '3.png', '4.png']);
+    await expect(picturesOf(train)).rejects.toMatchObject({ code: 'E_DATA_CHECKSUM' });
+  });
+
   it('by nothing where several files have the same paths', async () => {
     const bytes = parquetBytes([withPaths('1.png', '2.png', '3.png', '4.png'), labels], NAMES);
     const { train } = await openFolder({ 'train-0.parquet': bytes, 'train-1.parquet': bytes });
