@@ -3,6 +3,7 @@ import type { ImageSize } from '../src/data/augmentation.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import { Images } from '../src/data/images.js';
 import { shardRange } from '../src/data/shards.js';
+import type { Propagation } from '../src/methods/method.js';
 import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
@@ -70,12 +71,12 @@ export class Predictor {
   /**
    * Spreads known labels over the images, by the model's features and probabilities and by histograms of gradients, as trained networks label
    * their unlabelled images (docs/label-propagation.md). Throws E_CONFIG, E_MEMORY.
-   * @param shares of the classes, to which labels are held; undefined: to none
+   * @param shares of the classes, to which labels are held; predicted: those among the model's predictions; undefined: to none
    */
   async propagate(
     seeds: Seeds,
     size: ImageSize,
-    shares: readonly number[] | undefined,
+    shares: Propagation['shares'],
     told?: SearchListener,
   ): Promise<Classified> {
     const { executor, model, images: count } = this;

@@ -10,7 +10,6 @@ import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
 import { agreement, type Labelled, labelledOf, leastSure } from '../../src/labelling/labelled.js';
-import type { HeldShares } from '../../src/methods/label-propagation.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import type { Size } from '../../src/reporting/image.js';
 import { classCounts } from '../../src/reporting/metrics.js';
@@ -34,7 +33,7 @@ interface LabelFlags extends ModelFlags {
   readonly reviewPage?: string;
   readonly sortInto?: string;
   readonly propagate?: true;
-  readonly classShares?: HeldShares;
+  readonly classShares?: ReturnType<typeof heldSharesIn>;
 }
 
 /** The images that are labelled, with what is known of them. */
@@ -65,8 +64,9 @@ learned from, or positions in its list of classes.
 
 --propagate asks the images as well: labels that are known spread from image to image over a graph of those that look alike, to the model and
 by their strokes, and are mixed with what the model says. Where a few labels of each class are known this corrects the model; those images keep
-their own labels. It takes every image into memory at once, 1,048,576 at most, and says how long it takes. The classes are held to the shares that they have among the known labels, if
-each has one: an assumption, which --class-shares makes another: equal, off, or a share of each class, as 0.6,0.3,0.1.
+their own labels. It takes every image into memory at once, 1,048,576 at most, and says how long it takes. The classes are held to shares, those among the
+model's own predictions: an assumption, which --class-shares makes another: labelled (of the known labels), equal, off, or a share of each class,
+as 0.6,0.3,0.1.
 
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
 the labels, download labels.csv, and train again with --labels labels.csv.
@@ -88,7 +88,11 @@ export function addLabel(program: Command, context: Context): void {
     .requiredOption('--out <file>', 'file to write the labels to: .csv, .tsv, .npz, .parquet, else IDX')
     .addOption(new Option('--out-format <name>', 'its format (by the end of its name)').choices(LABEL_FORMATS))
     .option('--propagate', 'spread the known labels over all images, by a graph of those that look alike')
-    .option('--class-shares <shares>', 'that they are held to: labelled, equal, off, or as 0.6,0.3,0.1', heldSharesIn)
+    .option(
+      '--class-shares <shares>',
+      'that they are held to: predicted, labelled, equal, off, or as 0.6,0.3,0.1 (predicted)',
+      heldSharesIn,
+    )
     .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
     .option('--review-page <file>', 'that page (the name of --out with -review.html)')
     .option('--sort-into <dir>', 'make a folder for each class there, with links to the images')
@@ -152,7 +156,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
 function propagation(
   { labels, size, classNames: names, store }: Images,
   classNames: readonly string[],
-  shares: HeldShares | undefined,
+  shares: LabelFlags['classShares'],
   terminal: Context['terminal'],
 ): { readonly held: HeldChoice; work(predictor: Predictor): Promise<Classified> } {
   const seeds = seedsOf(labels, names, classNames);
@@ -161,8 +165,7 @@ function propagation(
   const { rows: height, columns: width, channels = 1 } = size;
   const held = heldFor(shares, seeds, classNames);
   const told = (progress: SearchProgress) => terminal.note(searchText(progress));
-  const work = (predictor: Predictor) =>
-    predictor.propagate(seeds, { height, width, channels }, held.choice?.shares, told);
+  const work = (predictor: Predictor) => predictor.propagate(seeds, { height, width, channels }, held.shares, told);
   return { held, work };
 }
 

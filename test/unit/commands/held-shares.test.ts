@@ -6,23 +6,24 @@ const NAMES = ['ant', 'bee', 'cat'];
 const seeds = (...labels: number[]) => ({ labels: Uint16Array.from(labels) });
 
 describe('shares that spread labels are held to', () => {
-  it('are those of the known labels where nobody says others, and the output says so', () => {
-    const { choice, text } = heldFor(undefined, seeds(0, 0, 1, 2), NAMES);
-    expect(choice).toEqual({ source: 'labelled', shares: [0.5, 0.25, 0.25] });
-    expect(text).toMatch(/assumed.*labelled images: ant 50.0 %, bee 25.0 %, cat 25.0 %/);
+  it("are those among the model's predictions where nobody says others, and the output says so", () => {
+    const { shares, text } = heldFor(undefined, seeds(0, 2, 2), NAMES);
+    expect(shares).toBe('predicted');
+    expect(text).toMatch(/assumed.*model's own predictions/);
   });
 
-  it('are none where a class has no known label, since nothing says its share', () => {
-    const { choice, text } = heldFor(undefined, seeds(0, 2, 2), NAMES);
-    expect(choice).toBeUndefined();
-    expect(text).toMatch(/none: no label of bee is known/);
+  it('are those of the known labels, where each class has one', () => {
+    const { choice, text } = heldFor('labelled', seeds(0, 0, 1, 2), NAMES);
+    expect(choice).toEqual({ source: 'labelled', shares: [0.5, 0.25, 0.25] });
+    expect(text).toMatch(/assumed.*labelled images: ant 50.0 %, bee 25.0 %, cat 25.0 %/);
     expect(() => heldFor('labelled', seeds(0, 2, 2), NAMES)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
   });
 
   it('are those that were told', () => {
-    expect(heldFor('equal', seeds(0), NAMES).choice?.shares).toEqual([1 / 3, 1 / 3, 1 / 3]);
+    expect(heldFor('equal', seeds(0), NAMES).shares).toEqual([1 / 3, 1 / 3, 1 / 3]);
     expect(heldFor([0.5, 0.3, 0.2], seeds(0), NAMES).choice).toMatchObject({ source: 'given' });
     expect(heldFor('off', seeds(0, 1, 2), NAMES)).toEqual({
+      shares: undefined,
       choice: undefined,
       text: 'class shares: labels are held to none',
     });
@@ -30,11 +31,11 @@ describe('shares that spread labels are held to', () => {
   });
 
   it('are read from words and from numbers that sum to 1', () => {
-    expect(['labelled', 'equal', 'off', '0.6,0.3,0.1'].map(heldSharesIn)).toEqual([
-      ...['labelled', 'equal', 'off'],
+    expect(['predicted', 'labelled', 'equal', 'off', '0.6,0.3,0.1'].map(heldSharesIn)).toEqual([
+      ...['predicted', 'labelled', 'equal', 'off'],
       [0.6, 0.3, 0.1],
     ]);
     for (const text of ['auto', '0.6', '0.6,0.6', '0.6,', '1.5,-0.5', ''])
-      expect(() => heldSharesIn(text)).toThrow(/It is labelled, equal, off/);
+      expect(() => heldSharesIn(text)).toThrow(/It is predicted, labelled, equal, off/);
   });
 });
