@@ -90,7 +90,7 @@ export function addLabel(program: Command, context: Context): void {
     .option('--propagate', 'spread the known labels over all images, by a graph of those that look alike')
     .option(
       '--class-shares <shares>',
-      'that they are held to: predicted, labelled, equal, off, or as 0.6,0.3,0.1 (predicted)',
+      'what propagated labels are held to: labelled, equal, off, or a share of each class (predicted)',
       heldSharesIn,
     )
     .option('--review <n>', 'write a page to correct the labels of the n least sure images', reviewed)
