@@ -6,6 +6,7 @@ namespace native {
 
 /** Filters are padded to a multiple of it where weights are packed, whatever the width of a vector; and so are lines of a window. */
 constexpr int64_t GROUP = 16;
+/** Floats of a window that is narrow: with more, lists of what is there are faster. */
 constexpr int64_t NARROW = 64;
 constexpr int64_t MOST_POOL = 8;
 /** A multiple of the pixels of a block of sums: of 6. */
