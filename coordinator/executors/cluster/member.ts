@@ -117,6 +117,12 @@ export class Speed {
 export const rowsOfResults = (results: readonly { readonly rows: number }[]): number =>
   results.reduce((sum, { rows }) => sum + rows, 0);
 
+export function rowsOfSteps(steps: readonly ShardStep[]): number {
+  return steps.reduce((sum, { labelled, unlabelled, shards }) => {
+    return sum + (labelled?.labels.length ?? 0) + (unlabelled?.batch ?? 0) / shards;
+  }, 0);
+}
+
 /** The work of some tensor shards in a step: rows of the whole model that would cost as much. */
 export function workOf(step: TensorStep, { first, end }: TensorShardRange, pixels: number): number {
   const rows = step.labelledImages.length / pixels + step.unlabelledBatch;

@@ -21,7 +21,7 @@ import { ArenaSync } from '../arena-sync.js';
 import { unexpected } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
-import { type Contribution, type Member, MemberLost, rowsOfResults, Speed } from './member.js';
+import { type Contribution, type Member, MemberLost, rowsOfResults, rowsOfSteps, Speed } from './member.js';
 import { RemoteGraph } from './remote-graph.js';
 import { RemoteTensorShards, type TensorNode } from './remote-tensor-shards.js';
 import { areLabelsOf, areResultsOf } from './reply-checks.js';
@@ -154,7 +154,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     this.lastStage = stage;
     try {
       const numbered = (request: number) => uploads.begin(request, upload);
-      const { results, milliseconds } = await requests.ask(question, work, rowsOf(steps), numbered);
+      const { results, milliseconds } = await requests.ask(question, work, rowsOfSteps(steps), numbered);
       if (!areResultsOf(results, steps)) throw this.lose('its results are not those of its shards');
       // As it says: by the clock here it would be what its link takes as well, which is the same for any number of shards.
       this.measured.add(rowsOfResults(results), milliseconds);
@@ -290,12 +290,6 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     this.liveness.giveUp(lost);
     this.listener.left(this, reason);
   }
-}
-
-function rowsOf(steps: readonly ShardStep[]): number {
-  return steps.reduce((sum, { labelled, unlabelled, shards }) => {
-    return sum + (labelled?.labels.length ?? 0) + (unlabelled?.batch ?? 0) / shards;
-  }, 0);
 }
 
 function wished(): PseudolabelError {
