@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createArena, floats } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
+import { nativeVariants, openNative } from '../../src/engine/native/native.js';
 import { Products } from '../../src/engine/products.js';
 import type { Passes } from '../../src/models/kind.js';
 import { chainOf } from '../../src/models/layers/chain.js';
@@ -12,6 +13,8 @@ import { type LayersModel, parametersOf } from '../../src/models/layers/model.js
 import { LayersPasses } from '../../src/models/layers/passes.js';
 import { buildAt } from '../../src/models/layers/tensorflow.js';
 import { keyOf, laneStates } from '../../src/random.js';
+import { sameBits } from '../bits.js';
+import { plainProducts } from './plain-products.js';
 import { uniform } from './shard-task.js';
 
 const layer = (class_name: string, config: object = {}) => ({ class_name, config: { trainable: true, ...config } });
@@ -101,7 +104,12 @@ interface Found {
   readonly features: Float32Array | undefined;
 }
 
-async function passOf(model: LayersModel, way: 'chain' | 'tensorflow', hasFeatures: boolean): Promise<Found> {
+async function passOf(
+  model: LayersModel,
+  way: 'chain' | 'tensorflow',
+  hasFeatures: boolean,
+  productsIn = (memory: WebAssembly.Memory) => new Products(memory),
+): Promise<Found> {
   const arena = createArena({
     ...{ pixels: layers.inputs(model), unlabelled: 0, evaluation: 0, parameters: parametersOf(model) },
     ...{ shards: 1, workspaces: 1, workspaceBytes: layers.workspaceBytes(model, ROWS, true) },
@@ -110,7 +118,7 @@ async function passOf(model: LayersModel, way: 'chain' | 'tensorflow', hasFeatur
   floats(arena, 'parameters', parametersOf(model)).set(
     layers.initialise(model, 1, 0).map((value) => value || (next() - 0.5) / 10),
   );
-  const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
+  const hardware = { products: productsIn(arena.memory), kernel: loadKernel(arena.memory), arena };
   const of = { workspace: 0, training: true } as const;
   const passes: Passes =
     way === 'chain'
@@ -176,6 +184,16 @@ describe('a chain of layers', () => {
     const [found, expected] = [await passOf(model, 'chain', true), await passOf(model, 'tensorflow', true)];
     for (const part of ['logits', 'losses', 'gradient', 'features'] as const)
       expect(differenceOf(found[part]!, expected[part]!), part).toBeLessThan(SMALL);
+  });
+
+  it.each(NETWORKS)('%s has the bits of plain loops in every variant of the library', async (_, inputShape, given) => {
+    const model = await modelOf(inputShape, given);
+    const plain = await passOf(model, 'chain', false, (memory) => new Products(memory, plainProducts(memory)));
+    for (const variant of nativeVariants()) {
+      const found = await passOf(model, 'chain', false, (memory) => new Products(memory, openNative(memory, variant)));
+      for (const part of ['logits', 'losses', 'gradient'] as const)
+        expect(sameBits(found[part], plain[part]), `${variant} ${part}`).toBe(true);
+    }
   });
 
   it('is what the built-in convolutional network is, whatever the size of its images', async () => {
