@@ -13,8 +13,8 @@ export type Effort = (typeof EFFORTS)[number];
 
 /** Networks side by side, and the steps of each round. */
 export const MODERN: Record<Effort, { readonly members: number; readonly rounds: readonly number[] }> = {
-  normal: { members: 2, rounds: [800, 800, 800] },
-  high: { members: 4, rounds: [800, 800, 800, 800, 1600] },
+  normal: { members: 2, rounds: [800, 800, 800, 800] },
+  high: { members: 4, rounds: [800, 800, 800, 800, 1200] },
 };
 
 const SUPERVISED_STEPS = 800;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeBulk, encodeMessage, type Frame } from '../../src/protocol/codec.js';
+import { encodeBulk, encodeMessage, type Frame, PROTOCOL_VERSION } from '../../src/protocol/codec.js';
 import { introduce } from '../../src/protocol/handshake.js';
 import { parseAddress } from '../../worker/address.js';
 import { dial } from '../../worker/connect.js';
@@ -29,7 +29,7 @@ const UPGRADE = Buffer.from(
   'GET / HTTP/1.1\r\nHost: c\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
 );
-const open: { kind: string } = { kind: 'open', ...{ version: 3, nonce: new Uint8Array(32) } };
+const open: { kind: string } = { kind: 'open', ...{ version: PROTOCOL_VERSION, nonce: new Uint8Array(32) } };
 const OPEN = Buffer.concat(encodeMessage(LOOSE, open));
 /** As a client's frame with a mask of zeros. */
 const webSocketFrame = (body: Buffer): Buffer =>

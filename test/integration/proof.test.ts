@@ -1,9 +1,11 @@
 // What the proof of the token is worth over real sockets: replayed, passed on by someone in between, or made by the words of docs/protocol.md.
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { PROTOCOL_VERSION } from '../../src/protocol/codec.js';
 import { Impostor, Relay } from '../intruders.js';
 import {
   Arrivals,
@@ -63,13 +65,19 @@ describe('a proof', () => {
   });
 
   it('is the HMAC that docs/protocol.md says', async () => {
+    const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+    expect(page).toContain(`HMAC-SHA256(token, "pseudolabel ${PROTOCOL_VERSION} " role`);
     const server = closing(await openServer());
     const impostor = closing(await Impostor.at(server));
     const nonce = randomBytes(32);
-    impostor.say({ kind: 'open', version: 3, nonce });
+    impostor.say({ kind: 'open', version: PROTOCOL_VERSION, nonce });
     const [challenge] = await impostor.hears(1);
     const theirs = challenge!.subarray(challenge!.indexOf('nonce') + 7).subarray(0, 32);
-    const proof = createHmac('sha256', TOKEN).update('pseudolabel 3 worker\0').update(nonce).update(theirs).digest();
+    const proof = createHmac('sha256', TOKEN)
+      .update(`pseudolabel ${PROTOCOL_VERSION} worker\0`)
+      .update(nonce)
+      .update(theirs)
+      .digest();
     impostor.say({ kind: 'answer', proof });
     expect((await new Arrivals(server).next()).peer).toMatch(/^127\.0\.0\.1:/);
   });

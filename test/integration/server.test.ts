@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { encodeMessage } from '../../src/protocol/codec.js';
+import { encodeMessage, PROTOCOL_VERSION } from '../../src/protocol/codec.js';
 import { Ear, short } from '../contract/talk.js';
 import { conversation, Impostor, LOOSE } from '../intruders.js';
 import { ManualClock } from '../manual-clock.js';
@@ -50,7 +50,7 @@ for (const secure of [false, true]) {
     it('refuses a proof that is wrong', async () => {
       const server = await open();
       const impostor = closing(await Impostor.at(server));
-      impostor.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
+      impostor.say({ kind: 'open', version: PROTOCOL_VERSION, nonce: randomBytes(32) });
       await impostor.hears(1);
       impostor.say({ kind: 'answer', proof: randomBytes(32) });
       expect(await impostor.closed).toEqual({ code: 4401, text: expect.stringMatching(/^E_TOKEN: /) });
@@ -59,7 +59,7 @@ for (const secure of [false, true]) {
     it("refuses the coordinator's own proof, handed back", async () => {
       const server = await open();
       const impostor = closing(await Impostor.at(server));
-      impostor.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
+      impostor.say({ kind: 'open', version: PROTOCOL_VERSION, nonce: randomBytes(32) });
       const [challenge] = await impostor.hears(1);
       const proof = challenge!.subarray(challenge!.indexOf('proof') + 7).subarray(0, 32);
       impostor.say({ kind: 'answer', proof });
@@ -71,7 +71,10 @@ for (const secure of [false, true]) {
       const impostor = closing(await Impostor.at(server));
       impostor.say({ kind: 'open', version: 0, nonce: new Uint8Array(), what: 'we did not know yet' });
       const { code, text } = await impostor.closed;
-      expect([code, text]).toEqual([4426, expect.stringMatching(/^E_VERSION: .*version 3 .*version 0$/)]);
+      expect([code, text]).toEqual([
+        4426,
+        expect.stringMatching(new RegExp(`^E_VERSION: .*version ${PROTOCOL_VERSION} .*version 0$`)),
+      ]);
     });
 
     it.each([
@@ -155,7 +158,7 @@ for (const secure of [false, true]) {
       loris.write('GET / HTTP/1.1\r\nx: ');
       const upgraded = closing(await Impostor.at(server));
       const halfway = closing(await Impostor.at(server));
-      halfway.say({ kind: 'open', version: 3, nonce: randomBytes(32) });
+      halfway.say({ kind: 'open', version: PROTOCOL_VERSION, nonce: randomBytes(32) });
       await halfway.hears(1);
       await expect.poll(() => server.unauthenticated).toBe(4);
       clock.advance(999);
