@@ -71,15 +71,14 @@ it('a run whose networks are asked one by one ends on the weights of one that no
   }
   const record = await readRun(path);
   const members = record.metrics.filter((metric) => metric.kind === 'members');
-  expect(members.map(({ stage, step, images }) => [stage, step, images])).toEqual([
-    ['round-1', 2, COUNT],
-    ['round-2', 2, COUNT],
-  ]);
+  expect(members.map(({ stage, step, images }) => [stage, step, images])).toEqual(
+    stages.map(({ name }) => [name, 2, COUNT]),
+  );
   for (const { agreement, right } of members) {
     expect(right!.each).toHaveLength(2);
     for (const share of [agreement, right!.together, ...right!.each]) expect(share >= 0 && share <= 1).toBe(true);
   }
-  expect(record.doubtful!).toMatchObject({ stage: 'round-2', rows: SIDE, columns: SIDE, channels: 3 });
+  expect(record.doubtful!).toMatchObject({ stage: stages.at(-1)!.name, rows: SIDE, columns: SIDE, channels: 3 });
   expect(record.doubtful!.images.length).toBe(24);
   expect(record.views!.sets).toHaveLength(1);
   const page = runPage(record);
