@@ -1,4 +1,7 @@
 // The library's convolutions against plain loops: every variant of this processor, to the bit.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BEHIND, type ConvolutionShape, type NativeConvolution, sizesOf } from '../../src/engine/native/convolution.js';
@@ -144,6 +147,17 @@ describe('a convolution of the library', () => {
     expect(() => convolution.pack(64, end, 0)).toThrow(RangeError);
     expect(() => convolution.unpack(end, 64)).toThrow(RangeError);
     expect(() => convolution.unfold(1, 64, end)).toThrow(RangeError);
+  });
+
+  it('is of use when what opened the library has been collected', async () => {
+    const [given] = fc.sample(cases, { numRuns: 1, seed: 5 }) as [Case];
+    const expected = passesOf(given, plainConvolution(memory, given.of), false);
+    const alone = [0, 1, 2, 3].map(() => openNative(memory).convolution(given.of));
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    setFlagsFromString('--no-expose-gc');
+    await sleep(10); // until what was collected has been freed
+    for (const convolution of alone) expect(passesOf(given, convolution, false)).toEqual(expected);
   });
 
   it('is refused where what it says of the largest of a window is of another pass', () => {

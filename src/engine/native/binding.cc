@@ -70,7 +70,7 @@ napi_value open(napi_env env, napi_callback_info info) {
   Compiled found[3];
   for (int i = 0, all = variants(found); i < all; i++) {
     if (std::strcmp(found[i].products->name, name) != 0) continue;
-    State *state = new State{static_cast<char *>(data), static_cast<int64_t>(length), found[i].products, found[i].convolutions, nullptr, 0};
+    State *state = new State{{static_cast<char *>(data), static_cast<int64_t>(length)}, found[i].products, found[i].convolutions, nullptr, 0};
     napi_create_external(env, state, close, nullptr, &result);
     return result;
   }

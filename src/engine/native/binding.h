@@ -7,10 +7,14 @@
 
 namespace native {
 
-/** One thread's: the memory, what was compiled for the processor, and scratch. */
-struct State {
+/** The memory that addresses are offsets in. */
+struct Memory {
   char *base;
   int64_t size;
+};
+
+/** One thread's: the memory, what was compiled for the processor, and scratch. */
+struct State : Memory {
   const Variant *variant;
   const ConvolutionVariant *convolutions;
   float *scratch;
@@ -39,9 +43,9 @@ Handle *arguments(napi_env env, napi_callback_info info, int64_t (&numbers)[COUN
 }
 
 /** Whether `bytes` from `at` on lie in the memory, aligned to floats. Sizes are below 2^32 each, so that nothing overflows. */
-inline bool holds(const State &state, int64_t at, int64_t bytes) { return at % 4 == 0 && at + bytes <= state.size; }
+inline bool holds(const Memory &memory, int64_t at, int64_t bytes) { return at % 4 == 0 && at + bytes <= memory.size; }
 
-inline float *floats(const State &state, int64_t at) { return reinterpret_cast<float *>(state.base + at); }
+inline float *floats(const Memory &memory, int64_t at) { return reinterpret_cast<float *>(memory.base + at); }
 
 extern const napi_property_descriptor CONVOLUTION_FUNCTIONS[];
 extern const size_t CONVOLUTION_FUNCTION_COUNT;

@@ -8,9 +8,9 @@ namespace {
 constexpr int64_t SIDE = int64_t{1} << 14;
 constexpr int64_t CHANNELS = int64_t{1} << 24;
 
-/** A convolution and the memory that its arrays lie in; the handle of open() is kept by the caller. */
-struct BoundConvolution {
-  const State *state;
+/** A convolution, the memory that its arrays lie in, and its functions. It outlives the handle of open(), which is collected by itself. */
+struct BoundConvolution : Memory {
+  const ConvolutionVariant *functions;
   Convolution of;
 };
 
@@ -35,13 +35,13 @@ napi_value convolution(napi_env env, napi_callback_info info) {
                           outputImage >= c.outputHeight() * outputLine;
   if (!isPossible || c.packed() >= MOST || c.filters * c.filter() >= MOST) return fail(env, "convolution: sizes that do not fit");
   napi_value result;
-  napi_create_external(env, new BoundConvolution{state, c}, closeConvolution, nullptr, &result);
+  napi_create_external(env, new BoundConvolution{*state, state->convolutions, c}, closeConvolution, nullptr, &result);
   return result;
 }
 
 /** Whether an array of so many floats lies in the memory, with room for a vector behind it. */
 bool hasRoom(const BoundConvolution &bound, int64_t at, int64_t count) {
-  return count < MOST && at % 4 == 0 && at + (count + GROUP) * 4 <= bound.state->size;
+  return count < MOST && at % 4 == 0 && at + (count + GROUP) * 4 <= bound.size;
 }
 
 /** packConvolution(convolution, weights, packed, filters); filters: 0 for none. */
@@ -50,11 +50,11 @@ napi_value packConvolution(napi_env env, napi_callback_info info) {
   const BoundConvolution *bound = arguments<BoundConvolution>(env, info, a);
   if (bound == nullptr) return fail(env, "packConvolution(convolution, weights, packed, filters)");
   const Convolution &c = bound->of;
-  if (!hasRoom(*bound, a[0], 0) || !holds(*bound->state, a[0], c.weights() * 4) || !hasRoom(*bound, a[1], c.packed()) ||
+  if (!hasRoom(*bound, a[0], 0) || !holds(*bound, a[0], c.weights() * 4) || !hasRoom(*bound, a[1], c.packed()) ||
       !hasRoom(*bound, a[2], c.filters * c.filter()))
     return fail(env, "packConvolution: outside of the memory");
-  float *filters = a[2] == 0 ? nullptr : floats(*bound->state, a[2]);
-  bound->state->convolutions->pack(c, floats(*bound->state, a[0]), floats(*bound->state, a[1]), filters);
+  float *filters = a[2] == 0 ? nullptr : floats(*bound, a[2]);
+  bound->functions->pack(c, floats(*bound, a[0]), floats(*bound, a[1]), filters);
   return nullptr;
 }
 
@@ -63,9 +63,9 @@ napi_value unpackConvolution(napi_env env, napi_callback_info info) {
   int64_t a[2];
   const BoundConvolution *bound = arguments<BoundConvolution>(env, info, a);
   if (bound == nullptr) return fail(env, "unpackConvolution(convolution, gathered, weights)");
-  if (!hasRoom(*bound, a[0], bound->of.gathered()) || !holds(*bound->state, a[1], bound->of.weights() * 4))
+  if (!hasRoom(*bound, a[0], bound->of.gathered()) || !holds(*bound, a[1], bound->of.weights() * 4))
     return fail(env, "unpackConvolution: outside of the memory");
-  bound->state->convolutions->unpack(bound->of, floats(*bound->state, a[0]), floats(*bound->state, a[1]));
+  bound->functions->unpack(bound->of, floats(*bound, a[0]), floats(*bound, a[1]));
   return nullptr;
 }
 
@@ -79,7 +79,7 @@ napi_value unfold(napi_env env, napi_callback_info info) {
   const int64_t room = c.sumHeight() * c.sumWidth() * grouped(c.kernelHeight * c.run());
   if (images >= MOST || !hasRoom(*bound, input, images * c.image) || !hasRoom(*bound, to, images * room))
     return fail(env, "unfold: outside of the memory");
-  bound->state->convolutions->unfold(c, images, floats(*bound->state, input), floats(*bound->state, to));
+  bound->functions->unfold(c, images, floats(*bound, input), floats(*bound, to));
   return nullptr;
 }
 
@@ -90,16 +90,15 @@ napi_value convolve(napi_env env, napi_callback_info info) {
   if (bound == nullptr) return fail(env, "convolve(convolution, images, 6 addresses)");
   const auto [images, input, packed, bias, output, largest, sums] = a;
   const Convolution &c = bound->of;
-  const State &state = *bound->state;
   const bool isInside = images < MOST && hasRoom(*bound, input, images * c.image) && hasRoom(*bound, packed, c.packed()) &&
-                        holds(state, bias, c.filters * 4) && hasRoom(*bound, output, images * c.outputImage) &&
+                        holds(*bound, bias, c.filters * 4) && hasRoom(*bound, output, images * c.outputImage) &&
                         hasRoom(*bound, largest, images * c.outputs()) && hasRoom(*bound, sums, c.sums());
   if (!isInside) return fail(env, "convolve: outside of the memory");
   ConvolutionArrays arrays = {};
-  arrays.images = images, arrays.input = floats(state, input), arrays.packed = floats(state, packed), arrays.bias = floats(state, bias);
-  arrays.output = floats(state, output), arrays.sums = floats(state, sums);
-  arrays.largest = largest == 0 ? nullptr : reinterpret_cast<int32_t *>(state.base + largest);
-  state.convolutions->forward(c, arrays);
+  arrays.images = images, arrays.input = floats(*bound, input), arrays.packed = floats(*bound, packed), arrays.bias = floats(*bound, bias);
+  arrays.output = floats(*bound, output), arrays.sums = floats(*bound, sums);
+  arrays.largest = largest == 0 ? nullptr : reinterpret_cast<int32_t *>(bound->base + largest);
+  bound->functions->forward(c, arrays);
   return nullptr;
 }
 
@@ -113,7 +112,6 @@ napi_value convolutionGradients(napi_env env, napi_callback_info info) {
   if (bound == nullptr) return fail(env, "convolutionGradients(convolution, images, 10 addresses)");
   const auto [images, input, filters, output, largest, outputGradient, inputGradient, filterGradient, biasGradient, sums, lists] = a;
   const Convolution &c = bound->of;
-  const State &state = *bound->state;
   const bool isInside = images < MOST && hasRoom(*bound, input, images * c.image) && hasRoom(*bound, filters, c.filters * c.filter()) &&
                         hasRoom(*bound, output, images * c.outputImage) && hasRoom(*bound, outputGradient, images * c.outputImage) &&
                         hasRoom(*bound, largest, images * c.outputs()) && hasRoom(*bound, inputGradient, images * c.image) &&
@@ -121,17 +119,17 @@ napi_value convolutionGradients(napi_env env, napi_callback_info info) {
                         hasRoom(*bound, sums, c.sums()) && hasRoom(*bound, lists, c.listBytes(images) / 4) && lists % 64 == 0;
   if (!isInside) return fail(env, "convolutionGradients: outside of the memory");
   ConvolutionArrays arrays = {};
-  arrays.images = images, arrays.input = floats(state, input), arrays.filters = floats(state, filters);
-  arrays.output = floats(state, output), arrays.outputGradient = floats(state, outputGradient);
-  arrays.inputGradient = inputGradient == 0 ? nullptr : floats(state, inputGradient);
-  arrays.filterGradient = floats(state, filterGradient), arrays.biasGradient = floats(state, biasGradient);
-  arrays.sums = floats(state, sums), arrays.lists = reinterpret_cast<Entry *>(state.base + lists);
-  arrays.largest = reinterpret_cast<int32_t *>(state.base + largest);
+  arrays.images = images, arrays.input = floats(*bound, input), arrays.filters = floats(*bound, filters);
+  arrays.output = floats(*bound, output), arrays.outputGradient = floats(*bound, outputGradient);
+  arrays.inputGradient = inputGradient == 0 ? nullptr : floats(*bound, inputGradient);
+  arrays.filterGradient = floats(*bound, filterGradient), arrays.biasGradient = floats(*bound, biasGradient);
+  arrays.sums = floats(*bound, sums), arrays.lists = reinterpret_cast<Entry *>(bound->base + lists);
+  arrays.largest = reinterpret_cast<int32_t *>(bound->base + largest);
   const int32_t windows = c.pool * c.pool;
   bool isOfThis = true;
   for (int64_t i = 0; c.pool > 1 && i < images * c.outputs(); i++) isOfThis &= static_cast<uint32_t>(arrays.largest[i]) < static_cast<uint32_t>(windows);
   if (!isOfThis) return fail(env, "convolutionGradients: of another pass");
-  state.convolutions->backward(c, arrays);
+  bound->functions->backward(c, arrays);
   return nullptr;
 }
 

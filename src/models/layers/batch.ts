@@ -12,6 +12,9 @@ import { type Places, placesOf } from './workspace.js';
 /** Layers of dropout in a member, at most: each member draws masks of its own. */
 export const MASKS_A_MEMBER = 1000;
 
+/** Of a class, so that its logarithm is finite. */
+export const LEAST_PROBABILITY = 1e-30;
+
 export class LayersBatch {
   protected readonly arena: Arena;
   protected readonly kernel: Hardware['kernel'];

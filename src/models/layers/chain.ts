@@ -1,4 +1,5 @@
 // Networks that are plain chains of layers, as the library of products computes them: convolutions, dense layers, relu, pooling, dropout.
+import { cached } from '../../cached.js';
 import { type ConvolutionShape, grouped, sizesOf } from '../../engine/native/convolution.js';
 import { type Draft, draftsOf, inputSize, type Size } from './chain-layers.js';
 import type { LayersModel } from './model.js';
@@ -51,16 +52,11 @@ const MOST_SIDE = 2 ** 14;
 const MOST_WEIGHTS = 2 ** 21;
 const MOST_VALUES = 2 ** 19;
 
-const chains = new WeakMap<LayersModel, Chain | { readonly chain: undefined }>();
+const chains = new WeakMap<LayersModel, { readonly chain: Chain | undefined }>();
 
 /** undefined: it has other layers, branches, or is so large that TensorFlow's products are faster. */
-export function chainOf(model: LayersModel): Chain | undefined {
-  const known = chains.get(model);
-  if (known) return 'chain' in known ? undefined : known;
-  const made = makeChain(model);
-  chains.set(model, made ?? { chain: undefined });
-  return made;
-}
+export const chainOf = (model: LayersModel): Chain | undefined =>
+  cached(chains, model, () => ({ chain: makeChain(model) })).chain;
 
 function makeChain(model: LayersModel): Chain | undefined {
   const drafts = draftsOf(model);

@@ -1,12 +1,9 @@
 // The passes of a network of layers by TensorFlow's automatic differentiation: of any network that is no plain chain (chain-passes.ts).
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
-import { areFinite, LayersBatch, MASKS_A_MEMBER, transposed } from './batch.js';
+import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch.js';
 import { featuresOf, type LayersModel, offsetsOf } from './model.js';
 import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
-
-/** Of a class, so that its logarithm is finite. */
-const LEAST_PROBABILITY = 1e-30;
 
 export class LayersPasses extends LayersBatch implements Passes {
   private readonly tf: TensorFlow = tensorFlow();
