@@ -1,5 +1,5 @@
 // The most that few labels give: labels spread over a graph of all images, and small networks that learn from them and describe the images for
-// the next graph. The numbers are those of an earlier study; where they come from, and what chose them, is in docs/methods.md.
+// the next graph. The rounds were chosen on validation images, most other numbers by an earlier study: docs/methods.md.
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';

@@ -1,6 +1,6 @@
 // Chains of layers by the library of products against TensorFlow's automatic differentiation of the same networks.
 import { describe, expect, it } from 'vitest';
-import { createArena, floats } from '../../src/engine/arena.js';
+import { createArena, floats, workspaceStart } from '../../src/engine/arena.js';
 import { loadKernel } from '../../src/engine/kernel/kernel.js';
 import { nativeVariants, openNative } from '../../src/engine/native/native.js';
 import { Products } from '../../src/engine/products.js';
@@ -114,6 +114,8 @@ async function passOf(
     ...{ pixels: layers.inputs(model), unlabelled: 0, evaluation: 0, parameters: parametersOf(model) },
     ...{ shards: 1, workspaces: 1, workspaceBytes: layers.workspaceBytes(model, ROWS, true) },
   });
+  // Other networks have used the workspace before.
+  new Float32Array(arena.memory.buffer, workspaceStart(arena, 0), arena.shape.workspaceBytes / 4).fill(Number.NaN);
   const next = uniform(3);
   floats(arena, 'parameters', parametersOf(model)).set(
     layers.initialise(model, 1, 0).map((value) => value || (next() - 0.5) / 10),

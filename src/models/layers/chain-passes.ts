@@ -135,9 +135,9 @@ export class ChainPasses extends LayersBatch implements Passes {
   private begin(member: number): void {
     const offsets = offsetsOf(this.model, member);
     const { parameters } = this.arena.regions;
-    // Other networks use the same workspace.
-    for (const [t, { image }] of this.chain.tensors.entries())
-      this.floats(this.at.tensors[t]!.values, TOGETHER * image).fill(0);
+    // Other networks use the same workspace: borders are zero no longer. All else is written before it is read.
+    for (const [t, { height, width, channels, image }] of this.chain.tensors.entries())
+      if (image > height * width * channels) this.floats(this.at.tensors[t]!.values, TOGETHER * image).fill(0);
     for (const each of this.bound) {
       if (!each) continue;
       const { step, native, at } = each;
