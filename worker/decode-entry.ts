@@ -38,10 +38,13 @@ export interface DecodeResult {
   readonly losses: Readonly<Partial<Record<Loss, number>>>;
   /** Those that cannot be decoded, as positions in the task. */
   readonly bad: readonly { readonly picture: number; readonly why: string }[];
+  /** What the thread took for them. */
+  readonly milliseconds: number;
 }
 
 /** The handler that piscina calls. */
 export async function decode(task: DecodeTask): Promise<DecodeResult> {
+  const began = performance.now();
   const { pictures, first, target, resizes } = task;
   const size = resizes ? target : undefined;
   const store = target && storeOf(target.store);
@@ -69,7 +72,7 @@ export async function decode(task: DecodeTask): Promise<DecodeResult> {
     if (height !== target.height || width !== target.width) otherSize ??= i;
     else if (channels <= target.channels) put(store.at(first + i), picture);
   }
-  return { sizes, otherSize, grey, colour, losses, bad };
+  return { sizes, otherSize, grey, colour, losses, bad, milliseconds: performance.now() - began };
 }
 
 const storeOf = ({ count, pixels, blocks }: StoreParts): ImageStore => new ImageStore(count, pixels, blocks);

@@ -73,7 +73,7 @@ export class DecodePool {
 }
 
 const lostResult = (count: number): DecodeResult => ({
-  ...{ sizes: {}, otherSize: undefined, grey: 0, colour: 0, losses: {} },
+  ...{ sizes: {}, otherSize: undefined, grey: 0, colour: 0, losses: {}, milliseconds: 0 },
   bad: Array.from({ length: count }, (_, picture) => ({
     picture,
     why: 'a thread ended while it was decoded, for want of memory perhaps',
@@ -90,6 +90,7 @@ function joined(left: DecodeResult, right: DecodeResult): DecodeResult {
     colour: left.colour + right.colour,
     losses: summed(left.losses, right.losses),
     bad: [...left.bad, ...right.bad.map(({ why }) => ({ picture: at, why }))],
+    milliseconds: left.milliseconds + right.milliseconds,
   };
 }
 

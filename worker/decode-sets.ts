@@ -10,8 +10,11 @@ import { counted, whole } from '../src/format.js';
 import type { DecodeResult, DecodeTask } from './decode-entry.js';
 import { type DecodePool, summed } from './decode-pool.js';
 
-/** Pictures of a task: enough that tasks cost nothing, few enough that an interruption is heard. */
-const TASK_PICTURES = 128;
+/** Pictures of the first tasks. To wake a thread takes as long as ten small pictures do, so that tasks of small ones become larger. */
+const TASK_PICTURES = 64;
+const MOST_TASK_PICTURES = 1024;
+/** A task that takes longer does not become larger: progress is told behind each. */
+const LONG_TASK_MS = 20;
 /** Pictures whose sizes are looked at for a proposal. */
 const SAMPLE = 256;
 /** The largest size that is proposed: a network on more pixels is slow, and seldom better. */
@@ -120,12 +123,14 @@ async function passOver(
   let losses: Partial<Record<Loss, number>> = {};
   let [done, grey] = [0, 0];
   let ended: Pass['ended'];
-  const parts = partsOfSets(sets);
+  const cut = cutOf(sets);
   const take = async (): Promise<void> => {
-    for (let part = parts.next(); !part.done && ended === undefined; part = parts.next()) {
-      const { set, first, end } = part.value;
+    let most = TASK_PICTURES;
+    for (let part = cut(most); part && ended === undefined; part = cut(most)) {
+      const { set, first, end } = part;
       const store = { store: partsOf(stores[set]!), ...target };
       const result = await pool.run(await taskOf(sets[set]!, first, end, store, resizes));
+      if (result.milliseconds < LONG_TASK_MS) most = Math.min(2 * most, MOST_TASK_PICTURES);
       bad.push(...result.bad.map(({ picture, why }) => ({ set, picture: first + picture, why })));
       losses = summed(losses, result.losses);
       grey += result.grey;
@@ -140,10 +145,16 @@ async function passOver(
   return { bad, grey, losses, ended };
 }
 
-function* partsOfSets(sets: readonly FoundSet[]) {
-  for (const [set, { count }] of sets.entries())
-    for (let first = 0; first < count; first += TASK_PICTURES)
-      yield { set, first, end: Math.min(count, first + TASK_PICTURES) };
+/** Gives the next pictures, of one set, at most so many. */
+function cutOf(sets: readonly FoundSet[]) {
+  let [set, next] = [0, 0];
+  return (most: number) => {
+    while (set < sets.length && next === sets[set]!.count) [set, next] = [set + 1, 0];
+    if (set === sets.length) return undefined;
+    const first = next;
+    next = Math.min(sets[set]!.count, first + most);
+    return { set, first, end: next };
+  };
 }
 
 function endOf(result: DecodeResult, channels: number, set: number, first: number): Pass['ended'] {

@@ -11,22 +11,30 @@ const MOST_PIXELS = 2 ** 20;
 const VALUES: Readonly<Record<number, 1 | 2 | 3 | 4>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const PALETTE = 3;
 
+/** The four letters of a chunk's name as a number, as they stand in the file. */
+const named = (letters: string): number => Buffer.from(letters, 'latin1').readUInt32BE();
+const [IHDR, PLTE, TRNS, IDAT, IEND] = ['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND'].map(named);
 /** Chunks that change what is seen, or that are many pictures. */
-const UNUSUAL = ['iCCP', 'cICP', 'eXIf', 'acTL', 'fdAT', 'fcTL'];
+const UNUSUAL: ReadonlySet<number> = new Set(['iCCP', 'cICP', 'eXIf', 'acTL', 'fdAT', 'fcTL'].map(named));
+/** Set in the first letter, which then is a small one: who does not know the chunk may leave it out. */
+const OPTIONAL = 0x20000000;
 
-interface Chunks {
+interface Header {
   readonly height: number;
   readonly width: number;
   readonly type: number;
-  readonly palette: Buffer | undefined;
+}
+
+interface Chunks extends Header {
+  readonly palette: Uint8Array | undefined;
   /** Of the palette's colours. */
-  readonly alphas: Buffer | undefined;
-  readonly data: Buffer;
+  readonly alphas: Uint8Array | undefined;
+  readonly data: Uint8Array;
 }
 
 /** bytes: those of a PNG file, from its signature on. */
 export function plainPng(bytes: Uint8Array): RawPicture | undefined {
-  const chunks = chunksOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  const chunks = chunksOf(bytes);
   if (!chunks) return undefined;
   const { height, width, type } = chunks;
   const values = VALUES[type]!;
@@ -37,48 +45,53 @@ export function plainPng(bytes: Uint8Array): RawPicture | undefined {
   return coloured(pixels, chunks);
 }
 
-function chunksOf(file: Buffer): Chunks | undefined {
-  let header: { readonly height: number; readonly width: number; readonly type: number } | undefined;
-  let palette: Buffer | undefined;
-  let alphas: Buffer | undefined;
-  const data: Buffer[] = [];
+/** Of 60,000 small files: a view or a text for each number in them would cost as much as the rest. */
+const uint32 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+
+function chunksOf(file: Uint8Array): Chunks | undefined {
+  let header: Header | undefined;
+  let palette: Uint8Array | undefined;
+  let alphas: Uint8Array | undefined;
+  const data: Uint8Array[] = [];
   for (let at = SIGNATURE_BYTES; at + 12 <= file.length; ) {
-    const end = at + 8 + file.readUInt32BE(at);
-    const name = file.toString('latin1', at + 4, at + 8);
-    if (end + 4 > file.length || UNUSUAL.includes(name)) return undefined;
-    if (crc32(file.subarray(at + 4, end)) !== file.readUInt32BE(end)) return undefined;
+    const end = at + 8 + uint32(file, at);
+    const name = uint32(file, at + 4);
+    if (end + 4 > file.length || UNUSUAL.has(name)) return undefined;
+    if (crc32(file.subarray(at + 4, end)) !== uint32(file, end)) return undefined;
     const content = file.subarray(at + 8, end);
-    if (name === 'IEND') {
+    if (name === IEND) {
       const isWhole = header && data.length > 0 && (header.type === PALETTE) === (palette !== undefined);
       if (!isWhole) return undefined;
       return { ...header!, palette, alphas, data: data.length === 1 ? data[0]! : Buffer.concat(data) };
     }
     if (header === undefined) {
-      header = name === 'IHDR' ? headerOf(content) : undefined;
+      header = name === IHDR ? headerOf(content) : undefined;
       if (!header) return undefined;
-    } else if (name === 'PLTE') {
+    } else if (name === PLTE) {
       // A palette of colours that need none is advice.
       if (header.type === PALETTE) palette = content;
-    } else if (name === 'tRNS') {
+    } else if (name === TRNS) {
       if (header.type !== PALETTE) return undefined;
       alphas = content;
-    } else if (name === 'IDAT') data.push(content);
-    else if (name < 'a') return undefined; // a critical chunk
+    } else if (name === IDAT) data.push(content);
+    else if ((name & OPTIONAL) === 0) return undefined;
     at = end + 4;
   }
   return undefined;
 }
 
 /** Of 8 bits a value and not interlaced. */
-function headerOf(content: Buffer): { height: number; width: number; type: number } | undefined {
+function headerOf(content: Uint8Array): Header | undefined {
   if (content.length !== 13) return undefined;
-  const [width, height, type] = [content.readUInt32BE(0), content.readUInt32BE(4), content[9]!];
-  const isPlain = content[8] === 8 && type in VALUES && content.subarray(10).every((byte) => byte === 0);
+  const [width, height, type] = [uint32(content, 0), uint32(content, 4), content[9]!];
+  const rest = content[10]! | content[11]! | content[12]!;
+  const isPlain = content[8] === 8 && type in VALUES && rest === 0;
   return isPlain && width > 0 && height > 0 && width * height <= MOST_PIXELS ? { height, width, type } : undefined;
 }
 
 /** Exactly so many bytes. The checksum at their end is checked. */
-function inflated(data: Buffer, length: number): Buffer | undefined {
+function inflated(data: Uint8Array, length: number): Buffer | undefined {
   try {
     const rows = inflateSync(data, { chunkSize: Math.max(64, length + 1), maxOutputLength: length });
     return rows.length === length ? rows : undefined;
@@ -88,15 +101,16 @@ function inflated(data: Buffer, length: number): Buffer | undefined {
 }
 
 /** The rows without their filters (PNG specification, chapter 9). */
-function unfiltered(rows: Buffer, height: number, bytes: number, values: number): Uint8Array | undefined {
+function unfiltered(rows: Uint8Array, height: number, bytes: number, values: number): Uint8Array | undefined {
   const pixels = new Uint8Array(height * bytes);
   for (let row = 0; row < height; row++) {
     const from = row * (bytes + 1);
     const filter = rows[from]!;
     const to = row * bytes;
     if (filter > 4) return undefined;
-    if (filter === 0) {
+    if (filter < 2) {
       pixels.set(rows.subarray(from + 1, from + 1 + bytes), to);
+      if (filter === 1) for (let i = to + values; i < to + bytes; i++) pixels[i] = pixels[i]! + pixels[i - values]!;
       continue;
     }
     for (let i = 0; i < bytes; i++) {
@@ -110,7 +124,6 @@ function unfiltered(rows: Buffer, height: number, bytes: number, values: number)
 }
 
 function predicted(filter: number, left: number, above: number, aboveLeft: number): number {
-  if (filter === 1) return left;
   if (filter === 2) return above;
   if (filter === 3) return (left + above) >> 1;
   const estimate = left + above - aboveLeft;

@@ -205,10 +205,12 @@ const TURN = 1000;
 /** Of names, sizes, times and places of files: changes whenever one of them does. Throws E_DATA_MISSING. */
 export async function keyOfFiles(root: string, ids: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
+  const folder = join(root, '/');
   for (let first = 0; first < ids.length; first += TURN) {
     // Asking one by one costs a fifth of what promises do.
     const lines = ids.slice(first, first + TURN).map((id) => {
-      const { size, mtimeNs, ctimeNs, ino } = statusOf(join(root, id));
+      const { size, mtimeNs, ctimeNs, ino } = statusOf(folder + id); // join() costs a fifth of it
+
       return `${id}\0${size} ${mtimeNs} ${ctimeNs} ${ino}\0`; // no name has a zero byte
     });
     hash.update(lines.join(''));
