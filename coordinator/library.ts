@@ -16,8 +16,6 @@ export {
   type ClassifyOptions,
   type Evaluation,
   evaluate,
-  type Labels,
-  label,
   loadModel,
 } from './library/classify.js';
 export {
@@ -33,5 +31,6 @@ export {
 } from './library/cluster.js';
 export { type LoadedDataset, type LoadOptions, loadDataset } from './library/data.js';
 export type { Missed, Observed } from './library/events.js';
+export { type LabelOptions, type Labels, label } from './library/label.js';
 export { type Run, type RunEvent, type TrainOptions, type TrainResult, train } from './library/run.js';
 export type { TensorFlowModel } from './library/tensorflow-model.js';

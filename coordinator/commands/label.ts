@@ -1,26 +1,24 @@
 // `pseudolabel label`: writes what a saved model makes of images: the class of each, how sure it is, and the runner-up.
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UNKNOWN } from '../../src/data/dataset.js';
+import { type DatasetParts, UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';
-import { PseudolabelError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
-import { agreement, type Labelled, labelledOf, leastSure } from '../../src/labelling/labelled.js';
-import type { SavedModel } from '../../src/models/saved-model.js';
-import type { Size } from '../../src/reporting/image.js';
+import { agreement, type Labelled, leastSure } from '../../src/labelling/labelled.js';
 import { classCounts } from '../../src/reporting/metrics.js';
-import { checkPixels, classified, classNamesOf, loadClassifier, seedsOf } from '../classifier.js';
-import type { Classified, Predictor } from '../predictor.js';
+import { loadClassifier } from '../classifier.js';
+import type { HeldRule } from '../library/held-shares.js';
+import { label, setOf } from '../library/label.js';
 import { type SearchProgress, searchText } from '../propagation.js';
 import { writeReview } from '../review/review.js';
 import { checkEmpty, sortInto } from '../review/sorted-folders.js';
 import { tableLines } from '../terminal/table.js';
-import { type HeldChoice, heldFor, heldSharesIn } from './held-shares.js';
-import { type Context, usage } from './options.js';
+import { heldLine, heldSharesIn } from './held-shares.js';
+import type { Context } from './options.js';
 import { checkPaths, pathsOf } from './output-paths.js';
 import { addModelOptions, dataOf, datasetFor, type ModelFlags, speedLine } from './saved-model.js';
 
@@ -33,19 +31,7 @@ interface LabelFlags extends ModelFlags {
   readonly reviewPage?: string;
   readonly sortInto?: string;
   readonly propagate?: true;
-  readonly classShares?: ReturnType<typeof heldSharesIn>;
-}
-
-/** The images that are labelled, with what is known of them. */
-interface Images {
-  readonly name: string;
-  readonly size: Size;
-  /** The folder or file that they were read from; undefined: they have no files of their own. */
-  readonly path: string | undefined;
-  readonly store: ImageStore;
-  readonly ids: readonly string[] | undefined;
-  readonly labels: Uint16Array;
-  readonly classNames: readonly string[];
+  readonly classShares?: HeldRule;
 }
 
 /** Classes in the table of the terminal. */
@@ -97,7 +83,7 @@ export function addLabel(program: Command, context: Context): void {
     .option('--review-page <file>', 'that page (the name of --out with -review.html)')
     .option('--sort-into <dir>', 'make a folder for each class there, with links to the images')
     .addHelpText('after', HELP)
-    .action((folder: string, flags: LabelFlags, command: Command) => label(folder, flags, command, context));
+    .action((folder: string, flags: LabelFlags, command: Command) => labelImages(folder, flags, command, context));
 }
 
 function reviewed(text: string): number {
@@ -106,29 +92,32 @@ function reviewed(text: string): number {
   throw new InvalidArgumentError(`Give a number of images from 1 to ${MOST_REVIEWED}.`);
 }
 
-async function label(folder: string, flags: LabelFlags, command: Command, context: Context): Promise<void> {
+async function labelImages(folder: string, flags: LabelFlags, command: Command, context: Context): Promise<void> {
   const { terminal, signal } = context;
   const review = await reviewPathOf(flags, command);
   const { sortInto: sorted } = flags;
   if (sorted !== undefined) await checkEmpty(sorted);
   const saved = await loadClassifier(folder);
-  const images =
-    flags.images === undefined ? await imagesOfData(folder, saved, flags, context) : await fileOf(flags.images, saved);
+  const dataset =
+    flags.images === undefined ? await datasetFor(folder, saved, flags, context) : await fileOf(flags.images);
   terminal.doing('labelling images');
-  const classNames = classNamesOf(saved);
-  const spread = flags.propagate && propagation(images, classNames, flags.classShares, terminal);
-  const { predicted, speed } = await classified(saved, images.store, flags.workers, signal, spread?.work);
-  const { name, ids, labels } = images;
-  const { count } = images.store;
-  const labelled = labelledOf({ count, ids, labels }, images.classNames, { ...predicted, classNames });
+  const { workers, test, propagate, classShares } = flags;
+  const searching = (progress: SearchProgress) => terminal.note(searchText(progress));
+  const labelled = await label({ saved }, dataset, { workers, signal, test, propagate, classShares, searching });
   terminal.doing('writing labels');
   const format = flags.outFormat ?? formatOf(flags.out);
   await writeAtomically(flags.out, await labelsIn(format, labelled));
   const shown = leastSure(labelled, flags.review ?? 0);
-  const seen = { name, labelled, size: images.size, pixels: (image: number) => images.store.at(image) };
+  const { name, height: rows, width: columns, channels } = dataset;
+  const { images } = setOf(dataset, test ?? false);
+  const seen = { name, labelled, size: { rows, columns, channels }, pixels: (image: number) => images.at(image) };
   if (review !== undefined) await writeReview(review, { ...seen, images: shown });
-  const kind = sorted === undefined ? undefined : await sortInto(sorted, seen, images.path);
+  // Images of an IDX file are in no files of their own.
+  const { data: path } = flags.images === undefined ? await dataOf(folder, saved, flags) : {};
+  const kind = sorted === undefined ? undefined : await sortInto(sorted, seen, path);
 
+  const { count, classNames } = labelled;
+  const speed = { imagesPerSecond: labelled.imagesPerSecond, workers: labelled.workers };
   const perClass = classCounts(labelled.classes, classNames.length);
   const meanConfidence = labelled.confidences.reduce((sum, each) => sum + each, 0) / count;
   const agreed = agreement(labelled);
@@ -136,7 +125,7 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     () => [
       `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)}`,
       ...classLines(perClass, labelled),
-      ...(spread ? [spread.held.text] : []),
+      ...(propagate ? [heldLine(labelled.classShares, classNames)] : []),
       ...agreementLines(agreed),
       speedLine(speed),
       `labels: ${flags.out}`,
@@ -145,28 +134,11 @@ async function label(folder: string, flags: LabelFlags, command: Command, contex
     ],
     {
       ...{ model: folder, images: name, count, perClass, classNames, meanConfidence, ...speed },
-      ...(spread && { classShares: spread.held.choice ?? null }),
+      ...(propagate && { classShares: labelled.classShares ?? null }),
       ...{ known: agreed.known, agreeing: agreed.agree, labels: flags.out, format, review, sorted },
     },
     flags.json,
   );
-}
-
-/** How the known labels spread over the images, and the shares that are assumed. Throws E_DATA_CLASSES, E_MODEL, E_USAGE. */
-function propagation(
-  { labels, size, classNames: names, store }: Images,
-  classNames: readonly string[],
-  shares: LabelFlags['classShares'],
-  terminal: Context['terminal'],
-): { readonly held: HeldChoice; work(predictor: Predictor): Promise<Classified> } {
-  const seeds = seedsOf(labels, names, classNames);
-  if (seeds.positions.length === store.count)
-    throw usage('--propagate has no effect where all labels are known', 'give data with a few: --labels FILE');
-  const { rows: height, columns: width, channels = 1 } = size;
-  const held = heldFor(shares, seeds, classNames);
-  const told = (progress: SearchProgress) => terminal.note(searchText(progress));
-  const work = (predictor: Predictor) => predictor.propagate(seeds, { height, width, channels }, held.shares, told);
-  return { held, work };
 }
 
 /** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */
@@ -178,26 +150,13 @@ async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Co
   return path;
 }
 
-async function imagesOfData(folder: string, saved: SavedModel, flags: LabelFlags, context: Context): Promise<Images> {
-  const { name, classNames, height, width, channels, train, test } = await datasetFor(folder, saved, flags, context);
-  if (flags.test && !test) {
-    const fix = 'leave out --test, or give data that has some: a folder test/ beside train/, say';
-    throw new PseudolabelError('E_DATA_MISSING', `${name} has no test images`, fix);
-  }
-  const { images, ids, labels } = (flags.test ? test : undefined) ?? train;
-  const size = { rows: height, columns: width, channels };
-  const { data: path } = await dataOf(folder, saved, flags);
-  return { name, size, path, classNames, store: images, ids, labels };
-}
-
-async function fileOf(path: string, saved: SavedModel): Promise<Images> {
+/** The images of an IDX file, of which nothing is known. */
+async function fileOf(path: string): Promise<DatasetParts> {
   const { shape, values } = checkedImages(path, await readIdx(path));
   const [count, height, width, channels = 1] = shape as [number, number, number, number | undefined];
-  checkPixels(saved, { name: path, height, width, channels });
   const labels = new Uint16Array(count).fill(UNKNOWN);
-  const store = ImageStore.from(values, height * width * channels);
-  const size = { rows: height, columns: width, channels };
-  return { name: path, size, path: undefined, store, ids: undefined, labels, classNames: [] };
+  const train = { count, images: ImageStore.from(values, height * width * channels), labels };
+  return { name: path, height, width, channels, classNames: [], train, test: undefined };
 }
 
 function classLines(perClass: readonly number[], { classNames, count }: Labelled): string[] {

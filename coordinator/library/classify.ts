@@ -1,6 +1,5 @@
-// What a program does with a trained model: load it, measure it, and label images with it.
+// What a program does with a trained model besides labelling images: load it, and measure it.
 import type { Dataset } from '../../src/data/dataset.js';
-import { type Labelled, labelledOf } from '../../src/labelling/labelled.js';
 import { toLayersModel } from '../../src/models/layers-model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
@@ -40,9 +39,6 @@ export interface Evaluation {
   readonly workers: number;
 }
 
-/** What a model says of the training images: classes, confidences from 0 to 1, and the second likeliest of each. */
-export type Labels = Labelled;
-
 /**
  * Loads a saved model, or the model of a run.
  * @param folder with a model.json, or of a run
@@ -74,23 +70,5 @@ export function evaluate(
     const { predicted, speed } = await classified(saved, images, workers, stop);
     const confusion = confusionMatrix(predicted.classes, labels, classNames.length);
     return { accuracy: accuracy(predicted.classes, labels), confusion, classNames, images: count, ...speed };
-  });
-}
-
-/**
- * Labels the training images of a data set, all of them, in their order.
- * @throws PseudolabelError E_DATA_SHAPE, E_MEMORY, E_NATIVE; E_INTERRUPTED where the signal says so
- */
-export function label(
-  { saved }: Pick<Classifier, 'saved'>,
-  dataset: Dataset,
-  { workers, signal }: ClassifyOptions = {},
-): Promise<Labels> {
-  return interruptible(signal, async (stop) => {
-    checkEnvironment();
-    checkPixels(saved, dataset);
-    const { train, classNames } = dataset;
-    const { predicted } = await classified(saved, train.images, workers, stop);
-    return labelledOf(train, classNames, { ...predicted, classNames: classNamesOf(saved) });
   });
 }

@@ -6,6 +6,7 @@ import {
   type Coordinator,
   datasetFromArrays,
   evaluate,
+  type LabelOptions,
   label,
   listen,
   loadDataset,
@@ -197,4 +198,26 @@ it('pixels from 0 to 1 that were rounded are noted', async () => {
   });
   const [start] = await eventsOf(train({ ...TINY, data, maxSteps: 1 }));
   expect(start).toMatchObject({ kind: 'start', notes: [expect.stringContaining('from 0 to 255')] });
+});
+
+it('known labels spread over all images of a program, held to the shares that it tells, and test images are labelled as well', async () => {
+  const trained = await train({ ...TINY, maxSteps: 1 }).result;
+  const told = { propagate: true, classShares: 'equal' } as const;
+  const spread = await label(trained, dataset, { ...told, workers: 1 });
+  expect(spread).toMatchObject({ count: 200, workers: 1, classShares: { source: 'equal', shares: [0.5, 0.5] } });
+  for (let image = 0; image < 20; image++)
+    expect([spread.classNames[spread.classes[image]!], spread.confidences[image]]).toEqual([spread.known(image), 1]);
+  expect((await label(trained, dataset, { ...told, workers: 2 })).classes).toEqual(spread.classes);
+  const plain = await label(trained, dataset, { test: true });
+  expect([plain.count, plain.classShares]).toEqual([50, undefined]);
+  const wrong: [LabelOptions, string][] = [
+    [{ classShares: 'equal' }, 'classShares'],
+    [{ propagate: true, classShares: [0.5, 0.6] }, 'classShares'],
+    [{ propagate: true, classShares: [0.5, 0.3, 0.2] }, 'shares'],
+    [{ propagate: true, test: true }, 'all labels are known'],
+  ];
+  for (const [options, about] of wrong) await failureOf(label(trained, dataset, options), about);
+  expect((await failureOf(label(trained, { ...dataset, test: undefined }, { test: true }), 'bars')).code).toBe(
+    'E_DATA_MISSING',
+  );
 });
