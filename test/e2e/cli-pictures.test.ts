@@ -110,8 +110,9 @@ it('pack replaces nothing that it reads, and leaves no half file when it is inte
   expectError(refused, 'E_USAGE');
   expect(refused.stderr).toContain('would replace');
 
-  const { child, ended } = start(['pack', at('flat'), at('large'), '--size', '300x300', '--cache', at('other')]);
-  setTimeout(() => child.kill('SIGINT'), 2000);
+  const { child, says, ended } = start(['pack', at('flat'), at('large'), '--size', '300x300', '--cache', at('other')]);
+  await says('decod'); // while it decodes, or before it has written what it decoded
+  child.kill('SIGINT');
   const { exit } = await ended;
   expect([0, 130]).toContain(exit);
   const left = [...(await readdir(root)), ...(await readdir(at('other')).catch(() => []))];
