@@ -1,26 +1,23 @@
 // The composition root: builds what computes a run (threads, a cluster of nodes or the ranks of an MPI job) and the
 // strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
 
-import type { Collective } from '../src/collectives/collective.js';
 import { Images, type Selection, sharedRows } from '../src/data/images.js';
 import type { ArenaShape, ImageSets } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
-import { counted } from '../src/format.js';
 import { methodOf } from '../src/methods/methods.js';
 import { rowCountsOf, tensorShardCount, tensorShardRoom } from '../src/models/dense/tensor-layout.js';
 import { type Numerics, numericsFingerprint, numericsOf } from '../src/models/fingerprint.js';
 import { paddedRows } from '../src/models/kind.js';
 import { denseOnly, parameterCount, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
-import type { ClusterStatus } from '../src/protocol/status.js';
 import type { Executor } from '../src/training/executor.js';
 import type { Stage } from '../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../src/training/strategy-choice.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
 import { Dispatcher, type StrategyFor } from './dispatcher.js';
 import { ClusterExecutor } from './executors/cluster/cluster-executor.js';
-import type { ClusterListener } from './executors/cluster/status.js';
 import { MpiExecutor } from './executors/mpi/mpi-executor.js';
+import { type ClusterPlace, checkShards, type Place } from './place.js';
 import { countsOf, type ResolvedRun, type Session } from './runs/resolved-run.js';
 import type { ListeningServer } from './server/transport.js';
 import { DataParallel } from './strategies/data-parallel.js';
@@ -29,35 +26,6 @@ import { TensorParallel } from './strategies/tensor-parallel.js';
 
 /** Steps between two comparisons of all parameters: a checksum of 16 MB takes every machine some 10 ms. */
 export const CHECKSUM_EVERY = 100;
-
-/** A coordinator that nodes on other machines join. */
-export interface ClusterPlace {
-  readonly kind: 'cluster';
-  /** Begins to listen. Throws what that throws. */
-  open(): Promise<ListeningServer>;
-  /** How many nodes the first step waits for. */
-  readonly nodes: number;
-  /** How long a run that nobody computes waits for nodes, in ms. */
-  readonly patienceMs: number;
-  /** false: this machine only coordinates. */
-  readonly computes: boolean;
-  readonly allowMixed: boolean;
-  /** Stops the wait for nodes. */
-  readonly signal: AbortSignal;
-  /** The command line that starts the run again, for the error of one that was stopped before its first step. */
-  readonly startAgain: string;
-  /** workers: of all machines that are there. */
-  listener(workers: () => number): ClusterListener;
-  /** Called when nodes can join, before they are waited for. */
-  listening(server: ListeningServer): void;
-  closing(status: ClusterStatus): void;
-}
-
-/** Where a run is computed. */
-export type Place =
-  | { readonly kind: 'threads' }
-  | { readonly kind: 'mpi'; readonly collective: Collective; readonly allowMixed: boolean }
-  | ClusterPlace;
 
 /**
  * A session for runs on the same images with the same shards, workers and strategy, which are those of the first.
@@ -143,14 +111,6 @@ async function clusterSession(
 /** Until the server is closed. */
 async function admitAll(server: ListeningServer, cluster: ClusterExecutor): Promise<void> {
   for await (const channel of server.arrivals) void cluster.admit(channel);
-}
-
-/** Throws E_USAGE where some machine or rank would have no shard. */
-export function checkShards(shards: number, members: number, of: 'nodes' | 'ranks'): void {
-  if (shards >= members) return;
-  const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;
-  const fix = `give --shards ${members} or more, one for each worker of all ${of}`;
-  throw new PseudolabelError('E_USAGE', message, fix);
 }
 
 /** Threads that share the images of the first run, and whose arena has room for the largest stage of all runs. */

@@ -32,5 +32,7 @@ export {
 export { type LoadedDataset, type LoadOptions, loadDataset } from './library/data.js';
 export type { Missed, Observed } from './library/events.js';
 export { type LabelOptions, type Labels, label } from './library/label.js';
-export { type Run, type RunEvent, type TrainOptions, type TrainResult, train } from './library/run.js';
+export type { TrainOptions } from './library/options.js';
+export { type Run, type RunEvent, type TrainResult, train } from './library/run.js';
 export type { TensorFlowModel } from './library/tensorflow-model.js';
+export { type EachOptions, trainAll } from './library/train-all.js';

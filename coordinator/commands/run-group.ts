@@ -4,15 +4,14 @@ import { refuseLinks } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
 import type { RunConfig } from '../../src/training/config.js';
-import { openSession } from '../compose.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { nameWithin } from '../dashboard/recorded.js';
+import { openWorkers, type Workers } from '../library/workers.js';
 import { networkFor } from '../runs/network.js';
 import type { PlannedRun } from '../runs/reproduction.js';
-import { type ResolvedRun, resolveRun, type Session } from '../runs/resolved-run.js';
+import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
-import { checkPlan, earlierRun, newRun } from '../runs/resume.js';
-import { runTraining } from '../runs/run.js';
+import { checkPlan } from '../runs/resume.js';
 import { RunDirectory } from '../runs/run-directory.js';
 import type { Context } from './options.js';
 import type { RunFlags } from './run-flags.js';
@@ -52,38 +51,41 @@ export async function runGroup(
   const [first, ...others] = runs.filter((_, index) => results[index] === undefined).map(({ run }) => run);
   const wrapper = wrapperFor(flags, group.dashboard);
   if (first) context.terminal.doing('starting workers');
-  const session = first && (await openSession([first, ...others], undefined, wrapper));
+  const workers = first && (await openWorkers([first, ...others], { wrap: wrapper }));
   try {
     for (const [index, each] of runs.entries()) {
       const earlier = results[index];
       context.terminal.note(`${group.titleOf(each.run.config)}${earlier ? ' (finished before)' : ''}`);
-      const result = earlier ?? (await runOne(session!, each, group, flags, context));
+      const result = earlier ?? (await runOne(workers!, each, group, flags, context));
       results[index] = result;
       const accuracy = group.test ? result.testAccuracy : result.validationAccuracy;
       context.terminal.note(`  ${accuracy === undefined ? 'done' : percent(accuracy)} in ${duration(result.seconds)}`);
     }
     return results as RunResult[];
   } finally {
-    await session?.close();
+    await workers?.close();
   }
 }
 
 async function runOne(
-  session: Session,
+  workers: Workers,
   { run, path }: Unfinished,
   { folder, dashboard, test, titleOf }: Group,
   { validateEvery = 0, allowMixed = false }: RunFlags,
   context: Context,
 ): Promise<RunResult> {
+  const { signal, terminal } = context;
   const name = nameWithin(folder, path);
   await refuseLinks(folder, name);
-  const opened = RunDirectory.isAt(path)
-    ? await earlierRun(run, session.numerics, path, undefined, allowMixed)
-    : await newRun(run, path);
-  for (const line of rampLines(run.stages, run.config.maxSteps)) context.terminal.note(`  ${line}`);
-  const among = { name, title: titleOf(run.config) };
-  const listener = await watchersOf(run, session, { path, dashboard, among }, context);
-  const result = await runTraining(run, session, { ...opened, signal: context.signal, validateEvery, test, listener });
+  const { result } = await workers.train(run, {
+    ...{ path, allowMixed, signal, validateEvery, test },
+    earlier: RunDirectory.isAt(path) ? { path, checkpoint: undefined } : undefined,
+    begins: async () => {
+      for (const line of rampLines(run.stages, run.config.maxSteps)) terminal.note(`  ${line}`);
+      const among = { name, title: titleOf(run.config) };
+      return watchersOf(run, workers.session, { path, dashboard, among }, context);
+    },
+  });
   dashboard?.ends(result);
   return result;
 }

@@ -14,10 +14,10 @@ import { normalise, type RunConfig } from '../../src/training/config.js';
 import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
-import type { Place } from '../compose.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
-import { oneRun } from '../library/one-run.js';
+import { withWorkers } from '../library/workers.js';
 import { loadData } from '../load-data.js';
+import type { Place } from '../place.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
@@ -184,22 +184,25 @@ async function run(
   const where = placeFor(resolved, flags, context, reach, dashboard);
   terminal.doing(flags.listen === undefined ? 'starting workers' : 'getting workers and nodes ready');
   try {
-    const { result } = await oneRun(resolved, {
-      ...{ path, earlier, allowMixed: flags.allowMixed ?? false, place: where, signal: context.signal },
-      ...{ wrap: wrapperFor(flags, dashboard, calls), validateEvery: flags.validateEvery ?? 0, test: flags.test },
-      ready: ({ job, dispatcher }) => {
-        if (job) terminal.note(jobLine(job));
-        // With nodes, this is printed when they join.
-        const idle = flags.listen === undefined ? idleLine(resolved, dispatcher.workers) : undefined;
-        if (idle !== undefined) terminal.note(idle);
-      },
-      begins: (session, { resumeFrom }) => {
-        const changes = earlier ? changesOf(resolved) : [];
-        if (changes.length > 0)
-          terminal.note(`its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`);
-        if (earlier && !resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
-        return watchersOf(resolved, session, { path, dashboard }, context);
-      },
+    const wrap = wrapperFor(flags, dashboard, calls);
+    const { result } = await withWorkers([resolved], { place: where, wrap }, async ({ session, train: go }) => {
+      if (session.job) terminal.note(jobLine(session.job));
+      // With nodes, this is printed when they join.
+      const idle = flags.listen === undefined ? idleLine(resolved, session.dispatcher.workers) : undefined;
+      if (idle !== undefined) terminal.note(idle);
+      return go(resolved, {
+        ...{ path, earlier, allowMixed: flags.allowMixed ?? false, signal: context.signal },
+        ...{ validateEvery: flags.validateEvery ?? 0, test: flags.test },
+        begins: ({ resumeFrom }) => {
+          const changes = earlier ? changesOf(resolved) : [];
+          if (changes.length > 0)
+            terminal.note(
+              `its numbers have changed since it began, and it goes on with its own: ${changes.join('; ')}`,
+            );
+          if (earlier && !resumeFrom) terminal.note('it has no checkpoint yet: starting at its first step');
+          return watchersOf(resolved, session, { path, dashboard }, context);
+        },
+      });
     });
     dashboard?.ends(result);
     await dashboard?.close();

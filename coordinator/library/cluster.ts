@@ -2,8 +2,8 @@
 import { availableParallelism, hostname } from 'node:os';
 import { PseudolabelError } from '../../src/errors.js';
 import { joinRun } from '../../worker/node-host.js';
-import { type ClusterPlace, checkShards } from '../compose.js';
 import type { ClusterListener } from '../executors/cluster/status.js';
+import { type ClusterPlace, checkShards } from '../place.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
 import { type ListeningServer, SERVER_TRANSPORT } from '../server/transport.js';
 import { WaitingRoom } from '../server/waiting-room.js';

@@ -1,59 +1,17 @@
 // Trains one run for a program: options in, events while it goes on, and at its end the model.
-import type * as Tf from '@tensorflow/tfjs-node';
-import type { Dataset } from '../../src/data/dataset.js';
-import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { pixelNotes } from '../../src/data/summary.js';
-import { PseudolabelError } from '../../src/errors.js';
-import { fromLayersModel } from '../../src/models/layers-model.js';
-import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { SearchProgress } from '../propagation.js';
-import { located } from '../runs/located.js';
-import { networkFor } from '../runs/network.js';
 import type { RunListener } from '../runs/recorder.js';
-import { changesOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
+import { changesOf, type ResolvedRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
-import { checkNew, checkSameData, locate, savedConfig, withSavedValidation } from '../runs/resume.js';
-import { RunDirectory } from '../runs/run-directory.js';
-import { checkFit, type Network } from '../runs/start.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
-import { type Coordinator, type NodeEvent, type NodeOptions, placeAt } from './cluster.js';
-import { type LoadedDataset, loadDataset } from './data.js';
-import { checkEnvironment } from './environment.js';
+import { type NodeEvent, placeAt } from './cluster.js';
 import { type Missed, type Observed, observed } from './events.js';
 import { interruptible } from './interruption.js';
-import { oneRun } from './one-run.js';
-import type { TensorFlowModel } from './tensorflow-model.js';
-
-/** The options of `pseudolabel train`, in camel case, and what only a program has. */
-export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>, NodeOptions {
-  /** A data set, or the path of one. Left out: MNIST. */
-  readonly data?: Dataset | string | undefined;
-  /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
-  readonly model?: string | TensorFlowModel | undefined;
-  /**
-   * What was trained before: its weights are the start, and without `model` its network is trained. The folder of a model or a run, or what
-   * `loadModel` gives, or the result of a run.
-   */
-  readonly start?: string | Pick<Classifier, 'saved'> | undefined;
-  /** The run directory, which is made: it must be empty or not there. Left out: nothing is written, and a run that is stopped is lost. */
-  readonly out?: string | undefined;
-  /**
-   * The directory of a run that was stopped, or one of its checkpoints: it goes on there, to the bits of a run that was never stopped.
-   * Its options are in its directory; those given besides may not change what it learns, and a data set or model of the program's own
-   * has to be given again.
-   */
-  readonly resume?: string | undefined;
-  /** Where nodes join that compute the run as well (`listen`). Left out: the threads of this process compute it. */
-  readonly coordinator?: Coordinator | undefined;
-  /** Stops the run before its next step, with E_INTERRUPTED and, where there is a directory, a checkpoint. */
-  readonly signal?: AbortSignal | undefined;
-  /** Steps between two looks at the validation images. Left out, or 0: only at the end. */
-  readonly validateEvery?: number | undefined;
-  /** false: the test images are not looked at. */
-  readonly test?: boolean | undefined;
-}
+import { type Finished, type Planned, type Prepared, prepared, type TrainOptions } from './options.js';
+import { type Trained, type Workers, withWorkers } from './workers.js';
 
 type StepMetric = Extract<Metric, { readonly kind: 'step' }>;
 
@@ -99,142 +57,47 @@ export type Run = Observed<RunEvent | Missed, TrainResult>;
  * E_USAGE, E_NODES, E_DRIFT
  */
 export function train(options: TrainOptions = {}): Run {
-  return observed((tell) => interruptible(options.signal, (signal) => trained(options, tell, signal)));
+  return observed((tell) =>
+    interruptible(options.signal, async (signal) => trained(await prepared(options, signal), options, tell, signal)),
+  );
 }
 
-type Tell = (event: RunEvent) => void;
+export type Tell = (event: RunEvent) => void;
 
-async function trained(options: TrainOptions, tell: Tell, signal: AbortSignal): Promise<TrainResult> {
-  checkEnvironment();
-  const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...others } = options;
-  const { coordinator, nodes, nodesTimeout, local, allowMixed = false, ...rest } = others;
-  checkSteps(validateEvery);
-  const earlier = resume === undefined ? undefined : await locate(resume);
-  if (earlier && out !== undefined) throw changed('out');
-  const done = earlier && (await RunDirectory.resultOf(earlier.path));
-  if (done) return { ...done, ...(await loadModel(earlier.path)), accuracy: done.testAccuracy };
-  const given = typeof data === 'object' ? data : undefined;
-  if (given) refuseDataOptions(rest);
-  const reading = given ? optionsOf(given) : data === undefined ? {} : { data };
-  const saved = earlier && (await savedConfig(earlier.path));
-  const named = typeof model === 'object' && saved?.model?.startsWith(OWN) ? saved.model : nameOf(model);
-  const config = normalise({
-    ...saved,
-    ...located({ ...(earlier ? await withSavedValidation(rest, earlier.path) : rest), ...reading }),
-    ...(named !== undefined && { model: named }),
-    ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
-  });
-  if (saved) checkSame(saved, config);
-  checkReach(config, options);
-  const dataset = given ?? (await loaded(config, signal));
-  if (earlier) await checkSameData(earlier.path, dataset);
-  const run = resolveRun(config, dataset, await networkOf(model, start, config, dataset));
-  if (!earlier) checkNew(run);
-  signal.throwIfAborted();
-  const path = earlier?.path ?? out;
-  const { result, trained } = await oneRun(run, {
-    ...{ path, earlier, allowMixed, signal, validateEvery, test },
-    place: coordinator && placeAt(coordinator, others, run, signal, tell),
-    begins: async ({ dispatcher }) => {
-      tell(startOf(run, dispatcher.workers));
-      return listenerOf(tell);
-    },
-  });
+/** Trains by workers of its own. */
+export async function trained(
+  given: Prepared,
+  options: TrainOptions,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<TrainResult> {
+  if (!given.run) return endedBefore(given);
+  const { run, how } = given;
+  const { coordinator } = options;
+  const place = coordinator && placeAt(coordinator, options, run, signal, tell);
+  const got = await withWorkers([run], { place }, (workers) => trainedBy(workers, given, tell, signal));
+  return ended(how.path, got);
+}
+
+/** Trains by workers that are there. */
+export function trainedBy(workers: Workers, { run, how }: Planned, tell: Tell, signal: AbortSignal): Promise<Trained> {
+  const begins = async () => {
+    tell(startOf(run, workers.session.dispatcher.workers));
+    return listenerOf(tell);
+  };
+  return workers.train(run, { ...how, signal, begins });
+}
+
+/** What a program gets; no thread may compute meanwhile. */
+export async function ended(path: string | undefined, { result, model }: Trained): Promise<TrainResult> {
   if (path !== undefined) await (await import('../report.js')).writeReport(path);
-  // Now: no thread computes any more.
-  return { ...result, ...(await classifierOf(trained)), accuracy: result.testAccuracy };
+  return { ...result, ...(await classifierOf(model)), accuracy: result.testAccuracy };
 }
 
-/** Throws E_CONFIG for an option that would make another run of it. */
-function checkSame(saved: RunConfig, config: RunConfig): void {
-  const [was, is] = [identityOf(saved), identityOf(config)];
-  const name = Object.keys(is).find((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
-  if (name !== undefined) throw changed(name);
+/** The same of a run that had ended before. */
+export async function endedBefore({ path, result }: Finished): Promise<TrainResult> {
+  return { ...result, ...(await loadModel(path)), accuracy: result.testAccuracy };
 }
-
-const changed = (name: string): PseudolabelError =>
-  new PseudolabelError(
-    'E_CONFIG',
-    `${name}: cannot be another in a run that is resumed`,
-    'leave it out, or start a new run',
-  );
-
-/** How a data set is loaded again. One of arrays cannot be: its name takes the place of a path. */
-function optionsOf(dataset: Dataset | LoadedDataset): DataOptions {
-  return 'options' in dataset ? dataset.options : { data: dataset.name };
-}
-
-function loaded(config: RunConfig, signal: AbortSignal): Promise<Dataset> {
-  const { data, format, labels, size, unlabelled, followLinks, skipBad, cache, workers } = config;
-  return loadDataset(data, { format, labels, size, unlabelled, followLinks, skipBad, cache, workers, signal });
-}
-
-function refuseDataOptions(options: Readonly<Record<string, unknown>>): void {
-  const idle = Object.keys(DATA_OPTIONS).find((name) => options[name] !== undefined);
-  if (idle === undefined) return;
-  const message = `${idle}: has no effect on a data set that is loaded already`;
-  throw new PseudolabelError(
-    'E_CONFIG',
-    message,
-    `give it to loadDataset(path, { ${idle} }), or give train() the path`,
-  );
-}
-
-/** Before the name of a program's own model, which is no path. */
-const OWN = 'own:';
-const OWN_START = `${OWN}start`;
-
-function nameOf(model: TrainOptions['model']): string | undefined {
-  if (typeof model === 'object') return `${OWN}${model.name}`;
-  return model === undefined ? undefined : String(located({ model }).model);
-}
-
-async function networkOf(
-  given: TrainOptions['model'],
-  start: TrainOptions['start'],
-  config: RunConfig,
-  dataset: Dataset,
-): Promise<Network | undefined> {
-  if (given === undefined || typeof given === 'string') {
-    if (config.model?.startsWith(OWN)) throw missing(config.model.slice(OWN.length), 'model');
-    const own = typeof start === 'object' ? start.saved : undefined;
-    if (config.start === OWN_START && !own) throw missing('which it started from', 'start');
-    return networkFor(config, dataset, own);
-  }
-  if (start !== undefined)
-    throw new PseudolabelError('E_CONFIG', 'start: a model of its own has its own weights', 'give one of the two');
-  const { model, parameters } = await fromLayersModel(given as Tf.LayersModel);
-  checkFit(given.name, model, dataset);
-  return { model, parameters: config.fresh ? undefined : parameters };
-}
-
-const missing = (name: string, option: 'model' | 'start'): PseudolabelError =>
-  new PseudolabelError(
-    'E_MODEL',
-    `the run began with a program's own model, ${name}`,
-    `give it again: train({ resume, ${option} })`,
-  );
-
-function checkSteps(validateEvery: number): void {
-  if (Number.isSafeInteger(validateEvery) && validateEvery >= 0) return;
-  throw new PseudolabelError(
-    'E_CONFIG',
-    `validateEvery: ${validateEvery}`,
-    'give a whole number of steps, or leave it out',
-  );
-}
-
-/** Throws E_CONFIG for what has no effect without a coordinator. */
-function checkReach({ wire, fastSum }: RunConfig, { coordinator, ...options }: TrainOptions): void {
-  if (fastSum) throw new PseudolabelError('E_CONFIG', 'fastSum: has no effect without MPI', 'leave it out');
-  if (coordinator) return;
-  const idle = wire === 'f32' ? NODE_OPTIONS.find((name) => options[name] !== undefined) : 'wire';
-  if (idle === undefined || (idle === 'allowMixed' && options.resume !== undefined)) return;
-  const fix = 'add the coordinator that listen() gives, or leave it out';
-  throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on the threads of one machine`, fix);
-}
-
-const NODE_OPTIONS = ['nodes', 'nodesTimeout', 'local', 'allowMixed'] as const;
 
 /** Where its numbers have changed since it began, it goes on with its own. */
 function startOf(run: ResolvedRun, workers: number): RunEvent {

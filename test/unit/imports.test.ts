@@ -110,6 +110,23 @@ describe('imports', () => {
     expect(between(from, to)).toEqual([]);
   });
 
+  // What the command line does, a program can do: both call the library.
+  it('of commands lead to no run but over the library: what composes one is for it alone', () => {
+    const composing = ['compose.ts', 'runs/run.ts', 'predictor.ts'].map((name) => `coordinator/${name}`);
+    const importers = (target: string) => files.filter((path) => targetsOf(path, false).includes(target));
+    expect(composing.map(importers)).toEqual([
+      [
+        'coordinator/library/workers.ts',
+        // It measures the parts of a run, one by one, and trains none.
+        ...['bench.ts', 'cluster-group.ts', 'mpi-group.ts'].map((name) => `coordinator/scaling/${name}`),
+      ],
+      ['coordinator/library/workers.ts'],
+      ['coordinator/classifier.ts'], // for `label` and `evaluate`
+    ]);
+    for (const threads of ['worker/thread-executor.ts', 'coordinator/dispatcher.ts'])
+      expect(importers(threads).filter((path) => path.startsWith('coordinator/commands/'))).toEqual([]);
+  });
+
   it('never lead from a folder over others back to it; what is in its own folders belongs to it', () => {
     expect(cycleOf([...new Set(files.map(folderOf))], (folder) => targetsOfFolder(folder))).toEqual([]);
   });

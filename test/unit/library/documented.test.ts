@@ -17,7 +17,7 @@ const exported = [...readFileSync(LIBRARY, 'utf8').matchAll(/^export (?:type )?\
 );
 
 it.each(exported)('%s has a docstring', (name, path) => {
-  const declaration = new RegExp(`(\\*/\\n)?export (?:async )?(?:function|interface|type|class|const) ${name}\\b`);
+  const declaration = new RegExp(`(\\*/\\n)?export (?:async )?(?:function\\*?|interface|type|class|const) ${name}\\b`);
   const [found, documented] = declaration.exec(readFileSync(path, 'utf8')) ?? [];
   expect(found, `${name} is not declared in ${path}`).toBeDefined();
   expect(documented, `${name} has none`).toBeDefined();

@@ -1,0 +1,90 @@
+// Trains several runs for a program, one after another, on the same images and by the same workers: a sweep, say.
+import { setImmediate } from 'node:timers/promises';
+import type { Dataset } from '../../src/data/dataset.js';
+import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
+import { observed } from './events.js';
+import { interruptible } from './interruption.js';
+import { type Load, loaded, type Prepared, prepared, type TrainOptions } from './options.js';
+import { ended, endedBefore, type Run, trained, trainedBy } from './run.js';
+import { openWorkers, type Workers } from './workers.js';
+
+/** What runs that share their workers may have of their own: the others of TrainOptions are those of all. */
+export type EachOptions = Omit<
+  TrainOptions,
+  | keyof DataOptions
+  | ('split' | 'splitSeed' | 'labelsPerClass' | 'validation' | 'workers' | 'shards' | 'strategy' | 'wire')
+  | ('coordinator' | 'nodes' | 'nodesTimeout' | 'local' | 'signal')
+>;
+
+/**
+ * Trains a run for each of these options. All are looked at before the first one is trained; then threads are started once. Yields a run when
+ * it begins, and begins the next when that has ended and the loop goes on, which throws what its result rejects with. Whoever leaves the loop
+ * stops the run that is on. Each has the bits of `train` with the same options.
+ * @param shared of all runs
+ * @param each of one run, besides; its `set` is added to that of all
+ * @throws PseudolabelError as train(); E_CONFIG for runs that do not have the same images and workers
+ */
+export async function* trainAll(
+  shared: TrainOptions,
+  each: readonly EachOptions[],
+): AsyncGenerator<Run, void, undefined> {
+  const stop = new AbortController();
+  const leave = (): void => stop.abort(shared.signal?.reason);
+  if (shared.signal?.aborted) leave();
+  shared.signal?.addEventListener('abort', leave, { once: true });
+  let workers: Workers | undefined;
+  let last: Run | undefined;
+  try {
+    const options = each.map((own) => merged(shared, own));
+    const plans = await interruptible(stop.signal, (signal) => allPrepared(options, signal));
+    workers = shared.coordinator ? undefined : await workersOf(plans);
+    for (const [index, plan] of plans.entries()) {
+      last = begun(plan, options[index]!, workers, stop.signal);
+      last.result.catch(() => undefined); // It is thrown below, also where nobody looks at it.
+      yield last;
+      await last.result;
+    }
+  } finally {
+    leave();
+    shared.signal?.removeEventListener('abort', leave);
+    await last?.result.catch(() => undefined);
+    await workers?.close();
+  }
+}
+
+function merged(shared: TrainOptions, own: EachOptions): TrainOptions {
+  const set = shared.set || own.set ? { set: { ...shared.set, ...own.set } } : {};
+  return { ...shared, ...own, ...set };
+}
+
+/** The plans of all. Images are loaded once. */
+async function allPrepared(options: readonly TrainOptions[], signal: AbortSignal): Promise<Prepared[]> {
+  const known = new Map<string, Promise<Dataset>>();
+  const load: Load = (config, until) => {
+    const key = JSON.stringify(Object.keys(DATA_OPTIONS).map((name) => config[name as keyof DataOptions]));
+    const data = known.get(key) ?? loaded(config, until);
+    known.set(key, data);
+    return data;
+  };
+  const plans: Prepared[] = [];
+  for (const each of options) plans.push(await prepared(each, signal, load));
+  return plans;
+}
+
+/** For those that have not ended before. */
+async function workersOf(plans: readonly Prepared[]): Promise<Workers | undefined> {
+  const [first, ...others] = plans.flatMap(({ run }) => run ?? []);
+  return first && openWorkers([first, ...others]);
+}
+
+/** workers: undefined where nodes compute, which come to one run after another. */
+function begun(plan: Prepared, options: TrainOptions, workers: Workers | undefined, until: AbortSignal): Run {
+  return observed((tell) =>
+    interruptible(until, async (signal) => {
+      await setImmediate(); // Whoever gets the run can read it from its first event.
+      if (!plan.run) return endedBefore(plan);
+      if (!workers) return trained(plan, options, tell, signal);
+      return ended(plan.how.path, await trainedBy(workers, plan, tell, signal));
+    }),
+  );
+}

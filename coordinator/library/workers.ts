@@ -1,0 +1,114 @@
+// Workers that train runs on the same images, one after another: the way that all runs go, those of programs and those of commands.
+import { PseudolabelError } from '../../src/errors.js';
+import type { SavedModel } from '../../src/models/saved-model.js';
+import type { RunConfig } from '../../src/training/config.js';
+import type { Executor } from '../../src/training/executor.js';
+import { openSession } from '../compose.js';
+import type { Place } from '../place.js';
+import { type RunListener, type RunOptions, together } from '../runs/recorder.js';
+import type { ResolvedRun, Session } from '../runs/resolved-run.js';
+import type { RunResult } from '../runs/result.js';
+import { type Earlier, earlierRun, newRun, type OpenedRun } from '../runs/resume.js';
+import { runTraining } from '../runs/run.js';
+
+type Opened = Pick<RunOptions, 'directory' | 'resumeFrom'>;
+
+/** How one run is trained. */
+export interface Training extends Pick<RunOptions, 'signal' | 'validateEvery' | 'test'> {
+  /** Its directory; undefined: nothing is written. */
+  readonly path: string | undefined;
+  /** Where it was begun before; undefined: it is new. */
+  readonly earlier: Earlier | undefined;
+  /** It may go on where other bits are computed. */
+  readonly allowMixed: boolean;
+  /** Called before the first step. Gives who is told of the run. */
+  begins(opened: Opened): Promise<RunListener>;
+}
+
+/** A run that has ended. */
+export interface Trained {
+  readonly result: RunResult;
+  readonly model: SavedModel;
+}
+
+export interface Workers {
+  readonly session: Session;
+  /** Trains one of the runs, when the one before has ended. Throws what newRun(), earlierRun() and runTraining() throw. */
+  train(run: ResolvedRun, how: Training): Promise<Trained>;
+  close(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  /** Left out: the threads of this process. */
+  readonly place?: Place | undefined;
+  readonly wrap?: ((executor: Executor) => Executor) | undefined;
+}
+
+/**
+ * Starts workers for these runs.
+ * @throws PseudolabelError E_CONFIG where the runs could not share them; what openSession() throws
+ */
+export async function openWorkers(
+  runs: readonly [ResolvedRun, ...ResolvedRun[]],
+  { place, wrap }: WorkerOptions = {},
+): Promise<Workers> {
+  checkAlike(runs);
+  const session = await openSession(runs, place, wrap);
+  return { session, train: (run, how) => trainBy(session, run, how), close: () => session.close() };
+}
+
+/** The same for as long as the work takes. */
+export async function withWorkers<T>(
+  runs: readonly [ResolvedRun, ...ResolvedRun[]],
+  options: WorkerOptions,
+  work: (workers: Workers) => Promise<T>,
+): Promise<T> {
+  const workers = await openWorkers(runs, options);
+  try {
+    return await work(workers);
+  } finally {
+    await workers.close();
+  }
+}
+
+async function trainBy(
+  session: Session,
+  run: ResolvedRun,
+  { path, earlier, allowMixed, begins, ...how }: Training,
+): Promise<Trained> {
+  const opened: Opened | OpenedRun = earlier
+    ? await earlierRun(run, session.numerics, earlier.path, earlier.checkpoint, allowMixed)
+    : path === undefined
+      ? { directory: undefined, resumeFrom: undefined }
+      : await newRun(run, path);
+  let model: SavedModel | undefined;
+  const keep: RunListener = {
+    trained: (saved) => {
+      model = saved;
+    },
+  };
+  const watching = await begins(opened).catch(async (error: unknown) => {
+    await opened.directory?.close();
+    throw error;
+  });
+  const result = await runTraining(run, session, { ...opened, ...how, listener: together([keep, watching]) });
+  return { result, model: model! };
+}
+
+/** What the workers of a run are made by. */
+const SHARED = ['split', 'splitSeed', 'labelsPerClass', 'validation', 'workers', 'shards', 'strategy', 'wire'] as const;
+
+function checkAlike([first, ...others]: readonly [ResolvedRun, ...ResolvedRun[]]): void {
+  for (const { config, dataset } of others) {
+    if (dataset !== first.dataset) throw unlike('data', first.dataset.name, dataset.name);
+    const name = SHARED.find((each) => config[each] !== first.config[each]);
+    if (name !== undefined) throw unlike(name, first.config[name], config[name]);
+  }
+}
+
+const unlike = (name: keyof RunConfig, one: unknown, other: unknown): PseudolabelError =>
+  new PseudolabelError(
+    'E_CONFIG',
+    `${name}: ${one} of one run, ${other} of another, and they have the same images and workers`,
+    `give runs of another ${name} to another call`,
+  );
