@@ -1,7 +1,7 @@
 // `pseudolabel train`: one run, new or resumed, from flags to result.
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
-import { type Dataset, knownCount } from '../../src/data/dataset.js';
+import type { Dataset } from '../../src/data/dataset.js';
 import type { Call } from '../../src/engine/timeline.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder } from '../../src/files/remove.js';
@@ -10,7 +10,7 @@ import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
-import { normalise, type RunConfig } from '../../src/training/config.js';
+import type { RunConfig } from '../../src/training/config.js';
 import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
@@ -18,6 +18,7 @@ import type { Dashboard } from '../dashboard/dashboard.js';
 import { withWorkers } from '../library/workers.js';
 import { loadData } from '../load-data.js';
 import type { Place } from '../place.js';
+import { type PresetChoice, withDefaultPreset } from '../runs/default-preset.js';
 import { networkFor } from '../runs/network.js';
 import { changesOf, type Job, type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
 import type { RunResult } from '../runs/result.js';
@@ -140,23 +141,10 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   await terminal.deliver((colours) => resultLines(result, path, colours, seconds), result, flags.json);
 }
 
-/** What says how a run is trained. */
-const CHOICES = [
-  ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'strategy', 'refresh', 'threshold'],
-  ...['classShares', 'augment', 'set', 'stages', 'config', 'resume'],
-] as const;
-/** Labels are few where no larger share of the images has one. */
-const FEW = 0.1;
-/** Of more images, the two graphs of the preset modern take longer than anybody expects who has not asked for them. */
-const MOST_BY_DEFAULT = 2 ** 18;
-
-/** The preset modern where nobody says how images of their own are trained on, of which few have a label. */
-function withDefault(config: RunConfig, flags: TrainFlags, { train: { count, labels } }: Dataset): RunConfig {
-  const given = flags as unknown as Readonly<Record<string, unknown>>;
-  const isChosen = flags.data === undefined || CHOICES.some((choice) => given[choice] !== undefined);
-  if (isChosen || count > MOST_BY_DEFAULT || knownCount(labels) > FEW * count) return config;
-  const { shards, ...others } = config;
-  return normalise({ ...others, ...(flags.shards !== undefined && { shards }), preset: 'modern' });
+/** A config file says all, and a run that goes on has its preset. */
+function presetFor(config: RunConfig, flags: TrainFlags, dataset: Dataset): PresetChoice {
+  const isOwn = flags.data !== undefined && flags.config === undefined && flags.resume === undefined;
+  return isOwn ? withDefaultPreset(config, flags, dataset) : { config, note: undefined };
 }
 
 async function run(
@@ -172,9 +160,8 @@ async function run(
   if (asked.fastSum && !reach.collective) throw usage('--fast-sum without MPI', 'add --collective mpi');
   const dataset = await loadData(asked, context);
   if (earlier) await checkSameData(earlier.path, dataset);
-  const config = withDefault(asked, flags, dataset);
-  if (config !== asked)
-    terminal.note('preset: modern, since few of these images have a label; --preset best trains a dense network');
+  const { config, note } = presetFor(asked, flags, dataset);
+  if (note !== undefined) terminal.note(note);
   terminal.doing('preparing the run');
   const resolved = resolveRun(config, dataset, await networkFor(config, dataset));
   for (const line of openingLines(resolved)) terminal.note(line);

@@ -5,6 +5,7 @@ import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { fromLayersModel } from '../../src/models/layers-model.js';
 import { identityOf, normalise, type Options, type RunConfig } from '../../src/training/config.js';
+import { withDefaultPreset } from '../runs/default-preset.js';
 import { located } from '../runs/located.js';
 import { networkFor } from '../runs/network.js';
 import { type ResolvedRun, resolveRun } from '../runs/resolved-run.js';
@@ -51,6 +52,8 @@ export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>,
 /** A run that can be trained. */
 export interface Planned {
   readonly run: ResolvedRun;
+  /** Which preset was chosen, and why. */
+  readonly note: string | undefined;
   readonly how: Omit<Training, 'signal' | 'begins'>;
 }
 
@@ -81,20 +84,22 @@ export async function prepared(options: TrainOptions, signal: AbortSignal, load:
   const reading = given ? optionsOf(given) : data === undefined ? {} : { data };
   const saved = earlier && (await savedConfig(earlier.path));
   const named = typeof model === 'object' && saved?.model?.startsWith(OWN) ? saved.model : nameOf(model);
-  const config = normalise({
+  const asked = normalise({
     ...saved,
     ...located({ ...(earlier ? await withSavedValidation(rest, earlier.path) : rest), ...reading }),
     ...(named !== undefined && { model: named }),
     ...(start !== undefined && located({ start: typeof start === 'object' ? OWN_START : start })),
   });
-  if (saved) checkSame(saved, config);
-  checkReach(config, options);
-  const dataset = given ?? (await load(config, signal));
+  if (saved) checkSame(saved, asked);
+  checkReach(asked, options);
+  const dataset = given ?? (await load(asked, signal));
   if (earlier) await checkSameData(earlier.path, dataset);
+  const isOwn = !saved && asked.data !== undefined;
+  const { config, note } = isOwn ? withDefaultPreset(asked, options, dataset) : { config: asked, note: undefined };
   const run = resolveRun(config, dataset, await networkOf(model, start, config, dataset));
   if (!earlier) checkNew(run);
   signal.throwIfAborted();
-  return { run, how: { path: earlier?.path ?? out, earlier, allowMixed, validateEvery, test } };
+  return { run, note, how: { path: earlier?.path ?? out, earlier, allowMixed, validateEvery, test } };
 }
 
 /** Throws E_CONFIG for an option that would make another run of it. */

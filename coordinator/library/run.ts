@@ -80,9 +80,14 @@ export async function trained(
 }
 
 /** Trains by workers that are there. */
-export function trainedBy(workers: Workers, { run, how }: Planned, tell: Tell, signal: AbortSignal): Promise<Trained> {
+export function trainedBy(
+  workers: Workers,
+  { run, note, how }: Planned,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<Trained> {
   const begins = async () => {
-    tell(startOf(run, workers.session.dispatcher.workers));
+    tell(startOf(run, workers.session.dispatcher.workers, note));
     return listenerOf(tell);
   };
   return workers.train(run, { ...how, signal, begins });
@@ -100,7 +105,7 @@ export async function endedBefore({ path, result }: Finished): Promise<TrainResu
 }
 
 /** Where its numbers have changed since it began, it goes on with its own. */
-function startOf(run: ResolvedRun, workers: number): RunEvent {
+function startOf(run: ResolvedRun, workers: number, note: string | undefined): RunEvent {
   const { labelled, unlabelled, validation } = run.split;
   const counts = { labelled: labelled.length, unlabelled: unlabelled.length, validation: validation.length };
   const changes = changesOf(run).map((change) => `its numbers have changed since it began: ${change}`);
@@ -108,7 +113,12 @@ function startOf(run: ResolvedRun, workers: number): RunEvent {
     kind: 'start',
     ...counts,
     workers,
-    notes: [...(run.dataset.notes ?? []), ...pixelNotes(run.dataset.train), ...changes],
+    notes: [
+      ...(run.dataset.notes ?? []),
+      ...pixelNotes(run.dataset.train),
+      ...(note === undefined ? [] : [note]),
+      ...changes,
+    ],
   };
 }
 

@@ -1,0 +1,43 @@
+// Which preset images of one's own have where nobody says how they are trained on.
+import { describe, expect, it } from 'vitest';
+import { withDefaultPreset } from '../../../coordinator/runs/default-preset.js';
+import { datasetFromArrays } from '../../../src/data/arrays.js';
+import { normalise } from '../../../src/training/config.js';
+
+const COUNT = 20;
+const config = normalise({ data: 'photos', labels: 'corrected.csv', workers: 2 });
+
+/** Images of two classes, of which the first so many have a label. */
+const labelled = (known: number) =>
+  datasetFromArrays({
+    images: new Uint8Array(COUNT * 4),
+    height: 2,
+    width: 2,
+    labels: Array.from({ length: COUNT }, (_, i) => (i < known ? `class ${i % 2}` : undefined)),
+  });
+
+describe('Without a word on how to train', () => {
+  it.each([2, 6, 12, 19])('images of which %i of 20 have a label are trained by modern', (known) => {
+    const chosen = withDefaultPreset(config, { shards: undefined }, labelled(known));
+    expect(chosen.config).toEqual(normalise({ data: 'photos', labels: 'corrected.csv', workers: 2, preset: 'modern' }));
+    expect(chosen.note).toContain('preset: modern');
+  });
+
+  it('images that all have a label are trained by best, and the run says so', () => {
+    const chosen = withDefaultPreset(config, {}, labelled(COUNT));
+    expect(chosen.config).toBe(config);
+    expect(chosen.note).toContain('--preset modern');
+  });
+
+  it('a number of shards is kept', () => {
+    const { config: chosen } = withDefaultPreset(normalise({ ...config, shards: 3 }), { shards: 3 }, labelled(2));
+    expect(chosen).toMatchObject({ preset: 'modern', shards: 3 });
+  });
+});
+
+it.each([{ scenario: 'drop' }, { preset: 'best' }, { model: 'convnet' }, { set: { 'finetune.threshold': 0.9 } }])(
+  'Who says how to train (%o) gets that',
+  (given) => {
+    expect(withDefaultPreset(config, given, labelled(2))).toEqual({ config, note: undefined });
+  },
+);
