@@ -3,6 +3,7 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { bar, counted, duration, loss, percent, visibleJson, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
+import { methodOf } from '../../src/methods/methods.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
 import { type SearchProgress, searchText } from '../propagation.js';
@@ -33,7 +34,7 @@ interface Current {
   readonly stage: Stage;
   readonly steps: number;
   readonly began: Sample;
-  /** Of the last seconds, oldest first. */
+  /** Of the last seconds, oldest first. The first step is its first sample: before it, all images may have been labelled. */
   window: Sample[];
   shownAt: number;
   shownTenth: number;
@@ -50,9 +51,10 @@ class Doing implements RunListener {
 
   constructor(private readonly terminal: Terminal) {}
 
-  stageBegins({ name }: Stage, firstStep: number, steps: number): void {
+  stageBegins({ name, method }: Stage, firstStep: number, steps: number): void {
     Object.assign(this, { name, steps });
-    this.terminal.doing(`in step ${firstStep + 1} of ${steps} (${name})`);
+    const isLabelling = methodOf(method).isRelabelling(method, firstStep);
+    this.terminal.doing(`${isLabelling ? 'labelling all images' : `in step ${firstStep + 1} of ${steps}`} (${name})`);
   }
 
   searching(): void {
@@ -83,7 +85,7 @@ export class Progress implements RunListener {
     const began: Sample = { at: this.now(), steps: firstStep, rows: 0 };
     const shownTenth = Math.floor((10 * firstStep) / steps);
     this.isSearching = false;
-    this.current = { stage, steps, began, window: [began], shownAt: began.at, shownTenth };
+    this.current = { stage, steps, began, window: [], shownAt: began.at, shownTenth };
     if (firstStep > 0) this.terminal.note(`  ${stage.name}: goes on at step ${firstStep} of ${steps}`);
   }
 
@@ -107,7 +109,7 @@ export class Progress implements RunListener {
   }
 
   private stepped(current: Current, metric: StepMetric): void {
-    const last = current.window.at(-1)!;
+    const last = current.window.at(-1) ?? current.began;
     const sample = { at: this.now(), steps: metric.step + 1, rows: last.rows + metric.rows };
     current.window.push(sample);
     if (sample.steps === current.steps) {
@@ -131,11 +133,14 @@ export class Progress implements RunListener {
   private show({ stage, steps, window }: Current, metric: StepMetric, sample: Sample): void {
     const first = window[0]!;
     const seconds = (sample.at - first.at) / 1000;
-    const left = ((steps - sample.steps) * seconds) / (sample.steps - first.steps);
+    const done = sample.steps - first.steps;
+    const speed = [
+      `${duration(((steps - sample.steps) * seconds) / done)} left`,
+      `${whole((sample.rows - first.rows) / seconds)} images/s`,
+    ];
     const parts = [
       `${stage.name} ${sample.steps}/${steps}`,
-      `${duration(left)} left`,
-      `${whole((sample.rows - first.rows) / seconds)} images/s`,
+      ...(done > 0 && seconds > 0 ? speed : []),
       ...lossParts(stage, metric),
     ];
     if (this.terminal.isLive) this.terminal.draw(fitted(parts, sample.steps / steps, this.terminal.width));

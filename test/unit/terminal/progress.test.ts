@@ -11,14 +11,22 @@ const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled
 /** Steps of the last stage of a scenario, `milliseconds` each, 288 rows, 128 of 256 pseudo-labels counted. */
 function shown(
   isTTY: boolean,
-  options: { scenario: Scenario; steps: number; milliseconds: number; first?: number; columns?: number },
+  options: {
+    scenario: Scenario;
+    steps: number;
+    milliseconds: number;
+    first?: number;
+    columns?: number;
+    labelling?: number;
+  },
 ) {
-  const { scenario, steps, milliseconds, first = 0, columns } = options;
+  const { scenario, steps, milliseconds, first = 0, columns, labelling = 0 } = options;
   const { terminal, stderr } = terminalWith(isTTY, { NO_COLOR: '1' }, columns);
   let now = 0;
   const progress = new Progress(terminal, () => now);
   const stage = planOf(normalise({ scenario }), TASK).at(-1)!;
   progress.stageBegins(stage, first, steps);
+  now += labelling;
   for (let step = first; step < steps; step++) {
     now += milliseconds;
     const outcome = { labelledLoss: 0.5, unlabelledLoss: 0.25, counted: 128, unlabelled: 256, rows: 288 };
@@ -61,6 +69,13 @@ describe('progress elsewhere', () => {
   it('is a line every four seconds where a tenth takes longer', () => {
     const text = shown(false, { scenario: 'pl', steps: 100, milliseconds: 5000 });
     expect(text.trimEnd().split('\n')).toHaveLength(100);
+  });
+
+  it('tells no speed of the first step, before which images may have been labelled, and counts that in no other', () => {
+    const text = shown(false, { scenario: 'pl', steps: 10, milliseconds: 1000, labelling: 60_000 });
+    const [first, second] = text.split('\n');
+    expect(first).toBe('  finetune 1/10  loss 0.750  alpha 2.00  counted 50 %');
+    expect(second).toBe('  finetune 2/10  8.0 s left  288 images/s  loss 0.750  alpha 2.00  counted 50 %');
   });
 
   it('is one line for a stage that is over at once', () => {
