@@ -72,8 +72,8 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
 /** A resumed run counts its earlier starts as training, so that more time may be of that than has passed. */
 const timeText = (whole: number, training: number): string =>
   whole < training
-    ? duration(whole)
-    : `${duration(whole)}, ${duration(training)} of them training; the rest is to start, to read images, to test and to write`;
+    ? `${duration(whole)} since it was resumed`
+    : `${duration(whole)}, ${duration(training)} of them training; the rest is to start, to read images, to look at pseudo-labels, to test and to write`;
 
 /** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
 export function idleLine({ config, stages }: ResolvedRun, workers: number): string | undefined {
