@@ -1,9 +1,8 @@
 // `pseudolabel worker`: joins a run on another machine as a node.
-import { availableParallelism, hostname } from 'node:os';
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
-import { joinRun } from '../../worker/node-host.js';
+import { type JoinEvent, joinBy } from '../library/cluster.js';
 import type { Transport } from '../server/transport.js';
 import { addConnectionOptions, type ConnectionFlags, type Context, number, usage } from './options.js';
 
@@ -31,28 +30,21 @@ export function addWorker(program: Command, context: Context, transport: Transpo
 }
 
 async function work(address: string, flags: WorkerFlags, { terminal, signal }: Context, transport: Transport) {
-  const { tokenFile, fingerprint, insecure = false, name = hostname() || 'node' } = flags;
-  const workers = flags.workers ?? availableParallelism();
+  const { tokenFile, fingerprint, insecure, name, patience, workers = availableParallelism() } = flags;
   if (!Number.isInteger(workers) || workers < 1)
     throw usage(`--workers ${workers}`, 'give a number of threads, from 1');
-  if (!(flags.patience >= 0)) throw usage(`--patience ${flags.patience}`, 'give seconds, from 0');
-  const onRetry = (failure: PseudolabelError, delay: number) =>
-    terminal.note(`${failure.message}; trying again in ${Math.ceil(delay / 1000)} s`);
-  const options = { address, tokenFile, fingerprint, insecure, patience: flags.patience * 1000, signal, onRetry };
+  if (!(patience >= 0)) throw usage(`--patience ${patience}`, 'give seconds, from 0');
+  const tell = (event: JoinEvent): void => {
+    if (event.kind === 'joined') {
+      terminal.doing(undefined);
+      terminal.note(`joined ${event.coordinator} with ${counted(workers, 'worker')}`);
+    } else if (event.kind === 'lost') {
+      terminal.note(`${event.reason.message}; joining again`);
+      terminal.doing(`connecting to ${address} again`);
+    } else terminal.note(`${event.reason.message}; trying again in ${Math.ceil(event.secondsLeft)} s`);
+  };
   terminal.doing(`connecting to ${address}`);
-  const ended = await joinRun(
-    () => transport.connect(options),
-    { name, workers, signal },
-    {
-      joined: (coordinator) => {
-        terminal.doing(undefined);
-        terminal.note(`joined ${coordinator} with ${counted(workers, 'worker')}`);
-      },
-      lost: ({ message }) => {
-        terminal.note(`${message}; joining again`);
-        terminal.doing(`connecting to ${address} again`);
-      },
-    },
-  );
+  const options = { tokenFile, fingerprint, insecure, workers, name, patience, signal };
+  const ended = await joinBy(transport, address, options, tell);
   terminal.note(ended === 'finished' ? 'the run is over' : 'left the run, which goes on without this node');
 }

@@ -5,7 +5,7 @@ import { joinRun } from '../../worker/node-host.js';
 import type { ClusterListener } from '../executors/cluster/status.js';
 import { type ClusterPlace, checkShards } from '../place.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
-import { type ListeningServer, SERVER_TRANSPORT } from '../server/transport.js';
+import { type ListeningServer, SERVER_TRANSPORT, type Transport } from '../server/transport.js';
 import { WaitingRoom } from '../server/waiting-room.js';
 import { checkEnvironment } from './environment.js';
 import { type Missed, type Observed, observed } from './events.js';
@@ -172,29 +172,44 @@ const PATIENCE_S = 300;
 export function joinAsNode(address: string, options: JoinOptions): JoinedNode {
   return observed<JoinEvent, 'finished' | 'left'>(async (tell) => {
     checkEnvironment();
-    const { workers = availableParallelism(), name = hostname() || 'node', patience = PATIENCE_S } = options;
-    const { tokenFile, fingerprint, insecure = false, signal: given } = options;
+    const { workers = availableParallelism(), patience = PATIENCE_S, signal: given } = options;
     if (!Number.isSafeInteger(workers) || workers < 1) throw wrong('workers', `${workers}`, 'give a number from 1');
     if (!(patience >= 0)) throw wrong('patience', `${patience}`, 'give seconds, from 0');
     const stop = new AbortController();
     const leave = (): void => stop.abort(given?.reason);
     if (given?.aborted) return 'left';
     given?.addEventListener('abort', leave, { once: true });
-    const { signal } = stop;
-    const onRetry = (reason: PseudolabelError, delay: number): void =>
-      tell({ kind: 'retry', reason, secondsLeft: delay / 1000 });
-    const how = { address, tokenFile, fingerprint, insecure, patience: patience * 1000, signal, onRetry };
     try {
-      return await joinRun(
-        () => SERVER_TRANSPORT.connect(how),
-        { name, workers, signal },
-        {
-          joined: (coordinator) => tell({ kind: 'joined', coordinator }),
-          lost: (reason) => tell({ kind: 'lost', reason }),
-        },
-      );
+      return await joinBy(SERVER_TRANSPORT, address, { ...options, workers, patience, signal: stop.signal }, tell);
     } finally {
       given?.removeEventListener('abort', leave);
     }
   });
+}
+
+/** The options of a node that are checked. Its signal may keep listeners. */
+interface NodeJoin extends JoinOptions {
+  readonly workers: number;
+  readonly patience: number;
+  readonly signal: AbortSignal;
+}
+
+/** The way into a run of whoever joins one, a program or a command. */
+export function joinBy(
+  transport: Transport,
+  address: string,
+  { tokenFile, fingerprint, insecure = false, workers, name = hostname() || 'node', patience, signal }: NodeJoin,
+  tell: (event: JoinEvent) => void,
+): Promise<'finished' | 'left'> {
+  const onRetry = (reason: PseudolabelError, delay: number): void =>
+    tell({ kind: 'retry', reason, secondsLeft: delay / 1000 });
+  const how = { address, tokenFile, fingerprint, insecure, patience: patience * 1000, signal, onRetry };
+  return joinRun(
+    () => transport.connect(how),
+    { name, workers, signal },
+    {
+      joined: (coordinator) => tell({ kind: 'joined', coordinator }),
+      lost: (reason) => tell({ kind: 'lost', reason }),
+    },
+  );
 }

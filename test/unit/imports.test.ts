@@ -123,7 +123,7 @@ describe('imports', () => {
       ['coordinator/library/workers.ts'],
       ['coordinator/classifier.ts'], // for `label` and `evaluate`
     ]);
-    for (const threads of ['worker/thread-executor.ts', 'coordinator/dispatcher.ts'])
+    for (const threads of ['worker/thread-executor.ts', 'worker/node-host.ts', 'coordinator/dispatcher.ts'])
       expect(importers(threads).filter((path) => path.startsWith('coordinator/commands/'))).toEqual([]);
   });
 
