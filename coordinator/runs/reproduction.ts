@@ -7,8 +7,9 @@ import { readJson, whyNotRead } from '../../src/files/read.js';
 import { writeIn } from '../../src/files/write.js';
 import { meanAndDeviation } from '../../src/reporting/metrics.js';
 import type { ReproductionRow } from '../../src/reporting/reproduction-page.js';
-import { defaultShards, normalise, type RunConfig } from '../../src/training/config.js';
+import { normalise, type RunConfig } from '../../src/training/config.js';
 import { publishedFor, ROW_NAMES, SCENARIOS } from '../../src/training/scenario.js';
+import { defaultShards } from '../../src/training/shards.js';
 import type { RunResult } from './result.js';
 
 /** The rows of the table: the report's scenarios, and what the preset modern makes of the same labels. */

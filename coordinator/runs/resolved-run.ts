@@ -7,15 +7,10 @@ import { type Split, splitLabelled } from '../../src/data/split.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
-import {
-  DEFAULT_LABELS_PER_CLASS,
-  hiddenOf,
-  identityOf,
-  type RunConfig,
-  shardsFor,
-} from '../../src/training/config.js';
+import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
 import type { Task } from '../../src/training/scenario.js';
+import { shardsFor } from '../../src/training/shards.js';
 import type { Stage } from '../../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../../src/training/strategy-choice.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';

@@ -2,17 +2,8 @@
 // rows u = 1 .. B of a step: L = L_labelled + alpha / B sum_u [max q_u >= tau] H(argmax q_u, p(y | strong view of u)) (eq. 4). At a temperature T the
 // target is softmax(logits / T) in place of the class (sharpening: Berthelot et al. 2019, MixMatch, eq. 7); classes can be held to shares.
 import { z } from 'zod';
-import {
-  confidence,
-  confidenceFields,
-  confidentTargets,
-  type FreshSettings,
-  fresh,
-  freshFields,
-  freshRows,
-  type Softness,
-  temperature,
-} from './fresh-labels.js';
+import { confidence, confidenceFields, confidentTargets, type Softness, temperature } from './confidence.js';
+import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
 import type { Method } from './method.js';
 
 export interface FixMatchSettings extends FreshSettings, Softness {

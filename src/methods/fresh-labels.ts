@@ -1,5 +1,5 @@
-// What methods have in common that predict the rows of a step at that step: the weight of their loss, the shares that their classes are held to,
-// and targets from a confidence on. Each of them is a file of its own.
+// What methods have in common that predict the rows of a step at that step: the weight of their loss and the shares that their classes are held to.
+// Each of them is a file of its own.
 import { z } from 'zod';
 import { MOST_CLASSES } from '../data/dataset.js';
 import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
@@ -15,7 +15,7 @@ import {
   nextBalance,
   surveyShift,
 } from './class-balance.js';
-import type { MethodState, Prediction, Targets, UnlabelledRows } from './method.js';
+import type { MethodState, UnlabelledRows } from './method.js';
 import { supervised } from './supervised.js';
 
 export interface FreshSettings {
@@ -27,24 +27,13 @@ export interface FreshSettings {
   readonly balance?: Balance | undefined;
 }
 
-/** A temperature at which all classes' probabilities are the target; left out: the likeliest class alone is. */
-export interface Softness {
-  readonly temperature?: number | undefined;
-}
-
-const share = z.number().min(0).max(1);
-
 export const freshFields = {
   batch: z.int().min(1).max(1e9),
   alpha: alphaSchema,
   balance: balanceSchema.optional(),
 };
-export const temperature = z.number().min(0.01).max(100);
 /** One number of each class, from 0 to 1. */
-export const ofClasses = z.array(share).min(1).max(MOST_CLASSES);
-
-/** Parameters of confidentTargets(). */
-export const confidenceFields = { threshold: share, temperature: temperature.exactOptional() };
+export const ofClasses = z.array(z.number().min(0).max(1)).min(1).max(MOST_CLASSES);
 
 /** All but the settings, the rows and the targets. */
 export const fresh = {
@@ -83,19 +72,4 @@ export function freshRows(
   if (isSurvey(of, step)) return { ...plain, logitShift: surveyShift(shares, labelCounts), masses: 'shifted' };
   if (factor === 0) return undefined;
   return { ...plain, logitShift: of.balance && logitShift(shares), masses: 'plain' };
-}
-
-/** The parameters of confidentTargets(). */
-export const confidence = (threshold: number, { temperature: t }: Softness): UnlabelledRows['parameters'] =>
-  t === undefined ? { threshold } : { threshold, temperature: t };
-
-/** Rows count from a confidence of `threshold` on. At a `temperature` their targets are soft, else one class. */
-export function confidentTargets({ parameters }: UnlabelledRows, prediction: Prediction): Targets {
-  const { classes, confidences, classMasses } = prediction;
-  const { threshold, temperature: t } = parameters as { threshold: number; temperature?: number };
-  return {
-    targets: t === undefined ? classes : prediction.probabilities(t),
-    weights: Uint8Array.from(confidences, (each) => Number(each >= threshold)),
-    statistics: classMasses,
-  };
 }

@@ -3,17 +3,8 @@
 // strong view of u)), with q_u = softmax(teacher's logits / T). The paper's cost is the square of the difference of both; this one has the gradient
 // p - q at the logits. alpha(t) rises, since the first teachers know little.
 import { z } from 'zod';
-import {
-  confidence,
-  confidenceFields,
-  confidentTargets,
-  type FreshSettings,
-  fresh,
-  freshFields,
-  freshRows,
-  type Softness,
-  temperature,
-} from './fresh-labels.js';
+import { confidence, confidenceFields, confidentTargets, type Softness, temperature } from './confidence.js';
+import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
 import type { Method } from './method.js';
 
 export interface MeanTeacherSettings extends FreshSettings, Softness {

@@ -2,15 +2,8 @@
 // weights update ("fresh"), or now and then for all images ("stored"); those of little confidence do not count; classes can be held to shares.
 import { z } from 'zod';
 import { alpha } from './alpha.js';
-import {
-  confidence,
-  confidenceFields,
-  confidentTargets,
-  type FreshSettings,
-  fresh,
-  freshFields,
-  freshRows,
-} from './fresh-labels.js';
+import { confidence, confidenceFields, confidentTargets } from './confidence.js';
+import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
 import type { Method } from './method.js';
 
 /** When the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many steps. */

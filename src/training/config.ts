@@ -6,9 +6,10 @@ import { AUGMENTATIONS, type AugmentationName } from '../data/augmentation.js';
 import { DATA_OPTIONS } from '../data/options.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
-import { isByRows, METHOD_CHOICES } from './preset-method.js';
+import { METHOD_CHOICES } from './preset-method.js';
 import { EFFORTS, MODERN } from './preset-modern.js';
 import { SCENARIOS } from './scenario.js';
+import { defaultShards } from './shards.js';
 import { stagesSchema } from './stage-schema.js';
 
 /** Of the report's four scenarios. */
@@ -179,33 +180,6 @@ function checkCustom(options: z.output<typeof optionsSchema>): void {
   const fix = 'leave it out, and change the number in the stages, or by --set';
   throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on stages of your own (preset custom)`, fix);
 }
-
-/** The option that says something of gradients, which there are none of tensor parallel. */
-export function gradientOption({ wire, fastSum }: Pick<RunConfig, 'wire' | 'fastSum'>): string | undefined {
-  if (wire !== 'f32') return `--wire ${wire}`;
-  return fastSum ? '--fast-sum' : undefined;
-}
-
-/**
- * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
- * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
- */
-export function defaultShards(
-  config: Pick<RunConfig, 'strategy' | 'wire' | 'fastSum' | 'augment' | 'method' | 'scenario' | 'preset'>,
-): number {
-  const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
-  if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
-  // The autoencoder of dae is tensor parallel in any case.
-  const isCutIntoRows =
-    preset === 'modern' ||
-    gradientOption(config) !== undefined ||
-    ((augment !== 'none' || isByRows(method)) && scenario !== 'dae');
-  return isCutIntoRows ? 4 : 8;
-}
-
-/** As many shards, or those that a run has where nobody says how many and there are fewer images than that. */
-export const shardsFor = (config: RunConfig, unlabelled: number): number =>
-  config.shards === defaultShards(config) ? Math.max(1, Math.min(config.shards, unlabelled)) : config.shards;
 
 /** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
 export function identityOf(config: RunConfig): Record<string, unknown> {

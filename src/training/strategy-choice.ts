@@ -3,7 +3,8 @@
 import { PseudolabelError } from '../errors.js';
 import { isTensorParallel } from '../models/dense/tensor-blocks.js';
 import { tensorShardCount } from '../models/dense/tensor-layout.js';
-import { gradientOption, type RunConfig } from './config.js';
+import type { RunConfig } from './config.js';
+import { gradientOption } from './shards.js';
 import type { Stage } from './stage.js';
 
 /** How a step is cut over workers: into rows (data-parallel), or into hidden units. */
