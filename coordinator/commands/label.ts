@@ -1,15 +1,20 @@
 // `pseudolabel label`: writes what a saved model makes of images: the class of each, how sure it is, and the runner-up.
+import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type DatasetParts, UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { readIdx } from '../../src/data/sources/idx.js';
 import { checkedImages } from '../../src/data/sources/idx-folder.js';
+import { PseudolabelError } from '../../src/errors.js';
+import { fill, READING } from '../../src/files/read.js';
 import { writeAtomically } from '../../src/files/write.js';
 import { counted, percent, whole } from '../../src/format.js';
+import { COLUMNS } from '../../src/labelling/csv-file.js';
 import { formatOf, LABEL_FORMATS, type LabelFormat, labelsIn } from '../../src/labelling/formats.js';
 import { agreement, type Labelled, leastSure } from '../../src/labelling/labelled.js';
 import { classCounts } from '../../src/reporting/metrics.js';
+import { REVIEW_MARK } from '../../src/reporting/review-page.js';
 import { loadClassifier } from '../classifier.js';
 import type { HeldRule } from '../library/held-shares.js';
 import { label, setOf } from '../library/label.js';
@@ -34,6 +39,9 @@ interface LabelFlags extends ModelFlags {
   readonly classShares?: HeldRule;
 }
 
+/** So much of a file says whether it is one of ours. */
+const START_BYTES = 2 ** 12;
+
 /** Classes in the table of the terminal. */
 const MOST_LINES = 20;
 
@@ -55,7 +63,7 @@ model's own predictions: an assumption, which --class-shares makes another: labe
 as 0.6,0.3,0.1.
 
 --review N writes a page of the N images that the model is least sure of (without those whose label is known). Open it in a browser, correct
-the labels, download labels.csv, and train again with --labels labels.csv.
+the labels, download corrected.csv, and train again with --labels corrected.csv.
 
 --sort-into DIR makes a folder for each class, with relative links to the images (PNGs of those that are in no files of their own): under the
 label that the data has, else under the model's class. An .npz and a Parquet file have the columns of labels.csv.
@@ -95,6 +103,9 @@ function reviewed(text: string): number {
 async function labelImages(folder: string, flags: LabelFlags, command: Command, context: Context): Promise<void> {
   const { terminal, signal } = context;
   const review = await reviewPathOf(flags, command);
+  const format = flags.outFormat ?? formatOf(flags.out);
+  if (format === 'csv' || format === 'tsv') await checkOurs(flags.out, COLUMNS.join(format === 'csv' ? ',' : '\t'));
+  if (review !== undefined) await checkOurs(review, REVIEW_MARK);
   const { sortInto: sorted } = flags;
   if (sorted !== undefined) await checkEmpty(sorted);
   const saved = await loadClassifier(folder);
@@ -105,7 +116,6 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
   const searching = (progress: SearchProgress) => terminal.note(searchText(progress));
   const labelled = await label({ saved }, dataset, { workers, signal, test, propagate, classShares, searching });
   terminal.doing('writing labels');
-  const format = flags.outFormat ?? formatOf(flags.out);
   await writeAtomically(flags.out, await labelsIn(format, labelled));
   const shown = leastSure(labelled, flags.review ?? 0);
   const { name, height: rows, width: columns, channels } = dataset;
@@ -139,6 +149,21 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
     },
     flags.json,
   );
+}
+
+/** A person's labels often have the name that is wanted for the model's. Throws E_USAGE for a file that has not our mark at its start. */
+async function checkOurs(path: string, mark: string): Promise<void> {
+  const handle = await open(path, READING).catch(() => undefined);
+  if (!handle) return; // it is not there, or whoever writes it will say why that cannot be
+  try {
+    const start = new Uint8Array(START_BYTES);
+    const text = Buffer.from(start.subarray(0, await fill(handle, 0, start))).toString();
+    if (text === '' || text.includes(mark) || !(await handle.stat()).isFile()) return;
+  } finally {
+    await handle.close();
+  }
+  const message = `${path} was not written by \`label\`, and would be replaced`;
+  throw new PseudolabelError('E_USAGE', message, 'give another path, or move it away');
 }
 
 /** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */

@@ -28,11 +28,12 @@ interface Paths {
 
 /** Options that name a file to write, or with `out` a folder. All other options with a path are for reading. */
 const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet', 'sortInto'];
+const SORTED = '--sort-into';
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
 /** The files in our folders besides those of runs. */
 const OURS = /^((reproduction|reproduce|scaling|sweep|sweep-result|lock)\.json|events\.out\..*)$/;
-/** Folders of folders of images are the deepest that are read. */
+/** So deep is looked for links: a folder may hold millions of files. */
 const DEEPEST = 2;
 
 /** The paths that a command was given: those of options that take a file or a folder, and its arguments. */
@@ -64,6 +65,7 @@ export const isOutput = (command: Command, position: number): boolean =>
 /** Throws E_USAGE for an output that would replace something, and E_OUTPUT for one that cannot be written. */
 export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<void> {
   const seen = new Map<string, string>();
+  for (const folder of folders.filter(({ name }) => name === SORTED)) await checkOutside(folder, inputs);
   for (const { name, path } of outputs) {
     try {
       const destination = await destinationOf(path);
@@ -80,13 +82,25 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
       }
       if (destination.mode === undefined) continue; // it is not there: nothing reads it
       for (const input of inputs) {
-        if ((await identitiesIn(input.path)).has(identity))
+        if (await isReadFrom(input.path, destination.path, identity))
           throw refused(`${name} ${path}`, `what the command reads (${input.name} ${input.path})`);
       }
     } catch (error) {
       throw cannotWrite(path, error);
     }
   }
+}
+
+/** Images in folders of classes, within the data, would be the data of the next training. */
+async function checkOutside({ name, path }: NamedPath, inputs: readonly NamedPath[]): Promise<void> {
+  const read = inputs.map((input) => (isOurs(input.path) ? readBy(join(input.path, 'config.json')) : [input.path]));
+  for (const data of (await Promise.all(read)).flat())
+    if (isWithin(await realPathOf(data), await realPathOf(path)))
+      throw new PseudolabelError(
+        'E_USAGE',
+        `${name} ${path} lies in the data (${data}): its folders would be read as classes`,
+        'give a folder elsewhere',
+      );
 }
 
 function refused(what: string, instead: string): PseudolabelError {
@@ -114,28 +128,36 @@ const isOurs = (folder: string): boolean =>
     existsSync(join(folder, name)),
   );
 
-/** The files of an input. A run's data set is one, too. */
+/** Whether a file that is there is one of an input: it lies anywhere in its folder, or a link there leads to it. A run reads its data, too. */
+async function isReadFrom(input: string, file: string, identity: string): Promise<boolean> {
+  if (isOurs(input)) {
+    // What a run keeps is told by its name: results of earlier commands may lie beside it.
+    const read = await readBy(join(input, 'config.json'));
+    return (await Promise.all(read.map((path) => isReadFrom(path, file, identity)))).includes(true);
+  }
+  return isWithin(await realPathOf(input), file) || (await identitiesIn(input)).has(identity);
+}
+
+const isWithin = (folder: string, path: string): boolean => path.startsWith(`${folder}${sep}`);
+
+/** Of files, and what links to files lead to, in a folder and those in it. */
 async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   if (!found) return new Set();
   if (!found.isDirectory()) return new Set([`${found.dev}:${found.ino}`]);
-  if (isOurs(path)) {
-    // What a run keeps is told by its name: results of earlier commands may lie beside it.
-    const data = await dataOf(join(path, 'config.json'));
-    return data === undefined ? new Set() : identitiesIn(data, depth + 1);
-  }
   if (depth > DEEPEST) return new Set();
   const names = await readdir(path);
   const inside = await Promise.all(names.map((name) => identitiesIn(join(path, name), depth + 1)));
   return new Set(inside.flatMap((identities) => [...identities]));
 }
 
-async function dataOf(config: string): Promise<string | undefined> {
+/** The data set of a run, and its file of labels. */
+async function readBy(config: string): Promise<string[]> {
   try {
-    const { data } = (await readJson(config)) as { data?: unknown };
-    return typeof data === 'string' ? data : undefined;
+    const { data, labels } = (await readJson(config)) as { data?: unknown; labels?: unknown };
+    return [data, labels].filter((path) => typeof path === 'string');
   } catch {
-    return undefined; // whoever reads it says what is wrong
+    return []; // whoever reads it says what is wrong
   }
 }
 

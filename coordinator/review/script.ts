@@ -1,4 +1,4 @@
-// The script of the review page, which runs in a browser: it keeps what a person decides, and makes labels.csv of it. It is put into the
+// The script of the review page, which runs in a browser: it keeps what a person decides, and makes corrected.csv of it. It is put into the
 // page as it is, so that it can import types alone.
 import type { ReviewData } from '../../src/reporting/review-page.js';
 
@@ -76,9 +76,17 @@ function classOf(key: string, index: number): string | undefined {
   return radio && data.classNames[Number(radio.value)];
 }
 
+/** The first card of which nothing is decided. */
+const nextCard = (): number => cards.findIndex((_, index) => !decided.has(index));
+
+/** A key that is pressed in no card is for the next one; buttons have keys of their own. */
 function pressed(event: KeyboardEvent): void {
-  const card = (event.target as HTMLElement).closest('fieldset');
-  if (!card || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = event.target as HTMLElement;
+  const within = target.closest('fieldset');
+  if (!within && target.closest('button, a, summary')) return;
+  const card = within ?? cards[nextCard()];
+  if (!card) return;
   const index = cards.indexOf(card);
   const field = fieldOf(card);
   const isWriting = event.target === field;
@@ -105,7 +113,7 @@ function download(): void {
   const lines = [[data.by, 'label'], ...labels].map((cells) => `${cells.map(quoted).join(',')}\n`);
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob(lines, { type: 'text/csv' }));
-  link.download = 'labels.csv';
+  link.download = 'corrected.csv';
   link.click();
   URL.revokeObjectURL(link.href);
 }
@@ -114,6 +122,9 @@ for (const [index, card] of cards.entries()) {
   card.addEventListener('change', ({ target }) => {
     const input = target as HTMLInputElement;
     decide(index, input.type === 'radio' ? data.classNames[Number(input.value)] : input.value.trim());
+  });
+  card.addEventListener('click', ({ target }) => {
+    if (!(target as HTMLElement).closest('input, label, button, a')) focusCard(index);
   });
   if (decided.has(index)) show(index);
 }
@@ -127,3 +138,4 @@ document.getElementById('clear')!.addEventListener('click', () => {
   showState();
 });
 showState();
+focusCard(nextCard());

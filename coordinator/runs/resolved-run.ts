@@ -98,10 +98,13 @@ function checkStart({ name, model }: Stage, parameters: Float32Array): void {
 }
 
 /**
- * As the config says; else a few of each class where all labels are known, as in a benchmark, else all. Labels that are few already are not
+ * As the config says; else a few of each class where all labels are known and no file of them was given, as in a benchmark, else all. Labels that are few already are not
  * hidden: a number of each class is refused then.
  */
-function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train, classes }: Dataset): number | 'all' {
+function labelsPerClassOf(
+  { labelsPerClass, labels, split }: RunConfig,
+  { name, train, classes }: Dataset,
+): number | 'all' {
   const known = knownCount(train.labels);
   if (known < train.count && known > 0 && typeof labelsPerClass === 'number') {
     const message = `labelsPerClass: the labels of ${train.count - known} of the ${train.count} images of ${name} are not known`;
@@ -109,7 +112,9 @@ function labelsPerClassOf({ labelsPerClass, split }: RunConfig, { name, train, c
       'leave out --labels-per-class: all labels that there are are used; it hides labels where all are known, to measure a method';
     throw new PseudolabelError('E_CONFIG', message, fix);
   }
-  const chosen = labelsPerClass ?? (isBenchmark(train.labels, classes) ? DEFAULT_LABELS_PER_CLASS : 'all');
+  // Who gives a file of labels wants them used.
+  const isHiding = labels === undefined && isBenchmark(train.labels, classes);
+  const chosen = labelsPerClass ?? (isHiding ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;
   throw new PseudolabelError(
     'E_CONFIG',

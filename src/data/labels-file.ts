@@ -2,7 +2,7 @@
 import { parse } from 'csv-parse/sync';
 import { PseudolabelError } from '../errors.js';
 import { readBytes, Unreadable, whyNotRead } from '../files/read.js';
-import type { Collection, FoundSet, Label } from './source.js';
+import type { Label } from './source.js';
 
 /** Some 3,000,000 lines; each takes several times its bytes while it is read. */
 const MOST_BYTES = 2 ** 27;
@@ -15,6 +15,8 @@ const MOST_TOLD = 3;
 const FILE_COLUMNS = ['file', 'filename', 'file_name', 'path', 'image', 'image_path', 'image_id', 'id', 'name'];
 const INDEX_COLUMNS = ['index', 'idx', 'row'];
 const LABEL_COLUMNS = ['label', 'class', 'target', 'category', 'y', 'class_name', 'label_name'];
+/** Columns of what `pseudolabel label` writes (labelling/csv-file.ts): its labels are the model's, not a person's. */
+const MODEL_COLUMNS = ['confidence', 'runner_up'];
 /** What names an image and no column: a class may be called y, or target. */
 const IMAGE = /^\d+$|\.[a-z]\w{2,3}$/i;
 /** What stands for a label that nobody knows. */
@@ -33,10 +35,15 @@ export interface LabelsFile {
   /** What the entries call images by; 'either': by their files where they have names, else by their indices. */
   readonly by: 'index' | 'either';
   readonly entries: readonly LabelEntry[];
+  /** A model wrote them, and perhaps nobody has looked at them since. */
+  readonly areGuesses: boolean;
 }
 
-/** The images that labels are for. */
-export type Labelled = Pick<FoundSet, 'path' | 'count' | 'ids'>;
+/** A network that learns its own guesses as truth is only more sure of its mistakes. */
+export const guessesNote = ({ path, areGuesses }: LabelsFile): string | undefined =>
+  areGuesses
+    ? `${path} has labels that a model guessed, and all are taken for true: correct them before, on the page that label --review writes`
+    : undefined;
 
 /**
  * Reads a file with a column of images and one of labels. Numbers stay numbers where all labels are whole numbers. A label
@@ -56,7 +63,7 @@ export async function readLabelsFile(path: string): Promise<LabelsFile> {
   const areNumbers = known.every((text) => /^(0|[1-9]\d{0,8})(\.0+)?$/.test(text));
   const labelOf = (text: string | undefined): Label => (text !== undefined && areNumbers ? Number(text) : text);
   return {
-    ...{ path, by: columns.by },
+    ...{ path, by: columns.by, areGuesses: MODEL_COLUMNS.every((name) => records[0]!.cells.includes(name)) },
     entries: rows.map(({ image, text, line }) => ({ image, label: labelOf(text), line })),
   };
 }
@@ -127,8 +134,12 @@ interface Columns {
 
 function columnsOf(path: string, { cells }: Row): Columns {
   const names = cells.map((cell) => cell.toLowerCase());
-  const find = (known: readonly string[]): number =>
-    known.map((name) => names.indexOf(name)).find((column) => column >= 0) ?? -1;
+  const find = (known: readonly string[]): number => {
+    const column = known.map((name) => names.indexOf(name)).find((each) => each >= 0) ?? -1;
+    if (column >= 0 && names.indexOf(names[column]!, column + 1) >= 0)
+      throw wrong(`${path} has two columns called ${names[column]}`, 'Leave one of them, or call the other otherwise.');
+    return column;
+  };
   const [file, index, label, count] = [find(FILE_COLUMNS), find(INDEX_COLUMNS), find(LABEL_COLUMNS), cells.length];
   // pandas writes indices under an empty name.
   const named = Math.max(file < 0 ? index : file, label > 0 && names[0] === '' ? 0 : -1);
@@ -161,130 +172,6 @@ function labelText(path: string, cell: string, line: number): string | undefined
   );
 }
 
-/**
- * The label of each image: undefined where the file does not say it. An entry calls an image by its whole id, or by the end of
- * it, with or without the last extension, if no other image ends so.
- * Throws E_DATA_LABELS for an entry that is of no image, or of several, and for two that contradict.
- * @param others ids of images that the file may name as well, such as those of the test
- */
-export function labelsFor(images: Labelled, file: LabelsFile, others: readonly string[] = []): Label[] {
-  const labels: Label[] = Array(images.count).fill(undefined);
-  const lines = new Map<number, number>();
-  const find = finderFor(images, file, new Set(others.map(normalised)));
-  const lost: LabelEntry[] = [];
-  for (const entry of file.entries) {
-    const image = find(entry);
-    if (image === undefined) lost.push(entry);
-    if (image === undefined || image === OTHER || entry.label === undefined) continue;
-    const before = labels[image];
-    if (before !== undefined && before !== entry.label) throw contradiction(file, entry, before, lines.get(image)!);
-    labels[image] = entry.label;
-    lines.set(image, entry.line);
-  }
-  if (lost.length > 0) throw noImage(images, file, lost);
-  return labels;
-}
-
-/** Stands for an image that is none of the set's, and need not be. */
-const OTHER = -1;
-/** Stands for several images that end in the same name. */
-const SEVERAL = -2;
-
-type Find = (entry: LabelEntry) => number | undefined;
-
-function finderFor({ count, ids }: Labelled, { path, by }: LabelsFile, others: ReadonlySet<string>): Find {
-  const indexOf: Find = ({ image }) =>
-    /^\d{1,15}(\.0+)?$/.test(image) && Number(image) < count ? Number(image) : undefined;
-  if (by === 'index' || ids === undefined) return indexOf;
-  const whole = new Map(ids.map((id, i) => [normalised(id), i]));
-  // Most files name whole ids, and these are many strings.
-  let ends: ReadonlyMap<string, number> | undefined;
-  return (entry) => {
-    const name = nameOf(path, entry);
-    if (whole.has(name)) return whole.get(name);
-    if (others.has(name)) return OTHER;
-    ends ??= endsOf(ids);
-    const image = ends.get(name);
-    if (image !== SEVERAL) return image;
-    const several = ids.filter((id) => endings(normalised(id)).includes(name)).slice(0, MOST_TOLD);
-    throw wrong(
-      `${path} names ${entry.image} in line ${entry.line}, which may be ${several.join(' or ')}`,
-      'Write the whole path of the image within the folder.',
-    );
-  };
-}
-
-const normalised = (id: string): string => id.normalize('NFC');
-
-/** The path that an entry says, with / between folders. Throws where it leads out of the folder. */
-function nameOf(path: string, { image, line }: LabelEntry): string {
-  const name = normalised(image)
-    .replaceAll('\\', '/')
-    .replace(/^(\.\/+)+/, '');
-  const isOutside = /^(\/|[a-z]:|~\/)/i.test(name) || name.split('/').includes('..');
-  if (!isOutside) return name;
-  throw wrong(
-    `${path} names ${image} in line ${line}, which is not a path within the folder`,
-    'Write the paths of the images within the folder, without .. and without a / before them.',
-  );
-}
-
-function endsOf(ids: readonly string[]): ReadonlyMap<string, number> {
-  const ends = new Map<string, number>();
-  for (const [i, id] of ids.entries())
-    for (const end of new Set(endings(normalised(id)))) ends.set(end, ends.has(end) ? SEVERAL : i);
-  return ends;
-}
-
-/** a/b.png, b.png, a/b and b for a/b.png. */
-function endings(id: string): string[] {
-  const parts = id.split('/');
-  const ends = parts.map((_, i) => parts.slice(i).join('/'));
-  return ends.flatMap((end) => [end, end.replace(/\.[^./]+$/, '')]);
-}
-
-function contradiction({ path }: LabelsFile, entry: LabelEntry, before: Label, line: number): PseudolabelError {
-  const message = `${path} says in line ${line} that ${entry.image} is ${before}, in line ${entry.line} that it is ${entry.label}`;
-  return wrong(message, 'Leave one of the two lines.');
-}
-
-function noImage(images: Labelled, { path, by }: LabelsFile, lost: readonly LabelEntry[]): PseudolabelError {
-  const told = lost.slice(0, MOST_TOLD).map(({ image, line }) => `${image} (line ${line})`);
-  const more = lost.length > MOST_TOLD ? ` and ${lost.length - MOST_TOLD} more` : '';
-  const message = `${path} names ${told.join(', ')}${more}, which no image of ${images.path} is`;
-  const isByIndex = by === 'index' || images.ids === undefined;
-  const fix = isByIndex
-    ? `The images have the indices 0 to ${images.count - 1}: name them by these, in a column called index.`
-    : `Name the images by their paths within the folder; the first is called ${images.ids[0]}. A header says file,label; index,label is for their positions, from 0.`;
-  return wrong(message, fix);
-}
-
-/**
- * The collection with the labels of a file in the place of its training labels: images that the file does not name have none.
- * Its class names stay where all labels are among them, by their name or, failing that, by their number.
- * Throws E_DATA_MISSING and E_DATA_LABELS.
- */
-export async function withLabelsFile(collection: Collection, path: string): Promise<Collection> {
-  const { train, test, classNames } = collection;
-  const file = await readLabelsFile(path);
-  const found = labelsFor(train, file, test?.ids);
-  const known = found.filter((label) => label !== undefined);
-  const note = `the training labels are those of ${path}: ${known.length} of ${train.count} images have one`;
-  const notes = [...collection.notes, note];
-  const positions = new Map(classNames?.map((name, position) => [name.normalize('NFC'), position]));
-  const areNames = known.every((label) => positions.has(String(label)));
-  const areNumbers = known.every((label) => typeof label === 'number' && label < positions.size);
-  if (classNames && (areNames || areNumbers)) {
-    const labels = areNames ? found.map((label) => positions.get(String(label))) : found;
-    return { ...collection, train: { ...train, labels }, notes };
-  }
-  const named = test?.labels?.map((label) => (typeof label === 'number' ? (classNames?.[label] ?? label) : label));
-  return {
-    ...{ classNames: undefined, notes, train: { ...train, labels: found } },
-    test: test && { ...test, labels: named },
-  };
-}
-
-function wrong(message: string, fix: string, cause?: unknown): PseudolabelError {
+export function wrong(message: string, fix: string, cause?: unknown): PseudolabelError {
   return new PseudolabelError('E_DATA_LABELS', message, fix, { cause });
 }

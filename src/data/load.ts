@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { PseudolabelError } from '../errors.js';
 import { classesOf, toldNames } from './classes.js';
 import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
-import { withLabelsFile } from './labels-file.js';
+import { withLabelsFile } from './labels-for.js';
 import { folderLister } from './listing.js';
 import { type DataOptions, sizeOf } from './options.js';
 import type { Collection, FoundSet, PlainImages } from './source.js';

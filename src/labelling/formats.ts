@@ -1,5 +1,7 @@
 // The formats that labels are written in: a table of names, the ends of file names that mean them, and writers.
 import { extname } from 'node:path';
+import { EXTENSIONS } from '../data/pictures/format.js';
+import { PseudolabelError } from '../errors.js';
 import type { Data } from '../files/write.js';
 import { csvFile, tsvFile } from './csv-file.js';
 import { labelFile } from './idx-file.js';
@@ -18,9 +20,11 @@ const WRITERS: Readonly<Record<LabelFormat, (labelled: Labelled) => Data | Promi
   idx: ({ classes, classNames }) => labelFile(classes, classNames),
 };
 
-/** As the end of its name says: labels.csv; IDX where that says nothing, as in labels-idx1-ubyte. */
+/** As the end of its name says: labels.csv; IDX where that says nothing, as in labels-idx1-ubyte. Throws E_USAGE for the name of a picture. */
 export function formatOf(path: string): LabelFormat {
   const end = extname(path).slice(1).toLowerCase();
+  if (EXTENSIONS.has(end))
+    throw new PseudolabelError('E_USAGE', `${path}: labels are no picture`, 'give a name that ends in .csv, say');
   return LABEL_FORMATS.find((format) => format === end) ?? 'idx';
 }
 

@@ -1,5 +1,5 @@
 // The page on which a person looks at the labels that a model is least sure of, and corrects them. It is one file that needs no network:
-// what was decided is downloaded as a labels.csv, which --labels reads.
+// what was decided is downloaded as a corrected.csv, which --labels reads.
 import { percent, whole } from '../format.js';
 import { idOf, type Labelled } from '../labelling/labelled.js';
 import { pngOf, type Size } from './image.js';
@@ -12,12 +12,12 @@ export const MOST_CHOICES = 12;
 export interface ReviewData {
   /** Tells one review from another where the browser keeps what was decided. */
   readonly key: string;
-  /** The first column of labels.csv. */
+  /** The first column of corrected.csv. */
   readonly by: 'file' | 'index';
   readonly classNames: readonly string[];
   /** What each card's image is called, and the positions of its likeliest classes. */
   readonly images: readonly { readonly id: string; readonly guess: number; readonly second: number }[];
-  /** Labels that the data has already: they go into labels.csv as well, which then replaces them. */
+  /** Labels that the data has already: they go into corrected.csv as well, which then replaces them. */
   readonly known: readonly (readonly [id: string, label: string])[];
 }
 
@@ -30,6 +30,10 @@ export interface Review {
   readonly size: Size;
   pixels(image: number): Uint8Array;
 }
+
+const TITLE = 'Review of labels';
+/** Stands near the start of every such page. */
+export const REVIEW_MARK = `<title>${TITLE}</title>`;
 
 /** A whole HTML document. script: JavaScript, which finds the data in the element #data. key: as of ReviewData. */
 export function reviewPage(review: Review, script: string, key: string): string {
@@ -46,7 +50,7 @@ export function reviewPage(review: Review, script: string, key: string): string 
     known: knownOf(labelled),
   };
   const lead = `${whole(images.length)} of ${whole(labelled.count)} images of ${name}: those that the model is least sure of, the least sure first`;
-  return page('Review of labels', lead, [toolbar(images.length), helpSection(labelled), cards(review), dataOf(data)], {
+  return page(TITLE, lead, [toolbar(images.length), helpSection(labelled), cards(review), dataOf(data)], {
     script,
     style: STYLE,
   });
@@ -64,7 +68,7 @@ function knownOf(labelled: Labelled): ReviewData['known'] {
 const toolbar = (
   images: number,
 ): Html => html`<div class="bar"><span role="status" id="state">0 of ${whole(images)} decided</span>
-<button type="button" id="download">Download labels.csv</button> <button type="button" id="clear">Forget all</button></div>`;
+<button type="button" id="download">Download corrected.csv</button> <button type="button" id="clear">Forget all</button></div>`;
 
 function helpSection({ classNames }: Labelled): Html {
   const isFew = classNames.length <= MOST_CHOICES;
@@ -75,7 +79,7 @@ function helpSection({ classNames }: Labelled): Html {
   return html`<details open><summary>How this works</summary>
 <p>In each card, ${how}. <kbd>Enter</kbd> takes the model's class, <kbd>Backspace</kbd> goes back to the image before; a card that is left
 undecided does not count. Decisions are kept in this browser until you forget them.</p>
-<p>Then download labels.csv: it has what you decided, and the labels that the data has already. Train with it: <code>--labels labels.csv</code>.</p></details>`;
+<p>Then download corrected.csv: it has what you decided, and the labels that the data has already. Train with it: <code>--labels corrected.csv</code>.</p></details>`;
 }
 
 /** The keys of the first classes: their names where these are single characters, else 1, 2, 3 ... 9, 0. */

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { folderOfFile } from '../folders.js';
 import { writeIdx } from '../write-idx.js';
 import { artefact, browserOfFile } from './browser.js';
-import { pseudolabel } from './command.js';
+import { expectError, pseudolabel } from './command.js';
 
 const root = folderOfFile('review');
 const browserOr = browserOfFile();
@@ -28,8 +28,8 @@ async function writeSet(folder: string): Promise<void> {
 
 async function downloaded(page: Page): Promise<string[]> {
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
-  expect(download.suggestedFilename()).toBe('labels.csv');
-  const path = join(root, 'labels.csv');
+  expect(download.suggestedFilename()).toBe('corrected.csv');
+  const path = join(root, 'corrected.csv');
   await download.saveAs(path);
   return (await readFile(path, 'utf8')).trimEnd().split('\n');
 }
@@ -63,8 +63,12 @@ it('corrections are made by keys or mouse, kept over a reload, and downloaded as
     const ids = await page.locator('legend').allTextContents();
     for (const id of ids) expect(Number(id)).toBeGreaterThanOrEqual(10);
 
-    await cards.first().locator('input').first().focus();
-    for (const key of ['1', '0', 'Backspace', '1', 'Enter']) await page.keyboard.press(key);
+    // The first card takes keys at once; keys outside of all cards are for the first that is undecided.
+    for (const key of ['1', '0', 'Backspace', '1']) await page.keyboard.press(key);
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await page.keyboard.press('Enter');
+    await cards.nth(5).locator('legend').click();
+    expect(await cards.nth(5).evaluate((card) => card.contains(document.activeElement))).toBe(true);
     await cards.nth(4).getByText('0', { exact: true }).click();
     expect(await page.textContent('#state')).toBe('4 of 7 decided');
     await page.reload();
@@ -81,8 +85,13 @@ it('corrections are made by keys or mouse, kept over a reload, and downloaded as
     await context.close();
   }
 
+  // The model's labels may be written anew, and replace no others.
+  expect((await pseudolabel('label', run, '--out', join(root, 'all.csv'), '--review', '7')).exit).toBe(0);
+  const replacing = await pseudolabel('label', run, '--out', join(root, 'corrected.csv'));
+  expectError(replacing, 'E_USAGE');
+
   const again = await pseudolabel(
-    ...['train', '--data', data, '--labels', join(root, 'labels.csv'), ...size, '--out', join(root, 'again')],
+    ...['train', '--data', data, '--labels', join(root, 'corrected.csv'), ...size, '--out', join(root, 'again')],
   );
   expect(again.exit, again.stderr).toBe(0);
   expect(again.stderr).toContain('40 images, 14 of them labelled (all labels that there are)');

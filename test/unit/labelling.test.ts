@@ -42,6 +42,7 @@ describe('labels', () => {
   it('are written in the format that the name of the file ends in', () => {
     const names = ['l.csv', 'L.TSV', 'a.b/l.npz', 'l.parquet', 'l', 'labels-idx1-ubyte', 'l.idx'];
     expect(names.map(formatOf)).toEqual(['csv', 'tsv', 'npz', 'parquet', 'idx', 'idx', 'idx']);
+    expect(() => formatOf('train/0/1.PNG')).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
   });
 
   it('of CSV and TSV name files, or indices where there are none, and quote what has to be', async () => {

@@ -52,6 +52,7 @@ describe('the labels that a run uses', () => {
       expect.objectContaining({ code: 'E_CONFIG', message: expect.stringContaining('2 of the 32 images of mine') }),
     );
     expect(labelsPerClassOf(normalise({ ...config, labelsPerClass: 'all' }), setOf({ train: known }))).toBe('all');
+    expect(labelsPerClassOf(normalise({ ...config, labels: 'corrected.csv' }), setOf({ train: known }))).toBe('all');
     expect(taskOf({ ...config, validation: 4 }, setOf({ train: partly }))).toMatchObject({
       labelled: 26,
       unlabelled: 28,

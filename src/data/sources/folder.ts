@@ -2,7 +2,8 @@
 import { extname, join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { counted } from '../../format.js';
-import { labelsFor, readLabelsFile } from '../labels-file.js';
+import { guessesNote, readLabelsFile } from '../labels-file.js';
+import { labelsFor } from '../labels-for.js';
 import { entriesOf, type ListFolder } from '../listing.js';
 import { EXTENSIONS } from '../pictures/format.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
@@ -114,7 +115,7 @@ async function foundSet(
       all.map((id) => (id.startsWith(inFolder) ? id.slice(inFolder.length) : `../${id}`));
     const entries = await readLabelsFile(join(root, file));
     const labels = labelsFor({ path, count: ids.length, ids: within(ids) }, entries, within(others));
-    return { set: { ...set, labels }, note: besideNote(file, ids, sets) };
+    return { set: { ...set, labels }, note: guessesNote(entries) ?? besideNote(file, ids, sets) };
   }
   const labels = ids.map((id) => classOf(id, sets));
   const beside = ids.filter((id, i) => labels[i] === undefined && isBeside(id, sets));

@@ -92,6 +92,29 @@ describe('a result', () => {
     expect(await refusal('train', '--resume', at('run'), '--json', at('result.json'))).toBeUndefined();
   });
 
+  it('is not written over a picture of the data, however deep, or the labels that a run learned from', async () => {
+    const deep = await file('data', 'unlabelled', 'x y', 'ü', 'more', '1.csv');
+    const labels = await file('labels.csv');
+    await mkdir(at('run'));
+    await writeFile(at('run', 'config.json'), JSON.stringify({ data: at('data'), labels }));
+    for (const out of [deep, labels])
+      expect(await refusal('label', at('run'), '--out', out)).toMatchObject(WOULD_REPLACE);
+    expect(await refusal('label', at('model'), '--data', at('data'), '--out', deep)).toMatchObject(WOULD_REPLACE);
+    expect(await refusal('label', at('run'), '--out', at('others.csv'))).toBeUndefined();
+  });
+
+  it('is no folder of classes within the data', async () => {
+    await file('data', 'unlabelled', '1.png');
+    await mkdir(at('run'));
+    await writeFile(at('run', 'config.json'), JSON.stringify({ data: at('data') }));
+    const sorted = (folder: string) => refusal('label', at('run'), '--out', at('x.csv'), '--sort-into', folder);
+    expect(await sorted(at('data', 'sorted'))).toMatchObject({
+      code: 'E_USAGE',
+      message: expect.stringContaining('classes'),
+    });
+    expect(await sorted(at('sorted'))).toBeUndefined();
+  });
+
   it('is not written over another result of the same command (case 17)', async () => {
     const same = await Promise.all([
       refusal('label', 'model', '--out', at('x'), '--json', join(at('y'), '..', 'x')),

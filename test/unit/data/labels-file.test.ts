@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ImageStore } from '../../../src/data/image-store.js';
-import { labelsFor, readLabelsFile, withLabelsFile } from '../../../src/data/labels-file.js';
+import { readLabelsFile } from '../../../src/data/labels-file.js';
+import { labelsFor, withLabelsFile } from '../../../src/data/labels-for.js';
 import type { Collection, FoundSet, Label } from '../../../src/data/source.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
@@ -127,6 +128,7 @@ describe('a file of labels', () => {
     ['is not a text', Uint8Array.of(0x80, 0xff, 0xfe), /not a text in UTF-8/],
     ['has zero bytes', 'a\0,b', /zero bytes/],
     ['has a label of 1,000 characters', `cat/1.png,${'x'.repeat(1000)}`, /line 1 that is longer/],
+    ['has two columns of labels', 'file,class,class\ncat/1.png,a,b\n', /two columns called class/],
     ['has a label with control characters', 'cat/1.png,\u001b[31mred', /control characters/],
   ])('that %s is refused', async (_, content, message) => {
     const path = await fileOf(content);
@@ -177,7 +179,26 @@ describe('the labels of a file', () => {
     const path = await fileOf('cat/1.png,a');
     const found = await withLabelsFile(collection(undefined, [1, 2, 3, 4]), path);
     expect(found.train.labels).toEqual(['a', undefined, undefined, undefined]);
-    expect(found.notes).toEqual(['before', `the training labels are those of ${path}: 1 of 4 images have one`]);
+    expect(found.notes).toEqual([
+      'before',
+      `the training labels are those of ${path}: 1 of 4 images have one`,
+      `3 labels that the images had are not in ${path}: they are not used`,
+    ]);
+  });
+
+  it('may be those that a model guessed, and that is said', async () => {
+    const path = await fileOf('file,label,confidence,runner_up,runner_up_confidence,known\ncat/1.png,a,0.9,b,0.1,\n');
+    const { notes, train } = await withLabelsFile(collection(undefined, []), path);
+    expect(train.labels![0]).toBe('a');
+    expect(notes.at(-1)).toMatch(/a model guessed, and all are taken for true/);
+  });
+
+  it('may have new classes, which are told, but for those that differ from others in case or spaces alone', async () => {
+    const before = collection(undefined, ['big cat', undefined, 'dog', undefined]);
+    const path = await fileOf('cat/1.png,big cat\ncat/2.png,bgi cat\ndog/1.png,dog');
+    expect((await withLabelsFile(before, path)).notes.at(-1)).toBe(`classes that are in ${path} alone: bgi cat`);
+    const error = await failureOf(withLabelsFile(before, await fileOf('cat/1.png,Big  cat\ndog/1.png,dog')), 'Big');
+    expect(error.message).toMatch(/a class Big {2}cat, another is called big cat/);
   });
 
   it('are classes that the format names, by name or by number', async () => {
