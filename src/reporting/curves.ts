@@ -13,6 +13,8 @@ interface Measure {
 /** Measures that share one chart of a single run. */
 interface Group extends Pick<Chart, 'id' | 'title' | 'unit' | 'scale' | 'isZoomed'> {
   readonly measures: readonly Measure[];
+  /** A line that is 1 all the way is left out: all pseudo-labels count, as much as labels do. */
+  readonly isPlainAtOne?: boolean;
 }
 
 export const STAGE_TITLES: Record<Stage, string> = {
@@ -68,11 +70,11 @@ const GROUPS: readonly Group[] = [
     ],
   },
   {
-    ...{ id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number' },
+    ...{ id: 'alpha', title: 'weight of the pseudo-labels', unit: 'number', isPlainAtOne: true },
     measures: [ofSteps('alpha', 'alpha(t)', PSEUDO_LABELLED, ({ alpha }) => alpha)],
   },
   {
-    ...{ id: 'counted', title: 'share of pseudo-labels that count', unit: 'share' },
+    ...{ id: 'counted', title: 'share of pseudo-labels that count', unit: 'share', isPlainAtOne: true },
     measures: [
       ofSteps('counted', 'Counted', PSEUDO_LABELLED, (step) =>
         step.unlabelled > 0 ? step.counted / step.unlabelled : undefined,
@@ -113,7 +115,7 @@ export function comparedCharts(runs: readonly RunRecord[]): Chart[] {
       group.measures.flatMap((measure) =>
         chart(
           stage,
-          { ...group, id: measure.id, title: `${group.title}: ${measure.title}` },
+          { ...group, isPlainAtOne: false, id: measure.id, title: `${group.title}: ${measure.title}` },
           runs.map((run) => ({ name: run.name, points: pointsOf(run, stage, group, measure) })),
         ),
       ),
@@ -129,9 +131,15 @@ function pointsOf(run: RunRecord, stage: Stage, { scale }: Group, measure: Measu
 }
 
 /** None where no line has anything to show. */
-function chart(stage: Stage, { id, title, ...look }: Omit<Group, 'measures'>, lines: readonly Line[]): Chart[] {
+function chart(
+  stage: Stage,
+  { id, title, isPlainAtOne = false, ...look }: Omit<Group, 'measures'>,
+  lines: readonly Line[],
+): Chart[] {
   const shown = lines.filter(({ points }) => points.length > 0);
-  if (shown.length === 0) return [];
+  if (shown.length === 0 || (isPlainAtOne && shown.every(isOne))) return [];
   const named = `${STAGE_TITLES[stage]}: ${title}`;
   return [{ id: `${stage}-${id}`, title: named, x: 'step', lines: shown, ...look }];
 }
+
+const isOne = ({ points }: Line): boolean => points.every(([, value]) => value === 1);

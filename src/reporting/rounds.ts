@@ -32,7 +32,7 @@ export function roundsTable(run: RunRecord): Html | undefined {
   const asked = rounds.find(({ members }) => members)?.members?.images;
   const judged = isJudged ? ', and what is right of it' : '';
   return table({
-    caption: `Round by round: the pseudo-labels that it learned from${isWithMembers ? `, and what its networks say in the end of ${whole(asked!)} unlabelled images` : ''}${judged}`,
+    caption: `Round by round: the pseudo-labels that it learned from${isWithMembers ? `, and what its networks say in the end of ${whole(asked!)} training images` : ''}${judged}`,
     columns: [
       'Stage',
       ...(isJudged ? ['Right labels'] : []),

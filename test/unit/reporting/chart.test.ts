@@ -54,6 +54,14 @@ describe('the curves of a run', () => {
     expect(quality[0]!.lines[0]!.points[0]).toEqual([0, 0.87]);
   });
 
+  it('leave out a weight and a share that are 1 all the way', () => {
+    const all = record().metrics.map((each) =>
+      each.kind === 'step' ? { ...each, alpha: 1, counted: each.unlabelled } : each,
+    );
+    const ids = chartsOf(record({ metrics: all })).training.map(({ id }) => id);
+    expect(ids).toEqual(['finetune-loss', 'finetune-validation']);
+  });
+
   it('are described in words, with first and last value', () => {
     expect(descriptionOf(training[1]!)).toBe(
       'Line chart. Fine-tuning: weight of the pseudo-labels: alpha(t) goes from 0 at step 0 to 3 at step 19.',
