@@ -1,5 +1,6 @@
 // Decodes the pictures of all sets into stores. Their size and whether they are grey is assumed to be those of the first; another size ends
 // it with an error that proposes one, and colour begins it again in colour.
+import { basename, dirname } from 'node:path';
 import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
 import type { Loss } from '../src/data/pictures/raw.js';
@@ -251,7 +252,10 @@ function told(sets: readonly FoundSet[], bad: readonly Bad[]): string {
 }
 
 function cannotDecode(sets: readonly FoundSet[], bad: readonly Bad[], isEmpty: boolean): PseudolabelError {
-  const { path } = sets[bad[0]!.set]!;
+  const { set: s, picture } = bad[0]!;
+  const { path: ofSet } = sets[s]!;
+  // Names begin at the folder of the data: what they say is not said twice.
+  const path = idOf(sets[s]!, picture).startsWith(`${basename(ofSet)}/`) ? dirname(ofSet) : ofSet;
   const of = sets.reduce((sum, { count }) => sum + count, 0);
   return new PseudolabelError(
     'E_DATA_IMAGE',

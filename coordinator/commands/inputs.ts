@@ -6,9 +6,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
+import { KERAS_EXTENSION } from '../../src/models/keras-file.js';
 import { loadReproduction, runsOf } from '../runs/reproduction.js';
 import type { Invocation } from './invocation.js';
-import type { Context } from './options.js';
+import { type Context, usage } from './options.js';
 import { isOutput } from './output-paths.js';
 
 /** What there may be at a path. */
@@ -84,6 +85,17 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
   scaling: { data: DATA, labels: LABELS, hostfile: HOSTS },
 };
 
+const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
+
+/** Throws E_USAGE for a path that is empty, before options are compared. */
+export function checkNames(command: Command): void {
+  const values: Readonly<Record<string, unknown>> = command.opts();
+  const empty = command.options.find((each) => TAKES_PATH.test(each.flags) && values[each.attributeName()] === '');
+  if (empty) throw usage(`${empty.long} is empty`, 'give a path, or leave it out');
+  const argument = command.registeredArguments.find((_, i) => command.args[i] === '');
+  if (argument) throw usage(`<${argument.name()}> is empty`, 'give a path');
+}
+
 /** Throws an error of the code of what is wanted. */
 export async function checkInputs(command: Command, { invocation }: Context): Promise<void> {
   const values: Readonly<Record<string, unknown>> = command.opts();
@@ -104,7 +116,10 @@ async function checkInput(path: string, wanted: Wanted, invocation: Invocation):
     if (code === 'ENOENT' && wanted.mayBeMissing) return;
     throw new PseudolabelError(wanted.code, `${path} cannot be read: ${whyNotRead(cause)}`, wanted.give, { cause });
   }
-  if (!wanted.takes.includes(found)) throw wrong(WHAT_IT_IS[found], await betterOf(path, found, wanted, invocation));
+  if (wanted === MODEL && found === 'file' && path.endsWith(KERAS_EXTENSION))
+    throw wrong('is a .keras file, from which `pseudolabel train --model` trains');
+  if (!wanted.takes.includes(found))
+    throw wrong(whatItIs(found, wanted), await betterOf(path, found, wanted, invocation));
   if (wanted === EARLIER && found === 'file' && !(await isThere(join(dirname(dirname(resolve(path))), 'config.json'))))
     throw wrong('is a file, and no checkpoint of a run', EARLIER.give);
   if (wanted === MODEL && found === 'run' && !(await isThere(join(path, 'model', 'model.json'))))
@@ -116,14 +131,22 @@ async function checkInput(path: string, wanted: Wanted, invocation: Invocation):
   if (record !== undefined && wanted !== DATA) await checkJson(join(path, record), wanted);
 }
 
-const WHAT_IT_IS: Readonly<Record<Found, string>> = {
+/** A folder is what it is not: of pictures, mostly. */
+function whatItIs(found: Found, { takes }: Wanted): string {
+  if (found !== 'folder') return WHAT_IT_IS[found];
+  if (takes.includes('model')) return 'is neither a run nor a saved model';
+  return takes.length === 1 && takes[0] === 'file'
+    ? 'is a folder, where a file is needed'
+    : `is no ${takes.filter((each) => each !== 'file').join(', ')}`;
+}
+
+const WHAT_IT_IS: Readonly<Record<Exclude<Found, 'folder'>, string>> = {
   file: 'is a file, where a folder is needed',
   run: 'is a run',
   reproduction: 'is a reproduction, which consists of several runs',
   sweep: 'is a sweep, which consists of several runs',
   scaling: 'is a scaling measurement',
   model: 'is the folder of a model',
-  folder: 'is a folder that has nothing of what is needed',
 };
 
 /** The file that tells what a folder is. The order matters: a run directory has a model, too. */

@@ -7,6 +7,7 @@ import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';
 import { networkFor } from '../runs/network.js';
 import { resolveRun } from '../runs/resolved-run.js';
+import { withinLimits } from './number-flags.js';
 import { addDataOptions, addMethodChoice, type Context, labelsPerClass, number } from './options.js';
 
 interface PresetFlags {
@@ -45,7 +46,7 @@ export function addPreset(program: Command, context: Context): void {
 
 /** What `train --stages` reads. */
 async function stagesOf(preset: string, flags: object, context: Context) {
-  const config = normalise({ ...flags, preset });
+  const config = normalise({ ...withinLimits(flags), preset });
   const dataset = await loadData(config, context);
   const { stages } = resolveRun(config, dataset, await networkFor(config, dataset));
   return { scenario: config.scenario, stages };

@@ -15,7 +15,7 @@ import { addEvaluate } from './evaluate.js';
 import { addExport } from './export.js';
 import { addHelp } from './help-command.js';
 import { GROUPED_HELP, group } from './help-format.js';
-import { checkInputs } from './inputs.js';
+import { checkInputs, checkNames } from './inputs.js';
 import { addLabel } from './label.js';
 import { refuseIdle } from './option-rules.js';
 import type { Context } from './options.js';
@@ -79,6 +79,7 @@ export function programOf(context: Context, check = checkFiles): Command {
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
     // All ranks of a job are given the same command line: the first says what is wrong with it.
     if (command.opts().collective === 'mpi' && (rankOf(process.env) ?? 0) > 0) return;
+    checkNames(command);
     refuseIdle(command);
     await check(command, context);
   });

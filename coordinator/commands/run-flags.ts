@@ -6,6 +6,7 @@ import { claimFolder } from '../../src/files/write.js';
 import { identityOf, normalise, optionsSchema, type RunConfig } from '../../src/training/config.js';
 import { located } from '../runs/located.js';
 import type { JsonTarget } from '../terminal/terminal.js';
+import { withinLimits } from './number-flags.js';
 import { flagOf, usage } from './options.js';
 
 /** Flags of one start of the program, which are not options of the run (optionsSchema). */
@@ -50,9 +51,8 @@ function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
 
 /** The flags that are options of a run. */
 function schemaOptions(flags: RunFlags): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.keys(optionsSchema.shape).flatMap((key) => (key in flags && key !== 'stages' ? [[key, flags[key]]] : [])),
-  );
+  const given = Object.keys(optionsSchema.shape).filter((key) => key in flags && key !== 'stages');
+  return withinLimits(Object.fromEntries(given.map((key) => [key, flags[key]])));
 }
 
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {

@@ -12,7 +12,7 @@ import { viewsOf } from '../runs/pictures.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { ResolvedRun, Session } from '../runs/resolved-run.js';
 import { progressOn } from '../terminal/progress.js';
-import { type Context, number } from './options.js';
+import { type Context, number, usage } from './options.js';
 
 export interface WatchFlags {
   /** true: at the usual port of this machine. */
@@ -47,8 +47,12 @@ export function addDashboardOptions(command: Command): Command {
 
 /** '8765' or '0.0.0.0:8765'. */
 function place(text: string): Pick<Place, 'host' | 'port'> {
-  const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
-  return { host, port };
+  try {
+    const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
+    return { host, port };
+  } catch {
+    throw usage(`--dashboard ${text} is not an address`, 'give a port or HOST:PORT');
+  }
 }
 
 /** Faults on purpose, which --help does not show: at these steps a worker is lost, or stops for a while. */

@@ -30,3 +30,22 @@ function controllerOf() {
     );
   return { signal: controller.signal, abort };
 }
+
+/** Does the work of a run in this directory. Throws what that throws, with a fix for a program where it names flags of the command line. */
+export async function forPrograms<T>(directory: string | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof PseudolabelError && directory !== undefined ? withCall(error, directory) : error;
+  }
+}
+
+function withCall(error: PseudolabelError, directory: string): PseudolabelError {
+  const { code, message, fix } = error;
+  const said = fix
+    .replaceAll('another --out', 'another `out`')
+    .replace(/--resume( this one)?$/, `train({ resume: ${quoted(directory)} })`);
+  return said === fix ? error : new PseudolabelError(code, message, said, { cause: error });
+}
+
+const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;

@@ -9,7 +9,7 @@ import type { Metric, RunResult } from '../runs/result.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
 import { type NodeEvent, placeAt } from './cluster.js';
 import { type Missed, type Observed, observed } from './events.js';
-import { interruptible } from './interruption.js';
+import { forPrograms, interruptible } from './interruption.js';
 import { type Finished, type Planned, type Prepared, prepared, type TrainOptions } from './options.js';
 import { type Trained, type Workers, withWorkers } from './workers.js';
 
@@ -58,7 +58,9 @@ export type Run = Observed<RunEvent | Missed, TrainResult>;
  */
 export function train(options: TrainOptions = {}): Run {
   return observed((tell) =>
-    interruptible(options.signal, async (signal) => trained(await prepared(options, signal), options, tell, signal)),
+    forPrograms(options.resume ?? options.out, () =>
+      interruptible(options.signal, async (signal) => trained(await prepared(options, signal), options, tell, signal)),
+    ),
   );
 }
 

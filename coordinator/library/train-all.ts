@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
 import { observed } from './events.js';
-import { interruptible } from './interruption.js';
+import { forPrograms, interruptible } from './interruption.js';
 import { type Load, loaded, type Prepared, prepared, type TrainOptions } from './options.js';
 import { ended, endedBefore, type Run, trained, trainedBy } from './run.js';
 import { openWorkers, type Workers } from './workers.js';
@@ -80,11 +80,13 @@ async function workersOf(plans: readonly Prepared[]): Promise<Workers | undefine
 /** workers: undefined where nodes compute, which come to one run after another. */
 function begun(plan: Prepared, options: TrainOptions, workers: Workers | undefined, until: AbortSignal): Run {
   return observed((tell) =>
-    interruptible(until, async (signal) => {
-      await setImmediate(); // Whoever gets the run can read it from its first event.
-      if (!plan.run) return endedBefore(plan);
-      if (!workers) return trained(plan, options, tell, signal);
-      return ended(plan.how.path, await trainedBy(workers, plan, tell, signal));
-    }),
+    forPrograms(options.resume ?? options.out, () =>
+      interruptible(until, async (signal) => {
+        await setImmediate(); // Whoever gets the run can read it from its first event.
+        if (!plan.run) return endedBefore(plan);
+        if (!workers) return trained(plan, options, tell, signal);
+        return ended(plan.how.path, await trainedBy(workers, plan, tell, signal));
+      }),
+    ),
   );
 }

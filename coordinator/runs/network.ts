@@ -1,10 +1,12 @@
 // The network that a run's config names: built in, or from the file of a saved model.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { KERAS_EXTENSION, readKeras } from '../../src/models/keras-file.js';
 import { convnetModel } from '../../src/models/layers/convnet.js';
 import { readLayers, type SavedModel } from '../../src/models/saved-model.js';
+import { edits } from '../../src/spelling.js';
 import { hiddenOf, type RunConfig } from '../../src/training/config.js';
 import { checkFit, type Network, readStart, startingFrom } from './start.js';
 
@@ -50,9 +52,29 @@ async function named(config: RunConfig, dataset: Dataset): Promise<Network | und
       throw new PseudolabelError('E_CONFIG', `model: ${error.message}`, 'give larger images: --size 32x32');
     }
   }
+  checkNetworkName(name!);
   const isKeras = name!.endsWith(KERAS_EXTENSION);
   const path = isKeras || name!.endsWith('.json') ? name! : join(name!, 'model.json');
   const { model, parameters } = await (isKeras ? readKeras(path) : readLayers(path));
   checkFit(path, model, dataset);
   return { model, parameters: fresh ? undefined : parameters };
+}
+
+/** Throws E_MODEL for what is neither the name of a network nor a path where something is that can be read as one. */
+export function checkNetworkName(name: string): void {
+  if (name === 'convnet' || name.startsWith('dense:')) return;
+  if (name.endsWith('.onnx')) {
+    const fix = 'give a saved tf.LayersModel or a .keras file, as `pseudolabel export` writes them too';
+    throw new PseudolabelError(
+      'E_MODEL',
+      `model: ${name}: an .onnx file is written by export, and cannot be read`,
+      fix,
+    );
+  }
+  if (existsSync(name)) return;
+  const isNear = edits(name, 'convnet') <= 2;
+  const fix = isNear
+    ? 'did you mean convnet?'
+    : 'give dense:UNITS, as dense:5000, convnet, or the path of a saved tf.LayersModel or a .keras file';
+  throw new PseudolabelError('E_MODEL', `model: there is no network or folder "${name}"`, fix);
 }

@@ -231,7 +231,7 @@ export class Recorder implements Observer {
     await this.save(position);
     throw new PseudolabelError(
       'E_INTERRUPTED',
-      `interrupted before step ${position.step} of stage ${position.stage}`,
+      `interrupted before step ${position.step} of stage ${this.run.stages[position.stage]!.name}`,
       directory ? 'go on from there with --resume' : 'give the run a directory to keep it',
     );
   }

@@ -56,7 +56,10 @@ export class RunDirectory {
   /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made, and E_LOCKED. */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     await makeFolder(path);
-    if ((await namesIn(path)).length > 0) throw notEmpty(path);
+    const found = await namesIn(path);
+    // Of two that begin at the same time, the second is told who was faster.
+    if (found.includes(LOCK_FILE)) await (await FolderLock.take(path)).release();
+    if (found.length > 0) throw notEmpty(path);
     const lock = await FolderLock.take(path);
     try {
       if ((await namesIn(path)).some((name) => name !== LOCK_FILE)) throw notEmpty(path); // somebody was faster

@@ -1,5 +1,6 @@
 // Numbers of a training that are set one by one, by the path of each: 'finetune.rate.initial'.
 import { PseudolabelError } from '../errors.js';
+import { edits } from '../spelling.js';
 import type { Stage } from './stage.js';
 import { stagesSchema } from './stage-schema.js';
 
@@ -69,15 +70,25 @@ const OPTIONAL: ReadonlySet<string> = new Set([
 ]);
 
 function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
-  const paths = pathsOf(stages);
-  const near = [...paths].map((each) => ({ each, edits: edits(path, each) })).sort((a, b) => a.edits - b.edits);
-  const alike = near.filter(({ edits }) => edits <= Math.max(3, near[0]!.edits)).slice(0, 3);
   const names = stages.map(({ name }) => name).join(' and ');
   return new PseudolabelError(
     'E_CONFIG',
     `set: there is no ${path} in the stages ${names}`,
-    `did you mean ${alike.map(({ each }) => each).join(', or ')}? \`pseudolabel preset\` prints all of them`,
+    `did you mean ${alikeIn(stages, path).join(', or ')}? \`pseudolabel preset\` prints all of them`,
   );
+}
+
+/** Which kind a part is of is seldom what is set. */
+const isKind = (path: string): boolean => path.endsWith('.kind');
+
+/** Up to three paths that may be meant: those that have every part of it, else those that are spelled alike. */
+function alikeIn(stages: readonly Stage[], path: string): readonly string[] {
+  const paths = [...new Set(pathsOf(stages))];
+  const parts = path.split('.');
+  const whole = paths.filter((each) => parts.every((part) => each.split('.').includes(part)));
+  if (whole.length > 0) return whole.sort((a, b) => Number(isKind(a)) - Number(isKind(b))).slice(0, 3);
+  const near = paths.map((each) => ({ each, far: edits(path, each) })).sort((a, b) => a.far - b.far);
+  return near.flatMap(({ each, far }) => (far <= Math.max(3, near[0]!.far) ? [each] : [])).slice(0, 3);
 }
 
 /** Of every number and word of the stages, those of a method without it. */
@@ -87,16 +98,4 @@ export function pathsOf(stages: readonly Stage[]): string[] {
       ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, `${path}.${key}`))
       : [path];
   return stages.flatMap((stage) => leaves(stage, stage.name).map((path) => path.replace('.method.', '.')));
-}
-
-/** How many letters have to be put in, taken out or replaced (Levenshtein). */
-function edits(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(from[i - 1] !== to[j - 1])));
-    row = next;
-  }
-  return row[to.length]!;
 }

@@ -81,5 +81,5 @@ function picked({ data, info }: Decoded, channels: RawPicture['channels']): RawP
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('exceeds pixel limit')) return `it declares more than ${MOST_PIXELS} pixels`;
-  return message.split('\n')[0]!.slice(0, 200);
+  return message.split('\n')[0]!.slice(0, 200).replace(/:\s*$/, '');
 }

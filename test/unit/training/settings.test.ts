@@ -21,6 +21,19 @@ function valueAt(stages: readonly { readonly name: string }[], path: string): un
 }
 
 describe('a setting', () => {
+  it('that is not there is one of those with its parts, each said once', () => {
+    const fixOf = (path: string): string => {
+      try {
+        withSettings(plan({ scenario: 'pl' }), { [path]: 1 });
+        return '';
+      } catch (error) {
+        return (error as { fix: string }).fix;
+      }
+    };
+    expect(fixOf('rate')).toContain('did you mean finetune.rate.initial');
+    expect(fixOf('finetune.nmae')).toMatch(/did you mean finetune\.name(?!.*finetune\.name\b)/);
+  });
+
   it('names any number or word of any preset, and changes that alone', () => {
     for (const preset of PRESETS) {
       for (const scenario of SCENARIOS) {

@@ -1,0 +1,13 @@
+// How alike two names are spelled, for errors that say which name was meant.
+
+/** How many letters have to be put in, taken out or replaced (Levenshtein). */
+export function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(from[i - 1] !== to[j - 1])));
+    row = next;
+  }
+  return row[to.length]!;
+}
