@@ -61,7 +61,7 @@ async function data(path: string | undefined, flags: DataFlags, context: Context
       ...countLines(summary),
       ...classLines(summary),
       ...problems.map((line) => `note: ${line}`),
-      useLine(summary, isBenchmark(dataset.train.labels, dataset.classes)),
+      useLine(summary, flags.labels === undefined && isBenchmark(dataset.train.labels, dataset.classes)),
       ...(flags.page === undefined ? [] : [`page: ${flags.page}`]),
       ...(flags.sheet === undefined ? [] : [`samples: ${flags.sheet}`]),
     ],
