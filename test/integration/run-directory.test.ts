@@ -37,7 +37,9 @@ describe('a run directory', () => {
     const first = await create();
     await expect(FolderLock.take(run)).rejects.toMatchObject({ code: 'E_LOCKED' });
     await first.close();
-    await reopen();
+    const again = await reopen();
+    await expect(RunDirectory.create(run, CONFIG)).rejects.toMatchObject({ code: 'E_LOCKED' });
+    await again.close();
     await expect(RunDirectory.create(run, CONFIG)).rejects.toMatchObject({ code: 'E_OUTPUT' });
   });
 
