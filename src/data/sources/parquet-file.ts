@@ -7,7 +7,7 @@ import { PseudolabelError } from '../../errors.js';
 import { fill, parseJson, READING, whyNotRead } from '../../files/read.js';
 import type { Label } from '../source.js';
 import { type NameKind, nameColumn } from './parquet-names.js';
-import { checkPages } from './parquet-pages.js';
+import { checkedPages } from './parquet-pages.js';
 
 /** A row group is held in memory while its pictures are decoded. */
 const MOST_GROUP_BYTES = 2 ** 31;
@@ -46,8 +46,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   });
   const read = (column: string, group: Group, by = metadata) =>
     unlessDamaged(path, async () => {
-      const file = bufferOf(path, size);
-      await checkPages(file, by, group.position, column);
+      const file = await checkedPages(bufferOf(path, size), by, group.position, column);
       // Only here: it makes a WebAssembly module where it is imported, which `doctor` may be about to say is missing.
       const { compressors } = await import('hyparquet-compressors');
       const { first: rowStart, end: rowEnd } = group;

@@ -26,14 +26,18 @@ const PAGE_HEADER = z.looseObject({
     .optional(),
 });
 
-/** Throws Error where the pages of a column do not add up to the rows of their row group, or inflate as bombs do. */
-export async function checkPages(
+/**
+ * The file with nothing but the pages of a column in one row group, as they were when they were checked: a file that changes meanwhile would
+ * be read unchecked. Throws Error where they do not add up to the rows of their row group, or inflate as bombs do.
+ */
+export async function checkedPages(
   file: AsyncBuffer,
   metadata: FileMetaData,
   group: number,
   column: string,
-): Promise<void> {
+): Promise<AsyncBuffer> {
   const { columns, num_rows } = metadata.row_groups[group]!;
+  const checked: Part[] = [];
   checkPaths(metadata, group, column);
   for (const { meta_data } of columns) {
     if (meta_data?.path_in_schema[0] !== column) continue;
@@ -41,9 +45,28 @@ export async function checkPages(
     const length = Number(meta_data.total_compressed_size);
     if (start < 4 || length <= 0 || start + length > file.byteLength)
       throw new Error('a column lies outside of the file');
-    const rows = rowsOf(new DataView(await file.slice(start, start + length)));
+    const bytes = await file.slice(start, start + length);
+    const rows = rowsOf(new DataView(bytes));
     if (rows !== Number(num_rows)) throw new Error(`a column has ${rows} values for ${num_rows} rows`);
+    checked.push({ start, bytes: new Uint8Array(bytes) });
   }
+  return { byteLength: file.byteLength, slice: (start, end = file.byteLength) => sliceOf(checked, start, end) };
+}
+
+/** Bytes of a file, and where they begin in it. */
+interface Part {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Zeros where no part is: reads of neighbouring columns are joined, and what lies between them is of no column that is read. */
+function sliceOf(parts: readonly Part[], start: number, end: number): ArrayBuffer {
+  const slice = new Uint8Array(Math.max(0, end - start));
+  for (const { start: at, bytes } of parts) {
+    const [first, last] = [Math.max(start, at), Math.min(end, at + bytes.length)];
+    if (first < last) slice.set(bytes.subarray(first - at, last - at), first - start);
+  }
+  return slice.buffer;
 }
 
 /** Throws where a row group has not once each what the schema has: hyparquet leaves the rejections of other columns to nobody. */

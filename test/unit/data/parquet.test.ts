@@ -2,10 +2,12 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
+import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { folderLister } from '../../../src/data/listing.js';
 import type { Collection, FoundSet } from '../../../src/data/source.js';
 import { PARQUET } from '../../../src/data/sources/parquet.js';
+import { checkedPages } from '../../../src/data/sources/parquet-pages.js';
 import { PseudolabelError } from '../../../src/errors.js';
 import { failureOf } from '../../failure.js';
 import { folderOfFile } from '../../folders.js';
@@ -199,6 +201,28 @@ describe('a damaged Parquet file', () => {
   it('is refused where it is cut short anywhere', async () => {
     for (let length = 0; length < whole.length; length += 7)
       expect(await outcome(whole.subarray(0, length)), `${length} bytes`).toBeInstanceOf(PseudolabelError);
+  });
+
+  it('is read as it was when its pages were checked, whatever happens to it then', async () => {
+    const bytes = Uint8Array.from(whole);
+    const file = {
+      byteLength: bytes.length,
+      slice: async (first: number, end?: number) => bytes.slice(first, end).buffer,
+    };
+    const metadata = await parquetMetadataAsync(file);
+    const rowEnd = Number(metadata.row_groups[0]!.num_rows);
+    const pages = await checkedPages(file, metadata, 0, 'image');
+    bytes.fill(0);
+    const rows = await parquetReadObjects({
+      file: pages,
+      metadata,
+      columns: ['image'],
+      utf8: false,
+      rowStart: 0,
+      rowEnd,
+    });
+    expect(rows).toHaveLength(rowEnd);
+    for (const { image } of rows) expect(image).toMatchObject({ bytes: expect.any(Uint8Array) });
   });
 
   it('gives pictures or an error of ours where any bytes are others', async () => {
