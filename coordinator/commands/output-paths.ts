@@ -93,7 +93,7 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
 
 /** Images in folders of classes, within the data, would be the data of the next training. */
 async function checkOutside({ name, path }: NamedPath, inputs: readonly NamedPath[]): Promise<void> {
-  const read = inputs.map((input) => (isOurs(input.path) ? readBy(join(input.path, 'config.json')) : [input.path]));
+  const read = inputs.map((input) => (isOurs(input.path) ? readBy(input.path) : [input.path]));
   for (const data of (await Promise.all(read)).flat())
     if (isWithin(await realPathOf(data), await realPathOf(path)))
       throw new PseudolabelError(
@@ -132,7 +132,7 @@ const isOurs = (folder: string): boolean =>
 async function isReadFrom(input: string, file: string, identity: string): Promise<boolean> {
   if (isOurs(input)) {
     // What a run keeps is told by its name: results of earlier commands may lie beside it.
-    const read = await readBy(join(input, 'config.json'));
+    const read = await readBy(input);
     return (await Promise.all(read.map((path) => isReadFrom(path, file, identity)))).includes(true);
   }
   return isWithin(await realPathOf(input), file) || (await identitiesIn(input)).has(identity);
@@ -151,10 +151,11 @@ async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
   return new Set(inside.flatMap((identities) => [...identities]));
 }
 
-/** The data set of a run, and its file of labels. */
-async function readBy(config: string): Promise<string[]> {
+/** The data set of a run, and its file of labels. folder: of the run, or of its model. */
+async function readBy(folder: string): Promise<string[]> {
+  const run = basename(resolve(folder)) === 'model' ? dirname(resolve(folder)) : folder;
   try {
-    const { data, labels } = (await readJson(config)) as { data?: unknown; labels?: unknown };
+    const { data, labels } = (await readJson(join(run, 'config.json'))) as { data?: unknown; labels?: unknown };
     return [data, labels].filter((path) => typeof path === 'string');
   } catch {
     return []; // whoever reads it says what is wrong

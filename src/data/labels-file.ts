@@ -63,7 +63,11 @@ export async function readLabelsFile(path: string): Promise<LabelsFile> {
   const areNumbers = known.every((text) => /^(0|[1-9]\d{0,8})(\.0+)?$/.test(text));
   const labelOf = (text: string | undefined): Label => (text !== undefined && areNumbers ? Number(text) : text);
   return {
-    ...{ path, by: columns.by, areGuesses: MODEL_COLUMNS.every((name) => records[0]!.cells.includes(name)) },
+    ...{
+      path,
+      by: columns.by,
+      areGuesses: MODEL_COLUMNS.every((name) => records[0]!.cells.some((cell) => cell.toLowerCase() === name)),
+    },
     entries: rows.map(({ image, text, line }) => ({ image, label: labelOf(text), line })),
   };
 }

@@ -97,8 +97,10 @@ describe('a result', () => {
     const labels = await file('labels.csv');
     await mkdir(at('run'));
     await writeFile(at('run', 'config.json'), JSON.stringify({ data: at('data'), labels }));
-    for (const out of [deep, labels])
-      expect(await refusal('label', at('run'), '--out', out)).toMatchObject(WOULD_REPLACE);
+    await file('run', 'model', 'model.json');
+    for (const folder of [at('run'), at('run', 'model')])
+      for (const out of [deep, labels])
+        expect(await refusal('label', folder, '--out', out)).toMatchObject(WOULD_REPLACE);
     expect(await refusal('label', at('model'), '--data', at('data'), '--out', deep)).toMatchObject(WOULD_REPLACE);
     expect(await refusal('label', at('run'), '--out', at('others.csv'))).toBeUndefined();
   });
