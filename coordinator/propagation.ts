@@ -96,9 +96,9 @@ export class Propagator {
     seeds: Seeds,
     told: SearchListener = () => undefined,
   ): Promise<Float64Array> {
-    const { count } = this.images;
+    const { count, size } = this.images;
     const classes = outputsOf(model);
-    checkSize(count, classes);
+    checkGraph(settings, { count, classes, size, model });
     const { rows, probabilities } = await this.rowsOf(model, settings);
     const k = Math.min(settings.neighbours, count - 1);
     const graph = graphOf(await this.neighbours(rows, k, told), count);
@@ -168,7 +168,6 @@ export class Propagator {
   /** The principal components of each part of a descriptor, by a sample of the images. */
   private async basesOf(description: Description): Promise<Basis[]> {
     const widths = widthsOf(description);
-    checkWidths(widths);
     const every = Math.ceil(this.images.count / SAMPLE);
     const results = await this.executor.describe({ ...description, every }, this.ranges);
     const sample = joined(results.map(({ values }: DescribeResult) => values));
@@ -255,8 +254,17 @@ function columnsOf(values: Float32Array, widths: readonly number[], first: numbe
   return result;
 }
 
-/** Throws E_CONFIG where there are too many images for a graph. */
-export function checkSize(count: number, classes: number): void {
+/** What a graph is made of: known before a run begins, so that a graph that cannot be made is refused then. */
+export interface GraphInput {
+  readonly count: number;
+  readonly classes: number;
+  readonly size: ImageSize;
+  /** Whose features are descriptors. */
+  readonly model: Model;
+}
+
+/** Throws E_CONFIG where there are too many images for a graph, or a descriptor has too many values. */
+export function checkGraph({ descriptors }: GraphSettings, { count, classes, size, model }: GraphInput): void {
   if (count > MOST_ROWS)
     throw new PseudolabelError(
       'E_CONFIG',
@@ -269,9 +277,10 @@ export function checkSize(count: number, classes: number): void {
       `graph: labels of ${count} images in ${classes} classes take ${Math.ceil((count * classes * 32) / 2 ** 30)} GiB while they spread`,
       'use fewer unlabelled images, or a method without a graph',
     );
+  for (const descriptor of descriptors) checkWidths(widthsOf({ descriptor, size, model }), descriptor);
 }
 
-function checkWidths(widths: readonly number[]): void {
+function checkWidths(widths: readonly number[], { kind }: Descriptor): void {
   if (widths.length > MOST_PARTS)
     throw new PseudolabelError(
       'E_CONFIG',
@@ -282,7 +291,9 @@ function checkWidths(widths: readonly number[]): void {
   if (most <= MOST_VALUES) return;
   throw new PseudolabelError(
     'E_CONFIG',
-    `graph: a descriptor has ${most} values; principal components are found of ${MOST_VALUES} at most`,
-    'use hog, smaller images, or a network whose last layer reads less',
+    `graph: ${kind === 'features' ? `the last layer of the network reads ${most} values` : `images have ${most} values`}; principal components are found of ${MOST_VALUES} at most`,
+    kind === 'features'
+      ? 'use a network whose last layer reads less, or leave features out of graph.descriptors'
+      : 'use hog, or smaller images',
   );
 }

@@ -16,7 +16,7 @@ import { type StrategyName, strategyOf } from '../../src/training/strategy-choic
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import type { Dispatcher, ImageCounts } from '../dispatcher.js';
 import type { NodeNow } from '../executors/cluster/status.js';
-import { checkSize } from '../propagation.js';
+import { checkGraph } from '../propagation.js';
 import type { Network } from './start.js';
 
 export interface ResolvedRun {
@@ -72,7 +72,10 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   if (config.fastSum && !strategies.includes('data'))
     throw new PseudolabelError('E_CONFIG', 'fastSum: tensor-parallel steps sum no gradients', 'leave out --fast-sum');
   const counts = new Array<number>(classes).fill(1);
-  if (stages.some(({ method }) => methodOf(method).propagation(method, counts))) checkSize(unlabelled, classes);
+  for (const { method, model } of stages) {
+    const graph = methodOf(method).propagation(method, counts);
+    if (graph) checkGraph(graph, { count: unlabelled, classes, size: task.images, model });
+  }
   const maxSteps = config.maxSteps ?? Number.POSITIVE_INFINITY;
   return {
     config: { ...config, shards },
