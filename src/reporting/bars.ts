@@ -27,12 +27,26 @@ const AROUND = 34;
 const CAP = 3.5;
 const LETTER = 8.4;
 const MOST_NAME = 170;
+/** Letters of a name that stand in one line. */
+const LINE = 18;
 const GAPS = { barGap: '15%', barCategoryGap: `${BETWEEN_GROUPS}px` } as const;
 
 /** The bars as an SVG document in light colours, one below the other. Names are escaped. */
 export function svgOfBars({ groups, series }: Bars): string {
   const shown = series.filter(({ values }) => values.some((value) => value !== undefined));
-  const left = 12 + Math.min(MOST_NAME, LETTER * Math.max(...groups.map((name) => name.length)));
+  const names = groups.map((name) => (shown.length > 1 ? inTwoLines(name) : name));
+  const left =
+    12 +
+    Math.min(
+      MOST_NAME,
+      LETTER *
+        Math.max(
+          ...names
+            .join('\n')
+            .split('\n')
+            .map((line) => line.length),
+        ),
+    );
   const option = {
     grid: { left, right: 52, top: 8, bottom: AROUND - 8 },
     xAxis: {
@@ -40,7 +54,7 @@ export function svgOfBars({ groups, series }: Bars): string {
       axisLabel: { ...AXIS.axisLabel, formatter: (value: number) => `${value} %` },
     },
     yAxis: {
-      ...{ type: 'category', data: [...groups], inverse: true, ...AXIS },
+      ...{ type: 'category', data: names, inverse: true, ...AXIS },
       axisLabel: { ...AXIS.axisLabel, color: LIGHT.ink, fontSize: 12, width: MOST_NAME, overflow: 'truncate' },
       axisTick: { show: false },
     },
@@ -61,6 +75,14 @@ export function svgOfBars({ groups, series }: Bars): string {
     })),
     height,
   );
+}
+
+/** A long name, parted at the space that is nearest to its middle. */
+function inTwoLines(name: string): string {
+  if (name.length <= LINE) return name;
+  const spaces = [...name.matchAll(/ /g)].map(({ index }) => index);
+  const middle = spaces.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0];
+  return middle === undefined ? name : `${name.slice(0, middle)}\n${name.slice(middle + 1)}`;
 }
 
 /** What stands at the ends of the bars of one series: the error bar, and the number. */
