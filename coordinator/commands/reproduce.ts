@@ -5,7 +5,7 @@ import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder } from '../../src/files/remove.js';
 import { writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
-import { normalise, PRESETS, type RunConfig } from '../../src/training/config.js';
+import { PRESETS } from '../../src/training/config.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { Reproduced } from '../dashboard/recorded.js';
 import { loadData } from '../load-data.js';
@@ -13,6 +13,7 @@ import { FolderLock } from '../runs/lock.js';
 import {
   isModern,
   loadReproduction,
+  notOfModern,
   type Reproduction,
   ROWS,
   type RowKind,
@@ -26,7 +27,7 @@ import type { RunResult } from '../runs/result.js';
 import { dataLines, idleLine, rowLines, sessionLine } from '../terminal/summary.js';
 import { resumeArgs, withResumeLine } from './invocation.js';
 import { refuseIdle } from './option-rules.js';
-import { addRunOptions, type Context, usage, whole } from './options.js';
+import { addRunOptions, type Context, flagOf, usage, whole } from './options.js';
 import { configFrom, newDirectory, type RunFlags, resumedConfig } from './run-flags.js';
 import { runGroup } from './run-group.js';
 import { addDashboardOptions, addFaultOptions, dashboardAt, placeOf, type WatchFlags } from './watched-run.js';
@@ -97,9 +98,10 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   // dae has both kinds of stages. Resolved first: if it fails, nothing has been printed or saved that would not hold.
   const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);
-  const idle = idleLine(whole, config.workers);
-  for (const line of [sessionLine(whole), ...dataLines(dataset), ...(idle === undefined ? [] : [idle])])
-    terminal.note(line);
+  const isToldRows = flags.scenarios !== undefined || flags.resume !== undefined;
+  const leftOut = isToldRows ? undefined : leftOutLine(notOfModern(config));
+  for (const line of [sessionLine(whole), ...dataLines(dataset), leftOut, idleLine(whole, config.workers)])
+    if (line !== undefined) terminal.note(line);
   const place = placeOf(flags);
   const dashboard = place && (await dashboardAt(place, folder, await Reproduced.open(reproduction, folder)));
   const results: RunResult[] = [];
@@ -132,13 +134,18 @@ async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduct
       'leave `stages` out of the config',
     );
   refuseIdle(command, config);
-  return { config, scenarios: flags.scenarios ?? (isPlain(config) ? ROWS : SCENARIOS), splits: flags.splits };
+  return {
+    config,
+    scenarios: flags.scenarios ?? (notOfModern(config).length === 0 ? ROWS : SCENARIOS),
+    splits: flags.splits,
+  };
 }
 
-/** Whether nothing is asked for that the row modern does not have. */
-function isPlain({ preset, hidden, strategy, maxSteps, refresh, threshold, classShares, augment }: RunConfig) {
-  const given = [maxSteps, refresh, threshold, classShares, augment].some((value) => value !== undefined);
-  return preset === 'best' && hidden === normalise({}).hidden && strategy === 'auto' && !given;
+/** undefined where no row is left out. */
+export function leftOutLine(options: readonly string[]): string | undefined {
+  if (options.length === 0) return undefined;
+  const flags = options.map(flagOf).join(', ');
+  return `modern: left out, since ${flags} ${options.length === 1 ? 'is' : 'are'} not for it`;
 }
 
 async function resumed(folder: string, flags: ReproduceFlags, command: Command): Promise<Reproduction> {

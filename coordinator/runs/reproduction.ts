@@ -42,6 +42,18 @@ export interface PlannedRun {
   readonly path: string;
 }
 
+/** Options of the other rows' network and training, which the row modern has of its own. */
+const NOT_OF_MODERN = [
+  ...(['preset', 'hidden', 'strategy', 'maxSteps'] as const),
+  ...(['refresh', 'threshold', 'classShares', 'augment'] as const),
+];
+
+/** The options of a reproduction for which the row modern is left out where nobody names its rows. */
+export function notOfModern(config: RunConfig): readonly (keyof RunConfig)[] {
+  const defaults = normalise({});
+  return NOT_OF_MODERN.filter((option) => config[option] !== defaults[option]);
+}
+
 /** A row of the table, with the runs that it is made from. */
 export interface Row extends ReproductionRow {
   readonly scenario: RowKind;

@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { leftOutLine } from '../../../coordinator/commands/reproduce.js';
 import {
   isModern,
   loadReproduction,
+  notOfModern,
   rowsOf,
   runsOf,
   saveReproduction,
@@ -63,6 +65,17 @@ describe('the runs of a reproduction', () => {
       ['random', 1],
       ['random', 2],
     ]);
+  });
+});
+
+describe('the row modern', () => {
+  it.each([
+    [{}, undefined],
+    [{ quick: true, seed: 3, labelsPerClass: 20, shards: 4 }, undefined],
+    [{ hidden: 256 }, 'modern: left out, since --hidden is not for it'],
+    [{ preset: 'paper', maxSteps: 5 }, 'modern: left out, since --preset, --max-steps are not for it'],
+  ])('is left out for options that are not its own, which is told: %o', (options, line) => {
+    expect(leftOutLine(notOfModern(normalise(options)))).toBe(line);
   });
 });
 
