@@ -30,7 +30,7 @@ export interface Training {
   readonly unlabelled?: Uint32Array;
 }
 
-/** Step `step` of stage `stage` is the next to do. With the state of the cluster, all that the rest of the run depends on. */
+/** Step `step` of stage `stage` (an index) is the next to do. With the executor's state, all that the rest of the run depends on. */
 export interface Position {
   readonly stage: number;
   readonly step: number;
@@ -38,16 +38,16 @@ export interface Position {
   readonly methodState: MethodState;
 }
 
-/** What the loop tells as it goes. `before` comes between two steps, when the state is whole: the place to save or to stop. */
+/** What the loop tells as it goes. `beforeStep` comes between two steps, when the state is whole: the place to save or to stop. */
 export interface Observer {
-  before(position: Position): Promise<void>;
   stageBegins(stage: Stage, position: Position, steps: number): void;
+  beforeStep(position: Position): Promise<void>;
   /** Comes while a graph of very many images is made, before the step at `position`, whose state is still whole. */
   searching?(position: Position, progress: SearchProgress): Promise<void>;
-  labelled(stage: Stage, step: number, labelling: Labelling): void;
+  afterLabelling(stage: Stage, step: number, labelling: Labelling): void;
   /** Comes before the first step whose pseudo-labels count, if they are held to shares. */
   sharesChosen(stage: Stage, step: number, choice: SharesChoice): void;
-  stepped(
+  afterStep(
     stage: Stage,
     step: number,
     outcome: Omit<StepOutcome, 'statistics'> & { readonly alpha: number },
@@ -55,8 +55,8 @@ export interface Observer {
 }
 
 /**
- * Trains through all stages. resumed: where the state came from that the cluster already holds; undefined for a new run.
- * Throws what `before` throws, and E_NOT_FINITE.
+ * Trains through all stages. resumed: where the state came from that the executor already holds; undefined for a new run.
+ * Throws what `beforeStep` throws, and E_NOT_FINITE.
  */
 export async function train(
   training: Training,
@@ -64,62 +64,78 @@ export async function train(
   observer: Observer,
   resumed: Position | undefined,
 ): Promise<void> {
-  const { seed, stages, labelled, maxSteps } = training;
-  const sampler = new LabelledSampler();
-  for (const [s, stage] of stages.entries()) {
-    if (resumed && s < resumed.stage) continue;
-    const isResumed = s === resumed?.stage;
-    const steps = Math.min(stage.steps, maxSteps);
-    const first = isResumed ? resumed.step : 0;
-    const { method: settings } = stage;
-    const method = methodOf(settings);
-    const labelCounts = labelled.countsOf(outputsOf(stage.model));
-    let state = isResumed ? resumed.methodState : method.begin(settings, labelCounts);
-    if (!isResumed) await begin(training, s, dispatcher);
-    observer.stageBegins(stage, { stage: s, step: first, methodState: state }, steps);
-
-    for (let step = first; step < steps; step++) {
-      await observer.before({ stage: s, step, methodState: state });
-      if (method.isRelabelling(settings, step)) {
-        const graph = method.propagation(settings, labelCounts);
-        const told: SearchListener = (progress) =>
-          observer.searching?.({ stage: s, step, methodState: state }, progress);
-        const labelling = await (graph
-          ? propagate(training, stage, graph, dispatcher, told)
-          : dispatcher.label(stage.model));
-        state = method.relabelled(settings, state, labelling.confidences);
-        observer.labelled(stage, step, labelling);
-      }
-      const chosen = method.choose(settings, step, state, labelCounts);
-      if (chosen) {
-        state = chosen.state;
-        observer.sharesChosen(stage, step, chosen.choice);
-      }
-
-      const { statistics, ...outcome } = await dispatcher.step({
-        model: stage.model,
-        seed,
-        stage: s,
-        step,
-        labelled: drawLabelled(labelled, sampler, seed, s, stage, step),
-        unlabelled: method.rows(settings, step, state, labelCounts),
-        ...(stage.augment && training.images && { augment: { ...training.images, ...stage.augment } }),
-        optimizer: optimizerStep(stage, step),
-      });
-      state = method.next(settings, step, state, statistics);
-      await observer.stepped(stage, step, { ...outcome, alpha: alphaAt(stage, step) });
-    }
-    if (stage.average !== undefined) await takeAverage(stage, dispatcher);
+  for (let index = resumed?.stage ?? 0; index < training.stages.length; index++) {
+    const resumedHere = resumed?.stage === index ? resumed : undefined;
+    if (!resumedHere) await startStage(training, index, dispatcher);
+    await trainStage(training, index, dispatcher, observer, resumedHere);
   }
 }
 
+/** The steps of one stage: label where the method asks for it, train on a mini-batch, let the method remember. */
+async function trainStage(
+  training: Training,
+  index: number,
+  dispatcher: Dispatcher,
+  observer: Observer,
+  resumed: Position | undefined,
+): Promise<void> {
+  const { seed, labelled, maxSteps, images } = training;
+  const stage = training.stages[index]!;
+  const steps = Math.min(stage.steps, maxSteps);
+  const { method: settings } = stage;
+  const method = methodOf(settings);
+  const labelCounts = labelled.countsOf(outputsOf(stage.model));
+  const sampler = new LabelledSampler();
+  const first = resumed?.step ?? 0;
+  let state = resumed ? resumed.methodState : method.begin(settings, labelCounts);
+  observer.stageBegins(stage, { stage: index, step: first, methodState: state }, steps);
+
+  for (let step = first; step < steps; step++) {
+    const position = { stage: index, step, methodState: state };
+    await observer.beforeStep(position);
+
+    if (method.isRelabelling(settings, step)) {
+      const onSearch: SearchListener = (progress) => observer.searching?.(position, progress);
+      const graph = method.propagation(settings, labelCounts);
+      const labelling = graph
+        ? await propagate(training, stage, graph, dispatcher, onSearch)
+        : await dispatcher.label(stage.model);
+      state = method.relabelled(settings, state, labelling.confidences);
+      observer.afterLabelling(stage, step, labelling);
+    }
+    const chosen = method.choose(settings, step, state, labelCounts);
+    if (chosen) {
+      state = chosen.state;
+      observer.sharesChosen(stage, step, chosen.choice);
+    }
+
+    const { statistics, ...outcome } = await dispatcher.step({
+      model: stage.model,
+      seed,
+      stage: index,
+      step,
+      labelled: drawLabelled(training, index, sampler, step),
+      unlabelled: method.rows(settings, step, state, labelCounts),
+      ...(stage.augment && images && { augment: { ...images, ...stage.augment } }),
+      optimizer: optimizerStep(stage, step),
+    });
+    state = method.next(settings, step, state, statistics);
+    await observer.afterStep(stage, step, { ...outcome, alpha: alphaAt(stage, step) });
+  }
+  if (stage.average !== undefined) await takeAverage(stage, dispatcher);
+}
+
 /** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
-async function begin({ stages, seed, parameters: given }: Training, s: number, dispatcher: Dispatcher): Promise<void> {
-  const stage = stages[s]!;
+async function startStage(
+  { stages, seed, parameters: given }: Training,
+  index: number,
+  dispatcher: Dispatcher,
+): Promise<void> {
+  const stage = stages[index]!;
   const length = parameterCount(stage.model);
-  const parameters = s === 0 && given ? given.slice() : initialParameters(stage.model, seed, s);
+  const parameters = index === 0 && given ? given.slice() : initialParameters(stage.model, seed, index);
   if (stage.start !== 'fresh') {
-    const previous = stages[s - 1];
+    const previous = stages[index - 1];
     if (!previous)
       throw new PseudolabelError('E_CONFIG', `stage 0 (${stage.name}) has no stage before it`, 'start it fresh');
     const { parameters: learned } = await dispatcher.read(previous.model);
@@ -130,7 +146,7 @@ async function begin({ stages, seed, parameters: given }: Training, s: number, d
   dispatcher.write({ parameters, ...moments, ...(stage.average !== undefined && { average: parameters }) });
 }
 
-/** What a stage ends with is the average of its weights. */
+/** A stage that keeps an average of its weights ends with it. */
 async function takeAverage({ model }: Stage, dispatcher: Dispatcher): Promise<void> {
   const { average, firstMoment, secondMoment } = await dispatcher.read(model);
   dispatcher.write({ parameters: average!, firstMoment, secondMoment });
@@ -142,20 +158,20 @@ function propagate(
   { model }: Stage,
   graph: Propagation,
   dispatcher: Dispatcher,
-  told: SearchListener,
+  onSearch: SearchListener,
 ): Promise<Labelling> {
   if (!unlabelled || !images) throw new RangeError('labels spread over images whose rows and size are not given');
-  return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images, told);
+  return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images, onSearch);
 }
 
+/** The labelled rows of a step; undefined in a stage that uses none. */
 function drawLabelled(
-  set: LabelledSet,
+  { stages, seed, labelled }: Training,
+  index: number,
   sampler: LabelledSampler,
-  seed: number,
-  s: number,
-  stage: Stage,
   step: number,
 ): LabelledRows | undefined {
-  if (stage.labelledBatch === 0) return undefined;
-  return set.rows(sampler.draw({ seed, stage: s, count: set.count, batch: stage.labelledBatch }, step));
+  const { labelledBatch: batch } = stages[index]!;
+  if (batch === 0) return undefined;
+  return labelled.rows(sampler.draw({ seed, stage: index, count: labelled.count, batch }, step));
 }

@@ -118,7 +118,7 @@ export class Recorder implements Observer {
     return this.session.dispatcher.health().lostWorkers - this.lostBefore;
   }
 
-  async before(position: Position): Promise<void> {
+  async beforeStep(position: Position): Promise<void> {
     const stage = this.run.stages[position.stage]!;
     const isDue = (every: number) => every > 0 && position.step > 0 && position.step % every === 0;
     await this.keep();
@@ -147,7 +147,7 @@ export class Recorder implements Observer {
     this.options.listener.searching?.(this.run.stages[position.stage]!, progress);
   }
 
-  labelled(stage: Stage, step: number, labelling: Labelling): void {
+  afterLabelling(stage: Stage, step: number, labelling: Labelling): void {
     this.charge('labelling');
     this.measured({ kind: 'labels', stage: stage.name, step, ...this.trueLabels.measure(labelling) });
     this.options.listener.looked?.(labelling);
@@ -162,7 +162,7 @@ export class Recorder implements Observer {
     this.measured({ kind: 'shares', stage: stage.name, step, ...choice });
   }
 
-  async stepped(
+  async afterStep(
     stage: Stage,
     step: number,
     outcome: Omit<StepOutcome, 'statistics'> & { alpha: number },

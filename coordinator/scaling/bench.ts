@@ -107,11 +107,11 @@ export class Bench {
     let rows = 0;
     const nothing = () => undefined;
     const observer: Observer = {
-      before: async () => undefined,
+      beforeStep: async () => undefined,
       stageBegins: nothing,
-      labelled: nothing,
+      afterLabelling: nothing,
       sharesChosen: nothing,
-      stepped: (_, __, outcome) => {
+      afterStep: (_, __, outcome) => {
         rows += outcome.rows;
       },
     };

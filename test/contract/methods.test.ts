@@ -75,11 +75,11 @@ async function runOf(method: Choice, options: Options = {}, dataset = PATTERNS):
   return resolveRun(shaped, dataset, await networkFor(shaped, dataset));
 }
 
-/** The weights that a run ends on, and how many unlabelled rows have counted. before: each step. */
+/** The weights that a run ends on, and how many unlabelled rows have counted. beforeStep: each step. */
 async function weightsOf(
   run: ResolvedRun,
   dispatcher: Dispatcher,
-  before: (position: Position) => Promise<void> = async () => undefined,
+  beforeStep: (position: Position) => Promise<void> = async () => undefined,
   from?: Position,
 ): Promise<Float32Array & { counted?: number }> {
   const { config, dataset, split, stages, maxSteps } = run;
@@ -88,10 +88,10 @@ async function weightsOf(
   const images = { height, width, channels };
   const training = { seed: config.seed, stages, maxSteps, labelled, images, unlabelled: split.unlabelled };
   let counted = 0;
-  const stepped = (_stage: unknown, _step: number, outcome: { readonly counted: number }) => {
+  const afterStep = (_stage: unknown, _step: number, outcome: { readonly counted: number }) => {
     counted += outcome.counted;
   };
-  await train(training, dispatcher, listener({ before, stepped }), from);
+  await train(training, dispatcher, listener({ beforeStep, afterStep }), from);
   const { parameters } = await dispatcher.read(stages.at(-1)!.model);
   return Object.assign(parameters, { counted });
 }

@@ -75,8 +75,8 @@ async function lossesOf(setting: Setting, wire: GradientCodecName): Promise<numb
   const cluster = await clusterFor(setting, [1], { wire });
   const losses: number[] = [];
   try {
-    const stepped: Observer['stepped'] = (_stage, _step, { labelledLoss }) => void losses.push(labelledLoss);
-    await weightsOf(cluster.cluster, setting, 'data', { ...SILENT, stepped });
+    const afterStep: Observer['afterStep'] = (_stage, _step, { labelledLoss }) => void losses.push(labelledLoss);
+    await weightsOf(cluster.cluster, setting, 'data', { ...SILENT, afterStep });
     return losses;
   } finally {
     await cluster.cluster.close();
@@ -138,7 +138,7 @@ describe.each(['data', 'tensor'] as const)('a run on a cluster by strategy %s', 
         () => cluster.join(2),
       ];
       const going: unknown[] = [];
-      const before = async () => {
+      const beforeStep = async () => {
         if (stream.below(3) > 0) return;
         const happen = happenings[stream.below(happenings.length)]!;
         const node = cluster.nodes[stream.below(cluster.nodes.length)]!;
@@ -146,7 +146,7 @@ describe.each(['data', 'tensor'] as const)('a run on a cluster by strategy %s', 
         setTimeout(() => going.push(happen(node)), stream.below(15));
       };
       try {
-        expect(await weightsOf(cluster.cluster, setting, strategy, { ...SILENT, before })).toBe(expected);
+        expect(await weightsOf(cluster.cluster, setting, strategy, { ...SILENT, beforeStep })).toBe(expected);
       } finally {
         await Promise.all(going);
         for (const { link } of cluster.nodes) link.release();

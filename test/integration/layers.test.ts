@@ -92,12 +92,12 @@ async function weightsOf(
     labelled: new LabelledSet(dataset.train, split.labelled),
   };
   const saved: Trained['saved'][number][] = [];
-  const before = async (position: Position) => {
+  const beforeStep = async (position: Position) => {
     saved.push({ position, state: await session.dispatcher.read(stages[position.stage]!.model) });
     await disturb(saved.length, (thread) => session.local.loseThread(thread));
   };
   try {
-    const sha256 = sha256OfParameters(await trained(training, session.dispatcher, listener({ before })));
+    const sha256 = sha256OfParameters(await trained(training, session.dispatcher, listener({ beforeStep })));
     const resume = async ({ position, state }: Trained['saved'][number]) => {
       session.dispatcher.write(state);
       return sha256OfParameters(await trained(training, session.dispatcher, listener(), position));

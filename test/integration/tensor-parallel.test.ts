@@ -61,10 +61,10 @@ describe.each(plans)('training tensor parallel with $name', ({ stages }) => {
     const { training } = setting;
     const dispatcher = inOneThread(setting);
     const saved: { position: Position; state: TrainingState }[] = [];
-    const before = async (position: Position) => {
+    const beforeStep = async (position: Position) => {
       saved.push({ position, state: await dispatcher.read(stages[position.stage]!.model) });
     };
-    const expected = await trained(training, dispatcher, listener({ before }));
+    const expected = await trained(training, dispatcher, listener({ beforeStep }));
     for (const { position, state } of saved) {
       const another = inOneThread(setting);
       another.write(state);

@@ -38,10 +38,10 @@ describe.each(plans)('training with $name', ({ stages }) => {
     const { training } = setting;
     const dispatcher = inOneThread(setting);
     const saved: { position: Position; state: TrainingState }[] = [];
-    const before = async (position: Position) => {
+    const beforeStep = async (position: Position) => {
       saved.push({ position, state: await dispatcher.read(stages[position.stage]!.model) });
     };
-    const expected = await trained(training, dispatcher, listener({ before }));
+    const expected = await trained(training, dispatcher, listener({ beforeStep }));
     expect(saved).toHaveLength(stages.reduce((sum, { steps }) => sum + steps, 0));
     for (const { position, state } of saved) {
       const another = inOneThread(setting);
@@ -60,11 +60,11 @@ describe('the training loop', () => {
     const told: unknown[] = [];
     const { training, ...setting } = await settingOf(once, 1);
     const observer = listener({
-      before: async (position) => void told.push(position),
+      beforeStep: async (position) => void told.push(position),
       stageBegins: (stage, position, steps) => told.push([stage.name, position, steps]),
-      labelled: (_, step, { classes, confidences }) =>
+      afterLabelling: (_, step, { classes, confidences }) =>
         told.push(['labelled', step, classes.length, confidences.length]),
-      stepped: (_, step, { alpha, rows, counted }) => void told.push([step, alpha, rows, counted]),
+      afterStep: (_, step, { alpha, rows, counted }) => void told.push([step, alpha, rows, counted]),
     });
     await trained(training, inOneThread({ training, ...setting }), observer);
     const balance = { target: new Array(10).fill(0.1), predicted: new Array(10).fill(0.1) };
@@ -84,7 +84,7 @@ describe('the training loop', () => {
     let last = new Uint16Array(700);
     const labelled: number[] = [];
     const observer = listener({
-      labelled: (_, step, { classes, flips }) => {
+      afterLabelling: (_, step, { classes, flips }) => {
         labelled.push(step);
         expect(flips).toBe(classes.filter((label, i) => label !== last[i]).length);
         last = classes.slice();
@@ -98,7 +98,7 @@ describe('the training loop', () => {
   it('ends every stage after as many steps as it may do', async () => {
     const { training, ...setting } = await settingOf(once, 1);
     const steps: Position[] = [];
-    const observer = listener({ before: async (position) => void steps.push(position) });
+    const observer = listener({ beforeStep: async (position) => void steps.push(position) });
     await trained({ ...training, maxSteps: 1 }, inOneThread({ training, ...setting }), observer);
     expect(steps).toMatchObject([
       { stage: 0, step: 0 },
@@ -111,11 +111,11 @@ describe('the training loop', () => {
     const dispatcher = inOneThread(setting);
     const [{ model }] = once;
     let state = await dispatcher.read(model);
-    const before = async ({ step }: Position) => {
+    const beforeStep = async ({ step }: Position) => {
       state = await dispatcher.read(model);
       if (step === 2) throw new Error('enough');
     };
-    await expect(trained(setting.training, dispatcher, listener({ before }))).rejects.toThrow('enough');
+    await expect(trained(setting.training, dispatcher, listener({ beforeStep }))).rejects.toThrow('enough');
     expect(await dispatcher.read(model)).toEqual(state);
   });
 
@@ -128,11 +128,11 @@ describe('the training loop', () => {
     const [{ model }] = once;
     let state = await dispatcher.read(model);
     let position: Position | undefined;
-    const before = async (next: Position) => {
+    const beforeStep = async (next: Position) => {
       position = next;
       state = await dispatcher.read(model);
     };
-    const diverging = trained(training, dispatcher, listener({ before }));
+    const diverging = trained(training, dispatcher, listener({ beforeStep }));
     await expect(diverging).rejects.toMatchObject({ code: 'E_NOT_FINITE' });
     expect(position!.step).toBeGreaterThan(0);
     const found = await dispatcher.read(model);

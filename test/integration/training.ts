@@ -18,11 +18,11 @@ export const contentOf = ({ shape, unlabelled }: Problem): ThreadExecutorOptions
 export function listener(part: Partial<Observer> = {}): Observer {
   const nothing = () => undefined;
   return {
-    before: async () => undefined,
+    beforeStep: async () => undefined,
     stageBegins: nothing,
-    labelled: nothing,
+    afterLabelling: nothing,
     sharesChosen: nothing,
-    stepped: nothing,
+    afterStep: nothing,
     ...part,
   };
 }
