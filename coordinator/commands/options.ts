@@ -42,9 +42,9 @@ export function addReadingOptions(command: Command): Command {
     .option('--cache <dir>', "where decoded images are kept (the user's cache folder)");
 }
 
-/** presets: those that the command can train. */
-export function addRunOptions(command: Command, presets: readonly string[] = ALL_PRESETS): Command {
-  const choice = new Option('--preset <name>', 'hyper-parameters (best)').choices(presets);
+/** presets: those that the command can train. otherwise: which it is where none is given. */
+export function addRunOptions(command: Command, presets: readonly string[] = ALL_PRESETS, otherwise = 'best'): Command {
+  const choice = new Option('--preset <name>', `hyper-parameters (${otherwise})`).choices(presets);
   return addComputingOptions(addDataOptions(addTaskOptions(command.addOption(choice))));
 }
 
@@ -69,7 +69,7 @@ function addComputingOptions(command: Command): Command {
     .option('--workers <n>', 'threads (one a core)', number)
     .option(
       '--shards <n>',
-      'parts that a step is cut into; the result depends on it (8, or 4 where gradients are summed)',
+      'parts that a step is cut into; the result depends on it (8; 4 where gradients are summed, as in the preset modern)',
       number,
     )
     .addOption(
@@ -122,10 +122,14 @@ export const addModelChoice = (command: Command): Command =>
   command
     .option(
       '--model <name>',
-      'dense:5000, dense:1024,512 and so on, convnet, a saved tf.LayersModel or a .keras file (dense)',
+      'dense:5000, dense:1024,512 and so on, convnet, a saved tf.LayersModel or a .keras file (dense; in the preset modern, convnet)',
     )
     .addOption(new Option('--effort <name>', 'how long the preset modern may take (normal)').choices(EFFORTS))
-    .option('--members <n>', 'networks that are trained side by side and predict together (1)', number)
+    .option(
+      '--members <n>',
+      'networks that are trained side by side and predict together (1; in the preset modern, 2, or 4 with --effort high)',
+      number,
+    )
     .option('--start <dir>', 'start from the weights of a saved model or of a run, whose network is trained')
     .option('--fresh', 'draw the weights of a saved model afresh');
 

@@ -10,7 +10,7 @@ import { counted } from '../../src/format.js';
 import { assumptionLine } from '../../src/methods/class-balance-text.js';
 import { traceFile } from '../../src/reporting/trace.js';
 import { rampLines } from '../../src/training/alpha-ramp.js';
-import type { RunConfig } from '../../src/training/config.js';
+import { ALL_PRESETS, type RunConfig } from '../../src/training/config.js';
 import { augmentationLine } from '../../src/training/preset-method.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { choiceLine } from '../../src/training/strategy-choice.js';
@@ -47,6 +47,9 @@ interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, WatchFlags {
   readonly test: boolean;
   readonly trace?: string;
 }
+
+/** Which preset it is where none is given (default-preset.ts). */
+const OWN_PRESET = 'best; modern for images of your own of which some have no label';
 
 /** The ways to other machines and processes. */
 interface Reach {
@@ -103,7 +106,9 @@ export function addTrain(program: Command, context: Context, transport?: Transpo
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
   if (transport) addClusterOptions(command);
   addMpiOptions(command);
-  addDashboardOptions(addNumberOptions(addMethodChoice(addModelChoice(addRunOptions(command)))))
+  addDashboardOptions(
+    addNumberOptions(addMethodChoice(addModelChoice(addRunOptions(command, ALL_PRESETS, OWN_PRESET)))),
+  )
     .option('--no-test', 'do not look at the test images')
     .option('--trace <file>', 'write what every worker did when, for ui.perfetto.dev')
     .addHelpText('after', HELP)

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { completionLines } from '../../../coordinator/commands/completion.js';
 import { programOf } from '../../../coordinator/commands/program.js';
+import { normalise } from '../../../src/training/config.js';
 import { contextFor, terminalWith } from '../terminal/streams.js';
 
 const newProgram = () => programOf(contextFor(terminalWith(false).terminal), async () => undefined);
@@ -26,6 +27,19 @@ describe('--help', () => {
     expect(helpOf('worker')).toContain('the token of the run (required)');
     expect(helpOf('worker')).not.toContain('(300; 300)');
     expect(helpOf('train')).toContain('(pl; one of nn, drop, pl, dae)');
+  });
+
+  it('says what own images with few labels have where nothing is given, in train alone', () => {
+    const plain = (name: string) => helpOf(name).replaceAll(/\s+/g, ' ');
+    const preset = '(best; modern for images of your own of which some have no label; one of modern,';
+    expect(plain('train')).toContain(preset);
+    expect(plain('sweep')).toContain('(best; one of modern, best,');
+    const { model, members, shards } = normalise({ preset: 'modern' });
+    const { members: more } = normalise({ preset: 'modern', effort: 'high' });
+    expect(plain('train')).toContain(`(dense; in the preset modern, ${model})`);
+    expect(plain('train')).toContain(`(1; in the preset modern, ${members}, or ${more} with --effort high)`);
+    const { shards: usual } = normalise({});
+    expect(plain('train')).toContain(`(${usual}; ${shards} where gradients are summed, as in the preset modern)`);
   });
 });
 
