@@ -43,7 +43,7 @@ describe('a run directory', () => {
     await expect(RunDirectory.create(run, CONFIG)).rejects.toMatchObject({ code: 'E_OUTPUT' });
   });
 
-  it('from a stranger makes nobody touch what its links lead to (S1)', async () => {
+  it('from a stranger makes nobody touch what its links lead to (case S1)', async () => {
     await (await create()).close();
     await writeFile(join(elsewhere, 'config.json.tmp-0123abcd'), 'mine');
     await writeFile(join(elsewhere, 'x.tmp-2026'), 'mine');
@@ -54,7 +54,7 @@ describe('a run directory', () => {
   });
 
   it.each(['metrics.jsonl', 'result.json', 'model', 'plots', 'checkpoints', 'events.out.tfevents.1.pseudolabel'])(
-    'is not gone on with where its %s is a link (S1)',
+    'is not gone on with where its %s is a link (case S1)',
     async (name) => {
       const made = await RunDirectory.create(run, CONFIG);
       await made.close();

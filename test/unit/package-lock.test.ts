@@ -12,7 +12,7 @@ const LOCK = new URL('../../package-lock.json', import.meta.url);
 const { packages } = JSON.parse(readFileSync(LOCK, 'utf8')) as { packages: Readonly<Record<string, Entry>> };
 const installed = Object.entries(packages).filter(([path]) => path !== '');
 
-it('every locked package has a version and the hash of its content, those of other platforms too (S7)', () => {
+it('every locked package has a version and the hash of its content, those of other platforms too (case S7)', () => {
   const unchecked = installed.filter(
     ([, { version, integrity }]) => !version || !/^sha512-\S{86}==$/.test(integrity ?? ''),
   );

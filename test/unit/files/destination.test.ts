@@ -95,7 +95,7 @@ describe('a path that a user gives', () => {
 });
 
 describe('a file of our own', () => {
-  it('is never written through a link, whether it is the file or a folder on the way (S1)', async () => {
+  it('is never written through a link, whether it is the file or a folder on the way (case S1)', async () => {
     await mkdir(at('victim'));
     await writeFile(at('victim', 'x'), 'mine');
     await mkdir(at('run'));
@@ -114,7 +114,7 @@ describe('removeTemporary', () => {
   const left = (name: string): string => `${name}.tmp-0123abcd`;
   const OURS = { '': /^config\.json$/, checkpoints: /^c\.plck$/ };
 
-  it('removes what we began to write, where we write it, and nothing else (S1)', async () => {
+  it('removes what we began to write, where we write it, and nothing else (case S1)', async () => {
     await mkdir(at('checkpoints'));
     await mkdir(at('other'));
     const kept = [
@@ -134,7 +134,7 @@ describe('removeTemporary', () => {
     expect(there.sort()).toEqual(kept.sort());
   });
 
-  it('follows no link: not one to a folder elsewhere, not one that leads in a circle (S1)', async () => {
+  it('follows no link: not one to a folder elsewhere, not one that leads in a circle (case S1)', async () => {
     const [run, elsewhere] = [at('run'), at('elsewhere')];
     for (const path of [run, elsewhere]) await mkdir(path);
     await writeFile(join(elsewhere, left('c.plck')), '');
