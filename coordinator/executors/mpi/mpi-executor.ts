@@ -62,7 +62,7 @@ export class MpiExecutor extends DistributedExecutor {
   }
 
   get workers(): number {
-    return this.weights.reduce((sum, workers) => sum + workers, 0);
+    return this.workersByRank.reduce((sum, workers) => sum + workers, 0);
   }
 
   health(): ExecutorHealth {
@@ -82,7 +82,7 @@ export class MpiExecutor extends DistributedExecutor {
     // Shards in their order, so that those of a rank are neighbours in the tree.
     const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
     const sorted = order.map((position) => steps[position]!);
-    const ends = assign(steps.length, this.weights);
+    const ends = assign(steps.length, this.workersByRank);
     const [mine, answers] = await this.ranks.together(
       { kind: 'gradients', model: this.models.text(model), steps: sorted.map(toWire), ends },
       'computed',
@@ -117,39 +117,42 @@ export class MpiExecutor extends DistributedExecutor {
 
   protected async predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {
     const { local, ranks } = this;
-    const { arena } = local;
     await ranks.arenaSync.bringParameters(parameterCount(model));
     await ranks.bringImages(set);
-    const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
-    if (set === 'unlabelled') ranks.arenaSync.labelsChanged([[0, arena.shape.unlabelled]]);
-    const mine = local.predict(model, set, ranges.slice(0, end));
-    mine.catch(() => undefined);
-    const ask = async (parts: [number, number][]) => {
-      const ends = [0, ...assign(parts.length, ranks.workers)];
-      const message = { kind: 'predict', model: this.models.text(model), set, ranges: parts, ends } as const;
-      const [, answers] = await ranks.together(message, 'predicted', () => mine);
-      return answers.flatMap(({ results }) => results);
-    };
-    const theirs = await predictElsewhere(arena, set, ranges.slice(end), ask, misfit);
-    return [...(await mine), ...theirs];
+    if (set === 'unlabelled') ranks.arenaSync.labelsChanged([[0, local.arena.shape.unlabelled]]);
+    return this.shared(
+      ranges,
+      (mine) => local.predict(model, set, mine),
+      (others, mine) => {
+        const ask = async (parts: [number, number][]) => {
+          const ends = ranks.endsOf(parts.length);
+          const message = { kind: 'predict', model: this.models.text(model), set, ranges: parts, ends } as const;
+          const [, answers] = await ranks.together(message, 'predicted', () => mine);
+          return answers.flatMap(({ results }) => results);
+        };
+        return predictElsewhere(local.arena, set, others, ask, misfit);
+      },
+    );
   }
 
   protected async describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]> {
     const { local, ranks } = this;
-    if (description.model) await ranks.arenaSync.bringParameters(parameterCount(description.model));
-    await ranks.bringImages(description.set);
-    const [end] = assign(ranges.length, this.weights) as [number, ...number[]];
     const { model } = description;
+    if (model) await ranks.arenaSync.bringParameters(parameterCount(model));
+    await ranks.bringImages(description.set);
     const asked = { description: descriptionToWire(description), model: model ? this.models.text(model) : null };
-    const own = local.describe(description, ranges.slice(0, end));
-    own.catch(() => undefined);
-    const ask = async (part: [number, number][]) => {
-      const message = { kind: 'describe', ...asked, ranges: part, ends: ranks.endsOf(part.length) } as const;
-      const [, answers] = await ranks.together(message, 'described', () => own);
-      return answers.flatMap(({ results }) => results);
-    };
-    const theirs = await describeElsewhere(description, ranges.slice(end), ask, misfit);
-    return [...(await own), ...theirs];
+    return this.shared(
+      ranges,
+      (mine) => local.describe(description, mine),
+      (others, mine) => {
+        const ask = async (part: [number, number][]) => {
+          const message = { kind: 'describe', ...asked, ranges: part, ends: ranks.endsOf(part.length) } as const;
+          const [, answers] = await ranks.together(message, 'described', () => mine);
+          return answers.flatMap(({ results }) => results);
+        };
+        return describeElsewhere(description, others, ask, misfit);
+      },
+    );
   }
 
   protected async findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]> {
@@ -160,16 +163,35 @@ export class MpiExecutor extends DistributedExecutor {
         await ranks.together({ kind: 'rows', count, columns, ...piece }, 'ready', async () => undefined);
       this.rows = rows;
     }
-    const [end] = assign(blocks.length, this.weights) as [number, ...number[]];
-    const own = local.neighbours(rows, neighbours, blocks.slice(0, end));
-    own.catch(() => undefined);
-    const ask = async (part: [number, number][]) => {
-      const message = { kind: 'neighbours', neighbours, blocks: part, ends: ranks.endsOf(part.length) } as const;
-      const [, answers] = await ranks.together(message, 'found', () => own);
-      return answers.flatMap(({ results }) => results);
-    };
-    const theirs = await neighboursElsewhere(rows, neighbours, blocks.slice(end), ask, misfit);
-    return [...(await own), ...theirs];
+    return this.shared(
+      blocks,
+      (mine) => local.neighbours(rows, neighbours, mine),
+      (others, mine) => {
+        const ask = async (part: [number, number][]) => {
+          const message = { kind: 'neighbours', neighbours, blocks: part, ends: ranks.endsOf(part.length) } as const;
+          const [, answers] = await ranks.together(message, 'found', () => mine);
+          return answers.flatMap(({ results }) => results);
+        };
+        return neighboursElsewhere(rows, neighbours, others, ask, misfit);
+      },
+    );
+  }
+
+  /**
+   * Does the first part of the work here, and the rest on the other ranks at the same time.
+   * @param elsewhere asks the other ranks for their items; is given this rank's own work, to wait for beside theirs
+   * @returns the results of all items, in their order
+   */
+  private async shared<Result>(
+    items: Ranges,
+    here: (items: Ranges) => Promise<Result[]>,
+    elsewhere: (items: Ranges, own: Promise<Result[]>) => Promise<Result[]>,
+  ): Promise<Result[]> {
+    const [end] = assign(items.length, this.workersByRank) as [number, ...number[]];
+    const own = here(items.slice(0, end));
+    own.catch(() => undefined); // It is thrown below, when the other ranks have answered.
+    const others = await elsewhere(items.slice(end), own);
+    return [...(await own), ...others];
   }
 
   protected overwritten(state: Partial<TrainingState>): void {
@@ -182,8 +204,7 @@ export class MpiExecutor extends DistributedExecutor {
     await this.phase;
   }
 
-  /** Workers of each rank. */
-  private get weights(): number[] {
+  private get workersByRank(): number[] {
     return [this.local.workers, ...this.ranks.workers];
   }
 
