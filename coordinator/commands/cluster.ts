@@ -1,10 +1,12 @@
 // The flags of a run over several machines, and what is printed about its nodes.
 import type { Command } from 'commander';
+import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { ClusterStatus } from '../../src/protocol/status.js';
 import type { RunConfig } from '../../src/training/config.js';
 import { formatAddress, parseAddress } from '../../worker/address.js';
 import type { ClusterListener } from '../executors/cluster/status.js';
+import { hasWished } from '../executors/failures.js';
 import { type ClusterPlace, checkShards } from '../place.js';
 import type { ResolvedRun } from '../runs/resolved-run.js';
 import { ownAddress } from '../server/server.js';
@@ -114,6 +116,9 @@ export function checkNodes(flags: ClusterFlags, shards: number): void {
 
 const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
 
+const leavingText = (reason: PseudolabelError): string =>
+  hasWished(reason) ? 'has left' : `is gone (${reason.code}: ${reason.message})`;
+
 /** idle: a line to print where some workers have nothing to do. */
 function announcer(
   terminal: Terminal,
@@ -128,20 +133,20 @@ function announcer(
       watcher?.joined(node);
     },
     left: (node, reason) => {
-      terminal.note(`${node.name} is gone (${reason.code}: ${reason.message}); its work is done by others`);
+      terminal.note(`${node.name} ${leavingText(reason)}; its work is done by others`);
       watcher?.left(node, reason);
     },
     fellBehind: (_, { message }) => terminal.note(`${message}; its work is done by others until it does`),
     caughtUp: ({ name }) => terminal.note(`${name} answers again`),
     refused: (name, reason) => terminal.note(`${name} was not let in: ${reason.message}`),
     gathering: (there, wanted, left) =>
-      terminal.note(`${there} of ${wanted} nodes are there; waiting ${seconds(left)} more for the others`),
-    waiting: (left, isAgain) =>
-      terminal.note(
-        isAgain
-          ? `still nobody to compute: the run ends in ${seconds(left)} unless a node joins`
-          : 'no node is there to compute: waiting for one to join',
+      terminal.waits(
+        `${there} of ${wanted} nodes are there; waiting ${seconds(left)} more${there > 0 ? ' for the others' : ''}`,
       ),
+    waiting: (left, isAgain) =>
+      isAgain
+        ? terminal.waits(`still nobody to compute: the run ends in ${seconds(left)} unless a node joins`)
+        : terminal.note('no node is there to compute: waiting for one to join'),
     slower: (slowdownWarning) => terminal.note(`  ${slowdownWarning}`),
   };
 }

@@ -133,7 +133,7 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
   const agreed = agreement(labelled);
   await terminal.deliver(
     () => [
-      `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)}`,
+      `${name}: ${counted(count, 'image')} labelled, mean confidence ${percent(meanConfidence)} (how sure the model is, not how many are right)`,
       ...classLines(perClass, labelled),
       ...(propagate ? [heldLine(labelled.classShares, classNames)] : []),
       ...agreementLines(agreed),

@@ -7,6 +7,7 @@ import { settingsOf } from '../../src/reporting/numbers.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { NodeNow } from '../executors/cluster/status.js';
+import { hasWished } from '../executors/failures.js';
 import { type RunListener, together } from '../runs/recorder.js';
 import type { RunResult } from '../runs/result.js';
 import { type Guard, guardOf, type Place } from './access.js';
@@ -69,10 +70,11 @@ export class Dashboard {
     });
   }
 
-  left({ name }: { readonly name: string }, { code }: PseudolabelError): void {
+  left({ name }: { readonly name: string }, reason: PseudolabelError): void {
+    const how = hasWished(reason) ? 'has left' : `is gone (${reason.code})`;
     this.whenOpen(() => {
       this.nodes?.left(name);
-      this.history?.mark('gone', `${name} is gone (${code}): its work is done by others`);
+      this.history?.mark('gone', `${name} ${how}: its work is done by others`);
     });
   }
 

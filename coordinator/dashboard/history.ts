@@ -44,6 +44,8 @@ export class History implements RunListener {
   private state: News['state'] = 'running';
   private result: EndNews | undefined;
   private isSearching = false;
+  /** The class shares that were told last. */
+  private shares: string | undefined;
 
   /** stages: names, as in metrics. past: metrics from before this process. events: also those of earlier runs. */
   constructor(
@@ -91,6 +93,12 @@ export class History implements RunListener {
     const [stage, step] = this.told.steps.at(-1) ?? [0, 0];
     this.told.marks.push({ stage, step, kind });
     this.say(text);
+  }
+
+  /** Each round of labels chooses its shares: most choose those of before. */
+  private chosen(shares: string, at: number | null): void {
+    if (shares !== this.shares) this.say(`class shares ${shares}`, at);
+    this.shares = shares;
   }
 
   ends(state: Exclude<News['state'], 'running'>, text: string, result?: EndNews): void {
@@ -142,7 +150,7 @@ export class History implements RunListener {
         break;
       }
       case 'shares':
-        this.say(`class shares ${choiceText(metric, this.info.classNames)}`, at);
+        this.chosen(choiceText(metric, this.info.classNames), at);
         break;
       case 'members':
         this.told.members.push({ stage, step, agreement: metric.agreement });

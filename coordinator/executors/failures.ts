@@ -58,6 +58,15 @@ interface Reported {
   readonly fix: string;
 }
 
+const WISH = 'it left as it wished';
+
+/** The reason of a node that was told to stop, by Ctrl-C say. */
+export const wished = (): PseudolabelError =>
+  new PseudolabelError('E_CLOSED', WISH, 'start it again when it should come back');
+
+/** Whether a node went of its own will: nothing is wrong. */
+export const hasWished = ({ message }: PseudolabelError): boolean => message === WISH;
+
 /** The reason for a node to leave or not to join, made of whatever was thrown. */
 export function reasonOf(error: unknown): PseudolabelError {
   if (error instanceof PseudolabelError) return error;

@@ -73,6 +73,8 @@ class Doing implements RunListener {
 export class Progress implements RunListener {
   private current: Current | undefined;
   private isSearching = false;
+  /** The class shares that were told last. */
+  private shares: string | undefined;
 
   /** now: in milliseconds. classNames: undefined: they are numbered. */
   constructor(
@@ -93,7 +95,7 @@ export class Progress implements RunListener {
     if (metric.kind === 'validation') {
       this.terminal.note(`  validation accuracy ${percent(metric.accuracy)} at step ${metric.step}`);
     }
-    if (metric.kind === 'shares') this.terminal.note(`  class shares ${choiceText(metric, this.classNames)}`);
+    if (metric.kind === 'shares') this.chosen(choiceText(metric, this.classNames));
     if (metric.kind === 'step' && this.current) this.stepped(this.current, metric);
   }
 
@@ -106,6 +108,12 @@ export class Progress implements RunListener {
 
   saved(path: string): void {
     if (!this.terminal.isLive) this.terminal.note(`  saved ${path}`);
+  }
+
+  /** Each round of labels chooses its shares: most choose those of before. */
+  private chosen(shares: string): void {
+    if (shares !== this.shares) this.terminal.note(`  class shares ${shares}`);
+    this.shares = shares;
   }
 
   private stepped(current: Current, metric: StepMetric): void {

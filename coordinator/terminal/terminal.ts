@@ -35,7 +35,7 @@ export class Terminal {
   isQuiet = false;
   private drawn = 0;
   private readonly waiting = new Waiting({
-    form: () => (this.log ? 'json' : 'text'),
+    form: () => (this.log ? 'json' : this.isLive ? 'live' : 'lines'),
     say: (what, seconds) => this.still(what, seconds),
   });
 
@@ -51,6 +51,14 @@ export class Terminal {
   /** Prints a line of what is going on. */
   note(line: string): void {
     if (!this.isQuiet) this.write(line);
+  }
+
+  /** Says how a wait stands, which is said again and again: where a line can be redrawn in its place, in a file of lines ever less often. */
+  waits(line: string): void {
+    if (this.isQuiet) return;
+    if (this.isLive && !this.log) this.draw(line);
+    else if (this.waiting.isDue()) this.write(line);
+    else this.spoke(); // how it stands is known
   }
 
   /** What is going on from now: it is said again where nothing else is for a while. undefined: nothing that anybody waits for. */

@@ -6,11 +6,14 @@ const QUIET_MS = 4500;
 /** Programs that read the log of a run take a second without an event for a fault. */
 const QUIET_LOG_MS = 900;
 const LOOK_MS = 100;
+/** A file of lines has the first of them, and then one now and then: somebody reads all of them later. */
+const FIRST_LINES = 3;
+const LATER_LINES_MS = 30_000;
 
 /** How it is said: on a line of its own, redrawn on a terminal, or as an object. */
 interface Voice {
-  /** 'text' or 'json'. */
-  readonly form: () => 'text' | 'json';
+  /** 'live': on a line that is redrawn; 'lines': each on one of its own; 'json': as objects. */
+  readonly form: () => 'live' | 'lines' | 'json';
   say(what: string, seconds: number): void;
 }
 
@@ -18,6 +21,9 @@ export class Waiting {
   private what: string | undefined;
   private since = 0;
   private spokeAt = 0;
+  /** Lines about what is going on, and when the last of them was due. */
+  private lines = 0;
+  private lineAt = 0;
   private timer: NodeJS.Timeout | undefined;
 
   /** now: in milliseconds. */
@@ -31,6 +37,7 @@ export class Waiting {
     if (what === this.what) return;
     this.what = what;
     this.since = this.now();
+    this.lines = 0;
     if (what === undefined) {
       clearInterval(this.timer);
       this.timer = undefined;
@@ -46,10 +53,20 @@ export class Waiting {
     this.spokeAt = this.now();
   }
 
+  /** Whether a file of lines should have one now about what is going on. Whoever asks writes it. */
+  isDue(): boolean {
+    const now = this.now();
+    if (this.voice.form() === 'lines' && this.lines >= FIRST_LINES && now - this.lineAt < LATER_LINES_MS) return false;
+    this.lines += 1;
+    this.lineAt = now;
+    return true;
+  }
+
   look(): void {
     const now = this.now();
     const quiet = this.voice.form() === 'json' ? QUIET_LOG_MS : QUIET_MS;
     if (this.what === undefined || now - this.spokeAt < quiet) return;
+    if (!this.isDue()) return;
     this.spokeAt = now;
     this.voice.say(this.what, (now - this.since) / 1000);
   }

@@ -184,7 +184,7 @@ describe('a run with nodes', () => {
       { ...context, signal: stop.signal },
       transportWithin(),
     );
-    await expect.poll(stderr).toContain('0 of 1 nodes are there');
+    await expect.poll(stderr).toMatch(/^0 of 1 nodes are there; waiting \d+ s more$/m);
     stop.abort();
     await expect(opening).rejects.toMatchObject({
       code: 'E_INTERRUPTED',

@@ -6,7 +6,7 @@ import { subtreesOf } from '../../../src/collectives/tree.js';
 import { shardRange } from '../../../src/data/shards.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { OptimizerStep } from '../../../src/engine/optimizer.js';
-import { PseudolabelError } from '../../../src/errors.js';
+import type { PseudolabelError } from '../../../src/errors.js';
 import type { Model } from '../../../src/models/model.js';
 import { ModelWriter } from '../../../src/models/model-text.js';
 import { parameterCount } from '../../../src/models/models.js';
@@ -18,7 +18,7 @@ import { ImageEncoder, imagePieces } from '../../../src/protocol/image-codec.js'
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import type { Ranges, ShardStep } from '../../../src/training/executor.js';
 import { ArenaSync } from '../arena-sync.js';
-import { unexpected } from '../failures.js';
+import { unexpected, wished } from '../failures.js';
 import { predictElsewhere } from '../prediction.js';
 import { Liveness } from './liveness.js';
 import { type Contribution, type Member, MemberLost, rowsOfResults, rowsOfSteps, Speed } from './member.js';
@@ -290,8 +290,4 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     this.liveness.giveUp(lost);
     this.listener.left(this, reason);
   }
-}
-
-function wished(): PseudolabelError {
-  return new PseudolabelError('E_CLOSED', 'it left as it wished', 'start it again when it should come back');
 }

@@ -32,6 +32,13 @@ describe('a history', () => {
     expect(history.since(cursor)).toMatchObject({ steps: [], labels: [], validations: [], events: [] });
   });
 
+  it('has class shares once, however many rounds choose the same', () => {
+    const history = historyOf();
+    for (const step of [0, 10])
+      history.measured({ kind: 'shares', stage: 'finetune', step, source: 'given', shares: [0.5, 0.5] });
+    expect(history.everything().events.map(({ text }) => text)).toEqual(['class shares as given: equal, 50.0 % each']);
+  });
+
   it('has the end of a run, and what was said', () => {
     const history = historyOf();
     history.say('something');

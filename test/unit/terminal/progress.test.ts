@@ -83,6 +83,21 @@ describe('progress elsewhere', () => {
     expect(text).toBe('  supervised: 20 steps in 0.2 s  loss 0.500  28,800 images/s\n');
   });
 
+  it('tells class shares once, and again where a round of labels chooses others', () => {
+    const { terminal, stderr } = terminalWith(false);
+    const progress = new Progress(terminal, () => 0, ['cat', 'dog']);
+    for (const shares of [
+      [0.5, 0.5],
+      [0.5, 0.5],
+      [0.75, 0.25],
+      [0.75, 0.25],
+    ])
+      progress.measured({ kind: 'shares', stage: 'finetune', step: 0, source: 'given', shares });
+    expect(stderr()).toBe(
+      '  class shares as given: equal, 50.0 % each\n  class shares as given: cat 75.0 %, dog 25.0 %\n',
+    );
+  });
+
   it('counts only its own steps where a run goes on', () => {
     const text = shown(false, { scenario: 'nn', steps: 20, first: 15, milliseconds: 10 });
     expect(text).toBe(

@@ -34,6 +34,16 @@ describe('a terminal', () => {
     expect(stderr()).toBe('\ra long line\rshort      \r     \rnote\n');
   });
 
+  it('says how a wait stands in its place, where a line can be redrawn, and elsewhere on three lines at first', () => {
+    const [live, file] = [terminalWith(true, { NO_COLOR: '1' }), terminalWith(false)];
+    for (const { terminal } of [live, file]) {
+      for (let left = 9; left > 0; left--) terminal.waits(`${left} s`);
+      terminal.note('note');
+    }
+    expect(live.stderr()).toBe(`${[9, 8, 7, 6, 5, 4, 3, 2, 1].map((left) => `\r${left} s`).join('')}\r   \rnote\n`);
+    expect(file.stderr()).toBe('9 s\n8 s\n7 s\nnote\n');
+  });
+
   it('cuts a drawn line to its width, also where that is not known', () => {
     const wide = terminalWith(true, {}, 20);
     wide.terminal.draw('x'.repeat(100));
