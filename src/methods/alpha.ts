@@ -2,8 +2,9 @@
 import { z } from 'zod';
 
 /**
- * 0 before step T1, then linear to `final` at step T2. Steps are those of the stage, so that the ramp lies where the recipe wants it, whatever the
- * number of labels. It rises once every `every` steps: the t of the paper is a whole epoch.
+ * alpha is 0 before step `t1`, then rises linearly to `final` at step `t2`. The steps are those of the stage, so that
+ * the ramp does not depend on the number of labels. It rises once every `every` steps, because the paper's t counts
+ * whole epochs.
  */
 export interface AlphaSchedule {
   readonly t1: number;
@@ -18,7 +19,7 @@ export const alphaSchema: z.ZodType<AlphaSchedule> = z
   .strictObject({ t1: atLeast0, t2: atLeast0, final: atLeast0, every: z.number().positive().max(1e9) })
   .refine(({ t1, t2 }) => t1 <= t2, 't1 is after t2');
 
-/** alpha(t) at a step, from 0. */
+/** Returns alpha(t) at a step, counted from 0. */
 export function alpha({ t1, t2, final, every }: AlphaSchedule, step: number): number {
   const t = Math.floor(step / every) * every;
   if (t < t1) return 0;

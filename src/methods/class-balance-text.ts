@@ -1,19 +1,21 @@
-// What people are told of the shares that the classes among pseudo-labels are held to.
+// Puts into words the class shares that pseudo-labels are held to.
 
 import { percent } from '../format.js';
 import { type Balance, type ClassShares, divergence, equalShares, type SharesChoice } from './class-balance.js';
 import type { MethodSettings } from './methods.js';
 
-/** No line of more classes than these. */
+/** Shares are listed class by class for up to this many classes. */
 const MOST_NAMED = 20;
 
-/** What a method's settings say of the shares of the classes; undefined: it holds labels to none. */
+/**
+ * Returns the class shares that a method's settings ask for, or undefined if the method holds pseudo-labels to none.
+ */
 export function sharesRuleOf(method: MethodSettings): Balance['shares'] | 'predicted' | undefined {
   if (!('balance' in method) || method.balance === undefined || method.balance === 'off') return undefined;
   return typeof method.balance === 'object' && 'shares' in method.balance ? method.balance.shares : method.balance;
 }
 
-/** Before a run; undefined where it has no pseudo-labels. */
+/** Returns the line to print before a run, or undefined if the run has no pseudo-labels. */
 export function assumptionLine(methods: readonly MethodSettings[]): string | undefined {
   const pseudo = methods.find(({ name }) => name !== 'supervised' && name !== 'denoising');
   if (!pseudo) return undefined;
@@ -44,7 +46,10 @@ function ruleLine(rule: ReturnType<typeof sharesRuleOf>): string {
   }
 }
 
-/** As soon as it is known, and when the run has ended. classNames: undefined: they are numbered. */
+/**
+ * Returns the text for a choice of shares, as soon as it is made and again when the run has ended. Without `classNames`
+ * the classes are numbered.
+ */
 export function choiceText(choice: SharesChoice, classNames?: readonly string[]): string {
   const { source, shares, survey } = choice;
   const listed = listText(shares, classNames);

@@ -1,28 +1,33 @@
-// Holds the classes among fresh pseudo-labels to shares (distribution alignment: Berthelot et al. 2020, ReMixMatch, section 3.1), and finds
-// out which shares those are. Without it a class that the few labels hardly show is given to its neighbours, then learned from them, and
-// lost; with wrong shares, images of frequent classes are given to rare ones.
+// Holds the classes among fresh pseudo-labels to given shares, and finds out which shares those are. The technique is
+// distribution alignment (Berthelot et al. 2020, ReMixMatch, section 3.1). Without it, images of a class that has few
+// labels are given to its neighbours; the network learns that, and the class is lost. With wrong shares, images of
+// frequent classes are given to rare ones.
 //
-// The assumption is that the unlabelled images have the shares of the labelled ones. It is tested before the first pseudo-label counts: the
-// classifier, which has learned from labels alone by then, looks at unlabelled images for some steps (the survey), and their shares are
-// estimated by EM (Saerens et al. 2002). An estimate that differs by more than so few labels explain takes the assumption's place.
+// The assumption is that the unlabelled images have the shares of the labelled ones. It is tested before the first
+// pseudo-label counts. By then the classifier has learned from labels alone. It predicts unlabelled images for some
+// steps (the survey), and their shares are estimated by EM (Saerens et al. 2002). If the estimate differs by more than
+// so few labels explain, it replaces the assumption.
 import { z } from 'zod';
 import { MOST_CLASSES } from '../data/dataset.js';
 import { type AlphaSchedule, alpha } from './alpha.js';
 
 export const SHARES_RULES = ['auto', 'labelled', 'equal', 'estimate'] as const;
 
-/** A share of each class. */
+/** Checks a list with one share for each class. */
 export const sharesSchema = z
   .array(z.number().min(0).max(1))
   .min(2)
   .max(MOST_CLASSES)
   .refine((shares) => Math.abs(shares.reduce((sum, each) => sum + each, 0) - 1) < 0.01, 'shares have to sum to 1');
 
-/** How the classes among fresh pseudo-labels are held to shares. */
+/** Says how the classes among fresh pseudo-labels are held to shares. */
 export interface Balance {
-  /** Of the running shares among predictions: 0 forgets all before, 0.99 remembers about a hundred steps. */
+  /** The decay of the running shares among predictions: 0 forgets all earlier steps, 0.99 remembers about a hundred. */
   readonly momentum: number;
-  /** auto: the labelled set's, or where unlabelled images contradict them, an estimate from those; estimate: that in any case; or a share of each class. */
+  /**
+   * auto: the labelled set's shares, or an estimate if the unlabelled images contradict them. labelled: the labelled
+   * set's. equal: the same share for every class. estimate: always the estimate. A list gives the share of each class.
+   */
   readonly shares: (typeof SHARES_RULES)[number] | readonly number[];
 }
 
@@ -31,16 +36,19 @@ export const balanceSchema: z.ZodType<Balance> = z.strictObject({
   shares: z.union([z.enum(SHARES_RULES), sharesSchema]),
 });
 
-/** Of a method's settings, what the balance depends on. */
+/** The part of a method's settings that the balance depends on. */
 interface Settings {
   readonly alpha: AlphaSchedule;
   readonly balance?: Balance | undefined;
 }
 
-/** Of all classes, in double precision, since every later step depends on their bits. They sum to 1. */
+/**
+ * One share for each class; they sum to 1. They are in double precision, because every later step depends on their
+ * bits.
+ */
 export type ClassShares = readonly number[];
 
-/** What one step hands on to the next. */
+/** The state that one step hands to the next. */
 export type ClassBalance = {
   /** The shares that pseudo-labels are held to; during the survey, the estimate so far. */
   readonly target: ClassShares;
@@ -48,26 +56,36 @@ export type ClassBalance = {
   readonly predicted: ClassShares;
 };
 
-/** Which shares pseudo-labels are held to, and why. */
+/** The shares that pseudo-labels are held to, and where they come from. */
 export interface SharesChoice {
-  /** given: by the user. */
+  /** given: the user gave the shares. */
   readonly source: 'labelled' | 'equal' | 'estimate' | 'given';
   readonly shares: ClassShares;
-  /** Where there was a survey: its estimate, how far it is from the labelled set's shares (a divergence, in nats), and how far it may be. */
+  /**
+   * The survey's estimate, its distance from the labelled set's shares (a divergence, in nats), and the largest
+   * distance that few labels explain. undefined if there was no survey.
+   */
   readonly survey?: { readonly estimate: ClassShares; readonly distance: number; readonly limit: number } | undefined;
 }
 
-/** Steps of the survey, of as many images as a step has pseudo-labels: 10,000 in all. EM has settled by then. */
+/**
+ * The steps of the survey. Each looks at as many images as a step has pseudo-labels, 10,000 in all; EM has settled by
+ * then.
+ */
 export const SURVEY_STEPS = 40;
 const SURVEY_MOMENTUM = 0.9;
 
 /**
- * How far labels may mislead the survey, in nats; the more there are the less. One label a class misleads it by as much as long tails are
- * away, so that nothing it finds is believed (docs/decisions.md: what was measured).
+ * Returns how far labels may mislead the survey, in nats: the more labels there are, the less. One label per class can
+ * mislead it as far as a long-tailed set of images is away, so that no estimate is believed then (measured in
+ * docs/decisions.md).
  */
 const limitOf = (labelsPerClass: number): number => 1.5 / (labelsPerClass < 2 ? 1 : Math.max(10, labelsPerClass));
 
-/** A class that has all but vanished is favoured, not forced. */
+/**
+ * The least share that the shift of the logits assumes, so that a class that has almost vanished is favoured but not
+ * forced.
+ */
 const LEAST_SHARE = 1e-3;
 
 export const equalShares = (classes: number): ClassShares => new Array<number>(classes).fill(1 / classes);
@@ -77,26 +95,26 @@ export function sharesOf(counts: readonly number[]): ClassShares {
   return counts.map((count) => count / total);
 }
 
-/** labelCounts: labelled images of each class. */
+/** Returns the state before the first step. labelCounts: the number of labelled images of each class. */
 export function beginBalance({ balance }: Settings, labelCounts: readonly number[]): ClassBalance {
   const shares = assumedShares(balance?.shares ?? 'labelled', labelCounts);
   return { target: shares, predicted: shares };
 }
 
-/** Whether a step is one of the last before pseudo-labels count, in which shares are estimated. */
+/** Returns whether a step belongs to the survey: the last steps before pseudo-labels count. */
 export function isSurvey(settings: Settings, step: number): boolean {
   const shares = settings.balance?.shares;
   if (shares !== 'auto' && shares !== 'estimate') return false;
   return alpha(settings.alpha, step) === 0 && alpha(settings.alpha, step + SURVEY_STEPS) > 0;
 }
 
-/** Whether shares are chosen before a step: it is the first one whose pseudo-labels count. */
+/** Returns whether shares are chosen before a step, which is so for the first step whose pseudo-labels count. */
 export function isChoice(settings: Settings, step: number): boolean {
   if (!settings.balance || alpha(settings.alpha, step) === 0) return false;
   return step === 0 || alpha(settings.alpha, step - 1) === 0;
 }
 
-/** target: where there was a survey, its estimate. */
+/** Chooses the shares. target: the survey's estimate, if there was a survey. */
 export function chooseShares(
   settings: Settings,
   step: number,
@@ -115,7 +133,10 @@ export function chooseShares(
   };
 }
 
-/** Of a step with fresh pseudo-labels: what is added to the logits of all classes, of which then either kind of masses is summed. */
+/**
+ * Returns what a step adds to the logits of each class before it takes fresh pseudo-labels: log(target share /
+ * predicted share).
+ */
 export function logitShift(shares: ClassBalance): Float32Array {
   const { target, predicted } = shares;
   const log = (share: number): number => Math.log(Math.max(share, LEAST_SHARE));
@@ -123,8 +144,9 @@ export function logitShift(shares: ClassBalance): Float32Array {
 }
 
 /**
- * Of a step of the survey: log(estimate / labelled share). What a classifier that knows the labelled set's shares says of an image, it would say
- * after this shift if it knew the estimated ones; the mean of that over images is the next estimate.
+ * Returns what a step of the survey adds to the logits: log(estimate / labelled share). The classifier has learned the
+ * labelled set's shares; after this shift it predicts what it would if it had learned the estimated ones. The mean of
+ * those predictions over the images is the next estimate.
  */
 export function surveyShift({ target }: ClassBalance, labelCounts: readonly number[]): Float32Array {
   const labelled = sharesOf(labelCounts);
@@ -132,8 +154,8 @@ export function surveyShift({ target }: ClassBalance, labelCounts: readonly numb
 }
 
 /**
- * After a step in which the rows' probabilities of each class summed to `masses`. Without fresh pseudo-labels there are none, and nothing
- * changes.
+ * Returns the state after a step. masses: the rows' probabilities of each class, summed over the rows. If the step had
+ * no fresh pseudo-labels they are all 0, and nothing changes.
  */
 export function nextBalance(
   settings: Settings,
@@ -145,14 +167,16 @@ export function nextBalance(
   return { ...balance, predicted: nextShares(balance.predicted, masses, settings.balance?.momentum ?? 0) };
 }
 
-/** momentum: 0 forgets all before, 0.99 remembers about a hundred steps. */
+/**
+ * Returns the exponential average of the shares. momentum: 0 forgets all earlier steps, 0.99 remembers about a hundred.
+ */
 export function nextShares(shares: ClassShares, masses: readonly number[], momentum: number): ClassShares {
   const total = masses.reduce((sum, mass) => sum + mass, 0);
   if (total === 0) return shares;
   return shares.map((share, c) => momentum * share + ((1 - momentum) * masses[c]!) / total);
 }
 
-/** Kullback-Leibler, in nats. */
+/** Returns the Kullback-Leibler divergence, in nats. */
 export function divergence(shares: ClassShares, from: ClassShares): number {
   const terms = shares.map((share, c) => (share > 0 ? share * Math.log(share / from[c]!) : 0));
   return Math.max(

@@ -1,22 +1,25 @@
-// The confidence threshold: targets of the rows whose likeliest class is sure enough.
+// The confidence threshold: makes targets of the rows whose likeliest class is probable enough.
 import { z } from 'zod';
 import type { Prediction, Targets, UnlabelledRows } from './method.js';
 
-/** A temperature at which all classes' probabilities are the target; left out: the likeliest class alone is. */
+/** At a `temperature`, the probabilities of all classes are the target. If left out, the likeliest class alone is. */
 export interface Softness {
   readonly temperature?: number | undefined;
 }
 
 export const temperature = z.number().min(0.01).max(100);
 
-/** Parameters of confidentTargets(). */
+/** The schema of the parameters of confidentTargets(). */
 export const confidenceFields = { threshold: z.number().min(0).max(1), temperature: temperature.exactOptional() };
 
-/** The parameters of confidentTargets(). */
+/** Makes the parameters of confidentTargets(). */
 export const confidence = (threshold: number, { temperature: t }: Softness): UnlabelledRows['parameters'] =>
   t === undefined ? { threshold } : { threshold, temperature: t };
 
-/** Rows count from a confidence of `threshold` on. At a `temperature` their targets are soft, else one class. */
+/**
+ * Makes the targets of a step. Rows of at least the confidence `threshold` count. Their targets are soft if there is a
+ * `temperature`, and one class otherwise.
+ */
 export function confidentTargets({ parameters }: UnlabelledRows, prediction: Prediction): Targets {
   const { classes, confidences, classMasses } = prediction;
   const { threshold, temperature: t } = parameters as { threshold: number; temperature?: number };

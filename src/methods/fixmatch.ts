@@ -1,6 +1,8 @@
-// FixMatch (Sohn et al. 2020): q = p(y | weak view); where max q >= tau, the network is trained on a strong view of the image towards argmax q. With
-// rows u = 1 .. B of a step: L = L_labelled + alpha / B sum_u [max q_u >= tau] H(argmax q_u, p(y | strong view of u)) (eq. 4). At a temperature T the
-// target is softmax(logits / T) in place of the class (sharpening: Berthelot et al. 2019, MixMatch, eq. 7); classes can be held to shares.
+// FixMatch (Sohn et al. 2020): trains on a strong view of an image towards the class that is predicted for a weak view.
+// With q = p(y | weak view), a row counts if max q >= tau, and its target is argmax q. With rows u = 1 .. B of a step:
+// L = L_labelled + alpha / B sum_u [max q_u >= tau] H(argmax q_u, p(y | strong view of u)) (eq. 4). At a temperature T
+// the target is softmax(logits / T) instead of the class (sharpening: Berthelot et al. 2019, MixMatch, eq. 7). Classes
+// can be held to shares.
 import { z } from 'zod';
 import { confidence, confidenceFields, confidentTargets, type Softness, temperature } from './confidence.js';
 import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';

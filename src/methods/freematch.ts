@@ -1,7 +1,8 @@
-// FreeMatch (Wang et al. 2023): FixMatch whose thresholds follow the network. With q_u = p(y | weak view) of the rows u = 1 .. B of a step and momentum
-// m: tau = m tau + (1 - m) mean_u max q_u (eq. 5), p~(c) = m p~(c) + (1 - m) mean_u q_u(c) (eq. 6), both from 1 / C on, and a row of class c counts
-// from tau(c) = tau p~(c) / max p~ on (eq. 7). A step's thresholds are those that the steps before it have left. The fairness term (eq. 11), which
-// couples the rows of a step, is left out: shares of the classes are held to by class-balance.ts.
+// FreeMatch (Wang et al. 2023): FixMatch with thresholds that follow the network.
+// With q_u = p(y | weak view) of the rows u = 1 .. B of a step and momentum m: tau = m tau + (1 - m) mean_u max q_u
+// (eq. 5) and p~(c) = m p~(c) + (1 - m) mean_u q_u(c) (eq. 6). Both begin at 1 / C. A row of class c counts if max q_u
+// >= tau(c) = tau p~(c) / max p~ (eq. 7). A step uses the thresholds that the steps before it have left. The fairness
+// term (eq. 11), which couples the rows of a step, is not used; class-balance.ts holds the classes to shares instead.
 import { z } from 'zod';
 import { type FreshSettings, fresh, freshFields, freshRows, ofClasses } from './fresh-labels.js';
 import type { Method, MethodState } from './method.js';
@@ -25,14 +26,17 @@ interface Thresholds {
   readonly shares: readonly number[];
 }
 
-/** tau(c) of each class. */
+/** Returns tau(c) of each class. */
 function thresholdsOf(state: MethodState): number[] {
   const { confidence, shares } = state as unknown as Thresholds;
   const largest = Math.max(...shares);
   return shares.map((share) => (confidence[0]! * share) / largest);
 }
 
-/** The sums over so many rows, after those of class-balance.ts: q of each class, then max q. */
+/**
+ * Returns the averages after a step of so many rows. sums: after those of class-balance.ts, the sums over the rows of q
+ * of each class, then of max q.
+ */
 function moved(state: MethodState, sums: readonly number[], rows: number, momentum: number): Thresholds {
   const { confidence, shares } = state as unknown as Thresholds;
   const towards = (old: number, sum: number): number => Math.min(1, momentum * old + ((1 - momentum) * sum) / rows);

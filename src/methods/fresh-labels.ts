@@ -1,5 +1,5 @@
-// What methods have in common that predict the rows of a step at that step: the weight of their loss and the shares that their classes are held to.
-// Each of them is a file of its own.
+// The common part of the methods that predict a step's rows at that step: the weight of their loss, and the shares that
+// their classes are held to. Each of these methods is a file of its own.
 import { z } from 'zod';
 import { MOST_CLASSES } from '../data/dataset.js';
 import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
@@ -23,7 +23,7 @@ export interface FreshSettings {
   /** Unlabelled rows of a step. */
   readonly batch: number;
   readonly alpha: AlphaSchedule;
-  /** Left out: predictions are held to no shares of the classes. */
+  /** If left out, predictions are held to no shares of the classes. */
   readonly balance?: Balance | undefined;
 }
 
@@ -32,10 +32,10 @@ export const freshFields = {
   alpha: alphaSchema,
   balance: balanceSchema.optional(),
 };
-/** One number of each class, from 0 to 1. */
+/** Checks a list with one number from 0 to 1 for each class. */
 export const ofClasses = z.array(z.number().min(0).max(1)).min(1).max(MOST_CLASSES);
 
-/** All but the settings, the rows and the targets. */
+/** The members of a method except for its settings, rows and targets. */
 export const fresh = {
   ...supervised,
   state: z.strictObject({ target: ofClasses, predicted: ofClasses }) as unknown as z.ZodType<MethodState>,
@@ -58,7 +58,10 @@ export const fresh = {
   }),
 };
 
-/** undefined while alpha(t) is 0: rows of weight 0 need not be computed, unless the shares of their classes are wanted. */
+/**
+ * Returns the unlabelled rows of a step. Returns undefined while alpha(t) is 0, because rows of weight 0 need not be
+ * computed; the survey's steps are the exception, since they need the shares of the classes.
+ */
 export function freshRows(
   of: FreshSettings,
   step: number,

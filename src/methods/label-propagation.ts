@@ -1,5 +1,6 @@
-// Label propagation: the few labels spread over a graph of all images, whose edges join those that look alike (Zhou et al. 2004; for training
-// networks Iscen et al. 2019). What an image is given is its stored pseudo-label, and weighs 1 - entropy / ln(classes) of what reached it.
+// Label propagation: the few labels spread over a graph of all images, whose edges join images that look alike (Zhou et
+// al. 2004; for training networks Iscen et al. 2019). The result is the stored pseudo-label of each image. It weighs 1
+// - entropy / ln(classes) of the class shares that reached the image.
 import { z } from 'zod';
 import { type GraphSettings, graphSchema } from '../graph/settings.js';
 import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
@@ -10,16 +11,19 @@ import { supervised } from './supervised.js';
 export interface LabelPropagationSettings {
   readonly name: 'label-propagation';
   readonly batch: number;
-  /** Left out: 1 from the first step on. */
+  /** If left out, alpha is 1 from the first step on. */
   readonly alpha?: AlphaSchedule | undefined;
-  /** When labels are propagated anew: once before the stage, or every so many steps. */
+  /** Says when labels are propagated anew: once before the stage, or every so many steps. */
   readonly refresh: 'once' | number;
   readonly graph: GraphSettings;
-  /** predicted: the shares of the classes among what the network predicts for all images, where the graph mixes that in. */
+  /**
+   * predicted: the shares of the classes among the network's predictions for all images, which needs a graph that mixes
+   * them in.
+   */
   readonly balance: HeldShares | 'predicted';
 }
 
-/** The shares of the classes among propagated labels: an assumption. off: none. */
+/** The shares of the classes that propagated labels are assumed to have. off: nothing is assumed. */
 export type HeldShares = 'labelled' | 'equal' | 'off' | readonly number[];
 
 const count = z.int().min(1).max(1e9);
@@ -41,7 +45,10 @@ const settings: z.ZodType<LabelPropagationSettings> = z
 const alphaOf = ({ alpha: schedule }: LabelPropagationSettings, step: number): number =>
   schedule ? alpha(schedule, step) : 1;
 
-/** undefined: classes are held to no shares. labelCounts: labelled images of each class. */
+/**
+ * Returns the shares, or undefined if classes are held to none. labelCounts: the number of labelled images of each
+ * class.
+ */
 export function heldShares(held: HeldShares, labelCounts: readonly number[]): SharesChoice | undefined {
   if (held === 'off') return undefined;
   if (held === 'equal') return { source: 'equal', shares: equalShares(labelCounts.length) };
@@ -67,7 +74,7 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
     ...graph,
     shares: balance === 'predicted' ? balance : heldShares(balance, labelCounts)?.shares,
   }),
-  /** The mean weight, by which the factor is divided: so rows weigh 1 in the mean. */
+  /** Keeps the mean weight. The factor is divided by it, so that rows weigh 1 on average. */
   relabelled: (_settings, _state, weights) => ({
     mean: [weights.reduce((sum, each) => sum + each, 0) / weights.length],
   }),

@@ -1,7 +1,9 @@
-// Mean teacher (Tarvainen & Valpola 2017): the teacher's weights are the exponential average of the student's, theta' = m theta' + (1 - m) theta (eq. 1;
-// the stage's `average`), and the student is trained towards what the teacher says of the weak view: L = L_labelled + alpha(t) / B sum_u H(q_u, p(y |
-// strong view of u)), with q_u = softmax(teacher's logits / T). The paper's cost is the square of the difference of both; this one has the gradient
-// p - q at the logits. alpha(t) rises, since the first teachers know little.
+// Mean teacher (Tarvainen & Valpola 2017): trains the network (the student) towards what the average of its weights
+// (the teacher) predicts.
+// The teacher's weights are the exponential average of the student's, theta' = m theta' + (1 - m) theta (eq. 1; the
+// stage's `average`). L = L_labelled + alpha(t) / B sum_u H(q_u, p(y | strong view of u)), with q_u = softmax(teacher's
+// logits of the weak view / T). The paper's cost is the squared difference of both; this cost has the gradient p - q at
+// the logits. alpha(t) rises, because the first teachers know little.
 import { z } from 'zod';
 import { confidence, confidenceFields, confidentTargets, type Softness, temperature } from './confidence.js';
 import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
@@ -9,7 +11,7 @@ import type { Method } from './method.js';
 
 export interface MeanTeacherSettings extends FreshSettings, Softness {
   readonly name: 'mean-teacher';
-  /** What the teacher is less sure of does not count. */
+  /** Rows of which the teacher is less confident do not count. */
   readonly threshold: number;
 }
 

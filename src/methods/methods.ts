@@ -1,4 +1,4 @@
-// The table of methods. A new one is a file of this folder and a row here.
+// The table of methods. A new method is one file of this folder and one row here.
 import { z } from 'zod';
 import { denoising } from './denoising.js';
 import { fixMatch } from './fixmatch.js';
@@ -20,7 +20,7 @@ export const METHODS = {
 } as const;
 
 export type MethodName = keyof typeof METHODS;
-/** A stage's method and its numbers, told apart by `name`. */
+/** The settings of a stage's method; `name` tells the kinds apart. */
 export type MethodSettings = z.output<(typeof METHODS)[MethodName]['settings']>;
 
 export const METHOD_NAMES = Object.keys(METHODS) as [MethodName, ...MethodName[]];
@@ -35,11 +35,13 @@ export const methodSchema = z.discriminatedUnion(
   },
 ) as unknown as z.ZodType<MethodSettings>;
 
-/** The settings that a method takes are those with its name. */
+/** Returns the method with the name in the settings. It takes settings of that name only. */
 export const methodOf = ({ name }: { readonly name: MethodName }): Method<MethodSettings> =>
   METHODS[name] as unknown as Method<MethodSettings>;
 
-/** Of a step as it travels, whose name has been checked. Throws RangeError. */
+/**
+ * Returns the method that a step names, whose name may come from another machine. Throws RangeError if there is none.
+ */
 export function methodNamed(name: string): Method<MethodSettings> {
   if (Object.hasOwn(METHODS, name)) return methodOf({ name: name as MethodName });
   throw new RangeError(`no method ${name}`);

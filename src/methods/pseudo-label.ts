@@ -1,12 +1,16 @@
-// Pseudo-labels (Lee 2013): the class that the network finds most likely is taken for the label of an unlabelled image. They are predicted at each
-// weights update ("fresh"), or now and then for all images ("stored"); those of little confidence do not count; classes can be held to shares.
+// Pseudo-labels (Lee 2013): the likeliest class that the network predicts is the label of an unlabelled image.
+// Labels are predicted at each weights update ("fresh"), or now and then for all images ("stored"). Predictions of
+// little confidence do not count. Classes can be held to shares.
 import { z } from 'zod';
 import { alpha } from './alpha.js';
 import { confidence, confidenceFields, confidentTargets } from './confidence.js';
 import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-labels.js';
 import type { Method } from './method.js';
 
-/** When the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many steps. */
+/**
+ * Says when the pseudo-labels are predicted anew: once before the stage, at each weights update, or every so many
+ * steps.
+ */
 export type Refresh = 'once' | 'step' | number;
 
 export interface PseudoLabelSettings extends FreshSettings {
@@ -31,7 +35,7 @@ const settings: z.ZodType<PseudoLabelSettings> = z
 export const pseudoLabel: Method<PseudoLabelSettings> = {
   ...fresh,
   settings,
-  /** Those of the preset best (training/preset-best.ts). */
+  /** These are the numbers of the preset best (training/preset-best.ts). */
   defaults: {
     ...{ name: 'pseudo-label', batch: 256, alpha: { t1: 400, t2: 1200, final: 3, every: 4 }, refresh: 'step' },
     ...{ threshold: 0.8, balance: { momentum: 0.99, shares: 'auto' } },

@@ -1,4 +1,4 @@
-// Learning from the labelled images alone. Also the base of methods that leave a part of the interface as it is here.
+// Learning from the labelled images alone. Other methods copy it for the parts of the interface that they do not use.
 import { z } from 'zod';
 import type { Method, MethodState } from './method.js';
 

@@ -1,18 +1,19 @@
-// What the rows of a step are trained towards, and how much each weighs: the same for a shard on a worker (data parallel) and for a whole step at the
-// coordinator (tensor parallel). The sum over all shards is the gradient of L = mean labelled + factor * mean unlabelled, whatever their number.
+// Makes the targets and the weights of a step's rows: for one shard on a worker (data parallel), or for a whole step at
+// the coordinator (tensor parallel). The sum over all shards is the gradient of L = mean labelled + factor * mean
+// unlabelled, whatever their number.
 import type { Prediction, UnlabelledRows } from './method.js';
 import { methodNamed } from './methods.js';
 
 export interface TaughtRows {
   readonly labels: Uint16Array;
-  /** Labelled rows of the whole step. */
+  /** The labelled rows of the whole step. */
   readonly labelledBatch: number;
   readonly unlabelled: UnlabelledRows | undefined;
-  /** Terms that a row's loss is the mean of: the pixels of a reconstruction; 1 for a classifier. */
+  /** The number of terms that a row's loss is the mean of: the pixels of a reconstruction, or 1 for a classifier. */
   readonly terms: number;
 }
 
-/** Where they go. Row order: labelled, then unlabelled, then padding of weight 0. */
+/** Where targets and weights are written. Row order: labelled, then unlabelled, then padding of weight 0. */
 export interface TargetPlaces {
   /** [classes, stride] */
   readonly targets: Float32Array;
@@ -21,10 +22,10 @@ export interface TargetPlaces {
 }
 
 export interface Taught {
-  /** Weight of each unlabelled row, from 0 to 1. */
+  /** The weight of each unlabelled row, from 0 to 1. */
   readonly counts: ArrayLike<number>;
   readonly statistics: readonly number[];
-  /** The targets are the rows themselves, which the caller knows. */
+  /** Whether the targets are the rows themselves, which the caller has. */
   readonly areInputs: boolean;
 }
 
@@ -33,7 +34,7 @@ export const NO_PREDICTION: Prediction = {
   probabilities: () => new Float32Array(),
 };
 
-/** Of the rows at these positions, as predicted before. stored: of all unlabelled images. */
+/** Returns the stored predictions of the rows at these positions. stored: the predictions of all unlabelled images. */
 export const storedPrediction = (
   positions: Uint32Array,
   stored: Pick<Prediction, 'classes' | 'confidences'>,
@@ -50,7 +51,7 @@ export function setTargets(
   prediction: Prediction,
   { targets, weights }: TargetPlaces,
 ): Taught {
-  // First of all: the prediction may lie where the weights go.
+  // This comes first, because the prediction may lie where the weights are written.
   const taught =
     unlabelled && prediction.rows > 0 ? methodNamed(unlabelled.method).targets(unlabelled, prediction) : undefined;
   weights.fill(0).fill(1 / labelledBatch, 0, labels.length);
@@ -73,7 +74,10 @@ export function setTargets(
   return { counts, statistics, areInputs: false };
 }
 
-/** losses: of the rows, not weighted. Sums in row order and double precision: the same for every split of the work. */
+/**
+ * Sums the losses of a step. losses: of the rows, not weighted. The sums are in row order and double precision, so that
+ * they are the same for every split of the work.
+ */
 export function lossSums(losses: Float32Array, labels: number, counts: ArrayLike<number>, terms: number) {
   let labelledLoss = 0;
   for (let r = 0; r < labels; r++) labelledLoss += losses[r]!;
