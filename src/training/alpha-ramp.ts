@@ -1,20 +1,23 @@
-// Says how far alpha(t) gets in a stage: a run in which no pseudo-label ever counts must not look like one in which they do.
+// Says how far alpha(t) rises in a stage, so that the user notices a run in which no pseudo-label ever counts.
 import { percent, whole } from '../format.js';
 import { alpha } from '../methods/alpha.js';
 import type { Stage } from './stage.js';
 
 export interface Ramp {
   readonly stage: Stage['name'];
-  /** Of the stage, as many as are trained. */
+  /** The steps of the stage that are trained. */
   readonly steps: number;
-  /** Steps before alpha(t) is above 0 for the first time. */
+  /** The steps before alpha(t) is above 0 for the first time. */
   readonly stepsAtZero: number;
-  /** alpha(t) of the last step, and what it would rise to. */
+  /** alpha(t) of the last step; `final` is what it would rise to. */
   readonly last: number;
   readonly final: number;
 }
 
-/** undefined for a stage without pseudo-labels. maxSteps: what ends a stage early. */
+/**
+ * Returns the ramp of a stage, or undefined if the stage has no pseudo-labels. maxSteps: the number of steps after
+ * which a stage ends early.
+ */
 export function rampOf(stage: Stage, maxSteps = Number.POSITIVE_INFINITY): Ramp | undefined {
   const { method } = stage;
   if (!('alpha' in method) || method.alpha === undefined) return undefined;
@@ -25,7 +28,7 @@ export function rampOf(stage: Stage, maxSteps = Number.POSITIVE_INFINITY): Ramp 
   return { stage: stage.name, steps, stepsAtZero, last: alpha(schedule, steps - 1), final: schedule.final };
 }
 
-/** For those of a run's stages that have pseudo-labels. */
+/** Returns one line for each stage of a run that has pseudo-labels. */
 export const rampLines = (stages: readonly Stage[], maxSteps?: number): string[] =>
   stages.flatMap((stage) => {
     const ramp = rampOf(stage, maxSteps);

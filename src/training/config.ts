@@ -12,18 +12,18 @@ import { SCENARIOS } from './scenario.js';
 import { defaultShards } from './shards.js';
 import { stagesSchema } from './stage-schema.js';
 
-/** Of the report's four scenarios. */
+/** The presets of the report's four scenarios. */
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
-/** Those, and the most that few labels give. */
+/** Those presets, and `modern`. */
 export const ALL_PRESETS = ['modern', ...PRESETS] as const;
 
 export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
 
-/** 2^16 is also what the kernel's tree of sums has room for. */
+/** The kernel's tree of sums has no room for more than 2^16. */
 const MOST_SHARDS = 65536;
 
-/** Of each class, where all labels are known. The paper's and the report's. */
+/** The labelled images of each class if all labels are known. The paper and the report use this number. */
 export const DEFAULT_LABELS_PER_CLASS = 10;
 
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -31,74 +31,94 @@ const count = z.int().min(1);
 const hiddenUnits = z.int().min(16).max(65536);
 const hiddenLayers = z.array(hiddenUnits).min(1).max(16);
 
-/** What a user may say. Names are those of the flags, in camel case. */
+/** The schema of what a user may set. The names are those of the flags, in camel case. */
 export const optionsSchema = z.strictObject({
   scenario: z.enum(SCENARIOS).default('pl'),
   /** custom: the stages are the user's own. */
   preset: z.enum([...ALL_PRESETS, 'custom']).default('best'),
-  /** How long the preset modern may take. Left out: normal. */
+  /** How long the preset modern may take. Defaults to normal. */
   effort: z.enum(EFFORTS).optional(),
-  /** Shortens the preset to a trial of it. */
+  /** Shortens every stage of the preset, for a trial. */
   quick: z.boolean().default(false),
   seed: seed.default(1),
   ...DATA_OPTIONS,
-  /** Labelled images of each class; 'all': every label there is. Left out: 10, and 'all' where some labels are unknown. */
+  /**
+   * The labelled images of each class. 'all' means every known label. Defaults to 10, or to 'all' if some labels are
+   * unknown.
+   */
   labelsPerClass: z.union([z.literal('all'), count], { error: 'all, or a whole number from 1' }).optional(),
   split: z.enum(['first', 'random']).default('first'),
   splitSeed: seed.default(1),
-  /** Images held out for tuning: their number, or a share of those that have a label, below 1. */
+  /** The images held out for tuning: a number, or a share below 1 of the images that have a label. */
   validation: z
     .number()
     .min(0)
     .refine((value) => value < 1 || Number.isSafeInteger(value), 'a number of images, or a share below 1')
     .default(0),
   hidden: hiddenUnits.default(5000),
-  /** dense:1024,512, a built-in network, or the path of a saved one (runs/network.ts). Left out: dense, of `hidden` units. */
+  /**
+   * dense:1024,512, the name of a built-in network, or the path of a saved one (runs/network.ts). Defaults to a dense
+   * network of `hidden` units.
+   */
   model: z.string().min(1).max(4096).optional(),
-  /** A saved model, or the run that made it: the first stage starts from its weights, and without `model` trains its network (runs/start.ts). */
+  /**
+   * A saved model, or the run that made it. The first stage starts from its weights, and trains its network if there is
+   * no `model` (runs/start.ts).
+   */
   start: z.string().min(1).max(4096).optional(),
-  /** Networks of layers that are trained side by side and predict together (models/layers/model.ts). Left out: 1. */
+  /**
+   * The number of networks of layers that are trained side by side and predict together (models/layers/model.ts).
+   * Defaults to 1.
+   */
   members: z.int().min(1).max(16).optional(),
-  /** The weights in a saved network are drawn afresh. */
+  /** Draws the weights of a saved network anew. */
   fresh: z.boolean().optional(),
   workers: count.max(256).optional(),
   shards: count.max(MOST_SHARDS).optional(),
-  /** How a step is cut over the workers (strategy-choice.ts). */
+  /** How a step is split over the workers (strategy-choice.ts). */
   strategy: z.enum(STRATEGIES).default('auto'),
-  /** How sums of gradients travel between machines (collectives/gradient-codec.ts). */
+  /** The encoding in which sums of gradients travel between machines (collectives/gradient-codec.ts). */
   wire: z.enum(GRADIENT_CODECS).default('f32'),
-  /** Ranks of an MPI job sum gradients in MPI's own order: the bits of a run then depend on their number. */
+  /** The ranks of an MPI job sum gradients in MPI's own order. The bits of a run then depend on the number of ranks. */
   fastSum: z.literal(true).optional(),
-  /** Ends each stage after so many steps. */
+  /** Ends each stage after this number of steps. */
   maxSteps: count.optional(),
   refresh: z.union([z.enum(['once', 'epoch', 'step']), count]).optional(),
   threshold: z.number().min(0).max(1).optional(),
-  /** How unlabelled images teach in the preset best, in place of the scenario's pseudo-labels (training/preset-method.ts). */
+  /**
+   * How unlabelled images teach in the preset best, instead of the scenario's pseudo-labels
+   * (training/preset-method.ts).
+   */
   method: z.enum(METHOD_CHOICES).optional(),
-  /** How images are changed when they are trained on (data/augment.ts). Left out: not at all, but where the method wants it. */
+  /** How images are augmented in training (data/augment.ts). Defaults to none, unless the method needs augmentation. */
   augment: z.enum(Object.keys(AUGMENTATIONS) as [AugmentationName, ...AugmentationName[]]).optional(),
-  /** What the classes among pseudo-labels are held to (methods/class-balance.ts). Left out: as the preset. */
+  /**
+   * The shares that the classes among pseudo-labels are held to (methods/class-balance.ts). Defaults to the preset's.
+   */
   classShares: z.union([z.enum([...SHARES_RULES, 'off']), sharesSchema]).optional(),
-  /** The user's own stages (preset custom), or what the other options came to when a run began (plan.ts). */
+  /** The user's own stages (preset custom), or the stages that the other options gave when the run began (plan.ts). */
   stages: stagesSchema.optional(),
   /** Numbers of the stages by their paths (settings.ts). */
   set: z.record(z.string().max(200), z.unknown()).optional(),
-  /** In steps. */
+  /** Steps between two checkpoints. */
   checkpointEvery: count.default(500),
-  /** And after so long, whatever the steps take: whoever is killed loses a minute at most. 0: by steps alone. */
+  /**
+   * Seconds after which a checkpoint is written in any case, so that a killed run loses a minute at most. 0: by steps
+   * alone.
+   */
   checkpointSeconds: z.number().min(0).default(45),
   keepCheckpoints: count.default(2),
 });
 
 export type Options = z.input<typeof optionsSchema>;
 
-/** Complete and valid. */
+/** Options that are complete and valid. */
 export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' | 'shards'>> & {
   readonly workers: number;
   readonly shards: number;
 };
 
-/** Throws E_CONFIG, naming every option that is wrong. */
+/** Fills in the defaults. Throws E_CONFIG, which names every option that is wrong. */
 export function normalise(options: unknown): RunConfig {
   const parsed = optionsSchema.safeParse(withoutPrecision(options));
   if (!parsed.success) {
@@ -117,7 +137,10 @@ export function normalise(options: unknown): RunConfig {
   };
 }
 
-/** Products were of floats or of bfloat16, and configs of before say which. Throws E_CONFIG for the latter. */
+/**
+ * Removes the option `precision` from older configs, whose products were of f32 or bfloat16. Throws E_CONFIG for
+ * bfloat16.
+ */
 function withoutPrecision(options: unknown): unknown {
   if (typeof options !== 'object' || options === null || !('precision' in options)) return options;
   const { precision, ...others } = options;
@@ -129,12 +152,14 @@ function withoutPrecision(options: unknown): unknown {
   );
 }
 
-/** Whether a dense network with these hidden layers is one that can be trained. */
+/** Returns whether a dense network with these hidden layers can be trained. */
 export const isTrainable = (units: readonly number[]): boolean => hiddenLayers.safeParse(units).success;
 
 const DENSE = /^dense:(\d+(?:,\d+)*)$/;
 
-/** Units of each hidden layer of a dense network; undefined where the model is another. Throws E_CONFIG. */
+/**
+ * Returns the units of each hidden layer of a dense network, or undefined if the model is another one. Throws E_CONFIG.
+ */
 export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>): readonly number[] | undefined {
   if (model === undefined) return [hidden];
   const [, units] = DENSE.exec(model) ?? [];
@@ -145,10 +170,10 @@ export function hiddenOf({ model, hidden }: Pick<RunConfig, 'model' | 'hidden'>)
   throw new PseudolabelError('E_CONFIG', `model: ${model} is no dense network that can be trained`, fix);
 }
 
-/** Options that shape the stages of a preset, and none of the user's own. */
+/** The options that shape the stages of a preset, and do nothing to the user's own. */
 const SHAPES_PRESETS = ['quick', 'refresh', 'threshold', 'classShares', 'augment', 'method'] as const;
 
-/** Throws E_CONFIG for what has no effect, or not in that preset or scenario. */
+/** Throws E_CONFIG for a method that has no effect in that preset or scenario. */
 function checkMethod({ method, preset, scenario }: z.output<typeof optionsSchema>): void {
   if (method === undefined || preset === 'custom') return;
   if (preset !== 'best')
@@ -161,13 +186,13 @@ function checkMethod({ method, preset, scenario }: z.output<typeof optionsSchema
     throw new PseudolabelError('E_CONFIG', `method: has no effect on the scenario ${scenario}`, 'leave --scenario out');
 }
 
-/** Throws E_CONFIG for what has an effect in one of the presets alone. */
+/** Throws E_CONFIG for an option that has an effect in one of the presets only. */
 function checkModern({ preset, effort }: z.output<typeof optionsSchema>): void {
   if (preset === 'modern' || effort === undefined) return;
   throw new PseudolabelError('E_CONFIG', `effort: has no effect on the preset ${preset}`, 'add --preset modern');
 }
 
-/** What the preset modern trains where nobody says. */
+/** Returns the network that the preset modern trains by default. */
 function modernNetwork({ preset, model, members, effort = 'normal', start }: z.output<typeof optionsSchema>) {
   if (preset !== 'modern' || model !== undefined || start !== undefined) return {};
   return { model: 'convnet', members: members ?? MODERN[effort].members };
@@ -181,7 +206,10 @@ function checkCustom(options: z.output<typeof optionsSchema>): void {
   throw new PseudolabelError('E_CONFIG', `${idle}: has no effect on stages of your own (preset custom)`, fix);
 }
 
-/** What the weights of a run depend on, besides its data and its stages: not who computes it, nor when it is saved. */
+/**
+ * Returns the options that the weights of a run depend on, besides its data and its stages. The number of workers and
+ * the times of checkpoints are not among them.
+ */
 export function identityOf(config: RunConfig): Record<string, unknown> {
   const { workers, checkpointEvery, checkpointSeconds, keepCheckpoints, stages, ...identity } = config;
   return Object.fromEntries(Object.entries(identity).filter(([option]) => !(option in DATA_OPTIONS)));

@@ -1,14 +1,14 @@
-// Names where two JSON values differ, for those who have to be told why what was saved does not go with what there is now.
+// Finds where two JSON values differ, to tell a user why what was saved does not fit what there is now.
 
 export interface Difference {
-  /** 'config.stages.1.rate.initial' */
+  /** The path of the value, such as 'config.stages.1.rate.initial'. */
   readonly at: string;
-  /** The values as short text. */
+  /** The value before, as short text; `is` is the value now. */
   readonly was: string;
   readonly is: string;
 }
 
-/** Both as JSON holds them: an absent member is as one that is undefined. */
+/** Compares both values as JSON holds them, so that a member that is absent equals one that is undefined. */
 export function differencesOf(was: unknown, is: unknown): Difference[] {
   return [...differences(asJson(was), asJson(is), '')];
 }

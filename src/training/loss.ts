@@ -1,7 +1,10 @@
-// The loss of a step: what is minimised, as one number.
+// The loss of a step: the number that training minimises.
 import type { Stage } from './stage.js';
 
-/** The mean of labelled rows, and alpha times the sum of unlabelled ones by their batch. */
+/**
+ * Returns the mean loss of the labelled rows, plus alpha times the summed loss of the unlabelled rows divided by their
+ * batch.
+ */
 export function lossOf(
   { method }: Pick<Stage, 'method'>,
   step: {

@@ -1,4 +1,4 @@
-// From a config to the stages of its training.
+// Turns a config into the stages of its training.
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
@@ -22,17 +22,23 @@ import type { Stage } from './stage.js';
 
 const PRESET: Record<(typeof PRESETS)[number], Preset> = { best, paper, report };
 
-/** --quick keeps this share of every stage: the four rows of `best` in well under a minute on two cores. */
+/** --quick keeps this share of every stage. The four rows of `best` then take well under a minute on two cores. */
 const QUICK_SHARE = 1 / 6;
 
-/** The stages that a run began with, or that the user wrote, where its config has them; else those of its preset and options. */
+/**
+ * Returns the stages of the config, which a run began with or the user wrote. Without those it returns the stages that
+ * the preset and the options give.
+ */
 export function planOf(config: RunConfig, task: Task): readonly Stage[] {
   const stages = withSettings(config.stages ?? presetPlan(config, task), config.set);
   if (config.stages || config.set) checkFit(stages, task);
   return stages;
 }
 
-/** Where the stages in a config are not those that its other options come to now: 'finetune.rate.initial is 0.001, 0.002 by the preset best'. */
+/**
+ * Lists where the stages in a config differ from those that its other options give now, such as 'finetune.rate.initial
+ * is 0.001, 0.002 by the preset best'.
+ */
 export function changesOfPlan(config: RunConfig, task: Task): string[] {
   const byName = (stages: readonly Stage[]) => Object.fromEntries(stages.map((stage) => [stage.name, stage]));
   if (!config.stages || config.preset === 'custom') return [];
@@ -72,7 +78,7 @@ function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
   return shortened.map((stage) => withAugmentation(overridden(stage, config, task), augment));
 }
 
-/** The same stage in less time: all its schedules shrink with its steps. */
+/** Returns the same stage with fewer steps. All its schedules shrink with them. */
 export function shorten(stage: Stage, share: number): Stage {
   const { method, optimizer } = stage;
   return {
@@ -117,7 +123,7 @@ function overridden(stage: Stage, config: RunConfig, task: Task): Stage {
   return { ...stage, method: changed as Stage['method'] };
 }
 
-/** Labels that spread over a graph are held to shares without a survey. */
+/** Applies the options to label propagation, which holds labels to shares without a survey. */
 function propagating(
   method: LabelPropagationSettings,
   { refresh, threshold, classShares }: RunConfig,
@@ -141,7 +147,7 @@ const withoutEffect = (option: string, method: string): PseudolabelError =>
     'leave it out, or change the numbers that the method has, by --set (`pseudolabel preset` prints them)',
   );
 
-/** All rows of a stage that trains a classifier are changed. */
+/** Augments all rows of a stage that trains a classifier. */
 function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
   if (name === undefined || stage.model.objective === 'reconstruction') return stage;
   const { augment: _, ...unchanged } = stage;
@@ -149,7 +155,7 @@ function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
   return { ...stage, augment: { labelled: AUGMENTATIONS[name], unlabelled: AUGMENTATIONS[name] } };
 }
 
-/** As in the preset best. */
+/** The preset best has the same. */
 const MOMENTUM = 0.99;
 
 function balanceOf(
@@ -182,7 +188,7 @@ function otherNumber(given: number, classes: number): PseudolabelError {
   );
 }
 
-/** 'epoch': a pass over the unlabelled images. */
+/** Turns 'epoch' into the steps of a pass over the unlabelled images. */
 function refreshOf(refresh: NonNullable<RunConfig['refresh']>, batch: number, unlabelled: number): Refresh {
   return refresh === 'epoch' ? Math.ceil(unlabelled / batch) : refresh;
 }

@@ -1,21 +1,22 @@
-// The stages of the preset best by another method (--method): its own numbers, and images that are changed, without which views are all alike. Numbers
-// are those that a study in PyTorch found on MNIST (docs/methods.md); validation images alone chose them.
+// The stages of the preset best with another method (--method): they have the method's own numbers, and images that are
+// augmented, without which all views would be equal. The numbers come from a study in PyTorch on MNIST, which used
+// validation images alone (docs/methods.md).
 import type { AugmentationName, ImageSize } from '../data/augmentation.js';
 import { METHOD_NAMES, type MethodName, methodOf } from '../methods/methods.js';
 import type { Task } from './scenario.js';
 import type { Stage } from './stage.js';
 
-/** What --method takes: whatever trains a classifier. */
+/** The methods that --method takes: all that train a classifier. */
 export const METHOD_CHOICES: readonly MethodName[] = METHOD_NAMES.filter((name) => !methodOf({ name }).reconstructs);
 
 const STEPS = 2400;
-/** Of networks of layers, whose rows cost more; dense ones have the batches of the preset. */
+/** The batches for networks of layers, whose rows cost more. Dense networks keep the batches of the preset. */
 const LAYERS_BATCH = { labelled: 16, unlabelled: 112 };
 const RATE = { layers: 3e-3, dense: 1e-3 };
 const WARMUP = 20;
 const AVERAGE = 0.99;
 
-/** A stage that trains by pseudo-labels, by a method with its own numbers instead. */
+/** Gives a stage that trains by pseudo-labels another method, with that method's own numbers. */
 export function byMethod(stage: Stage, name: MethodName): Stage {
   if (stage.method.name !== 'pseudo-label' || !isByRows(name)) return stage;
   const { defaults } = methodOf({ name });
@@ -31,10 +32,10 @@ export function byMethod(stage: Stage, name: MethodName): Stage {
   };
 }
 
-/** Whether byMethod() makes stages that are data parallel. */
+/** Returns whether byMethod() makes stages that are data parallel. */
 export const isByRows = (name: MethodName): boolean => name !== 'supervised' && name !== 'pseudo-label';
 
-/** How images are changed where a method wants it and nobody says how; undefined: not at all. */
+/** Returns the augmentation that a method needs, for when the user does not say how; undefined if it needs none. */
 export function augmentationFor(
   name: MethodName | undefined,
   images: ImageSize | undefined,
@@ -44,7 +45,7 @@ export function augmentationFor(
   return name === 'label-propagation' ? 'mild' : 'digits';
 }
 
-/** What augmentationFor() has chosen, as a run says it. */
+/** Returns the line that tells the user what augmentationFor() has chosen. */
 export function augmentationLine(
   { augment, method }: { readonly augment?: AugmentationName | undefined; readonly method?: MethodName | undefined },
   { images }: Pick<Task, 'images'>,

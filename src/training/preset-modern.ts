@@ -1,5 +1,6 @@
-// The most that few labels give: labels spread over a graph of all images, and small networks that learn from them and describe the images for
-// the next graph. The rounds were chosen on validation images, most other numbers by an earlier study: docs/methods.md.
+// The preset modern: labels spread over a graph of all images; small networks learn from them and describe the images
+// for the next graph. The rounds were chosen on validation images, most other numbers by an earlier study
+// (docs/methods.md).
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
@@ -7,11 +8,11 @@ import type { Descriptor, GraphSettings } from '../graph/settings.js';
 import { ADAM, classifier, type Scenario, type Task } from './scenario.js';
 import { ROUNDS, type Stage } from './stage.js';
 
-/** How long the preset modern may take. */
+/** The two settings of how long the preset modern may take. */
 export const EFFORTS = ['normal', 'high'] as const;
 export type Effort = (typeof EFFORTS)[number];
 
-/** Networks side by side, and the steps of each round. */
+/** The number of networks side by side, and the steps of each round. */
 export const MODERN: Record<Effort, { readonly members: number; readonly rounds: readonly number[] }> = {
   normal: { members: 2, rounds: [800, 800, 800, 800] },
   high: { members: 4, rounds: [800, 800, 800, 800, 1200] },
@@ -26,9 +27,12 @@ const AVERAGE = 0.99;
 
 const HOG: Descriptor = { kind: 'hog', components: 64 };
 const SPREAD = { alpha: 0.99, iterations: 60 };
-/** Before there is a trained network. */
+/** The graph of the first round, when there is no trained network. */
 const FIRST: GraphSettings = { descriptors: [HOG], neighbours: 5, spread: SPREAD };
-/** The networks' features beside it; what they predict has half of the say, and is smoothed. */
+/**
+ * The graph of later rounds. It also uses the networks' features. The networks' predictions are smoothed and mixed in
+ * with a weight of one half.
+ */
 export const LATER: GraphSettings = {
   ...FIRST,
   descriptors: [
@@ -39,7 +43,10 @@ export const LATER: GraphSettings = {
   smooth: { alpha: 0.8, iterations: 20 },
 };
 
-/** nn and drop: labels alone, without and with images that are changed. pl: all images. Throws E_CONFIG for dae. */
+/**
+ * Returns the stages of a scenario. nn: labels alone. drop: labels alone, with augmented images. pl: all images. Throws
+ * E_CONFIG for dae.
+ */
 export function modern(scenario: Scenario, task: Task, effort: Effort): readonly Stage[] {
   if (scenario === 'dae') {
     const fix = 'leave --scenario out, or take another preset';

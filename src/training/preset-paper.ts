@@ -1,6 +1,7 @@
-// The hyper-parameters of Lee 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks".
-// Its epochs are turned into steps here, so that they are longer where there are more labels.
-// Not stated there, so chosen here: an epoch is a pass over the labelled images (as in the report), and 1000 of them are run, past T2 = 800.
+// The preset paper: the hyper-parameters of Lee 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning
+// Method for Deep Neural Networks". Its epochs are turned into steps here, so that the more labels there are, the more
+// steps they have. The paper does not state what an epoch is, nor how many there are: here an epoch is a pass over the
+// labelled images (as in the report), and there are 1000 of them, which is past T2 = 800.
 
 import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import { autoencoder, classifier, type Preset } from './scenario.js';
@@ -18,7 +19,7 @@ const ALPHA_FINAL = 3; // section "Pseudo-Label"
 const RAMP_PLAIN = { t1: 100, t2: 600 }; // section "Pseudo-Label": T1 and T2 in epochs, without pre-training
 const RAMP_PRETRAINED = { t1: 200, t2: 800 }; // the same, with a denoising autoencoder
 const NOISE = 0.5; // section "Denoising Auto-Encoder": standard deviation
-const PRETRAIN_EPOCHS = 10; // not stated; the report's
+const PRETRAIN_EPOCHS = 10; // the paper does not state it; the report has 10
 
 const dampened = (stepsPerEpoch: number): Optimizer => ({
   kind: 'dampened',

@@ -1,6 +1,7 @@
-// The report's hyper-parameters (annex of the report, whose comments name the cells).
-// Where this differs: its shuffle buffer of 1024 images fed only the first two thousand unlabelled images, here all 60,000 are drawn;
-// its noise was drawn once per image, here afresh for each use; alpha(t) is 0 up to and including T1 either way.
+// The preset report: the report's hyper-parameters (annex of the report, whose comments name the cells). It differs in
+// two ways. The report's shuffle buffer of 1024 images fed only the first two thousand unlabelled images; here all
+// 60,000 are drawn. The report drew the noise once per image; here it is drawn anew for each use. alpha(t) is 0 up to
+// and including T1 in both.
 
 import { ADAM, autoencoder, classifier, type Preset } from './scenario.js';
 import type { Stage } from './stage.js';
@@ -17,11 +18,12 @@ const PL_EPOCHS = 500; // "+PL": epochs = 500
 const ADAM_RATE = { kind: 'constant', value: 0.001 } as const; // Keras's default
 const DROP_RATE = { kind: 'decay', initial: 1.5, factor: 0.88, every: 10 } as const; // "DropNN": ExponentialDecay
 const RAMP = { t1: 100, t2: 600 }; // train_step: T1, T2, in epochs
-const ALPHA_FINAL = 3; // train_step: af; alpha(t) ends at 2.39, after 500 epochs
+const ALPHA_FINAL = 3; // train_step: af; alpha(t) only reaches 2.39, after 500 epochs
 
 export const report: Preset = (scenario, task) => {
-  const stepsPerEpoch = Math.ceil(task.labelled / BATCH); // 4: three batches of 32, one of 4
-  // Sigmoid outputs under sparse categorical cross-entropy: Keras takes the sigmoid's input, so it is a softmax (peers, "quirks").
+  const stepsPerEpoch = Math.ceil(task.labelled / BATCH); // 4: three batches of 32 and one of 4
+  // The report has sigmoid outputs under sparse categorical cross-entropy. Keras takes the sigmoid's input there, so
+  // that it is a softmax in fact (peers, "quirks").
   const plain = classifier(task, false, 'softmax');
   const drop = classifier(task, true, 'softmax');
   const supervised: Stage = {
@@ -49,7 +51,8 @@ export const report: Preset = (scenario, task) => {
     rate: ADAM_RATE,
     start: 'previous',
   };
-  // The network that starts from the autoencoder keeps its hidden dropout and has none on the inputs (annex, summary of "model_11").
+  // The network that starts from the autoencoder has hidden dropout but no input dropout (annex, summary of
+  // "model_11").
   const afterDae = { ...drop, inputDropout: 0 };
   const daeStepsPerEpoch = Math.ceil(task.unlabelled / BATCH);
   switch (scenario) {

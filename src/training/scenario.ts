@@ -1,4 +1,4 @@
-// What the presets share: the names of the four scenarios, the report's networks, and what the papers call Adam.
+// The common part of the presets: the names of the four scenarios, the report's networks, and the numbers of Adam.
 
 import type { ImageSize } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
@@ -9,7 +9,7 @@ import type { Model } from '../models/model.js';
 import type { Objective } from '../models/objective.js';
 import type { Optimizer, Stage } from './stage.js';
 
-/** The rows of the report's table. */
+/** The scenarios are the rows of the report's table. */
 export const SCENARIOS = ['nn', 'drop', 'pl', 'dae'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -20,7 +20,7 @@ export const ROW_NAMES: Record<Scenario, string> = {
   dae: 'DropNN+PL+DAE',
 };
 
-/** What a run of the preset best is called that has a method of its own. */
+/** The names of runs of the preset best that have a method of their own. */
 const METHOD_NAMES: Partial<Record<MethodName, string>> = {
   supervised: 'Supervised',
   'pseudo-label': 'Pseudo-labels',
@@ -30,7 +30,7 @@ const METHOD_NAMES: Partial<Record<MethodName, string>> = {
   'label-propagation': 'Label propagation',
 };
 
-/** Of the preset modern. */
+/** The names of runs of the preset modern. */
 const MODERN_NAMES: Record<Scenario, string> = {
   nn: 'Supervised',
   drop: 'Supervised, images changed',
@@ -38,7 +38,7 @@ const MODERN_NAMES: Record<Scenario, string> = {
   dae: '',
 };
 
-/** What a run is called. */
+/** Returns the name of a run in tables. */
 export const rowName = ({
   scenario,
   method,
@@ -54,10 +54,10 @@ export const rowName = ({
       ? ROW_NAMES[scenario]
       : `${METHOD_NAMES[method] ?? method}${scenario === 'dae' ? ' + DAE' : ''}`;
 
-/** Of each class. */
+/** The labelled images of each class in the published results. */
 const PUBLISHED_LABELS = 10;
 
-/** Accuracy on the test set in per cent: Lee 2013, table 1 (100 labels), and the report, section IV. */
+/** The published accuracy on the test set, in per cent: Lee 2013, table 1 (100 labels), and the report, section IV. */
 export const PUBLISHED: Record<Scenario, { readonly paper: number; readonly report: number }> = {
   nn: { paper: 74.19, report: 70.03 },
   drop: { paper: 78.11, report: 71.2 },
@@ -65,7 +65,7 @@ export const PUBLISHED: Record<Scenario, { readonly paper: number; readonly repo
   dae: { paper: 89.51, report: 76.95 },
 };
 
-/** The published figures of a row, where a run can be held against them: on MNIST, with as many labels. */
+/** Returns the published figures of a row if a run can be compared with them: on MNIST, with as many labels. */
 export function publishedFor(
   scenario: Scenario,
   options: {
@@ -81,24 +81,27 @@ export function publishedFor(
     : undefined;
 }
 
-/** What a preset is given, and what it may not choose. */
+/** What a preset is given and may not choose. */
 export interface Task {
   readonly pixels: number;
   readonly classes: number;
-  /** Units of each hidden layer; one of 5000 in the report and the paper. */
+  /** The units of each hidden layer. The report and the paper have one layer of 5000. */
   readonly hidden: readonly number[];
-  /** What is trained in place of a dense network. */
+  /** The network to train instead of a dense one. */
   readonly network?: LayersModel | undefined;
-  /** Left out: stages change no images by themselves. */
+  /** If left out, the stages do not augment images unless told to. */
   readonly images?: ImageSize | undefined;
-  /** Number of labelled images. */
+  /** The number of labelled images. */
   readonly labelled: number;
   readonly unlabelled: number;
 }
 
 export type Preset = (scenario: Scenario, task: Task) => readonly Stage[];
 
-/** What the user brings; else pixels-hidden-classes, without dropout or with the paper's rates: 0.2 visible, 0.5 hidden (Lee 2013, section "Experiments"). */
+/**
+ * Returns the user's network, or else a dense one, pixels-hidden-classes. It has no dropout, or the paper's rates: 0.2
+ * visible, 0.5 hidden (Lee 2013, section "Experiments").
+ */
 export function classifier(task: Task, dropout: boolean, objective: Exclude<Objective, 'reconstruction'>): Model {
   const { pixels, hidden, classes, network } = task;
   if (network) return network;
@@ -109,7 +112,10 @@ export function classifier(task: Task, dropout: boolean, objective: Exclude<Obje
   });
 }
 
-/** The report's denoising autoencoder: dropout 0.5 on the wide layers (annex, "DAE avec Dropout"). Throws E_CONFIG for a network of layers. */
+/**
+ * Returns the report's denoising autoencoder, with dropout 0.5 on the wide layers (annex, "DAE avec Dropout"). Throws
+ * E_CONFIG for a network of layers.
+ */
 export function autoencoder({ pixels, hidden: [wide], network }: Task): Model {
   if (network || wide === undefined) {
     const fix = 'train the scenario pl, or a dense network';

@@ -1,8 +1,9 @@
-// The learning rate and the momentum of a step. alpha(t) is in methods/alpha.ts.
+// Computes the learning rate and the momentum of a step. alpha(t) is in methods/alpha.ts.
 
 /**
- * Rate of a step. decay: initial * factor^(step / every) (Keras ExponentialDecay). step: the same by whole powers alone (PyTorch StepLR).
- * cosine: from initial to final over the stage. warmup: over so many first steps, it rises from 0 in a line to what it would be.
+ * The learning rate of each step. decay: initial * factor^(step / every) (Keras ExponentialDecay). step: the same with
+ * whole powers only (PyTorch StepLR). cosine: from initial to final over the stage. warmup: over this many first steps,
+ * the rate rises linearly from 0 to what it would be.
  */
 export type RateSchedule = { readonly warmup?: number | undefined } & (
   | { readonly kind: 'constant'; readonly value: number }
@@ -10,7 +11,10 @@ export type RateSchedule = { readonly warmup?: number | undefined } & (
   | { readonly kind: 'cosine'; readonly initial: number; readonly final: number }
 );
 
-/** Rises linearly from `initial` to `final` over the first `over` steps (Lee 2013, section "Dropout"), once every `every` steps. */
+/**
+ * The momentum rises linearly from `initial` to `final` over the first `over` steps (Lee 2013, section "Dropout"), once
+ * every `every` steps.
+ */
 export interface MomentumSchedule {
   readonly initial: number;
   readonly final: number;
@@ -18,7 +22,7 @@ export interface MomentumSchedule {
   readonly every: number;
 }
 
-/** p(t) = (t / T) p_f + (1 - t / T) p_i for t < T, then p_f. */
+/** Returns p(t) = (t / T) p_f + (1 - t / T) p_i for t < T, and p_f after that. */
 export function momentum({ initial, final, over, every }: MomentumSchedule, step: number): number {
   const t = lastRise(step, every);
   return t < over ? (t / over) * final + (1 - t / over) * initial : final;
@@ -26,7 +30,7 @@ export function momentum({ initial, final, over, every }: MomentumSchedule, step
 
 const lastRise = (step: number, every: number): number => Math.floor(step / every) * every;
 
-/** step: from 0, of `steps` in the stage. */
+/** Returns the learning rate of a step. step: counted from 0, of `steps` in the stage. */
 export function learningRate(schedule: RateSchedule, step: number, steps: number): number {
   const { warmup = 0 } = schedule;
   const rate = rateAt(schedule, step, steps);

@@ -1,10 +1,10 @@
-// Numbers of a training that are set one by one, by the path of each: 'finetune.rate.initial'.
+// Sets single numbers of a training by their paths, such as 'finetune.rate.initial'.
 import { PseudolabelError } from '../errors.js';
 import { edits } from '../spelling.js';
 import type { Stage } from './stage.js';
 import { stagesSchema } from './stage-schema.js';
 
-/** New values by path: the name of a stage, and the names within its JSON, with points between them. */
+/** New values by path. A path is the name of a stage and the names within its JSON, joined by points. */
 export type Settings = Readonly<Record<string, unknown>>;
 
 type Json = Record<string, unknown>;
@@ -12,9 +12,9 @@ type Json = Record<string, unknown>;
 const LIMITS = 'see `pseudolabel preset --schema` for the limits';
 
 /**
- * The stages with these settings. What belongs to the method may be named without it: finetune.threshold is
+ * Returns the stages with these settings. The path of a method's number may leave `method` out: finetune.threshold is
  * finetune.method.threshold.
- * Throws E_CONFIG for a path that is not there, with those that are spelled alike, and for a value beyond its limits.
+ * Throws E_CONFIG for a path that does not exist, with those that are spelled alike, and for a value beyond its limits.
  */
 export function withSettings(stages: readonly Stage[], settings: Settings = {}): readonly Stage[] {
   let changed = stages;
@@ -40,7 +40,7 @@ function withSetting(stages: readonly Stage[], path: string, value: unknown): re
   return stages.map((each) => (each === stage ? (changed as Stage) : each));
 }
 
-/** A copy with another value at a path; undefined where nothing is there, and nothing may be. */
+/** Returns a copy with another value at a path, or undefined if nothing is there and nothing may be. */
 function replaced(container: unknown, [key, ...within]: readonly string[], value: unknown): unknown {
   if (typeof container !== 'object' || container === null || key === undefined) return undefined;
   const old = (container as Json)[key] ?? (VIEWS.has(key) ? {} : undefined);
@@ -50,13 +50,13 @@ function replaced(container: unknown, [key, ...within]: readonly string[], value
   return Array.isArray(container) ? container.with(Number(key), next) : { ...container, [key]: next };
 }
 
-/** The members of a stage that may be absent. */
+/** The members that a stage may leave out. */
 const IN_STAGES: ReadonlySet<string> = new Set(['augment', 'clip']);
 
-/** Made of optional numbers alone: one of them may be set where none is. */
+/** These consist of optional numbers only, so that one of the numbers may be set even if the whole is absent. */
 const VIEWS: ReadonlySet<string> = new Set(['augment', 'labelled', 'unlabelled', 'weak']);
 
-/** What a stage may leave out, and what is in it. */
+/** All names that a stage, or a part of one, may leave out. */
 const OPTIONAL: ReadonlySet<string> = new Set([
   'balance',
   ...['alpha', 'mix', 'smooth', 'weight', 'deskew'],
@@ -78,10 +78,13 @@ function unknownPath(path: string, stages: readonly Stage[]): PseudolabelError {
   );
 }
 
-/** Which kind a part is of is seldom what is set. */
+/** Paths of kinds come last, because a kind is seldom what the user wants to set. */
 const isKind = (path: string): boolean => path.endsWith('.kind');
 
-/** Up to three paths that may be meant: those that have every part of it, else those that are spelled alike. */
+/**
+ * Returns up to three paths that the user may have meant: those that contain every part of the path, or else those that
+ * are spelled alike.
+ */
 function alikeIn(stages: readonly Stage[], path: string): readonly string[] {
   const paths = [...new Set(pathsOf(stages))];
   const parts = path.split('.');
@@ -91,7 +94,7 @@ function alikeIn(stages: readonly Stage[], path: string): readonly string[] {
   return near.flatMap(({ each, far }) => (far <= Math.max(3, near[0]!.far) ? [each] : [])).slice(0, 3);
 }
 
-/** Of every number and word of the stages, those of a method without it. */
+/** Returns the path of every number and word of the stages. Those of a method leave `method` out. */
 export function pathsOf(stages: readonly Stage[]): string[] {
   const leaves = (value: unknown, path: string): string[] =>
     typeof value === 'object' && value !== null

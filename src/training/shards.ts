@@ -1,9 +1,10 @@
-// Into how many shards a step is cut: the number that the bits of a run depend on, as they do not on the number of workers.
+// Chooses the number of shards that a step is split into. The bits of a run depend on it, but not on the number of
+// workers.
 import type { GradientCodecName } from '../collectives/gradient-codec.js';
 import type { MethodName } from '../methods/methods.js';
 import { isByRows } from './preset-method.js';
 
-/** What of a run's options decides it. */
+/** The options of a run that decide the number of shards. */
 interface Sharded {
   readonly preset: string;
   readonly scenario: string;
@@ -14,20 +15,21 @@ interface Sharded {
   readonly method?: MethodName | undefined;
 }
 
-/** The option that says something of gradients, which there are none of tensor parallel. */
+/** Returns the option that is about gradients, if there is one. Tensor-parallel steps exchange no gradients. */
 export function gradientOption({ wire, fastSum }: Pick<Sharded, 'wire' | 'fastSum'>): string | undefined {
   if (wire !== 'f32') return `--wire ${wire}`;
   return fastSum ? '--fast-sum' : undefined;
 }
 
 /**
- * Shards of a run of which nothing is said. The same on every machine, since the bits of a run depend on it: enough for the cores that most have,
- * and cheap on fewer. Hidden units cost next to nothing to cut; rows cost a gradient as long as the parameters for each shard, so that there are fewer.
+ * Returns the number of shards if the user does not give one. It is the same on every machine, because the bits of a
+ * run depend on it: enough for the cores that most machines have, and cheap on fewer. Splitting hidden units costs next
+ * to nothing. Splitting rows costs a gradient as long as the parameters for each shard, so that there are fewer.
  */
 export function defaultShards(config: Sharded): number {
   const { preset, strategy, augment = 'none', method = 'supervised', scenario } = config;
   if (strategy !== 'auto') return strategy === 'data' ? 4 : 8;
-  // The autoencoder of dae is tensor parallel in any case.
+  // The autoencoder of dae is always tensor parallel.
   const isCutIntoRows =
     preset === 'modern' ||
     gradientOption(config) !== undefined ||
@@ -35,6 +37,9 @@ export function defaultShards(config: Sharded): number {
   return isCutIntoRows ? 4 : 8;
 }
 
-/** As many shards, or those that a run has where nobody says how many and there are fewer images than that. */
+/**
+ * Returns the given number of shards. If it is the default, and there are fewer unlabelled images than that, it returns
+ * their number.
+ */
 export const shardsFor = (config: Sharded & { readonly shards: number }, unlabelled: number): number =>
   config.shards === defaultShards(config) ? Math.max(1, Math.min(config.shards, unlabelled)) : config.shards;

@@ -1,4 +1,4 @@
-// Reads the stages of a training from JSON, checked: what a run writes into its config.json, number by number.
+// Reads the stages of a training from JSON and checks them. A run writes this JSON into its config.json.
 import { z } from 'zod';
 import { augmentationSchema } from '../data/augmentation.js';
 import { methodOf, methodSchema } from '../methods/methods.js';
@@ -6,13 +6,16 @@ import { modelSchema } from '../models/model.js';
 import type { MomentumSchedule, RateSchedule } from './schedule.js';
 import { type Optimizer, STAGE_NAMES, type Stage } from './stage.js';
 
-/** Far above any recipe, and far below what a number of steps in an array or a file could do harm by. */
+/**
+ * The largest number of anything. It is far above any recipe, and too small to do harm as a number of steps in an array
+ * or a file.
+ */
 const MOST = 1e9;
 
 const positive = z.number().positive().max(MOST);
 const atLeast0 = z.number().min(0).max(MOST);
 const count = z.int().min(1).max(MOST);
-/** Rates of dropout, momenta, betas. */
+/** The schema of rates of dropout, momenta and betas. */
 const below1 = z.number().min(0).lt(1);
 
 const warmup = { warmup: atLeast0.optional() };
@@ -78,7 +81,7 @@ export const stagesSchema: z.ZodType<readonly Stage[]> = z
   .refine(([first]) => first?.start === 'fresh', 'the first stage has to start fresh')
   .refine((stages) => new Set(stages.map(({ name }) => name)).size === stages.length, 'two stages have one name');
 
-/** The JSON Schema of a file of stages, for editors and other programs. */
+/** Returns the JSON Schema of a file of stages, for editors and other programs. */
 export const stagesJsonSchema = (): unknown => {
   const { $schema, ...stages } = z.toJSONSchema(stagesSchema, { io: 'output' });
   return {

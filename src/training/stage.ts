@@ -1,4 +1,4 @@
-// A stage of training as data: a preset writes it down, the training loop carries it out.
+// A stage of training as data: a preset defines it, and the training loop runs it.
 
 import type { Augmentation, View } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
@@ -7,14 +7,17 @@ import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
 import type { Model } from '../models/model.js';
 import { learningRate, type MomentumSchedule, momentum, type RateSchedule } from './schedule.js';
 
-/** Of each step, rate * weightDecay of every parameter is lost, apart from the gradient (Loshchilov & Hutter 2019). Left out: 0. */
+/**
+ * Each step subtracts rate * weightDecay of every parameter, apart from the gradient (Loshchilov & Hutter 2019).
+ * Defaults to 0.
+ */
 interface WeightDecay {
   readonly weightDecay?: number | undefined;
 }
 
 /**
- * adam: with weight decay, AdamW. sgd: m = momentum m + g, without it plain (PyTorch's form, Nesterov's where asked for).
- * dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout").
+ * adam: with weight decay, it is AdamW. sgd: m = momentum m + g in PyTorch's form, or Nesterov's if `nesterov` is set;
+ * without momentum, plain gradient descent. dampened: m = p m + (1 - p) rate g (Lee 2013, section "Dropout").
  */
 export type Optimizer = WeightDecay &
   (
@@ -23,17 +26,20 @@ export type Optimizer = WeightDecay &
     | { readonly kind: 'dampened'; readonly momentum: MomentumSchedule }
   );
 
-/** weak: of the unlabelled rows that a step predicts by itself; left out, they are predicted as they are. */
+/**
+ * The augmentation of each view. weak: of the unlabelled rows that a step predicts itself; if left out, they are
+ * predicted as they are.
+ */
 export type StageAugmentation = Readonly<Partial<Record<View, Augmentation | undefined>>>;
 
-/** The rounds of labelling all images and training on what came of it. */
+/** The rounds of label propagation: each labels all images and trains on the result. */
 export const ROUNDS = ['round-1', 'round-2', 'round-3', 'round-4', 'round-5', 'round-6', 'round-7', 'round-8'] as const;
 
-/** What stages can be called: reports show those of the same kind alike. */
+/** The names that a stage can have. Reports show stages of the same name alike. */
 export const STAGE_NAMES = ['pretrain', 'supervised', 'finetune', ...ROUNDS] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
-/** Those with pseudo-labels. */
+/** The names of the stages with pseudo-labels. */
 export const PSEUDO_LABELLED = ['finetune', ...ROUNDS] as const satisfies readonly StageName[];
 
 export interface Stage {
@@ -44,35 +50,43 @@ export interface Stage {
   readonly labelledBatch: number;
   /** How unlabelled images teach. */
   readonly method: MethodSettings;
-  /** How rows are changed before they are trained on, or predicted by a step (data/augment.ts); other predictions see them as they are. */
+  /**
+   * How rows are augmented before a step trains on them or predicts them (data/augment.ts). Other predictions see the
+   * images as they are.
+   */
   readonly augment?: StageAugmentation | undefined;
   readonly optimizer: Optimizer;
   /**
-   * Decay of an exponential average of the weights (Polyak & Juditsky 1992; Tarvainen & Valpola 2017): what the stage ends with. Left out: the
-   * weights themselves.
+   * The decay of an exponential average of the weights (Polyak & Juditsky 1992; Tarvainen & Valpola 2017), which the
+   * stage ends with. If left out, the stage ends with the weights themselves.
    */
   readonly average?: number | undefined;
   readonly rate: RateSchedule;
   /**
-   * The longest that a step's gradient may be, by its Euclidean norm over all parameters and all rows: a longer one is shortened to it (Pascanu et
-   * al. 2013). Left out: any.
+   * The largest Euclidean norm of a step's gradient, over all parameters and all rows. A larger gradient is scaled down
+   * to it (Pascanu et al. 2013). If left out, there is no limit.
    */
   readonly clip?: number | undefined;
-  /** Where its parameters come from: drawn afresh, those of the stage before, or only that stage's first layer. */
+  /**
+   * Where the stage's parameters come from: drawn anew, those of the stage before, or only that stage's first layer.
+   */
   readonly start: 'fresh' | 'previous' | 'first-layer';
 }
 
-/** The weight of a step's unlabelled loss. */
+/** Returns the weight of a step's unlabelled loss. */
 export const alphaAt = ({ method }: Stage, step: number): number => methodOf(method).alpha(method, step);
 
-/** Of the average of the weights after step `step`: less at first, so that it forgets where they began. */
+/**
+ * Returns the decay of the average after step `step`. It is smaller at first, so that the average forgets the initial
+ * weights.
+ */
 const averageDecay = (decay: number, step: number): number => Math.min(decay, (2 + step) / (11 + step));
 
-/** The settings of a stage with pseudo-labels by the method of that name; undefined for others. */
+/** Returns the settings of a stage whose method is pseudo-label, and undefined for others. */
 export const pseudoLabelsOf = ({ method }: Stage): PseudoLabelSettings | undefined =>
   method.name === 'pseudo-label' ? method : undefined;
 
-/** The numbers of the update that ends step `step` (from 0). */
+/** Returns the numbers of the update that ends step `step` (from 0). */
 export function optimizerStep(stage: Stage, step: number): OptimizerStep {
   const { average } = stage;
   const update = updateStep(stage, step);

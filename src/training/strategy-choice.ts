@@ -7,18 +7,18 @@ import type { RunConfig } from './config.js';
 import { gradientOption } from './shards.js';
 import type { Stage } from './stage.js';
 
-/** How a step is cut over workers: into rows (data-parallel), or into hidden units. */
+/** How a step is split over workers: into rows (data parallel) or into hidden units (tensor parallel). */
 export type StrategyName = Exclude<RunConfig['strategy'], 'auto'>;
 
-/** What the choice depends on, besides the network. */
+/** The options that the choice depends on. */
 export type ChoiceConfig = Pick<RunConfig, 'strategy' | 'wire' | 'fastSum'>;
 
-/** Of a stage, what decides how its steps can be cut. */
+/** The part of a stage that decides how its steps can be split. */
 export interface Cuttable extends Pick<Stage, 'model' | 'clip' | 'average'> {
   readonly augment?: unknown;
 }
 
-/** Why a stage is not cut into hidden units: as a refusal, and as it is told of all stages and of some. */
+/** Why a stage cannot be tensor parallel: the message of an error, and the reasons for all stages and for some. */
 const REASONS = {
   clip: {
     refusal: 'clip: tensor-parallel steps have no gradient whose norm could be clipped',
@@ -43,7 +43,7 @@ const REASONS = {
   },
 } as const;
 
-/** What keeps a stage from being cut into hidden units; undefined: nothing. */
+/** Returns why a stage cannot be tensor parallel, or undefined if it can. */
 function obstacleOf({ model, clip, average, augment }: Cuttable): keyof typeof REASONS | undefined {
   if (!isTensorParallel(model)) return 'network';
   if (clip !== undefined) return 'clip';
@@ -52,8 +52,8 @@ function obstacleOf({ model, clip, average, augment }: Cuttable): keyof typeof R
 }
 
 /**
- * 'auto': tensor parallel wherever that is possible, unless the config asks for what only gradients have. By the config and the stage alone, since
- * the bits of a run depend on it. Throws E_CONFIG.
+ * Returns the strategy of a stage. 'auto' is tensor parallel if that is possible, unless the config asks for what only
+ * gradients have. It depends on the config and the stage only, because the bits of a run depend on it. Throws E_CONFIG.
  */
 export function strategyOf(config: ChoiceConfig, stage: Cuttable): StrategyName {
   const { strategy } = config;
@@ -68,13 +68,13 @@ export function strategyOf(config: ChoiceConfig, stage: Cuttable): StrategyName 
   throw new PseudolabelError('E_CONFIG', REASONS[obstacle].refusal, fix);
 }
 
-/** The number of workers that a step has work for, at most. */
+/** Returns the most workers that a step has work for. */
 export const partsOf = (config: ChoiceConfig & Pick<RunConfig, 'shards'>, stage: Cuttable): number =>
   isTensorParallel(stage.model) && strategyOf(config, stage) === 'tensor'
     ? tensorShardCount(stage.model, config.shards)
     : config.shards;
 
-/** What 'auto' has taken for a run's stages, and why; undefined where nobody left it the choice. */
+/** Returns the line that says what 'auto' chose for a run's stages, and why; undefined if the user chose. */
 export function choiceLine(config: ChoiceConfig, stages: readonly Stage[]): string | undefined {
   if (config.strategy !== 'auto') return undefined;
   const option = gradientOption(config);
