@@ -1,4 +1,5 @@
-// Descriptions of a range of images, as rows of a graph: pixels, histograms of gradients, or what a network's last layer reads.
+// Describes a range of images as rows of a graph: by pixels, by histograms of gradients, or by what a network's last
+// layer reads.
 import type { Images } from '../data/images.js';
 import { HOG_VALUES, Hog } from '../graph/hog.js';
 import { Projection } from '../graph/principal-components.js';
@@ -9,7 +10,7 @@ import { featureWidths, outputsOf } from './models.js';
 import { PREDICT_ROWS } from './predict.js';
 import type { DescribeResult, DescribeTask, Description } from './tasks.js';
 
-/** How many values each part of a descriptor has: parts have principal components of their own. */
+/** Returns the number of values of each part of a descriptor. Each part has principal components of its own. */
 export function widthsOf({
   descriptor,
   size,
@@ -25,7 +26,7 @@ export function widthsOf({
   }
 }
 
-/** Those of images [start, end) that are at multiples of `every`. */
+/** Returns the positions in [start, end) that are multiples of `every`. */
 export function positionsOf({ every, start, end }: Pick<DescribeTask, 'every' | 'start' | 'end'>): Uint32Array {
   const first = Math.ceil(start / every) * every;
   return Uint32Array.from({ length: Math.max(0, Math.ceil((end - first) / every)) }, (_, i) => first + i * every);
@@ -59,7 +60,7 @@ interface Described {
   readonly probabilities?: Float32Array;
 }
 
-/** By no network. */
+/** Describes images without a network. */
 function plain({ descriptor, size }: Description, images: Images, positions: Uint32Array): Described {
   if (descriptor.kind === 'pixels') {
     const values = new Float32Array(positions.length * images.pixels);
@@ -76,7 +77,10 @@ function plain({ descriptor, size }: Description, images: Images, positions: Uin
   return { values };
 }
 
-/** Ink on paper has a slant; photographs have none. */
+/**
+ * Returns whether images are deskewed. By default only grey ones are, because handwriting is slanted and photographs
+ * are not.
+ */
 const isDeskewed = ({ deskew }: Descriptor, channels: number): boolean => deskew ?? channels === 1;
 
 function features(
@@ -98,7 +102,7 @@ function features(
   return { values, probabilities };
 }
 
-/** The principal components of rows, to `to` from element `at` on. */
+/** Writes the principal components of the rows to `to`, from element `at` on. */
 function reduced(
   values: Float32Array,
   projections: readonly Projection[],

@@ -1,4 +1,5 @@
-// A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of the loss to its buffer.
+// A shard's part of a data-parallel step: draws its rows, sets their targets, and writes the gradient of its part of
+// the loss to its buffer.
 
 import { Augmenter } from '../data/augment.js';
 import type { View } from '../data/augmentation.js';
@@ -13,7 +14,9 @@ import { type Passes, paddedRows } from './kind.js';
 import { parameterCount, termsOf } from './models.js';
 import type { GradientResult, GradientTask } from './tasks.js';
 
-/** The sum over all shards is the gradient of the step's loss (methods/targets.ts). */
+/**
+ * Computes the gradient of one shard. The sum over all shards is the gradient of the step's loss (methods/targets.ts).
+ */
 export function gradient(engine: Engine, task: GradientTask): GradientResult {
   const began = performance.now();
   const { labelled, labelledBatch, unlabelled, model } = task;
@@ -48,7 +51,7 @@ export function gradient(engine: Engine, task: GradientTask): GradientResult {
   };
 }
 
-/** Labelled rows first, then those at `positions` of the unlabelled images; each changed as the task says. */
+/** Loads the labelled rows, then the unlabelled images at `positions`; each is augmented as the task says. */
 function loadRows(
   engine: Engine,
   task: GradientTask,
@@ -79,7 +82,10 @@ function loadUnlabelled(
   network.loadBytes(viewOf(task, view, bytes, (r) => positions[r]!)!, first);
 }
 
-/** Changed copies of images; undefined where the task does not change them. rowOf: what a row is called by its random stream. */
+/**
+ * Returns augmented copies of images, or undefined if the task does not augment them. rowOf: the number of a row in its
+ * random stream.
+ */
 function viewOf(
   { augment, seed, stage, step }: GradientTask,
   view: View,
@@ -102,7 +108,7 @@ function viewOf(
 const streamOf = ({ seed, stage, step, shard }: GradientTask, purpose: 'mask' | 'noise', ...layer: number[]) =>
   keyOf(seed, purpose, stage, step, shard, ...layer);
 
-/** Positions of the shard's unlabelled rows of the step. */
+/** Draws the positions of the shard's unlabelled rows of the step. */
 function draw({ arena, sampler }: Engine, { unlabelled, seed, stage, step, shard, shards }: GradientTask): Uint32Array {
   if (!unlabelled) return new Uint32Array();
   const [first, end] = shardRange(arena.shape.unlabelled, shards, shard);
@@ -112,7 +118,7 @@ function draw({ arena, sampler }: Engine, { unlabelled, seed, stage, step, shard
   return drawn.map((position) => position + first);
 }
 
-/** Of the rows about to be trained on: as stored, or by a pass without dropout of their weak view. */
+/** Predicts the rows that are about to be trained on: as stored, or by a pass without dropout over their weak view. */
 function predictionOf(engine: Engine, task: GradientTask, positions: Uint32Array): Prediction {
   const { unlabelled, model, workspace } = task;
   const rows = positions.length;
@@ -131,7 +137,7 @@ function predictionOf(engine: Engine, task: GradientTask, positions: Uint32Array
   return network.classify(rows, unlabelled.logitShift, unlabelled.masses);
 }
 
-/** A shard without rows in this step still has a gradient, of zeros. */
+/** Fills the gradient with zeros, for a shard that has no rows in this step. */
 function nothing({ arena }: Engine, { shard, model }: GradientTask): GradientResult {
   const stride = gradientStride(arena.shape);
   new Uint8Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * stride, stride).fill(0);

@@ -1,4 +1,4 @@
-// Weights in HDF5 files, as Keras keeps them: arrays of 32-bit floats in groups of groups.
+// Reads and writes weights in HDF5 files as Keras stores them: arrays of 32-bit floats in nested groups.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Group } from 'h5wasm/node';
@@ -11,17 +11,17 @@ export interface StoredArray {
   readonly values: Float32Array;
 }
 
-/** Arrays by their paths: 'layers/conv2d/vars/0'. Groups without arrays are there too. */
+/** A group with its path, such as 'layers/conv2d/vars', and its arrays. Groups without arrays are included. */
 export interface StoredGroup {
   readonly path: string;
-  /** Its attribute of that name, which Keras writes for people. */
+  /** The group's attribute `name`, which Keras writes for people. */
   readonly name: string;
   readonly arrays: readonly StoredArray[];
 }
 
 const NAME = 'weights.h5';
 
-/** The bytes of a file with groups, whose arrays are called '0', '1' and so on. */
+/** Returns the bytes of a file with these groups. Their arrays are called '0', '1' and so on. */
 export function hdf5Of(groups: readonly StoredGroup[]): Promise<Uint8Array> {
   return withTemporaryFolder('weights', async (folder) => {
     const path = join(folder, NAME);
@@ -40,7 +40,10 @@ export function hdf5Of(groups: readonly StoredGroup[]): Promise<Uint8Array> {
   });
 }
 
-/** The arrays '0', '1' and so on of each group. Throws RangeError where the file is damaged, or has others than of 32-bit floats. */
+/**
+ * Reads the arrays '0', '1' and so on of each group. Throws RangeError if the file is damaged, or if it has arrays of
+ * another type than 32-bit floats.
+ */
 export function hdf5Arrays(bytes: Uint8Array, paths: readonly string[]): Promise<StoredArray[][]> {
   return withTemporaryFolder('weights', async (folder) => {
     const path = join(folder, NAME);
@@ -52,7 +55,7 @@ export function hdf5Arrays(bytes: Uint8Array, paths: readonly string[]): Promise
         return paths.map((place) => {
           let group: Group = file;
           for (const part of place.split('/')) {
-            // One by one: a path may lead through links to other files.
+            // The path is followed one part at a time, because it may lead through links to other files.
             const next = group.keys().includes(part) ? group.get(part) : null;
             if (!(next instanceof Group)) return [];
             group = next;
@@ -76,7 +79,10 @@ export function hdf5Arrays(bytes: Uint8Array, paths: readonly string[]): Promise
   });
 }
 
-/** It takes a tenth of a second to load: only those who need it do. Its errors are thrown instead of printed. */
+/**
+ * Loads the library when it is first needed, since that takes a tenth of a second. Its errors are thrown instead of
+ * printed.
+ */
 async function library() {
   const hdf5 = await import('h5wasm/node');
   const module = await hdf5.ready;

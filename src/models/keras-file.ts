@@ -1,4 +1,4 @@
-// Reads .keras files, as Keras 3 saves models: a zip archive of a topology and of weights as HDF5.
+// Reads .keras files, which Keras 3 saves: a zip archive of a topology and of weights in HDF5.
 import { type Archive, archiveOf } from '../data/sources/archive.js';
 import { PseudolabelError } from '../errors.js';
 import { MOST_JSON_BYTES, parseJson } from '../files/read.js';
@@ -11,10 +11,12 @@ import { nameOf } from './layers/topology.js';
 export const KERAS_EXTENSION = '.keras';
 const CONFIG = 'config.json';
 const WEIGHTS = 'model.weights.h5';
-/** A model has at most so many parameters of four bytes, and what HDF5 says of them. */
+/**
+ * The size limit of the weights file: the most parameters of a model, four bytes each, and HDF5's own data about them.
+ */
 const MOST_WEIGHT_BYTES = 2 ** 32;
 
-/** As a network of layers, with the weights of the file. Throws E_MODEL. */
+/** Reads a file as a network of layers, with its weights. Throws E_MODEL. */
 export async function readKeras(
   path: string,
 ): Promise<{ readonly model: LayersModel; readonly parameters: Float32Array }> {
@@ -47,7 +49,7 @@ async function contentOf({ entries }: Archive, name: string, most: number): Prom
   return Buffer.concat(parts);
 }
 
-/** Keras numbers the weights of a layer: those that it trains, and its statistics behind them. */
+/** Reads the weights. Keras numbers the weights of a layer: first those that it trains, then its statistics. */
 async function weightsIn(bytes: Uint8Array, model: LayersModel): Promise<Float32Array> {
   const { layers } = model.topology.config;
   const stored = await hdf5Arrays(bytes, groupsOf(layers));

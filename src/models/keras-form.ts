@@ -1,4 +1,5 @@
-// Between the topologies of Keras 3, which .keras files have, and those of Keras 2, which TensorFlow.js reads.
+// Translates between the topologies of Keras 3, which .keras files have, and those of Keras 2, which TensorFlow.js
+// reads.
 import { z } from 'zod';
 import { type Topology, type TopologyLayer, withLayers } from './layers/topology.js';
 
@@ -13,15 +14,18 @@ const MODEL = z.looseObject({
   config: z.looseObject({ layers: z.array(LAYER).min(1) }),
 });
 
-/** Functions that Keras 3 calls otherwise than TensorFlow.js does. */
+/** Functions that have another name in Keras 3 than in TensorFlow.js. */
 const ACTIVATIONS: Readonly<Record<string, string>> = { silu: 'swish' };
-/** Members of a layer's config that are called otherwise: [Keras 3, Keras 2]. */
+/** Members of a layer's config that have another name: [Keras 3, Keras 2]. */
 const RENAMED: Readonly<Record<string, readonly [keras: string, tfjs: string]>> = {
   InputLayer: ['batch_shape', 'batch_input_shape'],
   LeakyReLU: ['negative_slope', 'alpha'],
 };
 
-/** json: a .keras file's config.json. Throws RangeError where it is no Sequential or functional model of Keras 3. */
+/**
+ * Translates the config.json of a .keras file. Throws RangeError if it is not a Sequential or functional model of Keras
+ * 3.
+ */
 export function fromKeras3(json: unknown): Topology {
   const { success, data } = MODEL.safeParse(json);
   if (!success) throw new RangeError('its config.json is not that of a Sequential or functional model');
@@ -63,7 +67,7 @@ const HISTORY = z.looseObject({
 });
 const NODE = z.looseObject({ args: z.array(z.unknown()) });
 
-/** [name of the layer, its node, its output, arguments] of each tensor that goes into a layer. */
+/** Returns [name of the layer, its node, its output, arguments] of each tensor that goes into a layer. */
 function legacyNode(node: unknown): unknown {
   const { success, data } = NODE.safeParse(node);
   if (!success) return node;
@@ -74,7 +78,10 @@ function legacyNode(node: unknown): unknown {
   });
 }
 
-/** The config.json of a .keras file. Nodes keep the form of Keras 2, which Keras 3 reads. inputShape: without rows. */
+/**
+ * Returns the config.json of a .keras file. Nodes keep the form of Keras 2, which Keras 3 reads. inputShape: without
+ * rows.
+ */
 export function toKeras3(topology: Topology, inputShape: readonly number[]): object {
   const [first] = topology.config.layers;
   const hasInput = first?.class_name === 'InputLayer';
@@ -90,7 +97,7 @@ export function toKeras3(topology: Topology, inputShape: readonly number[]): obj
   };
 }
 
-/** What Keras 2 and TensorFlow.js write of a layer, and Keras 3 does not know. */
+/** The members of a layer's config that Keras 2 and TensorFlow.js write and Keras 3 does not know. */
 const UNKNOWN = ['batch_input_shape', 'input_dtype', 'dtype', 'sparse', 'ragged', 'index'];
 
 function toKeras3Layer({ class_name, config, ...rest }: TopologyLayer): TopologyLayer {
@@ -102,7 +109,10 @@ function toKeras3Layer({ class_name, config, ...rest }: TopologyLayer): Topology
   return { ...rest, class_name, config: found ? { ...kept, activation: found[0] } : kept };
 }
 
-/** Where a .keras file has the weights of each layer, in the order of the layers: Keras counts the layers of a class. */
+/**
+ * Returns the group that holds the weights of each layer in a .keras file, in the order of the layers. Keras numbers
+ * the layers of each class.
+ */
 export function groupsOf(layers: readonly Pick<TopologyLayer, 'class_name'>[]): string[] {
   const counts = new Map<string, number>();
   return layers.map(({ class_name }) => {
@@ -113,7 +123,7 @@ export function groupsOf(layers: readonly Pick<TopologyLayer, 'class_name'>[]): 
   });
 }
 
-/** As Keras does it: MaxPooling2D is max_pooling2d, PReLU p_re_lu. */
+/** Converts a class name as Keras does: MaxPooling2D becomes max_pooling2d, and PReLU becomes p_re_lu. */
 const snakeCase = (name: string): string =>
   name
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')

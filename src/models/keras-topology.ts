@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import type { DenseModel } from './dense/model.js';
 
-/** What a topology says of a model. The numbers of inputs are in the shapes of its weights. */
+/** What a topology says about a model. The numbers of inputs are in the shapes of its weights. */
 export interface Stack {
   readonly inputDropout: number;
   readonly layers: readonly { readonly name: string; readonly units: number; readonly dropout: number }[];
-  /** What sigmoids were trained for, their labels or their inputs, a topology does not say. */
+  /**
+   * The function of the output. A topology does not say whether sigmoids were trained towards labels or towards their
+   * inputs.
+   */
   readonly output: OutputFunction;
 }
 
@@ -15,10 +18,10 @@ export type OutputFunction = 'softmax' | 'sigmoid';
 export const outputOf = ({ objective }: DenseModel): OutputFunction =>
   objective === 'softmax' ? 'softmax' : 'sigmoid';
 
-/** The names that topologyOf gives to the Dense layers. */
+/** Returns the names that topologyOf gives to the Dense layers. */
 export const denseNames = ({ layers }: DenseModel): string[] => layers.map((_, l) => `dense_${l + 1}`);
 
-/** The modelTopology of a model.json. */
+/** Returns the modelTopology of a model.json. */
 export function topologyOf(model: DenseModel): object {
   const layers: { class_name: string; config: Record<string, unknown> }[] = [];
   const add = (class_name: string, name: string, config: object): void => {
@@ -48,7 +51,7 @@ const DROPOUT = z.looseObject({
   class_name: z.literal('Dropout'),
   config: z.looseObject({ rate: z.number().nonnegative().lt(1) }),
 });
-/** Images are vectors of pixels, row by row, already: there is nothing left to flatten. */
+/** These layers have no effect, because images are already vectors of pixels, row by row. */
 const NO_EFFECT = z.looseObject({ class_name: z.enum(['Flatten', 'InputLayer']) });
 const LAYER = z.discriminatedUnion('class_name', [DENSE, DROPOUT, NO_EFFECT], {
   error: 'only Dense, Dropout, Flatten and InputLayer can be used',

@@ -1,4 +1,5 @@
-// The weights of a tf.LayersModel: where each lies in its files, in Keras' order, where a kernel is [inputs, units].
+// The weights of a tf.LayersModel: where each of them is in its files. They are in Keras' order, in which a kernel is
+// [inputs, units].
 import { z } from 'zod';
 import type { DenseModel } from './dense/model.js';
 import { layoutOf } from './dense/model.js';
@@ -11,7 +12,7 @@ const WEIGHT = z.object({
 });
 const PATH = z.string().regex(/^[^/\\]+$/, 'must be the name of a file in the same folder');
 
-/** The weightsManifest of a model.json: the weights lie one after the other in the files, which are read as one. */
+/** The weightsManifest of a model.json. The weights are one after the other in the files, which are read as one. */
 export const MANIFEST = z
   .array(z.object({ paths: z.array(PATH), weights: z.array(WEIGHT) }))
   .refine((groups) => isDistinct(groups.flatMap(({ paths }) => paths)), 'a file is named twice')
@@ -22,7 +23,10 @@ export const MANIFEST = z
 const isDistinct = (names: readonly string[]): boolean => new Set(names).size === names.length;
 export type Manifest = z.infer<typeof MANIFEST>;
 
-/** @param names of the Dense layers */
+/**
+ * Returns the manifest of a model whose weights are in one file.
+ * @param names of the Dense layers
+ */
 export function manifestOf(model: DenseModel, names: readonly string[], file: string): Manifest {
   const weights = model.layers.flatMap(({ inputs, units }, l) => [
     { name: `${names[l]}/kernel`, shape: [inputs, units], dtype: 'float32' as const },
@@ -31,7 +35,10 @@ export function manifestOf(model: DenseModel, names: readonly string[], file: st
   return [{ paths: [file], weights }];
 }
 
-/** The bytes of the file that manifestOf(model) describes. @param parameters as layoutOf(model) places them */
+/**
+ * Yields the bytes of the file that manifestOf(model) describes.
+ * @param parameters as layoutOf(model) places them
+ */
 export function* weightPieces(model: DenseModel, parameters: Float32Array): Generator<Uint8Array> {
   const { places } = layoutOf(model);
   for (const [l, { inputs, units }] of model.layers.entries()) {
@@ -44,12 +51,12 @@ export function* weightPieces(model: DenseModel, parameters: Float32Array): Gene
 
 export interface Weight {
   readonly shape: readonly number[];
-  /** Where it begins and ends in the files, in floats. */
+  /** Where the weight begins and ends in the files, in floats. */
   readonly start: number;
   readonly end: number;
 }
 
-/** The weights by name, in the order of the files. */
+/** Returns the weights by name, in the order of the files. */
 export function weightsOf(manifest: Manifest): ReadonlyMap<string, Weight> {
   let end = 0;
   const place = (shape: readonly number[]): Weight => {
@@ -61,6 +68,7 @@ export function weightsOf(manifest: Manifest): ReadonlyMap<string, Weight> {
 }
 
 /**
+ * Reads the parameters from the files.
  * @param floats the files' content
  * @param names of the Dense layers
  * @returns the parameters as layoutOf(model) places them
@@ -80,7 +88,7 @@ export function parametersOf(
     }
     return floats.subarray(weight.start, weight.end);
   };
-  // All of them first: a layer may say that it has more units than memory has room for.
+  // All of them are looked up first, because a layer may claim more units than memory has room for.
   const values = model.layers.map(({ inputs, units }, l) => ({
     matrix: valuesOf(`${names[l]}/kernel`, [inputs, units]),
     biases: valuesOf(`${names[l]}/bias`, [units]),
@@ -95,7 +103,7 @@ export function parametersOf(
   return parameters;
 }
 
-/** matrix: [rows, columns]; the result: [columns, rows]. */
+/** Transposes a matrix [rows, columns] to [columns, rows]. */
 function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(matrix.length);
   for (let r = 0; r < rows; r++) {

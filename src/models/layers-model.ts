@@ -1,4 +1,4 @@
-// Between our models and those of TensorFlow.js, in memory: what saved-model.ts does by files.
+// Converts between our models and those of TensorFlow.js, in memory. saved-model.ts does the same with files.
 import type * as Tf from '@tensorflow/tfjs-node';
 import { PseudolabelError } from '../errors.js';
 import { MANIFEST, weightsOf } from './keras-weights.js';
@@ -9,13 +9,15 @@ import { filesOf, type SavedModel } from './saved-model.js';
 
 type Artifacts = Parameters<NonNullable<ReturnType<TensorFlow['io']['fromMemory']>['save']>>[0];
 
-/** The same model in TensorFlow.js, which says of itself what model.json does (getUserDefinedMetadata()). Throws E_NATIVE. */
+/**
+ * Returns the same model in TensorFlow.js. Its getUserDefinedMetadata() returns what model.json says. Throws E_NATIVE.
+ */
 export function toLayersModel({ model, parameters, meta }: SavedModel): Promise<Tf.LayersModel> {
   const { json, pieces } = filesOf(model, parameters, meta);
   const { modelTopology, weightsManifest, userDefinedMetadata } = json;
   const artifacts = {
     modelTopology,
-    // As a file would have it: TensorFlow.js refuses members that are undefined.
+    // The object is copied as a file would have it, because TensorFlow.js refuses members that are undefined.
     ...(userDefinedMetadata && { userDefinedMetadata: JSON.parse(JSON.stringify(userDefinedMetadata)) as object }),
     weightSpecs: weightsManifest.flatMap(({ weights }) => weights),
     weightData: Uint8Array.from(Buffer.concat([...pieces])).buffer,
@@ -24,7 +26,10 @@ export function toLayersModel({ model, parameters, meta }: SavedModel): Promise<
   return tf.loadLayersModel(tf.io.fromMemory(artifacts));
 }
 
-/** A program's own model, of layers that can be trained here, with its weights. It is not changed. Throws E_MODEL. */
+/**
+ * Converts a program's own model, of layers that can be trained here, with its weights. The given model is not changed.
+ * Throws E_MODEL.
+ */
 export async function fromLayersModel(
   given: Tf.LayersModel,
 ): Promise<{ readonly model: LayersModel; readonly parameters: Float32Array }> {

@@ -1,9 +1,9 @@
-// A network, as JSON: what runs, messages and files say of it. What can be done with it is in models.ts.
+// A network as JSON, which runs, messages and files hold. models.ts says what can be done with it.
 import { z } from 'zod';
 import { type DenseModel, denseSchema } from './dense/model.js';
 import { type LayersModel, layersSchema } from './layers/model.js';
 
-/** The kind of a network is told by `kind`; each kind has a folder here. */
+/** A network of any kind, which `kind` names. Each kind has a folder here. */
 export type Model = DenseModel | LayersModel;
 
 export const modelSchema: z.ZodType<Model> = z.discriminatedUnion('kind', [denseSchema, layersSchema]);

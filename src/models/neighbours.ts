@@ -1,4 +1,4 @@
-// The task of finding nearest neighbours, for some blocks of the rows of a graph.
+// The task that finds nearest neighbours, for some blocks of the rows of a graph.
 import { nearest } from '../graph/neighbours.js';
 import { Rows } from '../graph/rows.js';
 import type { NeighboursResult, NeighboursTask } from './tasks.js';

@@ -1,11 +1,14 @@
-// Inference over a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
+// Predicts a range of images: pseudo-labels for the unlabelled set, classes for the evaluation set.
 
 import { type Arena, pseudoLabels } from '../engine/arena.js';
 import type { Engine } from './engine.js';
 import { paddedRows } from './kind.js';
 import type { PredictResult, PredictTask } from './tasks.js';
 
-/** Rows of a batch: hidden activations of 5000 units stay in the last-level cache, and larger products gain nothing. */
+/**
+ * The rows of a batch. Hidden activations of 5000 units then stay in the last-level cache, and larger products gain
+ * nothing.
+ */
 export const PREDICT_ROWS = 256;
 
 export function predict(engine: Engine, task: PredictTask): PredictResult {
@@ -36,7 +39,7 @@ export function predict(engine: Engine, task: PredictTask): PredictResult {
   return runnersUp ? { ...result, runnersUp } : result;
 }
 
-/** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many were another. */
+/** Stores the pseudo-labels of the unlabelled images from `start` on. Returns how many of them changed. */
 export function storePseudoLabels(
   arena: Arena,
   start: number,

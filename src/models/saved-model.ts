@@ -1,4 +1,5 @@
-// Saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as well.
+// Saved models: folders in the format of a tf.LayersModel (model.json, weights.bin), which plain TensorFlow.js loads as
+// well.
 
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -20,13 +21,13 @@ import { inputsOf, outputsOf } from './models.js';
 
 /** The data set that a model was trained on. */
 export interface ModelMeta {
-  /** Size of an image in pixels. */
+  /** The size of an image in pixels. */
   readonly rows: number;
   readonly columns: number;
-  /** Values of a pixel. Models of before there were colours have none: they are of grey images. */
+  /** The values of a pixel. Older models leave it out, because they take grey images only. */
   readonly channels?: number | undefined;
   readonly classes: number;
-  /** In the order of the outputs. Models of before they were kept have none, nor the name of their data set. */
+  /** The names in the order of the outputs. Older models have neither these nor the name of their data set. */
   readonly classNames?: readonly string[] | undefined;
   /** 'mnist', or the name of a folder. */
   readonly data?: string | undefined;
@@ -34,9 +35,9 @@ export interface ModelMeta {
 
 export interface SavedModel {
   readonly model: Model;
-  /** As the arena has them. */
+  /** The parameters as in the arena. */
   readonly parameters: Float32Array;
-  /** Undefined for a model that was not saved by saveModel. */
+  /** undefined for a model that saveModel did not write. */
   readonly meta: ModelMeta | undefined;
 }
 
@@ -52,11 +53,11 @@ const METADATA = z.object({
     .max(2 ** 16)
     .optional(),
   data: z.string().max(1000).optional(),
-  /** For people who use the model elsewhere. */
+  /** These are for people who use the model elsewhere. */
   input: z.string().max(1000).optional(),
   output: z.string().max(1000).optional(),
   weightsSha256: z.string(),
-  /** Of an ensemble: how many members it has, and the topology of each. */
+  /** For an ensemble: the number of its members, and the topology of each. */
   members: z.strictObject({ count: z.int().min(2).max(16), topology: z.unknown() }).optional(),
 });
 type Metadata = z.infer<typeof METADATA>;
@@ -67,8 +68,8 @@ const MODEL_JSON = z.object({
 });
 
 /**
- * Saves a model to `folder`, over the one that may be there.
- * @param parameters as the arena has them
+ * Saves a model to `folder`, replacing one that may be there.
+ * @param parameters as in the arena
  * @throws PseudolabelError E_OUTPUT
  */
 export async function saveModel(
@@ -78,12 +79,15 @@ export async function saveModel(
   meta: ModelMeta,
 ): Promise<void> {
   const { json, pieces } = filesOf(model, parameters, meta);
-  // The weights first: there is always a file for model.json, and its checksum tells if they are of another save.
+  // The weights are written first, so that model.json always has its file; its checksum tells if the weights belong to
+  // another save.
   await writeIn(folder, 'weights.bin', pieces);
   await writeIn(folder, 'model.json', `${JSON.stringify(json, undefined, 1)}\n`);
 }
 
-/** What is in model.json, and the bytes of weights.bin. meta: undefined for a model that somebody else saved. */
+/**
+ * Returns the content of model.json and the bytes of weights.bin. meta: undefined for a model that somebody else saved.
+ */
 export function filesOf(model: Model, parameters: Float32Array, meta: ModelMeta | undefined) {
   const json = {
     format: 'layers-model',
@@ -113,7 +117,7 @@ function metadataOf(
   return { objective, ...size, classNames: classNames && [...classNames], data, ...meaning, weightsSha256, ...members };
 }
 
-/** The topology and the list of weights of a model.json. */
+/** Returns the topology and the list of weights of a model.json. */
 function kerasForm(model: Model) {
   if (model.kind === 'dense')
     return { modelTopology: topologyOf(model), weightsManifest: manifestOf(model, denseNames(model), 'weights.bin') };
@@ -126,11 +130,11 @@ function kerasForm(model: Model) {
   };
 }
 
-/** 28 x 28, or 32 x 32 x 3. */
+/** Returns the size as text: 28 x 28, or 32 x 32 x 3. */
 export const sizeText = ({ rows, columns, channels = 1 }: Pick<ModelMeta, 'rows' | 'columns' | 'channels'>): string =>
   `${rows} x ${columns}${channels === 1 ? '' : ` x ${channels}`}`;
 
-/** The values of an image. */
+/** Returns the number of values of an image. */
 const valuesOf = ({ rows, columns, channels = 1 }: ModelMeta): number => rows * columns * channels;
 
 function inputOf(model: Model, meta: ModelMeta): string {
@@ -152,15 +156,15 @@ function outputMeaning(objective: Model['objective'], meta: ModelMeta): string {
 }
 
 /**
- * Loads a model from a folder with a model.json: one that saveModel wrote, or any tf.LayersModel of layers that can be trained here
- * (layers/topology.ts) and weights of 32-bit floats. Dense layers with relu become a dense network.
+ * Loads a model from a folder with a model.json: one that saveModel wrote, or any tf.LayersModel of layers that can be
+ * trained here (layers/topology.ts) and weights of 32-bit floats. Dense layers with relu become a dense network.
  * @throws PseudolabelError E_MODEL
  */
 export function loadModel(folder: string): Promise<SavedModel> {
   return readModel(join(folder, 'model.json'), denseOrLayers);
 }
 
-/** Loads a model as a network of layers, whatever they are. path: of its model.json. Throws E_MODEL. */
+/** Loads any saved model as a network of layers. path: of its model.json. Throws E_MODEL. */
 export async function readLayers(
   path: string,
 ): Promise<{ readonly model: LayersModel; readonly parameters: Float32Array }> {
@@ -168,7 +172,7 @@ export async function readLayers(
   return { model: model as LayersModel, parameters };
 }
 
-/** What is in the files of a saved model. */
+/** The contents of a saved model's files. */
 interface Contents {
   readonly topology: unknown;
   readonly weights: ReadonlyMap<string, Weight>;
@@ -225,7 +229,7 @@ function denseOf(
   return model;
 }
 
-/** Whether the weights are those that were saved, for the images that are declared. */
+/** Checks that the weights are those that were saved, and that they fit the declared images. */
 function checkSame(metadata: Metadata, model: Model, parameters: Float32Array): void {
   const { classes, classNames, weightsSha256 } = metadata;
   const inputs = inputsOf(model);
@@ -253,7 +257,7 @@ function problemsOf(error: unknown): string {
   return error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
 }
 
-/** The floats of the files, one file after the other; exactly `length` of them. */
+/** Reads the floats of the files, one file after the other; there must be exactly `length`. */
 async function readFloats(paths: readonly string[], length: number): Promise<Float32Array> {
   const parts: Buffer[] = [];
   let missing = 4 * length;
@@ -274,7 +278,7 @@ async function readFloats(paths: readonly string[], length: number): Promise<Flo
   return floats;
 }
 
-/** @param most bytes: a longer file is refused before any memory is taken for it */
+/** @param most bytes; a longer file is refused before memory is allocated for it */
 async function readWithin(path: string, most: number): Promise<Buffer> {
   try {
     return await readBytes(path, most);

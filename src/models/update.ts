@@ -1,14 +1,20 @@
-// Updates a range of the parameters: the sum over shards and the optimizer, in one pass of the kernel.
+// Updates a range of the parameters: one pass of the kernel sums over the shards and applies the optimizer.
 
 import { type Arena, gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { apply, type OptimizerStep, updateAverage } from '../engine/optimizer.js';
 import type { Engine } from './engine.js';
 import type { UpdateResult, UpdateTask } from './tasks.js';
 
-/** p = p - g. The gradient of a statistic is its shard's part of the way to what was seen, so this is its moving average. */
+/**
+ * p = p - g. The gradient of a statistic is the difference between the moving average and the moments of the rows,
+ * times 1 - momentum, so that this step updates the moving average.
+ */
 const STATISTICS: OptimizerStep = { kind: 'momentum', a: 0, b: 1, c: 1 };
 
-/** Safe to call again with the same task after a worker died in it: the update log of the slice says where to go on. */
+/**
+ * Updates a range of the parameters. It may be called again with the same task after a worker died in it: the update
+ * log of the slice says where to continue.
+ */
 export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const began = performance.now();
   const { kernel, arena } = engine;
@@ -20,7 +26,7 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   const vectors = { p: parameters, m: firstMoment, v: secondMoment };
   const gradient = { gradientBuffers, stride: gradientStride(arena.shape), shards };
   const range = { ...vectors, ...gradient, updateLog };
-  // Two passes of one log have ids of their own, and the first is left out where the second has begun.
+  // The two passes of one log have different ids. The first pass is skipped if the second has begun.
   const [first, second] = [task.update, -task.update];
   const boundary = Math.min(Math.max(start, statistics), end);
   if (start < boundary && idIn(arena, updateLog) !== second)
@@ -34,6 +40,6 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   return { milliseconds: performance.now() - began };
 }
 
-/** Of the pass that a log is of (engine/kernel/assembly/update.ts). */
+/** Returns the id of the pass that is in the log (engine/kernel/assembly/update.ts). */
 const idIn = ({ memory }: Arena, updateLog: number): number =>
   Atomics.load(new Int32Array(memory.buffer, updateLog, 1), 0);

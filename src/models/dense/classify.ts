@@ -1,4 +1,4 @@
-// From logits to predicted classes, with or without a shift that holds the classes to shares (methods/class-balance.ts).
+// Predicts classes from logits, with or without a shift that holds the classes to shares (methods/class-balance.ts).
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import { exponential } from '../../exponential.js';
@@ -7,22 +7,25 @@ import type { RunnersUp } from '../tasks.js';
 
 /** Addresses in the kernel's memory, and sizes. */
 export interface LogitsPlaces {
-  /** [classes, rows], to which the bias is still to be added. */
+  /** [classes, rows], without the bias. */
   readonly logits: number;
   readonly bias: number;
   readonly classes: number;
   /** A multiple of 8. */
   readonly rows: number;
   readonly softmax: boolean;
-  /** Where the results go: a u16 and a float a row. */
+  /** The address of the results: a u16 and a float for each row. */
   readonly predicted: number;
   readonly confidences: number;
-  /** Scratch: a float a class; four floats a class. */
+  /** Scratch: one float per class at `shift`, four floats per class at `masses`. */
   readonly shift: number;
   readonly masses: number;
 }
 
-/** Predicts the first `count` rows, from logits to which logitShift is added where it is given; masses: as of UnlabelledRows. */
+/**
+ * Predicts the first `count` rows from the logits. logitShift: added to the logits if given. masses: as in
+ * UnlabelledRows.
+ */
 export function classify(
   kernel: Kernel,
   memory: WebAssembly.Memory,
@@ -35,7 +38,7 @@ export function classify(
   const added = new Float32Array(memory.buffer, shift, classes);
   if (logitShift) {
     kernel.softmaxMasses(logits, bias, classes, rows, count, sums);
-    // It has added the bias, and adds the shift where that counts as well.
+    // The call above has added the bias. The next call adds the shift: this one if the masses include it, else classify().
     added.set(logitShift);
     if (masses === 'shifted') {
       kernel.softmaxMasses(logits, shift, classes, rows, count, sums);
@@ -51,15 +54,15 @@ export function classify(
     classMasses: logitShift
       ? Array.from({ length: classes }, (_, c) => parts.subarray(4 * c, 4 * c + 4).reduce((sum, part) => sum + part, 0))
       : [],
-    // The kernel has added to the logits what there is to add.
+    // The logits in memory have the bias and the shift that count.
     probabilities: (temperature) =>
       softmaxOf(new Float32Array(memory.buffer, logits, classes * rows), classes, count, temperature),
   };
 }
 
 /**
- * The second likeliest classes of rows that classify() predicted: it has added the bias to the logits.
- * @param first what it predicted
+ * Finds the second likeliest classes of rows that classify() predicted, which has added the bias to the logits.
+ * @param first what classify() predicted
  */
 export function runnersUp(
   memory: WebAssembly.Memory,
@@ -84,7 +87,7 @@ export function runnersUp(
   return second;
 }
 
-/** Of logits / temperature: [classes, count] of logits [classes, rows]. */
+/** Returns softmax(logits / temperature), [classes, count], of logits [classes, rows]. */
 function softmaxOf(logits: Float32Array, classes: number, count: number, temperature: number): Float32Array {
   const rows = logits.length / classes;
   const result = new Float32Array(classes * count);

@@ -1,4 +1,4 @@
-// Where the gradient of each layer goes in a shard's gradient buffer. Nothing else is left there.
+// Finds the place of each layer's gradient in a shard's gradient buffer, and clears the rest of the buffer.
 import { type Arena, gradientStride } from '../../engine/arena.js';
 import type { Dense, GradientPlace } from './layer.js';
 import type { DenseModel } from './model.js';
@@ -13,7 +13,7 @@ export class GradientBuffers {
     private readonly layers: readonly Dense[],
   ) {}
 
-  /** Of each layer. Clears what lies between them. */
+  /** Returns the place of each layer's gradient. Sets the padding between them to 0. */
   begin(gradientBuffer: number): readonly GradientPlace[] {
     const start = this.arena.regions.gradientBuffers + gradientBuffer * gradientStride(this.arena.shape);
     this.clearPadding(start);
@@ -28,7 +28,10 @@ export class GradientBuffers {
     return places;
   }
 
-  /** The optimizer takes the whole vector: what a model of other sizes left between the parts must not get into the parameters. */
+  /**
+   * Sets the padding to 0. The optimizer takes the whole vector, and what a model of other sizes has left there must
+   * not get into the parameters.
+   */
   private clearPadding(start: number): void {
     const { places, length } = layoutOf(this.model);
     const gradient = new Float32Array(this.arena.memory.buffer, start, length);

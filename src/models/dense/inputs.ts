@@ -1,4 +1,5 @@
-// The rows that a batch begins with: their bytes become floats in the workspace, with noise if asked, and lie as the products read them.
+// The input rows of a batch: turns image bytes into floats in the workspace, adds noise if asked, and arranges them as
+// the products read them.
 import type { Images } from '../../data/images.js';
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -7,7 +8,7 @@ import type { DenseModel } from './model.js';
 import type { Workspace } from './workspace.js';
 
 export class Inputs {
-  /** As the products read them. */
+  /** The inputs as the products read them. */
   readonly read: Activations;
   private readonly pixels: number;
 
@@ -30,13 +31,13 @@ export class Inputs {
     this.loadCopied(images.length / this.pixels, first);
   }
 
-  /** Loads rows from row `first` on, and zeros behind them. positions: each row's image. */
+  /** Loads rows from row `first` on, and zeros behind them. positions: the image of each row. */
   load(images: Images, positions: ArrayLike<number>, first: number): void {
     images.gather(positions, this.bytes(positions.length * this.pixels));
     this.loadCopied(positions.length, first);
   }
 
-  /** The targets of a reconstruction: the inputs as they are now, before noise. */
+  /** Copies the inputs, before noise, to the targets of a reconstruction. */
   keepAsTargets(): void {
     this.kernel.transpose(this.buffers.x, this.rows, this.pixels, this.buffers.targets);
   }
@@ -48,7 +49,10 @@ export class Inputs {
     this.kernel.addNoise(x, this.rows * this.pixels, sigma, this.arena.regions.normals, random);
   }
 
-  /** Drops inputs, `keep` of 65536 staying, and makes what the products read. random: address of a state. */
+  /**
+   * Drops inputs out, keeping `keep` of 65536, and makes the lists that the products read. random: the address of a
+   * random state.
+   */
   prepare(keep: number, scale: number, random: number): void {
     const { x, lists } = this.buffers;
     const { kernel, rows, pixels } = this;
@@ -56,7 +60,7 @@ export class Inputs {
     this.products.listByRow(this.read, lists.byRow);
   }
 
-  /** To be called before the backward pass. */
+  /** Makes the lists that the backward pass reads. It is called before that pass. */
   prepareBackward(): void {
     this.products.listByInput(this.read, this.buffers.lists.byInput);
   }

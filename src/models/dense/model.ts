@@ -1,23 +1,26 @@
-// A dense network: its description, and where each of its parameters lies in the flat vector. Every matrix is units-major, [units, inputs], so that a
-// range of units is one contiguous range of the vector.
+// A dense network: its description, and the place of each parameter in the flat vector. Every matrix is units-major,
+// [units, inputs], so that a range of units is one contiguous range of the vector.
 
 import { z } from 'zod';
 import { aligned } from '../../engine/space.js';
 import { keyOf, Stream } from '../../random.js';
 import { OBJECTIVES, type Objective } from '../objective.js';
 
-/** One layer. Hidden layers are ReLU with inverted dropout of rate `dropout`; the last layer's function is the loss's. */
+/**
+ * One layer. A hidden layer is ReLU with inverted dropout of rate `dropout`. The loss defines the last layer's
+ * function.
+ */
 export interface Layer {
   readonly inputs: number;
   readonly units: number;
   readonly dropout: number;
 }
 
-/** Dense layers, [units, inputs] each: hidden ones are ReLU with inverted dropout. */
+/** Dense layers, [units, inputs] each. The hidden ones are ReLU with inverted dropout. */
 export interface DenseModel {
   readonly kind: 'dense';
   readonly layers: readonly Layer[];
-  /** Dropout rate of the inputs ("visible units"). */
+  /** The dropout rate of the inputs ("visible units"). */
   readonly inputDropout: number;
   readonly objective: Objective;
 }
@@ -32,7 +35,7 @@ const MOST_LAYERS = 64;
 export const denseSchema = z
   .strictObject({
     kind: z.literal('dense'),
-    // The length of a list is checked before anything in it is looked at.
+    // The length of a list is checked before its elements are read.
     layers: z
       .custom<unknown[]>((value) => Array.isArray(value) && value.length >= 1 && value.length <= MOST_LAYERS, {
         error: `not a list of 1 to ${MOST_LAYERS} layers`,
@@ -47,7 +50,7 @@ export const denseSchema = z
     'a layer has not as many inputs as the one before has units',
   );
 
-/** Offsets and sizes in floats. */
+/** Offsets in floats. */
 export interface Place {
   readonly kernel: number;
   readonly bias: number;
@@ -55,7 +58,7 @@ export interface Place {
 
 export interface Layout {
   readonly places: readonly Place[];
-  /** Length of the parameter vector in floats, with the padding between its parts, which stays 0. */
+  /** The length of the parameter vector in floats, with the padding between its parts, which stays 0. */
   readonly length: number;
 }
 
@@ -70,13 +73,13 @@ export function layoutOf(model: DenseModel): Layout {
   return { places, length };
 }
 
-/** Addresses of a layer's parameters in a vector that begins at this one. */
+/** Returns the addresses of a layer's parameters in a vector that begins at this address. */
 export function addressesIn(vector: number, model: DenseModel, layer: number): Place {
   const { kernel, bias } = layoutOf(model).places[layer]!;
   return { kernel: vector + kernel * 4, bias: vector + bias * 4 };
 }
 
-/** widths: inputs, then units of each layer. dropout: rate of each hidden layer. */
+/** Makes a model. widths: the inputs, then the units of each layer. dropout: the rate of each hidden layer. */
 export function modelOf(
   widths: readonly number[],
   options: { inputDropout: number; dropout: readonly number[]; objective: Objective },
@@ -85,7 +88,10 @@ export function modelOf(
   return { kind: 'dense', layers, inputDropout: options.inputDropout, objective: options.objective };
 }
 
-/** Glorot-uniform kernels (Glorot & Bengio 2010, eq. 16), biases 0, drawn from the seed: the report's initial state. */
+/**
+ * Draws the report's initial state from the seed: Glorot-uniform kernels (Glorot & Bengio 2010, eq. 16), and biases of
+ * 0.
+ */
 export function initialParameters(model: DenseModel, seed: number, stage: number): Float32Array {
   const { places, length } = layoutOf(model);
   const parameters = new Float32Array(length);

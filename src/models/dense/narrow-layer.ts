@@ -1,5 +1,5 @@
-// A narrow layer between the wide ones that are cut: its passes over [units, rows], by the kernel's products alone. The main thread
-// computes it.
+// A narrow layer between the wide layers that are split. The main thread computes its passes over [units, rows], with
+// the kernel's products alone.
 
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Dropout } from './layer.js';
@@ -11,7 +11,7 @@ export interface NarrowDensePlace {
   readonly bias: number;
   /** [units, rows], as is `gradient`. */
   readonly output: number;
-  /** At its output before backward(), at its weighted inputs after. */
+  /** The gradient at the output before backward(), and at the weighted inputs after it. */
   readonly gradient: number;
   readonly kernelGradient: number;
   readonly biasGradient: number;
@@ -25,7 +25,9 @@ export class NarrowDense {
     readonly place: NarrowDensePlace,
   ) {}
 
-  /** output = dropout(relu(kernel * input + bias)); input: [inputs, rows]. Returns a bound of what it was before dropout. */
+  /**
+   * output = dropout(relu(kernel * input + bias)); input: [inputs, rows]. Returns a bound of the output before dropout.
+   */
   forward(input: number, { keep, scale, random }: Dropout): number {
     const { pass, place, rows } = this;
     const { inputs, units } = this.layer;
@@ -33,7 +35,7 @@ export class NarrowDense {
     return pass.reluDropout(place.output, place.bias, units, rows, keep, scale, random);
   }
 
-  /** Writes the gradient of its parameters. Returns the largest sum of |dz| over a unit's rows. */
+  /** Writes the gradient of the layer's parameters. Returns the largest sum of |dz| over a unit's rows. */
   backward(input: number, scale: number): number {
     const { pass, place, rows } = this;
     const { inputs, units } = this.layer;
@@ -43,7 +45,7 @@ export class NarrowDense {
     return largest;
   }
 
-  /** The gradient at its input, after backward(): to[inputs, rows] = kernel^T * dz. */
+  /** Writes the gradient at the layer's input, to[inputs, rows] = kernel^T * dz. It is called after backward(). */
   inputGradient(to: number): void {
     const { pass, place, rows } = this;
     const { inputs, units } = this.layer;

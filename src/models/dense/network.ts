@@ -14,7 +14,7 @@ import type { DenseModel } from './model.js';
 import { addressesIn, layoutOf } from './model.js';
 import { type Workspace, workspaceOf } from './workspace.js';
 
-/** Above it a sum of products could pass the largest float (3.4e38). */
+/** Above this bound a sum of products could exceed the largest float (3.4e38). */
 export const FINITE_BOUND = 1e38;
 
 export class Network implements Passes {
@@ -25,7 +25,7 @@ export class Network implements Passes {
   private readonly inputs: Inputs;
   private readonly gradientBuffers: GradientBuffers;
   private readonly progress: Progress;
-  /** Not smaller than any element that each layer read in the last forward pass. */
+  /** For each layer, a bound that no element that it read in the last forward pass exceeds. */
   private readonly inputBounds: number[] = [];
 
   /** rows: a multiple of 8. */
@@ -69,7 +69,7 @@ export class Network implements Passes {
     this.inputs.addNoise(sigma, state);
   }
 
-  /** Forward pass to the logits (without their bias). masks: undefined for a pass without dropout. */
+  /** Runs the forward pass to the logits, without their bias. masks: undefined for a pass without dropout. */
   forward(masks: MaskStream | undefined): void {
     const { random } = this.buffers;
     const draw = (rate: number, layer: number) => {
@@ -100,7 +100,10 @@ export class Network implements Passes {
     return features;
   }
 
-  /** Replaces the logits by the gradient of sum_r weights[r] * loss[r]; the losses of the rows are in buffers.losses, not weighted. */
+  /**
+   * Replaces the logits by the gradient of sum_r weights[r] * loss[r]. The losses of the rows, not weighted, are then
+   * in buffers.losses.
+   */
   loss(): void {
     const { logits, targets, weights, losses } = this.buffers;
     const last = this.layers.length - 1;
@@ -109,7 +112,7 @@ export class Network implements Passes {
     this.kernel[loss](logits, this.bias(last), targets, weights, units, this.rows, losses);
   }
 
-  /** Writes the gradient of all parameters to a gradient buffer. Returns false where an element may not be finite. */
+  /** Writes the gradient of all parameters to a gradient buffer. Returns false if an element may not be finite. */
   backward(gradientBuffer: number): boolean {
     const places = this.gradientBuffers.begin(gradientBuffer);
     this.inputs.prepareBackward();
@@ -120,13 +123,15 @@ export class Network implements Passes {
       const next = this.layers[l + 1];
       const { scale } = dropoutOf(dense.layer.dropout, this.buffers.random);
       const written = (units: number): void => {
-        // The layers above are there already, but what comes first goes first.
+        // Progress must grow in the vector's order, so that only the first layer reports parts; the layers above are
+        // finished.
         if (l === 0) this.progress.reached(gradientBuffer, units * dense.layer.inputs);
       };
       const largest = next
         ? dense.backward(next, scale, input, places[l]!, written)
         : dense.backwardOutput(input, places[l]!);
-      // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|: no pass over the gradient itself. NaN fails the comparison too.
+      // |sum_r dz[u, r] x[r, i]| <= sum_r |dz[u, r]| * max |x|, so that no pass over the gradient itself is needed. The
+      // comparison is also false for NaN.
       finite &&= largest * this.inputBounds[l]! < FINITE_BOUND;
     }
     this.progress.reached(gradientBuffer, layoutOf(this.model).length);
@@ -157,12 +162,12 @@ export class Network implements Passes {
     return this.floats(this.buffers.weights, this.rows);
   }
 
-  /** Of the rows, not weighted, after loss(). */
+  /** Returns the losses of the rows, not weighted. It is called after loss(). */
   losses(): Float32Array {
     return this.floats(this.buffers.losses, this.rows);
   }
 
-  /** Address of a layer's biases. */
+  /** Returns the address of a layer's biases. */
   private bias(l: number): number {
     return addressesIn(this.arena.regions.parameters, this.model, l).bias;
   }

@@ -1,5 +1,5 @@
-// The output layer of a tensor-parallel step, at the coordinator: predictions from logits, and the loss with its gradient. It needs no parameters, and
-// has a memory of its own: the labels of a step are nowhere else.
+// The output layer of a tensor-parallel step, at the coordinator: predictions from logits, and the loss with its
+// gradient. It needs no parameters. It has a memory of its own, because the labels of a step stay at the coordinator.
 
 import type { Images } from '../../data/images.js';
 import { type Kernel, loadKernel } from '../../engine/kernel/kernel.js';
@@ -11,11 +11,11 @@ import type { DenseModel } from './model.js';
 import type { RowCounts } from './tensor-layout.js';
 
 export interface Loss {
-  /** Of each row, not weighted. */
+  /** The loss of each row, not weighted. */
   readonly losses: Float32Array;
-  /** Of sum_r weights[r] * loss[r] at the logits, [classes, rows]. Valid until the next call. */
+  /** The gradient of sum_r weights[r] * loss[r] at the logits, [classes, rows]. It is valid until the next call. */
   readonly gradient: Float32Array;
-  /** The largest sum of its absolute values over the rows of a class; NaN where it has one. */
+  /** The largest sum of the gradient's absolute values over the rows of a class; NaN if the gradient has one. */
   readonly largest: number;
 }
 
@@ -65,14 +65,16 @@ export class OutputLayer {
     return classify(this.kernel, this.memory, at, count, logitShift, masses);
   }
 
-  /** Where the targets and the weights of the next loss go: [classes, counts.rows] and [counts.rows]. */
+  /**
+   * Returns where the targets and the weights of the next loss are written: [classes, counts.rows] and [counts.rows].
+   */
   get goals(): TargetPlaces {
     const { rows } = this.counts;
     const { targets, weights } = this.places;
     return { targets: this.floats(targets, this.classes * rows), weights: this.floats(weights, rows) };
   }
 
-  /** Sets the targets of a reconstruction: the images at these positions. */
+  /** Makes the images at these positions the targets of a reconstruction. */
   aimAtImages(images: Images, drawn: Uint32Array): void {
     const { rows } = this.counts;
     const { images: bytes, x, targets } = this.places;
@@ -82,7 +84,7 @@ export class OutputLayer {
     this.kernel.transpose(x, rows, pixels, targets);
   }
 
-  /** Of the first `count` rows: sums are their logits, [classes, counts.rows]. */
+  /** Computes the loss of the first `count` rows. sums: their logits, [classes, counts.rows]. */
   loss(sums: Float32Array, count: number): Loss {
     const { rows } = this.counts;
     const { noBias, losses, targets, weights } = this.places;

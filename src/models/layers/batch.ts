@@ -1,4 +1,5 @@
-// A batch of rows for a network of layers, in one workspace: its inputs, targets and predictions, whoever computes the network.
+// A batch of rows for a network of layers, in one workspace: its inputs, targets and predictions. TensorFlow's passes
+// and those of chains share it.
 import type { Images } from '../../data/images.js';
 import { type Arena, gradientStride, workspaceStart } from '../../engine/arena.js';
 import { Progress } from '../../engine/gradient-progress.js';
@@ -9,17 +10,17 @@ import type { RunnersUp } from '../tasks.js';
 import { type LayersModel, parametersOf, sizeOf } from './model.js';
 import { type Places, placesOf } from './workspace.js';
 
-/** Layers of dropout in a member, at most: each member draws masks of its own. */
+/** The most layers of dropout in a member. Each member draws masks of its own. */
 export const MASKS_A_MEMBER = 1000;
 
-/** Of a class, so that its logarithm is finite. */
+/** The least probability of a class, so that its logarithm is finite. */
 export const LEAST_PROBABILITY = 1e-30;
 
 export class LayersBatch {
   protected readonly arena: Arena;
   protected readonly kernel: Hardware['kernel'];
   protected readonly places: Places;
-  /** So many rows of the workspace are no padding. */
+  /** The number of rows in the workspace that are not padding. */
   protected count = 0;
   protected readonly pixels: number;
   private readonly progress: Progress;
@@ -49,7 +50,7 @@ export class LayersBatch {
     this.loadCopied(positions.length, first);
   }
 
-  /** Makes floats of the bytes of so many rows, and zeros of the rows behind them. */
+  /** Turns the bytes of this many rows into floats, and sets the rows behind them to zero. */
   private loadCopied(count: number, first: number): void {
     const { x, bytes } = this.places;
     const to = x + first * this.pixels * 4;
@@ -92,19 +93,19 @@ export class LayersBatch {
     return this.floats(this.places.weights, this.rows);
   }
 
-  /** Of the rows, not weighted. */
+  /** Returns the losses of the rows, not weighted. */
   losses(): Float32Array {
     return this.floats(this.places.losses, this.rows);
   }
 
-  /** A gradient buffer, filled with 0, for all parameters. */
+  /** Returns a gradient buffer for all parameters, filled with 0. */
   protected cleared(gradientBuffer: number): Float32Array {
     const { arena, model } = this;
     const start = arena.regions.gradientBuffers + gradientBuffer * gradientStride(arena.shape);
     return this.floats(start, parametersOf(model)).fill(0);
   }
 
-  /** All of the gradient has been written. */
+  /** Reports that the whole gradient has been written. */
   protected reached(gradientBuffer: number): void {
     this.progress.reached(gradientBuffer, parametersOf(this.model));
   }
@@ -114,14 +115,14 @@ export class LayersBatch {
   }
 }
 
-/** The sum of a number times 0 is 0 but for infinities and NaN. */
+/** Returns whether all values are finite. The sum of the values times 0 is 0 unless one of them is infinite or NaN. */
 export function areFinite(values: Float32Array): boolean {
   let odd = 0;
   for (let i = 0; i < values.length; i++) odd += values[i]! * 0;
   return odd === 0;
 }
 
-/** [rows, columns] as [columns, rows]. */
+/** Transposes [rows, columns] to [columns, rows]. */
 export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(values.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) result[c * rows + r] = values[r * columns + c]!;

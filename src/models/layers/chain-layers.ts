@@ -1,4 +1,5 @@
-// The layers of a network that is a plain chain, and what each gives: a convolution or dense layer with its relu and pooling, a mean, dropout.
+// Reads the layers of a network that is a plain chain, with the sizes of their outputs: convolutions and dense layers
+// with their relu and pooling, means, dropout.
 import { MOST_POOL } from '../../engine/native/convolution.js';
 import type { LayersModel } from './model.js';
 import { nameOf, outputName, type Topology, type TopologyLayer } from './topology.js';
@@ -9,7 +10,7 @@ export interface Size {
   readonly channels: number;
 }
 
-/** A step before it is known where tensors have borders. */
+/** A step of the chain before the borders of its tensors are known. */
 export interface Draft {
   readonly kind: 'convolution' | 'mean' | 'dropout';
   readonly layer: string;
@@ -23,7 +24,7 @@ export interface Draft {
   readonly rate: number;
 }
 
-/** undefined: it has other layers, or branches. */
+/** Returns the drafts of a network's steps, or undefined if it has other layers or branches. */
 export function draftsOf({ topology, inputShape }: LayersModel): readonly Draft[] | undefined {
   const layers = lineOf(topology);
   if (!layers || inputShape.length === 2) return undefined;
@@ -36,13 +37,13 @@ export function draftsOf({ topology, inputShape }: LayersModel): readonly Draft[
   return drafts.some(({ kind }) => kind === 'convolution') ? drafts : undefined;
 }
 
-/** inputShape: [height, width, channels], or [values]. */
+/** Returns the size of an image. inputShape: [height, width, channels], or [values]. */
 export function inputSize(inputShape: readonly number[]): Size {
   const [height, width, channels] = inputShape.length === 1 ? [1, 1, inputShape[0]] : inputShape;
   return { height: height!, width: width!, channels: channels! };
 }
 
-/** Layers one behind the other, without those that only name the input; undefined where they branch. */
+/** Returns the layers in their order, without those that only name the input, or undefined if the network branches. */
 function lineOf(topology: Topology): readonly TopologyLayer[] | undefined {
   const { layers } = topology.config;
   let before: string | undefined;
@@ -57,7 +58,7 @@ function lineOf(topology: Topology): readonly TopologyLayer[] | undefined {
   return layers.filter(({ class_name }) => class_name !== 'InputLayer');
 }
 
-/** Adds what a layer does to the drafts. Returns the size of what it gives; undefined where a chain has no such layer. */
+/** Adds a layer to the drafts. Returns the size of its output, or undefined if chains have no such layer. */
 function append(drafts: Draft[], layer: TopologyLayer, size: Size, isFlat: boolean): Size | undefined {
   const { config } = layer;
   const last = drafts.at(-1);
@@ -79,7 +80,7 @@ function append(drafts: Draft[], layer: TopologyLayer, size: Size, isFlat: boole
       const activation = layer.class_name === 'ReLU' ? reluOf(config) : config.activation;
       if (activation === 'linear') return size;
       if (activation !== 'relu' || last?.kind !== 'convolution') return undefined;
-      last.relu = true; // the largest of a window is the same before and after it
+      last.relu = true; // the maximum of a window is the same before and after relu
       return size;
     }
     case 'Dropout':

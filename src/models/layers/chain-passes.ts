@@ -1,4 +1,5 @@
-// The passes of a chain of layers by the library of products: a few images at a time through all layers, so that nothing leaves the caches.
+// The passes of a chain of layers by the library of products. A few images at a time go through all layers, so that
+// their data stay in the caches.
 import { type NativeConvolution, sizesOf } from '../../engine/native/convolution.js';
 import { exponential, logarithm } from '../../exponential.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
@@ -11,7 +12,7 @@ import { maskOf } from './own-layers.js';
 
 type Convolution = Extract<ChainStep, { kind: 'convolution' }>;
 
-/** A convolution that can be computed, and where its arrays lie. */
+/** A convolution with its library object, and where its arrays are. */
 interface Bound {
   readonly step: Convolution;
   readonly native: NativeConvolution;
@@ -21,10 +22,10 @@ interface Bound {
 
 export class ChainPasses extends LayersBatch implements Passes {
   private readonly at: ChainPlaces;
-  /** Of each step. */
+  /** One for each step; undefined if the step is no convolution. */
   private readonly bound: readonly (Bound | undefined)[];
   private masks: MaskStream | undefined;
-  /** Of the steps that drop: [rows, values] each, of the member whose pass it is. */
+  /** For each step of dropout, the masks [rows, values] of the member whose pass is running. */
   private drawn: readonly (Float32Array | undefined)[] = [];
 
   /** rows: a multiple of 8. */
@@ -45,7 +46,10 @@ export class ChainPasses extends LayersBatch implements Passes {
     });
   }
 
-  /** With masks, the pass is made by loss(), which goes back through the same images at once. */
+  /**
+   * Runs the forward pass. If there are masks, loss() does it instead, because it goes back through the same images at
+   * once.
+   */
   forward(masks: MaskStream | undefined): void {
     this.masks = masks;
     if (!masks) this.pass(() => undefined);
@@ -64,7 +68,9 @@ export class ChainPasses extends LayersBatch implements Passes {
     return result;
   }
 
-  /** A pass without dropout to the logits: of several members the logarithm of their mean probabilities. */
+  /**
+   * Runs a pass without dropout to the logits. For several members these are the logarithm of their mean probabilities.
+   */
   private pass(seen: (member: number, first: number, images: number) => void): void {
     const { classes } = this.model;
     const members = membersOf(this.model);
@@ -126,16 +132,17 @@ export class ChainPasses extends LayersBatch implements Passes {
     return finite;
   }
 
-  /** Calls use(first, images) for a few rows at a time of those that are no padding. */
+  /** Calls use(first, images) for a few rows at a time, leaving out the padding. */
   private eachFew(use: (first: number, images: number) => void): void {
     for (let first = 0; first < this.count; first += TOGETHER) use(first, Math.min(TOGETHER, this.count - first));
   }
 
-  /** Makes the weights of a member ready, and the places of what is summed. */
+  /** Prepares the weights of a member, and the arrays of sums. */
   private begin(member: number): void {
     const offsets = offsetsOf(this.model, member);
     const { parameters } = this.arena.regions;
-    // Other networks use the same workspace: borders are zero no longer. All else is written before it is read.
+    // Other networks use the same workspace, so that borders may no longer be zero. Everything else is written before
+    // it is read.
     for (const [t, { height, width, channels, image }] of this.chain.tensors.entries())
       if (image > height * width * channels) this.floats(this.at.tensors[t]!.values, TOGETHER * image).fill(0);
     for (const each of this.bound) {
@@ -151,7 +158,7 @@ export class ChainPasses extends LayersBatch implements Passes {
     this.floats(this.at.noBias, Math.max(...this.bound.map((each) => each?.step.shape.filters ?? 0))).fill(0);
   }
 
-  /** The masks of all rows, in the order of the rows. */
+  /** Draws the masks of all rows, in the order of the rows. */
   private draw(member: number): (Float32Array | undefined)[] {
     const { masks, count } = this;
     return this.chain.steps.map((step) => {
@@ -162,7 +169,7 @@ export class ChainPasses extends LayersBatch implements Passes {
     });
   }
 
-  /** Takes images [first, first + images) through the chain. */
+  /** Takes the images [first, first + images) through the chain. */
   private through(first: number, images: number, member: number, training: boolean): void {
     this.read(first, images);
     const offsets = offsetsOf(this.model, member);
@@ -202,7 +209,7 @@ export class ChainPasses extends LayersBatch implements Passes {
     }
   }
 
-  /** Goes back from the gradient at the logits. */
+  /** Runs the backward pass from the gradient at the logits. */
   private back(first: number, images: number, member: number): void {
     for (let s = this.chain.steps.length - 1; s >= 0; s--) {
       const step = this.chain.steps[s]!;
@@ -225,7 +232,7 @@ export class ChainPasses extends LayersBatch implements Passes {
     }
   }
 
-  /** The losses of a few rows. The last tensor's gradient is that of the weighted losses. */
+  /** Computes the losses of a few rows. The gradient of the weighted losses goes into the last tensor's gradient. */
   private lossOf(first: number, images: number): Float32Array {
     const { kernel, model, rows } = this;
     const { classes, objective } = model;
@@ -263,19 +270,19 @@ export class ChainPasses extends LayersBatch implements Passes {
     return this.chain.tensors[t]!;
   }
 
-  /** A tensor, or the gradient at it, of so many images. */
+  /** Returns the values of a tensor, or the gradient at it, for this many images. */
   private few(t: number, of: 'values' | 'gradient', images: number): Float32Array {
     return this.floats(this.at.tensors[t]![of], images * this.tensor(t).image);
   }
 
-  /** Image n of those in a tensor without a border. */
+  /** Returns image n of a tensor without a border. */
   private valuesOf(tensor: number, n: number): Float32Array {
     const { image } = this.chain.tensors[tensor]!;
     return this.floats(this.at.tensors[tensor]!.values + 4 * n * image, image);
   }
 }
 
-/** Adds the probabilities of softmax, each of so many parts. */
+/** Adds softmax(logits), divided by the number of parts, to `to`. */
 function addProbabilities(logits: Float32Array, to: Float32Array, parts: number): void {
   const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   const powers = Array.from(logits, (logit) => exponential(logit - largest));

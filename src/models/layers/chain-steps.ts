@@ -1,7 +1,11 @@
-// The steps of a chain that are no convolutions, over a few images at a time. values and gradient: of those images, one behind the other.
+// The steps of a chain that are no convolutions, over a few images at a time. values and gradient: of those images, one
+// after the other.
 import { type ChainTensor, interiorOf } from './chain.js';
 
-/** Multiplies a tensor, or the gradient at it, by masks: [image, line, pixel, channel] without a border, from `at` on. */
+/**
+ * Multiplies a tensor, or the gradient at it, by masks. The masks are [image, line, pixel, channel] without a border,
+ * from `at` on.
+ */
 export function applyMasks(tensor: ChainTensor, values: Float32Array, masks: Float32Array, at: number): void {
   const { height, width, channels, line, image } = tensor;
   let next = at;
@@ -10,7 +14,7 @@ export function applyMasks(tensor: ChainTensor, values: Float32Array, masks: Flo
       for (let i = start; i < start + width * channels; i++) values[i]! *= masks[next++]!;
 }
 
-/** means [image, channels] = the mean of all pixels of each image of a tensor without a border. */
+/** Writes means [image, channels], the mean of all pixels of each image of a tensor without a border. */
 export function pixelMeans(
   { height, width, channels, image }: ChainTensor,
   values: Float32Array,
@@ -22,7 +26,7 @@ export function pixelMeans(
     means[Math.floor(i / image) * channels + (i % channels)]! += values[i]! * part;
 }
 
-/** The gradient at the pixels, of which the means have the gradient `given` [image, channels]. */
+/** Writes the gradient at the pixels. given: the gradient at their means, [image, channels]. */
 export function pixelGradient(
   { height, width, channels, image }: ChainTensor,
   given: Float32Array,

@@ -1,34 +1,33 @@
-// Where the arrays of a chain lie in a workspace: of a few images at a time, so that they stay in the caches.
+// Lays out the arrays of a chain in a workspace. They hold a few images at a time, so that they stay in the caches.
 import { BEHIND, sizesOf } from '../../engine/native/convolution.js';
 import { Space } from '../../engine/space.js';
 import type { Chain } from './chain.js';
 import type { LayersModel } from './model.js';
 
-/** Images that pass through the chain together: as many rows as the kernel's losses take at a time. */
+/** The images that pass through the chain together: as many rows as the kernel's losses take at a time. */
 export const TOGETHER = 8;
 
-/** Addresses of a convolution's arrays. Those of its gradients are 0 where there is no training. */
+/** The addresses of a convolution's arrays. Those of its gradients are 0 without training. */
 export interface ConvolutionPlaces {
   readonly packed: number;
   readonly filters: number;
   readonly largest: number;
   readonly unfolded: number;
-  /** Of each member. */
+  /** One for each member. */
   readonly gradients: readonly { readonly filters: number; readonly bias: number }[];
 }
 
 /** Addresses in bytes, each a multiple of 64. */
 export interface ChainPlaces {
-  /** Of each tensor, and of the gradient at it. */
+  /** The values of each tensor, and the gradient at it. */
   readonly tensors: readonly { readonly values: number; readonly gradient: number }[];
-  /** Of each step; undefined where it is no convolution. */
+  /** One for each step; undefined if the step is no convolution. */
   readonly convolutions: readonly (ConvolutionPlaces | undefined)[];
-  /** The bias of a layer that has none. */
+  /** The bias of a layer that has none: zeros. */
   readonly noBias: number;
-  /** Scratch. */
   readonly sums: number;
   readonly lists: number;
-  /** [classes, TOGETHER], twice: logits and targets; and a float a row, twice: weights and losses. */
+  /** Logits and targets are [classes, TOGETHER]; weights and losses have one float per row. */
   readonly logits: number;
   readonly targets: number;
   readonly weights: number;

@@ -1,23 +1,27 @@
-// Networks that are plain chains of layers, as the library of products computes them: convolutions, dense layers, relu, pooling, dropout.
+// Networks that are plain chains of convolutions, dense layers, relu, pooling and dropout, as the library of products
+// computes them.
 import { cached } from '../../cached.js';
 import { type ConvolutionShape, grouped, sizesOf } from '../../engine/native/convolution.js';
 import { type Draft, draftsOf, inputSize, type Size } from './chain-layers.js';
 import type { LayersModel } from './model.js';
 
-/** What lies between two steps, [image, line, pixel, channel], in floats, with a border of zeros for a convolution that pads its input. */
+/**
+ * The data between two steps, [image, line, pixel, channel], in floats. It has a border of zeros if the next
+ * convolution pads its input.
+ */
 export interface ChainTensor {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  /** Lines above and pixels before it. */
+  /** The lines of the border above the tensor, and the pixels of it before each line. */
   readonly top: number;
   readonly left: number;
-  /** From one line to the next, and from one image to the next. */
+  /** The stride from one line to the next, and from one image to the next. */
   readonly line: number;
   readonly image: number;
 }
 
-/** Where a tensor itself begins, behind its border, in floats. */
+/** Returns where the tensor itself begins behind its border, in floats. */
 export const interiorOf = ({ top, left, line, channels }: ChainTensor): number => top * line + left * channels;
 
 export type ChainStep =
@@ -25,9 +29,9 @@ export type ChainStep =
   | {
       readonly kind: 'convolution';
       readonly shape: ConvolutionShape;
-      /** Its windows are unfolded first: their lines are too short for the loops. */
+      /** If given, the windows are unfolded first, because their lines are too short for the loops. */
       readonly unfolded?: ConvolutionShape;
-      /** Which of the model's weights. */
+      /** The indices of the model's weights. */
       readonly kernel: number;
       readonly bias: number | undefined;
       readonly from: number;
@@ -35,26 +39,32 @@ export type ChainStep =
     }
   /** The mean of all pixels. */
   | { readonly kind: 'mean'; readonly from: number; readonly to: number }
-  /** In place. index: of its masks. */
+  /** Dropout, in place. index: of its masks. */
   | { readonly kind: 'dropout'; readonly rate: number; readonly index: number; readonly at: number };
 
 export interface Chain {
-  /** The first holds the images, the last the logits. */
+  /** The first tensor holds the images, the last one the logits. */
   readonly tensors: readonly ChainTensor[];
   readonly steps: readonly ChainStep[];
 }
 
-/** Lines of a window with fewer floats are unfolded, where nobody asks for the gradient at them. */
+/** Windows whose lines have fewer floats are unfolded, if nobody needs the gradient at them. */
 const SHORT = 16;
-/** The library takes no larger images. */
+/** The largest side of an image that the library takes. */
 const MOST_SIDE = 2 ** 14;
-/** Floats of a layer's weights, which are read again for every few images, and of all tensors of an image: what the caches hold. */
+/**
+ * The caches hold this many floats: a layer's weights, which are read again for every few images, and all tensors of an
+ * image.
+ */
 const MOST_WEIGHTS = 2 ** 21;
 const MOST_VALUES = 2 ** 19;
 
 const chains = new WeakMap<LayersModel, { readonly chain: Chain | undefined }>();
 
-/** undefined: it has other layers, branches, or is so large that TensorFlow's products are faster. */
+/**
+ * Returns the chain of a network. Returns undefined if it has other layers or branches, or is so large that
+ * TensorFlow's products are faster.
+ */
 export const chainOf = (model: LayersModel): Chain | undefined =>
   cached(chains, model, () => ({ chain: makeChain(model) })).chain;
 
@@ -65,7 +75,7 @@ function makeChain(model: LayersModel): Chain | undefined {
   return placed(model, drafts, input);
 }
 
-/** Gives each tensor the border that the convolution behind it wants. */
+/** Gives each tensor the border that the next convolution needs. */
 function placed(model: LayersModel, drafts: readonly Draft[], input: Size): Chain | undefined {
   const tensors: ChainTensor[] = [];
   const steps: ChainStep[] = [];
@@ -118,7 +128,7 @@ function sizeOfOutput({ size, kernel, same, filters, pool }: Draft): Size {
   return { height: height!, width: width!, channels: filters };
 }
 
-/** As the next step sees it: a dense layer reads it flat. */
+/** Returns the tensor as the next step reads it. A dense layer reads it flat. */
 function tensorOf({ height, width, channels }: Size, next: Draft | undefined): ChainTensor {
   const [kernelHeight, kernelWidth] = next?.kind === 'convolution' && next.same ? next.kernel : [1, 1];
   const [top, left] = [Math.floor((kernelHeight - 1) / 2), Math.floor((kernelWidth - 1) / 2)];
@@ -139,7 +149,7 @@ function shapeOf(
   };
 }
 
-/** isFirst: nobody asks for the gradient at what it reads. */
+/** Unfolds the windows if that is faster. isFirst: nobody needs the gradient at the input. */
 function unfoldedWhere(
   shape: ConvolutionShape,
   isFirst: boolean,

@@ -1,16 +1,19 @@
-// The built-in convolutional network: small, and good where labels are few.
+// The built-in convolutional network: small, and good if labels are few.
 import { glorot, initialiserOf } from './initialisers.js';
 import type { LayersModel, Weight } from './model.js';
 import { type Topology, type TopologyLayer, withLogits } from './topology.js';
 
-/** Filters of its three convolutions, and the sizes of their windows: chosen for MNIST and the like, some 60,000 parameters. */
+/**
+ * The filters of its three convolutions and the sizes of their windows, some 60,000 parameters. They were chosen for
+ * MNIST and similar images.
+ */
 const CONVOLUTIONS = [
   { filters: 24, window: 5 },
   { filters: 48, window: 3 },
   { filters: 96, window: 3 },
 ] as const;
 
-/** Smaller images are padded, so that something is left of them. */
+/** Images with a smaller side are padded, so that the convolutions leave something of them. */
 const LEAST_UNPADDED = 20;
 const LEAST = 4;
 
@@ -21,7 +24,10 @@ type InputShape = readonly [height: number, width: number, channels: number];
 const paddingFor = ([height, width]: InputShape): 'same' | 'valid' =>
   Math.min(height, width) < LEAST_UNPADDED ? 'same' : 'valid';
 
-/** conv 5x5-24, pool, conv 3x3-48, pool, conv 3x3-96, dense: of 28 x 28 pixels, 61,258 parameters. Throws RangeError below 4 x 4. */
+/**
+ * Returns conv 5x5-24, pool, conv 3x3-48, pool, conv 3x3-96, dense. For 28 x 28 pixels it has 61,258 parameters. Throws
+ * RangeError below 4 x 4.
+ */
 export function convnet(inputShape: InputShape, classes: number): Topology {
   const smallest = Math.min(inputShape[0], inputShape[1]);
   if (smallest < LEAST) throw new RangeError(`convnet takes images from ${LEAST} x ${LEAST} pixels`);
@@ -41,7 +47,10 @@ export function convnet(inputShape: InputShape, classes: number): Topology {
   return { class_name: 'Sequential', config: { name: 'convnet', layers } };
 }
 
-/** As describe() finds it by building the network, which takes a second, since TensorFlow is loaded for it. Throws RangeError as convnet(). */
+/**
+ * Returns the same model as describe(), without building the network: that loads TensorFlow, which takes a second.
+ * Throws RangeError as convnet() does.
+ */
 export function convnetModel(inputShape: InputShape, classes: number): LayersModel {
   const { topology } = withLogits(convnet(inputShape, classes));
   const isPadded = paddingFor(inputShape) === 'same';

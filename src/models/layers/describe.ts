@@ -1,4 +1,4 @@
-// From the topology of a Keras model to a model that can be trained: what its weights are, and what it takes and gives.
+// Makes a trainable model of the topology of a Keras model: finds its weights, inputs and outputs.
 import { z } from 'zod';
 import { memberName } from './ensemble.js';
 import { glorot, type Initialiser, initialiserOf } from './initialisers.js';
@@ -7,8 +7,8 @@ import { frozenWeights, networkOf, trainedWeights } from './tensorflow.js';
 import { isStatistic, nameOf, type Topology, topologySchema, withLogits } from './topology.js';
 
 /**
- * Builds the model once, to see what it is made of. topology: the modelTopology of a model.json. Throws RangeError where it cannot be
- * trained here.
+ * Builds the model once to find its weights. topology: the modelTopology of a model.json. Throws RangeError if the
+ * model cannot be trained here.
  */
 export async function describe(topology: unknown): Promise<LayersModel> {
   const parsed = topologySchema.safeParse(unwrapped(topology));
@@ -35,7 +35,7 @@ export async function describe(topology: unknown): Promise<LayersModel> {
   return { kind: 'layers', topology: withoutActivation, inputShape: inputs, classes: outputs[0]!, weights, objective };
 }
 
-/** Keras' converter wraps a topology in another object. */
+/** Unwraps a topology, which Keras' converter puts into another object. */
 const unwrapped = (topology: unknown): unknown =>
   typeof topology === 'object' && topology !== null && 'model_config' in topology ? topology.model_config : topology;
 
@@ -46,7 +46,7 @@ function shapeOf(tensors: readonly { readonly shape: readonly (number | null)[] 
   return shape as number[];
 }
 
-/** The member of a layer's config that says how a weight begins, and what Keras does where it is left out. */
+/** The member of a layer's config that names a weight's initialiser, and Keras' default for it. */
 const INITIALISERS: Readonly<Record<string, readonly [member: string, otherwise: Initialiser]>> = {
   bias: ['bias_initializer', { kind: 'constant', value: 0 }],
   gamma: ['gamma_initializer', { kind: 'constant', value: 1 }],
@@ -68,12 +68,15 @@ function weightOf({ config }: Topology, name: string, shape: readonly number[]):
 /** A weight in the files of a saved model. */
 export interface SavedWeight {
   readonly shape: readonly number[];
-  /** Where it begins and ends in the files, in floats. */
+  /** Where the weight begins and ends in the files, in floats. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Saved weights as a flat vector of parameters. Throws RangeError naming one that is missing or of another shape. */
+/**
+ * Returns saved weights as a flat vector of parameters. Throws RangeError naming a weight that is missing or of another
+ * shape.
+ */
 export function parametersIn(
   model: LayersModel,
   saved: ReadonlyMap<string, SavedWeight>,
@@ -90,13 +93,15 @@ export function parametersIn(
   return parameters;
 }
 
-/** Keras writes the name of the model before those of its weights. */
+/** Finds a weight by the end of its name, because Keras writes the name of the model before it. */
 function onlyOneThatEndsIn(saved: ReadonlyMap<string, SavedWeight>, name: string): SavedWeight | undefined {
   const found = [...saved].filter(([each]) => each.endsWith(`/${name}`));
   return found.length === 1 ? found[0]![1] : undefined;
 }
 
-/** The weights of all members under the names that they are saved by, and where each begins in the parameters, in floats. */
+/**
+ * Returns the weights of all members by the names in saved models, and where each begins in the parameters, in floats.
+ */
 export function savedWeights(model: LayersModel): (Pick<Weight, 'name' | 'shape'> & { readonly offset: number })[] {
   const members = membersOf(model);
   return Array.from({ length: members }, (_, member) => {
@@ -107,7 +112,7 @@ export function savedWeights(model: LayersModel): (Pick<Weight, 'name' | 'shape'
   }).flat();
 }
 
-/** The bytes of the weights, in the order of that list. */
+/** Yields the bytes of the weights, in the order of savedWeights(). */
 export function* weightBytes(model: LayersModel, parameters: Float32Array): Generator<Uint8Array> {
   for (const { shape, offset } of savedWeights(model)) {
     const values = parameters.slice(offset, offset + sizeOf(shape));

@@ -1,13 +1,13 @@
-// The topology of an ensemble as it is saved: the members side by side on one input, and the mean of their probabilities.
+// Makes the topology of a saved ensemble: the members side by side on one input, and the mean of their probabilities.
 import { nameOf, type Topology, type TopologyLayer } from './topology.js';
 
 const INPUT = 'image';
 const MEAN = 'mean';
 
-/** What a layer of a member, or a weight of it, is called in the whole. */
+/** Returns the name that a member's layer or weight has in the ensemble. */
 export const memberName = (member: number, name: string): string => `member_${member + 1}_${name}`;
 
-/** topology: a member's, with its activation. inputShape: of an image. */
+/** Returns the topology of an ensemble. topology: a member's, with its activation. inputShape: of an image. */
 export function ensembleOf(topology: Topology, inputShape: readonly number[], members: number): Topology {
   const branches = Array.from({ length: members }, (_, member) => branchOf(topology, member));
   const input = {
@@ -35,7 +35,7 @@ export function ensembleOf(topology: Topology, inputShape: readonly number[], me
 
 interface Branch {
   readonly layers: readonly TopologyLayer[];
-  /** The name of its last layer. */
+  /** The name of the member's last layer. */
   readonly end: string;
 }
 
@@ -57,7 +57,7 @@ function branchOf(topology: Topology, member: number): Branch {
   return { layers, end: output ? renamed(output[0]) : before };
 }
 
-/** Nodes are lists of [layer, node, tensor, arguments]. */
+/** Renames the layers in nodes, which are lists of [layer, node, tensor, arguments]. */
 const withNames = (nodes: unknown, renamed: (name: string) => string): unknown =>
   Array.isArray(nodes)
     ? typeof nodes[0] === 'string'

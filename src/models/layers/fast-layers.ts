@@ -1,4 +1,5 @@
-// Layers of our own, in the place of Keras' that TensorFlow.js trains slowly: the same values and gradients, by fewer and faster operations.
+// Replaces Keras' layers that TensorFlow.js trains slowly. Our layers give the same values and gradients with fewer and
+// faster operations.
 import type * as Tf from '@tensorflow/tfjs-node';
 import { FAST_CONVOLUTION, FAST_POOLING } from './topology.js';
 
@@ -16,7 +17,7 @@ interface Attribute {
 
 type AttributeType = 'TF_FLOAT' | 'TF_ATTR_TYPE' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_ATTR_BOOL' | 'TF_ATTR_STRING';
 
-/** The members of tfjs-node's backend that its type does not say. */
+/** The members of tfjs-node's backend that its type leaves out. */
 export interface Backend {
   readonly binding: Readonly<Record<AttributeType, number>>;
   executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly Tf.Tensor[]): Tf.Tensor;
@@ -28,7 +29,7 @@ export interface Backend {
   ): Tf.Tensor[];
 }
 
-/** The members of TensorFlow.js' own layers that their classes have, but not their type. */
+/** The members of TensorFlow.js' own layers that their type leaves out. */
 interface Convolution extends Tf.layers.Layer {
   readonly kernel: { read(): Tf.Tensor4D };
   readonly bias: { read(): Tf.Tensor1D } | null;
@@ -46,13 +47,16 @@ interface Pooling extends Tf.layers.Layer {
 }
 type ClassOf<L> = new (config: object) => L;
 
-/** known: the classes that TensorFlow.js has, by name. */
+/** Registers our layers. known: the classes of TensorFlow.js by name. */
 export function registerFastLayers(tf: TensorFlow, known: Readonly<Record<string, readonly unknown[]>>): void {
   tf.serialization.registerClass(fastConvolution(tf, known.Conv2D![0] as ClassOf<Convolution>) as never);
   tf.serialization.registerClass(fastPooling(tf, known.MaxPooling2D![0] as ClassOf<Pooling>) as never);
 }
 
-/** TensorFlow.js makes the gradients of a bias and of relu from general operations, of which each passes all activations. */
+/**
+ * Makes our convolution. TensorFlow.js computes the gradients of a bias and of relu by general operations, each of
+ * which passes over all activations.
+ */
 function fastConvolution(tf: TensorFlow, base: ClassOf<Convolution>) {
   return class FastConvolution extends base {
     static readonly className = FAST_CONVOLUTION;
@@ -67,7 +71,7 @@ function fastConvolution(tf: TensorFlow, base: ClassOf<Convolution>) {
       const bias = this.bias?.read();
       const given = [this.kernel.read(), ...(bias ? [bias] : [])];
       const isRelu = activation === 'relu';
-      // Nobody asks for the gradient at the images.
+      // Nobody needs the gradient at the images.
       return takesImages(this)
         ? operations.convolution(given, isRelu, x)
         : operations.convolution([...given, x], isRelu, undefined);
@@ -80,7 +84,10 @@ function takesImages({ inboundNodes }: Tf.layers.Layer): boolean {
   return inboundNodes.length === 1 && node!.inboundLayers.every((layer) => layer.getClassName() === 'InputLayer');
 }
 
-/** TensorFlow's own gradient of pooling takes three times as long as the convolutions around it: it looks for each largest value again. */
+/**
+ * Makes our pooling. TensorFlow's own gradient of pooling takes three times as long as the convolutions around it,
+ * because it finds each maximum again.
+ */
 function fastPooling(tf: TensorFlow, base: ClassOf<Pooling>) {
   return class FastPooling extends base {
     static readonly className = FAST_POOLING;
@@ -101,7 +108,10 @@ function fastPooling(tf: TensorFlow, base: ClassOf<Pooling>) {
   };
 }
 
-/** Each window's gradient goes to its first largest value, as TensorFlow has it. x: [n, h * height, w * width, c]; y and dy: [n, h, w, c]. */
+/**
+ * Computes the gradient of pooling. Each window's gradient goes to its first maximum, as in TensorFlow. x: [n, h *
+ * height, w * width, c]; y and dy: [n, h, w, c].
+ */
 function poolingGradient(x: Tf.Tensor, y: Tf.Tensor, dy: Tf.Tensor, height: number, width: number): Tf.Tensor {
   const [n, h, w, c] = y.shape as [number, number, number, number];
   const windows = n * h * w;
@@ -123,7 +133,7 @@ function poolingGradient(x: Tf.Tensor, y: Tf.Tensor, dy: Tf.Tensor, height: numb
   return part(stacked).reshape(x.shape);
 }
 
-/** Tensors side by side in a new second dimension. */
+/** Stacks tensors in a new second dimension. */
 const part = ([first, ...others]: readonly Tf.Tensor[]): Tf.Tensor => first!.stack([...others], 1);
 
 /** TensorFlow's operations around a convolution, in NHWC. */
@@ -150,7 +160,10 @@ class Operations {
     ];
   }
 
-  /** given: kernel, bias if there is one, and x, unless it is said apart, which has no gradient then. */
+  /**
+   * Computes a convolution. given: the kernel, the bias if there is one, and x. images: used instead of x if no
+   * gradient at the input is needed.
+   */
   convolution(given: readonly Tf.Tensor[], isRelu: boolean, images: Tf.Tensor | undefined): Tf.Tensor {
     const hasBias = given.length === (images ? 2 : 3);
     const compute = (...all: (Tf.Tensor | Tf.GradSaveFunc)[]) => {

@@ -1,9 +1,12 @@
-// A machine's fingerprint of convolutions: passes too small to matter, whose bits show another processor type or library build.
+// A machine's fingerprint of convolutions: small passes whose bits differ on another processor type or library build.
 import { createHash } from 'node:crypto';
 import { nativeBinding } from '../../engine/tensorflow.js';
 import { keyOf, Stream } from '../../random.js';
 
-/** Sizes like those of a run, since TensorFlow chooses its kernels by them: [height and width, channels, filters, window]. */
+/**
+ * Sizes like those of a run, because TensorFlow chooses its kernels by them: [height and width, channels, filters,
+ * window].
+ */
 const CONVOLUTIONS = [
   [28, 1, 24, 5],
   [12, 24, 48, 3],
@@ -12,7 +15,10 @@ const CONVOLUTIONS = [
 ] as const;
 const ROWS = 16;
 
-/** Hex SHA-256 of what convolutions, pooling and their gradients give. Takes some 30 ms, in this thread. Throws E_NATIVE. */
+/**
+ * Returns the hex SHA-256 of the results of convolutions, pooling and their gradients. It takes some 30 ms in this
+ * thread. Throws E_NATIVE.
+ */
 export function convolutionFingerprint(): string {
   const binding = nativeBinding();
   const { TF_FLOAT, TF_INT32, TF_ATTR_TYPE, TF_ATTR_INT, TF_ATTR_STRING } = binding;

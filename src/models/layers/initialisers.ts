@@ -1,11 +1,12 @@
-// First values of weights, as Keras' initialisers define them, from our own streams: the same bits on every machine.
+// Draws the initial values of weights as Keras' initialisers define them, from our own streams, so that every machine
+// has the same bits.
 import { z } from 'zod';
 import type { Stream } from '../../random.js';
 
 const finite = z.number().min(-1e9).max(1e9);
 const scale = z.number().positive().max(1e9);
 
-/** Named as in Keras. VarianceScaling stands for the Glorot, He and Lecun initialisers, which are kinds of it. */
+/** The initialisers, named as in Keras. VarianceScaling includes the Glorot, He and Lecun initialisers. */
 export const initialiserSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('constant'), value: finite }),
   z.strictObject({ kind: z.literal('uniform'), low: finite, high: finite }),
@@ -26,7 +27,7 @@ const scaled = (
   distribution: VarianceScaling['distribution'],
 ): VarianceScaling => ({ kind: 'variance-scaling', scale, mode, distribution });
 
-/** What Keras begins a kernel with, where nothing else is said. */
+/** Returns Keras' default initialiser of a kernel. */
 export const glorot = (): Initialiser => scaled(1, 'fanAvg', 'uniform');
 
 const NAMED: Readonly<Record<string, VarianceScaling>> = {
@@ -59,8 +60,9 @@ const KERAS = z.object({
 const MODES = { fan_in: 'fanIn', fan_out: 'fanOut', fan_avg: 'fanAvg' } as const;
 
 /**
- * What the config of a layer says: an object with class_name and config, or undefined where it leaves it to Keras.
- * Throws RangeError for an initialiser that is not known.
+ * Reads an initialiser from a layer's config. given: an object with class_name and config, or undefined for Keras'
+ * default.
+ * Throws RangeError for an unknown initialiser.
  */
 export function initialiserOf(given: unknown, otherwise: Initialiser): Initialiser {
   if (given === undefined || given === null) return otherwise;
@@ -89,10 +91,10 @@ export function initialiserOf(given: unknown, otherwise: Initialiser): Initialis
   throw new RangeError(`the initialiser ${name} is not known`);
 }
 
-/** The standard deviation of a normal distribution that is cut off at two of its own. */
+/** The standard deviation of a standard normal distribution that is truncated at two standard deviations. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
-/** In row-major order. */
+/** Draws the values in row-major order. */
 export function initialValues(initialiser: Initialiser, shape: readonly number[], stream: Stream): Float32Array {
   const values = new Float32Array(shape.reduce((product, each) => product * each, 1));
   const draw = drawOf(initialiser, shape, stream);
@@ -131,7 +133,7 @@ function truncatedNormal(stream: Stream): number {
   }
 }
 
-/** Inputs and outputs of a unit: of a convolution [height, width, in, out] as many as its window has. */
+/** Returns the inputs and outputs of a unit. A convolution [height, width, in, out] has as many as its window. */
 function fansOf(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const [inputs = 1, outputs = inputs] = shape.slice(-2);
   const window = shape.slice(0, -2).reduce((product, each) => product * each, 1);

@@ -1,4 +1,5 @@
-// A network of TensorFlow.js layers, as JSON: its topology, and where each of its weights lies in the flat vector of parameters.
+// A network of TensorFlow.js layers as JSON: its topology, and the place of each of its weights in the flat vector of
+// parameters.
 import { z } from 'zod';
 import { PseudolabelError } from '../../errors.js';
 import { keyOf, Stream } from '../../random.js';
@@ -6,28 +7,28 @@ import { type Initialiser, initialiserSchema, initialValues } from './initialise
 import { type Topology, topologySchema } from './topology.js';
 
 export interface Weight {
-  /** As TensorFlow.js calls it: conv2d_1/kernel. */
+  /** The name in TensorFlow.js, such as conv2d_1/kernel. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly initialiser: Initialiser;
-  /** It is no weight but a moving average of what shards see, such as that of batch normalisation. */
+  /** Set for a moving average of what shards compute, such as that of batch normalisation, instead of a weight. */
   readonly isStatistic?: true;
 }
 
-/** Any tf.LayersModel of one input and one output, the logits of the classes. */
+/** Any tf.LayersModel with one input and one output, which is the logits of the classes. */
 export interface LayersModel {
   readonly kind: 'layers';
-  /** In Keras' form. Its last layer has no activation: that belongs to the loss. */
+  /** The topology in Keras' form. Its last layer has no activation, because that belongs to the loss. */
   readonly topology: Topology;
-  /** [height, width, channels], or [values]: how an image is laid out. */
+  /** The shape of an image: [height, width, channels], or [values]. */
   readonly inputShape: readonly number[];
   readonly classes: number;
-  /** Those that are trained, in the order of the layers; statistics behind them. */
+  /** The trained weights in the order of the layers, and the statistics behind them. */
   readonly weights: readonly Weight[];
   readonly objective: 'softmax' | 'sigmoid';
   /**
-   * Networks that are trained side by side, each from weights of its own, on the same rows; what they predict is the mean of their probabilities
-   * (an ensemble: Hansen & Salamon 1990). Left out: 1.
+   * The number of networks that are trained side by side on the same rows, each from initial weights of its own. Their
+   * prediction is the mean of their probabilities (an ensemble: Hansen & Salamon 1990). Defaults to 1.
    */
   readonly members?: number;
 }
@@ -71,7 +72,10 @@ export const layersSchema = z
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, each) => product * each, 1);
 
-/** Weights begin at multiples of 16 floats: TensorFlow reads memory in place where it is aligned to 64 bytes. */
+/**
+ * Rounds up to a multiple of 16 floats, where weights begin. TensorFlow reads memory in place if it is aligned to 64
+ * bytes.
+ */
 const aligned = (floats: number): number => Math.ceil(floats / 16) * 16;
 
 type Weights = Pick<LayersModel, 'weights' | 'members'>;
@@ -81,7 +85,10 @@ export const membersOf = ({ members = 1 }: Pick<LayersModel, 'members'>): number
 const floatsOf = (weights: readonly Weight[]): number =>
   weights.reduce((length, { shape }) => length + aligned(sizeOf(shape)), 0);
 
-/** Where each weight of a member begins, in floats. The trained weights of all members come first, then the statistics of all. */
+/**
+ * Returns where each weight of a member begins, in floats. The trained weights of all members come first, then the
+ * statistics of all.
+ */
 export function offsetsOf(model: Weights, member = 0): number[] {
   const { weights } = model;
   const trained = floatsOf(weights.filter(({ isStatistic }) => !isStatistic));
@@ -98,14 +105,17 @@ export function offsetsOf(model: Weights, member = 0): number[] {
   });
 }
 
-/** Where the statistics begin, which no optimizer changes: the end of the parameter vector where there are none. */
+/**
+ * Returns where the statistics begin, which no optimizer changes. If there are none, that is the end of the parameter
+ * vector.
+ */
 export const statisticsStart = (model: Weights): number =>
   membersOf(model) * floatsOf(model.weights.filter(({ isStatistic }) => !isStatistic));
 
-/** Length of the parameter vector, with the padding between weights, which stays 0. */
+/** Returns the length of the parameter vector, with the padding between weights, which stays 0. */
 export const parametersOf = (model: Weights): number => membersOf(model) * floatsOf(model.weights);
 
-/** Inputs of the last dense layer. Throws E_MODEL where the network does not end in one. */
+/** Returns the number of inputs of the last dense layer. Throws E_MODEL if the network does not end in one. */
 export function featuresOf({ weights, classes }: Pick<LayersModel, 'weights' | 'classes'>): number {
   const last = weights.findLast(({ shape }) => shape.length > 1);
   if (last && last.shape.length === 2 && last.shape[1] === classes) return last.shape[0]!;
@@ -117,7 +127,7 @@ export function featuresOf({ weights, classes }: Pick<LayersModel, 'weights' | '
   );
 }
 
-/** Each weight as its initialiser wants it, from a stream of its own. */
+/** Draws each weight by its initialiser, from a stream of its own. */
 export function initialParameters(model: LayersModel, seed: number, stage: number): Float32Array {
   const parameters = new Float32Array(parametersOf(model));
   for (let member = 0; member < membersOf(model); member++) {

@@ -1,4 +1,5 @@
-// Layers of our own, in the place of Keras' that draw or remember: the same masks and statistics, whoever computes a shard.
+// Replaces Keras' layers that draw random numbers or keep statistics. With our layers, masks and statistics do not
+// depend on which worker computes a shard.
 import type * as Tf from '@tensorflow/tfjs-node';
 import { Stream } from '../../random.js';
 import type { MaskStream } from '../kind.js';
@@ -7,24 +8,24 @@ import { KEYED_DROPOUT, SHARD_NORMALIZATION } from './topology.js';
 
 type TensorFlow = typeof Tf;
 
-/** What a layer of batch normalisation has seen in a pass with training: [channels] each. */
+/** The moments that a layer of batch normalisation computed in a pass with training, [channels] each. */
 export interface Seen {
   readonly mean: Float32Array;
   readonly variance: Float32Array;
 }
 
-/** Dropout, which is given the streams of its masks after it was built. */
+/** Dropout that gets the streams of its masks after it was built. */
 export interface Keyed {
   masks: () => MaskStream | undefined;
 }
 
-/** Batch normalisation, which keeps what it has seen instead of changing its moving averages. */
+/** Batch normalisation that keeps the moments of a pass instead of changing its moving averages. */
 export interface ShardNormalized {
   readonly momentum: number;
   seen: Seen | undefined;
 }
 
-/** The members of TensorFlow.js' own batch normalisation that its class has, but not its type. */
+/** The members of TensorFlow.js' own batch normalisation that its type leaves out. */
 interface Normalization extends Tf.layers.Layer {
   readonly axis: number;
   readonly epsilon: number;
@@ -34,7 +35,8 @@ interface Normalization extends Tf.layers.Layer {
 }
 
 /**
- * TensorFlow.js finds the classes of nested layers only in its own list, of which each thread has one. tf: that of this thread.
+ * Registers our layers. TensorFlow.js finds the classes of nested layers only in its own list, of which each thread has
+ * one. tf: that of this thread.
  */
 export function registerOwnLayers(tf: TensorFlow): void {
   const known = tf.serialization.SerializationMap.getMap().classNameMap;
@@ -67,7 +69,10 @@ function keyedDropout(tf: TensorFlow) {
   };
 }
 
-/** Ioffe & Szegedy 2015, algorithm 1, over the rows of a shard; variances are those of the rows, not estimates (as in Keras 3). */
+/**
+ * Makes batch normalisation over the rows of a shard (Ioffe & Szegedy 2015, algorithm 1). Variances are those of the
+ * rows, not estimates (as in Keras 3).
+ */
 function shardNormalization(tf: TensorFlow, base: new (config: object) => Normalization) {
   return class ShardNormalization extends base implements ShardNormalized {
     static readonly className = SHARD_NORMALIZATION;
@@ -98,7 +103,7 @@ function shardNormalization(tf: TensorFlow, base: new (config: object) => Normal
   };
 }
 
-/** By TensorFlow's own operation and its gradient. x: [n, 1, 1, channels]; gamma and beta: [channels]. */
+/** Normalises with TensorFlow's own operation and its gradient. x: [n, 1, 1, channels]; gamma and beta: [channels]. */
 function normalised(
   tf: TensorFlow,
   given: readonly [x: Tf.Tensor, gamma: Tf.Tensor, beta: Tf.Tensor],
@@ -137,12 +142,15 @@ function normalised(
 
 const one = (inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor => (Array.isArray(inputs) ? inputs[0]! : inputs);
 
-/** Zeros at a rate, and else what makes up for them. state: 16 words, of which the first generator is taken. */
+/**
+ * Draws a mask: 0 with probability `rate`, and 1 / (1 - rate) otherwise. state: 16 words, of which the first
+ * generator's four are used.
+ */
 export function maskOf(state: Uint32Array, length: number, rate: number): Float32Array {
   const stream = new Stream(Uint32Array.from([0, 4, 8, 12], (word) => state[word]!));
   const scale = 1 / (1 - rate);
   const mask = new Float32Array(length);
-  // A fifth of the time that Float32Array.from() takes.
+  // This loop takes a fifth of the time of Float32Array.from().
   for (let i = 0; i < length; i++) mask[i] = stream.uniform() < rate ? 0 : scale;
   return mask;
 }

@@ -1,4 +1,5 @@
-// The passes of a network of layers by TensorFlow's automatic differentiation: of any network that is no plain chain (chain-passes.ts).
+// The passes of a network of layers by TensorFlow's automatic differentiation, for networks that are no plain chains
+// (chain-passes.ts).
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
 import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch.js';
@@ -7,14 +8,14 @@ import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
 
 export class LayersPasses extends LayersBatch implements Passes {
   private readonly tf: TensorFlow = tensorFlow();
-  /** For each count, those rows: [count, ...inputShape]. */
+  /** The input tensor for each count of rows, [count, ...inputShape]. */
   private readonly inputs = new Map<number, Tf.Tensor>();
   private masks: MaskStream | undefined;
-  /** Of the step's rows. */
+  /** The share of the step's rows that this batch has. */
   private share = 1;
-  /** Of each member, all layers but the last. */
+  /** For each member, a model of all layers but the last. */
   private readonly bodies = new Map<BuiltModel, Tf.LayersModel>();
-  /** Of each member, those of its weights. */
+  /** For each member, the gradients of its weights. */
   private gradients: readonly (readonly (Float32Array | undefined)[])[] = [];
 
   /** rows: a multiple of 8. members: each member of the model. */
@@ -28,7 +29,9 @@ export class LayersPasses extends LayersBatch implements Passes {
     super(hardware, model, rows, of);
   }
 
-  /** With masks, the pass is made by loss(), since it is recorded for the gradient. */
+  /**
+   * Runs the forward pass. If there are masks, loss() does it instead, because the pass is recorded for the gradient.
+   */
   forward(masks: MaskStream | undefined): void {
     this.masks = masks;
     if (masks) return;
@@ -74,7 +77,7 @@ export class LayersPasses extends LayersBatch implements Passes {
       member.masks = masks && ((layer) => masks(layer + m * MASKS_A_MEMBER));
       let gradients: (Float32Array | undefined)[] = [];
       try {
-        // Nothing is returned from tidy(), which looks for tensors among all elements of what is.
+        // Nothing is returned from tidy(), which would search all elements of the returned value for tensors.
         tf.tidy(() => {
           const { grads } = tf.variableGrads(() => this.weightedLogits(member), [...member.weights]);
           gradients = member.weights.map(({ name }) => grads[name]?.dataSync() as Float32Array | undefined);
@@ -90,7 +93,10 @@ export class LayersPasses extends LayersBatch implements Passes {
     this.losses().set(losses);
   }
 
-  /** The sum of the logits times the loss's gradient at them has the gradient of the loss: by the chain rule. */
+  /**
+   * Returns the sum of the logits times the loss's gradient at them. By the chain rule it has the same gradient as the
+   * loss.
+   */
   private weightedLogits(member: BuiltModel): Tf.Scalar {
     const { tf, kernel, model, rows, places, count } = this;
     const logits = member.network.apply(this.input(), { training: true }) as Tf.Tensor;
@@ -120,8 +126,8 @@ export class LayersPasses extends LayersBatch implements Passes {
   }
 
   /**
-   * Writes the shard's part of the way from each moving average to what the step's rows have: the parts of all shards lead to their mean.
-   * to: a gradient buffer.
+   * Writes the shard's part of the difference between each moving average and the moments of the step's rows. The parts
+   * of all shards sum to their mean. to: a gradient buffer.
    */
   private writeStatistics({ statistics }: BuiltModel, to: Float32Array, offsets: readonly number[]): boolean {
     const { parameters } = this.arena.regions;
@@ -140,13 +146,13 @@ export class LayersPasses extends LayersBatch implements Passes {
     return finite;
   }
 
-  /** Frees what TensorFlow keeps for it. */
+  /** Frees what TensorFlow holds for this batch. */
   dispose(): void {
     for (const input of this.inputs.values()) input.dispose();
     for (const { network } of this.members) network.dispose();
   }
 
-  /** Padding would count in the statistics of batch normalisation. */
+  /** Returns the rows without padding, which would count in the statistics of batch normalisation. */
   private input(): Tf.Tensor {
     const { count, pixels, tf } = this;
     let input = this.inputs.get(count);
@@ -158,7 +164,7 @@ export class LayersPasses extends LayersBatch implements Passes {
     return input;
   }
 
-  /** Of several members, the logarithm of their mean probabilities. */
+  /** Stores the logits. For several members these are the logarithm of their mean probabilities. */
   private keepMean(logits: readonly Tf.Tensor[]): void {
     const { tf } = this;
     if (logits.length === 1) {
@@ -170,7 +176,7 @@ export class LayersPasses extends LayersBatch implements Passes {
     this.keepLogits(tf.log(tf.maximum(mean, LEAST_PROBABILITY)));
   }
 
-  /** To [classes, rows], as the kernel reads them. */
+  /** Stores the logits as [classes, rows], which the kernel reads. */
   private keepLogits(logits: Tf.Tensor): void {
     const { classes } = this.model;
     const values = new Float32Array(this.rows * classes);

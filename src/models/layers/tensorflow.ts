@@ -10,7 +10,7 @@ import { KEYED_DROPOUT, withOwnLayers } from './topology.js';
 
 export type TensorFlow = typeof Tf;
 
-/** The whole of tfjs-node, which takes a second to load: only those who train layers do. Throws E_NATIVE. */
+/** Loads the whole of tfjs-node, which takes a second, when layers are first trained. Throws E_NATIVE. */
 export function tensorFlow(): TensorFlow {
   // tfjs-node 4.22 calls this function, which Node 23 removed.
   const node = util as { isNullOrUndefined?: (value: unknown) => boolean };
@@ -32,20 +32,20 @@ export interface BuiltModel {
   readonly network: Tf.LayersModel;
   /** Its trained weights, in the order of LayersModel.weights. */
   readonly weights: readonly Tf.Variable[];
-  /** Its statistics, in the same order behind them. */
+  /** Its statistics, in the same order behind the weights. */
   readonly statistics: readonly BuiltStatistic[];
-  /** The streams of the masks of the pass that comes next; undefined: a pass without dropout. */
+  /** The streams of the next pass's masks; undefined for a pass without dropout. */
   masks: MaskStream | undefined;
 }
 
-/** A moving average, and the layer that sees what it is of. */
+/** A moving average, and the layer that computes its moments. */
 interface BuiltStatistic {
   readonly variable: Tf.Variable;
   readonly layer: ShardNormalized;
   readonly moment: 'mean' | 'variance';
 }
 
-/** Throws RangeError where the topology does not build, or has other weights than the model says. */
+/** Builds a model. Throws RangeError if the topology does not build, or if it has other weights than the model says. */
 export async function build(model: Pick<LayersModel, 'topology' | 'weights'>): Promise<BuiltModel> {
   registerOwnLayers(tensorFlow());
   const network = await networkOf(withOwnLayers(model.topology));
@@ -66,7 +66,7 @@ function statisticOf(network: Tf.LayersModel, { originalName, val }: LayerWeight
   return { variable: val, layer: owner, moment: name === 'moving_mean' ? 'mean' : 'variance' };
 }
 
-/** Throws RangeError where TensorFlow.js cannot. */
+/** Builds a network. Throws RangeError if TensorFlow.js cannot. */
 export async function networkOf(topology: object): Promise<Tf.LayersModel> {
   const tf = tensorFlow();
   try {
@@ -78,7 +78,7 @@ export async function networkOf(topology: object): Promise<Tf.LayersModel> {
   }
 }
 
-/** A weight of a layer, whose name is as written in the topology where TensorFlow.js has not made it unique. */
+/** A weight of a layer. originalName is the name in the topology, before TensorFlow.js made it unique. */
 interface LayerWeight {
   readonly originalName: string;
   readonly shape: readonly number[];
@@ -88,11 +88,14 @@ interface LayerWeight {
 export const trainedWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
   network.trainableWeights as unknown as LayerWeight[];
 
-/** Those of layers that are not to be trained: no arena has them. */
+/** Returns the weights of layers that are not to be trained, which no arena holds. */
 export const frozenWeights = (network: Tf.LayersModel): readonly LayerWeight[] =>
   network.nonTrainableWeights as unknown as LayerWeight[];
 
-/** Builds each member of a model, whose weights and statistics are the parameters at an address: what changes there, changes them. */
+/**
+ * Builds each member of a model on the parameters at an address: a change there changes the member's weights and
+ * statistics.
+ */
 export function buildAt(
   model: LayersModel,
   at: { readonly memory: WebAssembly.Memory; readonly address: number },

@@ -1,4 +1,4 @@
-// Topologies of Keras models: which layers can be trained here, and what is changed in them for that.
+// Topologies of Keras models: which layers can be trained here, and how they are changed for that.
 import { z } from 'zod';
 
 /** One layer, with its config in Keras' names. */
@@ -14,7 +14,7 @@ export interface Topology {
   readonly config: Readonly<Record<string, unknown>> & { readonly layers: readonly TopologyLayer[] };
 }
 
-/** Layers that compute each row by itself, draw nothing, and remember nothing. */
+/** Layers that compute each row on its own, draw nothing, and keep no statistics. */
 const PLAIN = [
   ...['InputLayer', 'Dense', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'Softmax'],
   ...['Conv1D', 'Conv2D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D', 'Cropping2D', 'ZeroPadding2D'],
@@ -31,10 +31,13 @@ export const USABLE: ReadonlySet<string> = new Set([...PLAIN, DROPOUT, BATCH_NOR
 const MOST_LAYERS = 500;
 const MOST_CHARACTERS = 2 ** 18;
 
-/** What adds to the loss or holds weights to something: training by the gradient of the loss alone would leave it out. */
+/**
+ * Members of a config that add to the loss or constrain weights. They are refused, because training uses the gradient
+ * of the loss alone.
+ */
 const LEFT_OUT = /_(regularizer|constraint)$/;
 
-/** Members of a config that TensorFlow.js leaves out, or has no gradient for, unless they are so. */
+/** Members of a config that TensorFlow.js ignores, or has no gradient for, unless they have these values. */
 const NEUTRAL: Readonly<Record<string, number>> = { dilation_rate: 1, groups: 1, negative_slope: 0, threshold: 0 };
 
 const firstNotNeutral = (config: Readonly<Record<string, unknown>>): string | undefined =>
@@ -77,20 +80,20 @@ const endsOf = (ends: unknown): number => (Array.isArray(ends) && Array.isArray(
 
 export const nameOf = ({ name, config }: TopologyLayer): string => name ?? String(config.name);
 
-/** The name of the layer that a model ends in. */
+/** Returns the name of the model's last layer. */
 export function outputName({ config }: Topology): string {
   const [first] = Array.isArray(config.output_layers) ? (config.output_layers as unknown[]) : [];
   if (typeof first === 'string') return first;
   return Array.isArray(first) ? String(first[0]) : nameOf(config.layers.at(-1)!);
 }
 
-/** The same topology with each layer changed. */
+/** Returns the same topology with each layer changed. */
 export const withLayers = (topology: Topology, change: (layer: TopologyLayer) => TopologyLayer): Topology => ({
   ...topology,
   config: { ...topology.config, layers: topology.config.layers.map(change) },
 });
 
-/** The same model without the activation that it ends in, and that activation: 'linear' where it has none. */
+/** Returns the same model without its last activation, and that activation: 'linear' if there is none. */
 export function withLogits(topology: Topology): { readonly topology: Topology; readonly activation: string } {
   const name = outputName(topology);
   let activation = 'linear';
@@ -106,7 +109,7 @@ export function withLogits(topology: Topology): { readonly topology: Topology; r
   return { topology: changed, activation };
 }
 
-/** The same model with an activation at its end, as it is saved. */
+/** Returns the same model with an activation at its end, as it is saved. */
 export function withActivation(topology: Topology, activation: string): Topology {
   const name = outputName(topology);
   return withLayers(topology, (each) =>
@@ -114,20 +117,20 @@ export function withActivation(topology: Topology, activation: string): Topology
   );
 }
 
-/** What layers are called when a model is built whose passes are ours: masks from our streams, statistics into our vector. */
+/** The classes of our layers: their masks come from our streams, and their statistics go into our vector. */
 export const KEYED_DROPOUT = 'KeyedDropout';
 export const SHARD_NORMALIZATION = 'ShardNormalization';
 export const FAST_CONVOLUTION = 'FastConvolution';
 export const FAST_POOLING = 'FastPooling';
 
-/** By the name of Keras' own. */
+/** Our classes by the names of Keras'. */
 const OWN: ReadonlyMap<string, string> = new Map([
   [BATCH_NORMALIZATION, SHARD_NORMALIZATION],
   ['Conv2D', FAST_CONVOLUTION],
   ['MaxPooling2D', FAST_POOLING],
 ]);
 
-/** The same model with layers of our own in the place of those that draw, remember or are slow. */
+/** Returns the same model with our layers instead of those that draw, keep statistics or are slow. */
 export function withOwnLayers(topology: Topology): Topology {
   let index = 0;
   return withLayers(topology, (each) => {
@@ -137,7 +140,7 @@ export function withOwnLayers(topology: Topology): Topology {
   });
 }
 
-/** Whether a weight that Keras does not train is a statistic. name: as written in the topology. */
+/** Returns whether a weight that Keras does not train is a statistic. name: as written in the topology. */
 export const isStatistic = ({ config }: Topology, name: string): boolean => {
   const [weight, layer] = name.split('/').toReversed();
   const found = config.layers.find((each) => nameOf(each) === layer);

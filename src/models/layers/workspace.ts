@@ -1,4 +1,4 @@
-// Where the rows of a batch lie in a workspace. Activations are TensorFlow's own memory.
+// Lays out the rows of a batch in a workspace. Activations are in TensorFlow's own memory.
 import { type LayersModel, sizeOf } from './model.js';
 
 /** Addresses in bytes, each a multiple of 64. Matrices are [classes, rows]. */
@@ -6,28 +6,28 @@ export interface Places {
   /** Floats [rows, pixels]. */
   readonly x: number;
   readonly logits: number;
-  /** A float a class, all 0: the logits have their biases. */
+  /** One float per class, all 0, because the logits include their biases. */
   readonly bias: number;
   readonly targets: number;
-  /** A float a row. */
+  /** One float per row. */
   readonly weights: number;
   readonly losses: number;
   readonly confidences: number;
-  /** Two bytes a row. */
+  /** Two bytes per row. */
   readonly predicted: number;
-  /** Scratch: a float a class; four floats a class. */
+  /** Scratch: one float per class at `shift`, four floats per class at `masses`. */
   readonly shift: number;
   readonly masses: number;
   /** The bytes of the rows' images. */
   readonly bytes: number;
-  /** State of a random stream, and the bits that are drawn from it. */
+  /** The state of a random stream, and the bits that are drawn from it. */
   readonly random: number;
   readonly end: number;
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Bytes behind the state of a stream for the bits that the kernel draws at a time (kernel/assembly/rows.ts). */
+/** The bytes behind the state of a stream for the bits that the kernel draws at a time (kernel/assembly/rows.ts). */
 const DRAWN_BYTES = 2048;
 
 export function placesOf({ inputShape, classes }: LayersModel, rows: number, training: boolean, start = 0): Places {
