@@ -10,7 +10,7 @@ import { METHOD_CHOICES } from './preset-method.js';
 import { EFFORTS, MODERN } from './preset-modern.js';
 import { SCENARIOS } from './scenario.js';
 import { defaultShards } from './shards.js';
-import { stagesSchema } from './stage-schema.js';
+import { placeInStages, STAGE_LIMITS, stagesSchema } from './stage-schema.js';
 
 /** The presets of the report's four scenarios. */
 export const PRESETS = ['best', 'paper', 'report'] as const;
@@ -121,10 +121,7 @@ export type RunConfig = Readonly<Omit<z.output<typeof optionsSchema>, 'workers' 
 /** Fills in the defaults. Throws E_CONFIG, which names every option that is wrong. */
 export function normalise(options: unknown): RunConfig {
   const parsed = optionsSchema.safeParse(withoutPrecision(options));
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
-    throw new PseudolabelError('E_CONFIG', problems.join('; '), 'see `pseudolabel train --help` for the options');
-  }
+  if (!parsed.success) throw invalid(parsed.error.issues, options);
   checkCustom(parsed.data);
   checkMethod(parsed.data);
   checkModern(parsed.data);
@@ -135,6 +132,18 @@ export function normalise(options: unknown): RunConfig {
     workers,
     shards: parsed.data.shards ?? defaultShards(parsed.data),
   };
+}
+
+/** Returns the error that names every option, and every number of a stage, that is wrong. */
+function invalid(issues: readonly z.core.$ZodIssue[], options: unknown): PseudolabelError {
+  const isInStages = ({ path }: z.core.$ZodIssue): boolean => path[0] === 'stages';
+  const stages = typeof options === 'object' && options !== null && 'stages' in options ? options.stages : undefined;
+  const problems = issues.map((issue) => {
+    const place = isInStages(issue) ? placeInStages(stages, issue.path.slice(1)) : issue.path.join('.') || 'options';
+    return `${place}: ${issue.message}`;
+  });
+  const fix = issues.every(isInStages) ? STAGE_LIMITS : 'see `pseudolabel train --help` for the options';
+  return new PseudolabelError('E_CONFIG', problems.join('; '), fix);
 }
 
 /**

@@ -2,14 +2,12 @@
 import { PseudolabelError } from '../errors.js';
 import { edits } from '../spelling.js';
 import type { Stage } from './stage.js';
-import { stagesSchema } from './stage-schema.js';
+import { placeInStages, STAGE_LIMITS, stagesSchema } from './stage-schema.js';
 
 /** New values by path. A path is the name of a stage and the names within its JSON, joined by points. */
 export type Settings = Readonly<Record<string, unknown>>;
 
 type Json = Record<string, unknown>;
-
-const LIMITS = 'see `pseudolabel preset --schema` for the limits';
 
 /**
  * Returns the stages with these settings. The path of a method's number may leave `method` out: finetune.threshold is
@@ -22,11 +20,8 @@ export function withSettings(stages: readonly Stage[], settings: Settings = {}):
   if (changed === stages) return stages;
   const { success, data, error } = stagesSchema.safeParse(changed);
   if (success) return data;
-  const problems = error.issues.map(({ path: [stage, ...within], message }) => {
-    const place = [stages[Number(stage)]?.name ?? 'stages', ...within].join('.');
-    return `${place}: ${message}`;
-  });
-  throw new PseudolabelError('E_CONFIG', `set: ${problems.join('; ')}`, LIMITS);
+  const problems = error.issues.map(({ path, message }) => `${placeInStages(stages, path)}: ${message}`);
+  throw new PseudolabelError('E_CONFIG', `set: ${problems.join('; ')}`, STAGE_LIMITS);
 }
 
 function withSetting(stages: readonly Stage[], path: string, value: unknown): readonly Stage[] {

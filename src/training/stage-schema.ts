@@ -81,6 +81,17 @@ export const stagesSchema: z.ZodType<readonly Stage[]> = z
   .refine(([first]) => first?.start === 'fresh', 'the first stage has to start fresh')
   .refine((stages) => new Set(stages.map(({ name }) => name)).size === stages.length, 'two stages have one name');
 
+/** The fix of an error about a number of a stage. */
+export const STAGE_LIMITS = 'see `pseudolabel preset --schema` for the limits';
+
+/** Returns the place of a number in a list of stages: 'finetune.steps', or 'stages.0.steps' where the stage has no name. */
+export function placeInStages(stages: unknown, [position, ...within]: readonly PropertyKey[]): string {
+  if (position === undefined) return 'stages';
+  const stage: unknown = Array.isArray(stages) ? stages[Number(position)] : undefined;
+  const isNamed = typeof stage === 'object' && stage !== null && 'name' in stage && typeof stage.name === 'string';
+  return [isNamed && within[0] !== 'name' ? stage.name : `stages.${String(position)}`, ...within].join('.');
+}
+
 /** Returns the JSON Schema of a file of stages, for editors and other programs. */
 export const stagesJsonSchema = (): unknown => {
   const { $schema, ...stages } = z.toJSONSchema(stagesSchema, { io: 'output' });

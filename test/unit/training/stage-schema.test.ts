@@ -63,7 +63,8 @@ describe('the stages in a config', () => {
     fc.assert(
       fc.property(fc.constantFrom(...places), fc.constantFrom(-1, null, 'x', Number.NaN, {}), (place, value) => {
         const stages = replaced(saved.stages, place, value);
-        const at = `stages.${place[0]}.${place[1]}`;
+        const names = (saved.stages as { name: string }[]).map(({ name }) => name);
+        const at = place[1] === 'name' ? `stages.${place[0]}.name` : `${names[Number(place[0])]}.${place[1]}`;
         expect(() => normalise({ ...saved, stages })).toThrow(
           expect.objectContaining({ code: 'E_CONFIG', message: expect.stringContaining(at) }),
         );
@@ -73,6 +74,14 @@ describe('the stages in a config', () => {
     expect(() => normalise({ ...saved, stages: [{ ...first, more: 1 }, ...others] })).toThrow('more');
     expect(() => normalise({ ...saved, stages: [] })).toThrow('stages');
     expect(() => normalise({ ...saved, stages: others })).toThrow('fresh');
+    expect(() => normalise({ ...saved, stages: [{ ...first, steps: 'ten' }, ...others] })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^pretrain\.steps: /),
+        fix: 'see `pseudolabel preset --schema` for the limits',
+      }),
+    );
+    const both = { ...saved, seed: -1, stages: [{ ...first, steps: 'ten' }, ...others] };
+    expect(() => normalise(both)).toThrow(expect.objectContaining({ fix: expect.stringContaining('train --help') }));
   });
 });
 
