@@ -1,4 +1,4 @@
-// What uses a saved model: the checks that it and images fit, and threads to predict with.
+// Uses a saved model: checks that the model and the images fit, and predicts on threads.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dataset, type ImageSet, relabelled, UNKNOWN } from '../src/data/dataset.js';
@@ -10,20 +10,23 @@ import { normalise } from '../src/training/config.js';
 import { type Classified, Predictor } from './predictor.js';
 import type { Seeds } from './propagation.js';
 
-/** The names of a model's classes; else those of a data set with as many classes, else numbers. */
+/**
+ * Returns the names of a model's classes. If the model has none, returns the names of a data set with as many classes,
+ * or else numbers.
+ */
 export function classNamesOf({ model, meta }: SavedModel, dataset?: Dataset): readonly string[] {
   const units = outputsOf(model);
   if (meta?.classNames) return meta.classNames;
   return dataset?.classes === units ? dataset.classNames : Array.from({ length: units }, (_, each) => String(each));
 }
 
-/** Where the model lies: in this folder, or in that of the run. */
+/** Returns the folder that holds the model: `model` in the folder of a run, or else the folder itself. */
 export function modelFolder(folder: string): string {
   const inRun = join(folder, 'model');
   return existsSync(join(inRun, 'model.json')) ? inRun : folder;
 }
 
-/** A saved model that tells classes apart. Throws E_MODEL. */
+/** Loads a saved model that classifies. Throws E_MODEL. */
 export async function loadClassifier(folder: string): Promise<SavedModel> {
   const saved = await loadModel(modelFolder(folder));
   if (saved.model.objective === 'reconstruction')
@@ -31,7 +34,7 @@ export async function loadClassifier(folder: string): Promise<SavedModel> {
   return saved;
 }
 
-/** Throws E_DATA_SHAPE where the images are not of the model's size. */
+/** Throws E_DATA_SHAPE if the images are not of the model's size. */
 export function checkPixels(
   { model, meta }: SavedModel,
   images: Pick<Dataset, 'name' | 'height' | 'width' | 'channels'>,
@@ -52,7 +55,7 @@ export function checkPixels(
   throw new PseudolabelError('E_DATA_SHAPE', `${name} has images of ${found} pixels, the model takes ${wanted}`, fix);
 }
 
-/** The test images, with labels as the model numbers its classes. Throws E_DATA_MISSING and E_MODEL. */
+/** Returns the test images, with labels in the model's numbering of the classes. Throws E_DATA_MISSING and E_MODEL. */
 export function testOf({ name, test, classNames: names }: Dataset, classNames: readonly string[]): ImageSet {
   if (!test) {
     const fix = 'give a data set with test images and their labels, or use `pseudolabel label`, which needs none';
@@ -73,7 +76,10 @@ export interface Speed {
   readonly workers: number;
 }
 
-/** The images whose label is known, as the model numbers its classes. Throws E_DATA_CLASSES where none is, and E_MODEL. */
+/**
+ * Returns the images whose label is known, with labels in the model's numbering of the classes. Throws E_DATA_CLASSES
+ * if no label is known, and E_MODEL.
+ */
 export function seedsOf(labels: Uint16Array, names: readonly string[], classNames: readonly string[]): Seeds {
   const { labels: known, missing } = relabelled(labels, names, classNames);
   if (missing !== undefined)
@@ -89,9 +95,9 @@ export function seedsOf(labels: Uint16Array, names: readonly string[], className
 }
 
 /**
- * What the model says of the images, on threads of its own, and how fast that was. Throws E_INTERRUPTED.
- * @param workers threads; undefined: one a core
- * @param work what they do; left out: they classify each image by itself
+ * Predicts the images on threads of its own, and measures the speed. Throws E_INTERRUPTED.
+ * @param workers the number of threads; undefined: one for each core
+ * @param work the computation; by default, each image is classified on its own
  */
 export async function classified(
   saved: SavedModel,

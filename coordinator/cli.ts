@@ -1,4 +1,4 @@
-// The process of `pseudolabel`: its signals, its exit code, and what it says when it fails.
+// Runs the process of `pseudolabel`: handles its signals, sets its exit code and prints its errors.
 import { CommanderError } from 'commander';
 import { exitCodeOf, PseudolabelError } from '../src/errors.js';
 import { cannotWrite } from '../src/files/write-errors.js';
@@ -8,20 +8,26 @@ import { programOf } from './commands/program.js';
 import { Terminal } from './terminal/terminal.js';
 
 /**
- * SIGUSR2 is what mpirun passes on at once and without ending the job; at SIGINT and SIGTERM it gives ranks a second or
- * so. SIGHUP comes when the terminal goes away, SIGBREAK is Windows' own.
+ * The signals that stop the program. mpirun passes SIGUSR2 on at once and does not end the job; after SIGINT or SIGTERM
+ * it gives the ranks about a second. SIGHUP comes when the terminal goes away. SIGBREAK exists on Windows only.
  */
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGBREAK'] as const;
 
-/** One Ctrl-C may arrive several times: from the terminal, which signals the whole group, from the launcher and npm. */
+/**
+ * One Ctrl-C may arrive several times: the terminal signals the whole process group, and the launcher and npm pass the
+ * signal on. Signals within this time count as one.
+ */
 const ONE_REQUEST_MS = 2000;
 
-/** Errors of a stream whose reader is gone. A terminal that went away answers with EIO. */
+/** Error codes of a stream whose reader is gone. A terminal that went away gives EIO. */
 const UNREAD = ['EPIPE', 'EIO', 'ENXIO', 'ECONNRESET', 'ENOTCONN', 'ERR_STREAM_DESTROYED'];
 
 const terminal = new Terminal(process.stdout, process.stderr, process.env);
 
-/** Commander's error about a wrong command line, as one of ours; undefined where it only showed help or the version. */
+/**
+ * Turns Commander's error about a wrong command line into a PseudolabelError. Returns undefined if Commander only
+ * showed the help or the version.
+ */
 function usageError({ code, exitCode, message }: CommanderError): PseudolabelError | undefined {
   if (exitCode === 0) return undefined;
   if (code === 'commander.help')
@@ -38,7 +44,7 @@ function stopOnSignal(): AbortSignal {
   const stop = (name?: NodeJS.Signals): void => {
     const now = performance.now();
     if (controller.signal.aborted) {
-      // A terminal that goes away is not a second Ctrl-C.
+      // The loss of the terminal is not a second Ctrl-C.
       if (now - asked > ONE_REQUEST_MS && name !== 'SIGHUP') process.exit(130);
       return;
     }
@@ -49,7 +55,7 @@ function stopOnSignal(): AbortSignal {
   // The launcher says whether the program outlives its terminal (hangup.mjs). Without a handler, SIGHUP ends Node.
   const outlives = process.env.PSEUDOLABEL_HANGUP === 'ignored';
   for (const name of STOPPING) process.on(name, name === 'SIGHUP' && outlives ? () => undefined : stop);
-  // The launcher was killed, and whoever did so knows of no other process to stop.
+  // A disconnect means that the launcher was killed. Nobody else knows of this process, so it stops itself.
   process.on('disconnect', () => stop());
   process.channel?.unref();
   return controller.signal;
@@ -60,7 +66,7 @@ function fail(error: unknown): number {
   return exitCodeOf(error);
 }
 
-// The reader of our output may be gone (`| head`, a terminal), or its disk full: a run goes on all the same.
+// The reader of the output may be gone (`| head`, a terminal), or its disk may be full. The run goes on in both cases.
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (UNREAD.includes(error.code ?? '')) return;

@@ -1,5 +1,5 @@
 // The composition root: builds what computes a run (threads, a cluster of nodes or the ranks of an MPI job) and the
-// strategies that cut its steps into tasks. Everything else knows these by their interfaces alone.
+// strategies that split its steps into tasks. The other files know these only by their interfaces.
 
 import { Images, type Selection, sharedRows } from '../src/data/images.js';
 import type { ArenaShape, ImageSets } from '../src/engine/arena.js';
@@ -24,14 +24,15 @@ import { DataParallel } from './strategies/data-parallel.js';
 import type { Strategy } from './strategies/strategy.js';
 import { TensorParallel } from './strategies/tensor-parallel.js';
 
-/** Steps between two comparisons of all parameters: a checksum of 16 MB takes every machine some 10 ms. */
+/** Steps between two comparisons of all parameters. The checksum of 16 MB takes each machine about 10 ms. */
 export const CHECKSUM_EVERY = 100;
 
 /**
- * A session for runs on the same images with the same shards, workers and strategy, which are those of the first.
- * Throws what creating threads throws; for a cluster E_USAGE, E_NODES, E_INTERRUPTED and what listening throws; for MPI
- * E_USAGE, E_NUMERICS and what a rank failed by.
- * @param wrap puts something between the dispatcher and its executor: a trace, or faults
+ * Opens a session for runs on the same images. All use the shards, workers and strategies of the first run.
+ * Throws the errors of creating threads; for a cluster E_USAGE, E_NODES, E_INTERRUPTED and the errors of listening; for
+ * MPI E_USAGE, E_NUMERICS and the error of a rank that failed.
+ * @param wrap puts an executor between the dispatcher and its executor, such as one that records a trace or makes
+ * faults
  */
 export async function openSession(
   runs: readonly [ResolvedRun, ...ResolvedRun[]],
@@ -41,7 +42,7 @@ export async function openSession(
   const [run] = runs;
   const { shards } = run.config;
   if (place.kind === 'mpi') checkShards(shards, place.collective.size, 'ranks');
-  // Before there are threads, which then have the processor to themselves.
+  // Runs before there are threads, so that it has the processor to itself.
   const numerics = numericsOf(run.stages[0]!.model);
   const fingerprint = numericsFingerprint(numerics);
   const local = await openThreads(runs);
@@ -102,23 +103,23 @@ async function clusterSession(
     await close();
     if (!signal.aborted) throw error;
     const message = `stopped before the first step, when ${there} of ${nodes} nodes were there`;
-    // Nothing of the run is there yet, not even its directory.
+    // Nothing of the run has been written yet, not even its directory.
     const fix = `nothing was trained; start it again with: ${place.startAgain}`;
     throw new PseudolabelError('E_INTERRUPTED', message, fix);
   }
 }
 
-/** Until the server is closed. */
+/** Admits each node that connects, until the server is closed. */
 async function admitAll(server: ListeningServer, cluster: ClusterExecutor): Promise<void> {
   for await (const channel of server.arrivals) void cluster.admit(channel);
 }
 
-/** Threads that share the images of the first run, and whose arena has room for the largest stage of all runs. */
+/** Creates threads that share the images of the first run. Their arena has room for the largest stage of all runs. */
 export function openThreads(runs: readonly [ResolvedRun, ...ResolvedRun[]]): Promise<ThreadExecutor> {
   return createThreadExecutor({ shape: shapeFor(runs), images: imagesOf(runs[0]) });
 }
 
-/** The data set's images in the order of the split, without a copy of any. */
+/** Returns the data set's images in the order of the split. It copies no image. */
 function imagesOf({ dataset: { pixels, train, test }, split: { unlabelled, validation } }: ResolvedRun): ImageSets {
   const rowsOf = (rows: Uint32Array): Selection => ({
     store: train.images,
@@ -130,7 +131,10 @@ function imagesOf({ dataset: { pixels, train, test }, split: { unlabelled, valid
   };
 }
 
-/** The strategy by which a step is computed; each is made on first use. local: holds the unlabelled images. */
+/**
+ * Returns the function that chooses the strategy of a step. It makes each strategy on first use. local: the executor
+ * whose arena holds the unlabelled images.
+ */
 export function strategiesFor(
   executor: Executor,
   { config }: Pick<ResolvedRun, 'config'>,

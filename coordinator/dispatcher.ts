@@ -1,5 +1,5 @@
-// What the training loop sees of the machines: it cuts each phase into shards, hands them to an executor and puts the answers together.
-// The mathematics of a run depends on the number of shards, never on who computes them.
+// Splits each phase of training into shards, hands them to an executor and joins the results. The results depend on the
+// number of shards, and never on who computes them.
 
 import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
@@ -13,22 +13,25 @@ import { Propagator, type SearchListener, type Seeds } from './propagation.js';
 import type { Predictions, StepOutcome, StepRequest, Strategy } from './strategies/strategy.js';
 
 export interface Labelling extends Predictions {
-  /** Pseudo-labels that differ from the last ones. */
+  /** The number of pseudo-labels that differ from the previous ones. */
   readonly flips: number;
 }
 
-/** How many images of each kind the nodes hold. The evaluation set is the validation images, then the test images. */
+/**
+ * The number of images of each kind that the nodes hold. The evaluation set is the validation images, then the test
+ * images.
+ */
 export interface ImageCounts {
   readonly unlabelled: number;
   readonly validation: number;
   readonly test: number;
 }
 
-/** Chooses how a step is cut. */
+/** Chooses the strategy that splits a step. */
 export type StrategyFor = (step: Cuttable) => Strategy;
 
 export class Dispatcher {
-  /** What label() predicted last, or write() set: some strategies need it here. */
+  /** What label() predicted or write() set last. Some strategies need it at the coordinator. */
   private stored: Predictions;
   private propagator: Propagator | undefined;
 
@@ -50,7 +53,7 @@ export class Dispatcher {
     return this.node.health();
   }
 
-  /** One step of training. Throws E_NOT_FINITE before the update, so that the parameters stay as they were. */
+  /** Does one step of training. Throws E_NOT_FINITE before the update, so that the parameters stay unchanged. */
   step(request: StepRequest): Promise<StepOutcome> {
     const { model, augment, optimizer } = request;
     const { clip, average } = optimizer;
@@ -65,7 +68,7 @@ export class Dispatcher {
     return labelling;
   }
 
-  /** Gives every unlabelled image a label by a graph of them all (propagation.ts). */
+  /** Labels every unlabelled image by a graph of all of them (propagation.ts). */
   async propagate(
     model: Model,
     settings: Propagation,
@@ -82,8 +85,8 @@ export class Dispatcher {
   }
 
   /**
-   * Predicts labels for about `count` of the unlabelled images, to see how they are doing: the last ones of each shard.
-   * @returns also their positions among the unlabelled images
+   * Predicts labels for about `count` of the unlabelled images, as a sample: the last ones of each shard.
+   * @returns the labels, and the positions of these images among the unlabelled images
    */
   async labelSome(model: Model, count: number): Promise<Labelling & { readonly positions: Uint32Array }> {
     const ranges = this.all((shard) => {
@@ -94,7 +97,7 @@ export class Dispatcher {
     return { ...(await this.labelRanges(model, ranges)), positions: Uint32Array.from(positions) };
   }
 
-  /** Predicted classes of the validation or the test images. */
+  /** Predicts the classes of the validation or the test images. */
   async classify(model: Model, set: 'validation' | 'test'): Promise<Predictions> {
     const first = set === 'validation' ? 0 : this.counts.validation;
     const ranges = this.all((shard) => {
@@ -104,7 +107,7 @@ export class Dispatcher {
     return predictionsOf(await this.node.predict(model, 'evaluation', ranges));
   }
 
-  /** A copy of the state. */
+  /** Returns a copy of the state. */
   read(model: Model): Promise<TrainingState> {
     return this.node.read(parameterCount(model));
   }

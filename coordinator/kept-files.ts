@@ -1,4 +1,5 @@
-// What this program keeps for its user between two starts: caches, and the secrets of coordinators. It knows all by name, and nothing else is touched.
+// Lists and removes the files that this program keeps between two starts: caches, and the secrets of coordinators. It
+// knows them all by name and touches nothing else.
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,24 +10,27 @@ import { removeEmptyFolder, removeTree } from '../src/files/remove.js';
 import { isSystemError } from '../src/files/write-errors.js';
 import { stateDirectory } from './server/secrets.js';
 
-/** images: decoded pictures; libraries: TensorFlow as set-up made it ready; tools: those of tests and benches; secrets: token and certificate. */
+/**
+ * images: decoded images; libraries: TensorFlow as set-up prepared it, and compiled products; tools: what tests and
+ * benches need; secrets: tokens and the certificate.
+ */
 export type KeptKind = 'images' | 'libraries' | 'tools' | 'secrets';
 
 export interface Kept {
   readonly kind: KeptKind;
   readonly path: string;
   readonly bytes: number;
-  /** What needs it; undefined: it is made again when it is missed, without anybody's doing. */
+  /** What needs the file. If undefined, the program makes the file again when it is missing. */
   readonly neededBy: string | undefined;
 }
 
 export interface Inventory {
   readonly kept: readonly Kept[];
-  /** Of others, in our folders. */
+  /** Paths in the program's folders that are not its own. */
   readonly unknown: readonly string[];
 }
 
-/** Of files that were being written when their process was killed. */
+/** The ending of a file that was being written when its process was killed. */
 const LEFT = '(?:\\.tmp(?:-[0-9a-f]{8})?)?';
 const ours = (pattern: string): RegExp => new RegExp(`^${pattern}${LEFT}$`);
 
@@ -41,7 +45,7 @@ interface Rule {
   readonly neededBy?: (path: string) => Promise<string | undefined>;
 }
 
-/** Of the folders that are ours alone. */
+/** The names that the program uses in the folders that are its own. */
 const RULES: Readonly<Record<'cache' | 'images' | 'state', readonly Rule[]>> = {
   cache: [
     { name: ours('tensorflow-[\\w.-]+'), kind: 'libraries', type: 'folder', neededBy: usedHere },
@@ -60,13 +64,13 @@ const RULES: Readonly<Record<'cache' | 'images' | 'state', readonly Rule[]>> = {
   ],
 };
 
-/** A set-up touches its lock every two seconds. */
+/** A set-up whose lock was touched within this time is running. It touches its lock every two seconds. */
 const AT_WORK_MS = 15_000;
 const LOCK = 'setup.lock';
 
 /**
- * What there is. Throws E_LOCKED where a set-up is writing to the cache, and E_OUTPUT where a folder cannot be read.
- * @param images where decoded pictures are kept; left out: in the user's cache
+ * Lists what is kept. Throws E_LOCKED if a set-up is writing to the cache, and E_OUTPUT if a folder cannot be read.
+ * @param images the folder of decoded images; defaults to that in the user's cache
  */
 export async function keptFiles(env: NodeJS.ProcessEnv = process.env, images = cacheFolder(env)): Promise<Inventory> {
   const cache = dirname(cacheFolder(env));
@@ -87,7 +91,7 @@ async function inFolder(folder: string, rules: readonly Rule[], others: readonly
   for (const item of await itemsIn(folder)) {
     if (others.includes(item.name)) continue;
     const path = join(folder, item.name);
-    // A link is somebody else's doing.
+    // The program makes no links, so a link matches no rule.
     const rule = rules.find(
       ({ name, type }) => name.test(item.name) && (type === 'file' ? item.isFile() : item.isDirectory()),
     );
@@ -107,7 +111,7 @@ async function itemsIn(folder: string) {
   }
 }
 
-/** Of a file, or of all in a folder; a link counts by itself. */
+/** Returns the bytes of a file, or of all files in a folder. A link counts on its own; what it points to does not. */
 async function bytesOf(path: string): Promise<number> {
   const found = await lstat(path).catch(() => undefined); // it may be gone
   if (!found?.isDirectory()) return found?.size ?? 0;
@@ -125,7 +129,7 @@ async function usedHere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes these, then our folders that are empty. Throws E_OUTPUT. */
+/** Removes these files, then those of their folders that are empty. Throws E_OUTPUT. */
 export async function removeKept(kept: readonly Kept[]): Promise<void> {
   for (const { path } of kept) await removeTree(path);
   const folders = new Set(kept.map(({ path }) => dirname(path)));

@@ -1,4 +1,4 @@
-// The labelled set: the only place of a cluster where true labels of training images are.
+// Holds the labelled images. In a cluster this is the only place with true labels of training images.
 import type { ImageSet } from '../src/data/dataset.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import type { LabelledRows } from '../src/models/tasks.js';
@@ -17,20 +17,23 @@ export class LabelledSet {
     this.#rows = rows;
   }
 
-  /** Images of each class. */
+  /** Returns the number of images of each class. */
   countsOf(classes: number): number[] {
     const counts = new Array<number>(classes).fill(0);
     for (const label of this.#labels) counts[label]! += 1;
     return counts;
   }
 
-  /** Their positions among these rows of the training set, which hold them all, and their labels. */
+  /**
+   * Returns the positions of the labelled images among these rows of the training set, and their labels. The rows must
+   * include all labelled images.
+   */
   seedsAmong(rows: Uint32Array): { readonly positions: Uint32Array; readonly labels: Uint16Array } {
     const positions = new Map(Array.from(rows, (row, position) => [row, position]));
     return { positions: this.#rows.map((row) => positions.get(row)!), labels: this.#labels };
   }
 
-  /** Copies of the rows at these positions of the set. */
+  /** Returns copies of the rows at these positions of the set. */
   rows(positions: Uint32Array): LabelledRows {
     return {
       images: this.#images.gather(positions.map((position) => this.#rows[position]!)),

@@ -1,4 +1,4 @@
-// The library: what programs import as 'pseudolabel'. Names only. The parts that it is made of are 'pseudolabel/core' (src/index.ts).
+// Names all that programs import as 'pseudolabel'. The parts that it is made of are 'pseudolabel/core' (src/index.ts).
 import './library/environment.js'; // before anything can load TensorFlow
 
 export {

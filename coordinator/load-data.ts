@@ -1,4 +1,4 @@
-// Loads what a command is given to train on or to label, with threads that decode pictures, and shows how far they are.
+// Loads the data that a command trains on or labels, with threads that decode images, and shows the progress.
 import type { Dataset } from '../src/data/dataset.js';
 import { loadDataset } from '../src/data/load.js';
 import type { DataOptions } from '../src/data/options.js';
@@ -6,13 +6,16 @@ import { ThreadedDecoder } from '../worker/decoder.js';
 import { DecodingProgress } from './terminal/decoding.js';
 import type { Terminal } from './terminal/terminal.js';
 
-/** What is used of a command's context (commands/options.ts). */
+/** The part of a command's context that is used here (commands/options.ts). */
 interface Surroundings {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
 
-/** workers: threads; one a core where it is left out. Throws as loadDataset(), and what the signal says when it aborts. */
+/**
+ * Loads the data. workers: the number of threads, by default one for each core. Throws the errors of loadDataset(), and
+ * the reason of the signal when it aborts.
+ */
 export async function loadData(
   { workers, ...options }: DataOptions & { readonly workers?: number | undefined },
   { terminal, signal }: Surroundings,

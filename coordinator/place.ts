@@ -1,4 +1,5 @@
-// Where a run is computed: on the threads of this process, by nodes that join it as well, or by the ranks of an MPI job.
+// Describes where a run is computed: on the threads of this process, also on nodes that join it, or by the ranks of an
+// MPI job.
 import type { Collective } from '../src/collectives/collective.js';
 import { PseudolabelError } from '../src/errors.js';
 import { counted } from '../src/format.js';
@@ -6,25 +7,25 @@ import type { ClusterStatus } from '../src/protocol/status.js';
 import type { ClusterListener } from './executors/cluster/status.js';
 import type { ListeningServer } from './server/transport.js';
 
-/** A coordinator that nodes on other machines join. */
+/** A run of a coordinator that nodes on other machines join. */
 export interface ClusterPlace {
   readonly kind: 'cluster';
-  /** Begins to listen. Throws what that throws. */
+  /** Begins to listen. Throws the errors of listening. */
   open(): Promise<ListeningServer>;
-  /** How many nodes the first step waits for. */
+  /** The number of nodes that the first step waits for. */
   readonly nodes: number;
-  /** How long a run that nobody computes waits for nodes, in ms. */
+  /** Milliseconds that a run waits for nodes when nobody computes it. */
   readonly patienceMs: number;
-  /** false: this machine only coordinates. */
+  /** If false, this machine only coordinates. */
   readonly computes: boolean;
   readonly allowMixed: boolean;
   /** Stops the wait for nodes. */
   readonly signal: AbortSignal;
-  /** The command line that starts the run again, for the error of one that was stopped before its first step. */
+  /** The command line that starts the run again. The error of a run that was stopped before its first step shows it. */
   readonly startAgain: string;
-  /** workers: of all machines that are there. */
+  /** workers: the number of workers of all machines that have joined. */
   listener(workers: () => number): ClusterListener;
-  /** Called when nodes can join, before they are waited for. */
+  /** Is called when nodes can join, before the run waits for them. */
   listening(server: ListeningServer): void;
   closing(status: ClusterStatus): void;
 }
@@ -35,7 +36,7 @@ export type Place =
   | { readonly kind: 'mpi'; readonly collective: Collective; readonly allowMixed: boolean }
   | ClusterPlace;
 
-/** Throws E_USAGE where some machine or rank would have no shard. */
+/** Throws E_USAGE if there are fewer shards than machines or ranks. */
 export function checkShards(shards: number, members: number, of: 'nodes' | 'ranks'): void {
   if (shards >= members) return;
   const message = `${counted(shards, 'shard')} for ${members} members: not all would have something to do`;

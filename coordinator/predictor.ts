@@ -1,4 +1,4 @@
-// Predicts the classes of images with a model that is trained already, on threads of its own.
+// Predicts the classes of images with a trained model, on threads of its own.
 import type { ImageSize } from '../src/data/augmentation.js';
 import type { ImageStore } from '../src/data/image-store.js';
 import { Images } from '../src/data/images.js';
@@ -12,14 +12,17 @@ import { LATER } from '../src/training/preset-modern.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
 import { Propagator, type SearchListener, type Seeds } from './propagation.js';
 
-/** Of each image: the likeliest class with its output, and the second likeliest. */
+/** The likeliest class of each image with its output, and the second likeliest. */
 export interface Classified {
   readonly classes: Uint16Array;
   readonly confidences: Float32Array;
   readonly runnersUp: RunnersUp;
 }
 
-/** Images of a prediction task, for any number of workers: the size of a batch may change a confidence's last bit. */
+/**
+ * Images of a prediction task. It does not depend on the number of workers, because the size of a batch may change the
+ * last bit of a confidence.
+ */
 const IMAGES_A_RANGE = 4 * PREDICT_ROWS;
 
 export class Predictor {
@@ -29,7 +32,7 @@ export class Predictor {
     private readonly images: number,
   ) {}
 
-  /** @param images with as many bytes an image as the model has inputs */
+  /** @param images each has as many bytes as the model has inputs */
   static async open({ model, parameters }: SavedModel, images: ImageStore, workers: number): Promise<Predictor> {
     const shape = {
       ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameters: parameters.length },
@@ -69,9 +72,10 @@ export class Predictor {
   }
 
   /**
-   * Spreads known labels over the images, by the model's features and probabilities and by histograms of gradients, as trained networks label
-   * their unlabelled images (docs/label-propagation.md). Throws E_CONFIG, E_MEMORY.
-   * @param shares of the classes, to which labels are held; predicted: those among the model's predictions; undefined: to none
+   * Spreads known labels over the images. The graph uses the model's features and probabilities and histograms of
+   * gradients, as in training (docs/label-propagation.md). Throws E_CONFIG, E_MEMORY.
+   * @param shares the shares of the classes that labels are held to; predicted: the shares among the model's
+   * predictions; undefined: labels are held to none
    */
   async propagate(
     seeds: Seeds,
@@ -89,7 +93,7 @@ export class Predictor {
   }
 }
 
-/** The likeliest and the second likeliest class of each distribution, of equals the first. */
+/** Returns the likeliest and the second likeliest class of each distribution. Of equal classes the first one wins. */
 function rankedOf(q: Float64Array, classes: number): Classified {
   const images = q.length / classes;
   const first = { classes: new Uint16Array(images), confidences: new Float32Array(images) };

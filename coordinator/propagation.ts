@@ -1,5 +1,5 @@
-// Label propagation over a graph of all images: workers describe the images and find the neighbours of each; the labels, which stay at the
-// coordinator, are spread here.
+// Spreads labels over a graph of all images. Workers describe the images and find the neighbours of each. The labels
+// stay at the coordinator, which spreads them here.
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSize } from '../src/data/augmentation.js';
 import { shardRange } from '../src/data/shards.js';
@@ -19,9 +19,9 @@ import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { DescribeResult, Description } from '../src/models/tasks.js';
 import type { Executor, Ranges } from '../src/training/executor.js';
 
-/** The images of which a graph is made, and those whose labels are known. */
+/** The images whose labels are known. */
 export interface Seeds {
-  /** Positions among the images. */
+  /** Positions among the images of the graph. */
   readonly positions: Uint32Array;
   readonly labels: Uint16Array;
 }
@@ -33,44 +33,55 @@ export interface GraphImages {
 }
 
 const IMAGES_A_RANGE = 2 * PREDICT_ROWS;
-/** Principal components are those of so many images at most, evenly spread. */
+/** The most images that principal components are computed from. They are spread evenly over all images. */
 const SAMPLE = 6000;
-/** Neighbours are asked for by so many tasks, or one for each block: enough that nobody waits long for the last one. */
+/**
+ * The least number of tasks that neighbours are searched by, unless there are fewer blocks. So many tasks keep the wait
+ * for the last one short.
+ */
 const PARTS = 64;
-/** Of many images, tasks are of no more blocks: each takes seconds at most, and a node on another machine gets several at once. */
+/**
+ * The most blocks of a task if there are many images. Such a task takes seconds at most, and a node on another machine
+ * gets several at once.
+ */
 const MOST_BLOCKS = 4;
-/** Among so many images neighbours take minutes: they are found in so many turns, between which it is told how long it will take. */
+/**
+ * Among so many images the search takes minutes. It is then done in turns, and after each turn the listener hears how
+ * long it will take.
+ */
 const MANY_IMAGES = 2 ** 17;
 const TURNS = 20;
-/** Values of a matrix [images, classes]: four of them, of 8 bytes each, are in memory while labels spread. */
+/**
+ * The most values of a matrix [images, classes]. Four such matrices of 8-byte values are in memory while labels spread.
+ */
 const MOST_LABEL_VALUES = 2 ** 27;
 
-/** Lets sockets and timers be served between two parts of a long computation. */
+/** Lets Node serve sockets and timers between two parts of a long computation. */
 const pause = (): Promise<void> => setImmediate();
 
-/** How far a long search for neighbours is. */
+/** The progress of a long search for neighbours. */
 export interface SearchProgress {
   readonly images: number;
-  /** From 0 to 1. */
+  /** The part that is done, from 0 to 1. */
   readonly done: number;
   readonly secondsLeft: number;
 }
 
-/** How long a search for neighbours will take, and how far it is. */
+/** Returns a line that tells how far a search for neighbours is, and how long it will take. */
 export const searchText = ({ images, done, secondsLeft }: SearchProgress): string =>
   `finding neighbours among ${whole(images)} images: ${percent(done, 0)}, about ${duration(secondsLeft)} left`;
 
-/** Is told of long searches. What it throws ends them. */
+/** Is told of long searches. If it throws, the search ends. */
 export type SearchListener = (progress: SearchProgress) => void | Promise<void>;
 
 export class Propagator {
-  /** Descriptions of the images by what needs no network: they do not change. */
+  /** Descriptions of the images by descriptors that need no network. They do not change during a run. */
   private readonly described = new Map<string, Float32Array>();
 
-  /** Of the images: each is described by one task. They do not depend on who computes, nor on the shards of the run. */
+  /** The ranges of images; one task describes each. They depend neither on the workers nor on the shards of the run. */
   private readonly ranges: Ranges;
 
-  /** manyImages: from so many on, a search for neighbours tells how long it takes. */
+  /** manyImages: from this number of images on, a search for neighbours reports its progress. */
   constructor(
     private readonly executor: Executor,
     private readonly images: GraphImages,
@@ -84,12 +95,15 @@ export class Propagator {
     ]);
   }
 
-  /** The labels of all images, those of the seeds their own. Throws E_CONFIG where there are too many images. */
+  /** Labels all images. The seeds keep their own labels. Throws E_CONFIG if there are too many images. */
   async labels(model: Model, settings: Propagation, seeds: Seeds, told?: SearchListener): Promise<SureLabels> {
     return sureLabels(await this.distributions(model, settings, seeds, told), outputsOf(model));
   }
 
-  /** [images, classes], each image's a distribution; those of the seeds are sure. Throws E_CONFIG where there are too many images. */
+  /**
+   * Returns the distribution over the classes of each image, [images, classes]. A seed's own class has probability 1.
+   * Throws E_CONFIG if there are too many images.
+   */
   async distributions(
     model: Model,
     settings: Propagation,
@@ -116,7 +130,7 @@ export class Propagator {
     return q;
   }
 
-  /** The descriptions of all images, and the network's probabilities where they are mixed in. */
+  /** Computes the descriptions of all images, and the network's probabilities if they are mixed in. */
   private async rowsOf(
     model: Model,
     { descriptors, mix }: GraphSettings,
@@ -140,7 +154,7 @@ export class Propagator {
     return { rows, probabilities };
   }
 
-  /** One descriptor of all images, as principal components: [images, components]. */
+  /** Computes one descriptor of all images, as principal components: [images, components]. */
   private async describe(
     model: Model,
     descriptor: Descriptor,
@@ -165,7 +179,7 @@ export class Propagator {
     return withProbabilities ? { values, probabilities: joined(probabilities) } : { values };
   }
 
-  /** The principal components of each part of a descriptor, by a sample of the images. */
+  /** Computes the principal components of each part of a descriptor, from a sample of the images. */
   private async basesOf(description: Description): Promise<Basis[]> {
     const widths = widthsOf(description);
     const every = Math.ceil(this.images.count / SAMPLE);
@@ -204,14 +218,20 @@ export class Propagator {
   }
 }
 
-/** Of so many tasks: where each turn ends. The first has one for each worker, by which it is seen how long all take. */
+/**
+ * Returns the number of the task at which each turn ends. The first turn has one task for each worker, which shows how
+ * long all of them will take.
+ */
 function turnsOf(tasks: number, workers: number): number[] {
   const first = Math.min(tasks, Math.max(1, workers));
   const ends = Array.from({ length: TURNS + 1 }, (_, turn) => first + Math.round(((tasks - first) * turn) / TURNS));
   return [...new Set(ends)];
 }
 
-/** To which labels are held. The network has seen all images: what it predicts says more of their classes than a few labels do. */
+/**
+ * Returns the shares that labels are held to. The network's predictions for all images say more of the classes than a
+ * few labels do.
+ */
 function sharesFor(
   { shares }: Propagation,
   probabilities: Float32Array | undefined,
@@ -221,7 +241,7 @@ function sharesFor(
   return probabilities && predictedShares(probabilities, classes);
 }
 
-/** What the seeds' labels come to at all images: a distribution over the classes for each, [images, classes]. */
+/** Spreads the labels of the seeds. Returns the distribution over the classes of each image, [images, classes]. */
 async function spread(
   graph: Graph,
   seeds: Seeds,
@@ -244,7 +264,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return whole;
 }
 
-/** Columns [first, first + width) of rows whose parts have these widths. */
+/** Returns the columns [first, first + width) of rows whose parts have these widths. */
 function columnsOf(values: Float32Array, widths: readonly number[], first: number, width: number): Float32Array {
   if (widths.length === 1) return values;
   const stride = widths.reduce((sum, each) => sum + each, 0);
@@ -254,16 +274,16 @@ function columnsOf(values: Float32Array, widths: readonly number[], first: numbe
   return result;
 }
 
-/** What a graph is made of: known before a run begins, so that a graph that cannot be made is refused then. */
+/** What a graph is made of. It is known before a run begins, so that an impossible graph is refused then. */
 export interface GraphInput {
   readonly count: number;
   readonly classes: number;
   readonly size: ImageSize;
-  /** Whose features are descriptors. */
+  /** The network whose features are a descriptor. */
   readonly model: Model;
 }
 
-/** Throws E_CONFIG where there are too many images for a graph, or a descriptor has too many values. */
+/** Throws E_CONFIG if there are too many images for a graph, or if a descriptor has too many values. */
 export function checkGraph({ descriptors }: GraphSettings, { count, classes, size, model }: GraphInput): void {
   if (count > MOST_ROWS)
     throw new PseudolabelError(

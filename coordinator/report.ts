@@ -1,5 +1,5 @@
-// Reports on disk: reads what a run, a reproduction or a scaling measurement left in its directory, and writes
-// report.html and plots/.
+// Writes report.html and plots/ from the files that a run, a reproduction, a sweep or a scaling measurement left in its
+// folder.
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
@@ -32,10 +32,13 @@ import { isScaling, writeScalingReport } from './scaling/report.js';
 
 const FILE = 'report.html';
 
-/** A thousand images in MISTAKES take a tenth of it. */
+/** The most bytes of a file that is read. A thousand images in MISTAKES take a tenth of this. */
 const MOST_BYTES = 2 ** 26;
 
-/** Writes the report of whatever the folder holds, and of all runs of a reproduction. Throws E_REPORT, E_OUTPUT. */
+/**
+ * Writes the report of what the folder holds, and of each run of a reproduction. Returns its path. Throws E_REPORT,
+ * E_OUTPUT.
+ */
 export async function writeReport(folder: string): Promise<string> {
   if (RunDirectory.isAt(folder)) return writeRunReport(folder);
   if (isReproduction(folder)) return writeReproductionReport(folder);
@@ -95,7 +98,7 @@ async function writeSweepReport(folder: string): Promise<string> {
   const runs: (SweptRun & { readonly config: RunConfig })[] = [];
   for (const { path, config } of splits.flat().filter(({ path }) => RunDirectory.isAt(path)))
     runs.push({ title: sweptTitle(config), folder: nameOf(path), config, record: await readRun(path) });
-  // The first run of each row, whatever its seed.
+  // Shows the first run of each row, whatever its seed.
   const shown = rows.flatMap(({ settings }) => {
     const isOfRow = ({ set = {} }: RunConfig): boolean =>
       Object.entries(settings).every(([path, value]) => JSON.stringify(set[path]) === JSON.stringify(value));
@@ -109,7 +112,7 @@ async function writeSweepReport(folder: string): Promise<string> {
 
 const nameOf = (folder: string): string => basename(resolve(folder));
 
-/** Throws E_REPORT where a file is not what a run writes. */
+/** Reads the files of a run. Throws E_REPORT if a file is not what a run writes. */
 export async function readRun(folder: string, name = nameOf(folder)): Promise<RunRecord> {
   const optional = async <T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> =>
     existsSync(join(folder, file)) ? parsed(join(folder, file), schema) : undefined;
@@ -135,7 +138,7 @@ async function parsed<T>(path: string, schema: Pick<z.ZodType<T>, 'parse'>): Pro
   }
 }
 
-/** A last line without a line end is still being written, and is left out. */
+/** Reads the metrics of a run. Leaves out a last line without a line end, because it is still being written. */
 async function readMetrics(path: string): Promise<RunRecord['metrics']> {
   if (!existsSync(path)) return [];
   try {

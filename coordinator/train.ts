@@ -1,5 +1,6 @@
-// The training loop. Read this first: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. It knows nothing of threads
-// or machines: what it asks of them is in dispatcher.ts. How unlabelled images teach is a method (src/methods/).
+// Holds the training loop: pseudo-label learning, stage by stage and step by step, in the words of Lee 2013. Read this
+// file first. The loop knows nothing of threads or machines: what it asks of them is in dispatcher.ts. Each way of
+// learning from unlabelled images is a method (src/methods/).
 
 import type { ImageSize } from '../src/data/augmentation.js';
 import { LabelledSampler } from '../src/data/sampling.js';
@@ -18,34 +19,42 @@ import type { StepOutcome } from './strategies/strategy.js';
 export interface Training {
   readonly seed: number;
   readonly stages: readonly Stage[];
-  /** The few labels. They stay here but for the rows of the current step. */
+  /** The labelled images. They stay at the coordinator, except for the rows of the current step. */
   readonly labelled: LabelledSet;
-  /** Ends each stage after so many steps. */
+  /** Ends each stage after this number of steps. */
   readonly maxSteps: number;
-  /** What the first stage starts from; left out: drawn by the seed. */
+  /** The parameters that the first stage starts from. If left out, they are drawn from the seed. */
   readonly parameters?: Float32Array | undefined;
-  /** The size of the images, where stages change or describe them. */
+  /** The size of the images. It is needed by stages that augment or describe images. */
   readonly images?: ImageSize;
-  /** The rows of the training set that are used without their labels, where labels spread over them. */
+  /** The rows of the training set that are used without their labels. They are needed if labels spread over them. */
   readonly unlabelled?: Uint32Array;
 }
 
-/** Step `step` of stage `stage` (an index) is the next to do. With the executor's state, all that the rest of the run depends on. */
+/**
+ * Step `step` of stage `stage` (an index) is the next one to do. This and the executor's state are all that the rest of
+ * the run depends on.
+ */
 export interface Position {
   readonly stage: number;
   readonly step: number;
-  /** What the stage's method remembers. */
+  /** What the stage's method carries from step to step. */
   readonly methodState: MethodState;
 }
 
-/** What the loop tells as it goes. `beforeStep` comes between two steps, when the state is whole: the place to save or to stop. */
+/**
+ * Is told what the loop does. `beforeStep` is called between two steps, when the state is complete: there a run is
+ * saved or stopped.
+ */
 export interface Observer {
   stageBegins(stage: Stage, position: Position, steps: number): void;
   beforeStep(position: Position): Promise<void>;
-  /** Comes while a graph of very many images is made, before the step at `position`, whose state is still whole. */
+  /**
+   * Is called while a graph of very many images is made, before the step at `position`. The state is still complete.
+   */
   searching?(position: Position, progress: SearchProgress): Promise<void>;
   afterLabelling(stage: Stage, step: number, labelling: Labelling): void;
-  /** Comes before the first step whose pseudo-labels count, if they are held to shares. */
+  /** Is called before the first step whose pseudo-labels count, if they are held to shares. */
   sharesChosen(stage: Stage, step: number, choice: SharesChoice): void;
   afterStep(
     stage: Stage,
@@ -55,8 +64,8 @@ export interface Observer {
 }
 
 /**
- * Trains through all stages. resumed: where the state came from that the executor already holds; undefined for a new run.
- * Throws what `beforeStep` throws, and E_NOT_FINITE.
+ * Trains all stages. Throws what `beforeStep` throws, and E_NOT_FINITE.
+ * @param resumed the position of the state that the executor already holds; undefined for a new run
  */
 export async function train(
   training: Training,
@@ -71,7 +80,10 @@ export async function train(
   }
 }
 
-/** The steps of one stage: label where the method asks for it, train on a mini-batch, let the method remember. */
+/**
+ * Trains one stage. Each step labels images if the method asks for it, trains on a mini-batch and updates the state of
+ * the method.
+ */
 async function trainStage(
   training: Training,
   index: number,
@@ -125,7 +137,7 @@ async function trainStage(
   if (stage.average !== undefined) await takeAverage(stage, dispatcher);
 }
 
-/** Sets the parameters that a stage starts from, and an optimizer that remembers nothing. */
+/** Sets the parameters that a stage starts from, and resets the optimizer. */
 async function startStage(
   { stages, seed, parameters: given }: Training,
   index: number,
@@ -146,7 +158,7 @@ async function startStage(
   dispatcher.write({ parameters, ...moments, ...(stage.average !== undefined && { average: parameters }) });
 }
 
-/** A stage that keeps an average of its weights ends with it. */
+/** Replaces the weights by their average, at the end of a stage that keeps one. */
 async function takeAverage({ model }: Stage, dispatcher: Dispatcher): Promise<void> {
   const { average, firstMoment, secondMoment } = await dispatcher.read(model);
   dispatcher.write({ parameters: average!, firstMoment, secondMoment });
@@ -164,7 +176,7 @@ function propagate(
   return dispatcher.propagate(model, graph, labelled.seedsAmong(unlabelled), images, onSearch);
 }
 
-/** The labelled rows of a step; undefined in a stage that uses none. */
+/** Returns the labelled rows of a step, or undefined in a stage that uses none. */
 function drawLabelled(
   { stages, seed, labelled }: Training,
   index: number,

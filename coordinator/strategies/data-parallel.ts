@@ -1,4 +1,5 @@
-// Data-parallel steps: each shard computes the gradient of its rows, and the sum of all updates the parameters.
+// Trains by data-parallel steps: each shard computes the gradient of its rows, and the sum of all gradients updates the
+// parameters.
 
 import { shardRange } from '../../src/data/shards.js';
 import { inputsOf } from '../../src/models/models.js';

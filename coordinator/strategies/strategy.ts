@@ -1,4 +1,5 @@
-// A strategy is one way to cut a training step over workers. The mathematics of all is the same, up to rounding and masks of dropout.
+// Defines a strategy: one way to split a training step over workers. All strategies compute the same, except for
+// rounding and the masks of dropout.
 
 import type { StepAugmentation } from '../../src/data/augmentation.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
@@ -10,7 +11,10 @@ import type { GradientResult, LabelledRows } from '../../src/models/tasks.js';
 export interface StepRequest {
   readonly model: Model;
   readonly seed: number;
-  /** Number of the stage in its run, and of the step in its stage: the names of the step's random streams. */
+  /**
+   * The number of the stage in its run, and of the step in its stage. They are part of the keys of the step's random
+   * streams.
+   */
   readonly stage: number;
   readonly step: number;
   readonly labelled: LabelledRows | undefined;
@@ -20,19 +24,19 @@ export interface StepRequest {
 }
 
 export interface StepOutcome {
-  /** Means over the step's labelled rows, and over its unlabelled rows that counted (0 where there were none). */
+  /** Mean losses over the step's labelled rows, and over its unlabelled rows that counted. A mean over no rows is 0. */
   readonly labelledLoss: number;
   readonly unlabelledLoss: number;
-  /** Unlabelled rows whose confidence reached the threshold. */
+  /** The number of unlabelled rows whose confidence reached the threshold. */
   readonly counted: number;
-  /** Unlabelled rows of the step, and rows in all. */
+  /** The number of the step's unlabelled rows; `rows` is the number of all its rows. */
   readonly unlabelled: number;
   readonly rows: number;
-  /** Sums over the unlabelled rows, as the method wants them (src/methods/method.ts). */
+  /** Sums over the unlabelled rows, as the method defines them (src/methods/method.ts). */
   readonly statistics: readonly number[];
 }
 
-/** Classes of images, and their confidences. */
+/** The predicted classes of images, and their confidences. */
 export interface Predictions {
   readonly classes: Uint16Array;
   readonly confidences: Float32Array;
@@ -40,13 +44,16 @@ export interface Predictions {
 
 export interface Strategy {
   /**
-   * stored: the pseudo-labels that were predicted last, of all unlabelled images.
-   * Throws E_NOT_FINITE before the update, so that the parameters stay as they were.
+   * Does one step. Throws E_NOT_FINITE before the update, so that the parameters stay unchanged.
+   * @param stored the latest pseudo-labels of all unlabelled images
    */
   step(request: StepRequest, stored: Predictions): Promise<StepOutcome>;
 }
 
-/** Of a step, from the results of all its shards, in their order. A shard without unlabelled rows has no statistics. */
+/**
+ * Returns the outcome of a step from the results of all its shards, in their order. A shard without unlabelled rows has
+ * no statistics.
+ */
 export function outcomeOf(
   results: readonly Pick<GradientResult, 'rows' | 'labelledLoss' | 'unlabelledLoss' | 'counted' | 'statistics'>[],
   { labelled, unlabelled }: StepRequest,
@@ -66,7 +73,7 @@ export function outcomeOf(
   };
 }
 
-/** part: of the step that is not finite, such as ', shard 1'. */
+/** part: the part of the step that is not finite, such as ', shard 1'. */
 export function notFinite({ stage, step }: StepRequest, part = ''): PseudolabelError {
   return new PseudolabelError(
     'E_NOT_FINITE',

@@ -1,5 +1,6 @@
-// Tensor-parallel steps: the workers hold the hidden units, the coordinator the targets and the loss. Partial logits come up, their gradient goes
-// down. The gradient of the weights exists nowhere but in the caches of the workers.
+// Trains by tensor-parallel steps: the workers hold the hidden units, the coordinator holds the targets and computes
+// the loss. Workers send partial logits to the coordinator, which sends their gradient back. The gradient of the
+// weights exists only in the caches of the workers.
 
 import { CacheOf } from '../../src/cached.js';
 import { Images } from '../../src/data/images.js';
@@ -27,7 +28,9 @@ export class TensorParallel implements Strategy {
   private readonly outputLayers = new CacheOf<DenseModel, OutputLayer>();
   private readonly samplers = new Samplers();
 
-  /** unlabelled: images in the set; images: these, for a stage that reconstructs them. */
+  /**
+   * unlabelled: the number of images in the unlabelled set. images: these images, for a stage that reconstructs them.
+   */
   constructor(
     private readonly executor: Executor,
     private readonly shards: number,
@@ -43,7 +46,7 @@ export class TensorParallel implements Strategy {
     const step = this.tensorStep(request);
     const output = this.outputLayer(step, labels.length);
     const forward = this.executor.forward(step);
-    // While the workers compute.
+    // Runs while the workers compute.
     if (model.objective === 'reconstruction') output.aimAtImages(this.images, this.drawn(step, batch));
     const pass = await forward;
 
@@ -57,7 +60,7 @@ export class TensorParallel implements Strategy {
     return outcomeOf([results], request);
   }
 
-  /** Without labels: they stay here. */
+  /** Makes the request to the workers, without the labels: they stay at the coordinator. */
   private tensorStep({ model: given, seed, stage, step, labelled, unlabelled, optimizer }: StepRequest): TensorStep {
     const model = denseOnly(given, 'cut into tensor shards');
     const { noise = 0 } = unlabelled ?? {};
@@ -70,12 +73,12 @@ export class TensorParallel implements Strategy {
     };
   }
 
-  /** Positions of the step's unlabelled rows. */
+  /** Returns the positions of the step's unlabelled rows. */
   private drawn(step: TensorStep, batch: number): Uint32Array {
     return drawOfShards((order) => this.samplers.of(order), { ...step, count: this.unlabelled, batch });
   }
 
-  /** In the order of the step's unlabelled rows. */
+  /** Returns the predictions of the step's unlabelled rows, in their order. */
   private predictionOf(
     unlabelled: UnlabelledRows | undefined,
     step: TensorStep,
@@ -99,9 +102,10 @@ export class TensorParallel implements Strategy {
 }
 
 /**
- * Whether every element of the gradient of the output layer's parameters and of those below it is, by bounds alone: |dW1[u, i]| <=
- * sum_r |dz[u, r]| * max |x|, where sum_r |dz[u, r]| <= scale * sum_c |W2[c, u]| * max_c sum_r |g[c, r]|; |dW2[c, u]| <= sum_r |g[c, r]| * max h.
- * NaN fails the comparisons. What is further below, the node bounds (worker/tensor-steps.ts).
+ * Returns whether every element of the gradient is finite, for the parameters of the output layer and of the layer
+ * below it. It uses bounds alone: |dW1[u, i]| <= sum_r |dz[u, r]| * max |x|, where sum_r |dz[u, r]| <= scale * sum_c
+ * |W2[c, u]| * max_c sum_r |g[c, r]|; |dW2[c, u]| <= sum_r |g[c, r]| * max h. NaN fails the comparisons. The node
+ * bounds the layers further below (worker/tensor-steps.ts).
  */
 function isBounded(
   { layers, inputDropout }: DenseModel,
