@@ -1,14 +1,15 @@
-// What is used of tfjs-node's binding. Its own types import those of all of TensorFlow.js, which do not compile in strict programs.
+// The types of what we use of tfjs-node's binding. Its own types import those of all of TensorFlow.js, which do not
+// compile in strict programs.
 
 /** An attribute of an operation. */
 export interface Attribute {
   readonly name: string;
-  /** TF_ATTR_TYPE and the like. */
+  /** A type code such as TF_ATTR_TYPE. */
   readonly type: number;
   readonly value: boolean | number | object | string | number[];
 }
 
-/** Tensors are numbers, which belong to the thread that made them. */
+/** The binding. Its tensors are numbers, which belong to the thread that made them. */
 export interface Binding {
   createTensor(shape: number[], type: number, values: Float32Array | Int32Array | Uint8Array): number;
   deleteTensor(tensor: number): void;

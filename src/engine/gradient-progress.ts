@@ -1,9 +1,10 @@
-// Tells how much of a step's gradient has been written, so that whoever sends it need not wait for the last of it.
+// Reports how much of a step's gradient has been written, so that it can be sent before all of it is there.
 import type { Arena } from './arena.js';
 
 /**
- * A gradient is written in the order of its parameters where it can be: the first layer's, which are computed last, block by block. A task that is
- * done again after its thread was lost writes the same bits again, so that what has been reached stays right.
+ * The progress of each shard's gradient. A gradient is written in the order of its parameters as far as possible: the
+ * first layer's come last in time, block by block. If a task is repeated because its thread was lost, it writes the
+ * same bits, so that the progress stays valid.
  */
 export class Progress {
   private readonly words: Int32Array;
@@ -12,19 +13,21 @@ export class Progress {
     this.words = new Int32Array(memory.buffer, regions.progress, shape.shards);
   }
 
-  /** Nothing is written yet. To be called before the tasks that compute these shards' gradients. */
+  /** Resets the progress. It is called before the tasks that compute these shards' gradients. */
   begin(shards: Iterable<number>): void {
     for (const shard of shards) Atomics.store(this.words, shard, 0);
   }
 
-  /** The first so many elements of the shard's gradient buffer are what they will be. */
+  /** Reports that this many first elements of the shard's gradient buffer are final. */
   reached(shard: number, elements: number): void {
     if (elements <= Atomics.load(this.words, shard)) return;
     Atomics.store(this.words, shard, elements);
     Atomics.notify(this.words, shard);
   }
 
-  /** Resolves when so many elements are, or `work`, which computes them, has ended; rejects with it. */
+  /**
+   * Resolves when this many elements are final, or when `work`, which computes them, has ended. Rejects if `work` does.
+   */
   async until(shard: number, elements: number, work: Promise<unknown>): Promise<void> {
     let isOver = false;
     const end = () => {

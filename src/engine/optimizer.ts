@@ -1,20 +1,22 @@
-// The numbers of an optimizer's step, and the kernel that applies them.
+// The numbers of an optimizer's step, and the calls of the kernel that apply them.
 
 import type { Kernel } from './kernel/kernel.js';
 
-/** One optimizer step's numbers; the schedule has been applied. */
+/** The numbers of one optimizer step, after the schedule. */
 export type OptimizerStep = Around & Rule;
 
-/** Before and after the step itself. */
+/** What is done before and after the step itself. */
 interface Around {
-  /** The longest that the gradient may be, by its Euclidean norm: a longer one is shortened to it. Left out: any. */
+  /**
+   * The largest Euclidean norm of the gradient. A larger gradient is scaled down to it. If left out, there is no limit.
+   */
   readonly clip?: number;
-  /** After the step, average = average * `average` + (1 - `average`) * p. Left out: no average is kept. */
+  /** After the step, average = average * `average` + (1 - `average`) * p. If left out, no average is kept. */
   readonly average?: number;
 }
 
 type Rule =
-  /** m = a m + b g; p = keep p - c m; with Nesterov's momentum, a m + b g in the place of the second m. */
+  /** m = a m + b g; p = keep p - c m. With Nesterov's momentum, p = keep p - c (a m + b g), with the new m. */
   | {
       readonly kind: 'momentum';
       readonly a: number;
@@ -23,7 +25,7 @@ type Rule =
       readonly nesterov?: boolean;
       readonly keep?: number;
     }
-  /** t: updates made so far, and this one. */
+  /** t: the number of updates, including this one. */
   | {
       readonly kind: 'adam';
       readonly rate: number;
@@ -31,11 +33,14 @@ type Rule =
       readonly beta2: number;
       readonly epsilon: number;
       readonly t: number;
-      /** What is left of a parameter by weight decay: 1 - rate * decay. Left out: all. */
+      /** The factor of weight decay on a parameter: 1 - rate * decay. Defaults to 1. */
       readonly keep?: number;
     };
 
-/** Addresses in bytes; start and end in floats from p, m, v and the gradient buffers. What id and update log are for: kernel/assembly/update.ts. */
+/**
+ * Addresses are in bytes; start and end are in floats from p, m, v and the gradient buffers. kernel/assembly/update.ts
+ * explains id and the update log.
+ */
 export interface UpdateRange {
   readonly p: number;
   readonly m: number;
@@ -47,12 +52,13 @@ export interface UpdateRange {
   readonly end: number;
   readonly id: number;
   readonly updateLog: number;
-  /** What the summed gradient is multiplied by. Left out: 1. */
+  /** The factor of the summed gradient. Defaults to 1. */
   readonly scale?: number;
 }
 
 /**
- * What a gradient of this norm is multiplied by, so that it is no longer than `clip` (Pascanu et al. 2013, algorithm 1): 1 or less.
+ * Returns the factor, at most 1, that scales a gradient of this norm so that its norm is at most `clip` (Pascanu et al.
+ * 2013, algorithm 1).
  */
 export const clipScale = (clip: number, norm: number): number => (norm > clip ? clip / norm : 1);
 
@@ -103,12 +109,12 @@ export function apply(kernel: Kernel, optimizer: OptimizerStep, range: UpdateRan
   }
 }
 
-/** Addresses in bytes of the parameters and their average; start and end in floats from there. */
+/** Addresses of the parameters and their average, in bytes; start and end are in floats from there. */
 export type AverageRange = Pick<UpdateRange, 'p' | 'start' | 'end' | 'id' | 'updateLog'> & { readonly average: number };
 
 /**
- * average = decay * average + (1 - decay) * p. The same pass as of an update, with its log: the parameters are the one gradient buffer, the
- * average is its moment, and the parameters themselves stay (c = 0).
+ * average = decay * average + (1 - decay) * p. This is the pass of an update, with its log: the parameters are the one
+ * gradient buffer, the average is its moment, and the parameters themselves do not change (c = 0).
  */
 export function updateAverage(kernel: Kernel, decay: number, range: AverageRange): void {
   const { p, average, start, end, id, updateLog } = range;
@@ -119,7 +125,10 @@ function biasCorrections({ beta1, beta2, t }: Extract<Rule, { kind: 'adam' }>) {
   return { c1: 1 / (1 - power(beta1, t)), c2: 1 / (1 - power(beta2, t)) };
 }
 
-/** By squaring: versions of V8 differ in the last bit of `**`. exponent: a whole number from 0 on. */
+/**
+ * Computes a power by squaring, because versions of V8 differ in the last bit of `**`. exponent: a whole number from 0
+ * on.
+ */
 function power(base: number, exponent: number): number {
   let [result, square] = [1, base];
   for (let left = exponent; left > 0; left = Math.floor(left / 2)) {

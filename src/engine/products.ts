@@ -1,39 +1,45 @@
-// The products of a dense layer, by the library of products. Where a matrix has many zeros they are skipped; the bits are the same either way, so
-// that the choice is one of speed, made by the share of the elements that are there.
+// The products of a dense layer, by the library of products. If a matrix has many zeros, they are skipped. The bits are
+// the same either way, so that the share of non-zeros decides by speed alone.
 import { listBytes, type NativeProducts, openNative, type Strided } from './native/native.js';
 
 /** A matrix in the arena, by rows. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
-  /** Its memory. */
+  /** The elements, in the arena's memory. */
   readonly values: Float32Array;
 }
 
-/** Addresses of the lists of the non-zeros of a layer's inputs, and of where those of gradients may be put; a multiple of 64 each. */
+/** Addresses of the lists of the non-zeros of a layer's inputs. Each is a multiple of 64. */
 export interface Lists {
-  /** For each row, its inputs; for each input, its rows. */
+  /** byRow lists the inputs of each row, byInput the rows of each input. */
   readonly byRow: number;
   readonly byInput: number;
 }
 
-/** What a layer reads: [rows, inputs], or [inputs, rows]. */
+/** The input of a layer: [rows, inputs], or [inputs, rows]. */
 export interface Activations {
   readonly matrix: Matrix;
   readonly isRowMajor: boolean;
-  /** Where they have been listed (listByRow(), listByInput()). */
+  /** The lists, if they have been made (listByRow(), listByInput()). */
   readonly lists?: Lists;
 }
 
-/** A list of non-zeros begins with how many there are in all. */
+/** The bytes before a list of non-zeros, which hold their number in all. */
 const HEADER = 64;
 
-/** Bytes of the lists of a matrix [n, k]. */
+/** Returns the bytes of the lists of a matrix [n, k]. */
 export const listRoom = (n: number, k: number): number => HEADER + listBytes(n, k);
 
-/** The largest shares of non-zeros at which skipping zeros is faster, in the products of a few hundred rows: measured (docs/decisions.md). */
+/**
+ * The largest shares of non-zeros at which skipping zeros is faster, for products of a few hundred rows. They were
+ * measured (docs/decisions.md).
+ */
 const SPARSE = { forward: 0.45, kernelGradient: 0.6 } as const;
-/** Up to it nobody looks for the zeros of a gradient where those of the inputs have been listed: few gradients have more. */
+/**
+ * If the inputs have been listed and their share of non-zeros is at most this, the gradient is not listed, because few
+ * gradients have fewer non-zeros.
+ */
 const VERY_SPARSE = 0.25;
 
 const FLOAT = 4;
@@ -41,15 +47,15 @@ const FLOAT = 4;
 const byRows = ({ values, columns }: Matrix): Strided => ({ at: values.byteOffset, rows: columns, columns: 1 });
 const transposed = ({ at, rows, columns }: Strided): Strided => ({ at, rows: columns, columns: rows });
 
-/** As [rows, inputs]. */
+/** Returns the input as [rows, inputs]. */
 const inputsByRow = ({ matrix, isRowMajor }: Activations): Strided =>
   isRowMajor ? byRows(matrix) : transposed(byRows(matrix));
 
-/** Products of one memory. One object a thread. */
+/** The products of one memory. Each thread has one object. */
 export class Products {
   private readonly words: Uint32Array;
 
-  /** native: what multiplies. Throws as openNative(). */
+  /** native: the library that multiplies. Throws as openNative() does. */
   constructor(
     private readonly memory: WebAssembly.Memory,
     readonly native: NativeProducts = openNative(memory),
@@ -57,29 +63,29 @@ export class Products {
     this.words = new Uint32Array(memory.buffer);
   }
 
-  /** at: in bytes, a multiple of 64. */
+  /** Returns a matrix. at: in bytes, a multiple of 64. */
   matrix(at: number, rows: number, columns: number): Matrix {
     return { rows, columns, values: new Float32Array(this.memory.buffer, at, rows * columns) };
   }
 
-  /** Writes the lists by row of inputs. to: listRoom(rows, inputs) bytes. */
+  /** Writes the lists of each row's inputs. to: listRoom(rows, inputs) bytes. */
   listByRow(input: Activations, to: number): void {
     const [rows, inputs] = sizesOf(input);
     this.list(inputsByRow(input), rows, inputs, to);
   }
 
-  /** The same by input. to: listRoom(inputs, rows) bytes. */
+  /** Writes the lists of each input's rows. to: listRoom(inputs, rows) bytes. */
   listByInput(input: Activations, to: number): void {
     const [rows, inputs] = sizesOf(input);
     this.list(transposed(inputsByRow(input)), inputs, rows, to);
   }
 
-  /** The share of non-zeros in a matrix [n, k] that has been listed. */
+  /** Returns the share of non-zeros in a matrix [n, k] that has been listed. */
   private density(lists: number, n: number, k: number): number {
     return this.words[lists / FLOAT]! / (n * k);
   }
 
-  /** Whether the zeros of inputs [n, k] that have been listed are worth skipping. */
+  /** Returns whether skipping the zeros of listed inputs [n, k] is faster. */
   private isSparse(lists: number, n: number, k: number): boolean {
     return this.density(lists, n, k) <= SPARSE.forward;
   }
@@ -96,7 +102,10 @@ export class Products {
     } else this.native.product(units, inputs, rows, byRows(kernel), transposed(x), byRows(to), 0);
   }
 
-  /** to[units, inputs] = dz[units, rows] * input transposed. scratch: listRoom(units, rows) bytes, or 0, where the zeros of dz are not looked for. */
+  /**
+   * to[units, inputs] = dz[units, rows] * input transposed. scratch: listRoom(units, rows) bytes, or 0 if dz is not to
+   * be listed.
+   */
   kernelGradient(dz: Matrix, input: Activations, to: Matrix, scratch: number): void {
     const { rows: units, columns: rows } = dz;
     const inputs = to.columns;

@@ -1,6 +1,6 @@
-// Hands out places in a memory, one behind the other, each aligned to 64 bytes.
+// Hands out addresses in a memory, one after the other, each aligned to 64 bytes.
 
-/** In floats. TensorFlow reads memory in place only where it is aligned so. */
+/** In floats. TensorFlow reads memory in place only if it is aligned to this. */
 const ALIGNMENT = 16;
 
 export const aligned = (floats: number): number => Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
@@ -13,7 +13,7 @@ export class Space {
     return this.next;
   }
 
-  /** The address of room for so many floats. */
+  /** Returns the address of room for this many floats. */
   take(floats: number): number {
     const address = this.next;
     this.next += aligned(floats) * 4;

@@ -1,14 +1,15 @@
-// Loads TensorFlow's native library, which networks of layers compute by.
+// Loads TensorFlow's native library, which computes networks of layers.
 import { createRequire } from 'node:module';
 import { PseudolabelError } from '../errors.js';
 import type { Binding } from './binding.js';
 
-/** tfjs-node's own, of the last version of Node-API that it knows. */
+/** The binding of tfjs-node for the last version of Node-API that it knows. */
 const BINDING = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
 
 /**
- * The binding alone, without the rest of tfjs-node, which takes a thread four times as long to load, and 28 MB of its heap.
- * Throws E_NATIVE where the library is missing or does not load.
+ * Loads the binding without the rest of tfjs-node. Loading all of it takes a thread four times as long, and 28 MB of
+ * its heap.
+ * Throws E_NATIVE if the library is missing or does not load.
  */
 export function nativeBinding(): Binding {
   try {

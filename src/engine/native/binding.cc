@@ -1,4 +1,5 @@
-// What JavaScript sees of the products: addresses are byte offsets in one memory, which open() is given, and are checked against its size.
+// The functions of the products that JavaScript calls. Addresses are byte offsets in one memory, which open() is given,
+// and are checked against its size.
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
@@ -9,7 +10,7 @@ namespace {
 
 using namespace native;
 
-/** What was compiled for one kind of processor. */
+/** The functions that were compiled for one kind of processor. */
 struct Compiled {
   const Variant *products;
   const ConvolutionVariant *convolutions;
@@ -23,7 +24,7 @@ bool hasV4() {
   return hasV3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
-/** Those of this processor, fastest first. */
+/** Finds the variants that this processor can run, fastest first. */
 int variants(Compiled found[3]) {
   __builtin_cpu_init();
   int count = 0;
@@ -57,7 +58,7 @@ void close(napi_env, void *data, void *) {
   delete state;
 }
 
-/** open(memory: Uint8Array, variant: string): a handle. The caller keeps the memory. */
+/** open(memory: Uint8Array, variant: string) returns a handle. The caller keeps the memory alive. */
 napi_value open(napi_env env, napi_callback_info info) {
   napi_value args[2], result;
   size_t count = 2, length = 0;
@@ -82,7 +83,7 @@ bool holds(const State &state, int64_t at, int64_t rows, int64_t byRow, int64_t 
   return holds(state, at, ((rows - 1) * byRow + (columns - 1) * byColumn + 1) * 4);
 }
 
-/** Where lists of n rows of k begin: counts, then, aligned to 64 bytes, entries. */
+/** Returns the lists of n rows of k at an address: the counts, then, aligned to 64 bytes, the entries. */
 Lists listsAt(const State &state, int64_t at, int64_t n) {
   uint32_t *counts = reinterpret_cast<uint32_t *>(state.base + at);
   return {counts, reinterpret_cast<Entry *>(state.base + at + (n * 4 + 63) / 64 * 64)};
@@ -101,7 +102,9 @@ bool grow(State &state, int64_t needed) {
   return state.scratch != nullptr;
 }
 
-/** product(handle, n, k, m, s, sRows, sColumns, d, dRows, dColumns, c, cRows, cColumns, lists); lists: 0 for a dense s. */
+/**
+ * product(handle, n, k, m, s, sRows, sColumns, d, dRows, dColumns, c, cRows, cColumns, lists). lists: 0 for a dense s.
+ */
 napi_value multiply(napi_env env, napi_callback_info info) {
   int64_t a[13];
   State *state = arguments(env, info, a);
@@ -123,7 +126,7 @@ napi_value multiply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** list(handle, s, n, k, sRows, sColumns, to): how many elements are not zero. */
+/** list(handle, s, n, k, sRows, sColumns, to) returns how many elements are not zero. */
 napi_value list(napi_env env, napi_callback_info info) {
   int64_t a[6];
   State *state = arguments(env, info, a);
@@ -138,7 +141,10 @@ napi_value list(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** nearer(handle, cosines, row, height, width, own, from, count, first, foundCosines: Float32Array, foundRows: Uint32Array); first: line of the latter. */
+/**
+ * nearer(handle, cosines, row, height, width, own, from, count, first, foundCosines: Float32Array, foundRows:
+ * Uint32Array). first: the line of the first row in foundCosines and foundRows.
+ */
 napi_value nearer(napi_env env, napi_callback_info info) {
   napi_value args[11];
   size_t count = 11, cosinesLength = 0, rowsLength = 0;

@@ -1,4 +1,4 @@
-// What the functions that JavaScript sees share: what is open in a thread, and the checks of what they are given.
+// The common part of the functions that JavaScript calls: the state of a thread, and the checks of arguments.
 #pragma once
 #include <node_api.h>
 
@@ -13,7 +13,7 @@ struct Memory {
   int64_t size;
 };
 
-/** One thread's: the memory, what was compiled for the processor, and scratch. */
+/** The state of one thread: the memory, the functions compiled for the processor, and scratch. */
 struct State : Memory {
   const Variant *variant;
   const ConvolutionVariant *convolutions;
@@ -21,7 +21,7 @@ struct State : Memory {
   int64_t floats;
 };
 
-/** A number, and the elements of an array, are fewer: no product of two overflows. */
+/** Numbers and counts of elements are below this limit, so that no product of two overflows. */
 constexpr int64_t MOST = int64_t{1} << 31;
 
 inline napi_value fail(napi_env env, const char *message) {
@@ -29,7 +29,7 @@ inline napi_value fail(napi_env env, const char *message) {
   return nullptr;
 }
 
-/** The handle and the numbers of a call; nullptr where it is not called so. */
+/** Reads the handle and the numbers of a call. Returns nullptr if the arguments are of another number or kind. */
 template <typename Handle = State, size_t COUNT>
 Handle *arguments(napi_env env, napi_callback_info info, int64_t (&numbers)[COUNT]) {
   napi_value args[COUNT + 1];
@@ -42,7 +42,10 @@ Handle *arguments(napi_env env, napi_callback_info info, int64_t (&numbers)[COUN
   return static_cast<Handle *>(data);
 }
 
-/** Whether `bytes` from `at` on lie in the memory, aligned to floats. Sizes are below 2^32 each, so that nothing overflows. */
+/**
+ * Returns whether `bytes` from `at` on are in the memory, aligned to floats. Each is below 2^32, so that nothing
+ * overflows.
+ */
 inline bool holds(const Memory &memory, int64_t at, int64_t bytes) { return at % 4 == 0 && at + bytes <= memory.size; }
 
 inline float *floats(const Memory &memory, int64_t at) { return reinterpret_cast<float *>(memory.base + at); }

@@ -1,14 +1,18 @@
-// What JavaScript sees of the convolutions. Their arrays are checked as those of the products are (binding.cc).
+// The functions of the convolutions that JavaScript calls. Their arrays are checked like those of the products
+// (binding.cc).
 #include "binding.h"
 
 namespace native {
 namespace {
 
-/** Pixels of a side of an image, and channels: so that no product of sizes overflows. */
+/** The most pixels of a side of an image, and the most channels, so that no product of sizes overflows. */
 constexpr int64_t SIDE = int64_t{1} << 14;
 constexpr int64_t CHANNELS = int64_t{1} << 24;
 
-/** A convolution, the memory that its arrays lie in, and its functions. It outlives the handle of open(), which is collected by itself. */
+/**
+ * A convolution, the memory that its arrays are in, and its functions. It may outlive the handle of open(), which is
+ * garbage-collected separately.
+ */
 struct BoundConvolution : Memory {
   const ConvolutionVariant *functions;
   Convolution of;
@@ -17,7 +21,8 @@ struct BoundConvolution : Memory {
 void closeConvolution(napi_env, void *data, void *) { delete static_cast<BoundConvolution *>(data); }
 
 /**
- * convolution(handle, height, width, channels, pixel, image, kernelHeight, kernelWidth, filters, pool, hasRelu, outputLine, outputImage): a handle.
+ * convolution(handle, height, width, channels, pixel, image, kernelHeight, kernelWidth, filters, pool, hasRelu,
+ * outputLine, outputImage) returns a handle.
  */
 napi_value convolution(napi_env env, napi_callback_info info) {
   int64_t a[12];
@@ -39,12 +44,12 @@ napi_value convolution(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** Whether an array of so many floats lies in the memory, with room for a vector behind it. */
+/** Returns whether an array of `count` floats is in the memory, with room for a vector behind it. */
 bool hasRoom(const BoundConvolution &bound, int64_t at, int64_t count) {
   return count < MOST && at % 4 == 0 && at + (count + GROUP) * 4 <= bound.size;
 }
 
-/** packConvolution(convolution, weights, packed, filters); filters: 0 for none. */
+/** packConvolution(convolution, weights, packed, filters). filters: 0 for none. */
 napi_value packConvolution(napi_env env, napi_callback_info info) {
   int64_t a[3];
   const BoundConvolution *bound = arguments<BoundConvolution>(env, info, a);
@@ -83,7 +88,7 @@ napi_value unfold(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** convolve(convolution, images, input, packed, bias, output, largest, sums); largest: 0 where no gradient is asked for. */
+/** convolve(convolution, images, input, packed, bias, output, largest, sums). largest: 0 if no gradient is needed. */
 napi_value convolve(napi_env env, napi_callback_info info) {
   int64_t a[7];
   const BoundConvolution *bound = arguments<BoundConvolution>(env, info, a);
@@ -103,8 +108,8 @@ napi_value convolve(napi_env env, napi_callback_info info) {
 }
 
 /**
- * convolutionGradients(convolution, images, input, filters, output, largest, outputGradient, inputGradient, filterGradient, biasGradient, sums, lists);
- * inputGradient: 0 where nobody asks for it.
+ * convolutionGradients(convolution, images, input, filters, output, largest, outputGradient, inputGradient,
+ * filterGradient, biasGradient, sums, lists). inputGradient: 0 if it is not needed.
  */
 napi_value convolutionGradients(napi_env env, napi_callback_info info) {
   int64_t a[11];

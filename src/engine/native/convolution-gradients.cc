@@ -1,4 +1,5 @@
-// The gradients of convolutions, which skip what is zero: relu and pooling leave few elements of a gradient. Compiled as convolution.cc is.
+// Computes the gradients of convolutions. Zeros are skipped, because relu and pooling leave few elements of a gradient
+// that are not zero. It is compiled like convolution.cc.
 #include <cstring>
 
 #include "convolution.h"
@@ -23,7 +24,7 @@ void gather(const Entry *entry, const Entry *end, const float *from, int64_t str
   for (int64_t v = 0; v < V; v++) store(to + v * LANES, sums[v]);
 }
 
-/** The same of so many floats, and of what is behind them up to a whole vector. */
+/** Does the same for this many floats, and for those behind them up to a whole vector. */
 inline void gatherAll(const Entry *entry, const Entry *end, const float *from, int64_t stride, float *to, int64_t floats) {
   constexpr int64_t MOST = 8;
   int64_t vectors = (floats + LANES - 1) / LANES;
@@ -40,12 +41,15 @@ inline void gatherAll(const Entry *entry, const Entry *end, const float *from, i
   }
 }
 
-/** What is not zero in the gradient at the sums. at: the filter, or where in the input the filter's window begins, in floats. */
+/**
+ * Lists of the elements of the gradient at the sums that are not zero. An entry's `at` is the filter, or the offset in
+ * floats where the filter's window begins in the input.
+ */
 struct GradientLists {
-  /** Of one image: [pixel of the sums, up to all filters]. */
+  /** For one image: [pixel of the sums, up to all filters]. */
   uint32_t *pixelCounts;
   Entry *byPixel;
-  /** Of all images: [filter, up to all outputs]. */
+  /** For all images: [filter, up to all outputs]. */
   uint32_t *filterCounts;
   Entry *byFilter;
   int64_t filterRoom;
@@ -58,7 +62,10 @@ GradientLists listsIn(const Convolution &c, const ConvolutionArrays &a) {
   return {counts, a.lists, counts + pixels, byFilter, room};
 }
 
-/** values = the gradient of an output at the sums. What is behind the filters, up to a whole group, does not count. Returns false where all is zero. */
+/**
+ * values = the gradient of an output at the sums. Values behind the filters, up to a whole group, do not count. Returns
+ * false if all are zero.
+ */
 bool valuesOf(const Convolution &c, const float *output, const float *gradients, float *values) {
   Integers isThere = {};
   for (int64_t f = 0; f < c.filters; f += LANES) {
@@ -86,7 +93,10 @@ void addBias(const Convolution &c, const ConvolutionArrays &a) {
       }
 }
 
-/** Calls visit(line, pixel, values, largest) for each output of image n whose gradient is not all zero: the first line and pixel of its window. */
+/**
+ * Calls visit(line, pixel, values, largest) for each output of image n whose gradient is not all zero. line and pixel
+ * are the first of its window.
+ */
 template <typename Visit>
 void visitOutputs(const Convolution &c, const ConvolutionArrays &a, int64_t n, Visit visit) {
   const int64_t height = c.outputHeight(), width = c.outputWidth();
@@ -99,7 +109,7 @@ void visitOutputs(const Convolution &c, const ConvolutionArrays &a, int64_t n, V
     }
 }
 
-/** Where the n-th element of a window lies, whose lines and pixels are so far apart. */
+/** The offset of each element of a pooling window. line, pixel: the strides of its lines and pixels. */
 struct WindowPlaces {
   uint32_t at[MOST_POOL * MOST_POOL];
 
@@ -108,10 +118,13 @@ struct WindowPlaces {
   }
 };
 
-/** Which lists are wanted. */
+/** The lists to make. */
 enum class Kind { byPixel, byFilter, both };
 
-/** Lists image n: by pixel, or appended by filter in the order of the outputs. The place behind a list's end is written to, and does not count. */
+/**
+ * Makes the lists of image n: by pixel, or by filter, appended in the order of the outputs. The place behind a list's
+ * end is written to, but does not count.
+ */
 template <Kind KIND>
 void list(const Convolution &c, const ConvolutionArrays &a, const GradientLists &lists, int64_t n) {
   const WindowPlaces pixels(c, c.sumWidth(), 1), windows(c, c.line(), c.pixel);
@@ -143,7 +156,7 @@ void list(const Convolution &c, const ConvolutionArrays &a, const GradientLists 
   });
 }
 
-/** expanded [pixel of the sums, grouped(filters)] = the gradient of image n at the sums, with the zeros. */
+/** expanded [pixel of the sums, grouped(filters)] = the gradient of image n at the sums, zeros included. */
 void expand(const Convolution &c, const ConvolutionArrays &a, int64_t n, float *expanded) {
   const int64_t columns = grouped(c.filters);
   std::memset(expanded, 0, c.sumHeight() * c.sumWidth() * columns * sizeof(float));
@@ -152,12 +165,12 @@ void expand(const Convolution &c, const ConvolutionArrays &a, int64_t n, float *
   });
 }
 
-/** A pixel of the sums, and its window of the input, in which something is not zero. */
+/** A pixel of the sums, and the start of its window in the input; the window has an element that is not zero. */
 struct Place {
   uint32_t pixel, window;
 };
 
-/** to[R of a window's floats, V vectors of filters] += their products, pixel by pixel. */
+/** to[R floats of a window, V vectors of filters] += the products of both, pixel by pixel. */
 template <int64_t R, int64_t V>
 void outer(const Place *place, const Place *end, const float *input, const float *expanded, int64_t columns, float *to) {
   BlockVector sums[R][V];
@@ -191,7 +204,10 @@ void outers(const Convolution &c, const Place *places, const Place *end, const f
   for (; f < c.filters; f += BLOCK_LANES) outer<R, 1>(places, end, input, expanded + f, columns, to + f);
 }
 
-/** The gradient of filters whose windows are narrow, in the order of packed weights: lists would take longer than the products. */
+/**
+ * Computes the gradient of filters whose windows are narrow, in the order of packed weights. Lists would take longer
+ * than the products here.
+ */
 void narrowGradient(const Convolution &c, const ConvolutionArrays &a, int64_t n) {
   const int64_t width = c.sumWidth(), pixels = c.sumHeight() * width, columns = grouped(c.filters), run = c.run();
   float *expanded = reinterpret_cast<float *>(a.lists);
@@ -214,7 +230,10 @@ void narrowGradient(const Convolution &c, const ConvolutionArrays &a, int64_t n)
   }
 }
 
-/** Windows that follow one another do not overlap: what is read has not just been written. */
+/**
+ * Computes the gradient at the input. Consecutive windows of the inner loop do not overlap, so that no load waits for
+ * the last store.
+ */
 void inputGradient(const Convolution &c, const ConvolutionArrays &a, const GradientLists &lists, float *to) {
   const int64_t width = c.sumWidth(), height = c.sumHeight();
   std::memset(to, 0, c.image * sizeof(float));

@@ -1,5 +1,5 @@
-// Convolutions with their bias, relu and pooling. Compiled once for each kind of processor, as the products are (products.cc): each output is one
-// chain of rounded multiplications and additions, so that the bits are the same.
+// Convolutions with their bias, relu and pooling. This file is compiled once for each kind of processor, like
+// products.cc. Each output is one chain of rounded multiplications and additions, so that the bits are the same.
 #include "convolution.h"
 
 #include <cstring>
@@ -9,7 +9,10 @@
 namespace native {
 namespace {
 
-/** packed = w [kernelHeight * run, filters] with filters padded; filters = the same as [filters, kernelHeight, packedRun]. */
+/**
+ * packed = w [kernelHeight * run, filters] with the filters padded; filters = the same as [filters, kernelHeight,
+ * packedRun].
+ */
 void pack(const Convolution &c, const float *w, float *packed, float *filters) {
   const int64_t run = c.run(), columns = grouped(c.filters), length = c.filter();
   std::memset(packed, 0, c.packed() * sizeof(float));
@@ -20,7 +23,7 @@ void pack(const Convolution &c, const float *w, float *packed, float *filters) {
     transpose(w + line * run * c.filters, c.filters, run, c.filters, filters + line * c.packedRun(), length);
 }
 
-/** w [kernelHeight * run, filters] = the gradient as the backward pass gathers it. */
+/** w [kernelHeight * run, filters] = the gradient in the order in which the backward pass gathers it. */
 void unpack(const Convolution &c, const float *gathered, float *w) {
   const int64_t run = c.run();
   if (c.isNarrow()) {
@@ -31,21 +34,23 @@ void unpack(const Convolution &c, const float *gathered, float *w) {
     transpose(gathered + line * c.packedRun(), c.filter(), c.filters, run, w + line * run * c.filters, c.filters);
 }
 
-/** to [image, pixel of the sums, room]: the floats of each window one behind the other, and zeros up to a whole group. */
+/**
+ * to [image, pixel of the sums, room] = the floats of each window, one after the other, and zeros up to a whole group.
+ */
 void unfold(const Convolution &c, int64_t images, const float *input, float *to) {
   const int64_t run = c.run(), length = c.kernelHeight * run, room = grouped(length);
   for (int64_t n = 0; n < images; n++)
     for (int64_t y = 0; y < c.sumHeight(); y++)
       for (int64_t x = 0; x < c.sumWidth(); x++, to += room) {
         const float *window = input + n * c.image + y * c.line() + x * c.pixel;
-        // What is copied beyond a line is written over by the next, by zeros, or by the next pixel.
+        // Floats that are copied beyond a line are overwritten by the next line, by zeros, or by the next pixel.
         for (int64_t line = 0; line < c.kernelHeight; line++)
           for (int64_t k = 0; k < run; k += 4) storeFour(to + line * run + k, loadFour(window + line * c.line() + k));
         for (int64_t k = length; k < room; k++) to[k] = 0;
       }
 }
 
-/** out[R pixels, V vectors of filters] = sums over the windows that begin at `from`. */
+/** out[R pixels, V vectors of filters] = the sums over the windows that begin at `from`. */
 template <int64_t R, int64_t V>
 void block(const Convolution &c, const float *const *from, const float *packed, float *out) {
   const int64_t columns = grouped(c.filters), run = c.run(), line = c.line();
@@ -84,7 +89,9 @@ void blocks(const Convolution &c, const float *const *from, const float *packed,
   else if (rest > 1) block<R, VECTORS>(c, from, packed + f, out + f);
 }
 
-/** Lines of sums from line `first` on, counted over all images: of `count` lines, each pixel's window. Lines that no pooling reads are left out. */
+/**
+ * Finds the windows of a line of sums. Lines are counted over all images; lines that no pooling reads are not counted.
+ */
 struct Windows {
   const Convolution &c;
   const float *input;
@@ -93,13 +100,13 @@ struct Windows {
   const float *line(int64_t n) const { return input + n / height * c.image + n % height * c.line(); }
 };
 
-/** sums[count, sumWidth, grouped(filters)] of so many lines. */
+/** sums[count, sumWidth, grouped(filters)] = the sums of `count` lines from line `first` on. */
 void lines(const Convolution &c, const Windows &windows, int64_t first, int64_t count, const float *packed, float *sums) {
   const int64_t columns = grouped(c.filters), width = c.sumWidth();
   const float *from[ROWS];
   int64_t line = first, x = 0, all = count * width;
   for (int64_t p = 0; p < all;) {
-    // 4 and 4 are faster than 6, 1 and 1.
+    // Two blocks of 4 are faster than blocks of 6, 1 and 1.
     const int64_t rest = all - p;
     const int64_t rows = rest >= ROWS && rest != 8 && rest != 9 ? ROWS : rest >= 4 ? 4 : 1;
     for (int64_t r = 0; r < rows; r++) {
@@ -120,7 +127,10 @@ inline Vector loadSome(const float *from, int64_t count) {
   return load(some);
 }
 
-/** An output and its filters: sums of a pixel, or the largest of each window, with the bias. A float that is no number stays with relu. */
+/**
+ * Computes an output with all its filters: the sums of a pixel, or the largest of each window, plus the bias. relu
+ * keeps NaN.
+ */
 void finish(const Convolution &c, const float *sums, const float *bias, float *output, int32_t *largest) {
   const int64_t columns = grouped(c.filters), width = c.sumWidth();
   for (int64_t f = 0; f < c.filters; f += LANES) {

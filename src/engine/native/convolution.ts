@@ -1,8 +1,9 @@
-// Convolutions with their bias, relu and pooling by the library of products, and the sizes of their arrays (convolution.h has the same).
+// Convolutions with their bias, relu and pooling by the library of products, and the sizes of their arrays, which
+// convolution.h has as well.
 
 /**
- * A convolution without stride or padding: its input has a border where that is wanted. Arrays are [image, line, pixel, channel]. image, pixel,
- * outputLine and outputImage say in floats how far two images, pixels and lines are apart; pixels of the output are `filters` apart.
+ * A convolution without stride or padding, whose input may have a border. Arrays are [image, line, pixel, channel].
+ * image, pixel, outputLine and outputImage are strides in floats; pixels of the output are `filters` apart.
  */
 export interface ConvolutionShape {
   readonly height: number;
@@ -13,7 +14,7 @@ export interface ConvolutionShape {
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   readonly filters: number;
-  /** Side of a window of the pooling, at most MOST_POOL, which may leave a rest; 1: none. */
+  /** The side of a pooling window, at most MOST_POOL, which may leave a rest. 1: no pooling. */
   readonly pool: number;
   readonly relu: boolean;
   readonly outputLine: number;
@@ -28,7 +29,7 @@ const ENTRY_BYTES = 8;
 
 export const grouped = (floats: number): number => Math.ceil(floats / GROUP) * GROUP;
 
-/** The loops read and write whole vectors: so many floats behind each array are theirs as well. */
+/** The floats that the loops may read and write behind each array, because they use whole vectors. */
 export const BEHIND = GROUP;
 
 export const sumHeight = ({ height, kernelHeight }: ConvolutionShape): number => height - kernelHeight + 1;
@@ -36,20 +37,20 @@ export const sumWidth = ({ width, kernelWidth }: ConvolutionShape): number => wi
 export const outputHeight = (of: ConvolutionShape): number => Math.floor(sumHeight(of) / of.pool);
 export const outputWidth = (of: ConvolutionShape): number => Math.floor(sumWidth(of) / of.pool);
 
-/** Floats of each array of a convolution. */
+/** The floats of each array of a convolution. */
 export interface ConvolutionSizes {
-  /** Its weights for the forward pass, and as filters for the gradient at its input. */
+  /** The weights for the forward pass (`packed`), and as filters for the gradient at the input. */
   readonly packed: number;
   readonly filters: number;
-  /** The gradient of its filters as it is gathered, and that of its bias. */
+  /** The gradients of the filters, in the order in which it is gathered, and of the bias. */
   readonly filterGradient: number;
   readonly biasGradient: number;
-  /** Scratch, the latter of so many images at a time. */
+  /** Scratch. `lists` is for this many images at a time. */
   readonly sums: number;
   readonly lists: number;
-  /** Which element of its window is the largest: of so many images. */
+  /** The index of the largest element of each pooling window, for this many images. */
   readonly largest: number;
-  /** Of an unfolded image: for each pixel of the sums the floats of its window, with a whole group's room. */
+  /** An unfolded image: for each pixel of the sums the floats of its window, padded to a whole group. */
   readonly unfolded: number;
 }
 
@@ -73,7 +74,7 @@ export function sizesOf(of: ConvolutionShape, images: number): ConvolutionSizes 
   };
 }
 
-/** Addresses in bytes of what the forward pass reads and writes. largest: 0 where no gradient is asked for. */
+/** Addresses in bytes of what the forward pass reads and writes. largest: 0 if no gradient is needed. */
 export interface ForwardPlaces {
   readonly input: number;
   readonly packed: number;
@@ -83,7 +84,10 @@ export interface ForwardPlaces {
   readonly sums: number;
 }
 
-/** Addresses of the backward pass. inputGradient: 0 where nobody asks for it; it is written anew, the other gradients are added to. */
+/**
+ * Addresses of the backward pass. inputGradient: 0 if it is not needed. It is overwritten; the other gradients are
+ * added to.
+ */
 export interface BackwardPlaces {
   readonly input: number;
   readonly filters: number;
@@ -98,20 +102,24 @@ export interface BackwardPlaces {
 }
 
 /**
- * One convolution in one memory. Every output, and every element of a gradient, is one chain of rounded multiplications and additions: sums over
- * [line, pixel, channel] of a window, gradients over [image, output]. Zeros of the gradient at the sums are left out of it.
+ * One convolution in one memory. Every output, and every element of a gradient, is one chain of rounded multiplications
+ * and additions: sums go over [line, pixel, channel] of a window, gradients over [image, output]. Zeros of the gradient
+ * at the sums are skipped.
  */
 export interface NativeConvolution {
-  /** Weights [kernelHeight, kernelWidth, channels, filters] in the orders that the passes read. filters: 0 where no gradient is asked for. */
+  /**
+   * Brings weights [kernelHeight, kernelWidth, channels, filters] into the orders that the passes read. filters: 0 if
+   * no gradient is needed.
+   */
   pack(weights: number, packed: number, filters: number): void;
-  /** The gradient of the filters in the order of the weights. */
+  /** Brings the gradient of the filters into the order of the weights. */
   unpack(filterGradient: number, weights: number): void;
   unfold(images: number, input: number, to: number): void;
   forward(images: number, at: ForwardPlaces): void;
   backward(images: number, at: BackwardPlaces): void;
 }
 
-/** What the library of products offers for it. Addresses are byte offsets in the memory of the handle. */
+/** The library's functions for convolutions. Addresses are byte offsets in the memory of the handle. */
 export interface ConvolutionFunctions {
   convolution(handle: unknown, ...numbers: readonly unknown[]): unknown;
   packConvolution(convolution: unknown, ...addresses: readonly number[]): void;
@@ -121,7 +129,10 @@ export interface ConvolutionFunctions {
   convolutionGradients(convolution: unknown, images: number, ...addresses: readonly number[]): void;
 }
 
-/** library and handle: of openNative(). Throws RangeError for sizes that do not fit, and later for addresses outside of the memory. */
+/**
+ * Makes a convolution. library and handle: of openNative(). Throws RangeError for sizes that do not fit; its functions
+ * throw it for addresses outside of the memory.
+ */
 export function nativeConvolution(
   library: ConvolutionFunctions,
   handle: unknown,

@@ -1,4 +1,5 @@
-// Loads the library of products and convolutions for this processor. It has no state but scratch, and computes the same bits on every processor.
+// Loads the library of products and convolutions for this processor. Its only state is scratch, and it computes the
+// same bits on every processor.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { PseudolabelError } from '../../errors.js';
@@ -10,12 +11,18 @@ import {
   nativeConvolution,
 } from './convolution.js';
 
-/** Raise it when the bits of a product change: machines of unlike versions do not train together. */
+/**
+ * The version of the products. Raise it if the bits of a product change, because machines of different versions do not
+ * train together.
+ */
 export const PRODUCTS_VERSION = 2;
 
-/** What the library offers. Addresses are byte offsets in the memory that open() was given; strides and sizes count floats. It throws RangeError. */
+/**
+ * The library's functions. Addresses are byte offsets in the memory that open() was given; strides and sizes count
+ * floats. They throw RangeError.
+ */
 interface Library extends ConvolutionFunctions {
-  /** The variants that this processor can run, fastest first. */
+  /** Returns the variants that this processor can run, fastest first. */
   names(): string[];
   open(memory: Uint8Array, variant: string): unknown;
   product(
@@ -43,14 +50,20 @@ interface Library extends ConvolutionFunctions {
   ): number;
 }
 
-/** A matrix in the memory: element (i, j) is at byte `at` + 4 * (i * rows + j * columns). One of the strides is 1 but in `s` of a product. */
+/**
+ * A matrix in the memory: element (i, j) is at byte `at` + 4 * (i * rows + j * columns). One of the strides is 1,
+ * except in `s` of a product.
+ */
 export interface Strided {
   readonly at: number;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** Cosines [height, width] at an address, a line every `row` floats: of rows from `own` on with rows from `from` on. */
+/**
+ * Cosines [height, width] at an address, with `row` floats from line to line. They are those of the rows from `own` on
+ * with the rows from `from` on.
+ */
 export interface CosineTile {
   readonly at: number;
   readonly row: number;
@@ -60,7 +73,10 @@ export interface CosineTile {
   readonly from: number;
 }
 
-/** [rows, neighbours], the nearest first and of two that are as near the lower row. first: the line of the tile's first row. */
+/**
+ * The neighbours found so far, [rows, neighbours], the nearest first; of two that are equally near, the lower row
+ * first. first: the line of the tile's first row.
+ */
 export interface NearestSoFar {
   readonly neighbours: number;
   readonly first: number;
@@ -69,24 +85,28 @@ export interface NearestSoFar {
 }
 
 export interface NativeProducts {
-  /** That of the processor for which it was compiled. */
+  /** The variant for the processor that it was compiled for. */
   readonly variant: string;
   /**
-   * c[n, m] = sum over k of s[n, k] * d[k, m]: a chain of rounded multiplications and additions in ascending order, from 0 on.
-   * lists: the address of those of s (list()), which then skip its zeros; 0: none. The bits are the same as long as d is finite.
+   * c[n, m] = sum over k of s[n, k] * d[k, m]: a chain of rounded multiplications and additions in ascending order,
+   * starting from 0. lists: the address of the lists of s (list()), whose zeros are then skipped; 0: none. The bits are
+   * the same as long as d is finite.
    */
   product(n: number, k: number, m: number, s: Strided, d: Strided, c: Strided, lists: number): void;
-  /** Writes the lists of the non-zeros of s [n, k] to `to`, a multiple of 64 with room for listBytes(n, k). Returns how many there are. */
+  /**
+   * Writes the lists of the non-zeros of s [n, k] to `to`, a multiple of 64 with room for listBytes(n, k). Returns
+   * their number.
+   */
   list(s: Strided, n: number, k: number, to: number): number;
-  /** Takes of a tile what is nearer than the nearest so far. */
+  /** Adds the rows of a tile that are nearer than the nearest so far. */
   nearer(tile: CosineTile, found: NearestSoFar): void;
-  /** Throws RangeError where its sizes do not fit. */
+  /** Makes a convolution. Throws RangeError if its sizes do not fit. */
   convolution(of: ConvolutionShape): NativeConvolution;
 }
 
 export const listBytes = (n: number, k: number): number => Math.ceil((n * 4) / 64) * 64 + n * k * 8;
 
-/** Below dist/. */
+/** The path of the library below dist/. */
 export const PRODUCTS_LIBRARY = `src/engine/native/products-${process.platform}-${process.arch}.node`;
 
 function library(): Library {
@@ -102,12 +122,13 @@ function library(): Library {
   }
 }
 
-/** Those of this processor, fastest first. Throws E_NATIVE. */
+/** Returns the variants of this processor, fastest first. Throws E_NATIVE. */
 export const nativeVariants = (): readonly string[] => library().names();
 
 /**
- * variant: one of nativeVariants(); where it is left out that of the variable PSEUDOLABEL_PRODUCTS, or else the fastest. One object a thread.
- * Throws E_NATIVE, and E_CONFIG where there is no such variant.
+ * Opens the library for a memory; each thread has one object. variant: one of nativeVariants(). If left out, it is the
+ * value of the variable PSEUDOLABEL_PRODUCTS, or else the fastest one.
+ * Throws E_NATIVE, and E_CONFIG if there is no such variant.
  */
 export function openNative(memory: WebAssembly.Memory, variant = process.env.PSEUDOLABEL_PRODUCTS): NativeProducts {
   const loaded = library();

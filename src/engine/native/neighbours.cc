@@ -1,11 +1,12 @@
-// Takes the nearest neighbours of rows from a tile of their cosines. Compiled once for each kind of processor: comparisons have the same results.
+// Adds the nearest neighbours in a tile of cosines to those found so far. It is compiled once for each kind of
+// processor; comparisons have the same results on all.
 #include "products.h"
 #include "vectors.h"
 
 namespace native {
 namespace {
 
-/** Whether one of 4 vectors of cosines is larger. */
+/** Returns whether any element of 4 vectors of cosines is larger than `least`. */
 inline bool isAnyLarger(const float *cosines, Vector least) {
   const Integers larger = (load(cosines) > least) | (load(cosines + LANES) > least) | (load(cosines + 2 * LANES) > least) |
                           (load(cosines + 3 * LANES) > least);
@@ -18,7 +19,7 @@ inline bool isAnyLarger(const float *cosines, Vector least) {
 
 }  // namespace
 
-/** In the order of the columns, so that of equals the lower one stays before the other. */
+/** Goes through the columns in their order, so that of equals the lower one stays before the other. */
 void JOIN(nearer_, VARIANT)(const Tile &tile, const Nearest &nearest) {
   constexpr int64_t STEP = 4 * LANES;
   const int64_t last = nearest.count - 1;

@@ -1,5 +1,6 @@
-// Products of dense matrices with matrices of which many elements are zero. Compiled once for each kind of processor, with another VARIANT and
-// VECTOR (bytes of a vector): the bits are the same, since no sum is split and nothing is contracted (-ffp-contract=off).
+// Products of dense matrices with matrices that have many zeros. This file is compiled once for each kind of processor,
+// with its own VARIANT and VECTOR (bytes of a vector). The bits are the same, because no sum is split and nothing is
+// contracted (-ffp-contract=off).
 #include <cstring>
 
 #include "products.h"
@@ -8,10 +9,10 @@
 namespace native {
 namespace {
 
-/** Rows of a tile that stay in the first cache. */
+/** The rows of a tile that stay in the first-level cache. */
 constexpr int64_t DEPTH = 128;
 
-/** tile[k, 0..TILE) = d[k, m..m + width), and zeros behind. */
+/** tile[k, 0..TILE) = d[k, m..m + width), and zeros behind that. */
 void pack(const Product &p, int64_t m, int64_t width) {
   if (width < TILE) std::memset(p.tile, 0, p.k * TILE * sizeof(float));
   const float *from = p.d.at + m * p.d.columns;
@@ -19,7 +20,7 @@ void pack(const Product &p, int64_t m, int64_t width) {
   for (int64_t k = 0; k < p.k; k++) std::memcpy(p.tile + k * TILE, from + k * p.d.rows, width * sizeof(float));
 }
 
-/** out[n, 0..TILE) from the lists. */
+/** out[n, 0..TILE) = the products from the lists. */
 void sparse(const Product &p, float *out, int64_t outRow) {
   constexpr int64_t ALL = TILE / LANES;
   const char *tile = reinterpret_cast<const char *>(p.tile);
@@ -63,7 +64,7 @@ void block(const float *s, const Matrix &strides, const float *d, int64_t dRow, 
     for (int64_t j = 0; j < VECTORS; j++) storeBlock(out + r * outRow + j * BLOCK_LANES, sums[r][j]);
 }
 
-/** out[n, 0..TILE) from all elements. d: [k, TILE], whose rows are dRow apart. */
+/** out[n, 0..TILE) = the products from all elements. d: [k, TILE], with dRow floats from row to row. */
 void full(const Product &p, const float *d, int64_t dRow, float *out, int64_t outRow) {
   if (p.k == 0)
     for (int64_t n = 0; n < p.n; n++) std::memset(out + n * outRow, 0, TILE * sizeof(float));
@@ -93,7 +94,7 @@ void product(const Product &p) {
     float *out = isDirect ? p.c.at + m : p.out;
     const int64_t outRow = isDirect ? p.c.rows : TILE;
     const bool isSparse = p.lists.entries != nullptr;
-    // Few rows do not repay a copy.
+    // For few rows a copy takes longer than it saves.
     const bool isPacked = isSparse || !isWhole || p.d.columns != 1 || p.n >= 4 * ROWS;
     if (isPacked) pack(p, m, width);
     if (isSparse) sparse(p, out, outRow);
@@ -113,7 +114,8 @@ int64_t list(const Matrix &s, int64_t n, int64_t k, const Lists &to) {
       const float *row = s.at + i * s.rows;
       Entry *entries = to.entries + i * k;
       uint32_t count = 0;
-      // The last element has room even where all are there: what is zero is written over by the next.
+      // There is room for an entry of the last element even if no element is zero. The entry of a zero is overwritten
+      // by the next one.
       for (int64_t j = 0; j < k; j++) {
         const float value = row[j];
         entries[count] = {static_cast<uint32_t>(j * TILE * sizeof(float)), value};

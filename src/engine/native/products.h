@@ -1,11 +1,12 @@
-// What the binding and the variants of the products share: the description of one product, and of the lists of non-zeros.
+// The description of a product, and of the lists of non-zeros, which the binding and the variants of the products
+// share.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace native {
 
-/** Outputs that are computed at a time, and the width of a packed tile, whatever the width of a vector. */
+/** The outputs that are computed at a time, and the width of a packed tile, whatever the width of a vector. */
 constexpr int64_t TILE = 32;
 
 /** An element that is not zero: where its row of a packed tile begins, in bytes, and its value. */
@@ -28,20 +29,22 @@ struct Matrix {
 };
 
 /**
- * c[n, m] = sum over k, in ascending order, of s[n, k] * d[k, m]. Each output is one chain of multiplications and additions, each of them rounded,
- * that begins with 0. One of the strides of d is 1, and one of c.
+ * c[n, m] = sum over k, in ascending order, of s[n, k] * d[k, m]. Each output is one chain of multiplications and
+ * additions that begins with 0; each operation is rounded. One of the strides of d is 1, and one of c.
  */
 struct Product {
   int64_t n, k, m;
   Matrix s, d, c;
-  /** Of s; without entries where they are not used. */
+  /** The lists of s; without entries if they are not used. */
   Lists lists;
-  /** Scratch, aligned to 64 bytes: TILE floats for each of k, and of n. */
+  /** Scratch, aligned to 64 bytes: TILE floats for each k (tile) and for each n (out). */
   float *tile;
   float *out;
 };
 
-/** Cosines [height, width] of rows from `own` on with rows from `from` on; from one line to the next are `row` floats. */
+/**
+ * Cosines [height, width] of the rows from `own` on with the rows from `from` on, with `row` floats from line to line.
+ */
 struct Tile {
   const float *cosines;
   int64_t row, height, width, own, from;
@@ -54,13 +57,16 @@ struct Nearest {
   uint32_t *rows;
 };
 
-/** The same functions, compiled for one kind of processor. */
+/** The functions, compiled for one kind of processor. */
 struct Variant {
   const char *name;
   void (*product)(const Product &);
-  /** Writes the lists of s [n, k]; returns how many elements are not zero. */
+  /** Writes the lists of s [n, k]. Returns how many elements are not zero. */
   int64_t (*list)(const Matrix &s, int64_t n, int64_t k, const Lists &to);
-  /** Takes into the nearest what is nearer, of a tile of columns behind those before. No row is its own neighbour. */
+  /**
+   * Adds the rows of a tile that are nearer than those found so far. The tile's columns come after those of earlier
+   * tiles. No row is its own neighbour.
+   */
   void (*nearer)(const Tile &, const Nearest &);
 };
 

@@ -1,4 +1,5 @@
-// Vectors of the processor for which a file is compiled (VECTOR: bytes of one), and what moves floats in them.
+// Vectors of the processor for which a file is compiled (VECTOR: bytes of one), and the functions that load, store and
+// transpose them.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +13,10 @@ typedef int32_t Integers __attribute__((vector_size(VECTOR)));
 typedef float Four __attribute__((vector_size(16)));
 typedef float UnalignedFour __attribute__((vector_size(16), aligned(4), may_alias));
 
-/** Of the dense loops' blocks of outputs: as many as registers hold, of at most 32 bytes, which Zen 4 multiplies and adds faster. */
+/**
+ * The bytes of a vector in the dense loops, whose blocks have as many outputs as the registers hold. It is at most 32,
+ * because Zen 4 multiplies and adds such vectors faster.
+ */
 constexpr int64_t BLOCK_VECTOR = VECTOR == 64 ? 32 : VECTOR;
 typedef float BlockVector __attribute__((vector_size(BLOCK_VECTOR)));
 typedef float UnalignedBlock __attribute__((vector_size(BLOCK_VECTOR), aligned(4), may_alias));

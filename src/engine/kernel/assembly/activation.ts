@@ -1,15 +1,16 @@
-// Passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their gradient.
+// Passes over a hidden layer, [units, rows] with rows a multiple of 8: bias, ReLU and dropout in one, and their
+// gradient.
 import { fill } from './random';
 
 /**
- * z[u, :] = relu(z[u, :] + bias[u]) in place, then inverted dropout (keep of 65536, times scale; keep 65536 draws nothing).
- * Returns the sum of the activations (of the kept and the dropped), which bounds each of them: they are not negative.
+ * z[u, :] = relu(z[u, :] + bias[u]) in place, then inverted dropout: keep of 65536 are kept, times scale; 65536 draws
+ * nothing. Returns the sum of all activations before dropout. Since none is negative, it bounds each of them.
  */
 export function reluDropout(z: usize, bias: usize, units: i32, rows: i32, keep: i32, scale: f32, state: usize): f32 {
   return keep >= 65536 ? relu(z, bias, units, rows) : reluMasked(z, bias, units, rows, keep, scale, state);
 }
 
-// pmax(a, b) is a < b ? b : a, one instruction where max takes seven; with the 0 second a NaN stays NaN.
+// pmax(a, b) is a < b ? b : a, one instruction instead of max's seven. With the 0 as second argument a NaN stays NaN.
 
 function relu(z: usize, bias: usize, units: i32, rows: i32): f32 {
   const zero = f32x4.splat(0);
@@ -54,8 +55,9 @@ function reluMasked(z: usize, bias: usize, units: i32, rows: i32, keep: i32, sca
 }
 
 /**
- * Gradient through reluDropout, in place: dz = h > 0 ? da * scale : 0 (a dropped unit has h = 0), and dbias[u] = sum of row u.
- * Returns the largest sum of |dz| over a row: with the largest input it bounds every element of the weights' gradient.
+ * Computes the gradient through reluDropout in place: dz = h > 0 ? da * scale : 0 (a dropped unit has h = 0), and
+ * dbias[u] = sum of row u. Returns the largest sum of |dz| over a row. Times the largest input it bounds every element
+ * of the weights' gradient.
  */
 export function reluDropoutGradient(da: usize, h: usize, units: i32, rows: i32, scale: f32, dbias: usize): f32 {
   const zero = f32x4.splat(0);
@@ -77,7 +79,10 @@ export function reluDropoutGradient(da: usize, h: usize, units: i32, rows: i32, 
   return largest;
 }
 
-/** dbias[u] = sum of dz[u, :]; returns the largest sum of |dz| over a row. For the output layer, whose dz the loss gives. */
+/**
+ * dbias[u] = sum of dz[u, :], for the output layer, whose dz the loss computes. Returns the largest sum of |dz| over a
+ * row.
+ */
 export function biasGradient(dz: usize, units: i32, rows: i32, dbias: usize): f32 {
   let largest: f32 = 0;
   for (let u = 0; u < units; u++) {

@@ -1,10 +1,14 @@
-// exp and log of four floats at a time, in basic operations only: the same bits on every machine, within 2 ulp.
+// Computes exp and log of four floats at a time with basic operations only, so that every machine has the same bits,
+// within 2 ulp.
 
-/** e^x for finite x, clamped to [-87, 88]; NaN stays NaN. Range reduction to |r| <= ln 2 / 2, then Taylor to r^7. */
+/**
+ * Returns e^x for finite x, clamped to [-87, 88]; NaN stays NaN. It reduces the range to |r| <= ln 2 / 2, and uses the
+ * Taylor series to r^7.
+ */
 export function exp(x: v128): v128 {
   x = f32x4.max(f32x4.min(x, f32x4.splat(88)), f32x4.splat(-87));
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504088896)));
-  // ln 2 in two parts, the first exact in 9 bits, so that n times it is exact too.
+  // ln 2 is split in two parts. The first is exact in 9 bits, so that n times it is exact too.
   let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440054690583e-4)));
   let sum = f32x4.splat(1.0 / 5040.0);
@@ -19,7 +23,7 @@ export function exp(x: v128): v128 {
   return f32x4.mul(sum, power);
 }
 
-/** log(1 + e) for e in [0, 1], by 2 atanh(e / (2 + e)). */
+/** Returns log(1 + e) for e in [0, 1], as 2 atanh(e / (2 + e)). */
 export function log1p(e: v128): v128 {
   const s = f32x4.div(e, f32x4.add(e, f32x4.splat(2)));
   const square = f32x4.mul(s, s);
@@ -33,7 +37,7 @@ export function log1p(e: v128): v128 {
   return f32x4.mul(sum, s);
 }
 
-/** log y for normal y >= 1. */
+/** Returns log y for normal y >= 1. */
 export function log(y: v128): v128 {
   const exponent = i32x4.sub(i32x4.shr_u(y, 23), i32x4.splat(127));
   const mantissa = v128.or(v128.and(y, i32x4.splat(0x007fffff)), i32x4.splat(0x3f800000));

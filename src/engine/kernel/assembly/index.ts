@@ -1,4 +1,4 @@
-// The kernel's exports: passes over shared memory besides products. No state but the arena's.
+// The kernel's exports: passes over shared memory besides products. Its only state is the arena's.
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } from './loss';
 export { narrowForward, narrowInputGradient, narrowKernelGradient } from './narrow';

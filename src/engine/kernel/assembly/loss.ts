@@ -2,8 +2,9 @@
 import { exp, log, log1p } from './approximate';
 
 /**
- * Softmax cross-entropy. z (logits without bias) becomes dz = weights[r] * (softmax(z + bias) - targets) in place;
- * losses[r] = -sum_c targets[c, r] * log softmax_c, not weighted. targets: [classes, rows], each row summing to 1.
+ * Computes the softmax cross-entropy. z (logits without bias) becomes dz = weights[r] * (softmax(z + bias) - targets)
+ * in place; losses[r] = -sum_c targets[c, r] * log softmax_c, not weighted. targets: [classes, rows], each row summing
+ * to 1.
  */
 export function softmaxCrossEntropy(
   z: usize,
@@ -37,8 +38,9 @@ export function softmaxCrossEntropy(
 }
 
 /**
- * Cross-entropy of independent sigmoid units (Lee 2013, section "Deep Neural Networks"). z becomes dz = weights[r] * (sigmoid(z + bias) - targets) in place;
- * losses[r] = -sum_c t log f + (1 - t) log(1 - f), not weighted, as max(z, 0) - z t + log(1 + e^-|z|).
+ * Computes the cross-entropy of independent sigmoid units (Lee 2013, section "Deep Neural Networks"). z becomes dz =
+ * weights[r] * (sigmoid(z + bias) - targets) in place; losses[r] = -sum_c t log f + (1 - t) log(1 - f), not weighted,
+ * computed as max(z, 0) - z t + log(1 + e^-|z|).
  */
 export function sigmoidCrossEntropy(
   z: usize,
@@ -71,8 +73,8 @@ export function sigmoidCrossEntropy(
 }
 
 /**
- * masses[c] = the sums of softmax output c over rows 0, 1, 2, 3 modulo 4 below `counted`. Adds the bias to the logits of these rows, in place;
- * the rows behind them are padding.
+ * masses[c] = four sums of the softmax output c, over the rows 0, 1, 2, 3 modulo 4 below `counted`. Adds the bias to
+ * the logits of these rows in place. The rows from `counted` on are padding.
  */
 export function softmaxMasses(z: usize, bias: usize, classes: i32, rows: i32, counted: i32, masses: usize): void {
   const stride = (<usize>rows) << 2;
@@ -90,7 +92,10 @@ export function softmaxMasses(z: usize, bias: usize, classes: i32, rows: i32, co
   }
 }
 
-/** predicted[r], u16 = argmax_c (z + bias), the lowest of equals; confidences[r] = that class's softmax (or sigmoid) output. */
+/**
+ * predicted[r] (u16) = argmax_c (z + bias), the lowest of equals; confidences[r] = that class's softmax (or sigmoid)
+ * output.
+ */
 export function classify(
   z: usize,
   bias: usize,
@@ -124,7 +129,7 @@ export function classify(
   }
 }
 
-/** Adds the bias to four rows, in place; returns their largest logits. */
+/** Adds the bias to four rows in place. Returns their largest logits. */
 function addBias(z: usize, bias: usize, stride: usize, size: usize): v128 {
   let most = f32x4.splat(-Infinity);
   for (let at: usize = 0; at < size; at += stride, bias += 4) {

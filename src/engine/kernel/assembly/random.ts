@@ -1,12 +1,13 @@
-// The random bits of a step: four interleaved xoshiro128+ generators, one per SIMD lane, whose 16 words of state stand in
-// memory as four vectors (word w of every lane). Blackman & Vigna, "Scrambled linear pseudorandom number generators", 2021.
+// Draws the random bits of a step: four interleaved xoshiro128+ generators, one per SIMD lane. Their 16 words of state
+// are in memory as four vectors (word w of every lane). Blackman & Vigna, "Scrambled linear pseudorandom number
+// generators", 2021.
 
-/** Bytes between a generator's state and the buffer for its bits. */
+/** The bytes between a generator's state and the buffer for its bits. */
 export const BITS: usize = 64;
 
-/** Writes `bytes` (a multiple of 16) random bytes to the buffer behind `state`, and returns its address. */
+/** Writes `bytes` random bytes (a multiple of 16) to the buffer behind `state`. Returns the buffer's address. */
 export function fill(state: usize, bytes: usize): usize {
-  // The state stays in registers: through memory, each draw would wait for the last one's stores.
+  // The state stays in registers. In memory, each draw would wait for the stores of the one before.
   let s0 = v128.load(state, 0);
   let s1 = v128.load(state, 16);
   let s2 = v128.load(state, 32);

@@ -1,11 +1,11 @@
-// The input of a step: rows of bytes become floats, dropped out or noisy, in both orders that the products read.
-// Every matrix here has `padded` rows, a multiple of 8; rows beyond `rows` are 0 and weigh nothing in the loss.
+// The input of a step: rows of bytes become floats, with dropout or noise, in both orders that the products read. Every
+// matrix here has `padded` rows, a multiple of 8. Rows beyond `rows` are 0 and have weight 0 in the loss.
 import { fill } from './random';
 
-/** Floats for which random bits are drawn at a time, 16 each. */
+/** The floats for which random bits are drawn at a time, 16 bits each. */
 const CHUNK: usize = 1024;
 
-/** x[r, :] = images[r, :] / 255; `images` are bytes, `pixels` a row. */
+/** x[r, :] = images[r, :] / 255. images: bytes, `pixels` per row. */
 export function loadRows(images: usize, rows: i32, padded: i32, pixels: i32, x: usize): void {
   const scale: f32 = 1.0 / 255.0;
   const whole = pixels & ~15;
@@ -31,7 +31,10 @@ function scaled(integers: v128, scale: f32): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.splat(scale));
 }
 
-/** Inverted dropout in place: each of n floats (a multiple of 8) is kept where its 16 random bits are below `keep`, times `scale`. */
+/**
+ * Applies inverted dropout in place. Each of n floats (a multiple of 8) is kept if its 16 random bits are below `keep`,
+ * and multiplied by `scale`.
+ */
 export function dropout(x: usize, n: i32, keep: i32, scale: f32, state: usize): void {
   const threshold = i32x4.splat(keep);
   const factor = f32x4.splat(scale);
@@ -46,7 +49,7 @@ export function dropout(x: usize, n: i32, keep: i32, scale: f32, state: usize): 
   }
 }
 
-/** x = clip(x + sigma * N(0, 1), 0, 1) in place for n floats; `normals` holds 2^14 equally likely quantiles of N(0, 1). */
+/** x = clip(x + sigma * N(0, 1), 0, 1) in place for n floats. normals: 2^14 equally likely quantiles of N(0, 1). */
 export function addNoise(x: usize, n: i32, sigma: f32, normals: usize, state: usize): void {
   for (let left = <usize>n; left > 0; left -= min(left, CHUNK)) {
     const end = x + (min(left, CHUNK) << 2);
@@ -63,7 +66,7 @@ export function transpose(from: usize, rows: i32, columns: i32, to: usize): void
   const row = (<usize>columns) << 2;
   const line = (<usize>rows) << 2;
   const whole = columns & ~3;
-  // Eight rows at a time: their cache lines serve sixteen columns before they are needed no more.
+  // Eight rows at a time: each of their cache lines then serves sixteen columns before it leaves the cache.
   for (let r: usize = 0; r < line; r += 32, from += 8 * row) {
     for (let c = 0; c < whole; c += 4) {
       const source = from + ((<usize>c) << 2);

@@ -1,8 +1,10 @@
-// What tensor parallelism needs besides a layer's passes: a tensor shard's part of the output kernel, and sums of partial logits.
+// The passes that tensor parallelism needs besides a layer's: a tensor shard's part of the output kernel, and sums of
+// partial logits.
 
 /**
- * The columns [first, first + units) of the output kernel w, [classes, hidden], as to[classes, units]. sums: scratch for a float a unit.
- * Returns the largest sum of |w| over a unit's classes: with the gradient at the logits it bounds that at the unit.
+ * Copies the columns [first, first + units) of the output kernel w, [classes, hidden], to to[classes, units]. sums:
+ * scratch, one float per unit. Returns the largest sum of |w| over a unit's classes. With the gradient at the logits it
+ * bounds the gradient at the unit.
  */
 export function packColumns(w: usize, hidden: i32, first: i32, units: i32, classes: i32, to: usize, sums: usize): f32 {
   const bytes = (<usize>units) << 2;
