@@ -1,12 +1,15 @@
-// From what has been spread to labels: rows become distributions, whose classes are held to shares (Sinkhorn & Knopp 1967), and the surer a row is
-// the more it weighs.
+// Turns spread values into labels. Rows become distributions, whose classes are held to shares (Sinkhorn & Knopp 1967);
+// the more certain a row is, the more it weighs.
 
 const PASSES = 20;
 const LEAST = 1e-12;
-/** Probabilities are taken to be no less where their logarithms are mixed. */
+/** The least probability whose logarithm is mixed. */
 const LEAST_PROBABILITY = 1e-4;
 
-/** Each row sums to 1. One that nothing has reached is equal in all classes, and weighs nothing. */
+/**
+ * Scales each row so that it sums to 1. A row that nothing has reached gets the same value for all classes, and so
+ * weighs nothing.
+ */
 export function distributions(z: Float64Array, classes: number): Float64Array {
   const q = z.slice();
   for (let from = 0; from < q.length; from += classes) {
@@ -18,9 +21,9 @@ export function distributions(z: Float64Array, classes: number): Float64Array {
 }
 
 /**
- * Scales classes and rows in turn, until rows sum to 1 and classes to their shares of all rows, nearly.
+ * Scales classes and rows in turn, until rows sum to 1 and classes nearly to their shares of all rows.
  * @param q [rows, classes], not negative; each row sums to 1
- * @param shares of the classes; undefined: they stay as they are
+ * @param shares of the classes; undefined: q is not changed
  */
 export function balanced(q: Float64Array, classes: number, shares: readonly number[] | undefined): Float64Array {
   if (!shares) return q;
@@ -43,7 +46,10 @@ export function balanced(q: Float64Array, classes: number, shares: readonly numb
   return p;
 }
 
-/** The shares of the classes among the likeliest of each row. No class is left without any. m: distributions [rows, classes]. */
+/**
+ * Returns the shares of the classes among the likeliest classes of the rows. Every count begins at 1, so that no class
+ * has a share of 0. m: distributions [rows, classes].
+ */
 export function predictedShares(m: Float32Array, classes: number): number[] {
   const counts = new Array<number>(classes).fill(1);
   for (let from = 0; from < m.length; from += classes) {
@@ -55,7 +61,7 @@ export function predictedShares(m: Float32Array, classes: number): number[] {
   return counts.map((count) => count / total);
 }
 
-/** softmax(part log m + (1 - part) log q), of distributions [rows, classes]. */
+/** Returns softmax(part log m + (1 - part) log q) of distributions [rows, classes]. */
 export function mixed(m: Float32Array, q: Float64Array, classes: number, part: number): Float64Array {
   const log = (probability: number): number => Math.log(Math.max(probability, LEAST_PROBABILITY));
   const result = new Float64Array(q.length);
@@ -65,11 +71,11 @@ export function mixed(m: Float32Array, q: Float64Array, classes: number, part: n
 
 export interface SureLabels {
   readonly classes: Uint16Array;
-  /** Of each row, 1 - entropy / ln(classes): from 0 to 1. */
+  /** The weight of each row, 1 - entropy / ln(classes), from 0 to 1. */
   readonly weights: Float32Array;
 }
 
-/** The likeliest class of each row, of equals the first, and how sure it is (Iscen et al. 2019, eq. 11). */
+/** Returns the likeliest class of each row, the first of equals, and how certain it is (Iscen et al. 2019, eq. 11). */
 export function sureLabels(q: Float64Array, classes: number): SureLabels {
   const rows = q.length / classes;
   const result = { classes: new Uint16Array(rows), weights: new Float32Array(rows) };

@@ -1,12 +1,13 @@
-// Histograms of oriented gradients (Dalal & Triggs 2005) of images that are set upright first. They see strokes and edges where pixels see ink,
-// so that neighbours by them are more often of one class. Nothing but + - * / and square roots in a fixed order: the same bits on every machine.
+// Describes images by histograms of oriented gradients (Dalal & Triggs 2005), after deskewing them if asked. These
+// describe strokes and edges instead of ink, so that neighbours are more often of one class. Only + - * / and square
+// roots in a fixed order are used, so that every machine has the same bits.
 import type { ImageSize } from '../data/augmentation.js';
 
 const ORIENTATIONS = 8;
 const CELLS = 9;
-/** Half the side of the square over which a response is averaged, without its middle. */
+/** A response is averaged over a square that reaches this many pixels from its middle to each side. */
 const REACH = 2;
-/** Squared gradients are taken to be no less. */
+/** The least squared gradient that is divided by. */
 const LEAST_GRADIENT = 1e-4;
 const LEAST_INK = 1e-6;
 const LEAST_SPREAD = 1e-3;
@@ -14,7 +15,7 @@ const LEAST_SPREAD = 1e-3;
 export const HOG_VALUES = ORIENTATIONS * CELLS * CELLS;
 
 const DIAGONAL = Math.sqrt(0.5);
-/** Of the first half of the orientations; the others are opposite to them. */
+/** The directions of the first half of the orientations. The others are opposite to them. */
 const DIRECTIONS = [
   [1, 0],
   [DIAGONAL, DIAGONAL],
@@ -22,7 +23,7 @@ const DIRECTIONS = [
   [-DIAGONAL, DIAGONAL],
 ] as const;
 
-/** Which elements of a side go into a cell, and by how much. */
+/** The elements of a side that a cell averages, with their weights. */
 interface Cell {
   readonly first: number;
   readonly weights: Float64Array;
@@ -51,7 +52,10 @@ export class Hog {
     this.strips = new Float64Array(CELLS * width);
   }
 
-  /** image: bytes [height, width, channels]. to: HOG_VALUES floats. The responses of channels are added up. */
+  /**
+   * Writes the description of an image. image: bytes [height, width, channels]. to: HOG_VALUES floats. The responses of
+   * channels are added up.
+   */
   describe(image: Uint8Array, to: Float32Array): void {
     const { channels } = this.size;
     const { responses, plane, upright, size } = this;
@@ -64,7 +68,10 @@ export class Hog {
     for (let o = 0; o < ORIENTATIONS; o++) this.pool(o, to);
   }
 
-  /** Of each pixel's gradient, by central differences that are 0 at the border: relu(projection)^3 / |gradient|^2 for each orientation. */
+  /**
+   * Adds relu(projection)^3 / |gradient|^2 of each pixel's gradient for each orientation. Gradients are central
+   * differences, and 0 at the border.
+   */
   private addResponses(plane: Float64Array): void {
     const { responses } = this;
     const { height, width } = this.size;
@@ -85,7 +92,10 @@ export class Hog {
     }
   }
 
-  /** The mean over a square about each pixel, then over each cell, of one orientation; its square root. */
+  /**
+   * Writes one orientation of the description: the mean over a square around each pixel, then over each cell, and the
+   * square root of that.
+   */
   private pool(orientation: number, to: Float32Array): void {
     const { responses, strips, rows, columns } = this;
     const { height, width } = this.size;
@@ -108,7 +118,10 @@ export class Hog {
   }
 }
 
-/** The mean over 2 REACH + 1 elements, zeros beyond the border, followed by the mean over each of CELLS parts, which share elements where need be. */
+/**
+ * Returns the weights of each cell: the mean over 2 REACH + 1 elements, with zeros beyond the border, followed by the
+ * mean over each of CELLS parts. Parts share elements if the side is no multiple of CELLS.
+ */
 function cellsOf(side: number): Cell[] {
   return Array.from({ length: CELLS }, (_, cell) => {
     const [start, end] = [Math.floor((cell * side) / CELLS), Math.ceil(((cell + 1) * side) / CELLS)];
@@ -120,7 +133,10 @@ function cellsOf(side: number): Cell[] {
   });
 }
 
-/** Moves the centre of the ink to the middle, and shears its slant away, by second moments: a shear of 1 at most. Bilinear, zeros beyond the border. */
+/**
+ * Moves the centre of the ink to the middle, and removes its slant by a shear of at most 1, found from second moments.
+ * Values between pixels are bilinear, with zeros beyond the border.
+ */
 function deskewed(plane: Float64Array, { height, width }: ImageSize, to: Float64Array): void {
   const [middleX, middleY] = [(width - 1) / 2, (height - 1) / 2];
   let [ink, sumX, sumY] = [0, 0, 0];

@@ -1,20 +1,24 @@
-// The exact nearest neighbours of rows of length 1 by their cosines: products of blocks by tiles, each looked through while it is in the cache.
+// Finds the exact nearest neighbours, by cosine, of rows of length 1: multiplies blocks by tiles, and searches each
+// product while it is in the cache.
 import { openNative, type Strided } from '../engine/native/native.js';
 import { BLOCK_ROWS, type Rows, TILE_ROWS } from './rows.js';
 
-/** Of each of some rows, its neighbours, the nearest first and of two that are as near the lower row. */
+/** The neighbours of some rows, the nearest first; of two that are equally near, the lower row first. */
 export interface Neighbours {
   /** [rows, neighbours] */
   readonly rows: Uint32Array;
   readonly cosines: Float32Array;
 }
 
-/** Nearest rows are looked for in whole blocks, which begin at multiples of BLOCK_ROWS: their bits depend on nothing else. */
+/**
+ * Returns the number of blocks. Nearest rows are found for whole blocks, which begin at multiples of BLOCK_ROWS, so
+ * that the bits depend on nothing else.
+ */
 export const blocksOf = (count: number): number => Math.ceil(count / BLOCK_ROWS);
 
 /**
- * The `k` nearest of all other rows, of those of blocks [start, end). There are more than k rows in all.
- * @param workspace nobody else has it meanwhile
+ * Finds the `k` nearest of all other rows for the rows of blocks [start, end). There must be more than k rows in all.
+ * @param workspace that nobody else uses meanwhile
  */
 export function nearest(rows: Rows, [start, end]: readonly [number, number], k: number, workspace: number): Neighbours {
   const { shape, memory, stride } = rows;

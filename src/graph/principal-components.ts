@@ -1,25 +1,27 @@
-// Principal components of descriptors: the few directions in which those of a sample differ most, and the projection of a descriptor on them.
+// Computes principal components of descriptors, the few directions in which the descriptors of a sample differ most,
+// and projects descriptors on them.
 import { keyOf, Stream } from '../random.js';
 
-/** Values [first, first + mean.length) of a descriptor, and the directions in them. */
+/** The components of the values [first, first + mean.length) of a descriptor. */
 export interface Basis {
   readonly mean: Float32Array;
   /** [components, mean.length], of length 1 and perpendicular to each other. */
   readonly vectors: Float32Array;
 }
 
-/** More directions than are wanted converge faster, and the best of them are kept. */
+/** Extra directions make the iteration converge faster. The best are kept. */
 const SPARE = 8;
-/** Of subspace iteration: what is left over after so many is far below what a sample tells of all. */
+/** The rounds of subspace iteration. The error after these is far below that of a sample. */
 const ROUNDS = 16;
-/** Sweeps of Jacobi's method over a small matrix, whose error falls by squares. */
+/** The sweeps of Jacobi's method over a small matrix; its error falls quadratically. */
 const SWEEPS = 10;
-/** Rows of a sample whose products are added at a time. */
+/** The rows of a sample whose products are added at a time. */
 const BLOCK = 64;
 
 /**
- * The components of [rows, width] by subspace iteration (Halko et al. 2011, algorithm 4.4) and Rayleigh and Ritz, in double precision and a
- * fixed order. `pause` is awaited now and then, so that whoever waits for this thread is served.
+ * Computes the components of [rows, width] by subspace iteration (Halko et al. 2011, algorithm 4.4) and the
+ * Rayleigh-Ritz method, in double precision and a fixed order. `pause` is awaited from time to time, so that this
+ * thread can serve others.
  */
 export async function principalComponents(
   sample: Float32Array,
@@ -57,7 +59,10 @@ export class Projection {
     this.centred = new Float64Array(this.width);
   }
 
-  /** Of the values from element `from` on: to `to`, from its element `at` on, scaled to `length`; zeros where it is the mean. */
+  /**
+   * Projects the values from element `from` on. Writes the result, scaled to `length`, to `to` from element `at` on; it
+   * is 0 for the mean itself.
+   */
   project(values: Float32Array, from: number, length: number, to: Float32Array, at: number): void {
     const { width, components, centred, vectors } = this;
     const { mean } = this.basis;
@@ -65,7 +70,7 @@ export class Projection {
     let square = 0;
     for (let c = 0; c < components; c++) {
       const start = c * width;
-      // Four sums, which do not wait for each other.
+      // Four sums are computed side by side, so that none waits for another.
       let [a, b, d, e] = [0, 0, 0, 0];
       let i = 0;
       for (; i + 3 < width; i += 4) {
@@ -91,7 +96,7 @@ function meanOf(sample: Float32Array, width: number): Float64Array {
   return mean.map((sum) => sum / Math.max(1, rows));
 }
 
-/** [width, width] of sums over the rows. */
+/** Returns the sums over the rows of the products of each two columns, [width, width]. */
 async function gramOf(
   sample: Float32Array,
   mean: Float64Array,
@@ -100,7 +105,7 @@ async function gramOf(
 ): Promise<Float64Array> {
   const width = mean.length;
   const gram = new Float64Array(width * width);
-  /** Columns of a block of rows, one behind the other. */
+  /** The columns of a block of rows, one after the other. */
   const columns = new Float64Array(width * BLOCK);
   for (let first = 0; first < rows; first += BLOCK) {
     const count = Math.min(BLOCK, rows - first);
@@ -126,7 +131,7 @@ function dot(columns: Float64Array, i: number, j: number): number {
   return a + b + (c + d);
 }
 
-/** rows [n, width] times a symmetric matrix. */
+/** Returns rows [n, width] times a symmetric matrix. */
 function multiplied(rows: Float64Array, symmetric: Float64Array, width: number): Float64Array {
   const result = new Float64Array(rows.length);
   for (let r = 0; r < rows.length; r += width)
@@ -138,7 +143,10 @@ function multiplied(rows: Float64Array, symmetric: Float64Array, width: number):
   return result;
 }
 
-/** Gram and Schmidt, twice, which is enough. Rows that depend on those before them become 0. */
+/**
+ * Makes rows orthonormal by two passes of the Gram-Schmidt method, which are enough. Rows that depend on those before
+ * them become 0.
+ */
 function orthonormalise(rows: Float64Array, width: number): void {
   for (let r = 0; r < rows.length; r += width) {
     const before = Math.sqrt(product(rows, r, r, width));
@@ -159,7 +167,7 @@ function product(rows: Float64Array, a: number, b: number, width: number): numbe
   return sum;
 }
 
-/** The `kept` directions within a basis in which the covariance is largest, the largest first. */
+/** Returns the `kept` directions within a basis in which the covariance is largest, the largest first. */
 function best(basis: Float64Array, covariance: Float64Array, width: number, kept: number): Float64Array {
   const count = basis.length / width;
   const image = multiplied(basis, covariance, width);
@@ -182,7 +190,10 @@ function best(basis: Float64Array, covariance: Float64Array, width: number, kept
   return result;
 }
 
-/** Makes a symmetric matrix diagonal, by Jacobi's method (Golub & Van Loan, section 8.5). Returns its eigenvectors, in columns. */
+/**
+ * Makes a symmetric matrix diagonal by Jacobi's method (Golub & Van Loan, section 8.5). Returns its eigenvectors, in
+ * columns.
+ */
 function diagonalised(a: Float64Array, n: number): Float64Array {
   const vectors = new Float64Array(n * n);
   for (let i = 0; i < n; i++) vectors[i * n + i] = 1;
@@ -201,7 +212,7 @@ function diagonalised(a: Float64Array, n: number): Float64Array {
   return vectors;
 }
 
-/** Turns columns p and q (across 1, down n), or rows (across n, down 1). */
+/** Rotates columns p and q (across 1, down n), or rows (across n, down 1). */
 function turn(
   matrix: Float64Array,
   n: number,

@@ -1,23 +1,26 @@
-// The descriptors of all images as one matrix in shared memory: all threads of a machine read it where it lies.
+// The descriptors of all images as one matrix in shared memory, which all threads of a machine read in place.
 import { PseudolabelError } from '../errors.js';
 
-/** Rows of a block whose neighbours are found together, and of a tile that they are compared with: a product stays in a core's cache. */
+/**
+ * The rows of a block whose neighbours are found together, and of a tile that they are compared with. Their product
+ * fits in a core's cache.
+ */
 export const BLOCK_ROWS = 256;
 export const TILE_ROWS = 1024;
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
 
-/** What a thread needs to find a matrix of rows again. */
+/** What a thread needs to attach to a matrix of rows. */
 export interface RowsShape {
   readonly count: number;
   readonly columns: number;
-  /** Threads that compute with it at the same time. */
+  /** The threads that compute with it at the same time. */
   readonly workspaces: number;
 }
 
 export class Rows {
-  /** Floats from one row to the next: a tile then begins at a multiple of 64 bytes. */
+  /** The floats from one row to the next. It makes a tile begin at a multiple of 64 bytes. */
   readonly stride: number;
 
   constructor(
@@ -27,7 +30,7 @@ export class Rows {
     this.stride = strideOf(shape);
   }
 
-  /** All 0. Throws E_MEMORY. */
+  /** Allocates a matrix of zeros. Throws E_MEMORY. */
   static allocate(shape: RowsShape): Rows {
     const bytes = scratchStart(shape) + shape.workspaces * SCRATCH_BYTES;
     const pages = Math.ceil(bytes / PAGE);
@@ -46,17 +49,17 @@ export class Rows {
     }
   }
 
-  /** Where a row begins, in bytes. */
+  /** Returns where a row begins, in bytes. */
   addressOf(row: number): number {
     return row * this.stride * 4;
   }
 
-  /** Where the product of a block and a tile goes, in bytes. */
+  /** Returns where the product of a block and a tile is written, in bytes. */
   scratchOf(workspace: number): number {
     return scratchStart(this.shape) + workspace * SCRATCH_BYTES;
   }
 
-  /** Writes rows, `columns` floats each, from row `first` on. */
+  /** Writes rows of `columns` floats each, from row `first` on. */
   write(first: number, values: Float32Array): void {
     const { stride, memory } = this;
     const { columns } = this.shape;
@@ -75,7 +78,7 @@ export class Rows {
       for (let column = 0; column < width; column++) to[row * stride + first + column] = values[row * width + column]!;
   }
 
-  /** A copy of rows [start, end), as write() takes them. */
+  /** Returns a copy of rows [start, end), in the form that write() takes. */
   read(start: number, end: number): Float32Array {
     const { stride, memory } = this;
     const { columns } = this.shape;
@@ -91,5 +94,5 @@ const SCRATCH_BYTES = BLOCK_ROWS * TILE_ROWS * 4;
 
 const strideOf = ({ columns }: RowsShape): number => Math.ceil(columns / 16) * 16;
 
-/** Rows are padded to a whole tile, so that all products are of one size. */
+/** Returns where the scratch begins. Rows are padded to a whole tile, so that all products have one size. */
 const scratchStart = (shape: RowsShape): number => Math.ceil(shape.count / TILE_ROWS) * TILE_ROWS * strideOf(shape) * 4;

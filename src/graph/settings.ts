@@ -1,20 +1,21 @@
-// The numbers of label propagation over a graph of images, as JSON: what the method, the command line and messages say of it.
+// The numbers of label propagation over a graph of images, as JSON, for the method, the command line and messages.
 import { z } from 'zod';
 
 /**
- * What stands for an image in the graph. Its principal components are scaled to length 1, multiplied by `weight`, and put behind those of
- * the other descriptors. pixels: the image as it is. hog: histograms of oriented gradients (hog.ts), of the upright image where `deskew` says
- * so. features: what the last dense layer of the stage's network reads.
+ * How the graph describes an image. The descriptor's principal components are scaled to length 1, multiplied by
+ * `weight`, and appended to those of the other descriptors. pixels: the image as it is. hog: histograms of oriented
+ * gradients (hog.ts), of the deskewed image if `deskew` says so. features: the input of the last dense layer of the
+ * stage's network.
  */
 export interface Descriptor {
   readonly kind: 'pixels' | 'hog' | 'features';
   readonly components: number;
   readonly weight?: number | undefined;
-  /** Of hog alone; left out: grey images are. */
+  /** Whether hog deskews images. If left out, it deskews grey images only. */
   readonly deskew?: boolean | undefined;
 }
 
-/** So many steps of Z = alpha S Z + (1 - alpha) Y. */
+/** The number of steps of Z = alpha S Z + (1 - alpha) Y, and its alpha. */
 export interface Spread {
   readonly alpha: number;
   readonly iterations: number;
@@ -22,23 +23,32 @@ export interface Spread {
 
 export interface GraphSettings {
   readonly descriptors: readonly Descriptor[];
-  /** Of each image, by cosine. */
+  /** The neighbours of each image, by cosine. */
   readonly neighbours: number;
   readonly spread: Spread;
-  /** The part of the network's own logarithms of probabilities in those of the labels; left out: none. */
+  /**
+   * The weight, in the logarithms of probabilities, of the network's predictions against the labels. If left out, they
+   * are not mixed in.
+   */
   readonly mix?: number | undefined;
-  /** How the mixed labels are spread again; left out: not at all. */
+  /** How the mixed labels are spread again. If left out, they are not. */
   readonly smooth?: Spread | undefined;
 }
 
-/** The time of exact neighbours grows by the square: 2^20 rows of 64 components take half an hour of one core (docs/label-propagation.md). */
+/**
+ * The most images. The time of exact neighbours grows with the square: 2^20 rows of 64 components take half an hour of
+ * one core (docs/label-propagation.md).
+ */
 export const MOST_ROWS = 2 ** 20;
 export const MOST_NEIGHBOURS = 64;
-/** Of a network's last layer, or pixels. Principal components of more would take the coordinator minutes. */
+/**
+ * The most inputs of a network's last layer, or pixels. With more, principal components would take the coordinator
+ * minutes.
+ */
 export const MOST_VALUES = 4096;
 export const MOST_COMPONENTS = 512;
 const MOST_DESCRIPTORS = 8;
-/** Networks whose features one descriptor has. */
+/** The most networks whose features one descriptor has. */
 export const MOST_PARTS = 16;
 export const MOST_ROW_VALUES = MOST_DESCRIPTORS * MOST_PARTS * MOST_COMPONENTS;
 

@@ -1,23 +1,30 @@
-// Label propagation (Zhou et al. 2004, "Learning with local and global consistency"; on nearest neighbours with cubed cosines: Iscen et al. 2019):
-// labels flow over the edges of a graph until they settle. In double precision and a fixed order, where the labels are: at the coordinator.
+// Label propagation (Zhou et al. 2004, "Learning with local and global consistency"; on nearest neighbours with cubed
+// cosines: Iscen et al. 2019): labels spread over the edges of a graph until they settle. It runs at the coordinator,
+// where the labels are, in double precision and a fixed order.
 import type { Neighbours } from './neighbours.js';
 import type { Spread } from './settings.js';
 
-/** A row without edges is divided by this, not by 0. */
+/** The least degree of a row, so that a row without edges is not divided by 0. */
 const LEAST_DEGREE = 1e-9;
-/** A fifth of a second: their neighbours lie all over memory. */
+/** The rows between two pauses. They take a fifth of a second, because their neighbours are scattered over memory. */
 const ROWS_AT_ONCE = 2 ** 16;
 
-/** Edges between rows: those of row i are [starts[i], starts[i + 1]). Two rows that are each other's neighbours have two edges. */
+/**
+ * Edges between rows. Those of row i are [starts[i], starts[i + 1]). Two rows that are each other's neighbours have two
+ * edges.
+ */
 export interface Graph {
   readonly count: number;
   readonly starts: Uint32Array;
   readonly to: Uint32Array;
-  /** Of S = D^-1/2 W D^-1/2. */
+  /** The weights of the edges in S = D^-1/2 W D^-1/2. */
   readonly weights: Float64Array;
 }
 
-/** W = A + A^T, where A has the cubed cosines of each row's neighbours, negative ones being 0. */
+/**
+ * Makes the graph with W = A + A^T, where A has the cubed cosines of each row's neighbours. Negative cosines count as
+ * 0.
+ */
 export function graphOf({ rows, cosines }: Neighbours, count: number): Graph {
   const k = rows.length / count;
   const starts = new Uint32Array(count + 1);
@@ -50,8 +57,8 @@ export function graphOf({ rows, cosines }: Neighbours, count: number): Graph {
 }
 
 /**
- * Z after so many steps of Z = alpha S Z + (1 - alpha) Y, from Z = Y. Y, Z: [rows, classes].
- * @param pause awaited after each step, and within one after so many rows
+ * Returns Z after the given steps of Z = alpha S Z + (1 - alpha) Y, from Z = Y. Y, Z: [rows, classes].
+ * @param pause awaited after each step, and within a step after ROWS_AT_ONCE rows
  */
 export async function spreadLabels(
   { count, starts, to, weights }: Graph,
