@@ -1,4 +1,5 @@
-// Arena sync: keeps the arenas of other machines like the one here. It knows which bytes differ, and sends them before they are needed.
+// Keeps the arenas of other machines the same as the arena here. It records which bytes differ, and sends them before
+// they are needed.
 
 import { Intervals } from '../../src/collectives/intervals.js';
 import type { Arena } from '../../src/engine/arena.js';
@@ -7,14 +8,18 @@ import type { ImageSet, SentRegion } from '../../src/protocol/cluster-messages.j
 import { VECTORS } from '../../src/protocol/tensor-codec.js';
 import type { Ranges, ShardStep, TrainingState } from '../../src/training/executor.js';
 
-/** What is sent of a node's arena: of one node, or of all other ranks at once. */
+/**
+ * Brings the arena of one node, or the arenas of all other ranks at once, up to date. In this file, "there" means those
+ * arenas.
+ */
 export class ArenaSync {
-  /** The bytes of each region, and the images, that are there as they are here. */
+  /** The bytes of each region, and the images, that are the same there as here. */
   private readonly alike = new Map<SentRegion | ImageSet, Intervals>();
 
   /**
-   * @param arena the one here
-   * @param send sends bytes [start, end) of a region, at most `most`
+   * @param arena the arena here
+   * @param most the most bytes of one call of `send`
+   * @param send sends bytes [start, end) of a region
    * @param sendImages sends images [start, end)
    */
   constructor(
@@ -24,18 +29,24 @@ export class ArenaSync {
     private readonly sendImages: (set: ImageSet, start: number, end: number) => Promise<void>,
   ) {}
 
-  /** Whether so many parameters and moments are alike, so that the same update keeps them so. */
+  /**
+   * Returns whether this number of parameters, and their moments, are the same there, so that the same update keeps
+   * them the same.
+   */
   hasState(parameters: number): boolean {
     return this.vectors.every((region) => this.of(region).missing(0, parameters * 4).length === 0);
   }
 
-  /** Sends what differs of so many parameters and moments. Throws RangeError where the arena has no room for them. */
+  /**
+   * Sends what differs of this number of parameters and of their moments. Throws RangeError if the arena has no room
+   * for them.
+   */
   async bringState(parameters: number): Promise<void> {
     this.checkRoom(parameters);
     await this.bringParts([[0, parameters]]);
   }
 
-  /** Sends what differs of these floats of the parameters and moments. */
+  /** Sends what differs of these ranges of floats of the parameters and moments. */
   async bringParts(parts: Ranges): Promise<void> {
     for (const region of this.vectors) for (const [start, end] of parts) await this.bring(region, start * 4, end * 4);
   }
@@ -45,7 +56,10 @@ export class ArenaSync {
     await this.bring('parameters', 0, parameters * 4);
   }
 
-  /** The images of a data-parallel step, of those in [start, end), and their labels where it trains on stored ones. */
+  /**
+   * Sends those images of a data-parallel step that are in [start, end), and their labels if the step trains on stored
+   * ones.
+   */
   async bringRows({ unlabelled, model }: ShardStep, [start, end]: readonly [number, number]): Promise<void> {
     if (!unlabelled) return;
     await this.bringImages('unlabelled', [[start, end]]);
@@ -63,7 +77,7 @@ export class ArenaSync {
     }
   }
 
-  /** The labels of these images have changed here, not there. */
+  /** Notes that the labels of these images have changed here and not there. */
   labelsChanged(ranges: Ranges): void {
     for (const [start, end] of ranges) {
       this.of('pseudoLabels').remove(start * 2, end * 2);
@@ -71,7 +85,7 @@ export class ArenaSync {
     }
   }
 
-  /** The labels of these images came from there. */
+  /** Notes that the labels of these images came from there. */
   labelsAlike(ranges: Ranges): void {
     for (const [start, end] of ranges) {
       this.of('pseudoLabels').add(start * 2, end * 2);
@@ -79,17 +93,20 @@ export class ArenaSync {
     }
   }
 
-  /** These floats of the parameters and moments came from there. */
+  /** Notes that these ranges of floats of the parameters and moments came from there. */
   partsAlike(parts: Ranges): void {
     for (const region of VECTORS) for (const [start, end] of parts) this.of(region).add(start * 4, end * 4);
   }
 
-  /** So many parameters and moments have changed here, there, or both, and not by the same update. */
+  /**
+   * Notes that this number of parameters, and their moments, have changed here, there, or on both sides but not by the
+   * same update.
+   */
   stateChanged(parameters: number): void {
     for (const region of this.vectors) this.of(region).remove(0, parameters * 4);
   }
 
-  /** So much of the state has been overwritten here. */
+  /** Notes which parts of the state have been overwritten here. */
   overwritten(state: Partial<TrainingState>): void {
     for (const region of [...this.vectors, 'pseudoLabels', 'confidences'] as const) {
       this.of(region).remove(0, state[region]?.byteLength ?? 0);
@@ -104,7 +121,10 @@ export class ArenaSync {
     }
   }
 
-  /** What an update changes. Tensor shards have no average, and no stage that keeps one is cut into them. */
+  /**
+   * The regions that an update changes. Tensor shards have no average, and a stage that keeps one is not split into
+   * them.
+   */
   private get vectors(): readonly ((typeof VECTORS)[number] | 'average')[] {
     return this.arena.shape.averages ? [...VECTORS, 'average'] : VECTORS;
   }

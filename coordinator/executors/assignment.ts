@@ -1,14 +1,18 @@
-// Who computes what: contiguous ranges of shards in proportion to speed. Results never depend on it, only time and traffic do.
+// Assigns contiguous ranges of shards to machines in proportion to their speeds. Results never depend on the
+// assignment; only time and traffic do.
 import { shardRange } from '../../src/data/shards.js';
 import type { ArenaShape } from '../../src/engine/arena.js';
 
-/** How much of a range's size may be given up for a boundary that whole subtrees end at, of which fewer partial sums travel. */
+/**
+ * The part of a range's size by which a boundary may move so that whole subtrees end at it. Then fewer partial sums are
+ * sent.
+ */
 const SLACK = 0.05;
-/** Shards stay where they are unless a step gets faster by this part: their images have to move. */
+/** Shards are only moved if a step gets faster by this part, because their images have to move too. */
 const WORTH_MOVING = 0.15;
 
 /**
- * Cuts [0, count) into contiguous ranges, one for each speed, in order, some perhaps empty.
+ * Splits [0, count) into contiguous ranges in order, one for each speed. Some may be empty.
  * @param speeds in any unit, above 0
  * @returns the ends of the ranges
  */
@@ -26,18 +30,20 @@ export function assign(count: number, speeds: readonly number[]): number[] {
   });
 }
 
-/** Whether an assignment with these ends is so much slower than a new one that shards should move. */
+/** Returns whether an assignment with these ends is so much slower than a new one that shards should move. */
 export function isWorthMoving(ends: readonly number[], speeds: readonly number[]): boolean {
   const next = assign(ends.at(-1)!, speeds);
   return duration(next, speeds) < (1 - WORTH_MOVING) * duration(ends, speeds);
 }
 
-/** How long the slowest range takes. */
+/** Returns the time that the slowest range takes. */
 function duration(ends: readonly number[], speeds: readonly number[]): number {
   return Math.max(...ends.map((end, i) => (end - (ends[i - 1] ?? 0)) / speeds[i]!));
 }
 
-/** The whole number near `ideal` that is divisible by the largest power of two, or, of several, the nearest. */
+/**
+ * Returns the whole number near `ideal` that is divisible by the largest power of two. Of several it takes the nearest.
+ */
 function boundary(ideal: number, tolerance: number): number {
   let best = Math.round(ideal);
   for (let candidate = Math.ceil(ideal - tolerance); candidate <= ideal + tolerance; candidate++) {
@@ -47,16 +53,19 @@ function boundary(ideal: number, tolerance: number): number {
   return best;
 }
 
-/** The exponent of two in a number; of 0, more than any. */
+/** Returns the exponent of two in a number. For 0 it returns more than for any other number. */
 const evenness = (value: number): number => (value === 0 ? 64 : 31 - Math.clz32(value & -value));
 
-/** A machine that computes. speed: rows by milliseconds; undefined before it is measured. */
+/** A machine that computes. speed: rows per millisecond; undefined before it is measured. */
 interface Measured {
   readonly workers: number;
   readonly speed: number | undefined;
 }
 
-/** The speed of each. Those who have not been measured are taken to be as fast, by workers, as the median of the others. */
+/**
+ * Returns the speed of each machine. A machine that has not been measured counts as the median of the others, per
+ * worker.
+ */
 export function speedsOf(members: readonly Measured[]): number[] {
   const known = members.flatMap(({ speed, workers }) => (speed === undefined ? [] : [speed / workers]));
   const typical = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 1;
@@ -66,14 +75,17 @@ export function speedsOf(members: readonly Measured[]): number[] {
 export const areSame = (a: readonly object[], b: readonly object[]): boolean =>
   a.length === b.length && a.every((each, i) => each === b[i]);
 
-/** Where a run's shards are: they stay there as long as nobody comes or goes, and nobody is much slower than thought. */
+/**
+ * Keeps the shards of a run where they are, until a member joins or leaves or one turns out to be much slower than
+ * expected.
+ */
 export class Placement {
   private current: { readonly members: readonly Measured[]; readonly ends: readonly number[] } | undefined;
 
-  /** shards: of the run. */
+  /** shards: the number of shards of the run. */
   constructor(private readonly shards: number) {}
 
-  /** The ends of the members' ranges of so many items. Only all shards together have a place that they keep. */
+  /** Returns the ends of the members' ranges of this number of items. Only the full set of shards keeps its places. */
   ends(count: number, members: readonly Measured[]): readonly number[] {
     const speeds = speedsOf(members);
     if (count !== this.shards) return assign(count, speeds);
@@ -85,7 +97,7 @@ export class Placement {
   }
 }
 
-/** The unlabelled images [start, end) that the last of the members, which has just come, is likely to need. */
+/** Returns the unlabelled images [start, end) that the last member, which has just joined, is likely to need. */
 export function firstImages(
   { shards, unlabelled, tensorShardBytes = 0 }: ArenaShape,
   members: readonly Measured[],

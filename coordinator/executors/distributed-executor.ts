@@ -1,5 +1,5 @@
-// What executors of several machines have in common, the cluster's and MPI's. The state of the run is in the arena of this machine. Phases
-// (gradients, update, forward and backward pass, predictions, reading) are one after another.
+// Holds what the executors of a cluster and of an MPI job have in common. The state of the run is in the arena of this
+// machine. Phases (gradients, update, forward and backward pass, predictions, reading) run one after another.
 
 import type { Rows } from '../../src/graph/rows.js';
 import type { Model } from '../../src/models/model.js';
@@ -25,23 +25,29 @@ import { type ShardPass, TensorPasses } from '../../worker/tensor-steps.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';
 import { wasClosed } from './failures.js';
 
-/** Tensor parallelism over machines, each of which has the state of its own tensor shards. */
+/** Tensor parallelism over machines. Each machine has the state of its own tensor shards. */
 export interface DistributedTensors {
   forward(step: TensorStep): Promise<ShardPass>;
   /** Resolves when the whole state is in the arena here. */
   settle(): Promise<void>;
-  /** Resolves when the whole state is here and nobody else counts on theirs, so that others may change it. */
+  /**
+   * Resolves when the whole state is in the arena here and no other machine uses its own, so that the state may be
+   * changed.
+   */
   release(): Promise<void>;
-  /** The state here has been overwritten, all of it or a part. Throws where a part is overwritten whose rest is elsewhere. */
+  /**
+   * Notes that the state here has been overwritten, all of it or a part. Throws if a part is overwritten and the rest
+   * is on other machines.
+   */
   overwritten(isWhole: boolean): void;
 }
 
 export abstract class DistributedExecutor implements Executor {
   abstract readonly workers: number;
   protected abstract readonly tensors: DistributedTensors;
-  /** Updates that have begun. */
+  /** The number of updates that have begun. */
   protected steps = 0;
-  /** The phase that is on, and those that wait for it. */
+  /** The current phase, and those that wait for it. */
   protected phase: Promise<unknown> = Promise.resolve();
   private readonly passes: TensorPasses;
   private closing: Promise<void> | undefined;
@@ -58,7 +64,7 @@ export abstract class DistributedExecutor implements Executor {
   protected abstract predictRanges(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
   protected abstract describeRanges(description: Description, ranges: Ranges): Promise<DescribeResult[]>;
   protected abstract findNeighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]>;
-  /** So much of the state here has been overwritten. */
+  /** Is told which parts of the state here have been overwritten. */
   protected abstract overwritten(state: Partial<TrainingState>): void;
   protected abstract end(): Promise<unknown>;
 
@@ -107,7 +113,7 @@ export abstract class DistributedExecutor implements Executor {
     this.overwritten(state);
   }
 
-  /** What is going on, and what comes later, rejects with E_INTERRUPTED. */
+  /** Closes the executor. Current and later calls reject with E_INTERRUPTED. */
   close(): Promise<void> {
     this.closing ??= this.end().then(() => undefined);
     return this.closing;

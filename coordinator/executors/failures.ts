@@ -1,4 +1,4 @@
-// The errors of executors, in words for the user of a run.
+// Makes the errors of executors, in words for the user of a run.
 
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
 
@@ -14,7 +14,7 @@ export function notFinite(): PseudolabelError {
   return new PseudolabelError('E_NOT_FINITE', 'the sum of the gradients is not finite', fix);
 }
 
-/** Machines whose parameters are not those of the coordinating machine after so many steps. */
+/** Makes the error for machines whose parameters differ from the coordinating machine's after this number of steps. */
 export function drifted(names: readonly string[], coordinator: string, steps: number): PseudolabelError {
   return new PseudolabelError(
     'E_DRIFT',
@@ -23,30 +23,30 @@ export function drifted(names: readonly string[], coordinator: string, steps: nu
   );
 }
 
-/** The user ends the run while no node is there to finish its step. */
+/** Makes the error for a run that the user ends while no node is there to finish its step. */
 export function stoppedWaiting(): PseudolabelError {
   const message = 'interrupted in a step that no node was there to finish';
   return new PseudolabelError('E_INTERRUPTED', message, FROM_CHECKPOINT);
 }
 
-/** The run has waited so many milliseconds for a node. */
+/** Makes the error for a run that has waited this long for a node. */
 export function abandoned(milliseconds: number): PseudolabelError {
   const message = `no node was there to compute for ${Math.round(milliseconds / 1000)} s`;
   return new PseudolabelError('E_NODES', message, `start a node, then ${FROM_CHECKPOINT}`);
 }
 
-/** A node did not do something within its deadline. */
+/** Makes the error for a node that did not do something within its deadline. */
 export function late(name: string, what: string): PseudolabelError {
   const fix = 'it may be overloaded, suspended, or behind a slow network';
   return new PseudolabelError('E_TIMEOUT', `${name} did not ${what} in time`, fix);
 }
 
-/** A node or rank sent what it must not send. */
+/** Makes the error for a node or rank that sent what it must not send. */
 export function unexpected(message: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', message, SAME_VERSION);
 }
 
-/** An error that another machine reports, with the machine's name; code: null where it is no error of ours. */
+/** Makes an error that another machine reports, with the machine's name. code: null if it is not a PseudolabelError. */
 export function reported(name: string, { code, message, fix }: Reported): Error {
   const named = `${name}: ${message}`;
   return code === null ? new Error(named) : new PseudolabelError(code, named, fix);
@@ -60,14 +60,14 @@ interface Reported {
 
 const WISH = 'it left as it wished';
 
-/** The reason of a node that was told to stop, by Ctrl-C say. */
+/** Makes the reason of a node that was told to stop, for example by Ctrl-C. */
 export const wished = (): PseudolabelError =>
   new PseudolabelError('E_CLOSED', WISH, 'start it again when it should come back');
 
-/** Whether a node went of its own will: nothing is wrong. */
+/** Returns whether a node left because it was told to. Then nothing is wrong. */
 export const hasWished = ({ message }: PseudolabelError): boolean => message === WISH;
 
-/** The reason for a node to leave or not to join, made of whatever was thrown. */
+/** Turns whatever was thrown into the reason for a node to leave or not to join. */
 export function reasonOf(error: unknown): PseudolabelError {
   if (error instanceof PseudolabelError) return error;
   const message = error instanceof Error ? error.message : String(error);

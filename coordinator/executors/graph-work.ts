@@ -1,4 +1,5 @@
-// Work for a graph of images on other machines: how much of it fits into a message, and the check that answers fit their questions.
+// Has other machines work on a graph of images: limits requests to what fits into a message, and checks that answers
+// fit their requests.
 import type { Neighbours } from '../../src/graph/neighbours.js';
 import { BLOCK_ROWS, type Rows } from '../../src/graph/rows.js';
 import { positionsOf, widthsOf } from '../../src/models/describe.js';
@@ -12,18 +13,18 @@ import {
 } from '../../src/protocol/graph-fields.js';
 import type { Ranges } from '../../src/training/executor.js';
 
-/** Bytes of a message's arrays: far below its limit, unless a single range needs more. */
+/** The most bytes of a message's arrays. This is far below the limit of a message, unless a single range needs more. */
 const MOST_BYTES = 2 ** 23;
-/** Images, and blocks of rows, of a request: a slow node answers in time. */
+/** The most images, and the most blocks of rows, of a request, so that a slow node answers in time. */
 const MOST_IMAGES = 2 ** 13;
 const MOST_BLOCKS = 2 ** 4;
-/** A cosine of rows of length 1, in floats. */
+/** A margin for the cosine of rows of length 1, computed in floats. */
 const ROUNDING = 1.001;
 
 /**
- * Describes ranges of images on another machine, so many in a request.
- * @param ask may answer with anything
- * @param misfit makes the error for an answer that does not fit its question
+ * Describes ranges of images on another machine, in several requests.
+ * @param ask may return anything
+ * @param misfit makes the error for an answer that does not fit its request
  */
 export async function describeElsewhere(
   description: Description,
@@ -50,7 +51,7 @@ export async function describeElsewhere(
   return results;
 }
 
-/** Finds neighbours for ranges of blocks on another machine, as describeElsewhere() describes images. */
+/** Finds neighbours for ranges of blocks on another machine. It works like describeElsewhere(). */
 export async function neighboursElsewhere(
   { shape: { count } }: Rows,
   neighbours: number,
@@ -75,7 +76,7 @@ export async function neighboursElsewhere(
   return results;
 }
 
-/** Pieces of rows that fit into a message: their first row, and their floats as bytes. */
+/** Yields pieces of rows that fit into a message: their first row, and their floats as bytes. */
 export function* piecesOfRows(rows: Rows): Generator<{ readonly first: number; readonly values: Uint8Array }> {
   const { count, columns } = rows.shape;
   const height = Math.max(1, Math.floor(MOST_BYTES / (columns * 4)));
@@ -85,7 +86,7 @@ export function* piecesOfRows(rows: Rows): Generator<{ readonly first: number; r
   }
 }
 
-/** Values of an image's answer. */
+/** Returns the number of values in an image's answer. */
 function sizesOf(description: Description): { readonly columns: number; readonly classes: number } {
   const { projection, model, withProbabilities } = description;
   const columns = projection
@@ -94,7 +95,7 @@ function sizesOf(description: Description): { readonly columns: number; readonly
   return { columns, classes: withProbabilities && model ? outputsOf(model) : 0 };
 }
 
-/** Ranges in their order, in groups of one at least that are not full. */
+/** Puts ranges into groups, in their order. Each group has at least one range and is not full. */
 function groupsOf(ranges: Ranges, isFull: (group: Ranges) => boolean): [number, number][][] {
   const groups: [number, number][][] = [];
   for (const [start, end] of ranges) {
@@ -105,7 +106,7 @@ function groupsOf(ranges: Ranges, isFull: (group: Ranges) => boolean): [number, 
   return groups;
 }
 
-/** Whether each row has neighbours among the others, the nearest first. */
+/** Returns whether the neighbours of each row are other rows, the nearest first. */
 function areNeighbours({ rows, cosines }: Neighbours, k: number, count: number, first: number): boolean {
   for (let e = 0; e < rows.length; e++) {
     const cosine = cosines[e]!;

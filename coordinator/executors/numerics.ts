@@ -1,18 +1,21 @@
-// Numerics: whether other machines may join a run, where they are to compute the same bits.
+// Decides whether other machines may join a run. All should compute the same bits.
 import type { ArenaShape } from '../../src/engine/arena.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { Numerics } from '../../src/models/fingerprint.js';
 
 export interface NumericsRules {
-  /** Of the numerics of the machine that coordinates. */
+  /** The fingerprint of the coordinating machine's numerics. */
   readonly fingerprint: string;
-  /** Which they are. */
+  /** The coordinating machine's numerics. */
   readonly numerics: Numerics;
-  /** Machines of other numerics may join: the bits of the run then depend on who computes what. */
+  /** If true, machines of other numerics may join. The bits of the run then depend on which machine computes what. */
   readonly allowMixed: boolean;
 }
 
-/** Why machines may not join a run; undefined where all may. coordinator: the name of the machine that coordinates. */
+/**
+ * Returns why machines may not join a run, or undefined if all may. coordinator: the name of the machine that
+ * coordinates.
+ */
 export function refusalOf(
   machines: readonly { readonly name: string; readonly fingerprint: string }[],
   { fingerprint, numerics, allowMixed }: NumericsRules,
@@ -32,7 +35,7 @@ function otherNumerics(names: readonly string[], numerics: Numerics, coordinator
   );
 }
 
-/** The arena shape as other machines are told it; they choose their own workspaces. */
+/** Returns the arena shape that other machines are told. They choose their own workspaces. */
 export function sentShape({
   workspaces: _,
   tensorShardBytes = 0,

@@ -1,4 +1,5 @@
-// Predictions by other machines: batches that fit into messages, the check that answers fit, and the storing of pseudo-labels here.
+// Has other machines predict: makes batches that fit into messages, checks that answers fit, and stores pseudo-labels
+// here.
 
 import type { Arena } from '../../src/engine/arena.js';
 import { PREDICT_ROWS, storePseudoLabels } from '../../src/models/predict.js';
@@ -6,10 +7,10 @@ import type { PredictResult, PredictTask } from '../../src/models/tasks.js';
 import { floatsOf, labelsOf } from '../../src/protocol/tensor-codec.js';
 import type { Ranges } from '../../src/training/executor.js';
 
-/** Images of one request: their labels, 6 bytes each, fit into one message. */
+/** The most images of one request. Their labels, 6 bytes each, fit into one message. */
 const MOST_IMAGES = 2 ** 17;
 
-/** The answer for one range. classes: the bytes of u16; confidences: of floats. */
+/** The answer for one range. classes: the bytes of u16 values; confidences: the bytes of floats. */
 export interface Predicted {
   readonly classes: Uint8Array;
   readonly confidences: Uint8Array;
@@ -25,9 +26,9 @@ interface Piece {
 
 /**
  * Predicts ranges of images on other machines. Pseudo-labels of unlabelled images are stored in the arena here.
- * @param ask predicts parts of the ranges, so many images in all. May answer with anything.
- * @param misfit makes the error for an answer that does not fit its question
- * @param arePossible whether the labels of a range can be those of the model
+ * @param ask predicts parts of the ranges. It is told the number of images, and may return anything.
+ * @param misfit makes the error for an answer that does not fit its request
+ * @param arePossible returns whether the labels of a range can be the model's
  * @returns a result for each range, in order
  */
 export async function predictElsewhere(
@@ -65,8 +66,9 @@ const fits = ({ classes, confidences }: Predicted, [start, end]: Ranges[number])
   classes.length === (end - start) * 2 && confidences.length === (end - start) * 4;
 
 /**
- * Covers the ranges in order, by batches of at most `most` images. A range is cut at multiples of `unit` images from its start: the rows of a
- * product may change its last bits, and those of a range are to be the same wherever it is predicted. Nothing is made of an empty range.
+ * Covers the ranges in order by batches of at most `most` images. A range is split at multiples of `unit` images from
+ * its start. The reason is that the number of rows of a product may change its last bits, and the results of a range
+ * must be the same wherever it is predicted. An empty range is left out.
  */
 export function batchesOf(ranges: Ranges, most: number, unit: number): Piece[][] {
   const batches: Piece[][] = [];

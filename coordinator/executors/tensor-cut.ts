@@ -1,23 +1,23 @@
-// How a model is cut into tensor shards, and the sum of what all of them give.
+// Describes how a model is cut into tensor shards, and sums what all of them return.
 import { joined, subtreesIn } from '../../src/collectives/tree.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { sumOf } from '../../src/models/dense/tensor-exchange.js';
 import { tensorShardCount } from '../../src/models/dense/tensor-layout.js';
 import type { Logits, TensorShardRange, TensorStep } from '../../src/models/tensor-tasks.js';
 
-/** A model, and the number of shards that its hidden units are cut for. */
+/** A model, and the number of shards that its hidden units are cut into. */
 export interface TensorCut {
   readonly model: DenseModel;
   readonly shards: number;
 }
 
-/** The number of tensor shards, which a model without enough units has fewer of. */
+/** Returns the number of tensor shards. A model with few units has fewer of them than the run has shards. */
 export const shardCountOf = ({ model, shards }: TensorCut): number => tensorShardCount(model, shards);
 
 export const isSameCut = (a: TensorCut, b: TensorCut | undefined): boolean =>
   b !== undefined && a.shards === b.shards && isSameModel(a.model, b.model);
 
-/** Models are made anew for each stage, so that their fields are compared. */
+/** Compares the fields of two models, because a model is made anew for each stage. */
 function isSameModel(a: DenseModel, b: DenseModel): boolean {
   const isSameLayer = (layer: DenseModel['layers'][number], i: number) => {
     const other = b.layers[i]!;
@@ -29,9 +29,9 @@ function isSameModel(a: DenseModel, b: DenseModel): boolean {
 }
 
 /**
- * The sum over all tensor shards, in the order of the tree, whoever computed which of them.
+ * Returns the sum over all tensor shards, in the order of the tree. It does not depend on who computed them.
  * @param parts ranges that cover all shards
- * @param sums of each part, those of the subtrees that it is made of
+ * @param sums the sums of the subtrees of each part
  */
 export function wholeOf(
   parts: readonly TensorShardRange[],

@@ -1,4 +1,4 @@
-// Watches an executor: tells when each call was made, when it was answered, and which worker did what in between.
+// Traces an executor: tells when each call was made, when it was answered, and which worker did what in between.
 
 import { clock } from '../../src/clock.js';
 import type { Call, TimedTask } from '../../src/engine/timeline.js';
@@ -8,7 +8,7 @@ import type { TensorResult, TensorStep } from '../../src/models/tensor-tasks.js'
 import type { Executor, ForwardPass, Gradients, Ranges, ShardStep } from '../../src/training/executor.js';
 import { WrappedExecutor } from './wrapped-executor.js';
 
-/** What a task was made of, by its result. */
+/** Returns the parts of a task from its result. */
 export type PartsOf<R extends Answer> = (result: R) => TimedTask['parts'];
 
 export const gradientParts: PartsOf<GradientResult> = ({ milliseconds: { input, forward, backward } }) => [
@@ -21,7 +21,7 @@ export const updateParts: PartsOf<UpdateResult> = ({ milliseconds }) => [['updat
 
 export const predictParts: PartsOf<PredictResult> = ({ milliseconds }) => [['predict', milliseconds]];
 
-/** Of a tensor-parallel step. */
+/** Returns the parts of a task of a tensor-parallel step. */
 export const tensorParts: PartsOf<TensorResult> = ({ milliseconds: { input, forward, waiting, backward } }) => [
   ['input', input],
   ['forward', forward],
@@ -29,7 +29,7 @@ export const tensorParts: PartsOf<TensorResult> = ({ milliseconds: { input, forw
   ['backward', backward],
 ];
 
-/** Who did what: of results from other machines nothing is known. */
+/** Returns which worker did what. Results from other machines do not say. */
 export const tasksOf = <R extends Answer>(results: readonly R[], partsOf: PartsOf<R>): TimedTask[] =>
   results.flatMap((result) => (result.span ? [{ ...result.span, parts: partsOf(result) }] : []));
 
@@ -57,7 +57,10 @@ export class TracedExecutor extends WrappedExecutor {
     };
   }
 
-  /** One call from the question for a forward pass to the last answer of the backward pass: workers do both in one task. */
+  /**
+   * Tells one call, from the request for a forward pass to the last answer of the backward pass, because workers do
+   * both in one task.
+   */
   override async forward(step: TensorStep): Promise<ForwardPass> {
     const called = clock();
     const { backward, ...logits } = await this.inner.forward(step);

@@ -1,4 +1,4 @@
-// An executor around another one: passes on every call. Those who watch or disturb some of the calls extend it.
+// Wraps another executor and passes on every call. Classes that watch or disturb some of the calls extend it.
 
 import type { Rows } from '../../src/graph/rows.js';
 import type { Model } from '../../src/models/model.js';

@@ -1,4 +1,4 @@
-// Admission: where whoever has connected becomes a node of the cluster or is refused, and where observers are told how the run stands.
+// Admits connections to the cluster as nodes or refuses them, and answers observers who ask for the status of the run.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Arena } from '../../../src/engine/arena.js';
@@ -22,7 +22,7 @@ const FIRST_MS = 10_000;
 export class Admission {
   private readonly joining = new Set<Requests>();
 
-  /** arena: the coordinator's. */
+  /** arena: the coordinator's arena. */
   constructor(
     private readonly members: Members,
     private readonly arena: Arena,
@@ -30,7 +30,10 @@ export class Admission {
     private readonly options: AdmissionOptions,
   ) {}
 
-  /** Lets in whoever is at the other end, if they may: between two phases of the run, whenever that is. Never rejects. */
+  /**
+   * Admits the node at the other end of the channel, or refuses it. The node joins between two phases of the run. Never
+   * rejects.
+   */
   async admit(channel: NodeChannel, status: () => ClusterStatus): Promise<void> {
     const { members, options } = this;
     const requests = new Requests(channel, new Deadlines(options.bounds, options.clock));
@@ -41,7 +44,7 @@ export class Admission {
       if (first.kind === 'ask') return await inform(requests, status());
       requests.name = this.unique(first.name);
       const node = await this.welcome(requests, first);
-      await node.arenaSync.bringImages('unlabelled', [members.firstImages(node)]); // while the others go on
+      await node.arenaSync.bringImages('unlabelled', [members.firstImages(node)]); // The other members go on meanwhile.
       if (!requests.isClosed) members.join(node);
     } catch (error) {
       const reason = reasonOf(error);
@@ -56,7 +59,9 @@ export class Admission {
     for (const requests of this.joining) requests.close(reason);
   }
 
-  /** Resolves to a node that is ready. Throws E_NUMERICS when it was refused, or what broke. */
+  /**
+   * Resolves to a node that is ready. Throws E_NUMERICS if the node is refused, or the error that ended the connection.
+   */
   private async welcome(requests: Requests, hello: Hello): Promise<RemoteNode> {
     const { arena, codec } = this;
     const node = new RemoteNode(requests, arena, codec, hello.workers, this.members);
@@ -76,7 +81,7 @@ export class Admission {
     return node;
   }
 
-  /** A name that no other node has. */
+  /** Returns a name that no other node has. */
   private unique(wanted: string): string {
     const taken = new Set([...this.members.remotes, ...this.joining].map(({ name }) => name));
     let name = wanted;
@@ -85,7 +90,9 @@ export class Admission {
   }
 }
 
-/** The first message of whoever has connected. Throws E_TIMEOUT, E_PROTOCOL, or what the connection broke on. */
+/**
+ * Resolves to the first message of a connection. Throws E_TIMEOUT, E_PROTOCOL, or the error that ended the connection.
+ */
 function firstOf(requests: Requests): Promise<First> {
   return new Promise((resolve, reject) => {
     const silent = () =>

@@ -1,5 +1,5 @@
-// Trains on a cluster: this machine, which coordinates and may compute, and the nodes that have joined. Steps are data-parallel
-// (data-parallel.ts) or tensor-parallel (tensor-parallel.ts).
+// Trains on a cluster: this machine, which coordinates and may compute, and the nodes that have joined. Steps are
+// data-parallel (data-parallel.ts) or tensor-parallel (tensor-parallel.ts).
 
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 import { type GradientCodecName, gradientCodecOf } from '../../../src/collectives/gradient-codec.js';
@@ -38,27 +38,33 @@ import { type EndStep, StepTiming } from './step-timing.js';
 import { ClusterTensorParallel } from './tensor-parallel.js';
 
 export interface ClusterOptions extends Omit<AdmissionOptions, 'bounds' | 'clock'> {
-  /** false: this machine only coordinates, sums and updates. */
+  /** If false, this machine only coordinates, sums and updates. */
   readonly computes: boolean;
   /** Steps between two comparisons of the nodes' parameters. */
   readonly checksumEvery: number;
-  /** Tensor-parallel steps after which at the latest the state of all tensor shards is fetched. */
+  /** The most tensor-parallel steps before the state of all tensor shards is fetched. */
   readonly fetchEvery?: number;
-  /** The same for the bytes of a replay log of the steps since. */
+  /** The most bytes of a replay log of the steps since the last fetch. */
   readonly fetchBytes?: number;
-  /** The codec by which sums and totals of gradients travel. */
+  /** The codec of the sums and totals of gradients that are sent. */
   readonly wire: GradientCodecName;
   readonly bounds?: AdmissionOptions['bounds'];
-  /** By which deadlines are kept, and steps judged. */
+  /** The clock for deadlines and the times of steps. */
   readonly clock?: Clock;
-  /** What the run trains. */
+  /** The stages that the run trains. */
   readonly plan?: readonly PlannedStage[];
 }
 
-/** 10 MB of replay log, and a pause of some four seconds at most where one of two members is lost; 48 MB are fetched as often. */
+/**
+ * So many steps make about 10 MB of replay log, and their replay takes about four seconds at most if one of two members
+ * is lost. About 48 MB of state are fetched each time.
+ */
 const FETCH_EVERY = 256;
 
-/** 60 steps of an autoencoder with 256 rows, whose state is 110 MB: fetching it moves as much as the steps do. */
+/**
+ * About 60 steps of an autoencoder with 256 rows, whose state is 110 MB. At this size, fetching the state sends as many
+ * bytes as the steps do.
+ */
 const FETCH_BYTES = 64 * 2 ** 20;
 
 export class ClusterExecutor extends DistributedExecutor {
@@ -89,7 +95,7 @@ export class ClusterExecutor extends DistributedExecutor {
     return this.members.workers;
   }
 
-  /** Gives whoever is at the other end of the channel a place, if they may have one. They compute from the next phase on. */
+  /** Admits the node at the other end of the channel, or refuses it. The node computes from the next phase on. */
   admit(channel: NodeChannel): Promise<void> {
     return this.admission.admit(channel, () => this.status());
   }
@@ -101,7 +107,7 @@ export class ClusterExecutor extends DistributedExecutor {
     return { coordinator, nodes, position: this.position.status, steps: this.steps, shards };
   }
 
-  /** What the nodes on other machines are doing. */
+  /** Returns what the nodes on other machines are doing. */
   activities(): NodeNow[] {
     return [...this.members.remotes].map(({ name, activity }) => ({ name, doing: activity }));
   }
@@ -110,7 +116,7 @@ export class ClusterExecutor extends DistributedExecutor {
     return { lostWorkers: this.local.health().lostWorkers + this.members.lostWorkers };
   }
 
-  /** Resolves when no node has anything left to do: the last update, which nobody waits for, is made. */
+  /** Resolves when no node has anything left to do. Then the last update is done too, which nothing else waits for. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.members.remotes].map((node) => node.idle()));
   }
@@ -171,7 +177,7 @@ export class ClusterExecutor extends DistributedExecutor {
     }
   }
 
-  /** Says to the nodes that the run is over. */
+  /** Tells the nodes that the run is over. */
   protected end(): Promise<unknown> {
     this.stepTiming.endStage();
     const reason = wasClosed('nodes');
@@ -180,7 +186,7 @@ export class ClusterExecutor extends DistributedExecutor {
     return Promise.all([left, this.local.close()]);
   }
 
-  /** Begins a step of so many rows, and returns what ends it. */
+  /** Begins a step with these numbers of rows, and returns the function that ends it. */
   private begin(
     { stage, step }: { readonly stage: number; readonly step: number },
     labelled: number,

@@ -1,12 +1,12 @@
-// Data-parallel steps over a cluster. In a step:
+// Does data-parallel steps on a cluster. In a step:
 //
 //   nodes   gradients into buffers | partial sums, chunk by chunk up          |                | update
 //   here    gradients into buffers | sum of a chunk when all parts of it came | total of it down to all | update
 //
-// Where the gradient codec rounds, the total that everybody applies, here too, is the one that was rounded.
+// If the gradient codec rounds, all machines apply the rounded total, the coordinator too.
 //
-// Nobody updates before the total is complete here: until then the shards of a node that is lost can be computed again from the same
-// parameters, by anyone, with the same bits.
+// No machine updates before the total is complete here. Until then, any member can compute the shards of a lost node
+// again, from the same parameters and with the same bits.
 
 import { sha256OfParameters } from '../../../src/checksum.js';
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
@@ -24,7 +24,7 @@ import { GradientRound, Reducer } from './reducer.js';
 import type { RemoteNode } from './remote-node.js';
 import { type Compute, computeOfDataParallel } from './step-timing.js';
 
-/** Results of the workers here, and what the step took those who computed. */
+/** The results of the workers here, and the times of the step on the members that computed it. */
 interface Updated {
   readonly results: UpdateResult[];
   readonly compute: Compute;
@@ -32,7 +32,9 @@ interface Updated {
 
 export class ClusterDataParallel {
   private readonly reducer: Reducer;
-  /** Computes again what came from elsewhere and is in doubt, whether or not this machine takes part in the computing. */
+  /**
+   * Computes again what another member sent and is in doubt, even if this machine takes no other part in the computing.
+   */
   private readonly here: LocalMember;
 
   /** checksumEvery: steps between two comparisons of the nodes' parameters. */
@@ -46,24 +48,26 @@ export class ClusterDataParallel {
     this.here = new LocalMember(local);
   }
 
-  /** A round of gradients that members compute. */
+  /** Begins a round of gradients that members compute. */
   round(): GradientRound {
     return new GradientRound((count) => this.members.share(count), this.here);
   }
 
   /**
    * Updates the parameters by the gradients of a round, here and at the nodes.
-   * of: the step of any shard; steps: so far since the run began, with this one.
+   * @param of the step of any shard
+   * @param steps the number of steps of the run so far, including this one
    */
   async update(round: GradientRound, of: ShardStep, optimizer: OptimizerStep, steps: number): Promise<Updated> {
     const { model, shards } = of;
     const length = parameterCount(model);
     const { remotes } = this.members;
     const followers = [...remotes].filter((node) => node.isInStep(length));
-    // What was sent last came from the memory that is written now.
+    // The memory that is written now holds what was sent last.
     await Promise.all([...remotes].map((node) => node.sent()));
     await this.reducer.sumUp(round, of, followers);
-    // Those who are there now: one that came while shards were computed again has the state, but not the whole total.
+    // Only nodes that are still available are updated. A node that came while shards were computed again has the state,
+    // but not the whole total.
     const updated = followers.filter((node) => node.isAvailable);
     for (const node of remotes) {
       if (updated.includes(node)) node.update(model, optimizer);
@@ -72,17 +76,20 @@ export class ClusterDataParallel {
     const summed = performance.now();
     const results = await this.local.updateByTotal(model, optimizer);
     const compute = computeOfDataParallel(round.parts(), shards, performance.now() - summed);
-    // A follower that was behind just now may be back: it has not drifted, it was not told to update.
+    // A follower that was behind may be back by now. It has not drifted, because it was not told to update.
     if (steps % this.checksumEvery === 0) await this.compareParameters(length, updated, steps);
     return { results, compute };
   }
 
-  /** Parameters have been overwritten: what rounding has left of earlier sums is of others. */
+  /** Forgets the rounding errors of earlier sums, because the parameters have been overwritten. */
   forget(): void {
     this.reducer.forget();
   }
 
-  /** Replicas that drift apart end the run. A node that is lost meanwhile has not drifted. Throws E_DRIFT. */
+  /**
+   * Ends the run if a replica's parameters differ. A node that is lost meanwhile does not count as different. Throws
+   * E_DRIFT.
+   */
   private async compareParameters(parameters: number, nodes: readonly RemoteNode[], steps: number): Promise<void> {
     const expected = sha256OfParameters(floats(this.local.arena, 'parameters', parameters));
     const digests = await Promise.all(

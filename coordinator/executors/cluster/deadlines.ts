@@ -1,9 +1,9 @@
-// Deadlines of nodes: how long to wait for one (what the same kind of work took it before, and a margin), timers that leave out time in
-// which this process stood still, and conditions that are waited for.
+// Sets the deadlines of nodes: how long to wait for a node, from the times that the same kind of work took before, and
+// a margin. Timers leave out the time in which this process was suspended.
 import { type Clock, SYSTEM_CLOCK } from '../../../src/clock.js';
 import { median } from '../../../src/scaling/bootstrap.js';
 
-/** Milliseconds: no wait is shorter than `least`, since machines pause, nor longer than `most`. */
+/** Limits of every wait, in milliseconds. `least` allows for machines that pause. */
 export interface Bounds {
   readonly least: number;
   readonly most: number;
@@ -11,16 +11,19 @@ export interface Bounds {
 
 export const BOUNDS: Bounds = { least: 3_000, most: 60_000 };
 
-/** Times remembered of each kind of work: the last minutes say more than the whole run. */
+/** The number of latest times that are kept of each kind of work. The last minutes say more than the whole run. */
 const REMEMBERED = 32;
-/** Before so many times are known, the deadline is `most`: a first step builds its networks. */
+/** With fewer times than this, the deadline is `most`, because a first step builds its networks. */
 const KNOWN = 4;
-/** Deviations beyond the median. Times of a healthy machine have long tails, and recomputing for nothing costs a step. */
+/**
+ * The margin, in deviations above the median. Times of a healthy machine have long tails, and a needless recomputation
+ * costs a step.
+ */
 const MARGIN = 8;
 /** The standard deviation of a normal distribution, in median absolute deviations. */
 const DEVIATION = 1.4826;
 
-/** The deadlines of one node. */
+/** Holds the deadlines of one node. */
 export class Deadlines {
   private readonly times = new Map<string, number[]>();
 
@@ -29,24 +32,30 @@ export class Deadlines {
     readonly clock: Clock = SYSTEM_CLOCK,
   ) {}
 
-  /** Calls `ring` when so many units of this kind of work have taken too long. Returns what cancels that. */
+  /**
+   * Calls `ring` when this number of units of this kind of work takes too long. Returns a function that cancels the
+   * timer.
+   */
   stallTimer(kind: string, units: number, ring: () => void): () => void {
     return stallTimer(this.clock, this.limit(kind, units), ring);
   }
 
-  /** kind: of work; times of one kind say nothing of another. units: of work done, as rows or bytes, at least 1. */
+  /**
+   * Records a time. kind: the kind of work; times of one kind say nothing of another. units: the work done, such as
+   * rows or bytes, at least 1.
+   */
   record(kind: string, units: number, milliseconds: number): void {
     const times = [...(this.times.get(kind) ?? []), milliseconds / Math.max(1, units)];
     this.times.set(kind, times.slice(-REMEMBERED));
   }
 
-  /** The median of the milliseconds that a unit of this kind of work takes; undefined before the first. */
+  /** Returns the median of the milliseconds that a unit of this kind of work takes, or undefined before the first. */
   typical(kind: string): number | undefined {
     const times = this.times.get(kind);
     return times && median(times);
   }
 
-  /** Milliseconds to wait for so many units of work. */
+  /** Returns the milliseconds to wait for this number of units of work. */
   limit(kind: string, units: number): number {
     const { least, most } = this.bounds;
     const times = this.times.get(kind) ?? [];
@@ -57,16 +66,17 @@ export class Deadlines {
   }
 }
 
-/** A timer that rings so much too late was held up, and so were the answers that it waits for. */
+/** If a timer rings this much too late, the process was suspended, and so were the answers that it waits for. */
 const HELD_UP_MS = 100;
 
 /**
- * Calls `ring` after so many milliseconds, not counting time in which this process itself stood still. Returns what cancels it.
+ * Calls `ring` after this time, not counting the time in which this process itself was suspended. Returns a function
+ * that cancels the timer.
  */
 export function stallTimer(clock: Clock, milliseconds: number, ring: () => void): () => void {
   const due = clock.now() + milliseconds;
   let immediate: NodeJS.Immediate | undefined;
-  // What has arrived meanwhile is delivered between a timer and an immediate.
+  // Messages that have arrived meanwhile are delivered between a timer and an immediate.
   const soon = () => {
     immediate = setImmediate(ring);
   };
@@ -81,10 +91,10 @@ export function stallTimer(clock: Clock, milliseconds: number, ring: () => void)
   };
 }
 
-/** Less than five seconds: what is silent for longer looks as if it hung. */
+/** Less than five seconds, because a program that prints nothing for longer looks as if it hung. */
 const SAY_AGAIN_MS = 4000;
 
-/** Something that others wait for. They look again whenever it has changed. */
+/** Something that others wait for. They check it again whenever it has changed. */
 export class Condition {
   private waits: {
     readonly holds: () => boolean;
@@ -92,15 +102,16 @@ export class Condition {
     readonly reject: (reason: unknown) => void;
   }[] = [];
 
-  /** Resolves as soon as it holds. Rejects with the reason of fail(). */
+  /** Resolves as soon as the condition holds. Rejects with the reason of fail(). */
   met(holds: () => boolean): Promise<void> {
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => this.waits.push({ holds, resolve, reject }));
   }
 
   /**
-   * Resolves to whether it holds, as soon as it does, or after so many milliseconds.
-   * @param say is called at once where it does not hold, and again every few seconds, with the milliseconds that are left
+   * Resolves to true as soon as the condition holds, or to whether it holds when the time is over.
+   * @param say is called at once if the condition does not hold, and again every few seconds, with the milliseconds
+   * that are left
    */
   async metWithin(
     milliseconds: number,
@@ -135,7 +146,7 @@ export class Condition {
     });
   }
 
-  /** Nobody needs to wait any longer. */
+  /** Ends all waits, which reject with this reason. */
   fail(reason: unknown): void {
     for (const { reject } of this.waits.splice(0)) reject(reason);
   }

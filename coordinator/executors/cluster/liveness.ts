@@ -1,4 +1,4 @@
-// The liveness of a node: whether it takes requests, is behind, wants to go, or has nothing to do.
+// Tracks whether a node takes requests, is behind, wants to leave, or has nothing to do.
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import { Condition } from './deadlines.js';
 import type { MemberLost } from './member.js';
@@ -6,12 +6,12 @@ import type { Requests } from './requests.js';
 import type { Uploads } from './uploads.js';
 
 interface LivenessListener {
-  /** It did not answer in time, and is left out until it does. */
+  /** The node did not answer in time, and is left out until it does. */
   fellBehind(reason: MemberLost): void;
   caughtUp(): void;
-  /** Something ended: it may have become available. */
+  /** Some work of the node has ended, so it may have become available. */
   answered(): void;
-  /** It wants to go, and has nothing left to do. */
+  /** The node wants to leave, and has nothing left to do. */
   mayGo(): void;
 }
 
@@ -27,7 +27,7 @@ export class Liveness {
     private readonly listener: LivenessListener,
   ) {}
 
-  /** Whether it takes requests. */
+  /** Whether the node takes requests. */
   get isAvailable(): boolean {
     return this.state === 'working' && !this.requests.isClosed;
   }
@@ -37,7 +37,7 @@ export class Liveness {
     return this.requests.isBehind || this.uploads.areLate ? 'behind' : 'working';
   }
 
-  /** Resolves when it has nothing left to do. Rejects when it is lost, or behind, before. */
+  /** Resolves when the node has nothing left to do. Rejects if it is lost or falls behind before that. */
   idle(): Promise<void> {
     return this.condition.met(() => this.isIdle);
   }
@@ -54,13 +54,13 @@ export class Liveness {
     this.settled();
   }
 
-  /** It owns so many tensor shards from now on. Their state is fetched before it goes. */
+  /** Sets the number of tensor shards that the node owns. Their state is fetched before the node leaves. */
   owns(tensorShards: number): void {
     this.ownsTensorShards = tensorShards > 0;
     this.settled();
   }
 
-  /** Something ended: what waits for that goes on. */
+  /** Is called when some work of the node has ended, and continues what waits for that. */
   settled(): void {
     if (this.isLeftOut && this.state !== 'behind') {
       this.isLeftOut = false;
@@ -71,7 +71,7 @@ export class Liveness {
     if (this.isIdle && this.isLeaving && !this.ownsTensorShards) this.listener.mayGo();
   }
 
-  /** What it has to do will not be done, or not in time. */
+  /** Ends the waits for the node, because it will not finish its work, or not in time. */
   giveUp(reason: MemberLost): void {
     this.condition.fail(reason);
   }

@@ -1,4 +1,5 @@
-// The coordinator's own threads as a member. Their gradients and tensor shards are in the arena here, and a lost thread is replaced.
+// Makes the coordinator's own threads a member. Their gradients and tensor shards are in the coordinator's arena, and a
+// lost thread is replaced.
 
 import type { Model } from '../../../src/models/model.js';
 import type { PredictResult, PredictTask } from '../../../src/models/tasks.js';
@@ -23,7 +24,7 @@ export class LocalMember implements Member {
   readonly tensorShards: TensorShardOwner;
   readonly graph: GraphMember;
   private readonly measured = new Speed();
-  /** Shards, or tensor shards, of its last step. */
+  /** The number of shards, or of tensor shards, of its last step. */
   private shards = 0;
 
   constructor(private readonly threads: ThreadExecutor) {
@@ -67,7 +68,7 @@ class LocalTensorShards implements TensorShardOwner {
   readonly isHere = true;
   readonly isLeaving = false;
 
-  /** began: is told how many tensor shards a step is begun with. */
+  /** began: is told the number of tensor shards with which a step begins. */
   constructor(
     private readonly threads: ThreadExecutor,
     private readonly speed: Speed,
@@ -115,7 +116,7 @@ class LocalTensorShards implements TensorShardOwner {
 }
 
 /**
- * Resolves when the sockets have what was sent just now. A worker here that is woken up first takes the core that the main thread is on, where
- * there are no more cores than workers, and the others would wait for milliseconds.
+ * Resolves when the sockets have been given what was sent just now. If a machine has no more cores than workers, a
+ * worker that wakes up first takes the core of the main thread, and the other members would wait for milliseconds.
  */
 const othersAreAsked = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));

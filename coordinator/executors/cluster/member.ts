@@ -1,5 +1,5 @@
-// Members of a cluster: what the coordinator asks of those who compute, its own threads and nodes alike; how fast each is; and the sharing
-// of work among them, which goes on when some are lost.
+// Defines a member of a cluster: what the coordinator asks of its own threads and of nodes alike. It measures the speed
+// of each, and shares work among them even if some are lost.
 import type { Subtree } from '../../../src/collectives/tree.js';
 import type { Model } from '../../../src/models/model.js';
 import type { GradientResult, PredictResult, PredictTask } from '../../../src/models/tasks.js';
@@ -10,67 +10,72 @@ import type { DoneStep } from './replay-log.js';
 
 export interface Member {
   readonly workers: number;
-  /** Rows of training steps by milliseconds; undefined before it is measured. */
+  /** Rows of training steps per millisecond; undefined before it is measured. */
   readonly speed: number | undefined;
   readonly tensorShards: TensorShardOwner;
-  /** It is given nothing to do this time. */
+  /** Is called when the member is given nothing to do in a step. */
   passedOver(): void;
   gradients(steps: readonly ShardStep[]): Promise<Contribution>;
   readonly graph: GraphMember;
   predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]>;
 }
 
-/** What a member does for a graph of images. */
+/** The part of an executor that works on a graph of images. */
 export type GraphMember = Pick<Executor, 'describe' | 'neighbours'>;
 
 /** A member's part of a data-parallel step. */
 export interface Contribution {
   readonly results: readonly GradientResult[];
-  /** Sums that arrive in gradient buffers here, each in that of its first shard. Shards in none are in buffers of their own. */
+  /**
+   * Sums that arrive in the gradient buffers here, each in the buffer of its first shard. A shard outside all subtrees
+   * has its gradient in its own buffer.
+   */
   readonly subtrees: readonly Subtree[];
-  /** Resolves when the first so many floats of each sum are there; rejects with MemberLost. */
+  /** Resolves when the first `length` floats of each sum are here. Rejects with MemberLost. */
   arrived(length: number): Promise<void>;
-  /** Where it is a node's. */
+  /** Is there only if the member is a node. */
   readonly elsewhere?: Elsewhere;
 }
 
 export interface Elsewhere {
-  /** What is still on its way is not taken any more: others compute the same shards. */
+  /** Stops taking what is still being sent, because others compute the same shards. */
   revoke(): void;
-  /** Sends the node away for what it sent. */
+  /** Ends the connection of the node because of what it sent. */
   lose(message: string): MemberLost;
 }
 
-/** A member as the owner of tensor shards. All but release() and lose() reject with MemberLost where it is a node. */
+/**
+ * A member as the owner of tensor shards. If it is a node, all methods but release() and lose() reject with MemberLost.
+ */
 export interface TensorShardOwner {
-  /** Whether its state is in the arena here. */
+  /** Whether the state of its tensor shards is in the coordinator's arena. */
   readonly isHere: boolean;
-  /** Whether it wants to go as soon as its state is here. */
+  /** Whether the member wants to leave as soon as its state is at the coordinator. */
   readonly isLeaving: boolean;
-  /** Makes the state of these tensor shards there what it is here. */
+  /** Copies the state of these tensor shards from the coordinator's arena to the member. */
   take(cut: TensorCut, range: TensorShardRange): Promise<void>;
-  /** Does steps again that are done, by what came down in them. */
+  /** Repeats steps that are done, from the values that the coordinator sent in them. */
   replay(steps: readonly DoneStep[], range: TensorShardRange): Promise<void>;
   forward(step: TensorStep, range: TensorShardRange): Promise<MemberPass>;
-  /** Makes the state of these tensor shards here what it is there. */
+  /** Copies the state of these tensor shards from the member to the coordinator's arena. */
   give(cut: TensorCut, range: TensorShardRange): Promise<void>;
-  /** It has no tensor shards any longer. */
+  /** Ends the ownership: the member has no tensor shards any longer. */
   release(): void;
-  /** Sends the node away for what it sent. */
+  /** Ends the connection of the node because of what it sent. */
   lose(why: string): void;
 }
 
 /** A pass of a tensor-parallel step over a member's tensor shards. */
 export interface MemberPass {
-  /** The sum of each subtree of shards that its range is made of. */
+  /** The sum of each subtree of shards in the member's range. */
   readonly sums: readonly Logits[];
-  /** The next pass of the step, for which these values have come. */
+  /** Does the next pass of the step with these values. */
   onward(values: Float32Array): Promise<MemberPass>;
-  /** Takes the values after the last pass. Resolves when the shards are updated. Results: of workers here. */
+  /** Takes the values after the last pass. Resolves when the shards are updated, to the results of workers here. */
   backward(values: Float32Array): Promise<readonly TensorResult[]>;
 }
 
-/** What was asked of a member has to be done by others. The run is none the worse for it. */
+/** Says that a member was lost, so that others have to do its work. The results of the run stay the same. */
 export class MemberLost extends Error {
   override readonly name = 'MemberLost';
 
@@ -79,13 +84,13 @@ export class MemberLost extends Error {
   }
 }
 
-/** The weight of the latest step in the mean: a change shows after some ten steps, an outlier hardly. */
+/** The weight of the latest step in the mean. A change shows after about ten steps; an outlier has little effect. */
 const LATEST = 0.1;
-/** Before so many steps a speed is that of a machine that is still building its networks. */
+/** The steps that are not measured, because the machine is still building its networks. */
 const WARM = 3;
 /**
- * A member that was slow once is given nothing, and then is never measured again. So each step without it, it is thought to be faster by this
- * part, until it is tried. One that is twenty times slower than others is tried every few hundred steps.
+ * A slow member may get no work, and is then never measured again. So each step without work raises its assumed speed
+ * by this part, until it is tried. A member that is twenty times slower than others is tried every few hundred steps.
  */
 const HOPE = 0.005;
 
@@ -94,17 +99,17 @@ export class Speed {
   private steps = 0;
   private mean = 0;
 
-  /** undefined until it means something. */
+  /** The speed; undefined until enough steps are measured. */
   get rowsPerMillisecond(): number | undefined {
     return this.steps > WARM ? this.mean : undefined;
   }
 
-  /** It was given nothing to do in a step. */
+  /** Notes a step in which the member had nothing to do. */
   rested(): void {
     this.mean *= 1 + HOPE;
   }
 
-  /** rows: of a whole step, or as much work. */
+  /** Adds a measurement. rows: those of a whole step, or the rows that would be as much work. */
   add(rows: number, milliseconds: number): void {
     if (rows === 0) return;
     this.steps++;
@@ -123,18 +128,21 @@ export function rowsOfSteps(steps: readonly ShardStep[]): number {
   }, 0);
 }
 
-/** The work of some tensor shards in a step: rows of the whole model that would cost as much. */
+/**
+ * Returns the work of some tensor shards in a step, as the number of rows of the whole model that would cost as much.
+ */
 export function workOf(step: TensorStep, { first, end }: TensorShardRange, pixels: number): number {
   const rows = step.labelledImages.length / pixels + step.unlabelledBatch;
   return (rows * (end - first)) / shardCountOf(step);
 }
 
-/** A member and the positions of its items. */
+/** A member, and the positions of its items. */
 export type Part = readonly [Member, readonly number[]];
 
 /**
- * Has each item done by a member; those of members that are lost by others. Other errors are thrown when all have ended.
- * @param share says who does so many items. It throws where nobody is there to do any.
+ * Has members do all items. If a member is lost, others do its items. Other errors are thrown when all members have
+ * ended.
+ * @param share shares out this number of items. It throws if no member is there.
  */
 export async function spread<T, R>(
   items: readonly T[],

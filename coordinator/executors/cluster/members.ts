@@ -1,5 +1,5 @@
-// The members of a cluster: the coordinator's own threads (unless it only coordinates) and the nodes that have joined; who of them is there
-// now, and who gets which part of the work.
+// Holds the members of a cluster: the coordinator's own threads (unless it only coordinates) and the nodes that have
+// joined. It knows which of them are available, and shares work among them.
 import type { Clock } from '../../../src/clock.js';
 import type { ArenaShape } from '../../../src/engine/arena.js';
 import { PseudolabelError } from '../../../src/errors.js';
@@ -11,7 +11,7 @@ import type { RemoteListener, RemoteNode } from './remote-node.js';
 import type { ClusterListener } from './status.js';
 
 export interface MembersOptions {
-  /** Milliseconds to stand still for want of a node. */
+  /** The most milliseconds that the run waits for a node when it has none. */
   readonly patienceMs: number;
   readonly bounds: Bounds;
   readonly clock: Clock;
@@ -20,15 +20,15 @@ export interface MembersOptions {
 
 export class Members implements RemoteListener {
   readonly remotes = new Set<RemoteNode>();
-  /** Why nobody is let in any more; undefined while the run goes on. */
+  /** The reason why no node is admitted any more; undefined while the run goes on. */
   end: PseudolabelError | undefined;
-  /** Workers lost by nodes that are gone. */
+  /** The number of workers that were lost by nodes that have left. */
   private lostBefore = 0;
   private readonly placement: Placement;
   private readonly condition = new Condition();
   private isStopping = false;
 
-  /** local: undefined where the coordinator does not compute. */
+  /** local: undefined if the coordinator does not compute. */
   constructor(
     private readonly local: Member | undefined,
     private readonly shape: ArenaShape,
@@ -41,12 +41,12 @@ export class Members implements RemoteListener {
     return this.available().reduce((sum, { workers }) => sum + workers, 0);
   }
 
-  /** On other machines. */
+  /** The number of lost workers on other machines. */
   get lostWorkers(): number {
     return [...this.remotes].reduce((sum, { lostWorkers }) => sum + lostWorkers, this.lostBefore);
   }
 
-  /** The unlabelled images [start, end) that a node is likely to need which is about to join. */
+  /** Returns the unlabelled images [start, end) that a node is likely to need. The node is about to join. */
   firstImages(node: RemoteNode): readonly [number, number] {
     return firstImages(this.shape, [...this.available(), node]);
   }
@@ -57,7 +57,10 @@ export class Members implements RemoteListener {
     this.condition.changed();
   }
 
-  /** Resolves when so many nodes are there. Throws E_NODES after so many milliseconds, E_INTERRUPTED when closed. */
+  /**
+   * Resolves when this number of nodes is there. Throws E_NODES after this time, and E_INTERRUPTED if the cluster is
+   * closed.
+   */
   async waitFor(nodes: number, milliseconds: number): Promise<void> {
     const isOver = () => this.end !== undefined || this.remotes.size >= nodes;
     const say = (left: number) => this.options.listener.gathering(this.remotes.size, nodes, left);
@@ -68,7 +71,10 @@ export class Members implements RemoteListener {
     throw new PseudolabelError('E_NODES', message, 'start the others, or ask for fewer with --nodes');
   }
 
-  /** Shares out so many items among those who are there now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
+  /**
+   * Shares this number of items among the members that are available. Waits for a node if there is none. Throws
+   * E_NODES, E_INTERRUPTED.
+   */
   async share(count: number): Promise<Part[]> {
     const members = await this.present();
     const ends = this.placement.ends(count, members);
@@ -81,7 +87,7 @@ export class Members implements RemoteListener {
     });
   }
 
-  /** Who is there to compute now. Waits for a node where nobody is. Throws E_NODES, E_INTERRUPTED. */
+  /** Resolves to the members that can compute now. Waits for a node if there is none. Throws E_NODES, E_INTERRUPTED. */
   async present(): Promise<Member[]> {
     const { patienceMs, listener, clock } = this.options;
     if (!this.end && this.available().length === 0) {
@@ -99,13 +105,13 @@ export class Members implements RemoteListener {
     return this.available();
   }
 
-  /** The run shall stop after its step: where nobody is there to finish that, at once. */
+  /** Asks the run to stop after its step. If no member is there to finish the step, the run stops at once. */
   stop(): void {
     this.isStopping = true;
     this.condition.changed();
   }
 
-  /** Says to all nodes that the run is over. */
+  /** Tells all nodes that the run is over. */
   async close(reason: PseudolabelError): Promise<void> {
     this.end = reason;
     this.condition.changed();

@@ -1,5 +1,5 @@
-// Where gradients of nodes are summed: who contributes which shards of a step, that shards whose contributor is lost before the update are
-// computed again, with the same bits, and the total, chunk by chunk as sums come.
+// Sums the gradients of all members. It records which member computed which shards of a step, has the shards of a lost
+// member computed again with the same bits, and makes the total chunk by chunk as sums arrive.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { CHUNK, GradientSums } from '../../../src/collectives/gradient-sum.js';
@@ -24,13 +24,16 @@ interface Held {
 export class GradientRound {
   private held: Held[] = [];
 
-  /** here: who computes again what came from elsewhere and is in doubt. */
+  /** here: the member that computes again what another one sent and is in doubt. */
   constructor(
     private readonly share: (count: number) => Promise<readonly Part[]>,
     private readonly here: Member,
   ) {}
 
-  /** Results in the order of the steps. Sums may still be on their way. What a member says is not finite has been computed again here. */
+  /**
+   * Returns the results in the order of the steps. Sums may still be on their way. Results that a member reports as not
+   * finite have been computed again here.
+   */
   async compute(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     const results = await spread(steps, this.share, async (member, part) => {
       const contribution = await member.gradients(part);
@@ -44,8 +47,9 @@ export class GradientRound {
   }
 
   /**
-   * Computes again here what came from elsewhere and is in doubt. A member is sent away where its gradients turn out to be finite; where they
-   * are not, it was right, and the run has diverged. Returns whether anything was in doubt.
+   * Computes again here what another member sent and is in doubt. If the gradients turn out to be finite, the
+   * connection of that member is ended. If they are not, the member was right, and the run has diverged. Returns
+   * whether anything was in doubt.
    */
   async doubt(why: string, isDoubtful: (contribution: Contribution) => boolean): Promise<boolean> {
     const doubted = this.held.filter(({ contribution }) => contribution.elsewhere && isDoubtful(contribution));
@@ -59,7 +63,7 @@ export class GradientRound {
     return doubted.length > 0;
   }
 
-  /** Resolves when the first so many floats of all sums are here. */
+  /** Resolves when the first `length` floats of all sums are here. */
   async gather(length: number): Promise<void> {
     for (;;) {
       const settled = await Promise.allSettled(this.held.map(({ contribution }) => contribution.arrived(length)));
@@ -67,14 +71,14 @@ export class GradientRound {
       const [other] = failed.filter((reason) => !(reason instanceof MemberLost));
       if (other !== undefined) throw other;
       if (failed.length === 0) return;
-      // The parameters are still those of before the update everywhere, and what has been summed already has the same bits.
+      // No machine has updated its parameters yet, and the sums that are complete have the same bits.
       const lost = this.held.filter((_, i) => settled[i]!.status === 'rejected');
       this.held = this.held.filter((held) => !lost.includes(held));
       await this.compute(lost.flatMap(({ steps }) => steps));
     }
   }
 
-  /** Who computed how much. */
+  /** Returns the part of each member. */
   parts(): StepPart[] {
     return this.held.map(({ member: { workers }, steps, contribution: { results } }) => {
       const compute = results.reduce((sum, { milliseconds: { input, forward, backward } }) => {
@@ -84,7 +88,7 @@ export class GradientRound {
     });
   }
 
-  /** The sums that came from elsewhere. */
+  /** Returns the sums that came from other machines. */
   subtrees(): Subtree[] {
     return this.held.flatMap(({ contribution }) => contribution.subtrees);
   }
@@ -95,7 +99,7 @@ export class GradientRound {
   }
 }
 
-/** Sums gradients to the total that the update is made by. Chunks of it go at once to the nodes that follow. */
+/** Sums gradients to the total for the update. Each chunk is sent at once to the nodes that follow. */
 export class Reducer {
   private readonly sums: GradientSums;
 
@@ -107,8 +111,9 @@ export class Reducer {
   }
 
   /**
-   * Makes the total here and at the nodes that follow: those whose parameters and moments are as they are here. steps: of all shards.
-   * Throws E_NOT_FINITE with the parameters as they were, everywhere.
+   * Makes the total here and at the followers, which are the nodes whose parameters and moments are the same as here.
+   * Throws E_NOT_FINITE, and then the parameters of all machines stay unchanged.
+   * @param step the step of any shard
    */
   async sumUp(
     round: GradientRound,
@@ -127,7 +132,7 @@ export class Reducer {
     }
   }
 
-  /** The next total is of something else: what rounding has left of this one is forgotten. */
+  /** Forgets the rounding errors of this total, because the next one is of other gradients. */
   forget(): void {
     this.codec.reset();
   }
@@ -137,7 +142,7 @@ export class Reducer {
     return this.sums.total(shards, start, end);
   }
 
-  /** Whether sums that came from elsewhere were not finite, and have been made again here. */
+  /** Returns whether sums from other machines were not finite and have been computed again here. */
   private isMadeRight(round: GradientRound, start: number, end: number): Promise<boolean> {
     return round.doubt('its sums are not finite, and its gradients are', ({ subtrees }) =>
       subtrees.some((subtree) => !this.sums.isFinite(subtree, start, end)),

@@ -1,4 +1,5 @@
-// A node's work for a graph of images: it is brought the images, the parameters and the rows that it needs, and its answers are checked.
+// Has a node work on a graph of images: sends it the images, the parameters and the rows that it needs, and checks its
+// answers.
 
 import type { Rows } from '../../../src/graph/rows.js';
 import type { ModelWriter } from '../../../src/models/model-text.js';
@@ -19,7 +20,7 @@ interface GraphNode {
 }
 
 export class RemoteGraph implements GraphMember {
-  /** Those that it was sent last. */
+  /** The rows that were sent to the node last. */
   private rows: Rows | undefined;
 
   constructor(private readonly node: GraphNode) {}

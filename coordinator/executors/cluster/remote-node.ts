@@ -1,5 +1,5 @@
-// A node on another machine as a member. Its arena is brought up to date with the one here before each request, and its answers are checked
-// before they count.
+// Makes a node on another machine a member. Its arena is brought up to date with the coordinator's before each request,
+// and its answers are checked before they are used.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import { subtreesOf } from '../../../src/collectives/tree.js';
@@ -30,12 +30,12 @@ import { activityOf, type NodeActivity } from './status.js';
 import { Upload, Uploads } from './uploads.js';
 
 export interface RemoteListener {
-  /** It has been lost, or has gone as it wished. */
+  /** The node has been lost, or has left as it wished. */
   left(node: RemoteNode, reason: PseudolabelError): void;
-  /** It did not answer in time, and is left out until it does. */
+  /** The node did not answer in time, and is left out until it does. */
   fellBehind(node: RemoteNode, reason: MemberLost): void;
   caughtUp(node: RemoteNode): void;
-  /** It may have become available. */
+  /** The node may have become available. */
   answered(): void;
 }
 
@@ -43,21 +43,21 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   readonly arenaSync: ArenaSync;
   readonly tensorShards: RemoteTensorShards;
   readonly graph: RemoteGraph;
-  /** Of the models that it is told of. */
+  /** Writes the models that the node is told of. */
   readonly models = new ModelWriter();
   readonly measured = new Speed();
   lostWorkers = 0;
-  /** Shards, or tensor shards, of its last step. */
+  /** The number of shards, or of tensor shards, of its last step. */
   private shards = 0;
   private readonly images = new ImageEncoder();
   private readonly uploads: Uploads;
   private readonly liveness: Liveness;
-  /** The stage of its last sums: those of the same stage go on with what rounding left of them. */
+  /** The stage of its last sums. Sums of the same stage continue with the rounding errors of the previous ones. */
   private lastStage: number | undefined;
-  /** Whether it may still be at its last update. */
+  /** Whether the node may still be doing its last update. */
   private isUpdating = false;
 
-  /** arena: the coordinator's. */
+  /** arena: the coordinator's arena. */
   constructor(
     readonly requests: Requests,
     readonly arena: Arena,
@@ -74,7 +74,7 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
       mayGo: () => void this.dismiss('left', wished()),
     });
     const sendRegion = async (region: SentRegion, start: number, end: number): Promise<void> => {
-      // It may still be reading or writing there. Images do not change.
+      // The node may still be reading or writing there. Images are not affected, because they do not change.
       await this.idle();
       const tag = { kind: BULK_KINDS.indexOf(region), step: 0, index: 0, attempt: 0, offset: start };
       const { memory, regions } = arena;
@@ -93,12 +93,12 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     return this.measured.rowsPerMillisecond;
   }
 
-  /** At which its sums come in, in Gbit/s; undefined before the first. */
+  /** The rate at which its sums arrive, in Gbit/s; undefined before the first. */
   get gigabits(): number | undefined {
     return this.uploads.gigabits;
   }
 
-  /** Whether it takes requests. */
+  /** Whether the node takes requests. */
   get isAvailable(): boolean {
     return this.liveness.isAvailable;
   }
@@ -122,8 +122,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   }
 
   /**
-   * Whether it is there, with parameters and moments as they are here. One that had no shards may still be at its last update, which
-   * reads the total that the next would be sent to.
+   * Returns whether the node is available with the same parameters and moments as here. A node without shards may still
+   * be doing its last update. That update reads the total, which the next one would overwrite.
    */
   isInStep(parameters: number): boolean {
     return this.isAvailable && !this.isUpdating && this.arenaSync.hasState(parameters);
@@ -156,7 +156,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
       const numbered = (request: number) => uploads.begin(request, upload);
       const { results, milliseconds } = await requests.ask(question, work, rowsOfSteps(steps), numbered);
       if (!areResultsOf(results, steps)) throw this.lose('its results are not those of its shards');
-      // As it says: by the clock here it would be what its link takes as well, which is the same for any number of shards.
+      // Takes the time that the node measured. A time measured here would include the network's, which is the same for
+      // any number of shards.
       this.measured.add(rowsOfResults(results), milliseconds);
       uploads.expect(upload);
       const lost = () => new MemberLost(requests.name, 'its shards are computed again here');
@@ -171,7 +172,10 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     }
   }
 
-  /** Sums that it sent may not have counted, or the next ones are of something else: its rounding begins anew. */
+  /**
+   * Restarts the node's rounding, because the sums that it sent may not have counted, or the next ones are of other
+   * gradients.
+   */
   forgetRounding(): void {
     this.lastStage = undefined;
   }
@@ -185,19 +189,22 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     }
   }
 
-  /** Sends a part of the total, behind so many bytes that were sent before. It must not change before sent() resolves. */
+  /** Sends a part of the total, at this offset in bytes. The payload must not change before sent() resolves. */
   sendTotal(step: number, offset: number, payload: Uint8Array): void {
     const tag = { kind: BULK_KINDS.indexOf('total'), step, index: 0, attempt: 0, offset };
-    // Whether it got there shows when it is needed next.
+    // A failure shows when the node is needed next.
     this.requests.sendBulk(tag, payload).catch(() => undefined);
   }
 
-  /** Resolves when all that was to be sent has been sent, or the node is lost. */
+  /** Resolves when everything has been sent, or the node is lost. */
   sent(): Promise<void> {
     return this.requests.sent();
   }
 
-  /** Has it update its parameters by the total that it was sent. Nobody waits for it: the next request is done after it. */
+  /**
+   * Has the node update its parameters by the total that it was sent. Nothing waits for this; the node does the next
+   * request after it.
+   */
   update(model: Model, optimizer: OptimizerStep): void {
     this.isUpdating = true;
     const updated = () => {
@@ -205,10 +212,10 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     };
     this.requests
       .ask({ kind: 'update', model: this.models.text(model), optimizer }, 'update', 1)
-      .then(updated, updated); // or behind, or lost
+      .then(updated, updated); // The second case is that it is behind or lost.
   }
 
-  /** Hex SHA-256 of its parameters. */
+  /** Returns the SHA-256 of its parameters in hex. */
   async checksum(parameters: number): Promise<string> {
     return (await this.requests.ask({ kind: 'checksum', parameters }, 'checksum', 1)).sha256;
   }
@@ -232,25 +239,25 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
     return results;
   }
 
-  /** It owns so many tensor shards from now on. */
+  /** Sets the number of tensor shards that the node owns. */
   owns(tensorShards: number): void {
     this.shards = tensorShards;
     this.liveness.owns(tensorShards);
   }
 
-  /** Resolves when it has nothing left to do. Rejects when it is lost, or behind, before. */
+  /** Resolves when the node has nothing left to do. Rejects if it is lost or falls behind before that. */
   idle(): Promise<void> {
     return this.liveness.idle();
   }
 
-  /** Ends the connection for what it sent. */
+  /** Ends the connection because of what the node sent. */
   lose(message: string): MemberLost {
     const reason = unexpected(`${this.name}: ${message}`);
     this.requests.expel(reason);
     return new MemberLost(this.name, reason);
   }
 
-  /** Says that the run is over, and closes. */
+  /** Tells the node that the run is over, and closes the connection. */
   async dismiss(why: 'finished' | 'left', reason: PseudolabelError): Promise<void> {
     await this.requests.send({ kind: 'bye', reason: why }).catch(() => undefined);
     this.requests.close(reason);

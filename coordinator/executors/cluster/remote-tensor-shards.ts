@@ -1,5 +1,5 @@
-// The tensor shards of a node on another machine. Answers are checked before they count, and the state of a tensor shard arrives as a whole
-// or not at all.
+// Has a node on another machine compute tensor shards. Its answers are checked before they are used. The state of a
+// tensor shard is taken as a whole or not at all.
 import { createHash } from 'node:crypto';
 import type { Arena } from '../../../src/engine/arena.js';
 import { stateOf } from '../../../src/models/dense/tensor-layout.js';
@@ -14,34 +14,34 @@ import { type MemberLost, type MemberPass, type Speed, type TensorShardOwner, wo
 import { bytesOfStep, type DoneStep } from './replay-log.js';
 import type { Question, Requests } from './requests.js';
 
-/** Bytes of a message of steps to replay. */
+/** The most bytes of a message of steps to replay. */
 const MOST_BYTES = 4 * 2 ** 20;
 
-/** State on its way here. */
+/** State that is on its way to the coordinator. */
 interface Collection {
   readonly request: number;
   readonly pieces: readonly StatePiece[];
   readonly arrived: Uint8Array[];
 }
 
-/** A pass that it is asked for, the `exchange`th of its step. */
+/** A pass that the node is asked for; it is number `exchange` of its step. */
 interface Asked {
   readonly step: TensorStep;
   readonly range: TensorShardRange;
   readonly exchange: number;
 }
 
-/** What this file needs of a node. */
+/** The part of a node that is used here. */
 export interface TensorNode {
   readonly requests: Requests;
-  /** The coordinator's. */
+  /** The coordinator's arena. */
   readonly arena: Arena;
   readonly arenaSync: ArenaSync;
   readonly measured: Speed;
   readonly isLeaving: boolean;
-  /** Ends the connection for what it sent. */
+  /** Ends the connection because of what the node sent. */
   lose(message: string): MemberLost;
-  /** It owns so many tensor shards from now on. */
+  /** Sets the number of tensor shards that the node owns. */
   owns(tensorShards: number): void;
 }
 
@@ -63,7 +63,7 @@ export class RemoteTensorShards implements TensorShardOwner {
   async replay(steps: readonly DoneStep[], range: TensorShardRange): Promise<void> {
     const { requests, arenaSync, arena } = this.node;
     for (const batch of batchesOf(steps)) {
-      // Without labels, which were taken then: the rows are the same.
+      // The steps need no fresh labels: the coordinator took those when they were first done. The rows are the same.
       const sent = batch.map(({ step, given }) => {
         return { step: { ...step, labelsFresh: false }, given: given.map(bytesOf) };
       });
@@ -108,7 +108,7 @@ export class RemoteTensorShards implements TensorShardOwner {
     this.node.lose(why);
   }
 
-  /** A frame of state. Throws E_PROTOCOL; one that comes a second time is dropped. */
+  /** Takes a frame of state. Drops a frame that comes a second time. Throws E_PROTOCOL. */
   frame({ kind, attempt, offset }: BulkTag, payload: Uint8Array): void {
     const { request, pieces, arrived } = this.collection ?? { request: undefined, pieces: [], arrived: [] };
     const fits = (piece: StatePiece | undefined) =>
@@ -148,7 +148,7 @@ export class RemoteTensorShards implements TensorShardOwner {
     };
   }
 
-  /** Every tensor shard sees all rows, which are drawn from all images. */
+  /** Sends all unlabelled images, because every tensor shard sees all rows, which are drawn from all images. */
   private async bringImages({ unlabelledBatch }: TensorStep): Promise<void> {
     const { arenaSync, arena } = this.node;
     if (unlabelledBatch > 0) await arenaSync.bringImages('unlabelled', [[0, arena.shape.unlabelled]]);

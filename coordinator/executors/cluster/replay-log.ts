@@ -1,8 +1,9 @@
-// The replay log: the steps that the state in the arena here has not seen yet. From both, the tensor shards of a member that is lost are made
-// again: given what came down in a step, a tensor shard can do it without any other.
+// Keeps a replay log: the steps that are not yet in the state in the coordinator's arena. From this state and the log,
+// the tensor shards of a lost member are computed again. Given the values that the coordinator sent in a step, a tensor
+// shard can do the step without the others.
 import type { TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
 
-/** A step that has been done, with the values that came down in each of its exchanges. */
+/** A step that has been done, with the values that the coordinator sent in each of its exchanges. */
 export interface DoneStep {
   readonly step: TensorStep;
   readonly given: readonly Float32Array[];
@@ -11,13 +12,13 @@ export interface DoneStep {
 export const bytesOfStep = ({ step, given }: DoneStep): number =>
   given.reduce((sum, { byteLength }) => sum + byteLength, step.labelledImages.length);
 
-/** Tensor shards that lack the same steps. */
+/** Neighbouring tensor shards that lack the same steps. */
 interface Missing extends TensorShardRange {
   readonly steps: readonly DoneStep[];
 }
 
 export class ReplayLog {
-  /** Of each tensor shard: how many steps its state here has seen. */
+  /** For each tensor shard, the number of steps that are in its state here. */
   private readonly seen: number[];
   private steps: DoneStep[] = [];
   private done = 0;
@@ -26,7 +27,7 @@ export class ReplayLog {
     this.seen = Array.from({ length: shards }, () => 0);
   }
 
-  /** How many steps it holds. */
+  /** The number of steps in the log. */
   get length(): number {
     return this.steps.length;
   }
@@ -40,19 +41,19 @@ export class ReplayLog {
     this.done++;
   }
 
-  /** The state of these tensor shards here has seen all steps. */
+  /** Notes that the state here of these tensor shards includes all steps. */
   arrived({ first, end }: TensorShardRange): void {
     this.seen.fill(this.done, first, end);
     const oldest = Math.min(...this.seen);
     this.steps = this.steps.slice(this.steps.length - (this.done - oldest));
   }
 
-  /** Whether the state here of these tensor shards, or of all, has seen all steps. */
+  /** Returns whether the state here of these tensor shards, or of all, includes all steps. */
   isWhole(range: TensorShardRange = { first: 0, end: this.seen.length }): boolean {
     return this.missing(range).length === 0;
   }
 
-  /** What the state here of these tensor shards has not seen. */
+  /** Returns the steps that the state here of these tensor shards lacks. */
   missing({ first, end }: TensorShardRange): Missing[] {
     const runs: Missing[] = [];
     for (let shard = first; shard < end; shard++) {

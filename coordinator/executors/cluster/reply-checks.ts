@@ -1,5 +1,5 @@
-// What a node's answers have to be, by what it was asked: as many as that, of those rows, and within the range of what they measure. An answer
-// that is well formed and wrong all the same would be written down, or shift a run, without anyone noticing.
+// Checks that a node's answers fit its requests: that they are as many, of the rows that were asked for, and within the
+// possible range. Otherwise an answer that is well formed and wrong would be stored, or change a run, without notice.
 
 import { shardRange } from '../../../src/data/shards.js';
 import { methodNamed } from '../../../src/methods/methods.js';
@@ -10,10 +10,10 @@ import type { GradientResult } from '../../../src/models/tasks.js';
 import type { Logits } from '../../../src/models/tensor-tasks.js';
 import type { ShardStep } from '../../../src/training/executor.js';
 
-/** Probabilities of a class are summed in floats. */
+/** A margin, because probabilities of a class are summed in floats. */
 const ROUNDING = 1.001;
 
-/** Whether these are results of these steps. Those that say that they are not finite may have any losses. */
+/** Returns whether these are results of these steps. Results that are marked as not finite may have any losses. */
 export const areResultsOf = (results: readonly GradientResult[], steps: readonly ShardStep[]): boolean =>
   results.length === steps.length && results.every((result, i) => isResultOf(result, steps[i]!));
 
@@ -33,23 +33,26 @@ function isResultOf(
   );
 }
 
-/** Whether each is a class of the model, with a probability. */
+/** Returns whether each class is one of the model's, and each confidence a probability. */
 export function areLabelsOf(model: Model, classes: Uint16Array, confidences: Float32Array): boolean {
   const units = outputsOf(model);
   return classes.every((each) => each < units) && confidences.every((each) => each >= 0 && each <= 1);
 }
 
-/** Whether all is finite, and no bound so large that the gradient may not be. NaN fails the comparisons. */
+/**
+ * Returns whether all values are finite, and all bounds so small that the gradient is finite too. NaN fails the
+ * comparisons.
+ */
 export const areFinite = (sums: readonly Logits[]): boolean =>
   sums.every(
     ({ logits, clean, activationBound, weightBound }) =>
       activationBound < FINITE_BOUND && weightBound < FINITE_BOUND && hasOnlyFinite(logits) && hasOnlyFinite(clean),
   );
 
-/** The bits of a float's exponent, which are all set in what is not finite, and in nothing else. */
+/** The bits of a float's exponent. They are all set in values that are not finite, and only in these. */
 const EXPONENT = 0x7f800000;
 
-/** In each step, of some hundred thousand values: by their bits, in a fraction of a millisecond. */
+/** Checks about a hundred thousand values in each step. By their bits this takes a fraction of a millisecond. */
 function hasOnlyFinite({ buffer, byteOffset, length }: Float32Array): boolean {
   const words = new Int32Array(buffer, byteOffset, length);
   for (let i = 0; i < length; i++) if ((words[i]! & EXPONENT) === EXPONENT) return false;

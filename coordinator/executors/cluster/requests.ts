@@ -1,4 +1,4 @@
-// The conversation with one node: the send queue, requests and their answers, and how long each may take.
+// Talks with one node: keeps the queue of messages to send, matches answers to requests, and limits the time of each.
 import { PseudolabelError } from '../../../src/errors.js';
 import type { BulkTag, Channel, ChannelListener } from '../../../src/protocol/channel.js';
 import {
@@ -40,13 +40,13 @@ export interface RequestsListener {
 export class Requests implements ChannelListener<ToCoordinator> {
   name: string;
   listener: RequestsListener | undefined;
-  /** Why the conversation is over; undefined while it is not. */
+  /** The reason why the conversation is over; undefined while it goes on. */
   private reason: PseudolabelError | undefined;
   private requests = 0;
   private readonly open = new Map<number, Open>();
-  /** Requests that nobody waits for any longer, until they are answered. */
+  /** Requests that nothing waits for any longer, until they are answered. */
   private readonly revoked = new Set<number>();
-  /** The send queue: resolves when all that was to be sent has been sent, or the conversation is over. */
+  /** The queue of messages to send. It resolves when all have been sent, or the conversation is over. */
   private queue: Promise<void> = Promise.resolve();
 
   constructor(
@@ -60,7 +60,7 @@ export class Requests implements ChannelListener<ToCoordinator> {
     return this.reason !== undefined;
   }
 
-  /** It has not answered in time, and not since. */
+  /** Whether the node has failed to answer in time, and has not caught up since. */
   get isBehind(): boolean {
     return this.revoked.size > 0;
   }
@@ -75,8 +75,9 @@ export class Requests implements ChannelListener<ToCoordinator> {
   }
 
   /**
-   * Sends a request and waits for its answer, as long as so many units of this kind of work may take. Rejects with MemberLost.
-   * @param numbered is told the number of the request before it is sent, for arrays that come with the answer
+   * Sends a request and waits for its answer, for as long as this number of units of this kind of work may take.
+   * Rejects with MemberLost.
+   * @param numbered is told the number of the request before it is sent, so that arrays of the answer can be matched
    */
   async ask<K extends Request['kind']>(
     question: Question<K>,
@@ -107,12 +108,12 @@ export class Requests implements ChannelListener<ToCoordinator> {
     return this.enqueue(() => this.channel.send(message));
   }
 
-  /** The payload must not change before the promise is settled. */
+  /** Sends bytes. The payload must not change before the promise is settled. */
   sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void> {
     return this.enqueue(() => this.channel.sendBulk(tag, payload));
   }
 
-  /** Resolves when all has been sent, or the conversation is over. */
+  /** Resolves when everything has been sent, or the conversation is over. */
   sent(): Promise<void> {
     return this.queue;
   }
@@ -128,7 +129,10 @@ export class Requests implements ChannelListener<ToCoordinator> {
     this.listener?.closed(reason);
   }
 
-  /** Ends it for what the node sent. It is told so, and that trying again is of no use: it would send the same. */
+  /**
+   * Ends the conversation because of what the node sent. The node is told the reason, and that a retry is useless,
+   * because it would send the same again.
+   */
   expel(reason: PseudolabelError): void {
     const { code, message, fix } = reason;
     if (!this.reason) this.channel.send({ kind: 'refused', code, message, fix }).catch(() => undefined);
@@ -150,14 +154,17 @@ export class Requests implements ChannelListener<ToCoordinator> {
     this.close(reason);
   }
 
-  /** Sends after all that was to be sent before. Rejects with MemberLost. */
+  /** Sends after all earlier messages. Rejects with MemberLost. */
   private enqueue(send: () => Promise<void>): Promise<void> {
     const sent = this.queue.then(() => this.sendNow(send));
     this.queue = sent.catch(() => undefined);
     return sent;
   }
 
-  /** What the node does not take in time cannot be taken back: its memory may change, so the connection ends. */
+  /**
+   * Sends at once. Data that the node does not take in time cannot be taken back, and its memory may change, so the
+   * connection ends.
+   */
   private async sendNow(send: () => Promise<void>): Promise<void> {
     const { name, deadlines } = this;
     if (this.reason) throw new MemberLost(name, this.reason);
@@ -167,7 +174,8 @@ export class Requests implements ChannelListener<ToCoordinator> {
       await send();
       deadlines.record('send', 1, deadlines.clock.now() - began);
     } catch (error) {
-      // Before the channel says so itself: whoever is told of the loss looks at once who is still there.
+      // Closes before the channel itself reports the error, because whoever is told of the loss looks at once which
+      // members are left.
       if (error instanceof PseudolabelError) this.close(error);
       throw new MemberLost(name, this.reason ?? error);
     } finally {
@@ -186,12 +194,12 @@ export class Requests implements ChannelListener<ToCoordinator> {
     this.open.delete(request);
     this.revoked.delete(request);
     this.listener?.answered(answer);
-    // An answer that comes a second time, or late, changes nothing.
+    // An answer that comes late or a second time changes nothing.
     if (kind !== 'failed') open?.resolve(answer);
     else if (open) this.failed(open, answer);
   }
 
-  /** Whatever failed there is done by others. If it fails for all of them, it fails here, and then that ends the run. */
+  /** Gives what failed on the node to others. If it fails on all of them, it fails here too, and that ends the run. */
   private failed({ reject }: Open, { code, message, fix }: Extract<Answer, { kind: 'failed' }>): void {
     const error = new PseudolabelError(code ?? 'E_WORKER_LOST', message, fix || 'look at what the node says of it');
     reject(new MemberLost(this.name, error));

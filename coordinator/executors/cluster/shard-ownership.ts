@@ -1,5 +1,6 @@
-// Who owns which tensor shards, and that their state can always be had: fetched from its owner or, where that member is lost, replayed from
-// what the arena here has as of some step before and the replay log of the steps since: the same steps in the same order, so the same bits.
+// Records which member owns which tensor shards, and makes sure that their state is never lost. The state is fetched
+// from its owner. If that member is lost, it is computed again from an earlier state in the coordinator's arena and the
+// replay log of the steps since. The same steps in the same order give the same bits.
 
 import { parameterCount } from '../../../src/models/models.js';
 import type { TensorResult, TensorShardRange, TensorStep } from '../../../src/models/tensor-tasks.js';
@@ -9,25 +10,28 @@ import { type Member, MemberLost, type MemberPass } from './member.js';
 import type { Members } from './members.js';
 import { type DoneStep, ReplayLog } from './replay-log.js';
 
-/** The most steps that the state here is behind that of an owner, and that may have to be replayed, and the bytes of a replay log of them. */
+/**
+ * The most steps by which the state here may be older than an owner's, which may have to be replayed. `bytes` is the
+ * most bytes of a replay log of them.
+ */
 export interface FetchEvery {
   readonly steps: number;
   readonly bytes: number;
 }
 
-/** A member and the tensor shards that it owns. */
+/** A member, and the tensor shards that it owns. */
 export interface OwnedPart extends TensorShardRange {
   readonly member: Member;
 }
 
 export class ShardOwnership {
-  /** Of those who own any tensor shards. */
+  /** The parts of all members that own tensor shards. */
   parts: readonly OwnedPart[] = [];
   private cut: TensorCut | undefined;
   private replayLog = new ReplayLog(0);
-  /** Among whom the tensor shards were shared out; nobody, once one of them was lost. */
+  /** The members among which the tensor shards were shared; empty once one of them was lost. */
   private sharers: readonly Member[] = [];
-  /** Of the last step. */
+  /** The updates of the last step. */
   private updates: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -35,7 +39,7 @@ export class ShardOwnership {
     private readonly fetchEvery: FetchEvery,
   ) {}
 
-  /** Nobody among whom the tensor shards were shared out has been lost. */
+  /** Whether no member has been lost since the tensor shards were shared. */
   get areWhole(): boolean {
     return this.sharers.length > 0;
   }
@@ -48,7 +52,10 @@ export class ShardOwnership {
     this.replayLog = new ReplayLog(shardCountOf(cut));
   }
 
-  /** Resolves when those who are there own all tensor shards, all of them as after the last step. Throws E_NODES, E_INTERRUPTED. */
+  /**
+   * Resolves when the available members own all tensor shards, all in the state after the last step. Throws E_NODES,
+   * E_INTERRUPTED.
+   */
   async share(): Promise<void> {
     for (;;) {
       const members = await this.members.present();
@@ -70,7 +77,10 @@ export class ShardOwnership {
     }
   }
 
-  /** A result for each part; undefined where a member was lost, whose part is dropped. Other errors are thrown when all have ended. */
+  /**
+   * Returns a result for each part, or undefined if a member was lost. The part of a lost member is dropped. Other
+   * errors are thrown when all have ended.
+   */
   async each<T>(parts: readonly OwnedPart[], work: (part: OwnedPart) => Promise<T>): Promise<T[] | undefined> {
     const settled = await Promise.allSettled(parts.map(work));
     const results: T[] = [];
@@ -83,8 +93,9 @@ export class ShardOwnership {
   }
 
   /**
-   * Has all owners update their tensor shards. Resolves to the results of the workers here; others update while the next step begins.
-   * passes: the last ones of the step.
+   * Has all owners update their tensor shards. Resolves to the results of the workers here; other members update while
+   * the next step begins.
+   * @param passes the last passes of the step
    */
   async update(done: DoneStep, passes: ReadonlyMap<OwnedPart, MemberPass>): Promise<TensorResult[]> {
     const { parts } = this;
@@ -103,13 +114,16 @@ export class ShardOwnership {
     return here.flat();
   }
 
-  /** Sends the member away for what it sent; its tensor shards are made again from what is known here. */
+  /**
+   * Ends the connection of the member because of what it sent. Its tensor shards are computed again from the state and
+   * the log here.
+   */
   lose(part: OwnedPart, why: string): void {
     part.member.tensorShards.lose(why);
     this.drop(part);
   }
 
-  /** Resolves when the whole state is in the arena here. */
+  /** Resolves when the whole state is in the coordinator's arena. */
   async settle(): Promise<void> {
     await this.collect();
     while (!this.replayLog.isWhole()) {
@@ -118,13 +132,16 @@ export class ShardOwnership {
     }
   }
 
-  /** Resolves when the whole state is here and nowhere else, so that others may change it. */
+  /**
+   * Resolves when the whole state is in the coordinator's arena and no member owns a part of it, so that it may be
+   * changed.
+   */
   async release(): Promise<void> {
     await this.settle();
     this.dissolve();
   }
 
-  /** The state here has been overwritten. */
+  /** Notes that the state here has been overwritten. Throws if only a part was, and the rest is at other members. */
   overwritten(isWhole: boolean): void {
     if (!isWhole && !this.replayLog.isWhole()) throw new Error('a part of a state that is elsewhere was overwritten');
     this.dissolve();
@@ -132,14 +149,14 @@ export class ShardOwnership {
     this.replayLog = new ReplayLog(0);
   }
 
-  /** Gives a member the state of its part as after the last step: what is here, and a replay of the steps since. */
+  /** Gives a member the state of its part after the last step: the state here, and a replay of the steps since. */
   private async take({ member, ...range }: OwnedPart): Promise<void> {
     await member.tensorShards.take(this.cut!, range);
     for (const { steps, ...run } of this.replayLog.missing(range)) await member.tensorShards.replay(steps, run);
     if (member.tensorShards.isHere) this.replayLog.arrived(range);
   }
 
-  /** Brings the state here of all owners that can still give it. */
+  /** Fetches the state of all owners that can still give it. */
   private async collect(): Promise<void> {
     await this.updates;
     const behind = this.parts.filter((part) => !this.replayLog.isWhole(part));
@@ -150,7 +167,7 @@ export class ShardOwnership {
     for (const part of this.parts) if (part.member.tensorShards.isLeaving) this.drop(part);
   }
 
-  /** Brings the state here, now and then. Tensor shards move only when it is here anyway. */
+  /** Fetches the state if enough steps have passed. Tensor shards are only moved when their state is here anyway. */
   private async fetchIfDue(): Promise<void> {
     const { steps, bytes } = this.fetchEvery;
     if (this.replayLog.length < steps && this.replayLog.bytes < bytes) return;

@@ -1,4 +1,5 @@
-// What a person may be told of a cluster: where its run stands, what each node is doing, and who joins and leaves.
+// Describes the status of a cluster for people: the position of its run, what each node is doing, and which nodes join
+// and leave.
 import type { Clock } from '../../../src/clock.js';
 import type { PseudolabelError } from '../../../src/errors.js';
 import type { Answer } from '../../../src/protocol/cluster-messages.js';
@@ -7,22 +8,29 @@ import type { ClusterStatus } from '../../../src/protocol/status.js';
 export interface ClusterListener {
   joined(node: { readonly name: string; readonly workers: number }): void;
   left(node: { readonly name: string }, reason: PseudolabelError): void;
-  /** It is left out until it has caught up. */
+  /** The node is left out until it has caught up. */
   fellBehind(node: { readonly name: string }, reason: PseudolabelError): void;
   caughtUp(node: { readonly name: string }): void;
-  /** One that wanted to join, by its name or address. */
+  /** A node that wanted to join was refused. name: its name or address. */
   refused(name: string, reason: PseudolabelError): void;
-  /** So many of the nodes that the run waits for before its first step are there. Said again every few seconds. left: milliseconds. */
+  /**
+   * Tells how many of the nodes are there that the run waits for before its first step. Is called again every few
+   * seconds. left: milliseconds.
+   */
   gathering(there: number, wanted: number, left: number): void;
-  /** Nobody is there to compute: the run stands still until a node joins. isAgain: it was said a few seconds ago. left: milliseconds. */
+  /**
+   * No member is there to compute, so the run waits until a node joins. isAgain: whether it was said a few seconds ago.
+   * left: milliseconds.
+   */
   waiting(left: number, isAgain: boolean): void;
-  /** Nodes make the run slower: why, and what to do. */
+  /** Nodes make the run slower. slowdownWarning: why, and what to do. */
   slower(slowdownWarning: string): void;
 }
 
 /**
- * What a node is doing, by what it was asked for. sums: it sends those of gradients that it has computed; logits: the forward pass of its
- * tensor shards; state: it sends that of its tensor shards. behind: it has not answered in time, and others do its work.
+ * What a node is doing, by the request that it works on. sums: it sends its sums of gradients; logits: it does the
+ * forward pass of its tensor shards; state: it sends the state of its tensor shards; behind: it has not answered in
+ * time, and others do its work.
  */
 export type NodeActivity =
   | 'gradients'
@@ -54,25 +62,28 @@ const AWAITED: Readonly<Record<Exclude<Answer['kind'], 'failed'>, NodeActivity>>
   digest: 'update',
 };
 
-/** awaited: the kind of answer that is due next; isSending: whether sums are still on their way. */
+/** awaited: the kind of answer that is due next. isSending: whether sums are still on their way. */
 export function activityOf(awaited: Answer['kind'] | undefined, isSending: boolean): NodeActivity {
   if (awaited !== undefined && awaited !== 'failed') return AWAITED[awaited];
   return isSending ? 'sums' : 'waiting';
 }
 
-/** A stage that the run trains, and its steps in this run. */
+/** A stage that the run trains, with its number of steps in this run. */
 export interface PlannedStage {
   readonly name: string;
   readonly steps: number;
 }
 
-/** Time left is told by so many steps: those of a stage get slower when its pseudo-labels begin to count. */
+/**
+ * The number of latest steps from which the remaining time is estimated. The steps of a stage get slower when its
+ * pseudo-labels begin to count.
+ */
 const RECENT = 20;
 
-/** Where a run stands: its stage, its step of all of the stage's, and the time that those take which are left. */
+/** Holds the position of a run: its stage, its step in the stage, and the time that the remaining steps take. */
 export class RunPosition {
   private latest: { readonly stage: number; readonly done: number } | undefined;
-  /** When steps of the stage that is on have ended, and before them when the first of them began. */
+  /** The times at which steps of the current stage ended. The first one is when its first step began. */
   private ends: number[] = [];
 
   constructor(
@@ -80,7 +91,10 @@ export class RunPosition {
     private readonly plan: readonly PlannedStage[],
   ) {}
 
-  /** Begins a step, and returns what ends it. Both numbers count from 0, over the whole run, also where it is resumed. */
+  /**
+   * Begins a step, and returns the function that ends it. Both numbers count from 0 over the whole run, even if it is
+   * resumed.
+   */
   begin(stage: number, step: number): () => void {
     if (this.latest?.stage !== stage) this.ends = [];
     if (this.ends.length === 0) this.ends = [this.clock.now()];
@@ -91,7 +105,7 @@ export class RunPosition {
     };
   }
 
-  /** null before the first step of this process. */
+  /** The position; null before the first step of this process. */
   get status(): ClusterStatus['position'] {
     if (!this.latest) return null;
     const { stage, done } = this.latest;

@@ -1,28 +1,31 @@
-// What the steps of a run with nodes take, and the warning where nodes make it slower than one machine would be. Judged over some steps of the
-// kind that is most of a stage's work, and told once a stage.
+// Times the steps of a run with nodes, and warns if the nodes make it slower than one machine would be. It judges by
+// some steps of the kind that is most of a stage's work, and warns once per stage.
 import type { Clock } from '../../../src/clock.js';
 import { counted, whole } from '../../../src/format.js';
 import type { NodeStatus } from '../../../src/protocol/status.js';
 import { median } from '../../../src/scaling/bootstrap.js';
 import type { StrategyName } from '../../../src/training/strategy-choice.js';
 
-/** So many steps say how a stage goes; the first of them build networks and bring images, which a median passes over. */
+/**
+ * The number of steps that a stage is judged by. The first of them build networks and send images, but a median ignores
+ * those.
+ */
 const STEPS = 20;
 
-/** What is measured of a node on another machine. */
+/** The measurements of a node on another machine. */
 interface Measured {
   readonly status: Pick<NodeStatus, 'bytesSent' | 'bytesReceived'>;
   readonly gigabits: number | undefined;
 }
 
-/** How much work a step is. */
+/** The amount of work of a step. */
 interface Work {
   readonly stage: number;
   readonly labelled: number;
   readonly unlabelled: number;
 }
 
-/** Ends a step, whose parameters are updated. computeOf: undefined where it is not known yet. */
+/** Ends a step, whose parameters are updated. computeOf: returns undefined while it is not known. */
 export type EndStep = (
   kind: Pick<StepTimes, 'strategy' | 'canBeTensor'>,
   computeOf: (rows: number) => Compute | undefined,
@@ -30,11 +33,11 @@ export type EndStep = (
 ) => void;
 
 export class StepTiming {
-  /** Bytes of all nodes before the step. */
+  /** The bytes of all nodes before the step. */
   private before = { sent: 0, received: 0 };
   private stage = -1;
   private isTold = false;
-  /** Of the latest steps with the most rows of the stage so far. */
+  /** The times of the latest steps that have the most rows in the stage so far. */
   private latest: StepTimes[] = [];
 
   constructor(
@@ -49,7 +52,7 @@ export class StepTiming {
     return (...how) => this.end(step, began, ...how);
   }
 
-  /** The stage is over, or the run. */
+  /** Ends the stage or the run. */
   endStage(): void {
     this.judge();
     this.isTold = false;
@@ -78,7 +81,7 @@ export class StepTiming {
     const rows = this.latest[0]?.rows ?? 0;
     if (times.rows < rows) return;
     this.latest = [...(times.rows > rows ? [] : this.latest), times].slice(-STEPS);
-    // After steps of labelled rows alone more expensive ones may come, for which nodes pay off.
+    // More expensive steps may follow those of labelled rows alone, and nodes may pay off for these.
     if (unlabelled > 0) this.judge();
   }
 
@@ -90,41 +93,44 @@ export class StepTiming {
   }
 }
 
-/** Of a step with nodes, as it was measured; times in milliseconds. */
+/** The measured times of a step with nodes, in milliseconds. */
 export interface StepTimes extends Compute {
   readonly strategy: StrategyName;
   readonly rows: number;
-  /** From its first request to updated parameters at the coordinator. */
+  /** The time from the first request to updated parameters at the coordinator. */
   readonly step: number;
-  /** On other machines. */
+  /** The number of nodes on other machines. */
   readonly nodes: number;
-  /** To and from each node, in the mean. */
+  /** The mean number of bytes to and from each node. */
   readonly bytes: { readonly sent: number; readonly received: number };
-  /** At which sums came in on the slowest link, in Gbit/s; undefined where none has been measured. */
+  /** The rate at which sums arrived on the slowest link, in Gbit/s; undefined if none has been measured. */
   readonly gigabits: number | undefined;
-  /** Whether a data-parallel step could be tensor parallel instead. */
+  /** Whether a data-parallel step could be tensor-parallel instead. */
   readonly canBeTensor: boolean;
 }
 
-/** What those who compute take for a step, each with all of its workers. */
+/** The times that the members take for a step, each with all of its workers. */
 export interface Compute {
-  /** The fastest, for all of the step. */
+  /** The time of the fastest member for the whole step. */
   readonly alone: number;
-  /** The slowest, for its part. */
+  /** The time of the slowest member for its part. */
   readonly slowest: number;
-  /** What the coordinator does after all of them. */
+  /** The time of what the coordinator does after all of them. */
   readonly update: number;
 }
 
-/** Of those who compute gradients of shards. */
+/** The part of a member that computes gradients of shards. */
 export interface StepPart {
   readonly workers: number;
   readonly shards: number;
-  /** Of one thread for all of the shards, in milliseconds. */
+  /** The time of one thread for all of the shards, in milliseconds. */
   readonly compute: number;
 }
 
-/** A machine's workers compute a shard each at a time. shards: of the step. */
+/**
+ * Returns the times of a data-parallel step. Each worker of a machine computes one shard at a time. shards: the number
+ * of shards of the step.
+ */
 export function computeOfDataParallel(parts: readonly StepPart[], shards: number, update: number): Compute {
   const rounds = (part: StepPart, count: number) => Math.ceil(count / part.workers) * (part.compute / part.shards);
   return {
@@ -134,7 +140,10 @@ export function computeOfDataParallel(parts: readonly StepPart[], shards: number
   };
 }
 
-/** Of those who own tensor shards: their share of all, and rows of whole steps by milliseconds. Each updates its own. */
+/**
+ * Returns the times of a tensor-parallel step. share: a member's share of all tensor shards; speed: rows of whole steps
+ * per millisecond. Each member updates its own tensor shards.
+ */
 export function computeOfTensorParallel(
   parts: readonly { readonly share: number; readonly speed: number }[],
   rows: number,
@@ -146,11 +155,12 @@ export function computeOfTensorParallel(
   };
 }
 
-/** Less of a difference is within what such a comparison knows. */
+/** A smaller difference is within the error of such a comparison. */
 const SLOWER = 1.1;
 
 /**
- * A sentence with the reason and what to do; undefined where nodes pay off, or nearly. One machine is the fastest of those who compute.
+ * Returns a sentence with the reason and what to do, or undefined if the nodes pay off, or nearly do. One machine alone
+ * means the fastest member.
  * @param times of some steps of one kind, at least one
  */
 export function slowdownWarning(times: readonly StepTimes[]): string | undefined {
@@ -162,7 +172,7 @@ export function slowdownWarning(times: readonly StepTimes[]): string | undefined
   const waiting = middle((each) => each.step - each.update - each.slowest);
   const makes = `${counted(nodes, 'node')} ${nodes === 1 ? 'makes' : 'make'} this run slower than one machine would be`;
   const takes = `a step of ${whole(rows)} rows takes ${whole(step)} ms, and would take ${whole(alone)} there`;
-  // Part of the difference is work that is shared unevenly; what is the most of it is the reason.
+  // Part of the difference is work that is shared unevenly. The larger part is given as the reason.
   if (waiting < (step - alone) / 2) {
     const slowest = whole(middle((each) => each.slowest));
     return `${makes}: ${takes}; the slowest machine computes for ${slowest} ms of it; leave it out, or begin a run with more --shards, which can be shared by speed`;
@@ -174,7 +184,7 @@ export function slowdownWarning(times: readonly StepTimes[]): string | undefined
 }
 
 function remedyOf({ strategy, canBeTensor }: StepTimes): string {
-  // What little travels tensor parallel does not wait for a rate, but for each message to get there.
+  // A tensor-parallel step sends little. It does not depend on the rate, but on the delay of each message.
   if (strategy === 'tensor') return 'a link with less delay, or fewer nodes';
   const instead = ', or begin a run with --strategy tensor in place of data: it sends kilobytes';
   return `a faster link or fewer nodes${canBeTensor ? instead : ''}`;

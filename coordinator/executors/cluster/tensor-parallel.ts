@@ -1,10 +1,12 @@
-// Tensor-parallel steps over a cluster: each member owns the state of its tensor shards, and the arena here holds all of it as of some step
-// before, with a replay log of the steps since (shard-ownership.ts). In a step:
+// Does tensor-parallel steps on a cluster. Each member owns the state of its tensor shards. The coordinator's arena
+// holds all of it as it was after some earlier step, with a replay log of the steps since (shard-ownership.ts). In a
+// step:
 //
 //   members   forward passes | logits, summed by subtrees, up |      | backward passes, updates
 //   here      forward pass   |                                | loss | gradient at the logits down, backward pass, update
 //
-// A network with narrow layers in its middle has two more exchanges of the same kind; nothing is updated before the last.
+// A network with narrow layers in its middle has two more exchanges of the same kind. Nothing is updated before the last
+// one.
 import type { TensorStep } from '../../../src/models/tensor-tasks.js';
 import type { ShardPass } from '../../../worker/tensor-steps.js';
 import type { DistributedTensors } from '../distributed-executor.js';
@@ -28,7 +30,7 @@ export class ClusterTensorParallel implements DistributedTensors {
     this.ownership = new ShardOwnership(members, fetchEvery);
   }
 
-  /** Throws E_NODES or E_INTERRUPTED where nobody is there to compute. */
+  /** Does the first pass of a step. Throws E_NODES or E_INTERRUPTED if no member is there to compute. */
   async forward(step: TensorStep): Promise<ShardPass> {
     this.hasDoubted = false;
     await this.ownership.cutFor(step);
@@ -47,7 +49,10 @@ export class ClusterTensorParallel implements DistributedTensors {
     this.ownership.overwritten(isWhole);
   }
 
-  /** What a step of so many rows takes those who own tensor shards, by what they took lately; undefined before all have been measured. */
+  /**
+   * Returns the times that a step of this number of rows would take, from the latest speeds. Returns undefined before
+   * all owners of tensor shards have been measured.
+   */
   compute(rows: number): Compute | undefined {
     const { parts } = this.ownership;
     const shards = parts.reduce((sum, { first, end }) => sum + end - first, 0);
@@ -58,9 +63,9 @@ export class ClusterTensorParallel implements DistributedTensors {
   }
 
   /**
-   * The pass that comes after what was given.
-   * @param before the pass before it. Where a member is lost, all who are there then do all passes again: they changed nothing, and lead to
-   * the same values.
+   * Does the pass that follows the values given so far.
+   * @param before the pass before it. If a member is lost, all available members then repeat all passes. Passes change
+   * nothing, and give the same values again.
    */
   private async passAfter(done: DoneStep, before?: Passes): Promise<ShardPass> {
     const { step, given } = done;
@@ -87,7 +92,7 @@ export class ClusterTensorParallel implements DistributedTensors {
     return this.ownership.areWhole ? this.pass((part) => before.get(part)!.onward(values)) : undefined;
   }
 
-  /** undefined where a member was lost, in this pass or, as it turned out since the first, in the last update. */
+  /** Returns undefined if a member was lost, in this pass or in the last update, where the loss only shows now. */
   private async pass(of: (part: OwnedPart) => Promise<MemberPass>): Promise<Passes | undefined> {
     const { ownership } = this;
     const { parts } = ownership;
@@ -98,8 +103,9 @@ export class ClusterTensorParallel implements DistributedTensors {
   }
 
   /**
-   * Whether some members' values are not finite where others' are: they are sent away, once a step, and others make their tensor shards again.
-   * Where that leads to the same, where this machine's own are not finite, or nobody's, the run has diverged.
+   * Returns whether some members' values are not finite where others' are. The connections of those members are ended,
+   * once per step, and others compute their tensor shards again. If that gives the same, or if the values of this
+   * machine or of all members are not finite, the run has diverged.
    */
   private isDoubtful(passes: Passes): boolean {
     const parts = [...passes.keys()];

@@ -1,4 +1,5 @@
-// Uploads: sums of gradients that a node sends, frame by frame, into the gradient buffers here, and how long they may take.
+// Receives the sums of gradients that a node sends, frame by frame, into the gradient buffers here, and limits the time
+// of that.
 
 import type { GradientCodec } from '../../../src/collectives/gradient-codec.js';
 import type { Subtree } from '../../../src/collectives/tree.js';
@@ -11,14 +12,14 @@ import type { Requests } from './requests.js';
 
 /** The sums of one request. */
 export class Upload {
-  /** Bytes of each subtree's sum that are here, as they travel. */
+  /** The encoded bytes of each subtree's sum that are here. */
   private readonly received: number[];
   private readonly condition = new Condition();
   private lost: unknown;
-  /** Frames are counted, but no longer written: others may be computing the same shards. */
+  /** If true, frames are counted but no longer written, because others may be computing the same shards. */
   isRevoked = false;
 
-  /** length: floats of a sum. */
+  /** length: the number of floats of a sum. */
   constructor(
     private readonly arena: Arena,
     private readonly codec: GradientCodec,
@@ -28,7 +29,7 @@ export class Upload {
     this.received = subtrees.map(() => 0);
   }
 
-  /** Of all sums. */
+  /** The encoded bytes of all sums. */
   get bytes(): number {
     return this.subtrees.length * this.codec.bytes(this.length);
   }
@@ -41,12 +42,12 @@ export class Upload {
     return this.has(this.length);
   }
 
-  /** Throws E_PROTOCOL for what does not belong to it. A frame that came before is dropped. */
+  /** Takes a frame. Throws E_PROTOCOL if it does not belong to this upload. Drops a frame that came before. */
   frame(first: number, offset: number, payload: Uint8Array): void {
     const index = this.subtrees.findIndex((subtree) => subtree.first === first);
     const { codec } = this;
     const at = this.received[index];
-    // A vector is so long that the parts of whole blocks of 8 floats are whole blocks too.
+    // Vectors are so long that chunks made of whole blocks of 8 floats are whole blocks in the encoding too.
     const fits = offset + payload.length <= codec.bytes(this.length) && payload.length % codec.bytes(8) === 0;
     if (at === undefined || offset > at || !fits)
       throw unexpected(`a sum for shard ${first} with ${payload.length} bytes at ${offset} was not asked for`);
@@ -57,13 +58,13 @@ export class Upload {
     this.condition.changed();
   }
 
-  /** Resolves when so many floats of every sum are here. */
+  /** Resolves when this number of floats of every sum is here. */
   arrived(length: number): Promise<void> {
     if (this.lost !== undefined) return Promise.reject(this.lost);
     return this.condition.met(() => this.has(length));
   }
 
-  /** What is not here yet will not be waited for. */
+  /** Ends the waits for what is not here yet. */
   revoke(reason: unknown): void {
     if (this.isComplete || this.isRevoked) return;
     this.isRevoked = true;
@@ -80,7 +81,7 @@ export class Upload {
 /** The sums that a node still has to send, by the requests that they belong to. */
 export class Uploads {
   private readonly open = new Map<number, Upload>();
-  /** When the first frame of the latest sums came, and its bytes. */
+  /** The time at which the first frame of the latest sums came, and its bytes. */
   private first = { at: 0, bytes: 0 };
 
   /** late: is told when sums do not come in time. */
@@ -89,17 +90,17 @@ export class Uploads {
     private readonly late: (reason: MemberLost) => void,
   ) {}
 
-  /** Whether all that was asked for is here. */
+  /** Whether all sums that were asked for are here. */
   get areComplete(): boolean {
     return this.open.size === 0;
   }
 
-  /** Whether some are still on their way that nobody waits for any longer. */
+  /** Whether some sums are still on their way that nothing waits for any longer. */
   get areLate(): boolean {
     return [...this.open.values()].some(({ isRevoked }) => isRevoked);
   }
 
-  /** At which sums come in, in Gbit/s; undefined before the first that is of several frames. */
+  /** The rate at which sums arrive, in Gbit/s; undefined before the first sum that has several frames. */
   get gigabits(): number | undefined {
     const perByte = this.requests.deadlines.typical('sums in a row');
     return perByte === undefined ? undefined : 8e-6 / perByte;
@@ -109,7 +110,7 @@ export class Uploads {
     if (!upload.isComplete) this.open.set(request, upload);
   }
 
-  /** From now on they must come in time: the node has said that it has them. Most may be here already. */
+  /** Sets the deadline for the sums, because the node has said that it has them. Most may be here already. */
   expect(upload: Upload): void {
     if (upload.isComplete) return;
     const { deadlines, name } = this.requests;
@@ -127,10 +128,10 @@ export class Uploads {
       .finally(cancel);
   }
 
-  /** Whether the frame was the last of a sum. Throws E_PROTOCOL. */
+  /** Takes a frame, and returns whether it was the last of all sums of its request. Throws E_PROTOCOL. */
   frame(tag: BulkTag, payload: Uint8Array): boolean {
     const upload = this.open.get(tag.attempt);
-    // Of a request that is long done: late, so dropped.
+    // The frame belongs to a request that is done. It is late, so it is dropped.
     if (!upload) return false;
     const { deadlines } = this.requests;
     const isFirst = upload.bytesReceived === 0;
@@ -143,7 +144,7 @@ export class Uploads {
     return true;
   }
 
-  /** There will be none. */
+  /** Ends the upload, because there will be no sums. */
   failed(request: number): void {
     this.open.get(request)?.revoke(new MemberLost(this.requests.name, 'its sums failed'));
     this.open.delete(request);

@@ -1,6 +1,6 @@
-// Trains on the ranks of an MPI job. Rank 0 is this process: it coordinates and holds the state of the run. The other ranks do what it tells;
-// they are brought what they lack before a step, and then make every update that is made here. If a rank is lost, the job ends, and goes on
-// from its checkpoint.
+// Trains on the ranks of an MPI job. Rank 0 is this process: it coordinates and holds the state of the run. The other
+// ranks do what it tells them. They are sent what they lack before a step, and then do every update that is done here.
+// If a rank is lost, the job ends, and continues from its checkpoint.
 
 import { sha256OfParameters } from '../../../src/checksum.js';
 import { AllReduce } from '../../../src/collectives/all-reduce.js';
@@ -44,12 +44,12 @@ export class MpiExecutor extends DistributedExecutor {
   protected readonly tensors: MpiTensorParallel;
   private readonly allReduce: AllReduce;
   private readonly ranks: OtherRanks;
-  /** Of the models that ranks are told of. */
+  /** Writes the models that the ranks are told of. */
   private readonly models = new ModelWriter();
-  /** Those of a graph that all other ranks have. */
+  /** The rows of a graph that all other ranks have. */
   private rows: Rows | undefined;
 
-  /** The collective stays the caller's, who says bye. */
+  /** The caller keeps the collective, and ends it. */
   constructor(
     local: ThreadExecutor,
     collective: Collective,
@@ -69,7 +69,10 @@ export class MpiExecutor extends DistributedExecutor {
     return { lostWorkers: this.local.health().lostWorkers + this.ranks.lostWorkers };
   }
 
-  /** Has the other ranks make their executors. To be done first. Throws E_NUMERICS, and what a rank failed by. */
+  /**
+   * Has the other ranks make their executors. Must be called first. Throws E_NUMERICS, and the error of a rank that
+   * failed.
+   */
   welcome(): Promise<void> {
     return this.alone(() => this.ranks.welcome(this.options));
   }
@@ -79,7 +82,7 @@ export class MpiExecutor extends DistributedExecutor {
     const { arenaSync } = this.ranks;
     await arenaSync.bringState(parameterCount(model));
     await arenaSync.bringRows(steps[0]!, [0, this.local.arena.shape.unlabelled]);
-    // Shards in their order, so that those of a rank are neighbours in the tree.
+    // Sorts the shards, so that those of a rank are neighbours in the tree.
     const order = Array.from(steps.keys()).toSorted((a, b) => steps[a]!.shard - steps[b]!.shard);
     const sorted = order.map((position) => steps[position]!);
     const ends = assign(steps.length, this.workersByRank);
@@ -95,7 +98,7 @@ export class MpiExecutor extends DistributedExecutor {
     return { results, update: (optimizer) => this.update(model, shards, ends, optimizer) };
   }
 
-  /** ends: shards [ends[r - 1], ends[r]) are rank r's. */
+  /** ends: rank r has the shards [ends[r - 1], ends[r]). */
   private async update(
     model: Model,
     shards: number,
@@ -179,7 +182,7 @@ export class MpiExecutor extends DistributedExecutor {
 
   /**
    * Does the first part of the work here, and the rest on the other ranks at the same time.
-   * @param elsewhere asks the other ranks for their items; is given this rank's own work, to wait for beside theirs
+   * @param elsewhere asks the other ranks for their items. It is given this rank's own work, and waits for that too.
    * @returns the results of all items, in their order
    */
   private async shared<Result>(
@@ -189,7 +192,7 @@ export class MpiExecutor extends DistributedExecutor {
   ): Promise<Result[]> {
     const [end] = assign(items.length, this.workersByRank) as [number, ...number[]];
     const own = here(items.slice(0, end));
-    own.catch(() => undefined); // It is thrown below, when the other ranks have answered.
+    own.catch(() => undefined); // The error is thrown below, when the other ranks have answered.
     const others = await elsewhere(items.slice(end), own);
     return [...(await own), ...others];
   }
@@ -198,7 +201,7 @@ export class MpiExecutor extends DistributedExecutor {
     this.ranks.arenaSync.overwritten(state);
   }
 
-  /** When the other ranks have done their part of what is going on. */
+  /** Ends when the other ranks have done their part of the current phase. */
   protected async end(): Promise<void> {
     await this.local.close();
     await this.phase;

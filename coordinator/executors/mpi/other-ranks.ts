@@ -1,4 +1,4 @@
-// The other ranks as rank 0 sees them: who they are, what their arenas have, and how all do something together.
+// Represents the other ranks for rank 0: who they are, what their arenas hold, and how all ranks do something together.
 import type { Collective } from '../../../src/collectives/collective.js';
 import type { Arena } from '../../../src/engine/arena.js';
 import type { PredictTask } from '../../../src/models/tasks.js';
@@ -9,21 +9,21 @@ import { assign } from '../assignment.js';
 import { reported, unexpected } from '../failures.js';
 import { type NumericsRules, refusalOf, sentShape } from '../numerics.js';
 
-/** Bytes of one broadcast: an MPI library counts in 31 bits. */
+/** The most bytes of one broadcast. An MPI library counts in 31 bits. */
 const MOST_BYTES = 2 ** 28;
-/** Images are copied on their way. */
+/** The most bytes of images in one broadcast. They are copied before they are sent. */
 const MOST_IMAGE_BYTES = 2 ** 24;
 
 export const misfit = () => unexpected('the answers of the ranks do not fit the question');
 
 export class OtherRanks {
-  /** What all other arenas have as it is here. */
+  /** Records what all other arenas have in common with the arena here. */
   readonly arenaSync: ArenaSync;
-  /** Ranks 1, 2, ... */
+  /** The ranks 1, 2, ... */
   private all: readonly { readonly name: string; readonly workers: number }[] = [];
   private lost: readonly number[] = [];
 
-  /** arena: rank 0's. */
+  /** arena: rank 0's arena. */
   constructor(
     private readonly arena: Arena,
     private readonly collective: Collective,
@@ -48,7 +48,7 @@ export class OtherRanks {
     return this.all.map(({ workers }) => workers);
   }
 
-  /** How so many items are shared among them; rank 0 has none. */
+  /** Returns the ends of the ranks' ranges of this number of items. Rank 0 has none. */
   endsOf(count: number): number[] {
     return [0, ...assign(count, this.workers)];
   }
@@ -57,7 +57,7 @@ export class OtherRanks {
     return this.lost.reduce((sum, lost) => sum + lost, 0);
   }
 
-  /** Has them make their executors. Throws E_NUMERICS, and what a rank failed by. */
+  /** Has the other ranks make their executors. Throws E_NUMERICS, and the error of a rank that failed. */
   async welcome(rules: NumericsRules): Promise<void> {
     const shape = sentShape(this.arena.shape);
     const [, hellos] = await this.together(
@@ -70,7 +70,9 @@ export class OtherRanks {
     if (refusal) throw refusal;
   }
 
-  /** Names of the ranks for which it holds, by their place among the others. */
+  /**
+   * Returns the names of the ranks for which the condition holds. It is given their positions among the other ranks.
+   */
   namesWhere(holds: (other: number) => boolean): string[] {
     return this.all.flatMap(({ name }, i) => (holds(i) ? [name] : []));
   }
@@ -84,7 +86,10 @@ export class OtherRanks {
     return this.arenaSync.bringImages(set, [[0, set === 'unlabelled' ? unlabelled : evaluation]]);
   }
 
-  /** Has them do something while `own` is done here, and waits for all, so that the next thing begins together. */
+  /**
+   * Has the other ranks do something while `own` is done here, and waits for all, so that they begin the next thing
+   * together.
+   */
   async together<T, K extends ToRoot['kind']>(
     message: ToRank,
     kind: K,

@@ -1,11 +1,14 @@
-// Tensor-parallel steps over the ranks of a job. Each rank has the state of its tensor shards from the first step on. In a step:
+// Does tensor-parallel steps on the ranks of an MPI job. Each rank has the state of its tensor shards from the first
+// step on. In a step:
 //
 //   rank 0   tells the step | forward pass               | loss | gradient at the logits to all | backward pass, update
 //   others                  | forward pass, logits to it |      |                               | backward passes, updates
 //
-// A network with narrow layers in its middle has two more collectives of the same kind; nothing is updated before the last.
+// A network with narrow layers in its middle has two more collectives of the same kind. Nothing is updated before the
+// last one.
 //
-// The state of all tensor shards comes here when somebody wants to read it: a rank that is lost ends the job, so nothing has to be done again.
+// The state of all tensor shards is sent to rank 0 only when it is read. Nothing has to be computed again, because a lost
+// rank ends the job.
 
 import type { Collective } from '../../../src/collectives/collective.js';
 import { parameterCount } from '../../../src/models/models.js';
@@ -19,7 +22,7 @@ import type { DistributedTensors } from '../distributed-executor.js';
 import { isSameCut, shardCountOf, type TensorCut, wholeOf } from '../tensor-cut.js';
 import { misfit, type OtherRanks } from './other-ranks.js';
 
-/** Who has the state of which tensor shards: rank r that of ranges[r]. */
+/** The ranges of tensor shards whose state the ranks have: rank r has ranges[r]. */
 interface Held extends TensorCut {
   readonly ends: number[];
   readonly ranges: readonly TensorShardRange[];
@@ -27,7 +30,7 @@ interface Held extends TensorCut {
 
 export class MpiTensorParallel implements DistributedTensors {
   private held: Held | undefined;
-  /** Whether what the others hold is here as well. */
+  /** Whether the state that the other ranks hold is here as well. */
   private isHere = true;
 
   constructor(
@@ -70,7 +73,7 @@ export class MpiTensorParallel implements DistributedTensors {
     this.isHere = true;
   }
 
-  /** A pass that all ranks are told to do, the `exchange`th of its step. own: does it here. */
+  /** Has all ranks do a pass; it is number `exchange` of its step. own: does the pass here. */
   private async pass(
     held: Held,
     step: TensorStep,
@@ -95,14 +98,14 @@ export class MpiTensorParallel implements DistributedTensors {
   private async backward({ model, ranges }: Held, values: Float32Array): Promise<TensorResult[]> {
     this.isHere = false;
     this.others.arenaSync.stateChanged(parameterCount(model));
-    // The workers here have the values at once.
+    // The workers here get the values at once.
     const own = isEmpty(ranges[0]!) ? Promise.resolve([]) : this.local.tensor.backward(values);
     own.catch(() => undefined);
     await this.others.tell({ kind: 'backward', values: bytesOf(values) });
     return own;
   }
 
-  /** Gives each rank the state of its tensor shards, where it has not. */
+  /** Gives each rank the state of its tensor shards, unless it has it. */
   private async hold({ model, shards }: TensorStep): Promise<Held> {
     const cut = { model, shards };
     if (this.held && isSameCut(cut, this.held)) return this.held;
