@@ -1,4 +1,4 @@
-// Data sets out of a program's own arrays, or of images that come one by one.
+// Makes data sets of a program's own arrays, or of images that come one by one.
 import { PseudolabelError } from '../errors.js';
 import { classesOf } from './classes.js';
 import { type Dataset, datasetOf } from './dataset.js';
@@ -6,16 +6,16 @@ import { ImageStore } from './image-store.js';
 import type { FoundSet, Label } from './source.js';
 import { Range, scaleOf } from './sources/pixels.js';
 
-/** Numbers or names; undefined, null, -1 or NaN where nobody knows. */
+/** Numbers or names. undefined, null, -1 and NaN mean that the label is unknown. */
 export type GivenLabels = ArrayLike<number | string | null | undefined>;
 
 /** Images in a program's memory. */
 export interface GivenImages {
-  /** [images, height, width, channels], one behind the other: bytes, or floats from 0 to 1 or from 0 to 255. */
+  /** [images, height, width, channels], one image after the other: bytes, or floats from 0 to 1 or from 0 to 255. */
   readonly images: Uint8Array | Uint8ClampedArray | Float32Array | Float64Array;
-  /** One for each image. Left out: none is known. */
+  /** One for each image. If left out, no label is known. */
   readonly labels?: GivenLabels;
-  /** What each image is called. Left out: they are numbered from 0. */
+  /** The name of each image. If left out, images are numbered from 0. */
   readonly ids?: readonly string[];
 }
 
@@ -23,18 +23,18 @@ export interface GivenImages {
 export interface GivenArrays extends GivenImages {
   readonly height: number;
   readonly width: number;
-  /** 1 where it is left out, for grey images; 3 for colours. */
+  /** 1 for grey images, 3 for colours. Defaults to 1. */
   readonly channels?: number;
-  /** All of its labels have to be known. */
+  /** A test set. All of its labels have to be known. */
   readonly test?: GivenImages;
-  /** What the classes are called, where labels are positions in it. */
+  /** The names of the classes, if labels are positions in this list. */
   readonly classNames?: readonly string[];
-  /** 'arrays' where it is left out. */
+  /** Defaults to 'arrays'. */
   readonly name?: string;
 }
 
 /**
- * A data set of arrays, which are copied.
+ * Makes a data set of arrays, which are copied.
  * @throws PseudolabelError E_DATA_SHAPE, E_DATA_COUNT, E_DATA_EMPTY, E_DATA_VALUES, E_DATA_CLASSES or E_MEMORY
  */
 export function datasetFromArrays(given: GivenArrays): Dataset {
@@ -47,18 +47,18 @@ export function datasetFromArrays(given: GivenArrays): Dataset {
   return assembled(name, size, classNames, trainSet, testSet);
 }
 
-/** One image, with its label where that is known. */
+/** One image, with its label if that is known. */
 export interface GivenImage {
-  /** height * width * channels bytes. It may be written over once the next image is asked for. */
+  /** height * width * channels bytes. They may be overwritten once the next image is asked for. */
   readonly image: Uint8Array | Uint8ClampedArray;
   readonly label?: number | string | null | undefined;
   readonly id?: string;
 }
 
 /**
- * A data set of images as they come, of which no more than one is held besides the data set.
- * @param options.most how many images there may be: 2^24 where it is left out
- * @throws PseudolabelError as datasetFromArrays; what the iterator throws
+ * Makes a data set of images that come one by one. Besides the data set, only one image is held in memory.
+ * @param options.most the most images; defaults to 2^24
+ * @throws PseudolabelError as datasetFromArrays does, and whatever the iterator throws
  */
 export async function datasetFromImages(
   images: AsyncIterable<GivenImage> | Iterable<GivenImage>,
@@ -119,7 +119,7 @@ function checkSize(name: string, { height, width, channels }: Size): void {
   );
 }
 
-/** What floats are multiplied by: 255 where those of all sets go from 0 to 1. */
+/** Returns the factor of the floats: 255 if the floats of all sets are from 0 to 1, and 1 otherwise. */
 function scaleOfFloats(name: string, sets: readonly GivenImages[]): 1 | 255 {
   const range = new Range();
   for (const { images } of sets) if (areFloats(images)) range.add(images);
@@ -182,7 +182,7 @@ function assembled(
   });
 }
 
-/** With room for twice as many images. */
+/** Returns a copy with room for twice as many images. */
 function grown(store: ImageStore): ImageStore {
   const larger = ImageStore.allocate(2 * store.count, store.pixels);
   copy(store, larger, store.count);

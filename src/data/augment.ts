@@ -1,14 +1,18 @@
-// Random changes of images that keep their class. Every row of every step draws its own, from a stream that its place in the run names.
+// Augments images: changes them at random in ways that keep their class. Every row of every step draws its own changes,
+// from a random stream that its place in the run names.
 
 import { keyOf, Stream } from '../random.js';
 import type { Augmentation, ImageSize, View } from './augmentation.js';
 import { addNoise, blacken, recolour } from './recolour.js';
 import { Warp } from './warp.js';
 
-/** The numbers of the sets in the names of streams: part of every run's result. */
+/** The numbers of the sets in the names of streams. Every run's result depends on them. */
 const SETS: Readonly<Record<View, number>> = { labelled: 0, unlabelled: 1, weak: 2 };
 
-/** Where in a run a row is drawn: the name of its random stream. row: of the labelled batch, or the image's number. */
+/**
+ * The name of a row's random stream: where in a run the row is drawn. row: its place in the labelled batch, or the
+ * image's number.
+ */
 export interface RowName {
   readonly seed: number;
   readonly stage: number;
@@ -17,7 +21,7 @@ export interface RowName {
   readonly row: number;
 }
 
-/** Changes images of one size. */
+/** Augments images of one size. */
 export class Augmenter {
   private readonly warp: Warp;
 
@@ -25,7 +29,10 @@ export class Augmenter {
     this.warp = new Warp(size);
   }
 
-  /** Writes a changed copy of an image, [height, width, channels], to `to`. The same for the same name, on every machine. */
+  /**
+   * Writes an augmented copy of an image, [height, width, channels], to `to`. The same name gives the same copy on
+   * every machine.
+   */
   write(image: Uint8Array, by: Augmentation, { seed, stage, step, set, row }: RowName, to: Uint8Array): void {
     const stream = new Stream(keyOf(seed, 'augment', stage, step, SETS[set], row));
     this.warp.write(image, by, stream, to);
@@ -35,7 +42,7 @@ export class Augmenter {
   }
 }
 
-/** A changed copy of one image. */
+/** Returns an augmented copy of one image. */
 export function augmented(image: Uint8Array, size: ImageSize, by: Augmentation, name: RowName): Uint8Array {
   const result = new Uint8Array(image.length);
   new Augmenter(size).write(image, by, name, result);

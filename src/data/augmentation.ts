@@ -1,31 +1,39 @@
-// How images may be changed at random: what can be asked for, and what --augment names.
+// The ways in which images can be augmented, and the sets of them that --augment names.
 import { z } from 'zod';
 
-/** How far images are changed at most, each way; what is left out is not changed. */
+/** The largest amount of each change, in either direction. A change that is left out is not made. */
 export interface Augmentation {
-  /** Turn about the centre, in degrees. */
+  /** The angle of a rotation about the centre, in degrees. */
   readonly rotate?: number | undefined;
-  /** Natural logarithm of the factor of the width, and of the height. */
+  /** The natural logarithm of the factors of the width and of the height. */
   readonly scale?: number | undefined;
-  /** Pixels that a row is moved by, for each pixel that it is below the centre. */
+  /** The pixels that a row is moved by, for each pixel that it is below the centre. */
   readonly shear?: number | undefined;
-  /** Pixels. */
+  /** A shift in pixels. */
   readonly shift?: number | undefined;
-  /** Bend: the standard deviation of how far each knot of a grid over the image is moved, in pixels (warp.ts). */
+  /**
+   * An elastic distortion: the standard deviation of how far each knot of a grid over the image is moved, in pixels
+   * (warp.ts).
+   */
   readonly elastic?: number | undefined;
-  /** Show a window somewhere in the image as large as the whole: the least side that it may have, as a share. */
+  /**
+   * Enlarges a window of the image to the whole size. This is the least side of the window, as a share of the image's.
+   */
   readonly crop?: number | undefined;
-  /** Mirror every other image, left to right. */
+  /** Mirrors half of the images, left to right. */
   readonly flip?: boolean | undefined;
-  /** Add to 1: a factor of all values; of their distance from the mean; of the colours' distance from grey. */
+  /**
+   * These are added to 1, as factors of all values, of their distance from the mean, and of the colours' distance from
+   * grey.
+   */
   readonly brightness?: number | undefined;
   readonly contrast?: number | undefined;
   readonly saturation?: number | undefined;
-  /** Turn of the colours, in degrees. Without effect on grey images, as is saturation. */
+  /** The angle by which the colours are rotated, in degrees. Like saturation, it has no effect on grey images. */
   readonly hue?: number | undefined;
-  /** Standard deviation of what is added to each value, of which 1 is white. */
+  /** The standard deviation of the noise that is added to each value, where white is 1. */
   readonly noise?: number | undefined;
-  /** Side of a square that is blackened somewhere, in pixels. */
+  /** The side of a square that is blackened, in pixels. */
   readonly cutout?: number | undefined;
 }
 
@@ -48,8 +56,9 @@ export const augmentationSchema: z.ZodType<Augmentation> = z.strictObject({
 });
 
 /**
- * What --augment names. digits: as chosen on MNIST; mild: the same with less of it, for targets that are nearly all right. flips and photos: for
- * pictures whose mirror image is of the same class. colour: for others that have colours.
+ * The names that --augment takes. digits: chosen on MNIST. mild: the same with smaller amounts, for targets that are
+ * nearly all right. flips and photos: for pictures whose mirror image is of the same class. colour: for other pictures
+ * in colour.
  */
 export const AUGMENTATIONS = {
   none: {},
@@ -69,8 +78,8 @@ export interface ImageSize {
   readonly channels: number;
 }
 
-/** A view of a step's rows. weak: of the unlabelled ones, for their prediction. */
+/** A view of a step's rows. weak: the view of the unlabelled rows by which they are predicted. */
 export type View = 'labelled' | 'unlabelled' | 'weak';
 
-/** Of a step: how its rows are changed, in each view. */
+/** How a step augments its rows, for each view. */
 export interface StepAugmentation extends ImageSize, Readonly<Partial<Record<View, Augmentation | undefined>>> {}

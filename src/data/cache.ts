@@ -1,4 +1,5 @@
-// Keeps decoded images, so that the next start does not decode them: one file for each key, in the user's cache folder or another.
+// Caches decoded images, so that the next start need not decode them: one file for each key, in the user's cache folder
+// or another.
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -10,17 +11,17 @@ import { touch, writeAtomically } from '../files/write.js';
 import { isSystemError } from '../files/write-errors.js';
 import { type Packed, packedBytes, readPacked } from './packed.js';
 
-/** Another number where other pixels come out of the same pictures, or they are kept in another form. */
+/** The version of the cache. It changes if the same pictures give other pixels, or if the form of the files changes. */
 const VERSION = 2;
 const NAME = /^[0-9a-f]{64}\.images$/;
-/** What is kept in all: above it, what was not used for the longest time goes. */
+/** The most bytes of all files together. Beyond that, the files that were not used for the longest time are removed. */
 const MOST_BYTES = 2 ** 35;
 
-/** By the XDG base directory specification. */
+/** Returns the folder that the XDG base directory specification says. */
 export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
   join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pseudolabel', 'images');
 
-/** Where the images are kept that come of these keys and options. */
+/** Returns the path of the file for the images of these keys and options. */
 export function cachePath(folder: string, parts: readonly unknown[]): string {
   const key = createHash('sha256').update(JSON.stringify([VERSION, ...parts]));
   return join(folder, `${key.digest('hex')}.images`);
@@ -28,15 +29,15 @@ export function cachePath(folder: string, parts: readonly unknown[]): string {
 
 export interface Cached {
   readonly packed: Packed | undefined;
-  /** What is wrong with what was kept. */
+  /** What is wrong with the cached file, if anything is. */
   readonly note: string | undefined;
 }
 
-/** Throws E_MEMORY. Whatever else is wrong is no more than a note. */
+/** Reads a cached file. Throws E_MEMORY; any other fault is only a note. */
 export async function fromCache(path: string): Promise<Cached> {
   try {
     const packed = await readPacked(path);
-    await touch(path).catch(() => undefined); // it may belong to somebody else
+    await touch(path).catch(() => undefined); // the file may belong to another user
     return { packed, note: undefined };
   } catch (error) {
     if (error instanceof PseudolabelError) throw error;
@@ -47,7 +48,7 @@ export async function fromCache(path: string): Promise<Cached> {
   }
 }
 
-/** Returns a note where it cannot be kept. Throws what the signal says when it aborts. */
+/** Writes a cached file. Returns a note if that fails. Throws the signal's reason when it aborts. */
 export async function toCache(
   path: string,
   packed: Packed,
@@ -65,7 +66,10 @@ export async function toCache(
   }
 }
 
-/** Removes files of ours, but not the one at `path`, until all together have no more bytes. Throws E_OUTPUT. */
+/**
+ * Removes the oldest files of the cache, except for the one at `path`, until all together have at most `mostBytes`.
+ * Throws E_OUTPUT.
+ */
 async function removeUnused(path: string, mostBytes: number): Promise<void> {
   const folder = dirname(path);
   const names = (await readdir(folder)).filter((name) => NAME.test(name) && name !== basename(path));

@@ -1,26 +1,26 @@
-// The classes of a data set: what its labels, as a source found them, come to.
+// Finds the classes of a data set from the labels that a source found.
 import { PseudolabelError } from '../errors.js';
 import { UNKNOWN } from './dataset.js';
 import type { Collection, FoundSet, Label } from './source.js';
 
 const MOST_NAME_LENGTH = 200;
-/** How many names a message tells. */
+/** The most names in a message. */
 const MOST_TOLD = 10;
 
 export interface Classes {
   readonly names: readonly string[];
   /** Positions in `names`, or UNKNOWN. */
   readonly train: Uint16Array;
-  /** undefined: there is no test set, or nobody knows one of its labels. */
+  /** The same for the test set. undefined if there is no test set, or if none of its labels is known. */
   readonly test: Uint16Array | undefined;
-  /** Classes that the format names and no label is of: they are left out. */
+  /** Classes that the format names but no image has. They are not in `names`. */
   readonly unlabelled: readonly string[];
 }
 
 /**
- * The classes of all labels that occur in training; in those of the test where nobody knows a training label. They come in
- * the order of the format where it names them, else numbers by their value and names as in a folder.
- * Throws E_DATA_CLASSES where a test image has no label or one that no training image has.
+ * Finds the classes of all labels in the training set, or, if none of those is known, in the test set. The classes that
+ * the format names come first, in its order; then numbers by their value, and names in the order of byName().
+ * Throws E_DATA_CLASSES if a test image has no label, or one that no training image has.
  */
 export function classesOf({ classNames: given, train, test }: Collection): Classes {
   const classNames = given?.map((name) => name.normalize('NFC'));
@@ -34,7 +34,7 @@ export function classesOf({ classNames: given, train, test }: Collection): Class
   const isTested = testNames?.some((name) => name !== undefined) ?? false;
   const occur = occurring(trainNames) ?? occurring(testNames) ?? new Set<string>();
   checkNames(train.path, occur);
-  // What the format does not name comes after what it does; two of one name are one class.
+  // Classes that the format does not name come after those that it names. Two labels with the same name are one class.
   const ordered = new Set(classNames?.filter((name) => occur.has(name)));
   const names = [...ordered, ...[...occur].filter((name) => !ordered.has(name)).sort(byName)];
   const positions = new Map(names.map((name, position) => [name, position]));
@@ -49,7 +49,7 @@ export function classesOf({ classNames: given, train, test }: Collection): Class
   };
 }
 
-/** Names stand in reports, on terminals and in files. */
+/** Checks that the names can stand in reports, on terminals and in files. */
 function checkNames(path: string, names: ReadonlySet<string>): void {
   for (const name of names) {
     if (name !== '' && name.length <= MOST_NAME_LENGTH && !/\p{Cc}/u.test(name)) continue;
@@ -59,13 +59,13 @@ function checkNames(path: string, names: ReadonlySet<string>): void {
   }
 }
 
-/** The first names of a list, and how many more there are. */
+/** Returns the first names of a list, and the number of the others. */
 export function toldNames(names: readonly string[]): string {
   const more = names.length - MOST_TOLD;
   return names.slice(0, MOST_TOLD).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** The different names among these; undefined where there are none. */
+/** Returns the different names among these, or undefined if there are none. */
 function occurring(names: readonly (string | undefined)[] | undefined): ReadonlySet<string> | undefined {
   const found = new Set((names ?? []).filter((name) => name !== undefined));
   return found.size > 0 ? found : undefined;
@@ -93,13 +93,14 @@ function checkTest(
   );
 }
 
-/** The order of names as people number them: runs of digits by their value, everything else by its code units. */
+/** Compares names as people number them: runs of digits by their value, everything else by its code units. */
 export const byName = (a: string, b: string): number => compare(orderOf(a), orderOf(b)) || compare(a, b);
 
 /**
- * A text for each name, whose order as texts is that of the names; the same for names that differ by leading zeros alone. A number has its
- * length before its digits, so that a longer one comes later. A name that ends, or goes on with a number, comes before one that goes on with
- * another character. No name has a zero character, or a run of as many digits as there are characters.
+ * Returns a text for each name, whose order as texts is that of the names. Names that differ only by leading zeros get
+ * the same text. A number has its length before its digits, so that a longer one comes later. A name that ends, or
+ * continues with a number, comes before one that continues with another character. No name has a zero character, or a
+ * run of as many digits as there are characters.
  */
 export const orderOf = (name: string): string =>
   name.replace(/\d+/g, (run: string, at: number) => {

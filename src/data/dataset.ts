@@ -1,18 +1,18 @@
-// What a data source yields: images as bytes, labels as far as they are known, and the names of the classes.
+// A data set: images as bytes, labels as far as they are known, and the names of the classes.
 import { createHash } from 'node:crypto';
 import { PseudolabelError } from '../errors.js';
 import type { ImageStore } from './image-store.js';
 
-/** The label of an image whose class nobody knows. */
+/** The label of an image whose class is unknown. */
 export const UNKNOWN = 0xffff;
 
 /**
- * The most classes. Labels have 16 bits; a step's sums over the classes, of all shards, have to fit into a message, and a confusion matrix
- * into a report.
+ * The most classes. Labels have 16 bits. A step's sums over the classes, of all shards, have to fit into a message, and
+ * a confusion matrix into a report.
  */
 export const MOST_CLASSES = 4096;
 
-/** Images, and what is known of them, in one order. */
+/** Images in an order, with what is known of them. */
 export interface ImageSet {
   /** The number of images. */
   readonly count: number;
@@ -20,40 +20,42 @@ export interface ImageSet {
   readonly images: ImageStore;
   /** [count], positions in the data set's class names, or UNKNOWN. */
   readonly labels: Uint16Array;
-  /** What each image is called (its file, within the folder); undefined: they are numbered from 0. */
+  /** The name of each image (its file, relative to the folder). undefined: images are numbered from 0. */
   readonly ids?: readonly string[] | undefined;
 }
 
-/** What a source knows of a data set. */
+/** What a source knows about a data set. */
 export interface DatasetParts {
   /** 'mnist', or the name of the folder. */
   readonly name: string;
   /** The size of an image in pixels. */
   readonly height: number;
   readonly width: number;
-  /** Values of a pixel: 1 for grey images. */
+  /** The values of a pixel: 1 for grey images. */
   readonly channels: number;
-  /** What the classes are called, in the order of the model's outputs. */
+  /** The names of the classes, in the order of the model's outputs. */
   readonly classNames: readonly string[];
-  /** Any of its labels may be unknown. */
+  /** The images to train on. Any of their labels may be unknown. */
   readonly train: ImageSet;
-  /** All of its labels are known. undefined: there is none, so that nothing is measured on it. */
+  /** The test set, whose labels are all known. undefined: there is none, so that nothing is measured on it. */
   readonly test: ImageSet | undefined;
-  /** What was assumed or left out when it was loaded, one sentence each. */
+  /** What was assumed or left out when the data set was loaded, one sentence each. */
   readonly notes?: readonly string[];
 }
 
-/** Images of one size and their classes: those to train on, and a test set where there is one. */
+/** Images of one size and their classes: the images to train on, and a test set if there is one. */
 export interface Dataset extends DatasetParts {
   /** height * width * channels: the values of an image. */
   readonly pixels: number;
-  /** How many there are: at most MOST_CLASSES. */
+  /** The number of classes, at most MOST_CLASSES. */
   readonly classes: number;
-  /** Hex SHA-256 of the SHA-256 of all images and the labels, of training and then of the test. */
+  /**
+   * The hex SHA-256 of the SHA-256 of all images and of the labels, first of the training set, then of the test set.
+   */
   readonly sha256: string;
 }
 
-/** Throws E_DATA_CLASSES where there are more classes than can be trained. */
+/** Makes a data set. Throws E_DATA_CLASSES if there are more classes than can be trained. */
 export function datasetOf(parts: DatasetParts): Dataset {
   const { name, height, width, channels, classNames, train, test } = parts;
   if (classNames.length > MOST_CLASSES) {
@@ -71,14 +73,14 @@ export function datasetOf(parts: DatasetParts): Dataset {
   return { ...parts, pixels: height * width * channels, classes: classNames.length, sha256: hash.digest('hex') };
 }
 
-/** How many of the labels somebody knows. */
+/** Returns the number of known labels. */
 export function knownCount(labels: Uint16Array): number {
   return labels.reduce((known, label) => known + Number(label !== UNKNOWN), 0);
 }
 
 /**
- * The same labels as positions in another list of class names.
- * Returns the name of a class that occurs and is not in that list, where there is one.
+ * Returns the labels as positions in another list of class names. If a class occurs that is not in that list, returns
+ * its name.
  */
 export function relabelled(
   labels: Uint16Array,

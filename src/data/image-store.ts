@@ -1,19 +1,21 @@
-// The images of a set as bytes in shared memory: threads read them without a copy, and they may take more than a WebAssembly memory can.
+// The images of a set as bytes in shared memory. Threads read them without a copy, and they may exceed the size of a
+// WebAssembly memory.
 import { createHash } from 'node:crypto';
 import { PseudolabelError } from '../errors.js';
 
-/** The most bytes of one block of memory; an image lies in one block. */
+/** The most bytes of one block of memory. An image is in one block. */
 const BLOCK_BYTES = 2 ** 30;
 
 export class ImageStore {
-  /** Images of a block, but for the last, which may have fewer. */
+  /** The images of a block. The last block may have fewer. */
   private readonly perBlock: number;
   #sha256: string | undefined;
 
   /**
+   * Makes a store of existing blocks.
    * @param count the number of images
    * @param pixels the bytes of an image
-   * @param blocks as allocate makes them; another thread that is given them reads the same images
+   * @param blocks as allocate() makes them; another thread that gets them reads the same images
    */
   constructor(
     readonly count: number,
@@ -23,7 +25,7 @@ export class ImageStore {
     this.perBlock = blocks.length > 1 ? blocks[0]!.byteLength / pixels : Math.max(1, count);
   }
 
-  /** Room for so many images, all black: it takes memory as images are written. Throws E_MEMORY. */
+  /** Makes room for this many images, all black. It takes memory only as images are written. Throws E_MEMORY. */
   static allocate(count: number, pixels: number, blockBytes = BLOCK_BYTES): ImageStore {
     const perBlock = Math.max(1, Math.floor(blockBytes / pixels));
     const blocks: SharedArrayBuffer[] = [];
@@ -38,14 +40,16 @@ export class ImageStore {
     return new ImageStore(count, pixels, blocks);
   }
 
-  /** A copy of images that lie one behind the other. */
+  /** Copies images that are one after the other. */
   static from(bytes: Uint8Array, pixels: number): ImageStore {
     const store = ImageStore.allocate(bytes.length / pixels, pixels);
     store.write(0, bytes);
     return store;
   }
 
-  /** Hex SHA-256 of all images, computed once: to be asked for when they will not change any more. */
+  /**
+   * The hex SHA-256 of all images. It is computed once, so that it is asked for when the images will no longer change.
+   */
   get sha256(): string {
     if (this.#sha256 === undefined) {
       const hash = createHash('sha256');
@@ -55,19 +59,19 @@ export class ImageStore {
     return this.#sha256;
   }
 
-  /** For whoever has computed it while the images came. */
+  /** Sets the SHA-256, if the caller has computed it while the images came. */
   hasSha256(sha256: string): void {
     this.#sha256 = sha256;
   }
 
-  /** The bytes of an image: a view, not a copy. */
+  /** Returns the bytes of an image: a view, not a copy. */
   at(image: number): Uint8Array {
     const { pixels, perBlock } = this;
     const block = Math.floor(image / perBlock);
     return new Uint8Array(this.blocks[block]!, (image - block * perBlock) * pixels, pixels);
   }
 
-  /** Images [start, end), as views of one block each. */
+  /** Yields images [start, end) as views of one block each. */
   *views(start = 0, end = this.count): Generator<Uint8Array> {
     const { pixels, perBlock } = this;
     for (let first = start; first < end; ) {
@@ -88,7 +92,7 @@ export class ImageStore {
     }
   }
 
-  /** Copies the images at `rows` to `to`, one behind the other. */
+  /** Copies the images at `rows` to `to`, one after the other. */
   gather(rows: ArrayLike<number>, to = new Uint8Array(rows.length * this.pixels)): Uint8Array {
     for (let r = 0; r < rows.length; r++) to.set(this.at(rows[r]!), r * this.pixels);
     return to;

@@ -1,10 +1,10 @@
-// Images as steps number them: all of a store, or some of it in an order, and those of another store behind them. All threads of a machine
-// read them where they lie, so that splitting a data set copies none.
+// Images as steps number them: all of a store, or a selection of it in some order, followed by those of other stores.
+// All threads of a machine read them in place, so that splitting a data set copies no image.
 import { ImageStore } from './image-store.js';
 
 export interface Selection {
   readonly store: ImageStore;
-  /** In shared memory: which images of the store these are. undefined: all, in their order. */
+  /** The positions of the images in the store, in shared memory. undefined: all, in their order. */
   readonly rows?: Uint32Array | undefined;
 }
 
@@ -19,12 +19,12 @@ export class Images {
     this.count = parts.reduce((sum, part) => sum + countOf(part), 0);
   }
 
-  /** Room for images that come later (ImageStore.allocate). Throws E_MEMORY. */
+  /** Makes room for images that come later (ImageStore.allocate). Throws E_MEMORY. */
   static room(count: number, pixels: number): Images {
     return new Images(pixels, [{ store: ImageStore.allocate(count, pixels) }]);
   }
 
-  /** The same images in another thread, where what was sent has lost its methods. */
+  /** Restores the images in another thread, because objects lose their methods when they are sent. */
   static revived({ pixels, parts }: Pick<Images, 'pixels' | 'parts'>): Images {
     const revive = ({ store: { count, pixels, blocks }, rows }: Selection): Selection => ({
       store: new ImageStore(count, pixels, blocks),
@@ -33,7 +33,7 @@ export class Images {
     return new Images(pixels, parts.map(revive));
   }
 
-  /** The bytes of an image: a view, not a copy. */
+  /** Returns the bytes of an image: a view, not a copy. */
   at(position: number): Uint8Array {
     let first = 0;
     for (const part of this.parts) {
@@ -44,7 +44,7 @@ export class Images {
     throw new RangeError(`there is no image ${position}: there are ${this.count}`);
   }
 
-  /** Copies the images at these positions to `to`, one behind the other. */
+  /** Copies the images at these positions to `to`, one after the other. */
   gather(positions: ArrayLike<number>, to: Uint8Array): void {
     for (let i = 0; i < positions.length; i++) to.set(this.at(positions[i]!), i * this.pixels);
   }
@@ -69,7 +69,7 @@ export class Images {
 
 const countOf = ({ store, rows }: Selection): number => rows?.length ?? store.count;
 
-/** A copy that threads share. */
+/** Returns a copy that threads share. */
 export function sharedRows(rows: Uint32Array): Uint32Array {
   const shared = new Uint32Array(new SharedArrayBuffer(rows.byteLength));
   shared.set(rows);

@@ -1,53 +1,60 @@
-// Labels in a CSV or TSV file, for images that are called by their file or by their index.
+// Reads labels from a CSV or TSV file, which names images by their file or by their index.
 import { parse } from 'csv-parse/sync';
 import { PseudolabelError } from '../errors.js';
 import { readBytes, Unreadable, whyNotRead } from '../files/read.js';
 import type { Label } from './source.js';
 
-/** Some 3,000,000 lines; each takes several times its bytes while it is read. */
+/** Some 3,000,000 lines. While it is read, a line takes several times its bytes. */
 const MOST_BYTES = 2 ** 27;
 const MOST_RECORD_BYTES = 2 ** 16;
 const MOST_LABEL_LENGTH = 200;
-/** How many names an error tells. */
+/** The most names in an error. */
 const MOST_TOLD = 3;
 
-/** Names of columns, the better ones first; any case. */
+/** Names of columns, the better ones first, in any case. */
 const FILE_COLUMNS = ['file', 'filename', 'file_name', 'path', 'image', 'image_path', 'image_id', 'id', 'name'];
 const INDEX_COLUMNS = ['index', 'idx', 'row'];
 const LABEL_COLUMNS = ['label', 'class', 'target', 'category', 'y', 'class_name', 'label_name'];
-/** Columns of what `pseudolabel label` writes (labelling/csv-file.ts): its labels are the model's, not a person's. */
+/**
+ * Columns that `pseudolabel label` writes (labelling/csv-file.ts). The labels of such a file are the model's, not a
+ * person's.
+ */
 const MODEL_COLUMNS = ['confidence', 'runner_up'];
-/** What names an image and no column: a class may be called y, or target. */
+/** Matches a cell that names an image, and so is no column's name; a class may be called y, or target. */
 const IMAGE = /^\d+$|\.[a-z]\w{2,3}$/i;
-/** What stands for a label that nobody knows. */
+/** Cells that mean that the label is unknown. */
 const UNKNOWN_LABELS = new Set(['', '-1', '-1.0', '?']);
 
 export interface LabelEntry {
   /** A file, as it is written, or the index of an image from 0. */
   readonly image: string;
   readonly label: Label;
-  /** In the file, from 1. */
+  /** The line in the file, from 1. */
   readonly line: number;
 }
 
 export interface LabelsFile {
   readonly path: string;
-  /** What the entries call images by; 'either': by their files where they have names, else by their indices. */
+  /** How the entries name images. 'either': by their files if images have names, and by their indices otherwise. */
   readonly by: 'index' | 'either';
   readonly entries: readonly LabelEntry[];
-  /** A model wrote them, and perhaps nobody has looked at them since. */
+  /** Whether a model wrote the labels, so that perhaps nobody has checked them since. */
   readonly areGuesses: boolean;
 }
 
-/** A network that learns its own guesses as truth is only more sure of its mistakes. */
+/**
+ * Returns a warning if the labels are a model's guesses: a network that learns its own guesses as truth only becomes
+ * more certain of its mistakes.
+ */
 export const guessesNote = ({ path, areGuesses }: LabelsFile): string | undefined =>
   areGuesses
     ? `${path} has labels that a model guessed, and all are taken for true: correct them before, on the page that label --review writes`
     : undefined;
 
 /**
- * Reads a file with a column of images and one of labels. Numbers stay numbers where all labels are whole numbers. A label
- * that is empty, -1 or ? is unknown. Throws E_DATA_MISSING and E_DATA_LABELS.
+ * Reads a file with a column of images and one of labels. Labels become numbers if all of them are whole numbers. A
+ * label that is empty, -1 or ? is unknown.
+ * Throws E_DATA_MISSING and E_DATA_LABELS.
  */
 export async function readLabelsFile(path: string): Promise<LabelsFile> {
   const records = recordsOf(path, textOf(path, await contentOf(path)));
@@ -85,7 +92,7 @@ async function contentOf(path: string): Promise<Buffer> {
   }
 }
 
-/** Spreadsheets write UTF-16 with a mark at its start. */
+/** Decodes the text. Spreadsheets write UTF-16 with a byte order mark. */
 function textOf(path: string, bytes: Buffer): string {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8';
   try {
@@ -102,7 +109,7 @@ interface Row {
   readonly line: number;
 }
 
-/** At least one. */
+/** Returns at least one record. */
 function recordsOf(path: string, text: string): Row[] {
   const rows: Row[] = [];
   try {
@@ -122,7 +129,7 @@ function recordsOf(path: string, text: string): Row[] {
   return rows;
 }
 
-/** The first of these that the first line has. */
+/** Returns the first of these delimiters that the first line has. */
 function delimiterOf(text: string): string {
   const first = /[^\r\n]+/.exec(text)?.[0] ?? '';
   return ['\t', ',', ';'].find((each) => first.includes(each)) ?? ',';
@@ -166,7 +173,7 @@ function columnsOf(path: string, { cells }: Row): Columns {
 const missingOf = (image: number, label: number): string =>
   image < 0 && label < 0 ? 'image and which the label' : image < 0 ? 'image' : 'label';
 
-/** undefined: unknown. */
+/** Returns the text of a label, or undefined if it is unknown. */
 function labelText(path: string, cell: string, line: number): string | undefined {
   if (UNKNOWN_LABELS.has(cell)) return undefined;
   if (cell.length <= MOST_LABEL_LENGTH && !/\p{Cc}/u.test(cell)) return cell.normalize('NFC');

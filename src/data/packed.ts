@@ -1,12 +1,12 @@
-// The file of decoded images: what `pseudolabel pack` writes, and what the cache keeps. It is checked as a whole, and no memory is taken
-// before the sizes that it declares are known to be those of the file.
+// The file of decoded images, which `pseudolabel pack` writes and the cache keeps. It is checked as a whole, and no memory
+// is allocated before the sizes that it declares are known to be those of the file.
 //
 //   magic      16 bytes
 //   length     of the header, 4 bytes, little-endian
 //   header     JSON (headerSchema)
-//   sets       of each: its labels (2 bytes each, little-endian) and its ids (JSON) if it has any, and its pixels
-//   SHA-256    of all before but the pixels, 32 bytes. The header has those of the pixels, which are also what a run knows them by: they
-//              are hashed once
+//   sets       for each: its labels (2 bytes each, little-endian) and its ids (JSON) if it has any, and its pixels
+//   SHA-256    of everything before it except the pixels, 32 bytes. The header has those of the pixels, by which a run
+//              also identifies them, so that they are hashed once
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
@@ -18,7 +18,7 @@ const START_BYTES = MAGIC.length + 4;
 const HASH_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 24;
 const MOST_IDS_BYTES = 2 ** 29 - 2 ** 10;
-/** Of pixels that are hashed or copied at a time. */
+/** The bytes of pixels that are hashed or copied at a time. */
 const PIECE_BYTES = 2 ** 22;
 
 const whole = z
@@ -30,7 +30,7 @@ const setSchema = z.strictObject({
   hasLabels: z.boolean(),
   /** 0: there are none. */
   idsBytes: z.int().min(0).max(MOST_IDS_BYTES),
-  /** Hex, of its pixels. */
+  /** The hex SHA-256 of its pixels. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 const headerSchema = z.strictObject({
@@ -51,7 +51,7 @@ const headerSchema = z.strictObject({
 
 export interface PackedSet {
   readonly store: ImageStore;
-  /** Positions in the names of classes, or UNKNOWN. */
+  /** Positions in the class names, or UNKNOWN. */
   readonly labels: Uint16Array | undefined;
   readonly ids: readonly string[] | undefined;
 }
@@ -63,11 +63,11 @@ export interface Packed {
   readonly channels: number;
   readonly classNames: readonly string[];
   readonly notes: readonly string[];
-  /** Of training, and of the test. */
+  /** The training set and the test set. */
   readonly sets: readonly PackedSet[];
 }
 
-/** The bytes of the file, made as they are asked for. */
+/** Yields the bytes of the file, made as they are needed. */
 export function* packedBytes({ sets, ...header }: Packed): Generator<Uint8Array> {
   const hash = createHash('sha256');
   const ids = sets.map((set) => (set.ids ? Buffer.from(JSON.stringify(set.ids)) : Buffer.alloc(0)));
@@ -89,7 +89,7 @@ export function* packedBytes({ sets, ...header }: Packed): Generator<Uint8Array>
   for (const [s, { store, labels }] of sets.entries()) {
     if (labels) yield hashed(littleEndian(labels));
     yield hashed(ids[s]!);
-    // A copy: other threads may not change what is being written.
+    // These are copies, so that other threads cannot change what is being written.
     for (const view of store.views())
       for (let at = 0; at < view.length; at += PIECE_BYTES) yield view.slice(at, at + PIECE_BYTES);
   }
@@ -102,7 +102,7 @@ function littleEndian(labels: Uint16Array): Uint8Array {
   return bytes;
 }
 
-/** Whether a file begins as one of ours. */
+/** Returns whether a file begins like a packed file. */
 export async function isPacked(path: string): Promise<boolean> {
   const handle = await open(path, READING).catch(() => undefined);
   if (!handle) return false;
@@ -110,13 +110,16 @@ export async function isPacked(path: string): Promise<boolean> {
     const start = new Uint8Array(MAGIC.length);
     return (await fill(handle, 0, start)) === MAGIC.length && MAGIC.equals(start);
   } catch {
-    return false; // a folder
+    return false; // it is a folder
   } finally {
     await handle.close();
   }
 }
 
-/** Throws Unreadable where it is none or is damaged, E_MEMORY, and the system's error where it cannot be read. */
+/**
+ * Reads a packed file. Throws Unreadable if it is none or is damaged, E_MEMORY, and the system's error if it cannot be
+ * read.
+ */
 export async function readPacked(path: string): Promise<Packed> {
   const handle = await open(path, READING);
   try {
@@ -164,7 +167,7 @@ class Reader {
     if (length > this.size - this.at) throw damaged();
     const bytes = Buffer.alloc(length);
     if ((await fill(this.handle, this.at, bytes)) < length) throw damaged();
-    // The hash at the end is that of what is before it.
+    // The hash at the end covers what is before it.
     if (this.at + length <= this.size - HASH_BYTES) this.hash.update(bytes);
     this.at += length;
     return bytes;

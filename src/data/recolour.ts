@@ -1,4 +1,5 @@
-// Changes the values of images where they are: colour, noise, and squares that are blackened. As in warp.ts, by exact arithmetic alone.
+// Changes the values of images in place: colour, noise, and blackened squares. Like warp.ts it uses exact arithmetic
+// only.
 import type { Stream } from '../random.js';
 import type { Augmentation, ImageSize } from './augmentation.js';
 
@@ -6,8 +7,9 @@ import type { Augmentation, ImageSize } from './augmentation.js';
 const LUMA = [0.299, 0.587, 0.114] as const;
 
 /**
- * Brightness, contrast, saturation and hue, in that order, as one matrix: they are linear. Draws in a fixed order; nothing is drawn where nothing is
- * asked for. image: [pixels, channels]; saturation and hue have an effect on three channels alone.
+ * Changes brightness, contrast, saturation and hue, in that order. All are linear, so that they are one matrix. The
+ * draws have a fixed order; nothing is drawn if no change is asked for. image: [pixels, channels]. Saturation and hue
+ * affect images of three channels only.
  */
 export function recolour(image: Uint8Array, channels: number, by: Augmentation, stream: Stream): void {
   const { brightness = 0, contrast = 0, saturation = 0, hue = 0 } = by;
@@ -34,14 +36,15 @@ export function recolour(image: Uint8Array, channels: number, by: Augmentation, 
 type Matrix = readonly [number, number, number, number, number, number, number, number, number];
 
 /**
- * What is not brightness, (r - y, g - y, b - y), is turned about the axis of the greys and made larger. t: tan of half the angle. For a unit vector u
- * along (1, 1, 1): v' = cos v + sin (u x v), for v in the plane (Rodrigues), and brightness is put back as it was.
+ * Returns the matrix of saturation and hue. What is not brightness, (r - y, g - y, b - y), is rotated about the axis of
+ * greys and scaled. t: tan of half the angle. For a unit vector u along (1, 1, 1): v' = cos v + sin (u x v), for v in
+ * the plane (Rodrigues). The brightness is then restored.
  */
 function colourMatrix(colourful: number, t: number): number[] {
   const cos = (colourful * (1 - t * t)) / (1 + t * t);
   const sin = (colourful * 2 * t) / (1 + t * t) / Math.sqrt(3);
   const third = (1 - cos) / 3;
-  // About the mean of the channels first, whose plane the turn keeps.
+  // This rotates about the mean of the channels; the rotation keeps that plane.
   const turned = [
     ...[cos + third, third - sin, third + sin],
     ...[third + sin, cos + third, third - sin],
@@ -54,7 +57,7 @@ function colourMatrix(colourful: number, t: number): number[] {
   });
 }
 
-/** The mean brightness. */
+/** Returns the mean brightness. */
 function meanOf(image: Uint8Array, channels: number): number {
   let sum = 0;
   if (channels === 3)
@@ -64,13 +67,13 @@ function meanOf(image: Uint8Array, channels: number): number {
   return (sum * (channels === 3 ? 3 : 1)) / image.length;
 }
 
-/** sigma: of 1, which is white. */
+/** Adds Gaussian-like noise. sigma: relative to white, which is 1. */
 export function addNoise(image: Uint8Array, sigma: number, stream: Stream): void {
   const values = 255 * sigma;
   for (let i = 0; i < image.length; i++) image[i] = clipped(image[i]! + values * stream.bell() + 0.5);
 }
 
-/** Blackens a square whose centre is anywhere. */
+/** Blackens a square whose centre is anywhere in the image. */
 export function blacken(image: Uint8Array, { height, width, channels }: ImageSize, side: number, stream: Stream): void {
   const top = Math.floor(stream.uniform() * height - side / 2);
   const left = Math.floor(stream.uniform() * width - side / 2);
@@ -79,5 +82,5 @@ export function blacken(image: Uint8Array, { height, width, channels }: ImageSiz
     if (to > from) image.fill(0, row * width * channels + from, row * width * channels + to);
 }
 
-/** Half was added before: what is behind the point is cut off. */
+/** Clips a value to a byte. The caller has added one half, so that cutting off the fraction rounds. */
 const clipped = (value: number): number => (value < 0 ? 0 : Math.min(value, 255));

@@ -1,13 +1,13 @@
-// Which rows a step draws: epochs without replacement, every draw computable from its number alone.
+// Draws the rows of a step: epochs without replacement, in which every draw can be computed from its number alone.
 import { cached } from '../cached.js';
 import { keyOf, Stream } from '../random.js';
 import { shardRange } from './shards.js';
 
-/** What an order of draws depends on. Stages (pre-training, fine-tuning) draw different orders from one seed. */
+/** What an order of draws depends on. Stages draw different orders from one seed. */
 interface Order {
   readonly seed: number;
   readonly stage: number;
-  /** How many things there are to draw from: at least 1. */
+  /** The number of things to draw from: at least 1. */
   readonly count: number;
 }
 
@@ -19,12 +19,15 @@ export interface ShardOrder extends Order {
   readonly shard: number;
 }
 
-/** An order of draws from the labelled set, one after another. Keeps the last permutation, since a large one takes longer than a step. */
+/**
+ * Draws from the labelled set, one batch after another. It caches the last permutation, because a large one takes
+ * longer than a step.
+ */
 export class LabelledSampler {
   #key = '';
   #permutation: Uint32Array = new Uint32Array();
 
-  /** As labelledBatch(). */
+  /** Draws a batch like labelledBatch(). */
   draw({ seed, stage, count, batch }: LabelledOrder, step: number): Uint32Array {
     const stepsPerEpoch = Math.ceil(count / batch);
     const epoch = Math.floor(step / stepsPerEpoch);
@@ -37,17 +40,17 @@ export class LabelledSampler {
 }
 
 /**
- * The positions in the labelled set that a step uses. An epoch has ceil(count / batch) steps, the last one shorter when batch does
- * not divide count (100 rows in batches of 32: 32, 32, 32, 4), and an order of its own.
+ * Returns the positions in the labelled set that a step uses. An epoch has ceil(count / batch) steps and an order of
+ * its own. Its last step is shorter if batch does not divide count (100 rows in batches of 32: 32, 32, 32, 4).
  * @param step from 0
  */
 export const labelledBatch = (order: LabelledOrder, step: number): Uint32Array =>
   new LabelledSampler().draw(order, step);
 
 /**
- * The order in which a shard draws its unlabelled images, numbered 0, 1, 2, ...: draw k is entry k mod count of the permutation of
- * epoch floor(k / count), so an epoch draws each image once, whatever the sizes of the batches. Keeps the last permutation, nothing else:
- * any thread can take over at any draw.
+ * The order in which a shard draws its unlabelled images. The draws are numbered 0, 1, 2, ...; draw k is entry k mod
+ * count of the permutation of epoch floor(k / count), so that an epoch draws each image once, whatever the sizes of the
+ * batches. It caches the last permutation and nothing else, so that any thread can continue at any draw.
  */
 export class ShardSampler {
   readonly #order: ShardOrder;
@@ -58,7 +61,7 @@ export class ShardSampler {
     this.#order = order;
   }
 
-  /** Positions (0 to count - 1) within the shard for the draws firstDraw to firstDraw + n - 1. */
+  /** Returns the positions (0 to count - 1) within the shard of the draws firstDraw to firstDraw + n - 1. */
   draw(firstDraw: number, n: number): Uint32Array {
     const { seed, stage, shard, count } = this.#order;
     const positions = new Uint32Array(n);
@@ -74,7 +77,7 @@ export class ShardSampler {
   }
 }
 
-/** The sampler of each order that was asked for. */
+/** Keeps the sampler of each order that was asked for. */
 export class Samplers {
   readonly #samplers = new Map<string, ShardSampler>();
 
@@ -84,7 +87,10 @@ export class Samplers {
   }
 }
 
-/** Positions in the whole set, of `count`, of a step's `batch` rows: the draws of all shards, one behind the other. */
+/**
+ * Returns the positions in the whole set, of `count`, of a step's `batch` rows: the draws of all shards, one after the
+ * other.
+ */
 export function drawOfShards(
   samplerOf: (order: ShardOrder) => ShardSampler,
   step: Order & { readonly step: number; readonly shards: number; readonly batch: number },

@@ -1,12 +1,13 @@
-// The one rule by which anything is divided over shards.
+// The rule by which everything is divided over shards.
 
 /**
- * The part [start, end) of `total` things that a shard owns: floor(shard * total / shards) to floor((shard + 1) * total / shards).
- * The shards cover everything once, in order, and differ by one at most. Used for the unlabelled images and for the rows of a
- * mini-batch alike. Exact for totals up to 2^53 - 1 and up to 2^26 shards.
+ * Returns the part [start, end) of `total` things that a shard owns: from floor(shard * total / shards) to floor((shard
+ * + 1) * total / shards). The shards cover everything once, in order, and their sizes differ by at most one. The rule
+ * serves the unlabelled images as well as the rows of a mini-batch. It is exact for totals up to 2^53 - 1 and up to
+ * 2^26 shards.
  */
 export function shardRange(total: number, shards: number, shard: number): readonly [start: number, end: number] {
-  // shard * total may pass 2^53: divide the whole multiple of shards and the remainder apart.
+  // shard * total may exceed 2^53, so that the multiple of shards and the remainder are divided separately.
   const remainder = total % shards;
   const quotient = (total - remainder) / shards;
   const boundary = (index: number): number => index * quotient + Math.floor((index * remainder) / shards);

@@ -1,33 +1,38 @@
-// Which training images keep their labels, which are used without, and which are held back to validate.
+// Splits the training images: which of them keep their labels, which are used without, and which are held out for
+// validation.
 import { PseudolabelError } from '../errors.js';
 import { keyOf, Stream } from '../random.js';
 import { type Dataset, type ImageSet, knownCount, UNKNOWN } from './dataset.js';
 
 export interface SplitOptions {
-  /** How many labelled images of each class; 'all': all whose class is known, but for those held back. */
+  /** The labelled images of each class. 'all': every image whose class is known, except for those held out. */
   readonly perClass: number | 'all';
-  /** 'first': the first of each class in file order (the report's split_by_label); 'random': drawn by `splitSeed`. */
+  /** 'first': the first of each class in file order (the report's split_by_label). 'random': drawn by `splitSeed`. */
   readonly kind: 'first' | 'random';
   readonly splitSeed: number;
   /**
-   * How many images to hold back, drawn by `splitSeed` from those that have a label. A number of each class: from those that are not in the
-   * labelled set. 'all': from those that would be, of each class in proportion, so that each keeps a labelled image.
+   * The images to hold out, drawn by `splitSeed` from those that have a label. If perClass is a number, they are drawn
+   * from those that are not in the labelled set. If it is 'all', they are drawn from those that would be, of each class
+   * in proportion, so that each class keeps a labelled image.
    */
   readonly validation: number;
 }
 
-/** Rows of the training set, each list in ascending order. */
+/** Rows of the training set. Each list is in ascending order. */
 export interface Split {
-  /** perClass of each class, or all that are known and not held back. */
+  /** perClass of each class, or all that are known and not held out. */
   readonly labelled: Uint32Array;
-  /** All but the validation images: the labelled ones are here too, without their labels, as in the paper and the report. */
+  /**
+   * All images except the validation images. The labelled ones are here too, without their labels, as in the paper and
+   * the report.
+   */
   readonly unlabelled: Uint32Array;
   readonly validation: Uint32Array;
 }
 
 type Labelled = Pick<Dataset, 'name' | 'classNames'> & { readonly train: Pick<ImageSet, 'labels'> };
 
-/** Throws E_DATA_CLASSES where there are no two classes to tell apart, and E_SPLIT_TOO_FEW. */
+/** Splits the training images. Throws E_DATA_CLASSES if there are fewer than two classes, and E_SPLIT_TOO_FEW. */
 export function splitLabelled(dataset: Labelled, options: SplitOptions): Split {
   checkClasses(dataset);
   const { labels } = dataset.train;
@@ -58,7 +63,7 @@ export function splitLabelled(dataset: Labelled, options: SplitOptions): Split {
   return { labelled, unlabelled: without(held), validation: held };
 }
 
-/** Throws E_DATA_CLASSES where there are no two classes to tell apart. */
+/** Throws E_DATA_CLASSES if there are fewer than two classes. */
 export function checkClasses({ name, classNames, train }: Labelled): void {
   const known = knownCount(train.labels);
   if (known > 0 && classNames.length > 1) return;
@@ -72,7 +77,7 @@ export function checkClasses({ name, classNames, train }: Labelled): void {
   throw new PseudolabelError('E_DATA_CLASSES', message, fix);
 }
 
-/** The first `perClass` rows of each class in the given order of rows, returned in ascending order. */
+/** Returns the first `perClass` rows of each class in the given order of rows, sorted in ascending order. */
 function takePerClass({ classNames, train }: Labelled, order: Uint32Array, perClass: number): Uint32Array {
   const taken = new Uint32Array(classNames.length);
   const rows = order.filter((row) => {
@@ -95,7 +100,10 @@ function takePerClass({ classNames, train }: Labelled, order: Uint32Array, perCl
   return rows.sort();
 }
 
-/** `count` of the rows with labels, the first of each class in the given order of rows; returned in ascending order. */
+/**
+ * Returns `count` of the rows with labels, of each class in proportion: the first in the given order of rows, sorted in
+ * ascending order.
+ */
 function proportionally({ classNames, train }: Labelled, order: Uint32Array, count: number): Uint32Array {
   const known = new Array<number>(classNames.length).fill(0);
   for (const label of train.labels) if (label !== UNKNOWN) known[label]! += 1;
@@ -111,8 +119,9 @@ function proportionally({ classNames, train }: Labelled, order: Uint32Array, cou
 }
 
 /**
- * How many of `count` images to take of each class, of which there are so many: in proportion, and all but one at most. What is left after
- * rounding down goes where most was cut off. Throws E_SPLIT_TOO_FEW.
+ * Returns how many of `count` images to take of each class. known: the images of each class. The numbers are in
+ * proportion, and leave at least one image of each class. What rounding down leaves goes to the classes that lost most
+ * by it. Throws E_SPLIT_TOO_FEW.
  */
 export function shareOut(known: readonly number[], count: number): number[] {
   const room = known.map((images) => Math.max(0, images - 1));

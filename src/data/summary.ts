@@ -1,12 +1,12 @@
-// What a data set consists of, for people who look at it before they train: counts, and images that occur twice.
+// Summarises a data set for users who look at it before they train: counts, and images that occur twice.
 import { createHash } from 'node:crypto';
 import { type Dataset, type ImageSet, UNKNOWN } from './dataset.js';
 
 export interface ClassSummary {
   readonly name: string;
-  /** Training images with this label. */
+  /** The training images with this label. */
   readonly labels: number;
-  /** undefined: there is no test set. */
+  /** undefined if there is no test set. */
   readonly test: number | undefined;
 }
 
@@ -23,13 +23,13 @@ export interface DataSummary {
 }
 
 export interface Duplicates {
-  /** Training images whose every pixel is that of an earlier one. */
+  /** The training images that equal an earlier one in every pixel. */
   readonly train: number;
-  /** Those of them whose label is known and is another than the earlier one's. */
+  /** Those of them whose known label differs from that of the earlier one. */
   readonly contradicting: number;
-  /** The first of these, and the image that it is the same as. */
+  /** The first of these, and the image that it equals. */
   readonly example: readonly [number, number] | undefined;
-  /** Test images that are training images as well. */
+  /** The test images that are training images as well. */
   readonly test: number;
 }
 
@@ -77,7 +77,8 @@ function duplicatesOf(train: ImageSet, test: ImageSet | undefined): Duplicates {
 }
 
 /**
- * Some training images of each class, and some without a label, to look at: so many of each at most, spread over all of them.
+ * Picks some training images of each class, and some without a label, to look at: at most `most` of each, evenly spread
+ * over all of them.
  * @returns positions in the training set
  */
 export function samplesOf(
@@ -93,7 +94,7 @@ export function samplesOf(
   return { classes: spread.slice(0, -1), unlabelled: spread.at(-1)! };
 }
 
-/** Of pixels that say nothing, as those of images from 0 to 1 that were rounded. */
+/** Returns notes about pixels without information, such as those of images from 0 to 1 that were rounded. */
 export function pixelNotes({ images }: ImageSet): string[] {
   const [first] = images.at(0);
   const views = [...images.views()];

@@ -1,25 +1,30 @@
-// Moves the pixels of images: turned, scaled, slanted, moved, cropped, mirrored and bent. Sums, products and quotients alone, in a fixed order, so that
-// every machine computes the same bits; sines and exponentials differ between versions of V8.
+// Moves the pixels of images: rotation, scale, shear, shift, crop, flip and elastic distortion. It uses sums, products
+// and quotients only, in a fixed order, so that every machine computes the same bits. Sines and exponentials differ
+// between versions of V8.
 import type { Stream } from '../random.js';
 import type { Augmentation, ImageSize } from './augmentation.js';
 
-/** From a place in the result to one in the image, both from the centre: x' = a x + b y + c, y' = d x + e y + f. */
+/**
+ * Maps a place in the result to one in the image, both relative to the centre: x' = a x + b y + c, y' = d x + e y + f.
+ */
 type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
-/** Cells of the grid of an elastic change, each way, and knots: a cubic B-spline needs three more. */
+/**
+ * The cells of the grid of an elastic distortion in each direction, and its knots: a cubic B-spline needs three more.
+ */
 const CELLS = 4;
 const KNOTS = CELLS + 3;
 
-/** Warps images of one size. It holds scratch memory, and nothing that one image hands to the next. */
+/** Warps images of one size. It holds scratch memory, and nothing that depends on earlier images. */
 export class Warp {
-  /** The image with a black pixel around it, so that all four neighbours of a place are there. */
+  /** The image with a black border of one pixel, so that all four neighbours of a place exist. */
   private readonly padded: Uint8Array;
   private readonly columns: Spline;
   private readonly rows: Spline;
   private readonly knots = new Float64Array(2 * KNOTS * KNOTS);
-  /** Of one row of pixels: the knots of its x and y. */
+  /** The x and y of the knots for one row of pixels. */
   private readonly ofRow = new Float64Array(2 * KNOTS);
-  /** Where in the image each pixel of one row comes from. */
+  /** The places in the image that the pixels of one row come from. */
   private readonly x: Float64Array;
   private readonly y: Float64Array;
 
@@ -32,7 +37,10 @@ export class Warp {
     this.y = new Float64Array(width);
   }
 
-  /** image: [height, width, channels]. Bilinear; what comes from outside of the image is black. */
+  /**
+   * Writes a warped copy of an image. image: [height, width, channels]. Values between pixels are bilinear, and pixels
+   * from outside of the image are black.
+   */
   write(image: Uint8Array, by: Augmentation, stream: Stream, to: Uint8Array): void {
     const affine = inverseOf(by, this.size, stream);
     const { elastic = 0 } = by;
@@ -49,7 +57,7 @@ export class Warp {
     for (let row = 0; row < height; row++) {
       const from = row * stride;
       const to = (row + 1) * (stride + 2 * channels) + channels;
-      // Rows are short: a loop is faster than a view and its copy.
+      // Rows are short, so that a loop is faster than a view and its copy.
       for (let i = 0; i < stride; i++) this.padded[to + i] = image[from + i]!;
     }
   }
@@ -69,7 +77,7 @@ export class Warp {
     else this.read(row * width, this.size, to);
   }
 
-  /** The pixels at the places of one row. */
+  /** Writes the pixels at the places of one row. */
   private readGrey(target: number, height: number, width: number, to: Uint8Array): void {
     const { padded, x: placesX, y: placesY } = this;
     const stride = width + 2;
@@ -77,7 +85,7 @@ export class Warp {
       const x = placesX[column]!;
       const y = placesY[column]!;
       if (!(x > -1 && y > -1 && x < width && y < height)) continue;
-      // In units of 1 / 256 of a pixel of the padded image: whole numbers are several times as fast.
+      // Places are in units of 1 / 256 of a pixel of the padded image, because whole numbers are several times as fast.
       const fromX = ((x + 1) * 256) | 0;
       const fromY = ((y + 1) * 256) | 0;
       const right = fromX & 255;
@@ -112,7 +120,7 @@ export class Warp {
     }
   }
 
-  /** Moves the places of one row of pixels as the grid says: along the columns first, then along the row. */
+  /** Moves the places of one row of pixels as the grid says: first along the columns, then along the row. */
   private bend(row: number): void {
     const { x: placesX, y: placesY, ofRow } = this;
     this.bendRow(row);
@@ -138,7 +146,7 @@ export class Warp {
     }
   }
 
-  /** The knots of one row of pixels, out of those of the grid. */
+  /** Computes the knots for one row of pixels from those of the grid. */
   private bendRow(row: number): void {
     const { knots, ofRow, rows } = this;
     const first = rows.cells[row]! * KNOTS;
@@ -153,11 +161,11 @@ export class Warp {
   }
 }
 
-/** For each pixel of a line, how much each of four knots counts in where it is moved: the uniform cubic B-spline. */
+/** The weights of four knots in the displacement of each pixel of a line: the uniform cubic B-spline. */
 class Spline {
-  /** [pixels, 4]: of the knots from the number of the pixel's cell on. */
+  /** [pixels, 4]: the weights of the knots from the number of the pixel's cell on. */
   readonly weights: Float64Array;
-  /** Each pixel's cell. */
+  /** The cell of each pixel. */
   readonly cells: Uint8Array;
   /** The first pixel of each cell, and the end. */
   readonly starts: Uint32Array;
@@ -183,8 +191,8 @@ class Spline {
 }
 
 /**
- * Draws in a fixed order. With t = tan(angle / 2), cos = (1 - t^2) / (1 + t^2) and sin = 2 t / (1 + t^2); t is drawn in proportion to the angle, and
- * e^s is (1 + s / 2) / (1 - s / 2).
+ * Draws the inverse of the change, in a fixed order. With t = tan(angle / 2), cos = (1 - t^2) / (1 + t^2) and sin = 2 t
+ * / (1 + t^2). t is drawn in proportion to the angle, and e^s is approximated by (1 + s / 2) / (1 - s / 2).
  */
 function inverseOf(by: Augmentation, { height, width }: ImageSize, stream: Stream): Affine {
   const { rotate = 0, scale = 0, shear = 0, shift = 0, flip = false, crop = 1 } = by;
@@ -194,7 +202,7 @@ function inverseOf(by: Augmentation, { height, width }: ImageSize, stream: Strea
   const slant = draw(shear);
   const [x, y] = [draw(shift), draw(shift)];
   const mirrored = stream.uniform() < 0.5 && flip ? -1 : 1;
-  // Of the window: its side, and how far its centre is from that of the image.
+  // The window's side, and the distance of its centre from the image's.
   const side = crop < 1 ? 1 - (1 - crop) * stream.uniform() : 1;
   const [windowX, windowY] = crop < 1 ? [draw((1 - side) * width) / 2, draw((1 - side) * height) / 2] : [0, 0];
   const sizeX = (side * (1 - sideX / 2)) / (1 + sideX / 2);

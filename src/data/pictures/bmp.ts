@@ -1,10 +1,10 @@
-// Decodes BMP files, which the native library does not read: uncompressed ones of 1 to 32 bits a pixel.
+// Decodes BMP files, which the native library does not read: uncompressed ones of 1 to 32 bits per pixel.
 
 import { MOST_PIXELS } from './format.js';
 import type { RawPicture } from './raw.js';
 
 const FILE_HEADER_BYTES = 14;
-/** The second header as OS/2 wrote it: with sizes of 16 bits and colours of three bytes. */
+/** The size of the second header in the form of OS/2, which has sizes of 16 bits and colours of three bytes. */
 const OLD_HEADER_BYTES = 12;
 const NO_COMPRESSION = 0;
 const MASKS = [3, 6];
@@ -14,16 +14,16 @@ interface Header {
   readonly width: number;
   readonly isTopDown: boolean;
   readonly bits: number;
-  /** Of red, green, blue and alpha, where a pixel has more than 8 bits; 0: it has none. */
+  /** The masks of red, green, blue and alpha, if a pixel has more than 8 bits. 0: there is no such channel. */
   readonly masks: readonly number[];
-  /** As blue, green, red, and with four bytes a colour one that says nothing. */
+  /** Colours as blue, green and red, and, if a colour has four bytes, one that is not used. */
   readonly palette: Buffer;
   readonly bytesOfColour: number;
   readonly pixels: Buffer;
   readonly stride: number;
 }
 
-/** bytes: of a file that formatOf() calls a BMP. Throws an Error that says what is wrong with it. */
+/** Decodes a BMP. bytes: of a file that formatOf() calls a BMP. Throws an Error that says what is wrong with it. */
 export function decodeBmp(bytes: Uint8Array): RawPicture {
   const header = headerOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   return header.bits <= 8 ? ofPalette(header) : ofMasks(header);
@@ -44,7 +44,7 @@ function headerOf(file: Buffer): Header {
   const hasMasks = MASKS.includes(compression) && (bits === 16 || bits === 32);
   if (compression !== NO_COMPRESSION && !hasMasks) throw new Error('it is a compressed BMP');
 
-  // With the oldest header that can have them, masks follow it.
+  // In the oldest form that can have masks, they follow the header.
   const masksEnd = FILE_HEADER_BYTES + size + (hasMasks && size === 40 ? (compression === 6 ? 16 : 12) : 0);
   const start = file.readUInt32LE(10);
   const stride = 4 * Math.ceil((width * bits) / 32);
@@ -62,7 +62,7 @@ function headerOf(file: Buffer): Header {
 
 const ended = (): Error => new Error('it ends before its pixels do');
 
-/** They stand at byte 40 of the second header, or right behind it. */
+/** Reads the masks, which are at byte 40 of the second header or directly behind it. */
 function masksOf(file: Buffer, end: number): number[] {
   const at = FILE_HEADER_BYTES + 40;
   return [0, 4, 8, 12].map((offset) => (at + offset + 4 <= end ? file.readUInt32LE(at + offset) : 0));
@@ -73,7 +73,7 @@ const plainMasks = (bits: number): number[] => (bits === 16 ? [0x7c00, 0x3e0, 0x
 function ofPalette({ height, width, bits, stride, pixels, palette, bytesOfColour, isTopDown }: Header): RawPicture {
   const colours = Math.floor(palette.length / bytesOfColour);
   const colour = (index: number, channel: number): number => palette[index * bytesOfColour + 2 - channel]!;
-  // There is no other way to write a grey picture.
+  // A grey BMP always has a palette of greys; there is no other way to write one.
   const isGrey = Array.from({ length: colours }, (_, i) => i).every(
     (i) => colour(i, 0) === colour(i, 1) && colour(i, 1) === colour(i, 2),
   );

@@ -1,5 +1,5 @@
-// Decodes one picture of any format that is read, from its bytes, and gives pictures another size. sharp does it but for plain PNGs
-// and BMPs.
+// Decodes one picture of any supported format from its bytes, and resizes pictures. It uses sharp, except for plain
+// PNGs and for BMPs.
 import sharp from 'sharp';
 import type { Size } from '../options.js';
 import { decodeBmp } from './bmp.js';
@@ -7,17 +7,17 @@ import { formatOf, MOST_PIXELS } from './format.js';
 import { plainPng } from './png.js';
 import { type Loss, type Picture, type RawPicture, withoutAlpha } from './raw.js';
 
-/** A picture of the most pixels takes seconds. */
+/** The time limit of one picture. A picture of the most pixels takes seconds. */
 const MOST_SECONDS = 120;
 
-// The threads that decode are the parallel part. Nothing is decoded twice.
+// Pictures are decoded in parallel by our own threads, and no picture is decoded twice.
 sharp.concurrency(1);
 sharp.cache(false);
 
 /**
- * The picture as it is seen: turned as its EXIF says, the first of several frames, in 8 bits, what is transparent on black. One of
- * one channel is grey. size: what it is resized to, whatever its proportions.
- * Throws an Error that says what is wrong with it, as the end of a sentence.
+ * Decodes a picture as it is seen: rotated as its EXIF says, the first of several frames, in 8 bits, with transparent
+ * parts on black. A picture of one channel is grey. size: the size that it is resized to, whatever its proportions.
+ * Throws an Error whose message, the end of a sentence, says what is wrong with the picture.
  */
 export async function decodePicture(bytes: Uint8Array, size: Size | undefined): Promise<Picture> {
   const format = formatOf(bytes);
@@ -31,7 +31,7 @@ export async function decodePicture(bytes: Uint8Array, size: Size | undefined): 
   }
 }
 
-/** The picture in another size. */
+/** Returns the picture in another size. */
 export async function resized(raw: RawPicture, size: Size | undefined): Promise<RawPicture> {
   const { height, width, channels, pixels } = raw;
   if (size === undefined || (size.height === height && size.width === width)) return raw;
@@ -46,7 +46,7 @@ async function bySharp(bytes: Uint8Array, size: Size | undefined): Promise<Pictu
   const isGrey = channels <= 2 && (space === 'b-w' || space === 'grey16');
   const turned = image.autoOrient();
   const sized = size ? turned.resize(size.width, size.height, { fit: 'fill' }) : turned;
-  // From 16 bits, and with alpha, the way over colours is the one that changes no value.
+  // From 16 bits, and with alpha, only the conversion through colours changes no value.
   const isPlainGrey = isGrey && !hasAlpha && depth === 'uchar';
   const decoded = await sized
     .toColourspace(isPlainGrey ? 'b-w' : 'srgb')
@@ -62,7 +62,10 @@ interface Decoded {
   readonly info: { readonly height: number; readonly width: number; readonly channels: number };
 }
 
-/** As many of sharp's channels as are needed: grey ones are three times the same, and alpha is the last. */
+/**
+ * Returns the channels that are needed of those that sharp gives. Grey comes as three equal channels, and alpha is the
+ * last one.
+ */
 function picked({ data, info }: Decoded, channels: RawPicture['channels']): RawPicture {
   const { height, width, channels: have } = info;
   if (have === channels) return { height, width, channels, pixels: data };
@@ -77,7 +80,7 @@ function picked({ data, info }: Decoded, channels: RawPicture['channels']): RawP
   return { height, width, channels, pixels };
 }
 
-/** sharp's first line, without the path of its own source. */
+/** Returns the first line of sharp's message, without the path of its own source. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('exceeds pixel limit')) return `it declares more than ${MOST_PIXELS} pixels`;

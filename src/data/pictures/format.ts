@@ -1,18 +1,18 @@
-// Which pictures are read, by their first bytes, and how large one may be.
+// Recognises pictures by their first bytes, and limits their size.
 
-/** Pixels of a picture: 8,192 x 8,192. */
+/** The most pixels of a picture: 8,192 x 8,192. */
 export const MOST_PIXELS = 2 ** 26;
-/** Bytes of the file of a picture. */
+/** The most bytes of a picture's file. */
 export const MOST_FILE_BYTES = 2 ** 28;
 
-/** What the names of pictures end with. */
+/** The extensions of pictures' names. */
 export const EXTENSIONS: ReadonlySet<string> = new Set(
   'png apng jpg jpeg jpe jfif webp gif tif tiff bmp dib'.split(' '),
 );
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff' | 'bmp';
 
-/** As many bytes of a file as formatOf() looks at. */
+/** The number of bytes that formatOf() reads. */
 export const MAGIC_BYTES = 18;
 
 const STARTS: readonly (readonly [start: string, format: PictureFormat])[] = [
@@ -25,10 +25,10 @@ const STARTS: readonly (readonly [start: string, format: PictureFormat])[] = [
   ['II+\0', 'tiff'],
   ['MM\0+', 'tiff'],
 ];
-/** The sizes of the second header of a BMP: two letters alone could begin any text. */
+/** The sizes that a BMP's second header can have. They are checked because two letters alone could begin any text. */
 const BMP_HEADERS = [12, 40, 52, 56, 64, 108, 124];
 
-/** undefined: it is no picture of a kind that is read. */
+/** Returns the format of a picture, or undefined if it is none that can be read. */
 export function formatOf(bytes: Uint8Array): PictureFormat | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAGIC_BYTES));
   const text = start.toString('latin1');

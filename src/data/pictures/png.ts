@@ -1,22 +1,22 @@
-// Decodes plain small PNG files without the native library, whose calls cost more than a picture of 28 x 28 pixels does. Whatever is
-// out of the ordinary is left to it: undefined is never an error.
+// Decodes small plain PNG files without the native library, whose calls take longer than a picture of 28 x 28 pixels.
+// Anything unusual is left to that library: undefined never means an error.
 import { crc32, inflateSync } from 'node:zlib';
 import type { RawPicture } from './raw.js';
 
 const SIGNATURE_BYTES = 8;
-/** Above this the native library is the faster one. */
+/** Above this size the native library is faster. */
 const MOST_PIXELS = 2 ** 20;
 
-/** Values of a pixel in the file by colour type: grey, colour, palette, grey with alpha, colour with alpha. */
+/** The values of a pixel in the file by colour type: grey, colour, palette, grey with alpha, colour with alpha. */
 const VALUES: Readonly<Record<number, 1 | 2 | 3 | 4>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const PALETTE = 3;
 
-/** The four letters of a chunk's name as a number, as they stand in the file. */
+/** Returns the four letters of a chunk's name as a number, as they are in the file. */
 const named = (letters: string): number => Buffer.from(letters, 'latin1').readUInt32BE();
 const [IHDR, PLTE, TRNS, IDAT, IEND] = ['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND'].map(named);
-/** Chunks that change what is seen, or that are many pictures. */
+/** Chunks that change how the picture looks, or that make it several pictures. */
 const UNUSUAL: ReadonlySet<number> = new Set(['iCCP', 'cICP', 'eXIf', 'acTL', 'fdAT', 'fcTL'].map(named));
-/** Set in the first letter, which then is a small one: who does not know the chunk may leave it out. */
+/** This bit of the first letter, which makes it a small letter, marks a chunk that a reader may ignore. */
 const OPTIONAL = 0x20000000;
 
 interface Header {
@@ -27,12 +27,12 @@ interface Header {
 
 interface Chunks extends Header {
   readonly palette: Uint8Array | undefined;
-  /** Of the palette's colours. */
+  /** The alpha values of the palette's colours. */
   readonly alphas: Uint8Array | undefined;
   readonly data: Uint8Array;
 }
 
-/** bytes: those of a PNG file, from its signature on. */
+/** Decodes a plain PNG. bytes: a PNG file from its signature on. */
 export function plainPng(bytes: Uint8Array): RawPicture | undefined {
   const chunks = chunksOf(bytes);
   if (!chunks) return undefined;
@@ -45,7 +45,7 @@ export function plainPng(bytes: Uint8Array): RawPicture | undefined {
   return coloured(pixels, chunks);
 }
 
-/** Of 60,000 small files: a view or a text for each number in them would cost as much as the rest. */
+/** Reads a number. For 60,000 small files, a view or a text for each number would take as long as everything else. */
 const uint32 = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 
@@ -69,7 +69,7 @@ function chunksOf(file: Uint8Array): Chunks | undefined {
       header = name === IHDR ? headerOf(content) : undefined;
       if (!header) return undefined;
     } else if (name === PLTE) {
-      // A palette of colours that need none is advice.
+      // In a picture of true colours, a palette is only a suggestion.
       if (header.type === PALETTE) palette = content;
     } else if (name === TRNS) {
       if (header.type !== PALETTE) return undefined;
@@ -81,7 +81,7 @@ function chunksOf(file: Uint8Array): Chunks | undefined {
   return undefined;
 }
 
-/** Of 8 bits a value and not interlaced. */
+/** Returns the header of a picture with 8 bits per value that is not interlaced. */
 function headerOf(content: Uint8Array): Header | undefined {
   if (content.length !== 13) return undefined;
   const [width, height, type] = [uint32(content, 0), uint32(content, 4), content[9]!];
@@ -90,7 +90,7 @@ function headerOf(content: Uint8Array): Header | undefined {
   return isPlain && width > 0 && height > 0 && width * height <= MOST_PIXELS ? { height, width, type } : undefined;
 }
 
-/** Exactly so many bytes. The checksum at their end is checked. */
+/** Inflates data to exactly this many bytes. The checksum at their end is checked. */
 function inflated(data: Uint8Array, length: number): Buffer | undefined {
   try {
     const rows = inflateSync(data, { chunkSize: Math.max(64, length + 1), maxOutputLength: length });
@@ -100,7 +100,7 @@ function inflated(data: Uint8Array, length: number): Buffer | undefined {
   }
 }
 
-/** The rows without their filters (PNG specification, chapter 9). */
+/** Removes the filters of the rows (PNG specification, chapter 9). */
 function unfiltered(rows: Uint8Array, height: number, bytes: number, values: number): Uint8Array | undefined {
   const pixels = new Uint8Array(height * bytes);
   for (let row = 0; row < height; row++) {

@@ -1,9 +1,9 @@
-// The pixels of one picture, and how they become grey or colour of 8 bits: what decoders yield and a data set takes.
+// The pixels of one picture, and their conversion to grey or colour of 8 bits, which data sets take.
 
-/** What was lost of a picture: parts through which one could see, 16-bit values, all frames or pages but the first. */
+/** What a picture lost: transparency, 16-bit values, or all frames or pages except the first. */
 export type Loss = 'alpha' | 'depth' | 'frames';
 
-/** As a decoder finds it, in 8 bits. */
+/** A picture as a decoder returns it, in 8 bits. */
 export interface RawPicture {
   readonly height: number;
   readonly width: number;
@@ -23,7 +23,10 @@ export interface Picture {
 
 const ALPHA: readonly Loss[] = ['alpha'];
 
-/** What is transparent is put on black. All decoders' pictures go through here, so that they have the same bits. */
+/**
+ * Puts transparent parts on black. The pictures of all decoders go through this function, so that they have the same
+ * bits.
+ */
 export function withoutAlpha({ height, width, channels, pixels }: RawPicture, losses: readonly Loss[] = []): Picture {
   if (channels === 1 || channels === 3) return { height, width, channels, pixels, losses };
   const kept = channels === 2 ? 1 : 3;

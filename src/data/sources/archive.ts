@@ -1,23 +1,24 @@
-// The files of a zip archive, each inflated as it is read, and never beyond what the archive declares.
+// Reads the files of a zip archive. Each is inflated as it is read, and never beyond the size that the archive
+// declares.
 import { open } from 'node:fs/promises';
 import type { ZipFile } from 'yauzl';
 import { PseudolabelError } from '../../errors.js';
 import { READING, whyNotRead } from '../../files/read.js';
 
 const MOST_ENTRIES = 10_000;
-/** Files up to this size may inflate by whatever they do. */
+/** Files up to this size may inflate by any factor. */
 const MOST_UNDOUBTED_BYTES = 2 ** 28;
-/** Images inflate by less. */
+/** The largest factor by which larger files may inflate. Images inflate by less. */
 const MOST_DOUBTFUL_INFLATION = 200;
 
 export interface ArchiveEntry {
   /** The name within the archive. */
   readonly name: string;
-  /** For errors: 'data.npz: x_train.npy'. */
+  /** The name for errors: 'data.npz: x_train.npy'. */
   readonly path: string;
-  /** Inflated. */
+  /** The size when inflated. */
   readonly bytes: number;
-  /** The inflated bytes, checked against their checksum. Throws E_DATA_CHECKSUM. */
+  /** Yields the inflated bytes, and compares them with their checksum. Throws E_DATA_CHECKSUM. */
   read(): AsyncIterable<Buffer>;
 }
 
@@ -26,7 +27,9 @@ export interface Archive {
   close(): void;
 }
 
-/** Throws E_DATA_MISSING, E_DATA_MAGIC where it is no zip archive, and E_DATA_CHECKSUM where it is damaged. */
+/**
+ * Opens an archive. Throws E_DATA_MISSING, E_DATA_MAGIC if it is no zip archive, and E_DATA_CHECKSUM if it is damaged.
+ */
 export async function archiveOf(path: string): Promise<Archive> {
   await checkStart(path);
   const { openPromise } = await import('yauzl');

@@ -1,4 +1,5 @@
-// The data source of CIFAR-10 and CIFAR-100 in their binary version: records of labels and three planes of 32 x 32 pixels.
+// The data source of the binary version of CIFAR-10 and CIFAR-100: records of labels and three planes of 32 x 32
+// pixels.
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { PseudolabelError } from '../../errors.js';
@@ -17,7 +18,7 @@ const UNKNOWN_BYTE = 255;
 const MOST_BYTES = 2 ** 28;
 const MOST_NAMES_BYTES = 2 ** 16;
 
-/** What tells the two data sets apart, and where they keep what. */
+/** The two data sets: how to recognise them, and where their parts are. */
 const KINDS = [
   {
     folder: 'cifar-10-batches-bin',
@@ -53,7 +54,7 @@ interface Found {
   readonly files: readonly string[];
 }
 
-/** In the folder, or in the one within it that the archive unpacks to. */
+/** Finds a data set in the folder, or in the folder within it that the archive unpacks to. */
 async function find(path: string, list: ListFolder): Promise<Found | undefined> {
   for (const kind of KINDS)
     for (const folder of [path, join(path, kind.folder)]) {
@@ -134,7 +135,7 @@ async function readSet(folder: string, paths: readonly string[], kind: Kind): Pr
   return { path: paths.length === 1 ? paths[0]! : folder, count, ids: undefined, labels, images };
 }
 
-/** Red, green and blue planes become pixels. */
+/** Turns red, green and blue planes into pixels. */
 function interleave(planes: Uint8Array, image: Uint8Array): void {
   for (let channel = 0; channel < CHANNELS; channel++)
     for (let pixel = 0; pixel < PLANE; pixel++) image[pixel * CHANNELS + channel] = planes[channel * PLANE + pixel]!;

@@ -1,4 +1,5 @@
-// The data source of folders of pictures: a folder a class as torchvision's ImageFolder has them, or pictures with labels.csv beside them.
+// The data source of folders of pictures: one folder per class, as in torchvision's ImageFolder, or pictures with
+// labels.csv beside them.
 import { extname, join } from 'node:path';
 import { PseudolabelError } from '../../errors.js';
 import { counted } from '../../format.js';
@@ -9,18 +10,21 @@ import { EXTENSIONS } from '../pictures/format.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import { keyOfFiles, leftOut, type PictureFiles, picturesIn } from './picture-files.js';
 
-/** As many folders are looked at for a first picture. */
+/** The most folders that are searched for a first picture. */
 const MOST_LOOKS = 1000;
 
-/** The folder of images without a label, where nobody names another. */
+/** The default folder of images without a label. */
 const USUAL = 'unlabelled';
 
-/** Beside the folder of the training set. What is held back for validation is drawn from the labelled images. */
+/**
+ * Folders beside that of the training set that are not used; validation images are drawn from the labelled images
+ * instead.
+ */
 const VALIDATION = ['val', 'valid', 'validation'];
 
 /**
- * Pictures in folders of classes, with a folder of those whose class nobody knows; or in any folders, with a file labels.csv
- * or labels.tsv. train/ and test/ may stand above them. open throws PseudolabelError E_DATA_*.
+ * Reads pictures in folders of classes, with a folder of pictures whose class is unknown; or in any folders, with a
+ * file labels.csv or labels.tsv. train/ and test/ may be above them. open throws PseudolabelError E_DATA_*.
  */
 export const FOLDER: DataSource = {
   name: 'folder',
@@ -63,14 +67,17 @@ async function openFolder(root: string, options: SourceOptions): Promise<Collect
   };
 }
 
-/** With the other spelling of the usual name. */
+/** Returns the names of the folder, with the other spelling of the default name. */
 const unlabelledNames = (name: string): string[] => (name === USUAL ? [name, 'unlabeled'] : [name]);
 
-/** Where such a folder is looked for. */
+/** Returns whether there is such a folder in one of the places where it is looked for. */
 const hasFolder = ({ folders }: PictureFiles, name: string): boolean =>
   folders.includes(name) || folders.includes(`train/${name}`);
 
-/** Without this error, the images that have no label would become a class where the name is misspelt. */
+/**
+ * Makes the error for a folder that is missing. Without it, a misspelt name would turn the images without a label into
+ * a class.
+ */
 function noUnlabelled(root: string, name: string): PseudolabelError {
   const message = `${root} has no folder ${name}, nor train/${name}`;
   return new PseudolabelError(
@@ -82,7 +89,7 @@ function noUnlabelled(root: string, name: string): PseudolabelError {
 
 const topOf = (id: string): string => (id.includes('/') ? id.slice(0, id.indexOf('/')) : '');
 
-/** Whether train/ holds the training set, and is no class: beside it is nothing but what belongs to a split. */
+/** Returns whether train/ holds the training set and is no class: beside it there are only folders of a split. */
 function hasTrainFolder({ ids }: PictureFiles, unlabelled: readonly string[]): boolean {
   const tops = new Set(ids.map(topOf));
   const splits = ['train', 'test', ...VALIDATION, ...unlabelled];
@@ -127,7 +134,7 @@ async function foundSet(
   return { set: { ...set, labels: hasClasses ? labels : undefined }, note };
 }
 
-/** Where folders look like classes, and are not: the file says the labels. */
+/** Returns a note if folders look like classes although the labels come from a file. */
 function besideNote(file: string, ids: readonly string[], sets: Sets): string | undefined {
   const folders = new Set(ids.map((id) => classOf(id, sets)).filter((name) => name !== undefined));
   if (folders.size < 2) return undefined;
@@ -135,7 +142,7 @@ function besideNote(file: string, ids: readonly string[], sets: Sets): string | 
   return `the labels are those of ${file}: the names of folders (${names}) are no classes`;
 }
 
-/** Within the folder of the set, or above it. */
+/** Returns the labels file within the folder of the set, or above it. */
 function labelsFileOf({ root, found, isSplit }: Sets, name: 'train' | 'test'): string | undefined {
   const inside = isSplit ? found.labels.filter((id) => id.startsWith(`${name}/labels.`)) : [];
   const files = inside.length > 0 ? inside : found.labels.filter((id) => !id.includes('/'));
@@ -144,9 +151,9 @@ function labelsFileOf({ root, found, isSplit }: Sets, name: 'train' | 'test'): s
   throw new PseudolabelError('E_DATA_AMBIGUOUS', message, 'Leave one of them there, or say which: --labels FILE.');
 }
 
-/** The folder that a picture lies in, below that of the set, is its class. */
+/** Returns the class of a picture: the folder that it is in, below that of the set. */
 function classOf(id: string, { isSplit, names }: Sets): Label {
-  if (!id.includes('/')) return undefined; // as many pictures do, in one folder
+  if (!id.includes('/')) return undefined; // pictures that are all in one folder have no class
   const parts = id.split('/').slice(0, -1);
   if (isSplit && !names.includes(parts[0]!)) parts.shift();
   const [folder] = parts;
@@ -156,7 +163,7 @@ function classOf(id: string, { isSplit, names }: Sets): Label {
 const isBeside = (id: string, { isSplit }: Sets): boolean =>
   !id.includes('/') || (isSplit && /^(train|test)\/[^/]*$/.test(id));
 
-/** Of folders where classes lie, and no picture is in. */
+/** Returns a note about folders at the place of classes that hold no picture. */
 function noneOf({ folders }: PictureFiles, { isSplit, names }: Sets, labels: ReadonlySet<Label>): string | undefined {
   const depth = isSplit ? 2 : 1;
   const classes = folders

@@ -1,4 +1,4 @@
-// The data source of IDX files: a folder with the files of MNIST's names, or of those of EMNIST, QMNIST and Kaggle.
+// The data source of IDX files: a folder with files named like MNIST's, or like those of EMNIST, QMNIST and Kaggle.
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,28 +11,31 @@ import { idxClassNames } from './idx-names.js';
 import { type Layout, layoutOf, PixelWriter } from './pixels.js';
 import { roomFor } from './room.js';
 
-/** Optional words, which set, what of it, and its type: emnist-letters-train-images-idx3-ubyte.gz. */
+/**
+ * Matches a name: optional words, the set, its content, and its type, such as
+ * emnist-letters-train-images-idx3-ubyte.gz.
+ */
 const FILE_NAME =
   /^(?<prefix>.+[-_])?(?<set>train|t10k|test)-(?<what>images|labels)(?<join>[-.])idx\d-[a-z]+\d*(?<gz>\.gz)?$/i;
 
-/** Nearly all names of a large folder are told by a part that is soon found. */
+/** Returns whether a name is an IDX file's. The first test is fast and rules out nearly all names of a large folder. */
 const isIdx = (name: string): boolean => /idx\d/i.test(name) && FILE_NAME.test(name);
 
 const spellingsOf = (name: string): string[] =>
   [name, name.replace('-idx', '.idx')].flatMap((spelling) => [spelling, `${spelling}.gz`]);
 
-/** In a file of bytes, where -1 cannot be written. */
+/** Means an unknown label in a file of unsigned bytes, which cannot hold -1. */
 const UNKNOWN_BYTE = 255;
 
 interface FoundFile {
   readonly path: string;
-  /** What its name begins with; files of one data set have it in common. */
+  /** The beginning of its name, which all files of one data set have in common. */
   readonly prefix: string;
   readonly set: 'train' | 'test';
   readonly what: 'images' | 'labels';
 }
 
-/** Labels as the file has them; -1 where nobody knows. */
+/** Labels as the file has them. -1 means that the label is unknown. */
 interface Labels {
   readonly path: string;
   readonly values: Int32Array;
@@ -45,14 +48,14 @@ interface Images {
   readonly images: PlainImages;
 }
 
-/** How deep the files may lie: gzip/ in EMNIST's archive, MNIST/raw/ as torchvision unpacks it. */
+/** How deep the files may be: gzip/ in EMNIST's archive, MNIST/raw/ where torchvision unpacks it. */
 const MOST_DEPTH = 2;
 const MOST_FOLDERS = 100;
 
 /**
- * A folder with training images, and as far as they are there training labels, test images and test labels, plain or gzipped. A
- * label of -1, in a file of bytes 255, says that nobody knows the class. open throws PseudolabelError as readIdx, and
- * E_DATA_COUNT, E_DATA_SHAPE, E_DATA_CLASSES, E_DATA_AMBIGUOUS.
+ * Reads a folder with training images, and, if they are there, training labels, test images and test labels, plain or
+ * gzipped. A label of -1, or of 255 in a file of unsigned bytes, means that the class is unknown. open throws
+ * PseudolabelError as readIdx does, and E_DATA_COUNT, E_DATA_SHAPE, E_DATA_CLASSES, E_DATA_AMBIGUOUS.
  */
 export const IDX: DataSource = {
   name: 'idx',
@@ -85,7 +88,7 @@ async function openIdxFolder(path: string, { list }: SourceOptions): Promise<Col
   };
 }
 
-/** The folder where the files are: itself, or else those within it that have some. */
+/** Returns the folder if it has the files, or else those folders within it that have some. */
 async function foldersOf(path: string, list: ListFolder): Promise<string[]> {
   let folders = [path];
   for (let depth = 0; depth <= MOST_DEPTH && folders.length > 0; depth++) {
@@ -103,7 +106,10 @@ async function foldersOf(path: string, list: ListFolder): Promise<string[]> {
   return [];
 }
 
-/** The files of the one data set of a folder, the better spelled of two first. Those in folders of their names count as well. */
+/**
+ * Returns the files of the one data set of a folder; of two spellings, the better one comes first. Files in folders of
+ * their own names count as well.
+ */
 async function filesOf(folder: string): Promise<FoundFile[]> {
   const entries = await list(folder);
   const found: (FoundFile & { readonly rank: number })[] = [];
@@ -184,13 +190,13 @@ async function readImages(path: string, isTransposed: boolean): Promise<Images> 
   });
 }
 
-/** The rows of the file are the columns of the images. */
+/** Swaps the axes if the rows of the file are the columns of the images. */
 function transposedIf(isTransposed: boolean, layout: Layout): Layout {
   const { height: width, width: height } = layout;
   return isTransposed ? { ...layout, height, width, strides: [height * width, 1, width] } : layout;
 }
 
-/** The file as it is. Throws E_DATA_SHAPE where it does not hold images, grey or in three colours. */
+/** Returns the file unchanged. Throws E_DATA_SHAPE if it does not hold images, grey or in three colours. */
 export function checkedImages<T extends { readonly shape: readonly number[] }>(path: string, file: T): T {
   const { shape } = file;
   if (shape.length === 3 || (shape.length === 4 && (shape[3] === 1 || shape[3] === 3))) return file;
@@ -207,7 +213,7 @@ async function readLabels(path: string | undefined, images: Images): Promise<Lab
   if (path === undefined) return undefined;
   const { shape, values, isUnsigned } = await readIdxIntegers(path);
   const [count, columns] = shape;
-  // QMNIST has eight integers an image, the first of which is its class.
+  // QMNIST has eight integers per image; the first is its class.
   const isTable = shape.length === 2 && columns === 8 && !isUnsigned;
   if (shape.length !== 1 && !isTable) {
     throw new PseudolabelError(
@@ -234,8 +240,8 @@ async function readLabels(path: string | undefined, images: Images): Promise<Lab
 }
 
 /**
- * With -1 in the place of 255 in files of bytes. Where training labels have all of 0 to 255, and so the test labels if there are any, it is
- * a class. test: undefined where none of its labels is known.
+ * Replaces 255 by -1 in files of unsigned bytes. If the training labels have all values from 0 to 255, and the test
+ * labels, if there are any, have 255, then 255 is a class and stays. test: undefined if none of its labels is known.
  */
 function withoutUnknown(
   train: Labels | undefined,

@@ -1,7 +1,7 @@
-// What people find under the names of IDX files, and what to do about it.
+// Recognises other files that users have under the names of IDX files, and says how to fix that.
 import { PseudolabelError } from '../../errors.js';
 
-/** By their first bytes. */
+/** Kinds of files by their first bytes. */
 const LOOKALIKES: readonly { readonly start: string; readonly what: string; readonly fix: string }[] = [
   {
     start: '<',

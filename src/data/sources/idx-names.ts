@@ -1,4 +1,4 @@
-// What the classes of IDX files are called, where a file beside them says it: EMNIST's mapping, KMNIST's class map.
+// Finds the names of the classes of IDX files in a file beside them: EMNIST's mapping, or KMNIST's class map.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -10,11 +10,15 @@ const MOST_BYTES = 2 ** 20;
 
 export interface IdxNames {
   readonly classNames: readonly string[] | undefined;
-  /** A label of the file, as a position in classNames where there are some. */
+  /** Returns the label of a value of the file: a position in classNames if there are names. */
   label(value: number): Label;
 }
 
-/** @param prefix what the names of the data set's files begin with: 'emnist-letters-'. Throws E_DATA_MISSING and E_DATA_CLASSES. */
+/**
+ * Reads the names.
+ * @param prefix the beginning of the names of the data set's files: 'emnist-letters-'. Throws E_DATA_MISSING and
+ * E_DATA_CLASSES.
+ */
 export async function idxClassNames(folder: string, prefix: string): Promise<IdxNames> {
   const files = await readdir(folder);
   const mapping = files.find((name) => name.toLowerCase() === `${prefix}mapping.txt`);
@@ -41,7 +45,7 @@ export async function idxClassNames(folder: string, prefix: string): Promise<Idx
   };
 }
 
-/** Lines of a label and the code points of its characters: 1 65 97. */
+/** Reads lines of a label and the code points of its characters, such as 1 65 97. */
 function mappingOf(path: string, text: string): Map<number, string> {
   const names = new Map<number, string>();
   for (const line of text.split(/\r?\n/).filter((each) => each.trim() !== '')) {
@@ -54,7 +58,7 @@ function mappingOf(path: string, text: string): Map<number, string> {
   return names;
 }
 
-/** A table of index, code point and character. */
+/** Reads a table of index, code point and character. */
 function classMapOf(path: string, text: string): Map<number, string> {
   let rows: string[][];
   try {

@@ -1,4 +1,5 @@
-// Reads IDX files (the format of MNIST), plain or gzipped: all of a file, checked against its header, or an error.
+// Reads IDX files (the format of MNIST), plain or gzipped. It reads all of a file and checks it against its header, or
+// throws an error.
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { PseudolabelError } from '../../errors.js';
@@ -6,22 +7,22 @@ import { whyNotRead } from '../../files/read.js';
 import { notIdx } from './idx-lookalikes.js';
 
 export interface IdxFile {
-  /** The size of each dimension, none of them zero. */
+  /** The size of each dimension; none is zero. */
   readonly shape: readonly number[];
-  /** The values in row-major order; as many as the product of `shape`. */
+  /** The values in row-major order; their number is the product of `shape`. */
   readonly values: Uint8Array;
 }
 
-/** Where the values of a file go as they are read. */
+/** Takes the values of a file as they are read. */
 export interface Target {
-  /** The next bytes. */
+  /** Takes the next bytes. */
   write(bytes: Uint8Array): void;
 }
 
 export interface IdxIntegers {
   readonly shape: readonly number[];
   readonly values: Int32Array;
-  /** The values cannot be below 0. */
+  /** Whether the type has no values below 0. */
   readonly isUnsigned: boolean;
 }
 
@@ -39,7 +40,7 @@ type Type = keyof typeof TYPES;
 const UNSIGNED_BYTE: Type = 8;
 const INTEGERS: readonly Type[] = [8, 9, 11, 12];
 
-/** What a caller takes, and what to do about a file of another type. */
+/** The types that a caller takes, and how to fix a file of another type. */
 interface Wanted {
   readonly types: readonly Type[];
   readonly what: string;
@@ -59,14 +60,14 @@ const WHOLE_NUMBERS: Wanted = {
 
 const GZIP_MAGIC = 0x1f8b;
 const MAX_BYTES = 2 ** 32;
-/** No gzip stream grows by more than this (RFC 1951: a two-bit code can stand for 258 bytes). */
+/** The largest factor by which a gzip stream inflates (RFC 1951: a two-bit code can stand for 258 bytes). */
 const MAX_INFLATION = 1032;
 
 const FETCH_AGAIN = 'Fetch the file again.';
 
 /**
- * Reads an IDX file of unsigned bytes: two zero bytes, the type 0x08, the number of dimensions, each dimension as a big-endian
- * 32-bit integer, then the values. A gzipped one is known by its first bytes, whatever its name.
+ * Reads an IDX file of unsigned bytes: two zero bytes, the type 0x08, the number of dimensions, each dimension as a
+ * big-endian 32-bit integer, then the values. A gzipped file is recognised by its first bytes, whatever its name.
  * @throws PseudolabelError E_DATA_MISSING, E_DATA_MAGIC, E_DATA_EMPTY, E_DATA_SHAPE (above 4 GiB), E_DATA_TRUNCATED,
  * E_DATA_TRAILING, E_DATA_CHECKSUM (damaged gzip) or E_MEMORY
  */
@@ -76,8 +77,8 @@ export async function readIdx(path: string): Promise<IdxFile> {
 }
 
 /**
- * Reads a file of unsigned bytes to where they are wanted, without a copy besides.
- * @param targetOf is asked once the file is known to hold what it declares; what it throws, this throws
+ * Reads a file of unsigned bytes into a target, without another copy.
+ * @param targetOf is called once the file is known to hold what it declares; what it throws, this throws
  */
 export async function readIdxInto<T extends Target>(
   path: string,
@@ -87,7 +88,7 @@ export async function readIdxInto<T extends Target>(
   return target;
 }
 
-/** Reads an IDX file of integers: of bytes, with or without a sign, or of 16 or 32 bits. Throws as readIdx. */
+/** Reads an IDX file of integers: signed or unsigned bytes, or 16 or 32 bits. Throws as readIdx does. */
 export async function readIdxIntegers(path: string): Promise<IdxIntegers> {
   const { type, shape, values: bytes } = await readValues(path, WHOLE_NUMBERS);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -104,7 +105,7 @@ export async function readIdxIntegers(path: string): Promise<IdxIntegers> {
   return { shape, values, isUnsigned: type === UNSIGNED_BYTE };
 }
 
-/** The bytes of the values, as the file has them. */
+/** Returns the bytes of the values as the file has them. */
 async function readValues(path: string, wanted: Wanted): Promise<Header & { readonly values: Uint8Array }> {
   const { header, target } = await readFile(path, wanted, (_, bytes) => {
     const values = allocate(path, bytes);
@@ -156,7 +157,10 @@ async function openRegular(path: string): Promise<FileHandle> {
   throw missing(path, new Error('not a regular file'));
 }
 
-/** @param capacity the most bytes that the file can hold: what declares more is refused before any memory is taken for it */
+/**
+ * @param capacity the most bytes that the file can hold; a file that declares more is refused before memory is
+ * allocated for it
+ */
 async function parse<T extends Target>(
   path: string,
   chunks: AsyncIterable<Buffer>,
@@ -191,7 +195,7 @@ interface Header {
   readonly shape: readonly number[];
 }
 
-/** What a file beginning with `start` declares; undefined while `start` is too short to tell. */
+/** Reads the header at the start of a file. Returns undefined while `start` is too short. */
 function readHeader(path: string, start: Buffer, wanted: Wanted): Header | undefined {
   if (start.length < 4) return undefined;
   const type = start.readUInt8(2);
@@ -214,7 +218,7 @@ function headerBytes(dimensions: number): number {
   return 4 + 4 * dimensions;
 }
 
-/** How many bytes the values take that the header declares. */
+/** Returns the bytes of the values that the header declares. */
 function declaredBytes(path: string, { type, shape }: Header, capacity: number): number {
   if (shape.includes(0)) {
     const message = `${path} is empty: it declares ${shape.join(' x ')} values`;

@@ -1,16 +1,16 @@
-// Labels as NumPy arrays have them: numbers or texts, one for each image.
+// Reads labels from NumPy arrays: numbers or texts, one for each image.
 import { PseudolabelError } from '../../errors.js';
 import type { Label } from '../source.js';
 import { type NpyFile, type NpyHeader, numbersOf, readHeader, textsOf } from './npy.js';
 import type { Layout } from './pixels.js';
 
-/** Bytes of all texts of an array: they are held in memory. */
+/** The most bytes of all texts of an array, because they are held in memory. */
 const MOST_TEXT_BYTES = 2 ** 30;
-/** What stands for a label that nobody knows, in texts. */
+/** Texts that mean that the label is unknown. */
 const UNKNOWN_TEXTS = new Set(['', '-1', '?']);
 
 /**
- * The label of each image. -1, NaN and the empty text say that nobody knows.
+ * Reads the label of each image. -1, NaN and the empty text mean that it is unknown.
  * Throws E_DATA_SHAPE, E_DATA_COUNT, E_DATA_CLASSES and E_DATA_VALUES.
  */
 export async function labelsOf(
@@ -33,7 +33,7 @@ export async function labelsOf(
   return labels;
 }
 
-/** What the classes are called. */
+/** Reads the names of the classes. */
 export async function namesOf(file: NpyFile): Promise<string[]> {
   const header = await readHeader(file);
   if (header.shape.length === 1 && isText(header)) return texts(file, header);
@@ -47,7 +47,7 @@ export async function namesOf(file: NpyFile): Promise<string[]> {
 
 const isText = ({ kind }: NpyHeader): boolean => kind === 'unicode' || kind === 'byte string';
 
-/** [n] or [n, 1]. */
+/** Checks that the shape is [n] or [n, 1]. */
 function checkShape({ path, shape }: NpyHeader): void {
   const [, columns] = shape;
   if (shape.length === 1 || (shape.length === 2 && columns === 1)) return;

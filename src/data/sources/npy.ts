@@ -1,13 +1,13 @@
-// Reads NumPy's .npy arrays: the header by a grammar of its own, the values in chunks. Nothing is ever unpickled.
+// Reads NumPy's .npy arrays: the header by a grammar of our own, the values in chunks. Nothing is ever unpickled.
 import { PseudolabelError } from '../../errors.js';
 
-/** An array as a file or an archive has it. */
+/** An array in a file or an archive. */
 export interface NpyFile {
-  /** For errors: 'data.npz: x_train.npy'. */
+  /** The name for errors: 'data.npz: x_train.npy'. */
   readonly path: string;
-  /** How many bytes there are. */
+  /** The number of bytes. */
   readonly bytes: number;
-  /** The bytes, from the start, each time it is called. Throws PseudolabelError. */
+  /** Yields the bytes from the start, each time it is called. Throws PseudolabelError. */
   read(): AsyncIterable<Buffer>;
 }
 
@@ -16,22 +16,22 @@ type Kind = 'unsigned' | 'signed' | 'float' | 'boolean' | 'unicode' | 'byte stri
 export interface NpyHeader {
   readonly path: string;
   readonly kind: Kind;
-  /** NumPy's name of the type, without the order of bytes: u1, f4, U12. */
+  /** NumPy's name of the type, without the byte order: u1, f4, U12. */
   readonly type: string;
-  /** Bytes of a value. */
+  /** The bytes of a value. */
   readonly size: number;
   readonly isBigEndian: boolean;
-  /** The first axis varies fastest. */
+  /** Whether the first axis varies fastest. */
   readonly isFortran: boolean;
   readonly shape: readonly number[];
-  /** Values of the array: the product of its shape. */
+  /** The number of values: the product of the shape. */
   readonly count: number;
-  /** Where the values begin. */
+  /** The position of the first value, in bytes. */
   readonly start: number;
 }
 
 const MAGIC = '\x93NUMPY';
-/** NumPy itself reads no more than 10,000 characters. */
+/** The most bytes of a header. NumPy itself reads at most 10,000 characters. */
 const MOST_HEADER_BYTES = 2 ** 16;
 const MOST_AXES = 32;
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -42,7 +42,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const SAVE_AGAIN = 'Write the file again with numpy.save or numpy.savez.';
 
 /**
- * What the array of a file is. Reads no more than its beginning.
+ * Reads the header of an array's file, and no more than its beginning.
  * Throws E_DATA_MAGIC, E_DATA_TRUNCATED, E_DATA_TRAILING, E_DATA_SHAPE, E_DATA_FORMAT.
  */
 export async function readHeader(file: NpyFile): Promise<NpyHeader> {
@@ -71,7 +71,7 @@ function headerEnd(path: string, start: Buffer): number {
   return (version === 1 ? 10 : 12) + length;
 }
 
-/** A Python dictionary of three keys, in any order, without white space. */
+/** Matches a Python dictionary of three keys, in any order, without white space. */
 const DICTIONARY = /^\{((?:'[a-z_]+':(?:'[^']*'|True|False|\([^()]*\)|\[[^{}]*\]),?){3})\}$/;
 
 function headerOf(file: NpyFile, text: string, start: number): NpyHeader {
@@ -115,22 +115,22 @@ function typeOf(path: string, descr: string): Pick<NpyHeader, 'kind' | 'type' | 
   throw new PseudolabelError('E_DATA_FORMAT', message, 'Save numbers or texts: uint8 for pixels, int64 for labels.');
 }
 
-/** All values but texts, in the order of the file. Integers beyond 2^53 are rounded. */
+/** Yields all values except texts, in the order of the file. Integers beyond 2^53 are rounded. */
 export async function* numbersOf(file: NpyFile, header: NpyHeader): AsyncGenerator<ArrayLike<number>> {
   for await (const chunk of wholeValues(file, header)) yield decoded(chunk, header);
 }
 
-/** The texts of an array, without the zeros that fill them up. */
+/** Returns the texts of an array, without the zeros that pad them. */
 export async function textsOf(file: NpyFile, header: NpyHeader): Promise<string[]> {
   const texts: string[] = [];
   for await (const chunk of wholeValues(file, header))
     for (let at = 0; at < chunk.length; at += header.size)
       texts.push(text(chunk.subarray(at, at + header.size), header));
-  while (texts.length < header.count) texts.push(''); // of no bytes at all
+  while (texts.length < header.count) texts.push(''); // texts of no bytes at all
   return texts;
 }
 
-/** The bytes of values, cut between values. Throws E_DATA_TRUNCATED where a file has become shorter. */
+/** Yields the bytes of values, cut between values. Throws E_DATA_TRUNCATED if the file has become shorter. */
 async function* wholeValues(file: NpyFile, { path, start, size, count }: NpyHeader): AsyncGenerator<Buffer> {
   let [skip, left, rest]: [number, number, Buffer] = [start, count * size, Buffer.alloc(0)];
   for await (const chunk of file.read()) {
@@ -155,7 +155,7 @@ function decoded(chunk: Buffer, { type, size, isBigEndian }: NpyHeader): ArrayLi
   return viewOf(bytes.buffer as ArrayBuffer, type);
 }
 
-/** Every machine that runs this is little-endian, as WebAssembly is. */
+/** Returns a view of the bytes. Every machine that runs this is little-endian, as WebAssembly is. */
 function viewOf(bytes: ArrayBuffer, type: string): ArrayLike<number> {
   switch (type) {
     case 'i1':
@@ -181,7 +181,7 @@ function viewOf(bytes: ArrayBuffer, type: string): ArrayLike<number> {
   }
 }
 
-/** The value of a 16-bit float. */
+/** Returns the value of a 16-bit float. */
 function half(bits: number): number {
   const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
   if (exponent === 0) return sign * fraction * 2 ** -24;

@@ -11,7 +11,7 @@ import { labelsOf, namesOf } from './npy-labels.js';
 import { type Layout, layoutOf, PixelWriter, Range, scaleOf } from './pixels.js';
 import { roomFor } from './room.js';
 
-/** What an array is, by its name: in lower case, with _ between words. */
+/** Finds the role of an array by its name, in lower case with _ between words. */
 const ROLES = {
   trainImages:
     /^(x_?train|train_?x|train|(train|training)_(images?|data|imgs?|features)|(images?|data|imgs?)_(train|training))$/,
@@ -34,7 +34,7 @@ export const NPZ: DataSource = {
   open: openArrays,
 };
 
-/** The one .npz of a folder, or its .npy files. */
+/** Returns the one .npz of a folder, or its .npy files. */
 async function arrayNames(folder: string, list: ListFolder): Promise<string[]> {
   const names = (await entriesOf(folder, list)).map(({ name }) => name).filter((name) => !name.startsWith('.'));
   const archives = names.filter(isArchive);
@@ -90,7 +90,7 @@ async function isNpy(path: string): Promise<boolean> {
   return false;
 }
 
-/** A file of its own. */
+/** Opens a file that is in no archive. */
 async function plainFile(path: string): Promise<NpyFile> {
   const failed = (cause: unknown): never => {
     const message = `${path} cannot be read: ${whyNotRead(cause)}`;
@@ -154,7 +154,10 @@ async function collectionOf(path: string, files: ReadonlyMap<string, NpyFile>): 
   };
 }
 
-/** The array of the first of these roles that one has. Throws E_DATA_AMBIGUOUS where several have it. */
+/**
+ * Returns a function that finds the array of the first of these roles that an array has. Throws E_DATA_AMBIGUOUS if
+ * several have it.
+ */
 function rolesOf(path: string, files: ReadonlyMap<string, NpyFile>) {
   return (...roles: readonly Role[]): NpyFile | undefined => {
     for (const role of roles) {
@@ -177,7 +180,7 @@ async function imagesOf(file: NpyFile | undefined): Promise<NpyImages | undefine
   return { file, header, layout: layoutOf(file.path, header.shape) };
 }
 
-/** What all pixels are multiplied by: what is known of one array is known of all. */
+/** Returns the factor of all pixels. All arrays have the same one. */
 async function scaleOfAll(arrays: readonly NpyImages[], notes: string[]): Promise<1 | 255> {
   for (const { file, layout } of arrays) if (layout.assumed) notes.push(`${file.path} is ${layout.assumed}`);
   if (arrays.every(({ header }) => header.type === 'u1')) return 1;
@@ -197,7 +200,7 @@ async function scaleOfAll(arrays: readonly NpyImages[], notes: string[]): Promis
   return scale;
 }
 
-/** The images of arrays, one behind the other. Throws E_DATA_SHAPE where they are not of one size. */
+/** Returns the images of arrays, one after the other. Throws E_DATA_SHAPE if they are not of one size. */
 async function setOf(arrays: readonly NpyImages[], scale: number): Promise<Omit<FoundSet, 'labels'>> {
   const [{ file, layout }] = arrays as [NpyImages];
   const { height, width, channels } = layout;

@@ -1,11 +1,11 @@
-// The data source of packed files, as `pseudolabel pack` writes them: images, labels, names and test set in one.
+// The data source of packed files, which `pseudolabel pack` writes: images, labels, names and test set in one file.
 import { PseudolabelError } from '../../errors.js';
 import { Unreadable, whyNotRead } from '../../files/read.js';
 import { UNKNOWN } from '../dataset.js';
 import { isPacked, type Packed, readPacked } from '../packed.js';
 import type { Collection, DataSource, FoundSet } from '../source.js';
 
-/** open throws PseudolabelError E_DATA_MISSING, E_DATA_CHECKSUM and E_MEMORY. */
+/** Reads a packed file. open throws PseudolabelError E_DATA_MISSING, E_DATA_CHECKSUM and E_MEMORY. */
 export const PACK: DataSource = {
   name: 'pack',
   reads: 'a file that `pseudolabel pack` wrote',

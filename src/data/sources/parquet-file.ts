@@ -1,4 +1,5 @@
-// One Parquet file as the Hugging Face hub has them: where its pictures and labels are, and reads of them by row group.
+// Reads one Parquet file as the Hugging Face hub has them: finds its columns of pictures and labels, and reads them by
+// row group.
 import { type FileHandle, open } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { parquetSchema } from 'hyparquet/src/metadata.js';
@@ -9,10 +10,10 @@ import type { Label } from '../source.js';
 import { type NameKind, nameColumn } from './parquet-names.js';
 import { checkedPages } from './parquet-pages.js';
 
-/** A row group is held in memory while its pictures are decoded. */
+/** The most bytes of a row group, which is held in memory while its pictures are decoded. */
 const MOST_GROUP_BYTES = 2 ** 31;
 const MOST_HELD = 2;
-/** The end of a file that says what is in it. */
+/** The most bytes of the metadata at the end of a file. */
 const MOST_METADATA_BYTES = 2 ** 26;
 
 /** Names of columns, the likelier ones first. */
@@ -24,17 +25,17 @@ export interface ParquetFile {
   /** Changes with the file. */
   readonly key: string;
   readonly count: number;
-  /** What the numbers of labels are called, where the file says it. */
+  /** The names of the classes, if the file says them. */
   readonly classNames: readonly string[] | undefined;
-  /** undefined: no column has labels. */
+  /** Reads the labels. undefined: no column has labels. */
   labels(): Promise<Label[] | undefined>;
-  /** What the pictures are called; undefined: nothing of this kind says that of all. */
+  /** Reads the names of the pictures. undefined: nothing of this kind names all of them. */
   names(kind: NameKind): Promise<string[] | undefined>;
-  /** The bytes of a picture. Those of its row group stay in memory until others are asked for. */
+  /** Reads the bytes of a picture. Those of its row group stay in memory until other groups are read. */
   picture(row: number): Promise<Uint8Array>;
 }
 
-/** Throws E_DATA_MISSING, E_DATA_MAGIC, E_DATA_CHECKSUM, E_DATA_FORMAT and E_MEMORY. */
+/** Opens a file. Throws E_DATA_MISSING, E_DATA_MAGIC, E_DATA_CHECKSUM, E_DATA_FORMAT and E_MEMORY. */
 export async function openParquet(path: string): Promise<ParquetFile> {
   const { size, ino, mtimeMs } = await withFile(path, (handle) => handle.stat());
   const metadata = await metadataOf(path, size);
@@ -47,12 +48,13 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const read = (column: string, group: Group, by = metadata) =>
     unlessDamaged(path, async () => {
       const file = await checkedPages(bufferOf(path, size), by, group.position, column);
-      // Only here: it makes a WebAssembly module where it is imported, which `doctor` may be about to say is missing.
+      // The import is here because the module needs WebAssembly as soon as it is imported, and `doctor` may be about to
+      // say that there is none.
       const { compressors } = await import('hyparquet-compressors');
       const { first: rowStart, end: rowEnd } = group;
       return parquetReadObjects({ file, metadata: by, columns: [column], compressors, utf8: false, rowStart, rowEnd });
     });
-  // Two, since the decoder asks for pictures of the next group before it has all of one.
+  // Two groups are held, because the decoder asks for pictures of the next group before it has all of the first one.
   const held = new Map<Group, Promise<Uint8Array[]>>();
   const picturesOf = (group: Group): Promise<Uint8Array[]> => {
     const pictures =
@@ -83,7 +85,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
     picture: async (row) => {
       const group = groups.find(({ end }) => row < end)!;
       const bytes = (await picturesOf(group))[row - group.first]!;
-      return bytes.slice(); // sent to a thread, a view would take all of its page along
+      return bytes.slice(); // a copy, because sending a view to a thread would send its whole page
     },
   };
 }
@@ -108,7 +110,7 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
   }
 }
 
-/** Reads past the end of the file give fewer bytes. */
+/** Makes a buffer of the file. Reads beyond the end of the file return fewer bytes. */
 const bufferOf = (path: string, byteLength: number): AsyncBuffer => ({
   byteLength,
   slice: (start, end = byteLength) => {
@@ -117,7 +119,7 @@ const bufferOf = (path: string, byteLength: number): AsyncBuffer => ({
       const filled = await fill(handle, start, bytes);
       return filled === bytes.length ? bytes.buffer : bytes.buffer.slice(0, filled);
     });
-    // hyparquet begins reads that it may then not wait for, where something else of the file is damaged.
+    // If another part of the file is damaged, hyparquet may start reads that it then does not wait for.
     read.catch(() => undefined);
     return read;
   },
@@ -139,7 +141,7 @@ async function metadataOf(path: string, size: number): Promise<FileMetaData> {
   return unlessDamaged(path, () => parquetMetadataAsync(bufferOf(path, size), { geoparquet: false }));
 }
 
-/** What is thrown while a file is decoded says that it is damaged, but for errors of ours. */
+/** Decodes a part of a file. Any error is reported as damage of the file, except for our own errors. */
 async function unlessDamaged<T>(path: string, decode: () => Promise<T>): Promise<T> {
   try {
     return await decode();
@@ -159,7 +161,7 @@ function groupsOf(path: string, { row_groups }: FileMetaData, size: number): Gro
   let first = 0;
   for (const [position, { num_rows, total_byte_size }] of row_groups.entries()) {
     const end = first + Number(num_rows);
-    // Every picture takes a byte at least.
+    // Every picture takes at least one byte.
     if (num_rows < 0n || end > size) throw damaged(path, new Error('it declares more rows than it can have'));
     if (total_byte_size > BigInt(MOST_GROUP_BYTES)) {
       const message = `${path} has a row group of ${total_byte_size} bytes, which is read at once`;
@@ -171,7 +173,7 @@ function groupsOf(path: string, { row_groups }: FileMetaData, size: number): Gro
   return groups;
 }
 
-/** What the library `datasets` writes of columns. */
+/** The metadata that the library `datasets` writes about columns. */
 const FEATURES = z.object({
   info: z.object({
     features: z.record(
@@ -193,7 +195,7 @@ function featuresOf({ key_value_metadata }: FileMetaData): Features {
   }
 }
 
-/** A column of { bytes, path }, or of bytes. */
+/** Returns the column of pictures: of { bytes, path }, or of bytes. */
 function imageColumnOf(path: string, metadata: FileMetaData, features: Features): string {
   const { children } = parquetSchema(metadata);
   const isBytes = (type: string | undefined, converted: string | undefined): boolean =>
@@ -229,7 +231,7 @@ function labelColumnOf(metadata: FileMetaData, features: Features, imageColumn: 
   return likeliest(classes, () => false, LABEL_COLUMNS) ?? likeliest(known, () => false, LABEL_COLUMNS);
 }
 
-/** The only one, the only one that is marked, or the one with the likeliest name. */
+/** Returns the only column, the only one that is marked, or the one with the likeliest name. */
 function likeliest(
   names: readonly string[],
   isMarked: (name: string) => boolean,

@@ -1,8 +1,8 @@
-// What a Parquet file calls its pictures: a column of texts, or the paths that lie beside the pictures' bytes.
+// Finds the names of the pictures in a Parquet file: in a column of texts, or in the paths beside the pictures' bytes.
 import type { FileMetaData, SchemaTree } from 'hyparquet';
 import { parquetSchema } from 'hyparquet/src/metadata.js';
 
-/** The likelier ones first. A column that says it of itself comes before the paths. */
+/** The likelier kinds first. A column of names comes before the paths. */
 export const NAME_KINDS = ['column', 'path'] as const;
 export type NameKind = (typeof NAME_KINDS)[number];
 
@@ -14,13 +14,16 @@ const MOST_LENGTH = 4096;
 /** Where names are. */
 export interface NameColumn {
   readonly column: string;
-  /** To read the column by: that of the file, or as if the pictures had no bytes, which would all be read. */
+  /**
+   * The metadata to read the column by: the file's, or metadata in which pictures have no bytes, which would all be
+   * read otherwise.
+   */
   readonly metadata: FileMetaData;
-  /** '': the value is no name. */
+  /** Returns the name in a value, or '' if it has none. */
   name(value: unknown): string;
 }
 
-/** others: columns that are something else. undefined: the file has none of this kind. */
+/** Finds the names of a kind, or returns undefined if the file has none. others: columns of other things. */
 export function nameColumn(
   kind: NameKind,
   metadata: FileMetaData,
@@ -52,7 +55,7 @@ function nameOf(value: unknown): string {
   return typeof text === 'string' && text.length <= MOST_LENGTH && !/\p{Cc}/u.test(text) ? text : '';
 }
 
-/** The same with nothing in the column of pictures but their paths. */
+/** Returns metadata in which the column of pictures has only their paths. */
 function withPathsOnly(metadata: FileMetaData, image: SchemaTree): FileMetaData {
   const elementsOf = ({ element, children }: SchemaTree): SchemaTree['element'][] => [
     element,

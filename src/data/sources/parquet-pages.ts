@@ -1,16 +1,17 @@
-// Checks what the pages of a Parquet file declare before hyparquet believes it: it would loop over 2^31 values that are not there.
+// Checks what the pages of a Parquet file declare before hyparquet uses it. Otherwise hyparquet could loop over 2^31
+// values that do not exist.
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet';
 import { parquetSchema } from 'hyparquet/src/metadata.js';
 import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
 import { z } from 'zod';
 
 const MOST_PAGE_BYTES = 2 ** 30;
-/** The pages of a column in a row group, together, may inflate to this size by whatever they do. */
+/** The pages of a column in a row group may together inflate to this size by any factor. */
 const MOST_UNDOUBTED_BYTES = 2 ** 26;
-/** Pictures hardly inflate at all, labels that are all the same do. */
+/** The largest factor beyond that size. Pictures hardly inflate at all; labels that are all the same inflate a lot. */
 const MOST_DOUBTFUL_INFLATION = 1000;
 
-/** Of data, of a dictionary, and of data in the second version: these are read. */
+/** The pages that are read: data, a dictionary, and data in the second version. */
 const PAGE_TYPES = [0, 2, 3] as const;
 
 const amount = z.number().int().min(0);
@@ -27,8 +28,9 @@ const PAGE_HEADER = z.looseObject({
 });
 
 /**
- * The file with nothing but the pages of a column in one row group, as they were when they were checked: a file that changes meanwhile would
- * be read unchecked. Throws Error where they do not add up to the rows of their row group, or inflate as bombs do.
+ * Returns a file that has only the pages of a column in one row group, as they were when they were checked. If the file
+ * itself were read again, a change of it would not be checked. Throws Error if the pages do not have the rows of their
+ * row group, or if they inflate like a bomb.
  */
 export async function checkedPages(
   file: AsyncBuffer,
@@ -59,7 +61,10 @@ interface Part {
   readonly bytes: Uint8Array;
 }
 
-/** Zeros where no part is: reads of neighbouring columns are joined, and what lies between them is of no column that is read. */
+/**
+ * Returns a slice with zeros between the parts. hyparquet joins reads of neighbouring columns, and what is between them
+ * belongs to no column that is read.
+ */
 function sliceOf(parts: readonly Part[], start: number, end: number): ArrayBuffer {
   const slice = new Uint8Array(Math.max(0, end - start));
   for (const { start: at, bytes } of parts) {
@@ -69,7 +74,10 @@ function sliceOf(parts: readonly Part[], start: number, end: number): ArrayBuffe
   return slice.buffer;
 }
 
-/** Throws where a row group has not once each what the schema has: hyparquet leaves the rejections of other columns to nobody. */
+/**
+ * Throws if a row group does not have each path of the schema exactly once. hyparquet would otherwise leave rejections
+ * of other columns unhandled.
+ */
 function checkPaths(metadata: FileMetaData, group: number, column: string): void {
   const wanted = parquetSchema(metadata)
     .children.filter(({ element }) => element.name === column)
@@ -85,7 +93,7 @@ function leafPaths({ path, children }: SchemaTree): string[][] {
   return children.length === 0 ? [path] : children.flatMap(leafPaths);
 }
 
-/** How many values the data pages of a column declare. */
+/** Returns the number of values that the data pages of a column declare. */
 function rowsOf(view: DataView): number {
   const reader = { view, offset: 0 };
   let [rows, inflated, compressed] = [0, 0, 0];

@@ -1,4 +1,5 @@
-// The data source of Parquet files, as the Hugging Face hub has them: pictures and labels in columns, splits by the names of files.
+// The data source of Parquet files, as the Hugging Face hub has them: pictures and labels in columns, splits by the
+// names of files.
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
@@ -8,7 +9,7 @@ import { entriesOf, type ListFolder } from '../listing.js';
 import type { Collection, DataSource, FoundSet, Label, SourceOptions } from '../source.js';
 import type { ParquetFile } from './parquet-file.js';
 
-/** Folders below the one that is given: default/train/0000.parquet. */
+/** How deep files may be below the given folder: default/train/0000.parquet. */
 const MOST_DEPTH = 3;
 const MOST_FOLDERS = 200;
 
@@ -25,7 +26,10 @@ export const PARQUET: DataSource = {
 
 const isParquet = (name: string): boolean => /\.parquet$/i.test(name);
 
-/** The Parquet files of a folder, relative to it. @param most how many are looked for */
+/**
+ * Lists the Parquet files of a folder, relative to it.
+ * @param most the number of files at which the search stops
+ */
 async function filesIn(folder: string, list: ListFolder, most = Number.POSITIVE_INFINITY): Promise<string[]> {
   const files: string[] = [];
   let folders = [''];
@@ -60,7 +64,7 @@ async function openFiles(path: string, { followLinks, list }: SourceOptions): Pr
   checkFolders(path, [...of('train'), ...of('test')]);
   if (of('unused').length > 0) notes.push(`not used, since they are of no training or test set: ${told(of('unused'))}`);
   if (of('train').length + of('unlabelled').length === 0) throw noTraining(path, names);
-  const { openParquet } = await import('./parquet-file.js'); // with packages of 80 modules, which other sources do without
+  const { openParquet } = await import('./parquet-file.js'); // it imports packages of 80 modules, which other sources do not need
   const openAll = (files: readonly string[]): Promise<ParquetFile[]> =>
     Promise.all(files.map((name) => openParquet(name === '' ? path : join(path, name))));
   const [train, unlabelled, test] = await Promise.all([
@@ -76,7 +80,7 @@ async function openFiles(path: string, { followLinks, list }: SourceOptions): Pr
   };
 }
 
-/** Without links that lead out of the folder. */
+/** Removes links that lead out of the folder. */
 async function insideOnly(
   folder: string,
   names: readonly string[],
@@ -106,7 +110,10 @@ async function insideOnly(
 const told = (names: readonly string[]): string =>
   names.slice(0, 3).join(', ') + (names.length > 3 ? ` and ${names.length - 3} more` : '');
 
-/** By the name of the file, or else of a folder; a file that says nothing is of the training set. */
+/**
+ * Returns the split that the name of the file says, or else the name of a folder. A file that says nothing belongs to
+ * the training set.
+ */
 function splitOf(name: string): Split {
   const parts = name
     .replace(/\.parquet$/i, '')
@@ -119,7 +126,7 @@ function splitOf(name: string): Split {
   return word.startsWith('un') ? 'unlabelled' : 'unused';
 }
 
-/** The configurations of a data set lie in folders of their own. */
+/** Checks that there is one configuration of the data set. Each has a folder of its own. */
 function checkFolders(path: string, names: readonly string[]): void {
   const folders = new Set(
     names.map((name) =>
@@ -140,7 +147,7 @@ function noTraining(path: string, names: readonly string[]): PseudolabelError {
   return new PseudolabelError('E_DATA_FORMAT', message, 'Call a file with images to train with train.parquet.');
 }
 
-/** What all pictures are called, where each has a name that no other has. */
+/** Returns the names of all pictures, if each has a name that no other has. */
 async function idsOf(files: readonly ParquetFile[]): Promise<string[] | undefined> {
   const { NAME_KINDS } = await import('./parquet-names.js');
   for (const kind of NAME_KINDS) {
@@ -152,7 +159,7 @@ async function idsOf(files: readonly ParquetFile[]): Promise<string[] | undefine
   return undefined;
 }
 
-/** Files one behind the other; those of `unlabelled` have no labels, whatever they say. */
+/** Joins files, one after the other. Those of `unlabelled` have no labels, whatever they say. */
 async function setOf(
   path: string,
   labelled: readonly ParquetFile[],

@@ -1,20 +1,20 @@
-// How arrays of numbers become images: what each axis is, what range the values are in, and where each byte lies.
+// Turns arrays of numbers into images: what each axis is, the range of the values, and where each byte goes.
 import { PseudolabelError } from '../../errors.js';
 import type { ImageStore } from '../image-store.js';
 
-/** What the axes of an array of images are. */
+/** The meaning of the axes of an array of images. */
 export interface Layout {
   readonly count: number;
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  /** For each axis of the array, how many bytes apart two neighbours lie in the images. */
+  /** For each axis of the array, the distance of two neighbours in the images, in bytes. */
   readonly strides: readonly number[];
   /** What was assumed, as the end of a sentence about the array. */
   readonly assumed: string | undefined;
 }
 
-/** Throws E_DATA_SHAPE and E_DATA_EMPTY, naming the array. */
+/** Finds the layout of an array. Throws E_DATA_SHAPE and E_DATA_EMPTY, naming the array. */
 export function layoutOf(path: string, shape: readonly number[]): Layout {
   const found = `${path} has the shape ${shape.join(' x ')}`;
   if (shape.includes(0))
@@ -47,7 +47,7 @@ const rows = (count: number, height: number, width: number, channels: number, as
   ...{ count, height, width, channels, assumed, strides: [height * width * channels, 1] },
 });
 
-/** The values that arrays have, for what they mean as pixels. */
+/** The range of the values of arrays, which decides what they mean as pixels. */
 export class Range {
   least = 0;
   most = 0;
@@ -65,10 +65,13 @@ export class Range {
   }
 }
 
-/** How far floats may be beyond the ends of their range, by what was computed with them. It rounds to nothing. */
+/** The rounding error by which floats may exceed their range. It does not change the rounded pixels. */
 const ROUNDING = 0.001;
 
-/** What the pixels of arrays are multiplied by, so that they go from 0 to 255. Throws E_DATA_VALUES, naming an array. */
+/**
+ * Returns the factor that brings the pixels of arrays to the range from 0 to 255. Throws E_DATA_VALUES, naming an
+ * array.
+ */
 export function scaleOf(path: string, { least, most, hasNaN }: Range): 1 | 255 {
   if (!hasNaN && least >= -ROUNDING && most <= 255 + ROUNDING) return most <= 1 + ROUNDING ? 255 : 1;
   const odd = hasNaN ? 'NaN' : least < 0 ? least : most;
@@ -90,19 +93,19 @@ export class PixelWriter {
   private readonly at: number[];
   private offset: number;
 
-  /** @param first the image that the first of the array is */
+  /** @param first the image that the array's first one becomes */
   constructor(store: ImageStore, first: number, layout: Layout, shape: readonly number[], isFortran: boolean) {
     this.views = [...store.views()];
     this.blockBytes = this.views[0]!.length;
     const axes = shape.map((size, axis) => ({ size, stride: layout.strides[axis]! }));
-    this.axes = isFortran ? axes : axes.reverse(); // the one that varies fastest comes first
+    this.axes = isFortran ? axes : axes.reverse(); // the axis that varies fastest comes first
     const sizesBelow = this.axes.map((_, i) => this.axes.slice(0, i).reduce((product, { size }) => product * size, 1));
     this.isPlain = this.axes.every(({ size, stride }, i) => size === 1 || stride === sizesBelow[i]);
     this.at = this.axes.map(() => 0);
     this.offset = first * store.pixels;
   }
 
-  /** The next values, times `scale`, rounded. */
+  /** Writes the next values, times `scale`, rounded. */
   write(values: ArrayLike<number>, scale: number): void {
     if (this.isPlain && scale === 1 && values instanceof Uint8Array) this.writeBytes(values);
     else this.writeEach(values, scale);

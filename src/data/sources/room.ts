@@ -1,14 +1,14 @@
-// Room for the images of a file: as much as the machine has left, not as a header declares.
+// Allocates memory for the images of a file, if the machine has that much left, whatever a header declares.
 import { PseudolabelError } from '../../errors.js';
 import { ImageStore } from '../image-store.js';
 
-/** Throws E_MEMORY, naming the file. */
+/** Allocates the images. Throws E_MEMORY, naming the file. */
 export function roomFor(path: string, count: number, pixels: number): ImageStore {
   checkRoom(path, count, pixels);
   return ImageStore.allocate(count, pixels);
 }
 
-/** Throws E_MEMORY, naming the file, where so many images are more than there is memory for. */
+/** Throws E_MEMORY, naming the file, if there is not enough memory for this many images. */
 export function checkRoom(path: string, count: number, pixels: number, free = process.availableMemory()): void {
   const bytes = count * pixels;
   if (bytes <= free) return;

@@ -11,13 +11,19 @@ import { NPZ } from './npz.js';
 import { PACK } from './pack.js';
 import { PARQUET } from './parquet.js';
 
-/** Pictures last: they may lie beside the files of another format. */
+/**
+ * The sources in the order in which they are asked. Pictures come last, because they may be beside the files of another
+ * format.
+ */
 export const SOURCES: readonly DataSource[] = [IDX, CIFAR, NPZ, PARQUET, PACK, FOLDER];
 
-/** What --format may be. */
+/** The values of --format. */
 export const FORMATS: readonly string[] = SOURCES.map(({ name }) => name);
 
-/** The source called `format`; else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT and E_CONFIG. */
+/**
+ * Returns the source called `format`, or else the first that recognises the path. Throws E_DATA_MISSING, E_DATA_FORMAT
+ * and E_CONFIG.
+ */
 export async function sourceFor(path: string, format?: string, list: ListFolder = folderLister()): Promise<DataSource> {
   try {
     await stat(path);
@@ -45,7 +51,7 @@ export async function sourceFor(path: string, format?: string, list: ListFolder 
 
 const UNPACK = 'Unpack it, and give the folder that comes out of it.';
 
-/** What people have that is not read, by the end of its name, and what to do with it. */
+/** Files that users have but no source reads, by the end of their name, and what to do with them. */
 const NEAR_MISSES: readonly { readonly end: RegExp; readonly what: string; readonly fix: string }[] = [
   { end: /\.zip$/i, what: 'a zip archive', fix: UNPACK },
   { end: /\.(tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$/i, what: 'an archive', fix: UNPACK },
