@@ -171,10 +171,10 @@ function shapeFor(runs: readonly [ResolvedRun, ...ResolvedRun[]]): ArenaShape {
   const rooms = runs.flatMap((each) => each.stages.filter((_, s) => each.strategies[s] === 'tensor')).map(tensor);
   return {
     ...{ pixels: run.dataset.pixels, unlabelled, evaluation: validation + test, shards, workspaces: workers },
-    parameters: Math.max(...stages.map(({ model }) => parameterCount(model))),
+    parameterCount: Math.max(...stages.map(({ model }) => parameterCount(model))),
     averages: stages.some(({ average }) => average !== undefined),
     workspaceBytes: Math.max(...stages.map(workspace)),
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
-    outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
+    shardGroupBytes: Math.max(0, ...rooms.map(({ shardGroupBytes }) => shardGroupBytes)),
   };
 }

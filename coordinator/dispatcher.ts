@@ -18,7 +18,7 @@ export interface Labelling extends Predictions {
 }
 
 /**
- * The number of images of each kind that the nodes hold. The evaluation set is the validation images, then the test
+ * The number of images of each kind that the executor holds. The evaluation set is the validation images, then the test
  * images.
  */
 export interface ImageCounts {
@@ -36,7 +36,7 @@ export class Dispatcher {
   private propagator: Propagator | undefined;
 
   constructor(
-    private readonly node: Executor,
+    private readonly executor: Executor,
     readonly shards: number,
     private readonly counts: ImageCounts,
     private readonly strategyFor: StrategyFor,
@@ -46,11 +46,11 @@ export class Dispatcher {
   }
 
   get workers(): number {
-    return this.node.workers;
+    return this.executor.workers;
   }
 
   health(): ExecutorHealth {
-    return this.node.health();
+    return this.executor.health();
   }
 
   /** Does one step of training. Throws E_NOT_FINITE before the update, so that the parameters stay unchanged. */
@@ -76,7 +76,7 @@ export class Dispatcher {
     size: ImageSize,
     told?: SearchListener,
   ): Promise<Labelling> {
-    this.propagator ??= new Propagator(this.node, { set: 'unlabelled', count: this.counts.unlabelled, size });
+    this.propagator ??= new Propagator(this.executor, { set: 'unlabelled', count: this.counts.unlabelled, size });
     const { classes, weights } = await this.propagator.labels(model, settings, seeds, told);
     const before = this.stored.classes;
     const flips = classes.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);
@@ -104,26 +104,26 @@ export class Dispatcher {
       const [start, end] = shardRange(this.counts[set], this.shards, shard);
       return [first + start, first + end] as const;
     });
-    return predictionsOf(await this.node.predict(model, 'evaluation', ranges));
+    return predictionsOf(await this.executor.predict(model, 'evaluation', ranges));
   }
 
   /** Returns a copy of the state. */
   read(model: Model): Promise<TrainingState> {
-    return this.node.read(parameterCount(model));
+    return this.executor.read(parameterCount(model));
   }
 
   write(state: Partial<TrainingState>): void {
-    this.node.write(state);
+    this.executor.write(state);
     const { pseudoLabels = this.stored.classes, confidences = this.stored.confidences } = state;
     this.stored = { classes: pseudoLabels, confidences };
   }
 
   close(): Promise<void> {
-    return this.node.close();
+    return this.executor.close();
   }
 
   private async labelRanges(model: Model, ranges: readonly (readonly [number, number])[]): Promise<Labelling> {
-    const results = await this.node.predict(model, 'unlabelled', ranges);
+    const results = await this.executor.predict(model, 'unlabelled', ranges);
     return { ...predictionsOf(results), flips: results.reduce((sum, result) => sum + result.flips, 0) };
   }
 

@@ -35,7 +35,7 @@ export class Predictor {
   /** @param images each has as many bytes as the model has inputs */
   static async open({ model, parameters }: SavedModel, images: ImageStore, workers: number): Promise<Predictor> {
     const shape = {
-      ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameters: parameters.length },
+      ...{ pixels: inputsOf(model), unlabelled: 0, evaluation: images.count, parameterCount: parameters.length },
       shards: 1, // nothing is trained
       workspaces: workers,
       workspaceBytes: workspaceBytesOf(model, PREDICT_ROWS, false),

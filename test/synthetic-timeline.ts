@@ -12,7 +12,7 @@ export interface Plan {
 const PARTS = {
   gradients: ['input', 'forward', 'backward'],
   update: ['update'],
-  slices: ['input', 'forward', 'wait', 'backward'],
+  'tensor-step': ['input', 'forward', 'wait', 'backward'],
   predict: ['predict'],
 } as const;
 

@@ -15,7 +15,7 @@ export class GraphHost {
   /** Those that were sent last. */
   private rows: Rows | undefined;
 
-  constructor(private readonly node: ThreadExecutor) {}
+  constructor(private readonly executor: ThreadExecutor) {}
 
   async answer(
     message: Asked<'describe'> | Asked<'rows'> | Asked<'neighbours'>,
@@ -34,7 +34,7 @@ export class GraphHost {
   /** Throws E_PROTOCOL where it does not fit the arena. */
   private async describe({ model: of, description: asked, ranges }: Asked<'describe'>): Promise<Said<'described'>> {
     const description = descriptionFromWire(of, asked);
-    const { shape } = this.node.arena;
+    const { shape } = this.executor.arena;
     const { size, descriptor, model, set, projection } = description;
     const images = set === 'unlabelled' ? shape.unlabelled : shape.evaluation;
     const fits =
@@ -46,12 +46,12 @@ export class GraphHost {
     if (!fits) throw notAsked("a request 'describe' that does not fit the run");
     const widths = widthsOf(description);
     if (projection && !areBasesOf(projection.bases, widths)) throw notAsked('components of another descriptor');
-    return { kind: 'described', results: (await this.node.describe(description, ranges)).map(describedToWire) };
+    return { kind: 'described', results: (await this.executor.describe(description, ranges)).map(describedToWire) };
   }
 
   /** Writes rows behind those before, of which the first make room for all. */
   private keep({ count, columns, first, values }: Asked<'rows'>): void {
-    if (first === 0) this.rows = Rows.allocate({ count, columns, workspaces: this.node.workers });
+    if (first === 0) this.rows = Rows.allocate({ count, columns, workspaces: this.executor.workers });
     const { rows } = this;
     const height = values.length / 4 / columns;
     const fits =
@@ -68,7 +68,7 @@ export class GraphHost {
     const all = rows ? blocksOf(rows.shape.count) : 0;
     if (!rows || neighbours >= rows.shape.count || !blocks.every(([start, end]) => start <= end && end <= all))
       throw notAsked("a request 'neighbours' that does not fit its rows");
-    return { kind: 'found', results: (await this.node.neighbours(rows, neighbours, blocks)).map(neighboursToWire) };
+    return { kind: 'found', results: (await this.executor.neighbours(rows, neighbours, blocks)).map(neighboursToWire) };
   }
 }
 

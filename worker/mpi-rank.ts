@@ -51,7 +51,7 @@ export async function serveMpiRank(
       else await rank?.obey(message);
     }
   } finally {
-    await rank?.node.close();
+    await rank?.executor.close();
   }
 }
 
@@ -63,9 +63,9 @@ async function begin(
 ): Promise<Rank | undefined> {
   try {
     const fingerprint = fingerprintOf(numerics);
-    const node = await create({ shape: { ...shape, workspaces: workers } });
+    const executor = await create({ shape: { ...shape, workspaces: workers } });
     await answer(collective, { kind: 'hello', name, workers, fingerprint });
-    return new Rank(collective, node);
+    return new Rank(collective, executor);
   } catch (error) {
     await answer(collective, { ...failureOf(error), lostWorkers: 0 });
     return undefined;
@@ -83,10 +83,10 @@ class Rank {
 
   constructor(
     private readonly collective: Collective,
-    readonly node: ThreadExecutor,
+    readonly executor: ThreadExecutor,
   ) {
-    this.allReduce = new AllReduce(collective, node.arena);
-    this.graph = new GraphHost(node);
+    this.allReduce = new AllReduce(collective, executor.arena);
+    this.graph = new GraphHost(executor);
   }
 
   async obey(message: Exclude<Read<ToRank>, Command<'welcome' | 'bye'>>): Promise<void> {
@@ -96,19 +96,19 @@ class Rank {
       case 'update':
         return this.update(message);
       case 'backward':
-        if (this.hasTensorShards) await this.node.tensor.backward(floatsOf(message.values));
+        if (this.hasTensorShards) await this.executor.tensor.backward(floatsOf(message.values));
         return;
       case 'collect':
         return this.sendState(message);
       default: {
         const said = await this.reply(message).catch(failureOf);
-        return answer(this.collective, { ...said, ...this.node.health() } as ToRoot);
+        return answer(this.collective, { ...said, ...this.executor.health() } as ToRoot);
       }
     }
   }
 
   private async fill({ region, start, end }: Command<'fill'>): Promise<void> {
-    const { memory, regions, images, shape } = this.node.arena;
+    const { memory, regions, images, shape } = this.executor.arena;
     if (region === 'unlabelled' || region === 'evaluation') {
       const bytes = new Uint8Array((end - start) * shape.pixels);
       await this.collective.broadcast(bytes);
@@ -123,13 +123,13 @@ class Rank {
       order === 'tree'
         ? await this.allReduce.byTree(length, this.shards, this.ends)
         : await this.allReduce.byAnyOrder(length, this.ends);
-    if (hasTotal) await this.node.updateByTotal(model, optimizer);
+    if (hasTotal) await this.executor.updateByTotal(model, optimizer);
   }
 
   /** Sends the state of this rank's tensor shards to rank 0. */
   private async sendState({ model, shards, ends }: Command<'collect'>): Promise<void> {
     const range = this.range(ends);
-    const { memory, regions } = this.node.arena;
+    const { memory, regions } = this.executor.arena;
     const pieces = range.first < range.end ? piecesOf(model, shards, range) : [];
     await this.collective.exchange(
       pieces.map(({ region, start, end }) => {
@@ -140,17 +140,17 @@ class Rank {
   }
 
   private async reply(message: Question): Promise<WithoutHealth<ToRoot>> {
-    const { node } = this;
+    const { executor } = this;
     switch (message.kind) {
       case 'gradients':
         this.ends = message.ends;
         this.shards = message.steps[0]!.shards;
         return {
           kind: 'computed',
-          results: await gradientResults(node, { ...message, steps: this.mine(message.steps, message.ends) }),
+          results: await gradientResults(executor, { ...message, steps: this.mine(message.steps, message.ends) }),
         };
       case 'predict':
-        return predictions(node, { ...message, ranges: this.mine(message.ranges, message.ends) });
+        return predictions(executor, { ...message, ranges: this.mine(message.ranges, message.ends) });
       case 'describe':
         return this.graph.answer({ ...message, ranges: this.mine(message.ranges, message.ends) });
       case 'rows':
@@ -160,15 +160,15 @@ class Rank {
       case 'forward': {
         const range = this.range(message.ends);
         this.hasTensorShards = range.first < range.end;
-        const sums = this.hasTensorShards ? await node.tensor.forward(message.step, range) : [];
+        const sums = this.hasTensorShards ? await executor.tensor.forward(message.step, range) : [];
         return { kind: 'logits', sums: logitsToWire(sums) };
       }
       case 'onward': {
-        const sums = this.hasTensorShards ? await node.tensor.onward(floatsOf(message.values)) : [];
+        const sums = this.hasTensorShards ? await executor.tensor.onward(floatsOf(message.values)) : [];
         return { kind: 'logits', sums: logitsToWire(sums) };
       }
       case 'checksum':
-        return digestOf(node, message);
+        return digestOf(executor, message);
     }
   }
 

@@ -38,7 +38,7 @@ type Asked = Extract<ReadByNode, { request: number }>;
 
 /** The executor, and what serves each kind of request with it. */
 interface Hosted {
-  readonly node: ThreadExecutor;
+  readonly executor: ThreadExecutor;
   readonly arenaWriter: ArenaWriter;
   readonly gradients: GradientHost;
   readonly tensor: TensorHost;
@@ -92,7 +92,7 @@ class Host implements ChannelListener<ToNode> {
       signal.removeEventListener('abort', leave);
       clearTimeout(patience);
       this.isOver = true;
-      await this.hosted?.node.close();
+      await this.hosted?.executor.close();
       await this.work;
     }
   }
@@ -128,7 +128,7 @@ class Host implements ChannelListener<ToNode> {
     const { request } = given;
     try {
       const message: Asked = this.models.read(given);
-      if (message.kind !== 'welcome') checkAsked(message, this.made(message.kind).node.arena.shape);
+      if (message.kind !== 'welcome') checkAsked(message, this.made(message.kind).executor.arena.shape);
       if (message.kind === 'gradients') {
         await this.made(message.kind).gradients.serve(message, (reply) => this.reply(request, reply));
       } else await this.reply(request, await this.answer(message));
@@ -149,14 +149,14 @@ class Host implements ChannelListener<ToNode> {
       await this.makeNode({ ...message.shape, workspaces: workers }, message.wire);
       return { kind: 'welcomed', fingerprint };
     }
-    const { node, tensor, graph } = this.made(message.kind);
+    const { executor, tensor, graph } = this.made(message.kind);
     switch (message.kind) {
       case 'update': {
-        const results = await node.updateByTotal(message.model, message.optimizer);
+        const results = await executor.updateByTotal(message.model, message.optimizer);
         return { kind: 'updated', milliseconds: Math.max(...results.map(({ milliseconds }) => milliseconds)) };
       }
       case 'predict':
-        return predictions(node, message);
+        return predictions(executor, message);
       case 'describe':
       case 'rows':
       case 'neighbours':
@@ -168,22 +168,22 @@ class Host implements ChannelListener<ToNode> {
       case 'collect':
         return tensor.answer(message);
       case 'checksum':
-        return digestOf(node, message);
+        return digestOf(executor, message);
     }
   }
 
   private async makeNode(shape: ArenaShape, wire: GradientCodecName): Promise<void> {
     if (this.hosted) throw notAsked('a second welcome');
-    const node = await this.create({ shape });
-    if (this.isOver) return node.close();
+    const executor = await this.create({ shape });
+    if (this.isOver) return executor.close();
     const { channel } = this;
-    const codec = gradientCodecOf(wire, node.arena);
+    const codec = gradientCodecOf(wire, executor.arena);
     this.hosted = {
-      node,
-      arenaWriter: new ArenaWriter(node, codec),
-      gradients: new GradientHost(node, channel, codec),
-      tensor: new TensorHost(node, channel),
-      graph: new GraphHost(node),
+      executor,
+      arenaWriter: new ArenaWriter(executor, codec),
+      gradients: new GradientHost(executor, channel, codec),
+      tensor: new TensorHost(executor, channel),
+      graph: new GraphHost(executor),
     };
   }
 
@@ -193,7 +193,7 @@ class Host implements ChannelListener<ToNode> {
   }
 
   private reply(request: number, reply: Reply): Promise<void> {
-    const { lostWorkers } = this.hosted?.node.health() ?? { lostWorkers: 0 };
+    const { lostWorkers } = this.hosted?.executor.health() ?? { lostWorkers: 0 };
     return this.channel.send({ ...reply, request, lostWorkers } as ToCoordinator);
   }
 }

@@ -36,26 +36,26 @@ export function failureOf(error: unknown): Said<'failed'> {
 
 /** The results of these shards, without spans: the clocks of two machines differ. */
 export async function gradientResults(
-  node: ThreadExecutor,
+  executor: ThreadExecutor,
   { model, steps }: Pick<Asked<'gradients'>, 'model' | 'steps'>,
 ): Promise<Said<'computed'>['results']> {
-  const found = await node.computeGradients(steps.map((step) => fromWire(model, step)));
+  const found = await executor.computeGradients(steps.map((step) => fromWire(model, step)));
   return found.map(({ span: _, ...result }) => result);
 }
 
 export async function predictions(
-  node: ThreadExecutor,
+  executor: ThreadExecutor,
   { model, set, ranges }: Pick<Asked<'predict'>, 'model' | 'set' | 'ranges'>,
 ): Promise<Said<'predicted'>> {
-  const found = await node.predict(model, set, ranges);
+  const found = await executor.predict(model, set, ranges);
   const results = found.map(({ classes, confidences, milliseconds }) => {
     return { classes: bytesOf(classes), confidences: bytesOf(confidences), milliseconds };
   });
   return { kind: 'predicted', results };
 }
 
-export function digestOf({ arena }: ThreadExecutor, { parameters }: Pick<Asked<'checksum'>, 'parameters'>) {
-  return { kind: 'digest', sha256: sha256OfParameters(floats(arena, 'parameters', parameters)) } as const;
+export function digestOf({ arena }: ThreadExecutor, { parameterCount }: Pick<Asked<'checksum'>, 'parameterCount'>) {
+  return { kind: 'digest', sha256: sha256OfParameters(floats(arena, 'parameters', parameterCount)) } as const;
 }
 
 /** Computes gradients for the coordinator of a cluster, and sends their sums while others are still computed. */
@@ -64,19 +64,19 @@ export class GradientHost {
   private readonly progress: Progress;
 
   constructor(
-    private readonly node: ThreadExecutor,
+    private readonly executor: ThreadExecutor,
     private readonly channel: CoordinatorChannel,
     private readonly wire: GradientCodec,
   ) {
-    this.sums = new GradientSums(node.arena);
-    this.progress = new Progress(node.arena);
+    this.sums = new GradientSums(executor.arena);
+    this.progress = new Progress(executor.arena);
   }
 
   /** Resolves when the last sum has been sent; the reply goes before it, as soon as the gradients are there. */
   async serve(message: Asked<'gradients'>, reply: (reply: Reply) => Promise<void>): Promise<void> {
     this.progress.begin(message.steps.map(({ shard }) => shard));
     const began = performance.now();
-    const work = gradientResults(this.node, message);
+    const work = gradientResults(this.executor, message);
     const sent = this.sendSums(message, work);
     sent.catch(() => undefined); // fails with the work, which is awaited first, or with the channel
     const results = await work.catch(async (error: unknown) => {
@@ -118,12 +118,12 @@ export class GradientHost {
 /** Does the passes of tensor-parallel steps for the coordinator of a cluster, and sends the state of tensor shards. */
 export class TensorHost {
   constructor(
-    private readonly node: ThreadExecutor,
+    private readonly executor: ThreadExecutor,
     private readonly channel: CoordinatorChannel,
   ) {}
 
   async answer(message: Asked<'forward' | 'onward' | 'backward' | 'replay' | 'collect'>): Promise<Reply> {
-    const { tensor } = this.node;
+    const { tensor } = this.executor;
     switch (message.kind) {
       case 'forward':
         return { kind: 'logits', sums: logitsToWire(await tensor.forward(message.step, message)) };
@@ -132,7 +132,7 @@ export class TensorHost {
       case 'backward':
         return { kind: 'updated', milliseconds: slowest(await tensor.backward(this.given(message, true))) };
       case 'replay': {
-        if (!message.steps.every((step) => isWhole(step, this.node.arena.shape.pixels)))
+        if (!message.steps.every((step) => isWhole(step, this.executor.arena.shape.pixels)))
           throw notAsked('values that do not fit a step');
         let milliseconds = 0;
         for (const { step, given } of message.steps) {
@@ -149,7 +149,7 @@ export class TensorHost {
    * The values of a message. Throws E_PROTOCOL unless the pass before waits for so many, and for the last ones or not.
    */
   private given({ values }: { readonly values: Uint8Array }, isLast: boolean): Float32Array {
-    const { awaited } = this.node.tensor;
+    const { awaited } = this.executor.tensor;
     if (!awaited || awaited.isLast !== isLast || values.length !== awaited.floats * 4)
       throw notAsked('values that no pass waits for');
     return floatsOf(values);
@@ -157,7 +157,7 @@ export class TensorHost {
 
   /** Returns the SHA-256 of all that was sent. */
   private async sendState({ request, model, shards, ...range }: Asked<'collect'>): Promise<string> {
-    const { memory, regions } = this.node.arena;
+    const { memory, regions } = this.executor.arena;
     const hash = createHash('sha256');
     for (const { region, start, end } of piecesOf(model, shards, range)) {
       const piece = new Uint8Array(memory.buffer, regions[region] + start, end - start);

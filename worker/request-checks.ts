@@ -61,7 +61,7 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
     case 'collect':
       return isCut(message.model, message.shards, message, shape);
     case 'checksum':
-      return message.parameters <= shape.parameters;
+      return message.parameterCount <= shape.parameterCount;
     case 'onward':
     case 'backward':
       return true; // checked against the pass before them (node-requests.ts)
@@ -73,12 +73,12 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
 }
 
 function isModel(model: Model, shape: ArenaShape): boolean {
-  const { pixels, parameters } = shape;
+  const { pixels } = shape;
   const outputs = outputsOf(model);
   return (
     inputsOf(model) === pixels &&
     (model.objective === 'reconstruction' ? outputs === pixels : outputs <= MOST_CLASSES) &&
-    parameterCount(model) <= parameters
+    parameterCount(model) <= shape.parameterCount
   );
 }
 
@@ -111,7 +111,7 @@ function isStep(model: Model, step: WireStep, shape: ArenaShape): boolean {
     labels.every((label) => label < units) &&
     (last === first || start < end) &&
     (unlabelled?.logitShift ?? []).length % units === 0 &&
-    Object.values(unlabelled?.parameters ?? {}).every((each) => typeof each === 'number' || each.length === units) &&
+    Object.values(unlabelled?.settings ?? {}).every((each) => typeof each === 'number' || each.length === units) &&
     (unlabelled?.teacher === undefined || shape.averages === true) &&
     // The targets of a reconstruction are as long as its inputs, and find no room where those of classes go.
     (!unlabelled || methodNamed(unlabelled.method).reconstructs === (model.objective === 'reconstruction')) &&
@@ -122,14 +122,14 @@ function isStep(model: Model, step: WireStep, shape: ArenaShape): boolean {
 function isTensorParallelStep(step: TensorStep, range: TensorShardRange, shape: ArenaShape): boolean {
   const rows = step.labelledImages.length / shape.pixels;
   if (!Number.isInteger(rows) || !isCut(step.model, step.shards, range, shape)) return false;
-  const { tensorShardBytes, outputGroupBytes } = tensorShardRoom(
+  const { tensorShardBytes, shardGroupBytes } = tensorShardRoom(
     step.model,
     rowCountsOf(rows, step),
     tensorShardCount(step.model, step.shards),
   );
   const hasRows = step.unlabelledBatch === 0 || shape.unlabelled >= step.shards;
   return (
-    hasRows && tensorShardBytes <= (shape.tensorShardBytes ?? 0) && outputGroupBytes <= (shape.outputGroupBytes ?? 0)
+    hasRows && tensorShardBytes <= (shape.tensorShardBytes ?? 0) && shardGroupBytes <= (shape.shardGroupBytes ?? 0)
   );
 }
 
@@ -154,17 +154,17 @@ export class ArenaWriter {
   private readonly rooms: Readonly<Record<SentRegion, Room>>;
 
   constructor(
-    private readonly node: ThreadExecutor,
+    private readonly executor: ThreadExecutor,
     private readonly wire: GradientCodec,
   ) {
-    const { unlabelled, parameters, averages = false } = node.arena.shape;
-    const vector = { bytes: parameters * 4, unit: 4 };
+    const { unlabelled, parameterCount, averages = false } = executor.arena.shape;
+    const vector = { bytes: parameterCount * 4, unit: 4 };
     this.rooms = {
       pseudoLabels: { bytes: unlabelled * 2, unit: 2 },
       confidences: { bytes: unlabelled * 4, unit: 4 },
       ...{ parameters: vector, firstMoment: vector, secondMoment: vector },
       average: averages ? vector : { bytes: 0, unit: 4 },
-      total: { bytes: wire.bytes(parameters), unit: wire.bytes(WHOLE) },
+      total: { bytes: wire.bytes(parameterCount), unit: wire.bytes(WHOLE) },
     };
   }
 
@@ -173,11 +173,11 @@ export class ArenaWriter {
     const region = BULK_KINDS[tag.kind];
     if (region === undefined || region === 'sum') return false;
     if (region === 'unlabelled' || region === 'evaluation')
-      return writeImages(tag, payload, this.node.arena.images[region]);
+      return writeImages(tag, payload, this.executor.arena.images[region]);
     const { offset } = tag;
     const { bytes, unit } = this.rooms[region];
     if (offset + payload.length > bytes || offset % unit !== 0 || payload.length % unit !== 0) return false;
-    const { memory, regions } = this.node.arena;
+    const { memory, regions } = this.executor.arena;
     if (region === 'total') this.wire.decode(payload, regions.total, offset);
     else new Uint8Array(memory.buffer, regions[region] + offset, payload.length).set(payload);
     return true;

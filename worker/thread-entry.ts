@@ -4,7 +4,7 @@ import { clock } from '../src/clock.js';
 import { Images } from '../src/data/images.js';
 import { type ArenaShape, attachArena, type ImageSets } from '../src/engine/arena.js';
 import { PseudolabelError } from '../src/errors.js';
-import { slices } from '../src/models/dense/tensor-step.js';
+import { tensorStep } from '../src/models/dense/tensor-step.js';
 import { describe } from '../src/models/describe.js';
 import { createEngine, type Engine } from '../src/models/engine.js';
 import { gradient } from '../src/models/gradient.js';
@@ -36,7 +36,7 @@ export async function run(
   if (given.kind === 'start') return undefined;
   try {
     const task = models.read(given) as Task | TensorTask;
-    if ('model' in task && task.model && task.kind !== 'slices') await engine.prepare(task.model);
+    if ('model' in task && task.model && task.kind !== 'tensor-step') await engine.prepare(task.model);
     const began = clock();
     const result = perform(engine, task);
     return { ...result, span: { worker: threadId, began, ended: clock() } };
@@ -68,8 +68,8 @@ function perform(engine: Engine, task: Task | TensorTask): Result | TensorResult
       return describe(engine, task);
     case 'neighbours':
       return neighbours(task);
-    case 'slices':
-      return slices(engine, task);
+    case 'tensor-step':
+      return tensorStep(engine, task);
   }
 }
 

@@ -2,7 +2,7 @@
 import { cached } from '../src/cached.js';
 import { shardRange } from '../src/data/shards.js';
 import { type Arena, type ArenaShape, createArena, floats, type ImageSets, pseudoLabels } from '../src/engine/arena.js';
-import { BLOCK } from '../src/engine/kernel/kernel.js';
+import { UPDATE_CHUNK } from '../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../src/engine/optimizer.js';
 import { PseudolabelError } from '../src/errors.js';
 import type { Rows } from '../src/graph/rows.js';
@@ -106,10 +106,10 @@ export class ThreadExecutor implements Executor {
   ): Promise<UpdateResult[]> {
     const length = parameterCount(model);
     const gradient = { ...how, statistics: statisticsStart(model) };
-    const blocks = Math.ceil(length / BLOCK);
-    const slices = Array.from({ length: Math.min(this.workers, blocks) }, (_, slice) => {
-      const [first, end] = shardRange(blocks, Math.min(this.workers, blocks), slice);
-      return { slice, start: first * BLOCK, end: Math.min(end * BLOCK, length) };
+    const chunks = Math.ceil(length / UPDATE_CHUNK);
+    const slices = Array.from({ length: Math.min(this.workers, chunks) }, (_, slice) => {
+      const [first, end] = shardRange(chunks, Math.min(this.workers, chunks), slice);
+      return { slice, start: first * UPDATE_CHUNK, end: Math.min(end * UPDATE_CHUNK, length) };
     });
     const { clip } = optimizer;
     const norms = clip === undefined ? [] : await this.forEach<NormResult>(slices, { kind: 'norm', ...gradient });
@@ -159,13 +159,13 @@ export class ThreadExecutor implements Executor {
     );
   }
 
-  async read(parameters: number): Promise<TrainingState> {
+  async read(parameterCount: number): Promise<TrainingState> {
     const { unlabelled } = this.arena.shape;
     return {
-      parameters: floats(this.arena, 'parameters', parameters).slice(),
-      firstMoment: floats(this.arena, 'firstMoment', parameters).slice(),
-      secondMoment: floats(this.arena, 'secondMoment', parameters).slice(),
-      ...(this.arena.shape.averages && { average: floats(this.arena, 'average', parameters).slice() }),
+      parameters: floats(this.arena, 'parameters', parameterCount).slice(),
+      firstMoment: floats(this.arena, 'firstMoment', parameterCount).slice(),
+      secondMoment: floats(this.arena, 'secondMoment', parameterCount).slice(),
+      ...(this.arena.shape.averages && { average: floats(this.arena, 'average', parameterCount).slice() }),
       pseudoLabels: pseudoLabels(this.arena).slice(),
       confidences: floats(this.arena, 'confidences', unlabelled).slice(),
     };

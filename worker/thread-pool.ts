@@ -119,7 +119,7 @@ export function isLostThread(error: unknown): boolean {
 
 function wasClosed(cause: unknown): PseudolabelError {
   const fix = 'resume from the last checkpoint with --resume';
-  return new PseudolabelError('E_INTERRUPTED', 'the node was closed before its work was done', fix, { cause });
+  return new PseudolabelError('E_INTERRUPTED', 'the workers were closed before their work was done', fix, { cause });
 }
 
 function lost(cause: unknown): PseudolabelError {

@@ -33,17 +33,17 @@ export class ArenaSync {
    * Returns whether this number of parameters, and their moments, are the same there, so that the same update keeps
    * them the same.
    */
-  hasState(parameters: number): boolean {
-    return this.vectors.every((region) => this.of(region).missing(0, parameters * 4).length === 0);
+  hasState(parameterCount: number): boolean {
+    return this.vectors.every((region) => this.of(region).missing(0, parameterCount * 4).length === 0);
   }
 
   /**
    * Sends what differs of this number of parameters and of their moments. Throws RangeError if the arena has no room
    * for them.
    */
-  async bringState(parameters: number): Promise<void> {
-    this.checkRoom(parameters);
-    await this.bringParts([[0, parameters]]);
+  async bringState(parameterCount: number): Promise<void> {
+    this.checkRoom(parameterCount);
+    await this.bringParts([[0, parameterCount]]);
   }
 
   /** Sends what differs of these ranges of floats of the parameters and moments. */
@@ -51,9 +51,9 @@ export class ArenaSync {
     for (const region of this.vectors) for (const [start, end] of parts) await this.bring(region, start * 4, end * 4);
   }
 
-  async bringParameters(parameters: number): Promise<void> {
-    this.checkRoom(parameters);
-    await this.bring('parameters', 0, parameters * 4);
+  async bringParameters(parameterCount: number): Promise<void> {
+    this.checkRoom(parameterCount);
+    await this.bring('parameters', 0, parameterCount * 4);
   }
 
   /**
@@ -102,8 +102,8 @@ export class ArenaSync {
    * Notes that this number of parameters, and their moments, have changed here, there, or on both sides but not by the
    * same update.
    */
-  stateChanged(parameters: number): void {
-    for (const region of this.vectors) this.of(region).remove(0, parameters * 4);
+  stateChanged(parameterCount: number): void {
+    for (const region of this.vectors) this.of(region).remove(0, parameterCount * 4);
   }
 
   /** Notes which parts of the state have been overwritten here. */
@@ -129,9 +129,9 @@ export class ArenaSync {
     return this.arena.shape.averages ? [...VECTORS, 'average'] : VECTORS;
   }
 
-  private checkRoom(parameters: number): void {
-    if (parameters > this.arena.shape.parameters)
-      throw new RangeError(`length ${parameters} of the model is beyond the arena`);
+  private checkRoom(parameterCount: number): void {
+    if (parameterCount > this.arena.shape.parameterCount)
+      throw new RangeError(`length ${parameterCount} of the model is beyond the arena`);
   }
 
   private of(region: SentRegion | ImageSet): Intervals {

@@ -99,10 +99,10 @@ export abstract class DistributedExecutor implements Executor {
     return this.alone(() => this.findNeighbours(rows, neighbours, blocks));
   }
 
-  read(parameters: number): Promise<TrainingState> {
+  read(parameterCount: number): Promise<TrainingState> {
     return this.alone(async () => {
       await this.tensors.settle();
-      return this.local.read(parameters);
+      return this.local.read(parameterCount);
     });
   }
 

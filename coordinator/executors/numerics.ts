@@ -39,9 +39,9 @@ function otherNumerics(names: readonly string[], numerics: Numerics, coordinator
 export function sentShape({
   workspaces: _,
   tensorShardBytes = 0,
-  outputGroupBytes = 0,
+  shardGroupBytes = 0,
   averages = false,
   ...rest
 }: ArenaShape) {
-  return { ...rest, tensorShardBytes, outputGroupBytes, averages };
+  return { ...rest, tensorShardBytes, shardGroupBytes: shardGroupBytes, averages };
 }

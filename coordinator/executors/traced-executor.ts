@@ -68,7 +68,7 @@ export class TracedExecutor extends WrappedExecutor {
       ...logits,
       backward: async (gradient) => {
         const results = await backward(gradient);
-        this.answered('slices', called, stepOf(step), tasksOf(results, tensorParts));
+        this.answered('tensor-step', called, stepOf(step), tasksOf(results, tensorParts));
         return results;
       },
     };

@@ -51,8 +51,8 @@ export class WrappedExecutor<E extends Executor = Executor> implements Executor 
     return this.inner.neighbours(rows, neighbours, blocks);
   }
 
-  read(parameters: number): Promise<TrainingState> {
-    return this.inner.read(parameters);
+  read(parameterCount: number): Promise<TrainingState> {
+    return this.inner.read(parameterCount);
   }
 
   write(state: Partial<TrainingState>): void {

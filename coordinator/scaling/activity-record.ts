@@ -137,7 +137,7 @@ function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
     backward: async (gradient) => {
       const results = await backward(gradient);
       const tasks = tasksOf(results, tensorParts);
-      record.called({ kind: 'slices', called, answered: clock(), step: undefined, tasks });
+      record.called({ kind: 'tensor-step', called, answered: clock(), step: undefined, tasks });
       return results;
     },
   };

@@ -104,7 +104,7 @@ export class TensorParallel implements Strategy {
 /**
  * Returns whether every element of the gradient is finite, for the parameters of the output layer and of the layer
  * below it. It uses bounds alone: |dW1[u, i]| <= sum_r |dz[u, r]| * max |x|, where sum_r |dz[u, r]| <= scale * sum_c
- * |W2[c, u]| * max_c sum_r |g[c, r]|; |dW2[c, u]| <= sum_r |g[c, r]| * max h. NaN fails the comparisons. The node
+ * |W2[c, u]| * max_c sum_r |g[c, r]|; |dW2[c, u]| <= sum_r |g[c, r]| * max h. NaN fails the comparisons. The executor
  * bounds the layers further below (worker/tensor-steps.ts).
  */
 function isBounded(

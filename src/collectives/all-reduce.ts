@@ -4,7 +4,7 @@
 // where they are n subtrees, n times as many.
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, gradientStride } from '../engine/arena.js';
-import { BLOCK } from '../engine/kernel/kernel.js';
+import { UPDATE_CHUNK } from '../engine/kernel/kernel.js';
 import type { Collective, Piece } from './collective.js';
 import { GradientSums } from './gradient-sum.js';
 import { type Subtree, subtreesIn } from './tree.js';
@@ -56,13 +56,13 @@ export class AllReduce {
     return this.allHold(this.sums.isTotalFinite(...this.chunks(length)[rank]!));
   }
 
-  /** The part of the vector that each rank sums: whole blocks of the kernel. */
+  /** The part of the vector that each rank sums: whole chunks of the kernel. */
   private chunks(length: number): Chunk[] {
     const { size } = this.collective;
-    const blocks = Math.ceil(length / BLOCK);
+    const chunks = Math.ceil(length / UPDATE_CHUNK);
     return Array.from({ length: size }, (_, r) => {
-      const [first, end] = shardRange(blocks, size, r);
-      return [Math.min(first * BLOCK, length), Math.min(end * BLOCK, length)] as const;
+      const [first, end] = shardRange(chunks, size, r);
+      return [Math.min(first * UPDATE_CHUNK, length), Math.min(end * UPDATE_CHUNK, length)] as const;
     });
   }
 
@@ -107,5 +107,5 @@ export class AllReduce {
   }
 }
 
-/** A vector may have fewer blocks than there are ranks. */
+/** A vector may have fewer chunks than there are ranks. */
 const notEmpty = (pieces: readonly Piece[]): Piece[] => pieces.filter(({ bytes }) => bytes.length > 0);

@@ -95,7 +95,7 @@ class Rounded implements GradientCodec {
   }
 
   reset(): void {
-    floats(this.arena, 'residual', this.arena.shape.parameters).fill(0);
+    floats(this.arena, 'residual', this.arena.shape.parameterCount).fill(0);
   }
 }
 

@@ -3,7 +3,7 @@ import { type Arena, gradientStride } from '../engine/arena.js';
 import { loadKernel } from '../engine/kernel/kernel.js';
 import type { Subtree } from './tree.js';
 
-/** Floats that are summed and sent at once: a multiple of BLOCK, and no longer than one frame. */
+/** Floats that are summed and sent at once: a multiple of UPDATE_CHUNK, and no longer than one frame. */
 export const CHUNK = 2 ** 18;
 
 export class GradientSums {
@@ -26,7 +26,7 @@ export class GradientSums {
   }
 
   /**
-   * The arena's total = the sum over all shards of floats [start, end), start a multiple of BLOCK. Returns whether all
+   * The arena's total = the sum over all shards of floats [start, end), start a multiple of UPDATE_CHUNK. Returns whether all
    * are finite.
    */
   total(shards: number, start: number, end: number): boolean {

@@ -13,7 +13,7 @@ export interface ArenaShape {
   /** Images of the evaluation set (test or validation). */
   readonly evaluation: number;
   /** Length of the longest parameter vector, in floats. */
-  readonly parameters: number;
+  readonly parameterCount: number;
   /** Gradient buffers, one a shard. */
   readonly shards: number;
   /** Tasks that run at the same time: each has a workspace, its own scratch memory. */
@@ -21,9 +21,9 @@ export interface ArenaShape {
   readonly workspaceBytes: number;
   /** Whether the average of the weights is kept beside them. */
   readonly averages?: boolean;
-  /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all and besides for each group of outputs; left out where nothing is cut so. */
+  /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all, and besides for the group of shards of each worker; left out where nothing is cut so. */
   readonly tensorShardBytes?: number;
-  readonly outputGroupBytes?: number;
+  readonly shardGroupBytes?: number;
 }
 
 /** Byte offsets of the regions, each aligned to 64 bytes. */
@@ -53,7 +53,7 @@ export interface Regions {
   readonly updateLogs: number;
   readonly averageLogs: number;
   readonly workspaces: number;
-  readonly slices: number;
+  readonly tensorShards: number;
   readonly end: number;
 }
 
@@ -76,7 +76,7 @@ const PAGE = 65536;
 const MOST_PAGES = 65536;
 const QUANTILES = 2 ** 14;
 
-/** Bytes between the update logs of two slices. */
+/** Bytes between the update logs of two workspaces. */
 export const UPDATE_LOG_STRIDE = roundUp(UPDATE_LOG_BYTES);
 
 function roundUp(bytes: number): number {
@@ -91,7 +91,7 @@ export function regionsOf(shape: ArenaShape): Regions {
     end += roundUp(bytes);
     return start;
   };
-  const vector = shape.parameters * 4;
+  const vector = shape.parameterCount * 4;
   return {
     pseudoLabels: take(shape.unlabelled * 2),
     confidences: take(shape.unlabelled * 4),
@@ -111,15 +111,15 @@ export function regionsOf(shape: ArenaShape): Regions {
     updateLogs: take(shape.workspaces * UPDATE_LOG_STRIDE),
     averageLogs: take(shape.averages ? shape.workspaces * UPDATE_LOG_STRIDE : 0),
     workspaces: take(shape.workspaces * roundUp(shape.workspaceBytes)),
-    slices: take((shape.tensorShardBytes ?? 0) + shape.workspaces * (shape.outputGroupBytes ?? 0)),
+    tensorShards: take((shape.tensorShardBytes ?? 0) + shape.workspaces * (shape.shardGroupBytes ?? 0)),
     end,
   };
 }
 
 /** Bytes between the gradient buffers of two shards. */
-export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameters * 4);
+export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameterCount * 4);
 
-/** Where lane `lane` begins, in bytes. */
+/** Where workspace `workspace` begins, in bytes. */
 export const workspaceStart = (arena: Arena, workspace: number): number =>
   arena.regions.workspaces + workspace * roundUp(arena.shape.workspaceBytes);
 

@@ -12,9 +12,9 @@ export function normalQuantiles(n: number): Float32Array {
     let low = below;
     let high = 6;
     for (let step = 0; step < 40; step++) {
-      const narrowLayers = (low + high) / 2;
-      if (distribution(narrowLayers) < target) low = narrowLayers;
-      else high = narrowLayers;
+      const middle = (low + high) / 2;
+      if (distribution(middle) < target) low = middle;
+      else high = middle;
     }
     below = low;
     quantiles[i] = low;

@@ -9,7 +9,7 @@ export type Part = (typeof PARTS)[number];
 
 /** One task of a worker. Times in milliseconds on the clock of src/clock.ts. */
 export interface TimedTask {
-  /** Names the worker among those of its node. */
+  /** Names the worker among those of its executor. */
   readonly worker: number;
   readonly began: number;
   readonly ended: number;
@@ -17,9 +17,9 @@ export interface TimedTask {
   readonly parts: readonly (readonly [part: Part, milliseconds: number])[];
 }
 
-/** One call of a node, from the question to the last answer. */
+/** One call of an executor, from the question to the last answer. */
 export interface Call {
-  readonly kind: 'gradients' | 'update' | 'slices' | 'predict';
+  readonly kind: 'gradients' | 'update' | 'tensor-step' | 'predict';
   readonly called: number;
   readonly answered: number;
   /** Of its first shard's task; undefined where a call belongs to no step. */

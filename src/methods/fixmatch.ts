@@ -28,7 +28,7 @@ export const fixMatch: Method<FixMatchSettings> = {
     ...{ name: 'fixmatch', batch: 112, alpha: { t1: 400, t2: 800, final: 1, every: 1 }, threshold: 0.95 },
     balance: { momentum: 0.99, shares: 'auto' },
   },
-  parameters: z.strictObject(confidenceFields),
+  stepSettings: z.strictObject(confidenceFields),
   rows: (of, step, state, labelCounts) => freshRows(of, step, state, labelCounts, confidence(of.threshold, of)),
   targets: confidentTargets,
 };

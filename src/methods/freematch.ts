@@ -54,7 +54,7 @@ export const freeMatch: Method<FreeMatchSettings> = {
     ...{ name: 'freematch', batch: 112, alpha: { t1: 400, t2: 800, final: 1, every: 1 }, momentum: 0.99 },
     balance: { momentum: 0.99, shares: 'auto' },
   },
-  parameters: z.strictObject({ thresholds: ofClasses }),
+  stepSettings: z.strictObject({ thresholds: ofClasses }),
   state: z.strictObject({
     target: ofClasses,
     predicted: ofClasses,
@@ -68,8 +68,8 @@ export const freeMatch: Method<FreeMatchSettings> = {
   }),
   rows: (of, step, state, labelCounts) => freshRows(of, step, state, labelCounts, { thresholds: thresholdsOf(state) }),
   statistics: (rows, classes) => fresh.statistics(rows, classes) + classes + 1,
-  targets({ parameters }, { rows, classes, confidences, classMasses, probabilities }) {
-    const { thresholds } = parameters as { thresholds: readonly number[] };
+  targets({ settings }, { rows, classes, confidences, classMasses, probabilities }) {
+    const { thresholds } = settings as { thresholds: readonly number[] };
     const q = probabilities(1);
     const sums = thresholds.map((_, c) => q.subarray(c * rows, (c + 1) * rows).reduce((sum, each) => sum + each, 0));
     const largest = confidences.reduce((sum, each) => sum + each, 0);

@@ -67,11 +67,11 @@ export function freshRows(
   step: number,
   state: MethodState,
   labelCounts: readonly number[],
-  parameters: UnlabelledRows['parameters'],
+  settings: UnlabelledRows['settings'],
 ): UnlabelledRows | undefined {
   const shares = state as ClassBalance;
   const factor = alpha(of.alpha, step);
-  const plain = { batch: of.batch, factor, method: of.name, parameters, pseudoLabels: 'fresh', noise: 0 } as const;
+  const plain = { batch: of.batch, factor, method: of.name, settings, pseudoLabels: 'fresh', noise: 0 } as const;
   if (isSurvey(of, step)) return { ...plain, logitShift: surveyShift(shares, labelCounts), masses: 'shifted' };
   if (factor === 0) return undefined;
   return { ...plain, logitShift: of.balance && logitShift(shares), masses: 'plain' };

@@ -86,7 +86,7 @@ export const labelPropagation: Method<LabelPropagationSettings> = {
     const factor = mean > 0 ? alphaOf(of, step) / mean : 0;
     if (factor === 0) return undefined;
     return {
-      ...{ batch: of.batch, factor, method: of.name, parameters: {} },
+      ...{ batch: of.batch, factor, method: of.name, settings: {} },
       ...{ pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', noise: 0 },
     };
   },

@@ -31,7 +31,7 @@ export const meanTeacher: Method<MeanTeacherSettings> = {
     ...{ name: 'mean-teacher', batch: 112, alpha: { t1: 400, t2: 1200, final: 1, every: 1 }, threshold: 0 },
     ...{ temperature: 0.5, balance: { momentum: 0.99, shares: 'auto' } },
   },
-  parameters: z.strictObject(confidenceFields),
+  stepSettings: z.strictObject(confidenceFields),
   rows(of, step, state, labelCounts) {
     const rows = freshRows(of, step, state, labelCounts, confidence(of.threshold, of));
     return rows && { ...rows, teacher: 'average' };

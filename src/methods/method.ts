@@ -18,7 +18,7 @@ export interface UnlabelledRows {
   readonly factor: number;
   /** The name of the method that makes their targets (methods/methods.ts). */
   readonly method: string;
-  readonly parameters: Readonly<Record<string, number | readonly number[]>>;
+  readonly settings: Readonly<Record<string, number | readonly number[]>>;
   /**
    * stored: the predictions that were last stored in the arena. fresh: predictions by the parameters of this step ("at
    * each weights update", Lee 2013). none: no predictions.
@@ -84,8 +84,8 @@ export interface Targets {
 export interface Method<Settings extends { readonly name: string }> {
   /** Reads the settings from JSON. */
   readonly settings: z.ZodType<Settings>;
-  /** Checks the parameters of a step that comes from another machine. */
-  readonly parameters: z.ZodType<UnlabelledRows['parameters']>;
+  /** Checks the settings of a step that comes from another machine. */
+  readonly stepSettings: z.ZodType<UnlabelledRows['settings']>;
   readonly state: z.ZodType<MethodState>;
   /** The settings of `train --method`, before a preset adapts the batch. */
   readonly defaults: Settings;

@@ -40,7 +40,7 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
     ...{ name: 'pseudo-label', batch: 256, alpha: { t1: 400, t2: 1200, final: 3, every: 4 }, refresh: 'step' },
     ...{ threshold: 0.8, balance: { momentum: 0.99, shares: 'auto' } },
   },
-  parameters: z.strictObject({ threshold: confidenceFields.threshold }),
+  stepSettings: z.strictObject({ threshold: confidenceFields.threshold }),
   predicts: ({ refresh }) => refresh === 'step',
   isRelabelling: ({ refresh }, step) =>
     refresh !== 'step' && (step === 0 || (refresh !== 'once' && step % refresh === 0)),
@@ -50,7 +50,7 @@ export const pseudoLabel: Method<PseudoLabelSettings> = {
     const factor = alpha(of.alpha, step);
     if (factor === 0) return undefined;
     return {
-      ...{ batch, factor, method: name, parameters: { threshold } },
+      ...{ batch, factor, method: name, settings: { threshold } },
       ...{ pseudoLabels: 'stored', logitShift: undefined, masses: 'plain', noise: 0 },
     };
   },

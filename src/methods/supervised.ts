@@ -8,7 +8,7 @@ export interface SupervisedSettings {
 
 export const supervised = {
   settings: z.strictObject({ name: z.literal('supervised') }),
-  parameters: z.strictObject({}),
+  stepSettings: z.strictObject({}),
   state: z.strictObject({}),
   defaults: { name: 'supervised' },
   reconstructs: false,

@@ -13,13 +13,13 @@ import type { Passes } from './kind.js';
 import type { Model } from './model.js';
 import { needsTensorFlow, passesOf, prepare } from './models.js';
 
-/** What tells where a slice lies, besides the counts of rows. */
+/** What tells where a tensor shard lies, besides the counts of rows. */
 export interface TensorShardKey {
   readonly shards: number;
   readonly group: number;
   readonly groups: number;
   readonly block: number;
-  readonly slice: number;
+  readonly shard: number;
 }
 
 /** The same object of a model finds what was made for it; the same model in another object is built again. */
@@ -31,7 +31,7 @@ export interface Engine {
   prepare(model: Model): Promise<void>;
   /** of: 'average' has the exponential average of the weights in their place, for passes that do not train. */
   network(model: Model, rows: number, workspace: number, training: boolean, of?: 'average'): Passes;
-  slice(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
+  tensorShard(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: ShardOrder): ShardSampler;
 }
 
@@ -44,7 +44,7 @@ export function createEngine(arena: Arena, products = new Products(arena.memory)
   const averaged: Arena = { ...arena, regions: { ...arena.regions, parameters: arena.regions.average } };
   const averagesReady = new WeakMap<Model, unknown>();
   const networks = new CacheOf<Model, Passes>();
-  const slices = new CacheOf<DenseModel, TensorShard>();
+  const tensorShards = new CacheOf<DenseModel, TensorShard>();
   const samplers = new Samplers();
   return {
     arena,
@@ -65,9 +65,9 @@ export function createEngine(arena: Arena, products = new Products(arena.memory)
       };
       return networks.get(model, [rows, workspace, training, weights], build);
     },
-    slice(model, counts, places, { shards, group, groups, block, slice }) {
-      const build = () => new TensorShard(products, kernel, arena, model, counts, { places, group, block, slice });
-      return slices.get(model, [counts.rows, counts.clean, shards, group, groups, block, slice], build);
+    tensorShard(model, counts, places, { shards, group, groups, block, shard }) {
+      const build = () => new TensorShard(products, kernel, arena, model, counts, { places, group, block, shard });
+      return tensorShards.get(model, [counts.rows, counts.clean, shards, group, groups, block, shard], build);
     },
     sampler: (order) => samplers.of(order),
   };

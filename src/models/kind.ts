@@ -61,7 +61,7 @@ export interface ModelKind<M> {
   inputs(model: M): number;
   outputs(model: M): number;
   /** Length of the parameter vector. */
-  parameters(model: M): number;
+  parameterCount(model: M): number;
   /** Where the parameters end that the optimizer changes, and statistics begin. Left out: at their end. */
   statisticsStart?(model: M): number;
   /** How many values the last dense layer reads: of each of its parts, where it is made of several networks. Throws E_MODEL where there is none. */

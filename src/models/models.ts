@@ -14,7 +14,7 @@ const kindOf = ({ kind }: Model): ModelKind<Model> => KINDS[kind];
 
 export const inputsOf = (model: Model): number => kindOf(model).inputs(model);
 export const outputsOf = (model: Model): number => kindOf(model).outputs(model);
-export const parameterCount = (model: Model): number => kindOf(model).parameters(model);
+export const parameterCount = (model: Model): number => kindOf(model).parameterCount(model);
 /** From there on a parameter is a moving average, which no optimizer, weight decay or clipping touches. */
 export const statisticsStart = (model: Model): number =>
   kindOf(model).statisticsStart?.(model) ?? parameterCount(model);

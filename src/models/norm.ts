@@ -1,6 +1,6 @@
-// The Euclidean norm of a step's whole gradient: the same bits for any number of workers, since squares are summed block by block.
+// The Euclidean norm of a step's whole gradient: the same bits for any number of workers, since squares are summed chunk by chunk.
 import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
-import { BLOCK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
+import { UPDATE_CHUNK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
 import type { Engine } from './engine.js';
 import type { NormResult, NormTask } from './tasks.js';
 
@@ -15,8 +15,8 @@ export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
     kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums);
   const squares: number[] = [];
   const last = Math.min(end, statistics);
-  for (let block = start; block < last; block += BLOCK) {
-    const values = new Float32Array(memory.buffer, regions.total + block * 4, Math.min(BLOCK, last - block));
+  for (let chunk = start; chunk < last; chunk += UPDATE_CHUNK) {
+    const values = new Float32Array(memory.buffer, regions.total + chunk * 4, Math.min(UPDATE_CHUNK, last - chunk));
     squares.push(sumOfSquares(values));
   }
   return { squares, milliseconds: performance.now() - began };

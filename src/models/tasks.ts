@@ -36,13 +36,13 @@ export interface GradientTask {
 
 /** Who did a task, and when, on the clock of src/clock.ts. */
 export interface Span {
-  /** Names the worker among those of its node. */
+  /** Names the worker among those of its executor. */
   readonly worker: number;
   readonly began: number;
   readonly ended: number;
 }
 
-/** What every answer carries. A node without workers of its own leaves it out. */
+/** What every answer carries. An executor without workers of its own leaves it out. */
 export interface Answer {
   readonly span?: Span;
 }
@@ -66,7 +66,7 @@ export interface UpdateTask {
   /** Number of this update since the arena was made, from 1: doing a task twice changes nothing. */
   readonly update: number;
   readonly slice: number;
-  /** Floats; start is a multiple of BLOCK. */
+  /** Floats; start is a multiple of UPDATE_CHUNK. */
   readonly start: number;
   readonly end: number;
   readonly shards: number;
@@ -85,7 +85,7 @@ export interface NormTask extends Omit<UpdateTask, 'kind' | 'update' | 'optimize
 }
 
 export interface NormResult extends Answer {
-  /** The sum of the squares of each block of the slice. */
+  /** The sum of the squares of each chunk of the slice. */
   readonly squares: readonly number[];
   readonly milliseconds: number;
 }

@@ -1,11 +1,11 @@
-// What a tensor-parallel step asks of workers, and what they answer. A network is cut into slices of its wide layers' units; all of them
+// What a tensor-parallel step asks of workers, and what they answer. A network is cut into tensor shards of its wide layers' units; all of them
 // see the same rows, and what goes between them and the coordinator is partial sums up and their gradient down: no labels.
 
 import type { OptimizerStep } from '../engine/optimizer.js';
 import type { DenseModel } from './dense/model.js';
 import type { Answer } from './tasks.js';
 
-/** A step as the slices see it. The coordinator draws the same rows from the same streams, and keeps the labels of all. */
+/** A step as the tensor shards see it. The coordinator draws the same rows from the same streams, and keeps the labels of all. */
 export interface TensorStep {
   readonly model: DenseModel;
   readonly seed: number;
@@ -24,14 +24,14 @@ export interface TensorStep {
   readonly optimizer: OptimizerStep;
 }
 
-/** Slices [first, end). */
+/** Tensor shards [first, end). */
 export interface TensorShardRange {
   readonly first: number;
   readonly end: number;
 }
 
 /**
- * What slices add to the logits, [classes, rows], summed in the tree over all slices (collectives/tree.ts); slice 0 adds the biases as well.
+ * What tensor shards add to the logits, [classes, rows], summed in the tree over all tensor shards (collectives/tree.ts); tensor shard 0 adds the biases as well.
  * Valid until the next step. A network with a narrow middle has two exchanges more (dense/tensor-blocks.ts): `logits` are then at first what goes into
  * the middle, and last the gradient at what comes out of it, whose activationBound is that of the gradient at the units, data parallel.
  */
@@ -45,14 +45,14 @@ export interface Logits {
 }
 
 /**
- * A step of slices [first, end), which one worker computes: their passes, each when the arena holds what the one before led to, and
+ * A step of tensor shards [first, end), which one worker computes: their passes, each when the arena holds what the one before led to, and
  * at last their updates. Done again, it goes on where the last worker stopped, and done twice it changes nothing.
  */
 export interface TensorTask extends Omit<TensorStep, 'labelledImages'> {
-  readonly kind: 'slices';
+  readonly kind: 'tensor-step';
   /** Number of this step since the arena was made, from 1. */
   readonly number: number;
-  /** Number of the group of slices, and of all groups: each has room of its own for the rows. */
+  /** Number of the group of tensor shards, and of all groups: each has room of its own for the rows. */
   readonly group: number;
   readonly groups: number;
   readonly first: number;

@@ -158,7 +158,7 @@ export const TO_NODE = {
   /** Send the parameters and both moments of these tensor shards as arrays, then answer by `collected`. */
   collect: kind('collect', { request, model: denseSchema, shards: count.min(1), ...tensorShards }, 64 * KIB),
   /** Compute the SHA-256 of so many parameters. Answered by `digest`. */
-  checksum: kind('checksum', { request, parameters: count }, KIB),
+  checksum: kind('checksum', { request, parameterCount: count }, KIB),
   /** The run is over, or the node may leave as it wished. Then the channel is closed. */
   bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
   /** Answers `ask`. Then the channel is closed. */

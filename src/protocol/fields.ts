@@ -127,11 +127,11 @@ export const shape = z
     pixels: count.min(1),
     unlabelled: count,
     evaluation: count,
-    parameters: count.min(1),
+    parameterCount: count.min(1),
     shards: count.min(1),
     workspaceBytes: count,
     tensorShardBytes: count,
-    outputGroupBytes: count,
+    shardGroupBytes: count,
     averages: z.boolean(),
   })
   .refine(
@@ -161,14 +161,14 @@ export type WireStep = Omit<ShardStep, 'model' | 'labelled' | 'unlabelled'> & {
 
 type WireRows = NonNullable<WireStep['unlabelled']>;
 
-/** Each method's rows have its own parameters. */
+/** Each method's rows have its own settings. */
 const unlabelled = z.union(
   METHOD_NAMES.map((name) =>
     z.strictObject({
       batch: count,
       factor: float,
       method: z.literal(name),
-      parameters: METHODS[name].parameters,
+      settings: METHODS[name].stepSettings,
       pseudoLabels: z.enum(['none', 'stored', 'fresh']),
       teacher: z.literal('average').exactOptional(),
       logitShift: list(float, MOST_CLASSES).nullable(),

@@ -23,7 +23,12 @@ export type TraceEvent =
 
 const PROCESS = 1;
 const COORDINATOR = 0;
-const TASK_NAMES = { gradients: 'gradient', update: 'update', slices: 'slices', predict: 'predict' } as const;
+const TASK_NAMES = {
+  gradients: 'gradient',
+  update: 'update',
+  'tensor-step': 'tensor-step',
+  predict: 'predict',
+} as const;
 
 /** What one thread did from when to when, in milliseconds. */
 interface Span {
@@ -72,7 +77,7 @@ function* spans(calls: readonly Call[]): Generator<Span> {
   for (const [c, call] of calls.entries()) {
     const { kind, called, answered, tasks } = call;
     const args = { ...call.step };
-    if (kind === 'gradients' || kind === 'slices') {
+    if (kind === 'gradients' || kind === 'tensor-step') {
       // A tensor-parallel step is one call, a data-parallel one two. One that failed between them ends with the first.
       const next = calls[c + 1];
       const ended = next?.kind === 'update' ? next.answered : answered;

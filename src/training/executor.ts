@@ -72,7 +72,7 @@ export interface Executor {
   /** Runs the forward pass of a tensor-parallel step. */
   forward(step: TensorStep): Promise<ForwardPass>;
   /** Returns copies of the state, with `parameters` floats of each vector. */
-  read(parameters: number): Promise<TrainingState>;
+  read(parameterCount: number): Promise<TrainingState>;
   /**
    * Overwrites the given vectors from their beginning. After a tensor-parallel step, all three vectors are given or
    * none.

@@ -167,7 +167,7 @@ describe('an autoencoder tensor parallel on a cluster', () => {
     }
   });
 
-  it('fetches the state as soon as its journal has so many bytes', async () => {
+  it('fetches the state as soon as its replay log has so many bytes', async () => {
     const { unlabelledBatch } = tensorStep(1, 'stored', AUTOENCODER);
     const widths = [AUTOENCODER.layers[4]!.inputs, AUTOENCODER.layers[5]!.units, AUTOENCODER.layers[1]!.units];
     const bytesOfStep = widths.reduce((sum, width) => sum + width * Math.ceil(unlabelledBatch / 8) * 8 * 4, 0);

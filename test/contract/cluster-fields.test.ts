@@ -11,7 +11,7 @@ import { shareByWorkers, trainUntil, withVictim } from './victim.js';
 
 shareByWorkers();
 
-const RUNS = { rows: exactByRows, slices: exactByTensorShards, graph: exactGraph };
+const RUNS = { rows: exactByRows, shards: exactByTensorShards, graph: exactGraph };
 type Run = keyof typeof RUNS;
 type Sent = Extract<AnyParcel, { message: unknown }>['message'];
 
@@ -22,7 +22,7 @@ afterAll(() => patient.cluster.close());
 async function said(): Promise<{ to: 'node' | 'coordinator'; run: Run; message: Sent }[]> {
   const found = new Map<string, { to: 'node' | 'coordinator'; run: Run; message: Sent }>();
   await withVictim(patient, async ({ link }) => {
-    for (const run of ['rows', 'slices', 'graph'] as const) {
+    for (const run of ['rows', 'shards', 'graph'] as const) {
       const listen = (to: 'node' | 'coordinator') => (parcel: AnyParcel) => {
         if ('message' in parcel && !found.has(kindOf(parcel)))
           found.set(kindOf(parcel), { to, run, message: structuredClone(parcel.message) });

@@ -11,7 +11,7 @@ let made: TestCluster | undefined;
 afterEach(() => made?.cluster.close());
 
 /** Without room for tensor shards, each of which reads all images. */
-const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, outputGroupBytes: 0 } };
+const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, shardGroupBytes: 0 } };
 const EVALUATION_RANGES = [
   [0, 50],
   [50, 100],

@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 /** Without room for tensor shards, each of which reads all images. */
-const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, outputGroupBytes: 0 } };
+const BY_ROWS = { ...CONTENT, shape: { ...SHAPE, tensorShardBytes: 0, shardGroupBytes: 0 } };
 
 async function clusterOf(options: Partial<TestClusterOptions> = {}): Promise<TestCluster> {
   made = await testCluster(BY_ROWS, { local: 1, remotes: [], ...options });

@@ -1,4 +1,4 @@
-// What a node tensor parallel sends and is sent: what is wrong has its slices made again elsewhere, and no label is on the way.
+// What a node tensor parallel sends and is sent: what is wrong has its tensor shards made again elsewhere, and no label is on the way.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactByTensorShards } from './exact-runs.js';
 import { CONTENT } from './executor.contract.js';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => made.cluster.close());
 
-describe('a node that holds slices', () => {
+describe('a node that holds tensor shards', () => {
   it('may send everything twice', async () => {
     await withVictim(made, async ({ link }) => {
       link.toCoordinator = (parcel) => [parcel, parcel];
@@ -58,7 +58,7 @@ describe('a node that holds slices', () => {
     ],
   ];
 
-  it.each(wrong)('and sends %s is sent away, and its slices made again', async (_, where, change) => {
+  it.each(wrong)('and sends %s is sent away, and its tensor shards made again', async (_, where, change) => {
     const log = await withVictim(made, async ({ link }) => {
       const happened = at(link, where, (parcel) => [change(parcel as never)]);
       await trainUntil(made, happened, exactByTensorShards);

@@ -17,7 +17,7 @@ afterAll(() => made.cluster.close());
 /** In a training of six steps, whose state is fetched after each second. */
 const PLACES: readonly Place[] = [
   onWay('node', 'unlabelled', 1, 'while it is sent images'),
-  onWay('node', 'firstMoment', 2, 'while it is sent the state of its slices'),
+  onWay('node', 'firstMoment', 2, 'while it is sent the state of its tensor shards'),
   onWay('node', 'forward', 1, 'before its first forward pass'),
   onWay('node', 'forward', 4, 'before a forward pass'),
   onWay('coordinator', 'logits', 3, 'when it has done a forward pass and waits for the gradient'),
@@ -69,7 +69,7 @@ describe('a node that stalls beyond its deadline, and then goes on, tensor paral
   });
 });
 
-describe('a node that holds slices', () => {
+describe('a node that holds tensor shards', () => {
   it.each(INSIDE)('and wants to leave $name hands them over and goes', async (where) => {
     const log = await withVictim(made, async ({ link, ended, leave }) => {
       const replayed: string[] = [];

@@ -1,4 +1,4 @@
-// Fleets of many kinds fulfil the contract of a node.
+// Clusters of many kinds fulfil the contract of an executor.
 import { CONTENT, type Content, describeExecutor } from './executor.contract.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
 import { atWork, type TestClusterOptions, testCluster } from './test-cluster.js';
@@ -14,7 +14,7 @@ for (const [name, options] of kinds) {
   const create = async (content: Content) => {
     const { cluster, local, nodes } = await testCluster(content, options);
     return {
-      node: cluster,
+      executor: cluster,
       settled: () => cluster.settled(),
       loseWorker: async (index: number) => {
         const all = [options.computes === false ? [] : [local], ...nodes.map(({ node }) => [node])].flat();

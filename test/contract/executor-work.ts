@@ -36,7 +36,7 @@ export const shapeOf = (model: DenseModel): Omit<ArenaShape, 'workspaces'> => ({
   pixels: PIXELS,
   unlabelled: UNLABELLED,
   evaluation: EVALUATION,
-  parameters: layoutOf(model).length,
+  parameterCount: layoutOf(model).length,
   shards: SHARDS,
   workspaceBytes: Math.max(workspaceOf(model, 64, true).end, workspaceOf(model, PREDICT_ROWS, false).end),
   ...tensorShardRoom(model, { rows: 104, clean: 96 }, SHARDS),
@@ -49,7 +49,7 @@ const ROOM = tensorShardRoom(MODEL, { rows: 104, clean: 96 }, SHARDS);
 export const SHAPE: Omit<ArenaShape, 'workspaces'> = {
   ...shapeOf(MODEL),
   tensorShardBytes: Math.max(ROOM.tensorShardBytes, AUTOENCODER_ROOM.tensorShardBytes),
-  outputGroupBytes: Math.max(ROOM.outputGroupBytes, AUTOENCODER_ROOM.outputGroupBytes),
+  shardGroupBytes: Math.max(ROOM.shardGroupBytes, AUTOENCODER_ROOM.shardGroupBytes),
 };
 
 const random = new Stream(keyOf(1, 'split', 6));
@@ -85,7 +85,7 @@ export const FRESH: UnlabelledRows = {
   logitShift: Float32Array.from({ length: 10 }, (_, c) => c / 10),
   masses: 'shifted',
   method: 'pseudo-label',
-  parameters: { threshold: 0.15 },
+  settings: { threshold: 0.15 },
   noise: 0,
 };
 

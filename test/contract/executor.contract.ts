@@ -1,4 +1,4 @@
-// The contract of a node (src/training/executor.ts), to be run on every implementation. Its oracle is a node without threads.
+// The contract of an executor (src/training/executor.ts), to be run on every implementation. Its oracle is an executor without threads.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { HOG_VALUES } from '../../src/graph/hog.js';
@@ -26,14 +26,14 @@ import { losing } from './losing.js';
 import { oneThreadExecutor } from './one-thread-executor.js';
 
 export interface ExecutorUnderTest {
-  readonly node: Executor;
-  /** Ends one of the node's workers as a crash would. */
+  readonly executor: Executor;
+  /** Ends one of the executor's workers as a crash would. */
   readonly loseWorker: (index: number) => Promise<void>;
-  /** Resolves when no worker has anything left to do. A node that is late with an answer goes on with it after its phase. */
+  /** Resolves when no worker has anything left to do. An executor that is late with an answer goes on with it after its phase. */
   readonly settled?: () => Promise<void>;
 }
 
-/** The content of the arena; the implementation chooses the lanes. */
+/** The content of the arena; the implementation chooses the workspaces. */
 export type Content = Omit<ThreadExecutorOptions, 'shape'> & {
   readonly shape: Omit<ThreadExecutorOptions['shape'], 'workspaces'>;
 };
@@ -58,29 +58,29 @@ export function describeExecutor(
   seeds: readonly number[] = [1],
 ): void {
   describe(name, () => {
-    let node: Executor;
+    let executor: Executor;
     let loseWorker: ExecutorUnderTest['loseWorker'];
     let settled: ExecutorUnderTest['settled'];
     const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
     let expected: TrainingState;
 
     beforeAll(async () => {
-      ({ node, loseWorker, settled } = await create(CONTENT));
+      ({ executor, loseWorker, settled } = await create(CONTENT));
       expected = await trainMixed(oracle);
     });
-    afterAll(() => node.close());
+    afterAll(() => executor.close());
     beforeEach(() => {
-      node.write(INITIAL);
+      executor.write(INITIAL);
       oracle.write(INITIAL);
     });
 
     it('trains to the same bits as one thread', async () => {
-      expectState(await trainMixed(node), expected);
+      expectState(await trainMixed(executor), expected);
     });
 
     it('answers every shard of a step, in order, with what one thread would', async () => {
       const steps = shardSteps(1, FRESH).toReversed();
-      const { results } = await node.gradients(steps);
+      const { results } = await executor.gradients(steps);
       expect(untimed(results)).toEqual(untimed((await oracle.gradients(steps)).results));
       expect(results.map(({ rows }) => rows)).toEqual([26, 24, 26, 24]);
     });
@@ -105,7 +105,7 @@ export function describeExecutor(
     ] as const)('predicts the ranges of the %s images, and nothing else', async (set, ranges) => {
       const states = [];
       const answers = [];
-      for (const on of [node, oracle]) {
+      for (const on of [executor, oracle]) {
         on.write({ pseudoLabels: new Uint16Array(UNLABELLED).fill(60_000) });
         answers.push(untimed(await on.predict(MODEL, set, ranges)));
         states.push((await on.read(LENGTH)).pseudoLabels);
@@ -117,23 +117,23 @@ export function describeExecutor(
 
     it('stores the labels of unlabelled images, counts those that changed, and leaves them for other images', async () => {
       const labels = new Uint16Array(UNLABELLED).fill(60_000);
-      node.write({ pseudoLabels: labels });
-      await node.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
-      expect((await node.read(LENGTH)).pseudoLabels).toEqual(labels);
+      executor.write({ pseudoLabels: labels });
+      await executor.predict(MODEL, 'evaluation', [[0, EVALUATION]]);
+      expect((await executor.read(LENGTH)).pseudoLabels).toEqual(labels);
 
-      const first = await node.predict(MODEL, 'unlabelled', RANGES);
+      const first = await executor.predict(MODEL, 'unlabelled', RANGES);
       expect(first.map(({ flips }) => flips)).toEqual(RANGES.map(([start, end]) => end - start));
-      const { pseudoLabels, confidences } = await node.read(LENGTH);
+      const { pseudoLabels, confidences } = await executor.read(LENGTH);
       expect([...pseudoLabels]).toEqual(first.flatMap(({ classes }) => [...classes]));
       expect([...confidences]).toEqual(first.flatMap((result) => [...result.confidences]));
 
-      node.write({ pseudoLabels: pseudoLabels.map((label, i) => (i < 7 ? label + 1 : label)) });
-      const again = await node.predict(MODEL, 'unlabelled', RANGES);
+      executor.write({ pseudoLabels: pseudoLabels.map((label, i) => (i < 7 ? label + 1 : label)) });
+      const again = await executor.predict(MODEL, 'unlabelled', RANGES);
       expect(again.map(({ flips }) => flips)).toEqual([7, 0, 0, 0]);
     });
 
     it('describes images and finds neighbours as one thread does', async () => {
-      const found = await graphBy(node);
+      const found = await graphBy(executor);
       expect(found).toEqual(await graphBy(oracle));
       expect(found.gradients!.map((values) => (values as Float32Array).length / HOG_VALUES)).toEqual([37, 0, 6, 43]);
       expect((found.neighbours as Uint32Array[]).map(({ length }) => length)).toEqual([3 * 256, 0, 3 * 256, 3 * 88]);
@@ -150,66 +150,66 @@ export function describeExecutor(
         pseudoLabels: Uint16Array.from({ length: UNLABELLED }, () => stream.below(10)),
         confidences: some(UNLABELLED),
       };
-      node.write(state);
-      expectState(await node.read(LENGTH), state);
-      (await node.read(LENGTH)).parameters.fill(0);
-      expectState(await node.read(LENGTH), state);
+      executor.write(state);
+      expectState(await executor.read(LENGTH), state);
+      (await executor.read(LENGTH)).parameters.fill(0);
+      expectState(await executor.read(LENGTH), state);
       const start = some(LENGTH - 100);
-      node.write({ secondMoment: start });
+      executor.write({ secondMoment: start });
       const mixed = Float32Array.from(state.secondMoment);
       mixed.set(start);
-      expectState(await node.read(LENGTH), { ...state, secondMoment: mixed });
-      expect((await node.read(16)).parameters).toEqual(state.parameters.subarray(0, 16));
+      expectState(await executor.read(LENGTH), { ...state, secondMoment: mixed });
+      expect((await executor.read(16)).parameters).toEqual(state.parameters.subarray(0, 16));
     });
 
     it('rejects with what went wrong in a task, and goes on working', async () => {
       const tooLarge = modelOf([400, 10 ** 8, 10], { inputDropout: 0, dropout: [], objective: 'softmax' });
       const [step] = shardSteps(1, FRESH);
-      await expect(node.gradients([{ ...step!, model: tooLarge }])).rejects.toThrow(/length|offset|range|bounds/i);
-      expectState(await trainMixed(node), expected);
+      await expect(executor.gradients([{ ...step!, model: tooLarge }])).rejects.toThrow(/length|offset|range|bounds/i);
+      expectState(await trainMixed(executor), expected);
     });
 
     it('counts the tasks that were lost with a worker, and does them again', async () => {
       const steps = shardSteps(2, FRESH);
       const found = untimed((await oracle.gradients(steps)).results);
-      const before = node.health().lostWorkers;
+      const before = executor.health().lostWorkers;
       // A task may be done before its worker is gone: then nothing is lost, and nothing is counted.
       // Nor has a member anything to lose that was measured to be slow, and is given nothing: so each is tried in turn.
-      for (let tries = 0; node.health().lostWorkers === before; tries++) {
-        const working = node.gradients(steps);
-        await loseWorker(tries % node.workers);
+      for (let tries = 0; executor.health().lostWorkers === before; tries++) {
+        const working = executor.gradients(steps);
+        await loseWorker(tries % executor.workers);
         expect(untimed((await working).results)).toEqual(found);
         await settled?.(); // or the next loss would be of a worker that this one is being replaced by
       }
-      expect(node.health().lostWorkers).toBe(before + 1);
+      expect(executor.health().lostWorkers).toBe(before + 1);
     });
 
     it('loses nothing with a worker that had nothing to do', async () => {
-      const before = node.health().lostWorkers;
+      const before = executor.health().lostWorkers;
       await loseWorker(0);
-      expectState(await trainMixed(node), expected);
-      expect(node.health().lostWorkers).toBe(before);
+      expectState(await trainMixed(executor), expected);
+      expect(executor.health().lostWorkers).toBe(before);
     });
 
     it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
-      const lossy = losing(node, loseWorker, seed);
+      const lossy = losing(executor, loseWorker, seed);
       expectState(await trainMixed(lossy), expected);
-      expect(await graphBy(lossy)).toEqual(await graphBy(node));
+      expect(await graphBy(lossy)).toEqual(await graphBy(executor));
     });
   });
 
   describe(`${name}, closed`, () => {
     it('rejects what it was doing, what waits, and what comes later', async () => {
-      const { node } = await create(CONTENT);
-      node.write(INITIAL);
+      const { executor } = await create(CONTENT);
+      executor.write(INITIAL);
       const steps = Array.from({ length: 40 }, (_, step) => shardSteps(step, FRESH)).flat();
-      const working = [node.gradients(steps), node.predict(MODEL, 'unlabelled', RANGES)];
+      const working = [executor.gradients(steps), executor.predict(MODEL, 'unlabelled', RANGES)];
       const settled = Promise.allSettled(working);
       await sleep(5);
-      await node.close();
+      await executor.close();
       for (const result of [
         ...(await settled),
-        ...(await Promise.allSettled([node.gradients(shardSteps(1, FRESH))])),
+        ...(await Promise.allSettled([executor.gradients(shardSteps(1, FRESH))])),
       ]) {
         expect(result).toMatchObject({ status: 'rejected', reason: { code: 'E_INTERRUPTED' } });
       }

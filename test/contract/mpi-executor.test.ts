@@ -1,4 +1,4 @@
-// The ranks of a job fulfil the contract of a node.
+// The ranks of a job fulfil the contract of an executor.
 import { CONTENT, type Content, describeExecutor } from './executor.contract.js';
 import { jobOf, of } from './mpi-job.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
@@ -12,8 +12,8 @@ for (const workers of [
   const create = async (content: Content) => {
     const { ranks, nodes, end } = await jobOf(content, of(...workers));
     return {
-      // The contract closes the node, and nobody would say bye to the others.
-      node: new Proxy(ranks, {
+      // The contract closes the executor, and nobody would say bye to the others.
+      executor: new Proxy(ranks, {
         get: (target, name) => {
           if (name === 'close') return end;
           const value: unknown = Reflect.get(target, name);

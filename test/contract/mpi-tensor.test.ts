@@ -1,4 +1,4 @@
-// The ranks of a job tensor parallel: each holds the state of its slices alone, and it may go over to rows and back.
+// The ranks of a job tensor parallel: each holds the state of its tensor shards alone, and it may go over to rows and back.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DenseModel } from '../../src/models/dense/model.js';
 import { layoutOf, modelOf } from '../../src/models/dense/model.js';
@@ -35,7 +35,7 @@ describe('the ranks of a job, tensor parallel,', () => {
     job = undefined;
   });
 
-  it('hold the state of their own slices alone, until it is read', async () => {
+  it('hold the state of their own tensor shards alone, until it is read', async () => {
     job = await jobOf(CONTENT, of(1, 1));
     const { ranks, nodes } = job;
     const unchanged = async (node: ThreadExecutor) => {
@@ -61,7 +61,7 @@ describe('the ranks of a job, tensor parallel,', () => {
   it.each([[[1, 1]], [[1, 1, 1, 1, 1, 1]]] as [[number, ...number[]]][])(
     'go over from rows to hidden units, to predictions, and back (%j)',
     async (workers) => {
-      // The last ranks have no slice where there are more of them than slices.
+      // The last ranks have no tensor shard where there are more of them than tensor shards.
       job = await jobOf(CONTENT, of(...workers));
       const oracle = oneThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 1 } });
       const train = async (node: Executor) => {
@@ -85,7 +85,7 @@ describe('the ranks of a job, tensor parallel,', () => {
   it.each([
     ['a shallow one', SHALLOW, [1, 1]],
     ['a shallow one', SHALLOW, [1, 2, 1]],
-    // The last ranks have no slice.
+    // The last ranks have no tensor shard.
     ['one with a middle', AUTOENCODER, [1, 1, 1, 1, 1, 1]],
   ] as [string, DenseModel, [number, ...number[]]][])(
     'train an autoencoder tensor parallel, %s',

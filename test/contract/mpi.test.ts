@@ -80,7 +80,7 @@ describe('the ranks of a job', () => {
 
   it('are told why one of them could not begin', async () => {
     const tooLarge = { ...CONTENT, shape: { ...SHAPE } };
-    const huge: Rank = { workers: 100_000 }; // lanes for which there is no memory
+    const huge: Rank = { workers: 100_000 }; // workspaces for which there is no memory
     await expect(jobOf(tooLarge, [{ workers: 1 }, huge])).rejects.toMatchObject({
       code: 'E_MEMORY',
       message: expect.stringContaining('rank 1'),

@@ -1,11 +1,11 @@
-// Owns a node without threads: every task is done where it is asked for, in order. What other nodes compute has to be the same.
+// An executor without threads: every task is done where it is asked for, in order. What other executors compute has to be the same.
 
 import { createArena, floats, pseudoLabels as storedLabels } from '../../src/engine/arena.js';
 import { clipScale } from '../../src/engine/optimizer.js';
 import { nearest } from '../../src/graph/neighbours.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { give, sumsOf, type TensorExchange, tensorExchangeOf } from '../../src/models/dense/tensor-exchange.js';
-import { slices } from '../../src/models/dense/tensor-step.js';
+import { tensorStep } from '../../src/models/dense/tensor-step.js';
 import { describe } from '../../src/models/describe.js';
 import { createEngine, type Engine } from '../../src/models/engine.js';
 import { gradient } from '../../src/models/gradient.js';
@@ -30,7 +30,7 @@ export function nodeOn(engine: Engine): Executor {
   let tensor: TensorExchange | undefined;
   let exchange = 0;
   const pass = (): Logits => {
-    for (const task of tensor!.tasks) slices(engine, task);
+    for (const task of tensor!.tasks) tensorStep(engine, task);
     return sumsOf(tensor!, exchange)[0]!;
   };
   const whole = new TensorPasses(arena, 1, async (step) => {
@@ -44,7 +44,7 @@ export function nodeOn(engine: Engine): Executor {
       },
       backward: async (values) => {
         give(tensor!, exchange, values);
-        return tensor!.tasks.map((task) => slices(engine, task));
+        return tensor!.tasks.map((task) => tensorStep(engine, task));
       },
     });
   });

@@ -1,4 +1,4 @@
-// The contract of a node whose workers hold tensor shards, to be run on every implementation, beside that of all nodes.
+// The contract of an executor whose workers hold tensor shards, to be run on every implementation, beside that of all executors.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/models/dense/model.js';
 import type { Executor, TrainingState } from '../../src/training/executor.js';
@@ -15,12 +15,12 @@ export function describeTensorExecutor(
   seeds: readonly number[] = [1],
 ): void {
   describe(`${name}, tensor parallel:`, () => {
-    let node: Executor;
+    let executor: Executor;
     let loseWorker: ExecutorUnderTest['loseWorker'];
     beforeAll(async () => {
-      ({ node, loseWorker } = await create());
+      ({ executor, loseWorker } = await create());
     });
-    afterAll(() => node.close());
+    afterAll(() => executor.close());
 
     describe.each([
       ['a classifier', MODEL],
@@ -35,20 +35,20 @@ export function describeTensorExecutor(
       });
 
       it('trains to the same bits as one thread', async () => {
-        expectState(await trainTensorParallel(node, model), expected);
+        expectState(await trainTensorParallel(executor, model), expected);
       });
 
       it('goes on after a step that nobody gave a gradient to, which changed nothing', async () => {
         const initial = initialOf(model);
-        node.write(initial);
-        await node.forward(tensorStep(9, 'fresh', model));
-        const { parameters } = await node.read(layoutOf(model).length);
+        executor.write(initial);
+        await executor.forward(tensorStep(9, 'fresh', model));
+        const { parameters } = await executor.read(layoutOf(model).length);
         expect(sameBits(parameters, initial.parameters!)).toBe(true);
-        expectState(await trainTensorParallel(node, model), expected);
+        expectState(await trainTensorParallel(executor, model), expected);
       });
 
       it.each(seeds)('trains to the same bits when workers are lost at random moments (%i)', async (seed) => {
-        expectState(await trainTensorParallel(losing(node, loseWorker, seed), model), expected);
+        expectState(await trainTensorParallel(losing(executor, loseWorker, seed), model), expected);
       });
     });
   });

@@ -1,4 +1,4 @@
-// The local node: the contract with one to three threads, and what can go wrong with threads only.
+// The thread executor: the contract with one to three threads, and what can go wrong with threads only.
 import type { EventEmitter } from 'node:events';
 import { cpSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,11 +12,11 @@ import { CONTENT, describeExecutor } from './executor.contract.js';
 import { FRESH, INITIAL, LENGTH, MODEL, RANGES, SHAPE, shardSteps } from './executor-work.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
 
-const nodeOf = (threads: number): Promise<ThreadExecutor> =>
+const executorOf = (threads: number): Promise<ThreadExecutor> =>
   createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: threads } });
 
 /** Its images are black. */
-const nodeOfMany = (threads: number, unlabelled: number): Promise<ThreadExecutor> =>
+const executorOfMany = (threads: number, unlabelled: number): Promise<ThreadExecutor> =>
   createThreadExecutor({ shape: { ...SHAPE, unlabelled, workspaces: threads } });
 
 for (const [threads, seeds] of [
@@ -25,54 +25,56 @@ for (const [threads, seeds] of [
   [3, [1]],
 ] as const) {
   const create = async () => {
-    const node = await nodeOf(threads);
-    return { node, loseWorker: (index: number) => node.loseThread(index) };
+    const executor = await executorOf(threads);
+    return { executor, loseWorker: (index: number) => executor.loseThread(index) };
   };
-  describeExecutor(`a local node of ${threads}`, create, seeds);
-  describeTensorExecutor(`a local node of ${threads}`, create, seeds);
+  describeExecutor(`a thread executor of ${threads}`, create, seeds);
+  describeTensorExecutor(`a thread executor of ${threads}`, create, seeds);
 }
 
-describe('a local node', () => {
+describe('a thread executor', () => {
   it('gives up a task that four threads were lost in, and goes on with others', async () => {
     const images = 200_000; // seconds of work, on any machine
-    const node = await nodeOfMany(1, images);
-    node.write(INITIAL);
+    const executor = await executorOfMany(1, images);
+    executor.write(INITIAL);
     let rejected = false;
-    const working = node.predict(MODEL, 'unlabelled', [[0, images]]).finally(() => {
+    const working = executor.predict(MODEL, 'unlabelled', [[0, images]]).finally(() => {
       rejected = true;
     });
     const losses = (async () => {
       // Long enough for a new thread to be at work again; one that is not yet is replaced without being counted.
       for (let pause = 300; !rejected; pause += 50) {
         await sleep(pause);
-        await node.loseThread(0);
+        await executor.loseThread(0);
       }
     })();
     await expect(working).rejects.toMatchObject({ code: 'E_WORKER_LOST' });
     await losses;
-    expect(node.health().lostWorkers).toBe(4);
-    expect((await node.gradients(shardSteps(1, FRESH))).results).toHaveLength(4);
-    await node.close();
+    expect(executor.health().lostWorkers).toBe(4);
+    expect((await executor.gradients(shardSteps(1, FRESH))).results).toHaveLength(4);
+    await executor.close();
   });
 
   it('replaces threads that are lost while they start', async () => {
-    const node = await nodeOf(2);
-    node.write(INITIAL);
-    const working = node.predict(MODEL, 'unlabelled', RANGES);
+    const executor = await executorOf(2);
+    executor.write(INITIAL);
+    const working = executor.predict(MODEL, 'unlabelled', RANGES);
     for (let loss = 0; loss < 10; loss++) {
-      await Promise.all([node.loseThread(0), node.loseThread(1)]);
+      await Promise.all([executor.loseThread(0), executor.loseThread(1)]);
       await sleep(10);
     }
-    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([...(await node.read(LENGTH)).pseudoLabels]);
-    await node.close();
+    expect((await working).flatMap(({ classes }) => [...classes])).toEqual([
+      ...(await executor.read(LENGTH)).pseudoLabels,
+    ]);
+    await executor.close();
   });
 
   it('takes no notice of an answer that comes when its thread is already lost', async () => {
-    const node = await nodeOf(1);
+    const executor = await executorOf(1);
     // A matter of microseconds: piscina then finds no task that the answer is for, and says so by this event.
-    const { threads } = (node as unknown as { pool: { threads: EventEmitter } }).pool;
+    const { threads } = (executor as unknown as { pool: { threads: EventEmitter } }).pool;
     expect(() => threads.emit('error', new Error('Unexpected message from Worker'))).not.toThrow();
-    await node.close();
+    await executor.close();
   });
 
   it('brings the code and the fix of an error out of its thread', async () => {

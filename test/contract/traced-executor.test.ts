@@ -1,4 +1,4 @@
-// A node that is watched keeps the contract of the node within, and tells of every call.
+// An executor that is watched keeps the contract of the executor within, and tells of every call.
 import { describe, expect, it } from 'vitest';
 import { TracedExecutor } from '../../coordinator/executors/traced-executor.js';
 import type { Call } from '../../src/engine/timeline.js';
@@ -7,40 +7,40 @@ import { CONTENT, describeExecutor } from './executor.contract.js';
 import { ADAM, FRESH, INITIAL, MODEL, RANGES, SHAPE, SHARDS, shardSteps, tensorStep } from './executor-work.js';
 import { describeTensorExecutor } from './tensor-executor.contract.js';
 
-const nodeOfTwo = () => createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 2 } });
+const twoThreads = () => createThreadExecutor({ ...CONTENT, shape: { ...SHAPE, workspaces: 2 } });
 
 const create = async () => {
-  const node = await nodeOfTwo();
-  const traced = new TracedExecutor(node, () => undefined);
-  return { node: traced, loseWorker: (index: number) => node.loseThread(index) };
+  const executor = await twoThreads();
+  const traced = new TracedExecutor(executor, () => undefined);
+  return { executor: traced, loseWorker: (index: number) => executor.loseThread(index) };
 };
-describeExecutor('a watched node', create);
-describeTensorExecutor('a watched node', create);
+describeExecutor('a watched executor', create);
+describeTensorExecutor('a watched executor', create);
 
-describe('a watched node', () => {
+describe('a watched executor', () => {
   it('tells of each call, when it was answered, who did what in it, on one clock', async () => {
     const calls: Call[] = [];
-    const node = new TracedExecutor(await nodeOfTwo(), (call) => calls.push(call));
-    node.write(INITIAL);
-    await node.predict(MODEL, 'unlabelled', RANGES);
-    const { update } = await node.gradients(shardSteps(3, FRESH));
+    const executor = new TracedExecutor(await twoThreads(), (call) => calls.push(call));
+    executor.write(INITIAL);
+    await executor.predict(MODEL, 'unlabelled', RANGES);
+    const { update } = await executor.gradients(shardSteps(3, FRESH));
     await update(ADAM(1));
-    const { logits, backward } = await node.forward(tensorStep(3, 'fresh'));
+    const { logits, backward } = await executor.forward(tensorStep(3, 'fresh'));
     await backward(logits.map(() => 0));
-    await node.close();
+    await executor.close();
 
     const step = { stage: 0, step: 3 };
     expect(calls.map((call) => [call.kind, call.step, call.tasks.length])).toEqual([
       ['predict', undefined, SHARDS],
       ['gradients', step, SHARDS],
       ['update', step, 2],
-      ['slices', step, 2],
+      ['tensor-step', step, 2],
     ]);
     const parts = {
       predict: ['predict'],
       gradients: ['input', 'forward', 'backward'],
       update: ['update'],
-      slices: ['input', 'forward', 'wait', 'backward'],
+      'tensor-step': ['input', 'forward', 'wait', 'backward'],
     };
     let before = 0;
     for (const { kind, called, answered, tasks } of calls) {
@@ -60,9 +60,9 @@ describe('a watched node', () => {
 
   it('tells of no call that was rejected', async () => {
     const calls: Call[] = [];
-    const node = new TracedExecutor(await nodeOfTwo(), (call) => calls.push(call));
-    await node.close();
-    await expect(node.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    const executor = new TracedExecutor(await twoThreads(), (call) => calls.push(call));
+    await executor.close();
+    await expect(executor.gradients(shardSteps(1, FRESH))).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
     expect(calls).toEqual([]);
   });
 });

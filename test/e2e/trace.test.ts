@@ -7,7 +7,7 @@ import { readTrace } from '../trace-format.js';
 import { pseudolabel } from './command.js';
 
 it.each([
-  { strategy: 'auto', tasks: { slices: 2 } },
+  { strategy: 'auto', tasks: { 'tensor-step': 2 } },
   { strategy: 'data', tasks: { gradient: 3, update: 2 } },
 ])(
   'train --trace shows every step of every stage on the lanes of the coordinator and the workers: $strategy',

@@ -177,9 +177,17 @@ const ROWS = 16;
 /** A pass for a gradient and one for a prediction, of so many rows that some are padding. */
 async function pass(model: Awaited<ReturnType<typeof describeLayers>>): Promise<void> {
   const pixels = layers.inputs(model);
-  const length = layers.parameters(model);
+  const length = layers.parameterCount(model);
   const workspaceBytes = layers.workspaceBytes(model, ROWS, true);
-  const sizes = { pixels, unlabelled: 0, evaluation: 0, parameters: length, shards: 1, workspaces: 1, workspaceBytes };
+  const sizes = {
+    pixels,
+    unlabelled: 0,
+    evaluation: 0,
+    parameterCount: length,
+    shards: 1,
+    workspaces: 1,
+    workspaceBytes,
+  };
   const arena = createArena(sizes);
   floats(arena, 'parameters', length).set(initialParameters(model, 1, 0).map(Math.abs));
   const prepared = await layers.prepare!(model, arena);

@@ -20,7 +20,7 @@ export const still = (model: LayersModel): LayersModel => ({
 /** Of the mean loss over the first `count` images. */
 export async function gradientOf(
   given: LayersModel,
-  parameters: Float32Array,
+  parameterCount: Float32Array,
   { train, classes }: Dataset,
   count: number,
 ) {
@@ -30,13 +30,13 @@ export async function gradientOf(
       pixels: layers.inputs(model),
       unlabelled: 0,
       evaluation: 0,
-      parameters: parameters.length,
+      parameterCount: parameterCount.length,
       shards: 1,
       workspaces: 1,
     },
     workspaceBytes: layers.workspaceBytes(model, ROWS, true),
   });
-  floats(arena, 'parameters', parameters.length).set(parameters);
+  floats(arena, 'parameters', parameterCount.length).set(parameterCount);
   const prepared = await layers.prepare!(model, arena);
   const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };
   const passes = layers.passes(model, ROWS, hardware, { workspace: 0, training: true, prepared });
@@ -51,5 +51,5 @@ export async function gradientOf(
   passes.forward(() => new Uint32Array(16).fill(1));
   passes.loss();
   if (!passes.backward(0)) throw new Error('not finite');
-  return new Float32Array(arena.memory.buffer, arena.regions.gradientBuffers, parameters.length).slice();
+  return new Float32Array(arena.memory.buffer, arena.regions.gradientBuffers, parameterCount.length).slice();
 }

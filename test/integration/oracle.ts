@@ -115,14 +115,14 @@ function unlabelledRows(
   const plain = { logitShift: undefined, masses: 'plain', noise: 0 } as const;
   if (method.name === 'denoising') {
     const { batch, noise } = method;
-    return { ...plain, batch, noise, factor: 1, method: 'denoising', parameters: {}, pseudoLabels: 'none' };
+    return { ...plain, batch, noise, factor: 1, method: 'denoising', settings: {}, pseudoLabels: 'none' };
   }
   const factor = alphaAt(stage, step);
   if (method.name === 'supervised') return undefined;
   if (method.name !== 'pseudo-label') throw new RangeError('its labels have oracles of their own');
   if (factor === 0 && !isSurvey(method, step)) return undefined;
   const { name, batch, threshold, refresh } = method;
-  const rows = { ...plain, batch, factor, method: name, parameters: { threshold } } as const;
+  const rows = { ...plain, batch, factor, method: name, settings: { threshold } } as const;
   if (isSurvey(method, step))
     return { ...rows, pseudoLabels: 'fresh', logitShift: surveyShift(balance, labelCounts), masses: 'shifted' };
   if (refresh !== 'step') return { ...rows, pseudoLabels: 'stored' };

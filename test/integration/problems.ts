@@ -123,11 +123,11 @@ function shapeFor(stages: readonly Stage[], workspaces: number): ArenaShape {
     pixels: TASK.pixels,
     unlabelled: UNLABELLED,
     evaluation: 0,
-    parameters: Math.max(...stages.map(({ model }) => layoutOf(denseOf(model)).length)),
+    parameterCount: Math.max(...stages.map(({ model }) => layoutOf(denseOf(model)).length)),
     shards: SHARDS,
     workspaces,
     workspaceBytes: Math.max(...bytes),
     tensorShardBytes: Math.max(0, ...rooms.map(({ tensorShardBytes }) => tensorShardBytes)),
-    outputGroupBytes: Math.max(0, ...rooms.map(({ outputGroupBytes }) => outputGroupBytes)),
+    shardGroupBytes: Math.max(0, ...rooms.map(({ shardGroupBytes }) => shardGroupBytes)),
   };
 }

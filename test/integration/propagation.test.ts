@@ -45,7 +45,7 @@ async function propagate(
   const node = await createThreadExecutor({
     shape: {
       ...{ pixels: 784, unlabelled: COUNT, evaluation: 0, shards: 1, workspaces: workers },
-      parameters: parameterCount(MODEL),
+      parameterCount: parameterCount(MODEL),
       workspaceBytes: workspaceBytesOf(MODEL, PREDICT_ROWS, false),
     },
     images: { unlabelled: imagesOf(firstImages(dataset.train.images, COUNT)), evaluation: NO_IMAGES },

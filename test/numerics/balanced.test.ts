@@ -29,7 +29,7 @@ describe('pseudo-labels that are balanced', () => {
 
   it('are those of the shifted logits, with their confidences; the masses are of the logits before', () => {
     const engine = randomEngine(model, 2);
-    const parameters = floats(engine.arena, 'parameters', engine.arena.shape.parameters).slice();
+    const parameters = floats(engine.arena, 'parameters', engine.arena.shape.parameterCount).slice();
     const taskWith = (unlabelled: UnlabelledRows) => tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!;
     const drawn = pseudoRowsOf(engine.arena, taskWith(fresh));
     const { logits } = reference(model, parameters, drawn);
@@ -43,7 +43,7 @@ describe('pseudo-labels that are balanced', () => {
       target: oneHot(argmax(shares), 3),
       weight: confidences[r]! >= high ? 0.7 / 13 : 0,
     }));
-    const task = taskWith({ ...fresh, logitShift, parameters: { threshold: (low + high) / 2 } });
+    const task = taskWith({ ...fresh, logitShift, settings: { threshold: (low + high) / 2 } });
     const result = gradient(engine, task);
     expect(result.counted).toBe(13 - 6);
     const masses = [0, 1, 2].map((c) => softmaxed.reduce((sum, shares) => sum + shares[c]!, 0));
@@ -55,7 +55,7 @@ describe('pseudo-labels that are balanced', () => {
 
   it('have masses of the shifted logits where those are asked for, and are the same', () => {
     const engine = randomEngine(model, 2);
-    const parameters = floats(engine.arena, 'parameters', engine.arena.shape.parameters).slice();
+    const parameters = floats(engine.arena, 'parameters', engine.arena.shape.parameterCount).slice();
     const resultWith = (masses: UnlabelledRows['masses']) => {
       const unlabelled = { ...fresh, logitShift, masses } as const;
       const task = tasksOf({ model, shards: 1, labelledBatch: 5, unlabelled })[0]!;

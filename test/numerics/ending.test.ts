@@ -14,7 +14,7 @@ const THREAD = `
     await run({ kind: 'start' });
     parentPort.postMessage('ready');
     try {
-      await run({ kind: 'slices' });
+      await run({ kind: 'tensor-step' });
     } catch {
       parentPort.postMessage('threw');
     }

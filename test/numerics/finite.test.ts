@@ -40,7 +40,7 @@ const allFinite = (values: Float32Array): boolean => values.every(Number.isFinit
 
 describe.each(CASES)('the gradient of $name', ({ engine, task, positions }) => {
   const { arena } = engine;
-  const parameters = floats(arena, 'parameters', arena.shape.parameters);
+  const parameters = floats(arena, 'parameters', arena.shape.parameterCount);
 
   /** The result with some parameters replaced, in step `step`. */
   function resultWith(planted: readonly (readonly [position: number, value: number])[], step: number) {
@@ -100,7 +100,7 @@ describe('numbers that are finite, but not their products', () => {
   const engine = randomEngine(model, 1);
   const { arena } = engine;
   const [task] = tasksOf({ model, shards: 1, labelledBatch: 9, unlabelled: PSEUDO }) as [GradientTask];
-  const parameters = floats(arena, 'parameters', arena.shape.parameters);
+  const parameters = floats(arena, 'parameters', arena.shape.parameterCount);
   const kernel = (l: number) => {
     const { inputs, units } = model.layers[l]!;
     return parameters.subarray(layoutOf(model).places[l]!.kernel).subarray(0, inputs * units);
@@ -148,8 +148,8 @@ describe('a huge learning rate', () => {
   it('is seen within a few steps', () => {
     const { engine, task } = CASES[0]!;
     const { arena } = engine;
-    floats(arena, 'parameters', arena.shape.parameters).set(randomParameters(denseOf(task.model), 1));
-    const whole = { slice: 0, start: 0, end: arena.shape.parameters, shards: 1 };
+    floats(arena, 'parameters', arena.shape.parameterCount).set(randomParameters(denseOf(task.model), 1));
+    const whole = { slice: 0, start: 0, end: arena.shape.parameterCount, shards: 1 };
     const seen: boolean[] = [];
     for (let step = 1; step <= 5; step++) {
       const { finite } = gradient(engine, { ...task, step });

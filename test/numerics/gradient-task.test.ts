@@ -52,7 +52,7 @@ describe('a gradient task', () => {
     );
   });
 
-  it('leaves 0 in the slot of a shard without rows', () => {
+  it('leaves 0 in the gradient buffer of a shard without rows', () => {
     const engine = randomEngine(model, 5);
     const tasks = tasksOf({ model, shards: 5, labelledBatch: 0, unlabelled: { ...PSEUDO, batch: 3 } });
     const results = tasks.map((task) => gradient(engine, task));
@@ -63,14 +63,14 @@ describe('a gradient task', () => {
     }
   });
 
-  it('leaves 0 between the parts of its slot, whatever an earlier model left there', () => {
+  it('leaves 0 between the parts of its gradient buffer, whatever an earlier model left there', () => {
     const engine = randomEngine(model, 3);
     const [task] = tasksOf(step);
     gradient(engine, task!);
     expect(betweenParts(model, gradientBufferOf(engine.arena, 0)).every((value) => value === 0)).toBe(true);
   });
 
-  it('writes to its own slot and lane only, also when it fills them', () => {
+  it('writes to its own gradient buffer and workspace only, also when it fills them', () => {
     const engine = randomEngine(model, 2);
     const { arena } = engine;
     const unlabelled = { ...PSEUDO, batch: 88, pseudoLabels: 'fresh' } as const;
@@ -87,13 +87,13 @@ describe('a gradient task', () => {
       expect(after.subarray(start, end).some((byte, i) => byte !== before[start + i])).toBe(true);
       before.set(after.subarray(start, end), start);
     }
-    // And the word that says how far its slot has been written.
+    // And the word that says how far its gradient buffer has been written.
     const word = arena.regions.progress + 4;
     before.set(after.subarray(word, word + 4), word);
     expect(Buffer.compare(before, after)).toBe(0);
   });
 
-  it('gives the same bits again, also by an engine that has never computed and in a lane full of something else', () => {
+  it('gives the same bits again, also by an engine that has never computed and in a workspace full of something else', () => {
     const arenas = [randomArena(model, 3, 1), randomArena(model, 3, 1)] as const;
     const [used, fresh] = arenas.map((arena) => createEngine(arena)) as [Engine, Engine];
     const tasks = tasksOf({ ...step, unlabelled: { ...PSEUDO, pseudoLabels: 'fresh' } });

@@ -1,8 +1,8 @@
-// The update: tfjs' optimizers and Lee's momentum as oracles, the tree in which the slots are summed, and its independence of slices.
+// The update: tfjs' optimizers and Lee's momentum as oracles, the tree in which the gradient buffers are summed, and its independence of slices.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { BLOCK } from '../../src/engine/kernel/kernel.js';
+import { UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../../src/engine/optimizer.js';
 import { norm, normOf } from '../../src/models/norm.js';
 import { update } from '../../src/models/update.js';
@@ -16,7 +16,7 @@ type Optimizer = InstanceType<Tf['Optimizer']>;
 
 const STEPS = 20;
 /** Blocks that are full, and a last one that is not. */
-const LENGTH = 2 * BLOCK + 112;
+const LENGTH = 2 * UPDATE_CHUNK + 112;
 
 const ADAM = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
@@ -37,7 +37,7 @@ function trained(step: (t: number) => OptimizerStep, seeGradient: (gradient: Flo
 }
 
 function updateAll({ engine, arena: { shape } }: UpdateArena, id: number, optimizer: OptimizerStep): void {
-  const whole = { slice: 0, start: 0, end: shape.parameters };
+  const whole = { slice: 0, start: 0, end: shape.parameterCount };
   update(engine, { kind: 'update', update: id, ...whole, shards: shape.shards, optimizer });
 }
 
@@ -139,7 +139,7 @@ describe('the optimizers over twenty steps', () => {
   });
 });
 
-describe('the sum over the slots', () => {
+describe('the sum over the gradient buffers', () => {
   /** In single precision, by levels: neighbours are added, and one without a neighbour goes up as it is. */
   function sumByLevels(values: readonly number[]): number {
     if (values.length === 1) return values[0]!;
@@ -169,7 +169,7 @@ describe('the sum over the slots', () => {
 describe('an update in slices', () => {
   it('gives the same bits as in one, wherever they are cut', () => {
     const blocks = 6;
-    const vectors = updateArena((blocks - 1) * BLOCK + 48, 5, blocks);
+    const vectors = updateArena((blocks - 1) * UPDATE_CHUNK + 48, 5, blocks);
     const { arena, engine } = vectors;
     const optimizers: OptimizerStep[] = [
       { ...ADAM, t: 7 },
@@ -182,7 +182,7 @@ describe('an update in slices', () => {
         updateAll(vectors, ++id, optimizer);
         const whole = vectors.read();
         vectors.randomise(seed);
-        const ends = [...cuts.map((block) => block * BLOCK), arena.shape.parameters];
+        const ends = [...cuts.map((block) => block * UPDATE_CHUNK), arena.shape.parameterCount];
         id++;
         ends.forEach((end, slice) => {
           const start = slice === 0 ? 0 : ends[slice - 1]!;
@@ -201,9 +201,9 @@ describe('a gradient that is clipped', () => {
   const SHARDS = 5;
   const vectors = updateArena(LENGTH, SHARDS, 3);
   const slices = (count: number) => {
-    const blocks = Math.ceil(LENGTH / BLOCK);
+    const blocks = Math.ceil(LENGTH / UPDATE_CHUNK);
     const starts = Array.from({ length: count + 1 }, (_, i) =>
-      Math.min(LENGTH, Math.ceil((i * blocks) / count) * BLOCK),
+      Math.min(LENGTH, Math.ceil((i * blocks) / count) * UPDATE_CHUNK),
     );
     return starts.slice(1).map((end, slice) => ({ slice, start: starts[slice]!, end }));
   };

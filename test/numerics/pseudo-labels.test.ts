@@ -27,7 +27,7 @@ describe('pseudo-labels', () => {
       model,
       shards: 2,
       labelledBatch: 0,
-      unlabelled: { ...PSEUDO, parameters: { threshold: 0.45 } },
+      unlabelled: { ...PSEUDO, settings: { threshold: 0.45 } },
     });
     for (const task of tasks) {
       const rows = droppedOut(task, pseudoRowsOf(engine.arena, task));
@@ -49,7 +49,7 @@ describe('pseudo-labels', () => {
       model,
       shards: 1,
       labelledBatch: 0,
-      unlabelled: { ...PSEUDO, parameters: { threshold: 0.5 } },
+      unlabelled: { ...PSEUDO, settings: { threshold: 0.5 } },
     });
     floats(engine.arena, 'confidences', engine.arena.shape.unlabelled).fill(0.5);
     expect(gradient(engine, task!).counted).toBe(13);

@@ -10,17 +10,17 @@ import { initialParameters } from '../../src/models/models.js';
 import { keyOf, Stream } from '../../src/random.js';
 
 const UNLABELLED = 90;
-/** Rows of one task that a lane has room for, and not one more. */
+/** Rows of one task that a workspace has room for, and not one more. */
 export const MOST_ROWS = 64;
 const MOST = { rows: MOST_ROWS, clean: MOST_ROWS };
 
-/** Room for two lanes and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
+/** Room for two workspaces and `shards` shards of `model`; images, pseudo-labels and confidences random, labels below the number of classes. */
 export function randomArena(model: DenseModel, shards: number, seed = 1): Arena {
   const shape: ArenaShape = {
     pixels: model.layers[0]!.inputs,
     unlabelled: UNLABELLED,
     evaluation: 40,
-    parameters: layoutOf(model).length,
+    parameterCount: layoutOf(model).length,
     shards,
     workspaces: 2,
     workspaceBytes: workspaceOf(model, MOST_ROWS, true).end,
@@ -42,8 +42,8 @@ export function randomArena(model: DenseModel, shards: number, seed = 1): Arena 
     const words = new Uint32Array(arena.memory.buffer, from, (to - from) / 4);
     for (let i = 0; i < words.length; i++) words[i] = stream.nextUint32();
   }
-  floats(arena, 'parameters', shape.parameters).set(randomParameters(model, seed));
-  for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameters).fill(0);
+  floats(arena, 'parameters', shape.parameterCount).set(randomParameters(model, seed));
+  for (const region of ['firstMoment', 'secondMoment'] as const) floats(arena, region, shape.parameterCount).fill(0);
   const classes = model.layers.at(-1)!.units;
   const labels = pseudoLabels(arena);
   labels.forEach((_, i) => {

@@ -30,12 +30,12 @@ export const PSEUDO: UnlabelledRows = {
   logitShift: undefined,
   masses: 'plain',
   method: 'pseudo-label',
-  parameters: { threshold: 0 },
+  settings: { threshold: 0 },
   noise: 0,
 };
 
 /** Of an autoencoder. */
-export const DENOISING: UnlabelledRows = { ...PSEUDO, method: 'denoising', parameters: {}, pseudoLabels: 'none' };
+export const DENOISING: UnlabelledRows = { ...PSEUDO, method: 'denoising', settings: {}, pseudoLabels: 'none' };
 
 /** The task of each shard: step 3 of stage 1, its labelled rows cut as its unlabelled ones are. */
 export function tasksOf({ model, shards, labelledBatch, unlabelled }: StepOfShards): GradientTask[] {
@@ -82,13 +82,13 @@ export function labelledRowsOf({ model, labelled, labelledBatch }: GradientTask)
 /** The pseudo-labelled rows by the labels and confidences that the arena stores. */
 export function pseudoRowsOf(arena: Arena, task: GradientTask): Row[] {
   const { classes } = sizesOf(denseOf(task.model));
-  const { batch, factor, parameters } = task.unlabelled ?? PSEUDO;
+  const { batch, factor, settings } = task.unlabelled ?? PSEUDO;
   const labels = pseudoLabels(arena);
   const confidences = floats(arena, 'confidences', arena.shape.unlabelled);
   return drawnBy(arena, task).map((position) => ({
     input: imageAt(arena, position),
     target: oneHot(labels[position]!, classes),
-    weight: confidences[position]! >= Number(parameters.threshold) ? factor / batch : 0,
+    weight: confidences[position]! >= Number(settings.threshold) ? factor / batch : 0,
   }));
 }
 
@@ -130,7 +130,7 @@ export function gradientBufferOf(arena: Arena, shard: number): Float32Array {
   return new Float32Array(
     arena.memory.buffer,
     arena.regions.gradientBuffers + shard * gradientStride(arena.shape),
-    arena.shape.parameters,
+    arena.shape.parameterCount,
   );
 }
 
@@ -158,7 +158,8 @@ export function uniform(seed: number): () => number {
 /** Of a part of a gradient, relative to the longest: sums of floats in another order. */
 export const TOLERANCE = 2e-6;
 
-export const parametersOf = (arena: Arena): Float32Array => floats(arena, 'parameters', arena.shape.parameters).slice();
+export const parametersOf = (arena: Arena): Float32Array =>
+  floats(arena, 'parameters', arena.shape.parameterCount).slice();
 
 export function rowsOf(arena: Arena, task: GradientTask): Row[] {
   return task.model.objective === 'reconstruction'

@@ -4,15 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { GradientSums } from '../../src/collectives/gradient-sum.js';
 import { subtreesOf } from '../../src/collectives/tree.js';
 import { floats } from '../../src/engine/arena.js';
-import { BLOCK } from '../../src/engine/kernel/kernel.js';
+import { UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';
 import { update } from '../../src/models/update.js';
 import { sameBits } from '../bits.js';
 import { type UpdateArena, updateArena } from './update-arena.js';
 
-const LENGTH = 3 * BLOCK + 48;
+const LENGTH = 3 * UPDATE_CHUNK + 48;
 const ADAM = { kind: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, t: 3 } as const;
 
-/** The parameters after an update, from the slots or from the total. */
+/** The parameters after an update, from the gradient buffers or from the total. */
 function updated({ engine, read }: UpdateArena, shards: number, isSummed: boolean, id: number): Float32Array {
   const task = { slice: 0, start: 0, end: LENGTH, shards, isSummed, optimizer: ADAM };
   update(engine, { kind: 'update', update: id, ...task });
@@ -36,7 +36,7 @@ describe('a total of partial sums', () => {
           for (const arena of [whole, home]) arena.randomise(seed);
           const expected = updated(whole, shards, false, 1);
           const ranges = Array.from({ length: Math.ceil(4 / pieces) }, (_, i) => {
-            return [i * pieces * BLOCK, Math.min((i + 1) * pieces * BLOCK, LENGTH)] as const;
+            return [i * pieces * UPDATE_CHUNK, Math.min((i + 1) * pieces * UPDATE_CHUNK, LENGTH)] as const;
           });
 
           const arrived = [1, 2].flatMap((owner) => {
@@ -69,14 +69,14 @@ describe('a total of partial sums', () => {
       const sums = new GradientSums(arena);
       for (const [shard, i] of [
         [0, 0],
-        [1, BLOCK - 1],
-        [2, 2 * BLOCK - 1],
+        [1, UPDATE_CHUNK - 1],
+        [2, 2 * UPDATE_CHUNK - 1],
       ] as const) {
         randomise(shard);
-        expect(sums.total(3, 0, 2 * BLOCK)).toBe(true);
+        expect(sums.total(3, 0, 2 * UPDATE_CHUNK)).toBe(true);
         gradientBuffer(shard)[i] = value;
-        expect(sums.total(3, 0, 2 * BLOCK)).toBe(false);
-        expect(sums.total(3, 2 * BLOCK, LENGTH)).toBe(true);
+        expect(sums.total(3, 0, 2 * UPDATE_CHUNK)).toBe(false);
+        expect(sums.total(3, 2 * UPDATE_CHUNK, LENGTH)).toBe(true);
       }
     },
   );
@@ -85,8 +85,8 @@ describe('a total of partial sums', () => {
     const { arena, randomise } = updateArena(LENGTH, 2);
     randomise(1);
     const total = floats(arena, 'total', LENGTH).fill(7);
-    new GradientSums(arena).total(2, BLOCK, 2 * BLOCK);
-    expect([total[BLOCK - 1], total[2 * BLOCK]]).toEqual([7, 7]);
-    expect(total.subarray(BLOCK, 2 * BLOCK)).not.toContain(7);
+    new GradientSums(arena).total(2, UPDATE_CHUNK, 2 * UPDATE_CHUNK);
+    expect([total[UPDATE_CHUNK - 1], total[2 * UPDATE_CHUNK]]).toEqual([7, 7]);
+    expect(total.subarray(UPDATE_CHUNK, 2 * UPDATE_CHUNK)).not.toContain(7);
   });
 });

@@ -31,27 +31,30 @@ describe('a reconstruction tensor parallel', () => {
     [DEEP, 2],
     [DEEP, 4],
     [LARGE, 2],
-  ])('by %j in %i slices has the gradient of the whole step, and changes nothing else', async (widths, shards) => {
-    const model = autoencoder(widths);
-    const { arena, rows, gradient, byTensorShards } = steps(model, shards);
-    const expected = reference(model, randomParameters(model, 1), rows.unlabelled).gradient;
-    await byTensorShards();
-    expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
-    expect(floats(arena, 'parameters', arena.shape.parameters)).toEqual(randomParameters(model, 1));
-    const isParameter = new Uint8Array(arena.shape.parameters);
-    model.layers.forEach(({ units, inputs }, l) => {
-      const { kernel, bias } = layoutOf(model).places[l]!;
-      isParameter.fill(1, kernel, kernel + units * inputs).fill(1, bias, bias + units);
-    });
-    expect(gradient().every((value, i) => isParameter[i] === 1 || value === 0)).toBe(true);
-  });
+  ])(
+    'by %j in %i tensor shards has the gradient of the whole step, and changes nothing else',
+    async (widths, shards) => {
+      const model = autoencoder(widths);
+      const { arena, rows, gradient, byTensorShards } = steps(model, shards);
+      const expected = reference(model, randomParameters(model, 1), rows.unlabelled).gradient;
+      await byTensorShards();
+      expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
+      expect(floats(arena, 'parameters', arena.shape.parameterCount)).toEqual(randomParameters(model, 1));
+      const isParameter = new Uint8Array(arena.shape.parameterCount);
+      model.layers.forEach(({ units, inputs }, l) => {
+        const { kernel, bias } = layoutOf(model).places[l]!;
+        isParameter.fill(1, kernel, kernel + units * inputs).fill(1, bias, bias + units);
+      });
+      expect(gradient().every((value, i) => isParameter[i] === 1 || value === 0)).toBe(true);
+    },
+  );
 
   it.each([
     [SHALLOW, 3],
     [DEEP, 1],
     [DEEP, 3],
   ])(
-    'by %j in %i slices is that of the clean image from the noisy one, as data parallel, with the same losses',
+    'by %j in %i tensor shards is that of the clean image from the noisy one, as data parallel, with the same losses',
     async (widths, shards) => {
       const model = autoencoder(widths);
       const { gradient, byTensorShards, byRows } = steps(model, shards, 0.5);
@@ -70,7 +73,7 @@ describe('a reconstruction tensor parallel', () => {
     [DEEP, [0.5, 0, 0, 0, 0.5], 2],
     [DEEP, [0.5, 0.3, 0, 0.2, 0.5], 3],
   ])(
-    'by %j with dropout %j in %i slices has masks that every slice draws for its own units',
+    'by %j with dropout %j in %i tensor shards has masks that every tensor shard draws for its own units',
     async (widths, dropout, shards) => {
       const model = autoencoder(widths, dropout, 0.2);
       const { rows, gradient, byTensorShards } = steps(model, shards);
@@ -102,7 +105,7 @@ describe('a reconstruction tensor parallel', () => {
         const large = layer === 5 && part === 'bias' ? [] : [3e38];
         for (const value of [Number.NaN, Number.POSITIVE_INFINITY, ...large]) {
           const { arena, byTensorShards } = steps(model, 2);
-          const parameters = floats(arena, 'parameters', arena.shape.parameters);
+          const parameters = floats(arena, 'parameters', arena.shape.parameterCount);
           const { [part]: first } = layoutOf(model).places[layer]!;
           parameters.fill(value, first, first + (part === 'kernel' ? model.layers[layer]!.inputs : 1));
           const before = new Uint32Array(parameters.slice().buffer);

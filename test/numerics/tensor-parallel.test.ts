@@ -17,7 +17,7 @@ const network = (hidden: number, objective: Objective, dropout = 0): DenseModel 
 
 describe('a tensor-parallel step, without dropout', () => {
   it.each([1, 2, 3, 5])(
-    'has the gradient of the whole step in %i slices, and the losses of data-parallel',
+    'has the gradient of the whole step in %i tensor shards, and the losses of data-parallel',
     async (shards) => {
       for (const objective of ['softmax', 'sigmoid'] as const) {
         const model = network(90, objective);
@@ -31,7 +31,7 @@ describe('a tensor-parallel step, without dropout', () => {
         const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.unlabelled]).gradient;
         const outcome = await byTensorShards();
         expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
-        expect(floats(arena, 'parameters', arena.shape.parameters)).toEqual(randomParameters(model, 1));
+        expect(floats(arena, 'parameters', arena.shape.parameterCount)).toEqual(randomParameters(model, 1));
         const { labelledLoss, unlabelledLoss, ...counts } = await byRows();
         expect(outcome).toMatchObject(counts);
         expect(outcome.counted).toBeLessThan(13);
@@ -52,7 +52,7 @@ describe('a tensor-parallel step, without dropout', () => {
     expect(worstPart(model, gradient(), expected)).toBeLessThan(TOLERANCE);
   });
 
-  it('has that of slices of more units than fit a block', async () => {
+  it('has that of tensor shards of more units than fit a tile', async () => {
     const model = network(1400, 'softmax');
     const { rows, gradient, byTensorShards } = setting({ model, shards: 2, labelledBatch: 5, unlabelled: PSEUDO });
     const expected = reference(model, randomParameters(model, 1), [...rows.labelled, ...rows.unlabelled]).gradient;
@@ -67,7 +67,7 @@ describe('a tensor-parallel step, with dropout', () => {
     [90, 'sigmoid', 3],
     [1400, 'softmax', 2],
   ] as const)(
-    'has the gradient of masks that every slice draws for its own of %i units',
+    'has the gradient of masks that every tensor shard draws for its own of %i units',
     async (hidden, objective, shards) => {
       const model = network(hidden, objective, 0.5);
       const { rows, gradient, byTensorShards } = setting({ model, shards, labelledBatch: 5, unlabelled: PSEUDO });
@@ -124,7 +124,7 @@ describe('fresh pseudo-labels of a tensor-parallel step', () => {
       model,
       shards,
       labelledBatch: 5,
-      unlabelled: { ...fresh, parameters: { threshold } },
+      unlabelled: { ...fresh, settings: { threshold } },
     });
     expect((await byTensorShards()).counted).toBe(13 - 6);
     const dropped = droppedOut(model, shards, [...rows.labelled, ...relabelled]);
@@ -141,7 +141,7 @@ describe('a tensor-parallel step that is not finite', () => {
     const model = network(90, 'softmax', 0);
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 3e38]) {
       const { arena, byTensorShards } = setting({ model, shards: 2, labelledBatch: 5, unlabelled: PSEUDO });
-      const parameters = floats(arena, 'parameters', arena.shape.parameters);
+      const parameters = floats(arena, 'parameters', arena.shape.parameterCount);
       parameters[layoutOf(model).places[layer]![part] + 5] = value;
       const before = new Uint32Array(parameters.slice().buffer);
       await expect(byTensorShards()).rejects.toMatchObject({ code: 'E_NOT_FINITE' });

@@ -51,7 +51,7 @@ export function setting(step: StepOfShards, prepare: (arena: Arena) => Products 
   };
 }
 
-/** The rows with the masks that the slices draw: one for the inputs, each its own for its units, and those of slice 0 in a narrow middle. */
+/** The rows with the masks that the tensor shards draw: one for the inputs, each its own for its units, and those of tensor shard 0 in a narrow middle. */
 export function droppedOut(model: DenseModel, shards: number, rows: readonly Row[]): Row[] {
   const padded = paddedRows(rows.length);
   const pixels = model.layers[0]!.inputs;

@@ -1,7 +1,7 @@
-// A backward pass of a slice that a worker died in: whoever does it again gets the bits of one that nobody died in, and done twice is done once.
+// A backward pass of a tensor shard that a worker died in: whoever does it again gets the bits of one that nobody died in, and done twice is done once.
 import { describe, expect, it } from 'vitest';
 import { createArena, floats } from '../../src/engine/arena.js';
-import { BLOCK, type Kernel, loadKernel } from '../../src/engine/kernel/kernel.js';
+import { type Kernel, loadKernel, UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { Products } from '../../src/engine/products.js';
 import { dropoutOf } from '../../src/models/dense/layer.js';
@@ -27,13 +27,13 @@ const none = { unlabelled: 0, evaluation: 0, shards: 0, workspaces: 1, workspace
 const arena = createArena({
   ...none,
   pixels: 16,
-  parameters: LENGTH,
+  parameterCount: LENGTH,
   ...tensorShardRoom(MODEL, COUNTS, 1),
 });
 const places = placesIn(arena, MODEL, COUNTS, 1, 1);
 const group = places.groups[0]!;
 const {
-  slices: [own],
+  shards: [own],
   gradient,
 } = places.blocks[0]!;
 const products = new Products(arena.memory);
@@ -41,7 +41,7 @@ const kernel = loadKernel(arena.memory);
 const memory = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
 
 const shardWith = (kernel: Kernel): TensorShard =>
-  new TensorShard(products, kernel, arena, MODEL, COUNTS, { places, group: 0, block: 0, slice: 0 });
+  new TensorShard(products, kernel, arena, MODEL, COUNTS, { places, group: 0, block: 0, shard: 0 });
 const whole = shardWith(kernel);
 
 /** Parameters, moments, inputs, and a gradient at the logits, after a forward pass. */
@@ -77,7 +77,7 @@ function dyingKernel(last: number, blocks: number): Kernel {
       const isLast = calls++ === last;
       if (isLast && blocks === FORGOTTEN) updateLog[1] = 0;
       if (!isLast) update(...args);
-      else if (blocks > 0) update(...args.with(endAt, Math.min(blocks * BLOCK, args[endAt]!)));
+      else if (blocks > 0) update(...args.with(endAt, Math.min(blocks * UPDATE_CHUNK, args[endAt]!)));
       if (isLast) throw new Error('the thread is gone');
     };
   };
@@ -88,7 +88,7 @@ function dyingKernel(last: number, blocks: number): Kernel {
   };
 }
 
-describe('the backward pass of a slice', () => {
+describe('the backward pass of a tensor shard', () => {
   it.each([ADAM, MOMENTUM])('done twice is done once: $kind', (optimizer) => {
     begin(1);
     whole.backward(1, optimizer, 1);
@@ -110,7 +110,7 @@ describe('the backward pass of a slice', () => {
         begin(2);
         expect(() => shardWith(dyingKernel(last, blocks)).backward(1, optimizer, number)).toThrow('gone');
         // What is not promised to outlive the thread.
-        for (const at of [group.block, group.weights, group.bias, group.product]) memory(at, 16).fill(Number.NaN);
+        for (const at of [group.tile, group.weights, group.bias, group.product]) memory(at, 16).fill(Number.NaN);
         whole.backward(1, optimizer, number);
         expectBits(state(), expected, `after ${last} segments and ${blocks} blocks`);
       }

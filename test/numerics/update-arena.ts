@@ -8,7 +8,7 @@ export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
 export interface UpdateArena {
   readonly arena: Arena;
   readonly engine: Engine;
-  /** Random parameters, moments and slots. The same seed gives the same again. */
+  /** Random parameters, moments and gradient buffers. The same seed gives the same again. */
   randomise(seed: number): void;
   gradientBuffer(shard: number): Float32Array;
   /** Copies of the three vectors, or the copies written back. */
@@ -19,7 +19,7 @@ export interface UpdateArena {
 /** length: floats of a vector, a multiple of 16. */
 export function updateArena(length: number, shards: number, slices = 1, averages = false): UpdateArena {
   const none = { pixels: 16, unlabelled: 1, evaluation: 0, workspaceBytes: 64 };
-  const arena = createArena({ ...none, parameters: length, shards, workspaces: slices, averages });
+  const arena = createArena({ ...none, parameterCount: length, shards, workspaces: slices, averages });
   const gradientBuffer = (shard: number) =>
     new Float32Array(arena.memory.buffer, arena.regions.gradientBuffers + shard * gradientStride(arena.shape), length);
   const vector = (region: (typeof VECTORS)[number]) => floats(arena, region, length);

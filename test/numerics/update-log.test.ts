@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floats } from '../../src/engine/arena.js';
-import { BLOCK, loadKernel } from '../../src/engine/kernel/kernel.js';
+import { loadKernel, UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';
 import type { OptimizerStep } from '../../src/engine/optimizer.js';
 import { built } from '../../src/files/read.js';
 import type { UpdateTask } from '../../src/models/tasks.js';
@@ -22,7 +22,7 @@ function taskOf({ arena: { shape } }: UpdateArena, id: number, optimizer: Optimi
     update: id,
     slice: 0,
     start: 0,
-    end: shape.parameters,
+    end: shape.parameterCount,
     shards: shape.shards,
     optimizer,
   };
@@ -33,7 +33,9 @@ function updateLogOf({ arena }: UpdateArena) {
   const { memory, regions } = arena;
   return {
     words: new Int32Array(memory.buffer, regions.updateLogs, 2),
-    staged: VECTORS.map((_, i) => new Float32Array(memory.buffer, regions.updateLogs + 64 + i * BLOCK * 4, BLOCK)),
+    staged: VECTORS.map(
+      (_, i) => new Float32Array(memory.buffer, regions.updateLogs + 64 + i * UPDATE_CHUNK * 4, UPDATE_CHUNK),
+    ),
   };
 }
 
@@ -45,7 +47,7 @@ function expectBits(vectors: UpdateArena, expected: readonly Float32Array[]): vo
 
 describe('an update done twice', () => {
   it.each([ADAM, MOMENTUM])('is done once: $kind', (optimizer) => {
-    const vectors = updateArena(3 * BLOCK, 2);
+    const vectors = updateArena(3 * UPDATE_CHUNK, 2);
     vectors.randomise(1);
     update(vectors.engine, taskOf(vectors, 1, optimizer));
     const once = vectors.read();
@@ -59,7 +61,7 @@ describe('an update done twice', () => {
 
 describe('an update that stopped at any instruction', () => {
   const BLOCKS = 5;
-  const length = (BLOCKS - 1) * BLOCK + 80;
+  const length = (BLOCKS - 1) * UPDATE_CHUNK + 80;
 
   it.each([ADAM, MOMENTUM])('goes on to the same bits: $kind', (optimizer) => {
     const vectors = updateArena(length, 3);
@@ -68,7 +70,7 @@ describe('an update that stopped at any instruction', () => {
     const moments = optimizer.kind === 'adam' ? [0, 1, 2] : [0, 1];
     const anyBlock = fc.nat(BLOCKS - 1);
     // What of the block has been copied: nothing is staged yet, or so many floats of its vectors, one after the other.
-    const copied = fc.option(fc.nat(3 * BLOCK));
+    const copied = fc.option(fc.nat(3 * UPDATE_CHUNK));
     fc.assert(
       fc.property(anyBlock, copied, fc.nat(), (k, floatsCopied, seed) => {
         vectors.randomise(seed);
@@ -81,11 +83,11 @@ describe('an update that stopped at any instruction', () => {
         for (const block of staged) block.fill(Number.NaN);
         for (const i of moments) {
           const vector = floats(vectors.arena, VECTORS[i]!, length);
-          vector.set(after[i]!.subarray(0, k * BLOCK));
-          const done = after[i]!.subarray(k * BLOCK, (k + 1) * BLOCK);
+          vector.set(after[i]!.subarray(0, k * UPDATE_CHUNK));
+          const done = after[i]!.subarray(k * UPDATE_CHUNK, (k + 1) * UPDATE_CHUNK);
           staged[i]!.set(floatsCopied === null ? [] : done);
-          const share = Math.min(Math.max((floatsCopied ?? 0) - i * BLOCK, 0), done.length);
-          vector.set(done.subarray(0, share), k * BLOCK);
+          const share = Math.min(Math.max((floatsCopied ?? 0) - i * UPDATE_CHUNK, 0), done.length);
+          vector.set(done.subarray(0, share), k * UPDATE_CHUNK);
         }
         words.set([9, floatsCopied === null ? 2 * k : 2 * k + 1]);
         update(vectors.engine, taskOf(vectors, 9, optimizer));
@@ -98,8 +100,8 @@ describe('an update that stopped at any instruction', () => {
 });
 
 describe('an update with statistics behind the parameters', () => {
-  const parameters = 2 * BLOCK + 48;
-  const length = 4 * BLOCK + 16;
+  const parameters = 2 * UPDATE_CHUNK + 48;
+  const length = 4 * UPDATE_CHUNK + 16;
 
   it('subtracts their gradients, leaves what is before to the optimizer, and goes on wherever it stopped', () => {
     const vectors = updateArena(length, 1);
@@ -126,7 +128,10 @@ describe('an update with statistics behind the parameters', () => {
     update(vectors.engine, withStatistics);
     expectBits(vectors, after);
     vectors.write(after);
-    floats(vectors.arena, 'parameters', length).set(before[0]!.subarray(parameters + BLOCK), parameters + BLOCK);
+    floats(vectors.arena, 'parameters', length).set(
+      before[0]!.subarray(parameters + UPDATE_CHUNK),
+      parameters + UPDATE_CHUNK,
+    );
     words.set([-5, 2 * 1]);
     update(vectors.engine, withStatistics);
     expectBits(vectors, after);
@@ -140,7 +145,7 @@ describe('an update with statistics behind the parameters', () => {
     update(vectors.engine, task);
     const after = vectors.read();
     vectors.write(before);
-    const ends = [0, 2 * BLOCK, 3 * BLOCK, length];
+    const ends = [0, 2 * UPDATE_CHUNK, 3 * UPDATE_CHUNK, length];
     for (const slice of [0, 1, 2])
       update(vectors.engine, { ...task, update: 2, slice, start: ends[slice]!, end: ends[slice + 1]! });
     expectBits(vectors, after);
@@ -149,7 +154,7 @@ describe('an update with statistics behind the parameters', () => {
 
 describe('an update that fails in the middle of a block', () => {
   const BLOCKS = 4;
-  const length = BLOCKS * BLOCK;
+  const length = BLOCKS * UPDATE_CHUNK;
   const PAGES = 8;
 
   it.each([0, 1, 2, 3])('goes on to the same bits, though an earlier one was finished there (block %i)', (k) => {
@@ -172,7 +177,7 @@ describe('an update that fails in the middle of a block', () => {
       vector.set(before[i]!);
     });
     // The same gradient at the very end of the memory, which its block k reaches beyond: the kernel traps there.
-    const there = k * BLOCK + 4;
+    const there = k * UPDATE_CHUNK + 4;
     const hanging = memory.buffer.byteLength - there * 4;
     new Float32Array(memory.buffer, hanging, there).set(values.subarray(0, there));
     expect(() => adam(hanging, 3)).toThrow(WebAssembly.RuntimeError);
@@ -213,7 +218,7 @@ describe('an update whose thread is ended in the middle of it', () => {
   }
 
   it('goes on to the same bits', async () => {
-    const vectors = updateArena(BLOCKS * BLOCK, 3);
+    const vectors = updateArena(BLOCKS * UPDATE_CHUNK, 3);
     vectors.randomise(1);
     const before = vectors.read();
     const task = taskOf(vectors, 4, ADAM);
@@ -236,10 +241,10 @@ describe('an update whose thread is ended in the middle of it', () => {
 
 describe('the average of the weights', () => {
   const AVERAGED = { ...ADAM, average: 0.75 };
-  const averaged = (vectors: UpdateArena) => floats(vectors.arena, 'average', 3 * BLOCK);
+  const averaged = (vectors: UpdateArena) => floats(vectors.arena, 'average', 3 * UPDATE_CHUNK);
 
   it('is decay * average + (1 - decay) * the new weights, which it leaves alone', () => {
-    const [plain, vectors] = [updateArena(3 * BLOCK, 2), updateArena(3 * BLOCK, 2, 1, true)];
+    const [plain, vectors] = [updateArena(3 * UPDATE_CHUNK, 2), updateArena(3 * UPDATE_CHUNK, 2, 1, true)];
     for (const each of [plain, vectors]) each.randomise(1);
     const before = averaged(vectors).fill(0.5).slice();
     update(plain.engine, taskOf(plain, 1, ADAM));
@@ -251,7 +256,7 @@ describe('the average of the weights', () => {
   });
 
   it('is taken once by an update that is done twice, and by one whose worker died between the two passes', () => {
-    const vectors = updateArena(3 * BLOCK, 2, 1, true);
+    const vectors = updateArena(3 * UPDATE_CHUNK, 2, 1, true);
     vectors.randomise(2);
     update(vectors.engine, taskOf(vectors, 1, ADAM)); // so far the worker came
     update(vectors.engine, taskOf(vectors, 1, AVERAGED));

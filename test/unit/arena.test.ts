@@ -22,20 +22,20 @@ const shapes = fc.record({
   pixels: fc.integer({ min: 1, max: 1000 }),
   unlabelled: fc.nat(1000),
   evaluation: fc.nat(1000),
-  parameters: fc.nat(5000),
+  parameterCount: fc.nat(5000),
   shards: fc.integer({ min: 1, max: 9 }),
   workspaces: fc.integer({ min: 1, max: 5 }),
   workspaceBytes: fc.nat(5000),
   tensorShardBytes: fc.nat(5000),
   averages: fc.boolean(),
-  outputGroupBytes: fc.nat(5000),
+  shardGroupBytes: fc.nat(5000),
 });
 
 const SMALL: ArenaShape = {
   pixels: 9,
   unlabelled: 5,
   evaluation: 3,
-  parameters: 40,
+  parameterCount: 40,
   shards: 2,
   workspaces: 2,
   workspaceBytes: 100,
@@ -43,9 +43,9 @@ const SMALL: ArenaShape = {
 
 /** What each region has to hold, in bytes. */
 function needs(shape: Required<ArenaShape>) {
-  const { unlabelled, parameters, shards, workspaces, workspaceBytes } = shape;
-  const { tensorShardBytes, outputGroupBytes, averages } = shape;
-  const vector = parameters * 4;
+  const { unlabelled, parameterCount, shards, workspaces, workspaceBytes } = shape;
+  const { tensorShardBytes, shardGroupBytes, averages } = shape;
+  const vector = parameterCount * 4;
   return {
     pseudoLabels: unlabelled * 2,
     confidences: unlabelled * 4,
@@ -65,13 +65,13 @@ function needs(shape: Required<ArenaShape>) {
     updateLogs: workspaces * UPDATE_LOG_BYTES,
     averageLogs: averages ? workspaces * UPDATE_LOG_BYTES : 0,
     workspaces: workspaces * workspaceBytes,
-    slices: tensorShardBytes + workspaces * outputGroupBytes,
+    tensorShards: tensorShardBytes + workspaces * shardGroupBytes,
     end: 0,
   } satisfies Record<keyof Regions, number>;
 }
 
 describe('the regions of an arena', () => {
-  it('are aligned to 64 bytes and do not overlap, nor do the slots, journals and lanes within them', () => {
+  it('are aligned to 64 bytes and do not overlap, nor do the gradient buffers, update logs and workspaces within them', () => {
     fc.assert(
       fc.property(shapes, (shape) => {
         const regions = regionsOf(shape);
@@ -83,14 +83,14 @@ describe('the regions of an arena', () => {
           Array.from({ length: count }, (_, i) => [start + i * stride, size] as const);
         const arena = attachArena({} as WebAssembly.Memory, shape, { unlabelled: NO_IMAGES, evaluation: NO_IMAGES });
         expectApart([
-          ...within(regions.gradientBuffers, gradientStride(shape), shape.shards, shape.parameters * 4),
+          ...within(regions.gradientBuffers, gradientStride(shape), shape.shards, shape.parameterCount * 4),
           [regions.total, 0],
           ...within(regions.updateLogs, UPDATE_LOG_STRIDE, shape.workspaces, UPDATE_LOG_BYTES),
           ...Array.from(
             { length: shape.workspaces },
             (_, workspace) => [workspaceStart(arena, workspace), shape.workspaceBytes] as const,
           ),
-          [regions.slices, shape.tensorShardBytes + shape.workspaces * shape.outputGroupBytes],
+          [regions.tensorShards, shape.tensorShardBytes + shape.workspaces * shape.shardGroupBytes],
           [regions.end, 0],
         ]);
       }),
@@ -124,7 +124,7 @@ describe('createArena', () => {
   });
 
   it('throws E_MEMORY for more than WebAssembly can address, saying how much, and what to do', () => {
-    expect(() => createArena({ ...SMALL, parameters: 2 ** 28, shards: 9 })).toThrow(
+    expect(() => createArena({ ...SMALL, parameterCount: 2 ** 28, shards: 9 })).toThrow(
       expect.objectContaining({
         code: 'E_MEMORY',
         message: expect.stringContaining('15873 MiB'),

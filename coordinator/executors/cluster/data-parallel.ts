@@ -90,12 +90,12 @@ export class ClusterDataParallel {
    * Ends the run if a replica's parameters differ. A node that is lost meanwhile does not count as different. Throws
    * E_DRIFT.
    */
-  private async compareParameters(parameters: number, nodes: readonly RemoteNode[], steps: number): Promise<void> {
-    const expected = sha256OfParameters(floats(this.local.arena, 'parameters', parameters));
+  private async compareParameters(parameterCount: number, nodes: readonly RemoteNode[], steps: number): Promise<void> {
+    const expected = sha256OfParameters(floats(this.local.arena, 'parameters', parameterCount));
     const digests = await Promise.all(
       nodes.map(async (node) => {
         if (!node.isAvailable) return expected;
-        return node.checksum(parameters).catch((error: unknown) => {
+        return node.checksum(parameterCount).catch((error: unknown) => {
           if (error instanceof MemberLost) return expected;
           throw error;
         });

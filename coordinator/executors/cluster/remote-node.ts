@@ -125,8 +125,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
    * Returns whether the node is available with the same parameters and moments as here. A node without shards may still
    * be doing its last update. That update reads the total, which the next one would overwrite.
    */
-  isInStep(parameters: number): boolean {
-    return this.isAvailable && !this.isUpdating && this.arenaSync.hasState(parameters);
+  isInStep(parameterCount: number): boolean {
+    return this.isAvailable && !this.isUpdating && this.arenaSync.hasState(parameterCount);
   }
 
   passedOver(): void {
@@ -216,8 +216,8 @@ export class RemoteNode implements Member, TensorNode, RequestsListener {
   }
 
   /** Returns the SHA-256 of its parameters in hex. */
-  async checksum(parameters: number): Promise<string> {
-    return (await this.requests.ask({ kind: 'checksum', parameters }, 'checksum', 1)).sha256;
+  async checksum(parameterCount: number): Promise<string> {
+    return (await this.requests.ask({ kind: 'checksum', parameterCount }, 'checksum', 1)).sha256;
   }
 
   async predict(model: Model, set: PredictTask['set'], ranges: Ranges): Promise<PredictResult[]> {

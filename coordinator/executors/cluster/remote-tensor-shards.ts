@@ -68,7 +68,7 @@ export class RemoteTensorShards implements TensorShardOwner {
         return { step: { ...step, labelsFresh: false }, given: given.map(bytesOf) };
       });
       for (const { step } of batch) await this.bringImages(step);
-      arenaSync.stateChanged(arena.shape.parameters);
+      arenaSync.stateChanged(arena.shape.parameterCount);
       const work = sent.length * this.work(batch[0]!.step, range);
       await requests.ask({ kind: 'replay', ...range, steps: sent }, 'replay', work);
     }

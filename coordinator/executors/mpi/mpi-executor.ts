@@ -213,7 +213,7 @@ export class MpiExecutor extends DistributedExecutor {
 
   private async compareParameters(length: number): Promise<void> {
     const own = async () => sha256OfParameters(floats(this.local.arena, 'parameters', length));
-    const [expected, digests] = await this.ranks.together({ kind: 'checksum', parameters: length }, 'digest', own);
+    const [expected, digests] = await this.ranks.together({ kind: 'checksum', parameterCount: length }, 'digest', own);
     const names = this.ranks.namesWhere((other) => digests[other]!.sha256 !== expected);
     if (names.length > 0) throw drifted(names, 'rank 0', this.steps);
   }

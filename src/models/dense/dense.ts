@@ -7,7 +7,7 @@ import { workspaceOf } from './workspace.js';
 export const dense: ModelKind<DenseModel> = {
   inputs: ({ layers }) => layers[0]!.inputs,
   outputs: ({ layers }) => layers.at(-1)!.units,
-  parameters: (model) => layoutOf(model).length,
+  parameterCount: (model) => layoutOf(model).length,
   featureWidths: ({ layers }) => [layers.at(-1)!.inputs],
   firstLayerEnd(model) {
     const { places, length } = layoutOf(model);

@@ -5,7 +5,7 @@ import type { Activations, Matrix, Products } from '../../engine/products.js';
 import type { Layer } from './model.js';
 
 /** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
-export const BLOCK_UNITS = 640;
+export const TILE_UNITS = 640;
 
 /** Addresses of the layer's parameters and of its two matrices [units, rows]. */
 export interface LayerPlace {
@@ -20,7 +20,7 @@ export interface LayerPlace {
 
 /** Where a shard's gradient of the layer goes. */
 export interface GradientPlace {
-  readonly blocks: readonly Matrix[];
+  readonly tiles: readonly Matrix[];
   readonly bias: number;
 }
 
@@ -42,10 +42,10 @@ export function dropoutOf(rate: number, random: number): Dropout {
 export class Dense {
   readonly output: Matrix;
   readonly kernel: Matrix;
-  private readonly kernelBlocks: readonly Matrix[];
-  private readonly outputBlocks: readonly Matrix[];
+  private readonly kernelTiles: readonly Matrix[];
+  private readonly outputTiles: readonly Matrix[];
   readonly gradient: Matrix | undefined;
-  private readonly gradientBlocks: readonly Matrix[];
+  private readonly gradientTiles: readonly Matrix[];
 
   constructor(
     private readonly products: Products,
@@ -56,19 +56,19 @@ export class Dense {
   ) {
     const { units, inputs } = layer;
     this.kernel = products.matrix(place.kernel, units, inputs);
-    this.kernelBlocks = this.blocks(place.kernel, inputs);
+    this.kernelTiles = this.tilesOf(place.kernel, inputs);
     this.output = products.matrix(place.output, units, rows);
-    this.outputBlocks = this.blocks(place.output, rows);
-    if (place.gradient === undefined) this.gradientBlocks = [];
+    this.outputTiles = this.tilesOf(place.output, rows);
+    if (place.gradient === undefined) this.gradientTiles = [];
     else {
       this.gradient = products.matrix(place.gradient, units, rows);
-      this.gradientBlocks = this.blocks(place.gradient, rows);
+      this.gradientTiles = this.tilesOf(place.gradient, rows);
     }
   }
 
   /** Where this layer's gradient lies in a gradient buffer whose kernel and bias have these addresses. */
   gradientPlace(kernel: number, bias: number): GradientPlace {
-    return { blocks: this.blocks(kernel, this.layer.inputs), bias };
+    return { tiles: this.tilesOf(kernel, this.layer.inputs), bias };
   }
 
   /** What the layer above reads. */
@@ -78,18 +78,18 @@ export class Dense {
 
   /** output = kernel * input, without bias: the loss adds the output layer's. */
   forwardLinear(input: Activations): void {
-    this.kernelBlocks.forEach((kernel, k) => {
-      this.products.forward(kernel, input, this.outputBlocks[k]!);
+    this.kernelTiles.forEach((kernel, k) => {
+      this.products.forward(kernel, input, this.outputTiles[k]!);
     });
   }
 
   /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
   forward(input: Activations, dropout: Dropout): number {
     let sum = 0;
-    this.kernelBlocks.forEach((kernel, k) => {
-      const output = this.outputBlocks[k]!;
+    this.kernelTiles.forEach((kernel, k) => {
+      const output = this.outputTiles[k]!;
       this.products.forward(kernel, input, output);
-      const bias = this.place.bias + k * BLOCK_UNITS * 4;
+      const bias = this.place.bias + k * TILE_UNITS * 4;
       const { keep, scale, random } = dropout;
       sum += this.pass.reluDropout(output.values.byteOffset, bias, output.rows, this.rows, keep, scale, random);
     });
@@ -110,13 +110,13 @@ export class Dense {
   ): number {
     this.products.inputGradient(next.kernel, next.gradient!, this.gradient!);
     let largest = 0;
-    this.gradientBlocks.forEach((gradient, k) => {
-      const output = this.outputBlocks[k]!.values.byteOffset;
-      const bias = to.bias + k * BLOCK_UNITS * 4;
+    this.gradientTiles.forEach((gradient, k) => {
+      const output = this.outputTiles[k]!.values.byteOffset;
+      const bias = to.bias + k * TILE_UNITS * 4;
       const dz = gradient.values.byteOffset;
       largest = Math.max(largest, this.pass.reluDropoutGradient(dz, output, gradient.rows, this.rows, scale, bias));
-      this.products.kernelGradient(gradient, input, to.blocks[k]!, this.place.gradientLists);
-      written(k * BLOCK_UNITS + gradient.rows);
+      this.products.kernelGradient(gradient, input, to.tiles[k]!, this.place.gradientLists);
+      written(k * TILE_UNITS + gradient.rows);
     });
     return largest;
   }
@@ -124,18 +124,18 @@ export class Dense {
   /** The same for the output layer, whose output the loss has replaced by the gradient. */
   backwardOutput(input: Activations, to: GradientPlace): number {
     const { units } = this.layer;
-    this.gradientBlocks.forEach((gradient, k) => {
-      this.products.kernelGradient(gradient, input, to.blocks[k]!, 0);
+    this.gradientTiles.forEach((gradient, k) => {
+      this.products.kernelGradient(gradient, input, to.tiles[k]!, 0);
     });
     return this.pass.biasGradient(this.place.output, units, this.rows, to.bias);
   }
 
-  private blocks(address: number, columns: number): Matrix[] {
+  private tilesOf(address: number, columns: number): Matrix[] {
     const { units } = this.layer;
-    return Array.from({ length: Math.ceil(units / BLOCK_UNITS) }, (_, k) => {
-      const first = k * BLOCK_UNITS;
+    return Array.from({ length: Math.ceil(units / TILE_UNITS) }, (_, k) => {
+      const first = k * TILE_UNITS;
       const at = address + first * columns * 4;
-      return this.products.matrix(at, Math.min(BLOCK_UNITS, units - first), columns);
+      return this.products.matrix(at, Math.min(TILE_UNITS, units - first), columns);
     });
   }
 }

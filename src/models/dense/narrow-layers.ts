@@ -1,5 +1,5 @@
 // The narrow middle of a network whose wide layers are cut: what lies between the sums of the first block and what the second reads.
-// A thousandth of the work, so one thread does it for all slices.
+// A thousandth of the work, so one thread does it for all tensor shards.
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -17,7 +17,7 @@ import { RANDOM_CHUNK } from './workspace.js';
 /** Addresses in bytes. */
 export interface NarrowLayersPlaces {
   readonly updateLog: number;
-  /** Of each narrow layer, the first pair's output first: activations and the gradient at its weighted inputs, [units, rows]. */
+  /** Of each narrow layer, the first block's output first: activations and the gradient at its weighted inputs, [units, rows]. */
   readonly outputs: readonly number[];
   readonly gradients: readonly number[];
   /** The gradient of its parameters, which are one range of the parameter vector. */
@@ -28,10 +28,10 @@ export interface NarrowLayersPlaces {
   readonly random: number;
 }
 
-/** The layers whose activations are the middle's: none in a model of one pair. */
+/** The layers whose activations are the middle's: none in a model of one block. */
 export const narrowLayers = ({ layers }: DenseModel): readonly Layer[] => layers.slice(1, -2);
 
-/** Of the parameters of the middle: those of the first narrow layer are the first pair's. */
+/** Of the parameters of the middle: those of the first narrow layer are the first block's. */
 function rangeOf(model: DenseModel): readonly [start: number, end: number] {
   const { places } = layoutOf(model);
   return [places[2]!.kernel, places.at(-2)!.kernel];
@@ -59,7 +59,7 @@ export function narrowLayersPlaces(
 
 export class NarrowLayers {
   private readonly first: Layer;
-  /** All narrow layers but the first, whose products are the slices'. */
+  /** All narrow layers but the first, whose products are the tensor shards'. */
   private readonly above: readonly NarrowDense[];
   private readonly outputBounds: number[] = [];
 
@@ -88,7 +88,7 @@ export class NarrowLayers {
     });
   }
 
-  /** sums: the first pair's, [units, rows]. Returns what the second pair reads, [inputs, rows]; valid until the next call. */
+  /** sums: the first block's, [units, rows]. Returns what the second block reads, [inputs, rows]; valid until the next call. */
   forward(sums: Float32Array, masks: MaskStream): Float32Array {
     const { kernel, places, rows, outputBounds } = this;
     const { units, dropout } = this.first;
@@ -110,7 +110,7 @@ export class NarrowLayers {
   }
 
   /**
-   * gradient: at what forward() returned. Returns that at the first pair's sums, valid until the next call, and the largest sum of its
+   * gradient: at what forward() returned. Returns that at the first block's sums, valid until the next call, and the largest sum of its
    * absolute values over the rows of a unit. areFinite: whether all elements of the middle's own are.
    */
   backward(gradient: Float32Array): { gradient: Float32Array; largest: number; areFinite: boolean } {

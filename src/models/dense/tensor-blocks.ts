@@ -1,5 +1,5 @@
 // Which networks can be cut, and where: a wide layer is cut by its units (column parallel), and the layer above it sums up what
-// the slices give. A classifier with one hidden layer is one such pair; a deep autoencoder is two, with a narrow middle that is not cut.
+// the tensor shards give. A classifier with one hidden layer is one such block; a deep autoencoder is two, with a narrow middle that is not cut.
 
 import type { Model } from '../model.js';
 import type { DenseModel } from './model.js';
@@ -37,12 +37,12 @@ export function parallelBlocksOf(model: DenseModel): readonly ParallelBlock[] {
   }));
 }
 
-/** Between slices and coordinator: sums go up, and values that come of them go down. After the last the slices update. */
+/** Between tensor shards and coordinator: sums go up, and values that come of them go down. After the last the tensor shards update. */
 export interface Exchange {
-  /** Sums of the pair's outputs, [units, rows], or of the gradient at its inputs, [inputs, rows]. */
+  /** Sums of the block's outputs, [units, rows], or of the gradient at its inputs, [inputs, rows]. */
   readonly pass: 'forward' | 'backward';
   readonly block: number;
-  /** What goes down: what another pair reads, [inputs, rows], or the gradient at a pair's outputs, [units, rows]. */
+  /** What goes down: what another block reads, [inputs, rows], or the gradient at a block's outputs, [units, rows]. */
   readonly down: { readonly of: 'inputs' | 'gradient'; readonly block: number };
 }
 

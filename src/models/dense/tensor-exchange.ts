@@ -20,7 +20,7 @@ export interface TensorExchange {
   readonly counts: RowCounts;
   readonly places: TensorShardPlaces;
   readonly range: TensorShardRange;
-  /** A task for each of the workers, or for each slice of the range where there are fewer. */
+  /** A task for each of the workers, or for each tensor shard of the range where there are fewer. */
   readonly tasks: readonly TensorTask[];
 }
 
@@ -30,29 +30,29 @@ export interface TensorExchanger {
   readonly workers: number;
   /** Of the tasks. */
   readonly patience: number;
-  /** Default: all slices. */
+  /** Default: all tensor shards. */
   readonly range: TensorShardRange | undefined;
 }
 
-/** A step of a range of slices; its labelled images are put into the arena. */
+/** A step of a range of tensor shards; its labelled images are put into the arena. */
 export function tensorExchangeOf(
   arena: Arena,
   { labelledImages, ...step }: TensorStep,
   { number, workers, patience, ...asked }: TensorExchanger,
 ): TensorExchange {
   const labelledBatch = labelledImages.length / arena.shape.pixels;
-  const slices = tensorShardCount(step.model, step.shards);
-  const range = asked.range ?? { first: 0, end: slices };
-  // As for all slices, whatever the range: the places of what lasts from step to step depend on it.
-  const groups = Math.min(workers, slices);
+  const shards = tensorShardCount(step.model, step.shards);
+  const range = asked.range ?? { first: 0, end: shards };
+  // As for all tensor shards, whatever the range: the places of what lasts from step to step depend on it.
+  const groups = Math.min(workers, shards);
   const counts = rowCountsOf(labelledBatch, step);
-  const places = placesIn(arena, step.model, counts, slices, groups);
+  const places = placesIn(arena, step.model, counts, shards, groups);
   new Uint8Array(arena.memory.buffer, places.labelledImages, labelledImages.length).set(labelledImages);
   const length = range.end - range.first;
   const parts = Math.min(groups, length);
   const tasks = Array.from({ length: parts }, (_, group): TensorTask => {
-    const [first, end] = shardRange(length, parts, group).map((slice) => range.first + slice) as [number, number];
-    return { kind: 'slices', ...step, number, group, groups, first, end, labelledBatch, patience };
+    const [first, end] = shardRange(length, parts, group).map((shard) => range.first + shard) as [number, number];
+    return { kind: 'tensor-step', ...step, number, group, groups, first, end, labelledBatch, patience };
   });
   return { arena, number, counts, places, range, tasks };
 }
@@ -81,21 +81,21 @@ export async function passed(
   }
 }
 
-/** After the pass of every group: the sum of each subtree of slices that the range is made of. */
+/** After the pass of every group: the sum of each subtree of tensor shards that the range is made of. */
 export function sumsOf({ arena, counts, places, range, tasks }: TensorExchange, exchange: number): Logits[] {
   const { model } = tasks[0]!;
   const { pass, block } = exchangesOf(model)[exchange]!;
   const { up } = widthsOf(model, exchangesOf(model)[exchange]!);
   const floats = (at: number, length: number) => new Float32Array(arena.memory.buffer, at, length);
-  const slices = places.blocks[block]!.slices;
-  const ofSlice = (slice: number): Logits => {
-    const { sums, inputGradient, clean, bounds } = slices[slice]!;
+  const shards = places.blocks[block]!.shards;
+  const ofShard = (shard: number): Logits => {
+    const { sums, inputGradient, clean, bounds } = shards[shard]!;
     const [activationBound, weightBound] = floats(bounds, 2) as unknown as readonly [number, number];
     const logits = floats(pass === 'forward' ? sums : inputGradient, up * counts.rows);
     return { logits, clean: floats(clean, up * counts.clean), activationBound, weightBound };
   };
-  return subtreesIn(range, slices.length).map((tree) =>
-    joined(tree, ({ first, count }) => (count === 1 ? ofSlice(first) : undefined), sumOf),
+  return subtreesIn(range, shards.length).map((tree) =>
+    joined(tree, ({ first, count }) => (count === 1 ? ofShard(first) : undefined), sumOf),
   );
 }
 

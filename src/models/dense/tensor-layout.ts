@@ -5,13 +5,13 @@ import { type Lists, listRoom } from '../../engine/products.js';
 import { Space } from '../../engine/space.js';
 import { paddedRows } from '../kind.js';
 import type { TensorShardRange, TensorStep } from '../tensor-tasks.js';
-import { BLOCK_UNITS } from './layer.js';
+import { TILE_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 import { type NarrowLayersPlaces, narrowLayersPlaces } from './narrow-layers.js';
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
 import { RANDOM_CHUNK } from './workspace.js';
 
-/** Slices begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
+/** Tensor shards begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
 const UNIT_GROUP = 16;
 
 /** Words between two signals: a cache line. */
@@ -20,31 +20,31 @@ export const SIGNAL_STRIDE = 16;
 /** The gradient of an output kernel is computed for a multiple of so many outputs at a time, so that matrices of theirs begin at 64 bytes. */
 export const OUTPUT_GROUP = 16;
 
-/** A small layer has fewer slices than a run has shards. */
+/** A small layer has fewer tensor shards than a run has shards. */
 export const tensorShardCount = (model: DenseModel, shards: number): number =>
   Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / UNIT_GROUP)));
 
-/** The units [first, end) of a slice in a pair's wide layer. */
+/** The units [first, end) of a tensor shard in a block's wide layer. */
 export function unitsOf(
   model: DenseModel,
-  slices: number,
-  slice: number,
+  shards: number,
+  shard: number,
   block = 0,
 ): readonly [first: number, end: number] {
   const { units } = parallelBlocksOf(model)[block]!.hidden;
-  const [first, end] = shardRange(Math.ceil(units / UNIT_GROUP), slices, slice);
+  const [first, end] = shardRange(Math.ceil(units / UNIT_GROUP), shards, shard);
   return [first * UNIT_GROUP, Math.min(end * UNIT_GROUP, units)];
 }
 
-/** Floats of the parameter vector that belong to slices: their units' weights and biases, and with slice 0 the biases above. */
+/** Floats of the parameter vector that belong to tensor shards: their units' weights and biases, and with tensor shard 0 the biases above. */
 export function stateOf(
   model: DenseModel,
-  slices: number,
+  shards: number,
   range: TensorShardRange,
 ): (readonly [start: number, end: number])[] {
   return parallelBlocksOf(model).flatMap(({ hidden, output, below, above }, block) => {
-    const [first] = unitsOf(model, slices, range.first, block);
-    const [, end] = unitsOf(model, slices, range.end - 1, block);
+    const [first] = unitsOf(model, shards, range.first, block);
+    const [, end] = unitsOf(model, shards, range.end - 1, block);
     const columns = Array.from({ length: output.units }, (_, c) => {
       const row = above.kernel + c * hidden.units;
       return [row + first, row + end] as const;
@@ -72,7 +72,7 @@ export const rowCountsOf = (
   clean: labelsFresh ? paddedRows(unlabelledBatch) : 0,
 });
 
-/** Addresses in bytes of what a group of slices shares: it is computed by one thread at a time. */
+/** Addresses in bytes of what a group of tensor shards shares: it is computed by one thread at a time. */
 export interface GroupBuffers {
   /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
   readonly x: number;
@@ -86,22 +86,22 @@ export interface GroupBuffers {
   readonly images: number;
   readonly random: number;
   /** A block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
-  readonly block: number;
+  readonly tile: number;
   readonly weights: number;
   readonly weightFloats: number;
   readonly bias: number;
   readonly product: number;
 }
 
-/** What a slice keeps of a pair from pass to pass, whichever threads do them. */
+/** What a tensor shard keeps of a block from pass to pass, whichever threads do them. */
 export interface TensorShardBuffers {
   /** Activations [units, rows]; its part of the output kernel, [outputs, units] for each block of units, as it was in the forward pass. */
   readonly hidden: number;
   readonly kernel: number;
-  /** What it adds to the pair's outputs: [outputs, rows]. */
+  /** What it adds to the block's outputs: [outputs, rows]. */
   readonly sums: number;
   readonly clean: number;
-  /** The gradient at its activations [units, rows], and what it adds to that at the pair's inputs [inputs, rows]; of no length where nothing reads that. */
+  /** The gradient at its activations [units, rows], and what it adds to that at the block's inputs [inputs, rows]; of no length where nothing reads that. */
   readonly hiddenGradient: number;
   readonly inputGradient: number;
   readonly updateLog: number;
@@ -110,11 +110,11 @@ export interface TensorShardBuffers {
 }
 
 export interface BlockPlaces {
-  /** What the pair reads, [inputs, rows], where that is not the rows themselves. */
+  /** What the block reads, [inputs, rows], where that is not the rows themselves. */
   readonly inputs: number;
   /** The gradient at its outputs, [outputs, rows]. */
   readonly gradient: number;
-  readonly slices: readonly TensorShardBuffers[];
+  readonly shards: readonly TensorShardBuffers[];
 }
 
 export interface TensorShardPlaces {
@@ -128,13 +128,13 @@ export interface TensorShardPlaces {
   readonly end: number;
 }
 
-const MOST_PAIRS = 2;
+const MOST_BLOCKS = 2;
 
 /** start: a multiple of 64. */
 export function tensorShardPlaces(
   model: DenseModel,
   counts: RowCounts,
-  slices: number,
+  shards: number,
   groups: number,
   start = 0,
 ): TensorShardPlaces {
@@ -142,10 +142,10 @@ export function tensorShardPlaces(
   const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
   // First, and so at the same place for all steps of all models: what else is written there would look like a step half done.
   const signals = space.take((1 + groups) * SIGNAL_STRIDE);
-  const updateLogs = each(1 + MOST_PAIRS * slices, () => space.take(UPDATE_LOG_STRIDE / 4));
+  const updateLogs = each(1 + MOST_BLOCKS * shards, () => space.take(UPDATE_LOG_STRIDE / 4));
   const sizes = parallelBlocksOf(model).map((_, block) =>
-    each(slices, (slice) => {
-      const [first, end] = unitsOf(model, slices, slice, block);
+    each(shards, (shard) => {
+      const [first, end] = unitsOf(model, shards, shard, block);
       return end - first;
     }),
   );
@@ -157,8 +157,8 @@ export function tensorShardPlaces(
       return {
         inputs: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
         gradient: space.take(output.units * counts.rows),
-        slices: each(slices, (slice) => {
-          const units = sizes[block]![slice]!;
+        shards: each(shards, (shard) => {
+          const units = sizes[block]![shard]!;
           return {
             hidden: space.take(units * counts.rows),
             kernel: space.take(units * output.units),
@@ -166,7 +166,7 @@ export function tensorShardPlaces(
             clean: space.take(output.units * counts.clean),
             hiddenGradient: space.take(isFirst ? 0 : units * counts.rows),
             inputGradient: space.take(isFirst ? 0 : hidden.inputs * counts.rows),
-            updateLog: updateLogs[1 + block * slices + slice]!,
+            updateLog: updateLogs[1 + block * shards + shard]!,
             bounds: space.take(2),
           };
         }),
@@ -182,13 +182,13 @@ export function tensorShardPlaces(
 export function tensorShardRoom(
   model: DenseModel,
   counts: RowCounts,
-  slices: number,
-): Required<Pick<ArenaShape, 'tensorShardBytes' | 'outputGroupBytes'>> {
-  const tensorShardBytes = tensorShardPlaces(model, counts, slices, 0).end;
-  return { tensorShardBytes, outputGroupBytes: tensorShardPlaces(model, counts, slices, 1).end - tensorShardBytes };
+  shards: number,
+): Required<Pick<ArenaShape, 'tensorShardBytes' | 'shardGroupBytes'>> {
+  const tensorShardBytes = tensorShardPlaces(model, counts, shards, 0).end;
+  return { tensorShardBytes, shardGroupBytes: tensorShardPlaces(model, counts, shards, 1).end - tensorShardBytes };
 }
 
-/** units: of the largest slice. */
+/** units: of the largest tensor shard. */
 function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCounts, units: number): GroupBuffers {
   const blocks = parallelBlocksOf(model);
   const pixels = model.layers[0]!.inputs;
@@ -196,7 +196,7 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
   const takeLists = (n: number, k: number): number => space.take(listRoom(n, k) / 4);
   const largest = (of: (block: ParallelBlock, p: number) => number) => Math.max(...blocks.map(of));
   const weightFloats = Math.max(
-    largest(({ hidden }) => BLOCK_UNITS * hidden.inputs),
+    largest(({ hidden }) => TILE_UNITS * hidden.inputs),
     OUTPUT_GROUP * units,
   );
   return {
@@ -204,15 +204,15 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
     cleanRows: space.take(clean * pixels),
     lists: { byRow: takeLists(rows, pixels), byInput: takeLists(pixels, rows) },
     cleanLists: takeLists(clean, pixels),
-    gradientLists: takeLists(BLOCK_UNITS, rows),
+    gradientLists: takeLists(TILE_UNITS, rows),
     images: space.take((rows * pixels) / 4),
     random: space.take(16 + Math.max(rows, RANDOM_CHUNK) / 2),
-    block: space.take(BLOCK_UNITS * most),
+    tile: space.take(TILE_UNITS * most),
     weights: space.take(weightFloats),
     weightFloats,
     bias: space.take(
       Math.max(
-        BLOCK_UNITS,
+        TILE_UNITS,
         largest(({ output }) => output.units),
       ),
     ),
@@ -225,6 +225,6 @@ export const placesIn = (
   arena: Arena,
   model: DenseModel,
   rows: RowCounts,
-  slices: number,
+  shards: number,
   groups: number,
-): TensorShardPlaces => tensorShardPlaces(model, rows, slices, groups, arena.regions.slices);
+): TensorShardPlaces => tensorShardPlaces(model, rows, shards, groups, arena.regions.tensorShards);

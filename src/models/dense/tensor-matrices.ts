@@ -1,7 +1,7 @@
 // Where the matrices of a tensor shard lie that products read and write: block by block of its units, and of the outputs above it.
 import type { Arena } from '../../engine/arena.js';
 import type { Activations, Lists, Matrix, Products } from '../../engine/products.js';
-import { BLOCK_UNITS } from './layer.js';
+import { TILE_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 import { parallelBlocksOf } from './tensor-blocks.js';
 import { OUTPUT_GROUP, type RowCounts, type TensorShardPlaces, unitsOf } from './tensor-layout.js';
@@ -10,11 +10,11 @@ export interface TensorShardOf {
   readonly places: TensorShardPlaces;
   readonly group: number;
   readonly block: number;
-  readonly slice: number;
+  readonly shard: number;
 }
 
 /** Matrices of one block of units. */
-export interface Block {
+export interface Tile {
   /** Its first unit. */
   readonly first: number;
   readonly units: number;
@@ -47,7 +47,7 @@ export function matricesOf(
 ) {
   const group = of.places.groups[of.group]!;
   const places = of.places.blocks[of.block]!;
-  const own = places.slices[of.slice]!;
+  const own = places.shards[of.shard]!;
   const block = parallelBlocksOf(model)[of.block]!;
   const { inputs } = block.hidden;
   const { units: outputs } = block.output;
@@ -55,17 +55,17 @@ export function matricesOf(
   const matrix = (at: number, r: number, c: number) => products.matrix(at, r, c);
   const optional = (at: number, r: number, c: number) => (r * c === 0 ? undefined : matrix(at, r, c));
 
-  const [first, end] = unitsOf(model, places.slices.length, of.slice, of.block);
+  const [first, end] = unitsOf(model, places.shards.length, of.shard, of.block);
   const kernel = arena.regions.parameters + block.below.kernel * 4;
-  const blocks = parts(end - first, BLOCK_UNITS).map(
-    ([from, units]): Block => ({
+  const tiles = parts(end - first, TILE_UNITS).map(
+    ([from, units]): Tile => ({
       first: first + from,
       units,
       weights: matrix(kernel + (first + from) * inputs * 4, units, inputs),
       packed: matrix(own.kernel + from * outputs * 4, outputs, units),
       hidden: matrix(own.hidden + from * rows * 4, units, rows),
-      dz: matrix(isUpper ? own.hiddenGradient + from * rows * 4 : group.block, units, rows),
-      clean: optional(group.block, units, clean),
+      dz: matrix(isUpper ? own.hiddenGradient + from * rows * 4 : group.tile, units, rows),
+      clean: optional(group.tile, units, clean),
       weightsGradient: matrix(group.weights, units, inputs),
     }),
   );
@@ -83,9 +83,9 @@ export function matricesOf(
   const cleanInputs = optional(group.cleanRows, clean, inputs);
   const unitsMajor = (of: Matrix): Activations => ({ matrix: of, isRowMajor: false });
   return {
-    blocks,
+    tiles,
     outputs: some,
-    /** What the pair reads. */
+    /** What the block reads. */
     inputs: isUpper
       ? unitsMajor(matrix(places.inputs, inputs, rows))
       : rowsOf(matrix(group.x, rows, inputs), group.lists),

@@ -15,7 +15,7 @@ import {
   type TensorShardBuffers,
   unitsOf,
 } from './tensor-layout.js';
-import { type Block, matricesOf, type TensorShardMatrices, type TensorShardOf } from './tensor-matrices.js';
+import { matricesOf, type TensorShardMatrices, type TensorShardOf, type Tile } from './tensor-matrices.js';
 import { SegmentedUpdate } from './tensor-update.js';
 
 export class TensorShard {
@@ -24,7 +24,7 @@ export class TensorShard {
   private readonly block: ParallelBlock;
   private readonly places: BlockPlaces;
   private readonly own: TensorShardBuffers;
-  /** Whether something below reads the gradient at the pair's inputs. */
+  /** Whether something below reads the gradient at the block's inputs. */
   private readonly isUpper: boolean;
   private readonly first: number;
   private readonly units: number;
@@ -41,9 +41,9 @@ export class TensorShard {
     this.group = of.places.groups[of.group]!;
     this.block = parallelBlocksOf(model)[of.block]!;
     this.places = of.places.blocks[of.block]!;
-    this.own = this.places.slices[of.slice]!;
+    this.own = this.places.shards[of.shard]!;
     this.isUpper = of.block > 0;
-    const [first, end] = unitsOf(model, this.places.slices.length, of.slice, of.block);
+    const [first, end] = unitsOf(model, this.places.shards.length, of.shard, of.block);
     this.first = first;
     this.units = end - first;
   }
@@ -52,63 +52,55 @@ export class TensorShard {
   forward(dropout: Dropout): void {
     const { kernel, own, products } = this;
     const { rows, clean } = this.counts;
-    const { blocks, inputs, cleanInputs, sums } = this.matrices;
+    const { tiles, inputs, cleanInputs, sums } = this.matrices;
     this.beginSums(own.sums, rows);
     this.beginSums(own.clean, clean);
     let activationBound = 0;
     let weightBound = 0;
-    for (const block of blocks) {
-      weightBound = Math.max(weightBound, this.pack(block));
-      const bias = this.arena.regions.parameters + (this.block.below.bias + block.first) * 4;
-      products.forward(block.weights, inputs, block.hidden);
+    for (const tile of tiles) {
+      weightBound = Math.max(weightBound, this.pack(tile));
+      const bias = this.arena.regions.parameters + (this.block.below.bias + tile.first) * 4;
+      products.forward(tile.weights, inputs, tile.hidden);
       const { keep, scale, random } = dropout;
-      activationBound += kernel.reluDropout(
-        block.hidden.values.byteOffset,
-        bias,
-        block.units,
-        rows,
-        keep,
-        scale,
-        random,
-      );
-      products.forward(block.packed, unitsMajor(block.hidden), sums.rows);
+      activationBound += kernel.reluDropout(tile.hidden.values.byteOffset, bias, tile.units, rows, keep, scale, random);
+      products.forward(tile.packed, unitsMajor(tile.hidden), sums.rows);
       this.add(own.sums, sums.rows);
-      if (!block.clean) continue;
+      if (!tile.clean) continue;
       // The same weights again while they are in the cache.
-      products.forward(block.weights, cleanInputs!, block.clean);
-      kernel.reluDropout(block.clean.values.byteOffset, bias, block.units, clean, KEEP_ALL, 1, random);
-      products.forward(block.packed, unitsMajor(block.clean), sums.clean!);
+      products.forward(tile.weights, cleanInputs!, tile.clean);
+      kernel.reluDropout(tile.clean.values.byteOffset, bias, tile.units, clean, KEEP_ALL, 1, random);
+      products.forward(tile.packed, unitsMajor(tile.clean), sums.clean!);
       this.add(own.clean, sums.clean!);
     }
     this.setBounds(activationBound, weightBound);
   }
 
-  /** Of an upper pair: writes what the slice adds to the gradient at the pair's inputs, and a bound of that at its units. Updates nothing. */
+  /** Of an upper block: writes what the tensor shard adds to the gradient at the block's inputs, and a bound of that at its units. Updates nothing. */
   inputGradient(scale: number): void {
     const { own, products } = this;
     const product = this.matrices.sums.inputs!;
     this.floats(own.inputGradient, product.rows * product.columns).fill(0);
     let largest = 0;
-    for (const block of this.matrices.blocks) {
-      largest = Math.max(largest, this.hiddenGradient(block, scale));
-      products.inputGradient(block.weights, block.dz, product);
+    for (const tile of this.matrices.tiles) {
+      largest = Math.max(largest, this.hiddenGradient(tile, scale));
+      products.inputGradient(tile.weights, tile.dz, product);
       this.add(own.inputGradient, product);
     }
     this.setBounds(largest, 0);
   }
 
-  /** Updates the slice's parameters. Called again after a thread died in it, it goes on where that was. */
+  /** Updates the shard's parameters. Called again after a thread died in it, it goes on where that was. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
     const { kernel, products, group, places } = this;
     const { rows } = this.counts;
     const { below, above, hidden, output } = this.block;
     const segments = new SegmentedUpdate(kernel, this.arena, this.own.updateLog, optimizer, update);
-    for (const block of this.matrices.blocks) {
+    for (const tile of this.matrices.tiles) {
       if (segments.skip(2)) continue;
-      const { first, units, dz } = block;
+      const { first, units, dz } = tile;
       if (this.isUpper) kernel.biasGradient(dz.values.byteOffset, units, rows, group.bias);
-      else this.hiddenGradient(block, scale);
-      products.kernelGradient(dz, this.matrices.inputs, block.weightsGradient, group.gradientLists);
+      else this.hiddenGradient(tile, scale);
+      products.kernelGradient(dz, this.matrices.inputs, tile.weightsGradient, group.gradientLists);
       segments.apply(below.kernel + first * hidden.inputs, units * hidden.inputs, group.weights);
       segments.apply(below.bias + first, units, group.bias);
     }
@@ -118,7 +110,7 @@ export class TensorShard {
     segments.apply(above.bias, output.units, group.bias);
   }
 
-  /** The slice's columns of the output kernel. */
+  /** The shard's columns of the output kernel. */
   private updateOutputs(segments: SegmentedUpdate): void {
     const { above, hidden } = this.block;
     const row = this.units * 4;
@@ -136,7 +128,7 @@ export class TensorShard {
   }
 
   /** Copies a block's part of the output kernel; returns the largest sum of its absolute values over a unit's outputs. */
-  private pack({ first, units, packed }: Block): number {
+  private pack({ first, units, packed }: Tile): number {
     const { hidden, output, above } = this.block;
     const weights = this.arena.regions.parameters + above.kernel * 4;
     const to = packed.values.byteOffset;
@@ -144,7 +136,7 @@ export class TensorShard {
   }
 
   /** Writes the gradient at a block's units, and their biases' to the group's; returns the largest sum of its absolute values over the rows. */
-  private hiddenGradient({ packed, dz, hidden, units }: Block, scale: number): number {
+  private hiddenGradient({ packed, dz, hidden, units }: Tile, scale: number): number {
     const { kernel, group } = this;
     this.products.inputGradient(packed, this.matrices.outputGradient, dz);
     const { byteOffset } = dz.values;

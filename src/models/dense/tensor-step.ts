@@ -20,7 +20,7 @@ import {
 import type { TensorShard } from './tensor-shard.js';
 
 /** Safe to be done again after a worker died in it, and for those whose patience ended. */
-export function slices(engine: Engine, task: TensorTask): TensorResult {
+export function tensorStep(engine: Engine, task: TensorTask): TensorResult {
   const counts = rowCountsOf(task.labelledBatch, task);
   const places = placesIn(engine.arena, task.model, counts, tensorShardCount(task.model, task.shards), task.groups);
   const [progress, group] = signalOf(engine.arena, places, task.group);
@@ -35,9 +35,9 @@ export function slices(engine: Engine, task: TensorTask): TensorResult {
     if (!isPast(Atomics.load(progress, group), task.number, e + 1)) {
       if (e === 0) loadRows(engine, task, counts, places);
       spent('input');
-      for (const each of slicesOf(engine, task, counts, places, exchange.block)) {
+      for (const each of shardsOf(engine, task, counts, places, exchange.block)) {
         if (exchange.pass === 'forward') forward(engine, task, places, each);
-        else each.slice.inputGradient(scaleOf(task.model, each.block));
+        else each.shard.inputGradient(scaleOf(task.model, each.block));
       }
       Atomics.store(progress, group, progressOf(task.number, e + 1));
       Atomics.notify(progress, group);
@@ -50,7 +50,7 @@ export function slices(engine: Engine, task: TensorTask): TensorResult {
   const { model, optimizer, number } = task;
   for (const block of parallelBlocksOf(model).keys()) {
     const scale = scaleOf(model, block);
-    for (const { slice } of slicesOf(engine, task, counts, places, block)) slice.backward(scale, optimizer, number);
+    for (const { shard } of shardsOf(engine, task, counts, places, block)) shard.backward(scale, optimizer, number);
   }
   spent('backward');
   return { isUpdated: true, milliseconds };
@@ -72,25 +72,25 @@ function valuesCome(
   }
 }
 
-/** A slice of a pair, with the numbers of both. */
-interface TensorParallelSteps {
+/** A tensor shard of a block, with the numbers of both. */
+interface NumberedShard {
   readonly block: number;
   readonly index: number;
-  readonly slice: TensorShard;
+  readonly shard: TensorShard;
 }
 
 /** Those of the task. */
-function slicesOf(
+function shardsOf(
   engine: Engine,
   task: TensorTask,
   counts: RowCounts,
   places: TensorShardPlaces,
   block: number,
-): TensorParallelSteps[] {
+): NumberedShard[] {
   const { model, first, end } = task;
   return Array.from({ length: end - first }, (_, i) => {
     const index = first + i;
-    return { block, index, slice: engine.slice(model, counts, places, { ...task, block, slice: index }) };
+    return { block, index, shard: engine.tensorShard(model, counts, places, { ...task, block, shard: index }) };
   });
 }
 
@@ -98,15 +98,15 @@ function forward(
   engine: Engine,
   task: TensorTask,
   places: TensorShardPlaces,
-  { block, index, slice }: TensorParallelSteps,
+  { block, index, shard }: NumberedShard,
 ): void {
   const { model, seed, stage, step } = task;
   const group = places.groups[task.group]!;
   const layer = parallelBlocksOf(model)[block]!;
   const { dropout } = layer.hidden;
-  // Masks of the inputs are drawn from the stream of slice 0, layer 0; a slice's own are of the layers above.
+  // Masks of the inputs are drawn from the stream of tensor shard 0, layer 0; a shard's own are of the layers above.
   if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, index, layer.index + 1));
-  slice.forward(dropoutOf(dropout, group.random));
+  shard.forward(dropoutOf(dropout, group.random));
 }
 
 const scaleOf = (model: DenseModel, block: number): number =>

@@ -2,7 +2,7 @@
 
 import { type Lists, listRoom } from '../../engine/products.js';
 import { aligned } from '../../engine/space.js';
-import { BLOCK_UNITS } from './layer.js';
+import { TILE_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 
 /** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
@@ -61,7 +61,7 @@ export function workspaceOf(model: DenseModel, rows: number, training: boolean, 
     byInput: training ? takeLists(pixels, rows) : 0,
   };
   const largest = Math.max(...model.layers.map(({ units }) => units));
-  const gradientLists = training ? takeLists(Math.min(largest, BLOCK_UNITS), rows) : 0;
+  const gradientLists = training ? takeLists(Math.min(largest, TILE_UNITS), rows) : 0;
   const outputs = model.layers.map(({ units }) => take(units * rows));
   const hidden = training ? model.layers.slice(0, -1).map(({ units }) => take(units * rows)) : [];
   return {

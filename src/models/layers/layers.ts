@@ -23,7 +23,7 @@ import { placesOf } from './workspace.js';
 export const layers: ModelKind<LayersModel> = {
   inputs: ({ inputShape }) => sizeOf(inputShape),
   outputs: ({ classes }) => classes,
-  parameters: parametersOf,
+  parameterCount: parametersOf,
   statisticsStart,
   featureWidths: (model) => new Array<number>(membersOf(model)).fill(featuresOf(model)),
   firstLayerEnd: parametersOf,
@@ -53,7 +53,7 @@ const ROWS = 8;
 async function passOnce(model: LayersModel): Promise<void> {
   const pixels = sizeOf(model.inputShape);
   const arena = createArena({
-    ...{ pixels, unlabelled: 0, evaluation: 0, parameters: parametersOf(model), shards: 1, workspaces: 1 },
+    ...{ pixels, unlabelled: 0, evaluation: 0, parameterCount: parametersOf(model), shards: 1, workspaces: 1 },
     workspaceBytes: placesOf(model, ROWS, true).end,
   });
   const hardware = { products: new Products(arena.memory), kernel: loadKernel(arena.memory), arena };

@@ -21,7 +21,7 @@ const STEP: StepTimes = {
   canBeTensor: true,
 };
 /** Two machines that take 16 and 20 ms for their halves of the hidden units: the faster one 32 for all. */
-const SLICED: StepTimes = {
+const TENSOR: StepTimes = {
   ...STEP,
   ...computeOfTensorParallel(
     [
@@ -57,7 +57,7 @@ describe('the verdict on a run with nodes', () => {
   });
 
   it('names the messages that tensor-parallel steps wait for, and another link as the way out', () => {
-    expect(slowdownWarning([SLICED])).toBe(
+    expect(slowdownWarning([TENSOR])).toBe(
       '1 node makes this run slower than one machine would be: a step of 288 rows takes 75 ms, and would take 32 there; ' +
         '55 ms of it wait for 37 KB to and 22 KB from each node; use a link with less delay, or fewer nodes',
     );
@@ -65,7 +65,7 @@ describe('the verdict on a run with nodes', () => {
 
   it('is silent where nodes make it faster, or hardly slower', () => {
     for (const step of [17, 40, 43]) expect(slowdownWarning([{ ...STEP, step }])).toBeUndefined();
-    for (const step of [20, 32, 35]) expect(slowdownWarning([{ ...SLICED, step }])).toBeUndefined();
+    for (const step of [20, 32, 35]) expect(slowdownWarning([{ ...TENSOR, step }])).toBeUndefined();
   });
 
   it('says no rate where none was measured', () => {

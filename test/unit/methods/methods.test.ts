@@ -45,7 +45,7 @@ describe.each(METHOD_NAMES)('the method %s', (name) => {
     expect(method.state.parse(JSON.parse(JSON.stringify(state)))).toEqual(state);
     for (const step of [0, 399, 400, 900, 2000]) {
       const rows = method.rows(defaults, step, state, COUNTS);
-      if (rows) expect(method.parameters.parse(rows.parameters)).toEqual(rows.parameters);
+      if (rows) expect(method.stepSettings.parse(rows.settings)).toEqual(rows.settings);
       if (rows) expect(rows.factor).toBeGreaterThanOrEqual(0);
     }
   });
@@ -111,13 +111,13 @@ describe('targets of methods that predict at each step', () => {
     const method = methodOf(settings);
     const begun = method.begin(settings, COUNTS);
     const third = 1 / 3;
-    expect(rowsOf(settings).parameters).toEqual({ thresholds: [third, third, third] });
+    expect(rowsOf(settings).settings).toEqual({ thresholds: [third, third, third] });
     const { statistics } = method.targets(rowsOf(settings), predictionOf(PROBABILITIES));
     const state = method.next(settings, 0, begun, statistics);
     const tau = third / 2 + (0.96 + 0.5) / 4;
     const shares = [1.46, 0.33, 0.21].map((sum) => third / 2 + sum / 4);
     expect(state.confidence![0]).toBeCloseTo(tau, 6);
-    const { thresholds } = rowsOf(settings, state).parameters as unknown as { thresholds: number[] };
+    const { thresholds } = rowsOf(settings, state).settings as unknown as { thresholds: number[] };
     for (const [c, threshold] of thresholds.entries())
       expect(threshold).toBeCloseTo((tau * shares[c]!) / shares[0]!, 6);
     // A step without unlabelled rows changes nothing.

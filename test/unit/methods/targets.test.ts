@@ -5,7 +5,7 @@ import { METHODS, methodNamed } from '../../../src/methods/methods.js';
 import { lossSums, NO_PREDICTION, setTargets, storedPrediction } from '../../../src/methods/targets.js';
 
 const ROWS: UnlabelledRows = {
-  ...{ batch: 4, factor: 2, method: 'pseudo-label', parameters: { threshold: 0.5 }, pseudoLabels: 'stored' },
+  ...{ batch: 4, factor: 2, method: 'pseudo-label', settings: { threshold: 0.5 }, pseudoLabels: 'stored' },
   ...{ logitShift: undefined, masses: 'plain', noise: 0 },
 };
 const [CLASSES, STRIDE] = [3, 8];

@@ -1,4 +1,4 @@
-// What a model lays out in memory: the buffers of a lane, and the parameter vector.
+// What a model lays out in memory: the workspace of a task, and the parameter vector.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
@@ -9,7 +9,7 @@ const anyWidths = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxL
 const modelWith = (widths: readonly number[]) =>
   modelOf(widths, { inputDropout: 0, dropout: [], objective: 'softmax' });
 
-describe('the buffers of a lane', () => {
+describe('the workspace of a task', () => {
   it('are aligned to 64 bytes and do not overlap', () => {
     fc.assert(
       fc.property(anyWidths, fc.integer({ min: 1, max: 9 }), fc.boolean(), (units, groups, training) => {

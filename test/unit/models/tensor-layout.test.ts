@@ -1,10 +1,10 @@
-// The geometry of tensor parallelism: every unit has one slice, and every matrix a place of its own.
+// The geometry of tensor parallelism: every unit has one tensor shard, and every matrix a place of its own.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joined, type Subtree, subtreesIn } from '../../../src/collectives/tree.js';
 import { UPDATE_LOG_STRIDE } from '../../../src/engine/arena.js';
 import { listRoom } from '../../../src/engine/products.js';
-import { BLOCK_UNITS } from '../../../src/models/dense/layer.js';
+import { TILE_UNITS } from '../../../src/models/dense/layer.js';
 import { layoutOf, modelOf } from '../../../src/models/dense/model.js';
 import { sumOf } from '../../../src/models/dense/tensor-exchange.js';
 import {
@@ -28,21 +28,21 @@ const models = fc.tuple(
 );
 const shardCounts = fc.integer({ min: 1, max: 9 });
 
-describe('the slices of a hidden layer', () => {
+describe('the tensor shards of a hidden layer', () => {
   it('cover its units once, in order, each not empty and from a multiple of 16 on', () => {
     fc.assert(
       fc.property(models, shardCounts, (widths, shards) => {
         const model = classifier(...widths);
-        const slices = tensorShardCount(model, shards);
+        const count = tensorShardCount(model, shards);
         let next = 0;
-        for (let slice = 0; slice < slices; slice++) {
-          const [first, end] = unitsOf(model, slices, slice);
+        for (let slice = 0; slice < count; slice++) {
+          const [first, end] = unitsOf(model, count, slice);
           expect([first, first % 16]).toEqual([next, 0]);
           expect(end).toBeGreaterThan(first);
           next = end;
         }
         expect(next).toBe(widths[1]);
-        expect(slices).toBeLessThanOrEqual(shards);
+        expect(count).toBeLessThanOrEqual(shards);
       }),
     );
   });
@@ -61,7 +61,7 @@ describe('the places of a sliced step', () => {
         expect(counts.rows % 8).toBe(0);
         const places = tensorShardPlaces(model, counts, slices, groups, 640);
         const room = tensorShardRoom(model, counts, slices);
-        expect(places.end).toBe(640 + room.tensorShardBytes + groups * room.outputGroupBytes);
+        expect(places.end).toBe(640 + room.tensorShardBytes + groups * room.shardGroupBytes);
         const most = Math.max(counts.rows, counts.clean);
         const units = Array.from({ length: slices }, (_, slice) => {
           const [first, end] = unitsOf(model, slices, slice);
@@ -75,24 +75,24 @@ describe('the places of a sliced step', () => {
           [places.end, 0],
         ];
         for (const group of places.groups) {
-          const block = Math.min(BLOCK_UNITS, Math.max(...units));
+          const block = Math.min(TILE_UNITS, Math.max(...units));
           floats.push(
             // Clean rows begin behind the labelled ones and go on to a multiple of 8.
             [group.x, Math.max(counts.rows, labelled + counts.clean) * pixels],
             [group.lists.byRow, listRoom(counts.rows, pixels) / 4],
             [group.lists.byInput, listRoom(pixels, counts.rows) / 4],
             [group.cleanLists, listRoom(counts.clean, pixels) / 4],
-            [group.gradientLists, listRoom(BLOCK_UNITS, counts.rows) / 4],
+            [group.gradientLists, listRoom(TILE_UNITS, counts.rows) / 4],
             [group.cleanRows, pixels * counts.clean],
             [group.images, (batch * pixels) / 4],
             [group.random, 16 + most / 2],
-            [group.block, block * most],
+            [group.tile, block * most],
             [group.weights, Math.max(block * pixels, group.weightFloats)],
             [group.bias, Math.max(block, classes)],
             [group.product, classes * most],
           );
         }
-        for (const [slice, own] of places.blocks[0]!.slices.entries()) {
+        for (const [slice, own] of places.blocks[0]!.shards.entries()) {
           floats.push(
             [own.updateLog, UPDATE_LOG_STRIDE / 4],
             [own.bounds, 2],
@@ -113,8 +113,8 @@ describe('the places of a sliced step', () => {
   });
 });
 
-describe('the state of slices', () => {
-  it('is all of the parameters but their padding, each once, whatever the ranges of slices', () => {
+describe('the state of tensor shards', () => {
+  it('is all of the parameters but their padding, each once, whatever the ranges of tensor shards', () => {
     fc.assert(
       fc.property(models, shardCounts, fc.array(fc.nat(8)), (widths, shards, cuts) => {
         const model = classifier(...widths);

@@ -10,7 +10,7 @@ import { changed, leavesOf, sampleOf } from '../../protocol-fields.js';
 type Kinds = readonly (readonly [kind: string, of: MessageKind<Message>])[];
 const kindsOf = (table: object): Kinds => Object.entries(table);
 
-/** Fields that may hold what is not finite: of a shard or of slices that say so of themselves. Each is looked at again where it counts. */
+/** Fields that may hold what is not finite: of a shard or of tensor shards that say so of themselves. Each is looked at again where it counts. */
 const MAY_BE_NOT_FINITE = new Set(['labelledLoss', 'unlabelledLoss', 'statistics', 'activationBound', 'weightBound']);
 
 /** Of no number of ours. */

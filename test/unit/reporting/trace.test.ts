@@ -50,11 +50,11 @@ describe('a trace', () => {
 
   it('has a tensor-parallel step, which is one call', () => {
     const work = [[{ pause: 0, milliseconds: [1, 2, 3, 4] }]];
-    const { slices } = readTrace(fileOf([callAt(5000, 'slices', { dispatch: 0.25, answer: 0.5, work }, 7)]));
+    const { slices } = readTrace(fileOf([callAt(5000, 'tensor-step', { dispatch: 0.25, answer: 0.5, work }, 7)]));
     expect(slices.map(({ tid, name, ts, dur }) => [tid, name, ts, dur])).toEqual([
       [0, 'step', 0, 10_750],
-      [0, 'slices', 0, 10_750],
-      [1, 'slices', 250, 10_000],
+      [0, 'tensor-step', 0, 10_750],
+      [1, 'tensor-step', 250, 10_000],
       [1, 'input', 250, 1000],
       [1, 'forward', 1250, 2000],
       [1, 'wait', 3250, 3000],

@@ -1,4 +1,4 @@
-// A collective that is watched does the same, and its journal accounts for all of the main thread's time.
+// A collective that is watched does the same, and its record accounts for all of the main thread's time.
 import { describe, expect, it } from 'vitest';
 import { ActivityRecord, TracedCollective } from '../../../coordinator/scaling/activity-record.js';
 import { clock } from '../../../src/clock.js';
@@ -8,13 +8,13 @@ import { memoryRanks } from '../../contract/memory-collective.js';
 
 interface Watched {
   readonly collective: TracedCollective;
-  readonly journal: ActivityRecord;
+  readonly record: ActivityRecord;
 }
 
 const tracedRanks = (size: number): Watched[] =>
   memoryRanks(size).map((bare) => {
-    const journal = new ActivityRecord();
-    return { collective: new TracedCollective(bare, journal), journal };
+    const record = new ActivityRecord();
+    return { collective: new TracedCollective(bare, record), record };
   });
 
 const sumOf = (split: Split): number => SHARES.reduce((sum, share) => sum + split[share], 0);
@@ -68,8 +68,8 @@ describe('a watched collective', () => {
       }),
     );
     const ended = clock();
-    for (const [rank, { journal }] of ranks.entries()) {
-      const { split } = journal.account(1, began, ended);
+    for (const [rank, { record }] of ranks.entries()) {
+      const { split } = record.account(1, began, ended);
       expect(split.update).toBeGreaterThanOrEqual(summed[rank]!);
       expect(split.wait).toBeGreaterThan(0);
       expect(sumOf(split)).toBeCloseTo(ended - began, 6);
@@ -83,7 +83,7 @@ describe('a watched collective', () => {
       first.collective.exchange([{ rank: 1, bytes: new Uint8Array(1) }], []),
       second.collective.exchange([], [{ rank: 0, bytes: new Uint8Array(1) }]),
     ]);
-    const [sent, waited] = [first, second].map(({ journal }) => journal.account(1, began, clock()).split);
+    const [sent, waited] = [first, second].map(({ record }) => record.account(1, began, clock()).split);
     expect([sent!.wait, waited!.send]).toEqual([0, 0]);
     expect(sent!.send).toBeGreaterThan(0);
     expect(waited!.wait).toBeGreaterThan(0);

@@ -20,10 +20,10 @@ it('a tensor-parallel step of the classifier exchanges sums of ten classes, wher
   expect(tensorParallelTraffic({ ...stage, method: { ...method, refresh: 'step' } }, 8).sum).toBe(4 * 10 * (288 + 256));
 });
 
-it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more slices', () => {
+it('a tensor-parallel step of the autoencoder has three exchanges, and moves more with more tensor shards', () => {
   const stage: Stage = { ...stageOf('pretrain'), method: { name: 'denoising', batch: 256, noise: 0.5 } };
   // Into the middle, 128; the pixels, 784; and the gradient above the middle, 128.
   expect(tensorParallelTraffic(stage, 8).sum).toBe(4 * 256 * (128 + 784 + 128));
-  const [few, many] = [2, 8].map((slices) => tensorParallelTraffic(stage, slices).moved) as [number, number];
+  const [few, many] = [2, 8].map((shards) => tensorParallelTraffic(stage, shards).moved) as [number, number];
   expect(many - few).toBe(6 * (2 * 4 * 256 * 1040 + 4 * 256 * 1040));
 });

@@ -1,4 +1,4 @@
-// The three products of a layer of few units (engine/narrow.ts): inputs x[inputs, rows], weights w[units, inputs], and what belongs to its
+// The three products of a layer of few units (models/dense/narrow-layer.ts): inputs x[inputs, rows], weights w[units, inputs], and what belongs to its
 // units, z and dz [units, rows].
 import { sumOfLanes } from './activation';
 

@@ -1,17 +1,17 @@
 // Reduction and optimizer: the gradient buffers of V shards are summed in a fixed binary tree and applied in the same pass.
 //
-// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps a update log: the new values of a block
+// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps an update log: the new values of a chunk
 // are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
 // on where the dead worker stopped, and the result has the same bits.
 //
-//   update log:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 blocks) | sums (LEVELS blocks)
-//   progress: 2k     blocks 0 .. k-1 are done
-//             2k + 1 block k is staged, and perhaps partly copied
+//   update log:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 chunks) | sums (LEVELS chunks)
+//   progress: 2k     chunks 0 .. k-1 are done
+//             2k + 1 chunk k is staged, and perhaps partly copied
 
-const BLOCK: i32 = 1024;
-const BLOCK_BYTES: usize = 4096;
+const UPDATE_CHUNK: i32 = 1024;
+const CHUNK_BYTES: usize = 4096;
 const STAGED: usize = 64;
-const SUMS: usize = STAGED + 3 * BLOCK_BYTES;
+const SUMS: usize = STAGED + 3 * CHUNK_BYTES;
 
 /**
  * p = keep * p - c * m with m = a * m + b * g: SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped momentum (b = (1 - a) * rate, c = 1).
@@ -20,7 +20,7 @@ const SUMS: usize = STAGED + 3 * BLOCK_BYTES;
 export function momentum(
   p: usize,
   m: usize,
-  slots: usize,
+  gradientBuffers: usize,
   stride: usize,
   shards: i32,
   start: i32,
@@ -31,22 +31,22 @@ export function momentum(
   keep: f32,
   nesterov: i32,
   id: i32,
-  journal: usize,
+  updateLog: usize,
 ): void {
-  const staged = journal + STAGED;
-  for (let k = begin(p, m, 0, start, end, id, journal); start + k * BLOCK < end; k++) {
-    const at = (<usize>(start + k * BLOCK)) << 2;
-    const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS);
+  const staged = updateLog + STAGED;
+  for (let k = begin(p, m, 0, start, end, id, updateLog); start + k * UPDATE_CHUNK < end; k++) {
+    const at = (<usize>(start + k * UPDATE_CHUNK)) << 2;
+    const bytes = (<usize>min(end - (start + k * UPDATE_CHUNK), UPDATE_CHUNK)) << 2;
+    const g = sumOfBuffers(gradientBuffers, stride, 0, 0, shards, at, bytes, updateLog + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = f32x4.mul(f32x4.splat(b), v128.load(g + i));
       const first = f32x4.add(f32x4.mul(f32x4.splat(a), v128.load(m + at + i)), gradient);
       const step = nesterov != 0 ? f32x4.add(f32x4.mul(f32x4.splat(a), first), gradient) : first;
       const kept = f32x4.mul(f32x4.splat(keep), v128.load(p + at + i));
-      v128.store(staged + BLOCK_BYTES + i, first);
+      v128.store(staged + CHUNK_BYTES + i, first);
       v128.store(staged + i, f32x4.sub(kept, f32x4.mul(f32x4.splat(c), step)));
     }
-    commit(k, p + at, m + at, 0, bytes, journal);
+    commit(k, p + at, m + at, 0, bytes, updateLog);
   }
 }
 
@@ -58,7 +58,7 @@ export function adam(
   p: usize,
   m: usize,
   v: usize,
-  slots: usize,
+  gradientBuffers: usize,
   stride: usize,
   shards: i32,
   start: i32,
@@ -72,13 +72,13 @@ export function adam(
   keep: f32,
   scale: f32,
   id: i32,
-  journal: usize,
+  updateLog: usize,
 ): void {
-  const staged = journal + STAGED;
-  for (let k = begin(p, m, v, start, end, id, journal); start + k * BLOCK < end; k++) {
-    const at = (<usize>(start + k * BLOCK)) << 2;
-    const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-    const g = sumSlots(slots, stride, 0, 0, shards, at, bytes, journal + SUMS);
+  const staged = updateLog + STAGED;
+  for (let k = begin(p, m, v, start, end, id, updateLog); start + k * UPDATE_CHUNK < end; k++) {
+    const at = (<usize>(start + k * UPDATE_CHUNK)) << 2;
+    const bytes = (<usize>min(end - (start + k * UPDATE_CHUNK), UPDATE_CHUNK)) << 2;
+    const g = sumOfBuffers(gradientBuffers, stride, 0, 0, shards, at, bytes, updateLog + SUMS);
     for (let i: usize = 0; i < bytes; i += 16) {
       const gradient = f32x4.mul(f32x4.splat(scale), v128.load(g + i));
       const first = f32x4.add(
@@ -90,51 +90,51 @@ export function adam(
       const root = f32x4.add(f32x4.sqrt(f32x4.mul(second, f32x4.splat(c2))), f32x4.splat(epsilon));
       const step = f32x4.div(f32x4.mul(first, f32x4.splat(rate * c1)), root);
       v128.store(staged + i, f32x4.sub(f32x4.mul(f32x4.splat(keep), v128.load(p + at + i)), step));
-      v128.store(staged + BLOCK_BYTES + i, first);
-      v128.store(staged + 2 * BLOCK_BYTES + i, second);
+      v128.store(staged + CHUNK_BYTES + i, first);
+      v128.store(staged + 2 * CHUNK_BYTES + i, second);
     }
-    commit(k, p + at, m + at, v + at, bytes, journal);
+    commit(k, p + at, m + at, v + at, bytes, updateLog);
   }
 }
 
-/** Returns the first block that is still to do, after completing one that was staged. v = 0: there is none. */
-function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, journal: usize): i32 {
-  if (atomic.load<i32>(journal) != id) {
+/** Returns the first chunk that is still to do, after completing one that was staged. v = 0: there is none. */
+function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, updateLog: usize): i32 {
+  if (atomic.load<i32>(updateLog) != id) {
     // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
-    atomic.store<i32>(journal, 0, 4);
-    atomic.store<i32>(journal, id);
+    atomic.store<i32>(updateLog, 0, 4);
+    atomic.store<i32>(updateLog, id);
     return 0;
   }
-  const progress = atomic.load<i32>(journal, 4);
+  const progress = atomic.load<i32>(updateLog, 4);
   const k = progress >> 1;
   if ((progress & 1) == 0) return k;
-  const at = (<usize>(start + k * BLOCK)) << 2;
-  const bytes = (<usize>min(end - (start + k * BLOCK), BLOCK)) << 2;
-  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, bytes, journal);
+  const at = (<usize>(start + k * UPDATE_CHUNK)) << 2;
+  const bytes = (<usize>min(end - (start + k * UPDATE_CHUNK), UPDATE_CHUNK)) << 2;
+  copyStaged(k, p + at, m + at, v == 0 ? 0 : v + at, bytes, updateLog);
   return k + 1;
 }
 
-function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
+function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, updateLog: usize): void {
   // Atomic, so that the staged values are in memory before the update log says so.
-  atomic.store<i32>(journal, 2 * k + 1, 4);
-  copyStaged(k, p, m, v, bytes, journal);
+  atomic.store<i32>(updateLog, 2 * k + 1, 4);
+  copyStaged(k, p, m, v, bytes, updateLog);
 }
 
-function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, journal: usize): void {
-  const staged = journal + STAGED;
+function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, updateLog: usize): void {
+  const staged = updateLog + STAGED;
   memory.copy(p, staged, bytes);
-  memory.copy(m, staged + BLOCK_BYTES, bytes);
-  if (v != 0) memory.copy(v, staged + 2 * BLOCK_BYTES, bytes);
-  atomic.store<i32>(journal, 2 * (k + 1), 4);
+  memory.copy(m, staged + CHUNK_BYTES, bytes);
+  if (v != 0) memory.copy(v, staged + 2 * CHUNK_BYTES, bytes);
+  atomic.store<i32>(updateLog, 2 * (k + 1), 4);
 }
 
 /**
  * to = the sum of gradient buffers [first, first + count), a subtree, over the floats [start, end) of each; to may be gradient buffer `first` itself.
- * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. sums: scratch of LEVELS blocks. Returns 1 if every sum is finite.
+ * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. sums: scratch of LEVELS chunks. Returns 1 if every sum is finite.
  * Idempotent, unless it is done in place.
  */
 export function sum(
-  slots: usize,
+  gradientBuffers: usize,
   stride: usize,
   counts: usize,
   first: i32,
@@ -145,10 +145,10 @@ export function sum(
   sums: usize,
 ): i32 {
   let odd = i32x4.splat(0);
-  for (let block = start; block < end; block += BLOCK) {
-    const at = (<usize>block) << 2;
-    const bytes = (<usize>min(end - block, BLOCK)) << 2;
-    const total = sumSlots(slots, stride, counts, first, count, at, bytes, sums);
+  for (let chunk = start; chunk < end; chunk += UPDATE_CHUNK) {
+    const at = (<usize>chunk) << 2;
+    const bytes = (<usize>min(end - chunk, UPDATE_CHUNK)) << 2;
+    const total = sumOfBuffers(gradientBuffers, stride, counts, first, count, at, bytes, sums);
     for (let i: usize = 0; i < bytes; i += 16) {
       const values = v128.load(total + i);
       // x - x is 0 but for infinities and NaN, whose result is NaN.
@@ -164,8 +164,8 @@ export function sum(
  * subtree can be summed elsewhere and the bits stay: counts (0: none) says of gradient buffers that they hold such a sum already. Returns where
  * the sum lies: in `sums`, or the one gradient buffer itself. It is of the floats at byte `at` of each.
  */
-function sumSlots(
-  slots: usize,
+function sumOfBuffers(
+  gradientBuffers: usize,
   stride: usize,
   counts: usize,
   first: i32,
@@ -175,10 +175,19 @@ function sumSlots(
   sums: usize,
 ): usize {
   const isOne = count == 1 || (counts != 0 && load<i32>(counts + ((<usize>first) << 2)) == count);
-  if (isOne) return slots + stride * first + at;
+  if (isOne) return gradientBuffers + stride * first + at;
   const half = 1 << (31 - clz(count - 1));
-  const left = sumSlots(slots, stride, counts, first, half, at, bytes, sums);
-  const right = sumSlots(slots, stride, counts, first + half, count - half, at, bytes, sums + BLOCK_BYTES);
+  const left = sumOfBuffers(gradientBuffers, stride, counts, first, half, at, bytes, sums);
+  const right = sumOfBuffers(
+    gradientBuffers,
+    stride,
+    counts,
+    first + half,
+    count - half,
+    at,
+    bytes,
+    sums + CHUNK_BYTES,
+  );
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(sums + i, f32x4.add(v128.load(left + i), v128.load(right + i)));
   }
