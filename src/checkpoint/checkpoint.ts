@@ -1,5 +1,5 @@
-// Checkpoints: the complete state of a run between two steps. A run that continues from one gets the same bits as one
-// that never stopped.
+// Checkpoints: the complete state of a run between two steps. A run that continues from a checkpoint has the same bits
+// as one that never stopped.
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ import { DamagedFile, OtherFormat, type Promised, seal, unseal } from './contain
 
 /** Everything on which the weights of a run depend. */
 export interface Identity {
-  /** Anything that JSON holds. */
+  /** The config, as any JSON value. */
   readonly config: unknown;
   readonly seed: number;
   readonly shards: number;
@@ -24,22 +24,22 @@ export interface Identity {
 
 export interface Checkpoint {
   readonly stage: number;
-  /** Steps done of the stage. */
+  /** The steps of the stage that are done. */
   readonly step: number;
-  /** What the stage's method remembers (methods/method.ts). */
+  /** The state of the stage's method (methods/method.ts). */
   readonly methodState: MethodState;
   readonly identity: Identity;
-  /** The numerics fingerprint of the machine that computed it; 'unknown' in files of older versions. */
+  /** The numerics fingerprint of the machine that computed it, or 'unknown' in files of older versions. */
   readonly numerics: string;
   readonly state: TrainingState;
-  /** Counters that go on in a resumed run, such as seconds per phase; anything that JSON holds. */
+  /** Counters that continue in a resumed run, such as seconds per phase, as any JSON values. */
   readonly progress: Readonly<Record<string, unknown>>;
 }
 
-/** The file name of a checkpoint, with its stage and its step. */
+/** Matches the file name of a checkpoint, with its stage and its step. */
 export const CHECKPOINT_FILE = /^checkpoint-(\d+)-(\d+)\.plck$/;
 
-/** What a checkpoint says of itself before its arrays are read. */
+/** What a checkpoint declares before its arrays are read. */
 export interface PromisedArrays extends Pick<Promised, 'lengths'>, Pick<Checkpoint, 'stage' | 'methodState'> {}
 
 const COUNT = z.int().nonnegative();
@@ -64,14 +64,15 @@ const STATE = z.strictObject({
 /**
  * Saves a checkpoint as checkpoint-<stage>-<step>.plck in `folder`, and returns its path. The state must not change
  * meanwhile. Afterwards the folder holds the last `keep` checkpoints (at least one) up to this one. Those of later
- * steps go: a run that was resumed from an older one, say because they were damaged, takes their place.
+ * steps are removed: they exist only if the run was resumed from an older checkpoint, for example because they were
+ * damaged.
  * @throws PseudolabelError E_OUTPUT
  */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<string> {
   const { state, ...content } = checkpoint;
   const name = fileNameOf(checkpoint);
   await makeFolder(folder);
-  // First remove what killed processes left: the disk may need the space.
+  // The files that killed processes left are removed first, because the disk may need the space.
   await removeTemporary(folder, { '': CHECKPOINT_FILE });
   await writeIn(folder, name, seal(content, { ...state }));
   const saved = inOrder(await namesIn(folder));
@@ -80,7 +81,10 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, kee
   return join(folder, name);
 }
 
-/** The path of the newest checkpoint of a run directory or of its checkpoints folder; undefined if there is none. */
+/**
+ * Returns the path of the newest checkpoint of a run directory or of its checkpoints folder, or undefined if there is
+ * none.
+ */
 export async function latestCheckpoint(folder: string): Promise<string | undefined> {
   for (const place of [folder, join(folder, 'checkpoints')]) {
     const last = inOrder(await namesIn(place)).at(-1);
@@ -90,9 +94,10 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
 }
 
 /**
- * Loads a checkpoint: that file, or the newest of that run directory or checkpoints folder.
+ * Loads a checkpoint: the given file, or the newest one of the given run directory or checkpoints folder.
  * @param expected what the run to be continued depends on
- * @param fits whether arrays of such lengths, and such a state of the method, belong to the run; asked before memory is taken
+ * @param fits returns whether arrays of such lengths, and such a state of the method, belong to the run; it is called
+ * before memory is allocated
  * @throws PseudolabelError E_CHECKPOINT_MISSING, E_CHECKPOINT_DAMAGED, and E_CHECKPOINT_MISMATCH naming every
  * difference from `expected`
  */
@@ -118,7 +123,7 @@ function fileNameOf({ stage, step }: Checkpoint): string {
   return `checkpoint-${String(stage).padStart(2, '0')}-${String(step).padStart(8, '0')}.plck`;
 }
 
-/** The names of checkpoints among `names`, oldest first. */
+/** Returns the names of checkpoints among `names`, oldest first. */
 function inOrder(names: readonly string[]): string[] {
   const placed = names.flatMap((name) => {
     const [, stage, step] = CHECKPOINT_FILE.exec(name) ?? [];
@@ -173,7 +178,10 @@ function otherFormat(path: string, cause: OtherFormat): PseudolabelError {
   return new PseudolabelError('E_CHECKPOINT_DAMAGED', message, fix, { cause });
 }
 
-/** The user decides whether to take an older checkpoint instead: it costs the steps between them. */
+/**
+ * Makes the error for a damaged file. It names an older checkpoint, and leaves the decision to the user, because going
+ * back costs the steps between them.
+ */
 async function damaged(path: string, reason: string, cause: Error): Promise<PseudolabelError> {
   const names = inOrder(await namesIn(dirname(path)));
   const older = names[names.indexOf(basename(path)) - 1];

@@ -5,8 +5,8 @@
 //   SHA-256 (32 bytes)
 //
 // The header is {"content": ..., "arrays": [{name, dtype, length, offset}]}, with offsets from its end. Every array
-// begins at a multiple of 64 bytes, so that the arrays of a file that is read into one block of memory are views of
-// that block. All numbers are little-endian, as on every platform that TensorFlow's library is built for.
+// begins at a multiple of 64 bytes, so that the arrays can be views of the one block of memory that a file is read
+// into. All numbers are little-endian, as on every platform that TensorFlow's library is built for.
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
@@ -15,35 +15,35 @@ import { fill, parseJson, READING } from '../files/read.js';
 export type NumberArray = Float32Array | Uint16Array;
 
 export interface Sealed {
-  /** The content that was written, parsed from JSON and not validated. */
+  /** The content that was written, parsed from JSON but not validated. */
   readonly content: unknown;
   readonly arrays: ReadonlyMap<string, NumberArray>;
 }
 
-/** What a header says. Nothing of it is verified yet. */
+/** What a header declares. Nothing of it is verified yet. */
 export interface Promised {
   readonly content: unknown;
-  /** Of the arrays, by their names. */
+  /** The lengths of the arrays by their names. */
   readonly lengths: ReadonlyMap<string, number>;
 }
 
-/** The file is not as it was written. The message ends a sentence that begins with the file's name. */
+/** Thrown if the file is not as it was written. The message ends a sentence that begins with the file's name. */
 export class DamagedFile extends Error {
   override readonly name = 'DamagedFile';
 }
 
-/** Its version is another, which may be true. */
+/** Thrown if the file declares another version, which may be true. */
 export class OtherFormat extends DamagedFile {}
 
-/** A transfer that converts line ends changes the magic, and so shows at once. */
+/** The file's first bytes. A transfer that converts line ends changes them, so that this is noticed at once. */
 const MAGIC = Buffer.from('PLSEAL\r\n');
 const VERSION = 2;
 const PREAMBLE_BYTES = MAGIC.length + 8;
 const DIGEST_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 24;
-/** No state of a run is larger than what WebAssembly can address. */
+/** The most bytes of a file. No state of a run is larger than what WebAssembly can address. */
 const MOST_BYTES = 2 ** 32;
-/** Pieces are small enough to stay in the processor's cache between hashing and writing or reading. */
+/** The bytes of a piece. They stay in the processor's cache between hashing and writing or reading. */
 const PIECE_BYTES = 2 ** 22;
 const ALIGNMENT = 64;
 
@@ -64,9 +64,9 @@ const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNME
 const bytesOf = ({ dtype, length }: Header['arrays'][number]): number => length * (dtype === 'float32' ? 4 : 2);
 
 /**
- * The bytes of a sealed file, piece by piece. The arrays are not copied: they must not change until the last piece is
- * written.
- * @param content anything that JSON holds
+ * Yields the bytes of a sealed file, piece by piece. The arrays are not copied, so that they must not change until the
+ * last piece is written.
+ * @param content any JSON value
  */
 export function* seal(content: unknown, arrays: Readonly<Record<string, NumberArray>>): Generator<Uint8Array> {
   const hash = createHash('sha256');
@@ -102,10 +102,10 @@ function* pieces(content: unknown, arrays: Readonly<Record<string, NumberArray>>
 }
 
 /**
- * Reads a sealed file. Its arrays are views of one block of memory, which is taken only if the file is as long as its
- * header says.
- * @param accept sees what the header promises before memory is taken for it, and throws where that is not wanted
- * @throws DamagedFile, or the system's error if it cannot be read
+ * Reads a sealed file. Its arrays are views of one block of memory, which is allocated only if the file is as long as
+ * its header declares.
+ * @param accept gets what the header declares before memory is allocated for it, and throws to refuse it
+ * @throws DamagedFile, or the system's error if the file cannot be read
  */
 export async function unseal(path: string, accept: (promised: Promised) => void = () => undefined): Promise<Sealed> {
   const handle = await open(path, READING);
@@ -157,7 +157,7 @@ function checkLayout({ arrays }: Header, bodyBytes: number): void {
   if (bodyBytes > end) throw new DamagedFile('goes on after the arrays that its header declares');
 }
 
-/** All bytes of the file, read and hashed piece by piece. */
+/** Reads and hashes all bytes of the file, piece by piece. */
 async function readVerified(handle: FileHandle, size: number): Promise<ArrayBuffer> {
   const file = new Uint8Array(size);
   const body = file.subarray(0, size - DIGEST_BYTES);

@@ -1,10 +1,10 @@
-// A set of whole numbers, kept as ranges: which parts of a long array are there, and which are missing.
+// A set of whole numbers, kept as ranges. It records which parts of a long array have arrived.
 
 /** [start, end). */
 export type Range = readonly [start: number, end: number];
 
 export class Intervals {
-  /** In order, not empty, with gaps between them. */
+  /** The ranges in order. None is empty, and there are gaps between them. */
   private ranges: Range[] = [];
 
   add(start: number, end: number): void {
@@ -25,7 +25,7 @@ export class Intervals {
     );
   }
 
-  /** The parts of [start, end) that are not in the set, in order. */
+  /** Returns the parts of [start, end) that are not in the set, in order. */
   missing(start: number, end: number): Range[] {
     const gaps: Range[] = [];
     let at = start;

@@ -1,7 +1,7 @@
 // The collective of the ranks that mpirun started, by Open MPI's own library.
 //
-// MPI has no common binary interface: handles are numbers in MPICH and addresses of symbols in Open MPI. So other
-// libraries are refused.
+// MPI has no common binary interface: handles are numbers in MPICH, and addresses of symbols in Open MPI. Other
+// libraries are therefore refused.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { PseudolabelError } from '../errors.js';
 import type { Collective, Piece } from './collective.js';
@@ -40,12 +40,14 @@ type Library = { readonly [F in keyof typeof FUNCTIONS]: Call } & {
   readonly [S in keyof typeof SYMBOLS]: bigint;
 };
 
-/** By its number, the same since Open MPI 3; else what the linker finds. */
+/**
+ * The library's file name with its number, which is the same since Open MPI 3, and without it, for the linker to find.
+ */
 const NAMES = process.platform === 'darwin' ? ['libmpi.40.dylib', 'libmpi.dylib'] : ['libmpi.so.40', 'libmpi.so'];
 
 const MOST_VERSION_BYTES = 256;
 
-/** Throws E_MPI. */
+/** Loads the library. Throws E_MPI. */
 export async function loadLibrary(names: readonly string[] = NAMES): Promise<Library> {
   const koffi = await import('koffi').catch((cause: unknown) => {
     const fix = 'install it with npm install koffi (it is an optional dependency, which may have been left out)';
@@ -68,7 +70,7 @@ export async function loadLibrary(names: readonly string[] = NAMES): Promise<Lib
   throw new PseudolabelError('E_MPI', `Open MPI does not load: ${failures.join('; ')}`, fix);
 }
 
-/** The library's name and version, such as 'Open MPI v4.1.4'. */
+/** Returns the library's name and version, such as 'Open MPI v4.1.4'. */
 export function versionOf(library: Library): string {
   const [text, length] = [Buffer.alloc(MOST_VERSION_BYTES), new Int32Array(1)];
   library.version(text, length);
@@ -101,35 +103,37 @@ const IN_PLACE = 1n;
 const TAG = 1;
 
 /**
- * How long to poll without a pause, in ms; then, how long at each turn of the event loop. A longer wait is a pause in
- * the run, not a step.
+ * First a wait polls without a pause for BUSY_MS, then at each turn of the event loop up to EAGER_MS. A longer wait
+ * means that the run itself pauses.
  */
 const BUSY_MS = 1;
 const EAGER_MS = 20;
 /**
- * Then with pauses, each this share of the time waited so far: a long wait takes no core, and ends no later than by
- * this share.
+ * After that, each pause is this share of the time waited so far. A long wait then leaves the core to others, and is
+ * late by at most this share.
  */
 const PAUSE = 0.01;
 const SHORTEST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
-/** How long to wait when the job is to stop. A rank that does not answer by then is gone. */
+/** How long a rank is waited for when the job is to stop. A rank that does not answer by then is lost. */
 const STOP_MS = 60_000;
 /**
- * Longer than a task may take (worker/thread-pool.ts). A broadcast has no limit: rank 0 may have nothing to say for
- * long.
+ * The limit of a wait. It is longer than a task may take (worker/thread-pool.ts). A broadcast has no limit, because
+ * rank 0 may have nothing to send for a long time.
  */
 const DEADLINE_MS = 600_000;
 
-/** The number of this process among those that mpirun (or srun with PMIx) started; undefined where none did. */
+/**
+ * Returns the number of this process among those that mpirun (or srun with PMIx) started, or undefined if neither did.
+ */
 export function rankOf(env: NodeJS.ProcessEnv): number | undefined {
   const rank = env.OMPI_COMM_WORLD_RANK ?? env.PMIX_RANK;
   return rank === undefined ? undefined : Number(rank);
 }
 
 /**
- * signal: aborts when the job is to stop.
- * Throws E_USAGE where no mpirun started this process, E_MPI where Open MPI or koffi is missing.
+ * Opens the collective of this job. signal: aborts when the job is to stop.
+ * Throws E_USAGE if no mpirun started this process, and E_MPI if Open MPI or koffi is missing.
  */
 export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Collective> {
   if (rankOf(env) === undefined) {
@@ -137,7 +141,7 @@ export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     throw new PseudolabelError('E_USAGE', '--collective mpi without mpirun', fix);
   }
   const library = await loadLibrary();
-  // Where ranks share cores, one that waits gives its core away. MPI_Init reads this in the environment.
+  // If ranks share cores, a rank that waits then gives up its core. MPI_Init reads this variable.
   env.OMPI_MCA_mpi_yield_when_idle ??= '1';
   library.initThread(null, null, FUNNELED, new Int32Array(1));
   return new Mpi(library, signal);
@@ -145,12 +149,12 @@ export async function openMpi(env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
 const pauseAfter = (waited: number): number => Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, PAUSE * waited));
 
-/** Operations begin without blocking; done() polls for their end. */
+/** Starts operations that do not block, and polls in done() for their end. */
 class Mpi implements Collective {
   readonly rank: number;
   readonly size: number;
   private requests = new BigUint64Array(64);
-  /** The memory of operations in progress: it must not be collected, even if nobody here looks at it again. */
+  /** The memory of operations in progress. It is held here so that it is not garbage-collected. */
   private readonly held: ArrayBufferView[] = [];
   private readonly isDone = new Int32Array(1);
   private failure: PseudolabelError | undefined;
@@ -186,8 +190,8 @@ class Mpi implements Collective {
   }
 
   /**
-   * Blocks for a few ms when all ranks are there: Open MPI's non-blocking sum of a long vector takes several times as
-   * long.
+   * Waits for all ranks, and then blocks for a few ms, because Open MPI's non-blocking sum of a long vector takes
+   * several times as long.
    */
   async sum(values: Float32Array): Promise<void> {
     const { float, plus, world } = this.library;
@@ -202,7 +206,7 @@ class Mpi implements Collective {
     this.library.finalize();
   }
 
-  /** A process that ends early ends the whole job: the others would wait for it. */
+  /** Ends the whole job if this process ends early, because the others would wait for it. */
   private readonly abort = (code: number): void => {
     this.library.abort(this.library.world, code || 1);
   };

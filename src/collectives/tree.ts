@@ -1,5 +1,5 @@
-// The one tree in which gradients are summed: over shard indices, split at the largest power of two below the count.
-// Whoever has all shards of a subtree can sum it alone, and the bits of the whole stay the same
+// The one tree in which gradients are summed: over shard indices, split at the largest power of two below the count. A
+// machine that has all shards of a subtree can sum it alone, and the bits of the whole sum stay the same
 // (engine/kernel/assembly/update.ts).
 
 /** Shards [first, first + count). */
@@ -8,19 +8,19 @@ export interface Subtree {
   readonly count: number;
 }
 
-/** The fewest subtrees of the tree over `shards` shards that cover exactly those in `owned`, in order. */
+/** Returns the fewest subtrees of the tree over `shards` shards that cover exactly those in `owned`, in order. */
 export function subtreesOf(owned: ReadonlySet<number>, shards: number): Subtree[] {
   return cover({ first: 0, count: shards }, owned);
 }
 
-/** Those of the tree over `count` that cover [first, end). */
+/** Returns the subtrees of the tree over `count` shards that cover [first, end). */
 export function subtreesIn({ first, end }: { readonly first: number; readonly end: number }, count: number): Subtree[] {
   return subtreesOf(new Set(Array.from({ length: end - first }, (_, i) => first + i)), count);
 }
 
 /**
- * Joins what is known of the subtrees that cover a tree. known: undefined where the two halves of a subtree are to be
- * joined.
+ * Joins values of the subtrees that cover a tree. known: returns the value of a subtree, or undefined if those of its
+ * halves are to be joined.
  */
 export function joined<T>(
   tree: Subtree,
@@ -46,7 +46,7 @@ function countHeld({ first, count }: Subtree, owned: ReadonlySet<number>): numbe
   return held;
 }
 
-/** The two subtrees of a tree of two shards or more. */
+/** Returns the two subtrees of a tree of two shards or more. */
 export function halves({ first, count }: Subtree): readonly [Subtree, Subtree] {
   const half = 2 ** (31 - Math.clz32(count - 1));
   return [

@@ -1,52 +1,58 @@
-// The contract of a channel: messages and long arrays, in order, between a coordinator and a node that have proven who
-// they are. Channels over sockets and in memory pass one contract suite.
+// The interface of a channel: messages and long arrays, in order, between a coordinator and a node that have proven who
+// they are. Channels over sockets and in memory pass the same contract tests.
 import type { PseudolabelError } from '../errors.js';
 
-/** What every message has. Its kind says which schema it must fulfil and how long it may be (cluster-messages.ts). */
+/**
+ * The common part of all messages. The kind says which schema a message must satisfy, and how long it may be
+ * (cluster-messages.ts).
+ */
 export interface Message {
   readonly kind: string;
 }
 
 /** Says which part of which long array a bulk frame carries (cluster-messages.ts). */
 export interface BulkTag {
-  /** Index in the table of bulk kinds. */
+  /** The index in the table of bulk kinds. */
   readonly kind: number;
   readonly step: number;
-  /** The number of a shard, where the kind has one. */
+  /** The number of a shard, if the kind has one. */
   readonly index: number;
-  /** The request that this answers. */
+  /** The number of the request that this answers. */
   readonly attempt: number;
-  /** Bytes of the whole array before this payload. */
+  /** The bytes of the whole array before this payload. */
   readonly offset: number;
 }
 
 export interface ChannelListener<In extends Message> {
-  /** A message whose fields have been checked. */
+  /** Takes a message whose fields have been checked. */
   message(message: In): void;
-  /** The payload is valid during the call only, and aligned to 8 bytes. */
+  /** Takes a payload, which is valid during the call only, and aligned to 8 bytes. */
   bulk(tag: BulkTag, payload: Uint8Array): void;
-  /** The last call. The reason is E_CLOSED after a clean end, else what broke. */
+  /** Is called last. The reason is E_CLOSED after a clean end, and otherwise what broke. */
   closed(reason: PseudolabelError): void;
 }
 
 /** Messages and bulk frames arrive once, in the order in which they were sent; otherwise the channel closes. */
 export interface Channel<Out extends Message, In extends Message> {
-  /** Address of the other side, for people. */
+  /** The address of the other side, for people. */
   readonly peer: string;
-  /** Bytes on the network so far. */
+  /** The bytes on the network so far. */
   readonly traffic: { readonly sent: number; readonly received: number };
-  /** Must be called once, at once: nothing is delivered before. */
+  /** Sets the listener. It must be called once, at once, because nothing is delivered before. */
   listen(listener: ChannelListener<In>): void;
-  /** Resolves when there is room for more: await it before you send the next. Rejects once the channel is closed. */
+  /**
+   * Sends a message. Resolves when there is room for more, so that it is awaited before the next one is sent. Rejects
+   * once the channel is closed.
+   */
   send(message: Out): Promise<void>;
-  /** The payload has at most MAX_BULK bytes, and may be overwritten when the promise has resolved. */
+  /** Sends a payload of at most MAX_BULK bytes, which may be overwritten when the promise has resolved. */
   sendBulk(tag: BulkTag, payload: Uint8Array): Promise<void>;
-  /** Sends what is queued, then ends. A second call changes nothing. */
+  /** Sends what is queued, then ends. A second call has no effect. */
   close(reason?: PseudolabelError): void;
 }
 
 /**
- * The longest payload of a bulk frame, in bytes: long enough that frames cost little, short enough to overlap with
+ * The most bytes of a bulk frame's payload: large enough that frames cost little, small enough to overlap with
  * computing.
  */
 export const MAX_BULK = 2 ** 20;

@@ -1,8 +1,8 @@
-// The WebSocket close code of each reason to end a connection, and its stable error code.
+// The WebSocket close code of each reason to end a connection, and the stable error code of each close code.
 import { type ErrorCode, PseudolabelError } from '../errors.js';
 import { printable } from '../format.js';
 
-/** Codes from 4000 up are an application's own. */
+/** The codes of our errors. Codes from 4000 up are reserved for applications. */
 const CLOSE_CODES = {
   E_CLOSED: 1000,
   E_PROTOCOL: 4400,
@@ -13,10 +13,10 @@ const CLOSE_CODES = {
   E_BUSY: 4429,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
-/** A reason that is not about the connection. The text names it. */
+/** The code of a reason that is not about the connection. The text names it. */
 const OTHER_REASON = 4000;
 
-/** Codes that a WebSocket library sends by itself or reports. */
+/** Codes that a WebSocket library itself sends or reports. */
 const FOREIGN_CODES: Readonly<Record<number, ErrorCode>> = {
   1001: 'E_CLOSED', // going away
   1002: 'E_PROTOCOL',
@@ -29,10 +29,10 @@ const FOREIGN_CODES: Readonly<Record<number, ErrorCode>> = {
   [OTHER_REASON]: 'E_CLOSED',
 };
 
-/** A close frame holds 125 bytes, two of which are its code. */
+/** The most bytes of the text. A close frame holds 125 bytes, two of which are its code. */
 const MOST_TEXT_BYTES = 123;
 
-/** What to write into a close frame. The text is 'E_CODE: message'. */
+/** Returns what to write into a close frame. The text is 'E_CODE: message'. */
 export function closeFrameOf(reason: PseudolabelError): { code: number; text: string } {
   const code = isOwn(reason.code) ? CLOSE_CODES[reason.code] : OTHER_REASON;
   const text = Buffer.from(`${reason.code}: ${reason.message}`).toString('latin1', 0, MOST_TEXT_BYTES);
@@ -40,8 +40,8 @@ export function closeFrameOf(reason: PseudolabelError): { code: number; text: st
 }
 
 /**
- * The error that the other side's close frame, or its lack, means here. The text is shown, and never acted upon:
- * another machine wrote it.
+ * Returns the error that the other side's close frame, or its absence, means here. The text is shown but never acted
+ * upon, because another machine wrote it.
  */
 export function reasonOf(code: number, text: string, peer: string): PseudolabelError {
   const [own] = Object.entries(CLOSE_CODES).find(([, number]) => number === code) ?? [];

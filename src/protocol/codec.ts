@@ -4,9 +4,9 @@
 //   message: 8 kind's name, ASCII                                               body: the message, plain msgpack
 //   bulk:    8 step, u32 | 12 index, u32 | 16 attempt, u32 | 20 offset, u32     body: the payload
 //
-// All numbers are little-endian. The checksum covers all other bytes: TCP's own checksum misses a flipped bit now and
-// then, and the bits of a run must not depend on that. It leaves payloads out where the handshake has found the way
-// guarded: nothing can change them unnoticed there.
+// All numbers are little-endian. The checksum covers all other bytes, because TCP's own checksum sometimes misses a
+// flipped bit, and the bits of a run must not depend on that. It leaves out payloads if the handshake has found that
+// nothing can change them unnoticed.
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import type { z } from 'zod';
@@ -14,16 +14,16 @@ import { PseudolabelError } from '../errors.js';
 import { printable } from '../format.js';
 import { type BulkTag, MAX_BULK, type Message } from './channel.js';
 
-/** The version of frames, handshake and messages together. Two sides speak the same version or not at all. */
+/** The version of frames, handshake and messages together. Both sides must have the same version. */
 export const PROTOCOL_VERSION = 4;
 
 /** What may be received as one kind of message. */
 export interface MessageKind<M extends Message> {
-  /** Of the whole message, its kind included. */
+  /** The schema of the whole message, its kind included. */
   readonly schema: z.ZodType<M>;
   /** The most bytes of its body. */
   readonly limit: number;
-  /** The most values in it: numbers, texts, lists, maps and names of fields. Default: MOST_VALUES. */
+  /** The most values in it: numbers, texts, lists, maps and names of fields. Defaults to MOST_VALUES. */
   readonly values?: number;
 }
 
@@ -33,14 +33,14 @@ export type MessageTable<M extends Message> = { readonly [K in M['kind']]: Messa
 export interface MessageTables<Out extends Message, In extends Message> {
   readonly outgoing: MessageTable<Out>;
   readonly incoming: MessageTable<In>;
-  /** What the other side may begin with; undefined: anything. */
+  /** The kinds that the other side may begin with. undefined: any. */
   readonly first?: readonly In['kind'][];
 }
 
-/** More values than any message has that does not list shards. */
+/** More values than any message has, unless it lists shards. */
 export const MOST_VALUES = 2 ** 12;
 
-/** When sent: head and body. When received: the pieces in which it came. */
+/** A frame. When sent: its head and body. When received: the pieces in which it came. */
 export type Frame = readonly Uint8Array[];
 
 export type Received<M extends Message> =
@@ -54,14 +54,15 @@ const BULK_HEAD_BYTES = 24;
 const MOST_KIND_BYTES = 255;
 const NOTHING = new Uint8Array();
 
-/** Bytes of the longest frame that such a table lets in. */
+/** Returns the bytes of the longest frame that such a table accepts. */
 export function longestFrame(table: Readonly<Record<string, { readonly limit: number }>>): number {
   const limits = Object.values(table).map(({ limit }) => limit);
   return START_BYTES + MOST_KIND_BYTES + Math.max(MAX_BULK, ...limits);
 }
 
 /**
- * Bytes within a message are copied: a view would keep alive all that arrived with it, and could not go to a thread.
+ * Options of msgpackr. Bytes within a message are copied, because a view would keep everything that arrived with it in
+ * memory, and could not be sent to a thread.
  */
 const PLAIN = {
   useRecords: false,
@@ -73,7 +74,7 @@ const PLAIN = {
 const packr = new Packr(PLAIN);
 const unpackr = new Unpackr(PLAIN);
 
-/** Throws E_TOO_LARGE, and E_PROTOCOL where the other side would. */
+/** Encodes a message. Throws E_TOO_LARGE, and E_PROTOCOL if the other side would. */
 export function encodeMessage<M extends Message>(table: MessageTable<M>, message: M): Frame {
   const kind = message.kind as M['kind'];
   const body = packr.pack(message);
@@ -88,7 +89,8 @@ export function encodeMessage<M extends Message>(table: MessageTable<M>, message
 }
 
 /**
- * The payload is not copied. isGuarded: it needs no checksum. Throws E_TOO_LARGE; RangeError for a number out of range.
+ * Encodes a bulk frame. The payload is not copied. isGuarded: it needs no checksum. Throws E_TOO_LARGE, and RangeError
+ * for a number out of range.
  */
 export function encodeBulk(tag: BulkTag, payload: Uint8Array, isGuarded = false): Frame {
   checkSize('bulk', payload.length, MAX_BULK);
@@ -103,7 +105,7 @@ export function encodeBulk(tag: BulkTag, payload: Uint8Array, isGuarded = false)
   return [head, payload];
 }
 
-/** Throws E_PROTOCOL or E_TOO_LARGE for what is no frame, was altered, or is not in the table. */
+/** Decodes a frame. Throws E_PROTOCOL or E_TOO_LARGE if it is no frame, was altered, or is not in the table. */
 export function decodeFrame<M extends Message>(table: MessageTable<M>, frame: Frame, isGuarded = false): Received<M> {
   const { head, body } = split(frame);
   if (head[0] === BULK) {
@@ -125,7 +127,7 @@ function parsed<M extends Message>(table: MessageTable<M>, kind: M['kind'], body
   try {
     value = unpackr.unpack(plainView(body));
   } catch (error) {
-    throw refused(`a message '${kind}' that cannot be decoded`, error); // such as a map with an array for a key
+    throw refused(`a message '${kind}' that cannot be decoded`, error); // such as a map with an array as a key
   }
   const { data, error } = schema.safeParse(value);
   if (error) throw refused(`a message '${kind}' that is not one: ${issueOf(error)}`);
@@ -151,7 +153,10 @@ function tagOf(head: Buffer): BulkTag {
   };
 }
 
-/** A frame that arrives as head and body needs no copy. Something on the way may have cut it elsewhere. */
+/**
+ * Splits a frame into head and body. A frame that arrives in these two parts needs no copy, but something on the way
+ * may have cut it elsewhere.
+ */
 function split(frame: Frame): { head: Buffer; body: Uint8Array } {
   const [first, second] = frame;
   if (frame.length === 2 && first!.length === headBytes(first!)) return { head: bufferOf(first!), body: second! };
@@ -176,12 +181,18 @@ function checksum(head: Buffer, body: Uint8Array): number {
   return crc32(body, crc32(head.subarray(START_BYTES), crc32(head.subarray(0, 4))));
 }
 
-/** Long payloads arrive aligned, in memory of their own. A short one can lie anywhere in what the socket read. */
+/**
+ * Returns the payload aligned to 8 bytes. Long payloads arrive aligned, in memory of their own. A short one may begin
+ * anywhere in what the socket read.
+ */
 function aligned(payload: Uint8Array): Uint8Array {
   return payload.byteOffset % 8 === 0 ? plainView(payload) : new Uint8Array(payload);
 }
 
-/** No Buffer leaves this file: its slice() is a view, where that of a Uint8Array is a copy. */
+/**
+ * Returns a plain view of the bytes. No Buffer leaves this file, because its slice() is a view, and that of a
+ * Uint8Array is a copy.
+ */
 function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
@@ -193,14 +204,14 @@ function bufferOf(bytes: Uint8Array): Buffer {
 /** How deep arrays and maps may be nested. The deepest message has five levels. */
 const MOST_DEPTH = 16;
 
-/** Bytes behind each token of nil, false, true, a number: all that have a fixed length. */
+/** The bytes behind each token of a fixed length: nil, false, true and numbers. */
 const FIXED_BYTES: Readonly<Record<number, number>> = {
   ...{ 192: 0, 194: 0, 195: 0, 204: 1, 208: 1, 205: 2, 209: 2 },
   ...{ 202: 4, 206: 4, 210: 4, 203: 8, 207: 8, 211: 8 },
 };
-/** Bytes of the length that follows each token of bytes and text. */
+/** The bytes of the length that follows each token of bytes and text. */
 const LENGTH_BYTES: Readonly<Record<number, number>> = { 196: 1, 217: 1, 197: 2, 218: 2, 198: 4, 219: 4 };
-/** Bytes of the count that follows each token of an array or a map. */
+/** The bytes of the count that follows each token of an array or a map. */
 const COUNT_BYTES: Readonly<Record<number, number>> = { 220: 2, 221: 4, 222: 2, 223: 4 };
 const FIRST_MAP = 0xde;
 
@@ -208,8 +219,8 @@ const FIRST_MAP = 0xde;
  * Throws E_PROTOCOL unless `bytes` are exactly one value of plain msgpack: nil, booleans, numbers, text, bytes, arrays
  * and maps, with at most `mostValues` values in it, itself and the names of fields included. msgpackr decodes
  * extensions whatever its options say (records, which it compiles; regular expressions; errors; sets), so they are
- * refused here, before it sees anything. So are false lengths, and depth that would overflow the stack. Reads each byte
- * at most once and takes no memory.
+ * refused here, before it sees anything. So are false lengths, and depth that would overflow the stack. It reads each
+ * byte at most once and allocates no memory.
  */
 export function checkPlain(bytes: Uint8Array, mostValues: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -248,7 +259,7 @@ function endOfValue(view: DataView, at: number, depth: number, room: Room): numb
 function endOfValues(view: DataView, start: number, count: number, depth: number, room: Room): number {
   if (depth === MOST_DEPTH) throw notPlain(`is nested deeper than ${MOST_DEPTH}`);
   let at = start;
-  // Each value takes a byte at least, so that a false count ends soon.
+  // Each value takes at least one byte, so that a false count ends soon.
   for (let i = 0; i < count; i++) at = endOfValue(view, at, depth + 1, room);
   return at;
 }

@@ -1,31 +1,34 @@
-// The contract of a frame transport, which carries frames and does not look into them, and the queue of frames that it
-// has received.
+// The interface of a frame transport, which carries frames and does not read them, and the queue of frames that it has
+// received.
 import type { PseudolabelError } from '../errors.js';
 import type { Frame } from './codec.js';
 
 export interface FrameListener {
   frame(frame: Frame): void;
-  /** The last call. */
+  /** Is called last. */
   closed(reason: PseudolabelError): void;
 }
 
-/** Frames arrive once, in the order in which they were sent; otherwise the transport closes. */
+/** Carries frames. They arrive once, in the order in which they were sent; otherwise the transport closes. */
 export interface FrameTransport {
-  /** Address of the other side, for people. */
+  /** The address of the other side, for people. */
   readonly peer: string;
   /**
-   * Whether, as far as this side sees, nothing on the way can change a byte unnoticed: TLS, or both ends on one
+   * Whether this side sees that nothing on the way can change a byte unnoticed: there is TLS, or both ends are on one
    * machine.
    */
   readonly isGuarded: boolean;
   readonly traffic: { readonly sent: number; readonly received: number };
-  /** The next frame, for a handshake: before listen(), one call at a time. Rejects with the reason once closed. */
+  /**
+   * Returns the next frame, for a handshake. It is used before listen(), one call at a time. Rejects with the reason
+   * once closed.
+   */
   next(): Promise<Frame>;
-  /** From now on frames go to the listener, first those that have arrived. */
+  /** Sends frames to the listener from now on, beginning with those that have arrived. */
   listen(listener: FrameListener): void;
-  /** Resolves when the frame's memory may be used again. Rejects with the reason once closed. */
+  /** Sends a frame. Resolves when the frame's memory may be used again. Rejects with the reason once closed. */
   send(frame: Frame): Promise<void>;
-  /** Sends what is queued, then ends. Only the end is still delivered. A second call changes nothing. */
+  /** Sends what is queued, then ends. Afterwards only the end is delivered. A second call has no effect. */
   close(reason?: PseudolabelError): void;
 }
 
@@ -34,7 +37,9 @@ interface Asker {
   reject(reason: PseudolabelError): void;
 }
 
-/** The receiving end of a transport: it keeps frames that nobody has asked for yet, and the end comes last and once. */
+/**
+ * The receiving end of a transport. It keeps frames that nobody has asked for yet, and delivers the end last and once.
+ */
 export class ReceiveQueue {
   private readonly frames: Frame[] = [];
   private asker: Asker | undefined;
@@ -43,7 +48,7 @@ export class ReceiveQueue {
   private reason: PseudolabelError | undefined;
   private ended = false;
 
-  /** Returns false if nobody has asked for the frame, which then waits here. */
+  /** Adds a frame. Returns false if nobody has asked for it, so that it waits here. */
   put(frame: Frame): boolean {
     if (this.stopped) return true;
     if (this.listener) this.listener.frame(frame);
@@ -67,14 +72,14 @@ export class ReceiveQueue {
     if (this.ended) listener.closed(this.reason!);
   }
 
-  /** Nothing is delivered any more but the end. */
+  /** Stops the delivery of everything except the end. */
   stop(reason: PseudolabelError): void {
     this.stopped = true;
     this.frames.length = 0;
     this.fail(reason);
   }
 
-  /** The end. What arrived before is still delivered, unless stop() was called, whose reason counts then. */
+  /** Ends the queue. What arrived before is still delivered, unless stop() was called, whose reason counts then. */
   end(reason: PseudolabelError): void {
     if (this.ended) return;
     this.ended = true;

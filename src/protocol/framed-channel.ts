@@ -1,5 +1,5 @@
-// A channel over a frame transport: it encodes what goes out and checks what comes in. What fails a check ends the
-// channel.
+// A channel over a frame transport: encodes outgoing messages and checks incoming ones. The channel ends if a check
+// fails.
 import { PseudolabelError } from '../errors.js';
 import type { BulkTag, Channel, ChannelListener, Message } from './channel.js';
 import { decodeFrame, encodeBulk, encodeMessage, type Frame, type MessageTable, type MessageTables } from './codec.js';
@@ -12,7 +12,7 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
   constructor(
     private readonly transport: FrameTransport,
     private readonly tables: MessageTables<Out, In>,
-    /** Payloads have no checksum, in both directions. */
+    /** Whether payloads have no checksum, in both directions. */
     private readonly isGuarded = false,
   ) {
     this.expected = tables.first ? only(tables.incoming, tables.first) : tables.incoming;
@@ -59,7 +59,7 @@ export class FramedChannel<Out extends Message, In extends Message> implements C
   }
 }
 
-/** A table of these kinds only. */
+/** Returns a table of these kinds only. */
 function only<M extends Message>(table: MessageTable<M>, kinds: readonly M['kind'][]): MessageTable<M> {
   return Object.fromEntries(kinds.map((kind) => [kind, table[kind]])) as unknown as MessageTable<M>;
 }

@@ -1,5 +1,5 @@
-// The schemas of what messages say of a graph of images, and how descriptions, their results and neighbours travel: floats and row numbers as
-// little-endian bytes.
+// The schemas of a graph of images in messages. Descriptions, their results and neighbours are sent as floats and row
+// numbers in little-endian bytes.
 import { z } from 'zod';
 import type { Neighbours } from '../graph/neighbours.js';
 import { descriptorSchema, MOST_NEIGHBOURS, MOST_PARTS, MOST_ROW_VALUES, MOST_ROWS } from '../graph/settings.js';
@@ -34,7 +34,7 @@ export type WireDescription = z.output<typeof description>;
 export const described = { description, model: modelText.nullable() };
 export const rowsShape = { count: count.min(1).max(MOST_ROWS), columns: count.min(1).max(MOST_ROW_VALUES) };
 export const neighbours = count.min(1).max(MOST_NEIGHBOURS);
-/** probabilities: of no length where none were asked for. */
+/** probabilities: empty if none were asked for. */
 export const describeResult = z.strictObject({ values: words, probabilities: words, milliseconds });
 export const neighboursResult = z.strictObject({ rows: words, cosines: words, milliseconds });
 

@@ -1,5 +1,5 @@
-// The handshake: each side proves to the other that it knows the token, which never travels. Both proofs cover two
-// fresh numbers and the TLS session, so that they are worth nothing in any other connection.
+// The handshake: each side proves to the other that it knows the token, which is never sent. Both proofs cover two
+// fresh numbers and the TLS session, so that they are useless in any other connection.
 //
 //   worker                                           coordinator
 //     | open      version, nonce, guarded                 |
@@ -23,14 +23,14 @@ const PROOF_BYTES = 32;
 
 export interface Credentials {
   readonly token: KeyObject;
-  /** What both ends of one TLS session know and nobody else does (RFC 9266); empty without TLS. */
+  /** A value that only the two ends of one TLS session know (RFC 9266); empty without TLS. */
   readonly binding: Uint8Array;
 }
 
 const bytes = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, `not ${length} bytes`);
 
-/** Other fields of an `open` are checked after its version: another version may have others. */
+/** The other fields of an `open` are checked after its version, because another version may have others. */
 const NONCE = bytes(NONCE_BYTES);
 const OPEN = z.object({
   kind: z.literal('open'),
@@ -40,15 +40,15 @@ const OPEN = z.object({
 });
 const CHALLENGE = z.object({ kind: z.literal('challenge'), nonce: NONCE, proof: bytes(PROOF_BYTES) });
 const ANSWER = z.object({ kind: z.literal('answer'), proof: bytes(PROOF_BYTES) });
-/** In ms. A timer takes an interval that is too long for it as none at all. */
+/** Milliseconds. The limit matters because timers fire at once if an interval is too long for them. */
 const HEARTBEAT = z.number().min(1).max(3_600_000);
 const WELCOME = z.object({ kind: z.literal('welcome'), heartbeat: HEARTBEAT, guarded: z.boolean() });
 
 /** The terms of the rest of the connection. */
 export interface Terms {
-  /** Interval of heartbeats in ms, for both sides. */
+  /** The interval of heartbeats in milliseconds, for both sides. */
   readonly heartbeat: number;
-  /** Whether both sides see that nothing can change a byte unnoticed: payloads need no checksum then. */
+  /** Whether both sides see that nothing can change a byte unnoticed, so that payloads need no checksum. */
   readonly isGuarded: boolean;
 }
 
@@ -65,9 +65,9 @@ export const FROM_COORDINATOR: MessageTable<FromCoordinator> = {
 };
 
 /**
- * The worker's side. Returns the terms that the coordinator sets.
- * Throws E_TOKEN if the coordinator does not know the token or something stands between the two, E_VERSION, E_PROTOCOL,
- * E_TOO_LARGE, or the reason why the transport was closed.
+ * Does the worker's side. Returns the terms that the coordinator sets.
+ * Throws E_TOKEN if the coordinator does not know the token, or if something intercepts the connection; E_VERSION,
+ * E_PROTOCOL, E_TOO_LARGE, or the reason why the transport was closed.
  */
 export async function introduce(transport: FrameTransport, { token, binding }: Credentials): Promise<Terms> {
   const workerNonce = randomBytes(NONCE_BYTES);
@@ -87,8 +87,8 @@ export async function introduce(transport: FrameTransport, { token, binding }: C
 }
 
 /**
- * The coordinator's side, up to the welcome. Resolves when the worker has proven that it knows the token. Returns
- * whether both sides see that nothing can change a byte unnoticed. Throws as introduce().
+ * Does the coordinator's side, up to the welcome. Resolves when the worker has proven that it knows the token. Returns
+ * whether both sides see that nothing can change a byte unnoticed. Throws as introduce() does.
  */
 export async function admit(transport: FrameTransport, { token, binding }: Credentials): Promise<boolean> {
   const open = await receive(transport, FROM_WORKER, 'open');

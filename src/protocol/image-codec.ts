@@ -1,17 +1,18 @@
-// How images travel to a node: in frames of whole images, or of parts of large ones, deflated where that makes them smaller.
+// Encodes images that are sent to a node: in frames of whole images, or of parts of large ones, deflated if that makes
+// them smaller.
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRawSync } from 'node:zlib';
 import type { Images } from '../data/images.js';
 import { type BulkTag, MAX_BULK } from './channel.js';
 
-/** Images [first, end), or of one image the bytes from `offset` on: `bytes` in all. */
+/** Images [first, end), or the bytes of one image from `offset` on; `bytes` is the size of all. */
 export interface ImagePiece {
   readonly first: number;
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** The pieces of images [start, end), of at most `most` bytes each. */
+/** Yields the pieces of images [start, end), of at most `most` bytes each. */
 export function* imagePieces(start: number, end: number, pixels: number, most: number): Generator<ImagePiece> {
   const images = Math.floor(most / pixels);
   if (images > 0) {
@@ -24,22 +25,24 @@ export function* imagePieces(start: number, end: number, pixels: number, most: n
       yield { first, offset, bytes: Math.min(most, pixels - offset) };
 }
 
-/** The bytes of a piece. */
+/** Returns the bytes of a piece. */
 export const bytesOfPiece = (images: Images, { first, offset, bytes }: ImagePiece): Uint8Array =>
   bytes < images.pixels
     ? images.at(first).slice(offset, offset + bytes)
     : images.copy(first, first + bytes / images.pixels);
 
-/** The tag of a piece's frame; a payload that is shorter than `step` is deflated. */
+/** The tag of a piece's frame. A payload that is shorter than `step` is deflated. */
 type ImageTag = Pick<BulkTag, 'index' | 'offset' | 'step'>;
 
-/** What deflating has to save to be worth the time: an eighth. */
+/** Deflating is used only if it leaves at most this share of the bytes. */
 const WORTH = 7 / 8;
-/** Photographs hardly shrink: after a frame that does not, so many are sent as they are before it is tried again. */
+/**
+ * Photographs hardly shrink. After a frame that does not, this many frames are sent undeflated before the next attempt.
+ */
 const PAUSE = 15;
 const deflate = promisify(deflateRaw);
 
-/** Makes the frames of the images that go to one node. */
+/** Makes the frames of the images that are sent to one node. */
 export class ImageEncoder {
   private pause = 0;
 
@@ -50,7 +53,8 @@ export class ImageEncoder {
       this.pause--;
       return { tag, payload: plain };
     }
-    // Level 1: the others take several times as long, and save a tenth more. In a thread of its own, so that steps go on.
+    // Level 1, because the others take several times as long, and save a tenth more. It runs in another thread, so that
+    // steps continue.
     const payload = await deflate(plain, { level: 1 });
     if (payload.length <= WORTH * plain.length) return { tag, payload };
     this.pause = PAUSE;
@@ -58,7 +62,7 @@ export class ImageEncoder {
   }
 }
 
-/** Writes the images of a frame. Returns false where they do not fit: no coordinator sends that. */
+/** Writes the images of a frame. Returns false if they do not fit, which no coordinator sends. */
 export function writeImages({ index, offset, step: bytes }: ImageTag, payload: Uint8Array, images: Images): boolean {
   const { pixels, count } = images;
   const isPart = offset > 0 || bytes < pixels;
@@ -71,7 +75,10 @@ export function writeImages({ index, offset, step: bytes }: ImageTag, payload: U
   return true;
 }
 
-/** undefined for what is not deflated, or would be longer: it takes no more memory than that. */
+/**
+ * Inflates a payload. Returns undefined if it is not deflated, or would exceed `most` bytes; it never allocates more
+ * than that.
+ */
 function inflated(payload: Uint8Array, most: number): Uint8Array | undefined {
   try {
     return inflateRawSync(payload, { maxOutputLength: most });

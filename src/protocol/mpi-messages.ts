@@ -1,6 +1,6 @@
-// What rank 0 and the other ranks of an MPI job say to each other: the messages of a cluster (cluster-messages.ts)
-// without their numbers, since ranks do one thing after another and together. Rank 0 tells all; they answer to it
-// alone.
+// The messages between rank 0 and the other ranks of an MPI job. They are those of a cluster (cluster-messages.ts)
+// without request numbers, because ranks do one thing after another and together. Rank 0 sends to all; the others
+// answer rank 0 alone.
 import { z } from 'zod';
 import type { Collective } from '../collectives/collective.js';
 import { PseudolabelError } from '../errors.js';
@@ -16,13 +16,13 @@ import {
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from './codec.js';
 import { count, fingerprint } from './fields.js';
 
-/** Items [ends[r - 1], ends[r]) are those of rank r: shards, ranges or tensor shards. */
+/** Rank r has the items [ends[r - 1], ends[r]): shards, ranges or tensor shards. */
 const ends = { ends: z.array(count).min(1) };
 
-/** What is brought to all ranks. */
+/** The region whose content is sent to all ranks. */
 const region: z.ZodType<SentRegion | ImageSet> = z.enum([...IMAGE_SETS, ...ARENA_REGIONS]);
 
-/** A message of a cluster without some of its fields, and with others. */
+/** Returns a message of a cluster without some of its fields, and with others. */
 function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.ZodRawShape>(
   { schema, ...limits }: { readonly schema: z.ZodObject<F, z.core.$strict> } & Omit<MessageKind<Message>, 'schema'>,
   without: readonly K[],
@@ -33,7 +33,7 @@ function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.Z
   return { schema: z.strictObject({ ...(Object.fromEntries(kept) as Omit<F, K>), ...added }), ...limits };
 }
 
-/** From rank 0. */
+/** The messages from rank 0. */
 export const TO_RANK = {
   /** Make an arena of this shape. Answered by `hello`. */
   welcome: changed(TO_NODE.welcome, ['request', 'wire'], {}),
@@ -65,7 +65,7 @@ export const TO_RANK = {
   bye: TO_NODE.bye,
 } as const;
 
-/** To rank 0, in the order of the ranks. */
+/** The messages to rank 0, in the order of the ranks. */
 export const TO_ROOT = {
   hello: changed(TO_COORDINATOR.hello, [], { fingerprint }),
   computed: changed(TO_COORDINATOR.computed, ['request', 'milliseconds'], {}),
@@ -81,18 +81,21 @@ export const TO_ROOT = {
 export type ToRank = z.output<(typeof TO_RANK)[keyof typeof TO_RANK]['schema']>;
 export type ToRoot = z.output<(typeof TO_ROOT)[keyof typeof TO_ROOT]['schema']>;
 
-/** How ranks exchange messages of these two kinds. A measurement adds messages of its own to those of a run. */
+/**
+ * Returns the functions by which ranks exchange messages of these two tables. A measurement adds messages of its own to
+ * those of a run.
+ */
 export function rankMessages<ToOthers extends Message, ToFirst extends Message>(
   toOthers: MessageTable<ToOthers>,
   toFirst: MessageTable<ToFirst>,
 ) {
   return {
-    /** Rank 0 tells all others. The length of a message goes before it. */
+    /** Sends a message from rank 0 to all others. Its length goes before it. */
     async tell(collective: Collective, message: ToOthers): Promise<void> {
       for (const part of parts(toOthers, message)) await collective.broadcast(part);
     },
 
-    /** What rank 0 tells. Throws E_PROTOCOL or E_TOO_LARGE. */
+    /** Receives what rank 0 sends. Throws E_PROTOCOL or E_TOO_LARGE. */
     async hear(collective: Collective): Promise<ToOthers> {
       const length = new Uint32Array(1);
       await collective.broadcast(bytesOf(length));
@@ -101,12 +104,12 @@ export function rankMessages<ToOthers extends Message, ToFirst extends Message>(
       return decoded(toOthers, bytes);
     },
 
-    /** One of the other ranks answers to rank 0. */
+    /** Sends an answer from this rank to rank 0. */
     async answer(collective: Collective, message: ToFirst): Promise<void> {
       for (const bytes of parts(toFirst, message)) await collective.exchange([{ rank: 0, bytes }], []);
     },
 
-    /** What each of the other ranks answers, from rank 1 on. Throws E_PROTOCOL or E_TOO_LARGE. */
+    /** Receives the answers of the other ranks, from rank 1 on. Throws E_PROTOCOL or E_TOO_LARGE. */
     async answers(collective: Collective): Promise<ToFirst[]> {
       const receive = async (all: readonly Uint8Array[]): Promise<void> => {
         const pieces = all.map((bytes, i) => ({ rank: i + 1, bytes }));
@@ -123,7 +126,7 @@ export function rankMessages<ToOthers extends Message, ToFirst extends Message>(
 
 export const { tell, hear, answer, answers } = rankMessages<ToRank, ToRoot>(TO_RANK, TO_ROOT);
 
-/** The length of a message, and the message. */
+/** Returns the length of a message, and the message. */
 function parts<M extends Message>(table: MessageTable<M>, message: M): Uint8Array[] {
   const bytes = Buffer.concat(encodeMessage(table, message));
   return [bytesOf(Uint32Array.of(bytes.length)), bytes];

@@ -1,8 +1,8 @@
-// The status of a run and its nodes, as `pseudolabel status` receives it.
+// The status of a run and its nodes, which `pseudolabel status` receives.
 import { z } from 'zod';
 import { count, float, list, text } from './fields.js';
 
-/** More than a coordinator lets in. */
+/** The most nodes, which is more than a coordinator accepts. */
 const MOST_NODES = 4096;
 
 const bytes = z.int().min(0);
@@ -12,39 +12,39 @@ const nodeStatus = z.strictObject({
   address: text,
   workers: count,
   state: z.enum(['working', 'behind', 'leaving']),
-  /** Of training steps; null before the first. */
+  /** The rows of training steps per second; null before the first step. */
   rowsPerSecond: float.min(0).nullable(),
-  /** Of the last step. */
+  /** The shards of the last step. */
   shards: count,
   lostWorkers: count,
   bytesSent: bytes,
   bytesReceived: bytes,
 });
 
-/** null before the first step since the run started or was resumed. */
+/** The position in the run. null before the first step since the run started or was resumed. */
 const position = z
   .strictObject({
     stage: text,
-    /** From 1. */
+    /** Counted from 1. */
     stageNumber: count,
     stages: count,
-    /** Steps of the stage that are done, those before a resume included. */
+    /** The steps of the stage that are done, including those before a resume. */
     step: count,
     /** All steps of the stage. */
     steps: count,
-    /** Of the stage; null before it is known. */
+    /** The seconds that are left of the stage; null before they are known. */
     secondsLeft: float.min(0).nullable(),
   })
   .nullable();
 
 export const clusterStatus = z.strictObject({
-  /** The coordinator's own threads, where they compute. */
+  /** The coordinator's own threads, if they compute. */
   coordinator: nodeStatus.pick({ workers: true, rowsPerSecond: true, shards: true, lostWorkers: true }).nullable(),
   nodes: list(nodeStatus, MOST_NODES),
   position,
-  /** Since the run started or was resumed. */
+  /** The steps since the run started or was resumed. */
   steps: count,
-  /** Of a step, in all. */
+  /** The shards of a step in all. */
   shards: count,
 });
 export type NodeStatus = z.output<typeof nodeStatus>;

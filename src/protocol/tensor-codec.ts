@@ -1,4 +1,4 @@
-// How floats, logits and the state of tensor shards travel.
+// Encodes floats, logits and the state of tensor shards for messages.
 
 import { subtreesIn } from '../collectives/tree.js';
 import type { DenseModel } from '../models/dense/model.js';
@@ -7,14 +7,14 @@ import { rowCountsOf, stateOf, tensorShardCount } from '../models/dense/tensor-l
 import type { Logits, TensorShardRange, TensorStep } from '../models/tensor-tasks.js';
 import { MAX_BULK } from './channel.js';
 
-/** Numbers as little-endian bytes: the same memory. */
+/** Returns numbers as little-endian bytes, in the same memory. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** A copy, aligned for floats. */
+/** Returns a copy that is aligned for floats. */
 export const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
 
-/** A copy, aligned for classes; a last byte that is half of one is left out. */
+/** Returns a copy that is aligned for classes. A last byte that is half of one is left out. */
 export const labelsOf = (bytes: Uint8Array): Uint16Array =>
   new Uint16Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 1);
 
@@ -24,7 +24,7 @@ export interface WireLogits extends Omit<Logits, 'logits' | 'clean'> {
   readonly clean: Uint8Array;
 }
 
-/** The same memory. */
+/** Returns the logits in the same memory. */
 export const logitsToWire = (sums: readonly Logits[]): WireLogits[] =>
   sums.map(({ logits, clean, ...bounds }) => ({ logits: bytesOf(logits), clean: bytesOf(clean), ...bounds }));
 
@@ -35,12 +35,13 @@ export const logitsFromWire = (sums: readonly WireLogits[]): Logits[] =>
 export interface AskedLogits {
   readonly step: TensorStep;
   readonly range: TensorShardRange;
-  /** Number of the exchange in the step. */
+  /** The number of the exchange in the step. */
   readonly exchange: number;
 }
 
 /**
- * Whether `sums` have the right lengths for each subtree of tensor shards that makes up the range. pixels: of an image.
+ * Returns whether `sums` have the right lengths for each subtree of tensor shards that makes up the range. pixels: of
+ * an image.
  */
 export function logitsFit(
   sums: readonly WireLogits[],
@@ -60,7 +61,7 @@ export function logitsFit(
 
 export const VECTORS = ['parameters', 'firstMoment', 'secondMoment'] as const;
 
-/** What one frame carries: bytes [start, end) of a vector. */
+/** The content of one frame: bytes [start, end) of a vector. */
 export interface StatePiece {
   readonly region: (typeof VECTORS)[number];
   readonly start: number;
@@ -68,8 +69,8 @@ export interface StatePiece {
 }
 
 /**
- * The pieces in which the state of tensor shards [first, end) travels, in order, for a model that is cut for so many
- * shards.
+ * Returns the pieces in which the state of tensor shards [first, end) is sent, in order. shards: the number that the
+ * model is split for.
  */
 export function piecesOf(model: DenseModel, shards: number, range: TensorShardRange): StatePiece[] {
   const state = stateOf(model, tensorShardCount(model, shards), range);
