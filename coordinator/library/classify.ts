@@ -1,4 +1,4 @@
-// What a program does with a trained model besides labelling images: load it, and measure it.
+// Loads a trained model for a program, and measures it.
 import type { Dataset } from '../../src/data/dataset.js';
 import { toLayersModel } from '../../src/models/layers-model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
@@ -8,40 +8,40 @@ import { checkEnvironment } from './environment.js';
 import { interruptible } from './interruption.js';
 import type { TensorFlowModel } from './tensorflow-model.js';
 
-/** A trained model that tells classes apart. */
+/** A trained model that classifies. */
 export interface Classifier {
-  /** For TensorFlow.js. It is the program's: what becomes of it changes nothing else here. */
+  /** The model for TensorFlow.js. It belongs to the program: a change of it changes nothing else here. */
   readonly model: TensorFlowModel;
-  /** In the order of the model's outputs. */
+  /** The names of the classes, in the order of the model's outputs. */
   readonly classNames: readonly string[];
-  /** The same model as `label` and `evaluate` compute with it. */
+  /** The same model, in the form that `label` and `evaluate` compute with. */
   readonly saved: SavedModel;
 }
 
 /** How a model is used. */
 export interface ClassifyOptions {
-  /** Threads. Left out: one a core. */
+  /** The number of threads. Defaults to one for each core. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** How good a model is on a test set. */
 export interface Evaluation {
-  /** Share of the test images whose class is the right one, from 0 to 1. */
+  /** The share of the test images that are classified right, from 0 to 1. */
   readonly accuracy: number;
   /** confusion[label][predicted]: numbers of test images. */
   readonly confusion: readonly (readonly number[])[];
   readonly classNames: readonly string[];
-  /** Of the test set. */
+  /** The number of test images. */
   readonly images: number;
   readonly imagesPerSecond: number;
-  /** Threads that computed. */
+  /** The number of threads that computed. */
   readonly workers: number;
 }
 
 /**
  * Loads a saved model, or the model of a run.
- * @param folder with a model.json, or of a run
+ * @param folder a folder with a model.json, or the folder of a run
  * @throws PseudolabelError E_MODEL, E_NATIVE
  */
 export async function loadModel(folder: string): Promise<Classifier> {
@@ -55,7 +55,7 @@ export async function classifierOf(saved: SavedModel): Promise<Classifier> {
 
 /**
  * Measures a model on the test images of a data set.
- * @throws PseudolabelError E_DATA_MISSING where there are none; E_DATA_SHAPE, E_MODEL, E_MEMORY, E_NATIVE; E_INTERRUPTED
+ * @throws PseudolabelError E_DATA_MISSING if there are none; E_DATA_SHAPE, E_MODEL, E_MEMORY, E_NATIVE; E_INTERRUPTED
  */
 export function evaluate(
   { saved }: Pick<Classifier, 'saved'>,

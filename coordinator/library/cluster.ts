@@ -1,4 +1,5 @@
-// Several machines for a program: a coordinator that nodes join, whose runs they compute, and a node that joins one.
+// Trains on several machines from a program: offers a coordinator that nodes join to compute its runs, and a node that
+// joins one.
 import { availableParallelism, hostname } from 'node:os';
 import { PseudolabelError } from '../../src/errors.js';
 import { joinRun } from '../../worker/node-host.js';
@@ -10,49 +11,55 @@ import { WaitingRoom } from '../server/waiting-room.js';
 import { checkEnvironment } from './environment.js';
 import { type Missed, type Observed, observed } from './events.js';
 
-/** Where a coordinator listens, and what nodes know it by. */
+/** Where a coordinator listens, and how nodes identify it. */
 export interface CoordinatorOptions {
-  /** HOST:PORT, or ws://HOST:PORT without TLS. Left out: any free port of this machine, which others do not reach. */
+  /**
+   * HOST:PORT, or ws://HOST:PORT without TLS. Defaults to any free port of this machine, which other machines do not
+   * reach.
+   */
   readonly address?: string | undefined;
-  /** The file of the token that nodes have to know. Left out: this user's own, which is made where there is none. */
+  /** The file of the token that nodes have to know. Defaults to the user's own, which is made if there is none. */
   readonly tokenFile?: string | undefined;
-  /** Without TLS, beyond this machine too. */
+  /** Allows connections from other machines without TLS. */
   readonly insecure?: boolean | undefined;
-  /** PEM files. Left out: a certificate that is made on first use. */
+  /** PEM files. If left out, a certificate is made on first use. */
   readonly certificate?: { readonly file: string; readonly key: string } | undefined;
 }
 
-/** Where nodes join, until it is closed. Its runs are those of `train({ coordinator })`, one after another; nodes that come between two wait. */
+/**
+ * A coordinator that nodes can join until it is closed. It computes the runs of `train({ coordinator })` one after
+ * another. Nodes that come between two runs wait.
+ */
 export interface Coordinator {
-  /** What nodes connect to. */
+  /** The address that nodes connect to. */
   readonly address: string;
-  /** SHA-256 of its certificate, in hexadecimal digits; undefined without TLS. */
+  /** The SHA-256 of its certificate, in hexadecimal digits; undefined without TLS. */
   readonly fingerprint: string | undefined;
-  /** Nodes on other machines need a copy of it. */
+  /** The file of the token. Nodes on other machines need a copy of it. */
   readonly tokenFile: string;
   /** The arguments of `pseudolabel worker` by which a node joins. */
   readonly joinWith: readonly string[];
   close(): void;
 }
 
-/** The runs over a coordinator's nodes. */
+/** How a run uses a coordinator's nodes. */
 export interface NodeOptions {
-  /** Nodes that the first step waits for. Left out: 0. */
+  /** The number of nodes that the first step waits for. Defaults to 0. */
   readonly nodes?: number | undefined;
-  /** Seconds to wait for nodes, also where all are gone. Left out: 300. */
+  /** Seconds to wait for nodes, also when all have gone. Defaults to 300. */
   readonly nodesTimeout?: number | undefined;
-  /** false: this process only coordinates. */
+  /** If false, this process only coordinates. */
   readonly local?: boolean | undefined;
-  /** Nodes that compute other bits may join: the weights then depend on who computed what. */
+  /** If true, nodes that compute other bits may join. The weights then depend on which machine computed what. */
   readonly allowMixed?: boolean | undefined;
 }
 
-/** What becomes of the nodes of a run. Where one is lost or behind, others do its work. */
+/** What happens to the nodes of a run. If a node is lost or behind, others do its work. */
 export type NodeEvent =
   | { readonly kind: 'joined'; readonly node: string; readonly workers: number }
   | { readonly kind: 'left' | 'behind' | 'refused'; readonly node: string; readonly reason: PseudolabelError }
   | { readonly kind: 'caughtUp'; readonly node: string }
-  /** Nodes are waited for, before the first step or where all are gone; said again every few seconds. */
+  /** The run waits for nodes, before the first step or when all have gone. This is said again every few seconds. */
   | { readonly kind: 'waiting'; readonly there: number; readonly wanted: number; readonly secondsLeft: number }
   /** Nodes make the run slower: why, and what to do. */
   | { readonly kind: 'slower'; readonly message: string };
@@ -90,7 +97,10 @@ class OpenCoordinator implements Coordinator {
 
 const NODES_TIMEOUT_S = 300;
 
-/** A run over the nodes of a coordinator. Throws E_CONFIG, and E_USAGE where some would have no shard. */
+/**
+ * Makes the place of a run that a coordinator's nodes compute. Throws E_CONFIG, and E_USAGE if some node would have no
+ * shard.
+ */
 export function placeAt(
   coordinator: Coordinator,
   { nodes = 0, nodesTimeout = NODES_TIMEOUT_S, local = true, allowMixed = false }: NodeOptions,
@@ -133,41 +143,45 @@ function listenerOf(tell: (event: NodeEvent) => void): ClusterListener {
 
 /** How a node finds its coordinator, and computes. */
 export interface JoinOptions {
-  /** A copy of the coordinator's. */
+  /** A copy of the coordinator's token file. */
   readonly tokenFile: string;
-  /** SHA-256 of the coordinator's certificate. Left out: only the token proves who answers. */
+  /** The SHA-256 of the coordinator's certificate. If left out, only the token proves the coordinator's identity. */
   readonly fingerprint?: string | undefined;
-  /** Allows a connection beyond this machine without TLS. */
+  /** Allows a connection to another machine without TLS. */
   readonly insecure?: boolean | undefined;
-  /** Threads. Left out: one a core. */
+  /** The number of threads. Defaults to one for each core. */
   readonly workers?: number | undefined;
-  /** What the coordinator calls it. Left out: the name of the machine. */
+  /** The node's name at the coordinator. Defaults to the name of the machine. */
   readonly name?: string | undefined;
-  /** Seconds to go on trying to connect. Left out: 300. */
+  /** Seconds for which the node tries to connect. Defaults to 300. */
   readonly patience?: number | undefined;
-  /** The node finishes what it is doing, and leaves. */
+  /** When it aborts, the node finishes what it is doing, and leaves. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What becomes of a node's connection. */
+/** What happens to a node's connection. */
 export type JoinEvent =
   | { readonly kind: 'joined'; readonly coordinator: string }
-  /** The connection was lost: it joins again. */
+  /** The connection was lost. The node joins again. */
   | { readonly kind: 'lost'; readonly reason: PseudolabelError }
-  /** It could not connect: it tries again. */
+  /** The node could not connect. It tries again. */
   | { readonly kind: 'retry'; readonly reason: PseudolabelError; readonly secondsLeft: number };
 
-/** A node that computes by itself until the run is over (`finished`), or the signal has let it go (`left`). */
+/**
+ * A node that computes in the background until the run is over (`finished`), or until it has left because of its signal
+ * (`left`).
+ */
 export type JoinedNode = Observed<JoinEvent | Missed, 'finished' | 'left'>;
 
 const PATIENCE_S = 300;
 
 /**
- * Joins the run of a coordinator as a node, which needs no data. It joins again where the connection is lost. A process trains one run or is one node at
- * a time.
- * @param address of the coordinator: HOST:PORT, or ws://HOST:PORT where it has no TLS
- * @throws PseudolabelError by its result: E_CONFIG, E_USAGE, E_SECRET_FILE, E_INSECURE, E_FINGERPRINT, E_TOKEN, E_VERSION, E_NUMERICS, E_NATIVE; when its
- * patience ends E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or E_CLOSED
+ * Joins the run of a coordinator as a node, which needs no data. It joins again if the connection is lost. A process
+ * trains one run or is one node at a time.
+ * @param address the coordinator's: HOST:PORT, or ws://HOST:PORT if it has no TLS
+ * @throws PseudolabelError by its result: E_CONFIG, E_USAGE, E_SECRET_FILE, E_INSECURE, E_FINGERPRINT, E_TOKEN,
+ * E_VERSION, E_NUMERICS, E_NATIVE; when its patience ends E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or
+ * E_CLOSED
  */
 export function joinAsNode(address: string, options: JoinOptions): JoinedNode {
   return observed<JoinEvent, 'finished' | 'left'>(async (tell) => {
@@ -187,14 +201,14 @@ export function joinAsNode(address: string, options: JoinOptions): JoinedNode {
   });
 }
 
-/** The options of a node that are checked. Its signal may keep listeners. */
+/** The options of a node, checked. Its signal may keep listeners. */
 interface NodeJoin extends JoinOptions {
   readonly workers: number;
   readonly patience: number;
   readonly signal: AbortSignal;
 }
 
-/** The way into a run of whoever joins one, a program or a command. */
+/** Joins a run. Programs and commands both use this function. */
 export function joinBy(
   transport: Transport,
   address: string,

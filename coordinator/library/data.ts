@@ -1,4 +1,4 @@
-// Loads images for a program, with threads that decode pictures.
+// Loads images for a program, with threads that decode them.
 import { resolve } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset as load } from '../../src/data/load.js';
@@ -6,24 +6,24 @@ import type { DataOptions } from '../../src/data/options.js';
 import { ThreadedDecoder } from '../../worker/decoder.js';
 import { interruptible } from './interruption.js';
 
-/** A data set that knows how it is loaded again: a run in a directory keeps that. */
+/** A data set that knows how to load it again. A run in a directory keeps these options. */
 export interface LoadedDataset extends Dataset {
   readonly options: DataOptions;
 }
 
 /** How images are read: the options of `pseudolabel data` in camel case. */
 export interface LoadOptions extends Omit<DataOptions, 'data'> {
-  /** Threads that decode pictures. Left out: one a core. */
+  /** The number of threads that decode images. Defaults to one for each core. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Is told of every few pictures, where they are not in the cache. */
+  /** Is told the progress every few images, if they are not in the cache. */
   readonly progress?: ((done: number, of: number) => void) | undefined;
 }
 
 /**
  * Loads the images in a folder or a file, of any kind that `pseudolabel data` reads.
- * @param path left out: MNIST, which comes with the package
- * @throws PseudolabelError E_DATA_*, E_CONFIG, E_MEMORY, E_NATIVE, E_TIMEOUT; E_INTERRUPTED where the signal says so
+ * @param path defaults to MNIST, which comes with the package
+ * @throws PseudolabelError E_DATA_*, E_CONFIG, E_MEMORY, E_NATIVE, E_TIMEOUT; E_INTERRUPTED if the signal aborts
  */
 export function loadDataset(
   path?: string,

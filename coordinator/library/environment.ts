@@ -1,10 +1,11 @@
-// Sees that TensorFlow computes as in every run. Its library reads the environment once, when it is loaded; so this file has to be loaded before it.
+// Makes TensorFlow compute in the same way in every run. The TensorFlow library reads the environment once, when it is
+// loaded, so this file has to be loaded before it.
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { isPinned, pin } from '#environment';
 import { PseudolabelError } from '../../src/errors.js';
 
-/** Of whichever copy of tfjs-node the program has: all have one native library. */
+/** Returns whether any copy of tfjs-node in the program is loaded. All copies share one native library. */
 const isLoaded = (): boolean =>
   Object.keys(createRequire(import.meta.url).cache).some((file) => file.endsWith('tfjs_binding.node'));
 
@@ -13,7 +14,7 @@ const wasSet = isPinned(process.env);
 const inTime = !wasSet && isMainThread && !isLoaded();
 if (inTime) pin(process.env);
 
-/** Throws E_NATIVE where TensorFlow may have begun to compute in another way: on several threads, in another order. */
+/** Throws E_NATIVE if TensorFlow may already compute in another way: on several threads, in another order. */
 export function checkEnvironment(): void {
   if (wasSet || inTime) return;
   const message = isMainThread

@@ -1,9 +1,12 @@
-// The events of a run for those who iterate over them: nobody has to, and nobody who is slow makes the run wait.
+// Passes the events of a run to those who iterate over them. Nobody has to iterate, and a slow reader does not make the
+// run wait.
 
-/** Events that a reader has not read yet. More are dropped, the oldest first. */
+/** The most events that are kept for a reader. If there are more, the oldest are dropped. */
 const MOST_WAITING = 1000;
 
-/** Comes to a reader before the first event that it can still read, where it was too slow for those before. */
+/**
+ * Tells a reader how many events it missed because it was too slow. Comes before the next event that the reader gets.
+ */
 export interface Missed {
   readonly kind: 'missed';
   readonly events: number;
@@ -19,14 +22,14 @@ export class EventStream<E> {
     for (const reader of this.readers) reader.push(event);
   }
 
-  /** Readers read what waits for them first, then the end: an error, once, where there is one. */
+  /** Ends the stream. Readers first read the events that wait for them, then the end or, once, the error. */
   end(end: End): void {
     this.ended = end;
     for (const reader of this.readers) reader.end(end);
     this.readers.clear();
   }
 
-  /** Yields the events from now on. Kept for a reader until it returns or the stream ends. */
+  /** Yields the events from now on. They are kept for a reader until it returns or the stream ends. */
   reader(): AsyncIterableIterator<E | Missed> {
     const reader = new Reader<E>(() => this.readers.delete(reader));
     if (this.ended === undefined) this.readers.add(reader);
@@ -94,15 +97,16 @@ class Reader<E> implements AsyncIterableIterator<E | Missed> {
 }
 
 /**
- * Work that goes on by itself. Nobody has to iterate over its events: they are kept for those who do, from when they begin, up to 1,000 of
- * them; a slower reader is told how many it missed ({ kind: 'missed', events }). Iterating throws what `result` rejects with.
+ * Work in the background. Nobody has to iterate over its events. They are kept for those who do, from the time when
+ * they begin, up to 1,000 of them. A slower reader is told how many it missed ({ kind: 'missed', events }). Iterating
+ * throws the error that `result` rejects with.
  */
 export interface Observed<E, T> extends AsyncIterable<E> {
   /** Rejects with a PseudolabelError. */
   readonly result: Promise<T>;
 }
 
-/** Begins the work, and tells its events to those who iterate. */
+/** Begins the work, and passes its events to those who iterate. */
 export function observed<E, T>(work: (tell: (event: E) => void) => Promise<T>): Observed<E | Missed, T> {
   const events = new EventStream<E>();
   const result = work((event) => events.push(event)).then(
@@ -116,7 +120,7 @@ export function observed<E, T>(work: (tell: (event: E) => void) => Promise<T>): 
     },
   );
   const iterator = () => {
-    result.catch(() => undefined); // whoever iterates is told
+    result.catch(() => undefined); // The reader is told of the error.
     return events.reader();
   };
   return { result, [Symbol.asyncIterator]: iterator };

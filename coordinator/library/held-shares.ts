@@ -1,4 +1,5 @@
-// The shares of the classes that labels are held to while they spread over images: an assumption, which whoever asks for labels makes.
+// Chooses the shares of the classes that labels are held to while they spread over images. They are an assumption of
+// whoever asks for labels.
 import { z } from 'zod';
 import { PseudolabelError } from '../../src/errors.js';
 import { type SharesChoice, sharesSchema } from '../../src/methods/class-balance.js';
@@ -9,17 +10,20 @@ import type { Seeds } from '../propagation.js';
 
 export const HELD_RULES = ['predicted', 'labelled', 'equal', 'off'] as const;
 
-/** predicted: those among the model's predictions; labelled: those of the known labels; off: none; or a share of each class. */
+/**
+ * predicted: the shares among the model's predictions; labelled: those of the known labels; off: none; or a share of
+ * each class.
+ */
 export type HeldRule = HeldShares | 'predicted';
 
 export const heldRuleSchema: z.ZodType<HeldRule> = z.union([z.enum(HELD_RULES), sharesSchema]);
 
-/** What became of a rule; undefined: labels are held to no shares. */
+/** The result of a rule; undefined: labels are held to no shares. */
 export type HeldChoice = SharesChoice | { readonly source: 'predicted' } | undefined;
 
 /**
- * The shares that labels are held to. Left out: those among what the model predicts for all images, as in later rounds of training. Throws
- * E_USAGE where they do not fit the classes.
+ * Returns the shares that labels are held to. By default they are the shares among the model's predictions for all
+ * images, as in later rounds of training. Throws E_USAGE if they do not fit the classes.
  */
 export function heldFor(
   rule: HeldRule = 'predicted',

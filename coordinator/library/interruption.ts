@@ -1,10 +1,11 @@
-// Work that a program's AbortSignal ends: with an error of ours, and without a listener that stays behind.
+// Ends work when a program's AbortSignal aborts, with an E_INTERRUPTED error, and leaves no listener behind.
 import { PseudolabelError } from '../../src/errors.js';
 
 /**
+ * Does the work until the signal aborts.
  * @param given the program's signal; undefined: nothing ends the work
  * @param work is given a signal whose reason is E_INTERRUPTED, and may leave listeners on it
- * @throws E_INTERRUPTED where the signal was aborted before; what the work throws
+ * @throws E_INTERRUPTED if the signal has aborted already; the errors of the work
  */
 export async function interruptible<T>(
   given: AbortSignal | undefined,
@@ -31,7 +32,10 @@ function controllerOf() {
   return { signal: controller.signal, abort };
 }
 
-/** Does the work of a run in this directory. Throws what that throws, with a fix for a program where it names flags of the command line. */
+/**
+ * Does the work of a run in this directory. Throws the errors of the work. If the fix of an error names flags of the
+ * command line, it gets a fix for programs.
+ */
 export async function forPrograms<T>(directory: string | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

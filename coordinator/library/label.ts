@@ -1,4 +1,5 @@
-// Labels images with a trained model: by itself, or by labels that are known and spread from image to image.
+// Labels images with a trained model: either each image on its own, or all by known labels that spread from image to
+// image.
 import type { DatasetParts, ImageSet } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { type Labelled, labelledOf } from '../../src/labelling/labelled.js';
@@ -12,36 +13,38 @@ import { interruptible } from './interruption.js';
 
 /** How images are labelled. */
 export interface LabelOptions extends ClassifyOptions {
-  /** true: the test images, in place of the training images. */
+  /** If true, labels the test images instead of the training images. */
   readonly test?: boolean | undefined;
   /**
-   * true: the labels that are known spread over all images by a graph of those that look alike, to the model and by their strokes, and are mixed
-   * with what the model says (docs/label-propagation.md). Those images keep their own labels.
+   * If true, the known labels spread over all images by a graph of similar images, and are mixed with the model's
+   * predictions (docs/label-propagation.md). Two images are similar if the model's features and their histograms of
+   * gradients are. Images with known labels keep them.
    */
   readonly propagate?: boolean | undefined;
   /**
-   * To which shares of the classes labels are held while they spread: those among the model's predictions, of the known labels, equal ones, none
-   * (off), or a share of each class, from 0 to 1, which sum to 1. Left out: predicted.
+   * The shares of the classes that labels are held to while they spread: those among the model's predictions
+   * ('predicted'), those of the known labels ('labelled'), equal ones ('equal'), none ('off'), or a share of each
+   * class, from 0 to 1, which sum to 1. Defaults to predicted.
    */
   readonly classShares?: HeldRule | undefined;
   /** Is told how long a search for neighbours takes, among 131,072 images and more. */
   readonly searching?: SearchListener | undefined;
 }
 
-/** What a model says of images: classes, confidences from 0 to 1, and the second likeliest of each. */
+/** The labels of images: classes, confidences from 0 to 1, and the second likeliest class of each. */
 export interface Labels extends Labelled {
   /** The shares that spread labels were held to; undefined: to none. */
   readonly classShares: HeldChoice;
   readonly imagesPerSecond: number;
-  /** Threads that computed. */
+  /** The number of threads that computed. */
   readonly workers: number;
 }
 
 /**
- * Labels the training images of a data set or its test images, all of them, in their order.
+ * Labels all training images of a data set, or all its test images, in their order.
  * @param dataset need not have labels
- * @throws PseudolabelError E_DATA_SHAPE, E_DATA_MISSING, E_MEMORY, E_NATIVE; E_DATA_CLASSES, E_MODEL, E_USAGE and E_CONFIG where known labels cannot
- * spread; E_INTERRUPTED where the signal says so
+ * @throws PseudolabelError E_DATA_SHAPE, E_DATA_MISSING, E_MEMORY, E_NATIVE; E_DATA_CLASSES, E_MODEL, E_USAGE and
+ * E_CONFIG if known labels cannot spread; E_INTERRUPTED if the signal aborts
  */
 export function label(
   { saved }: Pick<Classifier, 'saved'>,
@@ -61,7 +64,7 @@ export function label(
   });
 }
 
-/** Throws E_CONFIG. */
+/** Throws E_CONFIG for shares that are invalid or have no effect. */
 function checkShares({ classShares, propagate }: LabelOptions): void {
   if (classShares === undefined) return;
   const wrong = (problem: string, fix: string) => new PseudolabelError('E_CONFIG', `classShares: ${problem}`, fix);
@@ -70,7 +73,7 @@ function checkShares({ classShares, propagate }: LabelOptions): void {
     throw wrong(`${JSON.stringify(classShares)}`, "give 'labelled', 'equal', 'off', or shares that sum to 1");
 }
 
-/** The images that are labelled. Throws E_DATA_MISSING. */
+/** Returns the images that are labelled. Throws E_DATA_MISSING. */
 export function setOf({ name, train, test }: Pick<DatasetParts, 'name' | 'train' | 'test'>, isTest: boolean): ImageSet {
   if (!isTest) return train;
   if (test) return test;
@@ -78,7 +81,10 @@ export function setOf({ name, train, test }: Pick<DatasetParts, 'name' | 'train'
   throw new PseudolabelError('E_DATA_MISSING', `${name} has no test images`, fix);
 }
 
-/** How the known labels spread over the images, and the shares that are assumed. Throws E_DATA_CLASSES, E_MODEL, E_USAGE. */
+/**
+ * Prepares the spreading of the known labels, and chooses the shares that they are held to. Throws E_DATA_CLASSES,
+ * E_MODEL, E_USAGE.
+ */
 function propagation(
   { classNames: names, height, width, channels }: DatasetParts,
   { labels, count }: ImageSet,

@@ -1,4 +1,4 @@
-// The options of a run for a program, and what they come to: a run that can be trained, or one that has ended.
+// Turns the options that a program gives into a run that can be trained, or finds a run that has ended.
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
@@ -20,32 +20,41 @@ import { checkEnvironment } from './environment.js';
 import type { TensorFlowModel } from './tensorflow-model.js';
 import type { Training } from './workers.js';
 
-/** The options of `pseudolabel train`, in camel case, and what only a program has. */
+/** The options of `pseudolabel train`, in camel case, and those that only a program has. */
 export interface TrainOptions extends Omit<Options, 'data' | 'model' | 'start'>, NodeOptions {
-  /** A data set, or the path of one. Left out: MNIST. */
+  /** A data set, or the path of one. Defaults to MNIST. */
   readonly data?: Dataset | string | undefined;
-  /** 'dense:1024,512', 'convnet', the path of a saved model, or a model: its weights are the start, unless `fresh` is true. */
+  /**
+   * 'dense:1024,512', 'convnet', the path of a saved model, or a model. A model's weights are the start, unless `fresh`
+   * is true.
+   */
   readonly model?: string | TensorFlowModel | undefined;
   /**
-   * What was trained before: its weights are the start, and without `model` its network is trained. The folder of a model or a run, or what
-   * `loadModel` gives, or the result of a run.
+   * A trained model, as the folder of a model or a run, the result of `loadModel`, or the result of a run. Its weights
+   * are the start, and without `model` its network is trained.
    */
   readonly start?: string | Pick<Classifier, 'saved'> | undefined;
-  /** The run directory, which is made: it must be empty or not there. Left out: nothing is written, and a run that is stopped is lost. */
+  /**
+   * The run directory, which must be empty or not exist. If left out, nothing is written, and a run that is stopped is
+   * lost.
+   */
   readonly out?: string | undefined;
   /**
-   * The directory of a run that was stopped, or one of its checkpoints: it goes on there, to the bits of a run that was never stopped.
-   * Its options are in its directory; those given besides may not change what it learns, and a data set or model of the program's own
-   * has to be given again.
+   * The directory of a run that was stopped, or one of its checkpoints. The run goes on there, to the same bits as
+   * without a stop. Its options are in its directory. Other options must not change what it learns. A data set or model
+   * that the program itself made must be given again.
    */
   readonly resume?: string | undefined;
-  /** Where nodes join that compute the run as well (`listen`). Left out: the threads of this process compute it. */
+  /**
+   * A coordinator whose nodes compute the run as well (`listen`). If left out, only the threads of this process compute
+   * it.
+   */
   readonly coordinator?: Coordinator | undefined;
-  /** Stops the run before its next step, with E_INTERRUPTED and, where there is a directory, a checkpoint. */
+  /** Stops the run before its next step, with E_INTERRUPTED and, if there is a directory, a checkpoint. */
   readonly signal?: AbortSignal | undefined;
-  /** Steps between two looks at the validation images. Left out, or 0: only at the end. */
+  /** Steps between two measurements on the validation images. Defaults to 0: only at the end. */
   readonly validateEvery?: number | undefined;
-  /** false: the test images are not looked at. */
+  /** If false, the test images are not used. */
   readonly test?: boolean | undefined;
 }
 
@@ -66,10 +75,13 @@ export interface Finished {
 
 export type Prepared = Planned | Finished;
 
-/** How a data set is loaded that is given by its path. */
+/** Loads a data set that is given by its path. */
 export type Load = (config: RunConfig, signal: AbortSignal) => Promise<Dataset>;
 
-/** Throws E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL, E_CHECKPOINT_*, E_NATIVE and E_INTERRUPTED. */
+/**
+ * Turns options into a run. Throws E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL, E_CHECKPOINT_*, E_NATIVE and
+ * E_INTERRUPTED.
+ */
 export async function prepared(options: TrainOptions, signal: AbortSignal, load: Load = loaded): Promise<Prepared> {
   checkEnvironment();
   const { data, model, start, out, resume, signal: _, validateEvery = 0, test = true, ...others } = options;
@@ -102,7 +114,7 @@ export async function prepared(options: TrainOptions, signal: AbortSignal, load:
   return { run, note, how: { path: earlier?.path ?? out, earlier, allowMixed, validateEvery, test } };
 }
 
-/** Throws E_CONFIG for an option that would make another run of it. */
+/** Throws E_CONFIG for an option that would make it another run. */
 function checkSame(saved: RunConfig, config: RunConfig): void {
   const [was, is] = [identityOf(saved), identityOf(config)];
   const name = Object.keys(is).find((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
@@ -116,7 +128,10 @@ const changed = (name: string): PseudolabelError =>
     'leave it out, or start a new run',
   );
 
-/** How a data set is loaded again. One of arrays cannot be: its name takes the place of a path. */
+/**
+ * Returns how to load a data set again. A data set of arrays cannot be loaded again: its name takes the place of a
+ * path.
+ */
 function optionsOf(dataset: Dataset | LoadedDataset): DataOptions {
   return 'options' in dataset ? dataset.options : { data: dataset.name };
 }
@@ -137,7 +152,7 @@ function refuseDataOptions(options: Readonly<Record<string, unknown>>): void {
   );
 }
 
-/** Before the name of a program's own model, which is no path. */
+/** The prefix of the name of a model that the program itself made. Such a name is not a path. */
 const OWN = 'own:';
 const OWN_START = `${OWN}start`;
 

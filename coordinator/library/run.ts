@@ -1,4 +1,4 @@
-// Trains one run for a program: options in, events while it goes on, and at its end the model.
+// Trains one run for a program: takes options, tells events during the run, and returns the model at its end.
 import { pixelNotes } from '../../src/data/summary.js';
 import { lossOf } from '../../src/training/loss.js';
 import type { Stage } from '../../src/training/stage.js';
@@ -17,44 +17,51 @@ type StepMetric = Extract<Metric, { readonly kind: 'step' }>;
 
 /** What happens in a run, in its order. */
 export type RunEvent =
-  /** The data is loaded, and the workers are there. Counts are numbers of images. */
+  /** The data is loaded, and the workers have started. Counts are numbers of images. */
   | {
       readonly kind: 'start';
       readonly labelled: number;
       readonly unlabelled: number;
       readonly validation: number;
-      /** Threads. */
+      /** The number of threads. */
       readonly workers: number;
-      /** What was assumed or left out when the data was loaded, and what has changed since a resumed run began; one sentence each. */
+      /**
+       * What was assumed or left out when the data was loaded, and what has changed since a resumed run began. Each
+       * note is one sentence.
+       */
       readonly notes: readonly string[];
     }
   /** A stage begins at its step `firstStep`, from 0; it has `steps` in all. */
   | { readonly kind: 'stage'; readonly stage: Stage['name']; readonly firstStep: number; readonly steps: number }
-  /** loss: what the step minimised, of the labelled and the unlabelled rows. */
+  /** loss: what the step minimised, over the labelled and the unlabelled rows. */
   | (StepMetric & { readonly loss: number })
   /** labels, shares, validation, members: as in metrics.jsonl. */
   | Exclude<Metric, StepMetric>
-  /** Neighbours are looked for among very many images: `done` from 0 to 1. */
+  /** A search for neighbours among very many images goes on: `done` from 0 to 1. */
   | ({ readonly kind: 'searching'; readonly stage: Stage['name'] } & SearchProgress)
   /** A checkpoint was saved at this path. */
   | { readonly kind: 'checkpoint'; readonly path: string }
   | NodeEvent;
 
-/** A run that has ended: what it measured, and its model. */
+/** The measurements and the model of a run that has ended. */
 export interface TrainResult extends RunResult, Classifier {
-  /** On the test images, from 0 to 1. undefined: there are none, or `test` is false. */
+  /** The accuracy on the test images, from 0 to 1; undefined if there are none, or if `test` is false. */
   readonly accuracy: number | undefined;
 }
 
-/** A run that goes on by itself, whether anybody looks at it or not. Iterating over it tells its events; `result` rejects with a PseudolabelError. */
+/**
+ * A run in the background. It goes on even if nobody iterates over its events. `result` rejects with a
+ * PseudolabelError.
+ */
 export type Run = Observed<RunEvent | Missed, TrainResult>;
 
 /**
- * Trains on the threads of this machine, and of nodes where there is a coordinator, to the bits of `pseudolabel train` with the same options. One run at a time: while one goes
- * on, the program must not use TensorFlow.js, whose binding is not safe for that.
- * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT, E_LOCKED, E_CHECKPOINT_* and
- * E_NUMERICS for its directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY, E_TIMEOUT, E_NATIVE; with a coordinator
- * E_USAGE, E_NODES, E_DRIFT
+ * Trains on the threads of this machine and, with a coordinator, on nodes. The weights have the same bits as those of
+ * `pseudolabel train` with the same options. Only one run may go on at a time. Meanwhile the program must not use
+ * TensorFlow.js, whose binding is not safe for that.
+ * @throws PseudolabelError by its result: E_CONFIG, E_DATA_*, E_SPLIT_TOO_FEW, E_MODEL for what it is given; E_OUTPUT,
+ * E_LOCKED, E_CHECKPOINT_* and E_NUMERICS for its directory; E_INTERRUPTED; E_NOT_FINITE, E_WORKER_LOST, E_MEMORY,
+ * E_TIMEOUT, E_NATIVE; with a coordinator E_USAGE, E_NODES, E_DRIFT
  */
 export function train(options: TrainOptions = {}): Run {
   return observed((tell) =>
@@ -66,7 +73,7 @@ export function train(options: TrainOptions = {}): Run {
 
 export type Tell = (event: RunEvent) => void;
 
-/** Trains by workers of its own. */
+/** Trains on workers that it starts and stops. */
 export async function trained(
   given: Prepared,
   options: TrainOptions,
@@ -81,7 +88,7 @@ export async function trained(
   return ended(how.path, got);
 }
 
-/** Trains by workers that are there. */
+/** Trains on workers that are running. */
 export function trainedBy(
   workers: Workers,
   { run, note, how }: Planned,
@@ -95,18 +102,20 @@ export function trainedBy(
   return workers.train(run, { ...how, signal, begins });
 }
 
-/** What a program gets; no thread may compute meanwhile. */
+/** Returns the result for a program. No thread may compute meanwhile. */
 export async function ended(path: string | undefined, { result, model }: Trained): Promise<TrainResult> {
   if (path !== undefined) await (await import('../report.js')).writeReport(path);
   return { ...result, ...(await classifierOf(model)), accuracy: result.testAccuracy };
 }
 
-/** The same of a run that had ended before. */
+/** Returns the same result for a run that had ended before. */
 export async function endedBefore({ path, result }: Finished): Promise<TrainResult> {
   return { ...result, ...(await loadModel(path)), accuracy: result.testAccuracy };
 }
 
-/** Where its numbers have changed since it began, it goes on with its own. */
+/**
+ * Makes the event of the start. If the preset's numbers have changed since the run began, the run goes on with its own.
+ */
 function startOf(run: ResolvedRun, workers: number, note: string | undefined): RunEvent {
   const { labelled, unlabelled, validation } = run.split;
   const counts = { labelled: labelled.length, unlabelled: unlabelled.length, validation: validation.length };
@@ -124,7 +133,7 @@ function startOf(run: ResolvedRun, workers: number, note: string | undefined): R
   };
 }
 
-/** Tells the events that a run directory keeps, too, and its own. */
+/** Returns a listener that tells the events of a run to the program. */
 function listenerOf(tell: Tell): RunListener {
   let current: Stage | undefined;
   return {

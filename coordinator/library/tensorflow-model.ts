@@ -1,15 +1,16 @@
-// What of a tf.LayersModel the library's types say. Those of TensorFlow.js 4.22 do not compile in strict programs, which would have to skip them.
+// Declares what the library's types say of a tf.LayersModel. The types of TensorFlow.js 4.22 do not compile in strict
+// programs, which would have to skip them.
 
-/** A tf.LayersModel of TensorFlow.js. A program that has its types says so: `model as tf.LayersModel`. */
+/** A tf.LayersModel of TensorFlow.js. A program that has its types can cast: `model as tf.LayersModel`. */
 export interface TensorFlowModel {
   readonly name: string;
   readonly layers: readonly object[];
   countParams(): number;
-  /** tf.Tensor in, tf.Tensor out: [images, ...] and [images, classes]. */
+  /** Takes and returns a tf.Tensor: [images, ...] and [images, classes]. */
   predict(inputs: object, options?: object): object;
-  /** tf.Tensor each. */
+  /** Each is a tf.Tensor. */
   getWeights(): readonly object[];
-  /** As of TensorFlow.js: 'file://folder', or a handler. */
+  /** Saves as TensorFlow.js does, to 'file://folder' or a handler. */
   save(to: object | string, options?: object): Promise<object>;
   dispose(): object;
 }

@@ -1,4 +1,4 @@
-// Trains several runs for a program, one after another, on the same images and by the same workers: a sweep, say.
+// Trains several runs for a program, one after another, on the same images and the same workers, for example a sweep.
 import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
@@ -8,7 +8,7 @@ import { type Load, loaded, type Prepared, prepared, type TrainOptions } from '.
 import { ended, endedBefore, type Run, trained, trainedBy } from './run.js';
 import { openWorkers, type Workers } from './workers.js';
 
-/** What runs that share their workers may have of their own: the others of TrainOptions are those of all. */
+/** The options that each of several runs may have of its own. All runs share the other options. */
 export type EachOptions = Omit<
   TrainOptions,
   | keyof DataOptions
@@ -17,11 +17,11 @@ export type EachOptions = Omit<
 >;
 
 /**
- * Trains a run for each of these options. All are looked at before the first one is trained; then threads are started once. Yields a run when
- * it begins, and begins the next when that has ended and the loop goes on, which throws what its result rejects with. Whoever leaves the loop
- * stops the run that is on. Each has the bits of `train` with the same options.
- * @param shared of all runs
- * @param each of one run, besides; its `set` is added to that of all
+ * Trains a run for each of these options. Checks all of them before the first one is trained, and then starts threads
+ * once. Yields a run when it begins. The loop's next turn waits until that run has ended, and throws the error that its
+ * result rejects with. Leaving the loop stops the current run. Each run has the bits of `train` with the same options.
+ * @param shared the options of all runs
+ * @param each the further options of each run; its `set` is added to that of all
  * @throws PseudolabelError as train(); E_CONFIG for runs that do not have the same images and workers
  */
 export async function* trainAll(
@@ -40,7 +40,7 @@ export async function* trainAll(
     workers = shared.coordinator ? undefined : await workersOf(plans);
     for (const [index, plan] of plans.entries()) {
       last = begun(plan, options[index]!, workers, stop.signal);
-      last.result.catch(() => undefined); // It is thrown below, also where nobody looks at it.
+      last.result.catch(() => undefined); // The error is thrown below, even if nobody reads the result.
       yield last;
       await last.result;
     }
@@ -57,7 +57,7 @@ function merged(shared: TrainOptions, own: EachOptions): TrainOptions {
   return { ...shared, ...own, ...set };
 }
 
-/** The plans of all. Images are loaded once. */
+/** Prepares all runs. Images are loaded once. */
 async function allPrepared(options: readonly TrainOptions[], signal: AbortSignal): Promise<Prepared[]> {
   const known = new Map<string, Promise<Dataset>>();
   const load: Load = (config, until) => {
@@ -71,18 +71,18 @@ async function allPrepared(options: readonly TrainOptions[], signal: AbortSignal
   return plans;
 }
 
-/** For those that have not ended before. */
+/** Starts workers for the runs that have not ended before. */
 async function workersOf(plans: readonly Prepared[]): Promise<Workers | undefined> {
   const [first, ...others] = plans.flatMap(({ run }) => run ?? []);
   return first && openWorkers([first, ...others]);
 }
 
-/** workers: undefined where nodes compute, which come to one run after another. */
+/** Begins a run. workers: undefined if nodes compute it, because nodes join one run after another. */
 function begun(plan: Prepared, options: TrainOptions, workers: Workers | undefined, until: AbortSignal): Run {
   return observed((tell) =>
     forPrograms(options.resume ?? options.out, () =>
       interruptible(until, async (signal) => {
-        await setImmediate(); // Whoever gets the run can read it from its first event.
+        await setImmediate(); // Waits, so that whoever gets the run can read its events from the first one on.
         if (!plan.run) return endedBefore(plan);
         if (!workers) return trained(plan, options, tell, signal);
         return ended(plan.how.path, await trainedBy(workers, plan, tell, signal));

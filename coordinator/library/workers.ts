@@ -1,4 +1,5 @@
-// Workers that train runs on the same images, one after another: the way that all runs go, those of programs and those of commands.
+// Trains runs on the same images with the same workers, one after another. Both programs and commands train all their
+// runs this way.
 import { PseudolabelError } from '../../src/errors.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import type { RunConfig } from '../../src/training/config.js';
@@ -15,13 +16,13 @@ type Opened = Pick<RunOptions, 'directory' | 'resumeFrom'>;
 
 /** How one run is trained. */
 export interface Training extends Pick<RunOptions, 'signal' | 'validateEvery' | 'test'> {
-  /** Its directory; undefined: nothing is written. */
+  /** Its directory. If undefined, nothing is written. */
   readonly path: string | undefined;
-  /** Where it was begun before; undefined: it is new. */
+  /** The earlier run that goes on. If undefined, the run is new. */
   readonly earlier: Earlier | undefined;
-  /** It may go on where other bits are computed. */
+  /** If true, the run may be resumed on a machine that computes other bits. */
   readonly allowMixed: boolean;
-  /** Called before the first step. Gives who is told of the run. */
+  /** Is called before the first step. Returns the listener that is told of the run. */
   begins(opened: Opened): Promise<RunListener>;
 }
 
@@ -33,20 +34,23 @@ export interface Trained {
 
 export interface Workers {
   readonly session: Session;
-  /** Trains one of the runs, when the one before has ended. Throws what newRun(), earlierRun() and runTraining() throw. */
+  /**
+   * Trains one of the runs, when the one before has ended. Throws the errors of newRun(), earlierRun() and
+   * runTraining().
+   */
   train(run: ResolvedRun, how: Training): Promise<Trained>;
   close(): Promise<void>;
 }
 
 export interface WorkerOptions {
-  /** Left out: the threads of this process. */
+  /** Defaults to the threads of this process. */
   readonly place?: Place | undefined;
   readonly wrap?: ((executor: Executor) => Executor) | undefined;
 }
 
 /**
  * Starts workers for these runs.
- * @throws PseudolabelError E_CONFIG where the runs could not share them; what openSession() throws
+ * @throws PseudolabelError E_CONFIG if the runs cannot share them; the errors of openSession()
  */
 export async function openWorkers(
   runs: readonly [ResolvedRun, ...ResolvedRun[]],
@@ -57,7 +61,7 @@ export async function openWorkers(
   return { session, train: (run, how) => trainBy(session, run, how), close: () => session.close() };
 }
 
-/** The same for as long as the work takes. */
+/** Starts workers, and stops them when the work has ended. */
 export async function withWorkers<T>(
   runs: readonly [ResolvedRun, ...ResolvedRun[]],
   options: WorkerOptions,
@@ -95,7 +99,7 @@ async function trainBy(
   return { result, model: model! };
 }
 
-/** What the workers of a run are made by. */
+/** Options that must be the same for all runs that share workers. */
 const SHARED = ['split', 'splitSeed', 'labelsPerClass', 'validation', 'workers', 'shards', 'strategy', 'wire'] as const;
 
 function checkAlike([first, ...others]: readonly [ResolvedRun, ...ResolvedRun[]]): void {

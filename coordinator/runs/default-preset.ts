@@ -1,4 +1,5 @@
-// Which preset a run on images of one's own has where nobody says how it is trained: the same for the command line and for programs.
+// Chooses the preset of a run on the user's own images if the user gives no options of training. Commands and programs
+// use the same choice.
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
 
@@ -7,19 +8,20 @@ const CHOICES = [
   ...['scenario', 'preset', 'hidden', 'model', 'start', 'method', 'strategy', 'refresh', 'threshold'],
   ...['classShares', 'augment', 'set', 'stages'],
 ] as const;
-/** Of more images, the graphs of the preset modern take longer than anybody expects who has not asked for them. */
+/** With more images, the graphs of the preset modern take longer than a user expects who has not asked for them. */
 const MOST_BY_DEFAULT = 2 ** 18;
 
 export interface PresetChoice {
   readonly config: RunConfig;
-  /** What people should know of it. */
+  /** What the user should know of the choice. */
   readonly note: string | undefined;
 }
 
 /**
- * The preset modern for images of one's own of which some have no label, however many have: a person who labels more of them trains the same way as
- * before. The preset best where all labels are known, and some are hidden: shares of such a benchmark's classes need not be those of its labels.
- * given: the options by name; of those that are not, config has the defaults.
+ * Chooses the preset modern if some images have no label, however many have one. So a user who labels more images
+ * trains in the same way as before. Chooses the preset best if all labels are known and some are hidden, because the
+ * shares of the classes in such a benchmark need not be those of its labels.
+ * @param given the options by name; the others have their defaults in `config`
  */
 export function withDefaultPreset(
   config: RunConfig,

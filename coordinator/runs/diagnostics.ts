@@ -1,6 +1,6 @@
-// What a run keeps for people to judge it by: how right its pseudo-labels are, its surest mistakes, and what its
-// autoencoder makes of images. True labels that training may not use are read here, for reports alone: nothing here
-// reaches a stage, a batch or a parameter.
+// Makes what a run keeps for people to judge it by: how many of its pseudo-labels are right, its most confident
+// mistakes, and reconstructions of its autoencoder. True labels that training may not use are read here, for reports
+// only. Nothing here reaches a stage, a batch or a parameter.
 
 import { type Dataset, type ImageSet, UNKNOWN } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
@@ -15,22 +15,25 @@ import type { Labelling } from '../dispatcher.js';
 import type { Predictions } from '../strategies/strategy.js';
 import type { MembersMeasure, Metric } from './result.js';
 
-/** So many unlabelled images are looked at by each network of an ensemble by itself: a point of agreement, in a tenth of a second of a core. */
+/**
+ * The number of unlabelled images that each network of an ensemble classifies on its own. They give the agreement to
+ * about one point, in a tenth of a second of one core.
+ */
 const ASKED = 500;
 
 type LabelMetric = Extract<Metric, { kind: 'labels' }>;
 
 const CONFIDENCE_PARTS = 20;
 const MISTAKES = 30;
-/** As many as a row of the report's figure. */
+/** As many as fit into a row of the report's figure. */
 const RECONSTRUCTED = 10;
 
-/** Images of one size; `pixels` are bytes, row by row, in base64. */
+/** Images of one size. `pixels` are bytes, row by row, in base64. */
 export interface Mistakes {
   readonly rows: number;
   readonly columns: number;
   readonly channels: number;
-  /** The surest first. image: position among the test images. */
+  /** The most confident mistakes first. image: the position among the test images. */
   readonly images: readonly {
     readonly image: number;
     readonly label: number;
@@ -44,12 +47,12 @@ export interface Reconstructions {
   readonly rows: number;
   readonly columns: number;
   readonly channels: number;
-  /** The noise's standard deviation. */
+  /** The standard deviation of the noise. */
   readonly noise: number;
   readonly images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[];
 }
 
-/** The true labels of the unlabelled images, where the data set has them. */
+/** Holds the true labels of the unlabelled images, if the data set has them. */
 export class TrueLabels {
   readonly #labels: Uint16Array;
   /** 0 for images without a known label, and for the labelled ones, whose labels the model has seen. */
@@ -64,12 +67,14 @@ export class TrueLabels {
     this.#isJudged = Uint8Array.from(unlabelled, (row, i) => Number(!rows.has(row) && this.#labels[i] !== UNKNOWN));
   }
 
-  /** The true label of an unlabelled image; undefined where it is not known, or the model has seen it. */
+  /** Returns the true label of an unlabelled image, or undefined if it is not known or the model has seen it. */
   judged(position: number): number | undefined {
     return this.#isJudged[position] === 1 ? this.#labels[position] : undefined;
   }
 
-  /** positions: of the pseudo-labels among the unlabelled images; undefined for all of them. */
+  /**
+   * Measures pseudo-labels. positions: those of their images among the unlabelled images; undefined for all of them.
+   */
   measure(
     { classes, confidences, flips }: Labelling,
     positions?: Uint32Array,
@@ -88,7 +93,10 @@ export class TrueLabels {
   }
 }
 
-/** What the networks of an ensemble say of some unlabelled images. parameters: as the stage ends with them. */
+/**
+ * Compares the predictions of the networks of an ensemble for some unlabelled images. parameters: those at the end of
+ * the stage.
+ */
 export async function membersMeasure(
   model: LayersModel,
   parameters: Float32Array,
@@ -111,7 +119,7 @@ export async function membersMeasure(
   };
 }
 
-/** The test images that are predicted wrong with the highest confidence. */
+/** Returns the wrong predictions for test images with the highest confidences. */
 export function mistakesOf({ classes, confidences }: Predictions, dataset: Dataset, test: ImageSet): Mistakes {
   const { height, width, channels } = dataset;
   const wrong = Array.from(classes.keys()).filter((image) => classes[image] !== test.labels[image]);
@@ -126,7 +134,10 @@ export function mistakesOf({ classes, confidences }: Predictions, dataset: Datas
   return { rows: height, columns: width, channels, images };
 }
 
-/** The first test images (else training images), the same with the stage's noise, and their reconstructions. */
+/**
+ * Returns the first test images (or training images, if there are no test images), the same images with the stage's
+ * noise, and their reconstructions.
+ */
 export function reconstructionsOf(
   { model, method }: Stage,
   parameters: Float32Array,
@@ -134,7 +145,7 @@ export function reconstructionsOf(
   seed: number,
 ): Reconstructions {
   const noise = method.name === 'denoising' ? method.noise : 0;
-  const stream = new Stream(keyOf(seed, 'noise')); // without a stage and a step: a stream that no training draws from
+  const stream = new Stream(keyOf(seed, 'noise')); // The key has no stage and no step, so no training draws from this stream.
   const shown = test ?? train;
   const images = Array.from({ length: Math.min(RECONSTRUCTED, shown.count) }, (_, image) => {
     const original = shown.images.at(image);

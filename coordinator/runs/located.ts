@@ -1,12 +1,12 @@
-// The paths in the options of a run, which hold wherever it is resumed.
+// Makes the paths in the options of a run absolute, so that they are valid wherever the run is resumed.
 import { resolve } from 'node:path';
 
 const PATHS = ['data', 'labels', 'cache', 'model', 'start'] as const;
 
-/** Models that are no path. */
+/** Names of models that are not paths. */
 const BUILT_IN = /^(dense:.*|convnet|own:.*)$/;
 
-/** With absolute paths. */
+/** Returns the options with absolute paths. */
 export function located(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const paths = PATHS.flatMap((name) => {
     const path = options[name];

@@ -1,5 +1,5 @@
-// Keeps two processes from working in one folder: a file says who does, and does not hold any more when that process is
-// gone.
+// Keeps two processes from working in one folder. A lock file names its holder, and is no longer valid when that
+// process is gone.
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -13,18 +13,24 @@ import { createFile, moveAway, touch } from '../../src/files/write.js';
 
 export const LOCK_FILE = 'lock.json';
 
-/** How often the holder touches its lock. */
+/** Milliseconds between two times that the holder touches its lock. */
 const BEAT_MS = 10_000;
-/** A holder on another machine counts as gone after so long without a touch: longer than clocks of machines differ. */
+/**
+ * A holder on another machine counts as gone after so many milliseconds without a touch. This is longer than the clocks
+ * of machines differ.
+ */
 const STALE_MS = 120_000;
-/** Tries, since others may take the same lock away at the same time. */
+/** The number of tries, because other processes may remove the same lock at the same time. */
 const TRIES = 10;
 
-/** Who holds a lock. */
+/** The process that holds a lock. */
 const HOLDER = z.object({
   id: z.string().max(100),
   pid: z.int().positive(),
-  /** When the process started, as the system writes it; null: unknown. Process ids come again, this does not. */
+  /**
+   * When the process started, as the system writes it; null: unknown. Process ids are used again, but not with the same
+   * start.
+   */
   started: z.string().max(100).nullable(),
   /** Where the process id is valid: one boot of one machine, and one container. */
   machine: z.string().max(300),
@@ -33,11 +39,11 @@ const HOLDER = z.object({
 });
 type Holder = z.infer<typeof HOLDER>;
 
-/** What was found where the lock file should be. */
+/** What was found in the place of the lock file. */
 interface Found {
-  /** undefined also for one that is damaged, or is being written. */
+  /** undefined also for a lock that is damaged or is being written. */
   readonly holder: Holder | undefined;
-  /** undefined: there is none. */
+  /** undefined if there is no lock. */
   readonly touchedAt: number | undefined;
 }
 
@@ -45,9 +51,12 @@ interface Found {
 export interface Processes {
   readonly pid: number;
   readonly machine: string;
-  /** The start of a process; undefined: there is no process with that id; null: there is one, with an unknown start. */
+  /**
+   * Returns the start of a process; undefined: there is no process with that id; null: there is one, with an unknown
+   * start.
+   */
   startOf(pid: number): string | null | undefined;
-  /** Milliseconds, by the clock of files. */
+  /** Milliseconds, by the clock of the file system. */
   now(): number;
 }
 
@@ -69,7 +78,7 @@ export class FolderLock {
     this.beat = setInterval(() => void touch(path).catch(() => undefined), BEAT_MS).unref();
   }
 
-  /** Throws E_LOCKED where a process works in the folder that is not gone, and E_OUTPUT. */
+  /** Locks the folder. Throws E_LOCKED if a process that is still there works in the folder, and E_OUTPUT. */
   static async take(folder: string, processes: Processes = PROCESSES): Promise<FolderLock> {
     const { pid, machine, startOf, now } = processes;
     const id = randomUUID();
@@ -85,7 +94,10 @@ export class FolderLock {
     throw inUse(folder, undefined);
   }
 
-  /** Throws E_LOCKED where another process took this one for gone. A folder that was removed is no error here. */
+  /**
+   * Throws E_LOCKED if another process took the lock because it assumed that this one was gone. A folder that was
+   * removed is no error here.
+   */
   async check(): Promise<void> {
     const { holder } = await read(join(this.folder, LOCK_FILE));
     if (holder && holder.id !== this.id) throw inUse(this.folder, holder);
@@ -146,7 +158,7 @@ function inUse(folder: string, holder: Holder | undefined): PseudolabelError {
 
 const when = (now: number): string => new Date(now).toISOString();
 
-/** On Linux the boot id and the namespace of process ids; elsewhere the name of the host. */
+/** Returns the boot id and the namespace of process ids on Linux, and the name of the host on other systems. */
 function machineName(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -158,7 +170,8 @@ function machineName(): string {
 
 function startOf(pid: number): string | null | undefined {
   try {
-    // The program's name, in brackets, may hold anything, so fields are counted after it. The start is the 22nd of all.
+    // The program's name, in brackets, may hold any character, so the fields are counted after it. The start is field
+    // 22 of all.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -170,7 +183,7 @@ function startOf(pid: number): string | null | undefined {
 
 function isThere(pid: number): boolean {
   try {
-    process.kill(pid, 0); // sends nothing
+    process.kill(pid, 0); // Signal 0 sends nothing.
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';

@@ -1,4 +1,4 @@
-// The network that a run's config names: built in, or from the file of a saved model.
+// Makes the network that a run's config names: a built-in one, or one from the file of a saved model.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
@@ -11,8 +11,9 @@ import { hiddenOf, type RunConfig } from '../../src/training/config.js';
 import { checkFit, type Network, readStart, startingFrom } from './start.js';
 
 /**
- * The network of a run, and what it starts from; undefined: a dense network, which the config says by itself, of weights that are drawn.
- * @param start a program's own, in the place of config.start
+ * Returns the network of a run and the weights that it starts from. Returns undefined for a dense network with drawn
+ * weights, which the config describes completely.
+ * @param start a model that a program gives instead of config.start
  * @throws PseudolabelError E_CONFIG, E_MODEL, E_DATA_SHAPE
  */
 export async function networkFor(
@@ -25,7 +26,7 @@ export async function networkFor(
   return given ? startingFrom(given, config, dataset, network) : network;
 }
 
-/** Throws E_CONFIG where the network cannot have several members. */
+/** Sets the number of members. Throws E_CONFIG if the network cannot have several. */
 function withMembers(network: Network | undefined, { members = 1, start }: RunConfig): Network | undefined {
   if (members === 1) return network;
   const problem = !network?.model
@@ -60,7 +61,7 @@ async function named(config: RunConfig, dataset: Dataset): Promise<Network | und
   return { model, parameters: fresh ? undefined : parameters };
 }
 
-/** Throws E_MODEL for what is neither the name of a network nor a path where something is that can be read as one. */
+/** Throws E_MODEL if this is neither the name of a network nor the path of a file that may be read as one. */
 export function checkNetworkName(name: string): void {
   if (name === 'convnet' || name.startsWith('dense:')) return;
   if (name.endsWith('.onnx')) {

@@ -1,4 +1,5 @@
-// The pictures that a run keeps for people: how it changes images, and the images whose labels a graph is least sure of.
+// Makes the images that a run keeps for people: examples of its augmentation, and the images whose labels a graph is
+// least sure of.
 import { Augmenter } from '../../src/data/augment.js';
 import type { View } from '../../src/data/augmentation.js';
 import type { Dataset } from '../../src/data/dataset.js';
@@ -8,11 +9,11 @@ import type { Stage } from '../../src/training/stage.js';
 import type { Predictions } from '../strategies/strategy.js';
 import type { ResolvedRun } from './resolved-run.js';
 
-/** Images of a row of views, and the steps whose changes are shown. */
+/** The number of images in a row of views, and the steps whose augmentation is shown. */
 const SHOWN = 8;
 const STEPS = [0, 1];
 const MOST_DOUBTFUL = 24;
-/** Of all images of a file together: fewer large ones are kept. */
+/** The most bytes of all images of a file together. Fewer images are kept if they are large. */
 const MOST_BYTES = 400_000;
 const FEWEST = 2;
 
@@ -23,7 +24,10 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 const roomFor = ({ height, width, channels }: Shown, most: number): number =>
   Math.max(FEWEST, Math.min(most, Math.floor(MOST_BYTES / (height * width * channels))));
 
-/** How the stages change images, each way of it once; undefined where none does. */
+/**
+ * Returns examples of how the stages augment images, one for each different augmentation. Returns undefined if no stage
+ * does.
+ */
 export function viewsOf({
   dataset,
   split,
@@ -53,7 +57,10 @@ export function viewsOf({
   return sets.length === 0 ? undefined : { ...sizeOf(dataset), sets };
 }
 
-/** The views of a stage's rows that are changed: of its unlabelled ones, else of the labelled ones. */
+/**
+ * Returns the views of a stage's rows that are augmented: those of the unlabelled rows, or else that of the labelled
+ * ones.
+ */
 function viewsIn({ augment = {}, method, labelledBatch }: Stage): View[] {
   const isChanged = (view: View): boolean => Object.keys(augment[view] ?? {}).length > 0;
   const { batch, predicts } = methodOf(method);
@@ -63,9 +70,9 @@ function viewsIn({ augment = {}, method, labelledBatch }: Stage): View[] {
 }
 
 /**
- * The least sure of propagated labels.
- * @param unlabelled the rows of the training images that the labels are of
- * @param known the label of such an image, where it may be shown for judging
+ * Returns the propagated labels with the lowest confidences.
+ * @param unlabelled the rows of the training images that the labels belong to
+ * @param known returns the true label of such an image if it may be shown
  */
 export function doubtfulOf(
   { name: stage }: Stage,

@@ -1,4 +1,5 @@
-// Observes the loop of train.ts: takes times and metrics, measures on the validation images, and saves checkpoints.
+// Records the training loop of train.ts: takes times and metrics, measures on the validation images, and saves
+// checkpoints.
 import { type Checkpoint, saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
@@ -19,28 +20,28 @@ import type { Metric, Phase } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 
 /**
- * Where pseudo-labels are predicted at each step, they are never predicted for all images at once. So a stage samples
- * them about 20 times, 1,000 images each, before classes are balanced: enough for shares to about a point, in less than
+ * If pseudo-labels are predicted at each step, they are never predicted for all images at once. So a stage samples them
+ * about 20 times, 1,000 images each, before classes are balanced. This gives the shares to about a point, in less than
  * 1 % of the time of the steps between.
  */
 const LOOKS_A_STAGE = 20;
 const IMAGES_A_LOOK = 1000;
 
-/** Is told what happens in a run. A listener has the methods that it needs. */
+/** Is told what happens in a run. A listener has only the methods that it needs. */
 export interface RunListener {
   stageBegins?(stage: Stage, firstStep: number, steps: number): void;
   measured?(metric: Metric): void;
   reconstructed?(reconstructions: Reconstructions): void;
-  /** Neighbours are looked for among very many images. */
+  /** A search for neighbours among very many images goes on. */
   searching?(stage: Stage, progress: SearchProgress): void;
-  /** Pseudo-labels were predicted. positions: of the images among the unlabelled ones; undefined: all of them. */
+  /** Pseudo-labels were predicted. positions: those of the images among the unlabelled ones; undefined: all of them. */
   looked?(predictions: Predictions, positions?: Uint32Array): void;
   saved?(path: string): void;
-  /** The model as it is saved, in f32; comes last. */
+  /** The run has ended. The model is the one that is saved, in f32. */
   trained?(model: SavedModel): void;
 }
 
-/** Tells each event to all of them, in their order. */
+/** Returns a listener that tells each event to all listeners, in their order. */
 export const together = (listeners: readonly RunListener[]): Required<RunListener> => ({
   stageBegins: (...told) => {
     for (const each of listeners) each.stageBegins?.(...told);
@@ -68,18 +69,18 @@ export const together = (listeners: readonly RunListener[]): Required<RunListene
 export interface RunOptions {
   readonly directory: RunDirectory | undefined;
   readonly listener: RunListener;
-  /** Saves a checkpoint and ends with E_INTERRUPTED. */
+  /** Saves a checkpoint and ends the run with E_INTERRUPTED. */
   readonly signal: AbortSignal;
   readonly resumeFrom: Checkpoint | undefined;
-  /** Steps between two looks at the validation images; 0: only at the end. */
+  /** Steps between two measurements on the validation images; 0: only at the end. */
   readonly validateEvery: number;
-  /** false: the test labels are not even read. */
+  /** If false, the test labels are not even read. */
   readonly test: boolean;
-  /** Milliseconds, for checkpoints by time; undefined: performance.now. */
+  /** Returns milliseconds, for checkpoints by time. Defaults to performance.now. */
   readonly now?: () => number;
 }
 
-/** What a run has counted so far; checkpoints keep it. */
+/** What a run has counted so far. Checkpoints keep it. */
 export interface Progress {
   steps: number;
   rows: number;
@@ -93,11 +94,11 @@ export class Recorder implements Observer {
   private lastSaved: Position | undefined;
   private lastSavedAt: number;
   private stageSteps = 0;
-  /** Not yet in the run directory. */
+  /** Reconstructions that are not yet in the run directory. */
   private reconstructions: Reconstructions | undefined;
   private doubtful: DoubtfulRecord | undefined;
   private readonly trueLabels: TrueLabels;
-  /** In earlier runs of the session. */
+  /** Workers lost in earlier runs of the session. */
   private readonly lostBefore: number;
 
   constructor(
@@ -113,7 +114,7 @@ export class Recorder implements Observer {
     this.progress = before ? structuredClone(before) : { steps: 0, rows: 0, seconds: {} };
   }
 
-  /** How often a worker was lost since the run began or went on. */
+  /** The number of workers lost since the run began or was resumed. */
   get lostWorkers(): number {
     return this.session.dispatcher.health().lostWorkers - this.lostBefore;
   }
@@ -176,14 +177,14 @@ export class Recorder implements Observer {
     await this.askMembers(stage, step);
   }
 
-  /** The last stage is done, and its parameters are as they will be saved. */
+  /** Is called when the last stage is done. The parameters are those that will be saved. */
   async ended(stage: Stage): Promise<void> {
     await this.keep();
     await this.look(stage, this.stageSteps);
     this.clock = performance.now();
   }
 
-  /** Accuracy on the validation images with the parameters as they are. */
+  /** Returns the accuracy on the validation images with the current parameters. */
   async validate(stage: Stage): Promise<number> {
     const { classes } = await this.session.dispatcher.classify(stage.model, 'validation');
     const { labels } = this.run.dataset.train;
@@ -193,7 +194,10 @@ export class Recorder implements Observer {
     );
   }
 
-  /** Only where pseudo-labels are predicted at each step: nothing reads the stored ones, so no result changes. */
+  /**
+   * Measures a sample of pseudo-labels if they are predicted at each step. No step reads the stored ones then, so the
+   * results stay the same.
+   */
   private async look(stage: Stage, step: number): Promise<void> {
     if (!methodOf(stage.method).predicts(stage.method)) return;
     const labelling = await this.session.dispatcher.labelSome(stage.model, IMAGES_A_LOOK);
@@ -202,7 +206,7 @@ export class Recorder implements Observer {
     this.options.listener.looked?.(labelling, labelling.positions);
   }
 
-  /** Now, since the next stage begins with other parameters. */
+  /** Runs now, because the next stage begins with other parameters. */
   private async reconstruct(stage: Stage): Promise<void> {
     const { parameters } = await this.session.dispatcher.read(stage.model);
     this.reconstructions = reconstructionsOf(stage, parameters, this.run.dataset, this.run.config.seed);
@@ -217,7 +221,7 @@ export class Recorder implements Observer {
     this.doubtful = undefined;
   }
 
-  /** By themselves: the parameters are those that the stage ends with. */
+  /** Asks each network of an ensemble on its own, with the parameters that the stage ends with. */
   private async askMembers({ name: stage, model }: Stage, step: number): Promise<void> {
     if (model.kind !== 'layers' || membersOf(model) === 1) return;
     const { dataset, split } = this.run;

@@ -1,4 +1,4 @@
-// The reproduction of the report's table: which runs it consists of, where they are, and the rows that they make.
+// Describes the reproduction of the report's table: its runs, their folders, and the rows that they make.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,7 +12,7 @@ import { publishedFor, ROW_NAMES, SCENARIOS } from '../../src/training/scenario.
 import { defaultShards } from '../../src/training/shards.js';
 import type { RunResult } from './result.js';
 
-/** The rows of the table: the report's scenarios, and what the preset modern makes of the same labels. */
+/** The rows of the table: the report's scenarios, and the preset modern with the same labels. */
 export const ROWS = [...SCENARIOS, 'modern'] as const;
 export type RowKind = (typeof ROWS)[number];
 
@@ -21,7 +21,7 @@ const TITLES: Record<RowKind, string> = { ...ROW_NAMES, modern: 'Conv net + labe
 const rowOf = ({ preset, scenario }: Pick<RunResult, 'preset' | 'scenario'>): RowKind =>
   preset === 'modern' ? 'modern' : scenario;
 
-/** config: of the reproduction. */
+/** Returns the config of a row. config: that of the reproduction. */
 function configOf(row: RowKind, config: RunConfig): RunConfig {
   if (row !== 'modern') return { ...config, scenario: row };
   const { shards, ...others } = config;
@@ -33,7 +33,7 @@ export interface Reproduction {
   /** The config of every run, except for its scenario and its split. */
   readonly config: RunConfig;
   readonly scenarios: readonly RowKind[];
-  /** The number of random splits, with the seeds from 1; undefined: the one split of config. */
+  /** The number of random splits, with seeds from 1. If undefined, there is only the split of config. */
   readonly splits: number | undefined;
 }
 
@@ -42,13 +42,16 @@ export interface PlannedRun {
   readonly path: string;
 }
 
-/** Options of the other rows' network and training, which the row modern has of its own. */
+/** Options of the other rows' network and training. The row modern has its own. */
 const NOT_OF_MODERN = [
   ...(['preset', 'hidden', 'strategy', 'maxSteps'] as const),
   ...(['refresh', 'threshold', 'classShares', 'augment'] as const),
 ];
 
-/** The options of a reproduction for which the row modern is left out where nobody names its rows. */
+/**
+ * Returns the given options that have no meaning for the row modern. If there are any, and the user names no rows, this
+ * row is left out.
+ */
 export function notOfModern(config: RunConfig): readonly (keyof RunConfig)[] {
   const defaults = normalise({});
   return NOT_OF_MODERN.filter((option) => config[option] !== defaults[option]);
@@ -60,7 +63,7 @@ export interface Row extends ReproductionRow {
   readonly runs: readonly RunResult[];
 }
 
-/** Written at the beginning, to resume from. */
+/** The file that is written at the beginning, to resume from. */
 const FILE = 'reproduction.json';
 const SAVED = z.strictObject({
   config: z.unknown(),
@@ -68,7 +71,7 @@ const SAVED = z.strictObject({
   splits: z.int().min(1).optional(),
 });
 
-/** The runs of each split: they share their images. */
+/** Returns the runs of each split. The runs of a split share their images. */
 export function runsOf({ config, scenarios, splits }: Reproduction, folder: string): PlannedRun[][] {
   if (splits === undefined) {
     return [scenarios.map((row) => ({ config: configOf(row, config), path: join(folder, row) }))];
@@ -85,7 +88,7 @@ export function runsOf({ config, scenarios, splits }: Reproduction, folder: stri
 export const titleOf = ({ preset, scenario, split, splitSeed }: RunConfig): string =>
   `${TITLES[rowOf({ preset, scenario })]}${split === 'random' ? `, split ${splitSeed}` : ''}`;
 
-/** results: at least one of each scenario. config: of the reproduction. */
+/** Returns the rows of the table. results: at least one of each scenario. config: that of the reproduction. */
 export function rowsOf(scenarios: readonly RowKind[], results: readonly RunResult[], config: RunConfig): Row[] {
   return scenarios.map((scenario) => {
     const runs = results.filter((result) => rowOf(result) === scenario);
@@ -105,18 +108,18 @@ export function rowsOf(scenarios: readonly RowKind[], results: readonly RunResul
   });
 }
 
-/** What the report and the paper have in the place of a row. */
+/** Returns the numbers of the report and the paper for a row. */
 export const publishedOf = (row: RowKind, config: RunConfig) =>
   row === 'modern' ? undefined : publishedFor(row, config);
 
 export const nameOfRow = (row: RowKind): string => TITLES[row];
 
-/** Whether a run is of the preset modern, whose network and shards are others than those of the report's rows. */
+/** Returns whether a run has the preset modern. Its network and shards differ from those of the report's rows. */
 export const isModern = ({ config }: PlannedRun): boolean => config.preset === 'modern';
 
 export const isReproduction = (folder: string): boolean => existsSync(join(folder, FILE));
 
-/** Throws E_OUTPUT. */
+/** Writes the reproduction. Throws E_OUTPUT. */
 export async function saveReproduction(folder: string, reproduction: Reproduction): Promise<void> {
   if (isReproduction(folder)) {
     const fix = 'give another --out, or --resume this one';
@@ -125,7 +128,7 @@ export async function saveReproduction(folder: string, reproduction: Reproductio
   await writeIn(folder, FILE, `${JSON.stringify(reproduction, null, 2)}\n`);
 }
 
-/** Throws E_CHECKPOINT_MISSING where none was begun in the folder. */
+/** Reads the reproduction in the folder. Throws E_CHECKPOINT_MISSING if there is none. */
 export async function loadReproduction(folder: string): Promise<Reproduction> {
   const file = join(folder, FILE);
   try {

@@ -1,5 +1,5 @@
-// A run that is resolved once: what its config comes to on its data set. Whatever trains, records, shows or resumes a
-// run takes this, and the session that computes it.
+// Resolves a run once: turns its config into what it means on its data set. All code that trains, records, shows or
+// resumes a run takes this result, and the session that computes it.
 import type { Identity } from '../../src/checkpoint/checkpoint.js';
 import { sha256OfParameters } from '../../src/checksum.js';
 import { type Dataset, knownCount, UNKNOWN } from '../../src/data/dataset.js';
@@ -20,7 +20,7 @@ import { checkGraph } from '../propagation.js';
 import type { Network } from './start.js';
 
 export interface ResolvedRun {
-  /** Complete: labelsPerClass is what it came to on the data set, and validation a number of images. */
+  /** The complete config: labelsPerClass has its value on the data set, and validation is a number of images. */
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly split: Split;
@@ -28,13 +28,16 @@ export interface ResolvedRun {
   readonly stages: readonly Stage[];
   /** The strategy of each stage. */
   readonly strategies: readonly StrategyName[];
-  /** The most steps of a stage; Infinity where nothing ends one early. */
+  /** The most steps of a stage, or Infinity. */
   readonly maxSteps: number;
-  /** What the first stage starts from; undefined: drawn by the seed. */
+  /** The parameters that the first stage starts from. If undefined, they are drawn from the seed. */
   readonly parameters: Float32Array | undefined;
 }
 
-/** Throws E_CONFIG where the options do not fit each other or the data set, E_DATA_CLASSES and E_SPLIT_TOO_FEW. */
+/**
+ * Resolves a run. Throws E_CONFIG if the options do not fit each other or the data set, E_DATA_CLASSES and
+ * E_SPLIT_TOO_FEW.
+ */
 export function resolveRun(options: RunConfig, dataset: Dataset, network?: Network): ResolvedRun {
   const validated = { ...options, validation: validationOf(options, dataset) };
   const config = {
@@ -89,7 +92,7 @@ export function resolveRun(options: RunConfig, dataset: Dataset, network?: Netwo
   };
 }
 
-/** Throws E_CONFIG where the first stage trains another network than the one whose weights it is to start from. */
+/** Throws E_CONFIG if the weights to start from belong to another network than the first stage trains. */
 function checkStart({ name, model }: Stage, parameters: Float32Array): void {
   if (model.objective !== 'reconstruction' && parameterCount(model) === parameters.length) return;
   const message = `start: the first stage, ${name}, trains ${model.objective === 'reconstruction' ? 'an autoencoder' : 'another network'}`;
@@ -101,8 +104,9 @@ function checkStart({ name, model }: Stage, parameters: Float32Array): void {
 }
 
 /**
- * As the config says; else a few of each class where all labels are known and no file of them was given, as in a benchmark, else all. Labels that are few already are not
- * hidden: a number of each class is refused then.
+ * Returns the number of labels per class that the config sets. If it sets none, returns a few of each class for a
+ * benchmark (all labels are known, and no file of labels is given), and all labels otherwise. Labels that are already
+ * few are not hidden: a number of each class is refused then.
  */
 function labelsPerClassOf(
   { labelsPerClass, labels, split }: RunConfig,
@@ -115,7 +119,7 @@ function labelsPerClassOf(
       'leave out --labels-per-class: all labels that there are are used; it hides labels where all are known, to measure a method';
     throw new PseudolabelError('E_CONFIG', message, fix);
   }
-  // Who gives a file of labels wants them used.
+  // A user who gives a file of labels wants them used.
   const isHiding = labels === undefined && isBenchmark(train.labels, classes);
   const chosen = labelsPerClass ?? (isHiding ? DEFAULT_LABELS_PER_CLASS : 'all');
   if (chosen !== 'all' || split !== 'random') return chosen;
@@ -128,7 +132,7 @@ function labelsPerClassOf(
   );
 }
 
-/** Whether labels are hidden where nobody says how many: all are known, and no class has fewer than are kept. */
+/** Returns whether labels are hidden by default: all are known, and no class has fewer than are kept. */
 export function isBenchmark(labels: Uint16Array, classes: number): boolean {
   const counts = new Uint32Array(classes);
   for (const label of labels) {
@@ -138,12 +142,12 @@ export function isBenchmark(labels: Uint16Array, classes: number): boolean {
   return counts.every((count) => count >= DEFAULT_LABELS_PER_CLASS);
 }
 
-/** As a number of images: a share is one of those that have a label. */
+/** Returns validation as a number of images. A share refers to the images that have a label. */
 function validationOf({ validation }: RunConfig, { train }: Dataset): number {
   return validation === 0 || validation >= 1 ? validation : validationCount(validation, knownCount(train.labels));
 }
 
-/** How many images a share is of those that have a label. */
+/** Returns the number of images for a share of those that have a label. */
 export const validationCount = (share: number, known: number): number => Math.max(1, Math.round(share * known));
 
 export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
@@ -152,17 +156,20 @@ export const countsOf = ({ split, dataset }: ResolvedRun): ImageCounts => ({
   test: dataset.test?.count ?? 0,
 });
 
-/** How the stages in its config, or those given, differ from what its other options come to now. */
+/** Returns how the stages in the config, or the given ones, differ from those that its other options give now. */
 export const changesOf = ({ config, task }: ResolvedRun, stages = config.stages): string[] =>
   changesOfPlan({ ...config, stages }, task);
 
-/** What makes a run the same run: its checkpoints fit no other. It has the strategies that were chosen, not `auto`. */
+/**
+ * Returns what identifies a run: its checkpoints fit no other run. The strategies are those that were chosen, not
+ * `auto`.
+ */
 export function identityOfRun({ config, dataset, stages, strategies, parameters }: ResolvedRun): Identity {
-  // A start is what is in it, wherever it lies.
+  // A start is identified by its parameters, not by its path.
   const { strategy: _, start: __, ...identity } = identityOf(config);
   const { seed, shards } = config;
   const start = parameters && { startSha256: sha256OfParameters(parameters) };
-  // Checkpoints of before say in which precision, when there were two.
+  // Older checkpoints name a precision, because there were two.
   return {
     config: { ...identity, precision: 'f32', stages, strategies, ...start },
     seed,
@@ -174,22 +181,24 @@ export function identityOfRun({ config, dataset, stages, strategies, parameters 
 /** The MPI job that computed a run. */
 export interface Job {
   readonly ranks: number;
-  /** Of all ranks. */
+  /** The number of workers of all ranks. */
   readonly workers: number;
-  /** The order in which gradients were summed. 'any': MPI's own, by which the bits depend on the number of ranks. */
+  /**
+   * The order in which gradients were summed. 'any': MPI's own order, so that the bits depend on the number of ranks.
+   */
   readonly sum: 'tree' | 'any';
 }
 
-/** What computes runs on the same images (compose.ts). */
+/** Computes runs on the same images (compose.ts). */
 export interface Session {
   readonly dispatcher: Dispatcher;
   /** The threads of this process, and the arena with the state of the run. */
   readonly local: ThreadExecutor;
-  /** Fingerprint of what products and the kernel compute here. */
+  /** The fingerprint of what products and the kernel compute on this machine. */
   readonly numerics: string;
-  /** Where this is rank 0 of several processes. */
+  /** Is there if this process is rank 0 of an MPI job. */
   readonly job?: Job;
-  /** What the nodes on other machines are doing, in a run that they can join. */
+  /** What the nodes on other machines are doing, in a run that nodes can join. */
   readonly activities?: () => readonly NodeNow[];
   close(): Promise<void>;
 }

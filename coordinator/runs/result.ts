@@ -1,4 +1,4 @@
-// The shapes of what a run leaves behind: the lines of metrics.jsonl, data.json, machine.json and result.json.
+// Defines the files of a run: the lines of metrics.jsonl, data.json, machine.json and result.json.
 import type { ImageSize } from '../../src/data/augmentation.js';
 import type { SharesChoice } from '../../src/methods/class-balance.js';
 import type { Ramp } from '../../src/training/alpha-ramp.js';
@@ -18,7 +18,7 @@ export type Metric =
       readonly alpha: number;
     } & Omit<StepOutcome, 'statistics'>)
   | {
-      /** Of all unlabelled images; where they are predicted at each step, of a sample. */
+      /** The pseudo-labels of all unlabelled images, or of a sample if they are predicted at each step. */
       readonly kind: 'labels';
       readonly stage: Stage['name'];
       readonly step: number;
@@ -28,22 +28,26 @@ export type Metric =
       /** A histogram of confidences from 0 to 1, in 20 bins. */
       readonly confidences: readonly number[];
       /**
-       * Images of each true class, and how many of them have the right pseudo-label, without the labelled ones: of
-       * images whose label the data set has; undefined where it has none. Training never reads this.
+       * The number of images of each true class, and how many of them have the right pseudo-label. Counts the images
+       * whose label the data set has, without the labelled ones; undefined if there are none. Training never reads
+       * this.
        */
       readonly truth: { readonly images: readonly number[]; readonly right: readonly number[] } | undefined;
     }
   /** The shares of classes that pseudo-labels are held to, from the first step that uses them. */
   | ({ readonly kind: 'shares'; readonly stage: Stage['name']; readonly step: number } & SharesChoice)
   | { readonly kind: 'validation'; readonly stage: Stage['name']; readonly step: number; readonly accuracy: number }
-  /** What the networks of an ensemble say of some unlabelled images when a stage ends. */
+  /** How the networks of an ensemble classify some unlabelled images when a stage ends. */
   | ({ readonly kind: 'members'; readonly stage: Stage['name']; readonly step: number } & MembersMeasure);
 
 export interface MembersMeasure {
   readonly images: number;
-  /** Share of the images of which all networks say the same class. */
+  /** The share of the images that all networks put into the same class. */
   readonly agreement: number;
-  /** Shares that are right, of the images whose label the data set has and the run does not use; undefined where there are none. */
+  /**
+   * The shares of right predictions, among the images whose label the data set has and the run does not use; undefined
+   * if there are none.
+   */
   readonly right?: { readonly each: readonly number[]; readonly together: number } | undefined;
 }
 
@@ -52,7 +56,7 @@ export interface RunData {
   readonly name: string;
   readonly sha256: string;
   readonly classNames: readonly string[];
-  /** Of an image. Runs of before do not say it. */
+  /** The size of an image. Older runs do not have it. */
   readonly size?: ImageSize | undefined;
   /** Numbers of images. */
   readonly images: {
@@ -70,21 +74,23 @@ export interface RunData {
 export interface Machine {
   readonly pseudolabel: string;
   readonly node: string;
-  /** Of runs whose network needs it, as is `tensorflow`: others load neither. */
+  /** Is there only if the network needs it, like `tensorflow`. Other runs load neither. */
   readonly tfjsNode?: string;
   readonly tensorflow?: string;
-  /** As 'linux-x64'. */
+  /** For example 'linux-x64'. */
   readonly platform: string;
   readonly processor: string;
-  /** Fingerprint of what it computes: runs on two machines have the same bits where it is the same. */
+  /**
+   * The fingerprint of what the machine computes. Runs on two machines with the same fingerprint have the same bits.
+   */
   readonly numerics: string;
   readonly cores: number;
   readonly memoryBytes: number;
-  /** When the run ended, ISO 8601. */
+  /** The time at which the run ended, in ISO 8601. */
   readonly ended: string;
 }
 
-/** result.json: what a run came to. */
+/** result.json: the results of a run. */
 export interface RunResult {
   readonly scenario: RunConfig['scenario'];
   readonly method?: RunConfig['method'];
@@ -94,25 +100,25 @@ export interface RunResult {
   readonly splitSeed: number;
   readonly shards: number;
   readonly workers: number;
-  /** Of sums between machines; unless it is f32, the weights depend on which machine computed what. */
+  /** The codec of sums between machines. Unless it is f32, the weights depend on which machine computed what. */
   readonly wire: RunConfig['wire'];
   readonly job?: Job | undefined;
   readonly lostWorkers: number;
-  /** Of the stage with pseudo-labels. */
+  /** The ramp of the stage with pseudo-labels. */
   readonly ramp?: Ramp | undefined;
-  /** The shares that pseudo-labels were held to; undefined where there were none. */
+  /** The shares that pseudo-labels were held to; undefined if there were none. */
   readonly classShares?: SharesChoice | undefined;
   readonly steps: number;
-  /** Of training, without loading, saving and evaluation. */
+  /** Seconds of training, without loading, saving and evaluation. */
   readonly seconds: number;
   readonly secondsByPhase: Readonly<Partial<Record<Phase, number>>>;
-  /** Rows that went through a training step, by the seconds of training. */
+  /** Rows that went through a training step, divided by the seconds of training. */
   readonly imagesPerSecond: number;
   readonly validationAccuracy: number | undefined;
   readonly testAccuracy: number | undefined;
   /** confusion[label][predicted] on the test images. */
   readonly confusion: readonly (readonly number[])[] | undefined;
-  /** The order of the classes: of the model's outputs and of confusion. */
+  /** The order of the classes in the model's outputs and in confusion. */
   readonly classNames: readonly string[];
   readonly weightsSha256: string;
 }

@@ -34,7 +34,7 @@ export interface Earlier {
   readonly checkpoint: string | undefined;
 }
 
-/** Throws E_CONFIG where its config is none of this version. */
+/** Reads the config of a run. Throws E_CONFIG if it is not a config of this version. */
 export async function savedConfig(path: string): Promise<RunConfig> {
   const saved = await RunDirectory.configOf(path);
   try {
@@ -46,12 +46,15 @@ export async function savedConfig(path: string): Promise<RunConfig> {
   }
 }
 
-/** What it learns from; undefined where it has not begun, or its file cannot be read. */
+/** Reads what a run learns from. Returns undefined if the run has not begun, or if its file cannot be read. */
 async function savedData(path: string): Promise<RunData | undefined> {
   return DATA.safeParse(await readJson(join(path, 'data.json')).catch(() => undefined)).data;
 }
 
-/** Options for a run that goes on, with a share of validation images as the number that it came to: its config has that. */
+/**
+ * Returns the options of a run that is resumed. A share of validation images becomes the number that it gave at the
+ * start, because the run's config has that number.
+ */
 export async function withSavedValidation<T extends object>(given: T, path: string): Promise<T> {
   const { validation: share } = given as { readonly validation?: unknown };
   if (typeof share !== 'number' || share <= 0 || share >= 1) return given;
@@ -59,7 +62,7 @@ export async function withSavedValidation<T extends object>(given: T, path: stri
   return saved ? { ...given, validation: validationCount(share, saved.images.known) } : given;
 }
 
-/** Throws E_CHECKPOINT_MISMATCH where a run that was begun in a directory learns from other images or labels than these. */
+/** Throws E_CHECKPOINT_MISMATCH if the run in a directory learns from other images or labels than these. */
 export async function checkSameData(path: string, dataset: Dataset): Promise<void> {
   const was = await savedData(path);
   if (!was || was.sha256 === dataset.sha256) return;
@@ -83,7 +86,7 @@ const sizeText = ({ height, width, channels }: ImageSize): string => `${height}x
 const changeOf = (what: string, was: number | string, is: number | string): string | undefined =>
   was === is ? undefined : `${what}: ${was} then, ${is} now`;
 
-/** A run directory, or one of its checkpoints. */
+/** Returns the run that this path names. The path is a run directory, or one of its checkpoints. */
 export async function locate(path: string): Promise<Earlier> {
   const isFile = await stat(path).then(
     (found) => found.isFile(),
@@ -92,14 +95,17 @@ export async function locate(path: string): Promise<Earlier> {
   return isFile ? { path: dirname(dirname(path)), checkpoint: path } : { path, checkpoint: undefined };
 }
 
-/** Its config.json says all that it depends on, so that a later change of a preset explains nothing away. Throws as checkNew(). */
+/**
+ * Begins a run. Its config.json has everything that the run depends on, including its stages, so that it is still true
+ * after a later change of a preset. Throws the errors of checkNew(), E_OUTPUT and E_LOCKED.
+ */
 export async function newRun(run: ResolvedRun, path: string): Promise<OpenedRun> {
   checkNew(run);
   const directory = await RunDirectory.create(path, { ...run.config, stages: run.stages });
   return { directory, resumeFrom: undefined };
 }
 
-/** Throws E_CONFIG where the stages in its config are not what its other options come to. */
+/** Throws E_CONFIG if the stages in the config are not those that its other options give. */
 export function checkNew(run: ResolvedRun): void {
   const changes = changesOf(run);
   if (changes.length === 0) return;
@@ -111,8 +117,8 @@ export function checkNew(run: ResolvedRun): void {
 }
 
 /**
- * Several runs that make one table are trained by the same numbers, or not at all. Throws E_CHECKPOINT_MISMATCH where a
- * run that was begun in its directory has others than its preset has now.
+ * Throws E_CHECKPOINT_MISMATCH if the run in this directory has other numbers than its preset has now. The runs of one
+ * table must all be trained by the same numbers.
  */
 export async function checkPlan(run: ResolvedRun, path: string): Promise<void> {
   if (!RunDirectory.isAt(path)) return;
@@ -127,12 +133,12 @@ export async function checkPlan(run: ResolvedRun, path: string): Promise<void> {
 }
 
 /**
- * Resumes a run in its directory: at the checkpoint given, else at the newest, else at the beginning, where it has
- * none. Throws E_LOCKED where a process works on it, E_CHECKPOINT_MISMATCH where it is of another run, and E_NUMERICS
- * where what computed it has other bits than this machine.
- * @param numerics of this machine
- * @param checkpointFile undefined: the newest
- * @param allowMixed does without E_NUMERICS
+ * Resumes a run in its directory: at the given checkpoint, or else at the newest, or else at the beginning. Throws
+ * E_LOCKED if a process works on it, E_CHECKPOINT_MISMATCH if the checkpoint is of another run, and E_NUMERICS if the
+ * machine that computed it has other bits than this one.
+ * @param numerics the fingerprint of this machine
+ * @param checkpointFile undefined: the newest checkpoint
+ * @param allowMixed never throws E_NUMERICS
  */
 export async function earlierRun(
   run: ResolvedRun,
@@ -141,7 +147,7 @@ export async function earlierRun(
   checkpointFile: string | undefined,
   allowMixed: boolean,
 ): Promise<OpenedRun> {
-  const lock = await FolderLock.take(path); // first: what is read from here on is nobody's to change
+  const lock = await FolderLock.take(path); // The lock comes first, so that nobody changes what is read after it.
   try {
     const file = checkpointFile ?? (await latestCheckpoint(path));
     const resumeFrom =
@@ -156,7 +162,10 @@ export async function earlierRun(
   }
 }
 
-/** Whether a checkpoint has the state of its stage's method, and arrays as long as those of the run, to which they are copied. */
+/**
+ * Returns whether a checkpoint has the state of its stage's method, and arrays of the lengths of the run's, to which
+ * they are copied.
+ */
 function fits(
   { stage: s, methodState, lengths }: PromisedArrays,
   { stages, task: { unlabelled } }: ResolvedRun,

@@ -1,5 +1,5 @@
-// A run directory: config.json, metrics.jsonl, checkpoints/, the files for reports, and at the end result.json and
-// model/.
+// Reads and writes a run directory: config.json, metrics.jsonl, checkpoints/, the files for reports, and at the end
+// result.json and model/.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import type { Position } from '../train.js';
 import { FolderLock, LOCK_FILE } from './lock.js';
 import type { Metric, RunResult } from './result.js';
 
-/** What reports show of a run, each as a file. */
+/** The files for reports. */
 const KEPT = [
   'data.json',
   'machine.json',
@@ -25,7 +25,7 @@ const KEPT = [
 ] as const;
 const FILES: readonly string[] = [...KEPT, 'config.json', 'result.json', 'metrics.jsonl', 'report.html'];
 
-/** The files that we write: in the directory itself, and in folders in it. */
+/** The files that the program writes in the directory itself, and in the folders in it. */
 const PLACES = {
   '': new RegExp(`^(${FILES.map((name) => name.replace('.', '\\.')).join('|')})$`),
   checkpoints: CHECKPOINT_FILE,
@@ -34,11 +34,14 @@ const PLACES = {
 } as const;
 const isOurs = (name: string): boolean => name in PLACES || FILES.includes(name) || name.startsWith('events.out.');
 
-/** Whether a file of that name belongs to a run and must not be overwritten. Reports may be: they can be made again. */
+/**
+ * Returns whether a file of that name belongs to a run and must not be overwritten. Reports may be overwritten, because
+ * they can be made again.
+ */
 export const isRunFile = (name: string): boolean =>
   name !== 'report.html' && Object.entries(PLACES).some(([place, names]) => place !== 'plots' && names.test(name));
 
-/** Lines of metrics.jsonl that are held back before they are written. */
+/** The number of lines of metrics.jsonl that are kept in memory before they are written. */
 const BUFFERED_LINES = 100;
 
 export class RunDirectory {
@@ -53,16 +56,16 @@ export class RunDirectory {
     this.checkpoints = join(path, 'checkpoints');
   }
 
-  /** For a new run. Throws E_OUTPUT where the folder holds anything already, or cannot be made, and E_LOCKED. */
+  /** Makes the directory of a new run. Throws E_OUTPUT if the folder is not empty or cannot be made, and E_LOCKED. */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     await makeFolder(path);
     const found = await namesIn(path);
-    // Of two that begin at the same time, the second is told who was faster.
+    // If two processes begin at the same time, the second one is told which one was faster.
     if (found.includes(LOCK_FILE)) await (await FolderLock.take(path)).release();
     if (found.length > 0) throw notEmpty(path);
     const lock = await FolderLock.take(path);
     try {
-      if ((await namesIn(path)).some((name) => name !== LOCK_FILE)) throw notEmpty(path); // somebody was faster
+      if ((await namesIn(path)).some((name) => name !== LOCK_FILE)) throw notEmpty(path); // A non-empty folder means that another process was faster.
       const directory = new RunDirectory(path, lock);
       await makeFolder(directory.checkpoints);
       await writeIn(path, 'config.json', `${JSON.stringify(config, null, 2)}\n`);
@@ -73,7 +76,10 @@ export class RunDirectory {
     }
   }
 
-  /** For a run that goes on: lines of metrics from `position` on will be written again, so they are dropped. */
+  /**
+   * Opens the directory of a run that is resumed. Drops the lines of metrics from `position` on, because they will be
+   * written again.
+   */
   static async reopen(
     path: string,
     stageNames: readonly string[],
@@ -102,7 +108,7 @@ export class RunDirectory {
     return directory;
   }
 
-  /** Reads the config of a run that was begun here. Throws E_CHECKPOINT_MISSING where there is none. */
+  /** Reads the config of a run that was begun here. Throws E_CHECKPOINT_MISSING if there is none. */
   static async configOf(path: string): Promise<unknown> {
     try {
       return await readJson(join(path, 'config.json'));
@@ -117,12 +123,12 @@ export class RunDirectory {
     }
   }
 
-  /** Whether a run was begun here. */
+  /** Returns whether a run was begun here. */
   static isAt(path: string): boolean {
     return existsSync(join(path, 'config.json'));
   }
 
-  /** The result of a run that ended here; undefined for one that has not. */
+  /** Returns the result of a run that ended here, or undefined if it has not ended. */
   static async resultOf(path: string): Promise<RunResult | undefined> {
     const file = join(path, 'result.json');
     if (!existsSync(file)) return undefined;
@@ -152,7 +158,7 @@ export class RunDirectory {
     return this.writing;
   }
 
-  /** Releases the lock: other processes may resume the run. */
+  /** Releases the lock, so that other processes may resume the run. */
   close(): Promise<void> {
     return this.lock.release();
   }

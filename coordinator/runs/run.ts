@@ -22,7 +22,10 @@ import type { ResolvedRun, Session } from './resolved-run.js';
 import type { Machine, RunData, RunResult } from './result.js';
 import { TensorBoard } from './tensorboard.js';
 
-/** Throws what train() throws, E_INTERRUPTED when options.signal says so, and E_OUTPUT. */
+/**
+ * Trains a run and returns its result. Throws the errors of train(), E_INTERRUPTED if options.signal aborts, and
+ * E_OUTPUT.
+ */
 export async function runTraining(run: ResolvedRun, session: Session, options: RunOptions): Promise<RunResult> {
   const { config, dataset, split, stages, maxSteps } = run;
   const { dispatcher } = session;
@@ -57,7 +60,7 @@ export async function runTraining(run: ResolvedRun, session: Session, options: R
   }
 }
 
-/** What TensorBoard's table of hyper-parameters has of a run: a column for each. */
+/** Returns the columns of a run in TensorBoard's table of hyper-parameters. */
 function hparamsOf({ config, stages }: ResolvedRun): Record<string, number | string | boolean> {
   const { scenario, preset, quick, seed, split, splitSeed, hidden, shards } = config;
   const numbers = stages.flatMap(({ name, model: _, ...settings }) => numbersOf(name, settings));
@@ -127,7 +130,10 @@ async function finish(
   return result;
 }
 
-/** What a report says of the machine and the versions: nothing that names the machine or its user. */
+/**
+ * Returns what a report says of the machine and the versions. It contains nothing that identifies the machine or its
+ * user.
+ */
 function machineHere(numerics: string, model: Model): Machine {
   return {
     pseudolabel: versionIn(built('../package.json')),

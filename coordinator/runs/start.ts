@@ -1,4 +1,4 @@
-// What a run starts from where that is a model that was trained before: its network, and its weights.
+// Starts a run from a trained model: reads the model's network and weights, and checks that they fit.
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import type { DenseModel } from '../../src/models/dense/model.js';
@@ -8,27 +8,29 @@ import { hiddenOf, isTrainable, type RunConfig } from '../../src/training/config
 import { checkPixels, classNamesOf, loadClassifier, modelFolder } from '../classifier.js';
 
 export interface Network {
-  /** undefined: a dense one, of the units that the config says. */
+  /** undefined: a dense network with the units that the config gives. */
   readonly model: LayersModel | undefined;
-  /** What training starts from; undefined: weights are drawn. */
+  /** The parameters that training starts from. If undefined, they are drawn. */
   readonly parameters: Float32Array | undefined;
-  /** What stands for `model` in the config of a dense network, where a start decides that. */
+  /** The value of `model` in the config of a dense network whose units come from the start. */
   readonly name?: string;
 }
 
-/** The model at `path`, the folder of a model or a run. Throws E_MODEL. */
+/** Reads the model at `path`, the folder of a model or a run. Throws E_MODEL. */
 export async function readStart(path: string): Promise<SavedModel> {
   const saved = await loadClassifier(path);
   if (saved.model.kind === 'layers' || isTrainable(hiddenUnits(saved.model))) return saved;
-  // Too small or too deep for a dense network of ours, and fine as layers.
+  // The model is too small or too deep for a dense network of this program, but works as layers.
   return { ...(await readLayers(`${modelFolder(path)}/model.json`)), meta: saved.meta };
 }
 
 const hiddenUnits = ({ layers }: DenseModel): number[] => layers.slice(0, -1).map(({ units }) => units);
 
 /**
- * @param network what the config names by itself
- * @throws PseudolabelError E_MODEL where the start is another network, or of other classes; E_DATA_SHAPE where it is for other images; E_CONFIG
+ * Returns the network of a run that starts from a model.
+ * @param network the network that the config names
+ * @throws PseudolabelError E_MODEL if the start is another network, or of other classes; E_DATA_SHAPE if it is for
+ * other images; E_CONFIG
  */
 export function startingFrom(
   start: SavedModel,
@@ -62,7 +64,9 @@ function otherNetwork(name: string, what: string, { model }: RunConfig): Pseudol
   return new PseudolabelError('E_MODEL', message, 'leave --model out: the network of the start is trained');
 }
 
-/** Its outputs have to stand for the classes of the data, in their order, where both have names. */
+/**
+ * Throws E_MODEL if the model has another number of classes than the data, or the same class names in another order.
+ */
 function checkClasses(name: string, start: SavedModel, { classes, classNames, name: data }: Dataset): void {
   const names = classNamesOf(start);
   if (names.length !== classes) {
@@ -70,12 +74,14 @@ function checkClasses(name: string, start: SavedModel, { classes, classNames, na
     throw new PseudolabelError('E_MODEL', message, 'start from a model of the same classes');
   }
   if (!start.meta?.classNames || String(names) === String(classNames)) return;
-  if (String([...names].sort()) !== String([...classNames].sort())) return; // Other classes: the last layer learns them anew.
+  if (String([...names].sort()) !== String([...classNames].sort())) return; // The last layer learns other classes anew.
   const message = `start: ${name} has the classes of ${data} in another order: ${names.slice(0, 5).join(', ')}`;
   throw new PseudolabelError('E_MODEL', message, 'start from a model that was trained on this data set');
 }
 
-/** Throws E_MODEL where a model is not for such images or classes. path: where the model is, or its name. */
+/**
+ * Throws E_MODEL or E_DATA_SHAPE if a model is not for such images or classes. path: where the model is, or its name.
+ */
 export function checkFit(path: string, { inputShape, classes }: LayersModel, dataset: Dataset): void {
   const { height, width, channels, pixels, name } = dataset;
   const [rows, columns, depth] = inputShape;

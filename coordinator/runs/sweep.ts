@@ -1,4 +1,5 @@
-// A sweep: the same training with different numbers, seeds and splits, and what each choice of numbers comes to on validation images.
+// Describes a sweep: runs of the same training with different numbers, seeds and splits, and the validation accuracy of
+// each choice of numbers.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -18,7 +19,7 @@ export interface Sweep {
   /** The settings that are tried. */
   readonly choices: readonly Settings[];
   readonly seeds: readonly number[];
-  /** Seeds of random splits; undefined: the one split of config. */
+  /** The seeds of random splits. If undefined, there is only the split of config. */
   readonly splits: readonly number[] | undefined;
 }
 
@@ -27,12 +28,12 @@ export interface SweepRow {
   readonly settings: Settings;
   readonly runs: number;
   readonly mean: number;
-  /** undefined: of a single run. */
+  /** undefined for a single run. */
   readonly deviation: number | undefined;
   readonly seconds: number;
 }
 
-/** Written at the beginning, to resume from. */
+/** The file that is written at the beginning, to resume from. */
 const FILE = 'sweep.json';
 const settings = z.record(z.string(), z.unknown());
 const seeds = z.array(z.int().min(0)).min(1).max(1000);
@@ -43,7 +44,7 @@ const SAVED = z.strictObject({
   splits: seeds.optional(),
 });
 
-/** Every combination of the values; with `random`, so many of them, drawn by the seed. */
+/** Returns every combination of the values. With `random`, returns only that many of them, drawn by the seed. */
 export function choicesOf(
   grid: Readonly<Record<string, readonly unknown[]>>,
   random: number | undefined,
@@ -58,7 +59,7 @@ export function choicesOf(
   return Array.from(drawn, (each) => all[each]!);
 }
 
-/** The runs of each split: they share their images. */
+/** Returns the runs of each split. The runs of a split share their images. */
 export function sweepRuns({ config, choices, seeds, splits }: Sweep, folder: string): PlannedRun[][] {
   const digits = String(choices.length).length;
   return (splits ?? [undefined]).map((split) =>
@@ -79,8 +80,8 @@ export function sweepRuns({ config, choices, seeds, splits }: Sweep, folder: str
 }
 
 /**
- * The best first, without those of which no run has ended.
- * @param results of the runs of each split, in the order of sweepRuns(); undefined: it has not ended
+ * Returns the rows, the best first. Leaves out choices of which no run has ended.
+ * @param results of the runs of each split, in the order of sweepRuns(); undefined: the run has not ended
  */
 export function sweepRows(
   { choices, seeds }: Sweep,
@@ -100,7 +101,7 @@ export function sweepRows(
   return rows.sort((a, b) => b.mean - a.mean);
 }
 
-/** 'finetune.threshold=0.7 seed=1' */
+/** For example 'finetune.threshold=0.7 seed=1'. */
 export const settingsText = (settings: RunConfig['set']): string =>
   Object.entries(settings ?? {})
     .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
@@ -111,7 +112,7 @@ export const sweptTitle = ({ set, seed, split, splitSeed }: RunConfig): string =
 
 export const isSweep = (folder: string): boolean => existsSync(join(folder, FILE));
 
-/** Throws E_OUTPUT. */
+/** Writes the sweep. Throws E_OUTPUT. */
 export async function saveSweep(folder: string, sweep: Sweep): Promise<void> {
   if (existsSync(join(folder, FILE)))
     throw new PseudolabelError(
@@ -122,7 +123,7 @@ export async function saveSweep(folder: string, sweep: Sweep): Promise<void> {
   await writeIn(folder, FILE, `${JSON.stringify(sweep, null, 2)}\n`);
 }
 
-/** Throws E_CHECKPOINT_MISSING where none was begun in the folder. */
+/** Reads the sweep in the folder. Throws E_CHECKPOINT_MISSING if there is none. */
 export async function loadSweep(folder: string): Promise<Sweep> {
   const file = join(folder, FILE);
   try {

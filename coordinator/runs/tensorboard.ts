@@ -1,4 +1,4 @@
-// Writes the TensorBoard event file of a run while the run goes on. A run that is resumed begins another file.
+// Writes the TensorBoard event file of a run during the run. A resumed run begins another file.
 import { join } from 'node:path';
 import { appendTo } from '../../src/files/write.js';
 import {
@@ -17,7 +17,10 @@ import type { Reconstructions } from './diagnostics.js';
 import type { RunListener } from './recorder.js';
 import type { Metric, RunResult } from './result.js';
 
-/** How long events are held back: a write for each would take a core from the workers at every step. */
+/**
+ * Milliseconds for which events are kept in memory. A write for each event would take a core from the workers at every
+ * step.
+ */
 const HELD_MS = 1000;
 
 export class TensorBoard implements RunListener {
@@ -27,7 +30,7 @@ export class TensorBoard implements RunListener {
   private held: Uint8Array[] = [];
   private lastWrite = performance.now();
 
-  /** from: the first step of this file; TensorBoard drops what earlier files say about it and later ones. */
+  /** from: the first step of this file. TensorBoard drops what earlier files say about this step and later ones. */
   constructor(
     folder: string,
     private readonly stages: readonly Stage[],
@@ -43,7 +46,7 @@ export class TensorBoard implements RunListener {
     this.summary(this.lastStep, [sessionValue({ kind: 'start', hparams, time: Date.now() / 1000 })]);
   }
 
-  /** A run that resumes here does not write these events again, so they are flushed. */
+  /** Flushes the events, because a run that resumes here does not write them again. */
   saved(): void {
     this.flush();
   }
@@ -58,7 +61,7 @@ export class TensorBoard implements RunListener {
     this.summary(this.lastStep, [reconstructionsImage(size, images)]);
   }
 
-  /** Adds what came out of the run. */
+  /** Adds the results of the run. */
   ended({ validationAccuracy, testAccuracy }: Pick<RunResult, 'validationAccuracy' | 'testAccuracy'>): void {
     const final = (name: string, scalar: number | undefined): Value[] =>
       scalar === undefined ? [] : [{ tag: `final/${name}`, scalar }];
@@ -89,14 +92,14 @@ export class TensorBoard implements RunListener {
     this.held = [];
     this.lastWrite = performance.now();
     if (events.length > 0) this.written = this.written.then(() => appendTo(this.path, events));
-    this.written.catch(() => undefined); // close() tells it
+    this.written.catch(() => undefined); // close() throws it.
   }
 
   private when(step: number): { time: number; step: number } {
     return { time: Date.now() / 1000, step };
   }
 
-  /** TensorBoard has no stages: it counts the steps of the whole run. */
+  /** Returns the steps before a stage. TensorBoard has no stages: it counts the steps of the whole run. */
   private stepsBefore(stage: number): number {
     return this.stages.slice(0, stage).reduce((sum, { steps }) => sum + Math.min(steps, this.maxSteps), 0);
   }
