@@ -1,15 +1,21 @@
 // Numbers that are set one by one: what may be named, and what is said where nothing is.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { convnetModel } from '../../../src/models/layers/convnet.js';
 import { normalise, type Options, PRESETS } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
+import { METHOD_CHOICES } from '../../../src/training/preset-method.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
-import { pathsOf, withSettings } from '../../../src/training/settings.js';
-import { optimizerStep } from '../../../src/training/stage.js';
+import { withSettings } from '../../../src/training/settings.js';
+import { optimizerStep, type Stage } from '../../../src/training/stage.js';
+import { pathsOf } from '../../../src/training/stage-paths.js';
+import { stagesJsonSchema } from '../../../src/training/stage-schema.js';
 
 const TASK = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 const plan = (options: Options) => planOf(normalise({ hidden: 64, ...options }), TASK);
 const DAE = plan({ scenario: 'dae' });
+
+const pathsIn = (stages: readonly Stage[]): string[] => [...new Set(stages.flatMap((stage) => pathsOf(stage).there))];
 
 /** The value at a path of the stages' JSON. */
 function valueAt(stages: readonly { readonly name: string }[], path: string): unknown {
@@ -19,6 +25,70 @@ function valueAt(stages: readonly { readonly name: string }[], path: string): un
   const stage = stages.find((each) => each.name === name)!;
   return inside(stage) ?? inside((stage as unknown as { method: unknown }).method);
 }
+
+interface Schema {
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+}
+const SCHEMA = (stagesJsonSchema() as { properties: { stages: { items: Schema } } }).properties.stages.items;
+
+/** Something that the schema allows. */
+function exampleOf(schema: Schema): unknown {
+  const { oneOf, anyOf, type, properties = {}, required = [] } = schema;
+  const first = oneOf?.[0] ?? anyOf?.[0];
+  if (first) return exampleOf(first);
+  if (schema.const !== undefined || schema.enum) return schema.const ?? schema.enum![0];
+  if (type === 'object') return Object.fromEntries(required.map((key) => [key, exampleOf(properties[key]!)]));
+  if (type === 'boolean') return true;
+  if (type === 'string') return 'word';
+  return type === 'integer' ? Math.max(1, schema.minimum ?? 1) : 0.5;
+}
+
+/** All optional fields of the schema within what is there, and within what may be there. */
+function optionalFields(
+  schema: Schema,
+  value: unknown,
+  path: readonly string[] = [],
+): { path: string; value: unknown }[] {
+  const branches = schema.oneOf ?? schema.anyOf;
+  const there = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  if (branches) return branches.flatMap((branch) => optionalFields(branch, value, path));
+  if (schema.items && Array.isArray(value))
+    return value.flatMap((each, i) => optionalFields(schema.items!, each, [...path, String(i)]));
+  const words = Object.entries(schema.properties ?? {});
+  if (there && words.some(([key, field]) => field.const !== undefined && there[key] !== field.const)) return [];
+  return words.flatMap(([key, field]) => {
+    const within = [...path, key];
+    const isOptional = !schema.required?.includes(key);
+    const inside =
+      there?.[key] !== undefined || (isOptional && !field.required?.length)
+        ? optionalFields(field, there?.[key], within)
+        : [];
+    return isOptional ? [{ path: within.join('.'), value: exampleOf(field) }, ...inside] : inside;
+  });
+}
+
+/** Stages of all kinds of optimizers, networks and methods. */
+const VARIED: readonly Stage[] = [
+  ...plan({ scenario: 'pl' }),
+  ...METHOD_CHOICES.filter((method) => method !== 'supervised').flatMap((method) => plan({ scenario: 'pl', method })),
+  ...plan({
+    scenario: 'pl',
+    set: { 'finetune.optimizer': { kind: 'sgd' }, 'finetune.rate': { kind: 'constant', value: 0.1 } },
+  }),
+  ...plan({ scenario: 'pl', preset: 'paper', set: { 'finetune.refresh': 'step' } }),
+  ...plan({ scenario: 'pl' }).map((stage) => ({ ...stage, model: convnetModel([28, 28, 1], 10) })),
+].filter(({ name }) => name === 'finetune');
+
+/** Rules between the fields of a graph: what they refuse is there, too. */
+const BETWEEN_FIELDS = /smooth: labels that are not mixed|mix: a network predicts/;
 
 describe('a setting', () => {
   it('that is not there is one of those with its parts, each said once', () => {
@@ -38,7 +108,7 @@ describe('a setting', () => {
     for (const preset of PRESETS) {
       for (const scenario of SCENARIOS) {
         const stages = plan({ preset, scenario });
-        for (const path of pathsOf(stages)) {
+        for (const path of pathsIn(stages)) {
           const same = { [path]: valueAt(stages, path) };
           expect(withSettings(stages, same), path).toStrictEqual(stages);
         }
@@ -87,14 +157,45 @@ describe('a setting', () => {
     }
   });
 
-  it('that is no path is refused, whatever it is', () => {
-    const paths = new Set(pathsOf(DAE));
+  it('with a letter of one part changed is refused, and the path that was meant is suggested', () => {
+    const paths = pathsIn(DAE);
+    const change = fc.constantFrom('double', 'drop', 'other');
     fc.assert(
-      fc.property(fc.string(), (path) => {
-        fc.pre(!paths.has(path) && !/^(pretrain|finetune)\.(method|model|rate|optimizer|alpha|balance)/.test(path));
-        expect(() => withSettings(DAE, { [path]: 1 })).toThrow(expect.objectContaining({ code: 'E_CONFIG' }));
-      }),
+      fc.property(
+        fc.constantFrom(...paths),
+        change,
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        (path, how, where) => {
+          const at = Math.floor(where * path.length);
+          const letter = path[at]!;
+          fc.pre(/[a-z]/i.test(letter));
+          const wrong = path.slice(0, at) + { double: letter + letter, drop: '', other: 'q' }[how] + path.slice(at + 1);
+          const fix = expect.stringMatching(new RegExp(`${path.replaceAll('.', '\\.')}[,?]`));
+          expect(() => withSettings(DAE, { [wrong]: 1 })).toThrow(expect.objectContaining({ code: 'E_CONFIG', fix }));
+        },
+      ),
     );
+  });
+
+  it('may be any optional field of the schema, in a stage that leaves it out', () => {
+    const found = new Set<string>();
+    for (const stage of VARIED) {
+      for (const { path, value } of optionalFields(SCHEMA, stage)) {
+        found.add(path);
+        const set = () => withSettings([stage], { [`finetune.${path}`]: value })[0]!;
+        if (/graph\.(mix|smooth)/.test(path)) expect(set).toThrow(BETWEEN_FIELDS);
+        else expect(valueAt([set()], `finetune.${path}`), path).toStrictEqual(value);
+      }
+    }
+    const some = ['average', 'clip', 'rate.warmup', 'optimizer.weightDecay', 'augment.weak.hue', 'model.members'];
+    expect([...found]).toEqual(expect.arrayContaining(some));
+  });
+
+  it('of an average is one that the method asks for', () => {
+    const [stage] = plan({ scenario: 'pl', method: 'mean-teacher' });
+    const { average: _, ...without } = stage!;
+    expect(() => withSettings([without], { 'finetune.steps': 7 })).toThrow(/needs `average`/);
+    expect(withSettings([without], { 'finetune.average': 0.9 })).toStrictEqual([{ ...without, average: 0.9 }]);
   });
 
   it.each([
