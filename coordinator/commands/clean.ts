@@ -1,4 +1,4 @@
-// `pseudolabel clean`: says what is kept in the user's caches and state, and removes it.
+// `pseudolabel clean`: lists what is kept in the user's caches and state, and removes it.
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { byteText, counted } from '../../src/format.js';
@@ -67,7 +67,7 @@ const NAMES: Readonly<Record<KeptKind, string>> = {
 };
 
 function foundLines({ kept, unknown }: Inventory, goes: readonly Kept[]): string[] {
-  // Of pictures there may be thousands.
+  // There may be thousands of images, so they make one row.
   const images = kept.filter(({ kind }) => kind === 'images');
   const groups = [
     ...(images.length > 0 ? [images] : []),

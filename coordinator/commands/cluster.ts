@@ -1,4 +1,4 @@
-// The flags of a run over several machines, and what is printed about its nodes.
+// Defines the flags of a run on several machines, and prints what happens to its nodes.
 import type { Command } from 'commander';
 import type { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
@@ -46,7 +46,7 @@ export function addClusterOptions(command: Command): Command {
     );
 }
 
-/** A run that nodes can join, with all that is said of them on the way. Throws E_USAGE. */
+/** Returns the place of a run that nodes can join. It prints what happens to them. Throws E_USAGE. */
 export function clusterPlace(
   run: ResolvedRun,
   flags: ClusterFlags & { readonly listen: string },
@@ -74,7 +74,7 @@ export function clusterPlace(
   };
 }
 
-/** How nodes join the run, or why they cannot. */
+/** Returns lines that say how nodes join the run, or why they cannot. */
 function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invocation: Invocation): string[] {
   const status = `who computes, and how far it is: ${invocation.line(['status', ...joinWith])}`;
   if (loopback === undefined)
@@ -95,7 +95,7 @@ function joinLines({ joinWith, loopback }: ListeningServer, listen: string, invo
 const roundedNote = (wire: RunConfig['wire']): string =>
   `sums travel as ${wire}: the weights depend on which node computes what, and when nodes come and go`;
 
-/** The traffic of each node that is still there. */
+/** Returns a line about the traffic of each node that is still there. */
 function trafficLines({ nodes, steps }: ClusterStatus): string[] {
   const megabytes = (bytes: number) => `${(bytes / 1e6 / steps).toFixed(1)} MB`;
   if (steps === 0) return [];
@@ -104,7 +104,7 @@ function trafficLines({ nodes, steps }: ClusterStatus): string[] {
   });
 }
 
-/** Throws E_USAGE. */
+/** Throws E_USAGE for flags of nodes that are invalid or leave some without a shard. */
 export function checkNodes(flags: ClusterFlags, shards: number): void {
   const { nodes = 0, nodesTimeout = 1, local = true, certificate, key } = flags;
   if (!Number.isInteger(nodes) || nodes < 0) throw usage(`--nodes ${nodes}`, 'give a number of nodes, from 0');
@@ -119,7 +119,7 @@ const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 10
 const leavingText = (reason: PseudolabelError): string =>
   hasWished(reason) ? 'has left' : `is gone (${reason.code}: ${reason.message})`;
 
-/** idle: a line to print where some workers have nothing to do. */
+/** Returns a listener that prints. idle: returns a line to print if some workers have nothing to do. */
 function announcer(
   terminal: Terminal,
   idle: () => string | undefined,

@@ -43,7 +43,7 @@ export function addCompare(program: Command, { terminal }: Context): void {
     });
 }
 
-/** The names of the folders where these differ, else with as many of the folders around them as tell them apart. */
+/** Returns the names of the folders, with as many of the parent folders as are needed to tell them apart. */
 function namesOf(folders: readonly string[]): string[] {
   const paths = folders.map((folder) => resolve(folder).split(sep).filter(Boolean));
   for (let kept = 1; ; kept++) {
@@ -52,7 +52,7 @@ function namesOf(folders: readonly string[]): string[] {
   }
 }
 
-/** Means and deviations, where some runs repeat others with another seed or split. */
+/** Returns lines of means and deviations, if some runs repeat others with another seed or split. */
 function repetitionLines(
   repetitions: readonly Repetitions[],
   textOf: (summary: Repetitions['test']) => string | undefined,

@@ -1,4 +1,4 @@
-// `pseudolabel completion`: prints a script by which a shell completes commands, flags and their values.
+// `pseudolabel completion`: prints a script with which a shell completes commands, flags and their values.
 import { Argument, type Command, type Option } from 'commander';
 import type { Context } from './options.js';
 
@@ -21,7 +21,7 @@ export function addCompletion(program: Command, { terminal }: Context): void {
     .action((shell: Shell) => terminal.deliver(() => completionLines(program, shell), undefined, undefined));
 }
 
-/** The script for a shell, of all commands that the program has by now. */
+/** Returns the script for a shell. It has all commands that the program has so far. */
 export function completionLines(program: Command, shell: Shell): string[] {
   const commands = program.commands.map((command) => ({
     name: command.name(),
@@ -32,10 +32,10 @@ export function completionLines(program: Command, shell: Shell): string[] {
 }
 
 interface Flag {
-  /** With its dashes. */
+  /** The flag with its dashes. */
   readonly long: string;
   readonly description: string;
-  /** What follows it. */
+  /** The kind of value that follows the flag. */
   readonly value: 'none' | 'path' | 'other' | readonly string[];
 }
 

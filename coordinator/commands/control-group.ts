@@ -1,16 +1,17 @@
-// Reads how much memory a control group leaves to this process: containers, batch systems and services limit programs
-// by one. Only Linux has them. The launcher (scripts/pseudolabel.mjs) loads this file, so it imports nothing of ours.
+// Reads how much memory a control group leaves to this process. Containers, batch systems and services limit programs
+// by control groups. Only Linux has them. The launcher (scripts/pseudolabel.mjs) loads this file, so it imports no
+// other file of the program.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The text of a file. Throws where it is not there. */
+/** Returns the text of a file. Throws if there is no such file. */
 type Read = (path: string) => string;
 
-/** The files of a version's groups. */
+/** The names of the files of control groups, in one version of them. */
 interface Version {
   readonly root: string;
   readonly limit: string;
-  /** With a line `oom_kill N`. */
+  /** A file with a line `oom_kill N`. */
   readonly events: string;
 }
 
@@ -24,11 +25,14 @@ const VERSION_1: Version = {
 export interface ControlGroup {
   /** The lowest limit of the group and of those above it; undefined: none is set. */
   readonly limitBytes: number | undefined;
-  /** Processes of the group that the system has killed for lack of memory. */
+  /** The number of processes of the group that the system has killed for lack of memory. */
   readonly kills: number;
 }
 
-/** @param memory bytes of the machine: a limit from there on is none */
+/**
+ * Reads the control group of this process.
+ * @param memory bytes of the machine; a limit that is not below this counts as none
+ */
 export function controlGroup(memory: number, read: Read = (path) => readFileSync(path, 'utf8')): ControlGroup {
   const groups = ownGroups(read);
   const limits = groups.flatMap(({ folders, version }) =>
@@ -39,7 +43,7 @@ export function controlGroup(memory: number, read: Read = (path) => readFileSync
   return { limitBytes: limit < memory ? limit : undefined, kills: Math.max(0, ...kills.map((each) => each ?? 0)) };
 }
 
-/** The folders of this process's groups of memory: its own, and those above. */
+/** Returns the folders of the memory groups of this process: its own group, and those above it. */
 function ownGroups(read: Read): { readonly version: Version; readonly folders: readonly string[] }[] {
   return (textOf(read, '/proc/self/cgroup') ?? '')
     .split('\n')
@@ -49,7 +53,7 @@ function ownGroups(read: Read): { readonly version: Version; readonly folders: r
       if (path === undefined || (controllers !== '' && !isOne)) return [];
       const version = isOne ? VERSION_1 : VERSION_2;
       const parts = path.split('/').filter((part) => part !== '');
-      // In a container the path may be the one outside: its own group is then the root.
+      // In a container this may be the path outside of it. Its own group is then the root.
       const folders = parts.map((_, above) => join(version.root, ...parts.slice(0, parts.length - above)));
       return [
         { version, folders: [...folders, version.root].filter((each) => textOf(read, join(each, version.limit))) },

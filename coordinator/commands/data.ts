@@ -1,4 +1,4 @@
-// `pseudolabel data`: says what a folder or file of images was found to be, before anything is trained.
+// `pseudolabel data`: says what was found in a folder or file of images, before anything is trained.
 import type { Command } from 'commander';
 import type { Dataset } from '../../src/data/dataset.js';
 import type { DataOptions } from '../../src/data/options.js';
@@ -21,7 +21,7 @@ interface DataFlags extends DataOptions {
   readonly json?: string;
 }
 
-/** Classes in the table of the terminal. */
+/** The most classes in the table on the terminal. */
 const MOST_LINES = 30;
 
 const HELP = `
@@ -108,7 +108,7 @@ function duplicateLines({ duplicates }: DataSummary, { train }: Dataset): string
   return lines;
 }
 
-/** What train makes of the labels. */
+/** Returns a line that says how `train` uses the labels. */
 function useLine({ train, classes }: DataSummary, hides: boolean): string {
   if (train.known === 0)
     return 'nothing can be trained yet: give a few labels of each class (--labels FILE, or a folder for each class)';

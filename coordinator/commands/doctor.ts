@@ -1,5 +1,5 @@
-// `pseudolabel doctor`: checks what is installed and usable here, and says how to fix what is not. Each check stands
-// alone, so that one thing that is broken does not hide another.
+// `pseudolabel doctor`: checks what is installed and works here, and says how to repair what does not. Each check runs
+// on its own, so that one fault does not hide another.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
@@ -68,7 +68,7 @@ type Outcome = Omit<Finding, 'name'>;
 type Check = readonly [name: string, check: () => Outcome | Promise<Outcome>];
 
 const OLDEST_NODE = [20, 15] as const;
-/** The newest that this was tried on. */
+/** The newest version that this was tried on. */
 const NEWEST_MAJOR = 26;
 const SET_UP = 'run `npx pseudolabel setup`; it says what is missing';
 
@@ -88,7 +88,7 @@ const CHECKS: readonly Check[] = [
   ['kept files', () => keptNow(keptFiles)],
 ];
 
-/** Findings are printed below these, in this order. */
+/** The groups under which findings are printed, in this order. */
 const GROUPS: readonly (readonly [title: string, checks: readonly string[]])[] = [
   ['This machine', ['Node.js', 'processor', 'memory']],
   ['This program', ['build', 'tfjs-node', 'TensorFlow', 'kernel']],
@@ -132,10 +132,13 @@ export function nodeVersion(version: string): Outcome {
   };
 }
 
-/** More than that is worth a hint. */
+/** The bytes from which a hint is given. */
 const MUCH_KEPT = 2 ** 30;
 
-/** A set-up that is at work beside this, for another checkout perhaps, takes nothing from what the machine can do. */
+/**
+ * Returns a note if a set-up is running at the same time, for example for another checkout. It does not affect what the
+ * machine can do.
+ */
 export async function keptNow(look: () => Promise<{ readonly kept: readonly Kept[] }>): Promise<Outcome> {
   try {
     return keptHere((await look()).kept);
@@ -145,7 +148,7 @@ export async function keptNow(look: () => Promise<{ readonly kept: readonly Kept
   }
 }
 
-/** What could be removed without harm. */
+/** Returns how much could be removed without harm. */
 export function keptHere(kept: readonly Pick<Kept, 'bytes' | 'neededBy'>[]): Outcome {
   const bytes = kept.reduce((sum, each) => sum + (each.neededBy === undefined ? each.bytes : 0), 0);
   if (bytes === 0) return ok('nothing that could be cleaned up');
@@ -154,13 +157,13 @@ export function keptHere(kept: readonly Pick<Kept, 'bytes' | 'neededBy'>[]): Out
   return bytes < MUCH_KEPT ? ok(found) : { state: 'note', found, fix };
 }
 
-/** What a run with the defaults takes at most: 1.0 GiB was measured with two workers. */
+/** The most memory that a run with the defaults takes: 1.0 GiB was measured with two workers. */
 const RUN_BYTES = 1.25 * 2 ** 30;
 
 export interface Memory {
   readonly freeBytes: number;
   readonly totalBytes: number;
-  /** Of the control group; undefined: there is none. */
+  /** The limit of the control group; undefined: there is none. */
   readonly limitBytes: number | undefined;
 }
 
@@ -199,7 +202,10 @@ function versionOf(name: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
-/** More threads in TensorFlow's operations slow the workers down, and may sum in another order each time. */
+/**
+ * Checks TensorFlow's threads. More than one thread in an operation slows the workers down, and may sum in another
+ * order each time.
+ */
 export function threads(env: NodeJS.ProcessEnv): Outcome {
   const found = ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS'].map((name) => `${name}=${env[name] ?? '(unset)'}`);
   if (env.TF_NUM_INTRAOP_THREADS === '1') return ok(found.join(' '));
@@ -207,7 +213,7 @@ export function threads(env: NodeJS.ProcessEnv): Outcome {
   return { state: 'note', found: found.join(' '), fix };
 }
 
-/** Names the variables that the launcher ignored. */
+/** Lists the variables that the launcher ignored. */
 export function environment({ PSEUDOLABEL_IGNORED: ignored }: NodeJS.ProcessEnv): Outcome {
   if (!ignored) return ok('nothing in it could change the bits of a run');
   return {
@@ -222,7 +228,7 @@ function kernel(): Outcome {
   return ok('loads');
 }
 
-/** A note at most: one machine does not need MPI. */
+/** Checks MPI. Its absence is only a note, because one machine does not need MPI. */
 async function mpi(): Promise<Outcome> {
   try {
     return ok(`${versionOfMpi(await loadLibrary())}, for train --collective mpi`);

@@ -1,9 +1,10 @@
-// `label --propagate --class-shares`: how the shares are read that spread labels are held to, and what people are told of that assumption.
+// Reads `label --propagate --class-shares`, the shares that spread labels are held to, and tells the user of that
+// assumption.
 import { InvalidArgumentError } from 'commander';
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { HELD_RULES, type HeldChoice, type HeldRule, heldRuleSchema } from '../library/held-shares.js';
 
-/** predicted, labelled, equal, off, or a share of each class. */
+/** Reads predicted, labelled, equal, off, or a share of each class. */
 export function heldSharesIn(text: string): HeldRule {
   const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   const rule = heldRuleSchema.safeParse(HELD_RULES.find((each) => each === text) ?? numbers);
@@ -15,7 +16,7 @@ export function heldSharesIn(text: string): HeldRule {
 
 const ASSUMED = 'class shares, as assumed (--class-shares):';
 
-/** A line that says what is assumed. */
+/** Returns a line that says what is assumed. */
 export function heldLine(choice: HeldChoice, classNames: readonly string[]): string {
   if (!choice) return 'class shares: labels are held to none';
   if (choice.source === 'predicted') return `${ASSUMED} those among the model's own predictions`;

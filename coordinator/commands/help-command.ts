@@ -1,4 +1,5 @@
-// `pseudolabel help [command]`: commander's own would answer a name that it does not know with the help of the whole program.
+// `pseudolabel help [command]`: shows the help of a command. Commander's own version would answer an unknown name with
+// the help of the whole program.
 import type { Command } from 'commander';
 
 export function addHelp(program: Command): void {
@@ -10,6 +11,6 @@ export function addHelp(program: Command): void {
     .action(async (name?: string) => {
       const found = name === undefined ? program : program.commands.find((each) => each.name() === name);
       if (found) return found.help();
-      await program.parseAsync([name!], { from: 'user' }); // throws, and suggests what was meant
+      await program.parseAsync([name!], { from: 'user' }); // It throws, and suggests what was meant.
     });
 }

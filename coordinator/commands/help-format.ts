@@ -1,7 +1,7 @@
-// The headings under which --help lists commands and options, so that a reader finds the few that matter to them.
+// Defines the headings under which --help lists commands and options, so that users find the few that matter to them.
 import type { Command, Option } from 'commander';
 
-/** Fewer options than that need no headings. */
+/** With fewer options than this there are no headings. */
 const FEW = 12;
 
 const words = (text: string): readonly string[] => text.split(' ');
@@ -37,15 +37,18 @@ const COMMAND_GROUPS: readonly (readonly [heading: string, commands: readonly st
 
 const OTHER = 'Other:';
 
-/** The heading of an option of a command with many: undefined where it is in no group. */
+/** Returns the heading of an option of a command that has many, or undefined if the option is in no group. */
 export const groupOf = (command: string, option: string): string | undefined =>
   OPTION_GROUPS.find(
-    // `scaling` compares numbers of nodes, which for `train` is a matter of the cluster.
+    // `scaling` compares numbers of nodes. For `train`, nodes belong to the cluster.
     ([heading, names]) =>
       names.includes(option) && !(command === 'train' && option === 'nodes' && heading === 'Parallel:'),
   )?.[0];
 
-/** Puts the commands of the program, and the options of each that has many, under their headings. Call it when all are there. */
+/**
+ * Puts the commands of the program, and the options of each command that has many, under their headings. Must be called
+ * when all commands are there.
+ */
 export function group(program: Command): void {
   for (const command of program.commands) {
     command.helpGroup(COMMAND_GROUPS.find(([, names]) => names.includes(command.name()))?.[0] ?? OTHER);
@@ -57,7 +60,7 @@ export function group(program: Command): void {
   }
 }
 
-/** Commander makes it when it is first asked for, and shows it like any other. */
+/** Returns the help option. Commander makes it when it is first asked for, and shows it like any other. */
 const helpOptionOf = (command: Command): Option | undefined =>
   command
     .createHelp()
@@ -66,7 +69,7 @@ const helpOptionOf = (command: Command): Option | undefined =>
 
 const ALL = [...OPTION_GROUPS, ...COMMAND_GROUPS];
 
-/** Of a heading, and of an item below it. What is in no table comes last. */
+/** Returns the place of a heading and of an item below it. What is in no table comes last. */
 function placeOf(item: Command | Option, heading: string): number {
   const group = ALL.findIndex(([each]) => each === heading);
   const name = 'attributeName' in item ? item.attributeName() : item.name();
@@ -74,7 +77,7 @@ function placeOf(item: Command | Option, heading: string): number {
   return (group < 0 ? ALL.length : group) * 100 + (within < 0 ? 99 : within);
 }
 
-/** For Command.configureHelp: groups in the order of the tables, and required options marked. */
+/** Settings for Command.configureHelp: groups in the order of the tables, and required options marked. */
 export const GROUPED_HELP = {
   groupItems<T extends Command | Option>(_all: T[], shown: T[], headingOf: (item: T) => string): Map<string, T[]> {
     const place = (item: T): number => placeOf(item, headingOf(item));
@@ -94,13 +97,13 @@ export const GROUPED_HELP = {
       argChoices && !isNamedIn(argChoices, description) ? `one of ${argChoices.join(', ')}` : undefined,
     ].filter((part) => part !== undefined);
     if (parts.length === 0) return description;
-    // Most descriptions end with the value that holds where the option is left out, in brackets.
+    // Most descriptions end with the option's default, in brackets.
     return description.endsWith(')')
       ? `${description.slice(0, -1)}; ${parts.join('; ')})`
       : `${description} (${parts.join('; ')})`;
   },
 };
 
-/** Whether a description names all choices already. */
+/** Returns whether a description already names all choices. */
 const isNamedIn = (choices: readonly string[], description: string): boolean =>
   choices.every((choice) => description.includes(choice));

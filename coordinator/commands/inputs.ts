@@ -1,5 +1,6 @@
-// Checks what a command is given to read, before it begins: whether it is there, is of the kind that the command takes,
-// and is whole. Where it is another of our folders, the error says which folder or command is the right one.
+// Checks the files and folders that a command reads, before it begins: whether they exist, are of the kind that the
+// command takes, and are complete. If it is another folder of this program, the error names the right folder or
+// command.
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -12,15 +13,15 @@ import type { Invocation } from './invocation.js';
 import { type Context, usage } from './options.js';
 import { isOutput } from './output-paths.js';
 
-/** What there may be at a path. */
+/** The kinds of what may be at a path. */
 type Found = 'file' | 'run' | 'reproduction' | 'sweep' | 'scaling' | 'model' | 'folder';
 
 interface Wanted {
   readonly takes: readonly Found[];
   readonly code: ErrorCode;
-  /** The fix where no better one is known. */
+  /** The fix if no better one is known. */
   readonly give: string;
-  /** It is made where it is missing. */
+  /** The file is made if it is missing. */
   readonly mayBeMissing?: true;
 }
 
@@ -67,7 +68,7 @@ const LABELS = aFile('E_DATA_MISSING', 'give a CSV or TSV file of labels');
 const OF_CONFIGS = { data: DATA, labels: LABELS, config: OPTIONS } as const;
 const OF_RUNS = { ...OF_CONFIGS, dashboardToken: OWN_TOKEN, certificate: PEM, key: PEM } as const;
 
-/** By command: its options that name something to read, and 'argument' for what stands without one. */
+/** For each command, its options that name something to read. 'argument' stands for its arguments. */
 export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> = {
   train: { ...OF_RUNS, stages: STAGES, start: MODEL, resume: EARLIER, tokenFile: OWN_TOKEN },
   reproduce: { ...OF_RUNS, resume: EARLIER_REPRODUCTION },
@@ -87,7 +88,7 @@ export const INPUTS: Readonly<Record<string, Readonly<Record<string, Wanted>>>> 
 
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
-/** Throws E_USAGE for a path that is empty, before options are compared. */
+/** Throws E_USAGE for an empty path. Runs before options are compared. */
 export function checkNames(command: Command): void {
   const values: Readonly<Record<string, unknown>> = command.opts();
   const empty = command.options.find((each) => TAKES_PATH.test(each.flags) && values[each.attributeName()] === '');
@@ -96,7 +97,7 @@ export function checkNames(command: Command): void {
   if (argument) throw usage(`<${argument.name()}> is empty`, 'give a path');
 }
 
-/** Throws an error of the code of what is wanted. */
+/** Throws an error with the code of the input that is wrong. */
 export async function checkInputs(command: Command, { invocation }: Context): Promise<void> {
   const values: Readonly<Record<string, unknown>> = command.opts();
   for (const [name, wanted] of Object.entries(INPUTS[command.name()] ?? {})) {
@@ -131,7 +132,7 @@ async function checkInput(path: string, wanted: Wanted, invocation: Invocation):
   if (record !== undefined && wanted !== DATA) await checkJson(join(path, record), wanted);
 }
 
-/** A folder is what it is not: of pictures, mostly. */
+/** Says what is at a path. A folder of no known kind mostly holds images, so it is described by what it is not. */
 function whatItIs(found: Found, { takes }: Wanted): string {
   if (found !== 'folder') return WHAT_IT_IS[found];
   if (takes.includes('model')) return 'is neither a run nor a saved model';
@@ -149,7 +150,7 @@ const WHAT_IT_IS: Readonly<Record<Exclude<Found, 'folder'>, string>> = {
   model: 'is the folder of a model',
 };
 
-/** The file that tells what a folder is. The order matters: a run directory has a model, too. */
+/** The file that shows what a folder is. The order matters, because a run directory has a model too. */
 const RECORDS = [
   ['config.json', 'run'],
   ['reproduction.json', 'reproduction'],
@@ -171,7 +172,7 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The fix for a path of another kind than is wanted. */
+/** Returns the fix for a path of another kind than the command takes. */
 async function betterOf(path: string, found: Found, { takes, give }: Wanted, { line }: Invocation): Promise<string> {
   const takesRuns = takes.includes('run');
   if (takes === EARLIER.takes && found === 'reproduction')
@@ -194,7 +195,7 @@ async function runsIn(folder: string): Promise<string[]> {
   return planned.flatMap(({ path }, each) => (begun[each] ? [path] : []));
 }
 
-/** Throws where a file that says what a folder is cannot be read as such. */
+/** Throws if a file that shows what a folder is cannot be read as such. */
 async function checkJson(path: string, { code }: Wanted): Promise<void> {
   const fix = 'take the file from a copy, or begin anew';
   try {

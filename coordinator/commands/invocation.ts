@@ -1,5 +1,5 @@
-// How `pseudolabel` was called, and command lines that work when they are pasted: here as the user calls it, on another
-// machine, or to resume a run.
+// Finds out how `pseudolabel` was called, and makes command lines that work when they are pasted: in the user's own
+// form, on another machine, or to resume a run.
 import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +11,11 @@ import { optionsSchema } from '../../src/training/config.js';
 export interface Invocation {
   /** The words that the user typed after the program's name. */
   readonly typed: readonly string[];
-  /** A command line of `pseudolabel`, in the form in which it was called. args: the command and its arguments. */
+  /**
+   * Returns a command line of `pseudolabel`, in the form in which it was called. args: the command and its arguments.
+   */
   line(args: readonly string[]): string;
-  /** The same for another machine, on which `pseudolabel` is there in the same way: a checkout, or installed. */
+  /** Returns the same for another machine that has `pseudolabel` in the same way, as a checkout or installed. */
   lineElsewhere(args: readonly string[]): string;
 }
 
@@ -31,7 +33,9 @@ const BY_NPM_RUN = 'npm run -s pseudolabel --';
 const BY_NPX = 'npx pseudolabel';
 const BY_NAME = 'pseudolabel';
 
-/** How this process was called. The launcher, which may be its parent, leaves its path in PSEUDOLABEL_LAUNCHER. */
+/**
+ * Returns how this process was called. The launcher, which may be its parent, sets its path in PSEUDOLABEL_LAUNCHER.
+ */
 export function invocationHere(): Invocation {
   const root = fileURLToPath(new URL('..', built('')));
   return invocationOf({
@@ -61,12 +65,12 @@ export function invocationOf(call: Call): Invocation {
   };
 }
 
-/** The words that start `pseudolabel` in the shell of the caller. */
+/** Returns the words that start `pseudolabel` in the user's shell. */
 function programOf(call: Call): string {
   const { env, cwd, root } = call;
   const launcher = env.PSEUDOLABEL_LAUNCHER;
   if (isOurScript(call)) {
-    // npm finds our folder by itself from inside it; elsewhere it was given --prefix.
+    // Inside the program's folder npm finds it; elsewhere it was given --prefix.
     const isAway = env.INIT_CWD !== undefined && !isWithin(root, env.INIT_CWD);
     return isAway ? `npm --prefix ${quoted(root)} run -s pseudolabel --` : BY_NPM_RUN;
   }
@@ -83,13 +87,13 @@ function programOf(call: Call): string {
   return onPath ? BY_NAME : quoted(shortest(launcher, cwd));
 }
 
-/** Whether npm runs a script of our own package.json, and not one of a package that uses us. */
+/** Returns whether npm runs a script of this program's package.json, and not one of a package that uses it. */
 const isOurScript = ({ env, root, isCheckout }: Call): boolean =>
   isCheckout &&
   env.npm_package_json === join(root, 'package.json') &&
   (env.npm_lifecycle_event === 'pseudolabel' || env.npm_lifecycle_event === 'start');
 
-/** A path below the current folder without it, but with a slash: a shell looks up other names in PATH. */
+/** Shortens a path below the current folder. The result has a slash, because a shell looks up other names in PATH. */
 function shortest(path: string, cwd: string): string {
   if (!isWithin(cwd, path)) return path;
   const within = relative(cwd, path);
@@ -101,22 +105,22 @@ function isWithin(folder: string, path: string): boolean {
   return !within.startsWith('..') && !isAbsolute(within);
 }
 
-/** An MPI job is started again by mpirun, with the same number of ranks. */
+/** Returns the words that start an MPI job again, with the same number of ranks. */
 const underMpi = ({ OMPI_COMM_WORLD_SIZE: ranks }: NodeJS.ProcessEnv): string =>
   ranks === undefined ? '' : `mpirun -np ${ranks} `;
 
-/** A word that a POSIX shell reads back as it is. */
+/** Quotes a word so that a POSIX shell reads it back unchanged. */
 export function quoted(word: string): string {
   return /^[\w@%+:,./][\w@%+=:,./-]*$|^-[\w=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Options that the directory holds already, and faults, which a second start does not repeat. */
+/** Options that the directory already holds, and faults, which a second start does not repeat. */
 const NOT_AGAIN: ReadonlySet<string> = new Set([
   ...Object.keys(optionsSchema.shape),
   ...['out', 'config', 'resume', 'scenarios', 'splits', 'loseWorker', 'stallWorker'],
 ]);
 
-/** typed: the words of the command line, the command's name first. */
+/** Returns the arguments that resume a run. typed: the words of the command line, with the command's name first. */
 export function resumeArgs(command: Command, typed: readonly string[], folder: string): string[] {
   const kept: string[] = [];
   for (let at = 0; at < typed.length; at++) {
@@ -132,7 +136,7 @@ export function resumeArgs(command: Command, typed: readonly string[], folder: s
   return [command.name(), '--resume', folder, ...kept];
 }
 
-/** The same error; where its fix is to resume, with the command line that does so. */
+/** Returns the same error. If its fix is to resume, it gets the command line that does so. */
 export function withResumeLine(error: unknown, command: Command, folder: string, invocation: Invocation): unknown {
   if (!(error instanceof PseudolabelError)) return error;
   const line = invocation.line(resumeArgs(command, invocation.typed, folder));

@@ -1,4 +1,5 @@
-// `pseudolabel label`: writes what a saved model makes of images: the class of each, how sure it is, and the runner-up.
+// `pseudolabel label`: writes a saved model's prediction for images: the class of each, its confidence, and the second
+// likeliest class.
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -39,13 +40,13 @@ interface LabelFlags extends ModelFlags {
   readonly classShares?: HeldRule;
 }
 
-/** So much of a file says whether it is one of ours. */
+/** The bytes at the start of a file that show whether it is one of this program's. */
 const START_BYTES = 2 ** 12;
 
-/** Classes in the table of the terminal. */
+/** The most classes in the table on the terminal. */
 const MOST_LINES = 20;
 
-/** Thumbnails of a page, which a browser has to hold. */
+/** The most images of a page. A browser has to hold all of them. */
 const MOST_REVIEWED = 5000;
 
 const HELP = `
@@ -122,7 +123,7 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
   const { images } = setOf(dataset, test ?? false);
   const seen = { name, labelled, size: { rows, columns, channels }, pixels: (image: number) => images.at(image) };
   if (review !== undefined) await writeReview(review, { ...seen, images: shown });
-  // Images of an IDX file are in no files of their own.
+  // The images of an IDX file are not files of their own.
   const { data: path } = flags.images === undefined ? await dataOf(folder, saved, flags) : {};
   const kind = sorted === undefined ? undefined : await sortInto(sorted, seen, path);
 
@@ -151,10 +152,13 @@ async function labelImages(folder: string, flags: LabelFlags, command: Command, 
   );
 }
 
-/** A person's labels often have the name that is wanted for the model's. Throws E_USAGE for a file that has not our mark at its start. */
+/**
+ * Throws E_USAGE for a file that does not have this program's mark at its start. A user's own file of labels often has
+ * the name that is wanted for the model's.
+ */
 async function checkOurs(path: string, mark: string): Promise<void> {
   const handle = await open(path, READING).catch(() => undefined);
-  if (!handle) return; // it is not there, or whoever writes it will say why that cannot be
+  if (!handle) return; // It does not exist, or the code that writes it will report the problem.
   try {
     const start = new Uint8Array(START_BYTES);
     const text = Buffer.from(start.subarray(0, await fill(handle, 0, start))).toString();
@@ -166,7 +170,7 @@ async function checkOurs(path: string, mark: string): Promise<void> {
   throw new PseudolabelError('E_USAGE', message, 'give another path, or move it away');
 }
 
-/** Where the page goes; undefined: none is asked for. Throws E_USAGE where it would replace something. */
+/** Returns the path of the page, or undefined if none is asked for. Throws E_USAGE if it would replace something. */
 async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Command): Promise<string | undefined> {
   if (review === undefined || reviewPage !== undefined) return reviewPage;
   const path = `${out.slice(0, out.length - extname(out).length)}-review.html`;
@@ -175,7 +179,7 @@ async function reviewPathOf({ review, reviewPage, out }: LabelFlags, command: Co
   return path;
 }
 
-/** The images of an IDX file, of which nothing is known. */
+/** Returns the images of an IDX file, without any labels. */
 async function fileOf(path: string): Promise<DatasetParts> {
   const { shape, values } = checkedImages(path, await readIdx(path));
   const [count, height, width, channels = 1] = shape as [number, number, number, number | undefined];
@@ -198,6 +202,6 @@ function classLines(perClass: readonly number[], { classNames, count }: Labelled
   return more > 0 ? [...lines, `and ${whole(more)} more`] : lines;
 }
 
-/** Known labels are mostly those that the model learned from: they do not measure it. */
+/** Returns a line about agreement. Known labels do not measure the model, because it learned from most of them. */
 const agreementLines = ({ known, agree }: ReturnType<typeof agreement>): string[] =>
   known === 0 ? [] : [`${whole(agree)} of the ${whole(known)} known labels are the model's class as well`];

@@ -1,5 +1,5 @@
-// Runs a command in the processes of an MPI job: rank 0 is the command as a user knows it, the other ranks compute what
-// it asks for.
+// Runs a command in the processes of an MPI job. Rank 0 runs the command as a user knows it; the other ranks compute
+// what it asks for.
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
@@ -26,8 +26,8 @@ export function addMpiOptions(command: Command): Command {
 }
 
 /**
- * Does a command's work alone, or as rank 0 of an MPI job whose other ranks serve it.
- * Throws E_USAGE, E_MPI, and what the work throws.
+ * Does a command's work alone, or as rank 0 of an MPI job whose other ranks serve it. Throws E_USAGE, E_MPI, and the
+ * errors of the work.
  */
 export async function inPlace(
   flags: MpiFlags,
@@ -44,7 +44,7 @@ export async function inPlace(
   try {
     await work(collective);
   } finally {
-    // If this fails, the error that broke the job has been reported already.
+    // If this fails, the error that broke the job has already been reported.
     await tell(collective, { kind: 'bye', reason: 'finished' }).catch(() => undefined);
     collective.close();
   }

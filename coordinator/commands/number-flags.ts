@@ -1,10 +1,10 @@
-// Says of a number on the command line that is beyond its limits what it may be, by the name of its flag.
+// Checks numbers on the command line against their limits. The error names the flag and its limits.
 import { z } from 'zod';
 import { PseudolabelError } from '../../src/errors.js';
 import { optionsSchema } from '../../src/training/config.js';
 import { flagOf } from './options.js';
 
-/** The same options. Throws E_CONFIG for numbers beyond the limits of the schema. */
+/** Returns the same options. Throws E_CONFIG for numbers beyond the limits of the schema. */
 export function withinLimits<Given extends object>(options: Given): Given {
   const shape: Readonly<Record<string, z.ZodType>> = optionsSchema.shape;
   const problems = Object.entries(options).flatMap(([name, value]) => {

@@ -1,5 +1,5 @@
-// Says where each option of each command has an effect. An option without an effect is refused, since whoever gave it
-// meant something by it.
+// Says when each option of each command has an effect. An option without an effect is refused, because the user meant
+// something by it.
 
 import type { Command } from 'commander';
 import type { RunConfig } from '../../src/training/config.js';
@@ -10,13 +10,13 @@ import { usage } from './options.js';
 interface Given {
   has(option: string): boolean;
   value(option: string): unknown;
-  /** The first argument that is no option. */
+  /** The first argument that is not an option. */
   readonly argument: string | undefined;
-  /** The complete config; undefined where it is not known yet. */
+  /** The complete config; undefined while it is not known. */
   readonly config: RunConfig | undefined;
 }
 
-/** When an option has an effect; what is missing where it has none; what would give it one. */
+/** When an option has an effect, what is missing if it has none, and what would give it one. */
 interface Rule {
   readonly when: (given: Given) => boolean;
   readonly without: string;
@@ -27,14 +27,14 @@ type Rules = Readonly<Record<string, readonly Rule[]>>;
 
 const rule = (without: string, add: string, when: Rule['when']): Rule => ({ when, without, add });
 
-/** A rule about options that may come from a file: it is looked at when the config is known. */
+/** Makes a rule about options that may come from a file. It is checked when the config is known. */
 const ofConfig = (without: string, add: string, when: (config: RunConfig, given: Given) => boolean): Rule =>
   rule(without, add, (given) => given.config === undefined || when(given.config, given));
 
 const withOption = (option: string, add: string): Rule =>
   rule(`without ${add.split(' ')[0]}`, `add ${add}`, ({ has }) => has(option));
 
-/** options: names with spaces between them. */
+/** options: names separated by spaces. */
 const always = (options: string): Rules => Object.fromEntries(options.split(' ').map((option) => [option, []]));
 
 const LISTEN = withOption('listen', '--listen HOST:PORT');
@@ -42,7 +42,10 @@ const CERTIFICATE = withOption('certificate', '--certificate FILE');
 const KEY = withOption('key', '--key FILE');
 const RANKS = withOption('ranks', '--ranks LIST');
 
-/** Whether other machines may reach the dashboard. Names of hosts count as if they did: they are looked up later. */
+/**
+ * Returns whether other machines may reach the dashboard. Names of hosts count as if they did, because they are looked
+ * up later.
+ */
 function isShownToOthers({ value }: Given): boolean {
   const place = value('dashboard');
   if (typeof place !== 'object' || place === null || !('host' in place)) return false;
@@ -72,18 +75,18 @@ const PSEUDO_LABELS = ofConfig('without pseudo-labels', 'train the scenario pl o
   return scenarios.some((each) => each === 'pl' || each === 'dae');
 });
 
-/** What commands may say of data that a run has: it goes on top of what the run says. */
+/** Options that change how the data of a run is read. They override those of the run. */
 const READING = 'format labels size unlabelled followLinks skipBad cache';
 const NO_IMAGES = rule('with --images', 'give --data PATH in the place of --images', ({ has }) => !has('images'));
 const PATH = rule('without a path', 'add the path of the images', ({ argument }) => argument !== undefined);
-/** How data is read. MNIST, which comes with the program, needs none of it. */
+/** Options for reading data have no effect on MNIST, which comes with the program. */
 const DATA = ofConfig('without --data', 'add --data PATH', ({ data }) => data !== undefined);
 const OF_DATA: Rules = {
   ...{ format: [DATA], labels: [DATA], size: [DATA], unlabelled: [DATA] },
   ...{ followLinks: [DATA], skipBad: [DATA], cache: [DATA] },
 };
 
-/** Options that shape a preset's stages have no effect on stages of the user's own. */
+/** Options that shape a preset's stages have no effect on the user's own stages. */
 const OF_PRESETS = rule(
   'with --stages',
   'leave out --stages, or change the numbers in its file',
@@ -118,7 +121,7 @@ const WATCHED: Rules = { ...always('dashboard stallWorker'), dashboardToken: [PU
 
 const NO_START = rule('with --start', 'leave out --start', ({ has }) => !has('start'));
 
-/** Of runs whose stages and network the user may bring. */
+/** Options of runs whose stages and network the user may give. */
 const OF_STAGES: Rules = {
   ...always('scenario stages set'),
   augment: [OF_PRESETS],
@@ -216,7 +219,7 @@ const OF_CONNECTIONS: Rules = {
   ],
 };
 
-/** Labelling is not made of steps. */
+/** The number of steps has no effect on labelling. */
 const STEPS = rule(
   'with --phase label, which makes no steps',
   'measure another phase',
@@ -264,7 +267,7 @@ export const OPTION_RULES: Readonly<Record<string, Rules>> = {
 
 /**
  * Throws E_USAGE for an option that was given and has no effect.
- * @param config the complete config, where it is known: what depends on it is looked at only then
+ * @param config the complete config, if it is known; rules that depend on it are only checked then
  */
 export function refuseIdle(command: Command, config?: RunConfig): void {
   const values: Record<string, unknown> = command.opts();

@@ -1,4 +1,4 @@
-// The flags that commands share. Names and limits are those of src/training/config.ts.
+// Defines the flags that several commands have. Their names and limits are those of src/training/config.ts.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUGMENTATIONS } from '../../src/data/augmentation.js';
 import { FORMATS } from '../../src/data/sources/sources.js';
@@ -11,26 +11,26 @@ import type { Settings } from '../../src/training/settings.js';
 import type { Terminal } from '../terminal/terminal.js';
 import type { Invocation } from './invocation.js';
 
-/** What every command is given besides its flags. */
+/** What every command gets besides its flags. */
 export interface Context {
   readonly terminal: Terminal;
   /** Aborts when the user wants to stop. */
   readonly signal: AbortSignal;
   /** How the program was called. */
   readonly invocation: Invocation;
-  /** Tells the launcher the command line that resumes the run: the launcher prints it if this process is killed. */
+  /** Tells the launcher the command line that resumes the run. The launcher prints it if this process is killed. */
   goesOn(folder: string, line: string): void;
 }
 
-/** The error about a command line that cannot be followed. */
+/** Makes the error about a command line that cannot be followed. */
 export const usage = (message: string, fix: string) => new PseudolabelError('E_USAGE', message, fix);
 
-/** How data is read: those of DATA_OPTIONS. otherwise: what --data is where it is left out. */
+/** Adds the options of DATA_OPTIONS, which say how data is read. otherwise: the default of --data, for the help. */
 export function addDataOptions(command: Command, otherwise = 'MNIST'): Command {
   return addReadingOptions(command.option('--data <path>', `folder or file of images (${otherwise})`));
 }
 
-/** The same without --data, for a command that takes the path as its argument. */
+/** Adds the same options without --data, for a command that takes the path as its argument. */
 export function addReadingOptions(command: Command): Command {
   return command
     .addOption(new Option('--format <name>', 'what kind of data that is (recognised)').choices(FORMATS))
@@ -42,7 +42,9 @@ export function addReadingOptions(command: Command): Command {
     .option('--cache <dir>', "where decoded images are kept (the user's cache folder)");
 }
 
-/** presets: those that the command can train. otherwise: which it is where none is given. */
+/**
+ * Adds the options of a run. presets: those that the command can train. otherwise: the default preset, for the help.
+ */
 export function addRunOptions(command: Command, presets: readonly string[] = ALL_PRESETS, otherwise = 'best'): Command {
   const choice = new Option('--preset <name>', `hyper-parameters (${otherwise})`).choices(presets);
   return addComputingOptions(addDataOptions(addTaskOptions(command.addOption(choice))));
@@ -109,7 +111,7 @@ function addComputingOptions(command: Command): Command {
     );
 }
 
-/** How unlabelled images teach. */
+/** Adds the option for how unlabelled images teach. */
 export const addMethodChoice = (command: Command): Command =>
   command.addOption(
     new Option('--method <name>', 'how unlabelled images teach, in the preset best (pseudo-label)').choices(
@@ -117,7 +119,7 @@ export const addMethodChoice = (command: Command): Command =>
     ),
   );
 
-/** Options for the network of a run. */
+/** Adds the options for the network of a run. */
 export const addModelChoice = (command: Command): Command =>
   command
     .option(
@@ -139,7 +141,7 @@ export const addStagesOption = (command: Command): Command =>
     'JSON file of stages in place of a preset (pseudolabel preset prints those of one)',
   );
 
-/** Options for every number of a run. */
+/** Adds the options for every number of a run. */
 export const addNumberOptions = (command: Command): Command =>
   addStagesOption(command).option(
     '--set <name=value>',
@@ -147,10 +149,10 @@ export const addNumberOptions = (command: Command): Command =>
     setting,
   );
 
-/** Of each class; 'all'. */
+/** Reads the number of labels of each class, or 'all'. */
 export const labelsPerClass = (text: string): string | number => wholeOr('all')(text);
 
-/** A value is JSON where it is that, else a word. */
+/** Reads a path and its value. A value that is not JSON is a word. */
 function setting(text: string, before: Settings = {}): Settings {
   const [, path, value] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
   if (path === undefined || value === undefined)
@@ -166,7 +168,7 @@ export function settingValue(text: string): unknown {
   }
 }
 
-/** Options of commands that connect to the coordinator of a run. */
+/** Adds the options of commands that connect to the coordinator of a run. */
 export const addConnectionOptions = (command: Command): Command =>
   command
     .argument('<address>', 'HOST:PORT of its coordinator')
@@ -180,24 +182,24 @@ export interface ConnectionFlags {
   readonly insecure?: boolean;
 }
 
-/** 'labelsPerClass' to '--labels-per-class'. */
+/** Turns 'labelsPerClass' into '--labels-per-class'. */
 export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** A number of any size: the schema has the limits. */
+/** Reads a number of any size. The schema has the limits. */
 export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
   return value;
 }
 
-/** A whole number from 1, where there is no schema. */
+/** Reads a whole number from 1, for options without a schema. */
 export function whole(text: string): number {
   const value = number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
   return value;
 }
 
-/** One of the words, or a whole number from 1. */
+/** Reads one of the words, or a whole number from 1. */
 const wholeOr =
   (...words: readonly string[]) =>
   (text: string): string | number => {
@@ -207,5 +209,5 @@ const wholeOr =
     throw new InvalidArgumentError(`It is ${words.join(', ')}, or a whole number from 1.`);
   };
 
-/** A name, or numbers: the schema says which. */
+/** Reads a name, or numbers. The schema checks them. */
 const classShares = (text: string): string | number[] => (/[\d,]/.test(text) ? text.split(',').map(number) : text);

@@ -1,5 +1,5 @@
-// Checks where a command writes, before it begins: a folder that is in use is refused, and no file may replace what the
-// command reads, what a run keeps, or another result.
+// Checks the paths that a command writes to, before it begins. A folder that is in use is refused. No file may replace
+// what the command reads, what a run keeps, or another result.
 import { existsSync, type Stats } from 'node:fs';
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -11,32 +11,32 @@ import { cannotWrite } from '../../src/files/write-errors.js';
 import { isRunFile } from '../runs/run-directory.js';
 import type { Context } from './options.js';
 
-/** A path, and how the user named it: '--json'. */
+/** A path, and the name of the option that gave it, such as '--json'. */
 interface NamedPath {
   readonly name: string;
   readonly path: string;
 }
 
 interface Paths {
-  /** Files to be written. */
+  /** Files that are written. */
   readonly outputs: readonly NamedPath[];
-  /** Files that are read, and folders whose files are. */
+  /** Files that are read, and folders whose files are read. */
   readonly inputs: readonly NamedPath[];
-  /** Folders to be written, of a run say. They may not be there yet. */
+  /** Folders that are written, for example of a run. They may not exist yet. */
   readonly folders: readonly NamedPath[];
 }
 
-/** Options that name a file to write, or with `out` a folder. All other options with a path are for reading. */
+/** Options that name a file to write or, like `out`, a folder to write. All other options with a path are read. */
 const WRITTEN = ['json', 'trace', 'out', 'reviewPage', 'page', 'sheet', 'sortInto'];
 const SORTED = '--sort-into';
 const TAKES_PATH = /[<[](file|dir|path)[>\]]/;
 
-/** The files in our folders besides those of runs. */
+/** The files in this program's folders besides those of runs. */
 const OURS = /^((reproduction|reproduce|scaling|sweep|sweep-result|lock)\.json|events\.out\..*)$/;
-/** So deep is looked for links: a folder may hold millions of files. */
+/** The most levels of folders in which links are searched. A folder may hold millions of files. */
 const DEEPEST = 2;
 
-/** The paths that a command was given: those of options that take a file or a folder, and its arguments. */
+/** Returns the paths that a command was given: those of options that take a file or a folder, and its arguments. */
 export function pathsOf(command: Command): Paths {
   const values: Readonly<Record<string, unknown>> = command.opts();
   const given = command.options.flatMap((option) => {
@@ -52,13 +52,13 @@ export function pathsOf(command: Command): Paths {
   ];
   const inputs = [
     ...given.filter(({ isWritten }) => !isWritten),
-    ...args.filter(({ isWritten }) => !isWritten), // an address is no path, and then nothing is there
+    ...args.filter(({ isWritten }) => !isWritten), // An address is not a path; nothing exists there.
   ];
   const folders = given.filter(({ kind, isWritten }) => isWritten && kind === 'dir');
   return { outputs, inputs, folders };
 }
 
-/** Whether the argument at a position names a file to write. */
+/** Returns whether the argument at this position names a file to write. */
 export const isOutput = (command: Command, position: number): boolean =>
   command.registeredArguments[position]?.name() === 'out';
 
@@ -80,7 +80,7 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
         if (await isKeptIn(folder.path, destination.path))
           throw refused(`${name} ${path}`, `a file that belongs to ${folder.path}`);
       }
-      if (destination.mode === undefined) continue; // it is not there: nothing reads it
+      if (destination.mode === undefined) continue; // Nothing reads a file that does not exist.
       for (const input of inputs) {
         if (await isReadFrom(input.path, destination.path, identity))
           throw refused(`${name} ${path}`, `what the command reads (${input.name} ${input.path})`);
@@ -91,7 +91,7 @@ export async function checkPaths({ outputs, inputs, folders }: Paths): Promise<v
   }
 }
 
-/** Images in folders of classes, within the data, would be the data of the next training. */
+/** Throws E_USAGE for a folder of sorted images within the data, because they would be data of the next training. */
 async function checkOutside({ name, path }: NamedPath, inputs: readonly NamedPath[]): Promise<void> {
   const read = inputs.map((input) => (isOurs(input.path) ? readBy(input.path) : [input.path]));
   for (const data of (await Promise.all(read)).flat())
@@ -109,14 +109,20 @@ function refused(what: string, instead: string): PseudolabelError {
 
 const isFolder = (): Error => Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR', syscall: 'open' });
 
-/** Now, not when the work is done. Throws what the system says. path: behind all links. */
+/**
+ * Checks now, and not when the work is done, that the path can be written. Throws the error of the system. path: with
+ * all links resolved.
+ */
 async function checkWritable(path: string): Promise<void> {
   let folder = dirname(path);
   while (folder !== dirname(folder) && !existsSync(folder)) folder = dirname(folder);
-  await access(join(folder, sep), constants.W_OK); // the separator: a file in a folder's place is told as such
+  await access(join(folder, sep), constants.W_OK); // The separator makes a file here an error.
 }
 
-/** Whether the path, behind all links, is that of a file that one of our folders keeps or will keep. */
+/**
+ * Returns whether the path, with all links resolved, is that of a file which one of this program's folders keeps or
+ * will keep.
+ */
 async function isKeptIn(folder: string, path: string): Promise<boolean> {
   const way = relative(await realPathOf(folder), path);
   const name = basename(path);
@@ -128,10 +134,13 @@ const isOurs = (folder: string): boolean =>
     existsSync(join(folder, name)),
   );
 
-/** Whether a file that is there is one of an input: it lies anywhere in its folder, or a link there leads to it. A run reads its data, too. */
+/**
+ * Returns whether an existing file belongs to an input: it is in the input's folder, or a link in that folder leads to
+ * it. A run also reads its data.
+ */
 async function isReadFrom(input: string, file: string, identity: string): Promise<boolean> {
   if (isOurs(input)) {
-    // What a run keeps is told by its name: results of earlier commands may lie beside it.
+    // The files of a run are recognised by their names, because results of earlier commands may be beside them.
     const read = await readBy(input);
     return (await Promise.all(read.map((path) => isReadFrom(path, file, identity)))).includes(true);
   }
@@ -140,7 +149,7 @@ async function isReadFrom(input: string, file: string, identity: string): Promis
 
 const isWithin = (folder: string, path: string): boolean => path.startsWith(`${folder}${sep}`);
 
-/** Of files, and what links to files lead to, in a folder and those in it. */
+/** Returns the identities of the files in a folder and in those below it, including files that links lead to. */
 async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   if (!found) return new Set();
@@ -151,18 +160,18 @@ async function identitiesIn(path: string, depth = 0): Promise<Set<string>> {
   return new Set(inside.flatMap((identities) => [...identities]));
 }
 
-/** The data set of a run, and its file of labels. folder: of the run, or of its model. */
+/** Returns the paths of a run's data set and of its file of labels. folder: that of the run, or of its model. */
 async function readBy(folder: string): Promise<string[]> {
   const run = basename(resolve(folder)) === 'model' ? dirname(resolve(folder)) : folder;
   try {
     const { data, labels } = (await readJson(join(run, 'config.json'))) as { data?: unknown; labels?: unknown };
     return [data, labels].filter((path) => typeof path === 'string');
   } catch {
-    return []; // whoever reads it says what is wrong
+    return []; // The code that reads the file will report what is wrong.
   }
 }
 
-/** 'new': it is not there yet, or is empty. */
+/** 'new': the folder must not exist, or must be empty. */
 export const OUT_FOLDERS: Readonly<Record<string, 'new' | 'any'>> = {
   train: 'new',
   reproduce: 'new',
@@ -170,13 +179,13 @@ export const OUT_FOLDERS: Readonly<Record<string, 'new' | 'any'>> = {
   scaling: 'any',
 };
 
-/** The file by which a folder is known, and the command that resumes it. */
+/** The file that shows what a folder is, and the command that resumes it. */
 const GOES_ON = [
   ['config.json', 'train'],
   ['reproduction.json', 'reproduce'],
 ] as const;
 
-/** Throws E_USAGE. */
+/** Throws E_USAGE if --out is not a folder that the command may write. */
 export async function checkOutFolder(command: Command, { invocation }: Context): Promise<void> {
   const kind = OUT_FOLDERS[command.name()];
   const { out } = command.opts<{ out?: string }>();
@@ -185,7 +194,7 @@ export async function checkOutFolder(command: Command, { invocation }: Context):
   const file = await fileOn(out);
   if (file !== undefined) throw usage(`${file === resolve(out) ? 'it' : file} is a file`, 'give the path of a folder');
   if (kind === 'any') return;
-  const names = await readdir(out).catch((): string[] => []); // it is not there, or whoever writes to it will say why that cannot be
+  const names = await readdir(out).catch((): string[] => []); // What writes there reports errors.
   if (names.length === 0) return;
   const other = GOES_ON.find(([name]) => names.includes(name));
   const line = other && invocation.line([other[1], '--resume', out]);
@@ -195,7 +204,7 @@ export async function checkOutFolder(command: Command, { invocation }: Context):
   );
 }
 
-/** The part of a path that exists and is not a folder. */
+/** Returns the part of a path that exists and is not a folder. */
 async function fileOn(path: string): Promise<string | undefined> {
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     const found: Stats | undefined = await stat(folder).catch(() => undefined);

@@ -44,7 +44,7 @@ export function addPreset(program: Command, context: Context): void {
     });
 }
 
-/** What `train --stages` reads. */
+/** Returns what `train --stages` reads. */
 async function stagesOf(preset: string, flags: object, context: Context) {
   const config = normalise({ ...withinLimits(flags), preset });
   const dataset = await loadData(config, context);

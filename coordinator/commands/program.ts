@@ -1,4 +1,4 @@
-// The command-line program: its name, its version and its commands.
+// Builds the command-line program: its name, its version and its commands.
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { rankOf } from '../../src/collectives/mpi.js';
@@ -39,8 +39,8 @@ async function checkFiles(command: Command, context: Context): Promise<void> {
 }
 
 /**
- * Throws a CommanderError for a command line that is not valid, instead of ending the process.
- * @param check looks at the paths of a command line that is valid, before its command begins
+ * Builds the program. It throws a CommanderError for an invalid command line, and does not end the process.
+ * @param check checks the paths of a valid command line before its command begins
  */
 export function programOf(context: Context, check = checkFiles): Command {
   const { version } = JSON.parse(readFileSync(built('../package.json'), 'utf8')) as { version: string };
@@ -74,10 +74,10 @@ export function programOf(context: Context, check = checkFiles): Command {
   group(program);
   return program.hook('preAction', async (_, command) => {
     if (command.opts().logFormat === 'json') logTo(context.terminal, process.stderr);
-    // The launcher says which (scripts/environment.mjs).
+    // The launcher sets this variable (scripts/environment.mjs).
     const { PSEUDOLABEL_IGNORED: ignored } = process.env;
     if (ignored) context.terminal.note(`ignored, since it may change the bits of a run: ${ignored} in the environment`);
-    // All ranks of a job are given the same command line: the first says what is wrong with it.
+    // All ranks of a job get the same command line. Only the first one reports what is wrong with it.
     if (command.opts().collective === 'mpi' && (rankOf(process.env) ?? 0) > 0) return;
     checkNames(command);
     refuseIdle(command);

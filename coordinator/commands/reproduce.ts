@@ -95,7 +95,7 @@ async function reproduceIn(folder: string, flags: ReproduceFlags, command: Comma
   const reproduction = flags.resume === undefined ? await begun(flags, command) : await resumed(folder, flags, command);
   const { config, scenarios } = reproduction;
   const dataset = await loadData(config, context);
-  // dae has both kinds of stages. Resolved first: if it fails, nothing has been printed or saved that would not hold.
+  // This comes first: if it fails, nothing wrong has been printed or saved. The scenario dae has both kinds of stages.
   const whole = resolveRun({ ...config, scenario: 'dae' }, dataset);
   if (flags.resume === undefined) await saveReproduction(folder, reproduction);
   const isToldRows = flags.scenarios !== undefined || flags.resume !== undefined;
@@ -141,7 +141,7 @@ async function begun(flags: ReproduceFlags, command: Command): Promise<Reproduct
   };
 }
 
-/** undefined where no row is left out. */
+/** Returns a line about the row that is left out, or undefined if none is. */
 export function leftOutLine(options: readonly string[]): string | undefined {
   if (options.length === 0) return undefined;
   const flags = options.map(flagOf).join(', ');

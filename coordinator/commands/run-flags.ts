@@ -1,4 +1,4 @@
-// From flags, a config file and a file of stages to the config of a run, and to its directory.
+// Turns flags, a config file and a file of stages into the config of a run, and chooses its directory.
 import { join } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { readJson, whyNotRead } from '../../src/files/read.js';
@@ -9,7 +9,7 @@ import type { JsonTarget } from '../terminal/terminal.js';
 import { withinLimits } from './number-flags.js';
 import { flagOf, usage } from './options.js';
 
-/** Flags of one start of the program, which are not options of the run (optionsSchema). */
+/** Flags of one start of the program. They include some that are not options of the run (optionsSchema). */
 export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly out?: string;
   readonly json?: JsonTarget;
@@ -20,14 +20,14 @@ export interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly stages?: string;
 }
 
-/** The complete config that the flags and their config file ask for. Throws E_CONFIG. */
+/** Returns the complete config that the flags and their config file ask for. Throws E_CONFIG. */
 export async function configFrom(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
   const stages = flags.stages === undefined ? {} : await stagesOf(flags.stages);
   return checked(normalise(located({ ...file, ...stages, ...schemaOptions(flags) })), flags);
 }
 
-/** The config of a run that goes on. Throws E_USAGE for flags that would make another run of it. */
+/** Returns the config of a run that is resumed. Throws E_USAGE for flags that would make it another run. */
 export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   const config = normalise(located({ ...saved, ...schemaOptions(flags) }));
   const [was, is] = [identityOf(saved), identityOf(config)];
@@ -41,7 +41,7 @@ export function resumedConfig(saved: RunConfig, flags: RunFlags): RunConfig {
   return checked(config, flags);
 }
 
-/** Throws E_USAGE for what the config alone cannot show. */
+/** Throws E_USAGE for a flag that the schema does not check. */
 function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
   if (validateEvery === undefined) return config;
   if (!Number.isInteger(validateEvery) || validateEvery < 1)
@@ -49,7 +49,7 @@ function checked(config: RunConfig, { validateEvery }: RunFlags): RunConfig {
   return config;
 }
 
-/** The flags that are options of a run. */
+/** Returns the flags that are options of a run. */
 function schemaOptions(flags: RunFlags): Record<string, unknown> {
   const given = Object.keys(optionsSchema.shape).filter((key) => key in flags && key !== 'stages');
   return withinLimits(Object.fromEntries(given.map((key) => [key, flags[key]])));
@@ -69,7 +69,7 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Makes runs/<time>-<name>, or where that is taken runs/<time>-<name>-2, -3 and so on. Throws E_OUTPUT. */
+/** Makes the folder runs/<time>-<name>. If that exists, makes runs/<time>-<name>-2, -3 and so on. Throws E_OUTPUT. */
 export async function newDirectory(name: string, now = new Date()): Promise<string> {
   const two = (number: number): string => String(number).padStart(2, '0');
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
@@ -81,7 +81,7 @@ export async function newDirectory(name: string, now = new Date()): Promise<stri
   }
 }
 
-/** The options in a file of stages: what `pseudolabel preset` prints, or the bare list. Throws E_CONFIG. */
+/** Returns the options in a file of stages: what `pseudolabel preset` prints, or only the list. Throws E_CONFIG. */
 async function stagesOf(path: string): Promise<Record<string, unknown>> {
   const fix = 'give a file as `pseudolabel preset best` prints it, or the list of its stages';
   let given: unknown;

@@ -1,4 +1,5 @@
-// Runs on the same images, one after the other in one session: those that have a result already are read, the others go on or begin.
+// Trains runs on the same images, one after the other in one session. Runs that have a result are read; the others
+// begin or go on.
 import type { Dataset } from '../../src/data/dataset.js';
 import { refuseLinks } from '../../src/files/write.js';
 import { duration, percent } from '../../src/format.js';
@@ -19,11 +20,11 @@ import { type WatchFlags, watchersOf, wrapperFor } from './watched-run.js';
 
 /** What the runs have in common. */
 export interface Group {
-  /** That their directories lie in. */
+  /** The folder that holds their directories. */
   readonly folder: string;
   readonly dashboard: Dashboard | undefined;
   readonly dataset: Dataset;
-  /** Whether they look at the test images. */
+  /** Whether they are measured on the test images. */
   readonly test: boolean;
   titleOf(config: RunConfig): string;
 }
@@ -33,7 +34,7 @@ interface Unfinished {
   readonly path: string;
 }
 
-/** planned: of one split, so that they share their images. */
+/** Returns the results of these runs. planned: the runs of one split, so that they share their images. */
 export async function runGroup(
   planned: readonly PlannedRun[],
   group: Group,

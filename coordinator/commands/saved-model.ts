@@ -1,4 +1,4 @@
-// What the commands that use a saved model share: their flags, the images, and the line of their speed.
+// Defines what the commands that use a saved model share: their flags, the images, and the line about speed.
 
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -32,8 +32,9 @@ export function addModelOptions(command: Command): Command {
 }
 
 /**
- * The images that a model is used on: those that the flags say, else those of its run. Pictures of --data are resized as those of the
- * run were, unless --size says otherwise. Throws E_MODEL for a model of other data than MNIST that is in no run.
+ * Loads the images that a model is used on: those that the flags name, or else those of its run. Images of --data are
+ * resized like those of the run, unless --size is given. Throws E_MODEL for a model that is in no run and is not of
+ * MNIST.
  */
 export async function datasetFor(
   folder: string,
@@ -51,7 +52,7 @@ export async function datasetFor(
   return dataset;
 }
 
-/** The options by which the images of a model are read. */
+/** Returns the options by which the images of a model are read. */
 export async function dataOf(folder: string, { meta }: SavedModel, flags: DataOptions = {}): Promise<DataOptions> {
   const path = resolve(folder);
   const run = basename(path) === 'model' ? dirname(path) : path;
@@ -67,7 +68,7 @@ export async function dataOf(folder: string, { meta }: SavedModel, flags: DataOp
   );
 }
 
-/** The flags that say something of the data. */
+/** Returns the flags about data. */
 export function dataFlags(flags: DataOptions): DataOptions {
   const names = Object.keys(DATA_OPTIONS) as (keyof DataOptions)[];
   return Object.fromEntries(names.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])));

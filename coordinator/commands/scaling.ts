@@ -131,7 +131,7 @@ async function measured(flags: ScalingFlags, { terminal, signal }: Context): Pro
   await terminal.deliver((colours) => scalingLines(report, colours), report, flags.json);
 }
 
-/** Throws E_CONFIG for what is out of the limits of a run. */
+/** Returns the work that is measured. Throws E_CONFIG for what is out of the limits of a run. */
 function workloadOf(
   { mode, preset, strategy, steps, ...flags }: ScalingFlags & Pick<WorkloadOptions, 'strategy'>,
   sizes: Sizes,
@@ -140,14 +140,14 @@ function workloadOf(
   const { fastSum } = flags;
   const given = { hidden: flags.hidden, seed: flags.seed, shards: flags.shards, workers: most, strategy, fastSum };
   const { hidden, seed, ...config } = normalise(given);
-  // A worker without a shard would show nothing.
+  // A worker without a shard would measure nothing.
   const shards = flags.shards ?? Math.max(config.shards, most);
   if (shards < most) {
     const fix = `give --shards ${most} or more, or leave it out`;
     throw usage(`--shards ${shards} for ${counted(most, 'worker')}`, fix);
   }
   const largest = sizes.processes?.counts.at(-1) ?? most;
-  // Paths hold in the processes that measure, too.
+  // Absolute paths are valid in the processes that measure, too.
   const { data, ...reading } = dataFlags(normalise(located(dataFlags(flags))));
   const cut = { mode, preset, strategy, hidden, shards, seed, data, steps, fastSum: fastSum ?? false, largest };
   return { ...cut, ...(Object.keys(reading).length > 0 && { reading }) };
@@ -165,7 +165,10 @@ function reportOf(
   return { ...measurement, ...summary, prediction };
 }
 
-/** The cost of a step on one simulated node: that of the most workers of one process for which there are cores. */
+/**
+ * Returns the cost of a step on one simulated node. It is measured in one process, with the most workers that have a
+ * core each.
+ */
 function nodeCost({ traffic, cores }: Measurement, { rows }: PhaseSummary, { processes }: Sizes): NodeCost {
   const { split, workers } = (processes ? undefined : rows.findLast((row: Row) => row.workers <= cores)) ?? rows[0]!;
   const { sum, tasks, answers } = traffic[workers]!;
@@ -188,7 +191,7 @@ function openingLines({ mode, repeats }: ScalingFlags, sizes: Sizes, { cores, lo
   const most = totals(sizes).at(-1)!;
   const where = processes?.hostfile === undefined ? counted(cores, 'core') : `the machines of ${processes.hostfile}`;
   const what = `${mode} scaling, ${whoIsCompared(sizes)} on ${where}, ${counted(repeats, 'round')}`;
-  // The load counts threads that want to run: those beyond the spare cores take a core from some worker.
+  // The load counts threads that want to run. Those beyond the spare cores take a core from some worker.
   const spare = Math.max(0, cores - most);
   const busy = load - spare < 1 ? '' : `; the machine is busy (load ${load.toFixed(1)}): expect noise`;
   const few = `warning: ${counted(most, 'worker')} in all share ${counted(cores, 'core')}: nothing can be concluded from them`;
@@ -202,14 +205,14 @@ function showProgress(terminal: Terminal, phase: Phase, round: number, rounds: n
   else if (round <= 0) terminal.note(line);
 }
 
-/** '1,2,4'. */
+/** Reads a list such as '1,2,4'. */
 const counts = (text: string): number[] => ascending(text.split(',').map(whole));
 
-/** '0,1,2' nodes besides the coordinator. */
+/** Reads a list such as '0,1,2': numbers of nodes besides the coordinator. */
 const nodeCounts = (text: string): number[] => text.split(',').map((each) => (each.trim() === '0' ? 0 : whole(each)));
 
 export interface SizeFlags {
-  /** undefined: one and one a core; with nodes or ranks, one. */
+  /** If undefined: one worker, and one for each core. With nodes or ranks: one. */
   readonly workers?: readonly number[];
   readonly nodes?: readonly number[];
   readonly ranks?: readonly number[];
@@ -221,14 +224,14 @@ export interface SizeFlags {
 /** What measure() compares. */
 export type Sizes = Pick<MeasurementOptions, 'workers' | 'processes'>;
 
-/** Throws E_USAGE. */
+/** Returns the sizes that the flags ask for. Throws E_USAGE. */
 export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: SizeFlags): Sizes {
   if (nodes && ranks) throw usage('--nodes with --ranks', 'measure one after the other');
   if (fastSum && strategy === 'tensor')
     throw usage('--fast-sum with --strategy tensor', 'leave it out: tensor-parallel steps sum no gradients');
   const by = nodes ? 'nodes' : 'ranks';
   const counts = nodes?.map((joining) => joining + 1) ?? ranks;
-  // One worker or process is always measured: the others are compared with it.
+  // One worker or one process is always measured, because the others are compared with it.
   if (!counts) return { workers: ascending([1, ...(workers ?? [availableParallelism()])]), processes: undefined };
   if (workers !== undefined && workers.length > 1) {
     const fix = `with --${by}, give one number: the workers of each process`;
@@ -237,7 +240,7 @@ export function sizesOf({ workers, nodes, ranks, hostfile, fastSum, strategy }: 
   return { workers: workers ?? [1], processes: { by, counts: ascending([1, ...counts]), hostfile } };
 }
 
-/** The number of workers in all of each candidate. */
+/** Returns the total number of workers of each candidate. */
 export const totals = ({ workers, processes }: Sizes): readonly number[] =>
   processes ? processes.counts.map((count) => count * workers[0]!) : workers;
 

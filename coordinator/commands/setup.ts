@@ -1,4 +1,4 @@
-// `pseudolabel setup`, which the launcher does (scripts/pseudolabel.mjs): here is what --help says of it.
+// `pseudolabel setup`: has only the help of this command. The launcher does the work (scripts/pseudolabel.mjs).
 import type { Command } from 'commander';
 import { type Context, usage } from './options.js';
 

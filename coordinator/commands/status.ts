@@ -30,7 +30,7 @@ async function show(address: string, flags: StatusFlags, { terminal, signal }: C
   await terminal.deliver(() => linesOf(status), status, flags.json);
 }
 
-/** What the coordinator at the other end says of its run. Throws E_TIMEOUT, or what the connection broke on. */
+/** Asks a coordinator for the status of its run. Throws E_TIMEOUT, or the error that ended the connection. */
 export function statusFrom(channel: CoordinatorChannel): Promise<ClusterStatus> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => channel.close(silent(channel.peer)), ANSWER_MS);
@@ -41,7 +41,7 @@ export function statusFrom(channel: CoordinatorChannel): Promise<ClusterStatus> 
       bulk: () => undefined,
       closed: (reason) => {
         clearTimeout(timer);
-        reject(reason); // of no effect after an answer
+        reject(reason); // This has no effect after an answer.
       },
     });
     channel.send({ kind: 'ask' }).catch(reject);

@@ -1,4 +1,5 @@
-// `pseudolabel sweep`: trains with each combination of some numbers, over seeds and splits, and says which is best on validation images.
+// `pseudolabel sweep`: trains with each combination of some numbers, with several seeds and splits, and says which
+// combination is best on validation images.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { removeEmptyFolder } from '../../src/files/remove.js';
 import { writeIn } from '../../src/files/write.js';
@@ -73,7 +74,7 @@ export function addSweep(program: Command, context: Context): void {
     .action((flags: SweepFlags) => sweep(flags, command, context));
 }
 
-/** Commas within JSON are part of a value. */
+/** Reads a path and its values. Commas within JSON are part of a value. */
 function gridOf(text: string, before: Grid = {}): Grid {
   const [, path, values] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
   if (path === undefined || values === undefined)
@@ -115,7 +116,7 @@ async function sweepIn(folder: string, flags: SweepFlags, command: Command, cont
   const { config, choices, seeds, splits } = planned;
   const dataset = await loadData(config, context);
   if (flags.resume === undefined) {
-    // First: where a choice is wrong, nothing has been trained or saved.
+    // This comes first: if a choice is wrong, nothing has been trained or saved yet.
     const network = await networkFor(config, dataset);
     for (const set of choices) resolveRun({ ...config, set: { ...config.set, ...set } }, dataset, network);
     await saveSweep(folder, planned);

@@ -1,4 +1,4 @@
-// `pseudolabel train`: one run, new or resumed, from flags to result.
+// `pseudolabel train`: trains one run, new or resumed, from flags to result.
 import { type Command, Option } from 'commander';
 import type { Collective } from '../../src/collectives/collective.js';
 import type { Dataset } from '../../src/data/dataset.js';
@@ -48,10 +48,10 @@ interface TrainFlags extends RunFlags, ClusterFlags, MpiFlags, WatchFlags {
   readonly trace?: string;
 }
 
-/** Which preset it is where none is given (default-preset.ts). */
+/** The default preset, for the help (default-preset.ts). */
 const OWN_PRESET = 'best; modern for images of your own of which some have no label';
 
-/** The ways to other machines and processes. */
+/** What connects this process to other machines and processes. */
 interface Reach {
   readonly transport: Transport | undefined;
   readonly collective: Collective | undefined;
@@ -100,7 +100,7 @@ Examples:
   $ mpirun -np 4 --hostfile hosts npx pseudolabel train --collective mpi
   $ pseudolabel train --scenario pl --validation 1000 --validate-every 200 --no-test`;
 
-/** transport: undefined where runs stay on this machine. */
+/** transport: undefined if runs stay on this machine. */
 export function addTrain(program: Command, context: Context, transport?: Transport): void {
   const command = program.command('train').description('train one scenario, or go on with a run');
   command.addOption(new Option('--scenario <name>', 'what to train (pl)').choices(SCENARIOS));
@@ -136,7 +136,7 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
     result ??= await run(config, path, earlier, flags, context, reach);
   } catch (error) {
     if (RunDirectory.isAt(path)) throw withResumeLine(error, command, path, invocation);
-    if (flags.out === undefined) await removeEmptyFolder(path); // of ours, for a run that has not begun
+    if (flags.out === undefined) await removeEmptyFolder(path); // The program made it, and the run has not begun.
     throw error;
   }
   terminal.doing('writing the report');
@@ -146,7 +146,7 @@ async function train(flags: TrainFlags, command: Command, context: Context, reac
   await terminal.deliver((colours) => resultLines(result, path, colours, seconds), result, flags.json);
 }
 
-/** A config file says all, and a run that goes on has its preset. */
+/** Chooses the preset. A config file is complete, and a run that is resumed has its preset. */
 function presetFor(config: RunConfig, flags: TrainFlags, dataset: Dataset): PresetChoice {
   const isOwn = flags.data !== undefined && flags.config === undefined && flags.resume === undefined;
   return isOwn ? withDefaultPreset(config, flags, dataset) : { config, note: undefined };
@@ -207,7 +207,7 @@ async function run(
   }
 }
 
-/** The lines that are printed before a run begins. */
+/** Returns the lines that are printed before a run begins. */
 function openingLines(run: ResolvedRun): string[] {
   const { config, dataset, stages, task } = run;
   return [
@@ -228,7 +228,7 @@ const settingsLine = (settings: RunConfig['set']): string | undefined =>
     .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(', ')}`;
 
-/** On this machine alone, with nodes on others, or with the ranks of a job. */
+/** Returns where the run is computed: on this machine alone, with nodes on others, or with the ranks of an MPI job. */
 function placeFor(
   run: ResolvedRun,
   { listen, ...flags }: TrainFlags,

@@ -1,4 +1,5 @@
-// What watches the run of a command: progress on the terminal, the dashboard, a trace; and faults on purpose.
+// Sets up what watches the run of a command: progress on the terminal, the dashboard and a trace. Also causes faults on
+// purpose.
 import { type Command, Option } from 'commander';
 import type { Call } from '../../src/engine/timeline.js';
 import type { Executor } from '../../src/training/executor.js';
@@ -15,7 +16,7 @@ import { progressOn } from '../terminal/progress.js';
 import { type Context, number, usage } from './options.js';
 
 export interface WatchFlags {
-  /** true: at the usual port of this machine. */
+  /** true: at the default port of this machine. */
   readonly dashboard?: Pick<Place, 'host' | 'port'> | true;
   readonly dashboardToken?: string;
   readonly insecure?: boolean;
@@ -25,11 +26,14 @@ export interface WatchFlags {
   readonly stallWorker?: readonly number[];
 }
 
-/** Of `--dashboard` without a number. */
+/** The port of `--dashboard` without a number. */
 const DASHBOARD_PORT = 8765;
 const LOOPBACK = '127.0.0.1';
 
-/** Its metrics are of a package of 83 modules: who wants no dashboard does without. */
+/**
+ * Loads and makes the dashboard. Its metrics need a package of 83 modules, which is only loaded if a dashboard is
+ * wanted.
+ */
 export async function dashboardAt(...of: ConstructorParameters<typeof Dashboard>): Promise<Dashboard> {
   const { Dashboard: Served } = await import('../dashboard/dashboard.js');
   return new Served(...of);
@@ -45,7 +49,7 @@ export function addDashboardOptions(command: Command): Command {
     .option('--dashboard-token <file>', 'the token that others must know to see it (made where there is none)');
 }
 
-/** '8765' or '0.0.0.0:8765'. */
+/** Reads '8765' or '0.0.0.0:8765'. */
 function place(text: string): Pick<Place, 'host' | 'port'> {
   try {
     const { host, port } = parseAddress(/^\d+$/.test(text) ? `${LOOPBACK}:${text}` : text);
@@ -55,14 +59,16 @@ function place(text: string): Pick<Place, 'host' | 'port'> {
   }
 }
 
-/** Faults on purpose, which --help does not show: at these steps a worker is lost, or stops for a while. */
+/**
+ * Adds options that cause faults, which --help does not show. At these steps a worker is lost, or stops for a while.
+ */
 export function addFaultOptions(command: Command): void {
   const listed = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
   for (const flag of ['--lose-worker <step>', '--stall-worker <step>'])
     command.addOption(new Option(flag).argParser(listed).hideHelp());
 }
 
-/** undefined where no page is asked for. */
+/** Returns the place of the dashboard, or undefined if none is wanted. */
 export function placeOf(flags: WatchFlags): Place | undefined {
   const { dashboard, dashboardToken, insecure = false, certificate, key } = flags;
   if (dashboard === undefined) return undefined;
@@ -74,7 +80,10 @@ export function placeOf(flags: WatchFlags): Place | undefined {
   };
 }
 
-/** Wraps an executor in faults and a trace. Only threads of this process can be lost; other workers stall. */
+/**
+ * Returns a function that wraps an executor in faults and a trace. Only threads of this process can be lost; other
+ * workers stall.
+ */
 export function wrapperFor(
   { loseWorker, stallWorker }: WatchFlags,
   dashboard: Dashboard | undefined,
@@ -95,11 +104,11 @@ interface Watch {
   /** The run directory. */
   readonly path: string;
   readonly dashboard: Dashboard | undefined;
-  /** Where the run is one of several. */
+  /** Is there if the run is one of several. */
   readonly among?: { readonly name: string; readonly title: string };
 }
 
-/** Who is told of a run: the terminal, and the dashboard. */
+/** Returns the listeners of a run: the terminal, and the dashboard. */
 export async function watchersOf(
   run: ResolvedRun,
   session: Session,
@@ -110,7 +119,7 @@ export async function watchersOf(
   if (dashboard) {
     const isFirst = dashboard.url === undefined;
     listeners.push(await dashboard.begins(await shownRun(run, session, path, among)));
-    // Its address, and what is needed to open it from another machine.
+    // The lines give the address, and what is needed to open it from another machine.
     for (const line of isFirst ? [`dashboard: ${dashboard.url}`, dashboard.keys] : [])
       if (line !== undefined) terminal.note(line);
   }
