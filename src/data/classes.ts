@@ -59,6 +59,32 @@ function checkNames(path: string, names: ReadonlySet<string>): void {
   }
 }
 
+/**
+ * Returns a name without differences that a person does not see: 'Grey cat ' and 'grey  CAT' are the same, and so are
+ * '1' and '01'. Single letters keep their case, because an alphabet has both.
+ */
+export const plainName = (name: string): string =>
+  Array.from(name.trim()).length === 1
+    ? name.trim()
+    : name
+        .trim()
+        .replace(/\s+/g, ' ')
+        .replace(/\d+/g, (run) => run.replace(/^0+(?=\d)/, ''))
+        .toLowerCase();
+
+/**
+ * Returns a warning if classes have nearly the same name, because a typing mistake makes a new class. Returns undefined
+ * if none have.
+ */
+export function alikeNote(names: readonly string[]): string | undefined {
+  const groups = new Map<string, string[]>();
+  for (const name of names) groups.set(plainName(name), [...(groups.get(plainName(name)) ?? []), name]);
+  const alike = [...groups.values()].filter((group) => group.length > 1);
+  if (alike.length === 0) return undefined;
+  const told = toldNames(alike.map((group) => group.map((name) => JSON.stringify(name)).join(' and ')));
+  return `classes that differ in case, spaces or leading zeros alone: ${told}; if they are one, give them the same name`;
+}
+
 /** Returns the first names of a list, and the number of the others. */
 export function toldNames(names: readonly string[]): string {
   const more = names.length - MOST_TOLD;

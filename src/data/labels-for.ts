@@ -1,6 +1,7 @@
 // Gives images the labels of a file: finds the image that each line names, and replaces the labels that were there.
 import type { PseudolabelError } from '../errors.js';
 import { whole } from '../format.js';
+import { plainName } from './classes.js';
 import { guessesNote, type LabelEntry, type LabelsFile, readLabelsFile, wrong } from './labels-file.js';
 import type { Collection, FoundSet, Label } from './source.js';
 
@@ -139,7 +140,7 @@ export async function withLabelsFile(collection: Collection, path: string): Prom
 /**
  * Returns what the user should know about labels that replace others: how many are lost, and which classes are new,
  * because a typing mistake makes a new class.
- * Throws E_DATA_LABELS for a class that differs from another only in case or spaces.
+ * Throws E_DATA_LABELS for a class that differs from another only in case, spaces or leading zeros.
  */
 function comparedWith(before: readonly Label[], now: readonly Label[], { path }: LabelsFile): string[] {
   const lost = before.filter((label, image) => label !== undefined && now[image] === undefined).length;
@@ -160,6 +161,3 @@ function comparedWith(before: readonly Label[], now: readonly Label[], { path }:
     ...(areNew ? [`classes that are in ${path} alone: ${[...others].sort().slice(0, MOST_TOLD).join(', ')}`] : []),
   ];
 }
-
-/** Returns a name without differences that a person does not see: 'Grey cat ' and 'grey  CAT' are the same. */
-const plainName = (name: string): string => name.trim().replace(/\s+/g, ' ').toLowerCase();

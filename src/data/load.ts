@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PseudolabelError } from '../errors.js';
-import { classesOf, toldNames } from './classes.js';
+import { alikeNote, classesOf, toldNames } from './classes.js';
 import { type Dataset, datasetOf, type ImageSet } from './dataset.js';
 import { withLabelsFile } from './labels-for.js';
 import { folderLister } from './listing.js';
@@ -84,11 +84,12 @@ function assemble(name: string, collection: Collection, { sets, notes }: Decoded
     images: images.store,
   });
   const left = classes.unlabelled.length > 0 ? [`no label is of ${toldNames(classes.unlabelled)}: left out`] : [];
+  const alike = alikeNote(classes.names);
   return datasetOf({
     ...{ name, height, width, channels, classNames: classes.names },
     train: setOf(train, classes.train),
     test: classes.test && setOf(test!, classes.test),
-    notes: [...collection.notes, ...notes, ...left],
+    notes: [...(alike === undefined ? [] : [alike]), ...collection.notes, ...notes, ...left],
   });
 }
 
