@@ -1,6 +1,8 @@
-// Values that are made when they are first asked for, and kept.
+// Caches of values that are made when they are first needed.
 
-/** The value of a key. A WeakMap forgets it with the object that is its key. */
+/**
+ * Returns the value of a key, which is made if the map has none. A WeakMap drops it with the object that is its key.
+ */
 export function cached<K, T extends object>(
   map: { get(key: K): T | undefined; set(key: K, value: T): unknown },
   key: K,
@@ -14,7 +16,10 @@ export function cached<K, T extends object>(
   return value;
 }
 
-/** Values that belong to an object, such as a model, and to some numbers. The object itself is the key: no text is made of it. */
+/**
+ * A cache of values that belong to an object, such as a model, and to some numbers. The object itself is the key, so
+ * that it is not turned into text.
+ */
 export class CacheOf<O extends object, T extends object> {
   private readonly values = new WeakMap<O, Map<string, T>>();
 

@@ -1,16 +1,19 @@
-// The clock that all threads of a process share, and clocks that a test can move.
+// The clock that all threads of a process share, and the interface of clocks, which tests can replace.
 
-/** Milliseconds on a monotonic clock without a date. Its zero is the same in every thread, which performance.now() does not promise. */
+/**
+ * Returns milliseconds on a monotonic clock without a date. Its zero is the same in every thread, which
+ * performance.now() does not promise.
+ */
 export function clock(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-/** What deadlines are kept by: the system's clock, or that of a test, which moves when the test says so. */
+/** The clock of deadlines: the system's, or that of a test, which moves when the test says so. */
 export interface Clock {
-  /** Milliseconds since a moment that stays the same. */
+  /** Returns milliseconds since a fixed moment. */
   now(): number;
-  /** Calls after so many milliseconds. Returns what cancels it. */
+  /** Calls `call` after this time. Returns a function that cancels it. */
   after(milliseconds: number, call: () => void): () => void;
 }
 

@@ -1,6 +1,10 @@
-// Every failure a user can meet: a stable code, what went wrong, what to do about it, and the exit code of the process.
+// The errors that a user can meet: each has a stable code, says what went wrong and what to do, and sets the exit code
+// of the process.
 
-/** The error codes. `exit` is the exit code of the command that meets one: 2 = wrong usage or input, 1 = failed, 130 = interrupted. */
+/**
+ * The error codes. `exit` is the exit code of the command that meets one: 2 = wrong usage or input, 1 = failed, 130 =
+ * interrupted.
+ */
 export const ERROR_CODES = {
   E_DATA_MISSING: { exit: 2, means: 'a data file is not there or cannot be read' },
   E_DATA_MAGIC: {
@@ -59,10 +63,13 @@ export const ERROR_CODES = {
   E_OUTPUT: { exit: 1, means: 'a result cannot be written' },
 } as const;
 
-/** Of an error: it stays the same in later versions (docs/errors.md). */
+/** The code of an error. It stays the same in later versions (docs/errors.md). */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** What everything here fails with: a code that programs can rely on, a message that names the cause, and what to do. */
+/**
+ * The error that everything here throws: a code that programs can rely on, a message that names the cause, and what to
+ * do.
+ */
 export class PseudolabelError extends Error {
   override readonly name = 'PseudolabelError';
   readonly code: ErrorCode;
@@ -70,17 +77,19 @@ export class PseudolabelError extends Error {
   readonly fix: string;
 
   /**
+   * Makes an error.
    * @param message what went wrong, naming the thing: 'data/train-labels-idx1-ubyte has 5 labels for 6 images'
-   * @param options.cause the error that led to this one; read it back at `error.cause.cause`
+   * @param options.cause the error that led to this one; it is then at `error.cause.cause`
    */
   constructor(code: ErrorCode, message: string, fix: string, options: { cause?: unknown } = {}) {
-    // A structured clone (worker threads, piscina) keeps only the message, stack and cause of an Error: the cause carries the rest.
+    // A structured clone (worker threads, piscina) keeps only the message, stack and cause of an Error, so that the
+    // cause carries the rest.
     super(message, { cause: { code, fix, ...options } });
     this.code = code;
     this.fix = fix;
   }
 
-  /** Gives an error that came from another thread its class, code and fix back; returns anything else as it is. */
+  /** Restores the class, code and fix of an error that came from another thread. Returns anything else unchanged. */
   static revive(error: unknown): unknown {
     if (error instanceof PseudolabelError || !(error instanceof Error) || !isCarried(error.cause)) return error;
     const { code, fix, ...options } = error.cause;
@@ -97,7 +106,7 @@ function isCarried(cause: unknown): cause is Carried {
   return typeof cause.code === 'string' && Object.hasOwn(ERROR_CODES, cause.code) && typeof cause.fix === 'string';
 }
 
-/** The exit code of a process that ends with `error`: 1 for an error that has no code of ours. */
+/** Returns the exit code of a process that ends with `error`: 1 for an error that has no code of ours. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof PseudolabelError ? ERROR_CODES[error.code].exit : 1;
 }

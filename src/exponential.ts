@@ -1,13 +1,13 @@
-// The exponential function and the logarithm by sums and products alone: those of Math have other bits in other versions of V8, and what workers
-// compute must not.
+// The exponential function and the logarithm by sums and products alone. Those of Math have different bits in different
+// versions of V8, and what workers compute must not.
 
 const LN2_HIGH = 0.6931471803691238; // fdlibm's: its last 21 bits are 0, so that its products with small whole numbers are exact
 const LN2_LOW = 1.9082149292705877e-10;
-/** Below it the result is 0 as a float. */
+/** Below this, the result is 0 as a float. */
 const LEAST = -104;
 const TERMS = 14;
 
-/** e^x for x from -104 to 88, within a few units in the last place of a double; 0 below. NaN stays NaN. */
+/** Returns e^x for x from -104 to 88, within a few units in the last place of a double, and 0 below. NaN stays NaN. */
 export function exponential(x: number): number {
   if (x < LEAST) return 0;
   const halvings = Math.round(x / Math.LN2);
@@ -19,10 +19,10 @@ export function exponential(x: number): number {
   return sum;
 }
 
-/** Of the series of log((1 + s) / (1 - s)), for s up to 0.18. */
+/** The terms of the series of log((1 + s) / (1 - s)), for s up to 0.18. */
 const LOGARITHM_TERMS = 12;
 
-/** log(x) for x from 1e-300 to 1e300, within a few units in the last place of a double. */
+/** Returns log(x) for x from 1e-300 to 1e300, within a few units in the last place of a double. */
 export function logarithm(x: number): number {
   let doublings = 0;
   let rest = x;

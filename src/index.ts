@@ -1,4 +1,5 @@
-// The parts of the library, as 'pseudolabel/core': what it takes to write a training of one's own in one thread. Names only.
+// The parts of the library, as 'pseudolabel/core', for writing a training of one's own in one thread. This file only
+// re-exports.
 
 export { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { sha256OfParameters } from './checksum.js';

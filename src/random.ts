@@ -1,7 +1,7 @@
-// Random streams named by a key (seed, purpose, numbers), each of which can be started anywhere, in any order, with the same result.
-// 32-bit integer arithmetic, so the same on every machine.
+// Random streams named by a key (seed, purpose, numbers). Each can be started anywhere, in any order, with the same
+// result. They use 32-bit integer arithmetic, so that every machine has the same bits.
 
-/** What a stream is for. The codes are part of every run's result: add new ones, never change or reuse one. */
+/** The purposes of streams. The codes are part of every run's result: add new ones, never change or reuse one. */
 const PURPOSES = {
   init: 1,
   split: 2,
@@ -11,7 +11,7 @@ const PURPOSES = {
   noise: 6,
   validation: 7,
   resampling: 8,
-  // 9 was that of a wire that is gone.
+  // 9 was the code of a removed gradient codec.
   sweep: 10,
   augment: 11,
   components: 16,
@@ -19,13 +19,13 @@ const PURPOSES = {
 
 export type Purpose = keyof typeof PURPOSES;
 
-/** A 128-bit key, never all zero. */
+/** A 128-bit key, which is never all zero. */
 export type Key = Uint32Array;
 
 /**
- * The key of the stream for (seed, purpose, ...parts).
- * @param seed integer from 0 to 2^53 - 1, as each part
- * @param parts what tells this stream from the others of its purpose: an epoch; a step and a shard
+ * Returns the key of the stream for (seed, purpose, ...parts).
+ * @param seed an integer from 0 to 2^53 - 1, as each part
+ * @param parts the numbers that tell this stream from the others of its purpose: an epoch; a step and a shard
  * @returns 4 words
  */
 export function keyOf(seed: number, purpose: Purpose, ...parts: number[]): Key {
@@ -33,8 +33,9 @@ export function keyOf(seed: number, purpose: Purpose, ...parts: number[]): Key {
 }
 
 /**
- * The start of four xoshiro128 generators that run side by side, one in each lane of a 4 x 32-bit vector.
- * @returns 16 words: word w of lane l is at 4 * w + l, so that each vector loads as it lies. No lane is all zero.
+ * Returns the initial states of four xoshiro128 generators that run side by side, one in each lane of a 4 x 32-bit
+ * vector.
+ * @returns 16 words: word w of lane l is at 4 * w + l, so that each vector can be loaded directly. No lane is all zero.
  */
 export function laneStates(key: Key): Uint32Array {
   const states = new Uint32Array(16);
@@ -45,7 +46,7 @@ export function laneStates(key: Key): Uint32Array {
   return states;
 }
 
-/** Of the sum of four bytes, each of variance (256^2 - 1) / 12. */
+/** The standard deviation of the sum of four bytes, each of which has the variance (256^2 - 1) / 12. */
 const BELL_DEVIATION = Math.sqrt(21845);
 
 /** xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018). */
@@ -57,7 +58,7 @@ export class Stream {
     this.#s = state.slice();
   }
 
-  /** The next integer from 0 to 2^32 - 1. */
+  /** Returns the next integer from 0 to 2^32 - 1. */
   nextUint32(): number {
     const s = this.#s;
     const s1 = s[1]!;
@@ -71,14 +72,14 @@ export class Stream {
     return result;
   }
 
-  /** Uniform in [0, 1), a multiple of 2^-24: exact in 32-bit floating point. */
+  /** Returns a uniform number in [0, 1), a multiple of 2^-24, which is exact in 32-bit floating point. */
   uniform(): number {
     return (this.nextUint32() >>> 8) * 2 ** -24;
   }
 
   /**
-   * Nearly normal, of mean 0 and variance 1, within 3.46: the sum of four uniform bytes. Without a logarithm, which other versions of V8 may compute
-   * to other bits.
+   * Returns a nearly normal number of mean 0 and variance 1, within 3.46: the sum of four uniform bytes. It needs no
+   * logarithm, whose bits differ between versions of V8.
    */
   bell(): number {
     const bits = this.nextUint32();
@@ -86,16 +87,16 @@ export class Stream {
     return (sum - 510) / BELL_DEVIATION;
   }
 
-  /** Uniform integer in [0, n), for n from 1 to 2^32. */
+  /** Returns a uniform integer in [0, n), for n from 1 to 2^32. */
   below(n: number): number {
-    // The last, incomplete run of n values would favour the small ones: draw again.
+    // The last, incomplete run of n values would favour small results, so that a number in it is drawn again.
     const limit = 2 ** 32 - (2 ** 32 % n);
     let x = this.nextUint32();
     while (x >= limit) x = this.nextUint32();
     return x % n;
   }
 
-  /** A uniform permutation of 0 .. n - 1 (Fisher-Yates). */
+  /** Returns a uniform permutation of 0 .. n - 1 (Fisher-Yates). */
   permutation(n: number): Uint32Array {
     const p = Uint32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
@@ -107,7 +108,9 @@ export class Stream {
     return p;
   }
 
-  /** A standard normal number (Marsaglia's polar method). Its logarithm is V8's own, the same for every platform. */
+  /**
+   * Returns a standard normal number (Marsaglia's polar method). Its logarithm is V8's own, the same on every platform.
+   */
   normal(): number {
     for (;;) {
       const x = 2 * this.uniform() - 1;
@@ -119,8 +122,9 @@ export class Stream {
 }
 
 /**
- * Hashes integers (0 to 2^53 - 1) to 128 bits: a sponge that takes in one 32-bit word a round. A round is a bijection of the
- * state, so two inputs part for good unless later words cancel a difference spread over all 128 bits.
+ * Hashes integers (0 to 2^53 - 1) to 128 bits: a sponge that absorbs one 32-bit word per round. A round is a bijection
+ * of the state, so that two different inputs stay different unless later words cancel a difference spread over all 128
+ * bits.
  */
 function hash(values: readonly number[]): Uint32Array {
   // The first digits of pi's fraction. Four variables are several times as fast as an array.
@@ -140,7 +144,10 @@ function hash(values: readonly number[]): Uint32Array {
   return Uint32Array.of(h0, h1, h2, h3);
 }
 
-/** The 32-bit finaliser of MurmurHash3 (Appleby): a bijection in which every input bit flips every output bit about half the time. */
+/**
+ * Returns the 32-bit finaliser of MurmurHash3 (Appleby): a bijection in which every input bit flips every output bit
+ * about half the time.
+ */
 function avalanche(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

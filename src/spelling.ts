@@ -1,6 +1,6 @@
-// How alike two names are spelled, for errors that say which name was meant.
+// Compares the spelling of two names, for errors that suggest the name that was meant.
 
-/** How many letters have to be put in, taken out or replaced (Levenshtein). */
+/** Returns the number of letters that have to be inserted, deleted or replaced (Levenshtein). */
 export function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {

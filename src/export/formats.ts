@@ -1,4 +1,4 @@
-// The formats that a saved model can be exported to. A new one is a file beside this one and a row here.
+// The formats that a saved model can be exported to. A new format is one file beside this one and one row here.
 import { PseudolabelError } from '../errors.js';
 import type { Data } from '../files/write.js';
 import type { SavedModel } from '../models/saved-model.js';
@@ -8,9 +8,9 @@ import { type PlainModel, plainModel } from './plain-model.js';
 import { safetensorsOf } from './safetensors.js';
 
 interface ExportFormat {
-  /** How names of such files end. */
+  /** The end of such files' names. */
   readonly extension: string;
-  /** For people. */
+  /** The name for people. */
   readonly what: string;
   bytes(model: PlainModel): Data | Promise<Data>;
 }
@@ -27,11 +27,11 @@ export const EXPORT_FORMATS = {
 export type ExportFormatName = keyof typeof EXPORT_FORMATS;
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormatName[];
 
-/** By the end of a path. */
+/** Returns the format that the end of a path says. */
 export const exportFormatOf = (path: string): ExportFormatName | undefined =>
   EXPORT_FORMAT_NAMES.find((name) => path.toLowerCase().endsWith(EXPORT_FORMATS[name].extension));
 
-/** The content of a file of a format. Throws E_MODEL for a model that the format cannot have. */
+/** Returns the content of a file of a format. Throws E_MODEL for a model that the format cannot hold. */
 export async function exported(saved: SavedModel, format: ExportFormatName): Promise<Data> {
   try {
     const { bytes }: ExportFormat = EXPORT_FORMATS[format];

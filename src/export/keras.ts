@@ -1,13 +1,13 @@
-// Models as .keras files, which Keras 3 loads: a zip archive of a topology and of weights as HDF5.
+// Exports models as .keras files, which Keras 3 loads: a zip archive of a topology and of weights in HDF5.
 import { buffer } from 'node:stream/consumers';
 import { hdf5Of } from '../models/hdf5.js';
 import { groupsOf, toKeras3 } from '../models/keras-form.js';
 import { nameOf } from '../models/layers/topology.js';
 import type { PlainModel } from './plain-model.js';
 
-/** So that the archive says nothing of the time. */
+/** The time of all entries, so that the archive does not depend on when it was written. */
 const EPOCH = new Date(Date.UTC(1980, 0, 1));
-/** The version whose form this is; Keras checks nothing by it. */
+/** The version of Keras whose form this is. Keras does not check it. */
 const KERAS = '3.15.1';
 
 export async function kerasFile({ topology, inputShape, layers }: PlainModel): Promise<Uint8Array> {
@@ -22,7 +22,7 @@ export async function kerasFile({ topology, inputShape, layers }: PlainModel): P
   ];
   const { ZipFile } = await import('yazl');
   const zip = new ZipFile();
-  // Keras reads the weights where they lie: they are not compressed.
+  // Nothing is compressed, because Keras reads the weights in place.
   for (const [name, content] of files) zip.addBuffer(Buffer.from(content), name, { mtime: EPOCH, compress: false });
   zip.end();
   return buffer(zip.outputStream);

@@ -1,4 +1,4 @@
-// A graph of ONNX operators while it grows: its values are in Keras' layout, [rows, height, width, channels].
+// Builds a graph of ONNX operators. Its values are in Keras' layout, [rows, height, width, channels].
 import type { Attribute, Constant, Node } from './onnx-proto.js';
 
 export const int = (value: number): Attribute => ({ kind: 'int', value });
@@ -10,7 +10,7 @@ export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly constants: Constant[] = [];
 
-  /** Returns the name of its output. */
+  /** Adds an operator. Returns the name of its output. */
   add(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
     const output = `${operator.toLowerCase()}_${this.nodes.length}`;
     this.nodes.push({ operator, inputs, output, attributes });
@@ -31,13 +31,13 @@ export class GraphBuilder {
     return this.constant([values.length], values);
   }
 
-  /** What ONNX computes with channels before height and width. */
+  /** Adds operators that ONNX computes with channels before height and width. */
   channelsFirst(x: string, compute: (x: string) => string): string {
     const first = this.add('Transpose', [x], { perm: ints([0, 3, 1, 2]) });
     return this.add('Transpose', [compute(first)], { perm: ints([0, 2, 3, 1]) });
   }
 
-  /** Throws RangeError for a function that ONNX has not. */
+  /** Adds an activation. Throws RangeError for a function that ONNX does not have. */
   activation(x: string, name: unknown): string {
     const simple = { relu: 'Relu', sigmoid: 'Sigmoid', tanh: 'Tanh', softplus: 'Softplus', softsign: 'Softsign' };
     switch (name) {

@@ -8,7 +8,7 @@ type Inputs = readonly [string, ...string[]];
 type Convert = (graph: GraphBuilder, inputs: Inputs, layer: PlainLayer) => string;
 
 const pair = z.union([z.tuple([z.int(), z.int()]), z.int().transform((n): [number, number] => [n, n])]);
-/** What convolutions and pooling have in common. */
+/** The common part of convolutions and pooling. */
 const WINDOW = z.object({
   strides: pair.nullish(),
   padding: z.enum(['same', 'valid']).default('valid'),
@@ -59,7 +59,10 @@ function windowOf({ layer }: PlainLayer): { attributes: Record<string, Attribute
   return { attributes, pool: pool_size };
 }
 
-/** [height, width, in, out] as [out, in, height, width]; of depthwise ones, [height, width, in, each] as [in x each, 1, height, width]. */
+/**
+ * Adds a kernel: [height, width, in, out] as [out, in, height, width], or for depthwise ones [height, width, in, each]
+ * as [in x each, 1, height, width].
+ */
 function kernelOf(graph: GraphBuilder, { shape, values }: PlainWeight, isDepthwise = false): string {
   const [height, width, inputs, outputs] = shape as [number, number, number, number];
   const result = new Float32Array(values.length);
@@ -118,7 +121,7 @@ const globally =
   (graph, [x]) =>
     graph.add(operator, [x], { axes: ints(axes), keepdims: int(0) });
 
-/** y = gamma (x - mean) / sqrt(variance + epsilon) + beta, as one product and one sum. */
+/** Adds y = gamma (x - mean) / sqrt(variance + epsilon) + beta, as one product and one sum. */
 const batchNormalization: Convert = (graph, [x], layer) => {
   const { epsilon } = REST.parse(layer.layer.config);
   const [mean, variance] = [needed(layer, 'moving_mean').values, needed(layer, 'moving_variance').values];
@@ -191,7 +194,9 @@ const TABLE: Readonly<Record<string, Convert>> = {
     graph.add('Concat', inputs, { axis: int(Number(layer.config.axis ?? -1)) }),
 };
 
-/** Adds a layer to a graph. Returns the name of its output. Throws RangeError for one that has no operators here. */
+/**
+ * Adds a layer to a graph. Returns the name of its output. Throws RangeError for a layer that has no operators here.
+ */
 export function addLayer(graph: GraphBuilder, inputs: Inputs, layer: PlainLayer): string {
   const { class_name: name, config } = layer.layer;
   const convert = TABLE[name];

@@ -1,4 +1,4 @@
-// The protocol buffers of ONNX (https://github.com/onnx/onnx, onnx/onnx.proto), as far as our models need them.
+// Writes the protocol buffers of ONNX (https://github.com/onnx/onnx, onnx/onnx.proto), as far as our models need them.
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /** TensorProto.DataType */
@@ -7,7 +7,7 @@ const INT64 = 7;
 /** AttributeProto.AttributeType */
 const TYPES = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
-/** Of an operator. */
+/** An attribute of an operator. */
 export type Attribute =
   | { readonly kind: 'float' | 'int'; readonly value: number }
   | { readonly kind: 'string'; readonly value: string }
@@ -27,7 +27,7 @@ export interface Constant {
   readonly values: Float32Array | readonly number[];
 }
 
-/** A value that goes into a graph or comes out. Its first dimension is any number of rows. */
+/** An input or an output of a graph. Its first dimension is any number of rows. */
 export interface Value {
   readonly name: string;
   readonly shape: readonly number[];
@@ -41,11 +41,11 @@ export interface Graph {
   readonly output: Value;
 }
 
-/** Of ONNX 1.12, which has all operators that are used here. */
+/** The versions of ONNX 1.12, which has all operators that are used here. */
 const IR_VERSION = 8;
 const OPERATOR_SET = 17;
 
-/** A ModelProto. metadata: for people. */
+/** Writes a ModelProto. metadata: for people. */
 export function onnxBytes(graph: Graph, metadata: Readonly<Record<string, string>>): Uint8Array {
   const model = new BinaryWriter();
   field(model, 1).int64(IR_VERSION);
@@ -116,7 +116,7 @@ function tensorOf({ name, shape, values }: Constant): BinaryWriter {
   return tensor;
 }
 
-/** A ValueInfoProto of floats. */
+/** Writes a ValueInfoProto of floats. */
 function valueInfo({ name, shape }: Value): BinaryWriter {
   const sizes = new BinaryWriter();
   const rows = new BinaryWriter();

@@ -1,4 +1,4 @@
-// Models as ONNX files: the layers of a graph in order, from the images to the outputs.
+// Exports models as ONNX files: the layers of a graph in order, from the images to the outputs.
 import { nameOf, outputName, type TopologyLayer } from '../models/layers/topology.js';
 import { GraphBuilder } from './onnx-graph.js';
 import { addLayer } from './onnx-layers.js';
@@ -8,7 +8,7 @@ import type { PlainModel } from './plain-model.js';
 const INPUT = 'images';
 const OUTPUT = 'outputs';
 
-/** Throws RangeError for a layer that cannot be written. */
+/** Writes a model. Throws RangeError for a layer that cannot be written. */
 export function onnxFile({ topology, inputShape, layers, metadata }: PlainModel): Uint8Array {
   const graph = new GraphBuilder();
   const outputs = new Map<string, string>();
@@ -37,7 +37,7 @@ export function onnxFile({ topology, inputShape, layers, metadata }: PlainModel)
   );
 }
 
-/** The layers whose outputs go into a layer, which a Sequential model does not say. */
+/** Returns the layers whose outputs go into a layer. A Sequential model does not say them. */
 function inputsOf({ inbound_nodes: nodes }: TopologyLayer): string[] {
   if (!Array.isArray(nodes) || nodes.length === 0) return [];
   if (nodes.length > 1) throw new RangeError('a layer that is used twice cannot be written as ONNX');
@@ -50,7 +50,7 @@ function outputOf(outputs: ReadonlyMap<string, string>, layer: string): string {
   return found;
 }
 
-/** Units of the last layer that has weights: those behind it change no shape. */
+/** Returns the units of the last layer that has weights. The layers behind it do not change the shape. */
 function outputsIn(layers: PlainModel['layers']): number {
   const shape = layers.findLast(({ weights }) => weights.length > 0)?.weights.at(-1)?.shape;
   return shape?.at(-1) ?? 0;

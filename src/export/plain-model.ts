@@ -1,9 +1,9 @@
-// A saved model as any format needs it: its layers in order, each with its weights as Keras has them.
+// A saved model in the form that all formats need: its layers in order, each with its weights as in Keras.
 import { nameOf, type Topology, type TopologyLayer } from '../models/layers/topology.js';
 import { filesOf, type ModelMeta, type SavedModel } from '../models/saved-model.js';
 
 export interface PlainWeight {
-  /** Within its layer: kernel, bias, moving_mean. */
+  /** The name within its layer: kernel, bias, moving_mean. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
@@ -15,13 +15,13 @@ export interface PlainLayer {
 }
 
 export interface PlainModel {
-  /** In Keras' form, with the activation that the model ends in. */
+  /** The topology in Keras' form, with the model's last activation. */
   readonly topology: Topology;
-  /** Without rows. */
+  /** The shape without rows. */
   readonly inputShape: readonly number[];
   readonly layers: readonly PlainLayer[];
   readonly meta: ModelMeta | undefined;
-  /** What model.json says for people. */
+  /** The metadata in model.json, for people. */
   readonly metadata: Readonly<Record<string, unknown>> | undefined;
 }
 

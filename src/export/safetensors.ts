@@ -1,11 +1,15 @@
-// Models as safetensors files (https://huggingface.co/docs/safetensors): weights alone, by name, with a description as metadata.
+// Exports models as safetensors files (https://huggingface.co/docs/safetensors): the weights by name, with a
+// description as metadata.
 import { nameOf } from '../models/layers/topology.js';
 import type { PlainModel } from './plain-model.js';
 
-/** Readers map the file into memory: the first tensor begins at a multiple of it. */
+/** The first tensor begins at a multiple of this, because readers map the file into memory. */
 const ALIGNMENT = 8;
 
-/** Tensors are called as in Keras, conv_1/kernel, with the layout of Keras. The metadata has the topology, and what model.json says of the model. */
+/**
+ * Yields the file. Tensors have Keras' names (conv_1/kernel) and layout. The metadata has the topology and what
+ * model.json says about the model.
+ */
 export function* safetensorsOf({ layers, topology, metadata }: PlainModel): Generator<Uint8Array> {
   const tensors: Record<string, object> = {
     __metadata__: {

@@ -1,4 +1,4 @@
-// Where a path of a user leads, and how to write to what is no file: a device, a pipe, a socket, an output of this
+// Finds out where a user's path leads, and writes to what is no file: a device, a pipe, a socket, an output of this
 // process.
 import { once } from 'node:events';
 import { constants, open as openDescriptor } from 'node:fs';
@@ -11,25 +11,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { PseudolabelError } from '../errors.js';
 
-/** Linux follows as many. */
+/** The most links that are followed, as on Linux. */
 const MOST_LINKS = 40;
-/** How long a named pipe may have no reader, and how often to look for one. */
+/** How long a named pipe may have no reader, and the time between two looks for one. */
 const READER_MS = 60_000;
 const LOOK_MS = 50;
 
-/** A file is replaced as a whole. Anything else is written to and stays what it is. */
+/** Where a path leads. A file is replaced as a whole; anything else is written to and stays what it is. */
 export type Destination =
   | {
       readonly kind: 'file';
-      /** Behind all links. */
+      /** The path behind all links. */
       readonly path: string;
-      /** Its permissions; undefined: it is not there yet. */
+      /** Its permissions. undefined: the file does not exist yet. */
       readonly mode: number | undefined;
     }
   | { readonly kind: 'folder' | 'device' | 'pipe' | 'socket'; readonly path: string }
   | { readonly kind: 'output'; readonly path: string; readonly stream: NodeJS.WriteStream };
 
-/** Follows links, also to what is not there yet. Throws the system's error for a path that leads nowhere. */
+/** Follows links, also to a target that does not exist yet. Throws the system's error for a path that leads nowhere. */
 export async function destinationOf(path: string, links = MOST_LINKS): Promise<Destination> {
   const found = await stat(path, { bigint: true }).catch(ifMissing);
   if (!found) {
@@ -39,7 +39,7 @@ export async function destinationOf(path: string, links = MOST_LINKS): Promise<D
   }
   for (const stream of [process.stdout, process.stderr]) {
     const output = await stat(`/dev/fd/${stream.fd}`, { bigint: true }).catch(() => undefined);
-    // A user may redirect our output into the file that we write: then nothing in it may be replaced.
+    // A user may redirect our output into the file that we write. Nothing in that file may be replaced then.
     if (output && output.dev === found.dev && output.ino === found.ino && !found.isCharacterDevice())
       return { kind: 'output', path, stream };
   }
@@ -49,7 +49,7 @@ export async function destinationOf(path: string, links = MOST_LINKS): Promise<D
   return { kind: found.isSocket() ? 'socket' : 'device', path };
 }
 
-/** Two paths with the same identity lead to the same file. */
+/** Returns the identity of the file that a path leads to. Two paths with the same identity lead to the same file. */
 export async function identityOf(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(ifMissing);
   if (found) return `${found.dev}:${found.ino}`;
@@ -75,7 +75,7 @@ export async function writeTo(
   }
 }
 
-/** Resolves when the system has everything, whether or not the other side closes its end. */
+/** Resolves when the system has all data, whether or not the other side closes its end. */
 async function send(socket: Socket, pieces: Iterable<Uint8Array>): Promise<void> {
   const sent = finished(socket, { readable: false });
   sent.catch(() => undefined); // rejects below
@@ -89,8 +89,8 @@ async function send(socket: Socket, pieces: Iterable<Uint8Array>): Promise<void>
 }
 
 /**
- * Polls for the reader of a named pipe: a blocking open would wait in a thread that nothing can end. Returns a
- * descriptor.
+ * Waits for the reader of a named pipe by polling, because a blocking open would wait in a thread that nothing can end.
+ * Returns a descriptor.
  */
 async function openPipe(path: string): Promise<number> {
   for (let waited = 0; ; waited += LOOK_MS) {
@@ -104,14 +104,14 @@ async function openPipe(path: string): Promise<number> {
   }
 }
 
-/** A stream that leaves `stream` open, since the process goes on writing to it. */
+/** Returns a stream whose end leaves `stream` open, because the process continues to write to it. */
 function unended(stream: NodeJS.WriteStream): Writable {
   return new Writable({
     write: (chunk: Uint8Array, _, done) => void stream.write(chunk, (error) => done(error)),
   });
 }
 
-/** The path behind all links, as far as it is there. */
+/** Returns the path behind all links, as far as it exists. */
 export async function realPathOf(path: string): Promise<string> {
   const whole = resolve(path);
   const real = await realpath(whole).catch(ifMissing);

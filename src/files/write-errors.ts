@@ -1,14 +1,14 @@
-// What the system says where a file cannot be written, and the error that a user gets for it.
+// The errors of the system when a file cannot be written, and the error that a user gets for them.
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { PseudolabelError } from '../errors.js';
 
-/** A system call's error, which has a name such as ENOENT as its `code`. */
+/** Returns whether an error is a system call's, which has a name such as ENOENT as its `code`. */
 export function isSystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
 
-/** Does what writes `path`. Throws as cannotWrite() says. */
+/** Runs `work`, which writes `path`. Throws as cannotWrite() says. */
 export async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -17,7 +17,7 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Whether it was done: false where the system says this code. */
+/** Returns whether the work was done: false if the system reports this code. */
 export async function unless(code: string, work: Promise<unknown>): Promise<boolean> {
   return work.then(
     () => true,
@@ -28,7 +28,10 @@ export async function unless(code: string, work: Promise<unknown>): Promise<bool
   );
 }
 
-/** The error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, any other as it is. */
+/**
+ * Returns the error to throw for one that was met while writing `path`: E_OUTPUT for a system call's, and any other
+ * unchanged.
+ */
 export function cannotWrite(path: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
   const fix = FIXES[error.code] ?? 'Check the path and its disk, or write somewhere else.';
@@ -51,7 +54,7 @@ const FIXES: Readonly<Record<string, string>> = {
   ELOOP: LINK,
 };
 
-/** undefined: it is not there. */
+/** Returns the status, or undefined if the path does not exist. */
 export async function statusOf(path: string): Promise<Stats | undefined> {
   return lstat(path).catch((error: unknown) => {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined;

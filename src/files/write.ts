@@ -1,5 +1,5 @@
-// Writes files and folders; nothing else in the program does. A file is written as a whole or not at all, even if the process or the machine
-// stops half-way, and never over a device, a pipe or a link.
+// Writes files and folders; no other code of the program does. A file is written as a whole or not at all, even if the
+// process or the machine stops half-way, and never over a device, a pipe or a link.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, mkdir, open, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
@@ -9,17 +9,17 @@ import { destinationOf, writeTo } from './destination.js';
 import { cannotWrite, isSystemError, statusOf, unless, writing } from './write-errors.js';
 
 const temporaryName = (path: string): string => `${path}.tmp-${randomBytes(4).toString('hex')}`;
-/** The name of a file that is being written, and of the one that it becomes. */
+/** Matches the name of a file that is being written, and captures the name that it gets. */
 export const TEMPORARY = /^(.+)\.tmp-[0-9a-f]{8}$/;
 
-/** Text, bytes, or pieces of bytes that are asked for as they are written. */
+/** Text, bytes, or pieces of bytes that are made as they are written. */
 export type Data = Iterable<Uint8Array> | Uint8Array | string;
 
 /**
- * Makes `data` the content of the file `path`, which a user has named, and makes its folder if need be. Whoever reads
- * the file, at any time, finds the old content or the new. When the promise resolves, the new content survives a power
- * cut. Where the path is a link, the file that it leads to is replaced; a device, a pipe or a socket is written to.
- * @throws PseudolabelError E_OUTPUT; the file is then as it was. What `data` throws goes through as it is.
+ * Makes `data` the content of the file `path`, which a user has named. It makes the file's folder if necessary. A
+ * reader of the file finds the old content or the new, at any time. When the promise resolves, the new content survives
+ * a power cut. If the path is a link, its target is replaced; a device, a pipe or a socket is written to.
+ * @throws PseudolabelError E_OUTPUT; the file is then unchanged. What `data` throws is thrown unchanged.
  */
 export function writeAtomically(path: string, data: Data): Promise<void> {
   return writing(path, async () => {
@@ -31,8 +31,8 @@ export function writeAtomically(path: string, data: Data): Promise<void> {
 }
 
 /**
- * As writeAtomically(), for a file of our own: `name` within `folder`, such as 'plots/loss.svg'. Below the folder no
- * link is followed or replaced: somebody else may have made it, and it may lead anywhere.
+ * Does the same for a file of our own: `name` within `folder`, such as 'plots/loss.svg'. Below the folder no link is
+ * followed or replaced, because somebody else may have made it, and it may lead anywhere.
  */
 export function writeIn(folder: string, name: string, data: Data): Promise<void> {
   const path = join(folder, name);
@@ -43,8 +43,8 @@ export function writeIn(folder: string, name: string, data: Data): Promise<void>
 }
 
 /**
- * Throws E_OUTPUT where `name` or a folder on the way to it from `folder` is a link, or it is there and neither file
- * nor folder.
+ * Throws E_OUTPUT if `name`, or a folder on the way to it from `folder`, is a link, or if it exists and is neither a
+ * file nor a folder.
  */
 export async function refuseLinks(folder: string, name: string): Promise<void> {
   let path = folder;
@@ -58,7 +58,7 @@ export async function refuseLinks(folder: string, name: string): Promise<void> {
   }
 }
 
-/** Adds to the end of a file of our own, which it makes if need be. Throws E_OUTPUT, also where it is a link. */
+/** Appends to a file of our own, which is made if necessary. Throws E_OUTPUT, also if it is a link. */
 export function appendTo(path: string, data: Uint8Array | string): Promise<void> {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
   return writing(path, async () => {
@@ -68,8 +68,8 @@ export function appendTo(path: string, data: Uint8Array | string): Promise<void>
 }
 
 /**
- * Makes a file of what `make` returns, whole from the first moment. Returns whether it was made: false where something
- * has its name already.
+ * Makes a file with the content that `make` returns; it is complete as soon as it exists. Returns whether it was made:
+ * false if its name is taken.
  * Throws E_OUTPUT.
  * @param mode permissions
  */
@@ -79,8 +79,8 @@ export async function createFile(path: string, make: () => string | Promise<stri
     const text = await make();
     await makeFolders(dirname(path), mode === 0o666 ? 0o777 : 0o700);
     await write(temporary, text, mode);
-    // Unlike a rename, a link replaces nothing. Where the disk has no links, the file is made first and written a
-    // moment later.
+    // Unlike a rename, a link replaces nothing. If the disk has no links, the file is made first and written a moment
+    // later.
     await link(temporary, path).catch((error: unknown) => {
       if (!isSystemError(error) || !['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(error.code)) throw error;
       return write(path, text, mode);
@@ -94,25 +94,25 @@ export async function createFile(path: string, make: () => string | Promise<stri
   }
 }
 
-/** Sets a file's time to now. Throws what the system says. */
+/** Sets a file's time to now. Throws the system's error. */
 export async function touch(path: string): Promise<void> {
   const now = new Date();
   await utimes(path, now, now);
 }
 
-/** Gives a file another name, which no other may have. Returns whether the file was still there. Throws E_OUTPUT. */
+/** Gives a file another name, which must be free. Returns whether the file still existed. Throws E_OUTPUT. */
 export function moveAway(path: string, to: string): Promise<boolean> {
   return writing(path, () => unless('ENOENT', rename(path, to)));
 }
 
-/** With the folders that it is in. Throws E_OUTPUT. */
+/** Makes a folder, and the folders that it is in. Throws E_OUTPUT. */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
   await writing(path, () => makeFolders(path, mode));
 }
 
 /**
- * Returns whether the folder was made: false where something has its name already. Of several processes that try at
- * once, one makes it.
+ * Makes a folder. Returns whether it was made: false if its name is taken. Of several processes that try at the same
+ * time, one makes it.
  * Throws E_OUTPUT.
  */
 export async function claimFolder(path: string): Promise<boolean> {
@@ -120,7 +120,10 @@ export async function claimFolder(path: string): Promise<boolean> {
   return writing(path, () => unless('EEXIST', mkdir(path)));
 }
 
-/** Makes a link of that path to a target, which is relative to the link's folder. Throws E_OUTPUT, also where something has its name. */
+/**
+ * Makes a link at a path to a target, which is relative to the link's folder. Throws E_OUTPUT, also if the name is
+ * taken.
+ */
 export async function makeLink(path: string, target: string): Promise<void> {
   await writing(path, () => symlink(target, path));
 }
@@ -144,7 +147,7 @@ async function write(path: string, data: Data, mode: number, exactly?: number): 
   try {
     if (exactly !== undefined) await handle.chmod(exactly);
     await writeFile(handle, data);
-    await handle.sync(); // before the rename: a power cut could leave the new name without its content
+    await handle.sync(); // before the rename, because a power cut could leave the new name without its content
   } finally {
     await handle.close();
   }
@@ -158,7 +161,7 @@ function systemError(code: string, path: string): Error {
 }
 
 /**
- * Makes a rename survive a power cut, where the system can: Windows opens no folders, some network disks do not sync
+ * Makes a rename survive a power cut if the system can. Windows opens no folders, and some network disks do not sync
  * them.
  */
 async function syncFolder(folder: string): Promise<void> {
@@ -170,7 +173,10 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** With those above it. Node's own recursive mkdir never ends where a folder is there and cannot hold others, as in /proc. */
+/**
+ * Makes a folder and those above it. Node's own recursive mkdir never ends if a folder exists and cannot hold others,
+ * as in /proc.
+ */
 async function makeFolders(path: string, mode = 0o777): Promise<void> {
   try {
     await mkdir(path, { mode });
@@ -180,7 +186,7 @@ async function makeFolders(path: string, mode = 0o777): Promise<void> {
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
     await makeFolders(dirname(path), mode);
     await mkdir(path, { mode }).catch(async (again: unknown) => {
-      // Another process may have made it since.
+      // Another process may have made it meanwhile.
       if (!isSystemError(again) || again.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
     });
   }

@@ -1,14 +1,15 @@
-// Where each image goes when images are sorted into a folder for each class.
+// Chooses the path of each image when images are sorted into one folder per class.
 import { extname, posix } from 'node:path';
 import { idOf, type Labelled } from './labelled.js';
 
-/** Most systems take names of 255 bytes, of which a character of UTF-8 may take four. */
+/** The most characters of a name. Most systems take names of 255 bytes, and a character of UTF-8 may take four. */
 const MOST_CHARACTERS = 60;
 
 /**
- * The path of each image within the folder, 'cat/photo.jpg': under the label that the data has of it, else the model's class. Images of one
- * name in one class, also but for capitals, are numbered: 'cat/photo (2).jpg'.
- * @param end what all names end with ('.png'); undefined: as they do
+ * Returns the path of each image within the folder, such as 'cat/photo.jpg': below the label that the data has for it,
+ * or else the model's class. Images of one name in one class are numbered, also if the names differ only in capitals:
+ * 'cat/photo (2).jpg'.
+ * @param end the extension of all names ('.png'); undefined: names are unchanged
  */
 export function classFolders(labelled: Labelled, end: string | undefined): string[] {
   const { count, classNames, classes, known, ids } = labelled;
@@ -28,7 +29,7 @@ export function classFolders(labelled: Labelled, end: string | undefined): strin
   });
 }
 
-/** @param taken of each path that is in use, the number to try next: thousands of images may have one name */
+/** @param taken for each path that is in use, the number to try next, because thousands of images may have one name */
 function unused(before: string, name: string, end: string, taken: Map<string, number>): string {
   const keyOf = (path: string): string => path.normalize('NFC').toLowerCase();
   const plain = `${before}${name}${end}`;
@@ -40,7 +41,7 @@ function unused(before: string, name: string, end: string, taken: Map<string, nu
   return path;
 }
 
-/** A name for one file or folder, which leads nowhere else and is not hidden. */
+/** Returns a name for one file or folder, which leads nowhere else and is not hidden. */
 export function safeName(name: string): string {
   const plain = name.replace(/[/\\:*?"<>|\p{C}\p{Zl}\p{Zp}]/gu, '_').replace(/^[.\s]+|[.\s]+$/g, '_');
   return Array.from(plain).slice(0, MOST_CHARACTERS).join('') || '_';

@@ -1,9 +1,12 @@
-// Labels as a CSV or TSV file with a line for each image. --labels reads it.
+// Writes labels as a CSV or TSV file with a line for each image, which --labels reads.
 import { idOf, type Labelled } from './labelled.js';
 
 const LINES_AT_ONCE = 10_000;
 
-/** file or index, the model's class and how sure it is, the second likeliest class, and the label that the data has. */
+/**
+ * The columns after file or index: the model's class and its confidence, the second likeliest class and its confidence,
+ * and the label that the data has.
+ */
 export const COLUMNS = ['label', 'confidence', 'runner_up', 'runner_up_confidence', 'known'] as const;
 
 export const csvFile = (labelled: Labelled): Iterable<Uint8Array> => table(labelled, ',');
@@ -30,6 +33,6 @@ function* table(labelled: Labelled, separator: ',' | '\t'): Generator<Uint8Array
   }
 }
 
-/** A field of CSV: spaces at its ends belong to it. */
+/** Returns a field of CSV. It is quoted if it needs to be, for example because spaces at its ends belong to it. */
 export const quoted = (text: string, separator = ','): string =>
   /["\r\n]|^\s|\s$/.test(text) || text.includes(separator) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,4 +1,4 @@
-// The formats that labels are written in: a table of names, the ends of file names that mean them, and writers.
+// The formats of label files: their names, the extensions that mean them, and their writers.
 import { extname } from 'node:path';
 import { EXTENSIONS } from '../data/pictures/format.js';
 import { PseudolabelError } from '../errors.js';
@@ -20,7 +20,10 @@ const WRITERS: Readonly<Record<LabelFormat, (labelled: Labelled) => Data | Promi
   idx: ({ classes, classNames }) => labelFile(classes, classNames),
 };
 
-/** As the end of its name says: labels.csv; IDX where that says nothing, as in labels-idx1-ubyte. Throws E_USAGE for the name of a picture. */
+/**
+ * Returns the format that the extension says: labels.csv; IDX if it says nothing, as in labels-idx1-ubyte. Throws
+ * E_USAGE for the name of a picture.
+ */
 export function formatOf(path: string): LabelFormat {
   const end = extname(path).slice(1).toLowerCase();
   if (EXTENSIONS.has(end))

@@ -1,8 +1,9 @@
-// Labels as an IDX file, as those of MNIST.
+// Writes labels as an IDX file, like those of MNIST.
 
 /**
- * An IDX file of one dimension: magic, number of labels, the labels. They are bytes where bytes can hold them and 255
- * does not come to mean 'unknown', else 32-bit integers. Classes whose names are not numbers get their index.
+ * Returns an IDX file of one dimension: magic, number of labels, the labels. They are bytes if bytes can hold them and
+ * 255 does not have to mean 'unknown', and 32-bit integers otherwise. Classes whose names are not numbers are written
+ * as their indices.
  */
 export function labelFile(classes: Uint8Array | Uint16Array, classNames: readonly string[]): Uint8Array[] {
   const numbers = classNames.map(Number);

@@ -1,23 +1,23 @@
-// What a model says of a set of images, as it is written to files and shown to people.
+// A model's predictions for a set of images, in the form that is written to files and shown to people.
 import { type ImageSet, UNKNOWN } from '../data/dataset.js';
 import type { RunnersUp } from '../models/tasks.js';
 
 export interface Labelled {
   readonly count: number;
-  /** What each image is called; undefined: they are numbered from 0. */
+  /** The name of each image. undefined: images are numbered from 0. */
   readonly ids: readonly string[] | undefined;
-  /** Of the model. */
+  /** The names of the model's classes. */
   readonly classNames: readonly string[];
   /** [count], positions in classNames. */
   readonly classes: Uint16Array;
   /** The model's output for the class, from 0 to 1. */
   readonly confidences: Float32Array;
   readonly runnersUp: RunnersUp;
-  /** The label that the data has of an image, by name; undefined: nobody knows. */
+  /** Returns the name of the label that the data has for an image, or undefined if it is unknown. */
   known(image: number): string | undefined;
 }
 
-/** @param dataNames what the labels of the set are called */
+/** @param dataNames the names of the set's labels */
 export function labelledOf(
   { count, ids, labels }: Omit<ImageSet, 'images'>,
   dataNames: readonly string[],
@@ -30,7 +30,7 @@ export function labelledOf(
 
 export const idOf = ({ ids }: Pick<Labelled, 'ids'>, image: number): string => ids?.[image] ?? String(image);
 
-/** How many images have a known label, and of how many it is the model's class as well. */
+/** Returns the number of images with a known label, and for how many of them the model's class is the same. */
 export function agreement({ count, classNames, classes, known }: Labelled): { known: number; agree: number } {
   let [all, agree] = [0, 0];
   for (let image = 0; image < count; image++) {
@@ -42,7 +42,10 @@ export function agreement({ count, classNames, classes, known }: Labelled): { kn
   return { known: all, agree };
 }
 
-/** The `count` images of the least confidence, the least sure first: of those that nobody has labelled, or where there are none of all. */
+/**
+ * Returns the `count` images of the least confidence, the least certain first. They are chosen among images without a
+ * label, or among all if there are none.
+ */
 export function leastSure(labelled: Labelled, count: number): number[] {
   const images = [...Array(labelled.count).keys()];
   const unknown = images.filter((image) => labelled.known(image) === undefined);

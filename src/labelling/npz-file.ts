@@ -1,4 +1,5 @@
-// Labels as an archive of NumPy arrays, as numpy.savez_compressed writes it: an array for each column, and the names of the classes.
+// Writes labels as an archive of NumPy arrays, as numpy.savez_compressed does: an array for each column, and the names
+// of the classes.
 import { buffer } from 'node:stream/consumers';
 import type { Labelled } from './labelled.js';
 import { type Column, columnsOf } from './table.js';
@@ -13,7 +14,7 @@ export async function npzFile(labelled: Labelled): Promise<Uint8Array> {
   return buffer(zip.outputStream);
 }
 
-/** So that the same labels are the same file. */
+/** The time of all entries, so that the same labels give the same file. */
 const EPOCH = new Date(Date.UTC(1980, 0, 1));
 
 function npyOf(column: Column): Buffer {
@@ -25,7 +26,7 @@ function npyOf(column: Column): Buffer {
       return Buffer.concat([headerOf(column.kind === 'floats' ? '<f4' : '<i4', values.length), bytes]);
     }
     case 'texts': {
-      // NumPy's texts are of one length, of four bytes a character, with zeros behind them.
+      // NumPy's texts have one length, four bytes per character, and are padded with zeros.
       const texts = column.values.map((text) => Array.from(text, (character) => character.codePointAt(0)!));
       const most = texts.reduce((longest, points) => Math.max(longest, points.length), 1);
       const all = new Uint32Array(texts.length * most);
@@ -35,7 +36,10 @@ function npyOf(column: Column): Buffer {
   }
 }
 
-/** Of version 1.0: the magic, the length of what follows, and a Python dict that ends at a multiple of 64. */
+/**
+ * Returns a header of version 1.0: the magic, the length of what follows, and a Python dict that ends at a multiple of
+ * 64.
+ */
 function headerOf(type: string, length: number): Buffer {
   const dict = `{'descr': '${type}', 'fortran_order': False, 'shape': (${length},), }`;
   const start = 10;

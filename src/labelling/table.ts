@@ -1,4 +1,4 @@
-// Labels as columns, for formats that keep columns.
+// Turns labels into columns, for formats that store columns.
 import { idOf, type Labelled } from './labelled.js';
 
 export type Column =
@@ -6,7 +6,7 @@ export type Column =
   | { readonly name: string; readonly kind: 'integers'; readonly values: Int32Array }
   | { readonly name: string; readonly kind: 'floats'; readonly values: Float32Array };
 
-/** The columns of csv-file.ts, by the same names; known is empty where nobody knows. */
+/** Returns the columns of csv-file.ts, with the same names. `known` is empty if the label is unknown. */
 export function columnsOf(labelled: Labelled): Column[] {
   const { ids, count, classNames, classes, confidences, runnersUp, known } = labelled;
   const images = Array.from({ length: count }, (_, image) => image);

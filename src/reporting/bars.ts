@@ -1,4 +1,4 @@
-// Bar charts of accuracies: a group of bars for each row of a table, with their deviations as error bars.
+// Draws bar charts of accuracies: a group of bars for each row of a table, with their deviations as error bars.
 import type { CustomSeriesOption } from 'echarts/charts';
 import { AXIS, captioned, drawing, drawn, FONT } from './chart.js';
 import type { Html } from './page.js';
@@ -6,11 +6,11 @@ import { LIGHT, type Role } from './theme.js';
 
 /** Bars that are compared with each other. Values are in per cent, from 0 to 100. */
 export interface Bars {
-  /** Also the name of its file among the plots. */
+  /** An id, which is also the name of its file among the plots. */
   readonly id: string;
   readonly title: string;
   readonly groups: readonly string[];
-  /** Each has a bar in every group; undefined where it has none. */
+  /** The series. Each has a bar in every group, or undefined if it has none there. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: Role;
@@ -27,11 +27,11 @@ const AROUND = 34;
 const CAP = 3.5;
 const LETTER = 8.4;
 const MOST_NAME = 170;
-/** Letters of a name that stand in one line. */
+/** The letters of a name that fit in one line. */
 const LINE = 18;
 const GAPS = { barGap: '15%', barCategoryGap: `${BETWEEN_GROUPS}px` } as const;
 
-/** The bars as an SVG document in light colours, one below the other. Names are escaped. */
+/** Draws the bars as an SVG document in light colours, one below the other. Names are escaped. */
 export function svgOfBars({ groups, series }: Bars): string {
   const shown = series.filter(({ values }) => values.some((value) => value !== undefined));
   const names = groups.map((name) => (shown.length > 1 ? inTwoLines(name) : name));
@@ -77,7 +77,7 @@ export function svgOfBars({ groups, series }: Bars): string {
   );
 }
 
-/** A long name, parted at the space that is nearest to its middle. */
+/** Splits a long name at the space nearest to its middle. */
 function inTwoLines(name: string): string {
   if (name.length <= LINE) return name;
   const spaces = [...name.matchAll(/ /g)].map(({ index }) => index);
@@ -85,7 +85,7 @@ function inTwoLines(name: string): string {
   return middle === undefined ? name : `${name.slice(0, middle)}\n${name.slice(middle + 1)}`;
 }
 
-/** What stands at the ends of the bars of one series: the error bar, and the number. */
+/** Draws the ends of the bars of one series: the error bar, and the number. */
 function ends(
   values: readonly (number | undefined)[],
   deviations: readonly (number | undefined)[] | undefined,
@@ -122,7 +122,7 @@ function ends(
   return { type: 'custom', renderItem, data, encode: { x: 0, y: 1 } };
 }
 
-/** The chart in a page, with its numbers in words for screen readers; they also stand in the table below it. */
+/** Returns the chart for a page, with its numbers in words for screen readers. The table below it has them as well. */
 export const barsFigure = (bars: Bars): Html => captioned(bars.title, [drawing(svgOfBars(bars), inWords(bars))]);
 
 function inWords({ title, groups, series }: Bars): string {

@@ -1,5 +1,5 @@
-// Charts: lines with error bars, and stacked bars. As SVG text, which ECharts draws without a browser, and as figures
-// of a page.
+// Draws charts: lines with error bars, and stacked bars. ECharts draws them as SVG text without a browser; they are
+// also made into figures of a page.
 import { BarChart, CustomChart, type CustomSeriesOption, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
@@ -12,30 +12,30 @@ import { darkened, LIGHT, type Role, SERIES, themed } from './theme.js';
 export interface Line {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Error bars, where there are some. */
+  /** Error bars, if there are any. */
   readonly intervals?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 export interface Chart {
-  /** Also the name of its file among the plots. */
+  /** An id, which is also the name of its file among the plots. */
   readonly id: string;
   readonly title: string;
   readonly x: string;
-  /** How values are written: as they are, or as a share in per cent, on an axis from 0 to at least 1. */
+  /** How values are written: as numbers, or as a share in per cent, on an axis from 0 to at least 1. */
   readonly unit: 'number' | 'share';
   readonly scale?: 'log';
-  /** The axis of shares begins near the lowest value, not at 0. */
+  /** The axis of shares begins near the lowest value instead of at 0. */
   readonly isZoomed?: true;
   readonly lines: readonly Line[];
 }
 
 const DASHES = ['solid', [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]] as const;
-/** More points than that only make a file longer. */
+/** The most points of a line. More would only make a file longer. */
 const MOST_POINTS = 200;
 /** Half the width of an error bar's ends, in pixels. */
 const CAP = 4;
 
-/** The chart as an SVG document in light colours. Names are escaped. */
+/** Draws the chart as an SVG document in light colours. Names are escaped. */
 export function svgOf(chart: Chart): string {
   const lines = chart.lines.filter(({ points }) => points.length > 0);
   const option = {
@@ -44,7 +44,7 @@ export function svgOf(chart: Chart): string {
       name: chart.x,
       nameLocation: 'middle',
       nameGap: 26,
-      // Of the points as they are, not of the means that are drawn.
+      // This is the end of the points themselves, not of the means that are drawn.
       max: Math.max(...lines.map(({ points }) => points.at(-1)![0])),
       minInterval: 1,
       ...AXIS,
@@ -62,7 +62,10 @@ export function svgOf(chart: Chart): string {
   );
 }
 
-/** A logarithmic axis is labelled at powers of ten: values that lie between two of them have a plain axis. */
+/**
+ * Returns the axis of the values. A logarithmic axis is labelled at powers of ten, so that values between two of them
+ * get a linear axis.
+ */
 function rangeOf({ scale, unit, isZoomed }: Chart, values: readonly number[]): object {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   if (unit === 'share')
@@ -114,7 +117,7 @@ export function written(value: number, unit: Chart['unit']): string {
   return Number(value.toPrecision(4)).toLocaleString('en-US', { maximumFractionDigits: 6 });
 }
 
-/** At most MOST_POINTS points: the means of runs of equal length. */
+/** Returns at most MOST_POINTS points: the means of runs of equal length. */
 export function thinned(points: Line['points']): [number, number][] {
   const run = Math.ceil(points.length / MOST_POINTS);
   const means: [number, number][] = [];
@@ -126,20 +129,20 @@ export function thinned(points: Line['points']): [number, number][] {
   return means;
 }
 
-/** Stacked bars: what several wholes are made of. */
+/** Stacked bars, which show the parts of several wholes. */
 export interface Stacks {
-  /** Also the name of its file among the plots. */
+  /** An id, which is also the name of its file among the plots. */
   readonly id: string;
   readonly title: string;
-  /** What the bars and their heights are. */
+  /** The meaning of the bars and of their heights. */
   readonly x: string;
   readonly y: string;
   readonly bars: readonly string[];
-  /** From the bottom up. values: one for each bar. */
+  /** The parts from the bottom up. values: one for each bar. */
   readonly parts: readonly { readonly name: string; readonly colour: Role; readonly values: readonly number[] }[];
 }
 
-/** The bars as an SVG document in light colours. Names are escaped. */
+/** Draws the bars as an SVG document in light colours. Names are escaped. */
 export function svgOfStacks({ x, y, bars, parts }: Stacks): string {
   const option = {
     xAxis: { type: 'category', data: [...bars], name: x, nameLocation: 'middle', nameGap: 26, ...AXIS },
@@ -179,16 +182,16 @@ export interface LegendItem {
   sample(x: number, y: number): string;
 }
 
-/** So narrow that letters can still be read where a telephone shows it smaller. */
+/** The width of a chart. It is small enough that letters can be read if a telephone scales it down. */
 const WIDTH = 480;
 const HEIGHT = 250;
 const ROW = 20;
-/** Of names in the legend: few where one is long. */
+/** Returns the columns of the legend: few if a name is long. */
 const columnsOf = (legend: readonly LegendItem[]): number =>
   legend.every(({ name }) => name.length <= SHORT_NAME) ? 3 : 2;
 const SHORT_NAME = 17;
 
-/** An SVG document of the option. Its grid, if it has one, begins below the legend. */
+/** Draws the option as an SVG document. Its grid, if it has one, begins below the legend. */
 export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[], height = HEIGHT): string {
   const above = ROW * Math.ceil(legend.length / columnsOf(legend));
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: height + above });
@@ -202,7 +205,7 @@ export function drawn(option: EChartsCoreOption, legend: readonly LegendItem[], 
   }
 }
 
-/** The SVG of a file of its own: with a title for screen readers, and on paper of its scheme. */
+/** Returns the SVG for a file of its own: with a title for screen readers, and a background in its scheme. */
 export function standalone(svg: string, title: string, scheme: 'light' | 'dark' = 'light'): string {
   const whole = svg
     .replace(/^<svg [^>]*>/, (tag) => `${tag}<title>${escaped(title)}</title>`)
@@ -210,7 +213,7 @@ export function standalone(svg: string, title: string, scheme: 'light' | 'dark' 
   return scheme === 'dark' ? darkened(whole) : whole;
 }
 
-/** Removes the hover style that ECharts adds, whose class names would hold for the whole page. */
+/** Removes the hover style that ECharts adds, whose class names would apply to the whole page. */
 function cleaned(svg: string): string {
   return svg
     .replace(/<style\s*>.*?<\/style>/gs, '')
@@ -218,7 +221,7 @@ function cleaned(svg: string): string {
     .replaceAll(' pointer-events="visible"', '');
 }
 
-/** Adds our own legend: the dashes in that of ECharts are too short to be told apart. */
+/** Adds our own legend, because the dashes in ECharts' own are too short to be told apart. */
 function withLegend(svg: string, legend: readonly LegendItem[]): string {
   const columns = columnsOf(legend);
   const items = legend.map(({ name, sample }, l) => {
@@ -234,16 +237,16 @@ const shortened = (name: string): string => escaped(name.length > 30 ? `${name.s
 
 const TABLE_ROWS = 12;
 
-/** A chart in a page, with a description for screen readers and its numbers as a table. */
+/** Returns a chart for a page, with a description for screen readers and its numbers as a table. */
 export const figure = (chart: Chart): Html => captioned(chart.title, [plot(chart), table(chart)]);
 
 export const captioned = (title: string, parts: readonly Html[]): Html =>
   html`<figure><figcaption>${title}</figcaption>${parts}</figure>`;
 
-/** A chart in a page, without its numbers. */
+/** Returns a chart for a page, without its numbers. */
 export const plot = (chart: Chart): Html => drawing(svgOf(chart), descriptionOf(chart));
 
-/** An SVG document as a part of a page: in the page's colours, and with a text alternative. */
+/** Returns an SVG document as a part of a page: in the page's colours, and with a text alternative. */
 export function drawing(svg: string, description: string): Html {
   const label = html`<svg role="img" aria-label="${description}" `;
   return new Html(
@@ -262,7 +265,7 @@ export function descriptionOf({ title, unit, x, lines }: Chart): string {
   return `Line chart. ${title}: ${parts.join('; ')}.`;
 }
 
-/** The means over equal parts of the x axis, whose values are whole numbers. */
+/** Returns a table of the means over equal parts of the x axis, whose values are whole numbers. */
 function table({ title, unit, x, lines }: Chart): Html {
   const xs = lines.flatMap(({ points }) => [points[0]![0], points.at(-1)![0]]);
   const low = Math.min(...xs);

@@ -1,4 +1,4 @@
-// The comparison of several runs: the table for terminal and page, and the page.
+// Compares several runs: the table for terminal and page, and the page.
 import { duration, percent, whole } from '../format.js';
 import { rowName } from '../training/scenario.js';
 import { type Bars, barsFigure } from './bars.js';
@@ -13,7 +13,7 @@ export interface ComparedRun {
   readonly scenario: string;
   readonly preset: string;
   readonly seed: number | undefined;
-  /** Shares from 0 to 1; that of the pseudo-labels is of the last time they were judged. */
+  /** Shares from 0 to 1. The one of the pseudo-labels is from the last time that they were judged. */
   readonly testAccuracy: number | undefined;
   readonly validationAccuracy: number | undefined;
   readonly pseudoLabelsRight: number | undefined;
@@ -25,7 +25,7 @@ export interface ComparedRun {
 
 export interface Comparison {
   readonly runs: readonly ComparedRun[];
-  /** Options in which they differ, with the value of each run. */
+  /** The options in which the runs differ, with the value of each run. */
   readonly differences: readonly { readonly option: string; readonly values: readonly string[] }[];
 }
 
@@ -71,7 +71,7 @@ export const COMPARED_COLUMNS = [
   'Weights',
 ] as const;
 
-/** A line of cells for each run, in the order of COMPARED_COLUMNS; – where a run has no value. */
+/** Returns the cells of each run, in the order of COMPARED_COLUMNS, with – if a run has no value. */
 export function comparedCells({ runs }: Comparison): string[][] {
   const written = <T>(value: T | undefined, write: (value: T) => string): string =>
     value === undefined ? '–' : write(value);
@@ -90,14 +90,17 @@ export function comparedCells({ runs }: Comparison): string[][] {
   ]);
 }
 
-/** Options that only draw other numbers: runs that differ in nothing else are repetitions of one training. */
+/**
+ * Options that change only the random draws or nothing at all. Runs that differ in nothing else are repetitions of one
+ * training.
+ */
 const DRAWN: ReadonlySet<string> = new Set(['seed', 'splitSeed', 'workers', 'stages', 'cache']);
 
-/** Runs that repeat one training. Accuracies in per cent. */
+/** Runs that repeat one training. Accuracies are in per cent. */
 export interface Repetitions {
   readonly title: string;
   readonly runs: number;
-  /** The sample deviation is undefined for a single run. undefined: no run measured it. */
+  /** undefined if no run measured it. The sample deviation is undefined for a single run. */
   readonly test: Summary | undefined;
   readonly validation: Summary | undefined;
 }
@@ -107,7 +110,7 @@ interface Summary {
   readonly deviation: number | undefined;
 }
 
-/** In the order of the first run of each. */
+/** Groups runs that repeat one training, in the order of the first run of each. */
 export function repetitionsOf(runs: readonly RunRecord[]): Repetitions[] {
   const groups = new Map<string, RunRecord[]>();
   for (const run of runs) {
@@ -142,7 +145,7 @@ function summaryOf(shares: readonly (number | undefined)[]): Summary | undefined
 export const summaryText = (summary: Summary | undefined): string | undefined =>
   summary && `${summary.mean.toFixed(2)}${summary.deviation === undefined ? '' : ` ± ${summary.deviation.toFixed(2)}`}`;
 
-/** A whole HTML document. */
+/** Returns a whole HTML document. */
 export function comparePage(runs: readonly RunRecord[]): string {
   const comparison = compared(runs);
   const repetitions = repetitionsOf(runs);
@@ -182,7 +185,7 @@ const meansTable = (repetitions: readonly Repetitions[]): Html =>
     ]),
   });
 
-/** undefined where no run has an accuracy. */
+/** Returns a chart, or undefined if no run has an accuracy. */
 function barsOf(repetitions: readonly Repetitions[]): Html | undefined {
   const series = [
     { name: 'Test images', colour: 'series1' as const, of: ({ test }: Repetitions) => test },

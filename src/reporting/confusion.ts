@@ -1,18 +1,20 @@
-// A confusion matrix in a form that people can read, however many classes it has.
+// Presents a confusion matrix so that people can read it, however many classes it has.
 
-/** With more classes, a matrix is too large to read: the pairs that are confused most say more. */
+/**
+ * The most classes of a matrix. A larger one is hard to read, and a list of the pairs that are confused most says more.
+ */
 export const MOST_MATRIX_CLASSES = 30;
 
-/** Images of one class that were taken for another. */
+/** Images of one class that were predicted as another. */
 export interface ConfusedPair {
   readonly label: number;
   readonly predicted: number;
   readonly count: number;
-  /** Of the images of the label. */
+  /** The share among the images of the label. */
   readonly share: number;
 }
 
-/** The pairs that are confused most often, the most frequent first. counts: [label][predicted]. */
+/** Returns the pairs that are confused most often, the most frequent first. counts: [label][predicted]. */
 export function confusedPairs(counts: readonly (readonly number[])[], most: number): ConfusedPair[] {
   const pairs = counts.flatMap((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0);

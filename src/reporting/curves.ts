@@ -1,4 +1,4 @@
-// The curves of a run: what is measured along its steps, for one run or for several in one chart.
+// The curves of a run: the measures along its steps, for one run or for several in one chart.
 import { PSEUDO_LABELLED, ROUNDS, STAGE_NAMES, type StageName as Stage } from '../training/stage.js';
 import type { Chart, Line } from './chart.js';
 import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from './record.js';
@@ -6,14 +6,14 @@ import type { LabelsRecord, MetricRecord, RunRecord, StepRecord } from './record
 interface Measure {
   readonly id: string;
   readonly title: string;
-  /** undefined where a metric says nothing of it. */
+  /** Returns the value, or undefined if a metric does not have it. */
   readonly of: (metric: MetricRecord) => number | undefined;
 }
 
 /** Measures that share one chart of a single run. */
 interface Group extends Pick<Chart, 'id' | 'title' | 'unit' | 'scale' | 'isZoomed'> {
   readonly measures: readonly Measure[];
-  /** A line that is 1 all the way is left out: all pseudo-labels count, as much as labels do. */
+  /** Whether a line that is always 1 is left out: all pseudo-labels then count as much as labels do. */
   readonly isPlainAtOne?: boolean;
 }
 
@@ -26,14 +26,14 @@ export const STAGE_TITLES: Record<Stage, string> = {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Share of the judged pseudo-labels that are right; undefined where the truth is not known. */
+/** Returns the share of the judged pseudo-labels that are right, or undefined if the truth is not known. */
 export function shareRight(metric: MetricRecord): number | undefined {
   if (metric.kind !== 'labels' || !metric.truth) return undefined;
   const images = sum(metric.truth.images);
   return images === 0 ? undefined : sum(metric.truth.right) / images;
 }
 
-/** A measure of the steps of some stages. */
+/** Returns a measure of the steps of some stages. */
 const ofSteps = (
   id: string,
   title: string,
@@ -45,7 +45,7 @@ const ofSteps = (
   of: (metric) => (metric.kind === 'step' && stages.includes(metric.stage) ? of(metric) : undefined),
 });
 
-/** A measure of the pseudo-labels. */
+/** Returns a measure of the pseudo-labels. */
 const ofLabels = (id: string, title: string, of: (labels: LabelsRecord) => number | undefined): Measure => ({
   id,
   title,
@@ -93,7 +93,7 @@ const GROUPS: readonly Group[] = [
 ];
 const QUALITY = 'quality';
 
-/** The charts of one run: one for each stage and group of measures. */
+/** Returns the charts of one run: one for each stage and group of measures. */
 export function chartsOf(run: RunRecord): { readonly training: readonly Chart[]; readonly quality: readonly Chart[] } {
   const charts = STAGE_NAMES.flatMap((stage) =>
     GROUPS.flatMap((group) =>
@@ -108,7 +108,7 @@ export function chartsOf(run: RunRecord): { readonly training: readonly Chart[];
   return { training: charts.filter((each) => !isQuality(each)), quality: charts.filter(isQuality) };
 }
 
-/** The charts of several runs: one for each stage and measure, with a line for each run. */
+/** Returns the charts of several runs: one for each stage and measure, with a line for each run. */
 export function comparedCharts(runs: readonly RunRecord[]): Chart[] {
   return STAGE_NAMES.flatMap((stage) =>
     GROUPS.flatMap((group) =>
@@ -130,7 +130,7 @@ function pointsOf(run: RunRecord, stage: Stage, { scale }: Group, measure: Measu
   });
 }
 
-/** None where no line has anything to show. */
+/** Returns a chart, or none if no line has any points. */
 function chart(
   stage: Stage,
   { id, title, isPlainAtOne = false, ...look }: Omit<Group, 'measures'>,

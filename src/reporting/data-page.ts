@@ -1,15 +1,15 @@
-// What a data set looks like: a page with its counts and samples of each class, and the samples alone as one picture.
+// Shows a data set: a page with its counts and samples of each class, and the samples alone as one picture.
 import type { Dataset } from '../data/dataset.js';
 import { type DataSummary, samplesOf } from '../data/summary.js';
 import { whole } from '../format.js';
 import { picture, pngOf, type Size } from './image.js';
 import { type Html, html, page, section, table } from './page.js';
 
-/** Samples of a class, classes that are shown, and bytes of all samples together. */
+/** The most samples of a class, classes that are shown, and bytes of all samples together. */
 const MOST_SAMPLES = 12;
 const MOST_CLASSES = 100;
 const MOST_BYTES = 2 ** 25;
-/** Pixels between the images of a sheet, and their value. */
+/** The pixels between the images of a sheet, and their value. */
 const GAP = 2;
 const PAPER = 255;
 
@@ -20,7 +20,7 @@ interface Row {
 
 const sizeOf = ({ height, width, channels }: Dataset): Size => ({ rows: height, columns: width, channels });
 
-/** A row of samples for each class, and one of those that nobody has labelled. */
+/** Returns a row of samples for each class, and one of images without a label. */
 export function sampleRows(dataset: Dataset): Row[] {
   const { classNames, pixels } = dataset;
   const shown = Math.min(classNames.length, MOST_CLASSES);
@@ -32,7 +32,7 @@ export function sampleRows(dataset: Dataset): Row[] {
   ].filter(({ images }) => images.length > 0);
 }
 
-/** A whole HTML document. lines: notes and problems. */
+/** Returns a whole HTML document. lines: notes and problems. */
 export function dataPage(summary: DataSummary, dataset: Dataset, lines: readonly string[]): string {
   const { name, train, test, height, width, channels, sha256 } = summary;
   const { duplicates, classes } = summary;
@@ -82,7 +82,7 @@ function samplesTable(dataset: Dataset): Html {
 <tbody>${rows}</tbody></table></div>`;
 }
 
-/** The same samples as a PNG: a line of images for each row. */
+/** Returns the same samples as a PNG: a line of images for each row. */
 export function sampleSheet(dataset: Dataset): Uint8Array {
   const rows = sampleRows(dataset);
   const { height, width, channels, train } = dataset;

@@ -1,13 +1,13 @@
-// TensorBoard's event files: which metrics become which values, as protocol buffers in TFRecord frames.
+// Writes TensorBoard's event files: turns metrics into values, as protocol buffers in TFRecord frames.
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { shareRight } from './curves.js';
 import { pngOf, type Size } from './image.js';
 import type { MetricRecord, StepRecord } from './record.js';
 
-/** With more, a chart for each class is more than anybody looks at. */
+/** The most classes that get a chart each. Nobody looks at more. */
 const MOST_CLASSES = 100;
 
-/** classNames: in the order of the counts of a metric. */
+/** Returns the values of a metric. classNames: in the order of its counts. */
 export function valuesOf(metric: MetricRecord, classNames: readonly string[]): Value[] {
   const isFew = classNames.length <= MOST_CLASSES;
   const tagged = (name: string, scalar: number): Value => ({ tag: `${metric.stage}/${name}`, scalar });
@@ -46,7 +46,10 @@ function stepScalars(step: StepRecord): [name: string, value: number][] {
   return [...always, ['loss/pseudo_labelled', step.unlabelledLoss], ['counted', step.counted / step.unlabelled]];
 }
 
-/** counts: of values in equal parts of 0 to 1. Sums take every value to be in the middle of its part. */
+/**
+ * Returns a histogram. counts: of values in equal parts of 0 to 1. The sums assume that every value is in the middle of
+ * its part.
+ */
 export function histogramOf(counts: readonly number[]): Histogram {
   const parts = counts.length;
   const middle = (part: number): number => (part + 0.5) / parts;
@@ -63,7 +66,9 @@ export function histogramOf(counts: readonly number[]): Histogram {
   };
 }
 
-/** One picture of three rows: original, noisy, reconstructed. The strings are pixels, one byte each, in base64. */
+/**
+ * Returns one picture of three rows: original, noisy, reconstructed. The strings are pixels, one byte each, in base64.
+ */
 export function reconstructionsImage(
   { rows, columns, channels = 1 }: Size,
   images: readonly { readonly original: string; readonly noisy: string; readonly reconstructed: string }[],
@@ -95,7 +100,7 @@ export interface When {
 }
 
 export interface Histogram {
-  /** Ends of the buckets, ascending; a bucket begins where the one before ends. */
+  /** The ends of the buckets, ascending. A bucket begins where the one before ends. */
   readonly limits: readonly number[];
   readonly counts: readonly number[];
   readonly min: number;
@@ -107,12 +112,15 @@ export interface Histogram {
 export interface Image {
   readonly width: number;
   readonly height: number;
-  /** TensorBoard calls it colour space: 1 for grey, 3 for red, green and blue. */
+  /** The number of channels, which TensorBoard calls colour space: 1 for grey, 3 for red, green and blue. */
   readonly channels: number;
   readonly png: Uint8Array;
 }
 
-/** What TensorBoard's plugin hparams knows of a run, a session in its words: its numbers when it begins, and that it has ended. */
+/**
+ * What TensorBoard's plugin hparams records of a run, which it calls a session: its numbers at the start, and that it
+ * has ended.
+ */
 export type Session =
   | {
       readonly kind: 'start';
@@ -130,12 +138,13 @@ export type Value = { readonly tag: string } & (
 
 const START = 1; // SessionLog.SessionStatus
 
-/** The first record of every file. */
+/** Returns the first record of every file. */
 export const versionEvent = (when: When): Uint8Array =>
   event(when, (writer) => writer.tag(3, WireType.LengthDelimited).string('brain.Event:2'));
 
 /**
- * Says that steps from this one on are written again: TensorBoard forgets what other files of the folder say of them.
+ * Returns the event that says that steps from this one on are written again. TensorBoard then drops those steps from
+ * the other files of the folder.
  */
 export const startEvent = (when: When): Uint8Array =>
   event(when, (writer) => message(writer, 7, () => writer.tag(1, WireType.Varint).int32(START)));
@@ -174,7 +183,9 @@ export const sessionValue = (of: Session): Value => ({ tag: `_hparams_/session_$
 const FLOAT = 1; // DataType
 const SUCCESS = 1; // hparams.Status
 
-/** Summary.Value with SummaryMetadata of the plugin, whose content is a HParamsPluginData, and an empty tensor. */
+/**
+ * Writes a Summary.Value with SummaryMetadata of the plugin, whose content is a HParamsPluginData, and an empty tensor.
+ */
 function session(writer: BinaryWriter, of: Session): void {
   const data = new BinaryWriter();
   if (of.kind === 'start')
@@ -204,7 +215,7 @@ function session(writer: BinaryWriter, of: Session): void {
   });
 }
 
-/** google.protobuf.Value */
+/** Writes a google.protobuf.Value. */
 function structValue(writer: BinaryWriter, value: number | string | boolean): void {
   if (typeof value === 'number') writer.tag(2, WireType.Bit64).double(value);
   else if (typeof value === 'string') writer.tag(3, WireType.LengthDelimited).string(value);
@@ -234,8 +245,8 @@ function histogram(writer: BinaryWriter, { limits, counts, min, max, sum, sumOfS
 }
 
 /**
- * A rotation and a constant: checksums of data that contains checksums are bad ones (tensorflow/core/lib/hash/crc32c.h,
- * Mask).
+ * Masks a checksum by a rotation and a constant, because checksums of data that contains checksums are weak
+ * (tensorflow/core/lib/hash/crc32c.h, Mask).
  */
 export function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

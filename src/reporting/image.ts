@@ -1,4 +1,4 @@
-// The few small images of a report: as PNG, and as a network reconstructs them.
+// The few small images of a report: encodes them as PNG, and reconstructs them by a network.
 import { encode } from 'fast-png';
 import { type DenseModel, layoutOf } from '../models/dense/model.js';
 import { type Html, html } from './page.js';
@@ -6,11 +6,11 @@ import { type Html, html } from './page.js';
 export interface Size {
   readonly rows: number;
   readonly columns: number;
-  /** Values of a pixel: 1 (grey) where it is left out, or 3 (red, green, blue). */
+  /** The values of a pixel: 1 (grey) or 3 (red, green, blue). Defaults to 1. */
   readonly channels?: number;
 }
 
-/** pixels: a byte a value, row by row; missing ones are black. */
+/** Encodes pixels as PNG. pixels: one byte per value, row by row; missing ones are black. */
 export function pngOf(pixels: Uint8Array, { rows, columns, channels = 1 }: Size): Uint8Array {
   const data = new Uint8Array(rows * columns * channels);
   data.set(pixels.subarray(0, data.length));
@@ -24,7 +24,7 @@ export function picture(base64: string, size: Size, description: string): Html {
 }
 
 /**
- * What the model makes of one image, without dropout: ReLU in the hidden layers, sigmoid at the end.
+ * Returns the model's reconstruction of one image, without dropout: ReLU in the hidden layers, sigmoid at the end.
  * @param parameters as layoutOf(model) places them
  * @param input [inputs of the first layer], 0 to 1
  * @returns [units of the last layer], 0 to 1

@@ -1,17 +1,18 @@
-// The part of a report that shows what a model gets wrong: which classes it confuses, and the images it is surest of and mistakes.
+// The mistakes in a report: the classes that a model confuses, and the images that it gets wrong with the most
+// confidence.
 import { percent, shortened, whole } from '../format.js';
 import { confusedPairs, MOST_MATRIX_CLASSES } from './confusion.js';
 import { picture } from './image.js';
 import { type Html, html, table, wide } from './page.js';
 import type { RunRecord } from './record.js';
 
-/** The name of a class. Older versions did not write names. */
+/** Returns the name of a class. Older versions did not write names. */
 export const nameOf = ({ data }: RunRecord, each: number): string => data?.classNames[each] ?? String(each);
 
-/** The same for the head of a column, which is no wider than it has to be. */
+/** Returns the name for the head of a column, shortened. */
 export const headOf = (run: RunRecord, each: number): string => shortened(nameOf(run, each), 16);
 
-/** The confusion matrix, and the images that were mistaken. */
+/** Returns the confusion matrix, and the images that were predicted wrong. */
 export function mistakesParts(run: RunRecord): Html | undefined {
   const parts = [confusionPart(run), surestPart(run)];
   return parts.some((part) => part !== undefined) ? html`${parts}` : undefined;
@@ -39,7 +40,7 @@ function confusionPart(run: RunRecord): Html | undefined {
 
 const MOST_PAIRS = 40;
 
-/** A matrix of a hundred classes has 10,000 cells, most of them 0. */
+/** Returns the most confused pairs. A matrix of a hundred classes has 10,000 cells, most of them 0. */
 function pairsPart(run: RunRecord, counts: readonly (readonly number[])[]): Html {
   const rights = counts.map((row, label) => {
     const images = row.reduce((sum, count) => sum + count, 0);

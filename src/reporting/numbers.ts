@@ -6,12 +6,12 @@ import type { RunRecord } from './record.js';
 
 type Config = RunRecord['config'];
 
-/** Of options that say nothing of what is trained, or that stand elsewhere. */
+/** Options that do not affect what is trained, or that are shown elsewhere. */
 const NOT_REPEATED: ReadonlySet<string> = new Set([
   ...['workers', 'stages', 'cache', 'checkpointEvery', 'checkpointSeconds', 'keepCheckpoints'],
 ]);
 
-/** The command that trains the same weights, on any number of workers. undefined: by its options alone nobody can. */
+/** Returns the command that trains the same weights, on any number of workers, or undefined if options alone cannot. */
 export function repeatLine(config: Config): string | undefined {
   if (config.preset === 'custom') return undefined;
   const usual: Readonly<Record<string, unknown>> = optionsSchema.parse({});
@@ -49,7 +49,10 @@ export function repeatParts({ config }: RunRecord): Html {
   return html`<h3>Train it again</h3>${exact}`;
 }
 
-/** The numbers of the stages by their paths, as \`--set\` takes them. undefined: an older version did not write them. */
+/**
+ * Returns a table of the stages' numbers by their paths, as `--set` takes them, or undefined if an older version did
+ * not write them.
+ */
 export function settingsTable({ config }: RunRecord): Html | undefined {
   const settings = settingsOf(config.stages);
   if (!settings) return undefined;
@@ -61,13 +64,13 @@ export function settingsTable({ config }: RunRecord): Html | undefined {
   });
 }
 
-/** A row for each number; null where a stage has none. */
+/** A row for each number, with null for a stage that does not have it. */
 export interface SettingsColumns {
   readonly stages: readonly string[];
   readonly rows: readonly { readonly path: string; readonly values: readonly (string | null)[] }[];
 }
 
-/** The numbers of stages as text, whoever wrote them. undefined: there are none. */
+/** Returns the numbers of stages as text, whoever wrote them, or undefined if there are none. */
 export function settingsOf(given: unknown): SettingsColumns | undefined {
   const stages = (Array.isArray(given) ? given : []).filter(isObject);
   if (stages.length === 0) return undefined;
@@ -90,7 +93,7 @@ const titleOf = (name: string): string => {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Numbers, words and switches in settings, by their paths after a name. Lists are left out. */
+/** Returns the numbers, words and switches in settings by their paths after a name. Lists are left out. */
 export function numbersOf(name: string, settings: object): [path: string, value: number | string | boolean][] {
   return Object.entries(settings).flatMap(([key, value]: [string, unknown]): [string, number | string | boolean][] => {
     if (isObject(value)) return numbersOf(`${name}.${key}`, value);
@@ -108,7 +111,7 @@ function flattened(settings: Record<string, unknown>, before = ''): [string, str
 const numberText = (value: unknown): string =>
   typeof value === 'number' ? String(Number(value.toPrecision(6))) : textOf(value);
 
-/** Of a dense network its units, with the rates of dropout. */
+/** Returns the units of a dense network, with the rates of dropout, or the kind of another one. */
 function modelText(model: unknown): string {
   if (!isObject(model)) return textOf(model);
   const layers = Array.isArray(model.layers) ? model.layers.filter(isObject) : [];

@@ -1,8 +1,8 @@
-// HTML as text, and the frame of every page: one file that needs nothing from anywhere else.
+// Makes HTML as text, and the frame of every page: one file that loads nothing.
 import { createHash } from 'node:crypto';
 import { PAGE_STYLE } from './theme.js';
 
-/** Text that is HTML already: made by `html`, or by a renderer that escapes. */
+/** Text that is HTML already, made by `html` or by a renderer that escapes. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -20,8 +20,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 
 /**
- * A template whose parts are escaped unless they are HTML. Attributes must be quoted. undefined adds nothing; the parts
- * of a list are joined.
+ * A template whose parts are escaped unless they are HTML. Attributes must be quoted. undefined adds nothing, and the
+ * parts of a list are joined.
  */
 export function html(template: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(String.raw({ raw: template }, ...parts.map(textOf)));
@@ -36,16 +36,16 @@ function textOf(part: Part): string {
 
 const STYLE = new Html(PAGE_STYLE);
 
-/** Nothing may be loaded and nothing may run, whatever got into the page. */
+/** The policy of a page: nothing may be loaded and nothing may run, whatever got into the page. */
 export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/** What a page has besides its text: a script that may run, and rules of its own. */
+/** The parts of a page besides its text: a script that may run, and style rules of its own. */
 export interface PageExtras {
   readonly script: string;
   readonly style: string;
 }
 
-/** A part of a page that its list of contents names. */
+/** A part of a page that the table of contents lists. */
 export class Section extends Html {
   constructor(
     readonly title: string,
@@ -56,7 +56,7 @@ export class Section extends Html {
   }
 }
 
-/** A whole HTML document. What stands before the first section stands before the list of contents. */
+/** Returns a whole HTML document. Parts before the first section come before the table of contents. */
 export function page(title: string, lead: string, parts: readonly (Html | undefined)[], extras?: PageExtras): string {
   const { script, style } = extras ?? { script: '', style: '' };
   const policy = script === '' ? PAGE_POLICY : `${PAGE_POLICY}; script-src 'sha256-${sha256(script)}'`;
@@ -75,7 +75,7 @@ ${after.map((each) => html`${each}\n`)}</main>${script === '' ? undefined : scri
 
 const FEWEST_CONTENTS = 3;
 
-/** Links to the sections; undefined where there are so few that all are seen at once. */
+/** Returns links to the sections, or undefined if there are so few that all are visible at once. */
 function contents(parts: readonly Html[]): Html | undefined {
   const sections = parts.filter((part) => part instanceof Section);
   if (sections.length < FEWEST_CONTENTS) return undefined;
@@ -84,7 +84,7 @@ function contents(parts: readonly Html[]): Html | undefined {
   )}</ul></nav>`;
 }
 
-/** The script that this hash allows, and no other. */
+/** Returns the script that the policy's hash allows, and no other. */
 function scriptOf(script: string): Html {
   if (/<\/?script|<!--/i.test(script)) throw new RangeError('the script would end its element');
   return new Html(`<script type="module">${script}</script>`);
@@ -92,7 +92,7 @@ function scriptOf(script: string): Html {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64');
 
-/** A part of the page with a heading; undefined where there is nothing in it. */
+/** Returns a part of the page with a heading, or undefined if it is empty. */
 export function section(title: string, parts: readonly (Html | undefined)[]): Section | undefined {
   const there = parts.filter((part) => part !== undefined);
   if (there.length === 0) return undefined;
@@ -103,13 +103,13 @@ export function section(title: string, parts: readonly (Html | undefined)[]): Se
   return new Section(title, id, html`<section id="${id}"><h2>${title}</h2>${there}</section>`.text);
 }
 
-/** What is shown when it is asked for. */
+/** Returns a part that is shown only when the reader opens it. */
 export const folded = (summary: string, parts: readonly (Html | undefined)[]): Html | undefined =>
   parts.some((part) => part !== undefined)
     ? html`<details class="folded"><summary>${summary}</summary>${parts}</details>`
     : undefined;
 
-/** The few numbers that a reader came for. */
+/** Returns the few numbers that readers look for first. */
 export const facts = (pairs: readonly (readonly [name: string, value: string | undefined])[]): Html =>
   html`<dl class="facts">${pairs
     .filter(([, value]) => value !== undefined)
@@ -118,18 +118,21 @@ export const facts = (pairs: readonly (readonly [name: string, value: string | u
 export interface TableContent {
   readonly caption: string;
   readonly columns: readonly string[];
-  /** The first cell of a row is its heading. */
+  /** The rows. The first cell of a row is its heading. */
   readonly rows: readonly (readonly (string | number | Html | undefined)[])[];
-  /** Flush left. */
+  /** Whether the text is flush left. */
   readonly isText?: boolean;
 }
 
-/** A table of more columns is small print on a narrow screen, and scrolls; others become a list there. */
+/**
+ * The most columns of a table that becomes a list on a narrow screen. A table of more columns scrolls there in small
+ * print.
+ */
 const MOST_LISTED = 11;
 
 export function table({ caption, columns, rows, isText = false }: TableContent): Html {
   if (columns.length <= 2 || columns.length > MOST_LISTED) return plainTable({ caption, columns, rows, isText });
-  // A list on a narrow screen would be no table to a screen reader without the roles.
+  // Without the roles, a list on a narrow screen would be no table to a screen reader.
   const body = rows.map(([first, ...cells]) => {
     const others = cells.map((cell, c) => html`<td role="cell" data-column="${columns[c + 1]}">${cell ?? '–'}</td>`);
     return html`<tr role="row"><th scope="row" role="rowheader">${first ?? '–'}</th>${others}</tr>`;
@@ -149,7 +152,7 @@ function plainTable({ caption, columns, rows, isText }: Required<TableContent>):
   return wide(caption, kind, html`<thead><tr>${heads}</tr></thead><tbody>${body}</tbody>`);
 }
 
-/** A table that may be wider than the screen: it then scrolls by itself, also by the keyboard. kind: its class. */
+/** Returns a table that may be wider than the screen. It scrolls on its own, also by the keyboard. kind: its class. */
 export const wide = (caption: string, kind: string, inside: Html): Html =>
   html`<div class="scroll"${kind === 'plain' || kind === 'text' ? undefined : reachable(caption)}><table class="${kind}"><caption>${caption}</caption>
 ${inside}</table></div>`;

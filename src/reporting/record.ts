@@ -1,5 +1,5 @@
-// The schemas of the files in a run directory, and of scaling.json. A report checks them, since somebody else may have
-// written the files.
+// The schemas of the files in a run directory, and of scaling.json. A report checks them, because somebody else may
+// have written the files.
 import { z } from 'zod';
 import { MOST_CLASSES } from '../data/dataset.js';
 import { METHOD_NAMES } from '../methods/methods.js';
@@ -12,10 +12,10 @@ const count = z.int().min(0);
 const counts = z.array(count).readonly();
 const stage = z.enum(STAGE_NAMES);
 const share = z.number().min(0).max(1);
-/** One byte a value, base64. */
+/** One byte per value, in base64. */
 const pixels = z.base64();
 const side = z.int().min(1).max(4096);
-/** Older versions had grey images alone. */
+/** Older versions had grey images only. */
 const size = { rows: side, columns: side, channels: z.int().min(1).max(4).default(1) };
 
 const shares = z.array(share).max(MOST_CLASSES).readonly();
@@ -110,12 +110,12 @@ export const RECONSTRUCTIONS = z.object({
 
 const VIEW_ROW = z.object({
   view: z.enum(['original', 'labelled', 'unlabelled', 'weak']),
-  /** Whose change it is; left out: the images as they are. */
+  /** The step whose augmentation it is. If left out, the images are unchanged. */
   step: count.optional(),
   pixels: z.array(pixels).max(100).readonly(),
 });
 
-/** The same images as they are, and changed as a stage changes them: the first that does so. */
+/** The same images unchanged, and augmented as the first stage that augments images does. */
 export const VIEWS = z.object({
   ...size,
   sets: z
@@ -124,7 +124,7 @@ export const VIEWS = z.object({
     .readonly(),
 });
 
-/** Images whose propagated label weighs least, the least sure first. known: the true label, for judging alone. */
+/** The images whose propagated label weighs least, the least certain first. known: the true label, for judging only. */
 export const DOUBTFUL = z.object({
   ...size,
   stage,
@@ -137,7 +137,7 @@ export const DOUBTFUL = z.object({
 
 export const MACHINE = z.record(z.string(), z.union([z.string(), z.number()]));
 
-/** The options of a run, whatever they are: a report only shows them. */
+/** The options of a run, whatever they are; a report only shows them. */
 export const CONFIG = z.looseObject({
   scenario: z.enum(SCENARIOS).default('pl'),
   method: z.enum(METHOD_NAMES).optional().catch(undefined),
@@ -151,25 +151,27 @@ export type ViewsRecord = z.infer<typeof VIEWS>;
 export type DoubtfulRecord = z.infer<typeof DOUBTFUL>;
 export type ResultRecord = z.infer<typeof RESULT>;
 
-/** A run as its directory holds it; undefined for what is not there (yet). */
+/** A run as its directory holds it. undefined: the file does not exist (yet). */
 export interface RunRecord {
-  /** Its name where there are several. */
+  /** The name that tells it from other runs. */
   readonly name: string;
   readonly config: z.infer<typeof CONFIG>;
   readonly metrics: readonly MetricRecord[];
-  /** Older versions did not write it. */
+  /** Older versions did not write this file. */
   readonly data: z.infer<typeof DATA> | undefined;
   readonly result: ResultRecord | undefined;
   readonly mistakes: z.infer<typeof MISTAKES> | undefined;
   readonly reconstructions: z.infer<typeof RECONSTRUCTIONS> | undefined;
-  /** How images are changed; those whose propagated labels are the least sure. Older versions did not write them. */
+  /**
+   * The augmented images, and those whose propagated labels are the least certain. Older versions did not write them.
+   */
   readonly views?: ViewsRecord | undefined;
   readonly doubtful?: DoubtfulRecord | undefined;
   readonly machine: z.infer<typeof MACHINE> | undefined;
 }
 
 const estimate = z.object({ value: z.number(), low: z.number().optional(), high: z.number().optional() });
-/** A part that an older version did not know took no time. */
+/** A part that an older version did not have took no time. */
 const split = z.record(z.string(), z.number()).transform((parts): Split => {
   return Object.fromEntries(SHARES.map((share) => [share, parts[share] ?? 0])) as unknown as Split;
 });

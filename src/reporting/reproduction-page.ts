@@ -1,4 +1,4 @@
-// The report page of a reproduction: the table against paper and report, and its runs side by side.
+// The report page of a reproduction: the table compared with paper and report, and its runs side by side.
 import { accuracyText, percent, whole } from '../format.js';
 import { type Bars, barsFigure } from './bars.js';
 import { figure } from './chart.js';
@@ -9,15 +9,15 @@ import { folded, type Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 import { configParts, qualityParts, reconstructionsSection, trialNotes } from './run-page.js';
 
-/** Accuracies in per cent on the test images, means over the splits. */
+/** Accuracies on the test images in per cent, as means over the splits. */
 export interface ReproductionRow {
   readonly name: string;
-  /** undefined where the runs cannot be compared with them. */
+  /** undefined if the runs cannot be compared with them. */
   readonly paper: number | undefined;
   readonly report: number | undefined;
-  /** undefined where there are no test images. */
+  /** undefined if there are no test images. */
   readonly accuracy: number | undefined;
-  /** Sample standard deviation over the splits; undefined for one split. */
+  /** The sample standard deviation over the splits; undefined for one split. */
   readonly deviation: number | undefined;
   readonly aboveReport: boolean;
   readonly steps: number;
@@ -33,7 +33,7 @@ export interface ReproductionRun {
 }
 
 /**
- * A whole HTML document.
+ * Returns a whole HTML document.
  * @param runs all of them; curves and details are those of the first `detailed`, the runs of one split
  */
 export function reproductionPage(
@@ -72,13 +72,13 @@ export function reproductionPage(
   ]);
 }
 
-/** undefined where there are no test images. */
+/** Returns a chart, or undefined if there are no test images. */
 function rowBars(rows: readonly ReproductionRow[]): Html | undefined {
   if (rows.every(({ accuracy }) => accuracy === undefined)) return undefined;
   return barsFigure(barsOf(rows));
 }
 
-/** The rows as a chart; of paper and report where they can be compared. Not empty. */
+/** Returns the rows as a chart, with paper and report if they can be compared. rows: not empty. */
 export function barsOf(rows: readonly ReproductionRow[]): Bars {
   const isRepeated = rows.some(({ deviation }) => deviation !== undefined);
   return {
@@ -130,5 +130,5 @@ function runTable(runs: readonly ReproductionRun[]): Html {
   });
 }
 
-/** Where several runs are on one page, each part names its run. */
+/** Adds a title that names the run, because several runs are on one page. */
 const titled = (title: string, part: Html | undefined): Html | undefined => part && html`<h3>${title}</h3>${part}`;

@@ -1,41 +1,46 @@
-// The page on which a person looks at the labels that a model is least sure of, and corrects them. It is one file that needs no network:
-// what was decided is downloaded as a corrected.csv, which --labels reads.
+// The page on which a person checks the least certain labels of a model, and corrects them. It is one file that needs
+// no network. The decisions are downloaded as corrected.csv, which --labels reads.
 import { percent, whole } from '../format.js';
 import { idOf, type Labelled } from '../labelling/labelled.js';
 import { pngOf, type Size } from './image.js';
 import { Html, html, page } from './page.js';
 
-/** With more classes than these, a card has buttons for the two likeliest ones alone, and a field for all others. */
+/**
+ * The most classes that get a button each. With more, a card has buttons for the two likeliest classes only, and a
+ * field for all others.
+ */
 export const MOST_CHOICES = 12;
 
-/** What the script of the page (coordinator/review/script.ts) is given. */
+/** The data of the page's script (coordinator/review/script.ts). */
 export interface ReviewData {
-  /** Tells one review from another where the browser keeps what was decided. */
+  /** Identifies the review in the browser, which stores the decisions. */
   readonly key: string;
   /** The first column of corrected.csv. */
   readonly by: 'file' | 'index';
   readonly classNames: readonly string[];
-  /** What each card's image is called, and the positions of its likeliest classes. */
+  /** The name of each card's image, and the positions of its likeliest classes. */
   readonly images: readonly { readonly id: string; readonly guess: number; readonly second: number }[];
-  /** Labels that the data has already: they go into corrected.csv as well, which then replaces them. */
+  /** The labels that the data already has. They go into corrected.csv as well, which then replaces them. */
   readonly known: readonly (readonly [id: string, label: string])[];
 }
 
 export interface Review {
-  /** Of the data. */
+  /** The name of the data. */
   readonly name: string;
   readonly labelled: Labelled;
-  /** The images to show, the least sure first. */
+  /** The images to show, the least certain first. */
   readonly images: readonly number[];
   readonly size: Size;
   pixels(image: number): Uint8Array;
 }
 
 const TITLE = 'Review of labels';
-/** Stands near the start of every such page. */
+/** This is near the start of every such page. */
 export const REVIEW_MARK = `<title>${TITLE}</title>`;
 
-/** A whole HTML document. script: JavaScript, which finds the data in the element #data. key: as of ReviewData. */
+/**
+ * Returns a whole HTML document. script: JavaScript that finds the data in the element #data. key: as in ReviewData.
+ */
 export function reviewPage(review: Review, script: string, key: string): string {
   const { name, labelled, images } = review;
   const data: ReviewData = {
@@ -82,7 +87,9 @@ undecided does not count. Decisions are kept in this browser until you forget th
 <p>Then download corrected.csv: it has what you decided, and the labels that the data has already. Train with it: <code>--labels corrected.csv</code>.</p></details>`;
 }
 
-/** The keys of the first classes: their names where these are single characters, else 1, 2, 3 ... 9, 0. */
+/**
+ * Returns the keys of the first classes: their names if these are single characters, and otherwise 1, 2, 3 ... 9, 0.
+ */
 export function keysOf(classNames: readonly string[]): string[] {
   const lower = classNames.map((name) => name.toLowerCase());
   const areKeys = lower.every((name) => /^[^\s]$/.test(name)) && new Set(lower).size === lower.length;
@@ -120,7 +127,7 @@ const choice = (card: number, each: number, name: string, key: string | undefine
 
 const GUESS = new Html(' class="guess"');
 
-/** No text in it can end the element. */
+/** Returns the element with the data. No text in it can end the element. */
 const dataOf = (data: ReviewData): Html =>
   new Html(`<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`);
 

@@ -1,5 +1,5 @@
-// The parts of a report that show rounds of labelling and training: how good the labels of each were, how far its networks agree, the images that the
-// graph is least sure of, and how images are changed.
+// The parts of a report about rounds of labelling and training: the quality of each round's labels, how far its
+// networks agree, the images that the graph is least certain of, and the augmentation.
 import { percent, whole } from '../format.js';
 import { STAGE_TITLES, shareRight } from './curves.js';
 import { picture } from './image.js';
@@ -7,7 +7,7 @@ import { nameOf } from './mistakes.js';
 import { type Html, html, section, table, wide } from './page.js';
 import type { LabelsRecord, MembersRecord, RunRecord, ViewsRecord } from './record.js';
 
-/** What is known of a stage: the last look at its pseudo-labels, and of its networks at its end. */
+/** What is known about a round: the last record of its pseudo-labels, and the record of its networks at its end. */
 interface Round {
   readonly stage: LabelsRecord['stage'];
   readonly look: LabelsRecord | undefined;
@@ -23,7 +23,7 @@ function roundsOf({ metrics }: RunRecord): Round[] {
   });
 }
 
-/** A line for each round; undefined where there is one alone, of which the curves say as much. */
+/** Returns a table with a line for each round, or undefined if there is only one, which the curves show as well. */
 export function roundsTable(run: RunRecord): Html | undefined {
   const rounds = roundsOf(run);
   const isWithMembers = rounds.some(({ members }) => members);
@@ -44,7 +44,7 @@ export function roundsTable(run: RunRecord): Html | undefined {
       STAGE_TITLES[stage],
       ...(isJudged ? [shareOf(look && shareRight(look))] : []),
       shareOf(look?.meanConfidence),
-      // Before the first round there were none.
+      // Before the first round there were no pseudo-labels.
       look && (r > 0 || look.step > 0) ? whole(look.flips) : undefined,
       ...(isWithMembers ? [shareOf(members?.agreement)] : []),
       ...(isWithMembers && isJudged
@@ -56,7 +56,7 @@ export function roundsTable(run: RunRecord): Html | undefined {
 
 const shareOf = (share: number | undefined): string | undefined => (share === undefined ? undefined : percent(share));
 
-/** The images whose label the graph is least sure of, as pictures. */
+/** Returns pictures of the images whose label the graph is least certain of. */
 export function doubtfulPart(run: RunRecord): Html | undefined {
   const { doubtful } = run;
   if (!doubtful || doubtful.images.length === 0) return undefined;
@@ -80,14 +80,14 @@ const VIEW_TITLES = {
 
 type ViewSet = ViewsRecord['sets'][number];
 
-/** What a row of images is called. */
+/** Returns the title of a row of images. */
 export function viewTitle({ shown }: ViewSet, { view, step }: Pick<ViewSet['shown'][number], 'view' | 'step'>): string {
   const isAlone = !shown.some((other) => other.view === 'weak');
   const title = view === 'unlabelled' && isAlone ? VIEW_TITLES.labelled : VIEW_TITLES[view];
   return step === undefined ? title : `${title}, step ${whole(step)}`;
 }
 
-/** How images are changed before they are trained on. */
+/** Shows how images are augmented before they are trained on. */
 export function viewsSection({ views }: RunRecord): Html | undefined {
   if (!views || views.sets.length === 0) return undefined;
   const tables = views.sets.map((set) => {

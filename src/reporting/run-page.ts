@@ -1,4 +1,4 @@
-// The report page of one run, and its sections, which the page of a reproduction shows too.
+// The report page of one run, and its sections, which the page of a reproduction also shows.
 import { duration, percent, whole } from '../format.js';
 import { choiceText } from '../methods/class-balance-text.js';
 import { rampLine } from '../training/alpha-ramp.js';
@@ -14,7 +14,7 @@ import { facts, folded, type Html, html, page, section, table, wide } from './pa
 import type { LabelsRecord, ResultRecord, RunRecord } from './record.js';
 import { doubtfulPart, roundsTable, viewsSection } from './rounds.js';
 
-/** A whole HTML document. */
+/** Returns a whole HTML document. */
 export function runPage(run: RunRecord): string {
   const { config, result } = run;
   const lead = result
@@ -37,7 +37,7 @@ const splitOf = ({ split, splitSeed }: { split: string; splitSeed: number }): st
 
 const percentOf = (share: number | undefined): string | undefined => (share === undefined ? undefined : percent(share));
 
-/** What makes the accuracies worse than they could be, so that nobody takes them for what the method is worth. */
+/** Returns notes on what lowers the accuracies of a trial, so that nobody takes them for the method's. */
 export function trialNotes({ quick, maxSteps }: RunRecord['config']): Html[] {
   const notes = [
     quick === true
@@ -63,7 +63,7 @@ function resultSection({ result, config }: RunRecord): Html | undefined {
   ]);
 }
 
-/** Against paper and report; undefined where a run cannot be held against them. */
+/** Compares with paper and report, or returns undefined if a run cannot be compared with them. */
 function comparedFigure(config: RunRecord['config'], accuracy: number): Html | undefined {
   const { data, labelsPerClass, method } = config;
   const published = publishedFor(config.scenario, { data, labelsPerClass, method });
@@ -78,7 +78,7 @@ function comparedFigure(config: RunRecord['config'], accuracy: number): Html | u
   return html`<div class="answer">${barsFigure(bars)}</div>`;
 }
 
-/** Everything else that is known of the run, for those who want to know it exactly. */
+/** Returns everything else that is known about the run, for readers who want the details. */
 function numbersSection(run: RunRecord): Html | undefined {
   return section('Numbers', [
     repeatParts(run),
@@ -162,18 +162,19 @@ it would not be known. Training read none of these labels, and no choice in the 
 }
 
 /**
- * At most so many, evenly chosen, with the first and the last: a run may refresh its pseudo-labels thousands of times.
+ * Returns at most `most` records, evenly spaced, with the first and the last, because a run may refresh its
+ * pseudo-labels thousands of times.
  */
 function chosen(looks: readonly LabelsRecord[], most = 12): LabelsRecord[] {
   if (looks.length <= most) return [...looks];
   return Array.from({ length: most }, (_, i) => looks[Math.round((i * (looks.length - 1)) / (most - 1))]!);
 }
 
-/** Where several stages have pseudo-labels, with the stage. */
+/** Returns the step, and the stage if several stages have pseudo-labels. */
 const whenOf = (looks: readonly LabelsRecord[], { stage, step }: LabelsRecord): string =>
   looks.every((look) => look.stage === stage) ? `Step ${whole(step)}` : `${STAGE_TITLES[stage]}, step ${whole(step)}`;
 
-/** The classes that a table has columns for: all, or of many those that come first by `by`. */
+/** Returns the classes that get columns in a table: all, or, of many, those that come first by `by`. */
 function shownClasses(count: number, by: (each: number) => number): { classes: number[]; text: string } {
   const all = Array.from({ length: count }, (_, each) => each);
   if (count <= MOST_MATRIX_CLASSES) return { classes: all, text: '' };
@@ -236,7 +237,7 @@ export function reconstructionsSection({ reconstructions, data }: RunRecord): Ht
   ]);
 }
 
-/** All options, and where the run was computed. */
+/** Returns all options, and where the run was computed. */
 export function configParts({ config, machine }: RunRecord): Html | undefined {
   const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
   const rowsOf = (values: object): string[][] => Object.entries(values).map(([name, value]) => [name, text(value)]);

@@ -20,7 +20,7 @@ import type { Role } from './theme.js';
 
 export interface ReportedPhase extends MeasuredPhase {
   readonly rounds: number;
-  /** MB that a step moves, by total number of workers: between processes where there are several. */
+  /** The MB that a step moves, by total number of workers; if there are several processes, between them. */
   readonly megabytes: Readonly<Record<number, number>>;
   /** Sentences about the rows. */
   readonly words: readonly string[];
@@ -36,7 +36,7 @@ export interface ReportedScaling {
   readonly phases: readonly ReportedPhase[];
 }
 
-/** A whole HTML document. */
+/** Returns a whole HTML document. */
 export function scalingPage({ name, mode, facts, link, phases }: ReportedScaling): string {
   return page('Scaling', `Measurement ${name}: ${mode} scaling`, [
     ...phases.flatMap((phase) => [
@@ -54,7 +54,7 @@ export function scalingPage({ name, mode, facts, link, phases }: ReportedScaling
   ]);
 }
 
-/** The plots of a phase as files: name and SVG document. */
+/** Returns the plots of a phase as files: name and SVG document. */
 export function plotsOf(phase: MeasuredPhase): (readonly [file: string, svg: string])[] {
   const charts = [speedUpChart(phase), efficiencyChart(phase)];
   const stacks = splitStacks(phase);
@@ -64,7 +64,7 @@ export function plotsOf(phase: MeasuredPhase): (readonly [file: string, svg: str
   ];
 }
 
-/** The plots in a page. Their numbers are in the tables below. */
+/** Returns the plots for a page. Their numbers are in the tables below. */
 function figures(phase: ReportedPhase): Html[] {
   const charts = [speedUpChart(phase), efficiencyChart(phase)];
   const stacks = splitStacks(phase);
@@ -145,10 +145,10 @@ function predictionTable(prediction: readonly Prediction[], link: string): Html 
 export type Unit = 'workers' | 'processes' | 'ranks';
 
 export interface MeasuredPhase {
-  /** As 'finetune'. */
+  /** The name, such as 'finetune'. */
   readonly phase: string;
   readonly unit: Unit;
-  /** The others are compared with the first. */
+  /** The rows. The others are compared with the first. */
   readonly rows: readonly Row[];
 }
 
@@ -165,7 +165,7 @@ const COLOURS: Record<Share, Role> = {
   idle: 'line',
 };
 
-/** The number of units that a row's workers make up. */
+/** Returns the number of units that a row's workers make up. */
 export const unitsOf = ({ rows: [first] }: MeasuredPhase, { workers }: Row): number => workers / (first?.workers ?? 1);
 
 export function speedUpChart(measured: MeasuredPhase): Chart {

@@ -1,4 +1,5 @@
-// The report page of a sweep: which numbers are best on validation images, as means with deviations, and how the runs of each went.
+// The report page of a sweep: which numbers are best on validation images, as means with deviations, and the curves of
+// the runs.
 import { duration, percent, whole } from '../format.js';
 import { barsFigure } from './bars.js';
 import { figure } from './chart.js';
@@ -8,12 +9,12 @@ import { type Html, html, page, section, table } from './page.js';
 import type { RunRecord } from './record.js';
 import { configParts, trialNotes } from './run-page.js';
 
-/** A combination of settings, the best first. Accuracies in per cent on validation images. */
+/** A combination of settings. Rows are in order, the best first. Accuracies are in per cent on validation images. */
 export interface SweptRow {
   readonly title: string;
   readonly runs: number;
   readonly mean: number;
-  /** undefined: of a single run. */
+  /** undefined for a single run. */
   readonly deviation: number | undefined;
   readonly seconds: number;
 }
@@ -25,12 +26,12 @@ export interface SweptRun {
   readonly record: RunRecord;
 }
 
-/** More bars or lines than that are no picture any more. */
+/** The most bars and lines of a picture that can be read. */
 const MOST_BARS = 24;
 const MOST_LINES = 6;
 
 /**
- * A whole HTML document.
+ * Returns a whole HTML document.
  * @param rows of which at least one run has ended
  * @param runs all that have begun; shown: one of each row, in their order, whose curves are drawn
  * @param planned the number of runs of the whole sweep

@@ -1,9 +1,9 @@
 // The look of pages and charts: colours by role, in light and dark, and the style of a page.
 
 /**
- * The colours of series are those of Okabe and Ito ("Color Universal Design", 2008), darkened where white paper needs
- * it. A series also has a dash pattern of its own. Charts are drawn in the light colours; in a page each becomes the
- * colour of its role.
+ * The colours of charts. Those of series are by Okabe and Ito ("Color Universal Design", 2008), darkened where white
+ * paper needs it. A series also has a dash pattern of its own. Charts are drawn in the light colours; in a page, each
+ * becomes the colour of its role.
  */
 export const LIGHT = {
   ink: '#1d2126',
@@ -40,7 +40,7 @@ const declarations = (colours: Record<Role, string>): string =>
     .map(([role, colour]) => `--${role}:${colour}`)
     .join(';');
 
-/** Replaces the light colours of a chart by those of the page it is in. */
+/** Replaces the light colours of a chart by those of the page that it is in. */
 export function themed(svg: string): string {
   let text = svg;
   for (const [role, colour] of Object.entries(LIGHT)) text = text.replaceAll(`"${colour}"`, `"var(--${role})"`);

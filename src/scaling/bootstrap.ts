@@ -2,7 +2,7 @@
 // 1993, chapter 13).
 import { keyOf, Stream } from '../random.js';
 
-/** A number with its 95 % confidence interval; low and high are undefined for a single value. */
+/** A number with its 95 % confidence interval. low and high are undefined for a single value. */
 export interface Estimate {
   readonly value: number;
   readonly low: number | undefined;
@@ -12,7 +12,7 @@ export interface Estimate {
 const RESAMPLES = 2000;
 const TAIL = 0.025;
 
-/** NaN for no values. */
+/** Returns the median, or NaN for no values. */
 export function median(values: readonly number[]): number {
   return quantile(
     values.toSorted((a, b) => a - b),
@@ -21,8 +21,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * A statistic of measurements that were made in rounds, and its interval over rounds drawn again with replacement.
- * Whole rounds are drawn, so that what disturbed a round disturbs all that is compared in it.
+ * Returns a statistic of measurements that were made in rounds, with its interval over rounds that are resampled with
+ * replacement. Whole rounds are resampled, so that a disturbance of a round affects everything that is compared in it.
  * @param seed the same seed and rounds give the same interval
  */
 export function estimate<T>(rounds: readonly T[], statistic: (rounds: readonly T[]) => number, seed: number): Estimate {
@@ -35,7 +35,7 @@ export function estimate<T>(rounds: readonly T[], statistic: (rounds: readonly T
   return { value, low: quantile(resampled, TAIL), high: quantile(resampled, 1 - TAIL) };
 }
 
-/** Linear between the order statistics. sorted: ascending. */
+/** Interpolates linearly between the order statistics. sorted: ascending. */
 function quantile(sorted: readonly number[], share: number): number {
   const at = share * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? Number.NaN;

@@ -1,23 +1,24 @@
-// The laws of speed-up: the serial share that explains a measured speed-up, and the curves that are fitted through
-// several.
-/** Speed-up S with N workers against one. */
+// The laws of speed-up: the serial share that explains a measured speed-up, and the curves that are fitted to several.
+/** The speed-up S of N workers over one. */
 export interface Point {
   readonly workers: number;
   readonly speedUp: number;
 }
 
-/** The serial share that explains one speed-up (Karp and Flatt, CACM 33(5), 1990). undefined for one worker. */
+/**
+ * Returns the serial share that explains one speed-up (Karp and Flatt, CACM 33(5), 1990), or undefined for one worker.
+ */
 export function karpFlatt({ workers, speedUp }: Point): number | undefined {
   return workers === 1 ? undefined : (1 / speedUp - 1 / workers) / (1 - 1 / workers);
 }
 
-/** S = N / (1 + sigma (N - 1)): a share sigma of the work is serial (Amdahl 1967; the law below, kappa = 0). */
+/** S = N / (1 + sigma (N - 1)): a share sigma of the work is serial (Amdahl 1967; the law below with kappa = 0). */
 export interface AmdahlFit {
   readonly kind: 'amdahl';
   readonly sigma: number;
-  /** Root of the mean squared relative error of S. */
+  /** The root of the mean squared relative error of S. */
   readonly error: number;
-  /** What S tends to; undefined where it grows without end. */
+  /** The limit of S; undefined if S grows without limit. */
   readonly limit: number | undefined;
 }
 
@@ -27,14 +28,17 @@ export interface UniversalFit {
   readonly sigma: number;
   readonly kappa: number;
   readonly error: number;
-  /** The whole number of workers with the largest S; undefined where S never falls. */
+  /** The whole number of workers with the largest S; undefined if S never falls. */
   readonly bestWorkers: number | undefined;
 }
 
-/** A law with as many parameters as there are points fits them all, so its error would say nothing. */
+/**
+ * Means that there are too few points: a law with as many parameters as points fits them all, so that its error would
+ * say nothing.
+ */
 export interface Undetermined {
   readonly kind: 'undetermined';
-  /** How many different numbers of workers above one are needed, and how many there are. */
+  /** The number of different counts of workers above one that are needed, and that there are. */
   readonly needs: number;
   readonly has: number;
 }
@@ -42,7 +46,7 @@ export interface Undetermined {
 export const speedUpOf = (workers: number, sigma: number, kappa: number): number =>
   workers / (1 + sigma * (workers - 1) + kappa * workers * (workers - 1));
 
-/** Least squares of N / S - 1 = sigma (N - 1); sigma is not below 0. */
+/** Fits by least squares of N / S - 1 = sigma (N - 1); sigma is not below 0. */
 export function fitAmdahl(points: readonly Point[]): AmdahlFit | Undetermined {
   const lacking = undeterminedBy(points, 2);
   if (lacking) return lacking;
@@ -51,7 +55,7 @@ export function fitAmdahl(points: readonly Point[]): AmdahlFit | Undetermined {
   return { kind: 'amdahl', sigma, error: errorOf(points, sigma, 0), limit: sigma > 0 ? 1 / sigma : undefined };
 }
 
-/** Least squares of N / S - 1 = sigma (N - 1) + kappa N (N - 1), neither below 0. */
+/** Fits by least squares of N / S - 1 = sigma (N - 1) + kappa N (N - 1), neither below 0. */
 export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermined {
   const lacking = undeterminedBy(points, 3);
   if (lacking) return lacking;
@@ -61,12 +65,12 @@ export function fitUniversal(points: readonly Point[]): UniversalFit | Undetermi
   const determinant = oo * pp - op * op;
   let sigma = (oc * pp - pc * op) / determinant;
   let kappa = (pc * oo - oc * op) / determinant;
-  // The minimum of a convex function over a quadrant is on the edge where the free one is outside.
+  // A convex function over a quadrant has its minimum on an edge if the minimum without bounds is outside.
   if (sigma < 0 || kappa < 0) [sigma, kappa] = bestOnEdge(points, Math.max(0, oc / oo), Math.max(0, pc / pp));
   return { kind: 'universal', sigma, kappa, error: errorOf(points, sigma, kappa), bestWorkers: best(sigma, kappa) };
 }
 
-/** The edge with the smaller sum of squares. */
+/** Returns the edge with the smaller sum of squares. */
 function bestOnEdge(points: readonly Point[], sigma: number, kappa: number): [sigma: number, kappa: number] {
   const { cost, others, blocks } = transformed(points);
   const squares = (s: number, k: number) =>
@@ -74,14 +78,16 @@ function bestOnEdge(points: readonly Point[], sigma: number, kappa: number): [si
   return squares(sigma, 0) <= squares(0, kappa) ? [sigma, 0] : [0, kappa];
 }
 
-/** S is largest at N = sqrt((1 - sigma) / kappa), which is seldom whole. */
+/**
+ * Returns the whole number with the largest S. S is largest at N = sqrt((1 - sigma) / kappa), which is seldom whole.
+ */
 function best(sigma: number, kappa: number): number | undefined {
   if (kappa === 0) return undefined;
   const below = Math.max(1, Math.floor(Math.sqrt(Math.max(0, 1 - sigma) / kappa)));
   return speedUpOf(below + 1, sigma, kappa) > speedUpOf(below, sigma, kappa) ? below + 1 : below;
 }
 
-/** What both laws are linear in, for the points above one worker (which lies on every curve). */
+/** Returns the terms in which both laws are linear, for the points above one worker (which lies on every curve). */
 function transformed(points: readonly Point[]): { cost: number[]; others: number[]; blocks: number[] } {
   const several = points.filter(({ workers }) => workers > 1);
   return {

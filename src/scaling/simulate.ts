@@ -1,4 +1,4 @@
-// Predicts the speed of clusters that are not there, from measured compute times and a latency-bandwidth model of two
+// Predicts the speed of clusters of any size from measured compute times and a latency-bandwidth model of two
 // collectives (Hockney's: a message of m bytes takes latency + m / bandwidth). `npm run bench -- links` compares it
 // with runs.
 import { PseudolabelError } from '../errors.js';
@@ -7,20 +7,20 @@ import type { Mode } from './summary.js';
 
 export interface Network {
   readonly nodes: number;
-  /** Of each node's link, in each direction. */
+  /** The bits per second of each node's link, in each direction. */
   readonly bitsPerSecond: number;
   readonly rttMilliseconds: number;
 }
 
-/** What one node does in a step, as measured, and what it would send. */
+/** The measured cost of a step for one node, and the bytes that it would send. */
 export interface NodeCost {
   /** Milliseconds of the work that is divided over the nodes. */
   readonly divided: number;
-  /** Milliseconds of what every node does in full: the update, dispatch, waiting. */
+  /** Milliseconds of the work that every node does in full: the update, dispatch, waiting. */
   readonly repeated: number;
-  /** Bytes of the sum that every node contributes to and receives; 0 where there is none. */
+  /** The bytes of the sum that every node contributes to and receives; 0 if there is none. */
   readonly sumBytes: number;
-  /** Bytes of the coordinator's message to all nodes together, before a step, and of their own answers. */
+  /** The bytes of the coordinator's message to all nodes together before a step, and of their answers. */
   readonly taskBytes: number;
   readonly answerBytes: number;
 }
@@ -31,31 +31,35 @@ export type Collective = (typeof COLLECTIVES)[number];
 export interface Prediction {
   readonly nodes: number;
   readonly milliseconds: Readonly<Record<Collective, number>>;
-  /** Against one node. */
+  /** Compared with one node. */
   readonly speedUp: Readonly<Record<Collective, number>>;
   readonly efficiency: Readonly<Record<Collective, number>>;
 }
 
 /**
- * What a main thread sends or receives with TLS: `node scripts/bench/channel.mjs` on two cores of an AMD EPYC that
- * others used too, both directions at 240 to 410.
+ * The bytes per second that a main thread sends or receives with TLS. Measured by `node scripts/bench/channel.mjs` on
+ * two shared cores of an AMD EPYC: both directions had 240 to 410 MB/s.
  */
 const CHANNEL_BYTES_PER_SECOND = 300e6;
 
 /**
- * What steps of two and four hosts over shaped links of 1 and 10 Gbit/s took, as multiples of what the star says (docs/scaling.md). The model is too
- * slow where main threads encrypt while others compute and idle cores help them, and too fast where a busy coordinator lets links wait.
+ * Measured times of steps of two and four hosts over shaped links of 1 and 10 Gbit/s, as multiples of the star's
+ * prediction (docs/scaling.md). The predicted time is too long if main threads encrypt while others compute and idle
+ * cores help them. It is too short if a busy coordinator lets links wait.
  */
 const MEASURED: readonly [least: number, most: number] = [0.48, 1.47];
 
-/** '146.4 [70.3, 215.2]': milliseconds of a step with the interval that the comparison with runs leaves. No run sums by a tree: it has none. */
+/**
+ * Returns the milliseconds of a step with the interval that the comparison with runs leaves, such as '146.4 [70.3,
+ * 215.2]'. The tree has no interval, because no run sums by a tree.
+ */
 export function millisecondsText({ nodes, milliseconds }: Prediction, collective: Collective): string {
   const value = milliseconds[collective];
   if (nodes === 1 || collective === 'tree') return value.toFixed(1);
   return `${value.toFixed(1)} [${MEASURED.map((factor) => (factor * value).toFixed(1)).join(', ')}]`;
 }
 
-/** '0.41 [0.28, 0.85]', likewise. */
+/** Returns the speed-up in the same way, such as '0.41 [0.28, 0.85]'. */
 export function speedUpText({ nodes, speedUp }: Prediction, collective: Collective): string {
   const value = speedUp[collective];
   if (nodes === 1 || collective === 'tree') return value.toFixed(2);
@@ -79,7 +83,7 @@ const MOST_NODES = 65536;
 const UNITS: Readonly<Record<string, number>> = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 const TIMES: Readonly<Record<string, number>> = { us: 1e-3, ms: 1, s: 1e3 };
 
-/** Reads 'nodes=64,link=10Gbps,rtt=0.2ms'. Throws E_USAGE. */
+/** Reads a network such as 'nodes=64,link=10Gbps,rtt=0.2ms'. Throws E_USAGE. */
 export function parseNetwork(text: string): Network {
   const given = new Map(
     text.split(',').map((part) => part.split('=', 2).map((word) => word.trim()) as [string, string]),
@@ -99,7 +103,7 @@ export function parseNetwork(text: string): Network {
   };
 }
 
-/** For 1, 2, 4, ... nodes up to those of the network. mode: as for workers. */
+/** Predicts 1, 2, 4, ... nodes up to those of the network. mode: as for workers. */
 export function simulate(cost: NodeCost, network: Network, mode: Mode): Prediction[] {
   const one = cost.divided + cost.repeated;
   return sizes(network.nodes).map((nodes) => {
@@ -121,21 +125,21 @@ export function simulate(cost: NodeCost, network: Network, mode: Mode): Predicti
   });
 }
 
-/** Milliseconds of a step's messages between `nodes` nodes. */
+/** Returns the milliseconds of a step's messages between `nodes` nodes. */
 function exchange(collective: Collective, nodes: number, cost: NodeCost, network: Network, mode: Mode): number {
   if (nodes === 1) return 0;
   const latency = network.rttMilliseconds / 2;
   const onLink = (bytes: number) => (8e3 * bytes) / network.bitsPerSecond;
   const onThread = (bytes: number) => (1e3 * bytes) / CHANNEL_BYTES_PER_SECOND;
   const sending = (bytes: number) => Math.max(onLink(bytes), onThread(bytes));
-  // The coordinator's own part stays where it is.
+  // The coordinator's own part is not sent.
   const others = (mode === 'strong' ? 1 : nodes) * ((nodes - 1) / nodes);
   const messages = 2 * latency + sending(others * (cost.taskBytes + cost.answerBytes));
   if (cost.sumBytes === 0) return messages;
   const rounds = Math.ceil(Math.log2(nodes));
   const sums = (nodes - 1) * cost.sumBytes;
   const chunk = Math.min(MAX_BULK, cost.sumBytes);
-  // One thread does both directions, a link each at the same time.
+  // One thread does both directions, over one link each at the same time.
   const star = 2 * latency + Math.max(onLink(sums + chunk), onThread(2 * sums));
   const tree = 2 * rounds * (latency + sending(cost.sumBytes));
   return messages + (collective === 'star' ? star : tree);

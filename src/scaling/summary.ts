@@ -1,5 +1,5 @@
-// Turns measured blocks into speed, speed-up, efficiency and the reasons for what is lost, and says where no conclusion
-// can be drawn.
+// Turns measured blocks into speed, speed-up, efficiency and the reasons for losses, and says where no conclusion is
+// possible.
 import { type Estimate, estimate, median } from './bootstrap.js';
 import { type AmdahlFit, fitAmdahl, fitUniversal, karpFlatt, type Undetermined, type UniversalFit } from './laws.js';
 import { type Split, scaled, splitBy, sumOf, TOLERANCE } from './time-split.js';
@@ -7,60 +7,63 @@ import { type Split, scaled, splitBy, sumOf, TOLERANCE } from './time-split.js';
 /** strong: the same work for any number of workers. weak: as much work for each worker. */
 export type Mode = 'strong' | 'weak';
 
-/** Some steps in a row of one candidate. */
+/** Some consecutive steps of one candidate. */
 export interface Block {
   readonly steps: number;
-  /** Images that went through. */
+  /** The images that were processed. */
   readonly rows: number;
   readonly milliseconds: number;
   /** Milliseconds of all workers together. */
   readonly split: Split;
-  /** What the parts miss of the whole, as a share of it. */
+  /** The difference between the sum of the parts and the whole, as a share of the whole. */
   readonly splitError: number;
-  /** The share of its time in tasks that a worker had no core, since others had it; at least. */
+  /** The least share of its time in tasks in which a worker had no core, because other processes had it. */
   readonly withoutCore: number;
-  /** Bytes that went between processes. */
+  /** The bytes that were sent between processes. */
   readonly wireBytes: number;
 }
 
-/** One block of each candidate, one after the other: N workers of one thread in all, and one worker of N threads. */
+/** One block of each candidate, one after the other: N workers of one thread, and one worker of N threads. */
 export interface Round {
   readonly workers: Readonly<Record<number, Block>>;
   readonly threads: Readonly<Record<number, Block>>;
 }
 
-/** Why a row gives no conclusion. */
+/** Why a row allows no conclusion. */
 export type Doubt = 'more workers than cores' | 'too few rounds' | 'too noisy' | 'too busy' | 'parts do not add up';
 
-/** Fewer rounds do not show the spread: the interval of a median of two is the two. */
+/** The fewest rounds that show the spread: the interval of a median of two is just the two. */
 export const FEWEST_ROUNDS = 3;
-/** A speed-up is too noisy when half its 95 % interval is more than this share of it. */
+/** A speed-up is too noisy if half its 95 % interval is more than this share of it. */
 export const NOISE_LIMIT = 0.1;
-/** The machine is too busy when workers have no core for more than this share: a steady load is not noise. */
+/**
+ * The machine is too busy if workers have no core for more than this share of their time. A steady load is not noise,
+ * and has to be tested separately.
+ */
 export const BUSY_LIMIT = 0.05;
 
 /**
- * What S, E and the laws count is how many times as many workers there are as in the first row: workers of one process,
- * or processes with as many workers each.
+ * A row of the result. S, E and the laws count workers as multiples of the first row's: workers of one process, or
+ * processes with equally many workers each.
  */
 export interface Row {
-  /** In all. */
+  /** The number of workers in all. */
   readonly workers: number;
   readonly millisecondsPerStep: Estimate;
   readonly imagesPerSecond: Estimate;
   readonly speedUp: Estimate;
   readonly efficiency: Estimate;
-  /** Karp and Flatt's; of strong scaling with several workers only. */
+  /** Karp and Flatt's serial share, for strong scaling with several workers only. */
   readonly serialFraction: number | undefined;
-  /** A step of one worker, on the average: milliseconds that add up to those of the step. */
+  /** An average step of one worker: milliseconds of its parts, which add up to those of the step. */
   readonly split: Split;
   /** The largest of this row's and of the first row's blocks. */
   readonly splitError: number;
   /** The larger of the medians of this row's and of the first row's blocks. */
   readonly withoutCore: number;
-  /** Between processes, of a step. */
+  /** The bytes of a step between processes. */
   readonly wireBytes: number;
-  /** What each part adds to 1 - efficiency, against the first row; negative where it got cheaper. */
+  /** What each part adds to 1 - efficiency, compared with the first row. It is negative if the part became cheaper. */
   readonly loss: Split;
   /** One worker whose products have as many threads as there are workers here. */
   readonly oneWorkerOfThreads: { readonly millisecondsPerStep: Estimate; readonly speedUp: Estimate } | undefined;
@@ -69,12 +72,15 @@ export interface Row {
 
 export interface PhaseSummary {
   readonly rows: readonly Row[];
-  /** undefined for weak scaling, of which these laws say nothing. */
+  /** undefined for weak scaling, which these laws do not describe. */
   readonly amdahl: AmdahlFit | Undetermined | undefined;
   readonly universal: UniversalFit | Undetermined | undefined;
 }
 
-/** counts: workers in all, ascending; the others are multiples of the first. seed: of the intervals. */
+/**
+ * Summarises a measurement. counts: workers in all, ascending; the others are multiples of the first. seed: of the
+ * intervals.
+ */
 export function summarise(
   rounds: readonly Round[],
   counts: readonly number[],
@@ -134,8 +140,8 @@ function rowOf(
 }
 
 /**
- * The block of the median time, or the two in the middle together: its parts add up to the median, which medians of
- * parts do not. All blocks have the same steps.
+ * Returns the block of the median time, or the two in the middle together. Its parts add up to the median, which
+ * medians of parts do not. All blocks have the same steps.
  */
 export function medianBlock(blocks: readonly Block[]): Block {
   const sorted = blocks.toSorted((a, b) => a.milliseconds - b.milliseconds);
@@ -153,7 +159,9 @@ export function medianBlock(blocks: readonly Block[]): Block {
   };
 }
 
-/** With c the time of all workers for an image: 1 - efficiency = (c(several) - c(one)) / c(several). */
+/**
+ * Returns the losses. With c the time of all workers for an image, 1 - efficiency = (c(several) - c(one)) / c(several).
+ */
 function lossOf(several: Block, one: Block): Split {
   const whole = sumOf(several.split) / several.rows;
   return splitBy((share) => (several.split[share] / several.rows - one.split[share] / one.rows) / whole);

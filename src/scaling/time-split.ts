@@ -1,42 +1,47 @@
-// Where the time of the workers went: cuts the timeline of a measurement into parts that add up to the whole.
+// Splits the time of workers: divides the timeline of a measurement into parts that add up to the whole.
 import { ACTIVITIES, type Activity, type Call, PARTS } from '../engine/timeline.js';
 
 /**
- * serialise, send, and the wait between two calls: a worker has no task since its process is busy with others, or waits
- * for them. dispatch: it has none since its process prepares a call, hands out its tasks or collects its answers; with
- * nodes, also adds up sums. idle: it has done its part of a call and waits for the worker that is last.
+ * The shares of the time. serialise, send, and the wait between two calls: a worker has no task because its process is
+ * busy with other processes, or waits for them. dispatch: it has no task because its process prepares a call, hands out
+ * its tasks or collects its answers; with nodes, it also adds up sums. idle: it has done its part of a call and waits
+ * for the slowest worker.
  */
 export const SHARES = [...PARTS, 'serialise', 'send', 'dispatch', 'idle'] as const;
 export type Share = (typeof SHARES)[number];
 export type Split = Readonly<Record<Share, number>>;
 
-/** A split with the value of each share. */
+/** Returns a split with the value of each share. */
 export const splitBy = (of: (share: Share) => number): Record<Share, number> =>
   Object.fromEntries(SHARES.map((share) => [share, of(share)])) as Record<Share, number>;
 
 export const sumOf = (split: Split): number => SHARES.reduce((sum, share) => sum + split[share], 0);
 
-/** An interval with whole calls in it. Times in milliseconds. */
+/** An interval with whole calls in it. Times are in milliseconds. */
 export interface Timeline {
   readonly workers: number;
   readonly began: number;
   readonly ended: number;
   readonly calls: readonly Call[];
-  /** In order, without overlaps; what lies within a call does not count, since the workers then have tasks. */
+  /**
+   * The activities in order, without overlaps. Those within a call do not count, because the workers then have tasks.
+   */
   readonly activities?: readonly Activity[];
 }
 
 export interface Accounted {
   /** Milliseconds of all workers together. */
   readonly split: Split;
-  /** (sum of the parts - whole) / whole: not 0 where tasks overlap, lie outside of their call, or lack parts. */
+  /** (sum of the parts - whole) / whole. It is not 0 if tasks overlap, are outside of their call, or lack parts. */
   readonly error: number;
 }
 
-/** How far the sum of the parts may be from the whole in a measurement that can be trusted. */
+/** The largest such error of a measurement that can be trusted. */
 export const TOLERANCE = 0.03;
 
-/** Every part is measured by itself; none is the rest of the others, so the sum is a check. */
+/**
+ * Splits a timeline. Every part is measured on its own, and none is the rest of the others, so that the sum is a check.
+ */
 export function splitOf({ workers, began, ended, calls, activities = [] }: Timeline): Accounted {
   const split = splitBy(() => 0);
   let before = began;
@@ -50,7 +55,7 @@ export function splitOf({ workers, began, ended, calls, activities = [] }: Timel
   return { split, error: whole === 0 ? 0 : (sumOf(split) - whole) / whole };
 }
 
-/** Between two calls. */
+/** Adds the time between two calls. */
 function addGap(
   split: Record<Share, number>,
   from: number,
@@ -63,7 +68,7 @@ function addGap(
     const began = Math.max(from, activity.began);
     const ended = Math.min(to, activity.ended);
     if (ended <= began) continue;
-    // As with tasks: what overlaps must show in the sum.
+    // As with tasks, an overlap must show in the sum.
     split.dispatch += workers * Math.max(0, began - at);
     split[activity.kind] += workers * (ended - began);
     at = Math.max(at, ended);
@@ -78,7 +83,7 @@ function addCall(split: Record<Share, number>, { called, answered, tasks }: Call
     const own = tasks.filter(({ worker }) => worker === name).sort((a, b) => a.began - b.began);
     let at = called;
     for (const { began, ended, parts } of own) {
-      // A task before the end of the last one is an error that must show in the sum, not be taken off again here.
+      // A task before the end of the last one is an error. It must show in the sum, and is not subtracted here.
       split.dispatch += Math.max(0, began - at);
       const done = parts.reduce((sum, [, milliseconds]) => sum + milliseconds, 0);
       for (const [part, milliseconds] of parts) split[part] += milliseconds;
@@ -91,7 +96,7 @@ function addCall(split: Record<Share, number>, { called, answered, tasks }: Call
   split.dispatch += workers * Math.max(0, answered - lastEnd);
 }
 
-/** The part of a call before `end`. */
+/** Returns the part of a call before `end`. */
 export function until(call: Call, end: number): Call {
   if (call.answered <= end) return call;
   const tasks = call.tasks
@@ -109,7 +114,7 @@ export function until(call: Call, end: number): Call {
   return { ...call, answered: end, tasks };
 }
 
-/** Milliseconds of tasks in which they waited for nothing but a core. */
+/** Returns the milliseconds of tasks in which they waited for nothing but a core. */
 export const computing = (calls: readonly Call[]): number =>
   calls
     .flatMap(({ tasks }) => tasks)
@@ -118,18 +123,18 @@ export const computing = (calls: readonly Call[]): number =>
       return sum + ended - began - waited;
     }, 0);
 
-/** The splits of several processes over the same interval, added. whole: milliseconds of all their workers together. */
+/** Adds the splits of several processes over the same interval. whole: milliseconds of all their workers together. */
 export function together(splits: readonly Split[], whole: number): Accounted {
   const split = splitBy((share) => splits.reduce((sum, each) => sum + each[share], 0));
   return { split, error: (sumOf(split) - whole) / whole };
 }
 
-/** Each share of a split times `factor`. */
+/** Returns each share of a split times `factor`. */
 export const scaled = (split: Split, factor: number): Split => splitBy((share) => split[share] * factor);
 
 /**
- * The same time, each instant of it once, in order: it counts as the first of ACTIVITIES that went on then. What is
- * done counts before what is waited for.
+ * Returns the same time with each instant once, in order. An instant counts as the first of ACTIVITIES that went on
+ * then, in which work comes before waiting.
  */
 export function exclusive(activities: readonly Activity[]): Activity[] {
   const edges = activities

@@ -1,4 +1,4 @@
-// How many bytes a step moves, computed from sizes; they are not measured.
+// Computes how many bytes a step moves, from sizes; nothing is measured.
 
 import { methodOf } from '../methods/methods.js';
 import { exchangesOf, widthsOf } from '../models/dense/tensor-blocks.js';
@@ -6,21 +6,28 @@ import { denseOnly, inputsOf, parameterCount } from '../models/models.js';
 import type { Stage } from '../training/stage.js';
 
 const FLOAT = 4;
-/** A class and its confidence. */
+/** The bytes of a class and its confidence. */
 const PREDICTION = 1 + FLOAT;
 
 export interface Traffic {
-  /** Bytes through shared memory: gradient buffers or partial sums, and the update's reads and writes; predictions. */
+  /**
+   * The bytes through shared memory: gradient buffers or partial sums, the update's reads and writes, and predictions.
+   */
   readonly moved: number;
-  /** Bytes of a sum of gradients, or of the sums of tensor shards, which machines would exchange; 0 for predictions. */
+  /**
+   * The bytes of a sum of gradients, or of the sums of tensor shards, which machines would exchange; 0 for predictions.
+   */
   readonly sum: number;
-  /** Bytes of labelled rows that go out with a step's tasks. */
+  /** The bytes of labelled rows that are sent with a step's tasks. */
   readonly tasks: number;
-  /** Bytes of results that come back and grow with the work. */
+  /** The bytes of results that come back and grow with the work. */
   readonly answers: number;
 }
 
-/** A step: each gradient buffer is written and read once; the parameters and the moments are read and written. */
+/**
+ * Returns the traffic of a step. Each gradient buffer is written and read once; the parameters and the moments are read
+ * and written.
+ */
 export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shards: number): Traffic {
   const vector = FLOAT * parameterCount(model);
   const vectors = optimizer.kind === 'adam' ? 3 : 2;
@@ -29,8 +36,9 @@ export function trainingTraffic({ model, optimizer, labelledBatch }: Stage, shar
 }
 
 /**
- * A tensor-parallel step: the parameters and the moments are read and written. In each exchange the sums of every shard
- * are written once and read once; what they lead to is written once, and every shard reads it.
+ * Returns the traffic of a tensor-parallel step. The parameters and the moments are read and written. In each exchange
+ * the sums of every shard are written once and read once; the values that follow from them are written once, and every
+ * shard reads them.
  */
 export function tensorParallelTraffic(stage: Stage, shards: number): Traffic {
   const { optimizer, labelledBatch, method: settings } = stage;
@@ -48,7 +56,7 @@ export function tensorParallelTraffic(stage: Stage, shards: number): Traffic {
   return { moved, sum: up, tasks: labelledBatch * inputsOf(model), answers: 0 };
 }
 
-/** Predictions of `images` images, which are written to the arena. */
+/** Returns the traffic of predictions of `images` images, which are written to the arena. */
 export function labellingTraffic(images: number): Traffic {
   return { moved: PREDICTION * images, sum: 0, tasks: 0, answers: PREDICTION * images };
 }
