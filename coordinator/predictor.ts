@@ -8,7 +8,7 @@ import { inputsOf, outputsOf, workspaceBytesOf } from '../src/models/models.js';
 import { PREDICT_ROWS } from '../src/models/predict.js';
 import type { SavedModel } from '../src/models/saved-model.js';
 import type { RunnersUp } from '../src/models/tasks.js';
-import { LATER } from '../src/training/preset-modern.js';
+import { LATER } from '../src/training/presets/modern.js';
 import { createThreadExecutor, type ThreadExecutor } from '../worker/thread-executor.js';
 import { Propagator, type SearchListener, type Seeds } from './propagation.js';
 

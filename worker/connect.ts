@@ -12,7 +12,7 @@ import { PseudolabelError } from '../src/errors.js';
 import type { Channel, Message } from '../src/protocol/channel.js';
 import { longestFrame, type MessageTables } from '../src/protocol/codec.js';
 import { FramedChannel } from '../src/protocol/framed-channel.js';
-import { introduce, type Terms } from '../src/protocol/handshake.js';
+import { introduce, type Terms } from '../src/protocol/token-handshake.js';
 import { type Address, formatAddress, isLoopback, parseAddress, TLS_OPTIONS, tlsBinding } from './address.js';
 import { SOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';
 

@@ -1,7 +1,8 @@
 // `pseudolabel preset`: prints every number of a preset as JSON, or the schema of such files.
 import { type Command, Option } from 'commander';
-import { ALL_PRESETS, normalise } from '../../src/training/config.js';
-import { EFFORTS } from '../../src/training/preset-modern.js';
+import { normalise } from '../../src/training/config.js';
+import { ALL_PRESETS } from '../../src/training/presets/presets.js';
+import { EFFORTS } from '../../src/training/presets/shared.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { stagesJsonSchema } from '../../src/training/stage-schema.js';
 import { loadData } from '../load-data.js';

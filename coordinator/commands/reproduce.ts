@@ -5,7 +5,7 @@ import { PseudolabelError } from '../../src/errors.js';
 import { removeEmptyFolder } from '../../src/files/remove.js';
 import { writeIn } from '../../src/files/write.js';
 import { duration } from '../../src/format.js';
-import { PRESETS } from '../../src/training/config.js';
+import { PRESETS } from '../../src/training/presets/presets.js';
 import { SCENARIOS } from '../../src/training/scenario.js';
 import { Reproduced } from '../dashboard/recorded.js';
 import { loadData } from '../load-data.js';

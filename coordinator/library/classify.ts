@@ -4,8 +4,8 @@ import { toLayersModel } from '../../src/models/layers-model.js';
 import type { SavedModel } from '../../src/models/saved-model.js';
 import { accuracy, confusionMatrix } from '../../src/reporting/metrics.js';
 import { checkPixels, classified, classNamesOf, loadClassifier, testOf } from '../classifier.js';
+import { interruptible } from './abort-signal.js';
 import { checkEnvironment } from './environment.js';
-import { interruptible } from './interruption.js';
 import type { TensorFlowModel } from './tensorflow-model.js';
 
 /** A trained model that classifies. */

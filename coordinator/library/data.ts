@@ -4,7 +4,7 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { loadDataset as load } from '../../src/data/load.js';
 import type { DataOptions } from '../../src/data/options.js';
 import { ThreadedDecoder } from '../../worker/decoder.js';
-import { interruptible } from './interruption.js';
+import { interruptible } from './abort-signal.js';
 
 /** A data set that knows how to load it again. A run in a directory keeps these options. */
 export interface LoadedDataset extends Dataset {

@@ -6,10 +6,10 @@ import { type Labelled, labelledOf } from '../../src/labelling/labelled.js';
 import { checkPixels, classified, classNamesOf, seedsOf } from '../classifier.js';
 import type { Classified, Predictor } from '../predictor.js';
 import type { SearchListener } from '../propagation.js';
+import { interruptible } from './abort-signal.js';
 import type { Classifier, ClassifyOptions } from './classify.js';
 import { checkEnvironment } from './environment.js';
 import { type HeldChoice, type HeldRule, heldFor, heldRuleSchema } from './held-shares.js';
-import { interruptible } from './interruption.js';
 
 /** How images are labelled. */
 export interface LabelOptions extends ClassifyOptions {

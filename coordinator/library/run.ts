@@ -6,10 +6,10 @@ import type { SearchProgress } from '../propagation.js';
 import type { RunListener } from '../runs/recorder.js';
 import { changesOf, type ResolvedRun } from '../runs/resolved-run.js';
 import type { Metric, RunResult } from '../runs/result.js';
+import { forPrograms, interruptible } from './abort-signal.js';
 import { type Classifier, classifierOf, loadModel } from './classify.js';
 import { type NodeEvent, placeAt } from './cluster.js';
 import { type Missed, type Observed, observed } from './events.js';
-import { forPrograms, interruptible } from './interruption.js';
 import { type Finished, type Planned, type Prepared, prepared, type TrainOptions } from './options.js';
 import { type Trained, type Workers, withWorkers } from './workers.js';
 

@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../../src/data/dataset.js';
 import { DATA_OPTIONS, type DataOptions } from '../../src/data/options.js';
+import { forPrograms, interruptible } from './abort-signal.js';
 import { observed } from './events.js';
-import { forPrograms, interruptible } from './interruption.js';
 import { type Load, loaded, type Prepared, prepared, type TrainOptions } from './options.js';
 import { ended, endedBefore, type Run, trained, trainedBy } from './run.js';
 import { openWorkers, type Workers } from './workers.js';

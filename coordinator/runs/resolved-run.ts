@@ -9,7 +9,7 @@ import { methodOf } from '../../src/methods/methods.js';
 import { parameterCount } from '../../src/models/models.js';
 import { DEFAULT_LABELS_PER_CLASS, hiddenOf, identityOf, type RunConfig } from '../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../src/training/plan.js';
-import type { Task } from '../../src/training/scenario.js';
+import type { PresetInput } from '../../src/training/presets/shared.js';
 import { shardsFor } from '../../src/training/shards.js';
 import type { Stage } from '../../src/training/stage.js';
 import { type StrategyName, strategyOf } from '../../src/training/strategy-choice.js';
@@ -24,7 +24,7 @@ export interface ResolvedRun {
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly split: Split;
-  readonly task: Task;
+  readonly task: PresetInput;
   readonly stages: readonly Stage[];
   /** The strategy of each stage. */
   readonly strategies: readonly StrategyName[];

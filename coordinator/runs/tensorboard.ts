@@ -10,7 +10,7 @@ import {
   type Value,
   valuesOf,
   versionEvent,
-} from '../../src/reporting/event-file.js';
+} from '../../src/reporting/tensorboard-file.js';
 import type { Stage } from '../../src/training/stage.js';
 import type { Position } from '../train.js';
 import type { Reconstructions } from './diagnostics.js';

@@ -12,8 +12,9 @@ import { denseOnly, initialParameters, outputsOf, parameterCount } from '../../s
 import type { Block, Mode } from '../../src/scaling/summary.js';
 import { splitOf as accountFor, computing, together } from '../../src/scaling/time-split.js';
 import { labellingTraffic, type Traffic, tensorParallelTraffic, trainingTraffic } from '../../src/scaling/traffic.js';
-import { DEFAULT_LABELS_PER_CLASS, normalise, type PRESETS, type STRATEGIES } from '../../src/training/config.js';
+import { DEFAULT_LABELS_PER_CLASS, normalise, type STRATEGIES } from '../../src/training/config.js';
 import type { Executor } from '../../src/training/executor.js';
+import type { PRESETS } from '../../src/training/presets/presets.js';
 import type { Stage } from '../../src/training/stage.js';
 import { ThreadedDecoder } from '../../worker/decoder.js';
 import type { ThreadExecutor } from '../../worker/thread-executor.js';

@@ -8,7 +8,7 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/clock.js';
 import { type ErrorCode, PseudolabelError } from '../../src/errors.js';
-import { admit, welcome } from '../../src/protocol/handshake.js';
+import { admit, welcome } from '../../src/protocol/token-handshake.js';
 import { tlsBinding } from '../../worker/address.js';
 import { SOCKET_OPTIONS, tooMuch, WebSocketTransport } from '../../worker/websocket-transport.js';
 import type { Certificate } from './secrets.js';

@@ -7,7 +7,7 @@ import { loadDataset } from '../../dist/src/data/load.js';
 import { labelledBatch } from '../../dist/src/data/sampling.js';
 import { initialParameters } from '../../dist/src/models/models.js';
 import { normalise } from '../../dist/src/training/config.js';
-import { classifier } from '../../dist/src/training/scenario.js';
+import { classifier } from '../../dist/src/training/presets/shared.js';
 
 /** Pseudo-labels as they were stored, all of which count. */
 const STORED = {

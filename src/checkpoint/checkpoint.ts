@@ -8,8 +8,8 @@ import { whyNotRead } from '../files/read.js';
 import { removeFiles, removeTemporary } from '../files/remove.js';
 import { makeFolder, writeIn } from '../files/write.js';
 import { isSystemError } from '../files/write-errors.js';
+import { differencesOf } from '../json-differences.js';
 import type { MethodState } from '../methods/method.js';
-import { differencesOf } from '../training/differences.js';
 import type { TrainingState } from '../training/executor.js';
 import { DamagedFile, OtherFormat, type Promised, seal, unseal } from './container.js';
 

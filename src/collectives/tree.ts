@@ -1,6 +1,6 @@
 // The one tree in which gradients are summed: over shard indices, split at the largest power of two below the count. A
 // machine that has all shards of a subtree can sum it alone, and the bits of the whole sum stay the same
-// (engine/kernel/assembly/update.ts).
+// (engine/kernel/assembly/optimizers.ts).
 
 /** Shards [first, first + count). */
 export interface Subtree {

@@ -38,7 +38,7 @@ type Rule =
     };
 
 /**
- * Addresses are in bytes; start and end are in floats from p, m, v and the gradient buffers. kernel/assembly/update.ts
+ * Addresses are in bytes; start and end are in floats from p, m, v and the gradient buffers. kernel/assembly/optimizers.ts
  * explains id and the update log.
  */
 export interface UpdateRange {

@@ -35,7 +35,7 @@ const settings: z.ZodType<PseudoLabelSettings> = z
 export const pseudoLabel: Method<PseudoLabelSettings> = {
   ...fresh,
   settings,
-  /** These are the numbers of the preset best (training/preset-best.ts). */
+  /** These are the numbers of the preset best (training/presets/best.ts). */
   defaults: {
     ...{ name: 'pseudo-label', batch: 256, alpha: { t1: 400, t2: 1200, final: 3, every: 4 }, refresh: 'step' },
     ...{ threshold: 0.8, balance: { momentum: 0.99, shares: 'auto' } },

@@ -40,6 +40,6 @@ export function update(engine: Engine, task: UpdateTask): UpdateResult {
   return { milliseconds: performance.now() - began };
 }
 
-/** Returns the id of the pass that is in the log (engine/kernel/assembly/update.ts). */
+/** Returns the id of the pass that is in the log (engine/kernel/assembly/optimizers.ts). */
 const idIn = ({ memory }: Arena, updateLog: number): number =>
   Atomics.load(new Int32Array(memory.buffer, updateLog, 1), 0);

@@ -6,17 +6,13 @@ import { AUGMENTATIONS, type AugmentationName } from '../data/augmentation.js';
 import { DATA_OPTIONS } from '../data/options.js';
 import { PseudolabelError } from '../errors.js';
 import { SHARES_RULES, sharesSchema } from '../methods/class-balance.js';
-import { METHOD_CHOICES } from './preset-method.js';
-import { EFFORTS, MODERN } from './preset-modern.js';
+import { MODERN } from './presets/modern.js';
+import { ALL_PRESETS } from './presets/presets.js';
+import { EFFORTS } from './presets/shared.js';
+import { METHOD_CHOICES } from './presets/with-method.js';
 import { SCENARIOS } from './scenario.js';
 import { defaultShards } from './shards.js';
 import { placeInStages, STAGE_LIMITS, stagesSchema } from './stage-schema.js';
-
-/** The presets of the report's four scenarios. */
-export const PRESETS = ['best', 'paper', 'report'] as const;
-
-/** Those presets, and `modern`. */
-export const ALL_PRESETS = ['modern', ...PRESETS] as const;
 
 export const STRATEGIES = ['auto', 'data', 'tensor'] as const;
 
@@ -87,7 +83,7 @@ export const optionsSchema = z.strictObject({
   threshold: z.number().min(0).max(1).optional(),
   /**
    * How unlabelled images teach in the preset best, instead of the scenario's pseudo-labels
-   * (training/preset-method.ts).
+   * (training/presets/with-method.ts).
    */
   method: z.enum(METHOD_CHOICES).optional(),
   /** How images are augmented in training (data/augment.ts). Defaults to none, unless the method needs augmentation. */

@@ -2,25 +2,20 @@
 
 import { AUGMENTATIONS } from '../data/augmentation.js';
 import { PseudolabelError } from '../errors.js';
+import { differencesOf } from '../json-differences.js';
 import type { Balance } from '../methods/class-balance.js';
 import { sharesRuleOf } from '../methods/class-balance-text.js';
 import type { LabelPropagationSettings } from '../methods/label-propagation.js';
 import { methodOf } from '../methods/methods.js';
 import type { Refresh } from '../methods/pseudo-label.js';
 import { inputsOf, outputsOf } from '../models/models.js';
-import type { PRESETS, RunConfig } from './config.js';
-import { differencesOf } from './differences.js';
-import { best } from './preset-best.js';
-import { augmentationFor, byMethod } from './preset-method.js';
-import { modern } from './preset-modern.js';
-import { paper } from './preset-paper.js';
-import { report } from './preset-report.js';
-import type { Preset, Task } from './scenario.js';
+import type { RunConfig } from './config.js';
+import { PRESET } from './presets/presets.js';
+import type { PresetInput } from './presets/shared.js';
+import { augmentationFor, byMethod } from './presets/with-method.js';
 import type { RateSchedule } from './schedule.js';
 import { withSettings } from './settings.js';
 import type { Stage } from './stage.js';
-
-const PRESET: Record<(typeof PRESETS)[number], Preset> = { best, paper, report };
 
 /** --quick keeps this share of every stage. The four rows of `best` then take well under a minute on two cores. */
 const QUICK_SHARE = 1 / 6;
@@ -29,7 +24,7 @@ const QUICK_SHARE = 1 / 6;
  * Returns the stages of the config, which a run began with or the user wrote. Without those it returns the stages that
  * the preset and the options give.
  */
-export function planOf(config: RunConfig, task: Task): readonly Stage[] {
+export function planOf(config: RunConfig, task: PresetInput): readonly Stage[] {
   const stages = withSettings(config.stages ?? presetPlan(config, task), config.set);
   if (config.stages || config.set) checkFit(stages, task);
   return stages;
@@ -39,7 +34,7 @@ export function planOf(config: RunConfig, task: Task): readonly Stage[] {
  * Lists where the stages in a config differ from those that its other options give now, such as 'finetune.rate.initial
  * is 0.001, 0.002 by the preset best'.
  */
-export function changesOfPlan(config: RunConfig, task: Task): string[] {
+export function changesOfPlan(config: RunConfig, task: PresetInput): string[] {
   const byName = (stages: readonly Stage[]) => Object.fromEntries(stages.map((stage) => [stage.name, stage]));
   if (!config.stages || config.preset === 'custom') return [];
   return differencesOf(byName(config.stages), byName(withSettings(presetPlan(config, task), config.set))).map(
@@ -47,7 +42,7 @@ export function changesOfPlan(config: RunConfig, task: Task): string[] {
   );
 }
 
-function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
+function checkFit(stages: readonly Stage[], { pixels, classes }: PresetInput): void {
   for (const stage of stages) {
     const { name, model } = stage;
     const shares = sharesRuleOf(stage.method);
@@ -63,15 +58,12 @@ function checkFit(stages: readonly Stage[], { pixels, classes }: Task): void {
   }
 }
 
-function presetPlan(config: RunConfig, task: Task): readonly Stage[] {
+function presetPlan(config: RunConfig, task: PresetInput): readonly Stage[] {
   if (config.preset === 'custom')
     throw new PseudolabelError('E_CONFIG', 'preset: custom has no stages of its own', 'give them: --stages FILE');
   const { method } = config;
   const scenario = method === 'supervised' ? 'drop' : config.scenario;
-  const ofPreset =
-    config.preset === 'modern'
-      ? modern(scenario, task, config.effort ?? 'normal')
-      : PRESET[config.preset](scenario, task);
+  const ofPreset = PRESET[config.preset](scenario, task, config.effort);
   const stages = method === undefined ? ofPreset : ofPreset.map((stage) => byMethod(stage, method));
   const augment = config.augment ?? augmentationFor(method, task.images);
   const shortened = config.quick ? stages.map((stage) => shorten(stage, QUICK_SHARE)) : stages;
@@ -99,7 +91,7 @@ function shortenRate(rate: RateSchedule, share: number): RateSchedule {
   return whole.kind === 'decay' || whole.kind === 'step' ? { ...whole, every: whole.every * share } : whole;
 }
 
-function overridden(stage: Stage, config: RunConfig, task: Task): Stage {
+function overridden(stage: Stage, config: RunConfig, task: PresetInput): Stage {
   const { method } = stage;
   const { refresh, threshold, classShares } = config;
   if (method.name === 'supervised' || method.name === 'denoising') return stage;
@@ -127,7 +119,7 @@ function overridden(stage: Stage, config: RunConfig, task: Task): Stage {
 function propagating(
   method: LabelPropagationSettings,
   { refresh, threshold, classShares }: RunConfig,
-  { unlabelled, classes }: Task,
+  { unlabelled, classes }: PresetInput,
 ): LabelPropagationSettings {
   if (threshold !== undefined) throw withoutEffect('threshold', method.name);
   if (refresh === 'step' || classShares === 'auto' || classShares === 'estimate')
@@ -162,7 +154,7 @@ function balanceOf(
   preset: Balance | undefined,
   classShares: RunConfig['classShares'],
   when: Refresh,
-  { classes }: Task,
+  { classes }: PresetInput,
 ): Balance | undefined {
   if (classShares === undefined) return when === 'step' ? preset : undefined;
   if (classShares === 'off') return undefined;

@@ -2,7 +2,7 @@
 // workers.
 import type { GradientCodecName } from '../collectives/gradient-codec.js';
 import type { MethodName } from '../methods/methods.js';
-import { isByRows } from './preset-method.js';
+import { isByRows } from './presets/with-method.js';
 
 /** The options of a run that decide the number of shards. */
 interface Sharded {

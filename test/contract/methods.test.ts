@@ -12,7 +12,7 @@ import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { keyOf, Stream } from '../../src/random.js';
 import { normalise, type Options } from '../../src/training/config.js';
 import type { Executor, TrainingState } from '../../src/training/executor.js';
-import { METHOD_CHOICES } from '../../src/training/preset-method.js';
+import { METHOD_CHOICES } from '../../src/training/presets/with-method.js';
 import { storeOf } from '../images.js';
 import { listener } from '../integration/training.js';
 import { jobOf } from './mpi-job.js';

@@ -8,7 +8,7 @@ import { type Dataset, datasetOf, type ImageSet } from '../../src/data/dataset.j
 import { ImageStore } from '../../src/data/image-store.js';
 import { loadDataset } from '../../src/data/load.js';
 import { normalise } from '../../src/training/config.js';
-import type { METHOD_CHOICES } from '../../src/training/preset-method.js';
+import type { METHOD_CHOICES } from '../../src/training/presets/with-method.js';
 
 const CONFIG = normalise({ hidden: 200, split: 'random', splitSeed: 101, validation: 2000, strategy: 'data' });
 /** Of each stage, whose schedules keep their beginning. */

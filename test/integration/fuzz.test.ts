@@ -4,7 +4,7 @@ import { connect as connectTcp } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeBulk, encodeMessage, type Frame, PROTOCOL_VERSION } from '../../src/protocol/codec.js';
-import { introduce } from '../../src/protocol/handshake.js';
+import { introduce } from '../../src/protocol/token-handshake.js';
 import { parseAddress } from '../../worker/address.js';
 import { dial } from '../../worker/connect.js';
 import { Ear, LOOSE_TALK, short, tagOf } from '../contract/talk.js';

@@ -12,7 +12,7 @@ import { isTensorParallel } from '../../src/models/dense/tensor-blocks.js';
 import { tensorShardCount, tensorShardRoom } from '../../src/models/dense/tensor-layout.js';
 import { workspaceOf } from '../../src/models/dense/workspace.js';
 import { PREDICT_ROWS } from '../../src/models/predict.js';
-import { ADAM, autoencoder, classifier, type Task } from '../../src/training/scenario.js';
+import { ADAM, autoencoder, classifier, type PresetInput } from '../../src/training/presets/shared.js';
 import type { Stage } from '../../src/training/stage.js';
 import { denseOf } from '../dense.js';
 import { firstImages, imagesOf } from '../images.js';
@@ -24,7 +24,7 @@ const UNLABELLED = 700;
 const PER_CLASS = 3;
 const MOST_ROWS = 32;
 
-const TASK: Task = { pixels: 784, classes: 10, hidden: [64], labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
+const TASK: PresetInput = { pixels: 784, classes: 10, hidden: [64], labelled: 10 * PER_CLASS, unlabelled: UNLABELLED };
 
 /** Alpha is 0 in the first epoch of two steps, and then rises to 3 in the third. */
 const pseudo = (refresh: PseudoLabelSettings['refresh'], threshold: number, balance?: Balance): PseudoLabelSettings => {

@@ -14,7 +14,7 @@ import { methodOf } from '../../src/methods/methods.js';
 import { layoutOf } from '../../src/models/dense/model.js';
 import { initialParameters } from '../../src/models/models.js';
 import { normalise } from '../../src/training/config.js';
-import { classifier } from '../../src/training/scenario.js';
+import { classifier } from '../../src/training/presets/shared.js';
 import { denseOf } from '../dense.js';
 import { firstImages } from '../images.js';
 import { listener, trained } from './training.js';

@@ -6,7 +6,7 @@ import { UPDATE_CHUNK } from '../../src/engine/kernel/kernel.js';
 import { clipScale, type OptimizerStep } from '../../src/engine/optimizer.js';
 import { norm, normOf } from '../../src/models/norm.js';
 import { update } from '../../src/models/update.js';
-import { paper } from '../../src/training/preset-paper.js';
+import { paper } from '../../src/training/presets/paper.js';
 import { optimizerStep } from '../../src/training/stage.js';
 import { sameBits } from '../bits.js';
 import { type Tf, tensorflow } from '../tensorflow.js';

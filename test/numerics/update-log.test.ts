@@ -28,7 +28,7 @@ function taskOf({ arena: { shape } }: UpdateArena, id: number, optimizer: Optimi
   };
 }
 
-/** The words id and progress, and the staged block of each vector, as assembly/update.ts draws them. */
+/** The words id and progress, and the staged chunk of each vector, as assembly/optimizers.ts draws them. */
 function updateLogOf({ arena }: UpdateArena) {
   const { memory, regions } = arena;
   return {

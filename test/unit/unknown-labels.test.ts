@@ -7,7 +7,7 @@ import { dataLines, sessionLine } from '../../coordinator/terminal/summary.js';
 import { type Dataset, datasetOf, UNKNOWN } from '../../src/data/dataset.js';
 import { ImageStore } from '../../src/data/image-store.js';
 import { splitLabelled } from '../../src/data/split.js';
-import { valuesOf } from '../../src/reporting/event-file.js';
+import { valuesOf } from '../../src/reporting/tensorboard-file.js';
 import { normalise, type RunConfig } from '../../src/training/config.js';
 
 interface Given {

@@ -104,16 +104,16 @@ export interface Kernel {
   narrowInputGradient(w: number, inputs: number, dz: number, units: number, rows: number, dx: number): void;
 }
 
-/** How many floats an update stages at a time: slices begin at multiples of it (assembly/update.ts). */
+/** How many floats an update stages at a time: slices begin at multiples of it (assembly/optimizers.ts). */
 export const UPDATE_CHUNK = 1024;
 
-/** Bytes for the sums of a tree over up to 2^16 shards, a chunk a level (assembly/update.ts). */
+/** Bytes for the sums of a tree over up to 2^16 shards, a chunk a level (assembly/optimizers.ts). */
 export const SUMS_BYTES = 17 * UPDATE_CHUNK * 4;
 
-/** Where the sums are in a slice's update log, in bytes (assembly/update.ts). */
+/** Where the sums are in a slice's update log, in bytes (assembly/optimizers.ts). */
 export const UPDATE_LOG_SUMS = 64 + 3 * UPDATE_CHUNK * 4;
 
-/** Bytes of a slice's update log with its staged chunk and its sums (assembly/update.ts). */
+/** Bytes of a slice's update log with its staged chunk and its sums (assembly/optimizers.ts). */
 export const UPDATE_LOG_BYTES = UPDATE_LOG_SUMS + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;

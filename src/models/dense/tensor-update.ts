@@ -6,7 +6,7 @@ import type { OptimizerStep } from '../../engine/optimizer.js';
 import { apply } from '../../engine/optimizer.js';
 
 /**
- * Two words of the update log behind the kernel's own two (assembly/update.ts): the number of the update, and how many
+ * Two words of the update log behind the kernel's own two (assembly/optimizers.ts): the number of the update, and how many
  * of its segments are done.
  */
 const UPDATE = 2;

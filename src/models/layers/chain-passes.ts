@@ -3,12 +3,12 @@
 import { type NativeConvolution, sizesOf } from '../../engine/native/convolution.js';
 import { exponential, logarithm } from '../../exponential.js';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
-import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch.js';
+import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch-rows.js';
 import { type Chain, type ChainStep, type ChainTensor, interiorOf } from './chain.js';
 import { applyMasks, pixelGradient, pixelMeans } from './chain-steps.js';
 import { type ChainPlaces, type ConvolutionPlaces, chainPlacesOf, TOGETHER } from './chain-workspace.js';
+import { maskOf } from './dropout.js';
 import { featuresOf, type LayersModel, membersOf, offsetsOf } from './model.js';
-import { maskOf } from './own-layers.js';
 
 type Convolution = Extract<ChainStep, { kind: 'convolution' }>;
 

@@ -2,7 +2,7 @@
 // (chain-passes.ts).
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Hardware, MaskStream, Passes } from '../kind.js';
-import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch.js';
+import { areFinite, LayersBatch, LEAST_PROBABILITY, MASKS_A_MEMBER, transposed } from './batch-rows.js';
 import { featuresOf, type LayersModel, offsetsOf } from './model.js';
 import { type BuiltModel, type TensorFlow, tensorFlow } from './tensorflow.js';
 

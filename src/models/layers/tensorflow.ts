@@ -4,8 +4,10 @@ import util from 'node:util';
 import type * as Tf from '@tensorflow/tfjs-node';
 import { PseudolabelError } from '../../errors.js';
 import type { MaskStream } from '../kind.js';
+import type { ShardNormalized } from './batch-normalization.js';
+import type { Keyed } from './dropout.js';
 import { type LayersModel, membersOf, offsetsOf, sizeOf } from './model.js';
-import { type Keyed, registerOwnLayers, type ShardNormalized } from './own-layers.js';
+import { registerReplacedLayers } from './replaced-layers.js';
 import { KEYED_DROPOUT, withOwnLayers } from './topology.js';
 
 export type TensorFlow = typeof Tf;
@@ -47,7 +49,7 @@ interface BuiltStatistic {
 
 /** Builds a model. Throws RangeError if the topology does not build, or if it has other weights than the model says. */
 export async function build(model: Pick<LayersModel, 'topology' | 'weights'>): Promise<BuiltModel> {
-  registerOwnLayers(tensorFlow());
+  registerReplacedLayers(tensorFlow());
   const network = await networkOf(withOwnLayers(model.topology));
   const weights = trainedWeights(network).map(({ val }) => val);
   const statistics = frozenWeights(network).map((weight) => statisticOf(network, weight));

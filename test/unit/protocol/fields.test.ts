@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../../src/protocol/channel.js';
 import { TO_COORDINATOR, TO_NODE } from '../../../src/protocol/cluster-messages.js';
 import { decodeFrame, encodeMessage, type MessageKind, type MessageTable } from '../../../src/protocol/codec.js';
-import { FROM_COORDINATOR, FROM_WORKER } from '../../../src/protocol/handshake.js';
 import { TO_RANK, TO_ROOT } from '../../../src/protocol/mpi-messages.js';
+import { FROM_COORDINATOR, FROM_WORKER } from '../../../src/protocol/token-handshake.js';
 import { changed, leavesOf, sampleOf } from '../../protocol-fields.js';
 
 type Kinds = readonly (readonly [kind: string, of: MessageKind<Message>])[];

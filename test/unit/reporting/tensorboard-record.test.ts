@@ -1,7 +1,13 @@
 // The format of TFRecord files, against published values.
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { crc32c, histogramOf, masked, reconstructionsImage, recordOf } from '../../../src/reporting/event-file.js';
+import {
+  crc32c,
+  histogramOf,
+  masked,
+  reconstructionsImage,
+  recordOf,
+} from '../../../src/reporting/tensorboard-file.js';
 
 describe('CRC-32C', () => {
   it.each([

@@ -5,11 +5,11 @@ import { alpha } from '../../../src/methods/alpha.js';
 import { rampLines, rampOf } from '../../../src/training/alpha-ramp.js';
 import { normalise, type Options } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import type { Task } from '../../../src/training/scenario.js';
+import type { PresetInput } from '../../../src/training/presets/shared.js';
 import { pseudoLabelsOf } from '../../../src/training/stage.js';
 
 const scenario = fc.constantFrom('pl', 'dae');
-const tasks: fc.Arbitrary<Task> = fc
+const tasks: fc.Arbitrary<PresetInput> = fc
   .record({
     classes: fc.integer({ min: 2, max: 200 }),
     perClass: fc.integer({ min: 1, max: 5000 }),
@@ -19,9 +19,9 @@ const tasks: fc.Arbitrary<Task> = fc
   .map(({ perClass, ...task }) => ({ ...task, hidden: [64], labelled: perClass * task.classes }));
 
 /** The stage with pseudo-labels. */
-const stageOf = (options: Options, task: Task) => planOf(normalise({ hidden: 64, ...options }), task).at(-1)!;
+const stageOf = (options: Options, task: PresetInput) => planOf(normalise({ hidden: 64, ...options }), task).at(-1)!;
 
-const MNIST: Task = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
+const MNIST: PresetInput = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000 };
 
 describe('alpha(t) of the preset best', () => {
   it('has its full weight from the middle of the stage on, whatever the labels and classes, --quick or not (case 1)', () => {

@@ -1,8 +1,9 @@
 // From a config to the stages of its training.
 
 import { describe, expect, it } from 'vitest';
-import { normalise, PRESETS } from '../../../src/training/config.js';
+import { normalise } from '../../../src/training/config.js';
 import { planOf, shorten } from '../../../src/training/plan.js';
+import { PRESETS } from '../../../src/training/presets/presets.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pseudoLabelsOf } from '../../../src/training/stage.js';
 import { denseOf } from '../../dense.js';

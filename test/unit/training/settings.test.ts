@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { convnetModel } from '../../../src/models/layers/convnet.js';
-import { normalise, type Options, PRESETS } from '../../../src/training/config.js';
+import { normalise, type Options } from '../../../src/training/config.js';
 import { planOf } from '../../../src/training/plan.js';
-import { METHOD_CHOICES } from '../../../src/training/preset-method.js';
+import { PRESETS } from '../../../src/training/presets/presets.js';
+import { METHOD_CHOICES } from '../../../src/training/presets/with-method.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { withSettings } from '../../../src/training/settings.js';
 import { optimizerStep, type Stage } from '../../../src/training/stage.js';

@@ -1,8 +1,9 @@
 // Stages as JSON: what a run writes into config.json is what is read back, and nothing else is read.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { normalise, type Options, PRESETS } from '../../../src/training/config.js';
+import { normalise, type Options } from '../../../src/training/config.js';
 import { changesOfPlan, planOf } from '../../../src/training/plan.js';
+import { PRESETS } from '../../../src/training/presets/presets.js';
 import { SCENARIOS } from '../../../src/training/scenario.js';
 import { pseudoLabelsOf } from '../../../src/training/stage.js';
 

@@ -1,6 +1,6 @@
 // The numbers of an update, as a stage's optimizer and schedules give them.
 import { describe, expect, it } from 'vitest';
-import { ADAM, classifier } from '../../../src/training/scenario.js';
+import { ADAM, classifier } from '../../../src/training/presets/shared.js';
 import { optimizerStep, type Stage } from '../../../src/training/stage.js';
 
 const STAGE: Stage = {

@@ -2,7 +2,7 @@
 export { biasGradient, reluDropout, reluDropoutGradient } from './activation';
 export { classify, sigmoidCrossEntropy, softmaxCrossEntropy, softmaxMasses } from './loss';
 export { narrowForward, narrowInputGradient, narrowKernelGradient } from './narrow';
+export { adam, momentum, sum } from './optimizers';
 export { addNoise, dropout, loadRows, transpose } from './rows';
-export { add, broadcast, packColumns } from './slice';
-export { adam, momentum, sum } from './update';
+export { add, broadcast, packColumns } from './tensor-shard';
 export { roundFedBack, widen } from './wire';

@@ -1,13 +1,13 @@
 // What --method makes of the preset best, and how images are then changed.
 import { describe, expect, it } from 'vitest';
-import { AUGMENTATIONS } from '../../../src/data/augmentation.js';
-import { methodOf } from '../../../src/methods/methods.js';
-import { normalise, type Options } from '../../../src/training/config.js';
-import { planOf } from '../../../src/training/plan.js';
-import { augmentationLine, METHOD_CHOICES } from '../../../src/training/preset-method.js';
-import { publishedFor, rowName } from '../../../src/training/scenario.js';
-import { stagesSchema } from '../../../src/training/stage-schema.js';
-import { strategyOf } from '../../../src/training/strategy-choice.js';
+import { AUGMENTATIONS } from '../../../../src/data/augmentation.js';
+import { methodOf } from '../../../../src/methods/methods.js';
+import { normalise, type Options } from '../../../../src/training/config.js';
+import { planOf } from '../../../../src/training/plan.js';
+import { augmentationLine, METHOD_CHOICES } from '../../../../src/training/presets/with-method.js';
+import { publishedFor, rowName } from '../../../../src/training/scenario.js';
+import { stagesSchema } from '../../../../src/training/stage-schema.js';
+import { strategyOf } from '../../../../src/training/strategy-choice.js';
 
 const GREY = { height: 28, width: 28, channels: 1 };
 const TASK = { pixels: 784, classes: 10, hidden: [64], images: GREY, labelled: 100, unlabelled: 59_900 };

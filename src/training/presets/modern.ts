@@ -2,15 +2,11 @@
 // for the next graph. The rounds were chosen on validation images, most other numbers by an earlier study
 // (docs/methods.md).
 
-import { AUGMENTATIONS } from '../data/augmentation.js';
-import { PseudolabelError } from '../errors.js';
-import type { Descriptor, GraphSettings } from '../graph/settings.js';
-import { ADAM, classifier, type Scenario, type Task } from './scenario.js';
-import { ROUNDS, type Stage } from './stage.js';
-
-/** The two settings of how long the preset modern may take. */
-export const EFFORTS = ['normal', 'high'] as const;
-export type Effort = (typeof EFFORTS)[number];
+import { AUGMENTATIONS } from '../../data/augmentation.js';
+import { PseudolabelError } from '../../errors.js';
+import type { Descriptor, GraphSettings } from '../../graph/settings.js';
+import { ROUNDS, type Stage } from '../stage.js';
+import { ADAM, classifier, type Effort, type Preset } from './shared.js';
 
 /** The number of networks side by side, and the steps of each round. */
 export const MODERN: Record<Effort, { readonly members: number; readonly rounds: readonly number[] }> = {
@@ -47,7 +43,7 @@ export const LATER: GraphSettings = {
  * Returns the stages of a scenario. nn: labels alone. drop: labels alone, with augmented images. pl: all images. Throws
  * E_CONFIG for dae.
  */
-export function modern(scenario: Scenario, task: Task, effort: Effort): readonly Stage[] {
+export const modern: Preset = (scenario, task, effort = 'normal') => {
   if (scenario === 'dae') {
     const fix = 'leave --scenario out, or take another preset';
     throw new PseudolabelError(
@@ -83,4 +79,4 @@ export function modern(scenario: Scenario, task: Task, effort: Effort): readonly
     },
     start: r === 0 ? 'fresh' : 'previous',
   }));
-}
+};

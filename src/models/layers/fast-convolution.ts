@@ -1,32 +1,13 @@
-// Replaces Keras' layers that TensorFlow.js trains slowly. Our layers give the same values and gradients with fewer and
-// faster operations.
+// Convolution and max pooling that train faster than those of TensorFlow.js, which they replace: the same values and
+// gradients, with fewer and faster operations.
 import type * as Tf from '@tensorflow/tfjs-node';
+import type { Attribute, Backend } from './backend.js';
 import { FAST_CONVOLUTION, FAST_POOLING } from './topology.js';
 
 type TensorFlow = typeof Tf;
 type Given = Tf.Tensor | Tf.Tensor[];
 interface Kwargs {
   readonly training?: boolean;
-}
-
-interface Attribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: unknown;
-}
-
-type AttributeType = 'TF_FLOAT' | 'TF_ATTR_TYPE' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_ATTR_BOOL' | 'TF_ATTR_STRING';
-
-/** The members of tfjs-node's backend that its type leaves out. */
-export interface Backend {
-  readonly binding: Readonly<Record<AttributeType, number>>;
-  executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly Tf.Tensor[]): Tf.Tensor;
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly Attribute[],
-    inputs: readonly Tf.Tensor[],
-    outputs: number,
-  ): Tf.Tensor[];
 }
 
 /** The members of TensorFlow.js' own layers that their type leaves out. */

@@ -1,21 +1,15 @@
 // The presets against what the report and the paper say, number by number.
 
 import { describe, expect, it } from 'vitest';
-import { best } from '../../../src/training/preset-best.js';
-import { paper } from '../../../src/training/preset-paper.js';
-import { report } from '../../../src/training/preset-report.js';
-import {
-  type Preset,
-  PUBLISHED,
-  ROW_NAMES,
-  SCENARIOS,
-  type Scenario,
-  type Task,
-} from '../../../src/training/scenario.js';
-import type { Stage } from '../../../src/training/stage.js';
-import { denseOf } from '../../dense.js';
+import { best } from '../../../../src/training/presets/best.js';
+import { paper } from '../../../../src/training/presets/paper.js';
+import { report } from '../../../../src/training/presets/report.js';
+import type { Preset, PresetInput } from '../../../../src/training/presets/shared.js';
+import { PUBLISHED, ROW_NAMES, SCENARIOS, type Scenario } from '../../../../src/training/scenario.js';
+import type { Stage } from '../../../../src/training/stage.js';
+import { denseOf } from '../../../dense.js';
 
-const MNIST: Task = { pixels: 784, classes: 10, hidden: [5000], labelled: 100, unlabelled: 60_000 };
+const MNIST: PresetInput = { pixels: 784, classes: 10, hidden: [5000], labelled: 100, unlabelled: 60_000 };
 
 const names = (stages: readonly Stage[]) => stages.map(({ name }) => name);
 const steps = (stages: readonly Stage[]) => stages.map((stage) => stage.steps);

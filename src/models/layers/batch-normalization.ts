@@ -1,10 +1,8 @@
-// Replaces Keras' layers that draw random numbers or keep statistics. With our layers, masks and statistics do not
-// depend on which worker computes a shard.
+// Batch normalisation over the rows of a shard. It replaces Keras' layer, so that the statistics do not depend on which
+// worker computes a shard.
 import type * as Tf from '@tensorflow/tfjs-node';
-import { Stream } from '../../random.js';
-import type { MaskStream } from '../kind.js';
-import { type Backend, registerFastLayers } from './fast-layers.js';
-import { KEYED_DROPOUT, SHARD_NORMALIZATION } from './topology.js';
+import { type Backend, one } from './backend.js';
+import { SHARD_NORMALIZATION } from './topology.js';
 
 type TensorFlow = typeof Tf;
 
@@ -12,11 +10,6 @@ type TensorFlow = typeof Tf;
 export interface Seen {
   readonly mean: Float32Array;
   readonly variance: Float32Array;
-}
-
-/** Dropout that gets the streams of its masks after it was built. */
-export interface Keyed {
-  masks: () => MaskStream | undefined;
 }
 
 /** Batch normalisation that keeps the moments of a pass instead of changing its moving averages. */
@@ -32,41 +25,6 @@ interface Normalization extends Tf.layers.Layer {
   readonly momentum: number;
   readonly gamma?: { read(): Tf.Tensor1D };
   readonly beta?: { read(): Tf.Tensor1D };
-}
-
-/**
- * Registers our layers. TensorFlow.js finds the classes of nested layers only in its own list, of which each thread has
- * one. tf: that of this thread.
- */
-export function registerOwnLayers(tf: TensorFlow): void {
-  const known = tf.serialization.SerializationMap.getMap().classNameMap;
-  if (KEYED_DROPOUT in known) return;
-  tf.serialization.registerClass(keyedDropout(tf) as never);
-  const [base] = known.BatchNormalization as unknown as [new (config: object) => Normalization];
-  tf.serialization.registerClass(shardNormalization(tf, base) as never);
-  registerFastLayers(tf, known as unknown as Readonly<Record<string, readonly unknown[]>>);
-}
-
-function keyedDropout(tf: TensorFlow) {
-  return class KeyedDropout extends tf.layers.Layer implements Keyed {
-    static readonly className = KEYED_DROPOUT;
-    readonly rate: number;
-    readonly index: number;
-    masks: Keyed['masks'] = () => undefined;
-
-    constructor(config: { readonly rate: number; readonly index: number }) {
-      super(config as never);
-      this.rate = config.rate;
-      this.index = config.index;
-    }
-
-    override call(inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor {
-      const x = one(inputs);
-      const draw = this.masks();
-      if (!draw || this.rate === 0) return x;
-      return tf.tidy(() => tf.mul(x, tf.tensor(maskOf(draw(this.index), x.size, this.rate), x.shape, 'float32')));
-    }
-  };
 }
 
 /**
@@ -140,17 +98,7 @@ function normalised(
   return tf.customGrad(compute)(...given);
 }
 
-const one = (inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor => (Array.isArray(inputs) ? inputs[0]! : inputs);
-
-/**
- * Draws a mask: 0 with probability `rate`, and 1 / (1 - rate) otherwise. state: 16 words, of which the first
- * generator's four are used.
- */
-export function maskOf(state: Uint32Array, length: number, rate: number): Float32Array {
-  const stream = new Stream(Uint32Array.from([0, 4, 8, 12], (word) => state[word]!));
-  const scale = 1 / (1 - rate);
-  const mask = new Float32Array(length);
-  // This loop takes a fifth of the time of Float32Array.from().
-  for (let i = 0; i < length; i++) mask[i] = stream.uniform() < rate ? 0 : scale;
-  return mask;
+/** Registers our batch normalisation. base: that of TensorFlow.js. */
+export function registerBatchNormalization(tf: TensorFlow, base: unknown): void {
+  tf.serialization.registerClass(shardNormalization(tf, base as new (config: object) => Normalization) as never);
 }

@@ -1,6 +1,6 @@
 // What errors of a run tell a program to do.
 import { expect, it } from 'vitest';
-import { forPrograms } from '../../../coordinator/library/interruption.js';
+import { forPrograms } from '../../../coordinator/library/abort-signal.js';
 import { PseudolabelError } from '../../../src/errors.js';
 
 const failing = (fix: string) =>

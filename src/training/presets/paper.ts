@@ -3,10 +3,10 @@
 // steps they have. The paper does not state what an epoch is, nor how many there are: here an epoch is a pass over the
 // labelled images (as in the report), and there are 1000 of them, which is past T2 = 800.
 
-import type { PseudoLabelSettings } from '../methods/pseudo-label.js';
-import { autoencoder, classifier, type Preset } from './scenario.js';
-import type { RateSchedule } from './schedule.js';
-import type { Optimizer, Stage } from './stage.js';
+import type { PseudoLabelSettings } from '../../methods/pseudo-label.js';
+import type { RateSchedule } from '../schedule.js';
+import type { Optimizer, Stage } from '../stage.js';
+import { autoencoder, classifier, type Preset } from './shared.js';
 
 const LABELLED_BATCH = 32; // section "Experiments"
 const UNLABELLED_BATCH = 256; // section "Experiments"

@@ -3,8 +3,8 @@
 // 60,000 are drawn. The report drew the noise once per image; here it is drawn anew for each use. alpha(t) is 0 up to
 // and including T1 in both.
 
-import { ADAM, autoencoder, classifier, type Preset } from './scenario.js';
-import type { Stage } from './stage.js';
+import type { Stage } from '../stage.js';
+import { ADAM, autoencoder, classifier, type Preset } from './shared.js';
 
 const BATCH = 32; // batchSize, batch_size_label
 const UNLABELLED_BATCH = 256; // batch_size_PL

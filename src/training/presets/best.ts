@@ -2,8 +2,8 @@
 // validation images held out of the training set, with random splits of the other 50,000 (docs/decisions.md lists what
 // was tried). Test labels chose nothing.
 
-import { ADAM, autoencoder, classifier, type Preset } from './scenario.js';
-import type { Stage } from './stage.js';
+import type { Stage } from '../stage.js';
+import { ADAM, autoencoder, classifier, type Preset } from './shared.js';
 
 const LABELLED_BATCH = 32; // the paper's
 const UNLABELLED_BATCH = 256; // the paper's

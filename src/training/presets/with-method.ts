@@ -1,10 +1,10 @@
 // The stages of the preset best with another method (--method): they have the method's own numbers, and images that are
 // augmented, without which all views would be equal. The numbers come from a study in PyTorch on MNIST, which used
 // validation images alone (docs/methods.md).
-import type { AugmentationName, ImageSize } from '../data/augmentation.js';
-import { METHOD_NAMES, type MethodName, methodOf } from '../methods/methods.js';
-import type { Task } from './scenario.js';
-import type { Stage } from './stage.js';
+import type { AugmentationName, ImageSize } from '../../data/augmentation.js';
+import { METHOD_NAMES, type MethodName, methodOf } from '../../methods/methods.js';
+import type { Stage } from '../stage.js';
+import type { PresetInput } from './shared.js';
 
 /** The methods that --method takes: all that train a classifier. */
 export const METHOD_CHOICES: readonly MethodName[] = METHOD_NAMES.filter((name) => !methodOf({ name }).reconstructs);
@@ -48,7 +48,7 @@ export function augmentationFor(
 /** Returns the line that tells the user what augmentationFor() has chosen. */
 export function augmentationLine(
   { augment, method }: { readonly augment?: AugmentationName | undefined; readonly method?: MethodName | undefined },
-  { images }: Pick<Task, 'images'>,
+  { images }: Pick<PresetInput, 'images'>,
 ): string | undefined {
   const chosen = augment === undefined ? augmentationFor(method, images) : undefined;
   if (chosen === undefined || !images) return undefined;

@@ -1,9 +1,10 @@
 // The preset modern: rounds of propagation and training, and what it refuses.
 import { describe, expect, it } from 'vitest';
-import { normalise, type Options } from '../../../src/training/config.js';
-import { planOf } from '../../../src/training/plan.js';
-import { EFFORTS, MODERN } from '../../../src/training/preset-modern.js';
-import { stagesSchema } from '../../../src/training/stage-schema.js';
+import { normalise, type Options } from '../../../../src/training/config.js';
+import { planOf } from '../../../../src/training/plan.js';
+import { MODERN } from '../../../../src/training/presets/modern.js';
+import { EFFORTS } from '../../../../src/training/presets/shared.js';
+import { stagesSchema } from '../../../../src/training/stage-schema.js';
 
 const images = { height: 28, width: 28, channels: 1 };
 const task = { pixels: 784, classes: 10, hidden: [64], labelled: 100, unlabelled: 60_000, images };
