@@ -1,5 +1,5 @@
-// Decides who may see a dashboard that other machines can reach: those who know its token. A browser sends it once, in
-// a form over TLS, and has a session from then on; programs such as Prometheus send it with each request.
+// Decides who may see a dashboard that other machines can reach: those who know its token. A browser sends the token
+// once, in a form over TLS, and then has a session. Programs such as Prometheus send it with each request.
 import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -14,29 +14,29 @@ import {
   stateDirectory,
 } from '../server/secrets.js';
 
-/** The address of a dashboard, and how it is protected where other machines can reach it. */
+/** The address of a dashboard, and how it is protected if other machines can reach it. */
 export interface Place {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly port: number;
-  /** undefined: this user's own, made where there is none. */
+  /** Defaults to the user's own token file, which is made if there is none. */
   readonly tokenFile?: string | undefined;
-  /** Without TLS, beyond this machine too. */
+  /** Allows connections from other machines without TLS. */
   readonly insecure?: boolean;
-  /** PEM files of the user's own; undefined: the coordinator's. */
+  /** PEM files of the user's own certificate. Defaults to the coordinator's certificate. */
   readonly certificate?: { readonly file: string; readonly key: string } | undefined;
 }
 
 export interface Guard {
   readonly tokenFile: string;
-  /** undefined: nothing is encrypted. */
+  /** If undefined, nothing is encrypted. */
   readonly identity: Certificate | undefined;
   readonly access: Access;
 }
 
-/** undefined for an address that only this machine reaches. Throws E_SECRET_FILE, E_OUTPUT. */
+/** Returns undefined for an address that only this machine reaches. Throws E_SECRET_FILE, E_OUTPUT. */
 export async function guardOf({ host, tokenFile, insecure, certificate }: Place): Promise<Guard | undefined> {
-  const found = await lookup(host).catch(() => undefined); // listening will say so
+  const found = await lookup(host).catch(() => undefined); // Listening will report the error.
   if (!found || isLoopback(found.address)) return undefined;
   const file = tokenFile ?? join(stateDirectory(), 'dashboard-token');
   const own = () => ensureCertificate(join(stateDirectory(), 'coordinator.pem'));
@@ -48,7 +48,7 @@ export async function guardOf({ host, tokenFile, insecure, certificate }: Place)
 
 const COOKIE = 'pseudolabel-session';
 const SESSION_BYTES = 32;
-/** The oldest session ends when there is one more. */
+/** The most sessions. The oldest one ends when there is one more. */
 const MOST_SESSIONS = 256;
 const MOST_FORM_BYTES = 1024;
 export const LOGIN = '/login';
@@ -71,14 +71,14 @@ export class Access {
     return cookies.some(([name, value]) => name === COOKIE && this.sessions.has(value ?? ''));
   }
 
-  /** Shows the form, where a page was asked for. */
+  /** Answers a request without the token. If a page was asked for, the answer is the form. */
   ask({ headers }: IncomingMessage, response: ServerResponse, note?: string): void {
     const wantsPage = headers.accept?.includes('text/html') ?? false;
     response.writeHead(401, { ...HEADERS, 'www-authenticate': 'Bearer', 'content-type': 'text/html; charset=utf-8' });
     response.end(wantsPage ? form(note) : 'the token is missing\n');
   }
 
-  /** The answer to the form: a session for the token. */
+  /** Answers the form: with a session, if the token is right. */
   async logIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const given = new URLSearchParams(await bodyOf(request)).get('token') ?? '';
     if (!this.isToken(given)) return this.ask(request, response, 'That is not the token.');
@@ -100,7 +100,7 @@ const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosnif
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Throws where it is longer than a token can make it. */
+/** Reads the body. Throws if it is longer than a form with a token can be. */
 async function bodyOf(request: IncomingMessage): Promise<string> {
   let body = '';
   for await (const chunk of request.setEncoding('utf8')) {

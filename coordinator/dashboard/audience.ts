@@ -1,21 +1,20 @@
-// Sends the pages that are open what they need: everything once, then what is new, and everything again when the next
-// run begins.
+// Sends open pages what they need: everything once, then what is new, and everything again when the next run begins.
 import type { ServerResponse } from 'node:http';
 import type { Cursor, History } from './history.js';
 import type { MessageName, TableNews } from './messages.js';
 
 /** What pages can show. */
 export interface Shown {
-  /** Of the current run, or of the last one. */
+  /** The history of the current run, or of the last one. */
   readonly history: History;
-  /** Where the run is one of several. */
+  /** Is there if the run is one of several. */
   readonly runs?: Runs | undefined;
 }
 
 export interface Runs {
-  /** A new object whenever anything in it has changed. */
+  /** The table. It is a new object whenever anything in it has changed. */
   readonly table: TableNews;
-  /** The history of one of the runs, by its name; undefined: it has not begun. */
+  /** Returns the history of one of the runs, by its name, or undefined if it has not begun. */
   history(name: string): Promise<History | undefined>;
 }
 
@@ -27,7 +26,9 @@ interface Told {
   readonly cursor: Cursor;
 }
 
-/** A page that does not read is disconnected, and asks for everything when it is back. */
+/**
+ * The most unread bytes of a page. A page that does not read is disconnected, and asks for everything when it is back.
+ */
 const MOST_UNREAD_BYTES = 2 ** 24;
 const MOST_PAGES = 32;
 
@@ -36,7 +37,7 @@ export class Audience {
 
   constructor(private readonly shown: Shown) {}
 
-  /** run: the name of the run that the page shows; undefined: the current one. */
+  /** Adds a page. run: the name of the run that the page shows; undefined: the current one. */
   async add(response: ServerResponse, run: string | undefined): Promise<void> {
     if (this.pages.size >= MOST_PAGES) return void response.writeHead(503, { 'retry-after': '5' }).end();
     const fixed = run === undefined ? undefined : await this.shown.runs?.history(run);
@@ -71,7 +72,10 @@ export class Audience {
     this.pages.set(page, { fixed, history, table, cursor: history.cursor });
   }
 
-  /** A page that follows the current run is told of an end only when the last run has ended. */
+  /**
+   * Returns the state of all runs for a page that follows the current run. Such a page is told of an end only when the
+   * last run has ended.
+   */
   private stateFor(fixed: History | undefined): Partial<Pick<TableNews, 'state'>> {
     const { runs } = this.shown;
     return runs && !fixed ? { state: runs.table.state } : {};

@@ -1,4 +1,4 @@
-// The dashboard of a run, or of several one after the other: collects what happens and serves it while they go on.
+// Runs the dashboard of one run, or of several runs one after the other: collects what happens and serves it.
 import type { Dataset } from '../../src/data/dataset.js';
 import { PseudolabelError } from '../../src/errors.js';
 import { counted, percent } from '../../src/format.js';
@@ -24,22 +24,25 @@ export interface ShownRun {
   readonly info: Omit<RunInfo, 'stages' | 'settings' | 'hasReport'>;
   readonly stages: readonly Stage[];
   readonly maxSteps: number;
-  /** With the rows of the training images that are used without their labels; undefined: no image is shown. */
+  /**
+   * The images, with the rows of the training images that are used without their labels. If undefined, no image is
+   * shown.
+   */
   readonly images?: { readonly dataset: Dataset; readonly unlabelled: Uint32Array };
   /** Metrics from before this process. */
   readonly past: readonly MetricRecord[];
   lostWorkers(): number;
-  /** The nodes on other machines that are there now; undefined where there can be none. */
+  /** Returns the nodes on other machines that are there now; undefined if there can be none. */
   readonly nodes?: () => readonly NodeNow[];
 }
 
-/** Time between two looks at what nodes are doing. */
+/** Milliseconds between two looks at what nodes are doing. */
 const LOOK_MS = 40;
 
 export class Dashboard {
   private readonly lanes = new Lanes((worker) => this.history?.say(`worker ${worker} is there`));
   private readonly gauges = new Gauges(() => this.lostWorkers());
-  /** Of all runs. */
+  /** The events of all runs. */
   private readonly events: EventNews[] = [];
   private history: History | undefined;
   private server: DashboardServer | undefined;
@@ -51,7 +54,7 @@ export class Dashboard {
   /** What happened to nodes before the dashboard was open. */
   private early: (() => void)[] = [];
 
-  /** directory: of the run or the reproduction. runs: undefined for a single run. */
+  /** directory: that of the run or the reproduction. runs: undefined for a single run. */
   constructor(
     private readonly place: Place,
     private readonly directory: string,
@@ -78,7 +81,7 @@ export class Dashboard {
     });
   }
 
-  /** Shows a run from now on; listens when there is the first. Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
+  /** Shows a run from now on. Listens when the first run begins. Throws E_LISTEN, E_SECRET_FILE, E_OUTPUT. */
   async begins({ info, stages, maxSteps, images, past, lostWorkers, nodes }: ShownRun): Promise<Required<RunListener>> {
     const shown = stages.map(({ name, steps }) => ({ title: STAGE_TITLES[name], steps: Math.min(steps, maxSteps) }));
     const names = stages.map(({ name }) => name);
@@ -131,7 +134,7 @@ export class Dashboard {
     return this.server?.url;
   }
 
-  /** What is needed to open it from another machine; undefined on loopback. */
+  /** Says what is needed to open the dashboard from another machine; undefined on loopback. */
   get keys(): string | undefined {
     if (!this.guard) return undefined;
     const { tokenFile, identity } = this.guard;
@@ -142,7 +145,7 @@ export class Dashboard {
   /** Tells the pages how the run ended. */
   ends(result: RunResult): void {
     const { testAccuracy } = result;
-    this.tellLosses(); // of the evaluation, which is no measure
+    this.tellLosses(); // Tells losses during the evaluation, which makes no measurement.
     const name = this.runs ? `${this.history?.info.title} ended` : 'ended';
     const text = testAccuracy === undefined ? name : `${name}: test accuracy ${percent(testAccuracy)}`;
     const { validationAccuracy, seconds } = result;

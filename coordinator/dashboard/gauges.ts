@@ -1,4 +1,4 @@
-// The metrics of a run for Prometheus, or of several runs one after the other.
+// Keeps the metrics for Prometheus of one run, or of several runs one after the other.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { PSEUDO_LABELLED, type Stage } from '../../src/training/stage.js';
 import type { RunListener } from '../runs/recorder.js';
@@ -45,13 +45,13 @@ export class Gauges implements RunListener {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** The metrics in Prometheus's text format, and its content type. */
+  /** Returns the metrics in Prometheus's text format, and its content type. */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
     this.lost.set(this.lostWorkers());
     return { type: this.registry.contentType, text: await this.registry.metrics() };
   }
 
-  /** name: of a run, which may follow another. Classes without names are numbered. */
+  /** Begins a run, which may follow another one. name: that of the run. Classes without names are numbered. */
   begins(name: string, classNames: readonly string[] = []): void {
     this.classNames = classNames;
     this.run.reset();
@@ -95,7 +95,7 @@ export class Gauges implements RunListener {
 
   private gauge(name: string, help: string, ...labelNames: string[]): Gauge {
     const gauge = new Gauge({ name: `pseudolabel_${name}`, help, labelNames, registers: this.registers });
-    if (labelNames.length === 0) gauge.remove(); // one without labels begins at 0, as if that had been measured
+    if (labelNames.length === 0) gauge.remove(); // A gauge without labels begins at 0, as if that had been measured.
     return gauge;
   }
 }

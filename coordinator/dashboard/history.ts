@@ -1,4 +1,4 @@
-// What a dashboard knows of a run: all that happened so far, and what is new since a page was last told.
+// Keeps what a dashboard knows of a run: all that has happened so far, and what is new since a page was last told.
 import { choiceText } from '../../src/methods/class-balance-text.js';
 import { shareRight } from '../../src/reporting/curves.js';
 import type { MetricRecord } from '../../src/reporting/record.js';
@@ -21,12 +21,12 @@ import type {
 import type { Unsure } from './unsure.js';
 
 export interface EventNews {
-  /** Milliseconds since 1970; null: nobody knows. */
+  /** Milliseconds since 1970; null if unknown. */
   readonly at: number | null;
   readonly text: string;
 }
 
-/** Lists that only grow: each entry is told once. */
+/** Lists that only grow. Each entry is told once. */
 interface Told {
   readonly steps: StepNews[];
   readonly labels: LabelsNews[];
@@ -36,7 +36,7 @@ interface Told {
   readonly marks: MarkNews[];
 }
 
-/** How much of each list a page has been told. */
+/** The number of entries of each list that a page has been told. */
 export type Cursor = { readonly [list in keyof Told]: number } & { readonly unsure?: number };
 
 export class History implements RunListener {
@@ -83,7 +83,7 @@ export class History implements RunListener {
     this.say('checkpoint saved');
   }
 
-  /** Adds an event that is no metric: a worker that was lost, the end. */
+  /** Adds an event that is not a metric, such as the loss of a worker or the end. */
   say(text: string, at: number | null = Date.now()): void {
     this.told.events.push({ at, text });
   }
@@ -95,7 +95,7 @@ export class History implements RunListener {
     this.say(text);
   }
 
-  /** Each round of labels chooses its shares: most choose those of before. */
+  /** Tells the class shares that a round of labels has chosen, if they have changed. */
   private chosen(shares: string, at: number | null): void {
     if (shares !== this.shares) this.say(`class shares ${shares}`, at);
     this.shares = shares;
@@ -116,7 +116,7 @@ export class History implements RunListener {
     return { info: this.info, ...this.since() };
   }
 
-  /** What is new since a page was told; cursor: undefined: it has been told nothing. */
+  /** Returns what is new since a page was told. If cursor is undefined, the page has been told nothing. */
   since(cursor?: Cursor): News {
     const { steps, labels, validations, members, events, marks } = this.told;
     return {
@@ -161,5 +161,7 @@ export class History implements RunListener {
   }
 }
 
-/** Pages get thousands of steps at once: more digits than a curve shows would only take time. */
+/**
+ * Rounds a value, because pages get thousands of steps at once. More digits than a curve shows would only take time.
+ */
 const rounded = (value: number): number => Number(value.toPrecision(5));

@@ -1,5 +1,5 @@
-// What each worker has been doing lately, from the calls of its executor, and what each node has, from looks at it a
-// few times a second.
+// Records what each worker has been doing lately, from the calls of its executor, and what each node has been doing,
+// from looks at it several times a second.
 import type { NodeNow } from '../executors/cluster/status.js';
 import type { LaneNews, NodeNews } from './messages.js';
 
@@ -13,7 +13,7 @@ export interface ObservedCall {
 }
 
 const WINDOW_MS = 2000;
-/** A worker that did nothing for so long counts as gone. */
+/** A worker that has done nothing for this time counts as gone. */
 const GONE_MS = 10_000;
 
 export class Lanes {
@@ -33,7 +33,7 @@ export class Lanes {
     if (first > 0) this.calls = this.calls.slice(first);
   }
 
-  /** By worker. */
+  /** Returns the shares of time of each worker, in the order of the workers. */
   shares(): LaneNews[] {
     const last = this.calls.at(-1)?.answered ?? 0;
     const window = Math.min(WINDOW_MS, last - (this.calls[0]?.answered ?? last)) || WINDOW_MS;
@@ -58,14 +58,14 @@ export class Lanes {
   }
 }
 
-/** How many nodes that are gone are shown: the last ones. */
+/** The most nodes that are shown after they have gone: the last ones. */
 const MOST_GONE = 16;
 
 export class NodeLanes {
   private looks: { readonly at: number; readonly nodes: readonly NodeNow[] }[] = [];
   private gone: string[] = [];
 
-  /** nodes: those that are there now. */
+  /** nodes: returns the nodes that are there now. */
   constructor(private readonly nodes: () => readonly NodeNow[]) {}
 
   look(at: number): void {
@@ -81,7 +81,10 @@ export class NodeLanes {
     this.gone = [...this.gone, name].slice(-MOST_GONE);
   }
 
-  /** Sorted by name; shares of the looks since the node joined, in the last two seconds at most. */
+  /**
+   * Returns the nodes, sorted by name. The shares are those of the looks since the node joined, in the last two seconds
+   * at most.
+   */
   news(): NodeNews[] {
     const now = this.nodes().map(({ name, doing }) => ({ name, doing, shares: this.shares(name) }));
     const gone = this.gone.map((name) => ({ name, doing: 'gone' as const, shares: [] }));

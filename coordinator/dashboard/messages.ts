@@ -1,5 +1,5 @@
-// What the dashboard's server sends its page: everything once when a page connects, then what is new. The page may have
-// been there before, with another server of the same run: the first message replaces all that it knows.
+// Defines the messages from the dashboard's server to its page: everything once when a page connects, then what is new.
+// The page may have been connected to another server of the same run, so the first message replaces all that it knows.
 import type { SettingsColumns } from '../../src/reporting/numbers.js';
 import type { NodeActivity } from '../executors/cluster/status.js';
 
@@ -13,21 +13,21 @@ export interface RunInfo {
   readonly stages: readonly { readonly title: string; readonly steps: number }[];
   /** Whether there is a report to link to. */
   readonly hasReport: boolean;
-  /** undefined: classes are numbered. */
+  /** If undefined, classes are numbered. */
   readonly classNames?: readonly string[] | undefined;
   /** The hyper-parameters: a column for each stage, a row for each path. */
   readonly settings?: SettingsColumns | undefined;
-  /** How images are changed before they are trained on; undefined: they are not. */
+  /** How images are augmented; undefined if they are not. */
   readonly views?: readonly ViewsNews[] | undefined;
 }
 
-/** How a run ended. Accuracies from 0 to 1; at: when, in milliseconds since 1970. */
+/** How a run ended. Accuracies are from 0 to 1. at: the time of the end in milliseconds since 1970. */
 export interface EndNews {
   readonly testAccuracy: number | undefined;
   readonly validationAccuracy: number | undefined;
-  /** Of training. */
+  /** Seconds of training. */
   readonly seconds: number;
-  /** null: an older version did not write it. */
+  /** null if an older version wrote the result without it. */
   readonly at: number | null;
 }
 
@@ -50,7 +50,7 @@ export interface LabelsNews {
   readonly perClass: readonly number[];
   readonly flips: number;
   readonly meanConfidence: number;
-  /** Share of right pseudo-labels, of images with a known label; undefined where there are none. */
+  /** The share of right pseudo-labels, among images with a known label; undefined if there are none. */
   readonly right: number | undefined;
 }
 
@@ -60,40 +60,40 @@ export interface ValidationNews {
   readonly accuracy: number;
 }
 
-/** What the networks of an ensemble say of the same images when a stage ends. */
+/** How the networks of an ensemble classify the same images when a stage ends. */
 export interface MembersNews {
   readonly stage: number;
   readonly step: number;
-  /** Share of the images that all of them class alike. */
+  /** The share of the images that all of them put into the same class. */
   readonly agreement: number;
 }
 
-/** The same images, as they are or changed in one way. */
+/** The same images, unchanged or augmented in one way. */
 export interface ViewsNews {
   readonly title: string;
-  /** base64 */
+  /** Each is in base64. */
   readonly pngs: readonly string[];
 }
 
 /** An image that the model is unsure of. */
 export interface UnsureNews {
   readonly name: string;
-  /** base64 */
+  /** In base64. */
   readonly png: string;
   readonly label: number;
-  /** Its class when it was looked at before; undefined: it was not. */
+  /** Its class at the previous look; undefined if it was not looked at before. */
   readonly before: number | undefined;
-  /** 0 to 1 */
+  /** From 0 to 1. */
   readonly confidence: number;
 }
 
-/** What one worker did in the last seconds, as shares of that time; it waited the rest. */
+/** What one worker did in the last seconds, as shares of that time. It waited for the rest. */
 export interface LaneNews {
   readonly worker: number;
   readonly shares: readonly (readonly [part: string, share: number])[];
 }
 
-/** What a node on another machine does now, and did in the last seconds, as shares of that time. */
+/** What a node on another machine does now, and what it did in the last seconds, as shares of that time. */
 export interface NodeNews {
   readonly name: string;
   readonly doing: NodeActivity | 'gone';
@@ -112,47 +112,47 @@ export interface News {
   readonly labels: readonly LabelsNews[];
   readonly validations: readonly ValidationNews[];
   readonly members: readonly MembersNews[];
-  /** at: null: nobody knows when that was, in a run that is read from its folder. */
+  /** at: null if the time is unknown, in a run that is read from its folder. */
   readonly events: readonly { readonly at: number | null; readonly text: string }[];
   readonly lanes: readonly LaneNews[];
   readonly nodes: readonly NodeNews[];
   readonly marks: readonly MarkNews[];
-  /** The least sure first; undefined: as they were, or not known, in a run that is read from its folder. */
+  /** The least sure images first; undefined: no change, or unknown, in a run that is read from its folder. */
   readonly unsure?: readonly UnsureNews[] | undefined;
   readonly state: 'running' | 'ended' | 'failed' | 'interrupted';
-  /** Where it has ended, or been read from its folder. */
+  /** Is there if the run has ended, or has been read from its folder. */
   readonly result?: EndNews | undefined;
 }
 
 /** One run of a reproduction. */
 export interface RunNews {
-  /** Its directory, within that of the reproduction: a page asks for it by this (`/?run=...`). */
+  /** Its directory within that of the reproduction. A page asks for the run by this name (`/?run=...`). */
   readonly name: string;
   /** stopped: it has begun, and may be resumed. */
   readonly state: 'waiting' | 'running' | 'stopped' | 'ended';
-  /** On the test images, 0 to 1. */
+  /** The accuracy on the test images, from 0 to 1. */
   readonly accuracy: number | undefined;
 }
 
 /** The table of a reproduction as far as it is known. Accuracies in per cent. */
 export interface TableNews {
-  /** Of each run of a row. */
+  /** The split of each run of a row. */
   readonly splits: readonly string[];
   readonly rows: readonly {
     readonly name: string;
-    /** undefined where the runs cannot be compared with published figures. */
+    /** undefined if the runs cannot be compared with published figures. */
     readonly paper?: number;
     readonly report?: number;
-    /** Over the runs that have ended; undefined: none has, or there are no test images. */
+    /** The mean over the runs that have ended; undefined if none has, or if there are no test images. */
     readonly ours: { readonly accuracy: number; readonly deviation: number | undefined } | undefined;
     readonly runs: readonly RunNews[];
   }[];
-  /** Of the whole reproduction. */
+  /** The state of the whole reproduction. */
   readonly state: News['state'];
 }
 
 export interface Everything extends News {
   readonly info: RunInfo;
-  /** Where the run is one of several. */
+  /** Is there if the run is one of several. */
   readonly table?: TableNews | undefined;
 }

@@ -1,4 +1,5 @@
-// The pictures that a run keeps, as a page shows them: how images are changed, and, of a run that is read from its folder, its doubtful images.
+// Prepares the images that a run keeps for the page: examples of its augmentation and, for a run that is read from its
+// folder, its doubtful images.
 import { STAGE_TITLES } from '../../src/reporting/curves.js';
 import { pngOf, type Size } from '../../src/reporting/image.js';
 import type { DoubtfulRecord, ViewsRecord } from '../../src/reporting/record.js';

@@ -1,4 +1,4 @@
-// Dashboards of what has ended, from its directory: of a run, or of a reproduction with all its runs.
+// Serves dashboards of what has ended, from its directory: of a run, or of a reproduction with all its runs.
 import { join, relative, sep } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
 import { percent } from '../../src/format.js';
@@ -26,7 +26,7 @@ import type { News, RunNews, TableNews } from './messages.js';
 import { doubtfulNews, viewsNews } from './pictures.js';
 import { type DashboardServer, serve } from './server.js';
 
-/** Throws E_LISTEN, E_REPORT, E_USAGE. */
+/** Serves the dashboard of a directory. Throws E_LISTEN, E_REPORT, E_USAGE. */
 export async function serveRecorded(directory: string, port: number): Promise<DashboardServer> {
   const here = { host: '127.0.0.1', port };
   if (RunDirectory.isAt(directory))
@@ -42,7 +42,10 @@ export async function serveRecorded(directory: string, port: number): Promise<Da
   return serve({ history, runs, gauges: undefined, directory }, here);
 }
 
-/** name: of the run, within its reproduction; undefined: of its directory. Throws E_REPORT. */
+/**
+ * Reads the history of a run. name: that of the run within its reproduction; defaults to that of its directory. Throws
+ * E_REPORT.
+ */
 async function recordedHistory(path: string, name?: string, title?: string): Promise<History> {
   const { readRun } = await import('../report.js');
   const run = await readRun(path, name);
@@ -114,7 +117,7 @@ export class Reproduced implements Runs {
     this.table = this.tableOf('running');
   }
 
-  /** The whole reproduction ends. */
+  /** Ends the whole reproduction. */
   ends(state: News['state']): void {
     this.current = undefined;
     this.table = this.tableOf(state);
@@ -158,5 +161,5 @@ export class Reproduced implements Runs {
   }
 }
 
-/** The path of a run within the directory of its reproduction, with slashes. */
+/** Returns the path of a run within the directory of its reproduction, with slashes. */
 export const nameWithin = (directory: string, path: string): string => relative(directory, path).split(sep).join('/');

@@ -1,5 +1,5 @@
-// The dashboard's server: the page's files, a stream of news (server-sent events), and metrics for Prometheus. On
-// loopback it is open to everybody; beyond that it uses TLS and asks for a token (access.ts).
+// Serves the dashboard: the page's files, a stream of news (server-sent events), and metrics for Prometheus. On
+// loopback it is open to all users of the machine. Otherwise it uses TLS and asks for a token (access.ts).
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -20,14 +20,14 @@ import type { Gauges } from './gauges.js';
 
 export interface DashboardServer {
   readonly url: string;
-  /** Tells everyone the last news, and ends. */
+  /** Tells all pages the last news, and closes the server. */
   close(): Promise<void>;
 }
 
 /** What is served. */
 interface Source extends Shown {
   readonly gauges: Gauges | undefined;
-  /** Of the run or the reproduction; its report.html is served, and those of the runs. */
+  /** The directory of the run or the reproduction. Its report.html is served, and those of the runs. */
   readonly directory: string;
 }
 
@@ -37,7 +37,7 @@ const MOST_HEADER_BYTES = 8192;
 const REQUEST_MS = 10_000;
 const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
-/** guard: undefined on loopback alone. Throws E_LISTEN. */
+/** Starts the server. guard: undefined if only loopback is served. Throws E_LISTEN. */
 export async function serve(
   source: Source,
   { host, port }: Pick<Place, 'host' | 'port'>,
@@ -91,7 +91,7 @@ function cannotListen(port: number, cause: Error): PseudolabelError {
   return new PseudolabelError('E_LISTEN', `port ${port} cannot be listened on: ${cause.message}`, fix, { cause });
 }
 
-/** Answers somebody who has not shown the token yet. */
+/** Answers a request that has not shown the token yet. */
 async function unauthenticated(access: Access, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method === 'POST' && request.url === LOGIN) await access.logIn(request, response);
   else access.ask(request, response);
@@ -106,7 +106,7 @@ async function answer(
   isLocal: boolean,
 ): Promise<void> {
   const refuse = (code: number): void => void response.writeHead(code).end();
-  // DNS rebinding: a foreign page can have a browser send requests here under its own host name. These are refused.
+  // Refuses DNS rebinding: a foreign page can have a browser send requests here under its own host name.
   if (isLocal && !LOCAL_HOSTS.test(request.headers.host ?? '')) return refuse(403);
   if (request.method !== 'GET') return refuse(405);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
@@ -118,7 +118,7 @@ async function answer(
   const report = reportAt(pathname, source);
   const content = report === undefined ? undefined : await readText(report, MOST_TEXT_BYTES).catch(() => undefined);
   if (content !== undefined) {
-    // The report may come from anybody, so the policy lets no script in it run.
+    // The report may come from any source, so the policy lets no script in it run.
     return send(response, { type: 'text/html; charset=utf-8', content }, PAGE_POLICY);
   }
   const file = files.get(pathname);
@@ -126,7 +126,10 @@ async function answer(
   else refuse(404);
 }
 
-/** The file of a report: of the directory or of a run in the table. No other path leads to a file of the directory. */
+/**
+ * Returns the file of a report, of the directory or of a run in the table. No other path leads to a file of the
+ * directory.
+ */
 function reportAt(pathname: string, { directory, runs }: Source): string | undefined {
   if (pathname === '/report.html') return join(directory, 'report.html');
   const names = runs?.table.rows.flatMap((row) => row.runs.map(({ name }) => name)) ?? [];
@@ -145,7 +148,7 @@ interface File {
   readonly content: string;
 }
 
-/** By path. */
+/** Returns the files of the page by their paths. */
 function filesOfPage(): ReadonlyMap<string, File> {
   const library = createRequire(import.meta.url);
   const own = (name: string): string => readFileSync(built(`coordinator/dashboard/page/${name}`), 'utf8');
@@ -170,7 +173,7 @@ function filesOfPage(): ReadonlyMap<string, File> {
   ]);
 }
 
-/** Allows our own files alone, and one inline script: the import map. */
+/** Returns a policy that allows only the page's own files and one inline script, the import map. */
 function policyOf(index: string): string {
   const [, map = ''] = /<script type="importmap">(.*?)<\/script>/s.exec(index) ?? [];
   const hash = createHash('sha256').update(map).digest('base64');

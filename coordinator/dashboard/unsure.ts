@@ -1,4 +1,4 @@
-// The images that the model is least sure of, as their pseudo-labels change: what a person would look at first.
+// Finds the images that the model is least sure of, as their pseudo-labels change. A person would look at these first.
 import type { Dataset } from '../../src/data/dataset.js';
 import { pngOf } from '../../src/reporting/image.js';
 import type { Predictions } from '../strategies/strategy.js';
@@ -6,9 +6,9 @@ import type { UnsureNews } from './messages.js';
 
 const MOST_IMAGES = 24;
 const FEWEST_IMAGES = 4;
-/** Of all of them together, before they are compressed. */
+/** The most bytes of all images together, before they are compressed. */
 const MOST_BYTES = 300_000;
-/** Pages get them no more often: nobody could look at them. */
+/** Milliseconds between two updates of the images. Nobody could look at them faster. */
 const BETWEEN_MS = 2000;
 
 export class Unsure {
@@ -17,14 +17,14 @@ export class Unsure {
   private takenAt = Number.NEGATIVE_INFINITY;
   private readonly before = new Map<number, number>();
 
-  /** unlabelled: the rows of the training images that have no label. now: in milliseconds. */
+  /** unlabelled: the rows of the training images that have no label. now: returns milliseconds. */
   constructor(
     private readonly dataset: Pick<Dataset, 'train' | 'height' | 'width' | 'channels'>,
     private readonly unlabelled: Uint32Array,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** positions: of the images among the unlabelled ones; undefined: all of them. */
+  /** positions: those of the images among the unlabelled ones; undefined: all of them. */
   looked({ classes, confidences }: Predictions, positions?: Uint32Array): void {
     if (this.now() - this.takenAt < BETWEEN_MS) return;
     this.takenAt = this.now();
@@ -50,7 +50,7 @@ export class Unsure {
     return this.version;
   }
 
-  /** undefined: nothing is new since a page was told. */
+  /** Returns undefined if nothing is new since a page was told. */
   since(cursor = 0): readonly UnsureNews[] | undefined {
     return this.version > cursor ? this.images : undefined;
   }

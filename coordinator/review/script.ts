@@ -1,19 +1,19 @@
-// The script of the review page, which runs in a browser: it keeps what a person decides, and makes corrected.csv of it. It is put into the
-// page as it is, so that it can import types alone.
+// Runs in the review page in a browser: stores what a person decides, and makes corrected.csv from it. The script is
+// put into the page unchanged, so it can only import types.
 import type { ReviewData } from '../../src/reporting/review-page.js';
 
 const data = JSON.parse(document.getElementById('data')!.textContent!) as ReviewData;
 const cards = [...document.querySelectorAll<HTMLFieldSetElement>('fieldset')];
-/** By card: a class, by name. */
+/** The name of the class that is decided for each card. */
 const decided = new Map<number, string>(restored());
 
-/** What the browser kept of this review. */
+/** Returns what the browser has stored of this review. */
 function restored(): [number, string][] {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(data.key) ?? '[]');
     return Array.isArray(kept) ? (kept as [number, string][]).filter(([card]) => card < cards.length) : [];
   } catch {
-    return []; // it keeps nothing for pages from a disk: then the review lasts as long as the page
+    return []; // The browser stores nothing for pages from a disk. Then the review lasts as long as the page is open.
   }
 }
 
@@ -21,7 +21,7 @@ function keep(): void {
   try {
     localStorage.setItem(data.key, JSON.stringify([...decided]));
   } catch {
-    // as above
+    // See restored().
   }
 }
 
@@ -39,7 +39,7 @@ function decide(index: number, name: string | undefined): void {
   showState();
 }
 
-/** Shows what is decided of a card. */
+/** Shows what is decided for a card. */
 function show(index: number): void {
   const card = cards[index]!;
   const name = decided.get(index);
@@ -65,7 +65,7 @@ function focusCard(index: number): void {
   card.scrollIntoView({ block: 'nearest' });
 }
 
-/** The class that a key means in a card; undefined: none. */
+/** Returns the class that a key means in a card, or undefined if it means none. */
 function classOf(key: string, index: number): string | undefined {
   const card = cards[index]!;
   const radio = radiosOf(card).find((each) => {
@@ -76,10 +76,10 @@ function classOf(key: string, index: number): string | undefined {
   return radio && data.classNames[Number(radio.value)];
 }
 
-/** The first card of which nothing is decided. */
+/** Returns the first card without a decision. */
 const nextCard = (): number => cards.findIndex((_, index) => !decided.has(index));
 
-/** A key that is pressed in no card is for the next one; buttons have keys of their own. */
+/** Handles a key. A key that is pressed outside of all cards is for the next one. Buttons have keys of their own. */
 function pressed(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target as HTMLElement;

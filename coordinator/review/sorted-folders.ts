@@ -1,4 +1,4 @@
-// Writes images into a folder for each class: links to their files, or PNGs where they are in no files of their own.
+// Writes images into a folder for each class: links to their files, or PNGs if they are not files of their own.
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { PseudolabelError } from '../../src/errors.js';
@@ -8,7 +8,7 @@ import { idOf } from '../../src/labelling/labelled.js';
 import { pngOf } from '../../src/reporting/image.js';
 import type { Review } from '../../src/reporting/review-page.js';
 
-/** Throws E_USAGE where something is in the folder already. */
+/** Throws E_USAGE if the folder is not empty. */
 export async function checkEmpty(folder: string): Promise<void> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -20,7 +20,7 @@ export async function checkEmpty(folder: string): Promise<void> {
 
 /**
  * Returns what was written. Throws E_OUTPUT.
- * @param data the folder that the images are in, where each has a file of its own
+ * @param data the folder that the images are in, if each is a file of its own
  */
 export async function sortInto(
   folder: string,
@@ -42,7 +42,7 @@ export async function sortInto(
   return from === undefined ? 'pictures' : 'links';
 }
 
-/** The folder whose files the images are, behind all links; undefined where they are no files. */
+/** Returns the folder whose files the images are, with all links resolved, or undefined if they are not files. */
 async function folderOfFiles(
   data: string | undefined,
   ids: readonly string[] | undefined,

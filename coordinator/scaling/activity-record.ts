@@ -20,9 +20,11 @@ import {
 
 /** What a process did in an interval. */
 export interface Account {
-  /** Milliseconds of its workers together. */
+  /** Milliseconds of all its workers together. */
   readonly split: Split;
-  /** Milliseconds in tasks without waits, and CPU milliseconds of the threads: the rest was time without a core. */
+  /**
+   * Milliseconds in tasks without waits, and CPU milliseconds of the threads. The difference is time without a core.
+   */
   readonly inTasks: number;
   readonly computed: number;
 }
@@ -30,11 +32,11 @@ export interface Account {
 export class ActivityRecord {
   private calls: Call[] = [];
   private activities: Activity[] = [];
-  /** When the main thread last worked for other processes. */
+  /** The time when the main thread last worked for other processes. */
   private last = clock();
   private computed = computedByOthers();
 
-  /** Begins anew. */
+  /** Deletes the record, and begins a new one. */
   clear(): void {
     this.calls = [];
     this.activities = [];
@@ -58,7 +60,7 @@ export class ActivityRecord {
     }
   }
 
-  /** A message arrived: the main thread has waited since it last worked for other processes. */
+  /** Records that a message arrived. The main thread has waited since it last worked for other processes. */
   arriving(take: () => void): void {
     const began = clock();
     this.note('wait', this.last, began);
@@ -66,7 +68,10 @@ export class ActivityRecord {
     this.note('serialise', began, clock());
   }
 
-  /** What the process did from `began` until `ended`. Nobody waits for a node's last update, which may end later. */
+  /**
+   * Returns what the process did from `began` until `ended`. A node's last update may end later, because nothing waits
+   * for it.
+   */
   account(workers: number, began: number, ended: number): Account {
     const calls = this.calls.filter(({ called }) => called < ended).map((call) => until(call, ended));
     const activities = exclusive(this.activities.map((activity) => afterCall(activity, calls)));
@@ -80,13 +85,19 @@ export class ActivityRecord {
   }
 }
 
-/** CPU milliseconds of all threads but the main one; of all threads where the system does not count by thread. */
+/**
+ * Returns the CPU milliseconds of all threads except the main one, or of all threads if the system does not count by
+ * thread.
+ */
 function computedByOthers(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e3 - mainThread();
 }
 
-/** CPU milliseconds of the main thread, which has the process id in /proc; 0 where there is no Linux. */
+/**
+ * Returns the CPU milliseconds of the main thread, which has the process id in /proc. Returns 0 if the system is not
+ * Linux.
+ */
 function mainThread(): number {
   try {
     return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ', 1)[0]) / 1e6;
@@ -95,7 +106,10 @@ function mainThread(): number {
   }
 }
 
-/** A main thread that made a call of its own did not wait before it, even if the next event was an arrival. */
+/**
+ * Shortens a wait to begin at the main thread's own call. It did not wait before that, even if the next event was an
+ * arrival.
+ */
 function afterCall(activity: Activity, calls: readonly Call[]): Activity {
   if (activity.kind !== 'wait') return activity;
   const call = calls.findLast(({ called }) => called > activity.began && called < activity.ended);
@@ -124,7 +138,10 @@ export function traced(node: ThreadExecutor, record: ActivityRecord): ThreadExec
   });
 }
 
-/** A call lasts from the forward pass to the end of the backward pass: workers do both in one task. */
+/**
+ * Records tensor-parallel calls. A call lasts from the forward pass to the end of the backward pass, because workers do
+ * both in one task.
+ */
 function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
   const forward = tensor.forward.bind(tensor);
   const backward = tensor.backward.bind(tensor);
@@ -144,7 +161,7 @@ function traceTensorShards(tensor: TensorSteps, record: ActivityRecord): void {
   Object.assign(tensor, watching);
 }
 
-/** Records all messages. */
+/** A channel that records all messages. */
 export class TracedChannel<Out extends Message, In extends Message> implements Channel<Out, In> {
   constructor(
     private readonly channel: Channel<Out, In>,
@@ -183,9 +200,9 @@ export class TracedChannel<Out extends Message, In extends Message> implements C
 export class TracedCollective implements Collective {
   readonly rank: number;
   readonly size: number;
-  /** Bytes sent by this rank so far. A sum counts as in a ring. */
+  /** The number of bytes that this rank has sent so far. A sum counts as in a ring. */
   sentBytes = 0;
-  /** When the last collective call ended. */
+  /** The time when the last collective call ended. */
   private last = clock();
 
   constructor(
@@ -202,13 +219,13 @@ export class TracedCollective implements Collective {
     return this.noting('send', () => this.collective.broadcast(bytes));
   }
 
-  /** A call that sends and receives ends with what it receives. */
+  /** Records a call that sends and receives as a wait, because it ends with what it receives. */
   exchange(sends: Iterable<Piece>, receives: readonly Piece[]): Promise<void> {
     const kind = receives.length > 0 ? 'wait' : 'send';
     return this.noting(kind, () => this.collective.exchange(this.made(sends), receives));
   }
 
-  /** Only gradients are summed: right before, this rank has added up its own. */
+  /** Records a sum. Only gradients are summed, and right before that, this rank has added up its own. */
   sum(values: Float32Array): Promise<void> {
     this.record.note('update', this.last, clock());
     this.sentBytes += Math.round((values.byteLength * 2 * (this.size - 1)) / this.size);
@@ -219,7 +236,7 @@ export class TracedCollective implements Collective {
     this.collective.close();
   }
 
-  /** Pieces of a sum are added up when they are taken. */
+  /** Records how pieces of a sum are added up, which happens when they are taken. */
   private *made(sends: Iterable<Piece>): Generator<Piece> {
     let began = clock();
     for (const piece of sends) {

@@ -1,5 +1,5 @@
-// The work that is measured: blocks of steps of a preset's stages, by the training loop itself, on an executor whose
-// calls are recorded.
+// Does the work that is measured: blocks of steps of a preset's stages, by the training loop itself, on an executor
+// whose calls are recorded.
 
 import { clock } from '../../src/clock.js';
 import type { Dataset } from '../../src/data/dataset.js';
@@ -26,15 +26,15 @@ import { countsOf, type ResolvedRun, resolveRun } from '../runs/resolved-run.js'
 import { type Observer, train } from '../train.js';
 import type { Account } from './activity-record.js';
 
-/** Several processes that compute together, which this one coordinates. */
+/** Several processes that compute together. This process coordinates them. */
 export interface ProcessGroup {
-  /** All of them, as one executor. */
+  /** All of the processes, as one executor. */
   readonly executor: Executor;
-  /** Bytes that went between the processes so far. */
+  /** The number of bytes that the processes have sent to each other so far. */
   readonly wireBytes: number;
-  /** All record what they do from here on. */
+  /** Makes all processes record what they do from here on. */
   begin(): Promise<void>;
-  /** What each process did, when all have ended their work. Times on the clock of this process. */
+  /** Returns what each process did, when all have ended their work. Times are on the clock of this process. */
   accounts(began: number, ended: number): Promise<Account[]>;
 }
 
@@ -48,7 +48,7 @@ export class Bench {
     private readonly steps: number,
     private readonly labelled: LabelledSet,
     private readonly local: ThreadExecutor,
-    /** undefined: no other processes. */
+    /** If undefined, there are no other processes. */
     private readonly group: ProcessGroup | undefined,
   ) {
     const traced = group?.executor ?? new TracedExecutor(local, (call) => this.calls.push(call));
@@ -57,7 +57,10 @@ export class Bench {
     this.dispatcher = new Dispatcher(traced, run.config.shards, countsOf(run), strategyFor);
   }
 
-  /** Throws what loading the data, starting threads and `gather`, which finds the other processes, throw. */
+  /**
+   * Opens a bench. gather: finds the other processes. Throws the errors of loading the data, starting threads and
+   * `gather`.
+   */
   static async open(
     options: WorkloadOptions,
     setup: Setup,
@@ -72,7 +75,7 @@ export class Bench {
     return new Bench(workload, options.steps, labelled, local, group);
   }
 
-  /** The same steps each time. */
+  /** Measures a block. It has the same steps each time. */
   async measure(phase: Phase): Promise<Block> {
     if (phase !== this.prepared) this.prepare(phase);
     await this.group?.begin();
@@ -103,7 +106,10 @@ export class Bench {
     return (await this.dispatcher.label(this.workload.finetune.model)).classes.length;
   }
 
-  /** The last steps of a stage, where pseudo-labels have their full weight. Returns the images that went through. */
+  /**
+   * Trains the last steps of a stage, in which pseudo-labels have their full weight. Returns the number of images in
+   * these steps.
+   */
   private async train(stage: Stage): Promise<number> {
     let rows = 0;
     const nothing = () => undefined;
@@ -138,7 +144,7 @@ function accountOfCalls(
   return { split, splitError: error, withoutCore: shareWithoutCore(computing(calls), computed) };
 }
 
-/** The accounts of all processes together. */
+/** Returns the accounts of all processes together. */
 async function accountOf(group: ProcessGroup, workers: number, began: number, ended: number): Promise<Accounted> {
   const accounts = await group.accounts(began, ended);
   const splits = accounts.map((each) => each.split);
@@ -148,8 +154,8 @@ async function accountOf(group: ProcessGroup, workers: number, began: number, en
 }
 
 /**
- * inTasks: without what they waited for others. What other threads computed meanwhile counts as the workers' here, so
- * that the true share is larger.
+ * Returns the share of time in tasks without a core. inTasks: the time in tasks without waits. Work of other threads
+ * counts as the workers' here, so the true share is larger.
  */
 const shareWithoutCore = (inTasks: number, computed: number): number =>
   inTasks === 0 ? 0 : Math.max(0, 1 - computed / inTasks);
@@ -160,36 +166,36 @@ export type Phase = (typeof PHASES)[number];
 export interface WorkloadOptions {
   readonly mode: Mode;
   readonly preset: (typeof PRESETS)[number];
-  /** How a step of training is cut over the workers. */
+  /** How a step of training is split over the workers. */
   readonly strategy: (typeof STRATEGIES)[number];
   readonly hidden: number;
-  /** The same for each setup, so that all compute the same. */
+  /** The number of shards. It is the same for each setup, so that all compute the same. */
   readonly shards: number;
   readonly seed: number;
-  /** undefined: MNIST. */
+  /** Defaults to MNIST. */
   readonly data: string | undefined;
-  /** How it is read; left out: as it comes. */
+  /** How the data is read. Defaults to the options' defaults. */
   readonly reading?: Omit<DataOptions, 'data'> | undefined;
   /** Steps of a block of training. A block of labelling is one pass over the images. */
   readonly steps: number;
-  /** Gradients of ranks are summed in MPI's own order. */
+  /** If true, gradients of ranks are summed in MPI's own order. */
   readonly fastSum: boolean;
-  /** The largest share of all setups: in weak scaling, the one for which the images are just enough. */
+  /** The largest share of all setups. In weak scaling, this one uses all images. */
   readonly largest: number;
 }
 
-/** What one candidate consists of. */
+/** The processes of one candidate. */
 export interface Setup {
-  /** Of each of its processes. */
+  /** The number of workers of each of its processes. */
   readonly workers: number;
-  /** Processes besides the first. */
+  /** The number of processes besides the first. */
   readonly others: number;
-  /** In weak scaling it does so many times the work of one worker, or of one process. */
+  /** In weak scaling, it does this many times the work of one worker, or of one process. */
   readonly share: number;
 }
 
 export interface Workload {
-  /** Its unlabelled images are the first of the data set. */
+  /** The run. Its unlabelled images are the first ones of the data set. */
   readonly run: ResolvedRun;
   readonly finetune: Stage;
   readonly pretrain: Stage;
@@ -199,7 +205,7 @@ export interface Workload {
 export function workloadOf(options: WorkloadOptions, { workers, share }: Setup, dataset: Dataset): Workload {
   const { mode, preset, strategy, hidden, shards, seed, data, reading, steps, fastSum, largest } = options;
   const factor = mode === 'weak' ? share : 1;
-  // The labels grow with the work, so that their epochs keep their shape.
+  // The number of labels grows with the work, so that an epoch has as many steps as before.
   const labelsPerClass = factor === 1 ? undefined : DEFAULT_LABELS_PER_CLASS * factor;
   const given = { preset, strategy, hidden, seed, ...reading, data, ...(fastSum && { fastSum }) };
   const whole = resolveRun(normalise({ scenario: 'dae', ...given, workers, shards, labelsPerClass }), dataset);
@@ -221,7 +227,7 @@ export function workloadOf(options: WorkloadOptions, { workers, share }: Setup, 
   return { run, finetune, pretrain, traffic };
 }
 
-/** Every batch `factor` times as large, and no fewer steps than are measured. */
+/** Makes every batch `factor` times as large, and the stage at least as long as is measured. */
 function enlarged(stage: Stage, factor: number, steps: number): Stage {
   return {
     ...stage,

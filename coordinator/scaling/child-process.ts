@@ -1,4 +1,4 @@
-// A child process that answers questions: it is started, asked one thing at a time with a deadline, and ended.
+// Runs a child process that answers requests. It is asked one thing at a time, with a deadline.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -10,7 +10,7 @@ import type { Failure } from './messages.js';
 
 /** Starting takes seconds, and labelling 60,000 images on one slow core takes longer. */
 const ANSWER_DEADLINE_MS = 600_000;
-/** Time to end when there are no more questions, before it is killed. */
+/** Milliseconds that the process has to end by itself before it is killed. */
 const CLOSING_MS = 5_000;
 
 interface Waiting<Answer> {
@@ -21,17 +21,20 @@ interface Waiting<Answer> {
 export interface CommandLine {
   readonly program: string;
   readonly args: readonly string[];
-  /** Added to the environment of this process. */
+  /** Variables that are added to the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** The process of entry.ts. */
+/** Returns the command line of entry.ts. */
 export const entryCommand = (...args: readonly string[]): CommandLine => ({
   program: process.execPath,
   args: [...process.execArgv, fileURLToPath(built('coordinator/scaling/entry.js')), ...args],
 });
 
-/** Questions are lines of JSON on its standard input, which mpirun passes on; answers come on its output. */
+/**
+ * A child process. Requests are lines of JSON on its standard input, which mpirun passes on. Answers come on its
+ * standard output.
+ */
 export class ChildProcess<Question extends object, Answer extends { readonly kind: string } | Failure> {
   private readonly child: ChildProcessByStdio<Writable, Readable, null>;
   private readonly gone: Promise<void>;
@@ -39,7 +42,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
   private end: PseudolabelError | undefined;
 
   /**
-   * @param name for errors: '2 workers'
+   * @param name for errors, such as '2 workers'
    * @param threads inside each operation of TensorFlow
    * @param signal ends the process
    */
@@ -52,11 +55,12 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     this.child = spawn(program, args, {
       env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
-      // In a group of its own: signals of the terminal go to this process alone, which passes on what it wants.
+      // The child has a group of its own. So signals of the terminal only go to this process, which passes on what it
+      // wants.
       detached: process.platform !== 'win32',
     });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.says(line));
-    // A child that cannot be asked has ended; the exit event says so.
+    // Writing fails if the child has ended. The exit event says so.
     this.child.stdin.on('error', () => undefined);
     this.gone = new Promise((gone) => {
       this.child.on('exit', (code, by) => gone(this.ended(signal.aborted ? interrupted() : this.lost(by ?? code))));
@@ -75,7 +79,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     clearTimeout(late);
   }
 
-  /** Throws the process's own error, E_WORKER_LOST, E_TIMEOUT or E_INTERRUPTED. */
+  /** Asks for an answer. Throws the process's own error, E_WORKER_LOST, E_TIMEOUT or E_INTERRUPTED. */
   async ask<K extends Answer['kind']>(kind: K, question: Question): Promise<Extract<Answer, { kind: K }>> {
     const deadline = setTimeout(() => this.stop(this.late()), ANSWER_DEADLINE_MS);
     const answer = await new Promise<Answer>((resolve, reject) => {
@@ -91,7 +95,7 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
     return answer as Extract<Answer, { kind: K }>;
   }
 
-  /** Lines that are no answers come from libraries, and are printed. */
+  /** Prints lines that are not answers. They come from libraries. */
   private says(line: string): void {
     if (line.startsWith('{')) this.waiting?.resolve(JSON.parse(line) as Answer);
     else printLine(process.stderr, line);
@@ -126,8 +130,8 @@ export class ChildProcess<Question extends object, Answer extends { readonly kin
 }
 
 /**
- * Has a process answer each question, one at a time, until the other end is gone.
- * @param closed ends the process when there is no question open
+ * Answers requests, one at a time, until the other process is gone.
+ * @param closed ends the process when no request is open
  */
 export function answering<Question, Answer>(
   answer: (question: Question) => Promise<Answer>,

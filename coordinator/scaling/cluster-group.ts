@@ -1,5 +1,5 @@
-// A measured cluster: this process and nodes that join it through a server on loopback, as those of `train --listen`
-// do.
+// Measures a cluster: this process, and nodes that join it through a server on loopback, like those of `train
+// --listen`.
 import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
 import { withTemporaryFolder } from '../../src/files/remove.js';
@@ -18,7 +18,7 @@ import type { NodeAnswer, NodeQuestion } from './messages.js';
 
 type NodeProgram = ChildProcess<NodeQuestion, NodeAnswer>;
 
-/** Until all have joined; they start TensorFlow first. */
+/** Milliseconds until all nodes have joined. They start TensorFlow first. */
 const JOIN_MS = 120_000;
 
 export class ClusterGroup implements ProcessGroup {
@@ -29,12 +29,15 @@ export class ClusterGroup implements ProcessGroup {
     private readonly programs: readonly NodeProgram[],
   ) {}
 
-  /** nodes: to join, each with as many workers as the local node. Throws what listening and joining throw. */
+  /**
+   * Opens a cluster. nodes: the number of nodes that join, each with as many workers as the local node. Throws the
+   * errors of listening and joining.
+   */
   static open(local: ThreadExecutor, nodes: number): Promise<ClusterGroup> {
     return withTemporaryFolder('nodes', (folder) => ClusterGroup.joinedBy(local, nodes, folder));
   }
 
-  /** folder: for the token and the certificate, which are needed until all have joined. */
+  /** folder: for the token and the certificate, which are needed until all nodes have joined. */
   private static async joinedBy(local: ThreadExecutor, nodes: number, folder: string): Promise<ClusterGroup> {
     const record = new ActivityRecord();
     const cluster = clusterOf(traced(local, record));
@@ -60,7 +63,7 @@ export class ClusterGroup implements ProcessGroup {
     return new ClusterGroup(cluster, local, record, programs);
   }
 
-  /** TLS not included. */
+  /** The bytes between the processes, without those of TLS. */
   get wireBytes(): number {
     return this.executor
       .status()
@@ -72,7 +75,7 @@ export class ClusterGroup implements ProcessGroup {
     this.record.clear();
   }
 
-  /** All are on this machine: they have one clock. */
+  /** Returns the accounts of all processes. They are on this machine, so they have one clock. */
   async accounts(began: number, ended: number): Promise<Account[]> {
     await this.executor.settled();
     const own = this.record.account(this.local.workers, began, ended);

@@ -1,6 +1,6 @@
-// A process of a measurement. Without arguments it is one that measures; `node WORKERS` joins it as `pseudolabel
-// worker` joins a run; `rank WORKERS` is a rank of a job that mpirun has started, of which rank 0 measures. Each works
-// only when it is asked to, so that it takes no core from another. Processes of their own, since TensorFlow reads its
+// Runs a process of a measurement. Without arguments, it measures. `node WORKERS` joins that process as `pseudolabel
+// worker` joins a run. `rank WORKERS` is a rank of a job that mpirun has started; rank 0 measures. A process only works
+// when it is asked to, so that it takes no core from another. They are separate processes because TensorFlow reads its
 // number of threads only once.
 import { availableParallelism } from 'node:os';
 import { openMpi } from '../../src/collectives/mpi.js';
@@ -24,7 +24,9 @@ if (role === 'node') nodeProcess();
 else if (role === 'rank') await rankProcess();
 else answering(measuring(ClusterGroup.open, availableParallelism));
 
-/** Answers the questions of measure.ts. gather: finds the other processes. cores: of all machines then. */
+/**
+ * Answers the requests of measure.ts. gather: finds the other processes. cores: returns the cores of all machines then.
+ */
 function measuring(gather: Gather, cores: () => number): (question: Question) => Promise<Answer> {
   let bench: Bench | undefined;
   return async (question) => {

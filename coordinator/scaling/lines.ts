@@ -1,4 +1,4 @@
-// Prints a scaling report: the tables of each phase, and what follows from them in words.
+// Makes the lines of a scaling report: the tables of each phase, and the conclusions in words.
 import { counted, percent, whole } from '../../src/format.js';
 import type { Unit } from '../../src/reporting/scaling-page.js';
 import type { Estimate } from '../../src/scaling/bootstrap.js';
@@ -26,7 +26,7 @@ import type { PhaseReport, ScalingReport } from './measure.js';
 
 const columns = (...titles: string[]): Column[] => titles.map((title) => ({ title, align: 'right' }));
 
-/** '1.87 [1.80, 1.93]': the value and its 95 % interval. */
+/** For example '1.87 [1.80, 1.93]': the value and its 95 % interval. */
 const interval = ({ value, low, high }: Estimate, digits: number): string =>
   low === undefined || high === undefined || low === high
     ? value.toFixed(digits)
@@ -58,7 +58,7 @@ function phaseLines(phase: PhaseReport, report: ScalingReport, colours: Pick<Col
   ];
 }
 
-/** What follows from the tables of a phase, in sentences. The conclusion comes last, where a reader looks. */
+/** Returns what follows from the tables of a phase, in sentences. The conclusion comes last. */
 export function phaseWords(
   phase: PhaseReport,
   { machine, unit }: ScalingReport,
@@ -68,7 +68,7 @@ export function phaseWords(
   return [...fitLines(phase), ...phase.rows.flatMap((row) => conclusionLines(row, compared, colours))];
 }
 
-/** Bytes of a step: between processes where there are several, else through shared memory. */
+/** Returns the bytes of a step: those between processes if there are several, or else those through shared memory. */
 export const bytesMoved = ({ traffic, rows }: PhaseReport, { workers, wireBytes }: Row): number =>
   rows.some((row) => row.wireBytes > 0) ? wireBytes : traffic[workers]!.moved;
 
@@ -141,7 +141,7 @@ const ALONE: Record<Unit, string> = {
   ranks: 'without mpirun',
 };
 
-/** How many parts of the loss are named, and how small they may be. */
+/** The most parts of the loss that are named, and the smallest part that is named. */
 const NAMED = 3;
 const SMALLEST_NAMED = 0.005;
 
@@ -152,7 +152,7 @@ interface Compared {
   readonly cores: number;
 }
 
-/** The conclusion of a row, or why there is none; no lines for the first row, whose numbers say all. */
+/** Returns the conclusion of a row, or why there is none. The first row gets no lines, because its numbers say all. */
 export function conclusionLines(
   row: Row,
   compared: Compared,
@@ -246,7 +246,7 @@ function universalLine(fit: UniversalFit | Undetermined): string {
   return `universal scalability law: ${shares}, ${best}; off by ${percent(error, 1)}`;
 }
 
-/** The best of the simulated sizes for each collective. */
+/** Returns the best of the simulated sizes for each collective. */
 function predictionLines(prediction: readonly Prediction[], { rows }: PhaseSummary): string[] {
   const lines = COLLECTIVES.map((name) => {
     const best = prediction.reduce((a, b) => (b.speedUp[name] > a.speedUp[name] ? b : a));

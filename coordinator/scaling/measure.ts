@@ -1,5 +1,5 @@
-// Measures all candidates side by side, one block each in turn, round after round, so that what disturbs the machine
-// for a while disturbs all of them.
+// Measures all candidates in turn, one block each, round after round. So a temporary load on the machine affects all of
+// them.
 import { join } from 'node:path';
 import { withTemporaryFolder } from '../../src/files/remove.js';
 import { makeFolder } from '../../src/files/write.js';
@@ -17,36 +17,39 @@ export interface Measurement {
   readonly rounds: readonly Round[];
   /** The traffic of a step, by the number of workers. */
   readonly traffic: Readonly<Record<number, Traffic>>;
-  /** Of all machines that a candidate was on. */
+  /** The cores of all machines that a candidate used. */
   readonly cores: number;
 }
 
 /** Candidates of several processes with equal numbers of workers. */
 export interface Processes {
-  /** Nodes that join a coordinator by loopback; or ranks of a job of MPI. */
+  /** nodes: they join a coordinator through loopback; ranks: they are of an MPI job. */
   readonly by: 'nodes' | 'ranks';
-  /** Ascending, the first of them 1. */
+  /** Ascending; the first is 1. */
   readonly counts: readonly number[];
-  /** Which machines ranks are started on; undefined: this one. */
+  /** The file of machines on which ranks are started. Defaults to this machine. */
   readonly hostfile: string | undefined;
 }
 
 export interface MeasurementOptions {
   readonly workload: WorkloadOptions;
-  /** Ascending. Of each process where there are several; the first of them is then the only one, and else 1. */
+  /**
+   * Numbers of workers, ascending, of which the first is 1. If there are several processes, the only number is that of
+   * the workers of each.
+   */
   readonly workers: readonly number[];
-  /** undefined: all workers are of one process. */
+  /** If undefined, all workers are of one process. */
   readonly processes: Processes | undefined;
   readonly phases: readonly Phase[];
   readonly rounds: number;
   readonly signal: AbortSignal;
-  /** Told before each round; round -1 is the warm-up. */
+  /** Is told before each round. Round -1 is the warm-up. */
   readonly progress: (phase: Phase, round: number) => void;
 }
 
 interface Candidate {
   readonly group: keyof Round;
-  /** Workers in all, or threads. */
+  /** All its workers, or threads. */
   readonly count: number;
   readonly setup: Setup;
   readonly program: ChildProcess<Question, Answer>;
@@ -54,7 +57,7 @@ interface Candidate {
   cores: number;
 }
 
-/** Throws E_MPI where there are to be ranks and cannot be, and what a candidate failed by. */
+/** Measures all phases. Throws E_MPI if ranks cannot be started, and the error of a candidate that failed. */
 export function measure(options: MeasurementOptions): Promise<Measurement[]> {
   return withTemporaryFolder('scaling', async (folder) => {
     const { processes } = options;
@@ -64,7 +67,7 @@ export function measure(options: MeasurementOptions): Promise<Measurement[]> {
   });
 }
 
-/** The folder of one candidate. */
+/** Returns the folder of one candidate. */
 const ownFolder = (folder: string, count: number): string => join(folder, String(count));
 
 async function measureAll(candidates: readonly Candidate[], options: MeasurementOptions): Promise<Measurement[]> {
@@ -78,7 +81,10 @@ async function measureAll(candidates: readonly Candidate[], options: Measurement
   }
 }
 
-/** For each N: N workers, or N processes. Products of dense networks have one thread, so that there is no worker of N threads to compare with. */
+/**
+ * Starts a candidate for each N: N workers, or N processes. There is no candidate of one worker with N threads, because
+ * products of dense networks use one thread.
+ */
 function start({ workers, processes, signal }: MeasurementOptions, folder: string): Candidate[] {
   const here = entryCommand();
   const of = (group: keyof Round, count: number, setup: Setup, name: string, command = here): Candidate => {
@@ -123,7 +129,7 @@ async function measurePhase(
   candidates: readonly Candidate[],
   { rounds, progress }: MeasurementOptions,
 ): Promise<Measurement> {
-  // The warm-up is as long as a block: caches, the heap and the compiled code settle.
+  // The warm-up is as long as a block. In it, caches, the heap and the compiled code settle.
   progress(phase, -1);
   await round(phase, candidates, 0);
   const measured: Round[] = [];
@@ -138,7 +144,10 @@ async function measurePhase(
   return { phase, rounds: measured, traffic: Object.fromEntries(traffic) as Measurement['traffic'], cores };
 }
 
-/** Each round begins with another candidate, so that none always runs after the same one. */
+/**
+ * Measures one block of each candidate. Each round begins with another candidate, so that none always runs after the
+ * same one.
+ */
 async function round(phase: Phase, candidates: readonly Candidate[], r: number): Promise<Round> {
   const blocks: Record<keyof Round, Record<number, Block>> = { workers: {}, threads: {} };
   for (let i = 0; i < candidates.length; i++) {
@@ -150,9 +159,9 @@ async function round(phase: Phase, candidates: readonly Candidate[], r: number):
 
 export interface Machine {
   readonly processor: string;
-  /** What this process may use. */
+  /** The cores that this process may use. */
   readonly cores: number;
-  /** Of the last minute, before anything was measured. */
+  /** The load of the last minute, before anything was measured. */
   readonly load: number;
   readonly node: string;
 }

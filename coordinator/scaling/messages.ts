@@ -1,4 +1,5 @@
-// What the processes of a measurement say to each other: questions and answers over pipes, and what ranks say over MPI.
+// Defines the messages between the processes of a measurement: requests and answers over pipes, and messages of ranks
+// over MPI.
 import { z } from 'zod';
 import type { ErrorCode } from '../../src/errors.js';
 import { TO_RANK } from '../../src/protocol/mpi-messages.js';
@@ -14,18 +15,18 @@ export interface Failure {
   readonly fix: string;
 }
 
-/** To a process that measures. */
+/** A request to a process that measures. */
 export type Question =
   | { readonly kind: 'open'; readonly options: WorkloadOptions; readonly setup: Setup }
   | { readonly kind: 'measure'; readonly phase: Phase };
 
 export type Answer =
-  /** cores: of all machines that it is on. */
+  /** cores: the number of cores of all machines that the process uses. */
   | { readonly kind: 'opened'; readonly traffic: Workload['traffic']; readonly cores: number }
   | { readonly kind: 'measured'; readonly block: Block }
   | Failure;
 
-/** To a node. Its coordinator asks it for work in the protocol of all nodes. */
+/** A request to a node. Its coordinator asks it for work in the protocol of all nodes. */
 export type NodeQuestion =
   | { readonly kind: 'join'; readonly address: string; readonly tokenFile: string; readonly fingerprint: string }
   | { readonly kind: 'begin' }
@@ -36,15 +37,18 @@ export type NodeAnswer =
   | { readonly kind: 'accounted'; readonly account: Account }
   | Failure;
 
-/** Bytes of a message with some named numbers. */
+/** The most bytes of a message with a few named numbers. */
 const LIMIT = 2 ** 12;
 
-/** From rank 0. */
+/** Messages from rank 0. */
 export const TO_MEASURED = {
   ...TO_RANK,
-  /** Record what you do from now on. Answered by `begun`. */
+  /** Asks the ranks to record what they do from now on. The answer is `begun`. */
   begin: { schema: z.strictObject({ kind: z.literal('begin') }), limit: LIMIT },
-  /** What did you do from `began` until `ended`, by rank 0's clock plus offsets[r - 1]? Answered by `accounted`. */
+  /**
+   * Asks the ranks what they did from `began` until `ended`. Times are on rank 0's clock plus offsets[r - 1]. The
+   * answer is `accounted`.
+   */
   account: {
     schema: z.strictObject({
       kind: z.literal('account'),
@@ -56,15 +60,15 @@ export const TO_MEASURED = {
   },
 } as const;
 
-/** To rank 0. sentBytes: so far. */
+/** Messages to rank 0. sentBytes: the bytes sent so far. */
 export const FROM_MEASURED = {
   begun: {
     schema: z.strictObject({
       kind: z.literal('begun'),
       host: z.string(),
-      /** Of the host. */
+      /** The number of cores of the host. */
       cores: z.int().min(1),
-      /** What the rank's clock says. */
+      /** The time on the rank's clock. */
       clock: z.number(),
       sentBytes: z.number(),
     }),

@@ -1,4 +1,4 @@
-// A measured MPI job, on both sides: rank 0, which is measured and asks, and the other ranks, which work as in a run
+// Measures an MPI job, on both sides: rank 0, which is measured and asks, and the other ranks, which work as in a run
 // and record what they do.
 import { availableParallelism, hostname } from 'node:os';
 import { clock } from '../../src/clock.js';
@@ -14,20 +14,23 @@ import { type Account, ActivityRecord, TracedCollective, traced } from './activi
 import type { ProcessGroup } from './bench.js';
 import { FROM_MEASURED, type FromMeasured, TO_MEASURED, type ToMeasured } from './messages.js';
 
-/** How often clocks of several machines are compared before a block; the fastest answer is the most exact. */
+/**
+ * The number of times that clocks of several machines are compared before a block. The fastest answer is the most
+ * exact.
+ */
 const COMPARISONS = 8;
 
 const measured = rankMessages<ToMeasured, FromMeasured>(TO_MEASURED, FROM_MEASURED);
 
 export class MpiGroup implements ProcessGroup {
   readonly executor: MpiExecutor;
-  /** Of all machines. */
+  /** The number of cores of all machines. */
   cores = availableParallelism();
   private readonly record = new ActivityRecord();
   private readonly collective: TracedCollective;
-  /** Bytes sent by the other ranks, as of their last answer. */
+  /** The bytes sent by the other ranks, according to their last answer. */
   private othersBytes = 0;
-  /** Of the other ranks' clocks against the one here. */
+  /** The differences between the other ranks' clocks and the clock here. */
   private offsets: readonly number[] = [];
 
   private constructor(
@@ -42,7 +45,7 @@ export class MpiGroup implements ProcessGroup {
     });
   }
 
-  /** Throws E_NUMERICS, and what a rank failed by. */
+  /** Opens a job. Throws E_NUMERICS, and the error of a rank that failed. */
   static async open(local: ThreadExecutor, collective: Collective, order: 'tree' | 'any'): Promise<MpiGroup> {
     const job = new MpiGroup(local, collective, order);
     await job.executor.welcome();
@@ -57,7 +60,7 @@ export class MpiGroup implements ProcessGroup {
     return this.collective.sentBytes + this.othersBytes;
   }
 
-  /** All are awake when it is done. */
+  /** Begins a block. All ranks are awake when it resolves. */
   async begin(): Promise<void> {
     let quickest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < COMPARISONS; i++) {
@@ -95,7 +98,7 @@ export class MpiGroup implements ProcessGroup {
 /** Lets the other ranks end. */
 export const dismiss = (collective: Collective): Promise<void> => tell(collective, { kind: 'bye', reason: 'finished' });
 
-/** A rank besides rank 0, until it is dismissed. Throws as serveRank() does. */
+/** Serves as a rank besides rank 0, until it is dismissed. Throws the errors of serveRank(). */
 export async function serve(bare: Collective, workers: number): Promise<void> {
   const record = new ActivityRecord();
   const collective = new TracedCollective(bare, record);

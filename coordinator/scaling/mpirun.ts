@@ -6,27 +6,32 @@ import { PseudolabelError } from '../../src/errors.js';
 import { counted } from '../../src/format.js';
 import type { CommandLine } from './child-process.js';
 
-/** For starting ranks that end at once. */
+/** Milliseconds for starting ranks that end at once. */
 const START_DEADLINE_MS = 60_000;
-/** Lines of mpirun's output that an error shows. */
+/** The most lines of mpirun's output that an error shows. */
 const MOST_LINES = 3;
 
-/** TensorFlow and the C library read these when a process starts; mpirun passes on only what it is told to. */
+/**
+ * TensorFlow and the C library read these variables when a process starts. mpirun only passes on what it is told to.
+ */
 const PASSED_ON = /^(TF|MALLOC)_/;
 
 export interface JobPlace {
-  /** undefined: this machine. */
+  /** Defaults to this machine. */
   readonly hostfile: string | undefined;
-  /** For mpirun's own files: two jobs that start or end at once in a shared folder delete each other's. */
+  /**
+   * The folder for mpirun's own files. Two jobs that start or end at the same time in a shared folder delete each
+   * other's files.
+   */
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly isRoot: boolean;
 }
 
 /**
- * Starts ranks. On one machine there may be more ranks than cores; with a hostfile, the machines take ranks in turn.
- * Ranks are not bound to cores, since their workers need several.
- * @param says little: nothing of jobs that were stopped, nor why one cannot be started
+ * Returns the command that starts ranks. On one machine there may be more ranks than cores; with a hostfile, the
+ * machines take ranks in turn. Ranks are not bound to cores, because their workers need several.
+ * @param says 'little' prints nothing about jobs that were stopped, nor why one cannot be started
  */
 export function mpirunCommand(
   ranks: number,
@@ -45,7 +50,7 @@ export function mpirunCommand(
   };
 }
 
-/** Throws E_MPI where so many ranks cannot be started. */
+/** Throws E_MPI if this number of ranks cannot be started. */
 export async function checkMpi(ranks: number, place: JobPlace): Promise<void> {
   await loadLibrary();
   const { program, args, env } = mpirunCommand(ranks, { program: process.execPath, args: ['--version'] }, place, 'all');

@@ -1,4 +1,5 @@
-// The files of a scaling measurement: scaling.json and scaling.txt, and report.html and plots/ made from scaling.json.
+// Writes the files of a scaling measurement: scaling.json and scaling.txt, and report.html and plots/ made from
+// scaling.json.
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { writeIn } from '../../src/files/write.js';
@@ -12,21 +13,21 @@ const JSON_FILE = 'scaling.json';
 
 export const isScaling = (folder: string): boolean => existsSync(join(folder, JSON_FILE));
 
-/** Throws E_OUTPUT. */
+/** Writes scaling.json and scaling.txt. Throws E_OUTPUT. */
 export async function keepScaling(folder: string, report: ScalingReport): Promise<void> {
   await writeIn(folder, JSON_FILE, `${JSON.stringify(report, null, 2)}\n`);
   await writeIn(folder, 'scaling.txt', `${scalingLines(report).join('\n')}\n`);
 }
 
 /**
- * Writes report.html and plots/ from scaling.json. Returns the path of the former. Throws E_OUTPUT.
- * @param read reads a JSON file, and throws where it does not fit the schema
+ * Writes report.html and plots/ from scaling.json. Returns the path of report.html. Throws E_OUTPUT.
+ * @param read reads a JSON file, and throws if it does not fit the schema
  */
 export async function writeScalingReport(
   folder: string,
   read: <T>(path: string, schema: { parse(value: unknown): T }) => Promise<T>,
 ): Promise<string> {
-  // What JSON left out is undefined.
+  // Fields that are missing in JSON are undefined.
   const report = (await read(join(folder, JSON_FILE), SCALING)) as unknown as ScalingReport;
   const phases = report.phases.map((phase) => reported(phase, report));
   for (const [file, svg] of phases.flatMap(plotsOf)) await writeIn(folder, `plots/${file}`, `${svg}\n`);

@@ -1,5 +1,5 @@
-// Secrets in files: the token that nodes know, and the certificate that they know the coordinator by. Made once, whole, readable by their owner
-// only, and refused where others could have read them.
+// Keeps secrets in files: the token that nodes know, and the certificate by which they identify the coordinator. The
+// files are made once and completely, are readable only by their owner, and are refused if others could have read them.
 import { createSecretKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -14,17 +14,19 @@ import { TLS_OPTIONS } from '../../worker/address.js';
 const TOKEN_BYTES = 32;
 const MOST_BYTES = 2 ** 16;
 
-/** Read and written by its owner, by nobody else. */
+/** Only the owner may read and write the file. */
 const SECRET_MODE = 0o600;
 const OTHERS = 0o077;
 const ALL_BUT_GROUP_READS = 0o037;
 
-/** Where what this user's coordinators keep lies, by the XDG base directory specification. */
+/** Returns the folder in which this user's coordinators keep their files, by the XDG base directory specification. */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'pseudolabel');
 }
 
-/** The token in the file, as a key: it shows nothing of itself when it is logged. Throws E_SECRET_FILE. */
+/**
+ * Reads the token in the file, as a key object, which shows nothing of itself when it is logged. Throws E_SECRET_FILE.
+ */
 export async function readToken(path: string): Promise<KeyObject> {
   const text = (await readSecret(path)).trim();
   const bytes = Buffer.from(text, 'hex');
@@ -35,23 +37,26 @@ export async function readToken(path: string): Promise<KeyObject> {
   return createSecretKey(bytes);
 }
 
-/** The token in the file, which is made first if it is not there. Throws E_SECRET_FILE, E_OUTPUT. */
+/** Reads the token in the file, and makes it first if it is not there. Throws E_SECRET_FILE, E_OUTPUT. */
 export async function ensureToken(path: string): Promise<KeyObject> {
   await ensureSecret(path, () => Promise.resolve(`${randomBytes(TOKEN_BYTES).toString('hex')}\n`));
   return readToken(path);
 }
 
-/** Makes the file with what `make` gives, if it is not there. If several processes do so at once, all find the content of one. */
+/**
+ * Writes what `make` returns to the file, if it is not there. If several processes do so at once, all find the content
+ * of one.
+ */
 async function ensureSecret(path: string, make: () => Promise<string>): Promise<void> {
   if (!(await exists(path))) await createFile(path, make, SECRET_MODE);
 }
 
-/** The content of a file that only its owner may read. Throws E_SECRET_FILE. */
+/** Reads a file that only its owner may read. Throws E_SECRET_FILE. */
 async function readSecret(path: string): Promise<string> {
   try {
     const handle = await open(path);
     try {
-      const file = await handle.stat(); // of what was opened, whatever the path names a moment later
+      const file = await handle.stat(); // The path may name another file by now.
       const { size } = file;
       if (process.platform !== 'win32' && !isSecret(file, process.geteuid!())) throw notSecret(path);
       if (size > MOST_BYTES) throw new PseudolabelError('E_SECRET_FILE', `${path} is too long`, 'check the path');
@@ -67,8 +72,9 @@ async function readSecret(path: string): Promise<string> {
 }
 
 /**
- * Whether a file is for the eyes of one user. One of root's that a group may read is too, where we are not root: so systemd (credentials) and
- * Kubernetes (secrets, with fsGroup) hand a file to a single service, and PostgreSQL has the same rule for its keys.
+ * Returns whether only one user may read a file. A file of root that a group may read counts too, unless this process
+ * is root: so systemd (credentials) and Kubernetes (secrets, with fsGroup) give a file to a single service, and
+ * PostgreSQL has the same rule for its keys.
  */
 export function isSecret({ mode, uid }: { readonly mode: number; readonly uid: number }, self: number): boolean {
   return (mode & (uid === 0 && self !== 0 ? ALL_BUT_GROUP_READS : OTHERS)) === 0;
@@ -79,7 +85,7 @@ async function exists(path: string): Promise<boolean> {
     await (await open(path)).close();
     return true;
   } catch (error) {
-    return isSystemError(error) && error.code !== 'ENOENT'; // what else is wrong with it, its reader will say
+    return isSystemError(error) && error.code !== 'ENOENT'; // The code that reads the file will report other errors.
   }
 }
 
@@ -90,23 +96,26 @@ function notSecret(path: string): PseudolabelError {
 
 export interface Certificate {
   readonly context: SecureContext;
-  /** What the context was made of. */
+  /** The PEM texts that the context was made of. */
   readonly pem: { readonly cert: string; readonly key: string };
-  /** SHA-256 of the certificate, as 64 hexadecimal digits. */
+  /** The SHA-256 of the certificate, as 64 hexadecimal digits. */
   readonly fingerprint: string;
 }
 
-/** Nobody checks its end: it is pinned. */
+/** The end of the certificate's validity. Nobody checks it, because the certificate is pinned. */
 const SELF_SIGNED_UNTIL = new Date('2099-12-31');
 
-/** The certificate in the file, with its key behind it; both are made first if the file is not there. Throws E_SECRET_FILE, E_OUTPUT. */
+/**
+ * Reads the certificate in the file, with its key after it. Makes both first if the file is not there. Throws
+ * E_SECRET_FILE, E_OUTPUT.
+ */
 export async function ensureCertificate(path: string): Promise<Certificate> {
   await ensureSecret(path, selfSigned);
   const pem = await readSecret(path);
   return identityOf(pem, pem, path);
 }
 
-/** A certificate (or chain) and its key of the user's own, as PEM files. Throws E_SECRET_FILE. */
+/** Reads the user's own certificate (or chain) and its key, as PEM files. Throws E_SECRET_FILE. */
 export async function readCertificate(certificatePath: string, keyPath: string): Promise<Certificate> {
   const key = await readSecret(keyPath);
   const certificate = await readFile(certificatePath, 'utf8').catch((error: unknown) => {
@@ -129,7 +138,7 @@ function identityOf(cert: string, key: string, name: string): Certificate {
 }
 
 async function selfSigned(): Promise<string> {
-  const { generate } = await import('selfsigned'); // here, because only a first start needs it
+  const { generate } = await import('selfsigned'); // This import is here because only a first start needs it.
   const subject = [{ name: 'commonName', value: 'pseudolabel coordinator' }];
   const options = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256', notAfterDate: SELF_SIGNED_UNTIL } as const;
   const made = await generate(subject, options);

@@ -1,4 +1,5 @@
-// The server of a coordinator: where it listens, and the channels with those who have authenticated (unauthenticated-connections.ts).
+// Runs the server of a coordinator: listens, and opens channels with nodes that have authenticated
+// (unauthenticated-connections.ts).
 import type { KeyObject } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
@@ -15,31 +16,38 @@ import type { Certificate } from './secrets.js';
 import { UnauthenticatedConnections, type UnauthenticatedLimits } from './unauthenticated-connections.js';
 
 export interface ListenOptions<Out extends Message, In extends Message> {
-  /** Name or IP address. Default: 127.0.0.1, which only this machine reaches. */
+  /** A host name or IP address. Defaults to 127.0.0.1, which only this machine reaches. */
   readonly host?: string;
-  /** Default: 0, any that is free. */
+  /** Defaults to 0: any free port. */
   readonly port?: number;
-  /** Without it, nothing is encrypted. */
+  /** If left out, nothing is encrypted. */
   readonly tls?: Certificate;
   readonly token: KeyObject;
-  /** Allows listening beyond this machine without TLS. Default: false. */
+  /** Allows listening for other machines without TLS. Defaults to false. */
   readonly insecure?: boolean;
   readonly limits?: Partial<UnauthenticatedLimits>;
-  /** Interval of heartbeats in ms, for both sides: a side that is silent for two of them is lost. Default: 5,000. */
+  /**
+   * The interval of heartbeats in ms, for both sides. A side that is silent for two of them is lost. Defaults to 5,000.
+   */
   readonly heartbeat?: number;
-  /** Checksums over long arrays with TLS and on loopback too, for what forwards loopback over a network. Default: false. */
+  /**
+   * Uses checksums over long arrays with TLS and on loopback too, in case loopback is forwarded over a network.
+   * Defaults to false.
+   */
   readonly checksAll?: boolean;
   readonly tables: MessageTables<Out, In>;
-  /** By which unauthenticated connections and heartbeats are timed. Default: the system's. */
+  /** The clock for unauthenticated connections and heartbeats. Defaults to the system's. */
   readonly clock?: Clock;
 }
 
 const HEARTBEAT_MS = 5000;
 
-/** A hello has at most 2,048 bytes; the rest is for heartbeats and records of TLS. */
+/**
+ * The most bytes of the first message. A hello has at most 2,048 bytes; the rest is for heartbeats and records of TLS.
+ */
 const MOST_FIRST_BYTES = 4096;
 
-/** A handshake takes milliseconds, and TLS for as many unauthenticated connections as there may be some seconds. */
+/** A handshake takes milliseconds. TLS for the largest number of unauthenticated connections takes a few seconds. */
 const LIMITS: UnauthenticatedLimits = {
   unauthenticated: 64,
   unauthenticatedPerAddress: 32,
@@ -48,7 +56,7 @@ const LIMITS: UnauthenticatedLimits = {
   deadline: 10_000,
 };
 
-/** Throws E_INSECURE, E_LISTEN. */
+/** Starts a server. Throws E_INSECURE, E_LISTEN. */
 export async function listen<Out extends Message, In extends Message>(
   options: ListenOptions<Out, In>,
 ): Promise<Server<Out, In>> {
@@ -66,12 +74,14 @@ export async function listen<Out extends Message, In extends Message>(
 }
 
 export class Server<Out extends Message, In extends Message> {
-  /** What a worker connects to, as parseAddress() reads it. */
+  /** The address that a worker connects to, in the form of parseAddress(). */
   readonly address: string;
   readonly fingerprint: string | undefined;
-  /** The address that it listens on, where none but this machine reaches that. */
+  /** The address that it listens on, if only this machine reaches that. */
   readonly loopback: string | undefined;
-  /** Channels with those who have authenticated, in order. Listen to each at once. Ends with close(). */
+  /**
+   * Channels with nodes that have authenticated, in order. The reader must listen to each at once. Ends with close().
+   */
   readonly arrivals: ReadableStream<Channel<Out, In>>;
   private readonly connections: UnauthenticatedConnections;
   private controller!: ReadableStreamDefaultController<Channel<Out, In>>;
@@ -107,20 +117,22 @@ export class Server<Out extends Message, In extends Message> {
       else this.controller.enqueue(new FramedChannel(transport, tables, isGuarded));
     });
     server.on('connection', (wire) => this.connections.accept(wire));
-    server.on('error', () => undefined); // accepting fails while file descriptors are short: channels stay
+    server.on('error', () => undefined); // Accepting fails while file descriptors are short. Open channels stay.
   }
 
-  /** How many connections were refused, by reason. */
+  /** The number of connections that were refused, by reason. */
   get refused(): ReadonlyMap<ErrorCode, number> {
     return this.connections.refused;
   }
 
-  /** How many connections are unauthenticated. */
+  /** The number of connections that are unauthenticated. */
   get unauthenticated(): number {
     return this.connections.size;
   }
 
-  /** Arguments of a worker on another machine. The token is not among them: its file has to be copied there. */
+  /**
+   * Returns the arguments of a worker on another machine. The token is not among them: its file has to be copied there.
+   */
   joinWith(tokenFile: string): string[] {
     const pin = this.fingerprint === undefined ? [] : ['--fingerprint', this.fingerprint];
     const isPlain = this.fingerprint === undefined && this.loopback === undefined;
@@ -137,13 +149,13 @@ export class Server<Out extends Message, In extends Message> {
   }
 }
 
-/** An address of this machine that others can reach it by, where it listens on all of them. */
+/** Returns an address by which others can reach this machine, if it listens on all addresses. */
 export function reachable(address: string): string | undefined {
   if (address !== '0.0.0.0' && address !== '::') return undefined;
   return ownAddress();
 }
 
-/** The first address by which others reach this machine; undefined where it has no network. */
+/** Returns the first address by which others reach this machine, or undefined if it has no network. */
 export function ownAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;

@@ -1,4 +1,5 @@
-// The transport of commands: listening for nodes and connecting to a coordinator, so that no command knows of sockets, certificates or tokens.
+// Gives commands their transport: listening for nodes and connecting to a coordinator. So no command deals with
+// sockets, certificates or tokens.
 
 import { join } from 'node:path';
 import type { PseudolabelError } from '../../src/errors.js';
@@ -20,37 +21,37 @@ import { listen } from './server.js';
 export interface ListenOptions {
   /** HOST:PORT. */
   readonly address: string;
-  /** undefined: this user's own, made where there is none. */
+  /** Defaults to the user's own token file, which is made if there is none. */
   readonly tokenFile: string | undefined;
-  /** Without TLS, beyond this machine too. */
+  /** Allows connections from other machines without TLS. */
   readonly insecure: boolean;
-  /** PEM files of the user's own certificate and its key; undefined: one that is made on first use. */
+  /** PEM files of the user's own certificate and its key. If undefined, a certificate is made on first use. */
   readonly certificate: { readonly file: string; readonly key: string } | undefined;
 }
 
 export interface ConnectOptions {
-  /** HOST:PORT, or ws://HOST:PORT where the coordinator has no TLS. */
+  /** HOST:PORT, or ws://HOST:PORT if the coordinator has no TLS. */
   readonly address: string;
   readonly tokenFile: string;
   readonly fingerprint: string | undefined;
-  /** Allows a connection beyond this machine without TLS. */
+  /** Allows a connection to another machine without TLS. */
   readonly insecure: boolean;
-  /** How long to go on trying, in ms. */
+  /** Milliseconds for which it tries to connect. */
   readonly patience: number;
   readonly signal: AbortSignal;
   readonly onRetry: (failure: PseudolabelError, delay: number) => void;
 }
 
-/** Where nodes come in. */
+/** A server that nodes connect to. */
 export interface ListeningServer {
-  /** Arguments of `pseudolabel worker` and `pseudolabel status` on a machine that has the token file too. */
+  /** The arguments of `pseudolabel worker` and `pseudolabel status` on a machine that has the token file too. */
   readonly joinWith: readonly string[];
-  /** What nodes connect to, as parseAddress() reads it. */
+  /** The address that nodes connect to, in the form of parseAddress(). */
   readonly address: string;
-  /** SHA-256 of its certificate; undefined without TLS. */
+  /** The SHA-256 of its certificate; undefined without TLS. */
   readonly fingerprint: string | undefined;
   readonly tokenFile: string;
-  /** The address that it listens on, where none but this machine reaches that. */
+  /** The address that it listens on, if only this machine reaches that. */
   readonly loopback: string | undefined;
   readonly arrivals: AsyncIterable<NodeChannel>;
   close(): void;
@@ -59,7 +60,7 @@ export interface ListeningServer {
 export interface Transport {
   /** Throws E_USAGE, E_SECRET_FILE, E_INSECURE, E_LISTEN. */
   listen(options: ListenOptions): Promise<ListeningServer>;
-  /** Throws what worker/connect.ts throws. */
+  /** Throws the errors of worker/connect.ts. */
   connect(options: ConnectOptions): Promise<CoordinatorChannel>;
 }
 

@@ -1,5 +1,5 @@
-// Unauthenticated connections: from the first byte to the proof that whoever has connected knows the token. Limits how many there may be, from
-// where, for how long and with how many bytes, so that every one of them either authenticates or ends.
+// Handles unauthenticated connections, from the first byte to the proof that the other side knows the token. Limits
+// their number, in all and by address, their time and their bytes, so that each of them either authenticates or ends.
 import type { KeyObject } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,10 +14,10 @@ import { SOCKET_OPTIONS, tooMuch, WebSocketTransport } from '../../worker/websoc
 import type { Certificate } from './secrets.js';
 
 interface ConnectionLimits {
-  /** Unauthenticated connections at a time. */
+  /** The most unauthenticated connections at a time. */
   readonly unauthenticated: number;
   readonly unauthenticatedPerAddress: number;
-  /** New connections from one address within a second. */
+  /** The most new connections from one address within a second. */
   readonly rate: number;
 }
 
@@ -27,7 +27,7 @@ const WINDOW_MS = 1000;
 export class ConnectionLimiter {
   private unauthenticated = 0;
   private readonly perAddress = new Map<string, number>();
-  /** New connections of the present second; emptied with it, so that many addresses cannot fill the memory. */
+  /** New connections of the present second. They are deleted with it, so that many addresses cannot fill the memory. */
   private readonly recent = new Map<string, number>();
   private windowStart = 0;
 
@@ -36,7 +36,10 @@ export class ConnectionLimiter {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** Returns what to call when the connection is authenticated, or has ended; undefined where it is one too many. */
+  /**
+   * Counts a connection. Returns a function to call when it is authenticated or has ended, or undefined if it is one
+   * too many.
+   */
   enter(address: string): (() => void) | undefined {
     const here = this.perAddress.get(address) ?? 0;
     const tooFast = this.count(address) > this.limits.rate;
@@ -70,9 +73,9 @@ export class ConnectionLimiter {
 }
 
 export interface UnauthenticatedLimits extends ConnectionLimits {
-  /** Authenticated connections at a time. */
+  /** The most authenticated connections at a time. */
   readonly authenticated: number;
-  /** From the first byte of TCP to the last of the handshake, in ms. */
+  /** Milliseconds from the first byte of TCP to the last of the handshake. */
   readonly deadline: number;
 }
 
@@ -81,35 +84,41 @@ interface UnauthenticatedOptions {
   readonly token: KeyObject;
   readonly limits: UnauthenticatedLimits;
   readonly heartbeat: number;
-  /** Checksums over payloads even where nothing can change them unnoticed. */
+  /** Uses checksums over payloads even if nothing can change them unnoticed. */
   readonly checksAll: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
-  /** Most bytes from the proof to the end of the first message; undefined: any number. */
+  /** The most bytes from the proof to the end of the first message; undefined: any number. */
   readonly firstBytes: number | undefined;
-  /** By which everything here is timed. */
+  /** The clock for all times here. */
   readonly clock: Clock;
 }
 
-/** An upgrade request of ws has some 200 bytes of header. */
+/** The most bytes of a header. An upgrade request of ws has about 200 bytes. */
 const MOST_HEADER_BYTES = 2048;
 
-/** Bytes before authentication, in all: TLS and upgrade take some 1,000 bytes, the messages of a handshake at most 600. */
+/**
+ * The most bytes before authentication, in all. TLS and the upgrade take about 1,000 bytes, the messages of a handshake
+ * at most 600.
+ */
 const MOST_BYTES = 4096;
 
-/** Interval of looks at how much has come: TLS may read without passing anything on. */
+/**
+ * Milliseconds between two looks at how much has come. They are needed because TLS may read without passing anything
+ * on.
+ */
 const LOOK_MS = 100;
 
 /** An unauthenticated connection. */
 interface Pending {
   readonly wire: Socket;
   transport?: WebSocketTransport;
-  /** It is not unauthenticated any more. */
+  /** Ends the time in which it counts as unauthenticated. */
   readonly leave: () => void;
 }
 
 export class UnauthenticatedConnections {
-  /** How many have been refused, by reason. */
+  /** The number of connections that have been refused, by reason. */
   readonly refused = new Map<ErrorCode, number>();
   private readonly limiter: ConnectionLimiter;
   private readonly pending = new Map<Duplex, Pending>();
@@ -125,7 +134,7 @@ export class UnauthenticatedConnections {
     this.limiter = new ConnectionLimiter(options.limits, options.clock);
     const own = { maxPayload: options.longest, noServer: true, clientTracking: false };
     this.upgrades = new WebSocketServer({ ...SOCKET_OPTIONS, ...own });
-    // It listens nowhere: connections are handed to it.
+    // This server listens on no port: connections are handed to it.
     this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES }, (_, response) => {
       response.writeHead(426, { connection: 'close' }).end();
     });
@@ -140,7 +149,10 @@ export class UnauthenticatedConnections {
     return this.pending.size;
   }
 
-  /** A connection that is one too many gets no answer: TLS, which an answer needs, would cost more than asking did. */
+  /**
+   * Accepts a connection. One that is one too many gets no answer, because TLS, which an answer needs, would cost more
+   * here than the request cost.
+   */
   accept(wire: Socket): void {
     wire.on('error', () => undefined);
     const uncount = this.limiter.enter(wire.remoteAddress ?? '');
@@ -151,7 +163,7 @@ export class UnauthenticatedConnections {
     }
     const { tls, limits, clock } = this.options;
     const stream = tls ? new TLSSocket(wire, { isServer: true, secureContext: tls.context }) : wire;
-    stream.on('error', () => undefined); // it closes then, which is waited for
+    stream.on('error', () => undefined); // The stream closes after an error, and that is waited for.
     const cancel = clock.after(limits.deadline, () => this.expire(pending));
     const watch = () => this.watch(pending);
     const looking = setInterval(watch, LOOK_MS);
@@ -166,7 +178,8 @@ export class UnauthenticatedConnections {
     this.pending.set(stream, pending);
     wire.once('close', leave);
     this.http.emit('connection', stream);
-    // After that: the HTTP server now reads by events instead of from the handle, where nobody would see how much. Before its parser.
+    // This comes after that event, because the HTTP server now reads by events. Before, it read from the handle, where
+    // the bytes could not be counted. The listener comes before the server's parser.
     stream.prependListener('data', watch);
   }
 
@@ -187,7 +200,7 @@ export class UnauthenticatedConnections {
       this.authenticated++;
       wire.once('close', () => this.authenticated--);
       pending.leave();
-      transport.trust(heartbeat, firstBytes); // before the welcome, whose answer is already that of a node
+      transport.trust(heartbeat, firstBytes); // This comes before the welcome, whose answer is already that of a node.
       await welcome(transport, { heartbeat, isGuarded });
       this.arrived(transport, isGuarded);
     } catch (error) {
@@ -197,7 +210,7 @@ export class UnauthenticatedConnections {
     }
   }
 
-  /** Counts the bytes of the socket from the first one, whatever TLS and HTTP make of them. */
+  /** Counts the bytes of the socket from the first one on, including those of TLS and HTTP. */
   private watch(pending: Pending): void {
     const { wire } = pending;
     if (wire.bytesRead <= MOST_BYTES) return;
@@ -208,7 +221,7 @@ export class UnauthenticatedConnections {
     const message = `no handshake within ${this.options.limits.deadline} ms`;
     const reason = new PseudolabelError('E_TIMEOUT', message, 'is that a worker, and is the network that slow?');
     if (pending.transport)
-      pending.transport.close(reason); // which authenticate() counts
+      pending.transport.close(reason); // authenticate() counts this one.
     else this.end(pending, reason);
   }
 

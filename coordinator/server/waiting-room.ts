@@ -1,13 +1,13 @@
-// A server that several runs have one after another: who connects between two runs waits for the next.
+// Lets several runs use one server, one after another. A node that connects between two runs waits for the next one.
 import type { NodeChannel } from '../executors/cluster/requests.js';
 import type { ListeningServer } from './transport.js';
 
-/** More are closed at once: nobody waits for so many. */
+/** The most nodes that wait. Others are closed at once. */
 const MOST_WAITING = 64;
 
 export class WaitingRoom {
   private readonly waiting: NodeChannel[] = [];
-  /** Of the run that is on. */
+  /** Wakes the run that waits for a node. */
   private taken: (() => void) | undefined;
   private closed = false;
 
@@ -15,7 +15,7 @@ export class WaitingRoom {
     void this.receive();
   }
 
-  /** The server of one run, whose close() leaves the port open. One at a time. */
+  /** Returns the server for one run at a time. Its close() leaves the port open. */
   enter(): ListeningServer {
     let isOver = false;
     const arrivals = async function* (this: WaitingRoom): AsyncGenerator<NodeChannel> {

@@ -1,4 +1,5 @@
-// Shows how far the decoding of pictures is: on a terminal as one line that is redrawn, elsewhere as a line now and then.
+// Shows the progress of decoding images: on a terminal as one line that is redrawn, otherwise as a line every few
+// seconds.
 import { bar, duration, whole } from '../../src/format.js';
 import type { Terminal } from './terminal.js';
 
@@ -10,7 +11,7 @@ export class DecodingProgress {
   private began: number | undefined;
   private shownAt = 0;
 
-  /** now: in milliseconds. */
+  /** now: returns milliseconds. */
   constructor(
     private readonly terminal: Pick<Terminal, 'isLive' | 'log' | 'note' | 'draw'>,
     private readonly now: () => number = () => performance.now(),

@@ -1,5 +1,5 @@
-// Shows a run while it goes on: on a terminal as one line that is redrawn, elsewhere as a line now and then, or as
-// lines of JSON for machines (--log-format json).
+// Shows the progress of a run: on a terminal as one line that is redrawn, otherwise as a line every few seconds, or as
+// lines of JSON for programs (--log-format json).
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { bar, counted, duration, loss, percent, visibleJson, whole } from '../../src/format.js';
 import { choiceText } from '../../src/methods/class-balance-text.js';
@@ -14,10 +14,16 @@ import type { Output, Terminal } from './terminal.js';
 type StepMetric = Extract<Metric, { kind: 'step' }>;
 
 const REDRAW_MS = 100;
-/** Elsewhere: after so long, or after a tenth of the stage if that is not too soon. */
+/**
+ * Without a terminal, the milliseconds between two lines. A tenth of a stage also gives a line, but not before
+ * SHORTEST_LINE_MS.
+ */
 const LINE_MS = 4000;
 const SHORTEST_LINE_MS = 1000;
-/** Speed and time left are those of the last seconds: a stage gets slower when its pseudo-labels begin to count. */
+/**
+ * Speed and time left are computed from the last seconds, because a stage gets slower when its pseudo-labels begin to
+ * count.
+ */
 const WINDOW_MS = 10_000;
 const GAP = '  ';
 const LONG_BAR = 20;
@@ -29,22 +35,25 @@ interface Sample {
   readonly rows: number;
 }
 
-/** The stage that is going on. */
+/** The current stage. */
 interface Current {
   readonly stage: Stage;
   readonly steps: number;
   readonly began: Sample;
-  /** Of the last seconds, oldest first. The first step is its first sample: before it, all images may have been labelled. */
+  /**
+   * Samples of the last seconds, the oldest first. The first one is taken at the first step, because all images may
+   * have been labelled before it.
+   */
   window: Sample[];
   shownAt: number;
   shownTenth: number;
 }
 
-/** Shows a run in whichever way the user has chosen. */
+/** Returns a listener that shows a run in the way that the user has chosen. */
 export const progressOn = (terminal: Terminal, classNames: readonly string[]): RunListener =>
   together([terminal.log ? new Log(terminal.log) : new Progress(terminal, undefined, classNames), new Doing(terminal)]);
 
-/** Keeps the terminal informed of what is going on, which it says where nothing else is said for a while. */
+/** Tells the terminal what the run is doing. The terminal says it if nothing else is said for a while. */
 class Doing implements RunListener {
   private steps = 0;
   private name = '';
@@ -76,7 +85,7 @@ export class Progress implements RunListener {
   /** The class shares that were told last. */
   private shares: string | undefined;
 
-  /** now: in milliseconds. classNames: undefined: they are numbered. */
+  /** now: returns milliseconds. classNames: if undefined, classes are numbered. */
   constructor(
     private readonly terminal: Pick<Terminal, 'isLive' | 'width' | 'note' | 'draw' | 'colours'>,
     private readonly now: () => number = () => performance.now(),
@@ -110,7 +119,7 @@ export class Progress implements RunListener {
     if (!this.terminal.isLive) this.terminal.note(`  saved ${path}`);
   }
 
-  /** Each round of labels chooses its shares: most choose those of before. */
+  /** Tells the class shares that a round of labels has chosen, if they have changed. */
   private chosen(shares: string): void {
     if (shares !== this.shares) this.terminal.note(`  class shares ${shares}`);
     this.shares = shares;
@@ -166,7 +175,7 @@ export class Progress implements RunListener {
   }
 }
 
-/** Alpha only where there are pseudo-labels. */
+/** Returns the parts of the line about the loss. Alpha is only shown if there are pseudo-labels. */
 function lossParts(stage: Stage, metric: StepMetric): string[] {
   const { method } = stage;
   const parts = [`loss ${loss(lossOf(stage, metric))}`];
@@ -175,7 +184,7 @@ function lossParts(stage: Stage, metric: StepMetric): string[] {
   return [...parts, `alpha ${metric.alpha.toFixed(2)}`, `counted ${percent(metric.counted / method.batch, 0)}`];
 }
 
-/** A bar, and as many of the parts as the width has room for. */
+/** Returns a bar, and as many of the parts as fit into the width. */
 function fitted(parts: readonly string[], share: number, width: number): string {
   const longest = parts.join(GAP).length + GAP.length + LONG_BAR + '[]'.length;
   let text = bar(share, longest <= width ? LONG_BAR : SHORT_BAR);
@@ -186,10 +195,13 @@ function fitted(parts: readonly string[], share: number, width: number): string 
   return text;
 }
 
-/** Steps are thousands: one of them is logged so often, and the last one of a stage. A second without an event is a fault. */
+/**
+ * Milliseconds between two logged steps. There are thousands of steps, but a second without an event looks like a
+ * fault. The last step of a stage is always logged.
+ */
 const STEP_MS = 500;
 
-/** A line an object: time (ISO 8601), level (a word), msg, and what belongs to it. */
+/** Logs one JSON object per line: time (ISO 8601), level (a word), msg, and what belongs to it. */
 export function jsonLogger(output: Output): Logger {
   return pino(
     {
@@ -205,7 +217,7 @@ export class Log implements RunListener {
   private loggedAt: number;
   private steps = 0;
 
-  /** now: in milliseconds. */
+  /** now: returns milliseconds. */
   constructor(
     private readonly logger: Logger,
     private readonly now: () => number = () => performance.now(),

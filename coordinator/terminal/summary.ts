@@ -1,4 +1,4 @@
-// What is printed about a run before it begins and when it has ended.
+// Makes the lines that are printed about a run before it begins and when it has ended.
 import { join } from 'node:path';
 import { type Dataset, knownCount } from '../../src/data/dataset.js';
 import { pixelNotes } from '../../src/data/summary.js';
@@ -21,13 +21,13 @@ export function sessionLine({ dataset, config, task }: ResolvedRun): string {
   return `${dataset.name}: ${images}${held}; ${counted(workers, 'worker')}, ${counted(shards, 'shard')}`;
 }
 
-/** Whether labels are hidden from the run, which a user with few labels would not want. */
+/** Says whether labels are hidden from the run. A user with few labels would not want that. */
 const labelsText = ({ labelsPerClass }: RunConfig): string =>
   typeof labelsPerClass === 'number'
     ? `${labelsPerClass} of each class; the other labels are hidden: a benchmark`
     : 'all labels that there are';
 
-/** What a user may not expect of the data set, and has to know. */
+/** Returns lines about what a user may not expect of the data set, and has to know. */
 export function dataLines({ train, test, classNames, notes = [] }: Dataset): string[] {
   const unknown = train.count - knownCount(train.labels);
   const lines = [...notes, ...pixelNotes(train)];
@@ -46,7 +46,7 @@ export function dataLines({ train, test, classNames, notes = [] }: Dataset): str
   return lines;
 }
 
-/** wholeSeconds: since the command began; undefined: the run was finished before. */
+/** wholeSeconds: seconds since the command began; undefined if the run was finished before. */
 export function resultLines(result: RunResult, directory: string, { bold }: Colours, wholeSeconds?: number): string[] {
   const { validationAccuracy, testAccuracy, lostWorkers } = result;
   const run = `${rowName(result)}, preset ${result.preset}, seed ${result.seed}, ${splitName(result)}`;
@@ -69,13 +69,16 @@ export function resultLines(result: RunResult, directory: string, { bold }: Colo
   return [title, ...lines.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}`]))];
 }
 
-/** A resumed run counts its earlier starts as training, so that more time may be of that than has passed. */
+/**
+ * Returns the time of a run and its part of training. A resumed run counts its earlier starts as training, so the
+ * training may take longer than the command.
+ */
 const timeText = (whole: number, training: number): string =>
   whole < training
     ? `${duration(whole)} since it was resumed`
     : `${duration(whole)}, ${duration(training)} of them training; the rest is to start, to read images, to look at pseudo-labels, to test and to write`;
 
-/** What is said where some workers will have nothing to do in the steps of the stages; undefined where all have. */
+/** Returns a line if some workers have nothing to do in the steps of the stages; otherwise undefined. */
 export function idleLine({ config, stages }: ResolvedRun, workers: number): string | undefined {
   const parts = Math.max(...stages.map((stage) => partsOf(config, stage)));
   if (workers <= parts) return undefined;
@@ -92,7 +95,10 @@ function rowColumns(isCompared: boolean): Column[] {
   return [{ title: 'row', align: 'left' }, ...numbers.map((title) => ({ title, align: 'right' as const }))];
 }
 
-/** The report's table, with a mark on rows above it; without its figures where they cannot be compared. */
+/**
+ * Returns the report's table, with a mark on rows that are better than it. The report's figures are left out if they
+ * cannot be compared.
+ */
 export function rowLines(rows: readonly Row[], { bold, green }: Colours): string[] {
   const isCompared = rows.some(({ report }) => report !== undefined);
   const [titles, rule, ...lines] = tableLines(

@@ -1,4 +1,4 @@
-// Tables in plain text: columns as wide as they need to be, numbers aligned to the right.
+// Makes tables in plain text: columns as wide as they need to be, numbers aligned to the right.
 import { percent, shortened, whole } from '../../src/format.js';
 import { confusedPairs } from '../../src/reporting/confusion.js';
 
@@ -7,7 +7,7 @@ export interface Column {
   readonly align: 'left' | 'right';
 }
 
-/** Lines without line ends: the titles, a rule, then one line a row. */
+/** Returns lines without line ends: the titles, a rule, then one line for each row. */
 export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map(({ title }, c) => Math.max(title.length, ...rows.map((row) => row[c]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
@@ -22,13 +22,16 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
   return [line(columns.map(({ title }) => title)), rule, ...rows.map(line)];
 }
 
-/** A matrix of more columns is wider than a terminal. */
+/** The most columns of a matrix. One with more is wider than a terminal. */
 const MOST_COLUMNS = 20;
 const NAME_OF_ROW = 24;
 const NAME_OF_COLUMN = 8;
 const MOST_PAIRS = 20;
 
-/** counts[label][predicted], with the share of each label that was recognised; of many classes, the pairs that are confused most. */
+/**
+ * Returns counts[label][predicted] as a table, with the share of each label that was predicted right. If there are many
+ * classes, returns the pairs that are confused most.
+ */
 export function confusionLines(counts: readonly (readonly number[])[], classNames: readonly string[]): string[] {
   if (classNames.length > MOST_COLUMNS) return pairLines(counts, classNames);
   const names = classNames.map((name) => shortened(name, NAME_OF_COLUMN));

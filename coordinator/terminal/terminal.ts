@@ -1,6 +1,6 @@
-// The two streams of the process: results go to stdout, everything else to stderr, where one line may be redrawn.
-// Nothing else writes to them. Text may come from anywhere, so it is shown without control characters; colours are
-// marks that only this process can make.
+// Writes to the two streams of the process: results to stdout, everything else to stderr, where one line may be
+// redrawn. No other file writes to them. Text may come from any source, so it is shown without control characters.
+// Colours are marks that only this process can make.
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { PseudolabelError } from '../../src/errors.js';
@@ -8,19 +8,19 @@ import { writeAtomically } from '../../src/files/write.js';
 import { visible, visibleJson } from '../../src/format.js';
 import { stillLine, Waiting } from './waiting.js';
 
-/** What is used of process.stdout and process.stderr. */
+/** The part of process.stdout and process.stderr that is used. */
 export interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Where a command's result goes besides the screen: a file, or '-' for stdout. */
+/** Where a command's result is written besides the screen: a file, or '-' for stdout. */
 export type JsonTarget = string | undefined;
 
 const DEFAULT_COLUMNS = 80;
 
-/** For processes without a terminal of their own. */
+/** Prints a line from a process without a terminal of its own. */
 export function printLine(output: Output, line: string): void {
   output.write(`${rendered(line, false)}\n`);
 }
@@ -29,9 +29,9 @@ export class Terminal {
   /** Whether a line can be redrawn. */
   readonly isLive: boolean;
   readonly colours: Colours;
-  /** Where notes and errors go instead of stderr. */
+  /** The log that gets notes and errors instead of stderr. */
   log: Logger | undefined;
-  /** Only errors are printed: of several processes that do one work, one speaks. */
+  /** If true, only errors are printed. Of several processes that do one task, only one prints. */
   isQuiet = false;
   private drawn = 0;
   private readonly waiting = new Waiting({
@@ -48,35 +48,41 @@ export class Terminal {
     this.colours = this.coloursOf(stderr);
   }
 
-  /** Prints a line of what is going on. */
+  /** Prints a line about what is going on. */
   note(line: string): void {
     if (!this.isQuiet) this.write(line);
   }
 
-  /** Says how a wait stands, which is said again and again: where a line can be redrawn in its place, in a file of lines ever less often. */
+  /**
+   * Says how a wait stands. This is called again and again: the line is redrawn on a terminal, and written ever less
+   * often to a file of lines.
+   */
   waits(line: string): void {
     if (this.isQuiet) return;
     if (this.isLive && !this.log) this.draw(line);
     else if (this.waiting.isDue()) this.write(line);
-    else this.spoke(); // how it stands is known
+    else this.spoke(); // The state of the wait is known.
   }
 
-  /** What is going on from now: it is said again where nothing else is for a while. undefined: nothing that anybody waits for. */
+  /**
+   * Says what is going on from now. It is said again if nothing else is for a while. undefined: nothing that a user
+   * waits for.
+   */
   doing(what: string | undefined): void {
     this.waiting.begins(what);
   }
 
-  /** Something was said that did not go through here, to the log say. */
+  /** Notes that something was said by other means, for example to the log. */
   spoke(): void {
     this.waiting.spoke();
   }
 
-  /** How long a drawn line can be. */
+  /** The most characters of a drawn line. */
   get width(): number {
     return (this.stderr.columns || DEFAULT_COLUMNS) - 1;
   }
 
-  /** Draws over the line that was drawn last. Only where isLive. */
+  /** Draws over the line that was drawn last. Only works if isLive. */
   draw(line: string): void {
     this.spoke();
     const text = rendered(line, false).slice(0, this.width);
@@ -84,13 +90,13 @@ export class Terminal {
     this.drawn = text.length;
   }
 
-  /** Makes the drawn line empty again. Without an escape sequence, since some terminals want none. */
+  /** Clears the drawn line. It uses no escape sequence, because some terminals do not want any. */
   erase(): void {
     if (this.drawn > 0) this.stderr.write(`\r${' '.repeat(this.drawn)}\r`);
     this.drawn = 0;
   }
 
-  /** Prints a command's result, and writes it as JSON where asked. With '-' only the JSON goes to stdout. */
+  /** Prints a command's result, and writes it as JSON if asked to. With '-' only the JSON goes to stdout. */
   async deliver(lines: (colours: Colours) => readonly string[], value: unknown, json: JsonTarget): Promise<void> {
     this.doing(undefined);
     this.erase();
@@ -106,7 +112,7 @@ export class Terminal {
     else await writeAtomically(json, text);
   }
 
-  /** Prints an error: its code, and what to do about it. A stack only for those who debug. */
+  /** Prints an error: its code, and what to do about it. The stack is only printed for debugging. */
   explain(error: unknown): void {
     this.doing(undefined);
     if (this.log) {
@@ -153,14 +159,14 @@ function logError(log: Pick<Logger, 'error'>, error: unknown): void {
   else log.error({ stack: error instanceof Error ? error.stack : undefined }, String(error));
 }
 
-/** How each is switched on and off (ECMA-48, "select graphic rendition"). */
+/** The codes that switch each colour on and off (ECMA-48, "select graphic rendition"). */
 const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 
 type Paint = (text: string) => string;
 export type Colours = Readonly<Record<keyof typeof CODES, Paint>>;
 
 const ESCAPE = '\u001b';
-/** Of this process. What comes from elsewhere would have to guess it. */
+/** A secret of this process, which text from other sources would have to guess. */
 const SECRET = randomBytes(16).toString('hex');
 const MARK = new RegExp(`${ESCAPE}${SECRET}(\\d+);`);
 
@@ -170,7 +176,10 @@ export const COLOURS = Object.fromEntries(
 
 export const PLAIN = Object.fromEntries(Object.keys(CODES).map((name) => [name, (text: string) => text])) as Colours;
 
-/** The line for a terminal: our marks become escape sequences, or nothing; other control characters are shown. */
+/**
+ * Renders a line for a terminal. The marks of this process become escape sequences, or nothing. Other control
+ * characters are shown.
+ */
 function rendered(line: string, isColoured: boolean): string {
   return line
     .split(MARK)

@@ -1,18 +1,22 @@
-// Says every few seconds what a command is busy with, when it has said nothing else: nobody should have to guess whether it stands still.
+// Says every few seconds what a command is doing if it has said nothing else, so that nobody has to guess whether it
+// hangs.
 import { duration } from '../../src/format.js';
 
-/** Below the five seconds after which people begin to wonder. */
+/** Less than the five seconds after which people begin to wonder. */
 const QUIET_MS = 4500;
 /** Programs that read the log of a run take a second without an event for a fault. */
 const QUIET_LOG_MS = 900;
 const LOOK_MS = 100;
-/** A file of lines has the first of them, and then one now and then: somebody reads all of them later. */
+/**
+ * A file of lines gets the first of these lines, and then one every half minute, because somebody reads all of them
+ * later.
+ */
 const FIRST_LINES = 3;
 const LATER_LINES_MS = 30_000;
 
-/** How it is said: on a line of its own, redrawn on a terminal, or as an object. */
+/** How the command speaks. */
 interface Voice {
-  /** 'live': on a line that is redrawn; 'lines': each on one of its own; 'json': as objects. */
+  /** 'live': on a line that is redrawn; 'lines': each on a line of its own; 'json': as objects. */
   readonly form: () => 'live' | 'lines' | 'json';
   say(what: string, seconds: number): void;
 }
@@ -21,18 +25,18 @@ export class Waiting {
   private what: string | undefined;
   private since = 0;
   private spokeAt = 0;
-  /** Lines about what is going on, and when the last of them was due. */
+  /** The number of lines about what is going on, and the time at which the last of them was due. */
   private lines = 0;
   private lineAt = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** now: in milliseconds. */
+  /** now: returns milliseconds. */
   constructor(
     private readonly voice: Voice,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** what: is going on from now, as 'reading images'; undefined: nothing that anybody waits for. */
+  /** what: what is going on from now, such as 'reading images'; undefined: nothing that a user waits for. */
   begins(what: string | undefined): void {
     if (what === this.what) return;
     this.what = what;
@@ -48,12 +52,12 @@ export class Waiting {
     this.timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
-  /** Something else was said. */
+  /** Notes that something else was said. */
   spoke(): void {
     this.spokeAt = this.now();
   }
 
-  /** Whether a file of lines should have one now about what is going on. Whoever asks writes it. */
+  /** Returns whether a file of lines should get a line now about what is going on. The caller writes it. */
   isDue(): boolean {
     const now = this.now();
     if (this.voice.form() === 'lines' && this.lines >= FIRST_LINES && now - this.lineAt < LATER_LINES_MS) return false;
@@ -72,5 +76,5 @@ export class Waiting {
   }
 }
 
-/** '  still reading images, for 9.0 s' */
+/** For example '  still reading images, for 9.0 s'. */
 export const stillLine = (what: string, seconds: number): string => `  still ${what}, for ${duration(seconds)}`;

@@ -1,4 +1,4 @@
-// The charts of the page: lines over steps, with their last values as text for those who do not see them.
+// Draws the charts of the page: lines over steps, with their last values as text for screen readers.
 import uPlot from 'uplot';
 import type { Series } from './series.js';
 
@@ -63,10 +63,10 @@ const PLANS: readonly Plan[] = [
 
 const HEIGHT = 220;
 const DASHES: readonly number[][] = [[], [6, 3], [2, 2]];
-/** Points are shown where there are few. */
+/** Points are shown if there are fewer than this. */
 const FEW = 60;
 
-/** A colour of the page's style, as it is now: light and dark change it. */
+/** Returns a colour of the page's style. It is read each time, because light and dark mode change it. */
 const colour = (role: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${role}`).trim();
 
@@ -127,7 +127,7 @@ class Chart {
       ?.setAttribute('aria-label', `Line chart. ${title}: at step ${step}, ${parts.join(', ')}.`);
   }
 
-  /** A line that the run has no values for, or not yet, has no place in the legend either. */
+  /** Hides lines without values from the legend. */
   private showLinesWithValues(columns: readonly (readonly (number | null)[])[]): void {
     const entries = this.plot.root.querySelectorAll<HTMLElement>('.u-legend .u-series');
     for (const [l, column] of columns.entries()) {
@@ -145,7 +145,7 @@ class Chart {
     return this.plan.isShare ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(3)));
   }
 
-  /** A line at each step where a node came or went. */
+  /** Draws a line at each step at which a node came or went. */
   private drawMarks({ ctx, bbox, scales, valToPos }: uPlot): void {
     ctx.save();
     ctx.lineWidth = devicePixelRatio;
@@ -162,13 +162,16 @@ class Chart {
     ctx.restore();
   }
 
-  /** Of a place on the axis; a logarithmic one leaves some without. */
+  /** Returns the label of a place on the axis. A logarithmic axis leaves some places without one. */
   private label(value: number | null): string {
     if (value === null) return '';
     return this.plan.isShare ? `${Math.round(100 * value)} %` : this.written(value);
   }
 
-  /** All charts have the steps of the whole run, so that they can be compared, unless a part of one was chosen with the mouse. */
+  /**
+   * Returns the range of steps. All charts show the steps of the whole run, so that they can be compared, unless the
+   * user has chosen a part with the mouse.
+   */
   private steps({ data }: uPlot, min: number, max: number): uPlot.Range.MinMax {
     const [steps] = data;
     const isWhole = steps.length < 2 || (min === steps[0] && max === steps.at(-1));
@@ -218,7 +221,7 @@ class Chart {
   }
 }
 
-/** A line at each power of ten; those between would merge into grey. */
+/** Leaves a line at each power of ten. The lines between would merge into grey. */
 const decades = (_: uPlot, places: readonly number[]): (number | null)[] =>
   places.map((place) => (Number.isInteger(Number(Math.log10(place).toFixed(6))) ? place : null));
 

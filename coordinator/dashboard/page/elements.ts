@@ -1,4 +1,4 @@
-// Makes the elements of the page. Everything goes in as text, never as markup.
+// Makes the elements of the page. All content is set as text, never as markup.
 export const byId = (id: string): HTMLElement => document.getElementById(id)!;
 
 export function element(name: string, text = '', parts: readonly Node[] = []): HTMLElement {
@@ -8,7 +8,7 @@ export function element(name: string, text = '', parts: readonly Node[] = []): H
   return made;
 }
 
-/** colours: roles of those columns that a bar has pieces of. */
+/** colours: the roles of those columns that are drawn in a bar. */
 export function table(
   caption: string,
   columns: readonly string[],
@@ -35,7 +35,7 @@ export function row(name: string, cells: readonly HTMLElement[]): HTMLElement {
   return element('tr', '', [heading, ...cells]);
 }
 
-/** A square of a colour. */
+/** Makes a square of a colour. */
 export function key(role: string): HTMLElement {
   const made = element('i');
   made.className = 'key';
@@ -43,16 +43,16 @@ export function key(role: string): HTMLElement {
   return made;
 }
 
-/** The one word for doing nothing, of workers as of nodes. */
+/** The one word for doing nothing, for workers and nodes. */
 export const WAITING = 'waiting';
 
 const PART_COLOURS = ['series1', 'series2', 'series3', 'series4', 'series5', 'series6'];
 
-/** A colour for each thing that is done. */
+/** Gives each activity a colour. */
 export const coloursOf = (names: readonly string[]): Record<string, string> =>
   Object.fromEntries(names.map((name, n) => [name, PART_COLOURS[n % PART_COLOURS.length]!]));
 
-/** Lets the keyboard scroll what is larger than its place. */
+/** Lets the keyboard scroll an element that is larger than its place. */
 export function makeReachable(scrolling: HTMLElement): void {
   const heading = scrolling.closest('section')?.querySelector('h2')?.id;
   scrolling.tabIndex = 0;

@@ -1,4 +1,4 @@
-// The page of the dashboard: listens to the server, and draws what it says at most once a frame.
+// Runs the page of the dashboard: listens to the server, and draws what it sends at most once per frame.
 import type { Everything, News } from '../messages.js';
 import { Charts } from './charts.js';
 import { makeReachable } from './elements.js';
@@ -11,7 +11,8 @@ let series: Series | undefined;
 let isConnected = false;
 let isDrawing = false;
 
-// The state is drawn in the frame of what it speaks of: a run that shows as ended also shows its last step and its end.
+// The state is drawn in the same frame as the run. So a run that is shown as ended also shows its last step and its
+// end.
 function draw(): void {
   if (isDrawing) return;
   isDrawing = true;
@@ -25,7 +26,7 @@ function draw(): void {
   });
 }
 
-// The browser reconnects by itself. The server then begins with everything, as it does when the next run begins.
+// The browser reconnects automatically. The server then begins with everything, as it does when the next run begins.
 const source = new EventSource(`/events${location.search}`);
 const listen = <T>(name: 'everything' | 'news', take: (message: T) => void): void => {
   source.addEventListener(name, (event: MessageEvent<string>) => {

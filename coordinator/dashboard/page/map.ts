@@ -1,8 +1,9 @@
-// The map of who computes: the coordinator with its workers, and its nodes on other machines, each with what it does now.
+// Draws the map of a cluster: the coordinator with its workers, and its nodes on other machines, each with its current
+// activity.
 import type { LaneNews, NodeNews } from '../messages.js';
 import { byId, coloursOf, element, key, WAITING } from './elements.js';
 
-/** What takes most of a worker's time. */
+/** Returns what takes most of a worker's time. */
 function mostly({ shares }: LaneNews): string {
   const busy = shares.reduce((sum, [, share]) => sum + share, 0);
   const parts: (readonly [string, number])[] = [...shares.filter(([part]) => part !== 'wait'), [WAITING, 1 - busy]];

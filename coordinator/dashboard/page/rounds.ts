@@ -1,11 +1,11 @@
-// Rounds of labelling and training, a line each; and how images are changed before they are trained on.
+// Shows the rounds of labelling and training, one line each, and how images are augmented.
 import type { ViewsNews } from '../messages.js';
 import { byId, element, row, table } from './elements.js';
 import type { Series } from './series.js';
 
 const percent = (share: number | undefined): string => (share === undefined ? '–' : `${(100 * share).toFixed(1)} %`);
 
-/** Of one round alone, the curves say as much. */
+/** Shows the rounds if there are several. The curves say as much of a single round. */
 export function showRounds({ rounds, info }: Series): void {
   byId('rounds-section').hidden = rounds.size < 2;
   if (rounds.size < 2) return;
@@ -34,7 +34,7 @@ export function showRounds({ rounds, info }: Series): void {
   );
 }
 
-/** They do not change. */
+/** The views that are shown. They do not change. */
 let shownViews: readonly ViewsNews[] | undefined;
 
 export function showViews({ info: { views } }: Series): void {

@@ -1,4 +1,4 @@
-// The table of a reproduction on the page: the results so far, which run is on, and links to each run.
+// Shows the table of a reproduction on the page: the results so far, which run goes on, and links to each run.
 import type { RunNews, TableNews } from '../messages.js';
 import { byId, element, row, table } from './elements.js';
 import type { Series } from './series.js';
@@ -6,7 +6,7 @@ import type { Series } from './series.js';
 /** Whether the page stays with one run, which its address names. */
 const isFixed = new URLSearchParams(location.search).has('run');
 
-/** What the page shows now: a table that is made again would take the keyboard's focus away. */
+/** What the page shows now. It is compared, because a table that is made again would lose the keyboard's focus. */
 let shown: { readonly table: TableNews; readonly run: string } | undefined;
 
 export function showRuns({ table: runs, info }: Series): void {
@@ -37,7 +37,7 @@ const oursOf = (
 ): string =>
   `${report !== undefined && accuracy > report ? '✓ ' : ''}${accuracy.toFixed(2)}${deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`}`;
 
-/** A link to the run, where there is something to show. */
+/** Makes a cell with a link to the run, if there is something to show. */
 function cell({ name, state, accuracy }: RunNews, title: string, isRepeated: boolean, current: string): HTMLElement {
   const number = isRepeated && accuracy !== undefined ? (100 * accuracy).toFixed(2) : 'ended';
   const text = { waiting: '–', running: 'training', stopped: 'not ended', ended: number }[state];

@@ -1,5 +1,5 @@
-// What the page remembers of a run, as the columns that its charts draw. x: steps of the whole run, one stage after the
-// other.
+// Stores what the page knows of a run, as the columns that its charts draw. x: steps of the whole run, one stage after
+// the other.
 import type {
   Everything,
   LabelsNews,
@@ -14,7 +14,7 @@ import type {
 
 type Column = (number | null)[];
 
-/** Steps over which speed is taken. */
+/** The number of steps over which speed is computed. */
 const SPEED_STEPS = 100;
 
 export class Series {
@@ -32,23 +32,23 @@ export class Series {
   readonly accuracy: Column = [];
   readonly membersAsked: number[] = [];
   readonly agreement: Column = [];
-  /** The last look at the pseudo-labels of each stage, and what its networks agree on at its end. */
+  /** The last look at the pseudo-labels of each stage, and the agreement of its networks at its end. */
   readonly rounds = new Map<number, { look?: LabelsNews; agreement?: number; isFirst: boolean }>();
   events: News['events'] = [];
   lanes: News['lanes'] = [];
   nodes: News['nodes'] = [];
-  /** Where nodes came and went. */
+  /** The steps at which nodes came and went. */
   readonly marks: { readonly x: number; readonly kind: MarkNews['kind'] }[] = [];
   state: News['state'];
   /** The images that the model is least sure of. */
   unsure: News['unsure'];
-  /** How it ended; undefined: it has not, or is not known. */
+  /** How the run ended; undefined if it has not, or if that is unknown. */
   result: News['result'];
   lastLook: LabelsNews | undefined;
   lastStep: StepNews | undefined;
   private recent: StepNews[] = [];
   readonly info: RunInfo;
-  /** Of the reproduction that the run is one of. */
+  /** The table of the reproduction that the run belongs to. */
   readonly table: TableNews | undefined;
 
   constructor({ info, table, ...news }: Everything) {
@@ -72,7 +72,10 @@ export class Series {
     this.unsure = unsure ?? this.unsure;
   }
 
-  /** Steps and rows a second, of the last steps of the current stage; undefined before there are some. */
+  /**
+   * Returns steps and rows per second, over the last steps of the current stage. Returns undefined before there are
+   * enough steps.
+   */
   speed(): { readonly steps: number; readonly rows: number } | undefined {
     const [first, last] = [this.recent[0], this.recent.at(-1)];
     if (!first || !last || first[2] === null || last[2] === null || last[2] <= first[2]) return undefined;
@@ -81,23 +84,23 @@ export class Series {
     return { steps: (this.recent.length - 1) / seconds, rows: rows / seconds };
   }
 
-  /** Of the whole run. */
+  /** Returns the remaining steps of the whole run. */
   stepsLeft(): number {
     const all = this.allSteps();
     return this.lastStep ? all - this.at(this.lastStep[0], this.lastStep[1]) - 1 : all;
   }
 
-  /** Steps of the whole run. */
+  /** Returns the steps of the whole run. */
   allSteps(): number {
     return this.info.stages.reduce((sum, { steps }) => sum + steps, 0);
   }
 
-  /** The number of the stage that goes on, or was the last, from 0. */
+  /** Returns the number of the current or last stage, from 0. */
   stage(): number {
     return this.lastStep?.[0] ?? 0;
   }
 
-  /** Steps done of a stage. */
+  /** Returns the steps of a stage that are done. */
   done(stage: number): number {
     const { steps } = this.info.stages[stage]!;
     if (!this.lastStep || this.lastStep[0] < stage) return 0;

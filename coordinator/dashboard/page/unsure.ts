@@ -1,4 +1,4 @@
-// The images that the model is least sure of at the last look, with the class that each has now and had before.
+// Shows the images that the model was least sure of at the last look, with the class that each has now and had before.
 import type { UnsureNews } from '../messages.js';
 import { byId, element } from './elements.js';
 import type { Series } from './series.js';

@@ -1,4 +1,4 @@
-// The parts of the page that are words and numbers.
+// Shows the parts of the page that are words and numbers.
 import type { RunInfo } from '../messages.js';
 import { byId, coloursOf, element, row, table, WAITING } from './elements.js';
 import { showMap } from './map.js';
@@ -16,7 +16,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export function showConnection(isConnected: boolean, series: Series | undefined): void {
   const state = byId('state');
   const text = isConnected ? (series ? STATES[series.state] : 'connecting') : 'connection lost, trying again';
-  if (state.textContent !== text) state.textContent = text; // or a screen reader would say it again
+  if (state.textContent !== text) state.textContent = text; // Otherwise a screen reader would say it again.
   state.classList.toggle('lost', !isConnected);
 }
 
@@ -63,7 +63,7 @@ const durationOf = (seconds: number): string => {
 
 type Fact = readonly [name: string, value: string];
 
-/** While it goes on: how long it will. */
+/** Returns the facts of a run that goes on, such as the time left. */
 function runningFacts(series: Series): Fact[] {
   const speed = series.speed();
   const seconds = speed && series.stepsLeft() / speed.steps;
@@ -76,7 +76,7 @@ function runningFacts(series: Series): Fact[] {
   ];
 }
 
-/** Afterwards: how it ended. */
+/** Returns the facts of a run that has ended. */
 function endedFacts({ result }: Series): Fact[] {
   if (!result) return [];
   const { testAccuracy, seconds, at } = result;
@@ -108,7 +108,7 @@ function showFacts(series: Series): void {
   byId('facts').append(element('div', '', [element('dt', 'After the run'), element('dd', '', [link])]));
 }
 
-/** They do not change: a table that is made again would lose its place. */
+/** The settings that are shown. They do not change, and a table that is made again would lose its scroll position. */
 let shownSettings: RunInfo['settings'];
 
 function showSettings({ info: { settings } }: Series): void {
@@ -136,11 +136,11 @@ function piece(share: number, role: string, title = ''): HTMLElement {
 function bars(className: string, pieces: readonly HTMLElement[]): HTMLElement {
   const bar = element('div', '', pieces);
   bar.className = className;
-  bar.setAttribute('aria-hidden', 'true'); // the numbers stand beside it
+  bar.setAttribute('aria-hidden', 'true'); // The numbers are beside the bar.
   return element('td', '', [bar]);
 }
 
-/** Lines of the table of classes. */
+/** The most lines of the table of classes. */
 const MOST_CLASSES = 30;
 
 function showLabels({ lastLook, info }: Series): void {
@@ -165,7 +165,7 @@ function showLabels({ lastLook, info }: Series): void {
 function showLanes({ lanes, state }: Series): void {
   byId('lanes-section').hidden = lanes.length === 0 && state !== 'running';
   if (lanes.length === 0) return;
-  // Workers wait within a step for each other, and between steps for work: both is time in which they do nothing.
+  // Workers wait for each other within a step, and for work between steps. They do nothing in both times.
   const names = [...new Set(lanes.flatMap(({ shares }) => shares.map(([part]) => part)))].filter(
     (part) => part !== 'wait',
   );
