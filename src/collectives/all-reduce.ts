@@ -1,7 +1,7 @@
 // Sums the gradients of all ranks (all-reduce), from the gradient buffers of each into the total of all, without a
 // copy. The bits are those of one machine: the reduce-scatter exchanges whole subtrees, and each rank sums its part of
-// the vector in the tree's order. Where the shards of each rank are one subtree, this moves as many bytes as a ring;
-// where they are n subtrees, n times as many.
+// the vector in the tree's order. If the shards of each rank are one subtree, this sends as many bytes as a ring; if
+// they are n subtrees, n times as many.
 import { shardRange } from '../data/shards.js';
 import { type Arena, floats, gradientStride } from '../engine/arena.js';
 import { UPDATE_CHUNK } from '../engine/kernel/kernel.js';
@@ -23,11 +23,11 @@ export class AllReduce {
   }
 
   /**
-   * Every rank's total = the sum over all shards, in the order of the one tree. It may sum in place, so it cannot be
-   * done twice.
+   * Sets every rank's total to the sum over all shards, in the order of the one tree. It may sum in place, so that it
+   * cannot be repeated.
    * @param length floats of a gradient
    * @param ends the gradient buffers of rank r hold the gradients of shards [ends[r - 1], ends[r])
-   * @returns whether all of it is finite; the same at every rank. If not, the totals are not complete.
+   * @returns whether the whole sum is finite, which is the same at every rank; if not, the totals are incomplete
    */
   async byTree(length: number, shards: number, ends: readonly number[]): Promise<boolean> {
     const { rank } = this.collective;
@@ -45,7 +45,7 @@ export class AllReduce {
     return true;
   }
 
-  /** The same in MPI's own order: the bits depend on the number of ranks and on MPI. */
+  /** Does the same in MPI's own order. The bits then depend on the number of ranks and on MPI. */
   async byAnyOrder(length: number, ends: readonly number[]): Promise<boolean> {
     const { rank } = this.collective;
     const first = ends[rank - 1] ?? 0;
@@ -56,7 +56,7 @@ export class AllReduce {
     return this.allHold(this.sums.isTotalFinite(...this.chunks(length)[rank]!));
   }
 
-  /** The part of the vector that each rank sums: whole chunks of the kernel. */
+  /** Returns the part of the vector that each rank sums: whole chunks of the kernel. */
   private chunks(length: number): Chunk[] {
     const { size } = this.collective;
     const chunks = Math.ceil(length / UPDATE_CHUNK);
@@ -66,7 +66,7 @@ export class AllReduce {
     });
   }
 
-  /** This rank's subtrees, chunk by chunk: while one travels to the rank that sums it, the next is made. */
+  /** Yields this rank's subtrees, chunk by chunk. While one is sent to the rank that sums it, the next is made. */
   private *summed(subtrees: readonly Subtree[], chunks: readonly Chunk[]): Generator<Piece> {
     const { rank, size } = this.collective;
     for (let away = 1; away <= size; away++) {
@@ -89,14 +89,14 @@ export class AllReduce {
     );
   }
 
-  /** Whether it holds at all ranks. The count of those where it does not is exact in any order. */
+  /** Returns whether the condition holds at all ranks. The count of those where it does not is exact in any order. */
   private async allHold(holds: boolean): Promise<boolean> {
     const exceptions = Float32Array.of(holds ? 0 : 1);
     await this.collective.sum(exceptions);
     return exceptions[0] === 0;
   }
 
-  /** The memory of a subtree that travels. */
+  /** Returns the memory of a subtree that is sent. */
   private gradientBuffer({ first }: Subtree, chunk: Chunk): Uint8Array {
     return this.part('gradientBuffers', first * gradientStride(this.arena.shape), chunk);
   }
@@ -107,5 +107,5 @@ export class AllReduce {
   }
 }
 
-/** A vector may have fewer chunks than there are ranks. */
+/** Leaves out empty pieces, because a vector may have fewer chunks than there are ranks. */
 const notEmpty = (pieces: readonly Piece[]): Piece[] => pieces.filter(({ bytes }) => bytes.length > 0);

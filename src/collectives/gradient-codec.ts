@@ -1,29 +1,32 @@
-// How sums and totals of gradients travel over a network: exact or rounded. What rounding leaves of one sum is added to
-// the next (error feedback), so that all sums together never miss more than one rounding.
+// Encodes sums and totals of gradients for a network, exactly or rounded. The rounding error of one sum is added to the
+// next (error feedback), so that all sums together never miss more than one rounding.
 import { type Arena, floats } from '../engine/arena.js';
 import { type Kernel, loadKernel } from '../engine/kernel/kernel.js';
 
-/** Bytes of a number. */
+/** The bytes of a number. */
 const BYTES = { f32: 4, bf16: 2 } as const;
 
 export const GRADIENT_CODECS = ['f32', 'bf16'] as const;
 export type GradientCodecName = (typeof GRADIENT_CODECS)[number];
 
 export interface Encoded {
-  /** Overwritten by the next call for the same range, and by a write to the vector. */
+  /** The encoded bytes. The next call for the same range, and a write to the vector, overwrite them. */
   readonly payload: Uint8Array;
-  /** false where rounding met, or led to, what is not finite. Always true where nothing is rounded: nobody looks. */
+  /**
+   * false if the rounding found or made a value that is not finite. Without rounding it is always true, because nothing
+   * is checked.
+   */
   readonly finite: boolean;
 }
 
-/** One end of a connection. Ranges are in elements and begin and end at multiples of 8. */
+/** One end of a connection. Ranges are in elements, and begin and end at multiples of 8. */
 export interface GradientCodec {
   readonly name: GradientCodecName;
-  /** Bytes of so many elements while they travel. */
+  /** Returns the bytes of this many encoded elements. */
   bytes(length: number): number;
   /**
-   * Elements [start, end) of the vector at an address, as they travel. Afterwards the vector holds what the other end
-   * will have.
+   * Encodes elements [start, end) of the vector at an address. Afterwards the vector holds what the other end will
+   * have.
    */
   encode(vector: number, start: number, end: number): Encoded;
   /**
@@ -31,7 +34,7 @@ export interface GradientCodec {
    * RangeError for half a number.
    */
   decode(payload: Uint8Array, vector: number, offset: number): void;
-  /** Forgets what rounding has left. */
+  /** Drops the rounding errors. */
   reset(): void;
 }
 
@@ -39,7 +42,7 @@ export function gradientCodecOf(name: GradientCodecName, arena: Arena): Gradient
   return name === 'f32' ? new Unchanged(arena) : new Rounded(arena);
 }
 
-/** Floats travel as they are in the arena. */
+/** Sends floats as they are in the arena. */
 class Unchanged implements GradientCodec {
   readonly name = 'f32';
 
@@ -60,12 +63,13 @@ class Unchanged implements GradientCodec {
   }
 
   reset(): void {
-    // Nothing is ever left.
+    // There are no rounding errors.
   }
 }
 
 /**
- * Floats travel as bfloat16, rounded to nearest even. All sums of this end share one residual: only their total counts.
+ * Sends floats as bfloat16, rounded to nearest even. All sums of this end share one residual, because only their total
+ * counts.
  */
 class Rounded implements GradientCodec {
   readonly name = 'bf16';
@@ -90,7 +94,7 @@ class Rounded implements GradientCodec {
     checkWhole(payload.length, 16);
     const to = vector + offset * 2;
     new Uint8Array(this.arena.memory.buffer, to + payload.length, payload.length).set(payload);
-    // In place: what is written lies behind what is still to be read.
+    // This works in place, because it writes behind what is still to be read.
     this.kernel.widen(to + payload.length, payload.length / 2, to);
   }
 

@@ -3,7 +3,7 @@ import { type Arena, gradientStride } from '../engine/arena.js';
 import { loadKernel } from '../engine/kernel/kernel.js';
 import type { Subtree } from './tree.js';
 
-/** Floats that are summed and sent at once: a multiple of UPDATE_CHUNK, and no longer than one frame. */
+/** The floats that are summed and sent at once: a multiple of UPDATE_CHUNK, and at most one frame. */
 export const CHUNK = 2 ** 18;
 
 export class GradientSums {
@@ -33,13 +33,16 @@ export class GradientSums {
     return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
   }
 
-  /** The arena's total = the sum of these gradient buffers, each a single gradient, as a tree of their own. */
+  /** Sets the arena's total to the sum of these gradient buffers, each a single gradient, as a tree of their own. */
   partial(gradientBuffers: Subtree, start: number, end: number): void {
     this.counts.fill(1);
     this.sum(gradientBuffers, start, end, this.arena.regions.total);
   }
 
-  /** Whether floats [start, end) of a sum that has arrived in the gradient buffer of its first shard are all finite. */
+  /**
+   * Returns whether floats [start, end) of a sum that has arrived in the gradient buffer of its first shard are all
+   * finite.
+   */
   isFinite(subtree: Subtree, start: number, end: number): boolean {
     this.arrived([subtree]);
     return this.sum(subtree, start, end, this.arena.regions.outgoing);
@@ -47,7 +50,7 @@ export class GradientSums {
 
   isTotalFinite(start: number, end: number): boolean {
     const { total, sums } = this.arena.regions;
-    // A tree of one buffer, which is copied onto itself.
+    // This is a tree of one buffer, which is copied onto itself.
     return this.kernel.sum(total, 0, 0, 0, 1, start, end, total, sums) === 1;
   }
 

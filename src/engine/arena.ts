@@ -1,32 +1,36 @@
-// The layout of a machine's one block of shared memory. Everything that steps read and write is here, but for the images, of which there may be
-// more than it has room for; threads and kernels hold addresses into it, so that nothing is copied between them.
+// The layout of a machine's one block of shared memory. It holds everything that steps read and write, except the
+// images, which may exceed its size. Threads and kernels hold addresses into it, so that nothing is copied between
+// them.
 import { Images } from '../data/images.js';
 import { PseudolabelError } from '../errors.js';
 import { SUMS_BYTES, UPDATE_LOG_BYTES } from './kernel/kernel.js';
 import { normalQuantiles } from './normals.js';
 
-/** What an arena has room for. Fixed for its life. */
+/** What an arena has room for. It does not change. */
 export interface ArenaShape {
   readonly pixels: number;
-  /** Unlabelled images, in shard order. */
+  /** The unlabelled images, in shard order. */
   readonly unlabelled: number;
-  /** Images of the evaluation set (test or validation). */
+  /** The images of the evaluation set (test or validation). */
   readonly evaluation: number;
-  /** Length of the longest parameter vector, in floats. */
+  /** The length of the longest parameter vector, in floats. */
   readonly parameterCount: number;
-  /** Gradient buffers, one a shard. */
+  /** The gradient buffers, one per shard. */
   readonly shards: number;
-  /** Tasks that run at the same time: each has a workspace, its own scratch memory. */
+  /** The tasks that run at the same time. Each has a workspace, its own scratch memory. */
   readonly workspaces: number;
   readonly workspaceBytes: number;
-  /** Whether the average of the weights is kept beside them. */
+  /** Whether the average of the weights is kept as well. */
   readonly averages?: boolean;
-  /** Room for tensor parallelism (models/dense/tensor-layout.ts), in all, and besides for the group of shards of each worker; left out where nothing is cut so. */
+  /**
+   * The bytes for tensor parallelism (models/dense/tensor-layout.ts): those for all, and those for the group of shards
+   * of each worker. Left out if no model is tensor parallel.
+   */
   readonly tensorShardBytes?: number;
   readonly shardGroupBytes?: number;
 }
 
-/** Byte offsets of the regions, each aligned to 64 bytes. */
+/** The byte offsets of the regions, each aligned to 64 bytes. */
 export interface Regions {
   /** u16. */
   readonly pseudoLabels: number;
@@ -34,20 +38,26 @@ export interface Regions {
   readonly parameters: number;
   readonly firstMoment: number;
   readonly secondMoment: number;
-  /** The exponential average of the parameters; of no length where none is kept. */
+  /** The exponential average of the parameters. Empty if none is kept. */
   readonly average: number;
   readonly gradientBuffers: number;
-  /** The sum of all gradient buffers, where it does not come from the gradient buffers of this arena alone. Nobody touches it, so it takes no memory, elsewhere. */
+  /**
+   * The sum of all gradient buffers, if it does not come from this arena's gradient buffers alone. Otherwise nothing
+   * touches it, so that it takes no memory.
+   */
   readonly total: number;
-  /** What rounding has left of sums that went over a network, and what goes over it. No memory either, where nothing is rounded. */
+  /**
+   * The rounding errors of sums that were sent over a network, and the encoded sums. If nothing is rounded they take no
+   * memory either.
+   */
   readonly residual: number;
   readonly encoded: number;
-  /** How many gradient buffers each gradient buffer is the sum of, i32, and scratch for summing them. */
+  /** For each gradient buffer, the number of gradients that it is the sum of, i32; and scratch for summing them. */
   readonly counts: number;
   readonly sums: number;
-  /** Sums of several gradient buffers on their way to another machine; takes no memory where none are. */
+  /** Sums of several gradient buffers that are sent to another machine. It takes no memory if there are none. */
   readonly outgoing: number;
-  /** How far the gradient in each gradient buffer has been written (gradient-progress.ts), i32. */
+  /** The progress of the gradient in each gradient buffer (gradient-progress.ts), i32. */
   readonly progress: number;
   readonly normals: number;
   readonly updateLogs: number;
@@ -76,7 +86,7 @@ const PAGE = 65536;
 const MOST_PAGES = 65536;
 const QUANTILES = 2 ** 14;
 
-/** Bytes between the update logs of two workspaces. */
+/** The bytes between the update logs of two slices of the parameters. */
 export const UPDATE_LOG_STRIDE = roundUp(UPDATE_LOG_BYTES);
 
 function roundUp(bytes: number): number {
@@ -116,16 +126,17 @@ export function regionsOf(shape: ArenaShape): Regions {
   };
 }
 
-/** Bytes between the gradient buffers of two shards. */
+/** The bytes between the gradient buffers of two shards. */
 export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameterCount * 4);
 
-/** Where workspace `workspace` begins, in bytes. */
+/** Returns where workspace `workspace` begins, in bytes. */
 export const workspaceStart = (arena: Arena, workspace: number): number =>
   arena.regions.workspaces + workspace * roundUp(arena.shape.workspaceBytes);
 
 /**
- * Throws E_MEMORY where the shape needs more than the 4 GiB that WebAssembly can address, or than the system gives.
- * @param images as many as the shape says; left out: room for them
+ * Makes an arena. Throws E_MEMORY if the shape needs more than the 4 GiB that WebAssembly can address, or more than the
+ * system gives.
+ * @param images as many as the shape says; if left out, there is room for them
  */
 export function createArena(shape: ArenaShape, images?: ImageSets): Arena {
   const regions = regionsOf(shape);
@@ -146,7 +157,7 @@ export function createArena(shape: ArenaShape, images?: ImageSets): Arena {
   }
 }
 
-/** Throws E_CONFIG where Node.js was told to do without it. */
+/** Throws E_CONFIG if Node.js was started without WebAssembly. */
 export function checkWebAssembly(): void {
   if ('WebAssembly' in globalThis) return;
   const fix = 'leave --jitless out of NODE_OPTIONS and of the command line';
@@ -158,7 +169,7 @@ const roomFor = ({ pixels, unlabelled, evaluation }: ArenaShape): ImageSets => (
   evaluation: Images.room(evaluation, pixels),
 });
 
-/** The same arena in another thread. */
+/** Returns the same arena in another thread. */
 export function attachArena(memory: WebAssembly.Memory, shape: ArenaShape, images: ImageSets): Arena {
   return { memory, shape, regions: regionsOf(shape), images };
 }
@@ -171,7 +182,7 @@ export function bytes(arena: Arena, region: keyof Regions, length: number): Uint
   return new Uint8Array(arena.memory.buffer, arena.regions[region], length);
 }
 
-/** The classes that were predicted last, of all unlabelled images. */
+/** Returns the classes that were predicted last for all unlabelled images. */
 export function pseudoLabels({ memory, regions, shape }: Pick<Arena, 'memory' | 'regions' | 'shape'>): Uint16Array {
   return new Uint16Array(memory.buffer, regions.pseudoLabels, shape.unlabelled);
 }

@@ -1,8 +1,9 @@
-// Quantiles of the standard normal distribution, which noise is drawn from.
+// Computes the quantiles of the standard normal distribution, which noise is drawn from.
 
 /**
- * n equally likely values of N(0, 1), scaled to variance 1: the inverse distribution function at (i + 1/2) / n, found by bisection on the
- * series of the error function. Basic arithmetic and exp only, so that every machine has the same table.
+ * Returns n equally likely values of N(0, 1), scaled to variance 1. They are the inverse distribution function at (i +
+ * 1/2) / n, found by bisection on the series of the error function. Only basic arithmetic and exp are used, so that
+ * every machine has the same table.
  */
 export function normalQuantiles(n: number): Float32Array {
   const quantiles = new Float64Array(n);
@@ -24,7 +25,7 @@ export function normalQuantiles(n: number): Float32Array {
   return Float32Array.from(quantiles, (value) => value / Math.sqrt(variance));
 }
 
-/** P(N(0, 1) <= x) for x >= 0: 1/2 + density(x) * (x + x^3/3 + x^5/(3 * 5) + ...) (Marsaglia 2004). */
+/** Returns P(N(0, 1) <= x) for x >= 0: 1/2 + density(x) * (x + x^3/3 + x^5/(3 * 5) + ...) (Marsaglia 2004). */
 function distribution(x: number): number {
   let term = x;
   let sum = x;

@@ -1,5 +1,5 @@
-// What one thread needs to compute: the native products, the kernel, and the networks it has built so far. It holds only caches: a new thread's engine
-// gives the same bits.
+// What one thread needs to compute: the native products, the kernel, and the networks it has built so far. It holds
+// only caches, so that a new thread's engine gives the same bits.
 
 import { CacheOf, cached } from '../cached.js';
 import { Samplers, type ShardOrder, type ShardSampler } from '../data/sampling.js';
@@ -13,7 +13,7 @@ import type { Passes } from './kind.js';
 import type { Model } from './model.js';
 import { needsTensorFlow, passesOf, prepare } from './models.js';
 
-/** What tells where a tensor shard lies, besides the counts of rows. */
+/** What identifies a tensor shard's place, besides the counts of rows. */
 export interface TensorShardKey {
   readonly shards: number;
   readonly group: number;
@@ -22,25 +22,28 @@ export interface TensorShardKey {
   readonly shard: number;
 }
 
-/** The same object of a model finds what was made for it; the same model in another object is built again. */
+/** The engine of a thread. It caches by a model's object, so that an equal model in another object is built again. */
 export interface Engine {
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly products: Products;
-  /** To be awaited before the networks of a model are asked for. */
+  /** Prepares a model. It is awaited before the model's networks are used. */
   prepare(model: Model): Promise<void>;
-  /** of: 'average' has the exponential average of the weights in their place, for passes that do not train. */
+  /**
+   * Returns the passes of a network. of: 'average' uses the exponential average of the weights instead of the weights,
+   * for passes that do not train.
+   */
   network(model: Model, rows: number, workspace: number, training: boolean, of?: 'average'): Passes;
   tensorShard(model: DenseModel, counts: RowCounts, places: TensorShardPlaces, of: TensorShardKey): TensorShard;
   sampler(order: ShardOrder): ShardSampler;
 }
 
-/** Throws as openNative(). */
+/** Makes an engine. Throws as openNative() does. */
 export function createEngine(arena: Arena, products = new Products(arena.memory)): Engine {
   const kernel = loadKernel(arena.memory);
   const prepared = new WeakMap<Model, Promise<void>>();
   const ready = new WeakMap<Model, unknown>();
-  // What finds the weights there finds their average.
+  // This arena has the average of the weights at the place of the weights.
   const averaged: Arena = { ...arena, regions: { ...arena.regions, parameters: arena.regions.average } };
   const averagesReady = new WeakMap<Model, unknown>();
   const networks = new CacheOf<Model, Passes>();

@@ -1,5 +1,5 @@
-// A machine's numerics fingerprint: a training step too small to matter, whose bits show another version of ours or, in layers, another
-// processor type or build of TensorFlow.
+// A machine's numerics fingerprint: a small training step whose bits differ in another version of our code, or, for
+// layers, on another processor type or build of TensorFlow.
 
 import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../checksum.js';
@@ -31,17 +31,18 @@ const ROWS_OF_STEP: UnlabelledRows = {
 };
 const STEPS = 2;
 
-/** What bits depend on: products of ours, in dense networks, or TensorFlow, in those of layers. */
+/** What the bits depend on: for dense networks our own products, and for layers TensorFlow. */
 export const NUMERICS = ['f32', 'layers'] as const;
 export type Numerics = (typeof NUMERICS)[number];
 
-/** Of a machine. */
+/** Returns the fingerprint of a machine. */
 export type FingerprintOf = (numerics: Numerics) => string;
 
 export const numericsOf = (model: Model): Numerics => (needsTensorFlow(model) ? 'layers' : 'f32');
 
 /**
- * Hex SHA-256, of what has the same bits where this is the same. Takes some 30 ms, in this thread. Of f32 it is the same on every processor.
+ * Returns a hex SHA-256. Two machines with the same one compute the same bits. It takes some 30 ms in this thread. That
+ * of f32 is the same on every processor.
  * Throws E_NATIVE.
  */
 export function numericsFingerprint(of: Numerics = 'f32'): string {
@@ -49,7 +50,7 @@ export function numericsFingerprint(of: Numerics = 'f32'): string {
   return createHash('sha256').update(`products ${PRODUCTS_VERSION} ${ofSteps()}`).digest('hex');
 }
 
-/** Of the parameters after two steps with fixed numbers. */
+/** Returns a hash of the parameters after two steps with fixed numbers. */
 function ofSteps(): string {
   const length = parameterCount(MODEL);
   const workspaceBytes = workspaceBytesOf(MODEL, ROWS, true);

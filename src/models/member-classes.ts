@@ -1,22 +1,22 @@
-// What the networks of an ensemble say of images one by one, computed in this thread: for people, who see by it how far they agree.
+// Predicts images by each network of an ensemble, in this thread, so that people see how far the networks agree.
 import { createArena, floats } from '../engine/arena.js';
 import { createEngine } from './engine.js';
 import { savedWeights } from './layers/describe.js';
 import { type LayersModel, membersOf, sizeOf } from './layers/model.js';
 import { inputsOf, parameterCount, workspaceBytesOf } from './models.js';
 
-/** Images of one pass. */
+/** The images of one pass. */
 const BATCH = 64;
 
 export interface MemberClasses {
-  /** Of each member: the likeliest class of each image. */
+  /** For each member, the likeliest class of each image. */
   readonly members: readonly Uint16Array[];
-  /** By the mean of their probabilities. */
+  /** The likeliest class by the mean of their probabilities. */
   readonly together: Uint16Array;
 }
 
 /**
- * The model has members. Throws E_MEMORY.
+ * Predicts images by each member. The model must have members. Throws E_MEMORY.
  * @param images bytes, as many of each as the model has inputs
  */
 export async function memberClasses(
@@ -40,7 +40,7 @@ interface Member {
   readonly parameters: Float32Array;
 }
 
-/** One network of an ensemble as a model by itself. */
+/** Returns one network of an ensemble as a model of its own. */
 function memberOf(model: LayersModel, parameters: Float32Array, member: number): Member {
   const { members: _, ...single } = model;
   const own = new Float32Array(parameterCount(single));
@@ -53,7 +53,7 @@ function memberOf(model: LayersModel, parameters: Float32Array, member: number):
   return { model: single, parameters: own };
 }
 
-/** sums: [images, classes], to which the probabilities are added. */
+/** Predicts images by one member. sums: [images, classes], to which its probabilities are added. */
 async function classesOf(
   { model, parameters: parameterCount }: Member,
   images: readonly Uint8Array[],

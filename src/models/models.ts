@@ -1,4 +1,5 @@
-// The table of model kinds, and what everything else asks of a model. A new kind is a folder beside this file, its type in model.ts and a row here.
+// The table of model kinds, and the functions by which other code uses a model. A new kind is a folder beside this
+// file, its type in model.ts and a row here.
 
 import type { Arena } from '../engine/arena.js';
 import { PseudolabelError } from '../errors.js';
@@ -15,7 +16,10 @@ const kindOf = ({ kind }: Model): ModelKind<Model> => KINDS[kind];
 export const inputsOf = (model: Model): number => kindOf(model).inputs(model);
 export const outputsOf = (model: Model): number => kindOf(model).outputs(model);
 export const parameterCount = (model: Model): number => kindOf(model).parameterCount(model);
-/** From there on a parameter is a moving average, which no optimizer, weight decay or clipping touches. */
+/**
+ * Returns the start of the statistics. From there on, a parameter is a moving average, which no optimizer, weight decay
+ * or clipping changes.
+ */
 export const statisticsStart = (model: Model): number =>
   kindOf(model).statisticsStart?.(model) ?? parameterCount(model);
 export const featureWidths = (model: Model): readonly number[] => kindOf(model).featureWidths(model);
@@ -24,7 +28,10 @@ export const initialParameters = (model: Model, seed: number, stage: number): Fl
   kindOf(model).initialise(model, seed, stage);
 export const workspaceBytesOf = (model: Model, rows: number, training: boolean): number =>
   kindOf(model).workspaceBytes(model, rows, training);
-/** Whether TensorFlow computes it: then it has to be prepared, in each thread, and passed before there are threads. */
+/**
+ * Returns whether TensorFlow computes the network. It then has to be prepared in each thread, and run once before there
+ * are threads.
+ */
 export const needsTensorFlow = (model: Model): boolean => kindOf(model).needsTensorFlow?.(model) ?? false;
 export const prepare = async (model: Model, arena: Arena): Promise<unknown> => kindOf(model).prepare?.(model, arena);
 export const beforeThreads = async (model: Model): Promise<void> => {
@@ -32,11 +39,14 @@ export const beforeThreads = async (model: Model): Promise<void> => {
 };
 export const passesOf: ModelKind<Model>['passes'] = (model, ...of) => kindOf(model).passes(model, ...of);
 
-/** For what is written for dense networks alone. what: such as 'saved'. Throws E_MODEL. */
+/** Returns the model if it is dense, for code that takes only those. what: such as 'saved'. Throws E_MODEL. */
 export function denseOnly(model: Model, what: string): DenseModel {
   if (model.kind === 'dense') return model;
   throw new PseudolabelError('E_MODEL', `a network of ${model.kind} cannot be ${what}`, 'use a dense network');
 }
 
-/** Terms that a row's loss is the mean of: the pixels of a reconstruction; a classifier sums over its classes. */
+/**
+ * Returns the number of terms that a row's loss is the mean of: the pixels of a reconstruction. A classifier sums over
+ * its classes, so that it is 1.
+ */
 export const termsOf = (model: Model): number => (model.objective === 'reconstruction' ? outputsOf(model) : 1);

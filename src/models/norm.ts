@@ -1,15 +1,19 @@
-// The Euclidean norm of a step's whole gradient: the same bits for any number of workers, since squares are summed chunk by chunk.
+// Computes the Euclidean norm of a step's whole gradient. Squares are summed chunk by chunk, so that the bits do not
+// depend on the number of workers.
 import { gradientStride, UPDATE_LOG_STRIDE } from '../engine/arena.js';
 import { UPDATE_CHUNK, UPDATE_LOG_SUMS } from '../engine/kernel/kernel.js';
 import type { Engine } from './engine.js';
 import type { NormResult, NormTask } from './tasks.js';
 
-/** Safe to do again: the gradient buffers stay as they are. Afterwards the arena's total holds the sum of the slice. Statistics do not count. */
+/**
+ * Sums the squares of a slice of the gradient. It may run again, because the gradient buffers do not change. Afterwards
+ * the arena's total holds the sum of the slice. Statistics do not count.
+ */
 export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
   const began = performance.now();
   const { regions, memory, shape } = arena;
   const { start, end, shards, slice, isSummed = false, statistics = end } = task;
-  // Scratch that no other slice has, and whose content nobody relies on between two tasks.
+  // This scratch belongs to this slice alone, and nothing in it is needed between two tasks.
   const sums = regions.updateLogs + slice * UPDATE_LOG_STRIDE + UPDATE_LOG_SUMS;
   if (!isSummed)
     kernel.sum(regions.gradientBuffers, gradientStride(shape), 0, 0, shards, start, end, regions.total, sums);
@@ -22,14 +26,14 @@ export function norm({ kernel, arena }: Engine, task: NormTask): NormResult {
   return { squares, milliseconds: performance.now() - began };
 }
 
-/** In doubles, in which no square of a float overflows. */
+/** Sums in doubles, in which no square of a float overflows. */
 function sumOfSquares(values: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
   return sum;
 }
 
-/** The norm of all slices, in their order. Not finite where some element is not. */
+/** Returns the norm of all slices, in their order. It is not finite if an element is not. */
 export function normOf(slices: readonly Pick<NormResult, 'squares'>[]): number {
   let sum = 0;
   for (const { squares } of slices) for (const square of squares) sum += square;

@@ -1,5 +1,5 @@
-// What a worker can be asked to do, and what it answers. A task names everything that it depends on besides the arena, so every thread
-// can do any task, again if need be, with the same bits.
+// The tasks of a worker, and their results. A task names everything that it depends on besides the arena, so that every
+// thread can do any task, and repeat it, with the same bits.
 import type { ImageSize, StepAugmentation } from '../data/augmentation.js';
 import type { OptimizerStep } from '../engine/optimizer.js';
 import type { Neighbours } from '../graph/neighbours.js';
@@ -9,9 +9,9 @@ import type { Descriptor } from '../graph/settings.js';
 import type { UnlabelledRows } from '../methods/method.js';
 import type { Model } from './model.js';
 
-/** Labelled rows of one step, for one shard. They live no longer than the task. */
+/** The labelled rows of one step, for one shard. They exist no longer than the task. */
 export interface LabelledRows {
-  /** Bytes, `pixels` a row. */
+  /** Bytes, `pixels` per row. */
   readonly images: Uint8Array;
   readonly labels: Uint16Array;
 }
@@ -27,34 +27,34 @@ export interface GradientTask {
   readonly shard: number;
   readonly shards: number;
   readonly labelled: LabelledRows | undefined;
-  /** Labelled rows of the whole step, over which their mean is taken. */
+  /** The labelled rows of the whole step, over which the mean is taken. */
   readonly labelledBatch: number;
   readonly unlabelled: UnlabelledRows | undefined;
-  /** How rows are changed before they are trained on; left out: not at all. */
+  /** How rows are augmented before they are trained on. If left out, they are not. */
   readonly augment?: StepAugmentation;
 }
 
 /** Who did a task, and when, on the clock of src/clock.ts. */
 export interface Span {
-  /** Names the worker among those of its executor. */
+  /** The number of the worker within its executor. */
   readonly worker: number;
   readonly began: number;
   readonly ended: number;
 }
 
-/** What every answer carries. An executor without workers of its own leaves it out. */
+/** The common part of all results. An executor without workers of its own leaves it out. */
 export interface Answer {
   readonly span?: Span;
 }
 
 export interface GradientResult extends Answer {
   readonly rows: number;
-  /** Sums over the shard's rows of losses that are not weighted. */
+  /** The sums of the losses over the shard's rows, not weighted. */
   readonly labelledLoss: number;
   readonly unlabelledLoss: number;
-  /** Unlabelled rows that weigh more than 0. */
+  /** The unlabelled rows that weigh more than 0. */
   readonly counted: number;
-  /** Sums over the unlabelled rows, as the method wants them (methods/method.ts). */
+  /** The method's statistics, summed over the unlabelled rows (methods/method.ts). */
   readonly statistics: readonly number[];
   readonly finite: boolean;
   readonly milliseconds: { readonly input: number; readonly forward: number; readonly backward: number };
@@ -63,23 +63,26 @@ export interface GradientResult extends Answer {
 /** Sums the gradient buffers and applies the optimizer to one slice of the parameters. */
 export interface UpdateTask {
   readonly kind: 'update';
-  /** Number of this update since the arena was made, from 1: doing a task twice changes nothing. */
+  /** The number of this update since the arena was made, from 1. Doing a task twice changes nothing. */
   readonly update: number;
   readonly slice: number;
-  /** Floats; start is a multiple of UPDATE_CHUNK. */
+  /** In floats; start is a multiple of UPDATE_CHUNK. */
   readonly start: number;
   readonly end: number;
   readonly shards: number;
-  /** The arena's total holds the sum already: no gradient buffer is read. */
+  /** Whether the arena's total already holds the sum, so that no gradient buffer is read. */
   readonly isSummed?: boolean;
   readonly optimizer: OptimizerStep;
-  /** Parameters from here on are statistics: their gradients are subtracted. Left out: none are. */
+  /** Parameters from here on are statistics, whose gradients are subtracted. If left out, there are none. */
   readonly statistics?: number;
-  /** What the summed gradient is multiplied by, where it is clipped. */
+  /** The factor of the summed gradient, if it is clipped. */
   readonly scale?: number;
 }
 
-/** Sums the gradient buffers of one slice into the arena's total, unless they are summed, for the norm of the whole. Slices as those of an update. */
+/**
+ * Sums the gradient buffers of one slice into the arena's total, unless that is done, for the norm of the whole. Slices
+ * are those of an update.
+ */
 export interface NormTask extends Omit<UpdateTask, 'kind' | 'update' | 'optimizer' | 'scale'> {
   readonly kind: 'norm';
 }
@@ -102,11 +105,11 @@ export interface PredictTask {
   readonly set: 'unlabelled' | 'evaluation';
   readonly start: number;
   readonly end: number;
-  /** Also the second likeliest classes. */
+  /** Whether to return the second likeliest classes as well. */
   readonly withRunnersUp?: boolean;
 }
 
-/** Of each image, the second likeliest class and its output. */
+/** The second likeliest class of each image, and its output. */
 export interface RunnersUp {
   readonly classes: Uint16Array;
   readonly confidences: Float32Array;
@@ -115,24 +118,27 @@ export interface RunnersUp {
 export interface PredictResult extends Answer {
   readonly classes: Uint16Array;
   readonly confidences: Float32Array;
-  /** Images whose stored pseudo-label was another. */
+  /** The images whose stored pseudo-label changed. */
   readonly flips: number;
   readonly runnersUp?: RunnersUp;
   readonly milliseconds: number;
 }
 
-/** What is asked of the images of a set, apart from which. */
+/** How the images of a set are described, apart from which images. */
 export interface Description {
   readonly set: PredictTask['set'];
   readonly size: ImageSize;
   readonly descriptor: Descriptor;
-  /** Whose features they are; left out for descriptors that need no network. */
+  /** The network whose features they are. Descriptors that need no network leave it out. */
   readonly model?: Model;
-  /** Of the images, those at multiples of it. */
+  /** Only the images at multiples of this are described. */
   readonly every: number;
-  /** Principal components of each part of the descriptor, which are scaled to `length`; left out: the descriptors as they are. */
+  /**
+   * The principal components of each part of the descriptor, and the length that they are scaled to. If left out, the
+   * descriptors are not projected.
+   */
   readonly projection?: { readonly bases: readonly Basis[]; readonly length: number };
-  /** Also the network's probabilities of the classes. */
+  /** Whether to return the network's probabilities of the classes as well. */
   readonly withProbabilities: boolean;
 }
 
@@ -147,7 +153,7 @@ export interface DescribeTask extends Description {
 export interface DescribeResult extends Answer {
   /** [images, values] */
   readonly values: Float32Array;
-  /** [images, classes], where they were asked for. */
+  /** [images, classes], if they were asked for. */
   readonly probabilities?: Float32Array;
   readonly milliseconds: number;
 }

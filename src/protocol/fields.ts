@@ -1,4 +1,4 @@
-// The schemas of what messages are made of: numbers, bytes, a model, a step, results. Each is as strict as its type.
+// The schemas of the fields of messages: numbers, bytes, a model, a step, results. Each is as strict as its type.
 
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
@@ -16,9 +16,9 @@ import type { TensorStep } from '../models/tensor-tasks.js';
 import type { ShardStep } from '../training/executor.js';
 import { bytesOf, labelsOf } from './tensor-codec.js';
 
-/** (2 - 2^-23) * 2^127. */
+/** The largest 32-bit float: (2 - 2^-23) * 2^127. */
 const MOST_FLOAT = 3.4028234663852886e38;
-/** No count of anything in an arena is larger than what WebAssembly can address. */
+/** A count. None is larger than what WebAssembly can address. */
 export const count = z
   .int()
   .min(0)
@@ -27,7 +27,7 @@ export const request = z.int().min(1);
 export const text = z.string().max(2 ** 12);
 /** A number that may be infinite or NaN, such as the loss of a run that diverges. */
 export const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
-/** Nothing takes a year. */
+/** A duration. The limit is about a year. */
 export const milliseconds = z
   .number()
   .min(0)
@@ -69,14 +69,14 @@ const adam = z.strictObject({
   t: count,
   keep: probability.exactOptional(),
 });
-/** Of gradients, and of whole parameters: tensor shards have neither. */
+/** The numbers of gradients and of whole parameter vectors, which tensor shards do not have. */
 const around = { clip: float.min(0).exactOptional(), average: probability.exactOptional() };
 
 export const optimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [
   momentum.extend(around),
   adam.extend(around),
 ]);
-/** Tensor shards keep no average of the weights. */
+/** The optimizer of tensor shards, which keep no average of the weights. */
 const tensorOptimizer: z.ZodType<OptimizerStep> = z.discriminatedUnion('kind', [momentum, adam]);
 
 export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
@@ -92,20 +92,20 @@ export const tensorStep: z.ZodType<TensorStep> = z.strictObject({
   optimizer: tensorOptimizer,
 });
 
-/** Tensor shards [first, end): fields of a message. */
+/** Tensor shards [first, end), as fields of a message. */
 export const tensorShards = { first: count, end: count };
 
-/** Floats as little-endian bytes. */
+/** Logits, with floats as little-endian bytes. */
 export const logits = z.strictObject({ logits: binary, clean: binary, activationBound: real, weightBound: real });
 
-/** Without its span: the clocks of two machines differ. */
+/** A result without its span, because the clocks of two machines differ. */
 export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
   .strictObject({
     rows: count,
     labelledLoss: real,
     unlabelledLoss: real,
     counted: count,
-    // Two of each class, and one of all.
+    // There are at most two for each class, and one for all.
     statistics: list(real, 2 * MOST_CLASSES + 1),
     finite: z.boolean(),
     milliseconds: z.strictObject({ input: milliseconds, forward: milliseconds, backward: milliseconds }),
@@ -116,10 +116,13 @@ export const gradientResult: z.ZodType<Omit<GradientResult, 'span'>> = z
     'it says that it is finite, and is not',
   );
 
-/** Classes are u16, confidences floats, as little-endian bytes. */
+/** A prediction. Classes are u16 and confidences floats, as little-endian bytes. */
 export const predictResult = z.strictObject({ classes: binary, confidences: binary, milliseconds });
 
-/** A node makes room for all images, and has memory of those that come: no machine has as much as this. */
+/**
+ * The most bytes of images. A node makes room for all of them, and uses memory for those that come; no machine has this
+ * much.
+ */
 const MOST_IMAGE_BYTES = 2 ** 40;
 
 export const shape = z
@@ -143,7 +146,7 @@ export const shape = z
 export const numerics = z.enum(NUMERICS);
 export const fingerprint = z.string().max(128);
 
-/** A PseudolabelError: fields of a message. */
+/** A PseudolabelError, as fields of a message. */
 export const failure = {
   code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
   message: text,
@@ -151,8 +154,8 @@ export const failure = {
 };
 
 /**
- * A shard's step on the wire, without its model, which is the same for all shards: a part that is left out is null, since undefined is no
- * value there, floats are numbers, and labels are u16 as little-endian bytes.
+ * A shard's step in a message, without its model, which is the same for all shards. A part that is left out is null,
+ * because messages have no undefined. Floats are numbers, and labels are u16 as little-endian bytes.
  */
 export type WireStep = Omit<ShardStep, 'model' | 'labelled' | 'unlabelled'> & {
   readonly labelled: (Omit<LabelledRows, 'labels'> & { readonly labels: Uint8Array }) | null;
@@ -161,7 +164,7 @@ export type WireStep = Omit<ShardStep, 'model' | 'labelled' | 'unlabelled'> & {
 
 type WireRows = NonNullable<WireStep['unlabelled']>;
 
-/** Each method's rows have its own settings. */
+/** The unlabelled rows of each method, which have settings of their own. */
 const unlabelled = z.union(
   METHOD_NAMES.map((name) =>
     z.strictObject({

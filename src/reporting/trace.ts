@@ -1,7 +1,8 @@
-// The trace of a run for Perfetto: its calls in the Chrome trace event format (JSON object format, "complete" events).
+// Writes the trace of a run for Perfetto: its calls in the Chrome trace event format (JSON object format, "complete"
+// events).
 import type { Call, TimedTask } from '../engine/timeline.js';
 
-/** ts and dur in microseconds. */
+/** ts and dur are in microseconds. */
 export type TraceEvent =
   | {
       readonly ph: 'X';
@@ -30,7 +31,7 @@ const TASK_NAMES = {
   predict: 'predict',
 } as const;
 
-/** What one thread did from when to when, in milliseconds. */
+/** What one thread did, and its begin and end in milliseconds. */
 interface Span {
   readonly name: string;
   readonly cat: string;
@@ -40,11 +41,11 @@ interface Span {
   readonly args: Readonly<Record<string, number>>;
 }
 
-/** A track for the coordinator and one for each worker. Time starts at the first call. */
+/** Yields a track for the coordinator and one for each worker. Time starts at the first call. */
 export function* traceEvents(calls: readonly Call[]): Generator<TraceEvent> {
   const [first] = calls;
   if (!first) return;
-  // Whole nanoseconds, so that rounding lets no neighbours overlap.
+  // Times are whole nanoseconds, so that rounding does not make neighbours overlap.
   const since = (time: number): number => Math.round((time - first.called) * 1e6);
   yield* tracks(calls);
   for (const { began, ended, ...span } of spans(calls)) {
@@ -53,7 +54,7 @@ export function* traceEvents(calls: readonly Call[]): Generator<TraceEvent> {
   }
 }
 
-/** The file, in pieces. */
+/** Yields the file, in pieces. */
 export function* traceFile(calls: readonly Call[]): Generator<Uint8Array> {
   let before = '{"displayTimeUnit":"ms","traceEvents":[\n';
   for (const event of traceEvents(calls)) {
@@ -78,7 +79,8 @@ function* spans(calls: readonly Call[]): Generator<Span> {
     const { kind, called, answered, tasks } = call;
     const args = { ...call.step };
     if (kind === 'gradients' || kind === 'tensor-step') {
-      // A tensor-parallel step is one call, a data-parallel one two. One that failed between them ends with the first.
+      // A tensor-parallel step is one call, a data-parallel one two. A step that failed between them ends with the
+      // first.
       const next = calls[c + 1];
       const ended = next?.kind === 'update' ? next.answered : answered;
       yield { name: 'step', cat: 'coordinator', tid: COORDINATOR, began: called, ended, args };

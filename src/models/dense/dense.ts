@@ -1,4 +1,4 @@
-// Dense networks as a kind of model.
+// The table row of dense networks, as a kind of model.
 import type { ModelKind } from '../kind.js';
 import { type DenseModel, initialParameters, layoutOf } from './model.js';
 import { Network } from './network.js';

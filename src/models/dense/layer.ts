@@ -1,10 +1,13 @@
-// One dense layer's forward and backward pass over the rows of a workspace: products and the kernel's passes, block by
-// block of units, so that what a product wrote is still in the cache when the kernel takes it up.
+// The forward and backward pass of one dense layer over the rows of a workspace. Products and the kernel's passes
+// alternate tile by tile of units, so that the output of a product is still in the cache when the kernel reads it.
 import type { Kernel } from '../../engine/kernel/kernel.js';
 import type { Activations, Matrix, Products } from '../../engine/products.js';
 import type { Layer } from './model.js';
 
-/** Units of a block: 640 x 144 rows of floats fit a core's L2 cache. A multiple of 16, so that every block is aligned. */
+/**
+ * The units of a tile: 640 x 144 rows of floats fit a core's L2 cache. It is a multiple of 16, so that every tile is
+ * aligned.
+ */
 export const TILE_UNITS = 640;
 
 /** Addresses of the layer's parameters and of its two matrices [units, rows]. */
@@ -12,19 +15,19 @@ export interface LayerPlace {
   readonly kernel: number;
   readonly bias: number;
   readonly output: number;
-  /** undefined where nothing is trained. */
+  /** undefined if nothing is trained. */
   readonly gradient: number | undefined;
-  /** Scratch for the lists of a block's gradient. */
+  /** Scratch for the lists of a tile's gradient. */
   readonly gradientLists: number;
 }
 
-/** Where a shard's gradient of the layer goes. */
+/** Where a shard's gradient of the layer is written. */
 export interface GradientPlace {
   readonly tiles: readonly Matrix[];
   readonly bias: number;
 }
 
-/** Dropout of an activation: `keep` of 65536 are kept; a random state of 64 bytes lies at `random`. */
+/** The dropout of an activation: `keep` of 65536 are kept. A random state of 64 bytes is at `random`. */
 export interface Dropout {
   readonly keep: number;
   readonly scale: number;
@@ -33,7 +36,10 @@ export interface Dropout {
 
 const KEEP_ALL = 65536;
 
-/** Masks compare 16 random bits with `keep`, so a rate is rounded to a 65536th; the scale is that of the rounded rate. */
+/**
+ * Returns the dropout of a rate. Masks compare 16 random bits with `keep`, so that the rate is rounded to a 65536th;
+ * the scale belongs to the rounded rate.
+ */
 export function dropoutOf(rate: number, random: number): Dropout {
   const keep = Math.round((1 - rate) * KEEP_ALL);
   return { keep, scale: KEEP_ALL / keep, random };
@@ -66,24 +72,27 @@ export class Dense {
     }
   }
 
-  /** Where this layer's gradient lies in a gradient buffer whose kernel and bias have these addresses. */
+  /** Returns the place of this layer's gradient in a gradient buffer whose kernel and bias have these addresses. */
   gradientPlace(kernel: number, bias: number): GradientPlace {
     return { tiles: this.tilesOf(kernel, this.layer.inputs), bias };
   }
 
-  /** What the layer above reads. */
+  /** The input of the layer above. */
   get activations(): Activations {
     return { matrix: this.output, isRowMajor: false };
   }
 
-  /** output = kernel * input, without bias: the loss adds the output layer's. */
+  /** output = kernel * input, without the bias, which the loss adds for the output layer. */
   forwardLinear(input: Activations): void {
     this.kernelTiles.forEach((kernel, k) => {
       this.products.forward(kernel, input, this.outputTiles[k]!);
     });
   }
 
-  /** output = dropout(relu(kernel * input + bias)). Returns the sum of what it was before dropout, which bounds every element. */
+  /**
+   * output = dropout(relu(kernel * input + bias)). Returns the sum of the output before dropout, which bounds every
+   * element.
+   */
   forward(input: Activations, dropout: Dropout): number {
     let sum = 0;
     this.kernelTiles.forEach((kernel, k) => {
@@ -97,8 +106,8 @@ export class Dense {
   }
 
   /**
-   * The gradient of this hidden layer, given that of the layer above (`next`, whose own gradient is there already).
-   * input: what this layer read. written: told of how many units the kernel's gradient is there.
+   * Computes the gradient of this hidden layer from that of the layer above (`next`), which must be complete.
+   * input: of this layer. written: is called with the number of units whose kernel gradient is complete.
    * Returns the largest sum of |dz| over a unit's rows.
    */
   backward(
@@ -121,7 +130,7 @@ export class Dense {
     return largest;
   }
 
-  /** The same for the output layer, whose output the loss has replaced by the gradient. */
+  /** Does the same for the output layer, whose output the loss has replaced by the gradient. */
   backwardOutput(input: Activations, to: GradientPlace): number {
     const { units } = this.layer;
     this.gradientTiles.forEach((gradient, k) => {

@@ -1,5 +1,5 @@
-// The narrow middle of a network whose wide layers are cut: what lies between the sums of the first block and what the second reads.
-// A thousandth of the work, so one thread does it for all tensor shards.
+// The narrow layers between the two blocks of a network whose wide layers are split. They are a thousandth of the work,
+// so that one thread computes them for all tensor shards.
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -17,21 +17,27 @@ import { RANDOM_CHUNK } from './workspace.js';
 /** Addresses in bytes. */
 export interface NarrowLayersPlaces {
   readonly updateLog: number;
-  /** Of each narrow layer, the first block's output first: activations and the gradient at its weighted inputs, [units, rows]. */
+  /**
+   * For each narrow layer, from the first block's output on: its activations, and the gradient at its weighted inputs,
+   * [units, rows].
+   */
   readonly outputs: readonly number[];
   readonly gradients: readonly number[];
-  /** The gradient of its parameters, which are one range of the parameter vector. */
+  /** The gradient of the layers' parameters, which are one range of the parameter vector. */
   readonly parameters: number;
-  /** Zeros, and scratch, a float a unit; a random state with its bits. */
+  /** noBias: zeros. bias: scratch, one float per unit. random: a random state with its bits. */
   readonly noBias: number;
   readonly bias: number;
   readonly random: number;
 }
 
-/** The layers whose activations are the middle's: none in a model of one block. */
+/** Returns the layers whose activations the narrow layers compute: none in a model of one block. */
 export const narrowLayers = ({ layers }: DenseModel): readonly Layer[] => layers.slice(1, -2);
 
-/** Of the parameters of the middle: those of the first narrow layer are the first block's. */
+/**
+ * Returns the range of the narrow layers' parameters. The parameters of the first narrow layer belong to the first
+ * block.
+ */
 function rangeOf(model: DenseModel): readonly [start: number, end: number] {
   const { places } = layoutOf(model);
   return [places[2]!.kernel, places.at(-2)!.kernel];
@@ -59,7 +65,7 @@ export function narrowLayersPlaces(
 
 export class NarrowLayers {
   private readonly first: Layer;
-  /** All narrow layers but the first, whose products are the tensor shards'. */
+  /** All narrow layers except the first, whose products the tensor shards compute. */
   private readonly above: readonly NarrowDense[];
   private readonly outputBounds: number[] = [];
 
@@ -88,7 +94,10 @@ export class NarrowLayers {
     });
   }
 
-  /** sums: the first block's, [units, rows]. Returns what the second block reads, [inputs, rows]; valid until the next call. */
+  /**
+   * Runs the forward pass. sums: the first block's, [units, rows]. Returns the second block's input, [inputs, rows],
+   * which is valid until the next call.
+   */
   forward(sums: Float32Array, masks: MaskStream): Float32Array {
     const { kernel, places, rows, outputBounds } = this;
     const { units, dropout } = this.first;
@@ -104,21 +113,22 @@ export class NarrowLayers {
     return this.floats(places.outputs.at(-1)!, (this.above.at(-1)?.layer ?? this.first).units * rows);
   }
 
-  /** Not smaller than any element of what forward() returned. */
+  /** A bound that no element that forward() returned exceeds. */
   get outputBound(): number {
     return this.outputBounds.at(-1)!;
   }
 
   /**
-   * gradient: at what forward() returned. Returns that at the first block's sums, valid until the next call, and the largest sum of its
-   * absolute values over the rows of a unit. areFinite: whether all elements of the middle's own are.
+   * Runs the backward pass. gradient: at what forward() returned.
+   * Returns the gradient at the first block's sums, which is valid until the next call, and the largest sum of its
+   * absolute values over the rows of a unit. areFinite: whether all elements of these layers' own gradient are finite.
    */
   backward(gradient: Float32Array): { gradient: Float32Array; largest: number; areFinite: boolean } {
     const { kernel, places, rows } = this;
     const { units, dropout } = this.first;
     const [start, end] = rangeOf(this.model);
     this.floats(places.gradients.at(-1)!, gradient.length).set(gradient);
-    // What lies between the parts must not get into the parameters.
+    // The padding is set to 0, because it must not get into the parameters.
     this.floats(places.parameters, end - start).fill(0);
     let areFinite = true;
     for (const [l, narrow] of [...this.above.entries()].reverse()) {
@@ -133,7 +143,7 @@ export class NarrowLayers {
     return { gradient: this.floats(at, units * rows), largest, areFinite };
   }
 
-  /** Updates the parameters of the middle by the last gradient. update: a number that was not used before. */
+  /** Updates the parameters of the narrow layers by the last gradient. update: a number that was not used before. */
   update(optimizer: OptimizerStep, update: number): void {
     const [start, end] = rangeOf(this.model);
     if (start === end) return;

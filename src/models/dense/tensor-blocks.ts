@@ -1,21 +1,25 @@
-// Which networks can be cut, and where: a wide layer is cut by its units (column parallel), and the layer above it sums up what
-// the tensor shards give. A classifier with one hidden layer is one such block; a deep autoencoder is two, with a narrow middle that is not cut.
+// Says which networks can be tensor parallel, and where they are split. A wide layer is split by its units (column
+// parallel), and the layer above sums what the tensor shards add. A classifier with one hidden layer is one such block.
+// A deep autoencoder has two, with narrow layers between them that are not split.
 
 import type { Model } from '../model.js';
 import type { DenseModel } from './model.js';
 import { type Layer, layoutOf, type Place } from './model.js';
 
 export interface ParallelBlock {
-  /** Number of the wide layer. */
+  /** The number of the wide layer. */
   readonly index: number;
   readonly hidden: Layer;
   readonly output: Layer;
-  /** Of their parameters. */
+  /** The places of the parameters of the wide layer (below) and of the layer above it. */
   readonly below: Place;
   readonly above: Place;
 }
 
-/** A classifier with one hidden layer, or an autoencoder with one, or with a wide one at each end. */
+/**
+ * Returns whether a network can be tensor parallel: a classifier with one hidden layer, or an autoencoder with one, or
+ * with a wide layer at each end.
+ */
 export function isTensorParallel(model: Model): model is DenseModel {
   if (model.kind !== 'dense') return false;
   const { layers, objective } = model;
@@ -23,7 +27,7 @@ export function isTensorParallel(model: Model): model is DenseModel {
   return layers.length === 2 || layers.length >= 4;
 }
 
-/** In the order of the forward pass. */
+/** Returns the blocks in the order of the forward pass. */
 export function parallelBlocksOf(model: DenseModel): readonly ParallelBlock[] {
   const { layers } = model;
   const { places } = layoutOf(model);
@@ -37,12 +41,21 @@ export function parallelBlocksOf(model: DenseModel): readonly ParallelBlock[] {
   }));
 }
 
-/** Between tensor shards and coordinator: sums go up, and values that come of them go down. After the last the tensor shards update. */
+/**
+ * An exchange between tensor shards and coordinator. Sums go up to the coordinator, and values that it computes from
+ * them come down. After the last exchange the tensor shards update.
+ */
 export interface Exchange {
-  /** Sums of the block's outputs, [units, rows], or of the gradient at its inputs, [inputs, rows]. */
+  /**
+   * The pass after which sums go up: sums of the block's outputs, [units, rows], or of the gradient at its inputs,
+   * [inputs, rows].
+   */
   readonly pass: 'forward' | 'backward';
   readonly block: number;
-  /** What goes down: what another block reads, [inputs, rows], or the gradient at a block's outputs, [units, rows]. */
+  /**
+   * The values that come down: the inputs of another block, [inputs, rows], or the gradient at a block's outputs,
+   * [units, rows].
+   */
   readonly down: { readonly of: 'inputs' | 'gradient'; readonly block: number };
 }
 
@@ -53,10 +66,10 @@ const OF_TWO: readonly Exchange[] = [
   { pass: 'backward', block: 1, down: { of: 'gradient', block: 0 } },
 ];
 
-/** Those of a step, in order. */
+/** Returns the exchanges of a step, in order. */
 export const exchangesOf = ({ layers }: DenseModel): readonly Exchange[] => (layers.length === 2 ? OF_ONE : OF_TWO);
 
-/** How many floats a row what goes up and what goes down in an exchange have. */
+/** Returns the floats per row that go up and that come down in an exchange. */
 export function widthsOf(
   model: DenseModel,
   { pass, block, down }: Exchange,

@@ -1,4 +1,5 @@
-// How a machine divides a tensor-parallel step among its workers, and what passes between the arena and whoever asks for the step.
+// Divides a tensor-parallel step among the workers of a machine, and exchanges its values between the arena and the
+// caller of the step.
 import { joined, subtreesIn } from '../../collectives/tree.js';
 import { shardRange } from '../../data/shards.js';
 import type { Arena } from '../../engine/arena.js';
@@ -20,21 +21,21 @@ export interface TensorExchange {
   readonly counts: RowCounts;
   readonly places: TensorShardPlaces;
   readonly range: TensorShardRange;
-  /** A task for each of the workers, or for each tensor shard of the range where there are fewer. */
+  /** A task for each worker, or for each tensor shard of the range if there are fewer. */
   readonly tasks: readonly TensorTask[];
 }
 
 export interface TensorExchanger {
-  /** Of the step, since the arena was made. */
+  /** The number of the step since the arena was made. */
   readonly number: number;
   readonly workers: number;
-  /** Of the tasks. */
+  /** The patience of the tasks, in milliseconds. */
   readonly patience: number;
-  /** Default: all tensor shards. */
+  /** Defaults to all tensor shards. */
   readonly range: TensorShardRange | undefined;
 }
 
-/** A step of a range of tensor shards; its labelled images are put into the arena. */
+/** Begins a step of a range of tensor shards. Its labelled images are copied into the arena. */
 export function tensorExchangeOf(
   arena: Arena,
   { labelledImages, ...step }: TensorStep,
@@ -43,7 +44,8 @@ export function tensorExchangeOf(
   const labelledBatch = labelledImages.length / arena.shape.pixels;
   const shards = tensorShardCount(step.model, step.shards);
   const range = asked.range ?? { first: 0, end: shards };
-  // As for all tensor shards, whatever the range: the places of what lasts from step to step depend on it.
+  // This is the number for all tensor shards, whatever the range, because the places of what lasts from step to step
+  // depend on it.
   const groups = Math.min(workers, shards);
   const counts = rowCountsOf(labelledBatch, step);
   const places = placesIn(arena, step.model, counts, shards, groups);
@@ -57,15 +59,18 @@ export function tensorExchangeOf(
   return { arena, number, counts, places, range, tasks };
 }
 
-/** What a signal says of a step: how many passes a group has done, or after how many exchanges values came down. */
+/** The progress in a signal: how many passes a group has done, or after how many exchanges values came down. */
 const MOST_EXCHANGES = 4;
 export const progressOf = (number: number, exchanges: number): number => number * MOST_EXCHANGES + exchanges;
 
-/** Whether that is at least so many of this step: before its first word the memory may hold anything. */
+/**
+ * Returns whether a signal shows at least this much progress of this step. Before the step's first signal the memory
+ * may hold anything.
+ */
 export const isPast = (value: number, number: number, exchanges: number): boolean =>
   value >= progressOf(number, exchanges) && value < progressOf(number + 1, 0);
 
-/** Resolves when the group has done its pass before exchange number `exchange`; rejects with the work on it. */
+/** Resolves when the group has done its pass before exchange number `exchange`. Rejects if the group's work does. */
 export async function passed(
   { arena, number, places }: TensorExchange,
   exchange: number,
@@ -81,7 +86,7 @@ export async function passed(
   }
 }
 
-/** After the pass of every group: the sum of each subtree of tensor shards that the range is made of. */
+/** Returns the sum of each subtree of tensor shards that the range consists of, after the pass of every group. */
 export function sumsOf({ arena, counts, places, range, tasks }: TensorExchange, exchange: number): Logits[] {
   const { model } = tasks[0]!;
   const { pass, block } = exchangesOf(model)[exchange]!;
@@ -99,7 +104,7 @@ export function sumsOf({ arena, counts, places, range, tasks }: TensorExchange, 
   );
 }
 
-/** Of two subtrees. NaN stays NaN. */
+/** Returns the sum of two subtrees. NaN stays NaN. */
 export function sumOf(left: Logits, right: Logits): Logits {
   return {
     logits: added(left.logits, right.logits),
@@ -115,14 +120,14 @@ function added(a: Float32Array, b: Float32Array): Float32Array {
   return sum;
 }
 
-/** Puts the values of an exchange into the arena and wakes up who waits for them. */
+/** Writes the values of an exchange into the arena, and wakes the threads that wait for them. */
 export function give({ arena, number, places, tasks }: TensorExchange, exchange: number, values: Float32Array): void {
   const { down } = exchangesOf(tasks[0]!.model)[exchange]!;
   new Float32Array(arena.memory.buffer, places.blocks[down.block]![down.of], values.length).set(values);
   say(arena, places, progressOf(number, exchange + 1));
 }
 
-/** Sends home who waits for values that will not come. */
+/** Wakes the threads that wait for values, to tell them that none will come. */
 export function giveUp({ arena, number, places }: TensorExchange): void {
   say(arena, places, -progressOf(number, 0));
 }
@@ -138,7 +143,10 @@ function say(arena: Arena, places: TensorShardPlaces, progress: number): void {
   Atomics.notify(signal, index);
 }
 
-/** Where it stands how far a group is in its last step (progressOf), and up to which exchange values were given; negative: no more will come. */
+/**
+ * Returns the signal of a group, which holds its progress in its last step (progressOf), or the signal 'given', which
+ * holds the exchange up to which values were given; negative: no more will come.
+ */
 export function signalOf(
   { memory }: Pick<Arena, 'memory'>,
   { signals, groups }: TensorShardPlaces,

@@ -1,4 +1,5 @@
-// The geometry of tensor parallelism: which shard has which hidden units, and where a step's matrices lie in the arena.
+// The geometry of tensor parallelism: the hidden units of each shard, and the addresses of a step's matrices in the
+// arena.
 import { shardRange } from '../../data/shards.js';
 import { type Arena, type ArenaShape, UPDATE_LOG_STRIDE } from '../../engine/arena.js';
 import { type Lists, listRoom } from '../../engine/products.js';
@@ -11,20 +12,26 @@ import { type NarrowLayersPlaces, narrowLayersPlaces } from './narrow-layers.js'
 import { type ParallelBlock, parallelBlocksOf } from './tensor-blocks.js';
 import { RANDOM_CHUNK } from './workspace.js';
 
-/** Tensor shards begin at a multiple of so many units, so that their part of any matrix [units, ...] is aligned to 64 bytes. */
+/**
+ * Tensor shards begin at a multiple of this many units, so that their part of any matrix [units, ...] is aligned to 64
+ * bytes.
+ */
 const UNIT_GROUP = 16;
 
-/** Words between two signals: a cache line. */
+/** The words between two signals: a cache line. */
 export const SIGNAL_STRIDE = 16;
 
-/** The gradient of an output kernel is computed for a multiple of so many outputs at a time, so that matrices of theirs begin at 64 bytes. */
+/**
+ * The gradient of an output kernel is computed for a multiple of this many outputs at a time, so that their matrices
+ * are aligned to 64 bytes.
+ */
 export const OUTPUT_GROUP = 16;
 
-/** A small layer has fewer tensor shards than a run has shards. */
+/** Returns the number of tensor shards. A small layer has fewer of them than the run has shards. */
 export const tensorShardCount = (model: DenseModel, shards: number): number =>
   Math.min(shards, ...parallelBlocksOf(model).map(({ hidden }) => Math.ceil(hidden.units / UNIT_GROUP)));
 
-/** The units [first, end) of a tensor shard in a block's wide layer. */
+/** Returns the units [first, end) of a tensor shard in a block's wide layer. */
 export function unitsOf(
   model: DenseModel,
   shards: number,
@@ -36,7 +43,10 @@ export function unitsOf(
   return [first * UNIT_GROUP, Math.min(end * UNIT_GROUP, units)];
 }
 
-/** Floats of the parameter vector that belong to tensor shards: their units' weights and biases, and with tensor shard 0 the biases above. */
+/**
+ * Returns the ranges of the parameter vector that belong to tensor shards, in floats: their units' weights and biases,
+ * and for tensor shard 0 also the biases above.
+ */
 export function stateOf(
   model: DenseModel,
   shards: number,
@@ -58,7 +68,7 @@ export function stateOf(
   });
 }
 
-/** Rows of a step, all of them and the unlabelled ones, padded for the kernel; clean: 0 where no labels are wanted. */
+/** The rows of a step, and the unlabelled rows among them, padded for the kernel. clean: 0 if no labels are wanted. */
 export interface RowCounts {
   readonly rows: number;
   readonly clean: number;
@@ -72,20 +82,23 @@ export const rowCountsOf = (
   clean: labelsFresh ? paddedRows(unlabelledBatch) : 0,
 });
 
-/** Addresses in bytes of what a group of tensor shards shares: it is computed by one thread at a time. */
+/** Addresses in bytes of what a group of tensor shards shares. One thread at a time computes the group. */
 export interface GroupBuffers {
-  /** Inputs [rows, pixels], with room behind to read on to a multiple of 8 rows. */
+  /** The inputs [rows, pixels], with room behind them up to a multiple of 8 rows. */
   readonly x: number;
   /** The clean rows [clean, pixels]. */
   readonly cleanRows: number;
-  /** Of the non-zeros of all rows and of the clean ones, and scratch for those of a block's gradient. */
+  /** The lists of the non-zeros of all rows and of the clean rows, and scratch for those of a tile's gradient. */
   readonly lists: Lists;
   readonly cleanLists: number;
   readonly gradientLists: number;
   /** Unlabelled images that are being loaded, as bytes. */
   readonly images: number;
   readonly random: number;
-  /** A block's activations without dropout, or gradients: [units, rows]; the gradient of weights, so many floats at a time; a product that is to be added. */
+  /**
+   * Scratch. tile: a tile's activations without dropout, or gradients, [units, rows]. weights: the gradient of weights,
+   * weightFloats at a time. product: a product that is then added.
+   */
   readonly tile: number;
   readonly weights: number;
   readonly weightFloats: number;
@@ -93,15 +106,21 @@ export interface GroupBuffers {
   readonly product: number;
 }
 
-/** What a tensor shard keeps of a block from pass to pass, whichever threads do them. */
+/** What a tensor shard keeps of a block from pass to pass, whichever threads compute them. */
 export interface TensorShardBuffers {
-  /** Activations [units, rows]; its part of the output kernel, [outputs, units] for each block of units, as it was in the forward pass. */
+  /**
+   * hidden: activations [units, rows]. kernel: its part of the output kernel, [outputs, units] for each tile of units,
+   * as it was in the forward pass.
+   */
   readonly hidden: number;
   readonly kernel: number;
   /** What it adds to the block's outputs: [outputs, rows]. */
   readonly sums: number;
   readonly clean: number;
-  /** The gradient at its activations [units, rows], and what it adds to that at the block's inputs [inputs, rows]; of no length where nothing reads that. */
+  /**
+   * The gradient at its activations [units, rows], and what it adds to the gradient at the block's inputs [inputs,
+   * rows]; the latter is empty if nothing reads it.
+   */
   readonly hiddenGradient: number;
   readonly inputGradient: number;
   readonly updateLog: number;
@@ -110,7 +129,7 @@ export interface TensorShardBuffers {
 }
 
 export interface BlockPlaces {
-  /** What the block reads, [inputs, rows], where that is not the rows themselves. */
+  /** The block's inputs, [inputs, rows], unless those are the rows themselves. */
   readonly inputs: number;
   /** The gradient at its outputs, [outputs, rows]. */
   readonly gradient: number;
@@ -118,19 +137,22 @@ export interface BlockPlaces {
 }
 
 export interface TensorShardPlaces {
-  /** How far a step is, i32, SIGNAL_STRIDE apart: what came down, then for each group what it has done (tensor-exchange.ts). */
+  /**
+   * The progress of a step, i32, SIGNAL_STRIDE apart: first what came down, then what each group has done
+   * (tensor-exchange.ts).
+   */
   readonly signals: number;
   readonly groups: readonly GroupBuffers[];
   readonly blocks: readonly BlockPlaces[];
   readonly narrowLayers: NarrowLayersPlaces;
-  /** Bytes of the labelled images. */
+  /** The bytes of the labelled images. */
   readonly labelledImages: number;
   readonly end: number;
 }
 
 const MOST_BLOCKS = 2;
 
-/** start: a multiple of 64. */
+/** Lays out a step. start: a multiple of 64. */
 export function tensorShardPlaces(
   model: DenseModel,
   counts: RowCounts,
@@ -140,7 +162,8 @@ export function tensorShardPlaces(
 ): TensorShardPlaces {
   const space = new Space(start);
   const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-  // First, and so at the same place for all steps of all models: what else is written there would look like a step half done.
+  // Signals come first, so that they have the same place for all steps of all models. Otherwise other data there could
+  // look like a step that is half done.
   const signals = space.take((1 + groups) * SIGNAL_STRIDE);
   const updateLogs = each(1 + MOST_BLOCKS * shards, () => space.take(UPDATE_LOG_STRIDE / 4));
   const sizes = parallelBlocksOf(model).map((_, block) =>
@@ -178,7 +201,7 @@ export function tensorShardPlaces(
   };
 }
 
-/** What an arena needs for steps of so many rows. */
+/** Returns the bytes that an arena needs for steps of this many rows. */
 export function tensorShardRoom(
   model: DenseModel,
   counts: RowCounts,
@@ -188,7 +211,7 @@ export function tensorShardRoom(
   return { tensorShardBytes, shardGroupBytes: tensorShardPlaces(model, counts, shards, 1).end - tensorShardBytes };
 }
 
-/** units: of the largest tensor shard. */
+/** Lays out what a group shares. units: of the largest tensor shard. */
 function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCounts, units: number): GroupBuffers {
   const blocks = parallelBlocksOf(model);
   const pixels = model.layers[0]!.inputs;
@@ -220,7 +243,7 @@ function groupBuffers(space: Space, model: DenseModel, { rows, clean }: RowCount
   };
 }
 
-/** Those of a step in an arena. */
+/** Returns the places of a step in an arena. */
 export const placesIn = (
   arena: Arena,
   model: DenseModel,

@@ -1,4 +1,5 @@
-// Where the matrices of a tensor shard lie that products read and write: block by block of its units, and of the outputs above it.
+// The matrices of a tensor shard that products read and write: tile by tile of its units, and of the outputs above
+// them.
 import type { Arena } from '../../engine/arena.js';
 import type { Activations, Lists, Matrix, Products } from '../../engine/products.js';
 import { TILE_UNITS } from './layer.js';
@@ -13,7 +14,7 @@ export interface TensorShardOf {
   readonly shard: number;
 }
 
-/** Matrices of one block of units. */
+/** The matrices of one tile of units. */
 export interface Tile {
   /** Its first unit. */
   readonly first: number;
@@ -23,12 +24,12 @@ export interface Tile {
   readonly packed: Matrix;
   readonly hidden: Matrix;
   readonly dz: Matrix;
-  /** In the group's scratch. */
+  /** This matrix is in the group's scratch. */
   readonly clean: Matrix | undefined;
   readonly weightsGradient: Matrix;
 }
 
-/** Matrices of some of the outputs. */
+/** The matrices of some of the outputs. */
 export interface Outputs {
   readonly first: number;
   readonly count: number;
@@ -85,14 +86,14 @@ export function matricesOf(
   return {
     tiles,
     outputs: some,
-    /** What the block reads. */
+    /** The inputs of the block. */
     inputs: isUpper
       ? unitsMajor(matrix(places.inputs, inputs, rows))
       : rowsOf(matrix(group.x, rows, inputs), group.lists),
     cleanInputs: cleanInputs && rowsOf(cleanInputs, { byRow: group.cleanLists, byInput: 0 }),
     hidden: unitsMajor(matrix(own.hidden, end - first, rows)),
     outputGradient: matrix(places.gradient, outputs, rows),
-    /** What is to be added. */
+    /** Products that are then added. */
     sums: {
       rows: matrix(group.product, outputs, rows),
       clean: optional(group.product, outputs, clean),
@@ -103,7 +104,7 @@ export function matricesOf(
 
 const rowsOf = (matrix: Matrix, lists: Lists): Activations => ({ matrix, isRowMajor: true, lists });
 
-/** Ranges of at most so many. */
+/** Returns ranges of at most `most` elements. */
 function parts(count: number, most: number): (readonly [first: number, length: number])[] {
   return Array.from({ length: Math.ceil(count / most) }, (_, k) => [k * most, Math.min(most, count - k * most)]);
 }

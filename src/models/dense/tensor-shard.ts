@@ -1,5 +1,6 @@
-// One tensor shard of a wide layer: its forward pass to what it adds to the layer above, and its backward pass, which updates the weights
-// of a block of units as soon as their gradient is known, while it is in the cache: the gradient as a whole is never written down.
+// One tensor shard of a wide layer: its forward pass up to what it adds to the layer above, and its backward pass. The
+// backward pass updates the weights of a tile of units as soon as their gradient is known, while it is in the cache;
+// the whole gradient is never stored.
 
 import type { Arena } from '../../engine/arena.js';
 import type { Kernel } from '../../engine/kernel/kernel.js';
@@ -24,7 +25,7 @@ export class TensorShard {
   private readonly block: ParallelBlock;
   private readonly places: BlockPlaces;
   private readonly own: TensorShardBuffers;
-  /** Whether something below reads the gradient at the block's inputs. */
+  /** Whether a layer below reads the gradient at the block's inputs. */
   private readonly isUpper: boolean;
   private readonly first: number;
   private readonly units: number;
@@ -66,7 +67,7 @@ export class TensorShard {
       products.forward(tile.packed, unitsMajor(tile.hidden), sums.rows);
       this.add(own.sums, sums.rows);
       if (!tile.clean) continue;
-      // The same weights again while they are in the cache.
+      // The same weights are used again while they are in the cache.
       products.forward(tile.weights, cleanInputs!, tile.clean);
       kernel.reluDropout(tile.clean.values.byteOffset, bias, tile.units, clean, KEEP_ALL, 1, random);
       products.forward(tile.packed, unitsMajor(tile.clean), sums.clean!);
@@ -75,7 +76,10 @@ export class TensorShard {
     this.setBounds(activationBound, weightBound);
   }
 
-  /** Of an upper block: writes what the tensor shard adds to the gradient at the block's inputs, and a bound of that at its units. Updates nothing. */
+  /**
+   * Writes what the tensor shard of an upper block adds to the gradient at the block's inputs, and a bound of the
+   * gradient at its units. It updates nothing.
+   */
   inputGradient(scale: number): void {
     const { own, products } = this;
     const product = this.matrices.sums.inputs!;
@@ -89,7 +93,7 @@ export class TensorShard {
     this.setBounds(largest, 0);
   }
 
-  /** Updates the shard's parameters. Called again after a thread died in it, it goes on where that was. */
+  /** Updates the shard's parameters. If a thread died in it, the next call continues there. */
   backward(scale: number, optimizer: OptimizerStep, update: number): void {
     const { kernel, products, group, places } = this;
     const { rows } = this.counts;
@@ -110,7 +114,7 @@ export class TensorShard {
     segments.apply(above.bias, output.units, group.bias);
   }
 
-  /** The shard's columns of the output kernel. */
+  /** Updates the shard's columns of the output kernel. */
   private updateOutputs(segments: SegmentedUpdate): void {
     const { above, hidden } = this.block;
     const row = this.units * 4;
@@ -127,7 +131,9 @@ export class TensorShard {
     }
   }
 
-  /** Copies a block's part of the output kernel; returns the largest sum of its absolute values over a unit's outputs. */
+  /**
+   * Copies a tile's part of the output kernel. Returns the largest sum of its absolute values over a unit's outputs.
+   */
   private pack({ first, units, packed }: Tile): number {
     const { hidden, output, above } = this.block;
     const weights = this.arena.regions.parameters + above.kernel * 4;
@@ -135,7 +141,10 @@ export class TensorShard {
     return this.kernel.packColumns(weights, hidden.units, first, units, output.units, to, this.group.bias);
   }
 
-  /** Writes the gradient at a block's units, and their biases' to the group's; returns the largest sum of its absolute values over the rows. */
+  /**
+   * Writes the gradient at a tile's units, and the gradient of their biases to the group's scratch. Returns the largest
+   * sum of its absolute values over the rows.
+   */
   private hiddenGradient({ packed, dz, hidden, units }: Tile, scale: number): number {
     const { kernel, group } = this;
     this.products.inputGradient(packed, this.matrices.outputGradient, dz);

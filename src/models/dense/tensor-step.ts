@@ -1,4 +1,5 @@
-// A worker's part of a tensor-parallel step: the rows, which all shards share, and the passes of a group of shards over them.
+// A worker's part of a tensor-parallel step: the rows, which all shards share, and the passes of a group of shards over
+// them.
 import { drawOfShards } from '../../data/sampling.js';
 import { shardRange } from '../../data/shards.js';
 import type { Products } from '../../engine/products.js';
@@ -19,7 +20,7 @@ import {
 } from './tensor-layout.js';
 import type { TensorShard } from './tensor-shard.js';
 
-/** Safe to be done again after a worker died in it, and for those whose patience ended. */
+/** Runs a task. It may run again after a worker died in it, or after a worker's patience ended. */
 export function tensorStep(engine: Engine, task: TensorTask): TensorResult {
   const counts = rowCountsOf(task.labelledBatch, task);
   const places = placesIn(engine.arena, task.model, counts, tensorShardCount(task.model, task.shards), task.groups);
@@ -79,7 +80,7 @@ interface NumberedShard {
   readonly shard: TensorShard;
 }
 
-/** Those of the task. */
+/** Returns the shards of the task. */
 function shardsOf(
   engine: Engine,
   task: TensorTask,
@@ -104,7 +105,8 @@ function forward(
   const group = places.groups[task.group]!;
   const layer = parallelBlocksOf(model)[block]!;
   const { dropout } = layer.hidden;
-  // Masks of the inputs are drawn from the stream of tensor shard 0, layer 0; a shard's own are of the layers above.
+  // Masks of the inputs come from the stream of tensor shard 0, layer 0. Those of a shard's units come from the streams
+  // of the layers above.
   if (dropout > 0) setState(engine, group, keyOf(seed, 'mask', stage, step, index, layer.index + 1));
   shard.forward(dropoutOf(dropout, group.random));
 }
@@ -112,7 +114,10 @@ function forward(
 const scaleOf = (model: DenseModel, block: number): number =>
   dropoutOf(parallelBlocksOf(model)[block]!.hidden.dropout, 0).scale;
 
-/** The group's inputs: clean where labels are wanted, then with noise or dropped out, both with lists of their non-zeros. */
+/**
+ * Loads the group's inputs: the clean rows if labels are wanted, then all rows with noise or dropout, both with lists
+ * of their non-zeros.
+ */
 function loadRows(
   { arena, kernel, products, sampler }: Engine,
   task: TensorTask,
@@ -141,14 +146,14 @@ function loadRows(
   listRows(products, model, rows, group);
 }
 
-/** Of the rows at x, as they are after dropout. */
+/** Lists the non-zeros of the rows at x, after dropout. */
 function listRows(products: Products, model: DenseModel, rows: number, { x, lists }: GroupBuffers): void {
   const read = { matrix: products.matrix(x, rows, model.layers[0]!.inputs), isRowMajor: true };
   products.listByRow(read, lists.byRow);
   products.listByInput(read, lists.byInput);
 }
 
-/** To the rows at `x`, each shard's from a stream of its own, as it would data parallel. */
+/** Adds noise to the rows at `x`. Each shard's rows have a stream of their own, as in data-parallel steps. */
 function addNoise(
   { arena, kernel }: Pick<Engine, 'arena' | 'kernel'>,
   { model, seed, stage, step, shards, unlabelledBatch, noise = 0 }: TensorTask,

@@ -1,50 +1,58 @@
-// Where the matrices of a batch lie in a workspace, the scratch memory of one task.
+// Lays out the matrices of a batch in a workspace, the scratch memory of one task.
 
 import { type Lists, listRoom } from '../../engine/products.js';
 import { aligned } from '../../engine/space.js';
 import { TILE_UNITS } from './layer.js';
 import type { DenseModel } from './model.js';
 
-/** Rows are padded to a multiple of it: the kernel's passes take eight floats at a time. */
+/** Rows are padded to a multiple of this, because the kernel's passes take eight floats at a time. */
 const ROW_GROUP = 8;
 
-/** Floats for which the kernel draws random bits at a time, 16 each (kernel/assembly/rows.ts). */
+/** The floats for which the kernel draws random bits at a time, 16 bits each (kernel/assembly/rows.ts). */
 export const RANDOM_CHUNK = 1024;
 
 export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_GROUP) * ROW_GROUP;
 
 /** Addresses in bytes. Matrices of a layer are units-major, [units, rows]. */
 export interface Workspace {
-  /** Inputs [rows, pixels]. */
+  /** The inputs [rows, pixels]. */
   readonly x: number;
-  /** Of the non-zeros of the inputs, and scratch for those of gradients; the latter two are of no length where nothing is trained. */
+  /**
+   * The lists of the non-zeros of the inputs, and scratch for those of gradients. gradientLists and the lists by input
+   * are empty if nothing is trained.
+   */
   readonly lists: Lists;
   readonly gradientLists: number;
-  /** Output of each layer; of the last layer its logits, then the gradient at them. */
+  /** The output of each layer. That of the last layer holds its logits, then the gradient at them. */
   readonly outputs: readonly number[];
   /** The output of the last layer. */
   readonly logits: number;
-  /** Gradient at each layer's weighted inputs; the last layer's is its output. Empty where nothing is trained. */
+  /**
+   * The gradient at each layer's weighted inputs. That of the last layer is its output. Empty if nothing is trained.
+   */
   readonly gradients: readonly number[];
   /** [units of the last layer, rows]. */
   readonly targets: number;
-  /** One float a row. */
+  /** One float per row. */
   readonly weights: number;
   readonly losses: number;
   readonly confidences: number;
-  /** One float a class; four a class. */
+  /** One float per class at `shift`, four per class at `masses`. */
   readonly shift: number;
   readonly masses: number;
-  /** u16 a row. */
+  /** A u16 per row. */
   readonly classes: number;
-  /** Images of rows that are being loaded, as bytes. */
+  /** The images of rows that are being loaded, as bytes. */
   readonly images: number;
-  /** State of a random stream, 64 bytes, and behind it room for the bits that the kernel draws at a time. */
+  /** The state of a random stream, 64 bytes, and behind it room for the bits that the kernel draws at a time. */
   readonly random: number;
   readonly end: number;
 }
 
-/** rows: a multiple of 8. training: false leaves out what only a backward pass needs. start: a multiple of 64. */
+/**
+ * Lays out a workspace. rows: a multiple of 8. training: false leaves out what only a backward pass needs. start: a
+ * multiple of 64.
+ */
 export function workspaceOf(model: DenseModel, rows: number, training: boolean, start = 0): Workspace {
   let end = start;
   const take = (floats: number): number => {

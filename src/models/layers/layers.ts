@@ -1,4 +1,5 @@
-// Networks of TensorFlow.js layers as a kind of model: plain chains by the library of products, all others by TensorFlow.
+// The table row of networks of TensorFlow.js layers, as a kind of model. The library of products computes plain chains,
+// and TensorFlow all others.
 import { createArena } from '../../engine/arena.js';
 import { loadKernel } from '../../engine/kernel/kernel.js';
 import { Products } from '../../engine/products.js';
@@ -47,8 +48,9 @@ export const layers: ModelKind<LayersModel> = {
 const ROWS = 8;
 
 /**
- * A step of the model in a small arena. The binding of tfjs-node keeps the names of attributes in one set for all threads, without a
- * lock (engine/tensorflow.ts): this uses every name that the model's passes need, after which threads only read.
+ * Runs a step of the model in a small arena. The binding of tfjs-node keeps the names of attributes in one set for all
+ * threads, without a lock (engine/tensorflow.ts). This step uses every name that the model's passes need, so that
+ * threads only read the set afterwards.
  */
 async function passOnce(model: LayersModel): Promise<void> {
   const pixels = sizeOf(model.inputShape);

@@ -1,5 +1,5 @@
-// The three products of a layer of few units (models/dense/narrow-layer.ts): inputs x[inputs, rows], weights w[units, inputs], and what belongs to its
-// units, z and dz [units, rows].
+// The three products of a layer of few units (models/dense/narrow-layer.ts): inputs x[inputs, rows], weights w[units,
+// inputs], and the units' matrices z and dz [units, rows].
 import { sumOfLanes } from './activation';
 
 /** z[j, r] = sum over i of w[j, i] x[i, r]. */
@@ -50,7 +50,7 @@ export function narrowKernelGradient(x: usize, inputs: i32, rows: i32, dz: usize
   const row = (<usize>rows) << 2;
   const whole = (<usize>(rows & ~3)) << 2;
   let i = 0;
-  // Four inputs together: a row of dz is read once for them, and no addition waits for the last.
+  // Four inputs together: a row of dz is read once for them, and no addition waits for the one before.
   for (; i + 4 <= inputs; i += 4) {
     const a = x + row * i;
     const b = a + row;
