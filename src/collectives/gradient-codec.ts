@@ -25,8 +25,8 @@ export interface GradientCodec {
   /** Returns the bytes of this many encoded elements. */
   bytes(length: number): number;
   /**
-   * Encodes elements [start, end) of the vector at an address. Afterwards the vector holds what the other end will
-   * have.
+   * Decodes a payload into the vector at an address. offset: the bytes of the transfer before this payload. Throws
+   * RangeError for half a number.
    */
   encode(vector: number, start: number, end: number): Encoded;
   /**

@@ -17,7 +17,7 @@ export class GradientSums {
   }
 
   /**
-   * Says which subtrees are summed already, in the gradient buffer of their first shard. All other buffers hold single
+   * Sets which subtrees are already summed, in the gradient buffer of their first shard. All other buffers hold single
    * gradients.
    */
   arrived(subtrees: readonly Subtree[]): void {
@@ -26,8 +26,8 @@ export class GradientSums {
   }
 
   /**
-   * The arena's total = the sum over all shards of floats [start, end), start a multiple of UPDATE_CHUNK. Returns whether all
-   * are finite.
+   * Sets the arena's total to the sum over all shards of floats [start, end); start is a multiple of UPDATE_CHUNK.
+   * Returns whether all of them are finite.
    */
   total(shards: number, start: number, end: number): boolean {
     return this.sum({ first: 0, count: shards }, start, end, this.arena.regions.total);
@@ -55,9 +55,9 @@ export class GradientSums {
   }
 
   /**
-   * Sums floats [start, end) of the subtree's gradient buffers, each a single gradient, to be sent. Returns the address
-   * of the vector that has them; for one buffer, its own. No buffer is written, nor the total, parts of which may have
-   * come already.
+   * Sums floats [start, end) of the subtree's gradient buffers, each a single gradient, to send them. Returns the
+   * address of the vector that has the sum; for one buffer, that is its own. It writes to no gradient buffer, nor to
+   * the total, parts of which may have arrived already.
    */
   outgoing(subtree: Subtree, start: number, end: number): number {
     const { regions, shape } = this.arena;
@@ -68,8 +68,8 @@ export class GradientSums {
   }
 
   /**
-   * The gradient buffer of the subtree's first shard = the sum of its buffers, each a single gradient, for floats
-   * [start, end). It cannot be done twice, so its thread must not die.
+   * Sets the gradient buffer of the subtree's first shard to the sum of its buffers, each a single gradient, for floats
+   * [start, end). It cannot be repeated, so that its thread must not die.
    */
   inPlace(subtree: Subtree, start: number, end: number): void {
     if (subtree.count === 1) return;

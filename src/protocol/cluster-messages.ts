@@ -31,10 +31,10 @@ import {
 import { described, describeResult, neighbours, neighboursResult, rowsShape, words } from './graph-fields.js';
 import { clusterStatus } from './status.js';
 
-/** The images that travel, those of a node's arena that have these names: as image-codec.ts says. */
+/** The sets of images that are sent to a node's arena, encoded as in image-codec.ts. */
 export const IMAGE_SETS = ['unlabelled', 'evaluation'] as const;
 
-/** The parts of a node's arena that travel as they are. */
+/** The regions of a node's arena that are sent without an encoding. */
 export const ARENA_REGIONS = [
   'pseudoLabels',
   'confidences',
@@ -45,15 +45,16 @@ export const ARENA_REGIONS = [
 ] as const;
 
 /**
- * The long arrays, by their numbers on the wire. The coordinator fills all but `sum` in the node's arena. A node sends
- * parameters and moments too, to answer the `collect` request whose number is in `attempt`. `total` and `sum` travel by
- * the gradient codec that the welcome names, images as image-codec.ts says, all others as they are in the arena.
+ * The long arrays; their positions are their numbers in frames. The coordinator fills all except `sum` in the node's
+ * arena. A node also sends parameters and moments, to answer the `collect` request whose number is in `attempt`.
+ * `total` and `sum` are encoded by the gradient codec that the welcome names, and images as in image-codec.ts. All
+ * others are sent as they are in the arena.
  */
 export const BULK_KINDS = [
   ...IMAGE_SETS,
   ...ARENA_REGIONS,
   'total',
-  /** From the node: the sum of the subtree that begins with shard `index`. It answers the request `attempt`. */
+  /** A node sends the sum of the subtree that begins with shard `index`. It answers the request `attempt`. */
   'sum',
 ] as const;
 
@@ -64,14 +65,14 @@ export type ImageSet = (typeof IMAGE_SETS)[number];
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-/** Steps of a replay: the replay log keeps no more (coordinator/executors/cluster/cluster-executor.ts). */
+/** The most steps of a replay. The replay log keeps no more (coordinator/executors/cluster/cluster-executor.ts). */
 const MOST_STEPS = 2 ** 12;
-/** Twice the levels of a tree over as many tensor shards as there can be. */
+/** Twice the levels of a tree over the most tensor shards. */
 const MOST_SUMS = 64;
 
-/** Values in a message that lists many shards or images. So many are soon decoded. */
+/** The most values in a message that lists many shards or images. They are decoded quickly. */
 const MANY = 2 ** 18;
-/** Values in a message that lists steps, or their results: of all classes for each shard. */
+/** The most values in a message that lists steps, or their results for all classes and each shard. */
 const VERY_MANY = 2 ** 20;
 
 const kind = <const K extends string, S extends z.ZodRawShape>(
@@ -84,17 +85,21 @@ const kind = <const K extends string, S extends z.ZodRawShape>(
 };
 
 /**
- * From the coordinator. Each with a `request` is answered once, by a message with the same number; numbers rise. The
- * node does one request after another. Long arrays that were sent before a request are there when it is done.
+ * The messages from the coordinator. A message with a `request` is answered once, by a message with the same number;
+ * the numbers rise. The node does one request after another. Long arrays that were sent before a request have arrived
+ * when it runs.
  */
 export const TO_NODE = {
-  /** Answers a hello: make an arena of this shape. wire: the gradient codec of `total` and `sum`. Answered by `welcomed`. */
+  /**
+   * Answers `hello`, and asks the node to make an arena of this shape. wire: the gradient codec of `total` and `sum`.
+   * Answered by `welcomed`.
+   */
   welcome: kind('welcome', { request, shape, wire, numerics }, 4 * KIB),
-  /** Refuses a node, or sends it away. Trying again is of no use. */
+  /** Refuses a node, or sends it away. The node must not try again. */
   refused: kind('refused', failure, 16 * KIB),
   /**
-   * Compute the gradients of these shards, answer by `computed`, and send the sum of each subtree that they make up.
-   * goesOn: add what rounding has left of earlier sums; otherwise forget it first.
+   * Asks for the gradients of these shards, and for the sum of each subtree that they make up. Answered by `computed`.
+   * goesOn: whether to add the rounding errors of earlier sums; if false, they are dropped first.
    */
   gradients: kind(
     'gradients',
@@ -102,9 +107,9 @@ export const TO_NODE = {
     16 * MIB,
     VERY_MANY,
   ),
-  /** Update the parameters by the total, which has been sent. Answered by `updated`. */
+  /** Asks for an update of the parameters by the total, which has been sent. Answered by `updated`. */
   update: kind('update', { request, model: modelText, optimizer }, 4 * MIB),
-  /** Predict the classes of these ranges of images. Answered by `predicted`. */
+  /** Asks for the classes of these ranges of images. Answered by `predicted`. */
   predict: kind(
     'predict',
     {
@@ -116,34 +121,37 @@ export const TO_NODE = {
     4 * MIB,
     MANY,
   ),
-  /** Describe these ranges of images for a graph. Answered by `described`. */
+  /** Asks for descriptions of these ranges of images, for a graph. Answered by `described`. */
   describe: kind(
     'describe',
     { request, ...described, ranges: list(z.tuple([count, count]), MOST_SHARDS) },
     64 * MIB,
     MANY,
   ),
-  /** Rows of a graph from row `first` on, of so many in all: keep them. Those from row 0 on are the first of others. Answered by `ready`. */
+  /**
+   * Sends rows of a graph from row `first` on, which the node keeps. count: of all rows. A message from row 0 on begins
+   * a new graph. Answered by `ready`.
+   */
   rows: kind('rows', { request, ...rowsShape, first: count, values: words }, 16 * MIB),
-  /** Find the nearest neighbours of the rows of these ranges of blocks, among all rows. Answered by `found`. */
+  /** Asks for the nearest neighbours, among all rows, of the rows of these ranges of blocks. Answered by `found`. */
   neighbours: kind(
     'neighbours',
     { request, neighbours, blocks: list(z.tuple([count, count]), MOST_SHARDS) },
     MIB,
     MANY,
   ),
-  /** Compute what these tensor shards add to a step's logits. Answered by `logits`. */
+  /** Asks for what these tensor shards add to a step's logits. Answered by `logits`. */
   forward: kind('forward', { request, step: tensorStep, ...tensorShards }, 16 * MIB),
-  /** The floats that the next pass takes: do it. Answered by `logits`. */
+  /** Sends the floats that the next pass needs, and asks for that pass. Answered by `logits`. */
   onward: kind('onward', { request, values: binary }, 16 * MIB),
   /**
-   * The floats that follow the last pass, such as the gradient at the logits: update the tensor shards. Answered by
-   * `updated`.
+   * Sends the floats that follow the last pass, such as the gradient at the logits, and asks for the update of the
+   * tensor shards. Answered by `updated`.
    */
   backward: kind('backward', { request, values: binary }, 16 * MIB),
   /**
-   * Do these steps again, for tensor shards that were lost elsewhere. given: the values of each exchange. Answered by
-   * `updated`.
+   * Asks to repeat these steps, for tensor shards that were lost elsewhere. given: the values of each exchange.
+   * Answered by `updated`.
    */
   replay: kind(
     'replay',
@@ -155,24 +163,27 @@ export const TO_NODE = {
     16 * MIB,
     VERY_MANY,
   ),
-  /** Send the parameters and both moments of these tensor shards as arrays, then answer by `collected`. */
+  /**
+   * Asks for the parameters and both moments of these tensor shards, as arrays that come before the answer. Answered by
+   * `collected`.
+   */
   collect: kind('collect', { request, model: denseSchema, shards: count.min(1), ...tensorShards }, 64 * KIB),
-  /** Compute the SHA-256 of so many parameters. Answered by `digest`. */
+  /** Asks for the SHA-256 of this many parameters. Answered by `digest`. */
   checksum: kind('checksum', { request, parameterCount: count }, KIB),
-  /** The run is over, or the node may leave as it wished. Then the channel is closed. */
+  /** Says that the run is over, or that the node may leave as it asked. The channel is then closed. */
   bye: kind('bye', { reason: z.enum(['finished', 'left']) }, KIB),
-  /** Answers `ask`. Then the channel is closed. */
+  /** Answers `ask`. The channel is then closed. */
   status: kind('status', { status: clusterStatus }, MIB, MANY),
 } as const satisfies Record<string, MessageKind<Message>>;
 
 /** Each answer says how many workers the node has lost so far. */
 const answer = { request, lostWorkers: count };
 
-/** From a node. */
+/** The messages from a node. */
 export const TO_COORDINATOR = {
-  /** First. */
+  /** The first message of a node. */
   hello: kind('hello', { name: z.string().min(1).max(255), workers: count.min(1).max(4096) }, 2 * KIB),
-  /** First, from a client that only wants the status of the run. */
+  /** The first message of a client that only wants the status of the run. */
   ask: kind('ask', {}, KIB),
   /** fingerprint: of the numerics that the welcome names (models/fingerprint.ts). */
   welcomed: kind('welcomed', { ...answer, fingerprint }, KIB),
@@ -188,14 +199,17 @@ export const TO_COORDINATOR = {
   predicted: kind('predicted', { ...answer, results: list(predictResult, MOST_SHARDS) }, MIB, MANY),
   described: kind('described', { ...answer, results: list(describeResult, MOST_SHARDS) }, 128 * MIB, MANY),
   found: kind('found', { ...answer, results: list(neighboursResult, MOST_SHARDS) }, 64 * MIB, MANY),
-  /** Up to twice as many sums as levels in the tree over tensor shards, each as long as the values that come back. */
+  /**
+   * There are at most twice as many sums as levels in the tree over tensor shards. Each is as long as the values that
+   * come back.
+   */
   logits: kind('logits', { ...answer, sums: list(logits, MOST_SUMS) }, 64 * MIB),
   /** sha256: of the arrays that were sent before. */
   collected: kind('collected', { ...answer, sha256 }, KIB),
   digest: kind('digest', { ...answer, sha256 }, KIB),
-  /** The request went wrong. The coordinator has it done elsewhere, and sends the node away. */
+  /** Says that the request went wrong. The coordinator has it done elsewhere, and sends the node away. */
   failed: kind('failed', { ...answer, ...failure, code: failure.code.nullable() }, 16 * KIB),
-  /** The node wants to leave: no further requests, and `bye` when the last is done. */
+  /** Says that the node wants to leave: it accepts no further requests, and expects `bye` when the last is done. */
   leaving: kind('leaving', {}, KIB),
 } as const satisfies Record<string, MessageKind<Message>>;
 
@@ -204,13 +218,13 @@ export const FIRST_TO_NODE = ['welcome', 'refused', 'status'] as const satisfies
 export const FIRST_TO_COORDINATOR = ['hello', 'ask'] as const satisfies (keyof typeof TO_COORDINATOR)[];
 
 export type ToNode = z.output<(typeof TO_NODE)[keyof typeof TO_NODE]['schema']>;
-/** The same with its model parsed and checked. */
+/** The same message with its model parsed and checked. */
 export type ReadByNode = Read<ToNode>;
 export type ToCoordinator = z.output<(typeof TO_COORDINATOR)[keyof typeof TO_COORDINATOR]['schema']>;
 
 /** A node's end of its channel. */
 export type CoordinatorChannel = Channel<ToCoordinator, ToNode>;
-/** What a node or a client begins with. */
+/** The messages that a node or a client begins with. */
 export type First = Extract<ToCoordinator, { kind: (typeof FIRST_TO_COORDINATOR)[number] }>;
 export type Answer = Extract<ToCoordinator, { request: number }>;
 /** An answer without the number of its request. */
@@ -220,7 +234,7 @@ export type Reply = ToCoordinator extends infer M
     : never
   : never;
 
-/** The kind of answer that each request has, besides `failed`. */
+/** The kind of answer to each request, besides `failed`. */
 export const ANSWERS = {
   welcome: 'welcomed',
   gradients: 'computed',
@@ -240,5 +254,5 @@ export const ANSWERS = {
 /** A message that is answered. */
 export type Request = Extract<ToNode, { kind: keyof typeof ANSWERS }>;
 
-/** `failed` is an answer to every request. */
+/** The answer to a request, besides `failed`, which can answer every request. */
 export type AnswerTo<R extends Request> = Extract<Answer, { kind: (typeof ANSWERS)[R['kind']] }>;

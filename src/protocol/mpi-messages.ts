@@ -35,33 +35,38 @@ function changed<F extends z.ZodRawShape, const K extends keyof F, A extends z.Z
 
 /** The messages from rank 0. */
 export const TO_RANK = {
-  /** Make an arena of this shape. Answered by `hello`. */
+  /** Asks the rank to make an arena of this shape. Answered by `hello`. */
   welcome: changed(TO_NODE.welcome, ['request', 'wire'], {}),
-  /** The bytes [start, end) of a region, or the images [start, end), follow. */
+  /** Says that the bytes [start, end) of a region, or the images [start, end), follow. */
   fill: { schema: z.strictObject({ kind: z.literal('fill'), region, start: count, end: count }), limit: 2 ** 10 },
-  /** The steps of all shards. Answered by `computed`. */
+  /** Asks for the gradients of the steps of all shards. Answered by `computed`. */
   gradients: changed(TO_NODE.gradients, ['request', 'round', 'goesOn'], ends),
-  /** Sum the gradients, in the order of the tree or in MPI's own, and update the parameters by the total. */
+  /**
+   * Asks for the sum of the gradients, in the order of the tree or in MPI's own, and for the update of the parameters
+   * by it.
+   */
   update: changed(TO_NODE.update, ['request'], { order: z.enum(['tree', 'any']) }),
-  /** Ranges of images. Answered by `predicted`. */
+  /** Asks for predictions of ranges of images. Answered by `predicted`. */
   predict: changed(TO_NODE.predict, ['request'], ends),
-  /** Ranges of images. Answered by `described`. */
+  /** Asks for descriptions of ranges of images. Answered by `described`. */
   describe: changed(TO_NODE.describe, ['request'], ends),
-  /** Rows of a graph. Answered by `ready`. */
+  /** Sends rows of a graph. Answered by `ready`. */
   rows: changed(TO_NODE.rows, ['request'], {}),
-  /** Ranges of blocks of rows. Answered by `found`. */
+  /** Asks for the neighbours of ranges of blocks of rows. Answered by `found`. */
   neighbours: changed(TO_NODE.neighbours, ['request'], ends),
-  /** Compute what the rank's tensor shards add to a step's logits. Answered by `logits`. */
+  /** Asks for what the rank's tensor shards add to a step's logits. Answered by `logits`. */
   forward: changed(TO_NODE.forward, ['request', 'first', 'end'], ends),
-  /** The floats that the next pass of the rank's tensor shards takes. Answered by `logits`. */
+  /** Sends the floats that the next pass of the rank's tensor shards needs. Answered by `logits`. */
   onward: changed(TO_NODE.onward, ['request'], {}),
-  /** The floats that follow the last pass: update the rank's tensor shards. */
+  /** Sends the floats that follow the last pass, and asks for the update of the rank's tensor shards. */
   backward: changed(TO_NODE.backward, ['request'], {}),
-  /** Send the state of the rank's tensor shards to rank 0, piece by piece (tensor-codec.ts). */
+  /**
+   * Asks for the state of the rank's tensor shards, which the rank sends to rank 0 piece by piece (tensor-codec.ts).
+   */
   collect: changed(TO_NODE.collect, ['request', 'first', 'end'], ends),
-  /** Answered by `digest`. */
+  /** Asks for the SHA-256 of the parameters. Answered by `digest`. */
   checksum: changed(TO_NODE.checksum, ['request'], {}),
-  /** The run is over. */
+  /** Says that the run is over. */
   bye: TO_NODE.bye,
 } as const;
 

@@ -1,8 +1,8 @@
-// Loads the WebAssembly kernel onto an arena's memory. What each function does stands beside its source, in assembly/.
+// Loads the WebAssembly kernel onto an arena's memory. The source of each function, in assembly/, says what it does.
 import { readFileSync } from 'node:fs';
 import { built } from '../../files/read.js';
 
-/** Addresses are byte offsets in the arena; counts are in elements. */
+/** The functions of the kernel. Addresses are byte offsets in the arena; counts are in elements. */
 export interface Kernel {
   loadRows(images: number, rows: number, padded: number, pixels: number, x: number): void;
   dropout(x: number, n: number, keep: number, scale: number, state: number): void;
@@ -104,16 +104,16 @@ export interface Kernel {
   narrowInputGradient(w: number, inputs: number, dz: number, units: number, rows: number, dx: number): void;
 }
 
-/** How many floats an update stages at a time: slices begin at multiples of it (assembly/optimizers.ts). */
+/** The floats that an update stages at a time. Slices begin at multiples of it (assembly/optimizers.ts). */
 export const UPDATE_CHUNK = 1024;
 
-/** Bytes for the sums of a tree over up to 2^16 shards, a chunk a level (assembly/optimizers.ts). */
+/** The bytes for the sums of a tree over up to 2^16 shards, one chunk per level (assembly/optimizers.ts). */
 export const SUMS_BYTES = 17 * UPDATE_CHUNK * 4;
 
-/** Where the sums are in a slice's update log, in bytes (assembly/optimizers.ts). */
+/** The offset of the sums in a slice's update log, in bytes (assembly/optimizers.ts). */
 export const UPDATE_LOG_SUMS = 64 + 3 * UPDATE_CHUNK * 4;
 
-/** Bytes of a slice's update log with its staged chunk and its sums (assembly/optimizers.ts). */
+/** The bytes of a slice's update log with its staged chunk and its sums (assembly/optimizers.ts). */
 export const UPDATE_LOG_BYTES = UPDATE_LOG_SUMS + SUMS_BYTES;
 
 let compiled: WebAssembly.Module | undefined;

@@ -1,8 +1,9 @@
-// Reduction and optimizer: the gradient buffers of V shards are summed in a fixed binary tree and applied in the same pass.
+// Reduction and optimizer: sums the gradient buffers of V shards in a fixed binary tree, and applies the sum in the same
+// pass.
 //
-// An update in place is not idempotent, and a worker can die in any instruction. So each slice keeps an update log: the new values of a chunk
-// are staged first, then `progress` says that they are complete, then they are copied. Whoever calls again with the same update id goes
-// on where the dead worker stopped, and the result has the same bits.
+// An update in place is not idempotent, and a worker can die in any instruction. Each slice therefore keeps an update
+// log. The new values of a chunk are staged first; then `progress` says that they are complete; then they are copied. A
+// later call with the same update id continues where the dead worker stopped, and the result has the same bits.
 //
 //   update log:  id (i32) | progress (i32) | 56 bytes of the caller | staged p, m, v (3 chunks) | sums (LEVELS chunks)
 //   progress: 2k     chunks 0 .. k-1 are done
@@ -14,8 +15,10 @@ const STAGED: usize = 64;
 const SUMS: usize = STAGED + 3 * CHUNK_BYTES;
 
 /**
- * p = keep * p - c * m with m = a * m + b * g: SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped momentum (b = (1 - a) * rate, c = 1).
- * nesterov: a * m + b * g in the place of m, as the gradient at the place to which the momentum leads (Nesterov 1983; PyTorch's form).
+ * p = keep * p - c * m with m = a * m + b * g. This is SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped
+ * momentum (b = (1 - a) * rate, c = 1).
+ * nesterov: p changes by c * (a * m + b * g) with the new m, which is the gradient at the point that the momentum leads
+ * to (Nesterov 1983; PyTorch's form).
  */
 export function momentum(
   p: usize,
@@ -51,8 +54,9 @@ export function momentum(
 }
 
 /**
- * Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). keep: 1 - rate * weight decay, apart from the gradient
- * (AdamW: Loshchilov & Hutter 2019, algorithm 2). scale: of the gradient, 1 unless it is clipped.
+ * Adam (Kingma & Ba 2015, algorithm 1): c1 = 1 / (1 - b1^t), c2 = 1 / (1 - b2^t). keep: 1 - rate * weight decay, which
+ * is apart from the gradient (AdamW: Loshchilov & Hutter 2019, algorithm 2). scale: the factor of the gradient, 1
+ * unless it is clipped.
  */
 export function adam(
   p: usize,
@@ -100,7 +104,7 @@ export function adam(
 /** Returns the first chunk that is still to do, after completing one that was staged. v = 0: there is none. */
 function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, updateLog: usize): i32 {
   if (atomic.load<i32>(updateLog) != id) {
-    // In this order: a death between the two leaves the old id, and the next call starts from the beginning again.
+    // This order matters: if the worker dies between the two, the old id stays, and the next call begins again.
     atomic.store<i32>(updateLog, 0, 4);
     atomic.store<i32>(updateLog, id);
     return 0;
@@ -115,7 +119,7 @@ function begin(p: usize, m: usize, v: usize, start: i32, end: i32, id: i32, upda
 }
 
 function commit(k: i32, p: usize, m: usize, v: usize, bytes: usize, updateLog: usize): void {
-  // Atomic, so that the staged values are in memory before the update log says so.
+  // The store is atomic, so that the staged values are in memory before the update log says so.
   atomic.store<i32>(updateLog, 2 * k + 1, 4);
   copyStaged(k, p, m, v, bytes, updateLog);
 }
@@ -129,9 +133,10 @@ function copyStaged(k: i32, p: usize, m: usize, v: usize, bytes: usize, updateLo
 }
 
 /**
- * to = the sum of gradient buffers [first, first + count), a subtree, over the floats [start, end) of each; to may be gradient buffer `first` itself.
- * counts[i] (i32): how many gradient buffers gradient buffer i is the sum of already. sums: scratch of LEVELS chunks. Returns 1 if every sum is finite.
- * Idempotent, unless it is done in place.
+ * to = the sum of the gradient buffers [first, first + count), a subtree, over the floats [start, end) of each. `to`
+ * may be gradient buffer `first` itself. counts[i] (i32): the number of gradients that gradient buffer i already is the
+ * sum of. sums: scratch of LEVELS chunks. Returns 1 if every sum is finite. It may be repeated, unless it is done in
+ * place.
  */
 export function sum(
   gradientBuffers: usize,
@@ -151,7 +156,7 @@ export function sum(
     const total = sumOfBuffers(gradientBuffers, stride, counts, first, count, at, bytes, sums);
     for (let i: usize = 0; i < bytes; i += 16) {
       const values = v128.load(total + i);
-      // x - x is 0 but for infinities and NaN, whose result is NaN.
+      // x - x is 0 except for infinities and NaN, for which it is NaN.
       odd = v128.or(odd, f32x4.sub(values, values));
       v128.store(to + at + i, values);
     }
@@ -160,9 +165,10 @@ export function sum(
 }
 
 /**
- * The sum of gradient buffers [first, first + count), as a tree that splits at the largest power of two below count: ((0+1)+(2+3))+(4). Any whole
- * subtree can be summed elsewhere and the bits stay: counts (0: none) says of gradient buffers that they hold such a sum already. Returns where
- * the sum lies: in `sums`, or the one gradient buffer itself. It is of the floats at byte `at` of each.
+ * Sums the gradient buffers [first, first + count), for the floats at byte `at` of each, as a tree that splits at the
+ * largest power of two below count: ((0+1)+(2+3))+(4). Any whole subtree can be summed elsewhere with the same bits.
+ * counts (0: none) says which gradient buffers already hold such a sum. Returns the address of the sum: in `sums`, or
+ * in the one gradient buffer itself.
  */
 function sumOfBuffers(
   gradientBuffers: usize,
