@@ -1,5 +1,5 @@
-// How a worker opens a channel to its coordinator: TCP, TLS, WebSocket and handshake, tried again for as long as it is
-// told to.
+// Opens a channel from a worker to its coordinator by TCP, TLS, WebSocket and a handshake. It tries again for as long
+// as it is told to.
 import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
@@ -17,38 +17,38 @@ import { type Address, formatAddress, isLoopback, parseAddress, TLS_OPTIONS, tls
 import { SOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';
 
 export interface ConnectOptions<Out extends Message, In extends Message> {
-  /** As parseAddress() reads it. */
+  /** The address, in the form of parseAddress(). */
   readonly address: string;
   readonly token: KeyObject;
-  /** SHA-256 of the coordinator's certificate, in hexadecimal digits. */
+  /** The SHA-256 of the coordinator's certificate, in hexadecimal digits. */
   readonly fingerprint?: string;
-  /** Allows an address beyond this machine without TLS. Default: false. */
+  /** Allows an address of another machine without TLS. Defaults to false. */
   readonly insecure?: boolean;
   readonly tables: MessageTables<Out, In>;
-  /** How long to go on trying, in ms. Default: 0, one attempt. */
+  /** Milliseconds for which it tries. Defaults to 0: one attempt. */
   readonly patience?: number;
-  /** For heartbeats. Default: the system's. */
+  /** The clock for heartbeats. Defaults to the system's. */
   readonly clock?: Clock;
-  /** Aborts to stop trying; connect() then rejects with its reason. */
+  /** Aborts to stop trying. connect() then rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Called for each failure that is followed by another attempt, `delay` ms later. */
+  /** Is called for each failure that is followed by another attempt, `delay` ms later. */
   readonly onRetry?: (failure: PseudolabelError, delay: number) => void;
 }
 
 /** The deadline of an attempt (TCP, TLS, WebSocket and handshake), in ms. */
 const ATTEMPT_MS = 10_000;
 
-/** Longest first pause between attempts, in ms. It doubles with each attempt up to LONGEST_PAUSE_MS. */
+/** The longest first pause between attempts, in ms. It doubles with each attempt up to LONGEST_PAUSE_MS. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Errors that may be gone at the next attempt. A wrong token, version or certificate stays wrong. */
+/** Errors that may not come again at the next attempt. A wrong token, version or certificate stays wrong. */
 const PASSING = new Set(['E_UNREACHABLE', 'E_CONNECTION_LOST', 'E_TIMEOUT', 'E_BUSY', 'E_CLOSED']);
 
 /**
- * Opens a channel to a coordinator. Both have proven that they know the token.
- * Throws E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or E_CLOSED when its patience ends; at once E_USAGE,
- * E_INSECURE, E_FINGERPRINT, E_TOKEN, E_VERSION, E_PROTOCOL, E_TOO_LARGE.
+ * Opens a channel to a coordinator. Both sides have proven that they know the token.
+ * Throws E_UNREACHABLE, E_CONNECTION_LOST, E_TIMEOUT, E_BUSY or E_CLOSED when its patience ends. Throws E_USAGE,
+ * E_INSECURE, E_FINGERPRINT, E_TOKEN, E_VERSION, E_PROTOCOL or E_TOO_LARGE at once.
  */
 export async function connect<Out extends Message, In extends Message>(
   options: ConnectOptions<Out, In>,
@@ -60,7 +60,7 @@ export async function connect<Out extends Message, In extends Message>(
       return await attempt(options);
     } catch (error) {
       signal?.throwIfAborted();
-      // A random part of the pause: workers that lost one coordinator together should not all come back together.
+      // The pause is random, so that workers that lost one coordinator together do not all come back together.
       const delay = Math.random() * pause;
       if (!isPassing(error) || performance.now() + delay > deadline) throw error;
       onRetry?.(error, delay);
@@ -122,14 +122,15 @@ function tooSlow(address: string): PseudolabelError {
 export interface DialOptions {
   readonly address: Address;
   /**
-   * SHA-256 of the coordinator's certificate, 64 hexadecimal digits. Without it, only the handshake proves who answers.
+   * The SHA-256 of the coordinator's certificate, 64 hexadecimal digits. Without it, only the handshake proves the
+   * coordinator's identity.
    */
   readonly fingerprint: string | undefined;
-  /** Allows an address beyond this machine without TLS. */
+  /** Allows an address of another machine without TLS. */
   readonly insecure: boolean;
   /** Bytes of the longest frame to receive. */
   readonly longest: number;
-  /** For the heartbeat; undefined: the system's. */
+  /** The clock for heartbeats. Defaults to the system's. */
   readonly clock: Clock | undefined;
 }
 
@@ -139,7 +140,7 @@ export interface Dialled {
 }
 
 /**
- * One attempt: TCP, TLS with a pinned certificate, WebSocket. Nothing is sent to a wrong certificate.
+ * Makes one attempt: TCP, TLS with a pinned certificate, WebSocket. Sends nothing if the certificate is wrong.
  * Throws E_UNREACHABLE, E_FINGERPRINT or E_INSECURE, and the reason of `signal` when it aborts.
  */
 export async function dial(
@@ -147,7 +148,7 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<Dialled> {
   const wire = connectTcp({ host: address.host, port: address.port, noDelay: true });
-  wire.on('error', () => undefined); // it rejects what is awaited below
+  wire.on('error', () => undefined); // The error rejects what is awaited below.
   const peer = formatAddress(address);
   try {
     await once(wire, 'connect', { signal });
@@ -170,7 +171,7 @@ async function secured(
   fingerprint: string | undefined,
   peer: string,
 ): Promise<TLSSocket> {
-  // No public authority is asked: the certificate is pinned, and the handshake's proof covers this TLS session.
+  // No public authority is asked, because the certificate is pinned and the handshake's proof covers this TLS session.
   const tls = connectTls({ socket: wire, rejectUnauthorized: false, ...TLS_OPTIONS });
   tls.on('error', () => undefined);
   await once(tls, 'secureConnect', { signal });
@@ -184,8 +185,9 @@ async function opened(stream: Duplex, longest: number, signal: AbortSignal): Pro
     ...SOCKET_OPTIONS,
     maxPayload: longest,
     createConnection: () => stream as Socket,
-    // A mask keeps a web page from sending what looks like a request to an old proxy. Here no page chooses the bytes,
-    // TLS hides them from proxies, and loopback has none. A mask of zeros saves one more pass over 16 MB in each step.
+    // A mask keeps a web page from sending bytes that look like a request to an old proxy. Here no page chooses the
+    // bytes, TLS hides them from proxies, and loopback has no proxy. A mask of zeros saves one more pass over 16 MB in
+    // each step.
     generateMask: (mask) => mask.fill(0),
   });
   ws.on('error', () => undefined);

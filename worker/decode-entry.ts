@@ -1,4 +1,5 @@
-// A thread that decodes: it reads pictures and writes their pixels into a store that it shares with the others. It has no state.
+// Decodes images on a thread: reads them, and writes their pixels into a store that it shares with the other threads.
+// It has no state.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
@@ -10,13 +11,13 @@ import { READING, whyNotRead } from '../src/files/read.js';
 /** What another thread needs to know of an ImageStore. */
 export type StoreParts = Pick<ImageStore, 'count' | 'pixels' | 'blocks'>;
 
-/** Pictures of one set that are decoded one after the other. */
+/** Images of one set that are decoded one after the other. */
 export interface DecodeTask {
-  /** The path of the file of each, or its bytes; or images that have pixels already. */
+  /** The path or the bytes of each image file; or images that are plain pixels already. */
   readonly pictures: readonly (string | Uint8Array)[] | PlainTask;
-  /** The first one's place in the store. */
+  /** The place of the first image in the store. */
   readonly first: number;
-  /** undefined: they are decoded to learn their sizes alone. */
+  /** If undefined, images are only decoded to learn their sizes. */
   readonly target: ({ readonly store: StoreParts; readonly channels: number } & Size) | undefined;
   readonly resizes: boolean;
 }
@@ -29,20 +30,20 @@ interface PlainTask extends Size {
 }
 
 export interface DecodeResult {
-  /** How many have each size: 28x28. */
+  /** The number of images of each size, such as 28x28. */
   readonly sizes: Readonly<Record<string, number>>;
-  /** The first that has not the size of the target, as its position in the task. */
+  /** The first image that does not have the size of the target, as its position in the task. */
   readonly otherSize: number | undefined;
   readonly grey: number;
   readonly colour: number;
   readonly losses: Readonly<Partial<Record<Loss, number>>>;
-  /** Those that cannot be decoded, as positions in the task. */
+  /** Images that cannot be decoded, as positions in the task. */
   readonly bad: readonly { readonly picture: number; readonly why: string }[];
-  /** What the thread took for them. */
+  /** The time that the thread took for them. */
   readonly milliseconds: number;
 }
 
-/** The handler that piscina calls. */
+/** Decodes the images of a task. piscina calls this function. */
 export async function decode(task: DecodeTask): Promise<DecodeResult> {
   const began = performance.now();
   const { pictures, first, target, resizes } = task;
@@ -77,7 +78,7 @@ export async function decode(task: DecodeTask): Promise<DecodeResult> {
 
 const storeOf = ({ count, pixels, blocks }: StoreParts): ImageStore => new ImageStore(count, pixels, blocks);
 
-/** A grey picture in colour has three times the same. */
+/** Copies pixels. A grey image in a store of colour has each value three times. */
 function put(to: Uint8Array, { pixels }: Picture): void {
   if (pixels.length === to.length) to.set(pixels);
   else for (let i = 0; i < to.length; i++) to[i] = pixels[Math.floor(i / 3)]!;
@@ -93,14 +94,16 @@ async function plainPicture(task: PlainTask, i: number, size: Size | undefined):
   return withoutAlpha(await resized({ height, width, channels: channels === 1 ? 1 : 3, pixels }, size));
 }
 
-/** Most pictures fit; asynchronous reads would take as long as decoding them does. */
+/**
+ * A buffer in which most files fit. Reading is synchronous, because asynchronous reads would take as long as decoding.
+ */
 const usual = Buffer.alloc(2 ** 16);
 
 function bytesOf(path: string): Uint8Array {
   const file = openSync(path, READING);
   try {
     const length = readSync(file, usual, 0, usual.length, 0);
-    // A copy, since a later picture may be read before this one is decoded.
+    // This makes a copy, because a later file may be read before this one is decoded.
     if (length < usual.length) return Uint8Array.prototype.slice.call(usual, 0, length);
     const { size } = fstatSync(file);
     if (size > MOST_FILE_BYTES) throw new Error(`it has ${size} bytes, more than the ${MOST_FILE_BYTES} that are read`);

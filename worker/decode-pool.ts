@@ -1,5 +1,5 @@
-// The threads that decode pictures. A thread that is lost, for want of memory say, takes the pictures of its task with it: these are
-// decoded one by one, so that the one that did it is named.
+// Runs the threads that decode images. If a thread is lost, for example for lack of memory, the images of its task are
+// decoded again one by one, so that the error can name the image that caused it.
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
@@ -8,7 +8,7 @@ import { built } from '../src/files/read.js';
 import type { DecodeResult, DecodeTask } from './decode-entry.js';
 import { IMPORTING, isLostThread } from './thread-pool.js';
 
-/** A task of pictures of the most pixels may take so long. One that takes longer is stuck. */
+/** The deadline of a task. A task of the largest images may take this long; one that takes longer is stuck. */
 const TASK_DEADLINE_MS = 600_000;
 
 export class DecodePool {
@@ -17,13 +17,14 @@ export class DecodePool {
     readonly size: number,
     private readonly signal: AbortSignal | undefined,
   ) {
-    threads.on('error', () => undefined); // whoever waits for the task is told
+    threads.on('error', () => undefined); // The code that waits for the task gets the error.
   }
 
-  /** signal: ends the tasks in progress. Throws E_NATIVE where sharp does not load. */
+  /** Starts threads. signal: ends the tasks in progress. Throws E_NATIVE if sharp does not load. */
   static async start(size = availableParallelism(), signal?: AbortSignal): Promise<DecodePool> {
     try {
-      // Its libraries stay loaded only if the main thread loads them before others do (sharp's installation notes).
+      // The libraries of sharp only stay loaded if the main thread loads them before the others (sharp's installation
+      // notes).
       await import('sharp');
     } catch (cause) {
       const message = `sharp, which decodes pictures, does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`;
@@ -41,7 +42,7 @@ export class DecodePool {
     return new DecodePool(threads, size, signal);
   }
 
-  /** Throws what the signal says when it aborts, and E_TIMEOUT. */
+  /** Runs a task. Throws the reason of the signal when it aborts, and E_TIMEOUT. */
   async run(task: DecodeTask): Promise<DecodeResult> {
     const deadline = AbortSignal.timeout(TASK_DEADLINE_MS);
     const signal = this.signal ? AbortSignal.any([this.signal, deadline]) : deadline;
@@ -80,7 +81,7 @@ const lostResult = (count: number): DecodeResult => ({
   })),
 });
 
-/** right: of the one picture behind those of left. */
+/** Joins two results. right: the result of the one image after those of left. */
 function joined(left: DecodeResult, right: DecodeResult): DecodeResult {
   const at = left.grey + left.colour + left.bad.length;
   return {

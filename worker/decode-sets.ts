@@ -1,5 +1,6 @@
-// Decodes the pictures of all sets into stores. Their size and whether they are grey is assumed to be those of the first; another size ends
-// it with an error that proposes one, and colour begins it again in colour.
+// Decodes the images of all sets into stores. All are expected to have the size of the first image, and to be grey if
+// it is grey. Another size ends the work with an error that proposes one. A colour image makes the work begin again in
+// colour.
 import { basename, dirname } from 'node:path';
 import { ImageStore } from '../src/data/image-store.js';
 import type { Size } from '../src/data/options.js';
@@ -11,14 +12,17 @@ import { counted, whole } from '../src/format.js';
 import type { DecodeResult, DecodeTask } from './decode-entry.js';
 import { type DecodePool, summed } from './decode-pool.js';
 
-/** Pictures of the first tasks. To wake a thread takes as long as ten small pictures do, so that tasks of small ones become larger. */
+/**
+ * The images of each of the first tasks. Waking a thread takes as long as decoding ten small images, so tasks of small
+ * images become larger.
+ */
 const TASK_PICTURES = 64;
 const MOST_TASK_PICTURES = 1024;
-/** A task that takes longer does not become larger: progress is told behind each. */
+/** A task that takes longer does not become larger, because progress is told after each task. */
 const LONG_TASK_MS = 20;
-/** Pictures whose sizes are looked at for a proposal. */
+/** The number of images whose sizes are looked at for a proposal. */
 const SAMPLE = 256;
-/** The largest size that is proposed: a network on more pixels is slow, and seldom better. */
+/** The largest size that is proposed. A network on more pixels is slow, and seldom better. */
 const PROPOSED = 64;
 const MOST_TOLD = 3;
 
@@ -26,7 +30,7 @@ export interface DecodedSets extends Size {
   readonly channels: number;
   readonly sets: readonly {
     readonly store: ImageStore;
-    /** Positions of the pictures that are in it, where some were left out. */
+    /** The positions of the images in the store, if some were left out. */
     readonly kept: readonly number[] | undefined;
   }[];
   readonly notes: readonly string[];
@@ -43,16 +47,16 @@ interface Bad {
   readonly why: string;
 }
 
-/** What a pass over all pictures comes to. */
+/** The result of a pass over all images. */
 interface Pass {
   readonly bad: readonly Bad[];
   readonly grey: number;
   readonly losses: Readonly<Partial<Record<Loss, number>>>;
-  /** A picture of another size, or of colour where grey was assumed: the pass was ended there. */
+  /** An image of another size, or of colour when grey was expected. The pass ended there. */
   readonly ended: { readonly set: number; readonly picture: number } | 'colour' | undefined;
 }
 
-/** Throws E_DATA_IMAGE, E_DATA_SHAPE, and what the pool throws. */
+/** Decodes all sets. Throws E_DATA_IMAGE, E_DATA_SHAPE, and the errors of the pool. */
 export async function decodeSets(
   sets: readonly FoundSet[],
   size: Size | undefined,
@@ -65,7 +69,7 @@ export async function decodeSets(
     const { height, width, channels } = target;
     const pixels = height * width * channels;
     const count = sets.reduce((sum, set) => sum + set.count, 0);
-    checkRoom(sets[0]!.path, count, pixels); // photographs of a camera are soon more than any machine has
+    checkRoom(sets[0]!.path, count, pixels); // Photographs of a camera soon need more memory than a machine has.
     const stores = sets.map((set) => ImageStore.allocate(set.count, pixels));
     const pass = await passOver(sets, stores, target, size !== undefined, help);
     if (pass.ended === 'colour') target = { ...target, channels: 3 };
@@ -74,7 +78,7 @@ export async function decodeSets(
   }
 }
 
-/** The size of the first picture that can be decoded. */
+/** Returns the size of the first image that can be decoded. */
 async function firstOf(sets: readonly FoundSet[], pool: DecodePool): Promise<Size & { channels: number }> {
   const bad: Bad[] = [];
   for (const [s, set] of sets.entries()) {
@@ -140,13 +144,13 @@ async function passOver(
       progress?.(done, of);
     }
   };
-  // Two tasks a thread, so that none waits for the next one.
+  // Each thread gets two tasks, so that it never waits for the next one.
   await Promise.all(Array.from({ length: 2 * pool.size }, take));
   bad.sort((a, b) => a.set - b.set || a.picture - b.picture);
   return { bad, grey, losses, ended };
 }
 
-/** Gives the next pictures, of one set, at most so many. */
+/** Returns a function that gives the next images of one set, up to a number. */
 function cutOf(sets: readonly FoundSet[]) {
   let [set, next] = [0, 0];
   return (most: number) => {
@@ -165,7 +169,10 @@ function endOf(result: DecodeResult, channels: number, set: number, first: numbe
 
 const idOf = ({ ids, path }: FoundSet, picture: number): string => ids?.[picture] ?? `image ${picture} of ${path}`;
 
-/** From a sample of all pictures: the commonest size if it is small and most have it, else one of the usual proportions. */
+/**
+ * Makes the error about different sizes. From a sample of all images it proposes the commonest size if that is small
+ * and most images have it, or else one of the usual proportions.
+ */
 async function sizesDiffer(
   sets: readonly FoundSet[],
   { height, width }: Size,
@@ -234,7 +241,7 @@ function whatIsLeft(
   };
 }
 
-/** The images that are left move up, in the same memory. */
+/** Moves the images that are left up, in the same memory. */
 function without(store: ImageStore, bad: ReadonlySet<number>): DecodedSets['sets'][number] {
   if (bad.size === 0) return { store, kept: undefined };
   const kept: number[] = [];
@@ -254,7 +261,7 @@ function told(sets: readonly FoundSet[], bad: readonly Bad[]): string {
 function cannotDecode(sets: readonly FoundSet[], bad: readonly Bad[], isEmpty: boolean): PseudolabelError {
   const { set: s, picture } = bad[0]!;
   const { path: ofSet } = sets[s]!;
-  // Names begin at the folder of the data: what they say is not said twice.
+  // Names begin at the folder of the data, and the path must not repeat that folder.
   const path = idOf(sets[s]!, picture).startsWith(`${basename(ofSet)}/`) ? dirname(ofSet) : ofSet;
   const of = sets.reduce((sum, { count }) => sum + count, 0);
   return new PseudolabelError(

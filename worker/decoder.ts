@@ -1,4 +1,5 @@
-// Makes plain images of pictures, on threads: all of one size, grey where all are grey. What it yields is kept (src/data/cache.ts).
+// Decodes images to plain pixels on threads. All get one size, and are grey if all of them are. The result is cached
+// (src/data/cache.ts).
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -13,17 +14,19 @@ import { type DecodedSets, decodeSets } from './decode-sets.js';
 type PlainSet = FoundSet & { readonly images: PlainImages };
 
 export interface DecoderOptions {
-  /** undefined: one a core. */
+  /** The number of threads. Defaults to one for each core. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Is told of every few pictures. */
+  /** Is told the progress every few images. */
   readonly progress?: ((done: number, of: number) => void) | undefined;
 }
 
 export class ThreadedDecoder implements Decoder {
   constructor(private readonly options: DecoderOptions = {}) {}
 
-  /** Throws E_DATA_IMAGE, E_DATA_SHAPE, E_MEMORY, E_NATIVE, E_TIMEOUT and what the signal says. */
+  /**
+   * Decodes the sets. Throws E_DATA_IMAGE, E_DATA_SHAPE, E_MEMORY, E_NATIVE, E_TIMEOUT and the reason of the signal.
+   */
   async decode(sets: readonly FoundSet[], options: DataOptions): Promise<Decoded> {
     const { signal } = this.options;
     const size = sizeOf(options.size);
@@ -54,16 +57,16 @@ export class ThreadedDecoder implements Decoder {
   }
 }
 
-/** Of the library that decodes most pictures: another may make other pixels of them. */
+/** Returns the version of the library that decodes most images. Another version may give other pixels. */
 function decoderVersion(): string {
   const folder = dirname(dirname(createRequire(import.meta.url).resolve('sharp')));
   return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Of images that no file is known of: their content. */
+/** Returns what identifies plain images, which have no file: their content. */
 const keyOf = ({ height, width, channels, store }: PlainImages) => [height, width, channels, store.sha256] as const;
 
-/** Where images were left out, the ids are the positions of those that are there. */
+/** Returns the sets as they are cached. If images were left out, the ids are the positions of those that are there. */
 function packedOf({ height, width, channels, sets, notes }: DecodedSets): Packed {
   return {
     ...{ name: '', height, width, channels, classNames: [], notes },

@@ -1,4 +1,5 @@
-// What a cluster node and an MPI rank do for a graph of images: they describe images, and find neighbours among rows that they are sent.
+// Does the work of a cluster node or an MPI rank for a graph of images: describes images, and finds neighbours among
+// rows that it is sent.
 import { blocksOf } from '../src/graph/neighbours.js';
 import { Rows } from '../src/graph/rows.js';
 import { widthsOf } from '../src/models/describe.js';
@@ -12,7 +13,7 @@ type Asked<K extends ReadByNode['kind']> = Omit<Extract<ReadByNode, { kind: K }>
 type Said<K extends ToCoordinator['kind']> = Omit<Extract<ToCoordinator, { kind: K }>, 'request' | 'lostWorkers'>;
 
 export class GraphHost {
-  /** Those that were sent last. */
+  /** The rows that were sent last. */
   private rows: Rows | undefined;
 
   constructor(private readonly executor: ThreadExecutor) {}
@@ -31,7 +32,7 @@ export class GraphHost {
     }
   }
 
-  /** Throws E_PROTOCOL where it does not fit the arena. */
+  /** Throws E_PROTOCOL if the request does not fit the arena. */
   private async describe({ model: of, description: asked, ranges }: Asked<'describe'>): Promise<Said<'described'>> {
     const description = descriptionFromWire(of, asked);
     const { shape } = this.executor.arena;
@@ -49,7 +50,7 @@ export class GraphHost {
     return { kind: 'described', results: (await this.executor.describe(description, ranges)).map(describedToWire) };
   }
 
-  /** Writes rows behind those before, of which the first make room for all. */
+  /** Writes rows after the earlier ones. The first rows make room for all. */
   private keep({ count, columns, first, values }: Asked<'rows'>): void {
     if (first === 0) this.rows = Rows.allocate({ count, columns, workspaces: this.executor.workers });
     const { rows } = this;

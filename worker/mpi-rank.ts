@@ -1,4 +1,4 @@
-// A rank of an MPI job other than rank 0: it does what rank 0 tells all ranks, on threads of its own. It decides
+// Serves as a rank of an MPI job other than rank 0: does what rank 0 tells all ranks, on threads of its own. It decides
 // nothing.
 
 import { AllReduce } from '../src/collectives/all-reduce.js';
@@ -15,10 +15,10 @@ import { readerOfAsked } from './request-checks.js';
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
 export interface MpiRankOptions {
-  /** For people. */
+  /** A name for people. */
   readonly name: string;
   readonly workers: number;
-  /** For tests. */
+  /** Replaces the fingerprint in tests. */
   readonly fingerprintOf?: FingerprintOf;
 }
 
@@ -30,10 +30,10 @@ type Question = Command<
 type WithoutHealth<M> = M extends ToRoot ? Omit<M, 'lostWorkers'> : never;
 
 /**
- * Works until rank 0 says that the run is over. Rank 0 is told what goes wrong in a task, and decides. What goes wrong
- * between the ranks is thrown, and ends the job.
+ * Works until rank 0 says that the run is over. Errors of a task are sent to rank 0, which decides. Errors between the
+ * ranks are thrown, and end the job.
  * @param create makes the executor; for tests and measurements
- * @param heard the next message from rank 0; for measurements, which have messages of their own
+ * @param heard returns the next message from rank 0; for measurements, which have messages of their own
  */
 export async function serveMpiRank(
   collective: Collective,
@@ -75,10 +75,10 @@ async function begin(
 class Rank {
   private readonly allReduce: AllReduce;
   private readonly graph: GraphHost;
-  /** Of the last gradients: items [ends[r - 1], ends[r]) are those of rank r. */
+  /** The ends of the ranks' items in the last gradients: rank r has the items [ends[r - 1], ends[r]). */
   private ends: readonly number[] = [];
   private shards = 0;
-  /** Whether the tensor-parallel step uses this rank: a layer may have fewer tensor shards than there are ranks. */
+  /** Whether the tensor-parallel step uses this rank. A layer may have fewer tensor shards than there are ranks. */
   private hasTensorShards = false;
 
   constructor(

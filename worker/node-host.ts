@@ -1,4 +1,4 @@
-// A cluster node: it joins a run, does what the coordinator asks, one request after another, and writes what it is sent
+// Serves as a cluster node: joins a run, does the coordinator's requests one after another, and writes what it is sent
 // into its arena. It decides nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GradientCodecName, gradientCodecOf } from '../src/collectives/gradient-codec.js';
@@ -13,24 +13,24 @@ import { ArenaWriter, checkAsked, notAsked, readerOfAsked } from './request-chec
 import { createThreadExecutor, type ThreadExecutor } from './thread-executor.js';
 
 export interface HostOptions {
-  /** For people; the coordinator makes it unique. */
+  /** A name for people. The coordinator makes it unique. */
   readonly name: string;
   readonly workers: number;
-  /** Aborts when the node is to leave. It finishes first what it is doing. */
+  /** Aborts when the node is to leave. The node first finishes what it is doing. */
   readonly signal: AbortSignal;
-  /** For tests. */
+  /** Replaces the fingerprint in tests. */
   readonly fingerprintOf?: FingerprintOf;
 }
 
-/** Why a node is no longer in a run. */
+/** The reason why a node is no longer in a run. */
 export type Ending =
   | { readonly kind: 'finished' | 'left' }
-  /** refused: trying again is of no use. */
+  /** refused: trying again is useless. */
   | { readonly kind: 'refused'; readonly error: PseudolabelError }
   /** isUseful: whether the node had answered any request of the run. */
   | { readonly kind: 'lost'; readonly error: PseudolabelError; readonly isUseful: boolean };
 
-/** How long a coordinator may take to let a node go. */
+/** Milliseconds that a coordinator may take to let a node go. */
 const LEAVE_MS = 60_000;
 
 type Request = Extract<ToNode, { request: number }>;
@@ -60,7 +60,7 @@ export function hostNode(
 class Host implements ChannelListener<ToNode> {
   private hosted: Hosted | undefined;
   private readonly models = readerOfAsked();
-  /** Requests are done in order. Long arrays wait for none of them. */
+  /** The requests in progress, which are done in order. Long arrays wait for none of them. */
   private work: Promise<void> = Promise.resolve();
   private ending: Ending | undefined;
   private isUseful = false;
@@ -104,7 +104,7 @@ class Host implements ChannelListener<ToNode> {
     } else if (message.kind !== 'status') this.work = this.work.then(() => this.serve(message));
   }
 
-  /** Long arrays are written at once: the coordinator sends none that a request in progress could read. */
+  /** Writes a long array at once. The coordinator sends none that a request in progress could read. */
   bulk(tag: BulkTag, payload: Uint8Array): void {
     if (this.hosted?.arenaWriter.write(tag, payload)) return;
     this.channel.close(notAsked(`an array of kind ${tag.kind} with ${payload.length} bytes at ${tag.offset}`));
@@ -135,7 +135,7 @@ class Host implements ChannelListener<ToNode> {
       this.isUseful ||= message.kind !== 'welcome';
     } catch (error) {
       if (error instanceof PseudolabelError && error.code === 'E_PROTOCOL') return this.channel.close(error);
-      // An executor that cannot be made on this machine would fail again.
+      // If the executor cannot be made on this machine, it would fail again.
       if (given.kind === 'welcome' && error instanceof PseudolabelError) this.ending = { kind: 'refused', error };
       await this.reply(request, failureOf(error)).catch(() => undefined);
     }
@@ -144,7 +144,7 @@ class Host implements ChannelListener<ToNode> {
   private async answer(message: Exclude<Asked, { kind: 'gradients' }>): Promise<Reply> {
     if (message.kind === 'welcome') {
       const { workers, fingerprintOf = numericsFingerprint } = this.options;
-      // Before there are threads, which then have the processor to themselves.
+      // Runs before there are threads, so that it has the processor to itself.
       const fingerprint = fingerprintOf(message.numerics);
       await this.makeNode({ ...message.shape, workspaces: workers }, message.wire);
       return { kind: 'welcomed', fingerprint };
@@ -200,19 +200,22 @@ class Host implements ChannelListener<ToNode> {
 
 export interface JoinListener {
   joined(coordinator: string): void;
-  /** The node will try to join again. */
+  /** The connection was lost. The node will try to join again. */
   lost(reason: PseudolabelError): void;
 }
 
-/** Pauses between two connections, in ms. They grow while connections are of no use, so that nobody is kept busy. */
+/**
+ * Pauses between two connections, in ms. They grow while connections are of no use, so that the coordinator is not kept
+ * busy.
+ */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
 /**
  * Joins a run, joins it again when the connection is lost, and ends when the run is over or the signal aborts.
+ * Throws what `connect` throws before the signal aborts, and the reason for which the coordinator refuses the node.
  * @param connect opens a channel; throws when it gives up
  * @param create as in hostNode()
- * Throws what `connect` throws before the signal aborts, and the reason for which the coordinator refuses the node.
  */
 export async function joinRun(
   connect: () => Promise<CoordinatorChannel>,

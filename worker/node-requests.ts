@@ -1,4 +1,4 @@
-// What a cluster node and an MPI rank compute when they are asked to, and what a cluster node sends of it.
+// Computes what a cluster node or an MPI rank is asked for, and sends the results of a cluster node.
 
 import { createHash } from 'node:crypto';
 import { sha256OfParameters } from '../src/checksum.js';
@@ -27,14 +27,14 @@ import type { ThreadExecutor } from './thread-executor.js';
 type Asked<K extends ReadByNode['kind']> = Extract<ReadByNode, { kind: K }>;
 type Said<K extends ToCoordinator['kind']> = Omit<Extract<ToCoordinator, { kind: K }>, 'request' | 'lostWorkers'>;
 
-/** The answer to a request that went wrong. */
+/** Makes the answer to a request that failed. */
 export function failureOf(error: unknown): Said<'failed'> {
   const message = error instanceof Error ? error.message : String(error);
   const { code, fix } = error instanceof PseudolabelError ? error : { code: null, fix: '' };
   return { kind: 'failed', code, message, fix };
 }
 
-/** The results of these shards, without spans: the clocks of two machines differ. */
+/** Computes the gradients of these shards. The results have no spans, because the clocks of two machines differ. */
 export async function gradientResults(
   executor: ThreadExecutor,
   { model, steps }: Pick<Asked<'gradients'>, 'model' | 'steps'>,
@@ -72,15 +72,15 @@ export class GradientHost {
     this.progress = new Progress(executor.arena);
   }
 
-  /** Resolves when the last sum has been sent; the reply goes before it, as soon as the gradients are there. */
+  /** Serves a request. Replies as soon as the gradients are there, and resolves when the last sum has been sent. */
   async serve(message: Asked<'gradients'>, reply: (reply: Reply) => Promise<void>): Promise<void> {
     this.progress.begin(message.steps.map(({ shard }) => shard));
     const began = performance.now();
     const work = gradientResults(this.executor, message);
     const sent = this.sendSums(message, work);
-    sent.catch(() => undefined); // fails with the work, which is awaited first, or with the channel
+    sent.catch(() => undefined); // It fails with the work, which is awaited first, or with the channel.
     const results = await work.catch(async (error: unknown) => {
-      await sent.catch(() => undefined); // or these sums would mix with the next ones
+      await sent.catch(() => undefined); // Otherwise these sums would mix with the next ones.
       throw error;
     });
     const milliseconds = performance.now() - began;
@@ -89,9 +89,9 @@ export class GradientHost {
   }
 
   /**
-   * Sends chunk by chunk the sums of all subtrees, each as soon as it is computed: the coordinator can sum the first
-   * chunk while the next ones are on their way. Gradient buffers are only read here, since the task of a lost thread
-   * writes the same bits to its own again.
+   * Sends the sums of all subtrees chunk by chunk, each as soon as it is computed. So the coordinator can sum the first
+   * chunk while the next ones are on their way. Gradient buffers are only read here, because the task of a lost thread
+   * writes the same bits to its own buffer again.
    */
   private async sendSums(
     { request, round, goesOn, model, steps }: Asked<'gradients'>,
@@ -146,7 +146,8 @@ export class TensorHost {
   }
 
   /**
-   * The values of a message. Throws E_PROTOCOL unless the pass before waits for so many, and for the last ones or not.
+   * Returns the values of a message. Throws E_PROTOCOL unless the pass before waits for this number of values, and
+   * `isLast` is right.
    */
   private given({ values }: { readonly values: Uint8Array }, isLast: boolean): Float32Array {
     const { awaited } = this.executor.tensor;
@@ -155,7 +156,7 @@ export class TensorHost {
     return floatsOf(values);
   }
 
-  /** Returns the SHA-256 of all that was sent. */
+  /** Sends the state of tensor shards. Returns the SHA-256 of all that was sent. */
   private async sendState({ request, model, shards, ...range }: Asked<'collect'>): Promise<string> {
     const { memory, regions } = this.executor.arena;
     const hash = createHash('sha256');
@@ -169,7 +170,7 @@ export class TensorHost {
   }
 }
 
-/** Whether a step that is done again has as many values as each of its exchanges needs. */
+/** Returns whether a step that is repeated has as many values as each of its exchanges needs. */
 function isWhole(
   { step, given }: { readonly step: TensorStep; readonly given: readonly Uint8Array[] },
   pixels: number,
@@ -179,7 +180,7 @@ function isWhole(
   return given.length === lengths.length && given.every((values, i) => values.length === lengths[i]);
 }
 
-/** Milliseconds that the slowest task computed. Waiting for the gradient does not count. */
+/** Returns the milliseconds that the slowest task computed. Waiting for the gradient does not count. */
 function slowest(results: readonly TensorResult[]): number {
   return Math.max(...results.map(({ milliseconds: { input, forward, backward } }) => input + forward + backward));
 }

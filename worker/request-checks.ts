@@ -1,4 +1,5 @@
-// What a coordinator may ask of a node and write into its arena: only what fits the arena that it had the node make.
+// Checks what a coordinator asks of a node and writes into its arena. It must fit the arena that the coordinator had
+// the node make.
 
 import type { GradientCodec } from '../src/collectives/gradient-codec.js';
 import { MOST_CLASSES } from '../src/data/dataset.js';
@@ -28,7 +29,7 @@ export function notAsked(what: string): PseudolabelError {
   return new PseudolabelError('E_PROTOCOL', `the coordinator sent ${what}`, 'run the same version on all machines');
 }
 
-/** Of what a coordinator sends: throws E_PROTOCOL for a text that is no model. */
+/** Returns a reader of what a coordinator sends. It throws E_PROTOCOL for a text that is not a model. */
 export const readerOfAsked = (): ModelReader =>
   new ModelReader((text) => {
     try {
@@ -38,7 +39,7 @@ export const readerOfAsked = (): ModelReader =>
     }
   });
 
-/** Throws E_PROTOCOL for a request that does not fit the arena: it would compute at other addresses. */
+/** Throws E_PROTOCOL for a request that does not fit the arena. It would use memory outside of its regions. */
 export function checkAsked(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): void {
   if (!fits(message, shape)) throw notAsked(`a request '${message.kind}' that does not fit the run`);
 }
@@ -64,11 +65,11 @@ function fits(message: Exclude<Asked, { kind: 'welcome' }>, shape: ArenaShape): 
       return message.parameterCount <= shape.parameterCount;
     case 'onward':
     case 'backward':
-      return true; // checked against the pass before them (node-requests.ts)
+      return true; // It is checked against the pass before it (node-requests.ts).
     case 'describe':
     case 'rows':
     case 'neighbours':
-      return true; // checked where they are done (graph-host.ts)
+      return true; // They are checked where they are done (graph-host.ts).
   }
 }
 
@@ -88,7 +89,7 @@ const hasWorkspace = (model: Model, rows: number, training: boolean, { workspace
 export const canPredict = (model: Model, shape: ArenaShape): boolean =>
   isModel(model, shape) && hasWorkspace(model, PREDICT_ROWS, false, shape);
 
-/** Whether these are the steps of one request. */
+/** Returns whether these are the steps of one request. */
 function areSteps({ model, steps }: Extract<Asked, { kind: 'gradients' }>, shape: ArenaShape): boolean {
   const shards = new Set(steps.map(({ shard }) => shard));
   return shards.size === steps.length && isModel(model, shape) && steps.every((step) => isStep(model, step, shape));
@@ -113,7 +114,7 @@ function isStep(model: Model, step: WireStep, shape: ArenaShape): boolean {
     (unlabelled?.logitShift ?? []).length % units === 0 &&
     Object.values(unlabelled?.settings ?? {}).every((each) => typeof each === 'number' || each.length === units) &&
     (unlabelled?.teacher === undefined || shape.averages === true) &&
-    // The targets of a reconstruction are as long as its inputs, and find no room where those of classes go.
+    // The targets of a reconstruction are as long as its inputs, and do not fit where those of classes go.
     (!unlabelled || methodNamed(unlabelled.method).reconstructs === (model.objective === 'reconstruction')) &&
     (rows === 0 || hasWorkspace(model, rows, true, shape))
   );
@@ -140,10 +141,10 @@ const isCut = (model: Model, shards: number, { first, end }: TensorShardRange, s
   first < end &&
   end <= tensorShardCount(model, shards);
 
-/** How many floats of a total are rounded together. */
+/** The number of floats of a total that are rounded together. */
 const WHOLE = 8;
 
-/** Bytes of a region, and of what is never cut in two in it, as they travel. */
+/** The bytes of a region, and of its smallest part that is not split, as they are sent. */
 interface Room {
   readonly bytes: number;
   readonly unit: number;
@@ -168,7 +169,7 @@ export class ArenaWriter {
     };
   }
 
-  /** Writes a part of an array. Returns false where it does not fit the arena: no coordinator sends that. */
+  /** Writes a part of an array. Returns false if it does not fit the arena. A coordinator does not send such a part. */
   write(tag: BulkTag, payload: Uint8Array): boolean {
     const region = BULK_KINDS[tag.kind];
     if (region === undefined || region === 'sum') return false;

@@ -1,4 +1,4 @@
-// A tensor-parallel step on one machine: the passes that its threads do over tensor shards, and the layers between two
+// Does tensor-parallel steps on one machine: the passes of its threads over tensor shards, and the layers between two
 // passes.
 import { CacheOf } from '../src/cached.js';
 import type { Arena } from '../src/engine/arena.js';
@@ -24,7 +24,8 @@ import { keyOf, laneStates } from '../src/random.js';
 import type { ForwardPass } from '../src/training/executor.js';
 
 /**
- * How long a thread waits for values, in ms. They come in a fraction of one after the slowest worker has done its pass.
+ * Milliseconds that a thread waits for values. They usually come in less than one millisecond after the slowest worker
+ * has done its pass.
  */
 const PATIENCE_MS = 250;
 
@@ -37,7 +38,7 @@ interface PendingStep {
 }
 
 /**
- * The passes over some tensor shards: one task per thread does all passes of a step, each as soon as its input has
+ * Does the passes over some tensor shards. One task per thread does all passes of a step, each as soon as its input has
  * come.
  */
 export class TensorSteps {
@@ -53,7 +54,7 @@ export class TensorSteps {
     private readonly run: (task: TensorTask) => Promise<TensorResult>,
   ) {}
 
-  /** How many values the last pass waits for, and whether they update its tensor shards. */
+  /** The number of values that the last pass waits for, and whether they update its tensor shards. */
   get awaited(): { readonly floats: number; readonly isLast: boolean } | undefined {
     if (!this.pending) return undefined;
     const { tensorExchange, exchange } = this.pending;
@@ -63,13 +64,16 @@ export class TensorSteps {
     return { floats: down * tensorExchange.counts.rows, isLast: exchange === exchanges.length - 1 };
   }
 
-  /** The sum of each subtree of tensor shards that makes up the range; default: all tensor shards. */
+  /**
+   * Does the first pass of a step. Returns the sum of each subtree of tensor shards in the range, by default of all
+   * tensor shards.
+   */
   async forward(step: TensorStep, range?: TensorShardRange): Promise<Logits[]> {
     const tensorExchange = await this.begin(step, range);
     return this.sums({ tensorExchange, exchange: 0, work: tensorExchange.tasks.map((task) => this.start(task)) });
   }
 
-  /** The same for the next pass, which takes these values. */
+  /** Does the next pass, which takes these values. Returns sums as forward() does. */
   onward(values: Float32Array): Promise<Logits[]> {
     const { tensorExchange, exchange, work } = this.give(values);
     return this.sums({ tensorExchange, exchange: exchange + 1, work });
@@ -80,7 +84,7 @@ export class TensorSteps {
     return this.finish(this.give(values));
   }
 
-  /** Does all passes of a step and its update, where all values are known already. */
+  /** Does all passes of a step and its update, with values that are all known already. */
   async replay(step: TensorStep, given: readonly Float32Array[], range: TensorShardRange): Promise<TensorResult[]> {
     const tensorExchange = await this.begin(step, range);
     for (const [exchange, values] of given.entries()) give(tensorExchange, exchange, values);
@@ -123,7 +127,7 @@ export class TensorSteps {
     return sumsOf(tensorExchange, exchange);
   }
 
-  /** Gives the values to tasks that wait, and starts again those that have stopped waiting. */
+  /** Gives the values to tasks that wait, and starts those again that have stopped waiting. */
   private give(values: Float32Array): PendingStep {
     if (!this.pending) throw new Error('a backward pass comes after a forward pass');
     const { tensorExchange, exchange, work } = this.pending;
@@ -132,7 +136,7 @@ export class TensorSteps {
       const result = await each;
       return result.isUpdated || isGivenUp(tensorExchange) ? result : this.start(tensorExchange.tasks[group]!);
     });
-    // A caller that waits for sums drops a task once it has them. The task may fail later, when nobody looks.
+    // A caller that waits for sums drops a task once it has them. The task may fail later, when nothing waits for it.
     for (const each of again) each.catch(() => undefined);
     this.pending = undefined;
     return { tensorExchange, exchange, work: again };
@@ -145,13 +149,13 @@ export class TensorSteps {
 
 /** A pass over all tensor shards, wherever those are, with its sums over them. */
 export interface ShardPass extends Logits {
-  /** The next pass, which takes these values. */
+  /** Does the next pass, which takes these values. */
   onward(values: Float32Array): Promise<ShardPass>;
   /** Updates all tensor shards by the values that follow the last pass. */
   backward(values: Float32Array): Promise<TensorResult[]>;
 }
 
-/** A pass over tensor shards whose executor itself keeps which step it is at. */
+/** Makes a pass over tensor shards for an executor that itself knows its position in the step. */
 export function passOf(
   sums: Logits,
   next: {
@@ -164,19 +168,19 @@ export function passOf(
 }
 
 /**
- * A whole tensor-parallel step. No tensor shard has the narrow layers in the middle of a network: they are computed
+ * Does whole tensor-parallel steps. No tensor shard has the narrow layers in the middle of a network: they are computed
  * here, once for all shards, with the parameters of this arena.
  */
 export class TensorPasses {
   private readonly kernel;
   private readonly narrowLayersOfEach = new CacheOf<DenseModel, NarrowLayers>();
-  /** Forward passes so far, to tell when one is used that is not the latest. */
+  /** The number of forward passes so far. It shows when a pass is used that is not the latest. */
   private forwards = 0;
   private updates = 0;
 
   /**
-   * @param workers threads of the executor that has the arena
-   * @param first the first pass of a step over all tensor shards
+   * @param workers the number of threads of the executor that has the arena
+   * @param first does the first pass of a step over all tensor shards
    */
   constructor(
     private readonly arena: Arena,
@@ -199,7 +203,9 @@ export class TensorPasses {
     return { ...pass, backward };
   }
 
-  /** The rest of a forward pass, and the backward pass, which throws E_NOT_FINITE before anything is updated. */
+  /**
+   * Does the rest of a forward pass. The backward pass that it returns throws E_NOT_FINITE before anything is updated.
+   */
   private async throughNarrowLayers(step: TensorStep, first: ShardPass): Promise<ForwardPass> {
     const narrowLayers = this.narrowLayersOf(step);
     const { seed, stage, step: number } = step;

@@ -1,4 +1,4 @@
-// A worker thread: it attaches to the arena once, then does one task after another. It has no state but caches.
+// Runs a worker thread: attaches to the arena once, then does one task after another. It has no state but caches.
 import { threadId, workerData } from 'node:worker_threads';
 import { clock } from '../src/clock.js';
 import { Images } from '../src/data/images.js';
@@ -22,13 +22,16 @@ export interface ThreadData {
   readonly images: ImageSets;
 }
 
-/** Longer than a thread that is being ended runs on, and short enough to wait for the error of one that is not. */
+/**
+ * Milliseconds. A thread that is being ended runs on for less time, and this is short enough to wait for the error of
+ * one that is not.
+ */
 const ENDING_MS = 1000;
 
 let engine: Engine | undefined;
 const models = new ModelReader();
 
-/** The handler that piscina calls. 'start' makes the thread ready. */
+/** Does a task. piscina calls this function. 'start' makes the thread ready. */
 export async function run(
   given: Written<Task | TensorTask> | { readonly kind: 'start' },
 ): Promise<Result | TensorResult | undefined> {
@@ -48,7 +51,7 @@ export async function run(
 
 /**
  * Waits, so that a thread that is being ended ends here. It may run on for a moment, in which the native library
- * returns no results. What it throws then is no answer to its task, which another thread will do.
+ * returns no results. An error in that moment is not an answer to its task, which another thread will do.
  */
 function letEndCome(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_MS);

@@ -37,11 +37,14 @@ import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {
   readonly shape: ArenaShape;
-  /** As many as the shape says. Left out: there is room for them (arena.images), and they come later. */
+  /**
+   * The images, as many as the shape says. If left out, the arena has room for them (arena.images), and they come
+   * later.
+   */
   readonly images?: ImageSets;
 }
 
-/** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE where a native library does not load. */
+/** Starts shape.workspaces threads. Throws E_MEMORY, or E_NATIVE if a native library does not load. */
 export async function createThreadExecutor({ shape, images }: ThreadExecutorOptions): Promise<ThreadExecutor> {
   const arena = createArena(shape, images);
   return new ThreadExecutor(arena, await ThreadPool.start({ memory: arena.memory, shape, images: arena.images }));
@@ -49,14 +52,14 @@ export async function createThreadExecutor({ shape, images }: ThreadExecutorOpti
 
 export class ThreadExecutor implements Executor {
   readonly workers: number;
-  /** Steps of some tensor shards, for executors that share them out over machines. */
+  /** Does steps of some tensor shards, for executors that share them out over machines. */
   readonly tensor: TensorSteps;
   private readonly wholeSteps: TensorPasses;
   private updates = 0;
   private readonly passed = new Map<string, Promise<void>>();
 
   constructor(
-    /** For executors that copy its content to other machines, between phases. */
+    /** The arena, for executors that copy its content to other machines between phases. */
     readonly arena: Arena,
     private readonly pool: ThreadPool,
   ) {
@@ -80,7 +83,10 @@ export class ThreadExecutor implements Executor {
     return { results, update: (optimizer) => this.updateBy(model, { shards, optimizer }) };
   }
 
-  /** Some of a step's gradients, or none, for those who share out the shards and sum the gradients themselves. */
+  /**
+   * Computes some of a step's gradients, or none. It is for executors that share out the shards and sum the gradients
+   * themselves.
+   */
   async computeGradients(steps: readonly ShardStep[]): Promise<GradientResult[]> {
     const [first] = steps;
     if (first) await this.passedBefore(first.model);
@@ -89,13 +95,13 @@ export class ThreadExecutor implements Executor {
     );
   }
 
-  /** Between phases, when no thread computes. */
+  /** Passes a TensorFlow model once in this thread. Runs between phases, when no thread computes. */
   private async passedBefore(model: Model): Promise<void> {
     if (!needsTensorFlow(model)) return;
     await cached(this.passed, this.pool.models.text(model), () => beforeThreads(model));
   }
 
-  /** Updates the parameters by the gradient that the arena's total holds. */
+  /** Updates the parameters by the gradient in the arena's total. */
   updateByTotal(model: Model, optimizer: OptimizerStep): Promise<UpdateResult[]> {
     return this.updateBy(model, { shards: 1, isSummed: true, optimizer });
   }
@@ -179,12 +185,12 @@ export class ThreadExecutor implements Executor {
     if (state.pseudoLabels) pseudoLabels(this.arena).set(state.pseudoLabels);
   }
 
-  /** Ends a thread as a crash would. For tests of what happens then. */
+  /** Ends a thread as a crash would, for tests. */
   loseThread(index: number): Promise<void> {
     return this.pool.loseThread(index);
   }
 
-  /** Tasks in progress reject with E_INTERRUPTED. */
+  /** Ends the threads. Tasks in progress reject with E_INTERRUPTED. */
   close(): Promise<void> {
     return this.pool.close();
   }
@@ -194,7 +200,7 @@ type Slice = Pick<UpdateTask, 'slice' | 'start' | 'end'>;
 /** A task of each slice, before the slice is known. */
 type OfSlices = Omit<UpdateTask, keyof Slice> | Omit<NormTask, keyof Slice>;
 
-/** Throws E_NOT_FINITE, before anything is updated. */
+/** Returns the factor that clips the gradient. Throws E_NOT_FINITE before anything is updated. */
 function scaleOf(clip: number, norms: readonly NormResult[]): number {
   const norm = normOf(norms);
   if (Number.isFinite(norm)) return clipScale(clip, norm);

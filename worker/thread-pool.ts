@@ -1,4 +1,4 @@
-// The threads of an executor. Each task has a workspace of its own, and runs again where its thread is lost.
+// Runs the threads of an executor. Each task has a workspace of its own, and runs again if its thread is lost.
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { PseudolabelError } from '../src/errors.js';
@@ -8,22 +8,25 @@ import type { Result, Task } from '../src/models/tasks.js';
 import type { TensorResult, TensorTask } from '../src/models/tensor-tasks.js';
 import type { ThreadData } from './thread-entry.js';
 
-/** A task takes well under a second. One that takes this long is stuck, and its thread may still write. */
+/**
+ * The deadline of a task. A task takes well under a second. One that takes this long is stuck, and its thread may still
+ * write.
+ */
 const TASK_DEADLINE_MS = 300_000;
 
-/** A task that kills every thread that tries it will kill the next one too. */
+/** The most attempts at a task. A task that ends every thread that tries it would end the next one too. */
 const ATTEMPTS = 4;
 
 /**
- * piscina tries require() before import(). Where Node can require an ES module, a thread that is ended during require()
- * ends the whole process (v8::Module::IsGraphAsync, one in some 600 threads that are ended while they start). During
- * import() only the thread ends.
+ * Makes piscina load threads by import(). It tries require() before import(). If Node can require an ES module, a
+ * thread that is ended during require() ends the whole process (v8::Module::IsGraphAsync; one in about 600 threads that
+ * are ended while they start). During import() only the thread ends.
  */
 const REQUIRING = '--experimental-require-module';
 export const IMPORTING = process.allowedNodeEnvironmentFlags.has(REQUIRING) ? [REQUIRING.replace('--', '--no-')] : [];
 
 export class ThreadPool {
-  /** Of the models in its tasks. */
+  /** Writes the models of its tasks. */
   readonly models = new ModelWriter();
   private readonly workspaces: Workspaces;
   private lost = 0;
@@ -34,17 +37,20 @@ export class ThreadPool {
     readonly size: number,
   ) {
     this.workspaces = new Workspaces(size);
-    // piscina does not replace a thread that was lost while it started. It starts one for a task, so give it one.
+    // piscina does not replace a thread that was lost while it started. It starts one for a task, so this gives it one.
     threads.on('workerDestroy', () =>
       setImmediate(() => {
         if (!this.closed && threads.threads.length < size) threads.run({ kind: 'start' }).catch(() => undefined);
       }),
     );
-    // An answer of a thread that was lost just after it: the task is being done again.
+    // This is an answer of a thread that was lost just after it. The task is being done again.
     threads.on('error', () => undefined);
   }
 
-  /** A thread for each workspace of the arena. Throws E_MEMORY, or E_NATIVE where the library of products does not load. */
+  /**
+   * Starts a thread for each workspace of the arena. Throws E_MEMORY, or E_NATIVE if the library of products does not
+   * load.
+   */
   static async start(workerData: ThreadData): Promise<ThreadPool> {
     const { workspaces } = workerData.shape;
     const threads = new Piscina({
@@ -65,14 +71,14 @@ export class ThreadPool {
     }
   }
 
-  /** How many threads were lost, each with a task that was done again. */
+  /** The number of threads that were lost, each with a task that was done again. */
   get lostThreads(): number {
     return this.lost;
   }
 
   /**
-   * Runs a task in a workspace of its own, and again if its thread is lost. Every task can be repeated: an update keeps
-   * a log.
+   * Runs a task in a workspace of its own, and again if its thread is lost. Every task can be repeated, because an
+   * update keeps a log.
    */
   async run<R extends Result | TensorResult>(taskIn: (workspace: number) => Task | TensorTask): Promise<R> {
     if (this.closed) throw wasClosed(undefined);
@@ -87,13 +93,13 @@ export class ThreadPool {
         this.lost++;
         if (attempt === ATTEMPTS) throw lost(error);
       } finally {
-        // piscina reports a lost thread after its exit: nobody writes to the workspace any more.
+        // piscina reports a lost thread after its exit, so nothing writes to the workspace any more.
         this.workspaces.give(workspace);
       }
     }
   }
 
-  /** Ends a thread as a crash would. For tests of what happens then. */
+  /** Ends a thread as a crash would, for tests. */
   async loseThread(index: number): Promise<void> {
     await this.threads.threads[index]?.terminate();
   }
@@ -127,7 +133,7 @@ function lost(cause: unknown): PseudolabelError {
   return new PseudolabelError('E_WORKER_LOST', `${ATTEMPTS} workers ended in the same task`, fix, { cause });
 }
 
-/** Which workspaces are free. Each has at most one task at a time; tasks wait in order. */
+/** Knows which workspaces are free. Each has at most one task at a time. Tasks wait in order. */
 export class Workspaces {
   private readonly free: number[];
   private readonly waiting: ((workspace: number) => void)[] = [];

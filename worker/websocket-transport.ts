@@ -1,4 +1,5 @@
-// The frame transport over a WebSocket: few copies, back-pressure, a heartbeat, and an end that always comes.
+// Sends and receives frames over a WebSocket, with few copies, back-pressure and a heartbeat. Every connection is sure
+// to end.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
@@ -11,12 +12,12 @@ import type { Frame } from '../src/protocol/codec.js';
 import { type FrameListener, type FrameTransport, ReceiveQueue } from '../src/protocol/frame-transport.js';
 import { isLoopback } from './address.js';
 
-/** How long an unauthenticated peer has to answer a close frame, in ms. */
+/** Milliseconds that an unauthenticated peer has to answer a close frame. */
 const UNAUTHENTICATED_CLOSE_MS = 1000;
 
 /**
- * For both sides. Compression costs more than the network time it saves, and a pong says no more than the other side's
- * ping.
+ * Options for both sides. Compression costs more than the network time that it saves, and a pong says no more than the
+ * other side's ping.
  */
 export const SOCKET_OPTIONS = { perMessageDeflate: false, autoPong: false } as const;
 
@@ -54,7 +55,7 @@ export class WebSocketTransport implements FrameTransport {
     });
     // TLS authenticates every record. On loopback, bytes are copied from memory to memory.
     this.isGuarded = stream !== wire || isLoopback(wire.remoteAddress ?? '');
-    ws.binaryType = 'fragments'; // pieces as they came: joining a megabyte would copy it
+    ws.binaryType = 'fragments'; // Data comes in pieces, because joining a megabyte would copy it.
     ws.on('message', (data, isBinary) => this.receive(data, isBinary));
     ws.on('error', (error) => {
       this.fault ??= faultOf(error, peer);
@@ -76,8 +77,9 @@ export class WebSocketTransport implements FrameTransport {
   }
 
   /**
-   * The other side is known from now on: a heartbeat every `heartbeat` ms, expected of it as well.
-   * @param firstBytes bytes that may come before its first frame is here; after that, no limit but a frame's
+   * Trusts the other side from now on. Sends a heartbeat every `heartbeat` ms, and expects one from the other side as
+   * well.
+   * @param firstBytes the most bytes before its first frame is here; after that, only a frame has a limit
    */
   trust(heartbeat: number, firstBytes = Number.POSITIVE_INFINITY): void {
     this.trusted = true;
@@ -120,14 +122,14 @@ export class WebSocketTransport implements FrameTransport {
     const { ws } = this.connection;
     const { code, text } = closeFrameOf(reason);
     ws.close(code, text);
-    ws.resume(); // to read the answer
+    ws.resume(); // The transport resumes to read the answer.
     if (!this.trusted) {
       const timer = setTimeout(() => ws.terminate(), UNAUTHENTICATED_CLOSE_MS);
       ws.once('close', () => clearTimeout(timer));
     }
   }
 
-  /** Ends at once, without a close frame. */
+  /** Ends the connection at once, without a close frame. */
   cut(reason: PseudolabelError): void {
     this.closing ??= reason;
     this.inbox.stop(this.closing);
@@ -137,7 +139,7 @@ export class WebSocketTransport implements FrameTransport {
   private receive(data: RawData, isBinary: boolean): void {
     if (this.trusted) this.mostBytes = Number.POSITIVE_INFINITY;
     if (!isBinary) this.close(new PseudolabelError('E_PROTOCOL', `${this.peer} sent text`, 'is that a worker?'));
-    else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // nobody has asked for it yet
+    else if (!this.inbox.put(data as Buffer[])) this.connection.ws.pause(); // Nothing has asked for the frame yet.
   }
 
   private hear(bytes: number): void {
@@ -160,20 +162,20 @@ function faultOf(error: Error & { code?: string }, peer: string): PseudolabelErr
   return new PseudolabelError(code, `${peer} sent what is no frame: ${error.message}`, fix, { cause: error });
 }
 
-/** The other side counts as lost after so many missed heartbeats. */
+/** The number of missed heartbeats after which the other side counts as lost. */
 const MISSED_HEARTBEATS = 2;
 
 /** Checks of the clock per heartbeat. The end comes at the second missed heartbeat or one tick before, never later. */
 const TICKS = 4;
 
 interface HeartbeatListener {
-  /** It is time to send a sign of life. */
+  /** It is time to send a heartbeat. */
   beat(): void;
-  /** Nothing has come for so many milliseconds. */
+  /** Nothing has come for this time, in milliseconds. */
   silent(milliseconds: number): void;
 }
 
-/** Sends a sign of life at every interval, and ends a connection that has been silent for two. */
+/** Sends a heartbeat at every interval, and ends a connection that has been silent for two. */
 export class Heartbeat {
   private lastHeard: number;
   private cancel: () => void = () => undefined;
@@ -194,7 +196,7 @@ export class Heartbeat {
     const look = (due: number): void => {
       this.cancel = clock.after(due - clock.now(), () => {
         const now = clock.now();
-        // A process that stood still has not read what came meanwhile, and has sent no sign of life.
+        // A process that was suspended has not read what came meanwhile, and has sent no heartbeat.
         if (now - due > interval / 2) this.lastHeard = now;
         look(now + tick);
         if (now - this.lastHeard > silence - tick) listener.silent(silence);
@@ -204,7 +206,7 @@ export class Heartbeat {
     look(clock.now() + tick);
   }
 
-  /** Something came, if only part of a frame, which takes long on a slow network. */
+  /** Notes that bytes came. They may be a part of a frame, which takes long on a slow network. */
   heard(): void {
     this.lastHeard = this.clock.now();
   }
@@ -215,19 +217,20 @@ export class Heartbeat {
 }
 
 /**
- * Bytes that arrive between two collections. V8 counts the bytes of every buffer that a socket reads into as pressure
- * on its whole heap: left alone, a step that receives 16 MB makes it mark 28 MB of loaded modules, with four threads,
- * at nearly every step. A buffer must not be in use at two collections in a row: it would count as old.
+ * The bytes that arrive between two collections. V8 counts the bytes of every buffer that a socket reads into as
+ * pressure on its whole heap. Without these collections, a step that receives 16 MB makes it mark 28 MB of loaded
+ * modules, with four threads, at nearly every step. A buffer must not be in use at two collections in a row, because it
+ * would count as old.
  */
 const EVERY = 2 ** 23;
 
-/** Buffers die young. Collecting the young generation takes some 0.4 ms, in the calling thread alone. */
+/** Collects the young generation, which takes about 0.4 ms in the calling thread alone. Buffers are short-lived. */
 let collectYoung: (() => void) | undefined;
 let arrived = 0;
 
-/** Counts bytes that have arrived in buffers which are not needed any more, and collects them when there are many. */
+/** Counts bytes that have arrived in buffers which are no longer needed, and collects these when there are many. */
 function hasArrived(bytes: number): void {
-  collectYoung ??= collector(); // only at the first bytes, since its flags hold for the whole thread
+  collectYoung ??= collector(); // This comes with the first bytes, because its flags hold for the whole thread.
   arrived += bytes;
   if (arrived < EVERY) return;
   arrived = 0;
@@ -240,7 +243,7 @@ function collector(): () => void {
   setFlagsFromString('--no-expose-gc');
   // The whole heap is still marked when it has grown to five times its size.
   setFlagsFromString('--heap-growing-percent=400');
-  // Little survives: waking other threads would take longer than they save.
+  // Little survives a collection, so waking other threads would take longer than they save.
   setFlagsFromString('--no-parallel-scavenge');
   return typeof collect === 'function' ? () => void collect({ type: 'minor' }) : () => undefined;
 }
