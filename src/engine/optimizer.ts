@@ -38,8 +38,8 @@ type Rule =
     };
 
 /**
- * Addresses are in bytes; start and end are in floats from p, m, v and the gradient buffers. kernel/assembly/optimizers.ts
- * explains id and the update log.
+ * Addresses are in bytes; start and end are in floats from p, m, v and the gradient buffers.
+ * kernel/assembly/optimizers.ts explains id and the update log.
  */
 export interface UpdateRange {
   readonly p: number;

@@ -57,7 +57,7 @@ export async function identityOf(path: string): Promise<string> {
   return destination.path;
 }
 
-/** Writes to what is no file. Throws the system's error, and E_OUTPUT for a pipe that nobody reads. */
+/** Writes to a destination that is no file. Throws the system's error, and E_OUTPUT for a pipe that nobody reads. */
 export async function writeTo(
   { kind, ...destination }: Exclude<Destination, { kind: 'file' | 'folder' }>,
   pieces: Iterable<Uint8Array>,

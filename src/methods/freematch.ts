@@ -34,7 +34,7 @@ function thresholdsOf(state: MethodState): number[] {
 }
 
 /**
- * Returns the averages after a step of so many rows. sums: after those of class-balance.ts, the sums over the rows of q
+ * Returns the averages after a step of `rows` rows. sums: after those of class-balance.ts, the sums over the rows of q
  * of each class, then of max q.
  */
 function moved(state: MethodState, sums: readonly number[], rows: number, momentum: number): Thresholds {

@@ -13,7 +13,7 @@ export interface LabelPropagationSettings {
   readonly batch: number;
   /** If left out, alpha is 1 from the first step on. */
   readonly alpha?: AlphaSchedule | undefined;
-  /** Says when labels are propagated anew: once before the stage, or every so many steps. */
+  /** Says when labels are propagated anew: once before the stage, or every this many steps. */
   readonly refresh: 'once' | number;
   readonly graph: GraphSettings;
   /**

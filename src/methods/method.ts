@@ -128,7 +128,7 @@ export interface Method<Settings extends { readonly name: string }> {
     state: MethodState,
     labelCounts: readonly number[],
   ): UnlabelledRows | undefined;
-  /** Returns how many statistics targets() returns for a model of so many classes. */
+  /** Returns the number of statistics that targets() returns for a model of `classes` classes. */
   statistics(rows: UnlabelledRows, classes: number): number;
   /**
    * Makes the targets of unlabelled rows. It runs where the labels are: on a worker (data parallel) or at the

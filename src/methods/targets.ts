@@ -51,7 +51,7 @@ export function setTargets(
   prediction: Prediction,
   { targets, weights }: TargetPlaces,
 ): Taught {
-  // This comes first, because the prediction may lie where the weights are written.
+  // This comes first, because the prediction may be in the memory where the weights are written.
   const taught =
     unlabelled && prediction.rows > 0 ? methodNamed(unlabelled.method).targets(unlabelled, prediction) : undefined;
   weights.fill(0).fill(1 / labelledBatch, 0, labels.length);

@@ -1,4 +1,4 @@
-// The options of a run: one schema for flags and files, their defaults, and the complete form that everything inside takes.
+// The options of a run: one schema for flags and files, the defaults, and the complete form that all other code takes.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GRADIENT_CODECS } from '../collectives/gradient-codec.js';
@@ -73,7 +73,7 @@ export const optionsSchema = z.strictObject({
   shards: count.max(MOST_SHARDS).optional(),
   /** How a step is split over the workers (strategy-choice.ts). */
   strategy: z.enum(STRATEGIES).default('auto'),
-  /** The encoding in which sums of gradients travel between machines (collectives/gradient-codec.ts). */
+  /** The encoding of sums of gradients that machines send to each other (collectives/gradient-codec.ts). */
   wire: z.enum(GRADIENT_CODECS).default('f32'),
   /** The ranks of an MPI job sum gradients in MPI's own order. The bits of a run then depend on the number of ranks. */
   fastSum: z.literal(true).optional(),

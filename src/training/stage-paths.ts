@@ -1,9 +1,9 @@
-// What can stand where in the stages' JSON, by their schema: the paths that may be set, also those of what a stage leaves out.
+// Finds the paths of the stages' JSON by its schema: those that may be set, including those that a stage leaves out.
 import { z } from 'zod';
 import type { Stage } from './stage.js';
 import { stagesSchema } from './stage-schema.js';
 
-/** What is read of a JSON Schema. */
+/** The parts of a JSON Schema that are read here. */
 interface JsonSchema {
   readonly const?: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -14,7 +14,10 @@ interface JsonSchema {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A part of the stages: the value that is there, undefined where the stage leaves it out, and the schemas of what may be there. */
+/**
+ * A part of the stages: its value, or undefined if the stage leaves it out, and the schemas of the values that it may
+ * have.
+ */
 interface Part {
   readonly value: unknown;
   readonly schemas: readonly JsonSchema[];
@@ -22,17 +25,22 @@ interface Part {
 
 const isContainer = (value: unknown): value is Json => typeof value === 'object' && value !== null;
 
-/** The schemas that a union is made of. */
+/** Returns the schemas that a union consists of. */
 const branchesOf = (schema: JsonSchema): readonly JsonSchema[] =>
   (schema.oneOf ?? schema.anyOf)?.flatMap(branchesOf) ?? [schema];
 
-/** Whether the value is of the kind that the schema describes, by the words (`kind`, `name`) that tell kinds apart. */
+/**
+ * Returns whether the value is of the kind that the schema describes, by the words (`kind`, `name`) that tell kinds
+ * apart.
+ */
 const isOfKind = (value: Json, { properties = {} }: JsonSchema): boolean =>
   Object.entries(properties).every(
     ([key, { const: word }]) => word === undefined || !(key in value) || value[key] === word,
   );
 
-/** The schemas of the fields that a part has or may have, by name. An array has those that are there. */
+/**
+ * Returns the schemas of the fields that a part has or may have, by name. An array has only the elements that exist.
+ */
 function fieldsOf({ value, schemas }: Part): ReadonlyMap<string, readonly JsonSchema[]> {
   const fields = new Map<string, readonly JsonSchema[]>();
   const add = (key: string, found: readonly JsonSchema[]) => fields.set(key, [...(fields.get(key) ?? []), ...found]);
@@ -70,7 +78,10 @@ export function replaced(part: Part, [key, ...within]: readonly string[], value:
     : { ...(part.value as Json | undefined), [key]: next };
 }
 
-/** The paths of all numbers and words of a stage: those that it has, then those that it may have. A method's are named without `method`. */
+/**
+ * Returns the paths of all numbers and words of a stage: those that it has, and those that it may have. Those of a
+ * method leave `method` out.
+ */
 export function pathsOf(stage: Stage): { readonly there: readonly string[]; readonly absent: readonly string[] } {
   const there: string[] = [];
   const absent: string[] = [];

@@ -84,7 +84,9 @@ export const stagesSchema: z.ZodType<readonly Stage[]> = z
 /** The fix of an error about a number of a stage. */
 export const STAGE_LIMITS = 'see `pseudolabel preset --schema` for the limits';
 
-/** Returns the place of a number in a list of stages: 'finetune.steps', or 'stages.0.steps' where the stage has no name. */
+/**
+ * Returns the place of a number in a list of stages: 'finetune.steps', or 'stages.0.steps' if the stage has no name.
+ */
 export function placeInStages(stages: unknown, [position, ...within]: readonly PropertyKey[]): string {
   if (position === undefined) return 'stages';
   const stage: unknown = Array.isArray(stages) ? stages[Number(position)] : undefined;

@@ -38,7 +38,8 @@ export function classify(
   const added = new Float32Array(memory.buffer, shift, classes);
   if (logitShift) {
     kernel.softmaxMasses(logits, bias, classes, rows, count, sums);
-    // The call above has added the bias. The next call adds the shift: this one if the masses include it, else classify().
+    // The call above has added the bias. The next call adds the shift: softmaxMasses() if the masses include it, and
+    // classify() otherwise.
     added.set(logitShift);
     if (masses === 'shifted') {
       kernel.softmaxMasses(logits, shift, classes, rows, count, sums);

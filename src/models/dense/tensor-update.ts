@@ -6,8 +6,8 @@ import type { OptimizerStep } from '../../engine/optimizer.js';
 import { apply } from '../../engine/optimizer.js';
 
 /**
- * Two words of the update log behind the kernel's own two (assembly/optimizers.ts): the number of the update, and how many
- * of its segments are done.
+ * Two words of the update log, behind the kernel's own two (assembly/optimizers.ts): the number of the update, and how
+ * many of its segments are done.
  */
 const UPDATE = 2;
 const DONE = 3;

@@ -9,7 +9,7 @@ import type { Preset } from './shared.js';
 /** The presets of the report's four scenarios. */
 export const PRESETS = ['best', 'paper', 'report'] as const;
 
-/** Those presets, and `modern`. */
+/** These presets, and `modern`. */
 export const ALL_PRESETS = ['modern', ...PRESETS] as const;
 
 export const PRESET: Readonly<Record<(typeof ALL_PRESETS)[number], Preset>> = { modern, best, paper, report };
