@@ -126,7 +126,7 @@ export function regionsOf(shape: ArenaShape): Regions {
   };
 }
 
-/** The bytes between the gradient buffers of two shards. */
+/** Returns the bytes between the gradient buffers of two shards. */
 export const gradientStride = (shape: ArenaShape): number => roundUp(shape.parameterCount * 4);
 
 /** Returns where workspace `workspace` begins, in bytes. */

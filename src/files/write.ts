@@ -141,7 +141,10 @@ async function replace(path: string, data: Data, mode: number | undefined): Prom
   }
 }
 
-/** @param exactly permissions that the user's mask does not narrow */
+/**
+ * Writes a file that must not exist yet.
+ * @param exactly permissions that the user's mask does not narrow
+ */
 async function write(path: string, data: Data, mode: number, exactly?: number): Promise<void> {
   const handle = await open(path, 'wx', mode);
   try {

@@ -29,7 +29,10 @@ export function classFolders(labelled: Labelled, end: string | undefined): strin
   });
 }
 
-/** @param taken for each path that is in use, the number to try next, because thousands of images may have one name */
+/**
+ * Returns a path that no other image has.
+ * @param taken for each path that is in use, the number to try next, because thousands of images may have one name
+ */
 function unused(before: string, name: string, end: string, taken: Map<string, number>): string {
   const keyOf = (path: string): string => path.normalize('NFC').toLowerCase();
   const plain = `${before}${name}${end}`;

@@ -17,7 +17,10 @@ export interface Labelled {
   known(image: number): string | undefined;
 }
 
-/** @param dataNames the names of the set's labels */
+/**
+ * Joins a set with a model's predictions for it.
+ * @param dataNames the names of the set's labels
+ */
 export function labelledOf(
   { count, ids, labels }: Omit<ImageSet, 'images'>,
   dataNames: readonly string[],

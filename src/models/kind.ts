@@ -40,7 +40,7 @@ export interface Passes {
   classify(count: number, logitShift?: Float32Array, masses?: Masses): Prediction;
   /** Returns the second likeliest classes of the rows that classify() has just predicted. */
   runnersUp(first: Prediction): RunnersUp;
-  /** The targets [classes, rows] and the weights [rows], which are set before loss(). */
+  /** Return the targets [classes, rows] and the weights [rows], which are set before loss(). */
   targets(): Float32Array;
   weights(): Float32Array;
   /**

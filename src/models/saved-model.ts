@@ -278,7 +278,10 @@ async function readFloats(paths: readonly string[], length: number): Promise<Flo
   return floats;
 }
 
-/** @param most bytes; a longer file is refused before memory is allocated for it */
+/**
+ * Reads a file of limited size.
+ * @param most bytes; a longer file is refused before memory is allocated for it
+ */
 async function readWithin(path: string, most: number): Promise<Buffer> {
   try {
     return await readBytes(path, most);

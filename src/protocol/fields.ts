@@ -38,7 +38,7 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** The most shards of a config: as many as a tree of sums has room for. */
 export const MOST_SHARDS = 2 ** 16;
 
-/** A list whose length is checked before its elements. */
+/** Returns the schema of a list whose length is checked before its elements. */
 export const list = <T>(element: z.ZodType<T>, most: number, least = 0) =>
   z
     .custom<unknown[]>((value) => Array.isArray(value) && value.length >= least && value.length <= most, {

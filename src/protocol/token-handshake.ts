@@ -109,7 +109,7 @@ export function welcome(transport: FrameTransport, { heartbeat, isGuarded }: Ter
   return transport.send(encodeMessage(FROM_COORDINATOR, { kind: 'welcome', heartbeat, guarded: isGuarded }));
 }
 
-/** The proof includes the role, so that it cannot be returned to its sender. */
+/** Computes a proof. It includes the role, so that the other side cannot send it back as its own. */
 function prove(token: KeyObject, role: 'worker' | 'coordinator', session: readonly Uint8Array[]): Buffer {
   const hmac = createHmac('sha256', token).update(`pseudolabel ${PROTOCOL_VERSION} ${role}\0`);
   for (const part of session) hmac.update(part);

@@ -17,7 +17,10 @@ export function pngOf(pixels: Uint8Array, { rows, columns, channels = 1 }: Size)
   return encode({ width: columns, height: rows, data, channels, depth: 8 });
 }
 
-/** @param base64 the pixels */
+/**
+ * Returns an image element.
+ * @param base64 the pixels
+ */
 export function picture(base64: string, size: Size, description: string): Html {
   const png = Buffer.from(pngOf(Buffer.from(base64, 'base64'), size)).toString('base64');
   return html`<img src="data:image/png;base64,${png}" width="${size.columns}" height="${size.rows}" alt="${description}">`;

@@ -20,8 +20,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 
 /**
- * A template whose parts are escaped unless they are HTML. Attributes must be quoted. undefined adds nothing, and the
- * parts of a list are joined.
+ * Makes HTML of a template, whose parts are escaped unless they are HTML. Attributes must be quoted. undefined adds
+ * nothing, and the parts of a list are joined.
  */
 export function html(template: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(String.raw({ raw: template }, ...parts.map(textOf)));

@@ -54,20 +54,20 @@ function fieldsOf({ value, schemas }: Part): ReadonlyMap<string, readonly JsonSc
   return fields;
 }
 
-/** The field of that name; undefined where nothing is there, and nothing may be. */
+/** Returns the field of that name, or undefined if nothing is there and nothing may be. */
 function fieldOf(part: Part, key: string): Part | undefined {
   const schemas = fieldsOf(part).get(key);
   const { value } = part;
   return schemas && { value: isContainer(value) && Object.hasOwn(value, key) ? value[key] : undefined, schemas };
 }
 
-/** A stage, and what may be in it. */
+/** Returns a stage, and what may be in it. */
 export function partOf(stage: Stage): Part {
   const { items } = z.toJSONSchema(stagesSchema, { io: 'output' }) as JsonSchema;
   return { value: stage, schemas: items ? [items] : [] };
 }
 
-/** A copy of the part's value with another value at the path; undefined where nothing is there, and nothing may be. */
+/** Returns a copy of the part's value with another value at the path, or undefined if nothing is there and nothing may be. */
 export function replaced(part: Part, [key, ...within]: readonly string[], value: unknown): unknown {
   const field = key === undefined ? undefined : fieldOf(part, key);
   if (field === undefined || key === undefined) return undefined;

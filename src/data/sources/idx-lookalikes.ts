@@ -17,7 +17,10 @@ const LOOKALIKES: readonly { readonly start: string; readonly what: string; read
   { start: '\x93NUMPY', what: 'a NumPy array', fix: 'Write it as an IDX file.' },
 ];
 
-/** @param what the values that are needed */
+/**
+ * Makes the error for a file that is no IDX file.
+ * @param what the values that are needed
+ */
 export function notIdx(path: string, start: Buffer, what: string): PseudolabelError {
   const known = LOOKALIKES.find((each) => start.toString('latin1', 0, each.start.length) === each.start);
   const found = start.toString('hex', 0, 4);

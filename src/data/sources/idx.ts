@@ -158,6 +158,7 @@ async function openRegular(path: string): Promise<FileHandle> {
 }
 
 /**
+ * Reads a file from its chunks.
  * @param capacity the most bytes that the file can hold; a file that declares more is refused before memory is
  * allocated for it
  */

@@ -123,7 +123,10 @@ interface NpyImages extends NpyArray {
   readonly layout: Layout;
 }
 
-/** @param files the arrays, by their names in lower case */
+/**
+ * Makes a collection of arrays.
+ * @param files the arrays, by their names in lower case
+ */
 async function collectionOf(path: string, files: ReadonlyMap<string, NpyFile>): Promise<Collection> {
   const of = rolesOf(path, files);
   const labelled = await imagesOf(of('trainImages', 'images'));
