@@ -6,7 +6,7 @@ import { supervised } from './supervised.js';
 export interface DenoisingSettings {
   readonly name: 'denoising';
   readonly batch: number;
-  /** Standard deviation of the Gaussian noise on the inputs, which are clipped to [0, 1] again. */
+  /** The standard deviation of the Gaussian noise on the inputs, which are clipped to [0, 1] again. */
   readonly noise: number;
 }
 

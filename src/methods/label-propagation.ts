@@ -1,6 +1,6 @@
 // Label propagation: the few labels spread over a graph of all images, whose edges join images that look alike (Zhou et
-// al. 2004; for training networks Iscen et al. 2019). The result is the stored pseudo-label of each image. It weighs 1
-// - entropy / ln(classes) of the class shares that reached the image.
+// al. 2004; for training networks Iscen et al. 2019). The result is the stored pseudo-label of each image. Its weight
+// is 1 - entropy / ln(classes) of the class shares that reached the image.
 import { z } from 'zod';
 import { type GraphSettings, graphSchema } from '../graph/settings.js';
 import { type AlphaSchedule, alpha, alphaSchema } from './alpha.js';
@@ -13,7 +13,7 @@ export interface LabelPropagationSettings {
   readonly batch: number;
   /** If left out, alpha is 1 from the first step on. */
   readonly alpha?: AlphaSchedule | undefined;
-  /** Says when labels are propagated anew: once before the stage, or every this many steps. */
+  /** Says when labels are propagated anew: once before the stage, or each time after this many steps. */
   readonly refresh: 'once' | number;
   readonly graph: GraphSettings;
   /**

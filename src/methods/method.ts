@@ -16,7 +16,10 @@ export interface UnlabelledRows {
   readonly batch: number;
   /** The factor of the mean loss over the batch: alpha(t) for pseudo-labels, 1 for a reconstruction. */
   readonly factor: number;
-  /** The name of the method that makes their targets (methods/methods.ts). */
+  /**
+   * The name of the method that makes their targets (methods/methods.ts). `settings` has the numbers that the targets
+   * depend on, such as a threshold.
+   */
   readonly method: string;
   readonly settings: Readonly<Record<string, number | readonly number[]>>;
   /**
@@ -55,7 +58,9 @@ export type MethodState = Readonly<Record<string, readonly number[]>>;
 /** What the model predicts for the unlabelled rows of a step, or of one shard of it, before it is trained on them. */
 export interface Prediction {
   readonly rows: number;
-  /** The likeliest class of each row. Empty if the method asked for no pseudo-labels. */
+  /**
+   * The likeliest class of each row; `confidences` has its probability. Empty if the method asked for no pseudo-labels.
+   */
   readonly classes: Uint16Array;
   readonly confidences: Float32Array;
   /** The probability of each class, summed over the rows as the step's `masses` says. Empty without a shift. */
@@ -84,7 +89,7 @@ export interface Targets {
 export interface Method<Settings extends { readonly name: string }> {
   /** Reads the settings from JSON. */
   readonly settings: z.ZodType<Settings>;
-  /** Checks the settings of a step that comes from another machine. */
+  /** Checks the settings of a step that comes from another machine. `state` checks the state in a checkpoint. */
   readonly stepSettings: z.ZodType<UnlabelledRows['settings']>;
   readonly state: z.ZodType<MethodState>;
   /** The settings of `train --method`, before a preset adapts the batch. */

@@ -8,8 +8,8 @@ import { type FreshSettings, fresh, freshFields, freshRows } from './fresh-label
 import type { Method } from './method.js';
 
 /**
- * Says when the pseudo-labels are predicted anew: once before the stage, at each weights update, or every this many
- * steps.
+ * Says when the pseudo-labels are predicted anew: once before the stage, at each weights update, or each time after
+ * this many steps.
  */
 export type Refresh = 'once' | 'step' | number;
 

@@ -71,7 +71,7 @@ export interface Executor {
   neighbours(rows: Rows, neighbours: number, blocks: Ranges): Promise<NeighboursResult[]>;
   /** Runs the forward pass of a tensor-parallel step. */
   forward(step: TensorStep): Promise<ForwardPass>;
-  /** Returns copies of the state, with `parameters` floats of each vector. */
+  /** Returns copies of the state, with `parameterCount` floats of each vector. */
   read(parameterCount: number): Promise<TrainingState>;
   /**
    * Overwrites the given vectors from their beginning. After a tensor-parallel step, all three vectors are given or

@@ -147,7 +147,7 @@ function withAugmentation(stage: Stage, name: RunConfig['augment']): Stage {
   return { ...stage, augment: { labelled: AUGMENTATIONS[name], unlabelled: AUGMENTATIONS[name] } };
 }
 
-/** The preset best has the same. */
+/** The momentum is that of the preset best. */
 const MOMENTUM = 0.99;
 
 function balanceOf(

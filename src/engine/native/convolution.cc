@@ -23,7 +23,7 @@ void pack(const Convolution &c, const float *w, float *packed, float *filters) {
     transpose(w + line * run * c.filters, c.filters, run, c.filters, filters + line * c.packedRun(), length);
 }
 
-/** w [kernelHeight * run, filters] = the gradient in the order in which the backward pass gathers it. */
+/** w [kernelHeight * run, filters] = `gathered`, the gradient in the order in which the backward pass gathers it. */
 void unpack(const Convolution &c, const float *gathered, float *w) {
   const int64_t run = c.run();
   if (c.isNarrow()) {

@@ -42,7 +42,7 @@ export interface ConvolutionSizes {
   /** The weights for the forward pass (`packed`), and as filters for the gradient at the input. */
   readonly packed: number;
   readonly filters: number;
-  /** The gradients of the filters, in the order in which it is gathered, and of the bias. */
+  /** The gradients of the filters, in the order in which they are gathered, and of the bias. */
   readonly filterGradient: number;
   readonly biasGradient: number;
   /** Scratch. `lists` is for this many images at a time. */

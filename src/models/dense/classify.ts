@@ -14,7 +14,7 @@ export interface LogitsPlaces {
   /** A multiple of 8. */
   readonly rows: number;
   readonly softmax: boolean;
-  /** The address of the results: a u16 and a float for each row. */
+  /** The addresses of the results: a u16 per row at `predicted`, a float per row at `confidences`. */
   readonly predicted: number;
   readonly confidences: number;
   /** Scratch: one float per class at `shift`, four floats per class at `masses`. */

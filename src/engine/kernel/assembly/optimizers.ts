@@ -17,8 +17,8 @@ const SUMS: usize = STAGED + 3 * CHUNK_BYTES;
 /**
  * p = keep * p - c * m with m = a * m + b * g. This is SGD (a = 0, b = 1, c = rate), momentum, and Lee's damped
  * momentum (b = (1 - a) * rate, c = 1).
- * nesterov: p changes by c * (a * m + b * g) with the new m, which is the gradient at the point that the momentum leads
- * to (Nesterov 1983; PyTorch's form).
+ * nesterov: the step is a * m + b * g instead of m, with the new m. It uses the gradient at the point that the momentum
+ * leads to (Nesterov 1983; PyTorch's form).
  */
 export function momentum(
   p: usize,
